@@ -1,0 +1,24 @@
+// An order's id is a UUIDv7 (RFC 9562 §5.7): its first 48 bits are the client's Unix time in milliseconds.
+
+/** Ids older than this are refused at the gateway: the records they would be compared with may be gone. */
+export const ID_MAX_AGE_MS = 10 * 60_000;
+/** Ids further ahead than this are refused: they would outlive their bucket. */
+export const ID_MAX_AHEAD_MS = 60_000;
+
+export type IdVerdict = "ok" | "malformed" | "stale" | "future";
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Judges a lower-case textual id against the wall clock `nowMs`. */
+export function judgeOrderId(id: string, nowMs: number): IdVerdict {
+  if (!UUID_V7.test(id)) return "malformed";
+  const ageMs = nowMs - orderIdTimeMs(id);
+  if (ageMs > ID_MAX_AGE_MS) return "stale";
+  if (ageMs < -ID_MAX_AHEAD_MS) return "future";
+  return "ok";
+}
+
+/** The Unix time in milliseconds inside a well-formed id. */
+export function orderIdTimeMs(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
