@@ -1,0 +1,60 @@
+// An outbox entry: what one decision changed, with all that the ledger needs to record it. Redis appends it in the same
+// call as the decision; the ledger accepts it only if it follows the last one it recorded.
+import type { OrderRow } from "./order.ts";
+import type { OrderState } from "./outcome.ts";
+
+/** 128 random bits, base64url, chosen by the caller of the function: an id no other history of this shard can have. */
+export type EntryId = string;
+
+/** The `prev` of a shard's first entry. */
+export const GENESIS: EntryId = "genesis";
+
+export type EntryKind = "decide" | "unpark";
+
+/** One message of the queue and what became of its rows. */
+export interface DecidedMessage {
+  /** The gateway that took the orders, and the number it gave this batch. */
+  readonly gateway: string;
+  readonly batch: string;
+  /** JSON array of rows, as published. */
+  readonly body: string;
+  /** One word a row, separated by commas: see parseOutcome. */
+  readonly outcomes: string;
+}
+
+/** A parked order that this entry let go. */
+export type Released = readonly [gateway: string, row: OrderRow, state: OrderState];
+
+export interface Entry {
+  readonly shard: number;
+  readonly id: EntryId;
+  readonly prev: EntryId;
+  /** Position in the shard's outbox, from 1 upwards. After a loss numbers are used again; ids are not. */
+  readonly n: number;
+  readonly kind: EntryKind;
+  /** Redis's clock, Unix ms. */
+  readonly atMs: number;
+  readonly messages: readonly DecidedMessage[];
+  readonly released: readonly Released[];
+}
+
+/** What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event on the original. */
+export type RowOutcome =
+  | { readonly kind: "fresh"; readonly state: OrderState }
+  | { readonly kind: "known"; readonly state: OrderState }
+  | { readonly kind: "conflict"; readonly state: OrderState }
+  /** Older than the records Redis keeps: the ledger has to say. */
+  | { readonly kind: "past" }
+  /** A number given up. */
+  | { readonly kind: "skipped" }
+  /** A number given up that had already passed, or was given up before. */
+  | { readonly kind: "skip_late" };
+
+/** Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`, `skip_late`. */
+export function parseOutcome(word: string): RowOutcome {
+  if (word === "past" || word === "skipped" || word === "skip_late") return { kind: word };
+  const mark = word.charCodeAt(0);
+  if (mark === 0x3d) return { kind: "known", state: word.slice(1) as OrderState };
+  if (mark === 0x21) return { kind: "conflict", state: word.slice(1) as OrderState };
+  return { kind: "fresh", state: word as OrderState };
+}

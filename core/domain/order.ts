@@ -1,0 +1,91 @@
+// An order as the system carries it: checked at the edge, written once as a row, read by Lua and by the ledger.
+//
+// A message on `orders.<shard>` is a JSON array of rows. A row is positional, so that the very text the gateway
+// publishes is what Redis decodes and what the ledger keeps: nobody in between writes it again.
+//
+//   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal]
+//   skip  ["s", user, "", "", acceptedAtMs, sale, seq]
+
+export type Sku = string;
+export interface Line {
+  readonly sku: Sku;
+  /** Units, 1 to MAX_QTY. */
+  readonly qty: number;
+}
+
+/** A checked order. Strings are within the limits below, so a row needs no further checks. */
+export interface Order {
+  readonly user: string;
+  /** UUIDv7, lower case. */
+  readonly id: string;
+  readonly saleId: string;
+  /** 1, 2, 3 … per user and sale; 0 for an unnumbered order. */
+  readonly seq: number;
+  /** ISO 4217. */
+  readonly currency: string;
+  readonly lines: readonly Line[];
+  /** Opaque token for the payment provider; empty when absent. */
+  readonly payment: string;
+  /** JSON text of the client's metadata; empty when absent. */
+  readonly metadata: string;
+  /** Minor units of `currency`; 0 when the client sets no ceiling. */
+  readonly maxTotal: number;
+}
+
+/** Gives a number up: later numbers of the user need not wait for it. */
+export interface Skip {
+  readonly user: string;
+  readonly saleId: string;
+  readonly seq: number;
+}
+
+export type OrderRow = readonly [
+  kind: "o",
+  user: string,
+  id: string,
+  fingerprint: string,
+  acceptedAtMs: number,
+  saleId: string,
+  seq: number,
+  currency: string,
+  lines: readonly (string | number)[],
+  payment: string,
+  metadata: string,
+  maxTotal: number,
+];
+export type SkipRow = readonly [kind: "s", user: string, id: "", fingerprint: "", acceptedAtMs: number, saleId: string, seq: number];
+export type Row = OrderRow | SkipRow;
+
+// Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
+export const MAX_LINES = 20;
+export const MAX_QTY = 1_000;
+export const MAX_SEQ = 1_000_000_000;
+export const MAX_METADATA_BYTES = 1_024;
+export const MAX_PAYMENT_LENGTH = 256;
+export const MAX_MONEY_MINOR = Number.MAX_SAFE_INTEGER;
+/** Users, sales and skus: what needs no escaping in JSON, in a Redis key or in a routing key. */
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
+
+/** The row as JSON text. Names and ids are free of anything to escape; the opaque strings are escaped. */
+export function orderRowText(order: Order, fingerprint: string, acceptedAtMs: number): string {
+  let lines = "";
+  for (const line of order.lines) lines += `${lines === "" ? "" : ","}"${line.sku}",${line.qty}`;
+  const payment = order.payment === "" ? '""' : JSON.stringify(order.payment);
+  const metadata = order.metadata === "" ? '""' : JSON.stringify(order.metadata);
+  return `["o","${order.user}","${order.id}","${fingerprint}",${acceptedAtMs},"${order.saleId}",${order.seq},"${order.currency}",[${lines}],${payment},${metadata},${order.maxTotal}]`;
+}
+
+export function skipRowText(skip: Skip, acceptedAtMs: number): string {
+  return `["s","${skip.user}","","",${acceptedAtMs},"${skip.saleId}",${skip.seq}]`;
+}
+
+/**
+ * What makes two sends of one id the same order: 16 hex digits of XXH64 over every field the client chose.
+ * It tells a user's own resend from a changed one; it is no defence against that user, who can only confuse himself.
+ */
+export function fingerprintOf(order: Order): string {
+  let text = `${order.saleId}|${order.seq}|${order.currency}|${order.maxTotal}`;
+  for (const line of order.lines) text += `|${line.sku}*${line.qty}`;
+  text += `\n${order.payment}\n${order.metadata}`;
+  return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
+}

@@ -1,0 +1,120 @@
+// What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
+import type { Entry, EntryId } from "../core/domain/entry.ts";
+import type { OrderRow } from "../core/domain/order.ts";
+import type { OrderState } from "../core/domain/outcome.ts";
+import type { Sale, Stock } from "../core/domain/sale.ts";
+
+/**
+ * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the last entry recorded,
+ * so Redis lost something. `refused`: stock would fall below zero or an order is there already, so Redis lost something.
+ */
+export type RecordResult = "recorded" | "fenced" | "fork" | "refused";
+
+export interface EntryToRecord {
+  readonly entry: Entry;
+  readonly epoch: number;
+}
+
+export interface ShardPosition {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly lastId: EntryId;
+  readonly lastN: number;
+}
+
+/** A follow-up: something that must be published because of a recorded entry, again and again until it is confirmed. */
+export interface FollowUp {
+  readonly id: number;
+  readonly shard: number;
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** JSON text. */
+  readonly body: string;
+}
+
+export interface StoredOrder {
+  readonly user: string;
+  readonly id: string;
+  readonly saleId: string;
+  readonly seq: number;
+  readonly state: OrderState;
+  readonly fingerprint: string;
+  readonly acceptedAtMs: number;
+  readonly decidedAtMs: number;
+  readonly shard: number;
+  readonly currency: string;
+  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
+  readonly payment: string;
+  readonly metadata: string;
+  readonly maxTotal: number;
+}
+
+export interface OrderEvent {
+  readonly atMs: number;
+  /** A state the order went to, or `conflict`. */
+  readonly event: OrderState | "conflict";
+  /** JSON text, for example the other fingerprint of a conflict. */
+  readonly detail: string;
+}
+
+/** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
+export type Operation =
+  | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
+  | { readonly kind: "restock"; readonly ref: string; readonly saleId: string; readonly sku: string; readonly units: number }
+  | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
+  | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number };
+
+/** `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why it cannot be. */
+export type OperationResult = "done" | "repeated" | "ref_conflict" | "unknown_sale" | "unknown_item" | "sale_exists";
+
+/** What the workers write. With SQLite it runs in a thread of its own. */
+export interface LedgerWriter {
+  /** One transaction for all entries given (in order; several of one shard may follow each other). A refused entry refuses its shard's later ones, never another shard's. Result i belongs to entry i. Rejects only when the ledger cannot be reached or written. */
+  record(entries: readonly EntryToRecord[]): Promise<RecordResult[]>;
+  /** Raises the shard's epoch and says where the ledger stands. */
+  takeShard(shard: number, owner: string): Promise<ShardPosition>;
+  /** Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction. undefined: somebody else did. */
+  beginRebuild(from: number): Promise<{ readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined>;
+  followUpsDone(ids: readonly number[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Reads, and the operator's writes. */
+export interface Ledger {
+  /** Random id made with the store; a Redis that belongs to another ledger is recognised by it. */
+  readonly storeId: string;
+  readonly shards: number;
+  incarnation(): Promise<number>;
+  positions(): Promise<ShardPosition[]>;
+  /** undefined: never recorded. */
+  order(user: string, id: string): Promise<StoredOrder | undefined>;
+  /** Newest id first; `before` is the id to go on from. */
+  ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
+  events(user: string, id: string): Promise<OrderEvent[]>;
+  followUps(shard: number, limit: number): Promise<FollowUp[]>;
+  followUpsOpen(): Promise<number>;
+
+  operate(operation: Operation, subject: string): Promise<OperationResult>;
+  /** Operations not yet known to be in Redis, oldest first. */
+  operationsOpen(): Promise<{ readonly id: number; readonly operation: Operation }[]>;
+  operationsDone(ids: readonly number[]): Promise<void>;
+  /** Every admin call, also the refused ones. */
+  audit(record: { atMs: number; subject: string; action: string; target: string; detail: string; status: number }): Promise<void>;
+  /** Rises with every change of any sale's window or catalogue. */
+  catalogueVersion(): Promise<number>;
+  sales(): Promise<Sale[]>;
+  stock(saleId: string): Promise<Stock[]>;
+
+  // What a rebuild of Redis reads. Each yields chunks, so that memory stays bounded.
+  /** Every order whose id was made at or after `sinceMs`, in any state but parked. */
+  restoreSeen(shard: number, sinceMs: number): AsyncIterable<readonly { user: string; id: string; fingerprint: string; state: OrderState }[]>;
+  /** Per user and sale: the next number due. */
+  restoreNext(shard: number): AsyncIterable<readonly { saleId: string; user: string; next: number }[]>;
+  /** Units held or sold per user and item, for items with a limit. */
+  restoreBought(shard: number): AsyncIterable<readonly { saleId: string; user: string; sku: string; units: number }[]>;
+  /** Orders waiting for their number. */
+  restoreParked(shard: number): AsyncIterable<readonly { gateway: string; parkedAtMs: number; row: OrderRow }[]>;
+  /** Numbers given up that are still ahead. */
+  restoreSkips(shard: number): AsyncIterable<readonly { saleId: string; user: string; seq: number; atMs: number }[]>;
+  close(): Promise<void>;
+}
