@@ -107,7 +107,10 @@ export interface Ledger {
 
   // What a rebuild of Redis reads. Each yields chunks, so that memory stays bounded.
   /** Every order whose id was made at or after `sinceMs`, in any state but parked. */
-  restoreSeen(shard: number, sinceMs: number): AsyncIterable<readonly { user: string; id: string; fingerprint: string; state: OrderState }[]>;
+  restoreSeen(
+    shard: number,
+    sinceMs: number,
+  ): AsyncIterable<readonly { user: string; id: string; fingerprint: string; state: OrderState }[]>;
   /** Per user and sale: the next number due. */
   restoreNext(shard: number): AsyncIterable<readonly { saleId: string; user: string; next: number }[]>;
   /** Units held or sold per user and item, for items with a limit. */
