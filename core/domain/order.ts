@@ -62,7 +62,8 @@ export const MAX_QTY = 1_000;
 export const MAX_SEQ = 1_000_000_000;
 export const MAX_METADATA_BYTES = 1_024;
 export const MAX_PAYMENT_LENGTH = 256;
-export const MAX_MONEY_MINOR = Number.MAX_SAFE_INTEGER;
+/** Fourteen digits: the longest integer that Lua's JSON writes back exactly. */
+export const MAX_MONEY_MINOR = 99_999_999_999_999;
 /** Users, sales and skus: what needs no escaping in JSON, in a Redis key or in a routing key. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 

@@ -1,0 +1,131 @@
+-- decide: judges the orders and skips of a batch of messages for one shard, in the order given, and appends the outbox entry.
+--
+-- KEYS  1 the shard's meta hash
+-- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
+--       6 '' to judge, or the state that every fresh order gets without being judged (rejected, stale)
+--       7… gateway, batch, body of each message
+-- Returns {'decided', n or '' when nothing changed, prev, time, released, outcomes of message 1, of message 2, …}
+--         or {'not_ready'}, {'halted'}, {'fenced'}. Error 'BADROW message row' (from 0) before anything is written.
+--
+-- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it had been decided; '!state' when it
+-- had been, with another body; past (older than the records); skipped; skip_late.
+
+-- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, and the orders.
+local function survey(args)
+  local messages, ids, numbered, orders, known = {}, {}, {}, {}, {}
+  for at = 7, #args, 3 do
+    local rows = decode_rows(args[at + 2], #messages)
+    messages[#messages + 1] = rows
+    for _, row in ipairs(rows) do
+      if row[7] > 0 then
+        local name = row[6] .. ' ' .. row[2]
+        if not known[name] then
+          known[name] = true
+          numbered[#numbered + 1] = { row[2], row[6] }
+        end
+      end
+      if row[1] == 'o' then
+        orders[#orders + 1] = row
+        local bucket = string.sub(row[3], 1, BUCKET_DIGITS)
+        local list = ids[bucket]
+        if not list then list = {}; ids[bucket] = list end
+        list[#list + 1] = row[2] .. ' ' .. row[3]
+      end
+    end
+  end
+  return messages, ids, numbered, orders
+end
+
+local function decide_skip(batch, row)
+  local turn = batch.turns[row[6] .. ' ' .. row[2]]
+  local seq = row[7]
+  if seq < turn.next or turn.parked[seq] then return 'skip_late' end
+  if seq == turn.next then
+    pass(turn, batch.release_one)
+  else
+    if turn.count >= MAX_PARKED then return 'skip_late' end
+    park(turn, seq, 'skip')
+  end
+  return 'skipped'
+end
+
+-- An order with a number: decided when the number is due, parked when it is early, superseded when it has passed.
+local function decide_numbered(batch, row, gateway, forced)
+  local turn = batch.turns[row[6] .. ' ' .. row[2]]
+  local seq = row[7]
+  if seq < turn.next then return forced or 'superseded' end
+  if seq > turn.next then
+    if turn.parked[seq] or turn.count >= MAX_PARKED then return forced or 'superseded' end
+    park(turn, seq, forced and 'skip' or { gateway, row })
+    return forced or 'parked'
+  end
+  local state = forced or judge(batch, row)
+  batch.after = turn
+  return state
+end
+
+local function decide_order(batch, row, gateway, forced)
+  local record = batch.seen[row[2] .. ' ' .. row[3]]
+  if record then
+    local same = string.sub(record, 1, #row[4]) == row[4] and string.sub(record, #row[4] + 1, #row[4] + 1) == ' '
+    return (same and '=' or '!') .. string.match(record, ' (.*)$'), not same
+  end
+  if not forced and string.sub(row[3], 1, BUCKET_DIGITS) < batch.first_bucket then return 'past', false end
+  local state
+  if row[7] > 0 then
+    state = decide_numbered(batch, row, gateway, forced)
+  else
+    state = forced or judge(batch, row)
+  end
+  remember(batch, row, state)
+  -- Its number is used up only now, so that the orders let go by it come after it in the records.
+  if batch.after then
+    local turn = batch.after
+    batch.after = nil
+    pass(turn, batch.release_one)
+  end
+  return state, true
+end
+
+local function decide(keys, args)
+  local shard, refusal = open_shard(keys[1], args[1], args[2])
+  if not shard then return { refusal } end
+  local now, window = now_ms(), tonumber(args[5])
+  local forced = args[6] ~= '' and args[6] or nil
+
+  local messages, ids, numbered, orders = survey(args)
+  local turns = read_turns(shard, numbered)
+  for _, row in ipairs(decode_parked(turns)) do orders[#orders + 1] = row end
+  local batch = load_batch(shard, args[4], orders, turns)
+  batch.seen = read_seen(shard, ids)
+  batch.first_bucket = first_bucket(now, window)
+  batch.release_one = release_one(batch)
+
+  local reply, entry = { 'decided', '', shard.tip, string.format('%.0f', now), '[]' }, {}
+  for m, rows in ipairs(messages) do
+    local gateway = args[4 + 3 * m]
+    local words, news = {}, false
+    for i, row in ipairs(rows) do
+      local word, changed
+      if row[1] == 's' then
+        word = decide_skip(batch, row)
+        changed = word == 'skipped'
+      else
+        word, changed = decide_order(batch, row, gateway, forced)
+      end
+      words[i] = word
+      news = news or changed
+    end
+    local outcomes = table.concat(words, ',')
+    reply[5 + m] = outcomes
+    if news then entry[#entry + 1] = { gateway, args[5 + 3 * m], args[6 + 3 * m], outcomes } end
+  end
+
+  if #entry > 0 then
+    reply[5] = released_text(batch)
+    store_batch(shard, args[4], batch, now, window)
+    reply[2] = append_entry(shard, args[3], 'decide', now, entry, reply[5])
+  end
+  return reply
+end
+redis.register_function('decide', decide)

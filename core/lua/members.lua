@@ -1,0 +1,60 @@
+-- beat: a worker says that it lives and which shards it holds, and hears who else does. All on Redis's clock.
+--
+-- KEYS  1 workers hash  2 owners hash
+-- ARGV  1 worker  2 lease, ms  3 report (JSON)  4… shards it holds
+-- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run}.
+local function beat(keys, args)
+  local now = now_ms()
+  local ends = string.format('%.0f', now + tonumber(args[2]))
+  redis.call('HSET', keys[1], args[1], ends .. ' ' .. args[3])
+  for at = 4, #args do
+    local lease = redis.call('HGET', keys[2], args[at])
+    local lease_ends, holder = string.match(lease or '0 ', '^(%d+) (.*)$')
+    if holder == args[1] or tonumber(lease_ends) <= now then redis.call('HSET', keys[2], args[at], ends .. ' ' .. args[1]) end
+  end
+  local living, held = {}, {}
+  local all = redis.call('HGETALL', keys[1])
+  for i = 1, #all, 2 do
+    local lives_until, report = string.match(all[i + 1], '^(%d+) (.*)$')
+    if tonumber(lives_until) > now then
+      living[#living + 1], living[#living + 2] = all[i], report
+    else
+      redis.call('HDEL', keys[1], all[i])
+    end
+  end
+  local leases = redis.call('HGETALL', keys[2])
+  for i = 1, #leases, 2 do
+    local runs_until, holder = string.match(leases[i + 1], '^(%d+) (.*)$')
+    if tonumber(runs_until) > now then held[#held + 1], held[#held + 2] = leases[i], holder end
+  end
+  return { string.format('%.0f', now), living, held }
+end
+redis.register_function('beat', beat)
+
+-- claim: takes the lease of a shard that nobody holds.
+--
+-- KEYS  1 owners hash   ARGV  1 worker  2 lease, ms  3 shard
+-- Returns {'claimed'} or {'held'}.
+local function claim(keys, args)
+  local now = now_ms()
+  local lease = redis.call('HGET', keys[1], args[3])
+  local lease_ends, holder = string.match(lease or '0 ', '^(%d+) (.*)$')
+  if holder ~= args[1] and tonumber(lease_ends) > now then return { 'held' } end
+  redis.call('HSET', keys[1], args[3], string.format('%.0f', now + tonumber(args[2])) .. ' ' .. args[1])
+  return { 'claimed' }
+end
+redis.register_function('claim', claim)
+
+-- let_go: gives leases back, and with leave = '1' the worker's own place, so that the others need not wait for it to lapse.
+--
+-- KEYS  1 workers hash  2 owners hash   ARGV  1 worker  2 leave  3… shards
+-- Returns {'gone'}.
+local function let_go(keys, args)
+  for at = 3, #args do
+    local lease = redis.call('HGET', keys[2], args[at])
+    if lease and string.match(lease, '^%d+ (.*)$') == args[1] then redis.call('HDEL', keys[2], args[at]) end
+  end
+  if args[2] == '1' then redis.call('HDEL', keys[1], args[1]) end
+  return { 'gone' }
+end
+redis.register_function('let_go', let_go)

@@ -1,0 +1,16 @@
+-- recorded: the ledger has committed the shard's outbox up to an entry; trims it and keeps that entry's id.
+--
+-- KEYS  1 the shard's meta hash
+-- ARGV  1 incarnation  2 id of the last entry committed  3 its number
+-- Returns {'recorded'}, or {'not_ready'}, {'halted'}. An older id than the one kept changes nothing.
+local function recorded(keys, args)
+  local shard, refusal = open_shard(keys[1], args[1], '')
+  if not shard then return { refusal } end
+  local n = tonumber(args[3])
+  if n > tonumber(redis.call('HGET', keys[1], 'basen')) then
+    redis.call('XTRIM', shard.prefix .. 'outbox', 'MINID', '=', (n + 1) .. '-0')
+    redis.call('HSET', keys[1], 'base', args[2], 'basen', args[3])
+  end
+  return { 'recorded' }
+end
+redis.register_function('recorded', recorded)

@@ -1,0 +1,55 @@
+-- What deciding a batch works on: everything it needs from Redis, read before the first decision and written after the last.
+
+-- rows: all rows that may be judged (those at hand and the parked ones of their users).
+local function load_batch(shard, stock_prefix, rows, turns)
+  local wanted = {}
+  for _, row in ipairs(rows) do
+    local skus = wanted[row[6]]
+    if not skus then skus = {}; wanted[row[6]] = skus end
+    local lines = row[9]
+    for i = 1, #lines, 2 do skus[lines[i]] = true end
+  end
+  local sales = read_sales(stock_prefix, wanted)
+  return {
+    sales = sales,
+    bought = read_bought(shard, rows, sales),
+    turns = turns,
+    seen = {},
+    fresh = {}, -- bucket → flat list of field, value
+    released = {},
+  }
+end
+
+-- Remembers an order's state for every later sending of it.
+local function remember(batch, row, state)
+  local field = row[2] .. ' ' .. row[3]
+  local value = row[4] .. ' ' .. state
+  batch.seen[field] = value
+  local bucket = string.sub(row[3], 1, BUCKET_DIGITS)
+  local list = batch.fresh[bucket]
+  if not list then list = {}; batch.fresh[bucket] = list end
+  list[#list + 1] = field
+  list[#list + 1] = value
+end
+
+-- Decides a parked order whose number has come: held = {gateway, row}.
+local function release_one(batch)
+  return function(held)
+    local row = held[2]
+    local state = judge(batch, row)
+    remember(batch, row, state)
+    batch.released[#batch.released + 1] = { held[1], row, state }
+  end
+end
+
+local function store_batch(shard, stock_prefix, batch, now, window)
+  write_sales(stock_prefix, batch.sales)
+  write_bought(shard, batch.bought)
+  write_turns(shard, batch.turns, now)
+  write_seen(shard, batch.fresh, window)
+end
+
+local function released_text(batch)
+  if #batch.released == 0 then return '[]' end
+  return cjson.encode(batch.released)
+end

@@ -1,0 +1,20 @@
+-- The outbox: one stream entry per decision, chained by ids. The entry carries all the ledger needs, so that whoever owns the
+-- shard next can record it without the message at hand.
+--
+--   <n>-0 → id, prev, k (kind), t (time, ms), r (released, JSON), then per message g (gateway), b (batch), y (body), o (outcomes)
+
+-- Appends an entry and moves the tip. messages: {gateway, batch, body, outcomes} each.
+local function append_entry(shard, id, kind, now, messages, released)
+  local n = shard.n + 1
+  local fields = { 'id', id, 'prev', shard.tip, 'k', kind, 't', string.format('%.0f', now), 'r', released }
+  for _, m in ipairs(messages) do
+    local at = #fields
+    fields[at + 1], fields[at + 2] = 'g', m[1]
+    fields[at + 3], fields[at + 4] = 'b', m[2]
+    fields[at + 5], fields[at + 6] = 'y', m[3]
+    fields[at + 7], fields[at + 8] = 'o', m[4]
+  end
+  redis.call('XADD', shard.prefix .. 'outbox', n .. '-0', unpack(fields))
+  redis.call('HSET', shard.meta, 'tip', id, 'n', n)
+  return n
+end

@@ -1,0 +1,46 @@
+-- A shard's meta hash: who may write (store, incarnation, epoch), whether anybody may (state), and where its outbox stands.
+--
+--   store  the ledger this Redis belongs to      inc    incarnation of this content; a rebuild raises it
+--   state  loading | open | halted               epoch  the owner's fence, handed out by the ledger
+--   tip,n  id and number of the last entry       base,basen  id and number of the last entry the ledger has confirmed
+
+-- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch ('' for any).
+-- Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.
+local function open_shard(meta_key, inc, epoch)
+  local m = redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n')
+  if m[2] == 'halted' then return nil, 'halted' end
+  if m[1] ~= inc or m[2] ~= 'open' then return nil, 'not_ready' end
+  if epoch ~= '' and m[3] ~= epoch then return nil, 'fenced' end
+  return { meta = meta_key, prefix = string.sub(meta_key, 1, -5), tip = m[4], n = tonumber(m[5]) }
+end
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+-- Calls a command with a long list of arguments in pieces: unpack is bounded by Lua's C stack.
+local CHUNK = 1000
+local function call_in_chunks(command, key, args)
+  local total = #args
+  if total <= CHUNK then
+    if total > 0 then redis.call(command, key, unpack(args)) end
+    return
+  end
+  for from = 1, total, CHUNK do
+    redis.call(command, key, unpack(args, from, math.min(from + CHUNK - 1, total)))
+  end
+end
+
+-- HMGET of any length, into one table of values (false where there is none).
+local function hmget(key, fields)
+  local total = #fields
+  if total == 0 then return {} end
+  if total <= CHUNK then return redis.call('HMGET', key, unpack(fields)) end
+  local values = {}
+  for from = 1, total, CHUNK do
+    local part = redis.call('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, total)))
+    for i = 1, #part do values[from + i - 1] = part[i] end
+  end
+  return values
+end

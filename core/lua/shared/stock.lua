@@ -1,0 +1,40 @@
+-- Stock of a sale in one hash: v (version), opens, closes, and per sku a (available), r (releasing), h (held), s (sold),
+-- t (total = a + r + h + s), l (limit per user, 0 for none). A batch reads what it needs once, decides on Lua tables and
+-- writes what changed once.
+
+-- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {opens, closes, items = sku → {a, h, l}}.
+local function read_sales(prefix, wanted)
+  local sales = {}
+  for sale, skus in pairs(wanted) do
+    local fields, order = { 'opens', 'closes' }, {}
+    for sku in pairs(skus) do
+      order[#order + 1] = sku
+      local at = #fields
+      fields[at + 1], fields[at + 2], fields[at + 3] = sku .. ':a', sku .. ':h', sku .. ':l'
+    end
+    local values = hmget(prefix .. sale, fields)
+    if values[1] then
+      local items = {}
+      for i, sku in ipairs(order) do
+        local at = 3 * i
+        if values[at] then
+          items[sku] = { a = tonumber(values[at]), h = tonumber(values[at + 1]), l = tonumber(values[at + 2]) }
+        end
+      end
+      sales[sale] = { opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
+    end
+  end
+  return sales
+end
+
+-- Writes the counters that changed.
+local function write_sales(prefix, sales)
+  for sale, s in pairs(sales) do
+    local fields = {}
+    for sku in pairs(s.changed) do
+      local item, at = s.items[sku], #fields
+      fields[at + 1], fields[at + 2], fields[at + 3], fields[at + 4] = sku .. ':a', item.a, sku .. ':h', item.h
+    end
+    call_in_chunks('HSET', prefix .. sale, fields)
+  end
+end
