@@ -1,0 +1,75 @@
+// Who is alive and who holds which shard: leases in Redis, on Redis's clock. They only keep two workers from tugging at a shard;
+// that a paused worker does no harm is the epoch's work.
+import { OWNERS_KEY, WORKERS_KEY } from "./keys.ts";
+import type { RedisStore } from "./redis.ts";
+
+export interface Membership {
+  /** Redis's clock, Unix ms. */
+  readonly nowMs: number;
+  /** Living workers and what each reports (JSON text). */
+  readonly workers: ReadonlyMap<string, string>;
+  /** Shards under a running lease, and who holds it. */
+  readonly owners: ReadonlyMap<number, string>;
+}
+
+export class Members {
+  constructor(private readonly redis: RedisStore) {}
+
+  /** Renews this worker's leases for `leaseMs` and reads everyone's. */
+  async beat(worker: string, leaseMs: number, report: string, held: readonly number[]): Promise<Membership> {
+    return membership(await this.redis.call("beat", [WORKERS_KEY, OWNERS_KEY], [worker, leaseMs, report, ...held]));
+  }
+
+  async claim(worker: string, leaseMs: number, shard: number): Promise<"claimed" | "held"> {
+    return ((await this.redis.call("claim", [OWNERS_KEY], [worker, leaseMs, shard])) as ["claimed" | "held"])[0];
+  }
+
+  /** Gives leases back; `leave` takes the worker off the list as well. */
+  async letGo(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
+    await this.redis.call("let_go", [WORKERS_KEY, OWNERS_KEY], [worker, leave ? 1 : 0, ...shards]);
+  }
+
+  /** Reads without taking part, for an operator. */
+  async list(): Promise<Membership> {
+    const [time, workers, owners] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(WORKERS_KEY), c.hgetall(OWNERS_KEY)]));
+    const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
+    return { nowMs, workers: running(workers, nowMs), owners: shardKeys(running(owners, nowMs)) };
+  }
+}
+
+/** Keeps the leases (`<end> <rest>`) that have not ended. */
+function running(leases: Record<string, string>, nowMs: number): Map<string, string> {
+  const kept = new Map<string, string>();
+  for (const [name, lease] of Object.entries(leases)) {
+    const space = lease.indexOf(" ");
+    if (Number(lease.slice(0, space)) > nowMs) kept.set(name, lease.slice(space + 1));
+  }
+  return kept;
+}
+
+function shardKeys(owners: ReadonlyMap<string, string>): Map<number, string> {
+  return new Map([...owners].map(([shard, worker]) => [Number(shard), worker]));
+}
+
+function membership(reply: unknown): Membership {
+  const [nowMs, living, held] = reply as [string, string[], string[]];
+  const workers = new Map<string, string>();
+  for (let i = 0; i < living.length; i += 2) workers.set(living[i] ?? "", living[i + 1] ?? "");
+  const owners = new Map<number, string>();
+  for (let i = 0; i < held.length; i += 2) owners.set(Number(held[i]), held[i + 1] ?? "");
+  return { nowMs: Number(nowMs), workers, owners };
+}
+
+/** The worker that should hold a shard: highest random weight, so that a worker's coming or going moves no other shard. */
+export function rendezvous(shard: number, workers: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestWeight = -1n;
+  for (const worker of workers) {
+    const weight = Bun.hash.xxHash64(`${shard} ${worker}`);
+    if (weight > bestWeight || (weight === bestWeight && best !== undefined && worker < best)) {
+      best = worker;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}

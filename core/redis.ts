@@ -1,0 +1,119 @@
+// The connection to Redis and the one way to call a function of the library.
+import { Redis, ReplyError } from "ioredis";
+import { buildLibrary, type FunctionName, type Library } from "./library.ts";
+
+/** Redis could not be asked, or the answer was lost: what was asked may have happened. */
+export class StoreUnavailable extends Error {
+  override name = "StoreUnavailable";
+}
+
+/** A row of a message that decide cannot take; nothing was written. `index` of the message and `row` in it, from 0; row −1 is the message itself. */
+export class BadRow extends Error {
+  override name = "BadRow";
+  constructor(
+    readonly index: number,
+    readonly row: number,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+export interface RedisOptions {
+  readonly url: string;
+  readonly library?: Library;
+  /** A call without an answer for this long counts as lost. */
+  readonly callTimeoutMs?: number;
+  /** Called with each connection error; the connection goes on trying. */
+  readonly onError?: (error: Error) => void;
+}
+
+const DEFAULT_CALL_TIMEOUT_MS = 10_000;
+const RECONNECT_MIN_MS = 50;
+const RECONNECT_MAX_MS = 1_000;
+
+/** A connection that never sends a call twice by itself: a lost answer is the caller's to settle. */
+export class RedisStore {
+  readonly client: Redis;
+  readonly library: Library;
+  private loading: Promise<void> | undefined;
+
+  constructor(options: RedisOptions) {
+    this.library = options.library ?? buildLibrary();
+    this.client = new Redis(options.url, {
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout: options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
+      lazyConnect: true,
+      retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
+    });
+    this.client.on("error", (error) => options.onError?.(error));
+  }
+
+  /** Connects and loads the library. Rejects when Redis cannot be reached now; the connection is tried again all the same. */
+  async connect(): Promise<void> {
+    try {
+      await this.client.connect();
+    } catch (error) {
+      throw new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`);
+    }
+    await this.loadLibrary();
+  }
+
+  get connected(): boolean {
+    return this.client.status === "ready";
+  }
+
+  /** Calls a function; loads the library first where Redis does not have it. */
+  async call(fn: FunctionName, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    const name = this.library.fcall[fn];
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.client.fcall(name, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (attempt === 0 && error instanceof ReplyError && /Function not found/i.test((error as Error).message)) await this.loadLibrary();
+        else throw asStoreError(error as Error);
+      }
+    }
+  }
+
+  /** Runs a plain command with this store's errors. */
+  async run<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    try {
+      return await command(this.client);
+    } catch (error) {
+      throw asStoreError(error as Error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.client.disconnect();
+  }
+
+  private loadLibrary(): Promise<void> {
+    this.loading ??= this.loadOnce().finally(() => {
+      this.loading = undefined;
+    });
+    return this.loading;
+  }
+
+  private async loadOnce(): Promise<void> {
+    try {
+      await this.client.call("FUNCTION", "LOAD", this.library.text);
+    } catch (error) {
+      if (!/already exists/i.test((error as Error).message)) throw asStoreError(error as Error);
+    }
+  }
+}
+
+/** Replies of these kinds say that Redis is not able to answer now, not that the call was wrong. */
+const PASSING = /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
+
+function asStoreError(error: Error): Error {
+  if (!(error instanceof ReplyError)) return new StoreUnavailable(`Redis: ${error.message}`);
+  const bad = /^BADROW (\d+) (-?\d+) (.*)/.exec(error.message);
+  if (bad) return new BadRow(Number(bad[1]), Number(bad[2]), bad[3] ?? "");
+  if (PASSING.test(error.message)) return new StoreUnavailable(`Redis: ${error.message}`);
+  return error;
+}
