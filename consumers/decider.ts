@@ -1,0 +1,183 @@
+// ③ decide: one shard's messages, in the order they came, batch after batch: one FCALL decides, the recorder commits, and only then
+// are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
+//
+// The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
+import type { Entry } from "../core/domain/entry.ts";
+import { newEntryId } from "../core/entry-id.ts";
+import { StoreUnavailable } from "../core/redis.ts";
+import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
+import type { RecordResult } from "../ledger/contract.ts";
+import { decideAlone } from "./poison.ts";
+import type { Recorder } from "./recorder.ts";
+import { settlePast } from "./past.ts";
+
+/** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
+const MAX_BATCH_BYTES = 128 * 1024;
+const MAX_BATCH_MESSAGES = 64;
+/** Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has little to decide again. */
+const MAX_UNRECORDED = 4;
+/** A message that has come this often before is decided order by order: one of them may be what breaks the batch. */
+const POISON_DELIVERIES = 2;
+
+export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
+
+/** A message in hand. `region` is where it came from; outcomes go back that way. */
+export interface Work extends ShardMessage {
+  readonly region: string;
+  /** How often it had been delivered before. */
+  readonly deliveries: number;
+  readonly done: (disposition: Disposition) => void;
+}
+
+/** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
+export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
+
+export interface DeciderOptions {
+  readonly claim: Claim;
+  readonly store: ShardStore;
+  readonly recorder: Recorder;
+  readonly dedupWindowMs: number;
+  /** The order's state if the ledger has it. */
+  readonly lookUp: (user: string, id: string) => Promise<string | undefined>;
+  readonly onRecorded: (entry: Entry) => void;
+  readonly tell: (work: Work, outcomes: string) => void;
+  readonly tellReleased: (released: readonly (readonly [gateway: string, user: string, id: string, state: string])[]) => void;
+  readonly onStop: (reason: StopReason, detail: string) => void;
+}
+
+export class Decider {
+  private queue: Work[] = [];
+  private deciding = false;
+  private stopped = false;
+  private unrecorded = 0;
+  /** Settles when everything decided so far has been recorded (true) or the decider has stopped (false). */
+  private tail: Promise<boolean> = Promise.resolve(true);
+  private wake: (() => void) | undefined;
+
+  constructor(readonly options: DeciderOptions) {}
+
+  accept(work: Work): void {
+    if (this.stopped) return;
+    this.queue.push(work);
+    if (!this.deciding) void this.run();
+  }
+
+  /** Messages and entries in hand. */
+  get load(): number {
+    return this.queue.length + this.unrecorded;
+  }
+
+  /** Settles once nothing is in hand, or the decider has stopped. */
+  async idle(): Promise<void> {
+    while (!this.stopped && (this.deciding || this.unrecorded > 0)) await this.tail.then(() => Bun.sleep(1));
+  }
+
+  /** Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel sends them to the next owner. */
+  stop(): void {
+    this.stopped = true;
+    this.queue = [];
+    this.wake?.();
+  }
+
+  /** Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (poison, past). */
+  async decideOnce(messages: readonly ShardMessage[], force?: "rejected" | "stale"): Promise<Decision | undefined> {
+    const { claim, store, dedupWindowMs } = this.options;
+    const reply = await store.decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force });
+    if (reply.word !== "decided") {
+      this.fail(reply.word, "refused by Redis");
+      return undefined;
+    }
+    if (reply.entry) this.record(reply.entry);
+    return reply;
+  }
+
+  /** Everything decided so far is in the ledger. */
+  recorded(): Promise<boolean> {
+    return this.tail;
+  }
+
+  private async run(): Promise<void> {
+    this.deciding = true;
+    try {
+      while (this.queue.length > 0 && !this.stopped) {
+        if (this.unrecorded >= MAX_UNRECORDED) await new Promise<void>((resolve) => (this.wake = resolve));
+        else await this.step();
+      }
+    } catch (error) {
+      this.fail(error instanceof StoreUnavailable ? "store_unavailable" : "broken", (error as Error).message);
+    }
+    this.deciding = false;
+  }
+
+  private async step(): Promise<void> {
+    const first = this.queue[0] as Work;
+    if (first.deliveries >= POISON_DELIVERIES) {
+      this.queue.shift();
+      await decideAlone(this, first);
+      return;
+    }
+    const batch = this.takeBatch();
+    const decision = await this.tryTogether(batch);
+    if (decision === undefined) return;
+    for (let i = 0; i < batch.length; i++) this.finish(batch[i] as Work, decision.outcomes[i] as string);
+    if (decision.outcomes.some((words) => words.includes("past"))) await settlePast(this, batch, decision.outcomes);
+  }
+
+  /** A batch that fails as a whole is taken apart: one bad order must not hold up the others. */
+  private async tryTogether(batch: readonly Work[]): Promise<Decision | undefined> {
+    try {
+      return await this.decideOnce(batch);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      for (const work of batch) if (!this.stopped) await decideAlone(this, work);
+      return undefined;
+    }
+  }
+
+  /** Acknowledges and tells once the ledger has all that was decided up to now. Late orders are settled before: see past.ts. */
+  private finish(work: Work, outcomes: string): void {
+    if (outcomes.includes("past")) return;
+    void this.tail.then((recorded) => {
+      if (!recorded || this.stopped) return;
+      work.done("ack");
+      this.options.tell(work, outcomes);
+    });
+  }
+
+  private takeBatch(): Work[] {
+    let bytes = 0;
+    let count = 0;
+    for (const work of this.queue) {
+      bytes += work.body.length;
+      if (count > 0 && (bytes > MAX_BATCH_BYTES || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)) break;
+      count++;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private record(entry: Entry): void {
+    this.unrecorded++;
+    const before = this.tail;
+    const result = this.options.recorder.record(entry, this.options.claim.epoch);
+    this.tail = Promise.all([before, result]).then(([earlier, word]) => earlier && this.settle(entry, word));
+  }
+
+  private settle(entry: Entry, result: RecordResult): boolean {
+    this.unrecorded--;
+    if (this.stopped) return false;
+    this.wake?.();
+    if (result === "recorded") {
+      this.options.onRecorded(entry);
+      if (entry.released.length > 0) this.options.tellReleased(entry.released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]));
+      return true;
+    }
+    this.fail(result === "fenced" ? "fenced" : "lost", `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`);
+    return false;
+  }
+
+  private fail(reason: StopReason, detail: string): void {
+    if (this.stopped) return;
+    this.stop();
+    this.options.onStop(reason, detail);
+  }
+}

@@ -1,0 +1,94 @@
+// ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next one fills.
+//
+// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the recorder finds out where the ledger stands (the
+// lost answer may have been a commit) and goes on from there.
+import type { Entry } from "../core/domain/entry.ts";
+import type { EntryToRecord, Ledger, LedgerWriter, RecordResult } from "../ledger/contract.ts";
+
+/** Entries in one transaction: enough to share an fsync among all shards, few enough that the first need not wait long for the last. */
+const MAX_ENTRIES = 64;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 2_000;
+
+interface Waiting extends EntryToRecord {
+  readonly settle: (result: RecordResult) => void;
+}
+
+export interface RecorderOptions {
+  readonly writer: LedgerWriter;
+  readonly ledger: Pick<Ledger, "positions">;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+export class Recorder {
+  private waiting: Waiting[] = [];
+  private busy = false;
+  private stopped = false;
+  /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
+  downSinceMs: number | undefined;
+
+  constructor(private readonly options: RecorderOptions) {}
+
+  /** Records an entry after all those given before. Settles when the ledger has decided; waits as long as the ledger is away. */
+  record(entry: Entry, epoch: number): Promise<RecordResult> {
+    const { promise, resolve } = Promise.withResolvers<RecordResult>();
+    this.waiting.push({ entry, epoch, settle: resolve });
+    if (!this.busy) void this.run();
+    return promise;
+  }
+
+  /** Entries not yet settled. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
+  stop(): void {
+    this.stopped = true;
+    for (const w of this.waiting.splice(0)) w.settle("fenced");
+  }
+
+  private async run(): Promise<void> {
+    this.busy = true;
+    let retryMs = RETRY_MIN_MS;
+    while (this.waiting.length > 0 && !this.stopped) {
+      const batch = this.waiting.slice(0, MAX_ENTRIES);
+      try {
+        if (this.downSinceMs !== undefined) await this.settleKnown();
+        else {
+          const results = await this.options.writer.record(batch);
+          this.waiting.splice(0, batch.length);
+          batch.forEach((w, i) => {
+            w.settle(results[i] as RecordResult);
+          });
+        }
+        retryMs = RETRY_MIN_MS;
+      } catch (error) {
+        if (this.downSinceMs === undefined) {
+          this.downSinceMs = performance.now();
+          this.options.log("ledger away", { error: (error as Error).message, waiting: this.waiting.length });
+        }
+        await Bun.sleep(retryMs);
+        retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
+      }
+    }
+    this.busy = false;
+  }
+
+  /** The ledger is back: entries it has already are recorded, whatever became of the answer. */
+  private async settleKnown(): Promise<void> {
+    const positions = new Map((await this.options.ledger.positions()).map((p) => [p.shard, p]));
+    const recordedUpTo = new Map<number, number>();
+    for (const { entry } of this.waiting) {
+      const position = positions.get(entry.shard);
+      if (position?.lastId === entry.id) recordedUpTo.set(entry.shard, entry.n);
+    }
+    this.waiting = this.waiting.filter((w) => {
+      const known = w.entry.n <= (recordedUpTo.get(w.entry.shard) ?? 0);
+      if (known) w.settle("recorded");
+      return !known;
+    });
+    this.options.log("ledger back", { afterMs: Math.round(performance.now() - (this.downSinceMs ?? 0)) });
+    this.downSinceMs = undefined;
+  }
+}
