@@ -7,9 +7,9 @@ import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
 import type { RecordResult } from "../ledger/contract.ts";
+import { settlePast } from "./past.ts";
 import { decideAlone } from "./poison.ts";
 import type { Recorder } from "./recorder.ts";
-import { settlePast } from "./past.ts";
 
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
 const MAX_BATCH_BYTES = 128 * 1024;
@@ -168,7 +168,8 @@ export class Decider {
     this.wake?.();
     if (result === "recorded") {
       this.options.onRecorded(entry);
-      if (entry.released.length > 0) this.options.tellReleased(entry.released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]));
+      if (entry.released.length > 0)
+        this.options.tellReleased(entry.released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]));
       return true;
     }
     this.fail(result === "fenced" ? "fenced" : "lost", `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`);

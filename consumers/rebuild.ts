@@ -7,7 +7,7 @@
 //
 // A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins again, one incarnation later.
 import type { OrderRow } from "../core/domain/order.ts";
-import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS, seenKey, shardPrefix, STOCK_PREFIX, stockKey } from "../core/keys.ts";
+import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS, STOCK_PREFIX, seenKey, shardPrefix, stockKey } from "../core/keys.ts";
 import type { RebuildStore } from "../core/rebuild-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
 
@@ -76,12 +76,20 @@ async function loadShard(options: RebuildOptions, incarnation: number, shard: nu
   const { store, ledger } = options;
   const prefix = shardPrefix(shard);
   for await (const chunk of ledger.restoreNext(shard)) {
-    for (const [sale, fields] of grouped(chunk, (r) => r.saleId, (r) => [r.user, r.next])) {
+    for (const [sale, fields] of grouped(
+      chunk,
+      (r) => r.saleId,
+      (r) => [r.user, r.next],
+    )) {
       await store.hash(incarnation, shard, `${prefix}next:${sale}`, fields);
     }
   }
   for await (const chunk of ledger.restoreBought(shard)) {
-    for (const [sale, fields] of grouped(chunk, (r) => r.saleId, (r) => [`${r.user} ${r.sku}`, r.units])) {
+    for (const [sale, fields] of grouped(
+      chunk,
+      (r) => r.saleId,
+      (r) => [`${r.user} ${r.sku}`, r.units],
+    )) {
       await store.hash(incarnation, shard, `${prefix}bought:${sale}`, fields);
     }
   }
@@ -130,8 +138,18 @@ async function loadParked({ store, ledger }: RebuildOptions, incarnation: number
     for (const { saleId, user, seq, atMs } of chunk) await keep(saleId, user, seq, "skip", atMs);
   }
   if (waiting.size === 0) return;
-  await store.hash(incarnation, shard, `${prefix}waiting`, [...waiting].flatMap(([name, w]) => [name, w.count]));
-  await store.zset(incarnation, shard, `${prefix}gaps`, [...waiting].flatMap(([name, w]) => [w.sinceMs, name]));
+  await store.hash(
+    incarnation,
+    shard,
+    `${prefix}waiting`,
+    [...waiting].flatMap(([name, w]) => [name, w.count]),
+  );
+  await store.zset(
+    incarnation,
+    shard,
+    `${prefix}gaps`,
+    [...waiting].flatMap(([name, w]) => [w.sinceMs, name]),
+  );
 }
 
 /** A parked order is known as well: a second sending of it must find the first. */
@@ -141,11 +159,19 @@ async function loadParkedRecords(
   shard: number,
   parked: readonly { row: OrderRow }[],
 ): Promise<void> {
-  const records = grouped(parked, ({ row }) => seenKey(shard, row[2]), ({ row }) => [`${row[1]} ${row[2]}`, `${row[3]} parked`]);
+  const records = grouped(
+    parked,
+    ({ row }) => seenKey(shard, row[2]),
+    ({ row }) => [`${row[1]} ${row[2]}`, `${row[3]} parked`],
+  );
   for (const [key, fields] of records) await store.hash(incarnation, shard, key, fields);
 }
 
-function grouped<T>(rows: readonly T[], keyOf: (row: T) => string, fieldsOf: (row: T) => (string | number)[]): Map<string, (string | number)[]> {
+function grouped<T>(
+  rows: readonly T[],
+  keyOf: (row: T) => string,
+  fieldsOf: (row: T) => (string | number)[],
+): Map<string, (string | number)[]> {
   const groups = new Map<string, (string | number)[]>();
   for (const row of rows) {
     const key = keyOf(row);
@@ -155,4 +181,3 @@ function grouped<T>(rows: readonly T[], keyOf: (row: T) => string, fieldsOf: (ro
   }
   return groups;
 }
-

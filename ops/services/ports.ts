@@ -1,0 +1,48 @@
+import { createServer } from "node:net";
+
+/** TCP ports of the loopback that are free now, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1);
+  return port as number;
+}
+
+function listenAnywhere(): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
+
+/** Waits until something accepts connections on a port, or `exited` says that nothing ever will. */
+export async function untilListening(port: number, timeoutMs: number, exited: Promise<unknown>): Promise<void> {
+  let over = false;
+  void exited.then(() => {
+    over = true;
+  });
+  const end = performance.now() + timeoutMs;
+  while (performance.now() < end && !over) {
+    if (await accepts(port)) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(
+    over ? `the process for port ${port} ended before it listened` : `nothing listened on port ${port} within ${timeoutMs} ms`,
+  );
+}
+
+async function accepts(port: number): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {}, error() {} } });
+    socket.end();
+    return true;
+  } catch {
+    return false;
+  }
+}

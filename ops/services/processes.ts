@@ -1,0 +1,123 @@
+// Child processes with a record on disk, so that what a crashed run left behind is found and ended by whoever comes next.
+// A record holds the process id and its start time: a reused id is never mistaken for the process that was started.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Child {
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  /** Asks with `signal`, waits, then kills. */
+  stop(signal?: NodeJS.Signals, graceMs?: number): Promise<void>;
+  /** SIGKILL, at once. */
+  kill(): Promise<void>;
+}
+
+export interface SpawnOptions {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Where the record goes: `<dir>/<name>.pid`. */
+  readonly recordDir: string;
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly logFile?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+const DEFAULT_GRACE_MS = 10_000;
+
+/** Starts a process and records it. */
+export function spawnRecorded(options: SpawnOptions): Child {
+  mkdirSync(options.recordDir, { recursive: true });
+  const output = options.logFile ? Bun.file(options.logFile) : "ignore";
+  const child = Bun.spawn([...options.command], {
+    env: { ...process.env, ...options.env },
+    cwd: options.cwd,
+    stdin: "ignore",
+    stdout: output,
+    stderr: output,
+    uid: options.uid,
+    gid: options.gid,
+    // A group of its own: Ctrl-C reaches the parent only, which then stops its children in the right order.
+    detached: true,
+  });
+  const record = join(options.recordDir, `${options.name}.pid`);
+  writeFileSync(record, `${child.pid} ${startTime(child.pid)}\n`);
+  const exited = child.exited.then((code) => {
+    rmSync(record, { force: true });
+    return code;
+  });
+  const end = async (signal: NodeJS.Signals, graceMs: number) => {
+    signalGroup(child.pid, signal);
+    const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), graceMs);
+    await exited;
+    clearTimeout(late);
+  };
+  return {
+    pid: child.pid,
+    exited,
+    stop: (signal = "SIGTERM", graceMs = DEFAULT_GRACE_MS) => end(signal, graceMs),
+    kill: () => end("SIGKILL", 0),
+  };
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // gone already
+  }
+}
+
+/** Start time of a process in clock ticks since boot (proc(5), field 22); empty where there is no such process or no /proc. */
+export function startTime(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Remembers a process that was started indirectly (a daemon), under a name. */
+export function recordProcess(recordDir: string, name: string, pid: number): void {
+  mkdirSync(recordDir, { recursive: true });
+  writeFileSync(join(recordDir, `${name}.pid`), `${pid} ${startTime(pid)}\n`);
+}
+
+/** Ends what earlier runs left in `recordDir`. Returns the names of what was ended. */
+export async function endLeftovers(recordDir: string): Promise<string[]> {
+  const ended: string[] = [];
+  for (const file of list(recordDir)) {
+    const path = join(recordDir, file);
+    const [pidText = "", started = ""] = readFileSync(path, "utf8").trim().split(" ");
+    const pid = Number(pidText);
+    if (pid > 1 && started !== "" && startTime(pid) === started) {
+      await endProcess(pid, started);
+      ended.push(file.replace(/\.pid$/, ""));
+    }
+    rmSync(path, { force: true });
+  }
+  return ended;
+}
+
+async function endProcess(pid: number, started: string): Promise<void> {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    signalGroup(pid, signal);
+    try {
+      process.kill(pid, signal);
+    } catch {
+      return;
+    }
+    for (let i = 0; i < 50 && startTime(pid) === started; i++) await Bun.sleep(100);
+    if (startTime(pid) !== started) return;
+  }
+}
+
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir).filter((file) => file.endsWith(".pid"));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,151 @@
+// A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual hosts (one per region) are imported at
+// boot from a definitions file, so that starting it takes no second command.
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePorts, untilListening } from "./ports.ts";
+import { type Child, recordProcess, spawnRecorded } from "./processes.ts";
+
+export interface PrivateRabbit extends Child {
+  readonly port: number;
+  readonly dir: string;
+  /** AMQP URL of a virtual host. */
+  url(vhost: string): string;
+  /** Runs rabbitmqctl against this node and returns what it printed. */
+  ctl(...args: string[]): Promise<string>;
+}
+
+export interface PrivateRabbitOptions {
+  readonly vhosts: readonly string[];
+  readonly port?: number;
+}
+
+const START_TIMEOUT_MS = 90_000;
+const STOP_GRACE_MS = 20_000;
+/** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
+const MEMORY_LIMIT = "2GB";
+/** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
+const SCRIPT_DIRS = ["/usr/lib/rabbitmq/bin", "/usr/local/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin"];
+
+export function rabbitScript(name: string): string | undefined {
+  const script = SCRIPT_DIRS.map((dir) => join(dir, name)).find((path) => existsSync(path));
+  return script ?? Bun.which(name) ?? undefined;
+}
+
+export async function startRabbit(dir: string, options: PrivateRabbitOptions): Promise<PrivateRabbit> {
+  const server = rabbitScript("rabbitmq-server");
+  if (!server) throw new Error("rabbitmq-server is not installed");
+  mkdirSync(dir, { recursive: true });
+  const [free, distPort, epmdPort] = await freePorts(3);
+  const port = options.port ?? (free as number);
+  const node = nodeName(dir);
+  writeConfig(dir, port, options.vhosts);
+  const env = nodeEnv(dir, node, distPort as number, epmdPort as number);
+  const child = spawnRecorded({
+    name: "rabbitmq",
+    command: [server],
+    recordDir: join(dir, "run"),
+    env,
+    cwd: dir,
+    logFile: join(dir, "out.log"),
+  });
+  await untilListening(port, START_TIMEOUT_MS, child.exited);
+  const epmd = epmdPid(epmdPort as number);
+  if (epmd) recordProcess(join(dir, "run"), "epmd", epmd);
+  const endEpmd = () => {
+    if (epmd) endQuietly(epmd);
+  };
+  return {
+    ...child,
+    port,
+    dir,
+    url: (vhost) => `amqp://guest:guest@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
+    ctl: (...args) => ctl(env, node, args),
+    stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(endEpmd),
+    kill: () => child.kill().finally(endEpmd),
+  };
+}
+
+/** The node's name must be the same at every start: its data folder is named after it. */
+function nodeName(dir: string): string {
+  const file = join(dir, "node");
+  if (!existsSync(file)) writeFileSync(file, `sluice-${crypto.randomUUID().slice(0, 8)}@localhost`);
+  return readFileSync(file, "utf8");
+}
+
+function writeConfig(dir: string, port: number, vhosts: readonly string[]): void {
+  const definitions = {
+    users: [{ name: "guest", password: "guest", tags: ["administrator"], limits: {} }],
+    vhosts: vhosts.map((name) => ({ name })),
+    permissions: vhosts.map((vhost) => ({ user: "guest", vhost, configure: ".*", write: ".*", read: ".*" })),
+  };
+  writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions));
+  writeFileSync(
+    join(dir, "rabbitmq.conf"),
+    [
+      `listeners.tcp.local = 127.0.0.1:${port}`,
+      `load_definitions = ${join(dir, "definitions.json")}`,
+      `vm_memory_high_watermark.absolute = ${MEMORY_LIMIT}`,
+      "disk_free_limit.absolute = 200MB",
+      "collect_statistics_interval = 30000",
+      "log.file.level = warning",
+      "",
+    ].join("\n"),
+  );
+  writeFileSync(join(dir, "enabled_plugins"), "[].\n");
+  const cookie = join(dir, ".erlang.cookie");
+  if (!existsSync(cookie)) {
+    writeFileSync(cookie, crypto.randomUUID().replaceAll("-", ""));
+    chmodSync(cookie, 0o400);
+  }
+}
+
+function nodeEnv(dir: string, node: string, distPort: number, epmdPort: number): Record<string, string> {
+  return {
+    HOME: dir,
+    RABBITMQ_NODENAME: node,
+    RABBITMQ_MNESIA_BASE: join(dir, "data"),
+    RABBITMQ_LOG_BASE: join(dir, "log"),
+    RABBITMQ_CONFIG_FILE: join(dir, "rabbitmq.conf"),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, "enabled_plugins"),
+    RABBITMQ_DIST_PORT: String(distPort),
+    RABBITMQ_CONF_ENV_FILE: join(dir, "none.conf"),
+    RABBITMQ_PID_FILE: join(dir, "rabbitmq.pid"),
+    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+    // Without busy waiting: schedulers that spin would take the cores from those who have work.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "+sbwt none +sbwtdcpu none +sbwtdio none",
+  };
+}
+
+async function ctl(env: Record<string, string>, node: string, args: string[]): Promise<string> {
+  const script = rabbitScript("rabbitmqctl");
+  if (!script) throw new Error("rabbitmqctl is not installed");
+  const run = Bun.spawn([script, "-n", node, ...args], { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
+  const [out, err, code] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text(), run.exited]);
+  if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: ${err.trim() || out.trim()}`);
+  return out;
+}
+
+/** The private epmd (Erlang's port mapper) detaches itself from the node; it is found by the port it was given. */
+function epmdPid(epmdPort: number): number | undefined {
+  const proc = Bun.spawnSync([
+    "sh",
+    "-c",
+    "for p in /proc/[0-9]*; do printf '%s ' \"${p#/proc/}\"; tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null",
+  ]);
+  for (const line of proc.stdout.toString().split("\n")) {
+    const [pid = "", command = ""] = line.split(" ");
+    if (!/(^|\/)epmd$/.test(command)) continue;
+    const environ = Bun.spawnSync(["cat", `/proc/${pid}/environ`]).stdout.toString();
+    if (environ.split("\0").includes(`ERL_EPMD_PORT=${epmdPort}`)) return Number(pid);
+  }
+  return undefined;
+}
+
+function endQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // gone already
+  }
+}

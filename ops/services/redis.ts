@@ -1,0 +1,35 @@
+// A private redis-server: loopback only, its own port and folder. The append-only file is synced every second; no guarantee rests on it.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, untilListening } from "./ports.ts";
+import { type Child, spawnRecorded } from "./processes.ts";
+
+export interface PrivateRedis extends Child {
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+}
+
+export interface PrivateRedisOptions {
+  readonly port?: number;
+  /** false: nothing is kept on disk. */
+  readonly persistence?: boolean;
+}
+
+const START_TIMEOUT_MS = 20_000;
+
+export async function startRedis(dir: string, options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
+  mkdirSync(dir, { recursive: true });
+  const port = options.port ?? (await freePort());
+  const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"];
+  settings.push("--appendonly", options.persistence === false ? "no" : "yes", "--appendfsync", "everysec");
+  const child = spawnRecorded({
+    name: "redis",
+    command: [Bun.which("redis-server") ?? "redis-server", ...settings],
+    recordDir: join(dir, "run"),
+    cwd: dir,
+    logFile: join(dir, "redis.log"),
+  });
+  await untilListening(port, START_TIMEOUT_MS, child.exited);
+  return { ...child, url: `redis://127.0.0.1:${port}`, port, dir };
+}

@@ -1,0 +1,4 @@
+import { afterAll } from "bun:test";
+import { stopTestServices } from "./services.ts";
+
+afterAll(stopTestServices);
