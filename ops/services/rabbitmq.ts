@@ -1,6 +1,6 @@
 // A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual hosts (one per region) are imported at
 // boot from a definitions file, so that starting it takes no second command.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePorts, untilListening } from "./ports.ts";
 import { type Child, recordProcess, spawnRecorded } from "./processes.ts";
@@ -49,7 +49,7 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
     logFile: join(dir, "out.log"),
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);
-  const epmd = epmdPid(epmdPort as number);
+  const epmd = existsSync("/proc") ? epmdPid(epmdPort as number) : undefined;
   if (epmd) recordProcess(join(dir, "run"), "epmd", epmd);
   const endEpmd = () => {
     if (epmd) endQuietly(epmd);
@@ -128,16 +128,14 @@ async function ctl(env: Record<string, string>, node: string, args: string[]): P
 
 /** The private epmd (Erlang's port mapper) detaches itself from the node; it is found by the port it was given. */
 function epmdPid(epmdPort: number): number | undefined {
-  const proc = Bun.spawnSync([
-    "sh",
-    "-c",
-    "for p in /proc/[0-9]*; do printf '%s ' \"${p#/proc/}\"; tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null",
-  ]);
-  for (const line of proc.stdout.toString().split("\n")) {
-    const [pid = "", command = ""] = line.split(" ");
-    if (!/(^|\/)epmd$/.test(command)) continue;
-    const environ = Bun.spawnSync(["cat", `/proc/${pid}/environ`]).stdout.toString();
-    if (environ.split("\0").includes(`ERL_EPMD_PORT=${epmdPort}`)) return Number(pid);
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (!/(^|\/)epmd\0/.test(readFileSync(`/proc/${name}/cmdline`, "utf8"))) continue;
+      if (readFileSync(`/proc/${name}/environ`, "utf8").split("\0").includes(`ERL_EPMD_PORT=${epmdPort}`)) return Number(name);
+    } catch {
+      // ended meanwhile, or another user's
+    }
   }
   return undefined;
 }

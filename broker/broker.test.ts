@@ -1,0 +1,198 @@
+import { afterEach, expect, test } from "bun:test";
+import { connect } from "amqplib";
+import { startRabbit } from "../ops/services/rabbitmq.ts";
+import { testDir, testRabbit } from "../test/services.ts";
+import { BrokerConnection } from "./connection.ts";
+import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
+import { depth } from "./inspect.ts";
+import { Publisher } from "./publisher.ts";
+import { type Delivery, type Disposition, Subscription } from "./subscriber.ts";
+import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersQueue, topology } from "./topology.ts";
+
+const BOOT_MS = 60_000;
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+async function connection(url: string, maxLength?: number): Promise<BrokerConnection> {
+  const made = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2, maxLength) });
+  open.push(made);
+  await made.start();
+  return made;
+}
+
+async function publisher(of: BrokerConnection): Promise<Publisher> {
+  const made = new Publisher(of, { confirmTimeoutMs: 5_000 });
+  await made.start();
+  return made;
+}
+
+type Settle = (disposition: Disposition) => void;
+
+/** Deliveries of a queue, in order, each with its settle. */
+function inbox() {
+  const got: [Delivery, Settle][] = [];
+  let wake = () => {};
+  const handler = (delivery: Delivery, settle: Settle) => {
+    got.push([delivery, settle]);
+    wake();
+  };
+  const count = async (n: number) => {
+    while (got.length < n) await new Promise<void>((resolve) => (wake = resolve));
+    return got;
+  };
+  return { got, handler, count };
+}
+
+test(
+  "a confirmed message arrives with its properties; an acknowledged one is gone",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    expect(await out.publish(ORDERS_EXCHANGE, "1", Buffer.from("hello"), { messageId: "7", appId: "gw" })).toBe("confirmed");
+    const box = inbox();
+    const subscription = await new Subscription(broker, { queue: ordersQueue(1), prefetch: 10, handler: box.handler }).start();
+    const [[delivery, settle]] = (await box.count(1)) as [[Delivery, Settle]];
+    expect(delivery).toMatchObject({ messageId: "7", appId: "gw", deliveries: 0 });
+    expect(delivery.body.toString()).toBe("hello");
+    settle("ack");
+    await Bun.sleep(0);
+    await subscription.close();
+    expect(await depth(broker, ordersQueue(1))).toMatchObject({ ready: 0 });
+  },
+  BOOT_MS,
+);
+
+test(
+  "what no queue takes is returned, what a full queue refuses is nacked",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost(), 2);
+    const out = await publisher(broker);
+    expect(await out.publish(ORDERS_EXCHANGE, "nobody", Buffer.from("x"))).toBe("returned");
+    const outcomes = [];
+    for (let i = 0; i < 8; i++) outcomes.push(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("x")));
+    expect(outcomes.slice(0, 2)).toEqual(["confirmed", "confirmed"]);
+    expect(outcomes).toContain("nacked");
+  },
+  BOOT_MS,
+);
+
+test(
+  "closing a subscription sends what is unacknowledged back, in order, ahead of what came later",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    for (let i = 0; i < 20; i++) await out.publish(ORDERS_EXCHANGE, "0", Buffer.from(String(i)));
+    const first = inbox();
+    const one = await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, handler: first.handler }).start();
+    const held = await first.count(10);
+    // Settled out of order: only the unbroken prefix is acknowledged.
+    for (const i of [0, 2, 1, 4]) held[i]?.[1]("ack");
+    await Bun.sleep(0);
+    await one.close();
+    held[3]?.[1]("ack"); // too late: no effect
+    const second = inbox();
+    await new Subscription(broker, { queue: ordersQueue(0), prefetch: 50, handler: second.handler }).start();
+    const got = await second.count(17);
+    expect(got.map(([d]) => d.body.toString())).toEqual(Array.from({ length: 17 }, (_, i) => String(i + 3)));
+    expect(got[0]?.[0].deliveries).toBe(1);
+  },
+  BOOT_MS,
+);
+
+test(
+  "a dead letter is copied with its reason, then acknowledged",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    const dead = { publisher: out, queue: ORDERS_DEAD };
+    const handler = (_: Delivery, settle: Settle) => settle({ kind: "dead", reason: "no JSON" });
+    await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, handler, dead }).start();
+    await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("garbage"));
+    const raw = await connect(broker.options.region.url);
+    const channel = await raw.createChannel();
+    const { promise, resolve } = Promise.withResolvers<{ content: Buffer; headers: Record<string, unknown> }>();
+    await channel.consume(ORDERS_DEAD, (m) => m && resolve({ content: m.content, headers: m.properties.headers ?? {} }));
+    const copy = await promise;
+    expect(copy.content.toString()).toBe("garbage");
+    expect(copy.headers).toMatchObject({ "x-reason": "no JSON", "x-exchange": ORDERS_EXCHANGE, "x-routing-key": "0" });
+    await raw.close();
+  },
+  BOOT_MS,
+);
+
+test(
+  "only one consumer of a shard is active; the next one takes over when it closes",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const [a, b] = [await connection(url), await connection(url)];
+    const out = await publisher(a);
+    const [first, second] = [inbox(), inbox()];
+    const one = await new Subscription(a, { queue: ordersQueue(0), prefetch: 10, handler: first.handler }).start();
+    await new Subscription(b, { queue: ordersQueue(0), prefetch: 10, handler: second.handler }).start();
+    await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("m1"));
+    await first.count(1);
+    expect(second.got.length).toBe(0);
+    await one.close();
+    expect((await second.count(1))[0]?.[0].body.toString()).toBe("m1");
+  },
+  BOOT_MS,
+);
+
+test(
+  "a queue that exists with other settings is a conflict that says what to do",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const raw = await connect(url);
+    await (await raw.createChannel()).assertQueue(ordersQueue(0), { durable: true });
+    await raw.close();
+    const broker = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2) });
+    const error = await broker.start().then(
+      () => undefined,
+      (e: Error) => e,
+    );
+    expect(error).toBeInstanceOf(TopologyConflict);
+    expect(error?.message).toContain("'orders.0'");
+    expect(error?.message).toContain("delete_queue");
+  },
+  BOOT_MS,
+);
+
+test(
+  "a wrong password names the region and the setting",
+  async () => {
+    const url = new URL(await (await testRabbit()).freshVhost());
+    url.password = "wrong";
+    const broker = new BrokerConnection({ region: { name: "us", url: url.toString() }, topology: topology(1) });
+    const error = await broker.start().then(
+      () => undefined,
+      (e: Error) => e,
+    );
+    expect(error).toBeInstanceOf(BrokerUnavailable);
+    expect(error?.message).toContain("'us'");
+  },
+  BOOT_MS,
+);
+
+test("killed and started again, the broker has what it confirmed, and subscriptions come back by themselves", async () => {
+  const dir = testDir("broken-rabbit");
+  const node = await startRabbit(dir, { vhosts: ["eu"] });
+  const broker = await connection(node.url("eu"));
+  const out = await publisher(broker);
+  const box = inbox();
+  const lost = Promise.withResolvers<void>();
+  await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, handler: box.handler, onLost: lost.resolve }).start();
+  expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("before"))).toBe("confirmed");
+  await box.count(1);
+  await node.kill();
+  await lost.promise;
+  expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("meanwhile"))).toBe("unsent");
+  const again = await startRabbit(dir, { vhosts: ["eu"], port: node.port });
+  expect((await box.count(2))[1]?.[0].body.toString()).toBe("before");
+  await broker.untilUp();
+  expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("after"))).toBe("confirmed");
+  expect((await box.count(3))[2]?.[0].body.toString()).toBe("after");
+  await broker.close();
+  await again.kill();
+}, 120_000);

@@ -1,0 +1,158 @@
+// One region's connection: reconnects by itself with backoff and jitter, declares the topology each time, and tells its users (publisher,
+// subscriptions) when there is a new connection to work on.
+import { type ChannelModel, connect } from "amqplib";
+import { corkPerTick } from "./cork.ts";
+import { declare } from "./declare.ts";
+import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
+import type { Region } from "./region.ts";
+import type { Topology } from "./topology.ts";
+
+/** Seconds without a sign of life after which either side drops the connection: a dead worker's shard must move on within seconds. */
+const HEARTBEAT_S = 5;
+const CONNECT_TIMEOUT_MS = 5_000;
+const BACKOFF_MIN_MS = 100;
+const BACKOFF_MAX_MS = 3_000;
+
+export interface ConnectionOptions {
+  readonly region: Region;
+  readonly topology: Topology;
+  /** 0 to 1, for the jitter. */
+  readonly random?: () => number;
+  readonly log?: (event: string, detail: Record<string, unknown>) => void;
+}
+
+/** Works on each new connection. Its promise settles when it is set up; a rejection drops the connection and tries again. */
+export type Attachment = (model: ChannelModel) => Promise<void>;
+
+export class BrokerConnection {
+  /** The live connection; undefined while there is none. */
+  model: ChannelModel | undefined;
+  /** The broker has asked publishers to stop (memory or disk alarm). */
+  blocked = false;
+  /** Set when trying again is of no use. */
+  conflict: TopologyConflict | undefined;
+  private attachments = new Set<Attachment>();
+  private closing = false;
+  private attempt = 0;
+  private waiters: (() => void)[] = [];
+  private lost = Promise.withResolvers<void>();
+  private loop: Promise<void> | undefined;
+  private readonly log: NonNullable<ConnectionOptions["log"]>;
+
+  constructor(readonly options: ConnectionOptions) {
+    this.log = options.log ?? (() => undefined);
+  }
+
+  get region(): string {
+    return this.options.region.name;
+  }
+
+  get up(): boolean {
+    return this.model !== undefined;
+  }
+
+  /** Connects for the first time. Rejects when that fails for a reason an operator must see; otherwise it goes on trying. */
+  async start(): Promise<void> {
+    try {
+      await this.establish();
+    } catch (error) {
+      if (error instanceof TopologyConflict) throw error;
+      if (isRefusal(error as Error)) throw this.unavailable(error as Error);
+      this.log("broker away", { region: this.region, error: (error as Error).message });
+    }
+    this.loop = this.keepUp();
+  }
+
+  /** Settles when the connection is up. */
+  async untilUp(): Promise<void> {
+    while (!this.up && !this.closing) await new Promise<void>((resolve) => this.waiters.push(resolve));
+  }
+
+  /** Adds a user of the connection; it is called now if there is one, and with every later one. */
+  async attach(attachment: Attachment): Promise<void> {
+    this.attachments.add(attachment);
+    if (this.model) await attachment(this.model);
+  }
+
+  detach(attachment: Attachment): void {
+    this.attachments.delete(attachment);
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    for (const wake of this.waiters.splice(0)) wake();
+    const model = this.model;
+    this.model = undefined;
+    await model?.close().catch(() => undefined);
+    this.lost.resolve();
+    await this.loop;
+  }
+
+  private async establish(): Promise<void> {
+    const { url } = this.options.region;
+    const model = await connect(withHeartbeat(url), { timeout: CONNECT_TIMEOUT_MS, noDelay: true });
+    this.lost = Promise.withResolvers<void>();
+    const { lost } = this;
+    model.on("error", () => undefined); // 'close' follows
+    model.on("close", () => {
+      if (this.model === model) this.model = undefined;
+      lost.resolve();
+    });
+    model.on("blocked", (reason: string) => {
+      this.blocked = true;
+      this.log("broker blocked", { region: this.region, reason });
+    });
+    model.on("unblocked", () => {
+      this.blocked = false;
+      this.log("broker unblocked", { region: this.region });
+    });
+    try {
+      corkPerTick(model);
+      await declare(model, this.options.topology, this.region);
+      for (const attachment of this.attachments) await attachment(model);
+    } catch (error) {
+      await model.close().catch(() => undefined);
+      throw error;
+    }
+    this.blocked = false;
+    this.attempt = 0;
+    this.model = model;
+    for (const wake of this.waiters.splice(0)) wake();
+    this.log("broker up", { region: this.region });
+  }
+
+  private async keepUp(): Promise<void> {
+    const random = this.options.random ?? Math.random;
+    while (!this.closing) {
+      if (this.model) {
+        await this.lost.promise;
+        if (this.closing) return;
+        this.log("broker lost", { region: this.region });
+      }
+      const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
+      await Bun.sleep(ceiling * (0.5 + random() / 2));
+      if (this.closing) return;
+      try {
+        await this.establish();
+      } catch (error) {
+        if (error instanceof TopologyConflict) this.conflict = error;
+        this.log("broker away", { region: this.region, error: (error as Error).message });
+      }
+    }
+  }
+
+  private unavailable(error: Error): BrokerUnavailable {
+    return new BrokerUnavailable(`region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`);
+  }
+}
+
+function withHeartbeat(url: string): string {
+  const parsed = new URL(url);
+  if (!parsed.searchParams.has("heartbeat")) parsed.searchParams.set("heartbeat", String(HEARTBEAT_S));
+  return parsed.toString();
+}
+
+/** The broker answered and said no: wrong user, password or virtual host. */
+function isRefusal(error: Error): boolean {
+  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(error.message);
+}

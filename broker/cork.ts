@@ -1,0 +1,23 @@
+// amqplib writes each frame to the socket by itself, and on Bun each write is a system call. Corked until the end of the tick, all
+// frames of a tick leave in one: 200 small publishes went from 200 writes to 1.
+
+import type { Duplex } from "node:stream";
+import type { ChannelModel } from "amqplib";
+
+export function corkPerTick(model: ChannelModel): void {
+  const { stream } = model.connection as unknown as { stream: Duplex };
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  let corked = false;
+  const uncork = () => {
+    corked = false;
+    stream.uncork();
+  };
+  stream.write = ((...args: unknown[]) => {
+    if (!corked) {
+      corked = true;
+      stream.cork();
+      process.nextTick(uncork);
+    }
+    return write(...args);
+  }) as typeof stream.write;
+}

@@ -1,0 +1,111 @@
+// Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent; or unknown.
+import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import type { BrokerConnection } from "./connection.ts";
+
+/**
+ * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): it has not. `unsent`: the connection is away or blocked, or too
+ * much is under way; nothing left this process. `unknown`: the confirm is missing; it may be there.
+ */
+export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
+
+export interface PublishProperties {
+  readonly messageId?: string;
+  /** Who published: the gateway's id. */
+  readonly appId?: string;
+  readonly type?: string;
+  readonly headers?: Record<string, unknown>;
+}
+
+/** Messages awaiting a confirm on one connection: one per shard and process in normal work, so this only bounds what goes wrong. */
+const MAX_IN_FLIGHT = 1_024;
+/** A push that finds this many bytes waiting on the connection is dropped: clients catch up from the ledger. */
+const MAX_PUSH_BACKLOG_BYTES = 8 * 1024 * 1024;
+
+interface InFlight {
+  settle(outcome: PublishOutcome): void;
+  returned: boolean;
+}
+
+export class Publisher {
+  private channel: ConfirmChannel | undefined;
+  private readonly inFlight = new Map<string, InFlight>();
+  private nextTag = 0;
+
+  constructor(
+    private readonly connection: BrokerConnection,
+    private readonly options: { readonly confirmTimeoutMs: number },
+  ) {}
+
+  async start(): Promise<void> {
+    await this.connection.attach((model) => this.open(model));
+  }
+
+  /** Whether a publish would be sent now. */
+  get ready(): boolean {
+    return this.channel !== undefined && !this.connection.blocked && this.inFlight.size < MAX_IN_FLIGHT;
+  }
+
+  publish(exchange: string, key: string, body: Buffer, properties: PublishProperties = {}): Promise<PublishOutcome> {
+    const { channel } = this;
+    if (!channel || !this.ready) return Promise.resolve("unsent");
+    const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+    const tag = String(this.nextTag++);
+    const timer = setTimeout(() => entry.settle("unknown"), this.options.confirmTimeoutMs);
+    const entry: InFlight = {
+      returned: false,
+      settle: (outcome) => {
+        if (!this.inFlight.delete(tag)) return;
+        clearTimeout(timer);
+        resolve(outcome);
+      },
+    };
+    this.inFlight.set(tag, entry);
+    const headers = { ...properties.headers, "x-sluice-tag": tag };
+    const options: Options.Publish = { ...properties, headers, persistent: true, mandatory: true, contentType: "application/json" };
+    try {
+      // The broker sends the return of an unroutable message before its confirm.
+      channel.publish(exchange, key, body, options, (error) => {
+        if (entry.returned) entry.settle("returned");
+        else entry.settle(error ? refusal(error as Error) : "confirmed");
+      });
+    } catch {
+      entry.settle("unsent"); // the channel was closed before a byte was written
+    }
+    return promise;
+  }
+
+  /** Best effort to a queue: transient, unconfirmed, dropped when nobody is there or the connection is slow. */
+  push(queue: string, body: string): void {
+    const { channel } = this;
+    if (!channel || this.connection.blocked || backlog(channel) > MAX_PUSH_BACKLOG_BYTES) return;
+    try {
+      channel.publish("", queue, Buffer.from(body), { persistent: false, contentType: "application/json" });
+    } catch {
+      // closed meanwhile: best effort
+    }
+  }
+
+  private async open(model: ChannelModel): Promise<void> {
+    const channel = await model.createConfirmChannel();
+    channel.on("error", () => undefined); // 'close' follows
+    channel.on("return", (message) => {
+      const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
+      if (entry) entry.returned = true;
+    });
+    channel.on("close", () => {
+      if (this.channel === channel) this.channel = undefined;
+      for (const entry of [...this.inFlight.values()]) entry.settle("unknown");
+    });
+    this.channel = channel;
+  }
+}
+
+/** amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word for a nack is one. */
+function refusal(error: Error): PublishOutcome {
+  return error.message === "message nacked" ? "nacked" : "unknown";
+}
+
+function backlog(channel: ConfirmChannel): number {
+  const { connection } = channel as unknown as { connection: { stream?: { writableLength?: number } } };
+  return connection.stream?.writableLength ?? 0;
+}

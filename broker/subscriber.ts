@@ -1,0 +1,186 @@
+// Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing is requeued, ever: what is not
+// acknowledged comes back, in order, when the channel closes.
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type { BrokerConnection } from "./connection.ts";
+import type { Publisher } from "./publisher.ts";
+
+export interface Delivery {
+  readonly body: Buffer;
+  readonly messageId: string;
+  readonly appId: string;
+  readonly type: string;
+  /** How often it had been delivered before (quorum queues count; others say at least whether). */
+  readonly deliveries: number;
+}
+
+/** `ack`: done with. `dead`: a copy goes to the dead letters with the reason, is confirmed, then it is acknowledged. */
+export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
+
+export interface SubscribeOptions {
+  readonly queue: string;
+  readonly prefetch: number;
+  readonly handler: (delivery: Delivery, settle: (disposition: Disposition) => void) => void;
+  /** The channel is gone (closed, connection lost): deliveries in hand will come again, settling them has no effect. */
+  readonly onLost?: () => void;
+  /** Where dead letters go; needed if the handler says `dead`. */
+  readonly dead?: { readonly publisher: Publisher; readonly queue: string };
+  /** Declares the queue exclusive, for this connection alone. */
+  readonly exclusive?: boolean;
+  /** Without acknowledgements: for pushes. */
+  readonly noAck?: boolean;
+}
+
+const RESUBSCRIBE_MS = 500;
+const DEAD_RETRY_MS = 1_000;
+
+export class Subscription {
+  private channel: Channel | undefined;
+  private consumerTag: string | undefined;
+  private ended = false;
+  private readonly attachment = (model: ChannelModel) => this.open(model);
+
+  constructor(
+    private readonly connection: BrokerConnection,
+    private readonly options: SubscribeOptions,
+  ) {}
+
+  /** Starts consuming; comes back by itself after every reconnect until closed. */
+  async start(): Promise<this> {
+    await this.connection.attach(this.attachment);
+    return this;
+  }
+
+  get consuming(): boolean {
+    return this.consumerTag !== undefined;
+  }
+
+  /** No new deliveries; what is in hand can still be settled. */
+  async quiet(): Promise<void> {
+    this.connection.detach(this.attachment);
+    const { channel, consumerTag } = this;
+    this.consumerTag = undefined;
+    if (channel && consumerTag) await channel.cancel(consumerTag).catch(() => undefined);
+  }
+
+  /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
+  async close(): Promise<void> {
+    this.ended = true;
+    this.connection.detach(this.attachment);
+    const { channel } = this;
+    this.channel = undefined;
+    this.consumerTag = undefined;
+    await channel?.close().catch(() => undefined);
+  }
+
+  private async open(model: ChannelModel): Promise<void> {
+    if (this.ended) return;
+    const { queue, prefetch, exclusive, noAck, onLost } = this.options;
+    const channel = await model.createChannel();
+    channel.on("error", () => undefined); // 'close' follows
+    channel.on("close", () => {
+      if (this.channel !== channel) return;
+      this.channel = undefined;
+      this.consumerTag = undefined;
+      onLost?.();
+    });
+    if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
+    await channel.prefetch(prefetch);
+    this.channel = channel;
+    const acks = new OrderedAcks((tag) => {
+      if (this.channel === channel) channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
+    });
+    const { consumerTag } = await channel.consume(queue, (message) => this.deliver(model, channel, acks, message), {
+      noAck: noAck ?? false,
+    });
+    if (this.channel === channel) this.consumerTag = consumerTag;
+  }
+
+  private deliver(model: ChannelModel, channel: Channel, acks: OrderedAcks, message: ConsumeMessage | null): void {
+    if (message === null) {
+      this.resubscribe(model, channel);
+      return;
+    }
+    if (this.channel !== channel) return;
+    const tag = message.fields.deliveryTag;
+    if (!this.options.noAck) acks.expect(tag);
+    this.options.handler(delivery(message), (disposition) => {
+      if (this.options.noAck || this.channel !== channel) return;
+      if (disposition === "ack") acks.settle(tag);
+      else void this.bury(message, disposition.reason, () => acks.settle(tag));
+    });
+  }
+
+  /** The broker cancelled the consumer (the queue was deleted): closes the channel and asks again until it is there. */
+  private resubscribe(model: ChannelModel, channel: Channel): void {
+    void channel.close().catch(() => undefined);
+    const again = () => {
+      if (this.ended || this.connection.model !== model || this.channel) return;
+      this.open(model).catch(() => setTimeout(again, RESUBSCRIBE_MS));
+    };
+    setTimeout(again, RESUBSCRIBE_MS);
+  }
+
+  /** Publishes the copy until it is confirmed; only then is the source settled. */
+  private async bury(message: ConsumeMessage, reason: string, settled: () => void): Promise<void> {
+    const { dead } = this.options;
+    if (!dead) throw new Error(`queue '${this.options.queue}' has no dead letters to send to`);
+    const { exchange, routingKey } = message.fields;
+    const headers = {
+      "x-reason": reason,
+      "x-exchange": exchange,
+      "x-routing-key": routingKey,
+      "x-deliveries": deliveries(message) + 1,
+      "x-app-id": message.properties.appId ?? "",
+    };
+    const { messageId, type } = message.properties as { messageId?: string; type?: string };
+    while (!this.ended) {
+      if ((await dead.publisher.publish("", dead.queue, message.content, { messageId, type, headers })) === "confirmed") {
+        settled();
+        return;
+      }
+      await Bun.sleep(DEAD_RETRY_MS);
+    }
+  }
+}
+
+/** Acknowledges in the order of delivery: one multiple ack a tick, up to the last message before which all are settled. */
+class OrderedAcks {
+  private expected: number[] = [];
+  private settled = new Set<number>();
+  private scheduled = false;
+
+  constructor(private readonly ackUpTo: (tag: number) => void) {}
+
+  expect(tag: number): void {
+    this.expected.push(tag);
+  }
+
+  settle(tag: number): void {
+    this.settled.add(tag);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    let upTo = 0;
+    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number)) upTo++;
+    if (upTo === 0) return;
+    const last = this.expected[upTo - 1] as number;
+    this.expected.splice(0, upTo);
+    this.ackUpTo(last);
+  }
+}
+
+function delivery(message: ConsumeMessage): Delivery {
+  const { messageId, appId, type } = message.properties as { messageId?: string; appId?: string; type?: string };
+  return { body: message.content, messageId: messageId ?? "", appId: appId ?? "", type: type ?? "", deliveries: deliveries(message) };
+}
+
+function deliveries(message: ConsumeMessage): number {
+  const count = message.properties.headers?.["x-delivery-count"] as number | undefined;
+  return count ?? (message.fields.redelivered ? 1 : 0);
+}

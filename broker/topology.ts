@@ -1,0 +1,64 @@
+// Exchanges, queues and bindings as data. Nothing else in the project names a queue.
+//
+//   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
+//   gateway.<id>: exclusive to the gateway, declared by it (subscriber.ts)
+
+export interface Exchange {
+  readonly name: string;
+  readonly type: "direct" | "topic" | "fanout";
+}
+export interface Queue {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, string | number | boolean>>;
+}
+export interface Binding {
+  readonly queue: string;
+  readonly exchange: string;
+  readonly key: string;
+}
+export interface Topology {
+  readonly exchanges: readonly Exchange[];
+  readonly queues: readonly Queue[];
+  readonly bindings: readonly Binding[];
+}
+
+export const ORDERS_EXCHANGE = "orders";
+export const ORDERS_DEAD = "orders.dead";
+export const ordersQueue = (shard: number): string => `orders.${shard}`;
+export const ordersKey = (shard: number): string => String(shard);
+
+/** Messages a shard's queue may hold; a message carries up to some hundreds of orders. Beyond it publishes are refused, not dropped. */
+export const DEFAULT_MAX_LENGTH = 20_000;
+/**
+ * How often a message may come back before the broker would give it up (to orders.dead). Every hand-over of a shard counts as one, so it
+ * is far above what crashes can cause; poison is found after three deliveries by the decider.
+ */
+const DELIVERY_LIMIT = 10_000;
+
+const quorum = (args: Queue["arguments"]): Queue["arguments"] => ({
+  "x-queue-type": "quorum",
+  "x-delivery-limit": DELIVERY_LIMIT,
+  ...args,
+});
+
+export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {
+  const ids = Array.from({ length: shards }, (_, shard) => shard);
+  return {
+    exchanges: [{ name: ORDERS_EXCHANGE, type: "direct" }],
+    queues: [
+      ...ids.map((shard) => ({
+        name: ordersQueue(shard),
+        arguments: quorum({
+          "x-single-active-consumer": true,
+          "x-max-length": maxLength,
+          "x-overflow": "reject-publish",
+          "x-dead-letter-exchange": "",
+          "x-dead-letter-routing-key": ORDERS_DEAD,
+          "x-dead-letter-strategy": "at-least-once",
+        }),
+      })),
+      { name: ORDERS_DEAD, arguments: quorum({}) },
+    ],
+    bindings: ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),
+  };
+}
