@@ -6,10 +6,10 @@
 //   4. every shard is opened; owners take their shards again, and RabbitMQ brings back what was not acknowledged
 //
 // A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins again, one incarnation later.
-import type { OrderRow } from "../core/domain/order.ts";
 import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS, STOCK_PREFIX, seenKey, shardPrefix, stockKey } from "../core/keys.ts";
 import type { RebuildStore } from "../core/rebuild-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import { Replayed, type Turn } from "./replayed.ts";
 
 export interface RebuildOptions {
   readonly store: RebuildStore;
@@ -45,9 +45,9 @@ export async function rebuild(options: RebuildOptions, from: number): Promise<Re
     }
     await store.clear(incarnation, 0, `${STOCK_PREFIX}*`);
     for (const { shard } of shards) await store.clearShard(incarnation, shard);
-    await loadStock(options, incarnation);
+    const limited = await loadStock(options, incarnation);
     let orders = 0;
-    for (const { shard } of shards) orders += await loadShard(options, incarnation, shard);
+    for (const { shard } of shards) orders += await loadShard(options, incarnation, shard, limited);
     for (const { shard } of shards) await store.open(incarnation, shard);
     log("redis rebuilt", { incarnation, shards: shards.length, orders, ms: Math.round(performance.now() - startedMs) });
     return "rebuilt";
@@ -57,114 +57,81 @@ export async function rebuild(options: RebuildOptions, from: number): Promise<Re
   }
 }
 
-async function loadStock({ store, ledger }: RebuildOptions, incarnation: number): Promise<void> {
+/** Loads every sale; returns `sale sku` of the items with a limit per user. */
+async function loadStock({ store, ledger }: RebuildOptions, incarnation: number): Promise<Set<string>> {
+  const limited = new Set<string>();
   const version = await ledger.catalogueVersion();
   for (const sale of await ledger.sales()) {
+    for (const item of sale.items) if (item.limitPerUser > 0) limited.add(`${sale.id} ${item.sku}`);
     const limits = new Map(sale.items.map((item) => [item.sku, item.limitPerUser]));
     const fields: (string | number)[] = ["v", version, "opens", sale.opensAtMs, "closes", sale.closesAtMs];
     for (const s of await ledger.stock(sale.id)) {
       fields.push(`${s.sku}:a`, s.available, `${s.sku}:r`, s.releasing, `${s.sku}:h`, s.held, `${s.sku}:s`, s.sold);
       fields.push(`${s.sku}:t`, s.initial + s.restocked, `${s.sku}:l`, limits.get(s.sku) ?? 0);
     }
-    await store.hash(incarnation, 0, stockKey(sale.id), fields);
+    await inChunks(fields, (part) => store.hash(incarnation, 0, stockKey(sale.id), part));
   }
+  return limited;
 }
 
 /** Loads one shard; returns how many orders it remembers. */
-async function loadShard(options: RebuildOptions, incarnation: number, shard: number): Promise<number> {
-  const orders = await loadSeen(options, incarnation, shard);
-  const { store, ledger } = options;
+async function loadShard(options: RebuildOptions, incarnation: number, shard: number, limited: ReadonlySet<string>): Promise<number> {
+  const firstBucket = Math.floor((options.now() - options.dedupWindowMs) / SEEN_BUCKET_MS);
+  const replayed = new Replayed({
+    firstId: firstBucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0"),
+    isLimited: (saleId, sku) => limited.has(`${saleId} ${sku}`),
+  });
+  for await (const entries of options.ledger.replay(shard)) for (const entry of entries) replayed.apply(entry);
+  await loadSeen(options, incarnation, shard, replayed.seen);
+  await loadTurns(options, incarnation, shard, [...replayed.turns.values()]);
+  for (const [sale, units] of replayed.bought) {
+    await inChunks([...units].flat(), (fields) => options.store.hash(incarnation, shard, `${shardPrefix(shard)}bought:${sale}`, fields));
+  }
+  return replayed.seen.size;
+}
+
+async function loadSeen(options: RebuildOptions, incarnation: number, shard: number, seen: ReadonlyMap<string, string>): Promise<void> {
+  const buckets = grouped(
+    [...seen],
+    ([name]) => name.slice(name.indexOf(" ") + 1).slice(0, SEEN_BUCKET_DIGITS),
+    ([name, record]) => [name, record],
+  );
+  for (const [bucket, fields] of buckets) {
+    const expiresAtMs = (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + options.dedupWindowMs + EXPIRY_MARGIN_MS;
+    await inChunks(fields, (part) => options.store.hash(incarnation, shard, seenKey(shard, bucket), part, expiresAtMs));
+  }
+}
+
+/** Numbers due, what is parked or given up ahead, and the clocks of the gaps. */
+async function loadTurns({ store }: RebuildOptions, incarnation: number, shard: number, turns: readonly Turn[]): Promise<void> {
   const prefix = shardPrefix(shard);
-  for await (const chunk of ledger.restoreNext(shard)) {
-    for (const [sale, fields] of grouped(
-      chunk,
-      (r) => r.saleId,
-      (r) => [r.user, r.next],
-    )) {
-      await store.hash(incarnation, shard, `${prefix}next:${sale}`, fields);
-    }
-  }
-  for await (const chunk of ledger.restoreBought(shard)) {
-    for (const [sale, fields] of grouped(
-      chunk,
-      (r) => r.saleId,
-      (r) => [`${r.user} ${r.sku}`, r.units],
-    )) {
-      await store.hash(incarnation, shard, `${prefix}bought:${sale}`, fields);
-    }
-  }
-  await loadParked(options, incarnation, shard);
-  return orders;
-}
-
-/** The first bucket of ids whose records are kept, as a time: earlier ids are looked up in the ledger when they come. */
-function firstBucketMs(options: RebuildOptions): number {
-  return Math.floor((options.now() - options.dedupWindowMs) / SEEN_BUCKET_MS) * SEEN_BUCKET_MS;
-}
-
-async function loadSeen(options: RebuildOptions, incarnation: number, shard: number): Promise<number> {
-  let orders = 0;
-  for await (const chunk of options.ledger.restoreSeen(shard, firstBucketMs(options))) {
-    orders += chunk.length;
-    const byKey = grouped(
-      chunk,
-      (r) => seenKey(shard, r.id),
-      (r) => [`${r.user} ${r.id}`, `${r.fingerprint} ${r.state}`],
-    );
-    for (const [key, fields] of byKey) {
-      const bucket = Number.parseInt(key.slice(-SEEN_BUCKET_DIGITS), 16);
-      const expiresAtMs = (bucket + 1) * SEEN_BUCKET_MS + options.dedupWindowMs + EXPIRY_MARGIN_MS;
-      await options.store.hash(incarnation, shard, key, fields, expiresAtMs);
-    }
-  }
-  return orders;
-}
-
-/** Parked orders and numbers given up ahead of their turn, with the clocks of their gaps. */
-async function loadParked({ store, ledger }: RebuildOptions, incarnation: number, shard: number): Promise<void> {
-  const prefix = shardPrefix(shard);
-  const waiting = new Map<string, { count: number; sinceMs: number }>();
-  const keep = async (sale: string, user: string, seq: number, text: string, atMs: number) => {
-    const name = `${sale} ${user}`;
-    const had = waiting.get(name);
-    waiting.set(name, { count: (had?.count ?? 0) + 1, sinceMs: Math.min(had?.sinceMs ?? atMs, atMs) });
-    await store.hash(incarnation, shard, `${prefix}park:${sale}:${user}`, [seq, text]);
-  };
-  for await (const chunk of ledger.restoreParked(shard)) {
-    for (const { gateway, row, parkedAtMs } of chunk) await keep(row[5], row[1], row[6], JSON.stringify([gateway, row]), parkedAtMs);
-    await loadParkedRecords(store, incarnation, shard, chunk);
-  }
-  for await (const chunk of ledger.restoreSkips(shard)) {
-    for (const { saleId, user, seq, atMs } of chunk) await keep(saleId, user, seq, "skip", atMs);
-  }
-  if (waiting.size === 0) return;
-  await store.hash(
-    incarnation,
-    shard,
-    `${prefix}waiting`,
-    [...waiting].flatMap(([name, w]) => [name, w.count]),
+  const bySale = grouped(
+    turns,
+    (turn) => turn.saleId,
+    (turn) => [turn.user, turn.next],
   );
-  await store.zset(
-    incarnation,
-    shard,
-    `${prefix}gaps`,
-    [...waiting].flatMap(([name, w]) => [w.sinceMs, name]),
+  for (const [sale, fields] of bySale) await inChunks(fields, (part) => store.hash(incarnation, shard, `${prefix}next:${sale}`, part));
+  const waiting = turns.filter((turn) => turn.parked.size > 0);
+  for (const { saleId, user, parked } of waiting) {
+    const fields = [...parked].flatMap(([seq, p]) => [seq, p.row ? JSON.stringify([p.gateway, p.row]) : "skip"]);
+    await store.hash(incarnation, shard, `${prefix}park:${saleId}:${user}`, fields);
+  }
+  const name = (turn: Turn) => `${turn.saleId} ${turn.user}`;
+  await inChunks(
+    waiting.flatMap((t) => [name(t), t.parked.size]),
+    (part) => store.hash(incarnation, shard, `${prefix}waiting`, part),
+  );
+  await inChunks(
+    waiting.flatMap((t) => [t.gapSinceMs, name(t)]),
+    (part) => store.zset(incarnation, shard, `${prefix}gaps`, part),
   );
 }
 
-/** A parked order is known as well: a second sending of it must find the first. */
-async function loadParkedRecords(
-  store: RebuildStore,
-  incarnation: number,
-  shard: number,
-  parked: readonly { row: OrderRow }[],
-): Promise<void> {
-  const records = grouped(
-    parked,
-    ({ row }) => seenKey(shard, row[2]),
-    ({ row }) => [`${row[1]} ${row[2]}`, `${row[3]} parked`],
-  );
-  for (const [key, fields] of records) await store.hash(incarnation, shard, key, fields);
+/** Field and value pairs of one call to Redis. */
+const PAIRS_PER_CALL = 1_000;
+
+async function inChunks(flat: readonly (string | number)[], send: (part: (string | number)[]) => Promise<void>): Promise<void> {
+  for (let from = 0; from < flat.length; from += 2 * PAIRS_PER_CALL) await send(flat.slice(from, from + 2 * PAIRS_PER_CALL));
 }
 
 function grouped<T>(

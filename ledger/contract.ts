@@ -1,6 +1,5 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
 import type { Entry, EntryId } from "../core/domain/entry.ts";
-import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 
@@ -105,19 +104,10 @@ export interface Ledger {
   sales(): Promise<Sale[]>;
   stock(saleId: string): Promise<Stock[]>;
 
-  // What a rebuild of Redis reads. Each yields chunks, so that memory stays bounded.
-  /** Every order whose id was made at or after `sinceMs`, in any state but parked. */
-  restoreSeen(
-    shard: number,
-    sinceMs: number,
-  ): AsyncIterable<readonly { user: string; id: string; fingerprint: string; state: OrderState }[]>;
-  /** Per user and sale: the next number due. */
-  restoreNext(shard: number): AsyncIterable<readonly { saleId: string; user: string; next: number }[]>;
-  /** Units held or sold per user and item, for items with a limit. */
-  restoreBought(shard: number): AsyncIterable<readonly { saleId: string; user: string; sku: string; units: number }[]>;
-  /** Orders waiting for their number. */
-  restoreParked(shard: number): AsyncIterable<readonly { gateway: string; parkedAtMs: number; row: OrderRow }[]>;
-  /** Numbers given up that are still ahead. */
-  restoreSkips(shard: number): AsyncIterable<readonly { saleId: string; user: string; seq: number; atMs: number }[]>;
+  /**
+   * Everything recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The state of an order is what its entries say;
+   * nothing else is kept of it.
+   */
+  replay(shard: number): AsyncIterable<readonly Entry[]>;
   close(): Promise<void>;
 }

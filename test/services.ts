@@ -1,19 +1,28 @@
 // The services tests run against: real ones, private to this run, started by the first test that asks and stopped when the run ends.
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SQL } from "bun";
+import { type PrivatePostgres, startPostgres } from "../ops/services/postgres.ts";
 import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
 
 let root: string | undefined;
 let redis: Promise<PrivateRedis> | undefined;
 let rabbit: Promise<PrivateRabbit> | undefined;
+let postgres: Promise<PrivatePostgres> | undefined;
 let vhosts = 0;
+let databases = 0;
 
 /** A folder of this run, removed at its end. */
-export function testDir(name: string): string {
-  root ??= mkdtempSync(join(tmpdir(), "sluice-test-"));
-  return mkdtempSync(join(root, `${name}-`));
+export function testDir(name: string, mode = 0o700): string {
+  if (!root) {
+    root = mkdtempSync(join(tmpdir(), "sluice-test-"));
+    chmodSync(root, 0o755); // Postgres runs as another user and has to pass through
+  }
+  const dir = mkdtempSync(join(root, `${name}-`));
+  chmodSync(dir, mode);
+  return dir;
 }
 
 /** A Redis that all tests share, without persistence. */
@@ -44,8 +53,28 @@ export async function testRabbit(): Promise<TestRabbit> {
 /** Made at boot, since adding one later costs a second each. */
 const MAX_VHOSTS = 60;
 
+/** URL of a new, empty database of a Postgres that all tests share. */
+export async function freshDatabase(): Promise<string> {
+  postgres ??= startPostgres(testDir("postgres", 0o755));
+  const server = await postgres;
+  const name = `test${databases++}`;
+  const sql = new SQL({ url: server.url("postgres"), max: 1 });
+  // The port answers a moment before the server takes commands.
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await sql.unsafe(`CREATE DATABASE ${name}`);
+      break;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await Bun.sleep(100);
+    }
+  }
+  await sql.close();
+  return server.url(name);
+}
+
 /** Called once, by the preload, when the run ends. */
 export async function stopTestServices(): Promise<void> {
-  await Promise.allSettled([redis?.then((r) => r.kill()), rabbit?.then((r) => r.kill())]);
+  await Promise.allSettled([redis?.then((r) => r.kill()), rabbit?.then((r) => r.kill()), postgres?.then((p) => p.kill())]);
   if (root) rmSync(root, { recursive: true, force: true });
 }

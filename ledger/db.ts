@@ -1,0 +1,119 @@
+// The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres differ.
+import { SQL } from "bun";
+
+export type Dialect = "sqlite" | "postgres";
+export type Value = string | number | null;
+/** What can run a statement: the database, or a transaction on it. */
+export interface Runner {
+  run(text: string, values?: readonly Value[]): Promise<Record<string, unknown>[]>;
+}
+
+/** The ledger cannot be reached or written; nothing is known to be wrong with what it holds. */
+export class LedgerUnavailable extends Error {
+  override name = "LedgerUnavailable";
+}
+
+/** How long a writer waits for another process's transaction. */
+const BUSY_TIMEOUT_MS = 10_000;
+/** 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth of the writer's time. */
+const WAL_CHECKPOINT_PAGES = 4_000;
+const CACHE_KIB = 65_536;
+
+export class Db implements Runner {
+  private constructor(
+    private readonly sql: SQL,
+    readonly dialect: Dialect,
+  ) {}
+
+  static async open(url: string): Promise<Db> {
+    const dialect = dialectOf(url);
+    try {
+      if (dialect === "postgres") return new Db(new SQL({ url, max: 4 }), dialect);
+      const db = new Db(new SQL(`sqlite://${url.slice("sqlite:".length)}`), dialect);
+      await db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      await db.run("PRAGMA journal_mode = WAL");
+      await db.run("PRAGMA synchronous = FULL");
+      await db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
+      await db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
+      await db.run("PRAGMA foreign_keys = ON");
+      return db;
+    } catch (error) {
+      throw new LedgerUnavailable(`the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+    }
+  }
+
+  async run(text: string, values: readonly Value[] = []): Promise<Record<string, unknown>[]> {
+    return runOn(this.sql, this.dialect, text, values);
+  }
+
+  /** Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back. */
+  async transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
+    const { dialect } = this;
+    const body = (tx: SQL) => work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
+    return (dialect === "sqlite" ? this.sql.begin("immediate", body as never) : this.sql.begin(body as never)) as Promise<T>;
+  }
+
+  async close(): Promise<void> {
+    await this.sql.close();
+  }
+}
+
+export function dialectOf(url: string): Dialect {
+  if (url.startsWith("sqlite:")) return "sqlite";
+  if (/^postgres(ql)?:/.test(url)) return "postgres";
+  throw new LedgerUnavailable(`SLUICE_LEDGER_URL must begin with sqlite: or postgres:, not '${url.split(":")[0]}:'`);
+}
+
+/** Statements are written with `?`; Postgres wants them numbered. */
+async function runOn(sql: SQL, dialect: Dialect, text: string, values: readonly Value[]): Promise<Record<string, unknown>[]> {
+  const statement = dialect === "postgres" && values.length > 0 ? numbered(text) : text;
+  return (await sql.unsafe(statement, values as Value[])) as Record<string, unknown>[];
+}
+
+const numberedTexts = new Map<string, string>();
+
+function numbered(text: string): string {
+  let known = numberedTexts.get(text);
+  if (known === undefined) {
+    let n = 0;
+    known = text.replace(/\?/g, () => `$${++n}`);
+    if (numberedTexts.size < 500) numberedTexts.set(text, known);
+  }
+  return known;
+}
+
+/** Rows per INSERT: at 500 a statement costs its parsing once for many rows, and stays far from either database's limit of parameters. */
+const ROWS_PER_INSERT = 500;
+
+/** Inserts flat values, `columns.length` a row. */
+export async function insertRows(tx: Runner, table: string, columns: readonly string[], flat: readonly Value[]): Promise<void> {
+  const width = columns.length;
+  for (let from = 0; from < flat.length; from += ROWS_PER_INSERT * width) {
+    const part = flat.slice(from, from + ROWS_PER_INSERT * width);
+    await tx.run(insertText(table, columns, part.length / width), part);
+  }
+}
+
+const insertTexts = new Map<string, string>();
+
+function insertText(table: string, columns: readonly string[], rows: number): string {
+  const key = `${table} ${rows}`;
+  let text = insertTexts.get(key);
+  if (text === undefined) {
+    const row = `(${columns.map(() => "?").join(",")})`;
+    text = `INSERT INTO ${table} (${columns.join(",")}) VALUES ${Array(rows).fill(row).join(",")}`;
+    insertTexts.set(key, text);
+  }
+  return text;
+}
+
+/** Whether an error says that the data refuse the change (a check, a unique key), not that the database is in trouble. */
+export function isConstraint(error: unknown): boolean {
+  const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
+  if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? "")) return true;
+  return String(errno ?? code ?? "").startsWith("23"); // SQLSTATE class 23, integrity constraint violation
+}
+
+function masked(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//…@");
+}

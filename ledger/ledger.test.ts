@@ -1,0 +1,194 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import type { Entry } from "../core/domain/entry.ts";
+import { type OrderRow, orderRowText } from "../core/domain/order.ts";
+import type { Sale } from "../core/domain/sale.ts";
+import { shardOf } from "../core/shard.ts";
+import { freshDatabase, testDir } from "../test/services.ts";
+import type { Ledger, LedgerWriter } from "./contract.ts";
+import { Db, LedgerUnavailable } from "./db.ts";
+import { openLedger, openLedgerWriter } from "./open.ts";
+
+const SHARDS = 2;
+const SALE: Sale = {
+  id: "s1",
+  name: "Sale",
+  currency: "EUR",
+  opensAtMs: 0,
+  closesAtMs: 9e12,
+  items: [{ sku: "a", name: "A", category: "c", priceMinor: 100, limitPerUser: 0, initial: 10 }],
+};
+
+/** A user of the given shard. */
+function userOf(shard: number): string {
+  for (let i = 0; ; i++) if (shardOf(`u${i}`, SHARDS) === shard) return `u${i}`;
+}
+
+let serial = 0;
+const nextId = () => Bun.randomUUIDv7("hex", 1_790_000_000_000 + serial++);
+
+function rowText(user: string, qty: number, id = nextId()): string {
+  const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }], payment: "", metadata: "", maxTotal: 0 };
+  return orderRowText(order, "f".repeat(16), 1);
+}
+
+/** The entry after (prev, n − 1), with one message of the given rows and outcomes. */
+function entry(shard: number, n: number, prev: string, rows: readonly string[], outcomes: string, more: Partial<Entry> = {}): Entry {
+  const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
+  return { shard, id: `id-${shard}-${n}`, prev, n, kind: "decide", atMs: 5, messages, released: [], ...more };
+}
+
+const open: { close(): Promise<void> }[] = [];
+afterAll(async () => {
+  for (const thing of open) await thing.close();
+});
+
+const databases = [
+  ["sqlite", async () => `sqlite:${testDir("ledger")}/ledger.db`],
+  ["postgres", freshDatabase],
+] as const;
+
+describe.each(databases)("%s", (_, freshUrl) => {
+  async function fresh(): Promise<{ url: string; ledger: Ledger; writer: LedgerWriter }> {
+    const url = await freshUrl();
+    const ledger = await openLedger({ url, shards: SHARDS });
+    const writer = await openLedgerWriter(url);
+    open.push(ledger, writer);
+    expect(await ledger.operate({ kind: "create", ref: "r1", sale: SALE }, "op")).toBe("done");
+    return { url, ledger, writer };
+  }
+
+  test("an entry of the owner is recorded, its orders can be looked up, its stock is held", async () => {
+    const { ledger, writer } = await fresh();
+    const user = userOf(0);
+    const { epoch, lastId, lastN } = await writer.takeShard(0, "w1");
+    expect({ epoch, lastId, lastN }).toEqual({ epoch: 1, lastId: "genesis", lastN: 0 });
+    const id = nextId();
+    const e = entry(0, 1, "genesis", [rowText(user, 3, id), rowText(user, 99)], "reserved,sold_out");
+    expect(await writer.record([{ entry: e, epoch }])).toEqual(["recorded"]);
+    expect(await ledger.order(user, id)).toMatchObject({ user, id, state: "reserved", lines: [{ sku: "a", qty: 3 }], decidedAtMs: 5 });
+    expect((await ledger.ordersOf(user, { limit: 10 })).map((o) => o.state)).toEqual(["sold_out", "reserved"]);
+    expect(await ledger.stock("s1")).toEqual([{ sku: "a", initial: 10, restocked: 0, available: 7, releasing: 0, held: 3, sold: 0 }]);
+    expect((await ledger.positions())[0]).toMatchObject({ lastId: "id-0-1", lastN: 1 });
+  }, 30_000);
+
+  test("an older epoch is fenced, an entry that does not follow is a fork, and neither leaves a trace", async () => {
+    const { ledger, writer } = await fresh();
+    const first = await writer.takeShard(0, "w1");
+    const second = await writer.takeShard(0, "w2");
+    const e = entry(0, 1, "genesis", [rowText(userOf(0), 1)], "reserved");
+    expect(await writer.record([{ entry: e, epoch: first.epoch }])).toEqual(["fenced"]);
+    expect(await writer.record([{ entry: { ...e, prev: "other" }, epoch: second.epoch }])).toEqual(["fork"]);
+    expect(await writer.record([{ entry: { ...e, n: 2 }, epoch: second.epoch }])).toEqual(["fork"]);
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 10, held: 0 });
+    expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["recorded"]);
+    expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["fork"]);
+  });
+
+  test("stock goes to its last unit and not below; the other shard's entries are recorded all the same", async () => {
+    const { ledger, writer } = await fresh();
+    const [a, b] = [await writer.takeShard(0, "w"), await writer.takeShard(1, "w")];
+    const nine = entry(0, 1, "genesis", [rowText(userOf(0), 9)], "reserved");
+    const two = entry(1, 1, "genesis", [rowText(userOf(1), 2)], "reserved");
+    expect(
+      await writer.record([
+        { entry: nine, epoch: a.epoch },
+        { entry: two, epoch: b.epoch },
+      ]),
+    ).toEqual(["recorded", "refused"]);
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 1, held: 9 });
+    const one = entry(1, 1, "genesis", [rowText(userOf(1), 1)], "reserved");
+    expect(await writer.record([{ entry: one, epoch: b.epoch }])).toEqual(["recorded"]);
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 0, held: 10 });
+  });
+
+  test("an order that is there already is refused", async () => {
+    const { writer } = await fresh();
+    const { epoch } = await writer.takeShard(0, "w");
+    const row = rowText(userOf(0), 1);
+    expect(await writer.record([{ entry: entry(0, 1, "genesis", [row], "sold_out"), epoch }])).toEqual(["recorded"]);
+    expect(await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "sold_out"), epoch }])).toEqual(["refused"]);
+    expect(await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "=sold_out"), epoch }])).toEqual(["recorded"]);
+  });
+
+  test("a conflict is an event on the original, a released order changes its state, a rejected one has a follow-up", async () => {
+    const { ledger, writer } = await fresh();
+    const { epoch } = await writer.takeShard(0, "w");
+    const user = userOf(0);
+    const id = nextId();
+    const row = rowText(user, 1, id);
+    await writer.record([{ entry: entry(0, 1, "genesis", [row, rowText(user, 1)], "parked,rejected"), epoch }]);
+    expect((await ledger.order(user, id))?.state).toBe("parked");
+    const released: Entry["released"] = [["g", JSON.parse(row) as OrderRow, "reserved"]];
+    const second = entry(0, 2, "id-0-1", [row], "!parked", { released });
+    expect(await writer.record([{ entry: second, epoch }])).toEqual(["recorded"]);
+    expect((await ledger.order(user, id))?.state).toBe("reserved");
+    expect((await ledger.events(user, id)).map((e) => e.event).sort()).toEqual(["conflict", "reserved"]);
+    const open = await ledger.followUps(0, 10);
+    expect(open).toMatchObject([{ shard: 0, routingKey: "orders.dead" }]);
+    await writer.followUpsDone(open.map((f) => f.id));
+    expect(await ledger.followUpsOpen()).toBe(0);
+  });
+
+  test("replay gives back every entry as it was recorded", async () => {
+    const { ledger, writer } = await fresh();
+    const { epoch } = await writer.takeShard(1, "w");
+    const entries: Entry[] = [];
+    for (let n = 1; n <= 40; n++) entries.push(entry(1, n, n === 1 ? "genesis" : `id-1-${n - 1}`, [rowText(userOf(1), 1)], "sold_out"));
+    await writer.record(entries.map((e) => ({ entry: e, epoch })));
+    const seen: Entry[] = [];
+    for await (const chunk of ledger.replay(1)) seen.push(...chunk);
+    expect(seen).toEqual(entries);
+  });
+
+  test("an operation with the same reference is done once; another content under it is told", async () => {
+    const { ledger } = await fresh();
+    const restock = { kind: "restock", ref: "r2", saleId: "s1", sku: "a", units: 5 } as const;
+    const before = await ledger.catalogueVersion();
+    expect(await ledger.operate(restock, "op")).toBe("done");
+    expect(await ledger.operate(restock, "op")).toBe("repeated");
+    expect(await ledger.operate({ ...restock, units: 6 }, "op")).toBe("ref_conflict");
+    expect(await ledger.operate({ ...restock, ref: "r3", sku: "x" }, "op")).toBe("unknown_item");
+    expect(await ledger.operate({ kind: "close", ref: "r4", saleId: "nope", atMs: 1 }, "op")).toBe("unknown_sale");
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ restocked: 5, available: 15 });
+    expect(await ledger.catalogueVersion()).toBeGreaterThan(before);
+    const open = await ledger.operationsOpen();
+    expect(open.map((o) => o.operation.ref)).toEqual(["r1", "r2"]);
+    await ledger.operationsDone(open.map((o) => o.id));
+    expect(await ledger.operationsOpen()).toEqual([]);
+  });
+
+  test("one rebuilder wins, and every shard's epoch rises", async () => {
+    const { ledger, writer } = await fresh();
+    const { epoch } = await writer.takeShard(0, "w");
+    const [one, two] = await Promise.all([writer.beginRebuild(0), writer.beginRebuild(0)]);
+    expect([one, two].filter((r) => r === undefined).length).toBe(1);
+    expect(await ledger.incarnation()).toBe(1);
+    expect((await ledger.positions()).map((p) => p.epoch)).toEqual([epoch + 1, 1]);
+  });
+
+  test("a ledger made with other shards names the setting", async () => {
+    const { url } = await fresh();
+    const error = await openLedger({ url, shards: SHARDS + 1 }).catch((e: Error) => e);
+    expect(error).toBeInstanceOf(LedgerUnavailable);
+    expect((error as Error).message).toContain("SLUICE_SHARDS");
+  });
+
+  test("movements sum to zero for every cause", async () => {
+    const { url, writer } = await fresh();
+    const { epoch } = await writer.takeShard(0, "w");
+    await writer.record([{ entry: entry(0, 1, "genesis", [rowText(userOf(0), 4)], "reserved"), epoch }]);
+    const db = await Db.open(url);
+    const sums = await db.run("SELECT cause, SUM(units) AS units, COUNT(*) AS rows FROM movements GROUP BY cause ORDER BY cause");
+    expect(sums.map((r) => [r.cause, Number(r.units), Number(r.rows)])).toEqual([
+      ["create r1", 0, 2],
+      ["entry 0-1", 0, 2],
+    ]);
+    await db.close();
+  });
+});
+
+test("a ledger that cannot be opened says which setting names it", async () => {
+  const error = await openLedger({ url: "sqlite:/nowhere/at/all.db", shards: 2 }).catch((e: Error) => e);
+  expect(error).toBeInstanceOf(LedgerUnavailable);
+  expect((error as Error).message).toContain("SLUICE_LEDGER_URL");
+});

@@ -1,0 +1,48 @@
+import type { DecidedMessage, Entry, Released } from "../core/domain/entry.ts";
+import type { Db } from "./db.ts";
+
+/** Entries read at once: some hundred kilobytes. */
+const CHUNK = 16;
+
+/** Everything recorded for a shard, oldest first. */
+export async function* replay(db: Db, shard: number): AsyncGenerator<readonly Entry[]> {
+  let after = 0;
+  while (true) {
+    const rows = await db.run("SELECT n, id, prev, kind, at_ms, released FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?", [
+      shard,
+      after,
+      CHUNK,
+    ]);
+    if (rows.length === 0) return;
+    const last = Number(rows[rows.length - 1]?.n);
+    const messages = await messagesOf(db, shard, after, last);
+    yield rows.map((r) => ({
+      shard,
+      n: Number(r.n),
+      id: String(r.id),
+      prev: String(r.prev),
+      kind: String(r.kind) as Entry["kind"],
+      atMs: Number(r.at_ms),
+      released: JSON.parse(String(r.released)) as Released[],
+      messages: messages.get(Number(r.n)) ?? [],
+    }));
+    after = last;
+  }
+}
+
+/** Places as record.ts gives them out: a shard's messages lie together, in the order of their entries. */
+async function messagesOf(db: Db, shard: number, after: number, last: number): Promise<Map<number, DecidedMessage[]>> {
+  const place = (n: number) => (shard * 1_000_000_000 + n) * 1_000;
+  const rows = await db.run("SELECT n, gateway, batch, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id", [
+    place(after + 1),
+    place(last + 1),
+  ]);
+  const byEntry = new Map<number, DecidedMessage[]>();
+  for (const r of rows) {
+    const message = { gateway: String(r.gateway), batch: String(r.batch), body: String(r.body), outcomes: String(r.outcomes) };
+    const list = byEntry.get(Number(r.n));
+    if (list) list.push(message);
+    else byEntry.set(Number(r.n), [message]);
+  }
+  return byEntry;
+}

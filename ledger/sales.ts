@@ -1,0 +1,48 @@
+import type { Sale, SaleItem, Stock } from "../core/domain/sale.ts";
+import type { Db } from "./db.ts";
+
+/** Every operation is a row; the newest one's number is the catalogue's version. */
+export async function catalogueVersion(db: Db): Promise<number> {
+  return Number((await db.run("SELECT COALESCE(MAX(id), 0) AS version FROM operations"))[0]?.version);
+}
+
+export async function sales(db: Db): Promise<Sale[]> {
+  const items = new Map<string, SaleItem[]>();
+  for (const r of await db.run("SELECT sale, sku, name, category, price_minor, limit_per_user, initial FROM items ORDER BY sale, sku")) {
+    const item: SaleItem = {
+      sku: String(r.sku),
+      name: String(r.name),
+      category: String(r.category),
+      priceMinor: Number(r.price_minor),
+      limitPerUser: Number(r.limit_per_user),
+      initial: Number(r.initial),
+    };
+    const list = items.get(String(r.sale));
+    if (list) list.push(item);
+    else items.set(String(r.sale), [item]);
+  }
+  const rows = await db.run("SELECT id, name, currency, opens_ms, closes_ms FROM sales ORDER BY id");
+  return rows.map((r) => ({
+    id: String(r.id),
+    name: String(r.name),
+    currency: String(r.currency),
+    opensAtMs: Number(r.opens_ms),
+    closesAtMs: Number(r.closes_ms),
+    items: items.get(String(r.id)) ?? [],
+  }));
+}
+
+export async function stock(db: Db, saleId: string): Promise<Stock[]> {
+  const rows = await db.run("SELECT sku, initial, restocked, available, releasing, held, sold FROM items WHERE sale = ? ORDER BY sku", [
+    saleId,
+  ]);
+  return rows.map((r) => ({
+    sku: String(r.sku),
+    initial: Number(r.initial),
+    restocked: Number(r.restocked),
+    available: Number(r.available),
+    releasing: Number(r.releasing),
+    held: Number(r.held),
+    sold: Number(r.sold),
+  }));
+}

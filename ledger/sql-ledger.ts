@@ -1,0 +1,138 @@
+// Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay) gathered into one object.
+import type { OrderRow } from "../core/domain/order.ts";
+import type { OrderState } from "../core/domain/outcome.ts";
+import { shardOf } from "../core/shard.ts";
+import type { FollowUp, Ledger, Operation, OperationResult, OrderEvent, ShardPosition, StoredOrder } from "./contract.ts";
+import type { Db } from "./db.ts";
+import { bucketOf } from "./migrations.ts";
+import { operate, operationsOpen } from "./operations.ts";
+import { replay } from "./replay.ts";
+import { catalogueVersion, sales, stock } from "./sales.ts";
+import { positionOf } from "./writer.ts";
+
+export class SqlLedger implements Ledger {
+  constructor(
+    readonly db: Db,
+    readonly storeId: string,
+    readonly shards: number,
+  ) {}
+
+  async incarnation(): Promise<number> {
+    return Number((await this.db.run("SELECT incarnation FROM store"))[0]?.incarnation);
+  }
+
+  async positions(): Promise<ShardPosition[]> {
+    return (await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")).map(positionOf);
+  }
+
+  async order(user: string, id: string): Promise<StoredOrder | undefined> {
+    const bucket = bucketOf(user, shardOf(user, this.shards));
+    const rows = await this.db.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [bucket, id, user]);
+    return rows[0] && storedOrder(rows[0]);
+  }
+
+  async ordersOf(user: string, { limit, before }: { limit: number; before?: string }): Promise<StoredOrder[]> {
+    const bucket = bucketOf(user, shardOf(user, this.shards));
+    const rows = await this.db.run(
+      `${this.selectOrders()} WHERE o.bucket = ? AND o.usr = ? AND o.id < ? ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
+      [bucket, user, before ?? "~", limit],
+    );
+    return rows.map(storedOrder);
+  }
+
+  async events(user: string, id: string): Promise<OrderEvent[]> {
+    const rows = await this.db.run("SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq", [id, user]);
+    return rows.map((r) => ({ atMs: Number(r.at_ms), event: String(r.event) as OrderEvent["event"], detail: String(r.detail) }));
+  }
+
+  async followUps(shard: number, limit: number): Promise<FollowUp[]> {
+    const rows = await this.db.run(
+      "SELECT id, shard, exchange, routing_key, body FROM follow_ups WHERE shard = ? AND done = 0 ORDER BY id LIMIT ?",
+      [shard, limit],
+    );
+    return rows.map((r) => ({
+      id: Number(r.id),
+      shard: Number(r.shard),
+      exchange: String(r.exchange),
+      routingKey: String(r.routing_key),
+      body: String(r.body),
+    }));
+  }
+
+  async followUpsOpen(): Promise<number> {
+    return Number((await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open);
+  }
+
+  operate(operation: Operation, subject: string): Promise<OperationResult> {
+    return operate(this.db, operation, subject, Date.now());
+  }
+
+  operationsOpen(): ReturnType<Ledger["operationsOpen"]> {
+    return operationsOpen(this.db);
+  }
+
+  async operationsDone(ids: readonly number[]): Promise<void> {
+    for (const id of ids) await this.db.run("UPDATE operations SET applied = 1 WHERE id = ?", [id]);
+  }
+
+  async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
+    await this.db.run("INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)", [
+      r.atMs,
+      r.subject,
+      r.action,
+      r.target,
+      r.detail,
+      r.status,
+    ]);
+  }
+
+  catalogueVersion(): Promise<number> {
+    return catalogueVersion(this.db);
+  }
+
+  sales(): ReturnType<Ledger["sales"]> {
+    return sales(this.db);
+  }
+
+  stock(saleId: string): ReturnType<Ledger["stock"]> {
+    return stock(this.db, saleId);
+  }
+
+  replay(shard: number): ReturnType<Ledger["replay"]> {
+    return replay(this.db, shard);
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+
+  /** The row's text is taken out of the message by the database, so that a look-up does not carry hundreds of orders over. */
+  private selectOrders(): string {
+    const row = this.db.dialect === "sqlite" ? "json_extract(m.body, '$[' || o.idx || ']')" : "(m.body::json -> o.idx)::text";
+    return `SELECT o.state, m.shard, e.at_ms, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message
+      JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
+  }
+}
+
+function storedOrder(r: Record<string, unknown>): StoredOrder {
+  const row = JSON.parse(String(r.row_text)) as OrderRow;
+  const flat = row[8];
+  const lines = [];
+  for (let i = 0; i < flat.length; i += 2) lines.push({ sku: String(flat[i]), qty: Number(flat[i + 1]) });
+  return {
+    user: row[1],
+    id: row[2],
+    saleId: row[5],
+    seq: row[6],
+    state: String(r.state) as OrderState,
+    fingerprint: row[3],
+    acceptedAtMs: row[4],
+    decidedAtMs: Number(r.at_ms),
+    shard: Number(r.shard),
+    currency: row[7],
+    lines,
+    payment: row[9],
+    metadata: row[10],
+    maxTotal: row[11],
+  };
+}

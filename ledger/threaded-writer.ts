@@ -1,0 +1,58 @@
+import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
+import { LedgerUnavailable } from "./db.ts";
+import type { Answer, Call } from "./thread.ts";
+
+/** The writer seen from the main thread: calls go over, answers come back in any order. */
+export class ThreadedWriter implements LedgerWriter {
+  private readonly worker: Worker;
+  private readonly open = new Map<number, PromiseWithResolvers<unknown>>();
+  private nextId = 0;
+
+  constructor(url: string) {
+    this.worker = new Worker(new URL("./thread.ts", import.meta.url).href);
+    this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.settle(data);
+    this.worker.onerror = (event) => this.failAll(event.message);
+    this.worker.postMessage({ open: url });
+  }
+
+  record(entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
+    return this.call("record", entries) as Promise<RecordResult[]>;
+  }
+
+  takeShard(shard: number, owner: string): Promise<ShardPosition> {
+    return this.call("takeShard", shard, owner) as Promise<ShardPosition>;
+  }
+
+  beginRebuild(from: number): ReturnType<LedgerWriter["beginRebuild"]> {
+    return this.call("beginRebuild", from) as ReturnType<LedgerWriter["beginRebuild"]>;
+  }
+
+  followUpsDone(ids: readonly number[]): Promise<void> {
+    return this.call("followUpsDone", ids) as Promise<void>;
+  }
+
+  async close(): Promise<void> {
+    await this.call("close").catch(() => undefined);
+    this.worker.terminate();
+  }
+
+  private call(method: Call["method"], ...args: unknown[]): Promise<unknown> {
+    const id = this.nextId++;
+    const answer = Promise.withResolvers<unknown>();
+    this.open.set(id, answer);
+    this.worker.postMessage({ id, method, args } satisfies Call);
+    return answer.promise;
+  }
+
+  private settle({ id, value, error }: Answer): void {
+    const answer = this.open.get(id);
+    this.open.delete(id);
+    if (error === undefined) answer?.resolve(value);
+    else answer?.reject(new LedgerUnavailable(error));
+  }
+
+  private failAll(message: string): void {
+    for (const answer of this.open.values()) answer.reject(new LedgerUnavailable(`the ledger's thread: ${message}`));
+    this.open.clear();
+  }
+}

@@ -1,0 +1,58 @@
+// What the workers write, on an open database. With SQLite it lives in a thread of its own: see thread.ts.
+import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
+import { type Db, LedgerUnavailable } from "./db.ts";
+import { record } from "./record.ts";
+
+export class DirectWriter implements LedgerWriter {
+  constructor(private readonly db: Db) {}
+
+  record(entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
+    return reachable(record(this.db, entries));
+  }
+
+  takeShard(shard: number, owner: string): Promise<ShardPosition> {
+    return reachable(
+      this.db.transaction(async (tx) => {
+        const rows = await tx.run(
+          "UPDATE shards SET epoch = epoch + 1, owner = ? WHERE shard = ? RETURNING shard, epoch, last_id, last_n",
+          [owner, shard],
+        );
+        return positionOf(rows[0] as Record<string, unknown>);
+      }),
+    );
+  }
+
+  beginRebuild(from: number): ReturnType<LedgerWriter["beginRebuild"]> {
+    return reachable(
+      this.db.transaction(async (tx) => {
+        const raised = await tx.run("UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ? RETURNING incarnation", [from]);
+        if (raised.length === 0) return undefined;
+        await tx.run("UPDATE shards SET epoch = epoch + 1, owner = ''");
+        const rows = await tx.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard");
+        return { incarnation: Number(raised[0]?.incarnation), shards: rows.map(positionOf) };
+      }),
+    );
+  }
+
+  async followUpsDone(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await reachable(this.db.run(`UPDATE follow_ups SET done = 1 WHERE id IN (${ids.map(() => "?").join(",")})`, ids));
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+}
+
+export function positionOf(row: Record<string, unknown>): ShardPosition {
+  return { shard: Number(row.shard), epoch: Number(row.epoch), lastId: String(row.last_id), lastN: Number(row.last_n) };
+}
+
+/** Whatever goes wrong in the database is the ledger's being away: the data's refusals are results, not errors. */
+async function reachable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new LedgerUnavailable(`the ledger: ${(error as Error).message}`);
+  }
+}
