@@ -11,6 +11,8 @@ export interface Delivery {
   readonly type: string;
   /** How often it had been delivered before (quorum queues count; others say at least whether). */
   readonly deliveries: number;
+  /** The publisher's stamp, Unix ms; 0 when it gave none. */
+  readonly acceptedAtMs: number;
 }
 
 /** `ack`: done with. `dead`: a copy goes to the dead letters with the reason, is confirmed, then it is acknowledged. */
@@ -177,7 +179,15 @@ class OrderedAcks {
 
 function delivery(message: ConsumeMessage): Delivery {
   const { messageId, appId, type } = message.properties as { messageId?: string; appId?: string; type?: string };
-  return { body: message.content, messageId: messageId ?? "", appId: appId ?? "", type: type ?? "", deliveries: deliveries(message) };
+  const acceptedAtMs = Number(message.properties.headers?.["x-accepted-at"] ?? 0);
+  return {
+    body: message.content,
+    messageId: messageId ?? "",
+    appId: appId ?? "",
+    type: type ?? "",
+    deliveries: deliveries(message),
+    acceptedAtMs,
+  };
 }
 
 function deliveries(message: ConsumeMessage): number {

@@ -96,6 +96,26 @@ export class Decider {
     return this.tail;
   }
 
+  /** Gives up parked orders whose gap is over; the entry takes its place among the others. */
+  async unpark(options: Parameters<ShardStore["unpark"]>[1]): Promise<void> {
+    if (this.stopped || this.deciding) return;
+    this.deciding = true;
+    try {
+      const reply = await this.options.store.unpark(this.options.claim, options);
+      if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
+      else if (reply.entry) this.record(reply.entry);
+    } catch (error) {
+      this.fail(error instanceof StoreUnavailable ? "store_unavailable" : "broken", (error as Error).message);
+    }
+    this.deciding = false;
+    if (this.queue.length > 0 && !this.stopped) void this.run();
+  }
+
+  /** A region's channel is gone: its messages will come again. */
+  dropFrom(region: string): void {
+    this.queue = this.queue.filter((work) => work.region !== region);
+  }
+
   private async run(): Promise<void> {
     this.deciding = true;
     try {

@@ -56,7 +56,7 @@ export class Recorder {
       try {
         if (this.downSinceMs !== undefined) await this.settleKnown();
         else {
-          const results = await this.options.writer.record(batch);
+          const results = await this.options.writer.record(batch.map(({ entry, epoch }) => ({ entry, epoch })));
           this.waiting.splice(0, batch.length);
           batch.forEach((w, i) => {
             w.settle(results[i] as RecordResult);

@@ -14,9 +14,9 @@ export class SharedClock {
   readonly now = (): number => Math.round(Date.now() + this.offsetMs);
 
   async start(): Promise<void> {
-    await this.sync();
     this.timer = setInterval(() => this.sync().catch(() => undefined), RESYNC_MS);
     this.timer.unref?.();
+    await this.sync();
   }
 
   stop(): void {

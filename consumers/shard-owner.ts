@@ -1,0 +1,204 @@
+// One shard in this worker's hands, from taking it to letting it go:
+//
+//   take: the ledger raises the epoch → Redis is told → does Redis still have what the ledger recorded last? → what Redis has decided and
+//   the ledger lacks is recorded → follow-ups not marked are sent again → the queues of all regions are consumed
+//
+// Letting go closes the channels, so that the broker hands what is unacknowledged to the next owner, in order.
+
+import { depth } from "../broker/inspect.ts";
+import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
+import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
+import type { Entry } from "../core/domain/entry.ts";
+import { newEntryId } from "../core/entry-id.ts";
+import type { Claim, ShardStore } from "../core/shard-store.ts";
+import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import { Decider, type StopReason, type Work } from "./decider.ts";
+import { GapClock } from "./gap-clock.ts";
+import type { Recorder } from "./recorder.ts";
+import type { RegionLink, Relay } from "./relay.ts";
+
+/** Messages a shard may hold per region: a few batches ahead of the one being decided; with it the worker's memory is bounded. */
+const PREFETCH = 16;
+/** Entries read from the outbox at once while catching up. */
+const CATCH_UP = 32;
+const UNPARK_USERS = 100;
+
+export interface OwnerOptions {
+  readonly worker: string;
+  readonly shard: number;
+  readonly store: ShardStore;
+  readonly ledger: Ledger;
+  readonly writer: LedgerWriter;
+  readonly recorder: Recorder;
+  readonly relay: Relay;
+  readonly regions: readonly RegionLink[];
+  readonly dedupWindowMs: number;
+  readonly gapTimeoutMs: number;
+  readonly gapMaxMs: number;
+  readonly prefetch?: number;
+  /** Redis's clock. */
+  readonly now: () => number;
+  readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
+}
+
+/** `went_back`: the ledger is behind what it had confirmed. `foreign`: this Redis belongs to another ledger. */
+export type OwnerStop = StopReason | "went_back" | "foreign";
+
+export class ShardOwner {
+  private decider: Decider | undefined;
+  private subscriptions: Subscription[] = [];
+  private readonly gaps: GapClock;
+  private claim: Claim | undefined;
+  private last = { id: "", n: 0 };
+  private closed = false;
+
+  constructor(private readonly options: OwnerOptions) {
+    const { regions, gapTimeoutMs, gapMaxMs } = options;
+    this.gaps = new GapClock({ regions: regions.map((r) => r.connection.region), gapTimeoutMs, gapMaxMs });
+  }
+
+  get shard(): number {
+    return this.options.shard;
+  }
+
+  get epoch(): number {
+    return this.claim?.epoch ?? 0;
+  }
+
+  get incarnation(): number {
+    return this.claim?.incarnation ?? 0;
+  }
+
+  /** Messages and entries in hand. */
+  get load(): number {
+    return this.decider?.load ?? 0;
+  }
+
+  get running(): boolean {
+    return this.subscriptions.length > 0;
+  }
+
+  /** Takes the shard and starts consuming. Returns why not, if Redis or the ledger has a reason. */
+  async take(): Promise<OwnerStop | undefined> {
+    const { worker, shard, store, ledger, writer, relay } = this.options;
+    const position = await writer.takeShard(shard, worker);
+    this.claim = { shard, incarnation: await ledger.incarnation(), epoch: position.epoch };
+    this.last = { id: position.lastId, n: position.lastN };
+    const owned = await store.own(this.claim, ledger.storeId);
+    if (owned !== "owned") return owned;
+    const problem = (await this.check()) ?? (await this.catchUp());
+    if (problem) return problem;
+    void relay.followUps(shard);
+    if (this.closed) return undefined;
+    this.decider = this.makeDecider(this.claim);
+    for (const link of this.options.regions) await this.consume(link);
+    return undefined;
+  }
+
+  /** Whether Redis and the ledger still agree about this shard; also called while it runs. */
+  async check(): Promise<OwnerStop | undefined> {
+    if (!this.claim) return undefined;
+    const word = await this.options.store.check(this.claim, this.last.id, this.last.n);
+    return word === "whole" ? undefined : word;
+  }
+
+  /** Gives up gaps that have lasted long enough. Called about once a second. */
+  async sweepGaps(): Promise<void> {
+    const { decider, claim } = this;
+    if (!decider || !claim || this.closed) return;
+    await this.markEmptyQueues();
+    const { dedupWindowMs, now } = this.options;
+    await decider.unpark({ entryId: newEntryId(), cutoffMs: this.gaps.cutoffMs(now()), limit: UNPARK_USERS, dedupWindowMs });
+  }
+
+  /** First step of letting go: no new messages; what is in hand is decided, recorded and acknowledged. */
+  async quiet(): Promise<void> {
+    await Promise.all(this.subscriptions.map((s) => s.quiet()));
+    await this.decider?.idle();
+  }
+
+  /** Second step: closes the channels and forgets what is in hand. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.decider?.stop();
+    await Promise.all(this.subscriptions.splice(0).map((s) => s.close()));
+  }
+
+  /** Records what was decided before and never recorded, by whoever owned the shard then. */
+  private async catchUp(): Promise<OwnerStop | undefined> {
+    const { store, recorder, shard } = this.options;
+    while (!this.closed) {
+      const entries = await store.outbox(shard, this.last.n, CATCH_UP);
+      if (entries.length === 0) return undefined;
+      const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
+      for (let i = 0; i < entries.length; i++) {
+        if (results[i] === "recorded") this.recorded(entries[i] as Entry);
+        else return results[i] === "fenced" ? "fenced" : "lost";
+      }
+    }
+    return undefined;
+  }
+
+  private makeDecider(claim: Claim): Decider {
+    const { store, recorder, relay, ledger, dedupWindowMs } = this.options;
+    return new Decider({
+      claim,
+      store,
+      recorder,
+      dedupWindowMs,
+      lookUp: async (user, id) => (await ledger.order(user, id))?.state,
+      onRecorded: (entry) => this.recorded(entry),
+      tell: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
+      tellReleased: (released) => relay.tellReleased(released),
+      onStop: (reason, detail) => this.options.onStop(this, reason, detail),
+    });
+  }
+
+  private recorded(entry: Entry): void {
+    this.last = { id: entry.id, n: entry.n };
+    // Best effort: if it is lost, the next one trims as far.
+    this.options.store.recorded(this.claim as Claim, entry.id, entry.n).catch(() => undefined);
+    if (entry.messages.some((m) => m.outcomes.includes("rejected"))) void this.options.relay.followUps(entry.shard);
+  }
+
+  private async consume(link: RegionLink): Promise<void> {
+    const subscription = new Subscription(link.connection, {
+      queue: ordersQueue(this.shard),
+      prefetch: this.options.prefetch ?? PREFETCH,
+      handler: (delivery, settle) => this.accept(link.connection.region, delivery, settle),
+      dead: { publisher: link.publisher, queue: ORDERS_DEAD },
+      // What was in hand will come again: known in Redis or the ledger by then, or decided then.
+      onLost: () => this.decider?.dropFrom(link.connection.region),
+    });
+    this.subscriptions.push(subscription);
+    if (link.connection.up) await subscription.start().catch(() => undefined);
+    else void subscription.start();
+  }
+
+  private accept(region: string, delivery: Delivery, settle: (disposition: Disposition) => void): void {
+    const work: Work = {
+      region,
+      gateway: delivery.appId,
+      batch: delivery.messageId,
+      body: delivery.body.toString(),
+      deliveries: delivery.deliveries,
+      done: (disposition) => {
+        if (delivery.acceptedAtMs > 0) this.gaps.read(region, delivery.acceptedAtMs);
+        settle(disposition);
+      },
+    };
+    this.decider?.accept(work);
+  }
+
+  /** A queue seen empty has been read up to the moment of looking, once what is in hand has been decided. */
+  private async markEmptyQueues(): Promise<void> {
+    if (this.load > 0) return;
+    for (let i = 0; i < this.options.regions.length; i++) {
+      const { connection } = this.options.regions[i] as RegionLink;
+      if (!connection.up || !this.subscriptions[i]?.consuming) continue;
+      const lookedAtMs = this.options.now();
+      const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
+      if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
+    }
+  }
+}

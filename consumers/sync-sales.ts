@@ -1,0 +1,14 @@
+// An operator's change is in the ledger first. The gateway that took it puts it into Redis at once; this is for when it could not.
+import type { StockStore } from "../core/stock-store.ts";
+import type { Ledger } from "../ledger/contract.ts";
+
+export async function syncSales(ledger: Ledger, store: StockStore): Promise<void> {
+  const open = await ledger.operationsOpen();
+  if (open.length === 0) return;
+  const touched = new Set(open.map(({ operation }) => (operation.kind === "create" ? operation.sale.id : operation.saleId)));
+  const version = await ledger.catalogueVersion();
+  for (const sale of await ledger.sales()) {
+    if (touched.has(sale.id) && (await store.syncSale(sale, await ledger.stock(sale.id), version)) !== "synced") return;
+  }
+  await ledger.operationsDone(open.map(({ id }) => id));
+}

@@ -1,0 +1,276 @@
+// A worker: shares the shards with the other living workers, owns some, and rebuilds Redis when it has lost something.
+//
+// Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
+// are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
+import { Members, type Membership, rendezvous } from "../core/members.ts";
+import { RebuildStore } from "../core/rebuild-store.ts";
+import type { RedisStore } from "../core/redis.ts";
+import { ShardStore } from "../core/shard-store.ts";
+import { StockStore } from "../core/stock-store.ts";
+import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import { rebuild } from "./rebuild.ts";
+import { Recorder } from "./recorder.ts";
+import { type RegionLink, Relay } from "./relay.ts";
+import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
+import { syncSales } from "./sync-sales.ts";
+
+export interface WorkerOptions {
+  readonly id: string;
+  readonly redis: RedisStore;
+  readonly ledger: Ledger;
+  readonly writer: LedgerWriter;
+  readonly regions: readonly RegionLink[];
+  readonly leaseMs: number;
+  readonly dedupWindowMs: number;
+  readonly gapTimeoutMs: number;
+  readonly gapMaxMs: number;
+  /** Redis's clock. */
+  readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+/** Beats per lease: two may be lost before it ends. */
+const BEATS_PER_LEASE = 4;
+/** A quiet shutdown waits this long for what is in hand. */
+const QUIET_MS = 10_000;
+
+export class Worker {
+  private readonly owners = new Map<number, ShardOwner>();
+  private readonly taking = new Set<number>();
+  private readonly members: Members;
+  private readonly store: ShardStore;
+  private readonly rebuildStore: RebuildStore;
+  private readonly recorder: Recorder;
+  private readonly relay: Relay;
+  private lastBeatMs = performance.now();
+  private stopping = false;
+  private rebuilding = false;
+  private halted: string | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private beating: Promise<void> = Promise.resolve();
+  private tending = false;
+  private background: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: WorkerOptions) {
+    const { redis, ledger, writer, regions, log } = options;
+    this.members = new Members(redis);
+    this.store = new ShardStore(redis);
+    this.rebuildStore = new RebuildStore(redis);
+    this.recorder = new Recorder({ writer, ledger, log });
+    this.relay = new Relay(regions, ledger, writer);
+  }
+
+  start(): void {
+    this.next(0);
+  }
+
+  /** Shards that are being consumed. */
+  get shards(): number[] {
+    return [...this.owners.values()].filter((o) => o.running).map((o) => o.shard);
+  }
+
+  /** What this worker says of itself to whoever lists the workers. */
+  report(): Record<string, unknown> {
+    return {
+      shards: this.shards,
+      load: [...this.owners.values()].reduce((sum, o) => sum + o.load, 0),
+      unrecorded: this.recorder.length,
+      ledger: this.recorder.downSinceMs === undefined ? "up" : "away",
+      state: this.halted ? `halted: ${this.halted}` : this.rebuilding ? "rebuilding" : "running",
+    };
+  }
+
+  /** Quiet, then stop: what is in hand is finished, leases are given back, so that others go on at once. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.beating;
+    const owners = [...this.owners.values()];
+    await Promise.race([Promise.all(owners.map((o) => o.quiet())), Bun.sleep(QUIET_MS)]);
+    await Promise.all(owners.map((o) => o.close()));
+    const shards = [...this.owners.keys()];
+    await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    this.relay.stop();
+    this.recorder.stop();
+  }
+
+  private next(delayMs: number): void {
+    if (this.stopping) return;
+    this.timer = setTimeout(() => {
+      this.beating = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
+    }, delayMs);
+  }
+
+  private async beat(): Promise<void> {
+    const { id, leaseMs, log } = this.options;
+    const started = performance.now();
+    try {
+      const held = [...this.owners.keys()];
+      const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2);
+      this.lastBeatMs = started;
+      if (this.halted === undefined) await this.share(membership);
+      if (!this.tending) {
+        this.tending = true;
+        this.inBackground(() => this.tend().finally(() => (this.tending = false)));
+      }
+    } catch (error) {
+      if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
+      // Let go before the leases end and another worker takes them.
+      if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4) await this.dropAll("leases lapse");
+    }
+  }
+
+  /** Lets go of what should be another's and takes what should be its own. */
+  private async share({ workers, owners }: Membership): Promise<void> {
+    const { id, ledger } = this.options;
+    for (let shard = 0; shard < ledger.shards; shard++) {
+      const mine = rendezvous(shard, workers.keys()) === id;
+      const owner = this.owners.get(shard);
+      const holder = owners.get(shard);
+      if (owner && holder !== undefined && holder !== id) await this.drop(owner, "another holds the lease");
+      else if (owner && !mine) void this.handOver(owner);
+      else if (!owner && mine && (holder === undefined || holder === id)) void this.take(shard);
+    }
+  }
+
+  private async take(shard: number): Promise<void> {
+    if (this.taking.has(shard) || this.stopping || this.rebuilding) return;
+    this.taking.add(shard);
+    const { id, leaseMs, log } = this.options;
+    let owner: ShardOwner | undefined;
+    try {
+      if ((await this.members.claim(id, leaseMs, shard)) !== "claimed") return;
+      owner = new ShardOwner(this.ownerOptions(shard));
+      this.owners.set(shard, owner);
+      const problem = await owner.take();
+      if (problem) await this.onStop(owner, problem, "while taking the shard");
+      else log("shard taken", { shard, epoch: owner.epoch });
+    } catch (error) {
+      log("shard not taken", { shard, error: (error as Error).message });
+      if (owner) await this.drop(owner, "could not be taken");
+    } finally {
+      this.taking.delete(shard);
+    }
+  }
+
+  private ownerOptions(shard: number): OwnerOptions {
+    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, now } = this.options;
+    const { store, recorder, relay } = this;
+    const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
+    return { worker, shard, store, ledger, writer, recorder, relay, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, now, onStop };
+  }
+
+  private async handOver(owner: ShardOwner): Promise<void> {
+    if (this.taking.has(owner.shard)) return;
+    this.taking.add(owner.shard);
+    await Promise.race([owner.quiet(), Bun.sleep(QUIET_MS)]);
+    await this.drop(owner, "handed over");
+    this.taking.delete(owner.shard);
+  }
+
+  private async onStop(owner: ShardOwner, reason: OwnerStop, detail: string): Promise<void> {
+    await this.drop(owner, `${reason}: ${detail}`);
+    switch (reason) {
+      case "lost":
+      case "not_ready":
+        this.inBackground(() => this.mend(reason, owner.incarnation));
+        return;
+      case "went_back":
+        await this.haltAll(`the ledger is behind what it had confirmed for shard ${owner.shard}`);
+        return;
+      case "foreign":
+        this.halted = "this Redis belongs to another ledger: point SLUICE_REDIS_URL or SLUICE_LEDGER_URL elsewhere, or run sluice recover";
+        this.options.log("halted", { reason: this.halted });
+        return;
+      case "halted":
+        this.halted = (await this.rebuildStore.state(owner.shard)).reason ?? "halted";
+        this.options.log("halted", { reason: this.halted });
+        return;
+      case "fenced":
+      case "store_unavailable":
+      case "broken":
+        return; // the next beats take it again, if it is still to be this worker's
+    }
+  }
+
+  private async drop(owner: ShardOwner, why: string): Promise<void> {
+    if (this.owners.get(owner.shard) !== owner) return;
+    this.owners.delete(owner.shard);
+    await owner.close();
+    this.options.log("shard let go", { shard: owner.shard, why });
+    await this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
+  }
+
+  private async dropAll(why: string): Promise<void> {
+    for (const owner of [...this.owners.values()]) await this.drop(owner, why);
+  }
+
+  /** The work between beats: is Redis whole, are gaps over, is an operator's change on its way? */
+  private async tend(): Promise<void> {
+    if (this.halted !== undefined) return this.watchHalt();
+    for (const owner of [...this.owners.values()]) {
+      if (!owner.running) continue;
+      const problem = await owner.check();
+      if (problem) await this.onStop(owner, problem, "found by the check");
+      else await owner.sweepGaps();
+    }
+    if (this.owners.has(0)) await syncSales(this.options.ledger, new StockStore(this.options.redis));
+  }
+
+  /** Rebuilds Redis unless somebody else is at it. */
+  private async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
+    const { ledger, writer, dedupWindowMs, now, log } = this.options;
+    if (this.rebuilding || this.stopping || (await this.rebuildStore.underWay())) return;
+    const [incarnation, redis] = [await ledger.incarnation(), await this.rebuildStore.state(0)];
+    if (redis.state === "halted") return;
+    if (redis.incarnation > incarnation)
+      return this.haltAll(`Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`);
+    const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
+    if (rebuilt) return; // by somebody else, meanwhile
+    this.rebuilding = true;
+    try {
+      await this.dropAll("Redis is rebuilt");
+      const result = await rebuild({ store: this.rebuildStore, ledger, writer, dedupWindowMs, now, log }, incarnation);
+      if (result !== "rebuilt") log("rebuild left to others", { result });
+    } finally {
+      this.rebuilding = false;
+    }
+  }
+
+  private async allOpen(incarnation: number): Promise<boolean> {
+    for (let shard = 0; shard < this.options.ledger.shards; shard++) {
+      const state = await this.rebuildStore.state(shard);
+      if (state.state !== "open" || state.incarnation !== incarnation) return false;
+    }
+    return true;
+  }
+
+  private async haltAll(reason: string): Promise<void> {
+    this.halted = reason;
+    this.options.log("halted", { reason, next: "sluice recover" });
+    await this.dropAll("halted");
+    for (let shard = 0; shard < this.options.ledger.shards; shard++) await this.store.halt(shard, reason).catch(() => undefined);
+  }
+
+  /** An operator has decided (sluice recover): go on. */
+  private async watchHalt(): Promise<void> {
+    const { store, state } = await this.rebuildStore.state(0);
+    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId)) return;
+    this.halted = undefined;
+    this.options.log("halt lifted", {});
+  }
+
+  /** One thing at a time, never in the way of a beat. */
+  private inBackground(work: () => Promise<void>): void {
+    this.background = this.background.then(work).catch((error) => this.options.log("left undone", { error: (error as Error).message }));
+  }
+}
+
+function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
+  return Promise.race([
+    work,
+    Bun.sleep(ms).then(() => {
+      throw new Error(`no answer within ${ms} ms`);
+    }),
+  ]);
+}

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { describeSettings, readSettings, SettingError } from "./settings.ts";
+
+test("what is not set has its default, and the object is frozen", () => {
+  const settings = readSettings({});
+  expect(settings).toMatchObject({ shards: 8, httpPort: 8080, gapTimeoutMs: 30_000, jwtAlgorithm: "HS256" });
+  expect(Object.isFrozen(settings)).toBe(true);
+});
+
+test("durations, lists and regions are read", () => {
+  const settings = readSettings({
+    SLUICE_GAP_TIMEOUT: "2s",
+    SLUICE_ORIGINS: "https://a.example, https://b.example",
+    SLUICE_REGIONS: "eu=amqp://u:p@h1/v,us=amqps://h2",
+  });
+  expect(settings.gapTimeoutMs).toBe(2_000);
+  expect(settings.origins).toEqual(["https://a.example", "https://b.example"]);
+  expect(settings.regions).toEqual([
+    { name: "eu", url: "amqp://u:p@h1/v" },
+    { name: "us", url: "amqps://h2" },
+  ]);
+});
+
+test.each([
+  ["SLUICE_SHARDS", "0"],
+  ["SLUICE_SHARDS", "1.5"],
+  ["SLUICE_HTTP_PORT", "http"],
+  ["SLUICE_GAP_TIMEOUT", "soon"],
+  ["SLUICE_JWT_ALGORITHM", "none"],
+  ["SLUICE_REDIS_URL", "http://x"],
+  ["SLUICE_LEDGER_URL", "mysql://x"],
+  ["SLUICE_REGIONS", "eu"],
+  ["SLUICE_REGIONS", "eu=amqp://a,eu=amqp://b"],
+  ["SLUICE_TYPO", "1"],
+])("%s=%s is refused by name", (variable, value) => {
+  const error = (() => {
+    try {
+      readSettings({ [variable]: value });
+    } catch (e) {
+      return e;
+    }
+  })();
+  expect(error).toBeInstanceOf(SettingError);
+  expect((error as Error).message).toContain(variable);
+});
+
+test("secrets are masked where settings are shown", () => {
+  const shown = JSON.stringify(
+    describeSettings(
+      readSettings({ SLUICE_REDIS_URL: "redis://u:hush@h/0", SLUICE_JWT_SECRET: "hush", SLUICE_REGIONS: "eu=amqp://u:hush@h/v" }),
+    ),
+  );
+  expect(shown).not.toContain("hush");
+  expect(shown).toContain("redis://…@h/0");
+});

@@ -1,0 +1,172 @@
+// Every setting of Sluice: one list, read from SLUICE_* variables once, checked, and handed down as a frozen object.
+import { DEFAULT_DEDUP_WINDOW_MS } from "./keys.ts";
+import { DEFAULT_SHARDS, MAX_SHARDS } from "./shard.ts";
+
+/** A setting that cannot be used; the message names it and says what it may be. */
+export class SettingError extends Error {
+  override name = "SettingError";
+}
+
+interface Setting<T> {
+  readonly variable: string;
+  readonly says: string;
+  readonly secret?: boolean;
+  readonly fallback: T;
+  readonly read: (text: string, variable: string) => T;
+}
+
+const text = (value: string): string => value;
+const list = (value: string): readonly string[] =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+
+function whole(least: number, most: number) {
+  return (value: string, variable: string): number => {
+    const n = Number(value);
+    if (!Number.isInteger(n) || n < least || n > most)
+      throw new SettingError(`${variable} must be a whole number from ${least} to ${most}, not '${value}'`);
+    return n;
+  };
+}
+
+function oneOf<const T extends string>(...words: readonly T[]) {
+  return (value: string, variable: string): T => {
+    if (!words.includes(value as T)) throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
+    return value as T;
+  };
+}
+
+const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `500ms`, `30s`, `10m`, `1h`; a bare number is milliseconds. */
+function duration(leastMs: number, mostMs: number) {
+  return (value: string, variable: string): number => {
+    const match = /^(\d+)(ms|s|m|h|)$/.exec(value);
+    const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
+    if (!(ms >= leastMs && ms <= mostMs))
+      throw new SettingError(`${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`);
+    return ms;
+  };
+}
+
+function url(...schemes: readonly string[]) {
+  return (value: string, variable: string): string => {
+    const scheme = value.slice(0, value.indexOf(":"));
+    if (!schemes.includes(scheme))
+      throw new SettingError(`${variable} must be a URL that begins with ${schemes.map((s) => `${s}:`).join(" or ")}`);
+    return value;
+  };
+}
+
+export interface RegionSetting {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** `eu=amqp://…,us=amqp://…`; the first is the home region. */
+function regions(value: string, variable: string): readonly RegionSetting[] {
+  const names = new Set<string>();
+  return list(value).map((part) => {
+    const at = part.indexOf("=");
+    const [name, address] = [part.slice(0, at), part.slice(at + 1)];
+    if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
+      throw new SettingError(`${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`);
+    if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
+    names.add(name);
+    return { name, url: url("amqp", "amqps")(address, `${variable} (region ${name})`) };
+  });
+}
+
+const SETTINGS = {
+  redisUrl: { variable: "SLUICE_REDIS_URL", says: "Redis or Valkey", secret: true, fallback: "", read: url("redis", "rediss") },
+  regions: {
+    variable: "SLUICE_REGIONS",
+    says: "brokers, the home region first",
+    secret: true,
+    fallback: [] as readonly RegionSetting[],
+    read: regions,
+  },
+  ledgerUrl: { variable: "SLUICE_LEDGER_URL", says: "ledger", secret: true, fallback: "", read: url("sqlite", "postgres", "postgresql") },
+  shards: { variable: "SLUICE_SHARDS", says: "shards of a new store", fallback: DEFAULT_SHARDS, read: whole(1, MAX_SHARDS) },
+  region: { variable: "SLUICE_REGION", says: "region of this gateway", fallback: "", read: text },
+  httpHost: { variable: "SLUICE_HTTP_HOST", says: "address a gateway listens on", fallback: "127.0.0.1", read: text },
+  httpPort: { variable: "SLUICE_HTTP_PORT", says: "port a gateway listens on; 0 takes a free one", fallback: 8080, read: whole(0, 65_535) },
+  reusePort: { variable: "SLUICE_REUSE_PORT", says: "several gateways share the port (Linux)", fallback: "no", read: oneOf("no", "yes") },
+  jwtAlgorithm: {
+    variable: "SLUICE_JWT_ALGORITHM",
+    says: "the one algorithm tokens may be signed with",
+    fallback: "HS256" as "HS256" | "RS256" | "ES256" | "EdDSA",
+    read: oneOf("HS256", "RS256", "ES256", "EdDSA"),
+  },
+  jwtSecret: { variable: "SLUICE_JWT_SECRET", says: "secret for HS256", secret: true, fallback: "", read: text },
+  jwtPublicKey: { variable: "SLUICE_JWT_PUBLIC_KEY", says: "PEM file of the public key", fallback: "", read: text },
+  jwks: { variable: "SLUICE_JWKS", says: "file or URL of a key set", fallback: "", read: text },
+  jwtIssuer: { variable: "SLUICE_JWT_ISSUER", says: "iss a token must have", fallback: "sluice", read: text },
+  jwtAudience: { variable: "SLUICE_JWT_AUDIENCE", says: "aud a token must have", fallback: "sluice", read: text },
+  origins: { variable: "SLUICE_ORIGINS", says: "origins of browsers, separated by commas", fallback: [] as readonly string[], read: list },
+  trustedProxies: {
+    variable: "SLUICE_TRUSTED_PROXIES",
+    says: "proxies whose X-Forwarded-For counts",
+    fallback: [] as readonly string[],
+    read: list,
+  },
+  gapTimeoutMs: {
+    variable: "SLUICE_GAP_TIMEOUT",
+    says: "how long a missing number is waited for",
+    fallback: 30_000,
+    read: duration(100, 3_600_000),
+  },
+  gapMaxMs: { variable: "SLUICE_GAP_MAX", says: "… even while a region is away", fallback: 600_000, read: duration(100, 86_400_000) },
+  dedupWindowMs: {
+    variable: "SLUICE_DEDUP_WINDOW",
+    says: "how long Redis remembers an order",
+    fallback: DEFAULT_DEDUP_WINDOW_MS,
+    read: duration(660_000, 86_400_000),
+  },
+  leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
+  confirmTimeoutMs: {
+    variable: "SLUICE_CONFIRM_TIMEOUT",
+    says: "wait for a confirm before it counts as unknown",
+    fallback: 10_000,
+    read: duration(100, 120_000),
+  },
+  dataDir: { variable: "SLUICE_DATA", says: "folder of private services and the default ledger", fallback: ".sluice", read: text },
+} satisfies Record<string, Setting<unknown>>;
+
+type Settled<S> = S extends { read: (text: string, variable: string) => infer T } ? T : never;
+export type Settings = { readonly [K in keyof typeof SETTINGS]: Settled<(typeof SETTINGS)[K]> };
+
+/** Reads the settings from an environment; a wrong or unknown one throws. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const known = new Set<string>(Object.values(SETTINGS).map((s) => s.variable));
+  const stranger = Object.keys(env).find((name) => name.startsWith("SLUICE_") && !known.has(name) && !OTHER_VARIABLES.has(name));
+  if (stranger) throw new SettingError(`${stranger} is no setting of Sluice; 'sluice config' lists them`);
+  const settled: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    const value = env[setting.variable];
+    settled[name] = value === undefined || value === "" ? setting.fallback : setting.read(value, setting.variable);
+  }
+  return Object.freeze(settled) as Settings;
+}
+
+/** Variables that are no settings of a role: the test switch, and what a parent tells its child. */
+const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID"]);
+
+/** Every setting as [variable, value, what it is], secrets masked, for `sluice config`. */
+export function describeSettings(settings: Settings): { variable: string; value: string; says: string }[] {
+  return (Object.entries(SETTINGS) as [keyof Settings, Setting<unknown>][]).map(([name, { variable, says, secret }]) => {
+    const value = settings[name];
+    const shown = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return { variable, says, value: secret && shown !== "" && shown !== "[]" ? masked(name, value) : shown };
+  });
+}
+
+/** A URL without its password; any other secret not at all. */
+function masked(name: string, value: unknown): string {
+  if (name === "jwtSecret") return "…";
+  const hide = (address: string) => address.replace(/\/\/[^@/]*@/, "//…@");
+  if (typeof value === "string") return hide(value);
+  return (value as RegionSetting[]).map((r) => `${r.name}=${hide(r.url)}`).join(",");
+}

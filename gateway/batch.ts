@@ -1,0 +1,79 @@
+// Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel lists instead of an object per order.
+
+/** Who gave rows. Called for each row, in order, when its batch has been settled, and again when its outcome is known. */
+export interface Recipient {
+  /** Wants to hear of outcomes, not only of the confirm. */
+  readonly follows: boolean;
+  /** `ref` as it was given with the row; `id` is empty for a skip. */
+  settled(verdict: Verdict, ref: unknown, id: string): void;
+  /** `word` as decide says it (core/domain/entry.ts, parseOutcome). */
+  decided(user: string, id: string, word: string): void;
+  /** Outcomes of some of its orders will not be told. */
+  forgotten(orders: number): void;
+}
+
+/** `shed`: no effect. `unconfirmed`: unknown, sending the same id again is safe. */
+export type Verdict = "confirmed" | "shed" | "unconfirmed";
+
+export class Batch {
+  /** Rows with commas between; the brackets come with body(). */
+  private text = "";
+  readonly recipients: (Recipient | undefined)[] = [];
+  readonly users: string[] = [];
+  /** Empty for a skip. */
+  readonly ids: string[] = [];
+  private refs: unknown[] = [];
+  /** Where an order stands in the lists, made when somebody first asks. */
+  private index: Map<string, number> | undefined;
+  verdict: Verdict | undefined;
+  /** Outcomes that came before the confirm did. */
+  early: string | undefined;
+
+  constructor(
+    readonly shard: number,
+    /** Names this batch among all that gateways of this name have ever published. */
+    readonly number: string,
+  ) {}
+
+  add(row: string, user: string, id: string, recipient: Recipient, ref: unknown): void {
+    this.text = this.text === "" ? row : `${this.text},${row}`;
+    this.recipients.push(recipient);
+    this.users.push(user);
+    this.ids.push(id);
+    this.refs.push(ref);
+  }
+
+  get size(): number {
+    return this.ids.length;
+  }
+
+  /** Characters of the rows. */
+  get length(): number {
+    return this.text.length;
+  }
+
+  body(): Buffer {
+    return Buffer.from(`[${this.text}]`);
+  }
+
+  /** Tells every recipient; from then on only those who follow are kept. */
+  settle(verdict: Verdict): void {
+    this.verdict = verdict;
+    this.text = "";
+    const { recipients, refs, ids } = this;
+    this.refs = [];
+    for (let i = 0; i < ids.length; i++) {
+      const recipient = recipients[i] as Recipient;
+      recipient.settled(verdict, refs[i], ids[i] as string);
+      if (!recipient.follows) recipients[i] = undefined;
+    }
+  }
+
+  has(user: string, id: string): boolean {
+    if (!this.index) {
+      this.index = new Map();
+      for (let i = 0; i < this.ids.length; i++) this.index.set(`${this.users[i]} ${this.ids[i]}`, i);
+    }
+    return this.index.has(`${user} ${id}`);
+  }
+}

@@ -1,0 +1,50 @@
+// What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire others.
+import type { Push } from "../core/domain/push.ts";
+import type { Stock } from "../core/domain/sale.ts";
+import type { Ledger, Operation } from "../ledger/contract.ts";
+import type { AuthOptions } from "./auth.ts";
+import type { GatewayLimits } from "./limits.ts";
+
+/**
+ * What became of a batch: see broker/publisher.ts. `confirmed`: a queue has it. `nacked`, `returned`: refused. `unsent`: nothing left this
+ * process. `unknown`: the confirm is missing, it may be there.
+ */
+export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
+
+export interface BrokerPort {
+  /** Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's own time-out; never rejects. */
+  publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome>;
+  /** A publish would not be sent now: connection away or blocked. */
+  blocked(): boolean;
+  /** Sets who hears of outcomes. */
+  onPush(handler: (push: Push) => void): void;
+}
+
+export interface GatewayOptions {
+  /** Names the queue `gateway.<id>`; no two live gateways share one. */
+  readonly id: string;
+  readonly region: string;
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Lets several gateway processes share the port (Linux). */
+  readonly reusePort?: boolean;
+  readonly auth: AuthOptions;
+  /** Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's own. */
+  readonly origins: readonly string[];
+  /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly shards: number;
+  readonly limits?: Partial<GatewayLimits>;
+  /** Unix ms on the clock that decisions use (core/clock.ts). */
+  readonly clock: () => number;
+  readonly broker: BrokerPort;
+  readonly ledger: Pick<Ledger, "order" | "ordersOf" | "events" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock">;
+  /** Live stock from Redis; undefined when Redis does not have the sale. */
+  readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
+  /** Puts an operator's change, which the ledger has, into Redis. Rejects when Redis is away: it is then applied later. */
+  readonly applyOperation: (operation: Operation) => Promise<void>;
+  /** Whether orders can be taken in now. */
+  readonly ready: () => Promise<{ readonly ok: boolean; readonly detail: Readonly<Record<string, unknown>> }>;
+  readonly log?: (event: string, detail: Record<string, unknown>) => void;
+}

@@ -1,0 +1,83 @@
+// Batches whose outcomes have not been told yet: who to tell, and which orders this gateway knows to be accepted. Bounded by orders; the
+// oldest batch is forgotten first, and those who follow it are told.
+import type { Push } from "../core/domain/push.ts";
+import type { Batch, Recipient } from "./batch.ts";
+
+export class Undecided {
+  /** By batch number, oldest first. */
+  private readonly batches = new Map<string, Batch>();
+  /** `user id` of orders that wait for their number: their outcome comes one by one. */
+  private readonly parked = new Map<string, Recipient>();
+  /** Orders remembered. */
+  orders = 0;
+
+  constructor(private readonly maxOrders: number) {}
+
+  add(batch: Batch): void {
+    this.batches.set(batch.number, batch);
+    this.orders += batch.size;
+    while (this.orders > this.maxOrders && this.batches.size > 1) this.forget(this.batches.values().next().value as Batch);
+  }
+
+  /** Tells what came meanwhile, or drops a batch that is known not to have been sent. Call when the confirm is settled. */
+  settled(batch: Batch): void {
+    if (batch.verdict === "shed") this.remove(batch);
+    else if (batch.early !== undefined) this.tell(batch, batch.early);
+  }
+
+  push(push: Push): void {
+    for (const [number, outcomes] of push.batches) {
+      const batch = this.batches.get(number);
+      if (!batch) continue;
+      // A client must not hear that its order was decided before it hears that it was accepted.
+      if (batch.verdict === undefined) batch.early = outcomes;
+      else this.tell(batch, outcomes);
+    }
+    for (const [user, id, state] of push.released) {
+      const recipient = this.parked.get(`${user} ${id}`);
+      if (!recipient) continue;
+      this.parked.delete(`${user} ${id}`);
+      recipient.decided(user, id, state);
+    }
+  }
+
+  /** Whether this gateway answered 202 for an order whose outcome it has not heard of. */
+  accepted(shard: number, user: string, id: string): boolean {
+    if (this.parked.has(`${user} ${id}`)) return true;
+    for (const batch of this.batches.values())
+      if (batch.shard === shard && batch.verdict === "confirmed" && batch.has(user, id)) return true;
+    return false;
+  }
+
+  private tell(batch: Batch, outcomes: string): void {
+    this.remove(batch);
+    const words = outcomes.split(",");
+    for (let i = 0; i < words.length; i++) {
+      const recipient = batch.recipients[i];
+      const id = batch.ids[i] as string;
+      if (!recipient || id === "") continue;
+      const user = batch.users[i] as string;
+      const word = words[i] as string;
+      if (word === "parked") this.park(user, id, recipient);
+      recipient.decided(user, id, word);
+    }
+  }
+
+  private park(user: string, id: string, recipient: Recipient): void {
+    if (this.parked.size >= this.maxOrders) {
+      const [oldest, loser] = this.parked.entries().next().value as [string, Recipient];
+      this.parked.delete(oldest);
+      loser.forgotten(1);
+    }
+    this.parked.set(`${user} ${id}`, recipient);
+  }
+
+  private forget(batch: Batch): void {
+    this.remove(batch);
+    for (const recipient of batch.recipients) recipient?.forgotten(1);
+  }
+
+  private remove(batch: Batch): void {
+    if (this.batches.delete(batch.number)) this.orders -= batch.size;
+  }
+}

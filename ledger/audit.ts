@@ -1,0 +1,205 @@
+// The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived, nothing shared with the code that wrote them.
+import { Db } from "./db.ts";
+
+export interface JournalMessage {
+  /** Its number in the ledger; order rows refer to it. */
+  readonly key: number;
+  readonly gateway: string;
+  /** JSON array of rows, as published. */
+  readonly body: string;
+  /** A word a row, separated by commas. */
+  readonly outcomes: string;
+}
+
+export interface JournalEntry {
+  readonly shard: number;
+  readonly n: number;
+  readonly id: string;
+  readonly prev: string;
+  readonly kind: string;
+  readonly atMs: number;
+  readonly messages: readonly JournalMessage[];
+  /** JSON array of [gateway, row, state]. */
+  readonly released: string;
+}
+
+export interface OrderRecord {
+  readonly user: string;
+  readonly id: string;
+  readonly state: string;
+  readonly message: number;
+  readonly index: number;
+}
+
+export interface ItemRecord {
+  readonly saleId: string;
+  readonly sku: string;
+  readonly limitPerUser: number;
+  readonly initial: number;
+  readonly restocked: number;
+  readonly available: number;
+  readonly releasing: number;
+  readonly held: number;
+  readonly sold: number;
+}
+
+export interface MovementRecord {
+  readonly cause: string;
+  readonly saleId: string;
+  readonly sku: string;
+  readonly account: string;
+  readonly units: number;
+}
+
+export interface SaleRecord {
+  readonly id: string;
+  readonly opensAtMs: number;
+  readonly closesAtMs: number;
+  /** The operator has moved its window after it was made. */
+  readonly moved: boolean;
+}
+
+/** Rows read at once. */
+const CHUNK = 5_000;
+/** Entries read at once: each carries up to some hundred orders. */
+const ENTRY_CHUNK = 32;
+
+export class LedgerAudit {
+  private constructor(private readonly db: Db) {}
+
+  static async open(url: string): Promise<LedgerAudit> {
+    return new LedgerAudit(await Db.open(url));
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+
+  async shards(): Promise<{ shard: number; lastId: string; lastN: number }[]> {
+    const rows = await this.db.run("SELECT shard, last_id, last_n FROM shards ORDER BY shard");
+    return rows.map((r) => ({ shard: Number(r.shard), lastId: String(r.last_id), lastN: Number(r.last_n) }));
+  }
+
+  /** A shard's journal, oldest first. */
+  async *entries(shard: number): AsyncGenerator<readonly JournalEntry[]> {
+    const text = "SELECT n, id, prev, kind, at_ms, released FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
+    for (let after = -1; ; ) {
+      const rows = await this.db.run(text, [shard, after, ENTRY_CHUNK]);
+      if (rows.length === 0) return;
+      const last = Number(rows[rows.length - 1]?.n);
+      const messages = await this.messages(shard, Number(rows[0]?.n), last);
+      yield rows.map((r) => ({
+        shard,
+        n: Number(r.n),
+        id: String(r.id),
+        prev: String(r.prev),
+        kind: String(r.kind),
+        atMs: Number(r.at_ms),
+        released: String(r.released),
+        messages: messages.get(Number(r.n)) ?? [],
+      }));
+      after = last;
+    }
+  }
+
+  async *orders(): AsyncGenerator<readonly OrderRecord[]> {
+    const text = `SELECT bucket, id, usr, state, message, idx FROM orders WHERE (bucket, id, usr) > (?, ?, ?)
+      ORDER BY bucket, id, usr LIMIT ?`;
+    for (let after: [number, string, string] = [-1, "", ""]; ; ) {
+      const rows = await this.db.run(text, [...after, CHUNK]);
+      if (rows.length === 0) return;
+      yield rows.map((r) => ({
+        user: String(r.usr),
+        id: String(r.id),
+        state: String(r.state),
+        message: Number(r.message),
+        index: Number(r.idx),
+      }));
+      const last = rows[rows.length - 1] as Record<string, unknown>;
+      after = [Number(last.bucket), String(last.id), String(last.usr)];
+    }
+  }
+
+  /** Orders with conflicts on record, and how many. */
+  async *conflicts(): AsyncGenerator<readonly { user: string; id: string; count: number }[]> {
+    const text = `SELECT usr, id, COUNT(*) AS count FROM events WHERE event = 'conflict' AND (id, usr) > (?, ?)
+      GROUP BY id, usr ORDER BY id, usr LIMIT ?`;
+    for (let after: [string, string] = ["", ""]; ; ) {
+      const rows = await this.db.run(text, [...after, CHUNK]);
+      if (rows.length === 0) return;
+      yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), count: Number(r.count) }));
+      const last = rows[rows.length - 1] as Record<string, unknown>;
+      after = [String(last.id), String(last.usr)];
+    }
+  }
+
+  async *movements(): AsyncGenerator<readonly MovementRecord[]> {
+    const text = "SELECT seq, cause, sale, sku, account, units FROM movements WHERE seq > ? ORDER BY seq LIMIT ?";
+    for (let after = -1; ; ) {
+      const rows = await this.db.run(text, [after, CHUNK]);
+      if (rows.length === 0) return;
+      yield rows.map((r) => ({
+        cause: String(r.cause),
+        saleId: String(r.sale),
+        sku: String(r.sku),
+        account: String(r.account),
+        units: Number(r.units),
+      }));
+      after = Number(rows[rows.length - 1]?.seq);
+    }
+  }
+
+  async items(): Promise<ItemRecord[]> {
+    const columns = "limit_per_user, initial, restocked, available, releasing, held, sold";
+    const rows = await this.db.run(`SELECT sale, sku, ${columns} FROM items ORDER BY sale, sku`);
+    return rows.map((r) => ({
+      saleId: String(r.sale),
+      sku: String(r.sku),
+      limitPerUser: Number(r.limit_per_user),
+      initial: Number(r.initial),
+      restocked: Number(r.restocked),
+      available: Number(r.available),
+      releasing: Number(r.releasing),
+      held: Number(r.held),
+      sold: Number(r.sold),
+    }));
+  }
+
+  async sales(): Promise<SaleRecord[]> {
+    const moved = new Set<string>();
+    for (const r of await this.db.run("SELECT operation FROM operations")) {
+      const operation = JSON.parse(String(r.operation)) as { kind: string; saleId?: string };
+      if ((operation.kind === "open" || operation.kind === "close") && operation.saleId) moved.add(operation.saleId);
+    }
+    const rows = await this.db.run("SELECT id, opens_ms, closes_ms FROM sales ORDER BY id");
+    return rows.map((r) => ({
+      id: String(r.id),
+      opensAtMs: Number(r.opens_ms),
+      closesAtMs: Number(r.closes_ms),
+      moved: moved.has(String(r.id)),
+    }));
+  }
+
+  async followUpsOpen(): Promise<number> {
+    return Number((await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open);
+  }
+
+  /** The journal's messages of some entries, by entry. */
+  private async messages(shard: number, from: number, to: number): Promise<Map<number, JournalMessage[]>> {
+    const text = "SELECT id, shard, n, gateway, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id";
+    const rows = await this.db.run(text, [firstKey(shard, from), firstKey(shard, to + 1)]);
+    const byEntry = new Map<number, JournalMessage[]>();
+    for (const r of rows) {
+      const message = { key: Number(r.id), gateway: String(r.gateway), body: String(r.body), outcomes: String(r.outcomes) };
+      const list = byEntry.get(Number(r.n));
+      if (list) list.push(message);
+      else byEntry.set(Number(r.n), [message]);
+    }
+    return byEntry;
+  }
+}
+
+/** Messages are numbered by their entry (record.ts), which spares them an index of their own. */
+function firstKey(shard: number, n: number): number {
+  return (shard * 1_000_000_000 + n) * 1_000;
+}

@@ -1,0 +1,133 @@
+// The clients' own record of what they sent and were told: one JSON line per call, written as it ends. It is the only witness
+// `sluice verify` has from outside the system.
+import type { FileSink } from "bun";
+
+/** `ok`: taken for sure. `fail`: refused for sure. `info`: unknown (time-out, lost connection, `unconfirmed`). */
+export type CallResult = "ok" | "fail" | "info";
+
+interface CallBase {
+  readonly client: string;
+  readonly via: "http" | "ws";
+  readonly region: string;
+  /** Unix ms with fractions: when the call began and when its answer was known. */
+  readonly t0: number;
+  readonly t1: number;
+  readonly user: string;
+  readonly result: CallResult;
+  readonly status: number;
+}
+
+/** What the client asked for, as it was sent, without the id. */
+export interface SentBody {
+  readonly saleId: string;
+  readonly seq?: number;
+  readonly currency: string;
+  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
+  readonly payment?: string;
+  readonly metadata?: Record<string, unknown>;
+  readonly maxTotal?: number;
+}
+
+export interface OrderCall extends CallBase {
+  readonly op: "order";
+  readonly id: string;
+  /** Which sending of this id it was, from 1. */
+  readonly send: number;
+  readonly body: SentBody;
+}
+
+export interface SkipCall extends CallBase {
+  readonly op: "skip";
+  readonly saleId: string;
+  readonly seq: number;
+}
+
+/** An outcome the client was told, by push or by asking. */
+export interface OutcomeTold {
+  readonly op: "outcome";
+  readonly client: string;
+  readonly t: number;
+  readonly user: string;
+  readonly id: string;
+  readonly state: string;
+}
+
+export type HistoryLine = OrderCall | SkipCall | OutcomeTold;
+
+/** Unix ms with fractions, comparable between the processes of one machine. */
+export const historyNow = (): number => performance.timeOrigin + performance.now();
+
+/** Bytes gathered before a write: the clients must not feel the disk. */
+const WRITE_BUFFER_BYTES = 1024 * 1024;
+/** Lines held as text before they go to the writer together. */
+const FLUSH_LINES = 512;
+
+export class HistoryWriter {
+  private readonly sink: FileSink;
+  private pending = "";
+  private lines = 0;
+
+  constructor(path: string) {
+    this.sink = Bun.file(path).writer({ highWaterMark: WRITE_BUFFER_BYTES });
+  }
+
+  /** `bodyText` is the JSON of the body as it was sent, so that nobody writes it a second time. */
+  order(call: Omit<OrderCall, "body" | "op">, bodyText: string): void {
+    this.add(
+      `{"op":"order","client":"${call.client}","via":"${call.via}","region":"${call.region}","t0":${call.t0},"t1":${call.t1},"user":"${call.user}","id":"${call.id}","send":${call.send},"result":"${call.result}","status":${call.status},"body":${bodyText}}\n`,
+    );
+  }
+
+  skip(call: Omit<SkipCall, "op">): void {
+    this.add(`${JSON.stringify({ op: "skip", ...call })}\n`);
+  }
+
+  outcome(told: Omit<OutcomeTold, "op">): void {
+    this.add(
+      `{"op":"outcome","client":"${told.client}","t":${told.t},"user":"${told.user}","id":"${told.id}","state":${JSON.stringify(told.state)}}\n`,
+    );
+  }
+
+  async close(): Promise<void> {
+    this.flush();
+    await this.sink.end();
+  }
+
+  private add(line: string): void {
+    this.pending += line;
+    if (++this.lines === FLUSH_LINES) this.flush();
+  }
+
+  private flush(): void {
+    this.sink.write(this.pending);
+    this.pending = "";
+    this.lines = 0;
+  }
+}
+
+/** Reads a history in pieces. A line that is not one is an error that names it; a last line cut short by a crash is left out. */
+export async function* readHistory(path: string): AsyncGenerator<readonly HistoryLine[]> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  let at = 0;
+  for await (const bytes of Bun.file(path).stream()) {
+    const text = rest + decoder.decode(bytes, { stream: true });
+    const end = text.lastIndexOf("\n");
+    rest = text.slice(end + 1);
+    if (end < 0) continue;
+    const lines = text.slice(0, end).split("\n");
+    const parsed = lines.map((line, i) => parseLine(line, path, at + i + 1));
+    at += lines.length;
+    yield parsed;
+  }
+}
+
+function parseLine(line: string, path: string, number: number): HistoryLine {
+  try {
+    const value = JSON.parse(line) as HistoryLine;
+    if (value.op === "order" || value.op === "skip" || value.op === "outcome") return value;
+  } catch {
+    // said below
+  }
+  throw new Error(`${path}, line ${number}: not a line of a history (op order, skip or outcome): ${line.slice(0, 80)}`);
+}

@@ -1,0 +1,53 @@
+// What every role is made of: Redis, the ledger, the regions' brokers, opened from the settings.
+import { BrokerConnection } from "../../broker/connection.ts";
+import { Publisher } from "../../broker/publisher.ts";
+import { topology } from "../../broker/topology.ts";
+import type { RegionLink } from "../../consumers/relay.ts";
+import { buildLibrary, type Library } from "../../core/library.ts";
+import { RedisStore, StoreUnavailable } from "../../core/redis.ts";
+import { SettingError, type Settings } from "../../core/settings.ts";
+import type { Log } from "../log.ts";
+
+/** Refuses to start a role without what it cannot do without. */
+export function requireStores(settings: Settings): void {
+  if (settings.redisUrl === "") throw new SettingError("SLUICE_REDIS_URL is not set");
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
+}
+
+export async function openRedis(settings: Settings, log: Log): Promise<RedisStore> {
+  const library = patchedLibrary();
+  const redis = new RedisStore({ url: settings.redisUrl, library, onError: (error) => log("redis", { error: error.message }) });
+  await redis.connect().catch((error) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    log("redis away", { error: error.message });
+  });
+  return redis;
+}
+
+/** The tests knock single rules out to see the proof turn red: `SLUICE_TEST_PATCH` names a file of [from, to] pairs of Lua text. */
+function patchedLibrary(): Library | undefined {
+  const file = process.env.SLUICE_TEST_PATCH;
+  if (!file) return undefined;
+  const pairs = JSON.parse(require("node:fs").readFileSync(file, "utf8")) as [string, string][];
+  return buildLibrary((source) =>
+    pairs.reduce((text, [from, to]) => {
+      if (!text.includes(from)) throw new SettingError(`SLUICE_TEST_PATCH: the library has no '${from}'`);
+      return text.replace(from, to);
+    }, source),
+  );
+}
+
+export async function openRegions(settings: Settings, log: Log): Promise<RegionLink[]> {
+  const links: RegionLink[] = [];
+  for (const region of settings.regions) links.push(await openRegion(region, settings, log));
+  return links;
+}
+
+export async function openRegion(region: Settings["regions"][number], settings: Settings, log: Log): Promise<RegionLink> {
+  const connection = new BrokerConnection({ region, topology: topology(settings.shards), log });
+  const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
+  await publisher.start();
+  await connection.start();
+  return { connection, publisher };
+}

@@ -1,0 +1,44 @@
+// I1: what was answered 202 is in the ledger with a decision, and clients were told nothing but what the ledger holds.
+import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
+import { orderKey } from "../evidence.ts";
+import type { Findings } from "../findings.ts";
+
+export interface AcceptedCounts {
+  orders: number;
+  accepted: number;
+  decided: number;
+  ledgered: number;
+  sendings: number;
+  /** Accepted, but the ledger does not have them (yet). */
+  missing: number;
+  parked: number;
+}
+
+export function checkAccepted({ sent, ledger }: Evidence, counts: AcceptedCounts, findings: Findings): string[] {
+  const missing: string[] = [];
+  for (const order of sent.values()) {
+    const key = orderKey(order.user, order.id);
+    const found = ledger.get(key);
+    const accepted = order.sendings.some((s) => s.result === "ok");
+    if (order.sendings.length > 0) counts.orders++;
+    counts.sendings += order.sendings.length;
+    if (accepted) counts.accepted++;
+    if (accepted && !found) missing.push(key);
+    if (accepted && found && found.state !== "parked") counts.ledgered++;
+    if (accepted && (found ? found.state !== "parked" : order.told.some((state) => state !== "parked"))) counts.decided++;
+    if (order.told.length > 0) checkTold(key, order, found, findings);
+  }
+  counts.missing += missing.length;
+  for (const order of ledger.values()) if (order.state === "parked") counts.parked++;
+  return missing;
+}
+
+/** A client is told an outcome only after it was recorded, so the ledger must have had an order in that state. */
+function checkTold(key: string, order: SentOrder, found: LedgerOrder | undefined, findings: Findings): void {
+  for (const state of order.told) {
+    if (!found) findings.violation("I1", "a client was told the outcome of an order that is not in the ledger", `${key}: ${state}`);
+    else if (state !== found.first && state !== found.state) {
+      findings.violation("I1", "a client was told another outcome than the ledger's", `${key}: ${state}, ledger ${found.state}`);
+    }
+  }
+}

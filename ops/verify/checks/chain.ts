@@ -1,0 +1,33 @@
+// I1: a shard's journal is one unbroken chain, up to the entry that the ledger says it recorded last.
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry } from "../journal.ts";
+
+/** What the first entry of a shard names as the one before it. */
+const START = "genesis";
+
+export class ChainCheck {
+  private id = START;
+  private n = 0;
+
+  constructor(
+    private readonly shard: number,
+    private readonly findings: Findings,
+  ) {}
+
+  entry(entry: DecodedEntry): void {
+    if (entry.n !== this.n + 1) this.broken("an entry's number does not follow the last", `${this.shard}-${entry.n} after ${this.n}`);
+    if (entry.prev !== this.id) this.broken("an entry does not follow the one before it", `${this.shard}-${entry.n}`);
+    this.id = entry.id;
+    this.n = entry.n;
+  }
+
+  end(position: { lastId: string; lastN: number }): void {
+    if (position.lastN !== this.n || position.lastId !== this.id) {
+      this.broken("the ledger's position is not its last entry", `shard ${this.shard}: ${position.lastN}, journal ${this.n}`);
+    }
+  }
+
+  private broken(what: string, example: string): void {
+    this.findings.violation("I1", what, example);
+  }
+}

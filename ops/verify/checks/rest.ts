@@ -1,0 +1,42 @@
+// I9 and I11: whether the system is at rest, and whether what it left behind is what it should be. Not being at rest is no violation: it
+// says that nothing can be concluded yet.
+import type { Findings } from "../findings.ts";
+
+export interface QueueDepth {
+  readonly region: string;
+  readonly queue: string;
+  /** undefined: there is no such queue. */
+  readonly ready: number | undefined;
+  /** Dead letters stay; all other queues empty. */
+  readonly dead: boolean;
+}
+
+export interface Rest {
+  readonly queues: readonly QueueDepth[];
+  readonly shards: readonly { readonly shard: number; readonly outbox: number; readonly parked: number; readonly mostParked: number }[];
+  readonly followUpsOpen: number;
+  /** Orders the ledger calls rejected: each has a dead letter. */
+  readonly rejected: number;
+}
+
+/** A user may have this many orders waiting (design §6). */
+const MAX_PARKED = 64;
+
+export function checkRest(rest: Rest, findings: Findings): void {
+  let dead = 0;
+  for (const { region, queue, ready, dead: isDead } of rest.queues) {
+    if (ready === undefined) findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
+    else if (isDead) dead += ready;
+    else if (ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
+  }
+  for (const { shard, outbox, parked, mostParked } of rest.shards) {
+    if (outbox > 0) findings.waiting(`${outbox} entries in the outbox of shard ${shard}`);
+    if (parked > 0) findings.waiting(`${parked} orders or numbers parked in shard ${shard}`);
+    if (mostParked > MAX_PARKED)
+      findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, `${mostParked} in shard ${shard}`);
+  }
+  if (rest.followUpsOpen > 0) findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
+  else if (dead !== rest.rejected) {
+    findings.violation("I9", "the dead letters are not the known failures", `${dead} dead letters, ${rest.rejected} rejected orders`);
+  }
+}

@@ -1,0 +1,129 @@
+// I4 for numbered orders, and I11 for what is parked: follows each user's numbers through the journal and asks that every order was
+// decided when its number was due, not before, not after, and was passed over only for a reason.
+//
+// An entry lists its rows first and what they let go after, though the two took turns. So rows are compared among rows, released
+// orders among released, and whether a number was due is judged at the entry's end.
+import type { Slice } from "../evidence.ts";
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry } from "../journal.ts";
+
+/** How many orders of a user may wait (design §6). */
+const MAX_PARKED = 64;
+
+interface Turn {
+  next: number;
+  /** Numbers ahead of their turn: an order waits, or the number was given up. */
+  readonly ahead: Map<number, "parked" | "given">;
+  /** Numbers decided in the entry at hand. */
+  readonly decided: number[];
+  readonly superseded: { seq: number; id: string }[];
+  /** The gap may have been given up without a trace: only numbers given up were waiting behind it. */
+  loose: boolean;
+}
+
+export class TurnsCheck {
+  private readonly turns = new Map<string, Turn>();
+
+  constructor(
+    private readonly slice: Slice,
+    private readonly findings: Findings,
+  ) {}
+
+  entry(entry: DecodedEntry): void {
+    const touched = new Map<string, Turn>();
+    const lastRow = new Map<string, number>();
+    for (const { row, effect, state } of entry.decided) {
+      const seq = row[6];
+      if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(row[1])) continue;
+      const turn = this.touch(touched, row[5], row[1]);
+      if (effect === "skipped" || state === "rejected" || state === "stale") turn.ahead.set(seq, "given");
+      else if (state === "parked") this.park(turn, row[1], seq);
+      else if (state === "superseded") turn.superseded.push({ seq, id: row[2] });
+      else {
+        this.ascending(lastRow, `${row[5]} ${row[1]}`, seq, entry);
+        turn.decided.push(seq);
+      }
+    }
+    const lastReleased = new Map<string, number>();
+    for (const { row } of entry.released) {
+      if (!this.slice(row[1])) continue;
+      const name = `${row[5]} ${row[1]}`;
+      const turn = this.touch(touched, row[5], row[1]);
+      if (entry.kind === "unpark" && !lastReleased.has(name)) this.giveUp(turn, row[6]);
+      this.ascending(lastReleased, name, row[6], entry);
+      turn.decided.push(row[6]);
+    }
+    if (entry.kind === "unpark") this.loosen();
+    for (const [name, turn] of touched) this.settle(name, turn, entry);
+  }
+
+  private touch(touched: Map<string, Turn>, saleId: string, user: string): Turn {
+    const name = `${saleId} ${user}`;
+    let turn = this.turns.get(name);
+    if (!turn) {
+      turn = { next: 1, ahead: new Map(), decided: [], superseded: [], loose: false };
+      this.turns.set(name, turn);
+    }
+    touched.set(name, turn);
+    return turn;
+  }
+
+  private park(turn: Turn, user: string, seq: number): void {
+    if (turn.ahead.has(seq)) this.findings.violation("I4", "two orders wait under one number", `${user}, number ${seq}`);
+    turn.ahead.set(seq, "parked");
+    if (turn.ahead.size > MAX_PARKED) this.findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, user);
+  }
+
+  private ascending(last: Map<string, number>, name: string, seq: number, entry: DecodedEntry): void {
+    const before = last.get(name);
+    if (before !== undefined && before >= seq) {
+      this.findings.violation(
+        "I4",
+        "numbers were decided out of order",
+        `${name}: ${seq} after ${before} in entry ${entry.shard}-${entry.n}`,
+      );
+    }
+    last.set(name, seq);
+  }
+
+  /** The gap before this number was waited for long enough. */
+  private giveUp(turn: Turn, seq: number): void {
+    for (const number of turn.ahead.keys()) if (number < seq) turn.ahead.delete(number);
+    if (seq > turn.next) turn.next = seq;
+  }
+
+  private loosen(): void {
+    for (const turn of this.turns.values()) {
+      if (turn.ahead.size > 0 && [...turn.ahead.values()].every((what) => what === "given")) turn.loose = true;
+    }
+  }
+
+  private settle(name: string, turn: Turn, entry: DecodedEntry): void {
+    const where = `in entry ${entry.shard}-${entry.n}`;
+    turn.decided.sort((a, b) => a - b);
+    for (const seq of turn.decided) {
+      advance(turn);
+      turn.ahead.delete(seq);
+      if (turn.loose && seq > turn.next) this.giveUp(turn, seq);
+      if (seq > turn.next)
+        this.findings.violation("I4", "a number was decided before its turn", `${name}: ${seq}, ${turn.next} due, ${where}`);
+      else if (seq < turn.next)
+        this.findings.violation("I4", "a number was decided after its turn", `${name}: ${seq}, ${turn.next} due, ${where}`);
+      turn.next = Math.max(turn.next, seq + 1);
+    }
+    advance(turn);
+    for (const { seq, id } of turn.superseded) {
+      const passed = seq < turn.next || turn.ahead.has(seq) || turn.ahead.size >= MAX_PARKED || turn.loose;
+      if (!passed)
+        this.findings.violation("I4", "an order was superseded though its number had not passed", `${name}: ${seq} (${id}) ${where}`);
+    }
+    if (turn.ahead.size === 0) turn.loose = false;
+    turn.decided.length = 0;
+    turn.superseded.length = 0;
+  }
+}
+
+/** Numbers given up that are due have passed. */
+function advance(turn: Turn): void {
+  while (turn.ahead.get(turn.next) === "given") turn.ahead.delete(turn.next++);
+}

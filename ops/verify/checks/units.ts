@@ -1,0 +1,90 @@
+// I5: stock recomputed from the orders alone. What the orders hold must be what the counters say, what each entry moved must be what its
+// orders took (so an order takes all of its lines or none), and the counters must add up.
+import type { ItemRecord, MovementRecord } from "../../../ledger/audit.ts";
+import type { LedgerOrder, Slice } from "../evidence.ts";
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry, OrderRowText } from "../journal.ts";
+
+const HOLDING = new Set(["reserved"]);
+const SELLING = new Set(["paid", "dispatched"]);
+
+export class UnitsCheck {
+  /** `sale sku` → units of orders that hold, and that have bought. */
+  private readonly held = new Map<string, number>();
+  private readonly sold = new Map<string, number>();
+  /** `entry shard-n sale sku` → units its orders took, less those its movements took. */
+  private readonly taken = new Map<string, number>();
+  /** `account sale sku` → balance by movements. */
+  private readonly balance = new Map<string, number>();
+  /** `cause sale sku` → sum over accounts; only what is not zero. */
+  private readonly crooked = new Map<string, number>();
+
+  constructor(private readonly findings: Findings) {}
+
+  entry(entry: DecodedEntry, slice: Slice): void {
+    const cause = `entry ${entry.shard}-${entry.n}`;
+    for (const { row, effect, state } of entry.decided) {
+      if (effect === "fresh" && HOLDING.has(state) && slice(row[1])) this.take(cause, row);
+    }
+    for (const { row, state } of entry.released) if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
+  }
+
+  order(order: LedgerOrder): void {
+    const side = HOLDING.has(order.state) ? this.held : SELLING.has(order.state) ? this.sold : undefined;
+    if (side) for (const { sku, qty } of order.lines) add(side, `${order.saleId} ${sku}`, qty);
+  }
+
+  movement({ cause, saleId, sku, account, units }: MovementRecord): void {
+    const item = `${saleId} ${sku}`;
+    add(this.balance, `${account} ${item}`, units);
+    add(this.crooked, `${cause} ${item}`, units);
+    if (account === "held" && cause.startsWith("entry ")) add(this.taken, `${cause} ${item}`, -units);
+  }
+
+  end(items: readonly ItemRecord[]): void {
+    for (const [name, units] of this.crooked) this.wrong("stock movements of one cause do not sum to zero", `${name}: ${units}`);
+    for (const [name, units] of this.taken) this.wrong("an entry moved other units than its orders took", `${name}: ${units}`);
+    const known = new Set<string>();
+    for (const item of items) {
+      known.add(`${item.saleId} ${item.sku}`);
+      this.item(item);
+    }
+    for (const side of [this.held, this.sold]) {
+      for (const name of side.keys()) if (!known.has(name)) this.wrong("units were taken of an item that does not exist", name);
+    }
+  }
+
+  private item(item: ItemRecord): void {
+    const name = `${item.saleId} ${item.sku}`;
+    const total = item.initial + item.restocked;
+    const held = this.held.get(name) ?? 0;
+    const sold = this.sold.get(name) ?? 0;
+    if (held + sold > total) this.wrong("oversold", `${name}: ${held + sold} units of ${total}`);
+    if (held !== item.held) this.wrong("units held differ from what the orders hold", `${name}: counter ${item.held}, orders ${held}`);
+    if (sold !== item.sold) this.wrong("units sold differ from what the orders bought", `${name}: counter ${item.sold}, orders ${sold}`);
+    if (item.available + item.releasing + item.held + item.sold !== total)
+      this.wrong("stock does not add up", `${name}: ${JSON.stringify(item)}`);
+    for (const account of ["available", "releasing", "held", "sold"] as const) {
+      if (item[account] < 0) this.wrong("stock below zero", `${name}: ${account} ${item[account]}`);
+      const moved = this.balance.get(`${account} ${name}`) ?? 0;
+      if (moved !== item[account])
+        this.wrong("stock differs from its movements", `${name}: ${account} ${item[account]}, movements ${moved}`);
+    }
+  }
+
+  private take(cause: string, row: OrderRowText): void {
+    const lines = row[8];
+    for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${row[5]} ${lines[i]}`, Number(lines[i + 1]));
+  }
+
+  private wrong(what: string, example: string): void {
+    this.findings.violation("I5", what, example);
+  }
+}
+
+/** Zero is left out, so that what remains in a map of differences is what is wrong. */
+function add(sums: Map<string, number>, name: string, units: number): void {
+  const sum = (sums.get(name) ?? 0) + units;
+  if (sum === 0) sums.delete(name);
+  else sums.set(name, sum);
+}

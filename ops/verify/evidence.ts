@@ -1,0 +1,141 @@
+// What the two sides say of each order, gathered for one slice of the users: what the clients sent, and what the ledger holds.
+import type { CallResult, HistoryLine } from "../history.ts";
+import { rowBodyText, sentBodyText } from "./body.ts";
+import type { Findings } from "./findings.ts";
+import type { DecodedEntry, OrderRowText } from "./journal.ts";
+
+export interface Sending {
+  readonly t0: number;
+  readonly t1: number;
+  readonly region: string;
+  readonly result: CallResult;
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface SentOrder {
+  readonly user: string;
+  readonly id: string;
+  readonly sendings: Sending[];
+  /** States the clients were told. */
+  readonly told: string[];
+}
+
+export interface LedgerOrder {
+  readonly user: string;
+  readonly id: string;
+  readonly saleId: string;
+  readonly seq: number;
+  readonly acceptedAtMs: number;
+  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
+  readonly body: string;
+  readonly shard: number;
+  readonly n: number;
+  readonly message: number;
+  readonly index: number;
+  /** The message's number, as the order's record refers to it. */
+  readonly key: number;
+  /** As it was first decided; `parked` ones change when they are let go. */
+  readonly first: string;
+  state: string;
+  /** Other bodies under its id that were decided as conflicts, as the journal shows them. */
+  conflicts: number;
+}
+
+/** Which users are looked at in one pass, so that memory stays bounded whatever the history's length. */
+export type Slice = (user: string) => boolean;
+
+export const orderKey = (user: string, id: string): string => `${user} ${id}`;
+
+export class Evidence {
+  readonly sent = new Map<string, SentOrder>();
+  readonly ledger = new Map<string, LedgerOrder>();
+
+  constructor(
+    private readonly slice: Slice,
+    private readonly findings: Findings,
+  ) {}
+
+  line(line: HistoryLine): void {
+    if (line.op === "skip" || !this.slice(line.user)) return;
+    const order = this.sentOrder(line.user, line.id);
+    if (line.op === "outcome") order.told.push(line.state);
+    else {
+      const { t0, t1, region, result, status } = line;
+      order.sendings.push({ t0, t1, region, result, status, body: sentBodyText(line.body) });
+    }
+  }
+
+  entry(entry: DecodedEntry): void {
+    for (const { row, effect, state, key, message, index } of entry.decided) {
+      if (row[0] !== "o" || !this.slice(row[1])) continue;
+      if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
+      else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
+    }
+    for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
+  }
+
+  private sentOrder(user: string, id: string): SentOrder {
+    const key = orderKey(user, id);
+    let order = this.sent.get(key);
+    if (!order) {
+      order = { user, id, sendings: [], told: [] };
+      this.sent.set(key, order);
+    }
+    return order;
+  }
+
+  private decide(entry: DecodedEntry, row: OrderRowText, state: string, at: { key: number; message: number; index: number }): void {
+    const key = orderKey(row[1], row[2]);
+    const known = this.ledger.get(key);
+    if (known) {
+      this.findings.violation(
+        "I3",
+        "an order was decided twice",
+        `${key}: ${known.state} in ${known.shard}-${known.n}, ${state} ${place(entry)}`,
+      );
+      return;
+    }
+    const lines: { sku: string; qty: number }[] = [];
+    for (let i = 0; i < row[8].length; i += 2) lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
+    const { shard, n } = entry;
+    const body = rowBodyText(row);
+    const order = { user: row[1], id: row[2], acceptedAtMs: row[4], saleId: row[5], seq: row[6], lines, body, shard, n, ...at };
+    this.ledger.set(key, { ...order, first: state, state, conflicts: 0 });
+  }
+
+  /** A later sending in the journal: it must have found the first, told apart by its body, and told how it stood. */
+  private again(entry: DecodedEntry, row: OrderRowText, effect: "known" | "conflict", state: string): void {
+    const key = orderKey(row[1], row[2]);
+    const known = this.ledger.get(key);
+    if (!known) {
+      this.findings.violation("I1", "a resend found an order that the journal does not have", `${key} ${place(entry)}`);
+      return;
+    }
+    const same = rowBodyText(row) === known.body;
+    if (effect === "conflict") known.conflicts++;
+    if (same && effect === "conflict") this.findings.violation("I3", "an exact resend was called a conflict", `${key} ${place(entry)}`);
+    if (!same && effect === "known" && known.state !== "rejected") {
+      this.findings.violation("I3", "an altered resend was taken for the original", `${key} ${place(entry)}`);
+    }
+    // What this entry lets go is listed after its rows, so a state may be one step ahead.
+    if (state !== known.state && known.state !== "parked") {
+      this.findings.violation("I3", "a resend was told another outcome", `${key}: ${state}, not ${known.state}, ${place(entry)}`);
+    }
+  }
+
+  private release(entry: DecodedEntry, row: OrderRowText, state: string): void {
+    const key = orderKey(row[1], row[2]);
+    const known = this.ledger.get(key);
+    if (known?.state !== "parked") {
+      this.findings.violation("I3", "an order was let go that was not parked", `${key}: ${known?.state ?? "unknown"} ${place(entry)}`);
+      return;
+    }
+    if (rowBodyText(row) !== known.body) this.findings.violation("I3", "a parked order changed while it waited", `${key} ${place(entry)}`);
+    known.state = state;
+  }
+}
+
+function place(entry: DecodedEntry): string {
+  return `in entry ${entry.shard}-${entry.n}`;
+}

@@ -1,0 +1,53 @@
+// What a verification found: violations by invariant, each with its count and first examples, and reasons why nothing can be said yet.
+
+export const INVARIANTS = {
+  I1: "every accepted order is in the ledger once, with one outcome",
+  I2: "nothing in the ledger that nobody submitted",
+  I3: "one effect per order, however often it was sent",
+  I4: "each user's orders in their order",
+  I5: "no unit of stock lost, invented or sold twice",
+  I9: "queues and outboxes empty, dead letters known",
+  I10: "refused requests had no effect",
+  I11: "what waits is bounded",
+} as const;
+export type Invariant = keyof typeof INVARIANTS;
+
+export interface Violation {
+  readonly invariant: Invariant;
+  /** What exactly is wrong, without the particulars. */
+  readonly what: string;
+  readonly count: number;
+  readonly examples: readonly string[];
+}
+
+const MAX_EXAMPLES = 3;
+
+export class Findings {
+  private readonly found = new Map<string, { invariant: Invariant; what: string; count: number; examples: string[] }>();
+  /** Why the system is not yet at rest. */
+  readonly undrained: string[] = [];
+
+  violation(invariant: Invariant, what: string, example: string): void {
+    const key = `${invariant} ${what}`;
+    let entry = this.found.get(key);
+    if (!entry) {
+      entry = { invariant, what, count: 0, examples: [] };
+      this.found.set(key, entry);
+    }
+    entry.count++;
+    if (entry.examples.length < MAX_EXAMPLES) entry.examples.push(example);
+  }
+
+  waiting(reason: string): void {
+    this.undrained.push(reason);
+  }
+
+  get violations(): Violation[] {
+    const order = Object.keys(INVARIANTS);
+    return [...this.found.values()].sort((a, b) => order.indexOf(a.invariant) - order.indexOf(b.invariant));
+  }
+
+  count(): number {
+    return this.violations.reduce((sum, v) => sum + v.count, 0);
+  }
+}

@@ -1,0 +1,72 @@
+// The ledger's journal, decoded with the checker's own eyes: rows and outcome words are read here anew, from the documented format
+// (core/domain/order.ts, core/domain/entry.ts), not with the code that wrote or recorded them.
+import type { JournalEntry } from "../../ledger/audit.ts";
+
+export type OrderRowText = readonly [
+  kind: string,
+  user: string,
+  id: string,
+  fingerprint: string,
+  acceptedAtMs: number,
+  saleId: string,
+  seq: number,
+  currency: string,
+  lines: readonly (string | number)[],
+  payment: string,
+  metadata: string,
+  maxTotal: number,
+];
+
+/** `fresh` decided here; `known` and `conflict` found an earlier decision; `skipped` gave a number up; `none` changed nothing. */
+export type Effect = "fresh" | "known" | "conflict" | "skipped" | "none";
+
+export interface Decided {
+  readonly row: OrderRowText;
+  readonly effect: Effect;
+  /** '' for skips and for what changed nothing. */
+  readonly state: string;
+  /** The message's number in the ledger, its place in the entry, and the row's place in it. */
+  readonly key: number;
+  readonly message: number;
+  readonly index: number;
+}
+
+export interface Let {
+  readonly row: OrderRowText;
+  readonly state: string;
+}
+
+export interface DecodedEntry {
+  readonly shard: number;
+  readonly n: number;
+  readonly id: string;
+  readonly prev: string;
+  readonly kind: string;
+  readonly decided: readonly Decided[];
+  /** Parked orders that this entry let go, in the order they went. */
+  readonly released: readonly Let[];
+}
+
+export function decodeEntry(entry: JournalEntry): DecodedEntry {
+  const decided: Decided[] = [];
+  entry.messages.forEach(({ key, body, outcomes }, message) => {
+    const rows = JSON.parse(body) as OrderRowText[];
+    const words = outcomes.split(",");
+    if (rows.length !== words.length) throw new Error(`entry ${entry.shard}-${entry.n}: ${rows.length} rows, ${words.length} outcomes`);
+    for (let index = 0; index < rows.length; index++) {
+      const [effect, state] = effectOf(words[index] as string);
+      decided.push({ row: rows[index] as OrderRowText, effect, state, key, message, index });
+    }
+  });
+  const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(([, row, state]) => ({ row, state }));
+  const { shard, n, id, prev, kind } = entry;
+  return { shard, n, id, prev, kind, decided, released };
+}
+
+function effectOf(word: string): [Effect, string] {
+  if (word === "past" || word === "skip_late") return ["none", ""];
+  if (word === "skipped") return ["skipped", ""];
+  if (word.startsWith("=")) return ["known", word.slice(1)];
+  if (word.startsWith("!")) return ["conflict", word.slice(1)];
+  return ["fresh", word];
+}

@@ -1,0 +1,174 @@
+// A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its own, and workers in this process.
+
+import { ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
+import type { RegionLink } from "../consumers/relay.ts";
+import { fingerprintOf, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
+import type { Sale } from "../core/domain/sale.ts";
+import { RedisStore } from "../core/redis.ts";
+import { readSettings, type Settings } from "../core/settings.ts";
+import { shardOf } from "../core/shard.ts";
+import type { Ledger, StoredOrder } from "../ledger/contract.ts";
+import { openLedger } from "../ledger/open.ts";
+import { makeLog } from "../ops/log.ts";
+import { openRegion } from "../ops/roles/parts.ts";
+import { startWorker } from "../ops/roles/worker.ts";
+import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
+import { testDir, testRabbit } from "./services.ts";
+
+export const SHARDS = 2;
+
+export interface StackOptions {
+  readonly regions?: readonly string[];
+  readonly persistence?: boolean;
+  readonly env?: Record<string, string>;
+  readonly ledgerUrl?: string;
+}
+
+export class Stack {
+  private constructor(
+    readonly settings: Settings,
+    readonly env: Record<string, string>,
+    readonly ledger: Ledger,
+    readonly links: RegionLink[],
+    public redis: PrivateRedis,
+  ) {}
+  readonly events: { event: string; [key: string]: unknown }[] = [];
+  private readonly running: { stop(): Promise<void> }[] = [];
+
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const rabbit = await testRabbit();
+    const redis = await startRedis(testDir("stack-redis"), { persistence: options.persistence ?? false });
+    const names = options.regions ?? ["eu"];
+    const regions = await Promise.all(names.map(async (name) => `${name}=${await rabbit.freshVhost()}`));
+    const env = {
+      SLUICE_REDIS_URL: redis.url,
+      SLUICE_REGIONS: regions.join(","),
+      SLUICE_LEDGER_URL: options.ledgerUrl ?? `sqlite:${testDir("stack-ledger")}/ledger.db`,
+      SLUICE_SHARDS: String(SHARDS),
+      SLUICE_LEASE_TTL: "1s",
+      ...options.env,
+    };
+    const settings = readSettings(env);
+    const ledger = await openLedger({ url: settings.ledgerUrl, shards: SHARDS });
+    const links = await Promise.all(
+      settings.regions.map((r) =>
+        openRegion(
+          r,
+          settings,
+          makeLog("test", (line) => process.env.SHOW_LOG && process.stderr.write(line)),
+        ),
+      ),
+    );
+    return new Stack(settings, env, ledger, links, redis);
+  }
+
+  async worker(id: string): Promise<Awaited<ReturnType<typeof startWorker>>> {
+    const started = await startWorker(
+      this.settings,
+      id,
+      makeLog("worker", (line) => {
+        if (process.env.SHOW_LOG) process.stderr.write(line);
+        this.events.push(JSON.parse(line));
+      }),
+    );
+    this.running.push(started);
+    return started;
+  }
+
+  /** Creates a sale that is open now; the worker puts it into Redis. */
+  async sale(
+    items: Record<string, number>,
+    more: { limitPerUser?: number; id?: string; opensAtMs?: number; closesAtMs?: number } = {},
+  ): Promise<Sale> {
+    const sale: Sale = {
+      id: more.id ?? "s1",
+      name: "Sale",
+      currency: "EUR",
+      opensAtMs: more.opensAtMs ?? 0,
+      closesAtMs: more.closesAtMs ?? 9e12,
+      items: Object.entries(items).map(([sku, initial]) => ({
+        sku,
+        name: sku,
+        category: "c",
+        priceMinor: 100,
+        limitPerUser: more.limitPerUser ?? 0,
+        initial,
+      })),
+    };
+    await this.ledger.operate({ kind: "create", ref: `create ${sale.id}`, sale }, "test");
+    return sale;
+  }
+
+  /** Publishes rows as one message, as a gateway would; settles with the confirm. */
+  async publish(shard: number, rows: readonly string[], region = 0, gateway = "test"): Promise<void> {
+    const link = this.links[region] as RegionLink;
+    const headers = { "x-accepted-at": Date.now() };
+    const outcome = await link.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), Buffer.from(`[${rows.join(",")}]`), {
+      messageId: String(++this.batch),
+      appId: gateway,
+      headers,
+    });
+    if (outcome !== "confirmed") throw new Error(`the publish was ${outcome}`);
+  }
+  private batch = 0;
+
+  /** Waits for a condition of the ledger (or anything else), up to `timeoutMs`. */
+  async until(what: string, condition: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
+    const end = performance.now() + timeoutMs;
+    while (performance.now() < end) {
+      if (await condition()) return;
+      await Bun.sleep(20);
+    }
+    throw new Error(`not within ${timeoutMs} ms: ${what}`);
+  }
+
+  async decided(user: string, id: string, timeoutMs?: number): Promise<StoredOrder> {
+    let found: StoredOrder | undefined;
+    await this.until(
+      `order ${id} of ${user} in the ledger`,
+      async () => {
+        found = await this.ledger.order(user, id);
+        return found !== undefined;
+      },
+      timeoutMs,
+    );
+    return found as StoredOrder;
+  }
+
+  /** A client on the stack's Redis. */
+  async client(): Promise<RedisStore> {
+    const store = new RedisStore({ url: this.redis.url });
+    await store.connect();
+    return store;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.running.map((r) => r.stop()));
+    for (const { connection } of this.links) await connection.close();
+    await this.ledger.close();
+    await this.redis.kill();
+  }
+}
+
+export function makeOrder(user: string, lines: Record<string, number>, more: Partial<Order> = {}): { order: Order; row: string } {
+  const order: Order = {
+    user,
+    id: Bun.randomUUIDv7(),
+    saleId: "s1",
+    seq: 0,
+    currency: "EUR",
+    lines: Object.entries(lines).map(([sku, qty]) => ({ sku, qty })),
+    payment: "tok",
+    metadata: "",
+    maxTotal: 0,
+    ...more,
+  };
+  return { order, row: orderRowText(order, fingerprintOf(order), Date.now()) };
+}
+
+export const makeSkip = (user: string, seq: number): string => skipRowText({ user, saleId: "s1", seq }, Date.now());
+
+/** The n-th user of a shard. */
+export function userOf(shard: number, n = 0): string {
+  for (let i = 0, found = 0; ; i++) if (shardOf(`user${i}`, SHARDS) === shard && found++ === n) return `user${i}`;
+}
