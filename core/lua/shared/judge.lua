@@ -10,8 +10,11 @@ local function judge(batch, row)
   for i = 1, #lines, 2 do
     local item = items[lines[i]]
     if not item then return 'unknown_item' end
+    limited = limited or item.l > 0
+  end
+  for i = 1, limited and #lines or 0, 2 do
+    local item = items[lines[i]]
     if item.l > 0 then
-      limited = true
       if bought.units[user .. ' ' .. lines[i]] + lines[i + 1] > item.l then return 'over_limit' end
     end
   end

@@ -35,7 +35,7 @@ end
 -- Decodes a message's body; an error names the message and the row, both from 0.
 local function decode_rows(body, index)
   local ok, rows = pcall(cjson.decode, body)
-  if not ok or type(rows) ~= 'table' then error({ err = 'BADROW ' .. index .. ' -1 not a JSON array of rows' }) end
+  if not ok or type(rows) ~= 'table' or string.byte(body) ~= 91 or #rows == 0 then error({ err = 'BADROW ' .. index .. ' -1 not a JSON array of rows' }) end
   for i, row in ipairs(rows) do
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end
   end

@@ -1,0 +1,118 @@
+// The rules of deciding in plain TypeScript, one order at a time, for the property tests to compare with. It shares no code with the
+// function library, and is written for reading, not for speed.
+
+export interface ModelOrder {
+  readonly kind: "order";
+  readonly user: string;
+  readonly id: string;
+  readonly seq: number;
+  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
+}
+export interface ModelSkip {
+  readonly kind: "skip";
+  readonly user: string;
+  readonly seq: number;
+}
+
+const MAX_PARKED = 64;
+
+export class Model {
+  readonly available: Record<string, number>;
+  private readonly decided = new Map<string, { body: string; state: string }>();
+  private readonly next = new Map<string, number>();
+  private readonly parked = new Map<string, Map<number, ModelOrder | "skip">>();
+  private readonly bought = new Map<string, number>();
+
+  constructor(
+    units: Record<string, number>,
+    private readonly limits: Record<string, number>,
+  ) {
+    this.available = { ...units };
+  }
+
+  /** The outcome word of one row. */
+  take(row: ModelOrder | ModelSkip): string {
+    return row.kind === "skip" ? this.skip(row) : this.order(row);
+  }
+
+  stateOf(order: ModelOrder): string | undefined {
+    return this.decided.get(`${order.user} ${order.id}`)?.state;
+  }
+
+  private order(order: ModelOrder): string {
+    const body = JSON.stringify([order.seq, order.lines]);
+    const name = `${order.user} ${order.id}`;
+    const known = this.decided.get(name);
+    if (known) return (known.body === body ? "=" : "!") + known.state;
+    const state = this.judgeInTurn(order);
+    this.decided.set(name, { body, state });
+    if (order.seq > 0 && order.seq === this.nextOf(order.user) && state !== "superseded" && state !== "parked") this.advance(order.user);
+    return state;
+  }
+
+  private judgeInTurn(order: ModelOrder): string {
+    if (order.seq === 0) return this.judge(order);
+    const next = this.nextOf(order.user);
+    if (order.seq < next) return "superseded";
+    if (order.seq === next) return this.judge(order);
+    const waiting = this.waitingOf(order.user);
+    if (waiting.has(order.seq) || waiting.size >= MAX_PARKED) return "superseded";
+    waiting.set(order.seq, order);
+    return "parked";
+  }
+
+  private judge(order: ModelOrder): string {
+    const units = (sku: string) => this.bought.get(`${order.user} ${sku}`) ?? 0;
+    if (order.lines.some(({ sku }) => this.available[sku] === undefined)) return "unknown_item";
+    const over = order.lines.some(({ sku, qty }) => (this.limits[sku] ?? 0) > 0 && units(sku) + qty > (this.limits[sku] ?? 0));
+    if (over) return "over_limit";
+    if (order.lines.some(({ sku, qty }) => (this.available[sku] ?? 0) < qty)) return "sold_out";
+    for (const { sku, qty } of order.lines) {
+      this.available[sku] = (this.available[sku] ?? 0) - qty;
+      this.bought.set(`${order.user} ${sku}`, units(sku) + qty);
+    }
+    return "reserved";
+  }
+
+  private skip({ user, seq }: ModelSkip): string {
+    const waiting = this.waitingOf(user);
+    if (seq < this.nextOf(user) || waiting.has(seq)) return "skip_late";
+    if (seq === this.nextOf(user)) {
+      this.advance(user);
+      return "skipped";
+    }
+    if (waiting.size >= MAX_PARKED) return "skip_late";
+    waiting.set(seq, "skip");
+    return "skipped";
+  }
+
+  /** The due number is used up; what waits for the next ones goes. */
+  private advance(user: string): void {
+    const waiting = this.waitingOf(user);
+    let next = this.nextOf(user) + 1;
+    for (let held = waiting.get(next); held !== undefined; held = waiting.get(next)) {
+      waiting.delete(next);
+      if (held !== "skip") this.settleParked(held);
+      next++;
+    }
+    this.next.set(user, next);
+  }
+
+  private settleParked(order: ModelOrder): void {
+    const known = this.decided.get(`${order.user} ${order.id}`);
+    if (known) known.state = this.judge(order);
+  }
+
+  private nextOf(user: string): number {
+    return this.next.get(user) ?? 1;
+  }
+
+  private waitingOf(user: string): Map<number, ModelOrder | "skip"> {
+    let waiting = this.parked.get(user);
+    if (!waiting) {
+      waiting = new Map();
+      this.parked.set(user, waiting);
+    }
+    return waiting;
+  }
+}

@@ -1,0 +1,104 @@
+// What the tests of the function library share: an open store on the tests' Redis, and rows by hand.
+import { testRedis } from "../../test/services.ts";
+import { fingerprintOf, type Order, orderRowText, skipRowText } from "../domain/order.ts";
+import type { Sale } from "../domain/sale.ts";
+import { newEntryId } from "../entry-id.ts";
+import type { Library } from "../library.ts";
+import { RebuildStore } from "../rebuild-store.ts";
+import { RedisStore } from "../redis.ts";
+import { type Claim, type Decision, ShardStore } from "../shard-store.ts";
+import { StockStore } from "../stock-store.ts";
+
+export const STORE_ID = "store-of-the-tests";
+export const WINDOW_MS = 3_600_000;
+export const SALE_ID = "s1";
+
+/** An empty Redis, opened for two shards under incarnation 1; this test owns shard 0 with epoch 1. */
+export class Bench {
+  readonly claim: Claim = { shard: 0, incarnation: 1, epoch: 1 };
+  private constructor(
+    readonly redis: RedisStore,
+    readonly shards: ShardStore,
+    readonly stock: StockStore,
+    readonly rebuild: RebuildStore,
+  ) {}
+
+  static async open(library?: Library): Promise<Bench> {
+    const redis = new RedisStore({ url: (await testRedis()).url, library });
+    await redis.connect();
+    const bench = new Bench(redis, new ShardStore(redis), new StockStore(redis), new RebuildStore(redis));
+    await bench.reset();
+    return bench;
+  }
+
+  async reset(): Promise<void> {
+    await this.redis.client.flushall();
+    for (const shard of [0, 1]) {
+      await this.rebuild.reset(STORE_ID, 1, { shard, epoch: 1, lastId: "genesis", lastN: 0 });
+      await this.rebuild.open(1, shard);
+    }
+  }
+
+  /** Puts a sale into Redis: units and limit of each item. */
+  async sale(
+    items: Record<string, { units: number; limit?: number }>,
+    window = { opensAtMs: 0, closesAtMs: 9e12 },
+    version = 1,
+  ): Promise<void> {
+    const all = Object.entries(items);
+    const sale: Sale = {
+      id: SALE_ID,
+      name: "Sale",
+      currency: "EUR",
+      ...window,
+      items: all.map(([sku, i]) => ({ sku, name: sku, category: "c", priceMinor: 1, limitPerUser: i.limit ?? 0, initial: i.units })),
+    };
+    const none = { restocked: 0, available: 0, releasing: 0, held: 0, sold: 0 };
+    await this.stock.syncSale(
+      sale,
+      all.map(([sku, i]) => ({ sku, initial: i.units, ...none })),
+      version,
+    );
+  }
+
+  /** Decides messages (each a list of rows); throws when refused. */
+  async decide(messages: readonly (readonly string[])[], force?: "rejected" | "stale"): Promise<Decision> {
+    const sent = messages.map((rows, i) => ({ gateway: "g", batch: String(i), body: `[${rows.join(",")}]` }));
+    const reply = await this.shards.decide(this.claim, sent, { entryId: newEntryId(), dedupWindowMs: WINDOW_MS, force });
+    if (reply.word !== "decided") throw new Error(`decide answered ${reply.word}`);
+    return reply;
+  }
+
+  /** The outcomes of one message. */
+  async words(...rows: readonly string[]): Promise<string[]> {
+    return ((await this.decide([rows])).outcomes[0] as string).split(",");
+  }
+
+  async units(sku: string): Promise<{ available: number; held: number }> {
+    const live = (await this.stock.stock(SALE_ID))?.get(sku);
+    return { available: live?.available ?? Number.NaN, held: live?.held ?? Number.NaN };
+  }
+
+  async close(): Promise<void> {
+    await this.redis.close();
+  }
+}
+
+export function row(user: string, lines: Record<string, number>, more: Partial<Order> & { at?: number } = {}): string {
+  const { at, ...rest } = more;
+  const order: Order = {
+    user,
+    id: Bun.randomUUIDv7(),
+    saleId: SALE_ID,
+    seq: 0,
+    currency: "EUR",
+    lines: Object.entries(lines).map(([sku, qty]) => ({ sku, qty })),
+    payment: "",
+    metadata: "",
+    maxTotal: 0,
+    ...rest,
+  };
+  return orderRowText(order, fingerprintOf(order), at ?? Date.now());
+}
+
+export const skip = (user: string, seq: number): string => skipRowText({ user, saleId: SALE_ID, seq }, Date.now());

@@ -1,0 +1,110 @@
+import { afterAll, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Replayed } from "../consumers/replayed.ts";
+import type { Entry } from "../core/domain/entry.ts";
+import { Model, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
+import { Bench, row, SALE_ID, skip } from "../core/lua/testing.ts";
+
+let bench: Bench | undefined;
+afterAll(async () => bench?.close());
+
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
+const LIMITS = { a: 0, b: 3, c: 2 };
+
+// Few users, ids and numbers, so that repetitions, changed bodies, gaps and the last unit all happen.
+const arbitraryOrder = fc.record({
+  kind: fc.constant("order" as const),
+  user: fc.constantFrom("u1", "u2"),
+  idIndex: fc.integer({ min: 0, max: 11 }),
+  seq: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 })),
+  lines: fc.uniqueArray(fc.record({ sku: fc.constantFrom("a", "b", "c", "nothing"), qty: fc.integer({ min: 1, max: 3 }) }), {
+    minLength: 1,
+    maxLength: 3,
+    selector: (line) => line.sku,
+  }),
+});
+const arbitrarySkip = fc.record({
+  kind: fc.constant("skip" as const),
+  user: fc.constantFrom("u1", "u2"),
+  seq: fc.integer({ min: 1, max: 6 }),
+});
+const arbitraryHistory = fc.record({
+  units: fc.record({ a: fc.integer({ min: 0, max: 6 }), b: fc.integer({ min: 0, max: 6 }), c: fc.integer({ min: 0, max: 3 }) }),
+  // Batches of messages of rows.
+  batches: fc.array(
+    fc.array(
+      fc.array(fc.oneof({ arbitrary: arbitraryOrder, weight: 5 }, { arbitrary: arbitrarySkip, weight: 1 }), { minLength: 1, maxLength: 6 }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  ),
+});
+
+const IDS = Array.from({ length: 12 }, () => Bun.randomUUIDv7());
+
+function rowOf(r: ModelOrder | ModelSkip): string {
+  if (r.kind === "skip") return skip(r.user, r.seq);
+  return row(r.user, Object.fromEntries(r.lines.map((l) => [l.sku, l.qty])), { id: r.id, seq: r.seq });
+}
+
+test("any history decides as the model does, and its journal replays to what Redis holds", async () => {
+  bench ??= await Bench.open();
+  const b = bench;
+  await fc.assert(
+    fc.asyncProperty(arbitraryHistory, async ({ units, batches }) => {
+      await b.reset();
+      await b.sale(Object.fromEntries(Object.entries(units).map(([sku, n]) => [sku, { units: n, limit: LIMITS[sku as "a"] }])));
+      const model = new Model(units, LIMITS);
+      const entries: Entry[] = [];
+      const all: ModelOrder[] = [];
+      for (const batch of batches) {
+        const messages = batch.map((message) =>
+          message.map((r): ModelOrder | ModelSkip => (r.kind === "skip" ? r : { ...r, id: IDS[r.idIndex] as string })),
+        );
+        const decision = await b.decide(messages.map((message) => message.map(rowOf)));
+        const expected = messages.map((message) => message.map((r) => model.take(r)).join(","));
+        expect(decision.outcomes).toEqual(expected);
+        if (decision.entry) entries.push(decision.entry);
+        all.push(...messages.flat().filter((r): r is ModelOrder => r.kind === "order"));
+      }
+      for (const [sku, available] of Object.entries(model.available)) {
+        expect(await b.units(sku)).toEqual({ available, held: (units[sku as "a"] ?? 0) - available });
+      }
+      await expectReplayed(b, entries, all, model);
+    }),
+    { numRuns: RUNS },
+  );
+}, 120_000);
+
+/** Replaying the outbox must give just the keys that Redis has. */
+async function expectReplayed(b: Bench, entries: readonly Entry[], orders: readonly ModelOrder[], model: Model): Promise<void> {
+  expect(await b.shards.outbox(0, 0, 1_000)).toEqual([...entries]);
+  const replayed = new Replayed({ firstId: "0", isLimited: (_, sku) => sku === "b" || sku === "c" });
+  for (const entry of entries) replayed.apply(entry);
+  for (const order of orders) {
+    const record = replayed.seen.get(`${order.user} ${order.id}`);
+    expect(record?.split(" ")[1]).toBe(model.stateOf(order) as string);
+  }
+  const client = b.redis.client;
+  const seen: Record<string, string> = {};
+  for (const key of await client.keys("{0}:seen:*")) Object.assign(seen, await client.hgetall(key));
+  expect(Object.fromEntries(replayed.seen)).toEqual(seen);
+  const nexts = await client.hgetall(`{0}:next:${SALE_ID}`);
+  const counts = await client.hgetall("{0}:waiting");
+  const clocks = await client.zrange("{0}:gaps", 0, "-1", "WITHSCORES");
+  for (const turn of replayed.turns.values()) {
+    expect(turn.next).toBe(Number(nexts[turn.user] ?? 1));
+    expect(turn.parked.size).toBe(Number(counts[`${SALE_ID} ${turn.user}`] ?? 0));
+    const held = await client.hgetall(`{0}:park:${SALE_ID}:${turn.user}`);
+    const mine = [...turn.parked].map(([seq, p]) => [String(seq), p.row ? p.row[2] : "skip"]);
+    const theirs = Object.entries(held).map(([seq, text]) => [seq, text === "skip" ? text : JSON.parse(text)[1][2]]);
+    expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(theirs));
+    expect(clocks.includes(`${SALE_ID} ${turn.user}`)).toBe(turn.parked.size > 0);
+  }
+  const bought = await client.hgetall(`{0}:bought:${SALE_ID}`);
+  const units = Object.fromEntries([...(replayed.bought.get(SALE_ID) ?? [])].map(([field, n]) => [field, String(n)]));
+  expect(units).toEqual(bought);
+}
