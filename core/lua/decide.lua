@@ -16,7 +16,8 @@ local function survey(args)
   for at = 7, #args, 3 do
     local rows = decode_rows(args[at + 2], #messages)
     messages[#messages + 1] = rows
-    for _, row in ipairs(rows) do
+    for r = 1, #rows do
+      local row = rows[r]
       if row[7] > 0 then
         local name = row[6] .. ' ' .. row[2]
         if not known[name] then
@@ -26,10 +27,9 @@ local function survey(args)
       end
       if row[1] == 'o' then
         orders[#orders + 1] = row
-        local bucket = string.sub(row[3], 1, BUCKET_DIGITS)
-        local list = ids[bucket]
-        if not list then list = {}; ids[bucket] = list end
-        list[#list + 1] = row[2] .. ' ' .. row[3]
+        local list = ids[row[14]]
+        if not list then list = {}; ids[row[14]] = list end
+        list[#list + 1] = row[13]
       end
     end
   end
@@ -65,12 +65,12 @@ local function decide_numbered(batch, row, gateway, forced)
 end
 
 local function decide_order(batch, row, gateway, forced)
-  local record = batch.seen[row[2] .. ' ' .. row[3]]
+  local record = batch.seen[row[13]]
   if record then
-    local same = string.sub(record, 1, #row[4]) == row[4] and string.sub(record, #row[4] + 1, #row[4] + 1) == ' '
+    local same = string.sub(record, 1, #row[4] + 1) == row[4] .. ' '
     return (same and '=' or '!') .. string.match(record, ' (.*)$'), not same
   end
-  if not forced and string.sub(row[3], 1, BUCKET_DIGITS) < batch.first_bucket then return 'past', false end
+  if not forced and row[14] < batch.first_bucket then return 'past', false end
   local state
   if row[7] > 0 then
     state = decide_numbered(batch, row, gateway, forced)
@@ -105,8 +105,8 @@ local function decide(keys, args)
   for m, rows in ipairs(messages) do
     local gateway = args[4 + 3 * m]
     local words, news = {}, false
-    for i, row in ipairs(rows) do
-      local word, changed
+    for i = 1, #rows do
+      local row, word, changed = rows[i]
       if row[1] == 's' then
         word = decide_skip(batch, row)
         changed = word == 'skipped'

@@ -3,10 +3,10 @@
 -- rows: all rows that may be judged (those at hand and the parked ones of their users).
 local function load_batch(shard, stock_prefix, rows, turns)
   local wanted = {}
-  for _, row in ipairs(rows) do
-    local skus = wanted[row[6]]
+  for r = 1, #rows do
+    local row = rows[r]
+    local skus, lines = wanted[row[6]], row[9]
     if not skus then skus = {}; wanted[row[6]] = skus end
-    local lines = row[9]
     for i = 1, #lines, 2 do skus[lines[i]] = true end
   end
   local sales = read_sales(stock_prefix, wanted)
@@ -22,14 +22,12 @@ end
 
 -- Remembers an order's state for every later sending of it.
 local function remember(batch, row, state)
-  local field = row[2] .. ' ' .. row[3]
-  local value = row[4] .. ' ' .. state
+  local field, bucket, value = row[13], row[14], row[4] .. ' ' .. state
   batch.seen[field] = value
-  local bucket = string.sub(row[3], 1, BUCKET_DIGITS)
   local list = batch.fresh[bucket]
   if not list then list = {}; batch.fresh[bucket] = list end
-  list[#list + 1] = field
-  list[#list + 1] = value
+  local at = #list
+  list[at + 1], list[at + 2] = field, value
 end
 
 -- Decides a parked order whose number has come: held = {gateway, row}.
@@ -51,5 +49,6 @@ end
 
 local function released_text(batch)
   if #batch.released == 0 then return '[]' end
+  for _, released in ipairs(batch.released) do bare(released[2]) end
   return cjson.encode(batch.released)
 end

@@ -3,9 +3,10 @@
 -- rows: the rows to be judged. Returns sale → field ('user sku') → units.
 local function read_bought(shard, rows, sales)
   local fields = {}
-  for _, row in ipairs(rows) do
+  for r = 1, #rows do
+    local row = rows[r]
     local sale = sales[row[6]]
-    if sale then
+    if sale and sale.limited then
       local lines = row[9]
       for i = 1, #lines, 2 do
         local item = sale.items[lines[i]]

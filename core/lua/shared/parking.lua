@@ -44,8 +44,10 @@ local function decode_parked(turns)
     for seq, text in pairs(turn.parked) do
       if text ~= 'skip' then
         local held = cjson.decode(text)
+        local row = held[2]
+        row[13], row[14] = row[2] .. ' ' .. row[3], string.sub(row[3], 1, BUCKET_DIGITS)
         turn.parked[seq] = held
-        rows[#rows + 1] = held[2]
+        rows[#rows + 1] = row
       end
     end
   end
@@ -82,6 +84,16 @@ local function pass(turn, decide_one)
   release(turn, decide_one)
 end
 
+-- What is added to a row while it is worked on (rows.lua) stays out of Redis and of the outbox.
+local function bare(row)
+  row[13], row[14] = nil, nil
+  return row
+end
+
+local function held_text(held)
+  return cjson.encode({ held[1], bare(held[2]) })
+end
+
 local function write_parked(shard, turn)
   local key = shard.prefix .. 'park:' .. turn.sale .. ':' .. turn.user
   if turn.removed then call_in_chunks('HDEL', key, turn.removed) end
@@ -91,7 +103,7 @@ local function write_parked(shard, turn)
       local held = turn.parked[seq]
       if held then
         fields[#fields + 1] = seq
-        fields[#fields + 1] = held == 'skip' and held or cjson.encode(held)
+        fields[#fields + 1] = held == 'skip' and held or held_text(held)
       end
     end
     call_in_chunks('HSET', key, fields)

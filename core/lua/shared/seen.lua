@@ -1,7 +1,6 @@
 -- Records of decided orders, so that a second sending finds the first. They lie in one hash per bucket of ids (the first digits of
 -- a UUIDv7 are its time) and a bucket expires as a whole, a window after its last id could have been made.
 
-local BUCKET_DIGITS = 7
 local BUCKET_MS = 1048576 -- 2^20: what is left of 48 bits of milliseconds below seven hex digits
 local EXPIRY_MARGIN_MS = 60000 -- a bucket must not be gone a moment before it counts as past
 
@@ -15,8 +14,8 @@ local function read_seen(shard, fields)
   local seen = {}
   for bucket, list in pairs(fields) do
     local values = hmget(shard.prefix .. 'seen:' .. bucket, list)
-    for i, value in ipairs(values) do
-      if value then seen[list[i]] = value end
+    for i = 1, #list do
+      if values[i] then seen[list[i]] = values[i] end
     end
   end
   return seen

@@ -2,7 +2,7 @@
 -- t (total = a + r + h + s), l (limit per user, 0 for none). A batch reads what it needs once, decides on Lua tables and
 -- writes what changed once.
 
--- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {opens, closes, items = sku → {a, h, l}}.
+-- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {opens, closes, limited, items = sku → {a, h, l}}.
 local function read_sales(prefix, wanted)
   local sales = {}
   for sale, skus in pairs(wanted) do
@@ -21,7 +21,9 @@ local function read_sales(prefix, wanted)
           items[sku] = { a = tonumber(values[at]), h = tonumber(values[at + 1]), l = tonumber(values[at + 2]) }
         end
       end
-      sales[sale] = { opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
+      local limited = false
+      for _, item in pairs(items) do limited = limited or item.l > 0 end
+      sales[sale] = { limited = limited, opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
     end
   end
   return sales
