@@ -20,6 +20,9 @@ const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
 
 export class Db implements Runner {
+  /** Settles when everything asked of SQLite so far is done. */
+  private tail: Promise<unknown> = Promise.resolve();
+
   private constructor(
     private readonly sql: SQL,
     readonly dialect: Dialect,
@@ -43,18 +46,31 @@ export class Db implements Runner {
   }
 
   async run(text: string, values: readonly Value[] = []): Promise<Record<string, unknown>[]> {
-    return runOn(this.sql, this.dialect, text, values);
+    return this.inTurn(() => runOn(this.sql, this.dialect, text, values));
   }
 
   /** Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back. */
   async transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
     const body = (tx: SQL) => work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
-    return (dialect === "sqlite" ? this.sql.begin("immediate", body as never) : this.sql.begin(body as never)) as Promise<T>;
+    return this.inTurn(
+      () => (dialect === "sqlite" ? this.sql.begin("immediate", body as never) : this.sql.begin(body as never)) as Promise<T>,
+    );
+  }
+
+  /**
+   * SQLite has one connection here: a statement sent while another caller's transaction is open would become part of it, and be undone
+   * with it after it was called done. Postgres gives each caller a connection of his own.
+   */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.dialect === "postgres") return work();
+    const turn = this.tail.then(work);
+    this.tail = turn.catch(() => undefined);
+    return turn;
   }
 
   async close(): Promise<void> {
-    await this.sql.close();
+    await this.inTurn(() => this.sql.close());
   }
 }
 
@@ -107,11 +123,11 @@ function insertText(table: string, columns: readonly string[], rows: number): st
   return text;
 }
 
-/** Whether an error says that the data refuse the change (a check, a unique key), not that the database is in trouble. */
+/** Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in trouble. */
 export function isConstraint(error: unknown): boolean {
   const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
   if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? "")) return true;
-  return String(errno ?? code ?? "").startsWith("23"); // SQLSTATE class 23, integrity constraint violation
+  return /^2[23]/.test(String(errno ?? code ?? "")); // SQLSTATE classes 22, data exception, and 23, integrity constraint violation
 }
 
 function masked(url: string): string {

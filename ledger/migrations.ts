@@ -18,6 +18,8 @@ const serial = (dialect: Dialect) => (dialect === "sqlite" ? "INTEGER PRIMARY KE
 const rowId = (dialect: Dialect) => (dialect === "sqlite" ? "INTEGER PRIMARY KEY" : "BIGINT PRIMARY KEY");
 /** SQLite keeps such a table as its key's tree alone; Postgres has only one kind. */
 const clustered = (dialect: Dialect) => (dialect === "sqlite" ? "WITHOUT ROWID" : "");
+/** Ids sort by their bytes, which is by time, whatever language the Postgres database was made for. */
+const orderId = (dialect: Dialect) => (dialect === "sqlite" ? "TEXT" : 'TEXT COLLATE "C"');
 
 const MIGRATIONS: readonly Migration[] = [
   (d) => [
@@ -29,7 +31,7 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE messages (id ${rowId(d)}, shard INTEGER NOT NULL, n BIGINT NOT NULL, gateway TEXT NOT NULL, batch TEXT NOT NULL,
        body TEXT NOT NULL, outcomes TEXT NOT NULL)`,
     // bucket: see bucketOf. One tree for uniqueness, look-up and a user's list.
-    `CREATE TABLE orders (bucket INTEGER NOT NULL, id TEXT NOT NULL, usr TEXT NOT NULL, state TEXT NOT NULL, message BIGINT NOT NULL,
+    `CREATE TABLE orders (bucket INTEGER NOT NULL, id ${orderId(d)} NOT NULL, usr TEXT NOT NULL, state TEXT NOT NULL, message BIGINT NOT NULL,
        idx INTEGER NOT NULL, PRIMARY KEY (bucket, id, usr)) ${clustered(d)}`,
     `CREATE TABLE events (seq ${serial(d)}, usr TEXT NOT NULL, id TEXT NOT NULL, at_ms BIGINT NOT NULL, event TEXT NOT NULL,
        detail TEXT NOT NULL, shard INTEGER NOT NULL, n BIGINT NOT NULL)`,

@@ -15,16 +15,26 @@ export interface Answer {
   readonly error?: string;
 }
 
+let url = "";
 let writer: Promise<DirectWriter> | undefined;
+
+/** A database that could not be opened is tried again by the next call. */
+function opened(): Promise<DirectWriter> {
+  writer ??= Db.open(url).then((db) => new DirectWriter(db));
+  writer.catch(() => {
+    writer = undefined;
+  });
+  return writer;
+}
 
 self.onmessage = async ({ data }: MessageEvent<{ open: string } | Call>) => {
   if ("open" in data) {
-    writer = Db.open(data.open).then((db) => new DirectWriter(db));
+    url = data.open;
     return;
   }
   const { id, method, args } = data;
   try {
-    const target = (await writer) as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+    const target = (await opened()) as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
     postMessage({ id, value: await target[method]?.(...args) } satisfies Answer);
   } catch (error) {
     postMessage({ id, error: (error as Error).message } satisfies Answer);

@@ -19,29 +19,33 @@ async function doomed(stack: Stack, step: string) {
   return child;
 }
 
-test.each(["before_decide", "after_decide", "after_commit", "before_ack"])("killed %s, the next worker goes on where it left off", async (step) => {
-  stack = await Stack.start();
-  await stack.sale({ a: 5 });
-  // Fills Redis and lets go, so that the doomed worker's first decision is about the orders below.
-  const first = await stack.worker("first");
-  await stack.until("the sale is in Redis", async () => (await stack?.ledger.operationsOpen())?.length === 0);
-  await first.stop();
-  const user = userOf(0);
-  const orders = Array.from({ length: 7 }, (_, i) => makeOrder(user, { a: 1 }, { seq: i + 1 }));
-  for (const { row } of orders) await stack.publish(0, [row]);
-  const child = await doomed(stack, step);
-  expect(await child.exited).toBe(137);
-  const before = (await stack.ledger.ordersOf(user, { limit: 10 })).length;
-  if (step === "before_decide" || step === "after_decide") expect(before).toBe(0);
-  else expect(before).toBeGreaterThan(0);
+test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
+  "killed %s, the next worker goes on where it left off",
+  async (step) => {
+    stack = await Stack.start();
+    await stack.sale({ a: 5 });
+    // Fills Redis and lets go, so that the doomed worker's first decision is about the orders below.
+    const first = await stack.worker("first");
+    await stack.until("the sale is in Redis", async () => (await stack?.ledger.operationsOpen())?.length === 0);
+    await first.stop();
+    const user = userOf(0);
+    const orders = Array.from({ length: 7 }, (_, i) => makeOrder(user, { a: 1 }, { seq: i + 1 }));
+    for (const { row } of orders) await stack.publish(0, [row]);
+    const child = await doomed(stack, step);
+    expect(await child.exited).toBe(137);
+    const before = (await stack.ledger.ordersOf(user, { limit: 10 })).length;
+    if (step === "before_decide" || step === "after_decide") expect(before).toBe(0);
+    else expect(before).toBeGreaterThan(0);
 
-  await stack.worker("second");
-  for (const { order } of orders) await stack.decided(user, order.id);
-  const states = await Promise.all(orders.map(async ({ order }) => (await stack?.ledger.order(user, order.id))?.state));
-  expect(states).toEqual([...Array(5).fill("reserved"), "sold_out", "sold_out"]);
-  expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 0, held: 5 }]);
-  expect(stack.events.filter((e) => e.event === "redis rebuilt").length).toBe(1); // the first filling only
-}, 60_000);
+    await stack.worker("second");
+    for (const { order } of orders) await stack.decided(user, order.id);
+    const states = await Promise.all(orders.map(async ({ order }) => (await stack?.ledger.order(user, order.id))?.state));
+    expect(states).toEqual([...Array(5).fill("reserved"), "sold_out", "sold_out"]);
+    expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 0, held: 5 }]);
+    expect(stack.events.filter((e) => e.event === "redis rebuilt").length).toBe(1); // the first filling only
+  },
+  60_000,
+);
 
 test("killed before a follow-up is confirmed, it is sent again", async () => {
   stack = await Stack.start();

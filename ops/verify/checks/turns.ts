@@ -17,6 +17,8 @@ interface Turn {
   /** Numbers decided in the entry at hand. */
   readonly decided: number[];
   readonly superseded: { seq: number; id: string }[];
+  /** At least as many waited at some moment of the entry at hand. */
+  peak: number;
   /** The gap may have been given up without a trace: only numbers given up were waiting behind it. */
   loose: boolean;
 }
@@ -36,7 +38,7 @@ export class TurnsCheck {
       const seq = row[6];
       if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(row[1])) continue;
       const turn = this.touch(touched, row[5], row[1]);
-      if (effect === "skipped" || state === "rejected" || state === "stale") turn.ahead.set(seq, "given");
+      if (effect === "skipped" || state === "rejected" || state === "stale") this.wait(turn, seq, "given");
       else if (state === "parked") this.park(turn, row[1], seq);
       else if (state === "superseded") turn.superseded.push({ seq, id: row[2] });
       else {
@@ -61,7 +63,7 @@ export class TurnsCheck {
     const name = `${saleId} ${user}`;
     let turn = this.turns.get(name);
     if (!turn) {
-      turn = { next: 1, ahead: new Map(), decided: [], superseded: [], loose: false };
+      turn = { next: 1, ahead: new Map(), decided: [], superseded: [], peak: 0, loose: false };
       this.turns.set(name, turn);
     }
     touched.set(name, turn);
@@ -70,8 +72,12 @@ export class TurnsCheck {
 
   private park(turn: Turn, user: string, seq: number): void {
     if (turn.ahead.has(seq)) this.findings.violation("I4", "two orders wait under one number", `${user}, number ${seq}`);
-    turn.ahead.set(seq, "parked");
-    if (turn.ahead.size > MAX_PARKED) this.findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, user);
+    this.wait(turn, seq, "parked");
+  }
+
+  private wait(turn: Turn, seq: number, what: "parked" | "given"): void {
+    turn.ahead.set(seq, what);
+    turn.peak = Math.max(turn.peak, turn.ahead.size);
   }
 
   private ascending(last: Map<string, number>, name: string, seq: number, entry: DecodedEntry): void {
@@ -113,17 +119,20 @@ export class TurnsCheck {
     }
     advance(turn);
     for (const { seq, id } of turn.superseded) {
-      const passed = seq < turn.next || turn.ahead.has(seq) || turn.ahead.size >= MAX_PARKED || turn.loose;
+      const passed = seq < turn.next || turn.ahead.has(seq) || turn.peak >= MAX_PARKED || turn.loose;
       if (!passed)
         this.findings.violation("I4", "an order was superseded though its number had not passed", `${name}: ${seq} (${id}) ${where}`);
     }
+    if (turn.ahead.size > MAX_PARKED) this.findings.violation("I11", `more than ${MAX_PARKED} of a user's orders wait`, `${name} ${where}`);
     if (turn.ahead.size === 0) turn.loose = false;
+    turn.peak = turn.ahead.size;
     turn.decided.length = 0;
     turn.superseded.length = 0;
   }
 }
 
-/** Numbers given up that are due have passed. */
+/** Numbers given up that are due have passed; what is behind waits no more. */
 function advance(turn: Turn): void {
   while (turn.ahead.get(turn.next) === "given") turn.ahead.delete(turn.next++);
+  for (const seq of turn.ahead.keys()) if (seq < turn.next) turn.ahead.delete(seq);
 }

@@ -1,0 +1,80 @@
+// Everything over HTTP that is not order intake: one Hono app, put together here.
+import { Hono } from "hono";
+import { addAdmin } from "./admin.ts";
+import type { App, AppParts } from "./calls.ts";
+import { addDocs } from "./docs-page.ts";
+import { addHealth } from "./health.ts";
+import { Problem, problem, Refused } from "./problem.ts";
+import { addOrderReads } from "./read-orders.ts";
+import { addSaleReads } from "./read-sales.ts";
+import { addSkip } from "./skip-http.ts";
+
+export function createApp(parts: AppParts): App {
+  const calls = createCalls(parts);
+  const app: App = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    const headers = parts.origins.headers(c.req.header("origin") ?? null);
+    for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
+  });
+  refuseOtherMethods(app, calls, parts);
+  app.route("/", calls);
+  app.notFound(() => problem("not_found").response());
+  app.onError((error, c) => {
+    if (error instanceof Refused) return parts.intake.refuse(error.problem).response();
+    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    return problem(isLedgerAway(error) ? "unavailable" : "internal").response();
+  });
+  return app;
+}
+
+function createCalls(parts: AppParts): App {
+  const app: App = new Hono();
+  addOrderReads(app, parts);
+  addSkip(app, parts);
+  addSaleReads(app, parts);
+  addAdmin(app, parts);
+  addHealth(app, parts);
+  addDocs(app);
+  return app;
+}
+
+/**
+ * For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those it has. Goes ahead of the calls, literal paths
+ * first, so that GET /v1/orders/batch is not taken for the order `batch`.
+ */
+function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
+  const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
+  for (const { path, method } of calls.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path);
+    if (known) known.add(method);
+    else methods.set(path, new Set([method]));
+  }
+  const paths = [...methods].sort(([a], [b]) => Number(a.includes(":")) - Number(b.includes(":")));
+  for (const [path, known] of paths) {
+    const allow = [...known].sort().join(", ");
+    const refusal = new Problem("method_not_allowed", undefined, allow, { allow });
+    app.all(path, (c, next) => {
+      const { method } = c.req;
+      if (method === "OPTIONS") {
+        const headers = { allow, ...origins.preflight(c.req.header("origin") ?? null) };
+        return Promise.resolve(new Response(null, { status: 204, headers }));
+      }
+      if (known.has(method === "HEAD" ? "GET" : method)) return next();
+      return Promise.resolve(intake.refuse(refusal).response());
+    });
+  }
+}
+
+/** Served beside this app, straight by Bun (start.ts). */
+const RAW_ROUTES = [
+  { path: "/v1/orders", method: "POST" },
+  { path: "/v1/orders/batch", method: "POST" },
+  { path: "/v1/ws", method: "GET" },
+];
+
+/** ledger/db.ts names its error; the contract does not export it. */
+function isLedgerAway(error: Error): boolean {
+  return error.name === "LedgerUnavailable";
+}

@@ -1,0 +1,30 @@
+// Reads a request's body up to a bound, whatever its headers claim.
+import { type Problem, problem } from "./problem.ts";
+
+/** The text, or why it is not read. Sync answers cost no body. */
+export function readBody(request: Request, maxBytes: number): Promise<string | Problem> | Problem {
+  const { headers } = request;
+  const type = headers.get("content-type");
+  if (type !== "application/json" && !isJson(type)) return problem("unsupported_type", "Content-Type", "application/json");
+  const length = headers.get("content-length");
+  if (length === null) return readStream(request, maxBytes);
+  if (Number(length) > maxBytes) return problem("too_large", undefined, `at most ${maxBytes} bytes`);
+  return request.text();
+}
+
+function isJson(type: string | null): boolean {
+  return type !== null && /^application\/json\s*(;|$)/i.test(type);
+}
+
+/** A body sent in chunks does not say how long it will be. */
+async function readStream(request: Request, maxBytes: number): Promise<string | Problem> {
+  if (!request.body) return "";
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) return problem("too_large", undefined, `at most ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

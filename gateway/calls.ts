@@ -1,0 +1,54 @@
+// What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was sent.
+import type { Hono } from "hono";
+import type { Auth, Principal } from "./auth.ts";
+import { readBody } from "./body.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { ClientAddress } from "./client-address.ts";
+import type { Counters } from "./counters.ts";
+import type { Intake } from "./intake.ts";
+import { readJson } from "./json.ts";
+import type { GatewayLimits } from "./limits.ts";
+import type { Origins } from "./origins.ts";
+import type { GatewayOptions } from "./ports.ts";
+import { Problem, Refused } from "./problem.ts";
+import type { StockReader } from "./stock-reader.ts";
+import type { Undecided } from "./undecided.ts";
+
+export interface AppParts {
+  readonly options: GatewayOptions;
+  readonly limits: GatewayLimits;
+  readonly auth: Auth;
+  readonly catalogue: Catalogue;
+  readonly intake: Intake;
+  readonly undecided: Undecided;
+  readonly stock: StockReader;
+  readonly counters: Counters;
+  readonly origins: Origins;
+  readonly addresses: ClientAddress;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+export interface Env {
+  Bindings: { readonly peer: string };
+  Variables: {
+    principal: Principal;
+    /** What an operator's call is about, for the record. */
+    target?: string;
+  };
+}
+export type App = Hono<Env>;
+
+/** Who calls; throws Refused. */
+export async function principalOf(parts: AppParts, header: string | undefined): Promise<Principal> {
+  const verdict = await parts.auth.header(header ?? null);
+  if (verdict instanceof Problem) throw new Refused(verdict);
+  return verdict;
+}
+
+/** The request's JSON value; throws Refused. */
+export async function jsonOf(request: Request, maxBytes: number): Promise<unknown> {
+  const text = await readBody(request, maxBytes);
+  const value = text instanceof Problem ? text : readJson(text);
+  if (value instanceof Problem) throw new Refused(value);
+  return value;
+}

@@ -1,0 +1,180 @@
+// What a client says over a WebSocket, frame by frame. The protocol is described in docs/websocket.md.
+
+import type { Auth, Principal } from "./auth.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { isObject } from "./check-order.ts";
+import type { Intake } from "./intake.ts";
+import { readJson } from "./json.ts";
+import type { GatewayLimits } from "./limits.ts";
+import { echo, Problem, problem } from "./problem.ts";
+import { CLOSE_POLICY, type Socket } from "./socket.ts";
+import type { StockFeed } from "./stock-feed.ts";
+
+export interface FramesOptions {
+  readonly auth: Auth;
+  readonly intake: Intake;
+  readonly catalogue: Catalogue;
+  readonly stock: StockFeed;
+  readonly clock: () => number;
+  readonly limits: GatewayLimits;
+}
+
+type Frame = Record<string, unknown>;
+
+/** The members each type of frame may have. */
+const MEMBERS: Record<string, ReadonlySet<string>> = {
+  order: new Set(["type", "ref", "order"]),
+  orders: new Set(["type", "ref", "orders"]),
+  skip: new Set(["type", "ref", "user", "saleId", "seq"]),
+  auth: new Set(["type", "token"]),
+  subscribe: new Set(["type", "saleId"]),
+  unsubscribe: new Set(["type", "saleId"]),
+  ping: new Set(["type"]),
+};
+const MAX_REF = 64;
+
+export class Frames {
+  constructor(private readonly options: FramesOptions) {}
+
+  receive(socket: Socket, raw: string | Buffer): void {
+    if (socket.closed) return;
+    const frame = readFrame(raw);
+    if (frame instanceof Problem) this.garbage(socket, frame);
+    else if (frame.type === "auth") this.authenticate(socket, frame.token);
+    else if (socket.principal) this.dispatch(socket, socket.principal, frame);
+    else {
+      this.error(socket, problem("no_token", "type", "the first frame is auth, the next one follows its answer"));
+      socket.close(CLOSE_POLICY, "no token");
+    }
+  }
+
+  /** Tells a socket who it is and what it may send. */
+  welcome(socket: Socket, principal: Principal): void {
+    socket.principal = principal;
+    socket.send(JSON.stringify({ type: "ready", user: principal.user, credit: socket.credit.window }));
+  }
+
+  private dispatch(socket: Socket, principal: Principal, frame: Frame): void {
+    switch (frame.type) {
+      case "order":
+        this.place(socket, principal, frame, [frame.order]);
+        break;
+      case "orders":
+        this.placeMany(socket, principal, frame);
+        break;
+      case "skip":
+        this.skip(socket, principal, frame);
+        break;
+      case "subscribe":
+        this.subscribe(socket, frame.saleId);
+        break;
+      case "unsubscribe":
+        if (typeof frame.saleId === "string") this.options.stock.remove(socket, frame.saleId);
+        break;
+      case "ping":
+        socket.send('{"type":"pong"}');
+    }
+  }
+
+  private placeMany(socket: Socket, principal: Principal, frame: Frame): void {
+    const { orders } = frame;
+    const most = this.options.limits.ordersPerRequest;
+    if (!Array.isArray(orders)) this.garbage(socket, problem("wrong_type", "orders", "an array"));
+    else if (orders.length === 0 || orders.length > most) this.garbage(socket, problem("out_of_range", "orders", `1 to ${most} orders`));
+    else this.place(socket, principal, frame, orders);
+  }
+
+  private place(socket: Socket, principal: Principal, frame: Frame, orders: readonly unknown[]): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const { intake } = this.options;
+    const expired = this.expired(principal);
+    for (const order of orders) {
+      const reason = this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref);
+      if (!reason) continue;
+      socket.nack(ref, isObject(order) ? order.id : undefined, reason);
+      if (reason.code === "unknown_sale" || reason.code === "unknown_item") void this.options.catalogue.refreshSoon();
+    }
+  }
+
+  private skip(socket: Socket, principal: Principal, frame: Frame): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const { type: _type, ref: _ref, ...skip } = frame;
+    const reason = this.overrun(socket) ?? this.expired(principal) ?? this.options.intake.skip(skip, principal, socket, ref);
+    if (reason) socket.nack(ref, undefined, reason);
+  }
+
+  private subscribe(socket: Socket, saleId: unknown): void {
+    const { catalogue, stock, limits } = this.options;
+    if (typeof saleId !== "string" || !catalogue.get(saleId)) this.error(socket, problem("unknown_sale", "saleId"));
+    else if (socket.watching.size >= limits.subscriptions && !socket.watching.has(saleId))
+      this.error(socket, problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales a socket`));
+    else stock.add(socket, saleId);
+  }
+
+  private authenticate(socket: Socket, token: unknown): void {
+    if (typeof token !== "string") {
+      this.garbage(socket, problem("wrong_type", "token", "a string"));
+      return;
+    }
+    const verdict = this.options.auth.token(token);
+    if (verdict instanceof Promise) void verdict.then((v) => this.authenticated(socket, v));
+    else this.authenticated(socket, verdict);
+  }
+
+  /** A later token renews the first: it must be the same user's. */
+  private authenticated(socket: Socket, verdict: Principal | Problem): void {
+    if (socket.closed) return;
+    const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
+    if (reason) {
+      this.error(socket, this.options.intake.refuse(reason));
+      if (!socket.principal) socket.close(CLOSE_POLICY, reason.code);
+    } else this.welcome(socket, verdict as Principal);
+  }
+
+  /** The ref as JSON text. */
+  private ref(socket: Socket, { ref }: Frame): string | undefined {
+    if (typeof ref === "string" && ref.length <= MAX_REF) return JSON.stringify(ref);
+    this.garbage(socket, problem(ref === undefined ? "missing_field" : "out_of_range", "ref", `a string of at most ${MAX_REF} characters`));
+    return undefined;
+  }
+
+  /** Takes a credit for what is to be answered; undefined: it had one. */
+  private overrun(socket: Socket): Problem | undefined {
+    return socket.takeCredit() ? undefined : this.options.intake.refuse(CREDIT);
+  }
+
+  private expired(principal: Principal): Problem | undefined {
+    return principal.expiresAtMs <= this.options.clock() ? problem("token_expired") : undefined;
+  }
+
+  private garbage(socket: Socket, reason: Problem): void {
+    this.error(socket, this.options.intake.refuse(reason));
+    if (++socket.strikes >= this.options.limits.garbageFrames) socket.close(CLOSE_POLICY, "too much garbage");
+  }
+
+  private error(socket: Socket, reason: Problem): void {
+    socket.send(`{"type":"error","problem":${reason.json}}`);
+  }
+}
+
+const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
+
+/** A frame that has a known type and no unknown members. */
+function readFrame(raw: string | Buffer): Frame | Problem {
+  if (typeof raw !== "string") return problem("wrong_type", undefined, "frames are text");
+  const frame = readJson(raw);
+  if (frame instanceof Problem) return frame;
+  if (!isObject(frame)) return problem("not_an_object");
+  const { type } = frame;
+  if (type === undefined) return problem("missing_field", "type");
+  const members = typeof type === "string" && Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined;
+  if (!members) return problem("out_of_range", "type", Object.keys(MEMBERS).join(", "));
+  for (const key in frame) if (!members.has(key)) return new Problem("unknown_field", echo(key));
+  return frame;
+}
+
+function otherUser(present: Principal | undefined, next: Principal): Problem | undefined {
+  return present && present.user !== next.user ? problem("forbidden", "token", "another user's: open another socket") : undefined;
+}

@@ -1,0 +1,41 @@
+// Which web pages may call: CORS for requests, the Origin check for WebSockets.
+
+export class Origins {
+  private readonly allowed: ReadonlySet<string>;
+  private readonly any: boolean;
+
+  /** Origins as browsers send them, `https://shop.example:8443`, or `*`. */
+  constructor(origins: readonly string[]) {
+    this.any = origins.includes("*");
+    this.allowed = new Set(origins.map((o) => o.toLowerCase().replace(/\/$/, "")));
+  }
+
+  /** Whether a page of this origin may call a gateway addressed as `host`. Callers that are no browsers send none. */
+  allows(origin: string | null, host: string | null): boolean {
+    if (origin === null || this.any) return true;
+    const lower = origin.toLowerCase();
+    return this.allowed.has(lower) || (host !== null && (lower === `http://${host}` || lower === `https://${host}`));
+  }
+
+  /** The headers that let the page read the answer; undefined when there is none to let. */
+  headers(origin: string | null): Record<string, string> | undefined {
+    if (origin === null || !(this.any || this.allowed.has(origin.toLowerCase()))) return undefined;
+    return {
+      "access-control-allow-origin": origin,
+      "access-control-expose-headers": "Location, Retry-After",
+      vary: "Origin",
+    };
+  }
+
+  /** The answer to a browser that asks before it calls. */
+  preflight(origin: string | null): Record<string, string> {
+    const headers = this.headers(origin);
+    if (!headers) return {};
+    return {
+      ...headers,
+      "access-control-allow-methods": "GET, POST, DELETE",
+      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
+      "access-control-max-age": "3600",
+    };
+  }
+}

@@ -1,0 +1,79 @@
+// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; one that is not decided yet, from this gateway's memory.
+
+import { NAME_PATTERN } from "../core/domain/order.ts";
+import { judgeOrderId } from "../core/domain/order-id.ts";
+import { shardOf } from "../core/shard.ts";
+import type { OrderEvent, StoredOrder } from "../ledger/contract.ts";
+import type { Principal } from "./auth.ts";
+import { type App, type AppParts, principalOf } from "./calls.ts";
+import { Problem, problem, Refused } from "./problem.ts";
+import { rfc3339 } from "./sale-form.ts";
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 500;
+
+export function addOrderReads(app: App, parts: AppParts): void {
+  const { ledger, shards, clock } = parts.options;
+
+  app.get("/v1/orders", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
+    const page = { limit: limitOf(limit), ...(before === undefined ? {} : { before: idOf(before, "before", clock()) }) };
+    const orders = await ledger.ordersOf(whose(principal, user), page);
+    const next = orders.length === page.limit ? orders.at(-1)?.id : undefined;
+    return c.json({ orders: orders.map((o) => show(o)), ...(next ? { before: next } : {}) });
+  });
+
+  app.get("/v1/orders/:id", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
+    const id = idOf(c.req.param("id"), "id", clock());
+    const order = await ledger.order(user, id);
+    if (order) return c.json(show(order, await ledger.events(user, id)));
+    if (parts.undecided.accepted(shardOf(user, shards), user, id)) return c.json({ id, user, status: "accepted" });
+    throw new Refused(problem("not_known_yet", "id"));
+  });
+}
+
+/** The token's subject, or whom a service or an operator asks for. */
+function whose(principal: Principal, user: string | undefined): string {
+  if (user === undefined || user === principal.user) return principal.user;
+  if (!principal.service && !principal.operator) throw new Refused(problem("forbidden", "user", "another user's orders"));
+  if (!NAME_PATTERN.test(user)) throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
+  return user;
+}
+
+function queryOf(query: Record<string, string>, known: readonly string[]): Record<string, string | undefined> {
+  for (const name of Object.keys(query)) if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
+  return query;
+}
+
+function limitOf(limit: string | undefined): number {
+  if (limit === undefined) return DEFAULT_PAGE;
+  const number = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  if (number < 1 || number > MAX_PAGE) throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
+  return number;
+}
+
+/** An id of any age: only its form matters here. */
+function idOf(id: string, field: string, nowMs: number): string {
+  if (judgeOrderId(id, nowMs) === "malformed") throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
+  return id;
+}
+
+function show(order: StoredOrder, events?: readonly OrderEvent[]): Record<string, unknown> {
+  return {
+    id: order.id,
+    user: order.user,
+    saleId: order.saleId,
+    ...(order.seq > 0 ? { seq: order.seq } : {}),
+    status: order.state,
+    currency: order.currency,
+    lines: order.lines,
+    ...(order.metadata === "" ? {} : { metadata: JSON.parse(order.metadata) as unknown }),
+    ...(order.maxTotal === 0 ? {} : { maxTotal: order.maxTotal }),
+    acceptedAt: rfc3339(order.acceptedAtMs),
+    decidedAt: rfc3339(order.decidedAtMs),
+    ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),
+  };
+}

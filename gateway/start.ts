@@ -1,0 +1,132 @@
+// A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes → broker); outcomes come back (undecided).
+import type { Server } from "bun";
+import { createApp } from "./app.ts";
+import { Auth } from "./auth.ts";
+import type { App } from "./calls.ts";
+import { Catalogue } from "./catalogue.ts";
+import { ClientAddress } from "./client-address.ts";
+import { Counters } from "./counters.ts";
+import { Frames } from "./frames.ts";
+import { Intake } from "./intake.ts";
+import { Lanes } from "./lanes.ts";
+import { DEFAULT_LIMITS, type GatewayLimits } from "./limits.ts";
+import { OrderHttp } from "./order-http.ts";
+import { Origins } from "./origins.ts";
+import type { GatewayOptions } from "./ports.ts";
+import { problem } from "./problem.ts";
+import type { Socket } from "./socket.ts";
+import { StockFeed } from "./stock-feed.ts";
+import { StockReader } from "./stock-reader.ts";
+import { Undecided } from "./undecided.ts";
+import { Sockets } from "./websocket.ts";
+
+/** Bun closes a connection without traffic after this, requests in flight included: above the time a confirm may take. */
+const HTTP_IDLE_S = 60;
+
+export interface Gateway {
+  /** `http://host:port`, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** What answers everything but order intake and WebSockets. */
+  readonly app: App;
+  readonly counters: Counters;
+  /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
+  close(): Promise<void>;
+}
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  const log = options.log ?? (() => undefined);
+  const { broker, clock, shards } = options;
+  const counters = new Counters();
+  const origins = new Origins(options.origins);
+  const auth = await Auth.create(options.auth, { shards, clock, maxCached: limits.cachedTokens });
+  const catalogue = new Catalogue(options.ledger);
+  await catalogue.start();
+
+  const undecided = new Undecided(limits.undecidedOrders);
+  broker.onPush((push) => undecided.push(push));
+  // ② publish
+  const lanes = new Lanes({
+    shards,
+    limits,
+    numberPrefix: `${Math.floor(Date.now()).toString(36)}-`,
+    publish: (shard, body, batch) => broker.publish(shard, body, batch),
+    onSending: (batch) => undecided.add(batch),
+    onSettled: (batch, verdict) => {
+      counters.settled(verdict, batch.size);
+      undecided.settled(batch);
+    },
+  });
+  // ① admit
+  const intake = new Intake({ shards, clock, catalogue, lanes, counters, brokerBlocked: () => broker.blocked() });
+  const http = new OrderHttp({ auth, intake, catalogue, origins, limits });
+  const stock = new StockReader(options.stockOf);
+  const feed = new StockFeed(stock.of);
+  const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits });
+  const sockets = new Sockets({ auth, frames, stock: feed, origins, limits });
+  const addresses = new ClientAddress(options.trustedProxies);
+  const app = createApp({ options, limits, auth, catalogue, intake, undecided, stock, counters, origins, addresses, log });
+  counters.gauge("sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", () => lanes.waitingBytes);
+  counters.gauge("sluice_gateway_undecided_orders", "Orders whose outcome has not been heard.", () => undecided.orders);
+  counters.gauge("sluice_gateway_sockets", "Open WebSockets.", () => sockets.size);
+
+  const server: Server<Socket> = Bun.serve<Socket>({
+    hostname: options.host,
+    port: options.port,
+    reusePort: options.reusePort ?? false,
+    development: false,
+    idleTimeout: HTTP_IDLE_S,
+    maxRequestBodySize: limits.adminBodyBytes,
+    routes: {
+      "/v1/orders": { POST: http.one },
+      "/v1/orders/batch": { POST: http.many },
+      "/v1/ws": { GET: sockets.upgrade },
+    },
+    fetch: (request, self) => app.fetch(request, { peer: self.requestIP(request)?.address ?? "" }),
+    error: (error) => {
+      log("request failed", { error: error.message });
+      return problem("internal").response();
+    },
+    websocket: {
+      ...sockets.handler,
+      data: {} as Socket,
+      maxPayloadLength: limits.bodyBytes,
+      idleTimeout: limits.idleTimeoutS,
+      // Over the bound at which a socket is cut off by its own hand, so that no frame is ever dropped unseen.
+      backpressureLimit: 2 * limits.socketBufferBytes,
+      perMessageDeflate: false,
+    },
+  });
+  log("gateway listening", { id: options.id, region: options.region, url: origin(server) });
+
+  const close = async (): Promise<void> => {
+    intake.draining = true;
+    sockets.drain();
+    const stopped = server.stop();
+    await within(lanes.idle(), limits.drainMs);
+    catalogue.stop();
+    feed.stop();
+    sockets.close();
+    await within(stopped, CLOSE_GRACE_MS);
+    await server.stop(true);
+  };
+  return { url: origin(server), port: server.port as number, app, counters, close };
+}
+
+/** For answers to leave and clients to answer the close; then connections are cut. */
+const CLOSE_GRACE_MS = 500;
+
+function origin(server: Server<Socket>): string {
+  return server.url.href.replace(/\/$/, "");
+}
+
+/** Waits for a promise, but no longer than `ms`. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, enough]);
+  clearTimeout(timer);
+}

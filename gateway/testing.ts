@@ -1,0 +1,146 @@
+// For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose confirms the test gives or withholds.
+import { SignJWT } from "jose";
+import type { Push } from "../core/domain/push.ts";
+import type { Sale, Stock } from "../core/domain/sale.ts";
+import type { Ledger } from "../ledger/contract.ts";
+import { openLedger } from "../ledger/open.ts";
+import { testDir } from "../test/services.ts";
+import type { BrokerPort, GatewayOptions, PublishOutcome } from "./ports.ts";
+import { type Gateway, startGateway } from "./start.ts";
+
+export const SECRET = "a secret that is long enough for HS256";
+export const ISSUER = "https://issuer.example";
+export const AUDIENCE = "sluice";
+const SHARDS = 4;
+
+export interface Published {
+  readonly shard: number;
+  readonly batch: string;
+  readonly rows: unknown[][];
+  settle(outcome: PublishOutcome): void;
+}
+
+/** Stands in for the broker where confirms, their absence and their order are the point. */
+export class TestBroker implements BrokerPort {
+  readonly published: Published[] = [];
+  /** What a publish is answered with at once; undefined: the test settles it. */
+  answer: PublishOutcome | undefined = "confirmed";
+  isBlocked = false;
+  tell: (push: Push) => void = () => undefined;
+  private wake: () => void = () => undefined;
+
+  publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome> {
+    const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+    this.published.push({ shard, batch, rows: JSON.parse(body.toString()) as unknown[][], settle: resolve });
+    if (this.answer) resolve(this.answer);
+    this.wake();
+    return promise;
+  }
+
+  blocked(): boolean {
+    return this.isBlocked;
+  }
+
+  onPush(handler: (push: Push) => void): void {
+    this.tell = handler;
+  }
+
+  /** The n-th batch published, from 0, once it is. */
+  async batch(n: number): Promise<Published> {
+    while (this.published.length <= n) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    return this.published[n] as Published;
+  }
+
+  /** All rows published so far. */
+  get rows(): unknown[][] {
+    return this.published.flatMap((p) => p.rows);
+  }
+}
+
+export const SALE: Sale = {
+  id: "spring",
+  name: "Spring sale",
+  currency: "EUR",
+  opensAtMs: Date.now() - 60_000,
+  closesAtMs: Date.now() + 3_600_000,
+  items: [
+    { sku: "lamp", name: "Lamp", category: "home", priceMinor: 4_900, limitPerUser: 2, initial: 100 },
+    { sku: "chair", name: "Chair", category: "home", priceMinor: 12_900, limitPerUser: 0, initial: 10 },
+  ],
+};
+
+export interface TestGateway {
+  readonly gateway: Gateway;
+  readonly broker: TestBroker;
+  readonly ledger: Ledger;
+  readonly ledgerPath: string;
+  close(): Promise<void>;
+}
+
+/** With sale SALE in the ledger. */
+export async function startTestGateway(options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
+  const broker = new TestBroker();
+  const ledgerPath = `${testDir("gateway")}/ledger.db`;
+  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
+  await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
+  const gateway = await startGateway({
+    id: "gw-test",
+    region: "eu",
+    host: "127.0.0.1",
+    port: 0,
+    auth: { algorithm: "HS256", issuer: ISSUER, audience: AUDIENCE, key: { kind: "secret", secret: SECRET } },
+    origins: [],
+    trustedProxies: [],
+    shards: SHARDS,
+    clock: Date.now,
+    broker,
+    ledger,
+    stockOf: (saleId) => ledger.stock(saleId) as Promise<Stock[]>,
+    applyOperation: () => Promise.resolve(),
+    ready: () => Promise.resolve({ ok: true, detail: {} }),
+    ...options,
+  });
+  const close = async () => {
+    await gateway.close();
+    await ledger.close();
+  };
+  return { gateway, broker, ledger, ledgerPath, close };
+}
+
+export interface TokenOptions {
+  readonly scope?: string;
+  readonly expiresInS?: number;
+  readonly secret?: string;
+  readonly issuer?: string;
+  readonly audience?: string;
+}
+
+export function token(user: string, options: TokenOptions = {}): Promise<string> {
+  return new SignJWT(options.scope === undefined ? {} : { scope: options.scope })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject(user)
+    .setIssuer(options.issuer ?? ISSUER)
+    .setAudience(options.audience ?? AUDIENCE)
+    .setExpirationTime(Math.floor(Date.now() / 1000) + (options.expiresInS ?? 3_600))
+    .sign(new TextEncoder().encode(options.secret ?? SECRET));
+}
+
+/** A sound order, with changes. */
+export function order(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return { id: Bun.randomUUIDv7(), saleId: "spring", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }], ...changes };
+}
+
+/** Posts JSON (or text as it stands) as `user`. */
+export async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+export const bearer = async (user: string, options?: TokenOptions) => ({ authorization: `Bearer ${await token(user, options)}` });

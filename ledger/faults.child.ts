@@ -1,0 +1,32 @@
+// A worker for faults.test.ts to kill: `bun faults.child.ts open <url>` opens a ledger and prints its store's id;
+// `bun faults.child.ts record <url>` records without pause and prints each number the ledger has confirmed.
+import { openLedger, openLedgerWriter } from "./open.ts";
+import { entryOf, rowText, SHARDS, userOf } from "./test-entries.ts";
+
+/** Enough for a transaction to last some milliseconds, so that a kill lands inside one. */
+export const ORDERS_PER_ENTRY = 200;
+
+if (import.meta.main) await main(process.argv[2] as string, process.argv[3] as string);
+
+async function main(what: string, url: string): Promise<void> {
+  if (what === "open") {
+    const ledger = await openLedger({ url, shards: SHARDS });
+    console.log(ledger.storeId);
+    await ledger.close();
+    return;
+  }
+  const writer = await openLedgerWriter(url);
+  const taken = [await writer.takeShard(0, "child"), await writer.takeShard(1, "child")];
+  for (let n = (taken[0]?.lastN ?? 0) + 1; ; n++) {
+    const batch = taken.map(({ shard, epoch }) => ({ entry: fullEntry(shard, n), epoch }));
+    const results = await writer.record(batch);
+    if (results.some((r) => r !== "recorded")) throw new Error(results.join(","));
+    console.log(n);
+  }
+}
+
+/** Its first order is reserved, the others sold out. */
+function fullEntry(shard: number, n: number) {
+  const rows = Array.from({ length: ORDERS_PER_ENTRY }, () => rowText(userOf(shard), Bun.randomUUIDv7(), 1));
+  return entryOf(shard, n, rows, rows.map((_, i) => (i === 0 ? "reserved" : "sold_out")).join(","));
+}

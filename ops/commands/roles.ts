@@ -1,0 +1,37 @@
+// sluice gateway, sluice worker: one role in this process, until a signal.
+import type { Command } from "commander";
+import { readSettings } from "../../core/settings.ts";
+import { makeLog } from "../log.ts";
+import { startGatewayRole } from "../roles/gateway.ts";
+import { type RunningRole, startWorker } from "../roles/worker.ts";
+
+export function register(program: Command): void {
+  program
+    .command("gateway")
+    .description("take orders in over HTTP and WebSocket (one region)")
+    .action(() => run("gateway", startGatewayRole));
+  program
+    .command("worker")
+    .description("decide and record the orders of a share of the shards")
+    .action(() => run("worker", startWorker));
+}
+
+type Start = (settings: ReturnType<typeof readSettings>, id: string, log: ReturnType<typeof makeLog>) => Promise<RunningRole>;
+
+/** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
+async function run(kind: string, start: Start): Promise<void> {
+  // Two processes of one name would share a queue or a lease: the name of a role ends in what no other has.
+  const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
+  const log = makeLog(id);
+  const role = await start(readSettings(process.env), id, log);
+  const signal = Promise.withResolvers<NodeJS.Signals>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      signal.resolve(name);
+      process.once(name, () => process.exit(130));
+    });
+  }
+  log("stopping", { signal: await signal.promise });
+  await role.stop();
+  process.exit(0);
+}

@@ -1,0 +1,92 @@
+// The demo: a fresh system, a rush on it with everything that goes wrong in a sale, a worker killed in the middle of it, and then the
+// proof, from outside, that every order was processed once, in order, and no unit sold twice.
+import { join } from "node:path";
+import { HistoryWriter } from "../history.ts";
+import type { Tally } from "../load/lane.ts";
+import { makePlan, type Plan } from "../load/plan.ts";
+import { startRush } from "../load/rush.ts";
+import { type Verdict, verify } from "../verify/verify.ts";
+import { openViews, type Views } from "../verify/views.ts";
+import { drain } from "./drain.ts";
+import { bar, type Progress } from "./progress.ts";
+import { Stack } from "./stack.ts";
+
+export interface DemoOptions {
+  readonly orders: number;
+  readonly seed: number;
+  readonly dir: string;
+  readonly progress: Progress;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Hears of the stack as soon as it runs, so that it can be stopped from outside. */
+  readonly onStack?: (stack: Stack) => void;
+}
+
+export interface DemoResult {
+  readonly plan: Plan;
+  readonly verdict: Verdict;
+  readonly tally: Tally;
+  readonly historyPath: string;
+  /** From the first sending until everything had been recorded. */
+  readonly seconds: number;
+  readonly rushSeconds: number;
+  readonly killed: string;
+}
+
+/** What is in the queues after the rush is decided within seconds; a gap in a user's numbers would take SLUICE_GAP_TIMEOUT. */
+const DRAIN_TIMEOUT_MS = 120_000;
+
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  const { dir, progress } = options;
+  progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers");
+  const stack = await Stack.start({ dir, env: options.env, say: (line) => progress.say(`  ${line}`) });
+  options.onStack?.(stack);
+  try {
+    const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
+    await stack.createSale(plan.sale);
+    const views = await openViews(stack);
+    try {
+      return await rushAndProve(options, stack, plan, views);
+    } finally {
+      await views.close();
+    }
+  } finally {
+    progress.done();
+    await stack.stop();
+  }
+}
+
+async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: Plan, views: Views): Promise<DemoResult> {
+  const historyPath = join(dir, "history.jsonl");
+  const history = new HistoryWriter(historyPath);
+  const tally: Tally = { sent: 0, settled: 0, total: plan.steps.length, answers: new Map() };
+  const rush = await startRush({ plan, targets: stack.gateways, issuer: stack.issuer, history, tally });
+  const startedAtMs = performance.timeOrigin + performance.now();
+  progress.follow(() => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`);
+  const killed = halfWay(tally, rush.answered).then(async () => {
+    const name = await stack.killWorker();
+    stack.startWorker();
+    progress.say(`  ${name} killed (SIGKILL) half-way, another one started`);
+    return name;
+  });
+  await rush.answered;
+  const answeredAtMs = performance.timeOrigin + performance.now();
+  const name = await killed;
+  progress.follow(() => "  waiting until everything is decided and recorded");
+  const restedAtMs = await drain(stack.ledgerUrl, views, DRAIN_TIMEOUT_MS);
+  rush.close();
+  await history.close();
+  progress.follow(() => "  checking every order against the ledger, Redis and the queues");
+  const verdict = await verify({ ledgerUrl: stack.ledgerUrl, history: [historyPath], ...views });
+  const endedAtMs = restedAtMs ?? performance.timeOrigin + performance.now();
+  const seconds = (endedAtMs - startedAtMs) / 1_000;
+  return { plan, verdict, tally, historyPath, seconds, rushSeconds: (answeredAtMs - startedAtMs) / 1_000, killed: name };
+}
+
+/** Settles when half of the steps have their answer, or all: the counts are only looked at so often. */
+async function halfWay(tally: Tally, answered: Promise<void>): Promise<void> {
+  let over = false;
+  void answered.then(() => {
+    over = true;
+  });
+  while (!over && tally.settled < tally.total / 2) await Bun.sleep(10);
+}

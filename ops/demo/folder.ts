@@ -1,0 +1,40 @@
+// A demo's folder under the system's temporary one. It names its owner, so that what a crashed demo left running is found and ended by
+// the next one, and a demo that is still at it is left alone.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { endLeftovers, startTime } from "../services/processes.ts";
+
+const PREFIX = "sluice-demo-";
+/** Where the services of a demo keep their records. */
+const RECORD_DIRS = ["roles/run", "redis/run", "rabbitmq/run"];
+
+export function makeFolder(): string {
+  const dir = mkdtempSync(join(tmpdir(), PREFIX));
+  writeFileSync(join(dir, "owner"), `${process.pid} ${startTime(process.pid)}`);
+  return dir;
+}
+
+export function removeFolder(dir: string): void {
+  rmSync(dir, { recursive: true, force: true });
+}
+
+/** Ends what demos left running whose own process is gone, and removes their folders. */
+export async function sweepFolders(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue;
+    const dir = join(tmpdir(), name);
+    if (!existsSync(join(dir, "owner")) || ownerLives(dir)) continue;
+    const ended = await Promise.all(RECORD_DIRS.map((records) => endLeftovers(join(dir, records))));
+    if (ended.flat().length > 0) removeFolder(dir);
+  }
+}
+
+function ownerLives(dir: string): boolean {
+  try {
+    const [pid = "", started = ""] = readFileSync(join(dir, "owner"), "utf8").split(" ");
+    return started !== "" && startTime(Number(pid)) === started;
+  } catch {
+    return true; // another user's
+  }
+}

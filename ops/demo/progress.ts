@@ -1,0 +1,48 @@
+// How far the demo is: one line that moves on a terminal, a line now and then elsewhere.
+
+const BAR_WIDTH = 30;
+const TERMINAL_EVERY_MS = 100;
+const PLAIN_EVERY_MS = 2_000;
+
+export class Progress {
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private shown = false;
+
+  constructor(
+    private readonly out: NodeJS.WriteStream,
+    private readonly terminal = out.isTTY ?? false,
+  ) {}
+
+  /** Says something that stays. */
+  say(text: string): void {
+    this.erase();
+    this.out.write(`${text}\n`);
+  }
+
+  /** Shows `line()` again and again until done(). */
+  follow(line: () => string): void {
+    const show = () => {
+      this.erase();
+      this.out.write(this.terminal ? line() : `${line()}\n`);
+      this.shown = this.terminal;
+    };
+    this.done();
+    this.timer = setInterval(show, this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS);
+  }
+
+  done(): void {
+    clearInterval(this.timer);
+    this.erase();
+  }
+
+  private erase(): void {
+    if (this.shown) this.out.write("\r\u001b[2K");
+    this.shown = false;
+  }
+}
+
+export function bar(part: number, whole: number): string {
+  const share = whole === 0 ? 1 : Math.min(1, part / whole);
+  const full = Math.round(share * BAR_WIDTH);
+  return `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %`;
+}

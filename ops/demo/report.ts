@@ -1,0 +1,44 @@
+// What the demo showed, in a screen; and the same as one JSON object.
+import { invariantLines, type Paint } from "../verify/report.ts";
+import type { DemoResult } from "./demo.ts";
+
+const number = (n: number): string => Math.round(n).toLocaleString("en");
+
+export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }: DemoResult, seed: number, colours: Paint): string[] {
+  const { counts, result, undrained } = verdict;
+  const states = Object.entries(counts.states).map(([state, n]) => `${number(n)} ${state}`);
+  const answers = [...tally.answers].sort((a, b) => b[1] - a[1]).map(([answer, n]) => `${number(n)} × ${answer}`);
+  const ends = {
+    pass: colours.good(`  ✓ 0 violations: every order processed once and in order, no unit sold twice`),
+    violations: colours.bad(`  ✗ ${number(counts.violations)} violations`),
+    inconclusive: colours.bad("  … inconclusive: not everything was decided in time"),
+  };
+  return [
+    "",
+    `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} items, in two regions, seed ${seed}`,
+    `  ${number(counts.duplicates)} sent again, some altered; one worker (${killed}) killed half-way`,
+    "",
+    row("answered", answers.join(", ")),
+    row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
+    row("in the ledger", `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`),
+    row("outcomes", states.join(", ")),
+    row("stock", `${number(counts.sold)} of ${number(counts.stock)} units sold`),
+    "",
+    ...invariantLines(verdict, colours),
+    ...undrained.map((reason) => `  … ${reason}`),
+    "",
+    ends[result],
+    "",
+  ];
+}
+
+export function demoJson({ verdict, seconds }: DemoResult): string {
+  const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } = verdict.counts;
+  const rounded = Math.round(seconds * 1_000) / 1_000;
+  const ordersPerSecond = Math.round(ledgered / seconds);
+  return JSON.stringify({ orders, accepted, decided, ledgered, sold, stock, duplicates, violations, ordersPerSecond, seconds: rounded });
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(15)} ${text}`;
+}

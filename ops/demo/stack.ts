@@ -1,0 +1,93 @@
+// Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each, two workers, a SQLite ledger. It runs on
+// free ports in a folder of its own, started and kept running as `sluice up` does it.
+import { join } from "node:path";
+import type { Sale } from "../../core/domain/sale.ts";
+import { readSettings } from "../../core/settings.ts";
+import { Fleet, type Role } from "../fleet.ts";
+import type { Target } from "../load/lane.ts";
+import { mintToken, type TokenIssuer } from "../load/tokens.ts";
+import { type LocalServices, startLocalServices } from "../services/local.ts";
+
+export interface StackOptions {
+  readonly dir: string;
+  readonly workers?: number;
+  /** More or other settings of gateways and workers. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly say?: (line: string) => void;
+}
+
+const SALE_TIMEOUT_MS = 30_000;
+const DEFAULT_WORKERS = 2;
+
+export class Stack {
+  private started = 0;
+
+  private constructor(
+    readonly services: LocalServices,
+    readonly fleet: Fleet,
+    readonly issuer: TokenIssuer,
+    readonly ledgerUrl: string,
+    readonly redisUrl: string,
+    readonly regions: readonly { readonly name: string; readonly url: string }[],
+    readonly shards: number,
+  ) {}
+
+  static async start({ dir, workers = DEFAULT_WORKERS, env = {}, say = () => undefined }: StackOptions): Promise<Stack> {
+    const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
+    const all = { ...services.env, ...env, SLUICE_JWT_ALGORITHM: "HS256", SLUICE_JWT_ISSUER: "sluice", SLUICE_JWT_AUDIENCE: "sluice" };
+    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
+    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
+    const issuer = { secret, issuer: "sluice", audience: "sluice" };
+    const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
+    try {
+      for (let i = 0; i < workers; i++) stack.startWorker();
+      await Promise.all(regions.map(({ name }) => fleet.gateway(name, 0)));
+      return stack;
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+  }
+
+  get gateways(): Target[] {
+    return this.fleet.roles.flatMap(({ url, region }) => (url && region ? [{ url, region }] : []));
+  }
+
+  /** Starts one more worker. */
+  startWorker(): Role {
+    return this.fleet.worker(`worker-${++this.started}`);
+  }
+
+  /** SIGKILL: no goodbye, nothing flushed. Returns which one it was. */
+  async killWorker(): Promise<string> {
+    const worker = this.fleet.roles.find((role) => role.kind === "worker");
+    if (!worker) throw new Error("there is no worker to kill");
+    await worker.kill();
+    return worker.name;
+  }
+
+  /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */
+  async createSale(sale: Sale): Promise<void> {
+    const { opensAtMs, closesAtMs, ...rest } = sale;
+    const form = { ...rest, opensAt: new Date(opensAtMs).toISOString(), closesAt: new Date(closesAtMs).toISOString() };
+    const authorization = `Bearer ${await mintToken(this.issuer, "operator", "operator")}`;
+    const headers = { "content-type": "application/json", authorization };
+    const end = performance.now() + SALE_TIMEOUT_MS;
+    // At every gateway, so that each has it in its catalogue.
+    for (const { url } of this.gateways) {
+      while (true) {
+        const response = await fetch(`${url}/v1/admin/sales`, { method: "POST", headers, body: JSON.stringify(form) });
+        const text = await response.text();
+        if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
+        if (response.status < 500 && !response.ok) throw new Error(`the sale was refused: ${text}`);
+        if (performance.now() > end) throw new Error(`the sale did not reach Redis: ${text}`);
+        await Bun.sleep(50);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.fleet.stop();
+    await this.services.stop();
+  }
+}

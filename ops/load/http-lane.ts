@@ -1,0 +1,55 @@
+// A crowd of HTTP clients: each order is one request with its user's own token, so many at a time over kept-alive connections.
+import { type Answer, Errand, type LaneOptions } from "./lane.ts";
+
+export interface HttpLaneOptions extends LaneOptions {
+  /** The Authorization header of a user. */
+  readonly authorization: (user: string) => string;
+  readonly concurrency: number;
+}
+
+/** An answer that takes longer counts as lost: longer than the gateway waits for a confirm. */
+const ANSWER_TIMEOUT_MS = 20_000;
+
+export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
+  let next = 0;
+  const clients = Array.from({ length: options.concurrency }, async () => {
+    for (let step = options.steps[next++]; step; step = options.steps[next++]) await run(new Errand(step, options), options);
+  });
+  await Promise.all(clients);
+}
+
+async function run(errand: Errand, options: HttpLaneOptions): Promise<void> {
+  while (true) {
+    errand.begin();
+    const again = errand.end(await send(errand, options), "http");
+    if (again === undefined) return;
+    await Bun.sleep(again);
+  }
+}
+
+async function send({ step }: Errand, { target, saleId, authorization }: HttpLaneOptions): Promise<Answer> {
+  const [path, user, body] =
+    step.kind === "order"
+      ? ["/v1/orders", step.order.user, `{"id":"${step.order.id}",${step.bodyText.slice(1)}`]
+      : ["/v1/orders/skip", step.user, JSON.stringify({ saleId, seq: step.seq })];
+  try {
+    const response = await fetch(target.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: authorization(user) },
+      body,
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    return { status: response.status, code: response.status === 202 ? "" : codeOf(text) };
+  } catch {
+    return { status: 0, code: "lost" };
+  }
+}
+
+function codeOf(text: string): string {
+  try {
+    return String((JSON.parse(text) as { code?: unknown }).code ?? "unreadable");
+  } catch {
+    return "unreadable";
+  }
+}

@@ -1,0 +1,81 @@
+// What the two kinds of clients have in common: their share of the steps, what an answer means, and what they write down.
+import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
+import type { Step } from "./plan.ts";
+
+export interface Target {
+  readonly url: string;
+  readonly region: string;
+}
+
+/** Counts of the whole rush, shared by its lanes. */
+export interface Tally {
+  /** Sendings begun, those answered for good, and all steps there are. */
+  sent: number;
+  settled: number;
+  readonly total: number;
+  /** Answers by kind: `202`, `422 unknown_item`, `lost`. */
+  readonly answers: Map<string, number>;
+}
+
+export interface LaneOptions {
+  readonly name: string;
+  readonly target: Target;
+  readonly saleId: string;
+  readonly steps: readonly Step[];
+  readonly history: HistoryWriter;
+  readonly tally: Tally;
+}
+
+/** A step that was answered `again` waits this long, longer each time, and is given up after so many sendings. */
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 2_000;
+const MAX_SENDINGS = 40;
+
+export interface Answer {
+  readonly status: number;
+  /** A problem's code; empty for 202, `lost` when none came. */
+  readonly code: string;
+}
+
+/** `unconfirmed` and a lost answer say nothing: the same id is sent again, which is safe. */
+export function resultOf({ status, code }: Answer): CallResult {
+  if (status === 202) return "ok";
+  return code === "unconfirmed" || code === "lost" ? "info" : "fail";
+}
+
+/** A step with what its own sendings have come to. */
+export class Errand {
+  /** Sendings of this very step; a copy of an order is a step of its own. */
+  sendings = 0;
+  t0 = 0;
+  private send = 0;
+
+  constructor(
+    readonly step: Step,
+    private readonly options: LaneOptions,
+  ) {}
+
+  begin(): void {
+    this.sendings++;
+    this.options.tally.sent++;
+    this.t0 = historyNow();
+    if (this.step.kind === "order") this.send = ++this.step.order.sendings;
+  }
+
+  /** Writes the answer down. Returns after how many ms to send again; undefined: settled. */
+  end(answer: Answer, via: "http" | "ws"): number | undefined {
+    const { step, options } = this;
+    const result = resultOf(answer);
+    const call = { client: options.name, via, region: options.target.region, t0: this.t0, t1: historyNow(), result, status: answer.status };
+    if (step.kind === "order") {
+      options.history.order({ ...call, user: step.order.user, id: step.order.id, send: this.send }, step.bodyText);
+    } else options.history.skip({ ...call, user: step.user, saleId: options.saleId, seq: step.seq });
+    const { answers } = options.tally;
+    const kind = answer.code === "" ? String(answer.status) : `${answer.status} ${answer.code}`;
+    answers.set(kind, (answers.get(kind) ?? 0) + 1);
+    const again = result === "info" || (result === "fail" && (answer.status === 429 || answer.status === 503));
+    if (again && this.sendings < MAX_SENDINGS) return Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1));
+    options.tally.settled++;
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+// The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway, lets them run at once, and waits until
+// every step has its answer.
+import type { HistoryWriter } from "../history.ts";
+import { runHttpLane } from "./http-lane.ts";
+import type { Tally, Target } from "./lane.ts";
+import type { Plan, Step } from "./plan.ts";
+import { mintToken, type TokenIssuer } from "./tokens.ts";
+import { WsLane } from "./ws-lane.ts";
+
+export interface RushOptions {
+  readonly plan: Plan;
+  readonly targets: readonly Target[];
+  readonly issuer: TokenIssuer;
+  readonly history: HistoryWriter;
+  readonly tally: Tally;
+}
+
+/** WebSockets per gateway, and HTTP requests under way per gateway. */
+const SOCKETS = 3;
+const HTTP_CONCURRENCY = 32;
+/** One user in so many comes by HTTP. */
+const HTTP_ONE_IN = 5;
+
+export interface Rush {
+  /** Settles when every step has its answer. */
+  readonly answered: Promise<void>;
+  /** Closes the sockets, which take outcomes in until then. */
+  close(): void;
+}
+
+export async function startRush(options: RushOptions): Promise<Rush> {
+  const { plan, targets, issuer, history, tally } = options;
+  const shares = share(plan.steps, targets.length);
+  const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
+  const tokens = await userTokens(shares, issuer);
+  const common = { saleId: plan.sale.id, history, tally };
+  const sockets = targets.flatMap((target, t) =>
+    (shares[t] as Share).sockets.map((steps, i) => {
+      return new WsLane({ ...common, name: `ws-${target.region}-${i}`, target, steps, authorization: service });
+    }),
+  );
+  const crowds = targets.map((target, t) => {
+    const authorization = (user: string) => tokens.get(user) as string;
+    const { http: steps } = shares[t] as Share;
+    return runHttpLane({ ...common, name: `http-${target.region}`, target, steps, authorization, concurrency: HTTP_CONCURRENCY });
+  });
+  const answered = Promise.all([...sockets.map((socket) => socket.run()), ...crowds]).then(() => undefined);
+  return {
+    answered,
+    close: () => {
+      for (const socket of sockets) socket.close();
+    },
+  };
+}
+
+interface Share {
+  readonly http: Step[];
+  readonly sockets: Step[][];
+}
+
+/** A user has one way and one home gateway; copies sent away go to the next gateway. */
+function share(steps: readonly Step[], targets: number): Share[] {
+  const shares = Array.from({ length: targets }, () => ({
+    http: [] as Step[],
+    sockets: Array.from({ length: SOCKETS }, () => [] as Step[]),
+  }));
+  for (const step of steps) {
+    const hash = Bun.hash.crc32(userOf(step));
+    const { http, sockets } = shares[(hash + (step.away ? 1 : 0)) % targets] as Share;
+    const far = Math.floor(hash / 1_024);
+    if (far % HTTP_ONE_IN === 0) http.push(step);
+    else sockets[far % SOCKETS]?.push(step);
+  }
+  return shares;
+}
+
+async function userTokens(shares: readonly Share[], issuer: TokenIssuer): Promise<Map<string, string>> {
+  const users = new Set(shares.flatMap((s) => s.http.map(userOf)));
+  const pairs = await Promise.all([...users].map(async (user) => [user, `Bearer ${await mintToken(issuer, user)}`] as const));
+  return new Map(pairs);
+}
+
+function userOf(step: Step): string {
+  return step.kind === "skip" ? step.user : step.order.user;
+}

@@ -1,0 +1,164 @@
+// One WebSocket of a service that places orders for many users: an order a frame, never more outstanding than it has credit for. It
+// connects again when the socket is lost and sends again, under the same id, what had no answer.
+import { historyNow } from "../history.ts";
+import { Errand, type LaneOptions } from "./lane.ts";
+
+export interface WsLaneOptions extends LaneOptions {
+  readonly authorization: string;
+}
+
+const RECONNECT_MS = 200;
+/** Without any answer for this long while some are due, the socket counts as dead. */
+const SILENCE_MS = 20_000;
+
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+}
+type Frame =
+  | { type: "ready"; credit: number }
+  | { type: "acks"; acks: [ref: string, id: string | null][]; credit: number }
+  | { type: "nacks"; nacks: [ref: string, id: string | null, problem: Problem][]; credit: number }
+  | { type: "outcomes"; outcomes: [id: string, state: string][] }
+  | { type: "lagging" | "pong" | "stock" | "error" };
+
+export class WsLane {
+  private socket: WebSocket | undefined;
+  private credit = 0;
+  private next = 0;
+  private refs = 0;
+  private readonly pending = new Map<string, Errand>();
+  private readonly again: Errand[] = [];
+  private waiting = 0;
+  private readonly users = new Map<string, string>();
+  private readonly done = Promise.withResolvers<void>();
+  private heardAtMs = 0;
+  private closing = false;
+  private watch: ReturnType<typeof setInterval> | undefined;
+
+  constructor(private readonly options: WsLaneOptions) {}
+
+  /** Settles when every step has its answer. The socket stays open for outcomes until close(). */
+  run(): Promise<void> {
+    this.connect();
+    this.watch = setInterval(() => this.checkSilence(), 1_000);
+    this.finishIfDone();
+    return this.done.promise;
+  }
+
+  close(): void {
+    this.closing = true;
+    clearInterval(this.watch);
+    this.socket?.close();
+  }
+
+  private connect(): void {
+    const url = `${this.options.target.url.replace(/^http/, "ws")}/v1/ws`;
+    const socket = new WebSocket(url, { headers: { authorization: this.options.authorization } } as never);
+    this.socket = socket;
+    this.heardAtMs = performance.now();
+    socket.onmessage = ({ data }) => this.receive(JSON.parse(String(data)) as Frame);
+    socket.onclose = () => this.lost(socket);
+  }
+
+  private receive(frame: Frame): void {
+    this.heardAtMs = performance.now();
+    switch (frame.type) {
+      case "ready":
+        this.credit = frame.credit;
+        break;
+      case "acks":
+        for (const [ref] of frame.acks) this.answer(ref, { status: 202, code: "" });
+        this.credit = frame.credit;
+        break;
+      case "nacks":
+        for (const [ref, , { status, code }] of frame.nacks) this.answer(ref, { status, code });
+        this.credit = frame.credit;
+        break;
+      case "outcomes":
+        this.outcomes(frame.outcomes);
+        break;
+      case "error":
+        throw new Error(`the gateway did not understand a frame: ${JSON.stringify(frame)}`);
+      default:
+    }
+    this.fill();
+  }
+
+  private answer(ref: string, answer: Problem): void {
+    const errand = this.pending.get(ref);
+    if (!errand) return;
+    this.pending.delete(ref);
+    this.settle(errand, answer);
+  }
+
+  private settle(errand: Errand, answer: Problem): void {
+    const again = errand.end(answer, "ws");
+    if (again === undefined) {
+      this.finishIfDone();
+      return;
+    }
+    this.waiting++;
+    setTimeout(() => {
+      this.waiting--;
+      this.again.push(errand);
+      this.fill();
+    }, again);
+  }
+
+  private fill(): void {
+    const { socket, options } = this;
+    while (socket?.readyState === WebSocket.OPEN && this.pending.size < this.credit) {
+      const errand = this.again.shift() ?? this.nextErrand();
+      if (!errand) return;
+      const ref = String(this.refs++);
+      this.pending.set(ref, errand);
+      errand.begin();
+      const { step } = errand;
+      if (step.kind === "skip") {
+        socket.send(`{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}","seq":${step.seq}}`);
+      } else {
+        const { user, id } = step.order;
+        this.users.set(id, user);
+        socket.send(`{"type":"order","ref":"${ref}","order":{"id":"${id}","user":"${user}",${step.bodyText.slice(1)}}`);
+      }
+    }
+  }
+
+  private nextErrand(): Errand | undefined {
+    const step = this.options.steps[this.next];
+    if (!step) return undefined;
+    this.next++;
+    return new Errand(step, this.options);
+  }
+
+  private outcomes(outcomes: readonly (readonly [id: string, state: string])[]): void {
+    const t = historyNow();
+    for (const [id, state] of outcomes) {
+      const user = this.users.get(id);
+      if (user !== undefined) this.options.history.outcome({ client: this.options.name, t, user, id, state });
+    }
+  }
+
+  private lost(socket: WebSocket): void {
+    if (socket !== this.socket) return;
+    this.socket = undefined;
+    const unanswered = [...this.pending.values()];
+    this.pending.clear();
+    for (const errand of unanswered) this.settle(errand, { status: 0, code: "lost" });
+    if (!this.closing) setTimeout(() => !this.closing && this.connect(), RECONNECT_MS);
+  }
+
+  private checkSilence(): void {
+    if (this.pending.size > 0 && performance.now() - this.heardAtMs > SILENCE_MS) {
+      const { socket } = this;
+      socket?.close();
+      if (socket) this.lost(socket);
+    }
+  }
+
+  private finishIfDone(): void {
+    const left = this.options.steps.length - this.next + this.pending.size + this.again.length + this.waiting;
+    if (left === 0) this.done.resolve();
+  }
+}

@@ -1,0 +1,61 @@
+// Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those the settings name.
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Settings } from "../../core/settings.ts";
+import { endLeftovers } from "./processes.ts";
+import { type PrivateRabbit, startRabbit } from "./rabbitmq.ts";
+import { type PrivateRedis, startRedis } from "./redis.ts";
+
+export interface LocalServices {
+  /** SLUICE_* variables by which roles find these services. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly redis: PrivateRedis | undefined;
+  readonly rabbit: PrivateRabbit | undefined;
+  stop(): Promise<void>;
+}
+
+/** Regions of a private broker: one virtual host each. */
+const LOCAL_REGIONS = ["eu", "us"] as const;
+const SECRET_BYTES = 48;
+
+export async function startLocalServices(settings: Settings, say: (line: string) => void): Promise<LocalServices> {
+  const dir = resolve(settings.dataDir);
+  mkdirSync(dir, { recursive: true });
+  for (const name of ["redis", "rabbitmq", "roles"]) {
+    const ended = await endLeftovers(join(dir, name, "run"));
+    if (ended.length > 0) say(`ended what an earlier run left: ${ended.join(", ")}`);
+  }
+  const wantRedis = settings.redisUrl === "";
+  const wantRabbit = settings.regions.length === 0;
+  if (wantRedis || wantRabbit)
+    say(`starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`);
+  const [redis, rabbit] = await Promise.all([
+    wantRedis ? startRedis(join(dir, "redis")) : undefined,
+    wantRabbit ? startRabbit(join(dir, "rabbitmq"), { vhosts: LOCAL_REGIONS }) : undefined,
+  ]);
+  const regions = rabbit ? LOCAL_REGIONS.map((name) => ({ name, url: rabbit.url(name) })) : settings.regions;
+  return {
+    env: {
+      SLUICE_REDIS_URL: redis?.url ?? settings.redisUrl,
+      SLUICE_REGIONS: regions.map(({ name, url }) => `${name}=${url}`).join(","),
+      SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
+      SLUICE_SHARDS: String(settings.shards),
+      ...(settings.jwtAlgorithm === "HS256" ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir) } : {}),
+    },
+    redis,
+    rabbit,
+    stop: async () => {
+      await Promise.all([redis?.stop(), rabbit?.stop()]);
+    },
+  };
+}
+
+/** The secret of this machine's tokens, made once, readable by its owner only. */
+export function localSecret(dir: string): string {
+  const file = join(dir, "jwt-secret");
+  if (!existsSync(file)) {
+    writeFileSync(file, Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"), { mode: 0o600 });
+    chmodSync(file, 0o600);
+  }
+  return readFileSync(file, "utf8");
+}

@@ -1,0 +1,42 @@
+// The verdict as a person reads it: one line per invariant, then what is wrong, with examples.
+import { INVARIANTS, type Invariant } from "./findings.ts";
+import type { Verdict } from "./verify.ts";
+
+export interface Paint {
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly faint: (text: string) => string;
+}
+
+/** Colours for a terminal, plain text for a file. */
+export function paint(terminal: boolean): Paint {
+  const code = (n: number) => (text: string) => (terminal ? `\u001b[${n}m${text}\u001b[0m` : text);
+  return { good: code(32), bad: code(31), faint: code(2) };
+}
+
+export function invariantLines({ violations }: Verdict, { good, bad, faint }: Paint): string[] {
+  const lines: string[] = [];
+  for (const [id, says] of Object.entries(INVARIANTS) as [Invariant, string][]) {
+    const broken = violations.filter((v) => v.invariant === id);
+    lines.push(`  ${broken.length === 0 ? good("✓") : bad("✗")} ${id.padEnd(4)} ${says}`);
+    for (const { what, count, examples } of broken) {
+      lines.push(`         ${bad(`${what} (${count.toLocaleString("en")})`)}`);
+      for (const example of examples) lines.push(faint(`           ${example.slice(0, 200)}`));
+    }
+  }
+  return lines;
+}
+
+export function verdictLines(verdict: Verdict, colours: Paint): string[] {
+  const { result, counts, undrained } = verdict;
+  const lines = invariantLines(verdict, colours);
+  for (const reason of undrained) lines.push(`  … ${reason}`);
+  const states = Object.entries(counts.states).map(([state, n]) => `${n.toLocaleString("en")} ${state}`);
+  lines.push("", `  ledger: ${states.length === 0 ? "no orders" : states.join(", ")}`);
+  const words = {
+    pass: colours.good("every invariant holds"),
+    violations: colours.bad(`${counts.violations.toLocaleString("en")} violations`),
+    inconclusive: "inconclusive: not everything has been decided yet",
+  };
+  return [...lines, `  ${words[result]}`];
+}

@@ -1,0 +1,44 @@
+// Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading nothing.
+import { BrokerConnection } from "../../broker/connection.ts";
+import { depth } from "../../broker/inspect.ts";
+import { ORDERS_DEAD, topology } from "../../broker/topology.ts";
+import { RedisStore } from "../../core/redis.ts";
+import type { RegionSetting } from "../../core/settings.ts";
+import { ShardStore } from "../../core/shard-store.ts";
+import { StockStore } from "../../core/stock-store.ts";
+import type { QueueView, RedisView } from "./verify.ts";
+
+export interface Views {
+  readonly redis: RedisView;
+  readonly queues: QueueView;
+  close(): Promise<void>;
+}
+
+const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
+
+export async function openViews(options: { redisUrl: string; regions: readonly RegionSetting[]; shards: number }): Promise<Views> {
+  const store = new RedisStore({ url: options.redisUrl });
+  await store.client.connect();
+  const shards = new ShardStore(store);
+  const connections = options.regions.map((region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }));
+  for (const connection of connections) await connection.start();
+  const names = topology(options.shards).queues.map((queue) => queue.name);
+  const depths = connections.flatMap((connection) =>
+    names.map((queue) => async () => {
+      const found = await depth(connection, queue);
+      return { region: connection.region, queue, ready: found?.ready, dead: queue === ORDERS_DEAD };
+    }),
+  );
+  return {
+    redis: {
+      stock: (saleId) => new StockStore(store).stock(saleId),
+      outboxLength: (shard) => shards.outboxLength(shard),
+      parked: (shard) => shards.parked(shard),
+    },
+    queues: { depths: () => Promise.all(depths.map((ask) => ask())) },
+    close: async () => {
+      for (const connection of connections) await connection.close();
+      await store.close();
+    },
+  };
+}
