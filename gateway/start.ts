@@ -77,7 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reusePort: options.reusePort ?? false,
     development: false,
     idleTimeout: HTTP_IDLE_S,
-    maxRequestBodySize: limits.adminBodyBytes,
+    maxRequestBodySize: 2 ** 40,
     routes: {
       "/v1/orders": { POST: http.one },
       "/v1/orders/batch": { POST: http.many },
