@@ -39,10 +39,7 @@ function createCalls(parts: AppParts): App {
   return app;
 }
 
-/**
- * For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those it has. Goes ahead of the calls, literal paths
- * first, so that GET /v1/orders/batch is not taken for the order `batch`.
- */
+/** For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those it has. Goes ahead of the calls. */
 function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
   const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
   for (const { path, method } of calls.routes) {
@@ -51,18 +48,18 @@ function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts)
     if (known) known.add(method);
     else methods.set(path, new Set([method]));
   }
-  const paths = [...methods].sort(([a], [b]) => Number(a.includes(":")) - Number(b.includes(":")));
-  for (const [path, known] of paths) {
+  for (const [pattern, known] of methods) {
     const allow = [...known].sort().join(", ");
     const refusal = new Problem("method_not_allowed", undefined, allow, { allow });
-    app.all(path, (c, next) => {
-      const { method } = c.req;
+    app.use(pattern, async (c, next) => {
+      const { method, path } = c.req;
+      // /v1/orders/batch is not the order `batch`.
+      if (path !== pattern && methods.has(path)) return next();
       if (method === "OPTIONS") {
         const headers = { allow, ...origins.preflight(c.req.header("origin") ?? null) };
-        return Promise.resolve(new Response(null, { status: 204, headers }));
+        return new Response(null, { status: 204, headers });
       }
-      if (known.has(method === "HEAD" ? "GET" : method)) return next();
-      return Promise.resolve(intake.refuse(refusal).response());
+      return known.has(method === "HEAD" ? "GET" : method) ? next() : intake.refuse(refusal).response();
     });
   }
 }

@@ -144,3 +144,54 @@ export async function post(url: string, body: unknown, headers: Record<string, s
 }
 
 export const bearer = async (user: string, options?: TokenOptions) => ({ authorization: `Bearer ${await token(user, options)}` });
+
+type ServerFrame = Record<string, unknown> & { readonly type: string };
+
+/** A WebSocket client that keeps every frame until the test asks for it. */
+export class TestSocket {
+  private readonly frames: ServerFrame[] = [];
+  private wake: () => void = () => undefined;
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+
+  private constructor(readonly ws: WebSocket) {
+    ws.onmessage = ({ data }) => {
+      this.frames.push(JSON.parse(data as string) as ServerFrame);
+      this.wake();
+    };
+    this.closed = new Promise((resolve) => {
+      ws.onclose = ({ code, reason }) => resolve({ code, reason });
+    });
+  }
+
+  /** Opens a socket; with a user, waits until it is ready. */
+  static async open(url: string, user?: string, options?: TokenOptions): Promise<TestSocket> {
+    const headers = user === undefined ? {} : await bearer(user, options);
+    const socket = new TestSocket(new WebSocket(`${url.replace("http", "ws")}/v1/ws`, { headers } as unknown as string[]));
+    await new Promise((resolve, reject) => {
+      socket.ws.onopen = resolve;
+      socket.ws.onerror = () => reject(new Error("the handshake was refused"));
+    });
+    if (user !== undefined) await socket.next("ready");
+    return socket;
+  }
+
+  send(frame: unknown): void {
+    this.ws.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+  }
+
+  /** The first frame of this type that has not been taken yet, once it is there. */
+  async next(type: string): Promise<ServerFrame> {
+    for (;;) {
+      const at = this.frames.findIndex((f) => f.type === type);
+      if (at >= 0) return this.frames.splice(at, 1)[0] as ServerFrame;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  /** Types of the frames nobody has taken. */
+  get waiting(): string[] {
+    return this.frames.map((f) => f.type);
+  }
+}

@@ -7,6 +7,7 @@ const PLAIN_EVERY_MS = 2_000;
 export class Progress {
   private timer: ReturnType<typeof setInterval> | undefined;
   private shown = false;
+  private last = "";
 
   constructor(
     private readonly out: NodeJS.WriteStream,
@@ -22,9 +23,12 @@ export class Progress {
   /** Shows `line()` again and again until done(). */
   follow(line: () => string): void {
     const show = () => {
+      const text = line();
+      if (!this.terminal && text === this.last) return;
       this.erase();
-      this.out.write(this.terminal ? line() : `${line()}\n`);
+      this.out.write(this.terminal ? text : `${text}\n`);
       this.shown = this.terminal;
+      this.last = text;
     };
     this.done();
     this.timer = setInterval(show, this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS);

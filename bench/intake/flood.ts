@@ -1,0 +1,63 @@
+// The WebSocket load generator, a process of its own so that its cost is known apart. Prints one line of JSON a second and one at the end.
+//
+//   bun bench/intake/flood.ts <JSON of FloodOptions>
+import { FloodSocket } from "./flood-socket.ts";
+import { bodies, frameTemplate } from "./orders.ts";
+
+export interface FloodOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly sockets: number;
+  readonly seconds: number;
+  /** Orders sent but not yet decided, at most; 0 for no bound. */
+  readonly window: number;
+  readonly allReserved: boolean;
+}
+
+export interface FloodReport {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly accepted: number;
+  readonly decided: number;
+  readonly refused: Readonly<Record<string, number>>;
+  /** CPU of this process so far, µs. */
+  readonly cpuMicros: number;
+  readonly end?: boolean;
+}
+
+/** After sending has stopped, how long the last answers and outcomes are waited for. */
+const SETTLE_S = 120;
+
+if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);
+
+async function flood(options: FloodOptions): Promise<void> {
+  const counts = { sent: 0, accepted: 0, decided: 0, refused: new Map<string, number>() };
+  const refused = () => [...counts.refused.values()].reduce((sum, n) => sum + n, 0);
+  let sending = true;
+  const may = () => sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
+  const templates = bodies(options.allReserved).map(frameTemplate);
+  const url = new URL(options.url);
+  const sockets = Array.from(
+    { length: options.sockets },
+    (_, index) => new FloodSocket({ ...options, url, index, templates, counts, may }),
+  );
+  await Promise.all(sockets.map((socket) => socket.connect()));
+  const started = performance.now();
+  const report = (end?: boolean) => {
+    const seconds = (performance.now() - started) / 1_000;
+    const { user, system } = process.cpuUsage();
+    const line: FloodReport = { seconds, ...counts, refused: Object.fromEntries(counts.refused), cpuMicros: user + system, end };
+    console.log(JSON.stringify(line));
+  };
+  for (const socket of sockets) socket.fill();
+  for (let second = 1; second <= options.seconds; second++) {
+    await Bun.sleep(started + second * 1_000 - performance.now());
+    if (second === options.seconds) sending = false;
+    report();
+  }
+  const end = performance.now() + SETTLE_S * 1_000;
+  while (performance.now() < end && counts.accepted + refused() < counts.sent) await Bun.sleep(10);
+  report(true);
+  for (const socket of sockets) socket.close();
+  process.exit(0);
+}

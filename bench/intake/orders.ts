@@ -1,0 +1,68 @@
+// The orders of the standard workload (design §10): 20,000 users, one to three lines, a tenth of the orders for items that do not run out
+// and the rest for items that have. As frames they are made once; only id and user are written anew for each.
+import type { Sale } from "../../core/domain/sale.ts";
+
+export const BENCH_SALE = "bench";
+export const USERS = 20_000;
+/** Of so many orders one finds stock. */
+const RESERVED_ONE_IN = 10;
+const SCARCE = Array.from({ length: 10 }, (_, i) => `scarce-${i}`);
+const PLENTY = Array.from({ length: 10 }, (_, i) => `plenty-${i}`);
+const HUGE_STOCK = 1_000_000_000;
+const DAY_MS = 86_400_000;
+
+export function benchSale(nowMs: number): Sale {
+  const item = { category: "bench", priceMinor: 1_000, limitPerUser: 0 };
+  const items = [
+    ...SCARCE.map((sku) => ({ ...item, sku, name: sku, initial: 1 })),
+    ...PLENTY.map((sku) => ({ ...item, sku, name: sku, initial: HUGE_STOCK })),
+  ];
+  return { id: BENCH_SALE, name: "Bench", currency: "EUR", opensAtMs: nowMs - 60_000, closesAtMs: nowMs + DAY_MS, items };
+}
+
+/** Bodies without id and user, in the mix of the workload: seven in ten have one line, two have two, one has three. */
+export function bodies(allReserved: boolean): string[] {
+  return Array.from({ length: 100 }, (_, i) => {
+    const skus = allReserved || i % RESERVED_ONE_IN === 0 ? PLENTY : SCARCE;
+    const count = i % 10 < 7 ? 1 : i % 10 < 9 ? 2 : 3;
+    const lines = Array.from({ length: count }, (_, l) => `{"sku":"${skus[(i + l) % skus.length]}","qty":1}`);
+    return `"saleId":"${BENCH_SALE}","currency":"EUR","lines":[${lines.join(",")}]}`;
+  });
+}
+
+const ID = "00000000-0000-7000-8000-000000000000";
+const USER = "user-00000";
+
+/** A client's WebSocket frame with one order, and where id and user stand in it. */
+export interface FrameTemplate {
+  readonly bytes: Uint8Array;
+  readonly idAt: number;
+  readonly userAt: number;
+}
+
+/** RFC 6455 §5.2: text, final, masked with zeros (which leaves the text as it is), 16 bits of length. */
+export function frameTemplate(body: string): FrameTemplate {
+  const text = `{"type":"order","ref":"0","order":{"id":"${ID}","user":"${USER}",${body}}`;
+  const header = Uint8Array.of(0x81, 0x80 | 126, text.length >> 8, text.length & 255, 0, 0, 0, 0);
+  const bytes = new Uint8Array(header.length + text.length);
+  bytes.set(header);
+  bytes.set(new TextEncoder().encode(text), header.length);
+  return { bytes, idAt: header.length + text.indexOf(ID), userAt: header.length + text.indexOf(USER) + "user-".length };
+}
+
+const HEX = new TextEncoder().encode("0123456789abcdef");
+
+/** Writes `digits` hexadecimal digits at `at`. */
+export function writeHex(buffer: Uint8Array, at: number, value: number, digits: number): void {
+  for (let i = at + digits - 1, rest = value; i >= at; i--) {
+    buffer[i] = HEX[rest % 16] as number;
+    rest = Math.floor(rest / 16);
+  }
+}
+
+export function writeDecimal(buffer: Uint8Array, at: number, value: number, digits: number): void {
+  for (let i = at + digits - 1, rest = value; i >= at; i--) {
+    buffer[i] = 0x30 + (rest % 10);
+    rest = (rest / 10) | 0;
+  }
+}

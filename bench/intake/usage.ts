@@ -1,0 +1,46 @@
+// What processes use, read from /proc: CPU time and resident memory. (Linux only, as the bench is.)
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Clock ticks a second; 100 on every Linux that matters. */
+const TICKS_PER_S = 100;
+const PAGE_BYTES = 4_096;
+
+export interface Usage {
+  readonly cpuMicros: number;
+  readonly rssBytes: number;
+}
+
+/** CPU time and memory of a process and all its descendants. */
+export function usageOf(pid: number): Usage {
+  let cpuMicros = 0;
+  let rssBytes = 0;
+  for (const one of withDescendants(pid)) {
+    const fields = statOf(one);
+    if (!fields) continue;
+    cpuMicros += ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_S;
+    rssBytes += Number(fields[21]) * PAGE_BYTES;
+  }
+  return { cpuMicros, rssBytes };
+}
+
+function withDescendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = Number(statOf(Number(name))?.[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const all = [pid];
+  for (let i = 0; i < all.length; i++) all.push(...(children.get(all[i] as number) ?? []));
+  return all;
+}
+
+/** Fields of /proc/<pid>/stat after the name (proc(5)): 1 is the parent, 11 and 12 CPU time, 21 resident pages. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}

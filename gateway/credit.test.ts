@@ -1,0 +1,20 @@
+import { expect, test } from "bun:test";
+import { Credit } from "./credit.ts";
+
+test("credit is taken by orders and comes back with their answers", () => {
+  const credit = new Credit(2);
+  expect([credit.take(), credit.take(), credit.take()]).toEqual([true, true, false]);
+  credit.answered(1, true);
+  expect([credit.take(), credit.take()]).toEqual([true, false]);
+});
+
+test("answers that the client does not read give nothing back until they have left", () => {
+  const credit = new Credit(2);
+  credit.take();
+  credit.take();
+  credit.answered(2, false);
+  expect(credit.take()).toBe(false);
+  credit.drained();
+  expect(credit.outstanding).toBe(0);
+  expect(credit.take()).toBe(true);
+});
