@@ -12,6 +12,10 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
   return t;
 }
 
+/** Characters of orders that are neither confirmed nor refused. */
+const waitingBytes = (t: TestGateway) =>
+  Number(/waiting_bytes\{[^}]*\} (\d+)/.exec(t.gateway.counters.text({ gateway: "", region: "" }))?.[1]);
+
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 
 test("an order is answered 202 with its place, and published as one row of its user's shard", async () => {
@@ -82,7 +86,10 @@ test("a user's later order is not published before the earlier one is settled, w
   const [one, two] = [order(), order()];
   const first = post(orders(t), one, headers);
   const batch = await t.broker.batch(0);
+  const waiting = waitingBytes(t);
   const second = post(orders(t), two, headers);
+  // Once it waits and another round has passed, it would have been published if it could be.
+  while (waitingBytes(t) === waiting) await fetch(`${t.gateway.url}/healthz`);
   await fetch(`${t.gateway.url}/healthz`);
   expect(t.broker.published.length).toBe(1);
   batch.settle("unknown");
@@ -196,4 +203,12 @@ test("closing: what is in flight is settled and answered, then nobody is served"
   expect((await response).status).toBe(202);
   await closing;
   expect(fetch(`${t.gateway.url}/healthz`)).rejects.toThrow();
+});
+
+test("several gateways share a port", async () => {
+  const first = await start({ reusePort: true });
+  const second = await start({ reusePort: true, port: first.gateway.port, id: "gw-test-2" });
+  expect(second.gateway.port).toBe(first.gateway.port);
+  await first.gateway.close();
+  expect((await post(orders(second), order(), await bearer("ann"))).status).toBe(202);
 });

@@ -13,7 +13,7 @@ export interface GatewayLimits {
   readonly batchBytes: number;
   /** Characters of orders not yet confirmed, over all shards; beyond it orders are shed. About 60,000 orders: half a second of a flood. */
   readonly waitingBytes: number;
-  /** Orders remembered until their outcome is told; the oldest are forgotten first. */
+  /** Orders remembered until their outcome is told, some 500 bytes each at worst; the oldest are forgotten first. */
   readonly undecidedOrders: number;
   /** Orders a socket may have unacknowledged: at 20 ms to a confirm, one socket can then place 100,000 a second. */
   readonly credit: number;
@@ -43,7 +43,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   batchOrders: 500,
   batchBytes: 256 * 1024,
   waitingBytes: 16 * 1024 * 1024,
-  undecidedOrders: 500_000,
+  undecidedOrders: 250_000,
   credit: 2_048,
   socketBufferBytes: 2 * 1024 * 1024,
   heldOutcomes: 8_192,

@@ -45,7 +45,7 @@ class Stubborn {
     this.socket.on("data", (data: Buffer) => {
       this.received = Buffer.concat([this.received, data]);
       for (let frame = this.take(); frame; frame = this.take()) {
-        frames.push(frame); console.error(frame.type, JSON.stringify(frame).length);
+        frames.push(frame);
         if (enough(frame)) resolve();
       }
     });
@@ -87,7 +87,6 @@ test("every answer waits for a client that does not read; outcomes beyond a boun
   for (let i = 0; i < COSTLY_FRAMES; i++) await client.send(COSTLY);
   await client.send({ type: "order", ref: "last", order: order() });
   await t.broker.batch(1);
-  console.error("told", performance.now());
   t.broker.tell({ batches: [[batch.batch, placed.map(() => "reserved").join(",")]], released: [] });
   const frames = await client.readUntil((frame) => frame.type === "outcomes");
   const of = (type: string) => frames.filter((f) => f.type === type);

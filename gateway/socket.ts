@@ -66,8 +66,7 @@ export class Socket implements Recipient {
     else {
       const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
       this.acks = this.acks === "" ? ack : `${this.acks},${ack}`;
-      this.answers++;
-      this.touch();
+      this.answered();
     }
   }
 
@@ -75,8 +74,7 @@ export class Socket implements Recipient {
   nack(ref: Ref, id: unknown, reason: Problem): void {
     const nack = `[${ref},${typeof id === "string" && id.length <= MAX_ID_ECHO ? JSON.stringify(id) : "null"},${reason.json}]`;
     this.nacks = this.nacks === "" ? nack : `${this.nacks},${nack}`;
-    this.answers++;
-    this.touch();
+    this.answered();
   }
 
   decided(_user: string, id: string, word: string): void {
@@ -154,6 +152,12 @@ export class Socket implements Recipient {
     this.credit.answered(paid, left);
   }
 
+  private answered(): void {
+    this.answers++;
+    if (this.acks.length + this.nacks.length > FRAME_CHARS) this.flushAnswers();
+    else this.touch();
+  }
+
   private touch(): void {
     if (this.dirty || this.closed) return;
     this.dirty = true;
@@ -162,6 +166,8 @@ export class Socket implements Recipient {
 }
 
 const MAX_ID_ECHO = 64;
+/** A frame of answers is sent when it has grown to this, even before the round ends. */
+const FRAME_CHARS = 64 * 1024;
 
 /** Outcome words as JSON text: there are few, and one comes with every order. */
 const outcomeTexts = new Map<string, string>();

@@ -51,7 +51,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     shards,
     limits,
     numberPrefix: `${Math.floor(Date.now()).toString(36)}-`,
-    publish: (shard, body, batch) => broker.publish(shard, body, batch),
+    publish: async (shard, body, batch) => broker.publish(shard, body, batch),
     onSending: (batch) => undecided.add(batch),
     onSettled: (batch, verdict) => {
       counters.settled(verdict, batch.size);

@@ -6,6 +6,7 @@ import type { Batch, Recipient } from "./batch.ts";
 export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
+  private readonly byShard = new Map<number, Set<Batch>>();
   /** `user id` of orders that wait for their number: their outcome comes one by one. */
   private readonly parked = new Map<string, Recipient>();
   /** Orders remembered. */
@@ -15,6 +16,9 @@ export class Undecided {
 
   add(batch: Batch): void {
     this.batches.set(batch.number, batch);
+    const siblings = this.byShard.get(batch.shard);
+    if (siblings) siblings.add(batch);
+    else this.byShard.set(batch.shard, new Set([batch]));
     this.orders += batch.size;
     while (this.orders > this.maxOrders && this.batches.size > 1) this.forget(this.batches.values().next().value as Batch);
   }
@@ -44,8 +48,7 @@ export class Undecided {
   /** Whether this gateway answered 202 for an order whose outcome it has not heard of. */
   accepted(shard: number, user: string, id: string): boolean {
     if (this.parked.has(`${user} ${id}`)) return true;
-    for (const batch of this.batches.values())
-      if (batch.shard === shard && batch.verdict === "confirmed" && batch.has(user, id)) return true;
+    for (const batch of this.byShard.get(shard) ?? []) if (batch.verdict === "confirmed" && batch.has(user, id)) return true;
     return false;
   }
 
@@ -78,6 +81,8 @@ export class Undecided {
   }
 
   private remove(batch: Batch): void {
-    if (this.batches.delete(batch.number)) this.orders -= batch.size;
+    if (!this.batches.delete(batch.number)) return;
+    this.byShard.get(batch.shard)?.delete(batch);
+    this.orders -= batch.size;
   }
 }

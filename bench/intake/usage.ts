@@ -1,5 +1,6 @@
 // What processes use, read from /proc: CPU time and resident memory. (Linux only, as the bench is.)
 import { readdirSync, readFileSync } from "node:fs";
+import type { Stack } from "../../ops/demo/stack.ts";
 
 /** Clock ticks a second; 100 on every Linux that matters. */
 const TICKS_PER_S = 100;
@@ -21,6 +22,15 @@ export function usageOf(pid: number): Usage {
     rssBytes += Number(fields[21]) * PAGE_BYTES;
   }
   return { cpuMicros, rssBytes };
+}
+
+/** Of each role and private service of a stack. */
+export function usageByPart({ fleet, services }: Stack): Map<string, Usage> {
+  const usage = new Map<string, Usage>();
+  for (const role of fleet.roles) usage.set(role.name, usageOf(role.pid()));
+  if (services.redis) usage.set("redis", usageOf(services.redis.pid));
+  if (services.rabbit) usage.set("rabbitmq", usageOf(services.rabbit.pid));
+  return usage;
 }
 
 function withDescendants(pid: number): number[] {

@@ -11,6 +11,8 @@ import { type LocalServices, startLocalServices } from "../services/local.ts";
 export interface StackOptions {
   readonly dir: string;
   readonly workers?: number;
+  /** Gateways, one a region from the first on; all regions when left out. */
+  readonly gateways?: number;
   /** More or other settings of gateways and workers. */
   readonly env?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
@@ -32,7 +34,7 @@ export class Stack {
     readonly shards: number,
   ) {}
 
-  static async start({ dir, workers = DEFAULT_WORKERS, env = {}, say = () => undefined }: StackOptions): Promise<Stack> {
+  static async start({ dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined }: StackOptions): Promise<Stack> {
     const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
     const all = { ...services.env, ...env, SLUICE_JWT_ALGORITHM: "HS256", SLUICE_JWT_ISSUER: "sluice", SLUICE_JWT_AUDIENCE: "sluice" };
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
@@ -41,7 +43,7 @@ export class Stack {
     const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
     try {
       for (let i = 0; i < workers; i++) stack.startWorker();
-      await Promise.all(regions.map(({ name }) => fleet.gateway(name, 0)));
+      await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));
       return stack;
     } catch (error) {
       await stack.stop();

@@ -48,7 +48,11 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
     cwd: dir,
     logFile: join(dir, "out.log"),
   });
-  await untilListening(port, START_TIMEOUT_MS, child.exited);
+  await untilListening(port, START_TIMEOUT_MS, child.exited).catch((error: Error) => {
+    throw new Error(
+      `RabbitMQ has not started: ${error.message}; its last words in ${join(dir, "out.log")}: ${lastWords(join(dir, "out.log"))}`,
+    );
+  });
   const epmd = existsSync("/proc") ? epmdPid(epmdPort as number) : undefined;
   if (epmd) recordProcess(join(dir, "run"), "epmd", epmd);
   const endEpmd = () => {
@@ -68,7 +72,7 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
 /** The node's name must be the same at every start: its data folder is named after it. */
 function nodeName(dir: string): string {
   const file = join(dir, "node");
-  if (!existsSync(file)) writeFileSync(file, `sluice-${crypto.randomUUID().slice(0, 8)}@localhost`);
+  if (!existsSync(file)) writeFileSync(file, `sluice-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`);
   return readFileSync(file, "utf8");
 }
 
@@ -103,6 +107,8 @@ function nodeEnv(dir: string, node: string, distPort: number, epmdPort: number):
   return {
     HOME: dir,
     RABBITMQ_NODENAME: node,
+    // A name with an address in it needs no resolver: not every machine knows `localhost`.
+    RABBITMQ_USE_LONGNAME: "true",
     RABBITMQ_MNESIA_BASE: join(dir, "data"),
     RABBITMQ_LOG_BASE: join(dir, "log"),
     RABBITMQ_CONFIG_FILE: join(dir, "rabbitmq.conf"),
@@ -138,6 +144,11 @@ function epmdPid(epmdPort: number): number | undefined {
     }
   }
   return undefined;
+}
+
+function lastWords(file: string): string {
+  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  return lines[lines.length - 1] ?? "none";
 }
 
 function endQuietly(pid: number): void {

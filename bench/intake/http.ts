@@ -1,0 +1,74 @@
+// Single orders over HTTP, by wrk: many connections, many tokens, one order a request.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Stack } from "../../ops/demo/stack.ts";
+import { mintToken } from "../../ops/load/tokens.ts";
+import { bodies } from "./orders.ts";
+import { usageByPart } from "./usage.ts";
+
+export interface HttpResult {
+  readonly connections: number;
+  readonly acceptedPerSecond: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly refused: number;
+  readonly lost: number;
+  /** µs of CPU per accepted order. */
+  readonly cpuMicros: Readonly<Record<string, number>>;
+}
+
+const TOKENS = 10_000;
+
+/** undefined: wrk is not installed. */
+export async function benchHttp(options: {
+  readonly stack: Stack;
+  readonly dir: string;
+  readonly connections: number;
+  readonly seconds: number;
+}): Promise<HttpResult | undefined> {
+  const { stack } = options;
+  const url = stack.gateways[0]?.url ?? "";
+  const wrk = Bun.which("wrk");
+  if (!wrk) return undefined;
+  const [tokensFile, bodiesFile] = [join(options.dir, "tokens"), join(options.dir, "bodies")];
+  const users = Array.from({ length: TOKENS }, (_, i) => `http-${i}`);
+  const lines = await Promise.all(users.map(async (user) => `${user} ${await mintToken(stack.issuer, user)}\n`));
+  writeFileSync(tokensFile, lines.join(""));
+  writeFileSync(bodiesFile, bodies(false).join("\n"));
+  const run = async (seconds: number): Promise<{ text: string; cpuMicros: number }> => {
+    const script = join(import.meta.dir, "wrk-orders.lua");
+    const flags = ["-t1", `-c${options.connections}`, `-d${seconds}s`, "--timeout", "20s", "-s", script];
+    const child = Bun.spawn([wrk, ...flags, url, "--", tokensFile, bodiesFile], { stdout: "pipe", stderr: "pipe" });
+    const text = await new Response(child.stdout).text();
+    await child.exited;
+    return { text, cpuMicros: Number(child.resourceUsage()?.cpuTime.total ?? 0) };
+  };
+  await run(WARM_UP_S); // each token is verified once
+  await Bun.sleep(DRAIN_MS);
+  const before = usageByPart(stack);
+  const { text, cpuMicros: load } = await run(options.seconds);
+  const after = usageByPart(stack);
+  const line = text.split("\n").find((l) => l.startsWith("{"));
+  if (!line) throw new Error(`wrk: ${text}`);
+  const { requests, seconds, p50, p99, not2xx, lost } = JSON.parse(line) as Record<string, number> & { requests: number; seconds: number };
+  const refused = not2xx ?? 0;
+  const accepted = requests - refused;
+  const cpuMicros: Record<string, number> = { wrk: load / accepted };
+  for (const [part, usage] of after) cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / accepted;
+  const { connections } = options;
+  return {
+    connections,
+    acceptedPerSecond: accepted / seconds,
+    seconds,
+    p50Ms: p50 ?? 0,
+    p99Ms: p99 ?? 0,
+    refused,
+    lost: lost ?? 0,
+    cpuMicros,
+  };
+}
+
+const WARM_UP_S = 5;
+/** For the warm-up's orders to be decided. */
+const DRAIN_MS = 2_000;

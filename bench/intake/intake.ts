@@ -1,0 +1,98 @@
+// sluice bench intake: the standard workload on everything real. An idle system first, then single orders over HTTP, then the flood over
+// WebSockets as a burst, and at last as fast as the ledger keeps up.
+import { cpus, totalmem } from "node:os";
+import { RedisStore } from "../../core/redis.ts";
+import { Stack } from "../../ops/demo/stack.ts";
+import { benchHttp, type HttpResult } from "./http.ts";
+import { benchIdle, type IdleResult } from "./idle.ts";
+import { benchSale } from "./orders.ts";
+import { settled } from "./settled.ts";
+import { benchFlood, type FloodResult } from "./websocket.ts";
+
+export const PARTS = ["idle", "http", "burst", "sustained", "reserved"] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface IntakeOptions {
+  readonly dir: string;
+  readonly parts: readonly Part[];
+  readonly workers: number;
+  readonly shards: number;
+  readonly burstSeconds: number;
+  readonly sustainedSeconds: number;
+  readonly say: (line: string) => void;
+}
+
+export interface IntakeResult {
+  readonly at: string;
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly memoryGb: number;
+    readonly bun: string;
+    readonly redis: string;
+  };
+  readonly workers: number;
+  readonly shards: number;
+  readonly idle?: IdleResult;
+  /** `missing`: wrk is not installed. */
+  readonly http?: HttpResult | "missing";
+  readonly burst?: FloodResult;
+  readonly sustained?: FloodResult;
+  /** Sustained, with every order reserved. */
+  readonly reserved?: FloodResult;
+}
+
+const SOCKETS = 16;
+const HTTP_CONNECTIONS = 256;
+const HTTP_SECONDS = 10;
+/** Orders on their way in the sustained run: a quarter of a second of the target, so that the ledger always has a full batch waiting. */
+const SUSTAINED_WINDOW = 30_000;
+
+export async function benchIntake(options: IntakeOptions): Promise<IntakeResult> {
+  const { dir, workers, say, parts } = options;
+  const stack = await Stack.start({ dir, workers, gateways: 1, say, env: { SLUICE_SHARDS: String(options.shards) } });
+  const redis = new RedisStore({ url: stack.redisUrl });
+  try {
+    await redis.client.connect();
+    await stack.createSale(benchSale(Date.now()));
+    const url = stack.gateways[0]?.url ?? "";
+    const result: { -readonly [K in keyof IntakeResult]: IntakeResult[K] } = {
+      ...(await circumstances(redis)),
+      workers,
+      shards: stack.shards,
+    };
+    const wanted = (part: Part) => parts.includes(part);
+    const second = (part: string) => (r: { accepted: number; decided: number; seconds: number }) =>
+      say(`  ${part}: ${r.seconds.toFixed(0)} s, accepted ${rate(r.accepted, r.seconds)}, decided ${rate(r.decided, r.seconds)}`);
+    if (wanted("idle")) result.idle = await benchIdle(url, stack.issuer);
+    if (wanted("http")) {
+      result.http = (await benchHttp({ stack, dir, connections: HTTP_CONNECTIONS, seconds: HTTP_SECONDS })) ?? "missing";
+      await settled(redis, stack.shards);
+    }
+    const flood = (part: Part, seconds: number, window: number) =>
+      benchFlood(stack, redis, { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" }, second(part));
+    if (wanted("burst")) result.burst = await flood("burst", options.burstSeconds, 0);
+    if (wanted("sustained")) result.sustained = await flood("sustained", options.sustainedSeconds, SUSTAINED_WINDOW);
+    if (wanted("reserved")) result.reserved = await flood("reserved", options.burstSeconds, SUSTAINED_WINDOW);
+    return result;
+  } finally {
+    await redis.close();
+    await stack.stop();
+  }
+}
+
+async function circumstances(redis: RedisStore): Promise<Pick<IntakeResult, "at" | "machine">> {
+  const info = await redis.run((client) => client.info("server"));
+  const machine = {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    bun: Bun.version,
+    redis: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
+  };
+  return { at: new Date().toISOString(), machine };
+}
+
+function rate(count: number, seconds: number): string {
+  return `${Math.round(count / seconds).toLocaleString("en")}/s`;
+}

@@ -1,0 +1,59 @@
+// The bench's figures as a page: what was asked for beside what was measured, and what each part spent.
+import type { IntakeResult } from "./intake.ts";
+import type { FloodResult } from "./websocket.ts";
+
+export function intakePage(result: IntakeResult): string {
+  const { machine, workers, shards, idle, http, burst, sustained, reserved } = result;
+  const lines = [
+    "# Intake",
+    "",
+    `${result.at}, ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GiB, Bun ${machine.bun}, Redis ${machine.redis}; one gateway, ${workers} worker(s),`,
+    `${shards} shards, SQLite ledger, private Redis and RabbitMQ and the load generator all on these cores. 20,000 users, 1–3 lines an order, one order`,
+    "a frame or request; a tenth of the orders reserved unless said otherwise. WebSocket orders come over service tokens that name the user.",
+    "",
+    "| what | asked for | measured |",
+    "|---|---|---|",
+  ];
+  const row = (what: string, wanted: string, measured: string) => lines.push(`| ${what} | ${wanted} | ${measured} |`);
+  if (burst)
+    row(`WebSocket burst, accepted, ${burst.seconds.toFixed(1)} s, ${burst.sockets} sockets`, "≥ 100,000/s for ≥ 5 s", accepted(burst));
+  if (sustained) row(`sustained into the ledger, ${sustained.seconds.toFixed(0)} s`, "≥ 60,000/s", `${n(sustained.decidedPerSecond)}/s`);
+  if (reserved) row(`the same, all reserved, ${reserved.seconds.toFixed(0)} s`, "", `${n(reserved.decidedPerSecond)}/s`);
+  if (http === "missing") row("single-order HTTP", "≥ 30,000/s, p99 < 30 ms", "not measured: wrk is not installed (apt install wrk)");
+  else if (http) {
+    const bad = http.refused + http.lost > 0 ? `, ${n(http.refused)} refused, ${n(http.lost)} lost` : "";
+    const measured = `${n(http.acceptedPerSecond)}/s, p50 ${ms(http.p50Ms)}, p99 ${ms(http.p99Ms)}${bad}`;
+    row(`single-order HTTP, wrk, ${http.connections} connections`, "≥ 30,000/s, p99 < 30 ms", measured);
+  }
+  if (idle) {
+    row("idle: 202 over HTTP, p99", "≤ 10 ms", `${ms(idle.http202.p99Ms)} (p50 ${ms(idle.http202.p50Ms)})`);
+    row("idle: decided and told, p99", "≤ 20 ms", `${ms(idle.decided.p99Ms)} (p50 ${ms(idle.decided.p50Ms)})`);
+  }
+  const spent = sustained ?? burst;
+  if (spent) {
+    row("Redis, CPU per order", "≤ 6 µs", `${spent.redisMicrosPerOrder.toFixed(1)} µs`);
+    row("Redis, bytes per order kept", "≤ 250", n(spent.redisBytesPerOrder));
+  }
+  if (http && http !== "missing") lines.push("", `**http**: ${perOrder(http.cpuMicros)}.`);
+  for (const [name, flood] of Object.entries({ burst, sustained, reserved })) if (flood) lines.push("", ...spending(name, flood));
+  return `${lines.join("\n")}\n`;
+}
+
+function accepted(flood: FloodResult): string {
+  const refused = Object.entries(flood.refused).map(([code, count]) => `, ${n(count)} ${code}`);
+  return `${n(flood.acceptedPerSecond)}/s, last answer after ${flood.answeredAfterS.toFixed(1)} s${refused.join("")}`;
+}
+
+function spending(name: string, { cpuMicros, memoryMb, accepted: orders }: FloodResult): string[] {
+  const memory = Object.entries(memoryMb).map(([part, samples]) => `- ${part}: ${samples.join(", ")}`);
+  return [`**${name}**, ${n(orders)} orders: ${perOrder(cpuMicros)}. Resident MB over the run:`, "", ...memory];
+}
+
+function perOrder(cpuMicros: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(1)}`);
+  const total = Object.values(cpuMicros).reduce((sum, micros) => sum + micros, 0);
+  return `µs of CPU per order ${parts.join(", ")}; ${total.toFixed(1)} in all`;
+}
+
+const n = (value: number): string => Math.round(value).toLocaleString("en");
+const ms = (value: number): string => `${value.toFixed(1)} ms`;

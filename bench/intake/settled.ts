@@ -1,0 +1,18 @@
+import { outboxKey } from "../../core/keys.ts";
+import type { RedisStore } from "../../core/redis.ts";
+
+const TIMEOUT_S = 300;
+const LOOK_MS = 100;
+/** Looks in a row: between two batches an outbox may be empty for a moment. */
+const STILL_LOOKS = 10;
+
+/** Settles once outboxes stay empty: what was accepted has been recorded. */
+export async function settled(redis: RedisStore, shards: number): Promise<void> {
+  let still = 0;
+  for (const end = performance.now() + TIMEOUT_S * 1_000; performance.now() < end; await Bun.sleep(LOOK_MS)) {
+    const lengths = await Promise.all(Array.from({ length: shards }, (_, shard) => redis.run((client) => client.xlen(outboxKey(shard)))));
+    still = lengths.every((length) => length === 0) ? still + 1 : 0;
+    if (still === STILL_LOOKS) return;
+  }
+  throw new Error(`not everything was recorded within ${TIMEOUT_S} s`);
+}

@@ -1,0 +1,94 @@
+// The WebSocket flood against a running stack: what was accepted and decided a second, and what each part spent on an order.
+import { join } from "node:path";
+import type { RedisStore } from "../../core/redis.ts";
+import type { Stack } from "../../ops/demo/stack.ts";
+import { mintToken } from "../../ops/load/tokens.ts";
+import type { FloodOptions, FloodReport } from "./flood.ts";
+import { settled } from "./settled.ts";
+import { usageByPart } from "./usage.ts";
+
+export interface FloodResult {
+  readonly sockets: number;
+  readonly seconds: number;
+  readonly sent: number;
+  readonly accepted: number;
+  readonly refused: Readonly<Record<string, number>>;
+  /** While orders were being sent. */
+  readonly acceptedPerSecond: number;
+  readonly decidedPerSecond: number;
+  /** Until the last answer, and until the last outcome. */
+  readonly answeredAfterS: number;
+  /** µs of CPU per accepted order. */
+  readonly cpuMicros: Readonly<Record<string, number>>;
+  readonly redisMicrosPerOrder: number;
+  readonly redisBytesPerOrder: number;
+  /** Resident MB over time, by part. */
+  readonly memoryMb: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Samples of memory over a run. */
+const MEMORY_SAMPLES = 12;
+
+export async function benchFlood(
+  stack: Stack,
+  redis: RedisStore,
+  options: Omit<FloodOptions, "url" | "token">,
+  onSecond: (report: FloodReport) => void,
+): Promise<FloodResult> {
+  const url = stack.gateways[0]?.url ?? "";
+  const token = await mintToken(stack.issuer, "flood", "service");
+  const before = usageByPart(stack);
+  const redisBefore = await redisUsage(redis);
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "flood.ts"), JSON.stringify({ ...options, url, token })], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const memoryMb: Record<string, number[]> = {};
+  const every = Math.max(1, Math.floor(options.seconds / MEMORY_SAMPLES));
+  let last: FloodReport | undefined;
+  let whileSending: FloodReport | undefined;
+  for await (const line of linesOf(child.stdout)) {
+    last = JSON.parse(line) as FloodReport;
+    if (last.end) break;
+    whileSending = last;
+    onSecond(last);
+    if (Math.round(last.seconds) % every === 0) {
+      for (const [part, { rssBytes }] of usageByPart(stack)) memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
+    }
+  }
+  if (!last?.end || !whileSending) throw new Error("the flood ended before its time");
+  await settled(redis, stack.shards);
+  const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.accepted };
+  for (const [part, usage] of usageByPart(stack)) cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / last.accepted;
+  const redisAfter = await redisUsage(redis);
+  return {
+    sockets: options.sockets,
+    seconds: whileSending.seconds,
+    sent: last.sent,
+    accepted: last.accepted,
+    refused: last.refused,
+    acceptedPerSecond: whileSending.accepted / whileSending.seconds,
+    decidedPerSecond: whileSending.decided / whileSending.seconds,
+    answeredAfterS: last.seconds,
+    cpuMicros,
+    redisMicrosPerOrder: (redisAfter.cpuMicros - redisBefore.cpuMicros) / last.accepted,
+    redisBytesPerOrder: (redisAfter.bytes - redisBefore.bytes) / last.accepted,
+    memoryMb,
+  };
+}
+
+async function redisUsage(redis: RedisStore): Promise<{ cpuMicros: number; bytes: number }> {
+  const info = await redis.run((client) => client.info());
+  const value = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(info)?.[1]);
+  return { cpuMicros: (value("used_cpu_user_main_thread") + value("used_cpu_sys_main_thread")) * 1e6, bytes: value("used_memory") };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream as unknown as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

@@ -1,0 +1,58 @@
+// sluice bench intake: measures, and writes bench/results/intake.json and .md.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { benchIntake, PARTS, type Part } from "../../bench/intake/intake.ts";
+import { intakePage } from "../../bench/intake/report.ts";
+import { DEFAULT_SHARDS } from "../../core/shard.ts";
+import { makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
+
+const RESULTS = join(import.meta.dir, "..", "..", "bench", "results");
+
+interface Options {
+  readonly parts: string;
+  readonly workers: string;
+  readonly shards: string;
+  readonly burst: string;
+  readonly sustained: string;
+  readonly json: boolean;
+  readonly save: boolean;
+}
+
+export function register(program: Command): void {
+  const bench = program.command("bench").description("measure this machine with the standard workload");
+  bench
+    .command("intake")
+    .description("orders from the edge to the ledger: burst, sustained, single HTTP, idle")
+    .option("--parts <list>", `any of ${PARTS.join(",")}`, PARTS.join(","))
+    .option("--workers <n>", "worker processes", "1")
+    .option("--shards <n>", "shards", String(DEFAULT_SHARDS))
+    .option("--burst <seconds>", "length of the burst", "6")
+    .option("--sustained <seconds>", "length of the sustained run", "60")
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(intake);
+}
+
+async function intake(options: Options): Promise<void> {
+  const parts = options.parts.split(",") as Part[];
+  const stranger = parts.find((part) => !PARTS.includes(part));
+  if (stranger) throw new Error(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
+  await sweepFolders();
+  const dir = makeFolder();
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const numbers = { workers: Number(options.workers), shards: Number(options.shards) };
+  const seconds = { burstSeconds: Number(options.burst), sustainedSeconds: Number(options.sustained) };
+  try {
+    const result = await benchIntake({ dir, parts, ...numbers, ...seconds, say });
+    const page = intakePage(result);
+    if (options.save) {
+      mkdirSync(RESULTS, { recursive: true });
+      writeFileSync(join(RESULTS, "intake.json"), `${JSON.stringify(result, null, 2)}\n`);
+      writeFileSync(join(RESULTS, "intake.md"), page);
+    }
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
+  } finally {
+    removeFolder(dir);
+  }
+}
