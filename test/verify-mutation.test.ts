@@ -54,6 +54,8 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
     SLUICE_SHARDS: String(SHARDS),
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_LEASE_TTL: "1s",
+    // Lost orders leave gaps in the numbers; nothing else does.
+    SLUICE_GAP_TIMEOUT: "2s",
     SLUICE_TEST_PATCH: patch,
   };
   const settings = readSettings(env);

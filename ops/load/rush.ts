@@ -17,9 +17,9 @@ export interface RushOptions {
 
 /** WebSockets per gateway, and HTTP requests under way per gateway. */
 const SOCKETS = 3;
-const HTTP_CONCURRENCY = 32;
+const HTTP_CONCURRENCY = 48;
 /** One user in so many comes by HTTP. */
-const HTTP_ONE_IN = 5;
+const HTTP_ONE_IN = 10;
 
 export interface Rush {
   /** Settles when every step has its answer. */

@@ -48,7 +48,10 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
     cwd: dir,
     logFile: join(dir, "out.log"),
   });
-  await untilListening(port, START_TIMEOUT_MS, child.exited).catch((error: Error) => {
+  await untilListening(port, START_TIMEOUT_MS, child.exited).catch(async (error: Error) => {
+    await child.kill();
+    const left = existsSync("/proc") ? epmdPid(epmdPort as number) : undefined;
+    if (left) endQuietly(left);
     throw new Error(
       `RabbitMQ has not started: ${error.message}; its last words in ${join(dir, "out.log")}: ${lastWords(join(dir, "out.log"))}`,
     );
