@@ -10,6 +10,7 @@ import type { RecordResult } from "../ledger/contract.ts";
 import { settlePast } from "./past.ts";
 import { decideAlone } from "./poison.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Deciding, Work } from "./work.ts";
 
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
 const MAX_BATCH_BYTES = 128 * 1024;
@@ -18,16 +19,6 @@ const MAX_BATCH_MESSAGES = 64;
 const MAX_UNRECORDED = 4;
 /** A message that has come this often before is decided order by order: one of them may be what breaks the batch. */
 const POISON_DELIVERIES = 2;
-
-export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
-
-/** A message in hand. `region` is where it came from; outcomes go back that way. */
-export interface Work extends ShardMessage {
-  readonly region: string;
-  /** How often it had been delivered before. */
-  readonly deliveries: number;
-  readonly done: (disposition: Disposition) => void;
-}
 
 /** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
@@ -45,7 +36,7 @@ export interface DeciderOptions {
   readonly onStop: (reason: StopReason, detail: string) => void;
 }
 
-export class Decider {
+export class Decider implements Deciding {
   private queue: Work[] = [];
   private deciding = false;
   private stopped = false;
@@ -54,7 +45,7 @@ export class Decider {
   private tail: Promise<boolean> = Promise.resolve(true);
   private wake: (() => void) | undefined;
 
-  constructor(readonly options: DeciderOptions) {}
+  constructor(private readonly options: DeciderOptions) {}
 
   accept(work: Work): void {
     if (this.stopped) return;
@@ -91,7 +82,14 @@ export class Decider {
     return reply;
   }
 
-  /** Everything decided so far is in the ledger. */
+  lookUp(user: string, id: string): Promise<string | undefined> {
+    return this.options.lookUp(user, id);
+  }
+
+  tell(work: Work, outcomes: string): void {
+    this.options.tell(work, outcomes);
+  }
+
   recorded(): Promise<boolean> {
     return this.tail;
   }

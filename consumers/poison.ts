@@ -2,14 +2,14 @@
 // `rejected` (the ledger sends a copy to orders.dead); the others go on. What has no order in it goes to orders.dead as it is.
 import { NAME_PATTERN, type OrderRow } from "../core/domain/order.ts";
 import { BadRow, StoreUnavailable } from "../core/redis.ts";
-import type { Decider, Work } from "./decider.ts";
 import { settlePastRow } from "./past.ts";
 import { ORDER_ACCEPTED_AT, ORDER_FINGERPRINT, ORDER_ID, ORDER_SALE, ORDER_SEQ, ORDER_USER } from "./row.ts";
+import type { Deciding, Work } from "./work.ts";
 
 /** Of a row that makes no sense, this much is kept in the rejected order's record. */
 const KEPT_TEXT = 1_024;
 
-export async function decideAlone(decider: Decider, work: Work): Promise<void> {
+export async function decideAlone(decider: Deciding, work: Work): Promise<void> {
   const rows = parseRows(work.body);
   const words: string[] = [];
   let lost = 0;
@@ -23,11 +23,11 @@ export async function decideAlone(decider: Decider, work: Work): Promise<void> {
   if (rows === undefined) work.done({ kind: "dead", reason: "not a JSON array of orders" });
   else if (lost > 0) work.done({ kind: "dead", reason: `${lost} of ${rows.length} rows name no order` });
   else work.done("ack");
-  if (words.length > 0) decider.options.tell(work, words.join(","));
+  if (words.length > 0) decider.tell(work, words.join(","));
 }
 
 /** The row's outcome; '' when it names no order that could be rejected; undefined when the decider has stopped. */
-async function decideRow(decider: Decider, work: Work, row: unknown): Promise<string | undefined> {
+async function decideRow(decider: Deciding, work: Work, row: unknown): Promise<string | undefined> {
   const { gateway, batch } = work;
   try {
     const decision = await decider.decideOnce([{ gateway, batch, body: JSON.stringify([row]) }]);

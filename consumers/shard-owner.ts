@@ -12,10 +12,11 @@ import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
-import { Decider, type StopReason, type Work } from "./decider.ts";
+import { Decider, type StopReason } from "./decider.ts";
 import { GapClock } from "./gap-clock.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
+import type { Work } from "./work.ts";
 
 /** Messages a shard may hold per region: a few batches ahead of the one being decided; with it the worker's memory is bounded. */
 const PREFETCH = 16;

@@ -1,7 +1,7 @@
 // sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was decided in time.
 import { type Command, InvalidArgumentError } from "commander";
 import { runDemo } from "../demo/demo.ts";
-import { makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
+import { endFolder, makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
 import { Progress } from "../demo/progress.ts";
 import { demoJson, demoLines } from "../demo/report.ts";
 import type { Stack } from "../demo/stack.ts";
@@ -39,8 +39,9 @@ async function run({ orders, seed, json, keep }: Options): Promise<void> {
   let stack: Stack | undefined;
   const interrupted = async () => {
     progress.done();
+    out.write("  stopping\n");
     await stack?.stop();
-    removeFolder(dir);
+    await endFolder(dir);
     process.exit(EXIT_INTERRUPTED);
   };
   process.once("SIGINT", interrupted);

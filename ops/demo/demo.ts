@@ -17,7 +17,7 @@ export interface DemoOptions {
   readonly dir: string;
   readonly progress: Progress;
   readonly env?: Readonly<Record<string, string>>;
-  /** Hears of the stack as soon as it runs, so that it can be stopped from outside. */
+  /** As in StackOptions. */
   readonly onStack?: (stack: Stack) => void;
 }
 
@@ -38,8 +38,8 @@ const DRAIN_TIMEOUT_MS = 120_000;
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { dir, progress } = options;
   progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers");
-  const stack = await Stack.start({ dir, env: options.env, say: (line) => progress.say(`  ${line}`) });
-  options.onStack?.(stack);
+  const { env, onStack } = options;
+  const stack = await Stack.start({ dir, env, onStack, say: (line) => progress.say(`  ${line}`) });
   try {
     const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
     await stack.createSale(plan.sale);

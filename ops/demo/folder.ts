@@ -19,15 +19,26 @@ export function removeFolder(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
+/** Ends what still runs of a demo, and removes its folder. */
+export async function endFolder(dir: string): Promise<void> {
+  await endRecorded(dir);
+  removeFolder(dir);
+}
+
 /** Ends what demos left running whose own process is gone, and removes their folders. */
 export async function sweepFolders(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const dir = join(tmpdir(), name);
     if (!existsSync(join(dir, "owner")) || ownerLives(dir)) continue;
-    const ended = await Promise.all(RECORD_DIRS.map((records) => endLeftovers(join(dir, records))));
-    if (ended.flat().length > 0) removeFolder(dir);
+    if ((await endRecorded(dir)) > 0) removeFolder(dir);
   }
+}
+
+/** Returns how many processes were ended. */
+async function endRecorded(dir: string): Promise<number> {
+  const ended = await Promise.all(RECORD_DIRS.map((records) => endLeftovers(join(dir, records))));
+  return ended.flat().length;
 }
 
 function ownerLives(dir: string): boolean {

@@ -16,6 +16,8 @@ export interface StackOptions {
   /** More or other settings of gateways and workers. */
   readonly env?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
+  /** Hears of the stack before its roles start, so that it can be stopped from outside at any moment. */
+  readonly onStack?: (stack: Stack) => void;
 }
 
 const SALE_TIMEOUT_MS = 30_000;
@@ -34,13 +36,14 @@ export class Stack {
     readonly shards: number,
   ) {}
 
-  static async start({ dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined }: StackOptions): Promise<Stack> {
+  static async start({ dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined, onStack }: StackOptions): Promise<Stack> {
     const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
     const all = { ...services.env, ...env, SLUICE_JWT_ALGORITHM: "HS256", SLUICE_JWT_ISSUER: "sluice", SLUICE_JWT_AUDIENCE: "sluice" };
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
     const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
     const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
+    onStack?.(stack);
     try {
       for (let i = 0; i < workers; i++) stack.startWorker();
       await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { testDir } from "../../test/services.ts";
+import { freshDatabase, testDir } from "../../test/services.ts";
 import type { Invariant } from "./findings.ts";
 import { body, row, skipRow, World } from "./world.ts";
 
@@ -9,8 +9,8 @@ afterAll(async () => {
   for (const world of worlds) await world.close();
 });
 
-async function emptyWorld(): Promise<World> {
-  const world = await World.make(dir);
+async function emptyWorld(url?: string): Promise<World> {
+  const world = await World.make(dir, url);
   worlds.push(world);
   return world;
 }
@@ -25,8 +25,8 @@ interface Story {
 }
 
 /** Ann sends twice and once altered; Ben sends 2 before 1, gives 3 up and sends 4; Cid is refused. */
-async function trueStory(): Promise<Story> {
-  const world = await emptyWorld();
+async function trueStory(url?: string): Promise<Story> {
+  const world = await emptyWorld(url);
   const [ann, second, one, two, four, cid] = Array.from({ length: 6 }, () => world.id()) as [
     string,
     string,
@@ -72,6 +72,14 @@ test("a true story passes, with its counts", async () => {
   });
   expect(verdict.counts.states).toEqual({ reserved: 4, over_limit: 1 });
 });
+
+test("a ledger on Postgres is read alike", async () => {
+  const { world } = await trueStory(await freshDatabase());
+  expect(await world.verify()).toMatchObject({ result: "pass", counts: { ledgered: 5, sold: 6, violations: 0 } });
+  await world.sql("DELETE FROM orders WHERE usr = 'ann'", "DELETE FROM events WHERE event = 'conflict'");
+  const whats = (await world.verify()).violations.map((v) => v.what);
+  expect(whats).toEqual(["an order of the journal has no record", "an altered resend left no conflict on record", expect.any(String)]);
+}, 30_000);
 
 test("many slices say what one says", async () => {
   const { world } = await trueStory();

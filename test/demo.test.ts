@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { testDir } from "./services.ts";
+
+const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
+const TIMEOUT_MS = 120_000;
+
+/** The demo as a person runs it; its folder is made under a folder of this test. */
+function startDemo(tmp: string, ...args: string[]) {
+  return Bun.spawn([process.execPath, CLI, "demo", ...args], { env: { ...process.env, TMPDIR: tmp }, stdout: "pipe", stderr: "pipe" });
+}
+
+/** Processes that have the folder on their command line or as their working folder's setting. */
+function processesIn(dir: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return (
+        /^\d+$/.test(pid) &&
+        (readFileSync(`/proc/${pid}/environ`, "utf8") + readFileSync(`/proc/${pid}/cmdline`, "utf8")).includes(`${dir}/sluice-demo-`)
+      );
+    } catch {
+      return false; // ended meanwhile
+    }
+  });
+}
+
+test(
+  "the demo ends without a violation, says so in one JSON object, and leaves nothing behind",
+  async () => {
+    const tmp = testDir("demo");
+    const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--json");
+    const [out, report, code] = await Promise.all([new Response(demo.stdout).text(), new Response(demo.stderr).text(), demo.exited]);
+    expect({ code, report }).toMatchObject({ code: 0 });
+    const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number>;
+    expect(Object.keys(figures).join()).toBe("orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds");
+    expect(figures).toMatchObject({ orders: 3000, accepted: 3000, decided: 3000, ledgered: 3000, violations: 0 });
+    expect(figures.duplicates).toBeGreaterThan(100);
+    expect(report).toContain("killed (SIGKILL) half-way");
+    expect(readdirSync(tmp)).toEqual([]);
+    expect(processesIn(tmp)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a demo that is interrupted ends what it started and removes its folder",
+  async () => {
+    const tmp = testDir("demo");
+    const demo = startDemo(tmp, "--orders", "200000");
+    let text = "";
+    for await (const bytes of demo.stdout as unknown as AsyncIterable<Uint8Array>) {
+      text += new TextDecoder().decode(bytes);
+      if (text.includes("answered")) break; // the rush is on
+    }
+    demo.kill("SIGINT");
+    expect(await demo.exited).toBe(130);
+    expect(readdirSync(tmp)).toEqual([]);
+    expect(processesIn(tmp)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
