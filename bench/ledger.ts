@@ -81,7 +81,7 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.push(orderRowText(order, "0123456789abcdef", Date.now()));
+    rows.push(orderRowText(order, Date.now()));
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = { gateway: "bench", batch: String(n), body: `[${rows.join(",")}]`, outcomes: words.join(",") };

@@ -1,6 +1,6 @@
 // The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next batch. No promise, no copy and no log
 // line per order.
-import { fingerprintOf, orderRowText, skipRowText } from "../core/domain/order.ts";
+import { orderRowText, skipRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/shard.ts";
 import type { Principal } from "./auth.ts";
 import type { Recipient } from "./batch.ts";
@@ -32,7 +32,7 @@ export class Intake {
     const nowMs = this.options.clock();
     const order = checkOrder(value, principal, headerId, this.options.catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
-    return this.take(orderRowText(order, fingerprintOf(order), nowMs), principal, order.user, order.id, recipient, ref);
+    return this.take(orderRowText(order, nowMs), principal, order.user, order.id, recipient, ref);
   }
 
   /** Sends a skip on its way, likewise. */

@@ -28,7 +28,7 @@ const nextId = () => Bun.randomUUIDv7("hex", 1_790_000_000_000 + serial++);
 
 function rowText(user: string, qty: number, id = nextId()): string {
   const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }], payment: "", metadata: "", maxTotal: 0 };
-  return orderRowText(order, "f".repeat(16), 1);
+  return orderRowText(order, 1);
 }
 
 /** The entry after (prev, n − 1), with one message of the given rows and outcomes. */

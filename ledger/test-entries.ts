@@ -18,7 +18,7 @@ export function userOf(shard: number): string {
 
 export function rowText(user: string, id: string, qty: number): string {
   const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }], payment: "", metadata: "", maxTotal: 0 };
-  return orderRowText(order, "f".repeat(16), 1);
+  return orderRowText(order, 1);
 }
 
 /** Entry n of a shard, with one message. Its id says its place, so that the one before it can be named. */

@@ -2,7 +2,7 @@
 
 import { ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
 import type { RegionLink } from "../consumers/relay.ts";
-import { fingerprintOf, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
+import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { RedisStore } from "../core/redis.ts";
 import { readSettings, type Settings } from "../core/settings.ts";
@@ -163,7 +163,7 @@ export function makeOrder(user: string, lines: Record<string, number>, more: Par
     maxTotal: 0,
     ...more,
   };
-  return { order, row: orderRowText(order, fingerprintOf(order), Date.now()) };
+  return { order, row: orderRowText(order, Date.now()) };
 }
 
 export const makeSkip = (user: string, seq: number): string => skipRowText({ user, saleId: "s1", seq }, Date.now());

@@ -67,26 +67,29 @@ export const MAX_MONEY_MINOR = 99_999_999_999_999;
 /** Users, sales and skus: what needs no escaping in JSON, in a Redis key or in a routing key. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
-/** The row as JSON text. Names and ids are free of anything to escape; the opaque strings are escaped. */
-export function orderRowText(order: Order, fingerprint: string, acceptedAtMs: number): string {
+/**
+ * The row as JSON text. Its fingerprint is XXH64, 16 hex digits, over all the client chose: what makes two sends of one id the same order. It tells
+ * a user's own resend from a changed one, and is no defence against that user, who can only confuse himself. Names and ids are free of anything to escape; the opaque
+ * strings are escaped.
+ */
+export function orderRowText(order: Order, acceptedAtMs: number): string {
+  const tail = tailText(order);
+  return `["o","${order.user}","${order.id}","${hash(tail)}",${acceptedAtMs},${tail}`;
+}
+
+/** The row from the sale on: what the client chose besides its name and the order's id. */
+function tailText(order: Order): string {
   let lines = "";
   for (const line of order.lines) lines += `${lines === "" ? "" : ","}"${line.sku}",${line.qty}`;
   const payment = order.payment === "" ? '""' : JSON.stringify(order.payment);
   const metadata = order.metadata === "" ? '""' : JSON.stringify(order.metadata);
-  return `["o","${order.user}","${order.id}","${fingerprint}",${acceptedAtMs},"${order.saleId}",${order.seq},"${order.currency}",[${lines}],${payment},${metadata},${order.maxTotal}]`;
+  return `"${order.saleId}",${order.seq},"${order.currency}",[${lines}],${payment},${metadata},${order.maxTotal}]`;
+}
+
+function hash(text: string): string {
+  return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
 }
 
 export function skipRowText(skip: Skip, acceptedAtMs: number): string {
   return `["s","${skip.user}","","",${acceptedAtMs},"${skip.saleId}",${skip.seq}]`;
-}
-
-/**
- * What makes two sends of one id the same order: 16 hex digits of XXH64 over every field the client chose.
- * It tells a user's own resend from a changed one; it is no defence against that user, who can only confuse himself.
- */
-export function fingerprintOf(order: Order): string {
-  let text = `${order.saleId}|${order.seq}|${order.currency}|${order.maxTotal}`;
-  for (const line of order.lines) text += `|${line.sku}*${line.qty}`;
-  text += `\n${order.payment}\n${order.metadata}`;
-  return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
 }
