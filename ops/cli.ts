@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   id: () => import("./commands/token.ts"),
   verify: () => import("./commands/verify.ts"),
   demo: () => import("./commands/demo.ts"),
+  bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
