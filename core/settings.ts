@@ -126,6 +126,12 @@ const SETTINGS = {
     read: duration(660_000, 86_400_000),
   },
   leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
+  workerNice: {
+    variable: "SLUICE_WORKER_NICE",
+    says: "how far a worker steps back for the gateways of its machine (0 to 19)",
+    fallback: 5,
+    read: whole(0, 19),
+  },
   confirmTimeoutMs: {
     variable: "SLUICE_CONFIRM_TIMEOUT",
     says: "wait for a confirm before it counts as unknown",

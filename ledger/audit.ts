@@ -180,6 +180,10 @@ export class LedgerAudit {
     }));
   }
 
+  async orderCount(): Promise<number> {
+    return Number((await this.db.run("SELECT COUNT(*) AS orders FROM orders"))[0]?.orders);
+  }
+
   async followUpsOpen(): Promise<number> {
     return Number((await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open);
   }

@@ -73,7 +73,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
   const history = new HistoryWriter(historyPath);
   const targets = gateways.map(({ url = "", region = "" }) => ({ url, region }));
   const issuer = { secret: SECRET, issuer: settings.jwtIssuer, audience: settings.jwtAudience };
-  const tally = { sent: 0, settled: 0, total: plan.steps.length, answers: new Map<string, number>() };
+  const tally = { sent: 0, settled: 0, accepted: 0, total: plan.steps.length, answers: new Map<string, number>() };
   const rush = await startRush({ plan, targets, issuer, history, tally });
   await rush.answered;
   if (mutant) {
@@ -85,7 +85,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
   }
   const views = await openViews(settings);
   cleanUps.push(() => views.close());
-  await drain(settings.ledgerUrl, views, TIMEOUT_MS / 2);
+  await drain(settings.ledgerUrl, views, tally.accepted, TIMEOUT_MS / 2);
   rush.close();
   await history.close();
   return verify({ ledgerUrl: settings.ledgerUrl, history: [historyPath], ...views });

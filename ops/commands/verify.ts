@@ -24,7 +24,7 @@ export function register(program: Command): void {
     .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
     .option("--history <file>", "what the clients sent and were told (JSON lines); may be repeated", collect, [])
     .option("--partial", "there were other clients than those of the history", false)
-    .option("--wait <seconds>", "how long to wait for the system to come to rest", "10")
+    .option("--wait <seconds>", "how long to wait for the system to come to rest", "20")
     .option("--json", "print one JSON object", false)
     .action(async (options: Options) => {
       process.exitCode = EXIT_CODES[await run(options)];
@@ -40,7 +40,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
     while (true) {
       const { history, partial } = options;
       const verdict = await verify({ ledgerUrl: settings.ledgerUrl, history, partial, ...views });
-      if (verdict.result === "inconclusive" && performance.now() < end) {
+      if ((verdict.result === "inconclusive" || verdict.missing > 0) && performance.now() < end) {
         await Bun.sleep(LOOK_AGAIN_MS);
         continue;
       }

@@ -58,7 +58,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: Plan, views: Views): Promise<DemoResult> {
   const historyPath = join(dir, "history.jsonl");
   const history = new HistoryWriter(historyPath);
-  const tally: Tally = { sent: 0, settled: 0, total: plan.steps.length, answers: new Map() };
+  const tally: Tally = { sent: 0, settled: 0, accepted: 0, total: plan.steps.length, answers: new Map() };
   const rush = await startRush({ plan, targets: stack.gateways, issuer: stack.issuer, history, tally });
   const startedAtMs = performance.timeOrigin + performance.now();
   progress.follow(() => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`);
@@ -72,7 +72,7 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   const answeredAtMs = performance.timeOrigin + performance.now();
   const name = await killed;
   progress.follow(() => "  waiting until everything is decided and recorded");
-  const restedAtMs = await drain(stack.ledgerUrl, views, DRAIN_TIMEOUT_MS);
+  const restedAtMs = await drain(stack.ledgerUrl, views, tally.accepted, DRAIN_TIMEOUT_MS);
   rush.close();
   await history.close();
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");

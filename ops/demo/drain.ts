@@ -6,11 +6,19 @@ import { Findings } from "../verify/findings.ts";
 import type { Views } from "../verify/views.ts";
 
 const LOOK_MS = 100;
-/** Looks in a row that must find the same: a message may be in a worker's hands between two of them. */
+/** Looks in a row that must find the same. */
 const STILL_LOOKS = 3;
+/**
+ * Queues tell what is ready, not what is in a consumer's hands; those of a killed worker come back only when the broker misses its heartbeat
+ * and another worker has its lease. So orders that are nowhere are waited for this long before they count as lost.
+ */
+const MISSING_GRACE_MS = 20_000;
 
-/** Returns when the system came to rest (Unix ms), or undefined if it did not within `timeoutMs`. */
-export async function drain(ledgerUrl: string, views: Views, timeoutMs: number): Promise<number | undefined> {
+/**
+ * Returns when the system came to rest (Unix ms) with at least `orders` in the ledger, or without them once it has been still for long; undefined
+ * if it did not within `timeoutMs`.
+ */
+export async function drain(ledgerUrl: string, views: Views, orders: number, timeoutMs: number): Promise<number | undefined> {
   const audit = await LedgerAudit.open(ledgerUrl);
   try {
     let last = -1;
@@ -22,7 +30,9 @@ export async function drain(ledgerUrl: string, views: Views, timeoutMs: number):
       if (entries === undefined || entries !== last) {
         still = 0;
         restedAtMs = lookedAtMs;
-      } else if (++still === STILL_LOOKS) return restedAtMs;
+      } else if (++still >= STILL_LOOKS) {
+        if ((await audit.orderCount()) >= orders || still * LOOK_MS >= MISSING_GRACE_MS) return restedAtMs;
+      }
       last = entries ?? -1;
     }
     return undefined;

@@ -42,10 +42,18 @@ async function endRecorded(dir: string): Promise<number> {
 }
 
 function ownerLives(dir: string): boolean {
+  let owner: string[];
   try {
-    const [pid = "", started = ""] = readFileSync(join(dir, "owner"), "utf8").split(" ");
-    return started !== "" && startTime(Number(pid)) === started;
+    owner = readFileSync(join(dir, "owner"), "utf8").split(" ");
   } catch {
     return true; // another user's
   }
+  const [pid = "", started = ""] = owner;
+  return started !== "" && startTime(Number(pid)) === started && !isZombie(pid);
+}
+
+/** Dead, but nobody has asked how it ended: common in containers, where process 1 does not reap. */
+function isZombie(pid: string): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat[stat.lastIndexOf(")") + 2] === "Z";
 }

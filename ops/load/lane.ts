@@ -12,6 +12,8 @@ export interface Tally {
   /** Sendings begun, those answered for good, and all steps there are. */
   sent: number;
   settled: number;
+  /** Distinct orders answered 202. */
+  accepted: number;
   readonly total: number;
   /** Answers by kind: `202`, `422 unknown_item`, `lost`. */
   readonly answers: Map<string, number>;
@@ -70,6 +72,10 @@ export class Errand {
     if (step.kind === "order") {
       options.history.order({ ...call, user: step.order.user, id: step.order.id, send: this.send }, step.bodyText);
     } else options.history.skip({ ...call, user: step.user, saleId: options.saleId, seq: step.seq });
+    if (result === "ok" && step.kind === "order" && !step.order.accepted) {
+      step.order.accepted = true;
+      options.tally.accepted++;
+    }
     const { answers } = options.tally;
     const kind = answer.code === "" ? String(answer.status) : `${answer.status} ${answer.code}`;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);

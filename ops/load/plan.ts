@@ -8,8 +8,9 @@ import { prng, uuidV7 } from "./prng.ts";
 export interface PlannedOrder {
   readonly user: string;
   readonly id: string;
-  /** Sendings so far, whoever sent them. */
+  /** Sendings so far, whoever sent them, and whether one was answered 202. */
   sendings: number;
+  accepted: boolean;
 }
 
 export type Step =
@@ -71,7 +72,7 @@ export function makePlan(options: PlanOptions): Plan {
     if (seq > 0 && random() < SKIP_SHARE) steps.push({ kind: "skip", user, seq, away: false });
     else {
       const body = drawBody(saleId, seq, demand, random);
-      const order = { user, id: uuidV7(options.nowMs + made / 100, random), sendings: 0 };
+      const order = { user, id: uuidV7(options.nowMs + made / 100, random), sendings: 0, accepted: false };
       const first: Step = { kind: "order", order, copy: "first", bodyText: JSON.stringify(body), away: false };
       steps.push(first);
       for (const copy of drawCopies(first, body, random)) copies.add(steps.length + Math.floor(random() * COPY_DISTANCE), copy);

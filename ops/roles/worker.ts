@@ -1,3 +1,4 @@
+import { getPriority, setPriority } from "node:os";
 import { Worker } from "../../consumers/worker.ts";
 import { SharedClock } from "../../core/clock.ts";
 import type { Settings } from "../../core/settings.ts";
@@ -12,6 +13,7 @@ export interface RunningRole {
 
 export async function startWorker(settings: Settings, id: string, log: Log): Promise<RunningRole & { worker: Worker }> {
   requireStores(settings);
+  stepBack(settings.workerNice);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(settings.ledgerUrl);
   const redis = await openRedis(settings, log);
@@ -39,4 +41,16 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
       return stopped;
     },
   };
+}
+
+/**
+ * On a machine they share, taking orders in goes before deciding them: an accepted order waits safely, and a worker that comes later
+ * decides more orders a call. Before any thread is made, so that the ledger's steps back as well.
+ */
+function stepBack(nice: number): void {
+  try {
+    if (nice > 0 && getPriority() < nice) setPriority(nice);
+  } catch {
+    // Not every system lets a process say so; it only costs speed.
+  }
 }

@@ -50,6 +50,8 @@ export interface Verdict {
   readonly result: "pass" | "violations" | "inconclusive";
   readonly violations: readonly Violation[];
   readonly undrained: readonly string[];
+  /** Accepted orders that are not in the ledger: lost, or in a consumer's hands, which no queue tells. Looking again later tells which. */
+  readonly missing: number;
   readonly counts: Counts;
 }
 
@@ -222,6 +224,7 @@ function verdictOf(
     result: count > 0 ? "violations" : findings.undrained.length > 0 ? "inconclusive" : "pass",
     violations,
     undrained: findings.undrained,
+    missing: pass.counts.missing,
     counts: {
       ...{ orders, accepted, decided, ledgered },
       duplicates: sendings - orders,
