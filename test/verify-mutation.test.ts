@@ -85,7 +85,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
   }
   const views = await openViews(settings);
   cleanUps.push(() => views.close());
-  await drain(settings.ledgerUrl, views, tally.accepted, TIMEOUT_MS / 2);
+  await drain(settings.ledgerUrl, views, { orders: tally.accepted, timeoutMs: TIMEOUT_MS / 2, graceMs: 6_000 });
   rush.close();
   await history.close();
   return verify({ ledgerUrl: settings.ledgerUrl, history: [historyPath], ...views });

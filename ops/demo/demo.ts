@@ -72,7 +72,7 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   const answeredAtMs = performance.timeOrigin + performance.now();
   const name = await killed;
   progress.follow(() => "  waiting until everything is decided and recorded");
-  const restedAtMs = await drain(stack.ledgerUrl, views, tally.accepted, DRAIN_TIMEOUT_MS);
+  const restedAtMs = await drain(stack.ledgerUrl, views, { orders: tally.accepted, timeoutMs: DRAIN_TIMEOUT_MS });
   rush.close();
   await history.close();
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");

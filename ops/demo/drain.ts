@@ -12,13 +12,17 @@ const STILL_LOOKS = 3;
  * Queues tell what is ready, not what is in a consumer's hands; those of a killed worker come back only when the broker misses its heartbeat
  * and another worker has its lease. So orders that are nowhere are waited for this long before they count as lost.
  */
-const MISSING_GRACE_MS = 20_000;
+const DEFAULT_GRACE_MS = 20_000;
 
 /**
  * Returns when the system came to rest (Unix ms) with at least `orders` in the ledger, or without them once it has been still for long; undefined
  * if it did not within `timeoutMs`.
  */
-export async function drain(ledgerUrl: string, views: Views, orders: number, timeoutMs: number): Promise<number | undefined> {
+export async function drain(
+  ledgerUrl: string,
+  views: Views,
+  { orders, timeoutMs, graceMs = DEFAULT_GRACE_MS }: { orders: number; timeoutMs: number; graceMs?: number },
+): Promise<number | undefined> {
   const audit = await LedgerAudit.open(ledgerUrl);
   try {
     let last = -1;
@@ -31,7 +35,7 @@ export async function drain(ledgerUrl: string, views: Views, orders: number, tim
         still = 0;
         restedAtMs = lookedAtMs;
       } else if (++still >= STILL_LOOKS) {
-        if ((await audit.orderCount()) >= orders || still * LOOK_MS >= MISSING_GRACE_MS) return restedAtMs;
+        if ((await audit.orderCount()) >= orders || still * LOOK_MS >= graceMs) return restedAtMs;
       }
       last = entries ?? -1;
     }
