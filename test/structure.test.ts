@@ -1,0 +1,84 @@
+// The tree keeps its rules; and each rule, broken on invented files, is noticed.
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { MAX_LINES, type Tree, violations } from "./structure.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const SOURCES = new Bun.Glob("{bench,broker,consumers,core,gateway,ledger,ops,test}/**/*.{ts,lua}");
+
+async function sourceTree(): Promise<Tree> {
+  const paths = await Array.fromAsync(SOURCES.scan({ cwd: ROOT }));
+  return new Map(await Promise.all(paths.sort().map(async (path) => [path, await Bun.file(join(ROOT, path)).text()] as const)));
+}
+
+/** `from` is spelt apart, so that these examples are no imports of this file. */
+const importing = (...names: string[]) => names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
+
+test("every file keeps the rules of the layout", async () => {
+  const tree = await sourceTree();
+  expect(tree.size).toBeGreaterThan(100);
+  expect(violations(tree)).toEqual([]);
+});
+
+test.each([
+  ["the domain imports nothing above it", "core/domain/a.ts", "../keys.ts"],
+  ["core does not import the ledger", "core/a.ts", "../ledger/open.ts"],
+  ["the broker does not import core's I/O", "broker/a.ts", "../core/redis.ts"],
+  ["the ledger does not import the broker", "ledger/a.ts", "../broker/topology.ts"],
+  ["gateway does not import consumers", "gateway/a.ts", "../consumers/worker.ts"],
+  ["consumers do not import gateway", "consumers/a.ts", "../gateway/start.ts"],
+  ["nothing below imports ops", "consumers/sub/a.ts", "../../ops/log.ts"],
+  ["what runs does not import what tests", "ops/a.ts", "../test/services.ts"],
+  ["only core speaks to Redis", "ops/a.ts", "ioredis"],
+  ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
+  ["only the gateway uses Hono", "ops/a.ts", "hono/factory"],
+  ["only the ledger opens SQLite", "core/a.ts", "bun:sqlite"],
+  ["a new folder must be given its place", "helpers/a.ts", "node:fs"],
+])("%s", (_, path, name) => {
+  const found = violations(new Map([[path, importing(name)]]));
+  expect(found).toHaveLength(1);
+  expect(found[0]).toStartWith(`${path}:`);
+});
+
+test("only the ledger speaks SQL", () => {
+  const text = `import { SQL } ${"from"} "bun";\n`;
+  expect(violations(new Map([["ops/a.ts", text]]))).toEqual(["ops/a.ts: only ledger may import SQL from bun"]);
+  expect(violations(new Map([["ledger/a.ts", text]]))).toEqual([]);
+});
+
+test("a lazy import counts as well", () => {
+  const text = `const load = () => ${"import"}("../consumers/worker.ts");\n`;
+  expect(violations(new Map([["gateway/a.ts", text]]))).toEqual(["gateway/a.ts: gateway must not import consumers/worker.ts"]);
+});
+
+test("what a part may import, it may: the domain, shared contracts, the parts below", () => {
+  const tree = new Map([
+    ["ledger/a.ts", importing("../core/domain/order.ts", "../core/shard.ts", "./db.ts")],
+    ["gateway/a.ts", importing("../core/redis.ts", "../broker/publisher.ts", "../ledger/contract.ts", "hono")],
+    ["gateway/a.test.ts", `${importing("../test/services.ts", "ioredis")}expect(1);`],
+  ]);
+  expect(violations(tree)).toEqual([]);
+});
+
+test("a circle of imports is shown, unless only a type or a lazy import closes it", () => {
+  const [a, b] = ["core/a.ts", "core/b.ts"];
+  const circle = new Map([
+    [a, importing("./b.ts")],
+    [b, importing("./a.ts")],
+  ]);
+  expect(violations(circle)).toEqual(["circle of imports: core/a.ts → core/b.ts → core/a.ts"]);
+  const typesOnly = new Map([
+    [a, importing("./b.ts")],
+    [b, `import type { A } ${"from"} "./a.ts";\n`],
+  ]);
+  expect(violations(typesOnly)).toEqual([]);
+});
+
+test("a file of one line too many is refused, Lua too", () => {
+  expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES)]]))).toEqual([]);
+  expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES + 1)]]))).toHaveLength(1);
+});
+
+test("a test file that expects nothing is refused", () => {
+  expect(violations(new Map([["core/a.test.ts", 'test("x", () => undefined);\n']]))).toEqual(["core/a.test.ts: expects nothing"]);
+});

@@ -1,0 +1,102 @@
+// The rules the source tree keeps, as functions over its files: who may import whom, who alone speaks to which service, how long a file may
+// be, and that no circle of imports forms. Pure, so that a broken rule can be tried out on invented files.
+import { dirname, join, normalize } from "node:path";
+
+/** Path from the project's root → text. */
+export type Tree = ReadonlyMap<string, string>;
+
+/** What a folder may import besides itself. Parts below a folder know nothing of it. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "core/domain": [],
+  core: ["core/domain"],
+  broker: ["core/domain", ...contracts()],
+  ledger: ["core/domain", ...contracts()],
+  gateway: ["core", "core/domain", "broker", "ledger"],
+  consumers: ["core", "core/domain", "broker", "ledger"],
+  ops: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "bench"],
+  bench: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "ops"],
+};
+
+/** Files of core that every part agrees on: how a user's shard and the keys are found. Without I/O, as the domain is. */
+function contracts(): string[] {
+  return ["core/shard.ts", "core/keys.ts"];
+}
+
+/** A client library, and the one folder that may use it. */
+const SPEAKS_TO: Readonly<Record<string, string>> = { ioredis: "core", amqplib: "broker", hono: "gateway", "bun:sqlite": "ledger" };
+/** Bun's own SQL client is a name among others of `bun`. */
+const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
+
+/** Past this a file holds more than one idea. */
+export const MAX_LINES = 350;
+
+/** Tests, and what only tests import, look at a part from anywhere. */
+const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
+
+/** Every broken rule as one line that names the file. */
+export function violations(tree: Tree): string[] {
+  const found: string[] = [];
+  for (const [path, text] of tree) {
+    const lines = text.split("\n").length - 1;
+    if (lines > MAX_LINES) found.push(`${path}: ${lines} lines, at most ${MAX_LINES}`);
+    if (path.endsWith(".test.ts") && !/\bexpect\(|\bexpect\./.test(text)) found.push(`${path}: expects nothing`);
+    if (!path.endsWith(".ts") || FOR_TESTS.test(path)) continue;
+    found.push(...wrongImports(path, text));
+  }
+  return [...found, ...circles(tree)];
+}
+
+function wrongImports(path: string, text: string): string[] {
+  const from = partOf(path);
+  const allowed = MAY_IMPORT[from];
+  if (!allowed) return [`${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`];
+  const found: string[] = [];
+  for (const name of imports(text)) {
+    if (name.startsWith(".")) {
+      const target = resolve(path, name);
+      if (FOR_TESTS.test(target)) found.push(`${path}: imports ${target}, which is for tests only`);
+      else if (partOf(target) !== from && !allowed.includes(partOf(target)) && !allowed.includes(target))
+        found.push(`${path}: ${from} must not import ${target}`);
+      continue;
+    }
+    const only = SPEAKS_TO[name.startsWith("bun:") ? name : (name.split("/")[0] as string)];
+    if (only && only !== from) found.push(`${path}: only ${only} may import ${name}`);
+  }
+  if (from !== "ledger" && SQL_CLIENT.test(text)) found.push(`${path}: only ledger may import SQL from bun`);
+  return found;
+}
+
+/** The part a file belongs to: its first folder, but for the domain within core. */
+function partOf(path: string): string {
+  if (path.startsWith("core/domain/")) return "core/domain";
+  return path.includes("/") ? (path.split("/")[0] as string) : "";
+}
+
+/** The names of all modules a text imports, types and lazy ones too. */
+function imports(text: string): string[] {
+  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) => match[1] as string);
+}
+
+function resolve(path: string, name: string): string {
+  return normalize(join(dirname(path), name));
+}
+
+/** Circles of imports, each named once. What is loaded by `import()` at a later time, and types, close no circle. */
+function circles(tree: Tree): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): void => {
+    const at = above.indexOf(path);
+    if (at >= 0) found.push(`circle of imports: ${[...above.slice(at), path].join(" → ")}`);
+    if (at >= 0 || done.has(path)) return;
+    for (const name of loadedImports(tree.get(path) ?? "")) visit(resolve(path, name), [...above, path]);
+    done.add(path);
+  };
+  for (const path of tree.keys()) visit(path, []);
+  return found;
+}
+
+function loadedImports(text: string): string[] {
+  const statements = [...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:[^"';]*?\sfrom\s+)?"(\.[^"\n]+)"/gm)];
+  return statements.map((match) => match[1] as string);
+}
