@@ -127,7 +127,8 @@ export class Stack {
     await this.until(
       `order ${id} of ${user} in the ledger`,
       async () => {
-        found = await this.ledger.order(user, id);
+        // A ledger that is away just now does not have it yet.
+        found = await this.ledger.order(user, id).catch(() => undefined);
         return found !== undefined;
       },
       timeoutMs,

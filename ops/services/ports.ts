@@ -21,6 +21,15 @@ function listenAnywhere(): Promise<ReturnType<typeof createServer>> {
   });
 }
 
+/** Whether a port of an address could be listened on now. */
+export function canListen(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}
+
 /** Waits until something accepts connections on a port, or `exited` says that nothing ever will. */
 export async function untilListening(port: number, timeoutMs: number, exited: Promise<unknown>): Promise<void> {
   let over = false;

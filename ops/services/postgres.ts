@@ -19,7 +19,7 @@ export function postgresBin(): string | undefined {
   return found ?? Bun.which("initdb")?.replace(/\/initdb$/, "");
 }
 
-export async function startPostgres(dir: string): Promise<PrivatePostgres> {
+export async function startPostgres(dir: string, fixedPort?: number): Promise<PrivatePostgres> {
   const bin = postgresBin();
   if (!bin) throw new Error("postgresql is not installed");
   const data = join(dir, "data");
@@ -30,7 +30,7 @@ export async function startPostgres(dir: string): Promise<PrivatePostgres> {
     const made = Bun.spawnSync([join(bin, "initdb"), "-D", data, "-U", "sluice", "-A", "trust", "--no-sync"], { ...user, cwd: "/" });
     if (made.exitCode !== 0) throw new Error(`initdb: ${made.stderr.toString()}`);
   }
-  const port = await freePort();
+  const port = fixedPort ?? (await freePort());
   const child = spawnRecorded({
     name: "postgres",
     command: [join(bin, "postgres"), "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data],

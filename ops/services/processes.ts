@@ -43,11 +43,14 @@ export function spawnRecorded(options: SpawnOptions): Child {
   });
   const record = join(options.recordDir, `${options.name}.pid`);
   writeFileSync(record, `${child.pid} ${startTime(child.pid)}\n`);
+  let over = false;
   const exited = child.exited.then((code) => {
+    over = true;
     rmSync(record, { force: true });
     return code;
   });
   const end = async (signal: NodeJS.Signals, graceMs: number) => {
+    if (over) return; // its id may be another process's by now
     signalGroup(child.pid, signal);
     const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), graceMs);
     await exited;
@@ -57,7 +60,7 @@ export function spawnRecorded(options: SpawnOptions): Child {
     pid: child.pid,
     exited,
     stop: (signal = "SIGTERM", graceMs = DEFAULT_GRACE_MS) => end(signal, graceMs),
-    kill: () => end("SIGKILL", 0),
+    kill: () => end("SIGKILL", DEFAULT_GRACE_MS),
   };
 }
 
@@ -69,11 +72,15 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Start time of a process in clock ticks since boot (proc(5), field 22); empty where there is no such process or no /proc. */
+/**
+ * Start time of a process in clock ticks since boot (proc(5), field 22). Empty where there is no such process or no /proc, and for one that
+ * has ended without anybody asking how: in containers process 1 often does not reap.
+ */
 export function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? "" : (fields[18] ?? "");
   } catch {
     return "";
   }
@@ -85,20 +92,36 @@ export function recordProcess(recordDir: string, name: string, pid: number): voi
   writeFileSync(join(recordDir, `${name}.pid`), `${pid} ${startTime(pid)}\n`);
 }
 
+/** The id of the recorded process, if that very process still runs. */
+export function recordedPid(recordDir: string, name: string): number | undefined {
+  return living(join(recordDir, `${name}.pid`))?.pid;
+}
+
 /** Ends what earlier runs left in `recordDir`. Returns the names of what was ended. */
 export async function endLeftovers(recordDir: string): Promise<string[]> {
   const ended: string[] = [];
   for (const file of list(recordDir)) {
     const path = join(recordDir, file);
-    const [pidText = "", started = ""] = readFileSync(path, "utf8").trim().split(" ");
-    const pid = Number(pidText);
-    if (pid > 1 && started !== "" && startTime(pid) === started) {
-      await endProcess(pid, started);
+    const left = living(path);
+    if (left) {
+      await endProcess(left.pid, left.started);
       ended.push(file.replace(/\.pid$/, ""));
     }
     rmSync(path, { force: true });
   }
   return ended;
+}
+
+function living(path: string): { pid: number; started: string } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  const [pidText = "", started = ""] = text.trim().split(" ");
+  const pid = Number(pidText);
+  return pid > 1 && started !== "" && startTime(pid) === started ? { pid, started } : undefined;
 }
 
 async function endProcess(pid: number, started: string): Promise<void> {

@@ -1,9 +1,9 @@
 // A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual hosts (one per region) are imported at
 // boot from a definitions file, so that starting it takes no second command.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePorts, untilListening } from "./ports.ts";
-import { type Child, recordProcess, spawnRecorded } from "./processes.ts";
+import { type Child, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRabbit extends Child {
   readonly port: number;
@@ -21,10 +21,13 @@ export interface PrivateRabbitOptions {
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 20_000;
+const START_ATTEMPTS = 3;
+const LOG_FILE = "out.log";
 /** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
 const MEMORY_LIMIT = "2GB";
 /** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
 const SCRIPT_DIRS = ["/usr/lib/rabbitmq/bin", "/usr/local/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin"];
+const EPMD_PATHS = ["/usr/lib/erlang/bin/epmd", "/usr/local/lib/erlang/bin/epmd", "/opt/homebrew/bin/epmd"];
 
 export function rabbitScript(name: string): string | undefined {
   const script = SCRIPT_DIRS.map((dir) => join(dir, name)).find((path) => existsSync(path));
@@ -35,41 +38,61 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
   const server = rabbitScript("rabbitmq-server");
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
-  const [free, distPort, epmdPort] = await freePorts(3);
-  const port = options.port ?? (free as number);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startNode(server, dir, options);
+    } catch (error) {
+      // Between the choice of a free port and its use lie seconds in which another program may take it.
+      if (attempt === START_ATTEMPTS || !lastWords(dir).includes("eaddrinuse")) throw error;
+    }
+  }
+}
+
+async function startNode(server: string, dir: string, options: PrivateRabbitOptions): Promise<PrivateRabbit> {
+  const [free, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
+  const port = options.port ?? free;
   const node = nodeName(dir);
   writeConfig(dir, port, options.vhosts);
-  const env = nodeEnv(dir, node, distPort as number, epmdPort as number);
+  const env = nodeEnv(dir, node, distPort, epmdPort);
+  const epmd = startEpmd(dir, epmdPort);
   const child = spawnRecorded({
     name: "rabbitmq",
     command: [server],
     recordDir: join(dir, "run"),
     env,
     cwd: dir,
-    logFile: join(dir, "out.log"),
+    logFile: join(dir, LOG_FILE),
   });
-  await untilListening(port, START_TIMEOUT_MS, child.exited).catch(async (error: Error) => {
+  try {
+    await untilListening(port, START_TIMEOUT_MS, child.exited);
+  } catch (error) {
     await child.kill();
-    const left = existsSync("/proc") ? epmdPid(epmdPort as number) : undefined;
-    if (left) endQuietly(left);
+    await epmd.kill();
     throw new Error(
-      `RabbitMQ has not started: ${error.message}; its last words in ${join(dir, "out.log")}: ${lastWords(join(dir, "out.log"))}`,
+      `RabbitMQ has not started: ${(error as Error).message}; its last words in ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
     );
-  });
-  const epmd = existsSync("/proc") ? epmdPid(epmdPort as number) : undefined;
-  if (epmd) recordProcess(join(dir, "run"), "epmd", epmd);
-  const endEpmd = () => {
-    if (epmd) endQuietly(epmd);
-  };
+  }
   return {
     ...child,
     port,
     dir,
     url: (vhost) => `amqp://guest:guest@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
     ctl: (...args) => ctl(env, node, args),
-    stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(endEpmd),
-    kill: () => child.kill().finally(endEpmd),
+    stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(epmd.kill),
+    kill: () => child.kill().finally(epmd.kill),
   };
+}
+
+/** Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is ours to end. */
+function startEpmd(dir: string, port: number): Child {
+  const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
+  if (!command) throw new Error("epmd, a part of Erlang, is not installed where it is looked for: put it on the PATH");
+  return spawnRecorded({
+    name: "epmd",
+    command: [command, "-port", String(port), "-address", "127.0.0.1"],
+    recordDir: join(dir, "run"),
+    cwd: dir,
+  });
 }
 
 /** The node's name must be the same at every start: its data folder is named after it. */
@@ -135,29 +158,9 @@ async function ctl(env: Record<string, string>, node: string, args: string[]): P
   return out;
 }
 
-/** The private epmd (Erlang's port mapper) detaches itself from the node; it is found by the port it was given. */
-function epmdPid(epmdPort: number): number | undefined {
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (!/(^|\/)epmd\0/.test(readFileSync(`/proc/${name}/cmdline`, "utf8"))) continue;
-      if (readFileSync(`/proc/${name}/environ`, "utf8").split("\0").includes(`ERL_EPMD_PORT=${epmdPort}`)) return Number(name);
-    } catch {
-      // ended meanwhile, or another user's
-    }
-  }
-  return undefined;
-}
-
-function lastWords(file: string): string {
+/** The last line of the log that is not empty. */
+function lastWords(dir: string): string {
+  const file = join(dir, LOG_FILE);
   const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
-  return lines[lines.length - 1] ?? "none";
-}
-
-function endQuietly(pid: number): void {
-  try {
-    process.kill(pid, "SIGTERM");
-  } catch {
-    // gone already
-  }
+  return lines[lines.length - 1] ?? "";
 }

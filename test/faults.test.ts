@@ -1,0 +1,272 @@
+// What must survive: Redis killed, rolled back or forgotten in parts; the ledger away, gone back or exchanged; a worker that sleeps past its
+// lease. With the real services, each broken for real (I1, I3, I5, X7).
+import { afterEach, expect, test } from "bun:test";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readSettings } from "../core/settings.ts";
+import { Db } from "../ledger/db.ts";
+import { openLedger } from "../ledger/open.ts";
+import { startWorker } from "../ops/roles/worker.ts";
+import { startPostgres } from "../ops/services/postgres.ts";
+import { startRedis } from "../ops/services/redis.ts";
+import { testDir } from "./services.ts";
+import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
+
+const SLOW_MS = 90_000;
+let stack: Stack;
+const after: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await stack?.stop();
+  for (const end of after.splice(0)) await end();
+});
+
+async function ready(items: Record<string, number>, options: StackOptions = {}, workers = ["w1"]) {
+  stack = await Stack.start(options);
+  await stack.sale(items);
+  const started: Awaited<ReturnType<Stack["worker"]>>[] = [];
+  for (const id of workers) started.push(await stack.worker(id));
+  await stack.until("all shards owned and the sale in Redis", async () => {
+    const owned = started.flatMap(({ worker }) => worker.shards);
+    return owned.length === SHARDS && (await stack.ledger.operationsOpen()).length === 0;
+  });
+  return started;
+}
+
+/** Publishes one order of one unit to its shard and waits for its outcome. */
+async function order(shard: number, n = 0): Promise<string> {
+  const user = userOf(shard, n);
+  const { order, row } = makeOrder(user, { a: 1 });
+  await stack.publish(shard, [row]);
+  return (await stack.decided(user, order.id, 30_000)).state;
+}
+
+async function expectHeld(held: number, available: number): Promise<void> {
+  expect(await stack.ledger.stock("s1")).toMatchObject([{ available, held }]);
+}
+
+const count = (event: string) => stack.events.filter((e) => e.event === event).length;
+
+test(
+  "Redis killed and started again with its file: nothing is lost and nothing rebuilt",
+  async () => {
+    await ready({ a: 3 }, { persistence: true });
+    expect(await order(0)).toBe("reserved");
+    await stack.redis.kill();
+    const user = userOf(1);
+    const meanwhile = makeOrder(user, { a: 1 });
+    await stack.publish(1, [meanwhile.row]);
+    stack.redis = await startRedis(stack.redis.dir, { port: stack.redis.port });
+    expect((await stack.decided(user, meanwhile.order.id, 30_000)).state).toBe("reserved");
+    expect(await order(0)).toBe("reserved");
+    expect(await order(1)).toBe("sold_out");
+    await expectHeld(3, 0);
+    expect(count("redis rebuilt")).toBe(1); // the first filling
+  },
+  SLOW_MS,
+);
+
+test(
+  "Redis back with an older file is recognised by the chain, also by a shard without traffic, and rebuilt",
+  async () => {
+    await ready({ a: 4 }, { persistence: true });
+    expect(await order(0)).toBe("reserved");
+    const { dir, port } = stack.redis;
+    await stack.redis.stop();
+    cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true });
+    stack.redis = await startRedis(dir, { port });
+    expect(await order(1)).toBe("reserved"); // only shard 1 moves on; shard 0 has nothing to lose
+    expect(await order(1, 1)).toBe("reserved");
+    await stack.redis.kill();
+    rmSync(join(dir, "appendonlydir"), { recursive: true });
+    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
+    stack.redis = await startRedis(dir, { port });
+    await stack.until("the loss is noticed and mended", () => count("redis rebuilt") === 2, 30_000);
+    expect([await order(0), await order(0)]).toEqual(["reserved", "sold_out"]);
+    await expectHeld(4, 0);
+  },
+  SLOW_MS,
+);
+
+test(
+  "stock that only Redis has forgotten selling is refused by the ledger, and Redis is rebuilt",
+  async () => {
+    await ready({ a: 2 });
+    expect(await order(0)).toBe("reserved");
+    expect(await order(1)).toBe("reserved");
+    const client = await stack.client();
+    await client.client.hset("stock:s1", "a:a", 1, "a:h", 1); // one sale forgotten, the chains untouched
+    await client.close();
+    expect(await order(0)).toBe("sold_out");
+    await expectHeld(2, 0);
+    expect(count("redis rebuilt")).toBe(2);
+  },
+  SLOW_MS,
+);
+
+test(
+  "without its functions and without its keys, Redis is filled again",
+  async () => {
+    await ready({ a: 2 });
+    expect(await order(0)).toBe("reserved");
+    const client = await stack.client();
+    await client.client.call("FUNCTION", "FLUSH");
+    expect(await order(1)).toBe("reserved");
+    await client.client.flushall();
+    await client.client.call("FUNCTION", "FLUSH");
+    await client.close();
+    expect(await order(0)).toBe("sold_out");
+    await expectHeld(2, 0);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a rebuild that died half-way is begun again",
+  async () => {
+    await ready({ a: 2 });
+    expect(await order(0)).toBe("reserved");
+    const client = await stack.client();
+    // As a rebuilder leaves it: the ledger has the next incarnation, one shard is loading, nobody announces anything.
+    const db = await Db.open(stack.settings.ledgerUrl);
+    await db.run("UPDATE store SET incarnation = incarnation + 1");
+    await db.run("UPDATE shards SET epoch = epoch + 1");
+    await db.close();
+    await client.client.hset("{0}:meta", "inc", 2, "state", "loading");
+    await client.close();
+    expect(await order(1)).toBe("reserved");
+    expect(await order(0)).toBe("sold_out");
+    await expectHeld(2, 0);
+  },
+  SLOW_MS,
+);
+
+test(
+  "while the ledger is away nothing is acknowledged, the worker says so, and goes on when it is back",
+  async () => {
+    const dir = testDir("away-postgres", 0o755);
+    let postgres = await startPostgres(dir);
+    after.push(() => postgres.kill());
+    const ledgerUrl = postgres.url("postgres");
+    const [first] = await ready({ a: 2 }, { ledgerUrl });
+    expect(await order(0)).toBe("reserved");
+    await postgres.kill();
+    const user = userOf(0);
+    const meanwhile = makeOrder(user, { a: 1 });
+    await stack.publish(0, [meanwhile.row]);
+    await stack.until("the worker says so", () => count("ledger away") > 0);
+    expect(first?.worker.report()).toMatchObject({ ledger: "away" });
+    postgres = await startPostgres(dir, postgres.port);
+    expect((await stack.decided(user, meanwhile.order.id, 40_000)).state).toBe("reserved");
+    expect(await order(1)).toBe("sold_out");
+    await expectHeld(2, 0);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a ledger that went back halts everything until the operator accepts it",
+  async () => {
+    const ledgerUrl = `sqlite:${testDir("back")}/ledger.db`;
+    const file = ledgerUrl.slice("sqlite:".length);
+    const [first] = await ready({ a: 5 }, { ledgerUrl, persistence: true });
+    expect(await order(0)).toBe("reserved");
+    const db = await Db.open(ledgerUrl);
+    await db.run(`VACUUM INTO '${file}.backup'`);
+    await db.close();
+    expect(await order(0)).toBe("reserved");
+    await first?.stop();
+    await stack.ledger.close();
+    for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
+    cpSync(`${file}.backup`, file);
+
+    const back = await openLedger({ url: ledgerUrl, shards: SHARDS });
+    after.push(() => back.close());
+    Object.assign(stack, { ledger: back });
+    await stack.worker("w2");
+    await stack.until("the worker halts", () => count("halted") > 0);
+    const user = userOf(1);
+    const waiting = makeOrder(user, { a: 1 });
+    await stack.publish(1, [waiting.row]);
+    const recover = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "recover", "--accept-ledger"], {
+      env: { ...process.env, ...stack.env },
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    expect(await back.order(user, waiting.order.id)).toBeUndefined();
+    expect(await recover.exited).toBe(0);
+    expect((await stack.decided(user, waiting.order.id, 30_000)).state).toBe("reserved");
+    await expectHeld(2, 3); // the one before the backup, and this one
+  },
+  SLOW_MS,
+);
+
+test(
+  "a Redis that belongs to another ledger halts the worker",
+  async () => {
+    const [first] = await ready({ a: 5 });
+    await first?.stop();
+    const other = await Stack.start();
+    after.push(() => other.stop());
+    const env = { ...other.env, SLUICE_REDIS_URL: stack.redis.url };
+    const events: string[] = [];
+    const stranger = await startWorker(readSettings(env), "stranger", (event, detail) => events.push(`${event} ${JSON.stringify(detail)}`));
+    after.unshift(() => stranger.stop());
+    await stack.until("it halts", () => events.some((e) => e.startsWith("halted") && e.includes("another ledger")));
+    expect(events.some((e) => e.startsWith("redis rebuilt"))).toBe(false);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker that slept past its lease wakes up harmless",
+  async () => {
+    stack = await Stack.start();
+    await stack.sale({ a: 40 });
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"], {
+      env: { ...process.env, ...stack.env },
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    after.push(async () => child.kill("SIGKILL"));
+    expect(await order(0)).toBe("reserved");
+    child.kill("SIGSTOP");
+    const second = await stack.worker("awake");
+    await stack.until("the other has the shards", () => second.worker.shards.length === SHARDS, 30_000);
+    const users = Array.from({ length: 10 }, (_, i) => userOf(i % 2, i));
+    const orders = users.map((user) => makeOrder(user, { a: 1 }));
+    for (let i = 0; i < orders.length; i++) {
+      if (i === 5) child.kill("SIGCONT");
+      await stack.publish(i % 2, [orders[i]?.row ?? "", orders[i]?.row ?? ""]);
+    }
+    for (let i = 0; i < orders.length; i++)
+      expect((await stack.decided(users[i] ?? "", orders[i]?.order.id ?? "", 30_000)).state).toBe("reserved");
+    await expectHeld(11, 29);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker killed is replaced within five seconds",
+  async () => {
+    await ready({ a: 40 }, { env: { SLUICE_LEASE_TTL: "3s" } });
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"], {
+      env: { ...process.env, ...stack.env },
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    // Two shards and two workers: with luck the child has none; then it is killed all the same.
+    await stack.until("the child lives", async () => {
+      const client = await stack.client();
+      const living = await client.client.hlen("{members}:workers");
+      await client.close();
+      return living === 2;
+    });
+    child.kill("SIGKILL");
+    await child.exited;
+    const killedAtMs = performance.now();
+    expect(await order(0)).toBe("reserved");
+    expect(await order(1)).toBe("reserved");
+    expect(performance.now() - killedAtMs).toBeLessThan(5_000);
+  },
+  SLOW_MS,
+);
