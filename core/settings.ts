@@ -160,6 +160,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 /** Variables that are no settings of a role: the test switch, and what a parent tells its child. */
 const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID"]);
 
+/** The variables that are settings. */
+export function settingVariables(): string[] {
+  return Object.values(SETTINGS).map(({ variable }) => variable);
+}
+
 /** Every setting as [variable, value, what it is], secrets masked, for `sluice config`. */
 export function describeSettings(settings: Settings): { variable: string; value: string; says: string }[] {
   return (Object.entries(SETTINGS) as [keyof Settings, Setting<unknown>][]).map(([name, { variable, says, secret }]) => {

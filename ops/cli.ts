@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { SettingError } from "../core/settings.ts";
+import { takeSettingFlags } from "./flags.ts";
 
 type Registrar = { register(program: Command): void };
 
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   demo: () => import("./commands/demo.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
+  doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
 };
@@ -28,8 +30,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
 async function main(argv: string[]): Promise<void> {
   const program = new Command("sluice").description("A flash-sale order system that decides every order exactly once.");
   program.helpOption("-h, --help", "show what a command takes").showHelpAfterError();
+  program.addHelpText("after", "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.");
   const wanted = argv[2];
   const load = wanted === undefined ? undefined : COMMANDS[wanted];
+  const { settings, rest } = WITHOUT_SETTINGS.has(wanted ?? "") ? { settings: {}, rest: argv } : takeSettingFlags(argv);
+  Object.assign(process.env, settings);
   adoptLocal(wanted);
   const files = load ? [await load()] : await Promise.all([...new Set(Object.values(COMMANDS))].map((l) => l()));
   const seen = new Set<Registrar>();
@@ -37,8 +42,11 @@ async function main(argv: string[]): Promise<void> {
     if (!seen.has(file)) file.register(program);
     seen.add(file);
   }
-  await program.parseAsync(argv);
+  await program.parseAsync(rest);
 }
+
+/** Commands that measure or prove one fixed arrangement. */
+const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
 /** Commands that bring their services along, or need none. */
 const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker"]);

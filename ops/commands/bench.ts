@@ -4,17 +4,22 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { benchIntake, PARTS, type Part } from "../../bench/intake/intake.ts";
 import { intakePage } from "../../bench/intake/report.ts";
-import { DEFAULT_SHARDS } from "../../core/shard.ts";
+import { SettingError } from "../../core/settings.ts";
+import { DEFAULT_SHARDS, MAX_SHARDS } from "../../core/shard.ts";
+import { whole } from "../arguments.ts";
 import { makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
 
 const RESULTS = join(import.meta.dir, "..", "..", "bench", "results");
 
+const MAX_WORKERS = 16;
+const MAX_SECONDS = 3_600;
+
 interface Options {
   readonly parts: string;
-  readonly workers: string;
-  readonly shards: string;
-  readonly burst: string;
-  readonly sustained: string;
+  readonly workers: number;
+  readonly shards: number;
+  readonly burst: number;
+  readonly sustained: number;
   readonly json: boolean;
   readonly save: boolean;
 }
@@ -25,10 +30,10 @@ export function register(program: Command): void {
     .command("intake")
     .description("orders from the edge to the ledger: burst, sustained, single HTTP, idle")
     .option("--parts <list>", `any of ${PARTS.join(",")}`, PARTS.join(","))
-    .option("--workers <n>", "worker processes", "1")
-    .option("--shards <n>", "shards", String(DEFAULT_SHARDS))
-    .option("--burst <seconds>", "length of the burst", "6")
-    .option("--sustained <seconds>", "length of the sustained run", "60")
+    .option("--workers <n>", "worker processes", whole(1, MAX_WORKERS), 1)
+    .option("--shards <n>", "shards", whole(1, MAX_SHARDS), DEFAULT_SHARDS)
+    .option("--burst <seconds>", "length of the burst", whole(1, MAX_SECONDS), 6)
+    .option("--sustained <seconds>", "length of the sustained run", whole(1, MAX_SECONDS), 60)
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(intake);
@@ -37,14 +42,13 @@ export function register(program: Command): void {
 async function intake(options: Options): Promise<void> {
   const parts = options.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
-  if (stranger) throw new Error(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
+  if (stranger) throw new SettingError(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
   await sweepFolders();
   const dir = makeFolder();
   const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const numbers = { workers: Number(options.workers), shards: Number(options.shards) };
-  const seconds = { burstSeconds: Number(options.burst), sustainedSeconds: Number(options.sustained) };
+  const { workers, shards, burst, sustained } = options;
   try {
-    const result = await benchIntake({ dir, parts, ...numbers, ...seconds, say });
+    const result = await benchIntake({ dir, parts, workers, shards, burstSeconds: burst, sustainedSeconds: sustained, say });
     const page = intakePage(result);
     if (options.save) {
       mkdirSync(RESULTS, { recursive: true });

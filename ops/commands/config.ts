@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { describeSettings, readSettings } from "../../core/settings.ts";
+import { flagOf } from "../flags.ts";
 import { table } from "../table.ts";
 
 export function register(program: Command): void {
@@ -8,9 +9,12 @@ export function register(program: Command): void {
     .description("every setting with its value, secrets masked")
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) => {
-      const rows = describeSettings(readSettings(process.env));
-      process.stdout.write(
-        json ? `${JSON.stringify(rows)}\n` : table(rows.map(({ variable, value, says }) => ({ variable, value, says }))),
-      );
+      const rows = describeSettings(readSettings(process.env)).map(({ variable, value, says }) => ({
+        variable,
+        flag: flagOf(variable),
+        value,
+        says,
+      }));
+      process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
     });
 }

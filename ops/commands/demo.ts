@@ -1,5 +1,6 @@
 // sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was decided in time.
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import { whole } from "../arguments.ts";
 import { runDemo } from "../demo/demo.ts";
 import { endFolder, makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
 import { Progress } from "../demo/progress.ts";
@@ -55,12 +56,4 @@ async function run({ orders, seed, json, keep }: Options): Promise<void> {
   else removeFolder(dir);
   if (json) process.stdout.write(`${demoJson(result)}\n`);
   process.exitCode = EXIT_CODES[result.verdict.result];
-}
-
-function whole(least: number, most: number) {
-  return (text: string): number => {
-    const n = Number(text);
-    if (!Number.isInteger(n) || n < least || n > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
-    return n;
-  };
 }

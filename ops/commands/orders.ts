@@ -2,12 +2,15 @@
 import type { Command } from "commander";
 import { readSettings } from "../../core/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { whole } from "../arguments.ts";
 import { requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
+const MAX_LIMIT = 100;
+
 interface Options {
   readonly user: string;
-  readonly limit: string;
+  readonly limit: number;
   readonly json: boolean;
 }
 
@@ -17,7 +20,7 @@ export function register(program: Command): void {
     .description("a user's orders, newest first; with an id, that order and its events")
     .argument("[id]")
     .requiredOption("--user <name>", "whose orders")
-    .option("--limit <n>", "how many at most", "20")
+    .option("--limit <n>", "how many at most", whole(1, MAX_LIMIT), 20)
     .option("--json", "print JSON", false)
     .action(show);
 }
@@ -27,7 +30,7 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
   requireStores(settings);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   try {
-    const found = id === undefined ? await ledger.ordersOf(user, { limit: Number(limit) || 20 }) : [await ledger.order(user, id)];
+    const found = id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
     const orders = found.filter((order) => order !== undefined);
     const events = id === undefined ? [] : await ledger.events(user, id);
     if (json) {

@@ -2,11 +2,13 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { readSettings, type Settings } from "../../core/settings.ts";
+import { readSettings, SettingError, type Settings } from "../../core/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { demoSale } from "../demo-sale.ts";
 import { Fleet } from "../fleet.ts";
-import { startLocalServices } from "../services/local.ts";
+import { LOCAL_REGIONS, startLocalServices } from "../services/local.ts";
+import { canListen, freePort } from "../services/ports.ts";
+import { recordedPid, recordProcess } from "../services/processes.ts";
 import { mintToken } from "../token.ts";
 
 const WORKERS = 2;
@@ -19,8 +21,10 @@ async function up(): Promise<void> {
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const settings = readSettings(process.env);
   const dir = resolve(settings.dataDir);
+  claimFolder(dir);
   const stopSignal = Promise.withResolvers<void>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
+  const ports = await gatewayPorts(settings, say);
   const services = await startLocalServices(settings, say);
   const env = { ...services.env };
   const fleet = new Fleet({ dir: join(dir, "roles"), env, say });
@@ -29,9 +33,7 @@ async function up(): Promise<void> {
     await createDemoSale(readSettings({ ...process.env, ...env }));
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
-    const gateways = await Promise.all(
-      regions.map((region, i) => fleet.gateway(region.name, settings.httpPort === 0 ? 0 : settings.httpPort + i)),
-    );
+    const gateways = await Promise.all(regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)));
     writeFileSync(current, JSON.stringify({ env, pid: process.pid }), { mode: 0o600 });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
@@ -42,6 +44,32 @@ async function up(): Promise<void> {
     await services.stop();
   }
   process.exit(0);
+}
+
+/** One `up` per folder: a second one would end the first one's services as leftovers. */
+function claimFolder(dir: string): void {
+  const running = recordedPid(dir, "up");
+  if (running !== undefined)
+    throw new SettingError(
+      `'sluice up' runs here already (process ${running}). A second copy takes a folder of its own: SLUICE_DATA=.sluice2 ./sluice up`,
+    );
+  recordProcess(dir, "up", process.pid);
+}
+
+/** The ports from SLUICE_HTTP_PORT on, one per region. One that was not asked for and is taken gives way to a free one. */
+async function gatewayPorts(settings: Settings, say: (line: string) => void): Promise<number[]> {
+  const count = settings.regions.length || LOCAL_REGIONS.length;
+  const asked = Boolean(process.env.SLUICE_HTTP_PORT);
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const port = settings.httpPort + i;
+      if (settings.httpPort === 0 || (await canListen(settings.httpHost, port))) return settings.httpPort === 0 ? 0 : port;
+      if (asked) throw new SettingError(`SLUICE_HTTP_PORT: port ${port} of ${settings.httpHost} is taken`);
+      const free = await freePort();
+      say(`port ${port} is taken; a gateway listens on ${free} instead`);
+      return free;
+    }),
+  );
 }
 
 async function createDemoSale(settings: Settings): Promise<void> {

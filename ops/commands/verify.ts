@@ -1,6 +1,7 @@
 // sluice verify: the invariants, from outside. Exit code 0: they hold; 1: violated; 2: nothing can be said yet.
 import type { Command } from "commander";
 import { readSettings } from "../../core/settings.ts";
+import { whole } from "../arguments.ts";
 import { requireStores } from "../roles/parts.ts";
 import { paint, verdictLines } from "../verify/report.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
@@ -13,7 +14,7 @@ const LOOK_AGAIN_MS = 500;
 interface Options {
   readonly history: readonly string[];
   readonly partial: boolean;
-  readonly wait: string;
+  readonly wait: number;
   readonly json: boolean;
 }
 
@@ -24,7 +25,7 @@ export function register(program: Command): void {
     .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
     .option("--history <file>", "what the clients sent and were told (JSON lines); may be repeated", collect, [])
     .option("--partial", "there were other clients than those of the history", false)
-    .option("--wait <seconds>", "how long to wait for the system to come to rest", "20")
+    .option("--wait <seconds>", "how long to wait for the system to come to rest", whole(0, 3_600), 20)
     .option("--json", "print one JSON object", false)
     .action(async (options: Options) => {
       process.exitCode = EXIT_CODES[await run(options)];
@@ -35,7 +36,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const settings = readSettings(process.env);
   requireStores(settings);
   const views = await openViews(settings);
-  const end = performance.now() + Number(options.wait) * 1_000;
+  const end = performance.now() + options.wait * 1_000;
   try {
     while (true) {
       const { history, partial } = options;

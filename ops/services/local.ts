@@ -15,7 +15,7 @@ export interface LocalServices {
 }
 
 /** Regions of a private broker: one virtual host each. */
-const LOCAL_REGIONS = ["eu", "us"] as const;
+export const LOCAL_REGIONS = ["eu", "us"] as const;
 const SECRET_BYTES = 48;
 
 export async function startLocalServices(settings: Settings, say: (line: string) => void): Promise<LocalServices> {

@@ -1,0 +1,130 @@
+// sluice up as a person runs it: the folder it claims, the ports it takes, what a crash leaves behind.
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { testDir } from "./services.ts";
+
+const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
+const TIMEOUT_MS = 120_000;
+const GATEWAY_LINE = / {2}(eu|us) +(http:\S+)/g;
+
+interface Up {
+  readonly process: Bun.ReadableSubprocess;
+  /** Region → address. */
+  readonly gateways: Record<string, string>;
+  /** All it said until it was up, or ended. */
+  readonly said: string;
+}
+
+const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
+  Bun.spawn([process.execPath, CLI, ...args], {
+    env: { ...process.env, SLUICE_DATA: dir, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+
+/** Starts it and waits until it has told its addresses, or has ended. */
+async function up(dir: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Up> {
+  const child = run(dir, ["up", ...flags], env);
+  const reader = child.stderr.getReader();
+  let said = "";
+  while (!said.includes("Ctrl-C stops everything")) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    said += new TextDecoder().decode(value);
+  }
+  reader.releaseLock();
+  return { process: child, said, gateways: Object.fromEntries([...said.matchAll(GATEWAY_LINE)].map(([, name, url]) => [name, url])) };
+}
+
+async function told(dir: string, ...args: string[]): Promise<string> {
+  const child = run(dir, args);
+  const [out, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
+  expect(code).toBe(0);
+  return out.trim();
+}
+
+async function placeOrder(dir: string, gateway: string): Promise<string> {
+  const [id, token] = await Promise.all([told(dir, "id"), told(dir, "token", "--user", "ann")]);
+  const response = await fetch(`${gateway}/v1/orders`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ id, saleId: "demo", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }] }),
+  });
+  expect(response.status).toBe(202);
+  return id;
+}
+
+async function untilDecided(dir: string, id: string): Promise<string> {
+  for (let i = 0; i < 50; i++) {
+    const order = (JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as { id: string; state: string }[]).find(
+      (row) => row.id === id,
+    );
+    if (order) return order.state;
+    await Bun.sleep(100);
+  }
+  throw new Error(`order ${id} is in no ledger`);
+}
+
+/** Processes that belong to a data folder. */
+const processesOf = (dir: string): string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
+    } catch {
+      return false; // ended meanwhile
+    }
+  });
+
+test(
+  "two copies run side by side, one folder holds one, and what a crash leaves is ended by the next start",
+  async () => {
+    const [dir, otherDir] = [testDir("up"), testDir("up")];
+    const first = await up(dir, {}, "--http-port", "0");
+    expect(Object.keys(first.gateways)).toEqual(["eu", "us"]);
+    const id = await placeOrder(dir, first.gateways.eu as string);
+    expect(await untilDecided(dir, id)).toBe("reserved");
+
+    const doctor = await told(dir, "doctor");
+    expect(doctor).toContain(`sluice up: runs as process ${first.process.pid}`);
+    expect(doctor).toContain("broker us: reachable, every shard has a worker");
+    expect(doctor).not.toContain("fail");
+
+    const second = await up(dir);
+    expect(await second.process.exited).toBe(1);
+    expect(second.said).toContain(`runs here already (process ${first.process.pid})`);
+
+    const other = await up(otherDir, {}, "--http-port", "0");
+    expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
+    expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual([]);
+
+    first.process.kill("SIGKILL");
+    await first.process.exited;
+    expect(processesOf(dir)).not.toEqual([]);
+    const again = await up(dir, {}, "--http-port", "0");
+    expect(again.said).toContain("ended what an earlier run left");
+    expect(await untilDecided(dir, id)).toBe("reserved");
+    const later = await placeOrder(dir, again.gateways.us as string);
+    expect(await untilDecided(dir, later)).toBe("reserved");
+
+    for (const { process: child } of [again, other]) child.kill("SIGTERM");
+    expect(await Promise.all([again.process.exited, other.process.exited])).toEqual([0, 0]);
+    expect([...processesOf(dir), ...processesOf(otherDir)]).toEqual([]);
+    expect(existsSync(join(dir, "current.json"))).toBe(false);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a port that was asked for and is taken is named before anything starts",
+  async () => {
+    const dir = testDir("up");
+    using taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+    const refused = await up(dir, { SLUICE_HTTP_PORT: String(taken.port) });
+    expect(await refused.process.exited).toBe(1);
+    expect(refused.said).toContain(`SLUICE_HTTP_PORT: port ${taken.port} of 127.0.0.1 is taken`);
+    expect(existsSync(join(dir, "redis"))).toBe(false);
+  },
+  TIMEOUT_MS,
+);
