@@ -1,5 +1,6 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived, nothing shared with the code that wrote them.
 import { Db } from "./db.ts";
+import { messageId } from "./places.ts";
 
 export interface JournalMessage {
   /** Its number in the ledger; order rows refer to it. */
@@ -191,7 +192,7 @@ export class LedgerAudit {
   /** The journal's messages of some entries, by entry. */
   private async messages(shard: number, from: number, to: number): Promise<Map<number, JournalMessage[]>> {
     const text = "SELECT id, shard, n, gateway, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id";
-    const rows = await this.db.run(text, [firstKey(shard, from), firstKey(shard, to + 1)]);
+    const rows = await this.db.run(text, [messageId(shard, from), messageId(shard, to + 1)]);
     const byEntry = new Map<number, JournalMessage[]>();
     for (const r of rows) {
       const message = { key: Number(r.id), gateway: String(r.gateway), body: String(r.body), outcomes: String(r.outcomes) };
@@ -201,9 +202,4 @@ export class LedgerAudit {
     }
     return byEntry;
   }
-}
-
-/** Messages are numbered by their entry (record.ts), which spares them an index of their own. */
-function firstKey(shard: number, n: number): number {
-  return (shard * 1_000_000_000 + n) * 1_000;
 }

@@ -30,7 +30,7 @@ const MIGRATIONS: readonly Migration[] = [
        at_ms BIGINT NOT NULL, epoch BIGINT NOT NULL, released TEXT NOT NULL, PRIMARY KEY (shard, n)) ${clustered(d)}`,
     `CREATE TABLE messages (id ${rowId(d)}, shard INTEGER NOT NULL, n BIGINT NOT NULL, gateway TEXT NOT NULL, batch TEXT NOT NULL,
        body TEXT NOT NULL, outcomes TEXT NOT NULL)`,
-    // bucket: see bucketOf. One tree for uniqueness, look-up and a user's list.
+    // bucket: see places.ts. One tree for uniqueness, look-up and a user's list.
     `CREATE TABLE orders (bucket INTEGER NOT NULL, id ${orderId(d)} NOT NULL, usr TEXT NOT NULL, state TEXT NOT NULL, message BIGINT NOT NULL,
        idx INTEGER NOT NULL, PRIMARY KEY (bucket, id, usr)) ${clustered(d)}`,
     `CREATE TABLE events (seq ${serial(d)}, usr TEXT NOT NULL, id TEXT NOT NULL, at_ms BIGINT NOT NULL, event TEXT NOT NULL,
@@ -73,15 +73,4 @@ export async function migrate(db: Db): Promise<void> {
       await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [version, Date.now()]);
     }
   });
-}
-
-/** Places per shard at which orders are appended to their tree. */
-const BUCKETS_PER_SHARD = 4;
-
-/**
- * Where an order goes in the tree. Ids grow with time, so each bucket is appended to; a user's orders lie in one bucket. Few buckets make
- * for few pages a transaction touches: with 2,000 orders a transaction, 256 buckets cost 11.4 µs of CPU an order, 64 cost 7.3, 16 cost 5.3.
- */
-export function bucketOf(user: string, shard: number): number {
-  return shard * BUCKETS_PER_SHARD + ((Bun.hash.xxHash32(user) >>> 16) % BUCKETS_PER_SHARD);
 }

@@ -5,7 +5,7 @@ import { parseOutcome } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner, type Value } from "./db.ts";
-import { bucketOf } from "./migrations.ts";
+import { bucketOf, messageId } from "./places.ts";
 
 /** Result i belongs to entry i. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
@@ -131,17 +131,13 @@ async function write(tx: Runner, entries: readonly Entry[], epochs: readonly num
   await holdStock(tx, sheet.held);
 }
 
-/** Room for so many messages under one entry number, so that a message's id follows from its place. */
-const MESSAGES_PER_ENTRY = 1_000;
-const ENTRIES_PER_SHARD = 1_000_000_000;
-
 function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   const { shard, n } = entry;
   sheet.entries.push(shard, n, entry.id, entry.prev, entry.kind, entry.atMs, epoch, JSON.stringify(entry.released));
   const held = new Map<string, number>();
   for (let m = 0; m < entry.messages.length; m++) {
     const message = entry.messages[m] as Entry["messages"][number];
-    const id = (shard * ENTRIES_PER_SHARD + n) * MESSAGES_PER_ENTRY + m;
+    const id = messageId(shard, n) + m;
     sheet.messages.push(id, shard, n, message.gateway, message.batch, message.body, message.outcomes);
     addRows(sheet, entry, id, message, held);
   }

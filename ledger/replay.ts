@@ -1,5 +1,6 @@
 import type { DecidedMessage, Entry, Released } from "../core/domain/entry.ts";
 import type { Db } from "./db.ts";
+import { messageId } from "./places.ts";
 
 /** Entries read at once: some hundred kilobytes. */
 const CHUNK = 16;
@@ -30,12 +31,11 @@ export async function* replay(db: Db, shard: number): AsyncGenerator<readonly En
   }
 }
 
-/** Places as record.ts gives them out: a shard's messages lie together, in the order of their entries. */
+/** A shard's messages lie together, in the order of their entries. */
 async function messagesOf(db: Db, shard: number, after: number, last: number): Promise<Map<number, DecidedMessage[]>> {
-  const place = (n: number) => (shard * 1_000_000_000 + n) * 1_000;
   const rows = await db.run("SELECT n, gateway, batch, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id", [
-    place(after + 1),
-    place(last + 1),
+    messageId(shard, after + 1),
+    messageId(shard, last + 1),
   ]);
   const byEntry = new Map<number, DecidedMessage[]>();
   for (const r of rows) {
