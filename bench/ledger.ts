@@ -85,7 +85,7 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = { gateway: "bench", batch: String(n), body: `[${rows.join(",")}]`, outcomes: words.join(",") };
-  return { shard, id: crypto.randomUUID(), prev, n, kind: "decide", atMs: Date.now(), messages: [message], released: [] };
+  return { shard, id: crypto.randomUUID(), prev, n, kind: "decide", atMs: Date.now(), messages: [message], released: [], steps: [] };
 }
 
 function usersOf(shards: readonly number[]): Map<number, string[]> {

@@ -9,7 +9,7 @@
 import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS, STOCK_PREFIX, seenKey, shardPrefix, stockKey } from "../core/keys.ts";
 import type { RebuildStore } from "../core/rebuild-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
-import { Replayed, type Turn } from "./replayed.ts";
+import { type OpenOrder, Replayed, type Turn } from "./replayed.ts";
 
 export interface RebuildOptions {
   readonly store: RebuildStore;
@@ -79,11 +79,13 @@ async function loadShard(options: RebuildOptions, incarnation: number, shard: nu
   const firstBucket = Math.floor((options.now() - options.dedupWindowMs) / SEEN_BUCKET_MS);
   const replayed = new Replayed({
     firstId: firstBucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0"),
+    marksSinceMs: options.now() - options.dedupWindowMs,
     isLimited: (saleId, sku) => limited.has(`${saleId} ${sku}`),
   });
   for await (const entries of options.ledger.replay(shard)) for (const entry of entries) replayed.apply(entry);
   await loadSeen(options, incarnation, shard, replayed.seen);
   await loadTurns(options, incarnation, shard, [...replayed.turns.values()]);
+  await loadOpen(options, incarnation, shard, replayed);
   for (const [sale, units] of replayed.bought) {
     await inChunks([...units].flat(), (fields) => options.store.hash(incarnation, shard, `${shardPrefix(shard)}bought:${sale}`, fields));
   }
@@ -125,6 +127,39 @@ async function loadTurns({ store }: RebuildOptions, incarnation: number, shard: 
     waiting.flatMap((t) => [t.gapSinceMs, name(t)]),
     (part) => store.zset(incarnation, shard, `${prefix}gaps`, part),
   );
+}
+
+/** Open orders, lanes, holds, and cancels that came before their order: core/lua/shared/open.lua and marks.lua say how they stand there. */
+async function loadOpen(options: RebuildOptions, incarnation: number, shard: number, replayed: Replayed): Promise<void> {
+  const { store, now, dedupWindowMs } = options;
+  const prefix = shardPrefix(shard);
+  const hash = (name: string, fields: (string | number)[], expiresAtMs = 0) =>
+    inChunks(fields, (part) => store.hash(incarnation, shard, prefix + name, part, expiresAtMs));
+  const open = [...replayed.open];
+  await hash(
+    "open",
+    open.flatMap(([name, order]) => [name, openText(order)]),
+  );
+  await hash(
+    "lanes",
+    [...replayed.lanes].flatMap(([user, ids]) => [user, ids.join(" ")]),
+  );
+  const held = open.filter(([, order]) => order.state === "reserved");
+  await inChunks(
+    held.flatMap(([name, order]) => [order.heldSinceMs, name]),
+    (part) => store.zset(incarnation, shard, `${prefix}holds`, part),
+  );
+  const lapseMs = now() + dedupWindowMs;
+  for (const [user, marks] of replayed.marks) {
+    const scores = [...marks].flatMap(([id, atMs]) => [atMs, id]);
+    await inChunks(scores, (part) => store.zset(incarnation, shard, `${prefix}marks:${user}`, part, lapseMs));
+  }
+  if (replayed.marks.size > 0) await store.text(incarnation, shard, `${prefix}marks`, "1", lapseMs);
+}
+
+function openText({ row, gateway, state, generation, attempt }: OpenOrder): string {
+  const name = /^\S+$/.test(gateway) ? gateway : "-";
+  return [state, generation, attempt, row[4], name, row[3], row[5], ...row[8]].join(" ");
 }
 
 /** Field and value pairs of one call to Redis. */

@@ -1,6 +1,6 @@
 // Folds a shard's journal into what Redis must know of it: which orders it has decided, whose number is next, what is parked, and how
 // many units of limited items each user has reserved. The rules are those of core/lua, read from what was recorded.
-import { type Entry, parseOutcome } from "../core/domain/entry.ts";
+import { type Entry, parseOutcome, type Step } from "../core/domain/entry.ts";
 import type { OrderRow, Row } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 
@@ -20,9 +20,22 @@ export interface Turn {
   gapSinceMs: number;
 }
 
+/** An order to which something may still happen: core/lua/shared/open.lua. */
+export interface OpenOrder {
+  readonly row: OrderRow;
+  readonly gateway: string;
+  readonly heldSinceMs: number;
+  state: "reserved" | "paid" | "cancelled";
+  generation: number;
+  /** 0 while it waits in its user's lane. */
+  attempt: number;
+}
+
 export interface ReplayOptions {
   /** Orders with ids below this one are not remembered. */
   readonly firstId: string;
+  /** Cancels that came before their order and earlier than this are forgotten. */
+  readonly marksSinceMs: number;
   readonly isLimited: (saleId: string, sku: string) => boolean;
 }
 
@@ -34,20 +47,118 @@ export class Replayed {
   /** sale → `user sku` → units. */
   readonly bought = new Map<string, Map<string, number>>();
 
+  /** `user id` */
+  readonly open = new Map<string, OpenOrder>();
+  /** user → ids to be charged, the first being charged. */
+  readonly lanes = new Map<string, string[]>();
+  /** user → id → when its cancel came. */
+  readonly marks = new Map<string, Map<string, number>>();
+
   constructor(private readonly options: ReplayOptions) {}
 
   apply(entry: Entry): void {
+    const waiting = new Map(entry.steps.filter((s) => s[0] === "wait").map((s, i) => [`${s[1]} ${s[2]}`, i + 1]));
+    const opened: OpenOrder[] = [];
     for (const message of entry.messages) {
       const rows = JSON.parse(message.body) as Row[];
       const words = message.outcomes.split(",");
       rows.forEach((row, i) => {
         const outcome = parseOutcome(words[i] as string);
-        if (outcome.kind === "fresh") this.decided(row as OrderRow, outcome.state, message.gateway, entry.atMs);
-        else if (outcome.kind === "skipped") this.skipped(row, entry.atMs);
+        if (outcome.kind === "fresh") {
+          this.decided(row as OrderRow, outcome.state, message.gateway, entry.atMs);
+          if (outcome.state === "reserved") opened.push(this.opened(row as OrderRow, message.gateway, entry.atMs, waiting));
+        } else if (outcome.kind === "skipped") this.skipped(row, entry.atMs);
+        else if (outcome.kind === "step" && outcome.word === "cancel_pending") this.mark(row, entry.atMs);
       });
     }
     // What was let go comes after all that let it go.
-    for (const [, row, state] of entry.released) this.released(row, state, entry.atMs);
+    for (const [gateway, row, state] of entry.released) {
+      this.released(row, state, entry.atMs);
+      if (state === "reserved") opened.push(this.opened(row, gateway, entry.atMs, waiting));
+    }
+    this.line(opened, waiting);
+    for (const step of entry.steps) this.step(step);
+  }
+
+  private opened(row: OrderRow, gateway: string, atMs: number, waiting: ReadonlyMap<string, number>): OpenOrder {
+    const name = `${row[1]} ${row[2]}`;
+    const order: OpenOrder = { row, gateway, heldSinceMs: atMs, state: "reserved", generation: 1, attempt: waiting.has(name) ? 0 : 1 };
+    this.open.set(name, order);
+    return order;
+  }
+
+  /** Into the lanes: those that did not wait, then the others in the order in which they began to. */
+  private line(opened: OpenOrder[], waiting: ReadonlyMap<string, number>): void {
+    const place = ({ row }: OpenOrder) => waiting.get(`${row[1]} ${row[2]}`) ?? 0;
+    for (const { row } of opened.sort((a, b) => place(a) - place(b))) {
+      const lane = this.lanes.get(row[1]);
+      if (lane) lane.push(row[2]);
+      else this.lanes.set(row[1], [row[2]]);
+    }
+  }
+
+  private step(step: Step): void {
+    if (step[0] === "wait") return;
+    const [what, user, id, generation, attempt] = step;
+    const name = `${user} ${id}`;
+    const order = this.open.get(name);
+    if (!order) return;
+    switch (what) {
+      case "start":
+        order.generation = generation;
+        order.attempt = attempt;
+        return;
+      case "paid":
+        order.state = "paid";
+        this.remember(order.row, "paid");
+        this.leaveLane(user, id);
+        return;
+      case "charge_failed":
+        // Of a cancelled order it was the last there was to hear; of others a new attempt follows.
+        if (order.state === "cancelled") this.close(name, order);
+        return;
+      case "refund":
+        this.close(name, order);
+        return;
+      case "cancelled":
+        this.giveBack(order);
+        this.remember(order.row, "cancelled");
+        if (step[8] === "held" && order.attempt > 0) order.state = "cancelled";
+        else this.close(name, order);
+        return;
+      case "payment_failed":
+      case "expired":
+        this.giveBack(order);
+        this.remember(order.row, what);
+        this.close(name, order);
+    }
+  }
+
+  private close(name: string, { row }: OpenOrder): void {
+    this.open.delete(name);
+    this.leaveLane(row[1], row[2]);
+  }
+
+  private leaveLane(user: string, id: string): void {
+    const left = (this.lanes.get(user) ?? []).filter((other) => other !== id);
+    if (left.length > 0) this.lanes.set(user, left);
+    else this.lanes.delete(user);
+  }
+
+  private giveBack({ row }: OpenOrder): void {
+    const units = this.bought.get(row[5]);
+    for (let i = 0; i < row[8].length; i += 2) {
+      const field = `${row[1]} ${row[8][i]}`;
+      const had = units?.get(field);
+      if (had !== undefined) units?.set(field, Math.max(0, had - (row[8][i + 1] as number)));
+    }
+  }
+
+  private mark(row: Row, atMs: number): void {
+    if (atMs < this.options.marksSinceMs) return;
+    const marks = this.marks.get(row[1]) ?? new Map<string, number>();
+    this.marks.set(row[1], marks);
+    marks.set(row[2], atMs);
   }
 
   private decided(row: OrderRow, state: OrderState, gateway: string, atMs: number): void {

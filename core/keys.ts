@@ -8,6 +8,12 @@
 //   {n}:waiting            hash    <sale> <user> → how many wait                   users with anything parked
 //   {n}:park:<sale>:<user> hash    <seq> → [gateway, row] or "skip"
 //   {n}:gaps               zset    <sale> <user> by the time its gap began
+//   {n}:open               hash    <user> <id> → <state> <generation> <attempt> …  orders to which something may still happen
+//   {n}:lanes              hash    <user> → <id> …                                 to be charged one after the other
+//   {n}:holds              zset    <user> <id> by the time its stock was taken
+//   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
+//   {n}:marks              string  there are cancels that came before their order
+//   {n}:marks:<user>       zset    <id> by the time of the cancel
 //   stock:<sale>           hash    v, opens, closes, <sku>:a r h s t l             available releasing held sold total limit
 //   {members}:workers      hash    <worker> → <lease end> <report>
 //   {members}:owners       hash    <shard> → <lease end> <worker>

@@ -2,6 +2,7 @@
 // libraries, so both carry a hash of the text: two versions run side by side while a deployment is half-way.
 import check from "./lua/check.lua" with { type: "text" };
 import decide from "./lua/decide.lua" with { type: "text" };
+import expire from "./lua/expire.lua" with { type: "text" };
 import halt from "./lua/halt.lua" with { type: "text" };
 import members from "./lua/members.lua" with { type: "text" };
 import own from "./lua/own.lua" with { type: "text" };
@@ -11,10 +12,13 @@ import restore from "./lua/restore.lua" with { type: "text" };
 import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
 import judge from "./lua/shared/judge.lua" with { type: "text" };
+import marks from "./lua/shared/marks.lua" with { type: "text" };
+import open from "./lua/shared/open.lua" with { type: "text" };
 import outbox from "./lua/shared/outbox.lua" with { type: "text" };
 import parking from "./lua/shared/parking.lua" with { type: "text" };
 import rows from "./lua/shared/rows.lua" with { type: "text" };
 import seen from "./lua/shared/seen.lua" with { type: "text" };
+import settle from "./lua/shared/settle.lua" with { type: "text" };
 import shard from "./lua/shared/shard.lua" with { type: "text" };
 import stock from "./lua/shared/stock.lua" with { type: "text" };
 import sync_sale from "./lua/sync_sale.lua" with { type: "text" };
@@ -24,6 +28,7 @@ import unpark from "./lua/unpark.lua" with { type: "text" };
 export const FUNCTIONS = [
   "decide",
   "unpark",
+  "expire",
   "own",
   "check",
   "recorded",
@@ -40,8 +45,8 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Shared helpers first, in the order they need one another, then the functions. */
 const PARTS = [
-  ...[shard, rows, outbox, seen, stock, bought, judge, parking, batch],
-  ...[decide, unpark, own, check, recorded, sync_sale, reset, restore, halt, members],
+  ...[shard, rows, outbox, seen, stock, bought, judge, parking, marks, open, settle, batch],
+  ...[decide, unpark, expire, own, check, recorded, sync_sale, reset, restore, halt, members],
 ];
 
 export interface Library {

@@ -44,8 +44,12 @@ export class RebuildStore {
     await this.step(shard, incarnation, [key], ["hash", expiresAtMs, ...fields]);
   }
 
-  async zset(incarnation: number, shard: number, key: string, scores: readonly (string | number)[]): Promise<void> {
-    await this.step(shard, incarnation, [key], ["zset", 0, ...scores]);
+  async zset(incarnation: number, shard: number, key: string, scores: readonly (string | number)[], expiresAtMs = 0): Promise<void> {
+    await this.step(shard, incarnation, [key], ["zset", expiresAtMs, ...scores]);
+  }
+
+  async text(incarnation: number, shard: number, key: string, value: string, expiresAtMs: number): Promise<void> {
+    await this.step(shard, incarnation, [key], ["text", expiresAtMs, value]);
   }
 
   async open(incarnation: number, shard: number): Promise<void> {

@@ -1,5 +1,5 @@
 // What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed unions.
-import type { DecidedMessage, Entry, EntryId, Released } from "./domain/entry.ts";
+import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/entry.ts";
 import { metaKey, outboxKey, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -46,7 +46,7 @@ export class ShardStore {
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
     const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (string | number)[];
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    const outcomes = reply.slice(5) as string[];
+    const outcomes = reply.slice(6) as string[];
     return {
       word: "decided",
       outcomes,
@@ -65,6 +65,17 @@ export class ShardStore {
     return { word: "decided", outcomes: [], entry: entryOf(claim.shard, "unpark", options.entryId, reply, []) };
   }
 
+  /** Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not started, at most `limit` at once. */
+  async expire(
+    claim: Claim,
+    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
+  ): Promise<Decision | { word: Refusal }> {
+    const args = [claim.incarnation, claim.epoch, options.entryId, STOCK_PREFIX, options.dedupWindowMs, options.cutoffMs, options.limit];
+    const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (string | number)[];
+    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
+    return { word: "decided", outcomes: [], entry: entryOf(claim.shard, "expire", options.entryId, reply, []) };
+  }
+
   async own(claim: Claim, storeId: string): Promise<"owned" | "foreign" | Refusal> {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
@@ -76,7 +87,7 @@ export class ShardStore {
 
   /** Tells Redis that the ledger has committed up to this entry. */
   async recorded(claim: Claim, lastId: EntryId, lastN: number): Promise<"recorded" | Refusal> {
-    return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN]);
+    return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN, STOCK_PREFIX]);
   }
 
   async halt(shard: number, reason: string): Promise<void> {
@@ -116,10 +127,11 @@ function decidedMessages(messages: readonly ShardMessage[], outcomes: readonly s
   return decided;
 }
 
-/** Mirrors decide.lua: anything but known, past and skip_late is in the entry. */
+/** Mirrors decide.lua: anything but known (=), refused (-), past and skip_late is in the entry. */
 function hasNews(outcomes: string): boolean {
   for (const word of outcomes.split(",")) {
-    if (word.charCodeAt(0) !== 0x3d && word !== "past" && word !== "skip_late") return true;
+    const mark = word.charCodeAt(0);
+    if (mark !== 0x3d && mark !== 0x2d && word !== "past" && word !== "skip_late") return true;
   }
   return false;
 }
@@ -133,13 +145,14 @@ function entryOf(
 ): Entry | undefined {
   if (reply[1] === "") return undefined;
   const released = reply[4] === "[]" ? [] : (JSON.parse(reply[4] as string) as Released[]);
-  return { shard, id, prev: reply[2] as string, n: Number(reply[1]), kind, atMs: Number(reply[3]), messages, released };
+  const steps = reply[5] === "[]" ? [] : (JSON.parse(reply[5] as string) as Step[]);
+  return { shard, id, prev: reply[2] as string, n: Number(reply[1]), kind, atMs: Number(reply[3]), messages, released, steps };
 }
 
 /** Reads the fields in the order outbox.lua writes them. */
 function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
   const messages: DecidedMessage[] = [];
-  for (let i = 10; i < f.length; i += 8) {
+  for (let i = 12; i < f.length; i += 8) {
     messages.push({ gateway: f[i + 1] ?? "", batch: f[i + 3] ?? "", body: f[i + 5] ?? "", outcomes: f[i + 7] ?? "" });
   }
   return {
@@ -151,5 +164,6 @@ function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
     atMs: Number(f[7]),
     messages,
     released: JSON.parse(f[9] ?? "[]") as Released[],
+    steps: JSON.parse(f[11] ?? "[]") as Step[],
   };
 }

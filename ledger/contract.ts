@@ -50,8 +50,8 @@ export interface StoredOrder {
 
 export interface OrderEvent {
   readonly atMs: number;
-  /** A state the order went to, or `conflict`. */
-  readonly event: OrderState | "conflict";
+  /** A state the order went to; `conflict`; or what became of a charge. */
+  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded";
   /** JSON text, for example the other fingerprint of a conflict. */
   readonly detail: string;
 }

@@ -34,7 +34,7 @@ function rowText(user: string, qty: number, id = nextId()): string {
 /** The entry after (prev, n − 1), with one message of the given rows and outcomes. */
 function entry(shard: number, n: number, prev: string, rows: readonly string[], outcomes: string, more: Partial<Entry> = {}): Entry {
   const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
-  return { shard, id: `id-${shard}-${n}`, prev, n, kind: "decide", atMs: 5, messages, released: [], ...more };
+  return { shard, id: `id-${shard}-${n}`, prev, n, kind: "decide", atMs: 5, messages, released: [], steps: [], ...more };
 }
 
 const open: { close(): Promise<void> }[] = [];
@@ -124,7 +124,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.order(user, id))?.state).toBe("reserved");
     expect((await ledger.events(user, id)).map((e) => e.event).sort()).toEqual(["conflict", "reserved"]);
     const open = await ledger.followUps(0, 10);
-    expect(open).toMatchObject([{ shard: 0, routingKey: "orders.dead" }]);
+    expect(open.map((f) => f.routingKey)).toEqual(["orders.dead", "payments"]);
     await writer.followUpsDone(open.map((f) => f.id));
     expect(await ledger.followUpsOpen()).toBe(0);
   });

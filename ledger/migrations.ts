@@ -6,6 +6,7 @@
 //   orders               one row an order: its state now, and where in the journal it stands
 //   events               later events of an order, append-only
 //   items, movements     stock per item, and why it is so
+//   charges, postings    every attempt to charge an order, and where the money went
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
@@ -53,6 +54,15 @@ const MIGRATIONS: readonly Migration[] = [
     "CREATE INDEX operations_open ON operations (id) WHERE applied = 0",
     `CREATE TABLE audit (seq ${serial(d)}, at_ms BIGINT NOT NULL, subject TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
        detail TEXT NOT NULL, status INTEGER NOT NULL)`,
+  ],
+  (d) => [
+    "ALTER TABLE entries ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'",
+    // One row an attempt; attempt 0 waits in its user's lane. status: waiting, started, captured, failed, refunding, refunded.
+    `CREATE TABLE charges (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, attempt INTEGER NOT NULL,
+       amount BIGINT NOT NULL CHECK (amount >= 0), currency TEXT NOT NULL, payment TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL,
+       PRIMARY KEY (id, usr, generation, attempt)) ${clustered(d)}`,
+    // Double entry in money: the amounts of one cause sum to zero per currency.
+    `CREATE TABLE postings (seq ${serial(d)}, cause TEXT NOT NULL, currency TEXT NOT NULL, account TEXT NOT NULL, amount BIGINT NOT NULL)`,
   ],
 ];
 

@@ -1,11 +1,11 @@
 // ④ record: one transaction for the entries of all shards that are ready. It accepts an entry only from the shard's owner (epoch) and only
 // if it follows the last one recorded (chain), and moves stock under checks that none falls below zero: so even a wrong Redis cannot oversell.
 import type { Entry } from "../core/domain/entry.ts";
-import { parseOutcome } from "../core/domain/entry.ts";
-import type { OrderRow } from "../core/domain/order.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
-import { type Db, insertRows, isConstraint, type Runner, type Value } from "./db.ts";
-import { bucketOf, messageId } from "./places.ts";
+import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { Prices } from "./prices.ts";
+import { addEntry, emptySheet, type Sheet, Unreadable } from "./sheet.ts";
+import { recordLateAnswers, recordSteps } from "./steps.ts";
 
 /** Result i belongs to entry i. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
@@ -35,9 +35,6 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
   }
 }
 
-/** An entry whose text makes no sense. Were it taken for trouble with the database, it would be tried for ever and hold up every shard. */
-class Unreadable extends Error {}
-
 function isRefusal(error: unknown): boolean {
   return error instanceof Unreadable || isConstraint(error);
 }
@@ -65,7 +62,7 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       }
       return result;
     });
-    await write(tx, accepted, epochs);
+    await write(db, tx, accepted, epochs);
     for (const [shard, p] of positions) {
       if (p.moved) await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [p.lastId, p.lastN, shard]);
     }
@@ -101,111 +98,48 @@ async function lockPositions(db: Db, tx: Runner, entries: readonly EntryToRecord
   );
 }
 
-/** Rows for each table, gathered over all entries and written with one statement per 500 rows. */
-interface Sheet {
-  readonly entries: Value[];
-  readonly messages: Value[];
-  readonly orders: Value[];
-  readonly events: Value[];
-  readonly movements: Value[];
-  readonly followUps: Value[];
-  /** Released orders: [state, bucket, id, user]. */
-  readonly moved: [string, number, string, string][];
-  /** Units held, by `sale sku`. */
-  readonly held: Map<string, number>;
-}
-
-async function write(tx: Runner, entries: readonly Entry[], epochs: readonly number[]): Promise<void> {
+async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: readonly number[]): Promise<void> {
   if (entries.length === 0) return;
-  const sheet: Sheet = { entries: [], messages: [], orders: [], events: [], movements: [], followUps: [], moved: [], held: new Map() };
-  for (let i = 0; i < entries.length; i++) addEntry(sheet, entries[i] as Entry, epochs[i] as number);
-  await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released"], sheet.entries);
+  const prices = PRICES.get(db) ?? new Prices();
+  PRICES.set(db, prices);
+  let sheet = gather(prices, entries, epochs);
+  if (await prices.load(tx)) sheet = gather(prices, entries, epochs);
+  await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"], sheet.entries);
   await insertRows(tx, "messages", ["id", "shard", "n", "gateway", "batch", "body", "outcomes"], sheet.messages);
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
+  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail"];
+  await insertRows(tx, "charges", charge, sheet.charges);
+  for (const entry of entries) {
+    await recordSteps(tx, sheet, entry);
+    await recordLateAnswers(tx, sheet, entry);
+  }
   for (const [state, bucket, id, user] of sheet.moved) {
     await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [state, bucket, id, user]);
   }
   await insertRows(tx, "events", ["usr", "id", "at_ms", "event", "detail", "shard", "n"], sheet.events);
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
+  await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
   await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
-  await holdStock(tx, sheet.held);
+  await moveStock(tx, sheet.stock);
 }
 
-function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
-  const { shard, n } = entry;
-  sheet.entries.push(shard, n, entry.id, entry.prev, entry.kind, entry.atMs, epoch, JSON.stringify(entry.released));
-  const held = new Map<string, number>();
-  for (let m = 0; m < entry.messages.length; m++) {
-    const message = entry.messages[m] as Entry["messages"][number];
-    const id = messageId(shard, n) + m;
-    sheet.messages.push(id, shard, n, message.gateway, message.batch, message.body, message.outcomes);
-    addRows(sheet, entry, id, message, held);
-  }
-  for (const [, row, state] of entry.released) {
-    sheet.moved.push([state, bucketOf(row[1], shard), row[2], row[1]]);
-    sheet.events.push(row[1], row[2], entry.atMs, state, "", shard, n);
-    if (state === "reserved") hold(held, row);
-  }
-  for (const [key, units] of held) {
-    const [sale = "", sku = ""] = key.split(" ");
-    const cause = `entry ${shard}-${n}`;
-    sheet.movements.push(cause, sale, sku, "available", -units, cause, sale, sku, "held", units);
-    sheet.held.set(key, (sheet.held.get(key) ?? 0) + units);
-  }
-}
+const PRICES = new WeakMap<Db, Prices>();
 
-function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["messages"][number], held: Map<string, number>): void {
-  const words = message.outcomes.split(",");
-  const rows = rowsOf(message.body, words.length);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i] as OrderRow;
-    const outcome = parseOutcome(words[i] as string);
-    if (outcome.kind === "fresh") {
-      sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
-      if (outcome.state === "reserved") hold(held, row);
-      if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
-    } else if (outcome.kind === "conflict") {
-      const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
-      sheet.events.push(row[1], row[2], entry.atMs, "conflict", detail, entry.shard, entry.n);
-    }
-  }
-}
-
-/** Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one, though Redis wrote it. */
-function rowsOf(body: string, count: number): OrderRow[] {
-  let rows: unknown;
-  try {
-    rows = JSON.parse(body);
-  } catch (error) {
-    throw new Unreadable((error as Error).message);
-  }
-  if (!Array.isArray(rows) || rows.length !== count) throw new Unreadable(`${count} outcomes do not belong to these rows`);
-  return rows as OrderRow[];
-}
-
-function hold(held: Map<string, number>, row: OrderRow): void {
-  const lines = row[8];
-  for (let i = 0; i < lines.length; i += 2) {
-    const key = `${row[5]} ${lines[i]}`;
-    held.set(key, (held.get(key) ?? 0) + (lines[i + 1] as number));
-  }
-}
-
-function deadLetter(entry: Entry, row: OrderRow): string {
-  return JSON.stringify({ reason: "the order could not be decided", shard: entry.shard, entry: entry.n, row });
+function gather(prices: Prices, entries: readonly Entry[], epochs: readonly number[]): Sheet {
+  const sheet = emptySheet(prices);
+  for (let i = 0; i < entries.length; i++) addEntry(sheet, entries[i] as Entry, epochs[i] as number);
+  return sheet;
 }
 
 /** Moves the units, items in sorted order so that two writers cannot wait for each other. The table's checks refuse what is not there. */
-async function holdStock(tx: Runner, held: ReadonlyMap<string, number>): Promise<void> {
-  for (const key of [...held.keys()].sort()) {
+async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
+  for (const key of [...stock.keys()].sort()) {
     const [sale = "", sku = ""] = key.split(" ");
-    const units = held.get(key) ?? 0;
-    const rows = await tx.run("UPDATE items SET available = available - ?, held = held + ? WHERE sale = ? AND sku = ? RETURNING sku", [
-      units,
-      units,
-      sale,
-      sku,
-    ]);
+    const { available = 0, held = 0, sold = 0 } = stock.get(key) ?? {};
+    const rows = await tx.run(
+      "UPDATE items SET available = available + ?, held = held + ?, sold = sold + ? WHERE sale = ? AND sku = ? RETURNING sku",
+      [available, held, sold, sale, sku],
+    );
     if (rows.length !== 1)
       throw Object.assign(new Error(`no item ${sku} in sale ${sale}: constraint failed`), { code: "SQLITE_CONSTRAINT" });
   }

@@ -1,4 +1,4 @@
-import type { DecidedMessage, Entry, Released } from "../core/domain/entry.ts";
+import type { DecidedMessage, Entry, Released, Step } from "../core/domain/entry.ts";
 import type { Db } from "./db.ts";
 import { messageId } from "./places.ts";
 
@@ -9,11 +9,10 @@ const CHUNK = 16;
 export async function* replay(db: Db, shard: number): AsyncGenerator<readonly Entry[]> {
   let after = 0;
   while (true) {
-    const rows = await db.run("SELECT n, id, prev, kind, at_ms, released FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?", [
-      shard,
-      after,
-      CHUNK,
-    ]);
+    const rows = await db.run(
+      "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?",
+      [shard, after, CHUNK],
+    );
     if (rows.length === 0) return;
     const last = Number(rows[rows.length - 1]?.n);
     const messages = await messagesOf(db, shard, after, last);
@@ -25,6 +24,7 @@ export async function* replay(db: Db, shard: number): AsyncGenerator<readonly En
       kind: String(r.kind) as Entry["kind"],
       atMs: Number(r.at_ms),
       released: JSON.parse(String(r.released)) as Released[],
+      steps: JSON.parse(String(r.steps)) as Step[],
       messages: messages.get(Number(r.n)) ?? [],
     }));
     after = last;

@@ -24,7 +24,18 @@ export function rowText(user: string, id: string, qty: number): string {
 /** Entry n of a shard, with one message. Its id says its place, so that the one before it can be named. */
 export function entryOf(shard: number, n: number, rows: readonly string[], outcomes: string, more: Partial<Entry> = {}): Entry {
   const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
-  return { shard, id: entryId(shard, n), prev: entryId(shard, n - 1), n, kind: "decide", atMs: 5, messages, released: [], ...more };
+  return {
+    shard,
+    id: entryId(shard, n),
+    prev: entryId(shard, n - 1),
+    n,
+    kind: "decide",
+    atMs: 5,
+    messages,
+    released: [],
+    steps: [],
+    ...more,
+  };
 }
 
 export const entryId = (shard: number, n: number): string => (n === 0 ? "genesis" : `id-${shard}-${n}`);

@@ -9,7 +9,7 @@ export type EntryId = string;
 /** The `prev` of a shard's first entry. */
 export const GENESIS: EntryId = "genesis";
 
-export type EntryKind = "decide" | "unpark";
+export type EntryKind = "decide" | "unpark" | "expire";
 
 /** One message of the queue and what became of its rows. */
 export interface DecidedMessage {
@@ -25,6 +25,27 @@ export interface DecidedMessage {
 /** A parked order that this entry let go. */
 export type Released = readonly [gateway: string, row: OrderRow, state: OrderState];
 
+/**
+ * What happened to an order that had been reserved. `start`: an attempt to charge begins. `charge_failed`: it ended without a capture.
+ * `refund`: what it captured goes back. `cancelled` says in `detail` whether its units were `held` or `sold`.
+ */
+export type StepWord = "start" | "charge_failed" | "paid" | "payment_failed" | "refund" | "cancelled" | "expired";
+
+export type Step =
+  /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */
+  | readonly [what: "wait", user: string, id: string]
+  | readonly [
+      what: StepWord,
+      user: string,
+      id: string,
+      generation: number,
+      attempt: number,
+      gateway: string,
+      saleId: string,
+      lines: readonly (string | number)[],
+      detail: string,
+    ];
+
 export interface Entry {
   readonly shard: number;
   readonly id: EntryId;
@@ -36,6 +57,7 @@ export interface Entry {
   readonly atMs: number;
   readonly messages: readonly DecidedMessage[];
   readonly released: readonly Released[];
+  readonly steps: readonly Step[];
 }
 
 /** What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event on the original. */
@@ -48,13 +70,16 @@ export type RowOutcome =
   /** A number given up. */
   | { readonly kind: "skipped" }
   /** A number given up that had already passed, or was given up before. */
-  | { readonly kind: "skip_late" };
+  | { readonly kind: "skip_late" }
+  /** Of a cancel or a charge's answer; `news` when it changed something. See core/lua/shared/settle.lua. */
+  | { readonly kind: "step"; readonly word: string; readonly news: boolean };
 
-/** Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`, `skip_late`. */
+/** Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`, `skip_late`; `+cancelled` step, `-too_late` step without effect. */
 export function parseOutcome(word: string): RowOutcome {
   if (word === "past" || word === "skipped" || word === "skip_late") return { kind: word };
   const mark = word.charCodeAt(0);
   if (mark === 0x3d) return { kind: "known", state: word.slice(1) as OrderState };
+  if (mark === 0x2b || mark === 0x2d) return { kind: "step", word: word.slice(1), news: mark === 0x2b };
   if (mark === 0x21) return { kind: "conflict", state: word.slice(1) as OrderState };
   return { kind: "fresh", state: word as OrderState };
 }

@@ -1,18 +1,19 @@
--- decide: judges the orders and skips of a batch of messages for one shard, in the order given, and appends the outbox entry.
+-- decide: judges the orders, skips, cancels and charges' answers of a batch of messages for one shard, in the order given, and appends the outbox entry.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 '' to judge, or the state that every fresh order gets without being judged (rejected, stale)
 --       7… gateway, batch, body of each message
--- Returns {'decided', n or '' when nothing changed, prev, time, released, outcomes of message 1, of message 2, …}
+-- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of message 1, of message 2, …}
 --         or {'not_ready'}, {'halted'}, {'fenced'}. Error 'BADROW message row' (from 0) before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it had been decided; '!state' when it
--- had been, with another body; past (older than the records); skipped; skip_late.
+-- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua.
 
--- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, and the orders.
+-- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, the orders, and the names of
+-- orders that may be open.
 local function survey(args)
-  local messages, ids, numbered, orders, known = {}, {}, {}, {}, {}
+  local messages, ids, numbered, orders, open, known = {}, {}, {}, {}, {}, {}
   for at = 7, #args, 3 do
     local rows = decode_rows(args[at + 2], #messages)
     messages[#messages + 1] = rows
@@ -25,15 +26,15 @@ local function survey(args)
           numbered[#numbered + 1] = { row[2], row[6] }
         end
       end
-      if row[1] == 'o' then
-        orders[#orders + 1] = row
+      if row[1] == 'o' then orders[#orders + 1] = row elseif row[1] ~= 's' then open[#open + 1] = row[13] end
+      if row[1] ~= 's' then
         local list = ids[row[14]]
         if not list then list = {}; ids[row[14]] = list end
         list[#list + 1] = row[13]
       end
     end
   end
-  return messages, ids, numbered, orders
+  return messages, ids, numbered, orders, open
 end
 
 local function decide_skip(batch, row)
@@ -59,7 +60,7 @@ local function decide_numbered(batch, row, gateway, forced)
     park(turn, seq, forced and 'skip' or { gateway, row })
     return forced or 'parked'
   end
-  local state = forced or judge(batch, row)
+  local state = forced or decide_now(batch, row, gateway)
   batch.after = turn
   return state
 end
@@ -75,7 +76,7 @@ local function decide_order(batch, row, gateway, forced)
   if row[7] > 0 then
     state = decide_numbered(batch, row, gateway, forced)
   else
-    state = forced or judge(batch, row)
+    state = forced or decide_now(batch, row, gateway)
   end
   remember(batch, row, state)
   -- Its number is used up only now, so that the orders let go by it come after it in the records.
@@ -93,15 +94,15 @@ local function decide(keys, args)
   local now, window = now_ms(), tonumber(args[5])
   local forced = args[6] ~= '' and args[6] or nil
 
-  local messages, ids, numbered, orders = survey(args)
-  local turns = read_turns(shard, numbered)
+  local messages, ids, numbered, orders, named = survey(args)
+  local turns, open = read_turns(shard, numbered), read_open(shard, named)
   for _, row in ipairs(decode_parked(turns)) do orders[#orders + 1] = row end
-  local batch = load_batch(shard, args[4], orders, turns)
+  for field, o in pairs(open) do orders[#orders + 1] = as_row(field, o) end
+  local batch = load_batch(shard, args[4], orders, turns, open, now, window)
   batch.seen = read_seen(shard, ids)
-  batch.first_bucket = first_bucket(now, window)
   batch.release_one = release_one(batch)
 
-  local reply, entry = { 'decided', '', shard.tip, string.format('%.0f', now), '[]' }, {}
+  local reply, entry = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }, {}
   for m, rows in ipairs(messages) do
     local gateway = args[4 + 3 * m]
     local words, news = {}, false
@@ -110,6 +111,9 @@ local function decide(keys, args)
       if row[1] == 's' then
         word = decide_skip(batch, row)
         changed = word == 'skipped'
+      elseif row[1] == 'c' or row[1] == 'p' then
+        word = row[1] == 'c' and cancel_order(batch, row) or settle_charge(batch, row)
+        changed = string.byte(word) == 43
       else
         word, changed = decide_order(batch, row, gateway, forced)
       end
@@ -117,14 +121,14 @@ local function decide(keys, args)
       news = news or changed
     end
     local outcomes = table.concat(words, ',')
-    reply[5 + m] = outcomes
+    reply[6 + m] = outcomes
     if news then entry[#entry + 1] = { gateway, args[5 + 3 * m], args[6 + 3 * m], outcomes } end
   end
 
   if #entry > 0 then
-    reply[5] = released_text(batch)
+    reply[5], reply[6] = released_text(batch), steps_text(batch)
     store_batch(shard, args[4], batch, now, window)
-    reply[2] = append_entry(shard, args[3], 'decide', now, entry, reply[5])
+    reply[2] = append_entry(shard, args[3], 'decide', now, entry, reply[5], reply[6])
   end
   return reply
 end

@@ -1,7 +1,8 @@
--- recorded: the ledger has committed the shard's outbox up to an entry; trims it and keeps that entry's id.
+-- recorded: the ledger has committed the shard's outbox up to an entry; trims it, keeps that entry's id, and makes the units that entries up
+-- to it have freed available.
 --
 -- KEYS  1 the shard's meta hash
--- ARGV  1 incarnation  2 id of the last entry committed  3 its number
+-- ARGV  1 incarnation  2 id of the last entry committed  3 its number  4 stock key prefix
 -- Returns {'recorded'}, or {'not_ready'}, {'halted'}. An older id than the one kept changes nothing.
 local function recorded(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], '')
@@ -10,6 +11,14 @@ local function recorded(keys, args)
   if n > tonumber(redis.call('HGET', keys[1], 'basen')) then
     redis.call('XTRIM', shard.prefix .. 'outbox', 'MINID', '=', (n + 1) .. '-0')
     redis.call('HSET', keys[1], 'base', args[2], 'basen', args[3])
+    while true do
+      local freed = redis.call('LINDEX', shard.prefix .. 'freed', 0)
+      local at, sale, sku, qty = string.match(freed or '', '^(%d+) (%S+) (%S+) (%d+)$')
+      if not at or tonumber(at) > n then break end
+      redis.call('LPOP', shard.prefix .. 'freed')
+      redis.call('HINCRBY', args[4] .. sale, sku .. ':r', -qty)
+      redis.call('HINCRBY', args[4] .. sale, sku .. ':a', qty)
+    end
   end
   return { 'recorded' }
 end

@@ -2,7 +2,8 @@
 -- no harm.
 --
 -- KEYS  1 the shard's meta hash  2… the keys to write
--- ARGV  1 incarnation  2 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2)
+-- ARGV  1 incarnation  2 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2),
+--       text (KEYS 2 is ARGV 4)
 --       3 time at which KEYS 2 expires, Unix ms, 0 for never  4… field, value … or score, member …
 -- Returns {'restored'} or {'overtaken'}.
 local function restore(keys, args)
@@ -14,7 +15,8 @@ local function restore(keys, args)
   end
   local rest = {}
   for at = 4, #args do rest[at - 3] = args[at] end
-  call_in_chunks(args[2] == 'zset' and 'ZADD' or 'HSET', keys[2], rest)
+  if args[2] == 'text' then redis.call('SET', keys[2], args[4])
+  else call_in_chunks(args[2] == 'zset' and 'ZADD' or 'HSET', keys[2], rest) end
   if args[3] ~= '0' then redis.call('PEXPIREAT', keys[2], args[3]) end
   return { 'restored' }
 end

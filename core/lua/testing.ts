@@ -7,7 +7,7 @@ import type { Library } from "../library.ts";
 import { RebuildStore } from "../rebuild-store.ts";
 import { RedisStore } from "../redis.ts";
 import { type Claim, type Decision, ShardStore } from "../shard-store.ts";
-import { StockStore } from "../stock-store.ts";
+import { type LiveStock, StockStore } from "../stock-store.ts";
 
 export const STORE_ID = "store-of-the-tests";
 export const WINDOW_MS = 3_600_000;
@@ -75,8 +75,14 @@ export class Bench {
   }
 
   async units(sku: string): Promise<{ available: number; held: number }> {
+    const { available, held } = await this.live(sku);
+    return { available, held };
+  }
+
+  async live(sku: string): Promise<LiveStock> {
     const live = (await this.stock.stock(SALE_ID))?.get(sku);
-    return { available: live?.available ?? Number.NaN, held: live?.held ?? Number.NaN };
+    if (!live) throw new Error(`Redis has no item ${sku}`);
+    return live;
   }
 
   async close(): Promise<void> {
@@ -99,6 +105,14 @@ export function row(user: string, lines: Record<string, number>, more: Partial<O
     ...rest,
   };
   return orderRowText(order, at ?? Date.now());
+}
+
+/** A cancel, sent `afterMs` after now. */
+export const cancel = (user: string, id: string, afterMs = 0): string => JSON.stringify(["c", user, id, "", Date.now() + afterMs, "", 0]);
+
+/** What a payment worker heard of an attempt. */
+export function answer(user: string, id: string, attempt: number, word: "captured" | "failed" | "refunded", detail = ""): string {
+  return JSON.stringify(["p", user, id, "", Date.now(), "", 0, 1, attempt, word, detail]);
 }
 
 export const skip = (user: string, seq: number): string => skipRowText({ user, saleId: SALE_ID, seq }, Date.now());

@@ -3,7 +3,7 @@
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 gaps that began at or before this time (Redis's clock, ms) are given up  7 at most so many users
--- Returns {'decided', n or '' when no gap was that old, prev, time, released} or {'not_ready'}, {'halted'}, {'fenced'}.
+-- Returns {'decided', n or '' when no gap was that old, prev, time, released, steps} or {'not_ready'}, {'halted'}, {'fenced'}.
 
 local function lowest_parked(turn)
   local lowest
@@ -17,7 +17,7 @@ local function unpark(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
-  local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]' }
+  local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
   local names = redis.call('ZRANGEBYSCORE', shard.prefix .. 'gaps', '-inf', args[6], 'LIMIT', 0, tonumber(args[7]))
   if #names == 0 then return reply end
 
@@ -27,7 +27,7 @@ local function unpark(keys, args)
     wanted[i] = { user, sale }
   end
   local turns = read_turns(shard, wanted)
-  local batch = load_batch(shard, args[4], decode_parked(turns), turns)
+  local batch = load_batch(shard, args[4], decode_parked(turns), turns, {}, now, tonumber(args[5]))
   local decide_one = release_one(batch)
   for _, turn in pairs(turns) do
     local lowest = lowest_parked(turn)
@@ -36,9 +36,9 @@ local function unpark(keys, args)
       release(turn, decide_one)
     end
   end
-  reply[5] = released_text(batch)
+  reply[5], reply[6] = released_text(batch), steps_text(batch)
   store_batch(shard, args[4], batch, now, tonumber(args[5]))
-  reply[2] = append_entry(shard, args[3], 'unpark', now, {}, reply[5])
+  reply[2] = append_entry(shard, args[3], 'unpark', now, {}, reply[5], reply[6])
   return reply
 end
 redis.register_function('unpark', unpark)

@@ -81,7 +81,7 @@ export class World {
     const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: String(n), body: `[${rows.join(",")}]`, outcomes: words }];
     const entry = { shard: 0, id: `e${n}`, prev: n === 1 ? "genesis" : `e${n - 1}`, n, kind: kind as "decide", atMs: START_MS, messages };
     const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
-    const [result] = await this.writer.record([{ entry: { ...entry, released: let_go }, epoch: this.epoch }]);
+    const [result] = await this.writer.record([{ entry: { ...entry, released: let_go, steps: [] }, epoch: this.epoch }]);
     if (result !== "recorded") throw new Error(`the story's entry ${n} was ${result}`);
   }
 

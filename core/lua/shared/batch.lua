@@ -1,7 +1,8 @@
 -- What deciding a batch works on: everything it needs from Redis, read before the first decision and written after the last.
 
--- rows: all rows that may be judged (those at hand and the parked ones of their users).
-local function load_batch(shard, stock_prefix, rows, turns)
+-- rows: all rows that may be judged, and the orders that may change (those at hand, the parked ones of their users, open ones).
+-- open: the open orders that rows speak of.
+local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
   local wanted = {}
   for r = 1, #rows do
     local row = rows[r]
@@ -11,6 +12,17 @@ local function load_batch(shard, stock_prefix, rows, turns)
   end
   local sales = read_sales(stock_prefix, wanted)
   return {
+    shard = shard,
+    first_bucket = first_bucket(now, window),
+    any_marks = redis.call('EXISTS', shard.prefix .. 'marks') == 1,
+    open = open,
+    touched = {}, -- 'user id' of open orders that changed, or closed
+    lanes = {},
+    holds = {},
+    steps = {},
+    freed = {},
+    marks = {}, -- new ones, {key, id}
+    marked = {},
     sales = sales,
     bought = read_bought(shard, rows, sales),
     turns = turns,
@@ -30,11 +42,19 @@ local function remember(batch, row, state)
   list[at + 1], list[at + 2] = field, value
 end
 
+-- The decision on an order whose turn it is, and what opens with it.
+local function decide_now(batch, row, gateway)
+  if is_marked(batch, row) then return 'cancelled' end
+  local state = judge(batch, row)
+  if state == 'reserved' then open_order(batch, row, gateway) end
+  return state
+end
+
 -- Decides a parked order whose number has come: held = {gateway, row}.
 local function release_one(batch)
   return function(held)
     local row = held[2]
-    local state = judge(batch, row)
+    local state = decide_now(batch, row, held[1])
     remember(batch, row, state)
     batch.released[#batch.released + 1] = { held[1], row, state }
   end
@@ -45,6 +65,13 @@ local function store_batch(shard, stock_prefix, batch, now, window)
   write_bought(shard, batch.bought)
   write_turns(shard, batch.turns, now)
   write_seen(shard, batch.fresh, window)
+  write_open(shard, batch, now)
+  write_freed(shard, batch)
+  write_marks(shard, batch, now, window)
+end
+
+local function steps_text(batch)
+  return #batch.steps == 0 and '[]' or cjson.encode(batch.steps)
 end
 
 local function released_text(batch)

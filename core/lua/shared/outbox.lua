@@ -1,12 +1,12 @@
 -- The outbox: one stream entry per decision, chained by ids. The entry carries all the ledger needs, so that whoever owns the
 -- shard next can record it without the message at hand.
 --
---   <n>-0 → id, prev, k (kind), t (time, ms), r (released, JSON), then per message g (gateway), b (batch), y (body), o (outcomes)
+--   <n>-0 → id, prev, k (kind), t (time, ms), r (released, JSON), x (steps, JSON), then per message g (gateway), b (batch), y (body), o (outcomes)
 
 -- Appends an entry and moves the tip. messages: {gateway, batch, body, outcomes} each.
-local function append_entry(shard, id, kind, now, messages, released)
+local function append_entry(shard, id, kind, now, messages, released, steps)
   local n = shard.n + 1
-  local fields = { 'id', id, 'prev', shard.tip, 'k', kind, 't', string.format('%.0f', now), 'r', released }
+  local fields = { 'id', id, 'prev', shard.tip, 'k', kind, 't', string.format('%.0f', now), 'r', released, 'x', steps }
   for _, m in ipairs(messages) do
     local at = #fields
     fields[at + 1], fields[at + 2] = 'g', m[1]

@@ -1,15 +1,18 @@
 -- Rows as the gateway writes them (core/domain/order.ts):
 --   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal}
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
+--   {'c', user, id, '', acceptedAtMs, '', 0}
+--   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | refunded, detail}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
 -- by another way must fail as a whole, not half-way.
 
--- decode_rows adds to an order what every later step would have to make again:
+-- decode_rows adds to a row that names an order what every later step would have to make again:
 --   row[13] 'user id', the field of its record       row[14] the bucket of its record
 
 local MAX_LINES = 20
 local MAX_QTY = 1000
 local BUCKET_DIGITS = 7
+local ANSWERS = { captured = true, failed = true, refunded = true }
 
 local function lines_are_sound(lines)
   if type(lines) ~= 'table' then return false end
@@ -32,7 +35,10 @@ local function row_is_sound(row)
   if type(seq) ~= 'number' or seq < 0 or seq > 1e9 or seq % 1 ~= 0 then return false end
   if row[1] == 's' then return seq > 0 end
   local id = row[3]
-  return row[1] == 'o' and type(id) == 'string' and #id == 36 and type(row[4]) == 'string' and lines_are_sound(row[9])
+  if type(id) ~= 'string' or #id ~= 36 then return false end
+  if row[1] == 'c' then return true end
+  if row[1] == 'p' then return type(row[8]) == 'number' and type(row[9]) == 'number' and ANSWERS[row[10]] and type(row[11]) == 'string' end
+  return row[1] == 'o' and type(row[4]) == 'string' and lines_are_sound(row[9])
 end
 
 -- Decodes a message's body; an error names the message and the row, both from 0.
@@ -44,7 +50,7 @@ local function decode_rows(body, index)
   for i = 1, #rows do
     local row = rows[i]
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end
-    if row[1] == 'o' then
+    if row[1] ~= 's' then
       row[13] = row[2] .. ' ' .. row[3]
       row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
     end

@@ -29,10 +29,28 @@ local function read_sales(prefix, wanted)
   return sales
 end
 
+-- Moves units of an item between two of its counters. Those but a and h are only ever added to, so they need not be read.
+local function move_units(batch, sale, sku, from, to, qty)
+  local s = batch.sales[sale]
+  local item = s and s.items[sku]
+  if not item then return end
+  s.added = s.added or {}
+  for counter, units in pairs({ [from] = -qty, [to] = qty }) do
+    if item[counter] then
+      item[counter] = item[counter] + units
+    else
+      local name = sku .. ':' .. counter
+      s.added[name] = (s.added[name] or 0) + units
+    end
+  end
+  s.changed[sku] = true
+end
+
 -- Writes the counters that changed.
 local function write_sales(prefix, sales)
   for sale, s in pairs(sales) do
     local fields = {}
+    for name, units in pairs(s.added or {}) do redis.call('HINCRBY', prefix .. sale, name, units) end
     for sku in pairs(s.changed) do
       local item, at = s.items[sku], #fields
       fields[at + 1], fields[at + 2], fields[at + 3], fields[at + 4] = sku .. ':a', item.a, sku .. ':h', item.h

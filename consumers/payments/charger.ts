@@ -1,0 +1,77 @@
+// One attempt, from its request to a definite answer.
+//
+//   charge ─ captured ─▶ captured
+//          ├ declined ─▶ failed
+//          ├ pending  ─▶ look up until it is definite (the webhook is usually faster)
+//          ├ busy, away ▶ wait, ask again with the same key
+//          └ unknown  ─▶ same key again, then look up: none ▶ failed, else as above
+//
+// Unknown never becomes failed: only the provider's own word does that. Whoever gives up in between (a crash) leaves the message with the
+// broker, and the next worker asks again with the same key.
+import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
+import type { Breaker } from "./breaker.ts";
+import type { PaymentProvider } from "./provider-client.ts";
+
+export type ChargeResult = { readonly word: "captured" | "failed"; readonly detail: string };
+
+export interface ChargerOptions {
+  readonly provider: PaymentProvider;
+  readonly breaker: Breaker;
+  readonly sleep: (ms: number) => Promise<unknown>;
+  /** Waits between look-ups of a charge that stays pending or unknown, ms; the last one goes on. */
+  readonly lookUpAfterMs: readonly number[];
+  readonly stopped: () => boolean;
+}
+
+/** Calls with one key before it is looked up instead. */
+const CALLS_PER_KEY = 2;
+
+/** Settles with the definite result; undefined when the worker stops before there is one. */
+export async function charge(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult | undefined> {
+  const { provider, breaker, sleep, stopped } = options;
+  for (let calls = 0; calls < CALLS_PER_KEY && !stopped(); ) {
+    const wait = breaker.waitMs();
+    if (wait > 0) {
+      await sleep(wait);
+      continue;
+    }
+    const answer = await provider.charge(request);
+    switch (answer.kind) {
+      case "captured":
+        breaker.succeeded();
+        return { word: "captured", detail: "" };
+      case "declined":
+        breaker.succeeded();
+        return { word: "failed", detail: answer.reason };
+      case "pending":
+        breaker.succeeded();
+        return untilDefinite(chargeKey(request), options);
+      case "busy":
+        breaker.succeeded();
+        await sleep(answer.afterMs);
+        break;
+      case "away":
+        breaker.failed(answer.why);
+        break;
+      case "unknown":
+        breaker.failed(answer.why);
+        calls++;
+        break;
+    }
+  }
+  return untilDefinite(chargeKey(request), options);
+}
+
+/** Looks the charge up until the provider's word is definite. Look-ups are no attempts. */
+async function untilDefinite(key: string, options: ChargerOptions): Promise<ChargeResult | undefined> {
+  const { provider, sleep, lookUpAfterMs, stopped } = options;
+  for (let look = 0; !stopped(); look++) {
+    const answer = await provider.lookUp(key);
+    if (answer === "captured") return { word: "captured", detail: "looked up" };
+    if (answer === "declined") return { word: "failed", detail: "declined (looked up)" };
+    // The provider has no trace of it, and every call with the key has ended: nothing was charged.
+    if (answer === "none") return { word: "failed", detail: "the provider knows nothing of it" };
+    await sleep(lookUpAfterMs[Math.min(look, lookUpAfterMs.length - 1)] ?? 1_000);
+  }
+  return undefined;
+}

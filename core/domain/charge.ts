@@ -1,0 +1,44 @@
+// A charge as it travels: what must be asked of the payment provider, and what the provider said.
+
+/** One attempt to charge an order. Its key makes repeating it harmless. */
+export interface ChargeRequest {
+  readonly kind: "charge";
+  readonly user: string;
+  readonly id: string;
+  readonly generation: number;
+  /** From 1. */
+  readonly attempt: number;
+  /** Minor units. */
+  readonly amount: number;
+  readonly currency: string;
+  /** The client's opaque token for the provider. */
+  readonly payment: string;
+}
+
+/** Gives back what an attempt captured. */
+export interface RefundRequest {
+  readonly kind: "refund";
+  readonly user: string;
+  readonly id: string;
+  readonly generation: number;
+  readonly attempt: number;
+}
+
+export type PaymentRequest = ChargeRequest | RefundRequest;
+
+/** First try and retries. */
+export const MAX_ATTEMPTS = 4;
+
+/** The idempotency key of an attempt: user and id name the order, since an id is the user's own choice. */
+export function chargeKey(of: { user: string; id: string; generation: number; attempt: number }): string {
+  return `${of.user}/${of.id}/${of.generation}/${of.attempt}`;
+}
+
+/** The attempt a key stands for; undefined for a key that is none of ours. */
+export function parseChargeKey(key: string): { user: string; id: string; generation: number; attempt: number } | undefined {
+  const parts = key.split("/");
+  const [user = "", id = "", generation = "", attempt = ""] = parts;
+  if (parts.length !== 4 || user === "" || id.length !== 36 || !/^[1-9]\d{0,8}$/.test(generation) || !/^[1-9]\d{0,8}$/.test(attempt))
+    return undefined;
+  return { user, id, generation: Number(generation), attempt: Number(attempt) };
+}

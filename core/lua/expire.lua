@@ -1,0 +1,42 @@
+-- expire: gives up reserved orders whose stock has been held too long without their charge having started. An order with a charge under way
+-- may have been paid: it stays until the answer is in.
+--
+-- KEYS  1 the shard's meta hash
+-- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
+--       6 holds that began at or before this time (Redis's clock, ms) are given up  7 at most so many
+-- Returns as unpark does, with the steps.
+local function expire(keys, args)
+  local shard, refusal = open_shard(keys[1], args[1], args[2])
+  if not shard then return { refusal } end
+  local now = now_ms()
+  local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
+  local fields = redis.call('ZRANGEBYSCORE', shard.prefix .. 'holds', '-inf', args[6], 'LIMIT', 0, tonumber(args[7]))
+  if #fields == 0 then return reply end
+
+  local open, rows = read_open(shard, fields), {}
+  for field, o in pairs(open) do rows[#rows + 1] = as_row(field, o) end
+  local batch = load_batch(shard, args[4], rows, {}, open, now, tonumber(args[5]))
+  local any = false
+  for _, field in ipairs(fields) do
+    local o = open[field]
+    if o and o.state == 'reserved' and o.attempt == 0 then
+      local user, id = string.match(field, '^(%S+) (%S+)$')
+      o.state = 'expired'
+      release_units(batch, field, o, 'h')
+      restate(batch, field, o)
+      step(batch, 'expired', field, o)
+      close_order(batch, field)
+      leave_lane(batch, user, id)
+      any = true
+    else
+      -- Looked at again in another while, so that those behind it have their turn.
+      redis.call('ZADD', shard.prefix .. 'holds', 'XX', string.format('%.0f', now), field)
+    end
+  end
+  if not any then return reply end
+  reply[6] = steps_text(batch)
+  store_batch(shard, args[4], batch, now, tonumber(args[5]))
+  reply[2] = append_entry(shard, args[3], 'expire', now, {}, '[]', reply[6])
+  return reply
+end
+redis.register_function('expire', expire)

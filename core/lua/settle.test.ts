@@ -1,0 +1,213 @@
+// Each transition of an order that has been reserved: docs/architecture.md has the diagram.
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import type { Entry } from "../domain/entry.ts";
+import { newEntryId } from "../entry-id.ts";
+import { answer, Bench, cancel, row, WINDOW_MS } from "./testing.ts";
+
+let bench: Bench;
+beforeEach(async () => {
+  bench ??= await Bench.open();
+  await bench.reset();
+  await bench.sale({ a: { units: 10, limit: 5 } });
+});
+afterAll(async () => bench?.close());
+
+/** Decides rows in one message: the words, and the steps as [what, id, attempt]. */
+async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[]; entry: Entry | undefined }> {
+  const { outcomes, entry } = await bench.decide([rows]);
+  const steps = (entry?.steps ?? []).map((s) => (s[0] === "wait" ? [s[0], s[2]] : [s[0], s[2], s[4]]));
+  return { words: (outcomes[0] as string).split(","), steps, entry };
+}
+
+async function reserved(user = "u", units = 2): Promise<string> {
+  const id = Bun.randomUUIDv7();
+  expect((await decide(row(user, { a: units }, { id }))).words).toEqual(["reserved"]);
+  return id;
+}
+
+/** The ledger has all there is. */
+async function record(entry: Entry | undefined): Promise<void> {
+  if (entry) await bench.shards.recorded(bench.claim, entry.id, entry.n);
+}
+
+const expire = async (cutoffMs: number) => {
+  const reply = await bench.shards.expire(bench.claim, { entryId: newEntryId(), cutoffMs, limit: 10, dedupWindowMs: WINDOW_MS });
+  if (reply.word !== "decided") throw new Error(reply.word);
+  return reply.entry;
+};
+
+test("reserved → paid: held units are sold", async () => {
+  const id = await reserved();
+  const { words, steps } = await decide(answer("u", id, 1, "captured"));
+  expect([words, steps]).toEqual([["+paid"], [["paid", id, 1]]]);
+  expect(await bench.live("a")).toMatchObject({ available: 8, held: 0, sold: 2, releasing: 0 });
+});
+
+test("a charge fails three times and succeeds at the last retry", async () => {
+  const id = await reserved();
+  for (const attempt of [1, 2, 3]) {
+    const { words, steps } = await decide(answer("u", id, attempt, "failed", "declined"));
+    expect(words).toEqual(["+retry"]);
+    expect(steps).toEqual([
+      ["charge_failed", id, attempt],
+      ["start", id, attempt + 1],
+    ]);
+  }
+  expect((await decide(answer("u", id, 4, "captured"))).words).toEqual(["+paid"]);
+});
+
+test("reserved → payment_failed after the first try and exactly three retries: the units come back once the ledger has it", async () => {
+  const id = await reserved();
+  for (const attempt of [1, 2, 3]) await decide(answer("u", id, attempt, "failed"));
+  const { words, steps, entry } = await decide(answer("u", id, 4, "failed"));
+  expect([words, steps]).toEqual([["+payment_failed"], [["payment_failed", id, 4]]]);
+  expect(await bench.live("a")).toMatchObject({ available: 8, releasing: 2, held: 0 });
+  await record(entry);
+  expect(await bench.live("a")).toMatchObject({ available: 10, releasing: 0, held: 0 });
+  // The limit per user counts what he holds, not what he tried.
+  await reserved("u", 5);
+});
+
+test("answers that come twice, late, or out of order are late and change nothing", async () => {
+  const id = await reserved();
+  expect((await decide(answer("u", id, 2, "captured"))).words).toEqual(["+late"]);
+  await decide(answer("u", id, 1, "failed"));
+  expect((await decide(answer("u", id, 1, "failed"), answer("u", id, 1, "captured"))).words).toEqual(["+late", "+late"]);
+  await decide(answer("u", id, 2, "captured"));
+  const { words, steps } = await decide(answer("u", id, 2, "captured"), answer("u", id, 2, "failed"));
+  expect([words, steps]).toEqual([["+late", "+late"], []]);
+  expect(await bench.live("a")).toMatchObject({ available: 8, held: 0, sold: 2 });
+  expect((await decide(answer("stranger", Bun.randomUUIDv7(), 1, "captured"))).words).toEqual(["+late"]);
+});
+
+test("a user's charges run one at a time in order; another user's do not wait", async () => {
+  const ids = [await reserved(), Bun.randomUUIDv7()];
+  const [first, second] = ids as [string, string];
+  const { words, steps } = await decide(row("u", { a: 1 }, { id: second }), row("v", { a: 1 }));
+  expect([words, steps]).toEqual([["reserved", "reserved"], [["wait", second]]]);
+  expect((await decide(answer("u", first, 1, "failed"))).steps).toEqual([
+    ["charge_failed", first, 1],
+    ["start", first, 2],
+  ]);
+  expect((await decide(answer("u", first, 2, "captured"))).steps).toEqual([
+    ["paid", first, 2],
+    ["start", second, 1],
+  ]);
+});
+
+test("reserved → cancelled while it waits for its charge: never charged, the units come back, the next one goes on", async () => {
+  const first = await reserved();
+  const second = await reserved();
+  const third = await reserved("u", 1);
+  const { words, steps, entry } = await decide(cancel("u", second));
+  expect([words, steps]).toEqual([["+cancelled"], [["cancelled", second, 0]]]);
+  await record(entry);
+  expect(await bench.live("a")).toMatchObject({ available: 7, held: 3 });
+  expect((await decide(answer("u", first, 1, "captured"))).steps).toEqual([
+    ["paid", first, 1],
+    ["start", third, 1],
+  ]);
+});
+
+test("reserved → cancelled while it is being charged: what lands is refunded, and only then the next charge starts", async () => {
+  const first = await reserved();
+  const second = await reserved("u", 1);
+  expect((await decide(cancel("u", first))).steps).toEqual([["cancelled", first, 1]]);
+  expect((await decide(cancel("u", first))).words).toEqual(["=cancelled"]);
+  const landed = await decide(answer("u", first, 1, "captured"));
+  expect(landed.words).toEqual(["+cancelled"]);
+  expect(landed.steps).toEqual([
+    ["refund", first, 1],
+    ["start", second, 1],
+  ]);
+  expect((await decide(answer("u", first, 1, "captured"))).words).toEqual(["+late"]);
+});
+
+test("a charge that fails after the cancel leaves nothing to refund", async () => {
+  const id = await reserved();
+  await decide(cancel("u", id));
+  expect((await decide(answer("u", id, 1, "failed"))).steps).toEqual([["charge_failed", id, 1]]);
+  expect((await decide(answer("u", id, 1, "failed"))).words).toEqual(["+late"]);
+});
+
+test("paid → cancelled within two minutes: refunded, the units come back", async () => {
+  const id = await reserved();
+  await decide(answer("u", id, 1, "captured"));
+  const { words, steps, entry } = await decide(cancel("u", id, 110_000));
+  expect(words).toEqual(["+cancelled"]);
+  expect(steps).toEqual([
+    ["cancelled", id, 1],
+    ["refund", id, 1],
+  ]);
+  expect(await bench.live("a")).toMatchObject({ available: 8, releasing: 2, sold: 0 });
+  await record(entry);
+  expect(await bench.live("a")).toMatchObject({ available: 10, releasing: 0, sold: 0 });
+  expect((await decide(cancel("u", id))).words).toEqual(["=cancelled"]);
+});
+
+test("two minutes after it was accepted an order cannot be cancelled", async () => {
+  const id = await reserved();
+  expect((await decide(cancel("u", id, 121_000))).words).toEqual(["-too_late"]);
+  expect(await bench.live("a")).toMatchObject({ available: 8, held: 2 });
+});
+
+test("not seen yet → cancelled when it comes: no stock is touched and later numbers go on", async () => {
+  const id = Bun.randomUUIDv7();
+  expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
+  const late = row("u", { a: 1 }, { id, seq: 1 });
+  const { words } = await decide(row("u", { a: 1 }, { seq: 2 }), late, late);
+  expect(words).toEqual(["parked", "cancelled", "=cancelled"]);
+  expect(await bench.live("a")).toMatchObject({ available: 9, held: 1 });
+});
+
+test("parked → cancelled when its number comes", async () => {
+  const id = Bun.randomUUIDv7();
+  const early = await decide(row("u", { a: 1 }, { id, seq: 2 }));
+  expect(early.words).toEqual(["parked"]);
+  expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
+  const { entry } = await decide(row("u", { a: 1 }, { seq: 1 }));
+  expect(entry?.released.map(([, released, state]) => [released[2], state])).toEqual([[id, "cancelled"]]);
+});
+
+test("another user's cancel of the same id is another order's", async () => {
+  const id = await reserved();
+  expect((await decide(cancel("v", id))).words).toEqual(["+cancel_pending"]);
+  expect(await bench.live("a")).toMatchObject({ held: 2 });
+});
+
+test("a finished order cannot be cancelled, and the answer says what it is", async () => {
+  const id = Bun.randomUUIDv7();
+  await decide(row("u", { a: 1, nothing: 1 }, { id }));
+  expect((await decide(cancel("u", id))).words).toEqual(["-unknown_item"]);
+});
+
+test("a user leaves 64 marks and not one more", async () => {
+  const marks = Array.from({ length: 65 }, () => cancel("u", Bun.randomUUIDv7()));
+  const words: string[] = [];
+  for (const mark of marks) words.push(...(await decide(mark)).words);
+  expect(words).toEqual([...Array(64).fill("+cancel_pending"), "-too_many"]);
+});
+
+test("reserved → expired when its charge never started; one that is being charged stays", async () => {
+  const charged = await reserved();
+  const waits = await reserved();
+  const entry = await expire(Date.now() + 1_000);
+  expect(entry?.steps.map((s) => [s[0], s[2]])).toEqual([["expired", waits]]);
+  await record(entry);
+  expect(await bench.live("a")).toMatchObject({ available: 8, held: 2 });
+  expect((await decide(cancel("u", waits))).words).toEqual(["-expired"]);
+  expect((await decide(answer("u", charged, 1, "captured"))).steps).toEqual([["paid", charged, 1]]);
+});
+
+test("a hold that is young enough is kept", async () => {
+  await reserved();
+  await reserved();
+  expect(await expire(Date.now() - 60_000)).toBeUndefined();
+});
+
+test("a row that answers nonsense is refused as a whole, and nothing is written", async () => {
+  const id = await reserved();
+  const bad = JSON.stringify(["p", "u", id, "", 1, "", 0, 1, 1, "maybe", ""]);
+  await expect(bench.decide([[answer("u", id, 1, "captured"), bad]])).rejects.toThrow("not a sound row");
+  expect(await bench.live("a")).toMatchObject({ held: 2, sold: 0 });
+});

@@ -1,0 +1,138 @@
+// What a transaction writes, gathered from its entries: rows for each table, written with one statement per 500 rows.
+import { type Entry, parseOutcome } from "../core/domain/entry.ts";
+import type { OrderRow } from "../core/domain/order.ts";
+import type { Value } from "./db.ts";
+import { bucketOf, messageId } from "./places.ts";
+import type { Prices } from "./prices.ts";
+
+/** An entry whose text makes no sense. Were it taken for trouble with the database, it would be tried for ever and hold up every shard. */
+export class Unreadable extends Error {}
+
+export type Account = "available" | "held" | "sold";
+
+export interface Sheet {
+  readonly prices: Prices;
+  readonly entries: Value[];
+  readonly messages: Value[];
+  readonly orders: Value[];
+  readonly charges: Value[];
+  readonly events: Value[];
+  readonly movements: Value[];
+  readonly postings: Value[];
+  readonly followUps: Value[];
+  /** Orders whose state changes: [state, bucket, id, user]. */
+  readonly moved: [string, number, string, string][];
+  /** Units by which an item's accounts change, by `sale sku`. */
+  readonly stock: Map<string, Partial<Record<Account, number>>>;
+}
+
+export function emptySheet(prices: Prices): Sheet {
+  const [entries, messages, orders, charges, events, movements, postings, followUps]: Value[][] = [[], [], [], [], [], [], [], []] as never;
+  const rows = { entries, messages, orders, charges, events, movements, postings, followUps } as Omit<Sheet, "prices" | "moved" | "stock">;
+  return { prices, ...rows, moved: [], stock: new Map() };
+}
+
+/** Units an entry moves, by `sale sku from to`. */
+type Moves = Map<string, number>;
+
+export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
+  const { shard, n } = entry;
+  const { released, steps } = entry;
+  sheet.entries.push(shard, n, entry.id, entry.prev, entry.kind, entry.atMs, epoch, JSON.stringify(released), JSON.stringify(steps));
+  const waiting = new Set(steps.filter((s) => s[0] === "wait").map((s) => `${s[1]} ${s[2]}`));
+  const moves: Moves = new Map();
+  for (let m = 0; m < entry.messages.length; m++) {
+    const message = entry.messages[m] as Entry["messages"][number];
+    const id = messageId(shard, n) + m;
+    sheet.messages.push(id, shard, n, message.gateway, message.batch, message.body, message.outcomes);
+    addRows(sheet, entry, id, message, moves, waiting);
+  }
+  for (const [, row, state] of released) {
+    sheet.moved.push([state, bucketOf(row[1], shard), row[2], row[1]]);
+    sheet.events.push(row[1], row[2], entry.atMs, state, "", shard, n);
+    if (state === "reserved") reserve(sheet, entry, row, moves, waiting);
+  }
+  for (const step of steps) {
+    if (step[0] !== "wait") addUnits(moves, step[0], step[8], step[6], step[7]);
+  }
+  post(sheet, entry, moves);
+}
+
+function addRows(
+  sheet: Sheet,
+  entry: Entry,
+  messageId: number,
+  message: Entry["messages"][number],
+  moves: Moves,
+  waiting: ReadonlySet<string>,
+): void {
+  const words = message.outcomes.split(",");
+  const rows = rowsOf(message.body, words.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as OrderRow;
+    const outcome = parseOutcome(words[i] as string);
+    if (outcome.kind === "fresh") {
+      sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
+      if (outcome.state === "reserved") reserve(sheet, entry, row, moves, waiting);
+      if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
+    } else if (outcome.kind === "conflict") {
+      const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
+      sheet.events.push(row[1], row[2], entry.atMs, "conflict", detail, entry.shard, entry.n);
+    }
+  }
+}
+
+/** Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one, though Redis wrote it. */
+export function rowsOf(body: string, count: number): readonly unknown[] {
+  let rows: unknown;
+  try {
+    rows = JSON.parse(body);
+  } catch (error) {
+    throw new Unreadable((error as Error).message);
+  }
+  if (!Array.isArray(rows) || rows.length !== count) throw new Unreadable(`${count} outcomes do not belong to these rows`);
+  return rows;
+}
+
+/** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
+function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, waiting: ReadonlySet<string>): void {
+  const [, user, id, , , saleId, , currency, lines, payment] = row;
+  addMove(moves, "available", "held", saleId, lines);
+  const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
+  const amount = sheet.prices.total(saleId, lines);
+  sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "");
+  if (attempt === 0) return;
+  const request = { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment };
+  sheet.followUps.push(entry.shard, "", "payments", JSON.stringify(request), 0);
+}
+
+function addUnits(moves: Moves, what: string, detail: string, saleId: string, lines: readonly (string | number)[]): void {
+  if (what === "paid") addMove(moves, "held", "sold", saleId, lines);
+  else if (what === "payment_failed" || what === "expired") addMove(moves, "held", "available", saleId, lines);
+  else if (what === "cancelled") addMove(moves, detail as Account, "available", saleId, lines);
+}
+
+function addMove(moves: Moves, from: Account, to: Account, saleId: string, lines: readonly (string | number)[]): void {
+  for (let i = 0; i < lines.length; i += 2) {
+    const key = `${saleId} ${lines[i]} ${from} ${to}`;
+    moves.set(key, (moves.get(key) ?? 0) + (lines[i + 1] as number));
+  }
+}
+
+/** Double entry: what an entry takes from one account it gives to another. */
+function post(sheet: Sheet, entry: Entry, moves: Moves): void {
+  const cause = `entry ${entry.shard}-${entry.n}`;
+  for (const [key, units] of moves) {
+    const [sale = "", sku = "", from, to] = key.split(" ") as [string, string, Account, Account];
+    sheet.movements.push(cause, sale, sku, from, -units, cause, sale, sku, to, units);
+    const item = `${sale} ${sku}`;
+    const change = sheet.stock.get(item) ?? {};
+    change[from] = (change[from] ?? 0) - units;
+    change[to] = (change[to] ?? 0) + units;
+    sheet.stock.set(item, change);
+  }
+}
+
+function deadLetter(entry: Entry, row: OrderRow): string {
+  return JSON.stringify({ reason: "the order could not be decided", shard: entry.shard, entry: entry.n, row });
+}

@@ -1,0 +1,171 @@
+// What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
+import type { Entry, Step } from "../core/domain/entry.ts";
+import type { Runner } from "./db.ts";
+import { bucketOf } from "./places.ts";
+import { rowsOf, type Sheet } from "./sheet.ts";
+
+type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
+
+/** Where a charge of an attempt is published: the first at once, a retry after its wait. */
+const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
+
+interface Terms {
+  readonly amount: number;
+  readonly currency: string;
+  readonly payment: string;
+}
+
+export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
+  for (const step of entry.steps) if (step[0] !== "wait") await recordStep(tx, sheet, entry, step);
+}
+
+async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
+  const [what, , , , , , , , detail] = step;
+  switch (what) {
+    case "start":
+      return start(tx, sheet, entry, step);
+    case "charge_failed":
+      await setStatus(tx, step, "failed", detail);
+      return event(sheet, entry, step, "charge_failed", detail);
+    case "paid": {
+      const terms = await setStatus(tx, step, "captured", detail);
+      if (terms) post(sheet, entry, terms, "customer", "revenue");
+      return restate(sheet, entry, step, "paid");
+    }
+    case "payment_failed":
+      await setStatus(tx, step, "failed", detail);
+      event(sheet, entry, step, "charge_failed", detail);
+      restate(sheet, entry, step, "payment_failed");
+      return deadLetter(tx, sheet, entry, step);
+    case "cancelled":
+    case "expired":
+      return restate(sheet, entry, step, what);
+    case "refund":
+      return refund(tx, sheet, entry, step);
+  }
+}
+
+/** The attempt is on record before anybody can ask the provider for it. */
+async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
+  const [, user, id, generation, attempt] = step;
+  const rows = await tx.run(
+    `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '' FROM charges
+     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
+    [attempt, id, user, generation],
+  );
+  const request = { kind: "charge", user, id, generation, attempt, ...termsOf(rows[0]) };
+  sheet.followUps.push(entry.shard, "", QUEUE_OF_ATTEMPT[attempt] ?? "payments", JSON.stringify(request), 0);
+}
+
+/** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
+async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
+  const [, user, id, generation, attempt] = step;
+  const was = await tx.run("SELECT status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?", [
+    id,
+    user,
+    generation,
+    attempt,
+  ]);
+  const terms = await setStatus(tx, step, "refunding", "");
+  if (!terms) return;
+  post(sheet, entry, terms, was[0]?.status === "captured" ? "revenue" : "customer", "refunds");
+  event(sheet, entry, step, "refund", "");
+  sheet.followUps.push(entry.shard, "", "payments", JSON.stringify({ kind: "refund", user, id, generation, attempt }), 0);
+}
+
+async function setStatus(tx: Runner, step: OrderStep, status: string, detail: string): Promise<Terms | undefined> {
+  const [, user, id, generation, attempt] = step;
+  const rows = await tx.run(
+    "UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING amount, currency, payment",
+    [status, detail, id, user, generation, attempt],
+  );
+  return rows[0] && termsOf(rows[0]);
+}
+
+function termsOf(row: Record<string, unknown> | undefined): Terms {
+  return { amount: Number(row?.amount), currency: String(row?.currency), payment: String(row?.payment) };
+}
+
+function post(sheet: Sheet, entry: Entry, { amount, currency }: Terms, from: string, to: string): void {
+  const cause = `entry ${entry.shard}-${entry.n}`;
+  sheet.postings.push(cause, currency, from, -amount, cause, currency, to, amount);
+}
+
+function event(sheet: Sheet, entry: Entry, step: OrderStep, word: string, detail: string): void {
+  const [, user, id, generation, attempt] = step;
+  sheet.events.push(user, id, entry.atMs, word, JSON.stringify({ generation, attempt, detail }), entry.shard, entry.n);
+}
+
+function restate(sheet: Sheet, entry: Entry, [, user, id]: OrderStep, state: string): void {
+  sheet.moved.push([state, bucketOf(user, entry.shard), id, user]);
+  sheet.events.push(user, id, entry.atMs, state, "", entry.shard, entry.n);
+}
+
+/** The whole trail goes with it: whoever looks at a dead letter wants to know why, and whether it is worth another try. */
+async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
+  const [, user, id, generation] = step;
+  const history = await tx.run(
+    "SELECT attempt, amount, currency, status, detail FROM charges WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt",
+    [id, user, generation],
+  );
+  const tried = history
+    .filter((r) => Number(r.attempt) > 0)
+    .map((r) => ({ attempt: Number(r.attempt), status: r.status, detail: r.detail }));
+  const letter = {
+    reason: "payment_failed",
+    user,
+    id,
+    generation,
+    shard: entry.shard,
+    atMs: entry.atMs,
+    attempts: tried.length,
+    history: tried,
+  };
+  sheet.followUps.push(entry.shard, "", "payments.dead", JSON.stringify(letter), 0);
+}
+
+/** Answers to attempts that were over when they came: a capture nobody counts on goes back, a refund is done, anything else is no news. */
+export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
+  for (const { body, outcomes } of entry.messages) {
+    if (!outcomes.includes("+late")) continue;
+    const words = outcomes.split(",");
+    const rows = rowsOf(body, words.length);
+    for (let i = 0; i < rows.length; i++) if (words[i] === "+late") await lateAnswer(tx, sheet, entry, rows[i] as AnswerRow);
+  }
+}
+
+type AnswerRow = readonly [
+  "p",
+  user: string,
+  id: string,
+  "",
+  atMs: number,
+  "",
+  0,
+  generation: number,
+  attempt: number,
+  answer: string,
+  string,
+];
+
+async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
+  const [, user, id, , , , , generation, attempt, answer] = row;
+  if (answer === "failed") return;
+  const [from, to] = answer === "captured" ? [["started", "failed"], "refunding"] : [["refunding"], "refunded"];
+  const rows = await tx.run(
+    `UPDATE charges SET status = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status IN (${from.map(() => "?").join(",")})
+     RETURNING amount, currency, payment`,
+    [to, id, user, generation, attempt, ...from],
+  );
+  if (!rows[0]) return;
+  const step = ["refund", user, id, generation, attempt, "", "", [], ""] as const;
+  if (answer === "captured") {
+    post(sheet, entry, termsOf(rows[0]), "customer", "refunds");
+    event(sheet, entry, step, "refund", "captured when nobody counted on it any more");
+    sheet.followUps.push(entry.shard, "", "payments", JSON.stringify({ kind: "refund", user, id, generation, attempt }), 0);
+  } else {
+    post(sheet, entry, termsOf(rows[0]), "refunds", "customer");
+    event(sheet, entry, step, "refunded", "");
+  }
+}

@@ -1,0 +1,114 @@
+// Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and the journal replays to what Redis holds.
+import { afterAll, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Replayed } from "../consumers/replayed.ts";
+import type { Entry } from "../core/domain/entry.ts";
+import { newEntryId } from "../core/entry-id.ts";
+import { answer, Bench, cancel, row } from "../core/lua/testing.ts";
+
+let bench: Bench | undefined;
+afterAll(async () => bench?.close());
+
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
+const UNITS = 8;
+const IDS = Array.from({ length: 6 }, () => Bun.randomUUIDv7());
+
+const user = fc.constantFrom("u1", "u2");
+const idIndex = fc.integer({ min: 0, max: IDS.length - 1 });
+const happening = fc.oneof(
+  fc.record({
+    kind: fc.constant("order" as const),
+    user,
+    idIndex,
+    seq: fc.integer({ min: 0, max: 3 }),
+    qty: fc.integer({ min: 1, max: 3 }),
+  }),
+  fc.record({ kind: fc.constant("cancel" as const), user, idIndex }),
+  fc.record({
+    kind: fc.constant("answer" as const),
+    user,
+    idIndex,
+    attempt: fc.integer({ min: 1, max: 4 }),
+    word: fc.constantFrom("captured" as const, "failed" as const, "failed" as const),
+  }),
+);
+/** Batches of rows, each followed or not by a commit of the ledger and by a sweep of old holds. */
+const history = fc.array(
+  fc.record({ rows: fc.array(happening, { minLength: 1, maxLength: 6 }), commit: fc.boolean(), expire: fc.boolean() }),
+  {
+    minLength: 1,
+    maxLength: 8,
+  },
+);
+
+test("any life of orders keeps the units whole, the charges one at a time, and replays", async () => {
+  bench ??= await Bench.open();
+  const b = bench;
+  await fc.assert(
+    fc.asyncProperty(history, async (batches) => {
+      await b.reset();
+      await b.sale({ a: { units: UNITS, limit: 6 } });
+      const entries: Entry[] = [];
+      for (const { rows, commit, expire } of batches) {
+        const { entry } = await b.decide([rows.map(rowOf)]);
+        if (entry) entries.push(entry);
+        if (expire) {
+          const sweep = { entryId: newEntryId(), cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: 3_600_000 };
+          const reply = await b.shards.expire(b.claim, sweep);
+          if (reply.word === "decided" && reply.entry) entries.push(reply.entry);
+        }
+        const last = entries.at(-1);
+        await expectWhole(b, replayOf(entries));
+        if (commit && last) await b.shards.recorded(b.claim, last.id, last.n);
+      }
+      await expectReplayed(b, replayOf(entries));
+    }),
+    { numRuns: RUNS },
+  );
+}, 120_000);
+
+function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
+  const id = IDS[r.idIndex] as string;
+  if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
+  return r.kind === "cancel" ? cancel(r.user, id) : answer(r.user, id, r.attempt, r.word);
+}
+
+function replayOf(entries: readonly Entry[]): Replayed {
+  const replayed = new Replayed({ firstId: "0", marksSinceMs: 0, isLimited: () => true });
+  for (const entry of entries) replayed.apply(entry);
+  return replayed;
+}
+
+/** The units of the item are where the orders say. */
+async function expectWhole(b: Bench, { open }: Replayed): Promise<void> {
+  const live = await b.live("a");
+  expect(live.available + live.releasing + live.held + live.sold).toBe(UNITS);
+  expect(Math.min(live.available, live.releasing, live.held, live.sold)).toBeGreaterThanOrEqual(0);
+  const units = (state: string) => [...open.values()].filter((o) => o.state === state).reduce((sum, o) => sum + Number(o.row[8][1]), 0);
+  expect([live.held, live.sold]).toEqual([units("reserved"), units("paid")]);
+  for (const who of ["u1", "u2"]) {
+    const charged = [...open].filter(([name, o]) => name.startsWith(`${who} `) && o.attempt > 0 && o.state !== "paid");
+    expect(charged.length).toBeLessThanOrEqual(1);
+  }
+}
+
+async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
+  const { client } = b.redis;
+  const open = Object.entries(await client.hgetall("{0}:open")).map(([name, text]) => [name, text.split(" ").slice(0, 3).join(" ")]);
+  const mine = [...replayed.open].map(([name, o]) => [name, `${o.state} ${o.generation} ${o.attempt}`]);
+  expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(open));
+  expect(Object.fromEntries([...replayed.lanes].map(([who, ids]) => [who, ids.join(" ")]))).toEqual(await client.hgetall("{0}:lanes"));
+  expect(
+    [...replayed.open]
+      .filter(([, o]) => o.state === "reserved")
+      .map(([name]) => name)
+      .sort(),
+  ).toEqual((await client.zrange("{0}:holds", 0, "-1")).sort());
+  const seen: Record<string, string> = {};
+  for (const key of await client.keys("{0}:seen:*")) Object.assign(seen, await client.hgetall(key));
+  expect(Object.fromEntries(replayed.seen)).toEqual(seen);
+  for (const who of ["u1", "u2"])
+    expect([...(replayed.marks.get(who)?.keys() ?? [])].sort()).toEqual((await client.zrange(`{0}:marks:${who}`, 0, "-1")).sort());
+  const bought = await client.hgetall("{0}:bought:s1");
+  expect(Object.fromEntries([...(replayed.bought.get("s1") ?? [])].map(([field, n]) => [field, String(n)]))).toEqual(bought);
+}
