@@ -14,6 +14,8 @@ export interface PublishProperties {
   readonly appId?: string;
   readonly type?: string;
   readonly headers?: Record<string, unknown>;
+  /** Ms after which the queue gives the message up, to its dead letters. */
+  readonly expiration?: number;
 }
 
 /** Messages awaiting a confirm on one connection: one per shard and process in normal work, so this only bounds what goes wrong. */

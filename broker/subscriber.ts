@@ -28,6 +28,8 @@ export interface SubscribeOptions {
   readonly dead?: { readonly publisher: Publisher; readonly queue: string };
   /** Declares the queue exclusive, for this connection alone. */
   readonly exclusive?: boolean;
+  /** Messages are settled as they are done, whatever their order: for competing consumers. */
+  readonly independent?: boolean;
   /** Without acknowledgements: for pushes. */
   readonly noAck?: boolean;
 }
@@ -88,16 +90,21 @@ export class Subscription {
     if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
     await channel.prefetch(prefetch);
     this.channel = channel;
-    const acks = new OrderedAcks((tag) => {
-      if (this.channel === channel) channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
-    });
+    const ackUpTo = (tag: number) => this.ack(channel, tag, true);
+    const acks = this.options.independent
+      ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
+      : new OrderedAcks(ackUpTo);
     const { consumerTag } = await channel.consume(queue, (message) => this.deliver(model, channel, acks, message), {
       noAck: noAck ?? false,
     });
     if (this.channel === channel) this.consumerTag = consumerTag;
   }
 
-  private deliver(model: ChannelModel, channel: Channel, acks: OrderedAcks, message: ConsumeMessage | null): void {
+  private ack(channel: Channel, tag: number, upTo: boolean): void {
+    if (this.channel === channel) channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, upTo);
+  }
+
+  private deliver(model: ChannelModel, channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
       this.resubscribe(model, channel);
       return;
@@ -145,8 +152,13 @@ export class Subscription {
   }
 }
 
+interface Acks {
+  expect(tag: number): void;
+  settle(tag: number): void;
+}
+
 /** Acknowledges in the order of delivery: one multiple ack a tick, up to the last message before which all are settled. */
-class OrderedAcks {
+class OrderedAcks implements Acks {
   private expected: number[] = [];
   private settled = new Set<number>();
   private scheduled = false;

@@ -1,6 +1,7 @@
 // Exchanges, queues and bindings as data. Nothing else in the project names a queue.
 //
 //   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
+//   payments ◀── payments.retry.1/2/3 (each message lapses after its wait)        payments.dead: charges that failed for good
 //   gateway.<id>: exclusive to the gateway, declared by it (subscriber.ts)
 
 export interface Exchange {
@@ -24,6 +25,10 @@ export interface Topology {
 
 export const ORDERS_EXCHANGE = "orders";
 export const ORDERS_DEAD = "orders.dead";
+export const PAYMENTS = "payments";
+export const PAYMENTS_DEAD = "payments.dead";
+/** Retry n of a charge waits here. */
+export const RETRIES = ["payments.retry.1", "payments.retry.2", "payments.retry.3"] as const;
 export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
 
@@ -41,6 +46,13 @@ const quorum = (args: Queue["arguments"]): Queue["arguments"] => ({
   ...args,
 });
 
+const deadLettersTo = (queue: string): Queue["arguments"] => ({
+  "x-dead-letter-exchange": "",
+  "x-dead-letter-routing-key": queue,
+  "x-dead-letter-strategy": "at-least-once",
+  "x-overflow": "reject-publish",
+});
+
 export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {
   const ids = Array.from({ length: shards }, (_, shard) => shard);
   return {
@@ -51,13 +63,14 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
         arguments: quorum({
           "x-single-active-consumer": true,
           "x-max-length": maxLength,
-          "x-overflow": "reject-publish",
-          "x-dead-letter-exchange": "",
-          "x-dead-letter-routing-key": ORDERS_DEAD,
-          "x-dead-letter-strategy": "at-least-once",
+          ...deadLettersTo(ORDERS_DEAD),
         }),
       })),
       { name: ORDERS_DEAD, arguments: quorum({}) },
+      { name: PAYMENTS, arguments: quorum(deadLettersTo(PAYMENTS_DEAD)) },
+      // The wait is each message's own, so that a changed setting needs no new queue.
+      ...RETRIES.map((name) => ({ name, arguments: quorum(deadLettersTo(PAYMENTS)) })),
+      { name: PAYMENTS_DEAD, arguments: quorum({}) },
     ],
     bindings: ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),
   };

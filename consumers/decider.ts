@@ -94,12 +94,22 @@ export class Decider implements Deciding {
     return this.tail;
   }
 
-  /** Gives up parked orders whose gap is over; the entry takes its place among the others. */
-  async unpark(options: Parameters<ShardStore["unpark"]>[1]): Promise<void> {
+  /** Gives up parked orders whose gap is over. */
+  unpark(options: Parameters<ShardStore["unpark"]>[1]): Promise<void> {
+    return this.sweep(() => this.options.store.unpark(this.options.claim, options));
+  }
+
+  /** Gives up reserved orders whose charge never started. */
+  expire(options: Parameters<ShardStore["expire"]>[1]): Promise<void> {
+    return this.sweep(() => this.options.store.expire(this.options.claim, options));
+  }
+
+  /** A call between the batches; its entry takes its place among the others. Left out when there is something to decide. */
+  private async sweep(call: () => Promise<Decision | { word: Refusal }>): Promise<void> {
     if (this.stopped || this.deciding) return;
     this.deciding = true;
     try {
-      const reply = await this.options.store.unpark(this.options.claim, options);
+      const reply = await call();
       if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
       else if (reply.entry) this.record(reply.entry);
     } catch (error) {
@@ -186,8 +196,8 @@ export class Decider implements Deciding {
     this.wake?.();
     if (result === "recorded") {
       this.options.onRecorded(entry);
-      if (entry.released.length > 0)
-        this.options.tellReleased(entry.released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]));
+      const changes = laterStates(entry);
+      if (changes.length > 0) this.options.tellReleased(changes);
       return true;
     }
     this.fail(result === "fenced" ? "fenced" : "lost", `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`);
@@ -200,3 +210,15 @@ export class Decider implements Deciding {
     this.options.onStop(reason, detail);
   }
 }
+
+/** New states of orders that were decided, or parked, before: those who took them in are told one by one. */
+function laterStates({ released, steps }: Entry): [gateway: string, user: string, id: string, state: string][] {
+  const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]);
+  for (const step of steps) {
+    if (step[0] === "wait" || !STATES_OF_STEPS.has(step[0])) continue;
+    changes.push([step[5], step[1], step[2], step[0]]);
+  }
+  return changes;
+}
+
+const STATES_OF_STEPS: ReadonlySet<string> = new Set(["paid", "payment_failed", "cancelled", "expired"]);

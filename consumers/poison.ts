@@ -51,10 +51,11 @@ function parseRows(body: string): unknown[] | undefined {
   }
 }
 
-/** Whether a row says at least whose order it is, and which. */
+/** Whether a row is an order's and says at least whose it is, and which. Cancels and answers are no orders: they cannot be rejected. */
 function isNamed(row: unknown): row is unknown[] {
   if (!Array.isArray(row)) return false;
-  const [, user, id] = row;
+  const [kind, user, id] = row;
+  if (kind !== "o") return false;
   return typeof user === "string" && NAME_PATTERN.test(user) && typeof id === "string" && /^[0-9a-f-]{36}$/.test(id);
 }
 

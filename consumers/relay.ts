@@ -1,8 +1,9 @@
 // ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells gateways the outcomes, best effort.
 import type { BrokerConnection } from "../broker/connection.ts";
-import type { Publisher } from "../broker/publisher.ts";
+import type { Publisher, PublishProperties } from "../broker/publisher.ts";
+import { RETRIES } from "../broker/topology.ts";
 import { gatewayQueue, type Push } from "../core/domain/push.ts";
-import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import type { FollowUp, Ledger, LedgerWriter } from "../ledger/contract.ts";
 
 /** A region's connection and its publisher. */
 export interface RegionLink {
@@ -27,6 +28,8 @@ export class Relay {
     private readonly regions: readonly RegionLink[],
     private readonly ledger: Ledger,
     private readonly writer: LedgerWriter,
+    /** How long each retry of a charge waits. */
+    private readonly retryDelaysMs: readonly number[],
   ) {}
 
   /** Outcomes of a gateway's batch go back through the region it published in; all of a tick leave in one push. */
@@ -62,7 +65,7 @@ export class Relay {
         if (open.length === 0) return;
         const link = this.regions.find((r) => r.publisher.ready);
         const outcomes = await Promise.all(
-          open.map((f) => link?.publisher.publish(f.exchange, f.routingKey, Buffer.from(f.body), { messageId: `follow-up ${f.id}` })),
+          open.map((f) => link?.publisher.publish(f.exchange, f.routingKey, Buffer.from(f.body), this.properties(f))),
         );
         const confirmed = open.filter((_, i) => outcomes[i] === "confirmed").map((f) => f.id);
         await this.writer.followUpsDone(confirmed);
@@ -71,6 +74,12 @@ export class Relay {
         await Bun.sleep(RETRY_MS); // the ledger is away: they stay open
       }
     }
+  }
+
+  private properties({ id, routingKey }: FollowUp): PublishProperties {
+    const retry = (RETRIES as readonly string[]).indexOf(routingKey);
+    const messageId = `follow-up ${id}`;
+    return retry < 0 ? { messageId } : { messageId, expiration: this.retryDelaysMs[retry] ?? 0 };
   }
 
   private pushTo(link: RegionLink, gateway: string) {

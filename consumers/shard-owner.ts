@@ -23,6 +23,7 @@ const PREFETCH = 16;
 /** Entries read from the outbox at once while catching up. */
 const CATCH_UP = 32;
 const UNPARK_USERS = 100;
+const EXPIRE_ORDERS = 200;
 
 export interface OwnerOptions {
   readonly worker: string;
@@ -36,6 +37,7 @@ export interface OwnerOptions {
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
+  readonly holdTtlMs: number;
   readonly prefetch?: number;
   /** Redis's clock. */
   readonly now: () => number;
@@ -51,6 +53,8 @@ export class ShardOwner {
   private readonly gaps: GapClock;
   private claim: Claim | undefined;
   private last = { id: "", n: 0 };
+  /** The last entry of which Redis knows that the ledger has it. */
+  private toldN = 0;
   private closed = false;
 
   constructor(private readonly options: OwnerOptions) {
@@ -100,7 +104,9 @@ export class ShardOwner {
   async check(): Promise<OwnerStop | undefined> {
     if (!this.claim) return undefined;
     const word = await this.options.store.check(this.claim, this.last.id, this.last.n);
-    return word === "whole" ? undefined : word;
+    if (word !== "whole") return word;
+    if (this.toldN < this.last.n) this.tellRecorded();
+    return undefined;
   }
 
   /** Gives up gaps that have lasted long enough. Called about once a second. */
@@ -110,6 +116,13 @@ export class ShardOwner {
     await this.markEmptyQueues();
     const { dedupWindowMs, now } = this.options;
     await decider.unpark({ entryId: newEntryId(), cutoffMs: this.gaps.cutoffMs(now()), limit: UNPARK_USERS, dedupWindowMs });
+  }
+
+  /** Gives up stock that has been held too long. Called about once a second. */
+  async sweepHolds(): Promise<void> {
+    const { dedupWindowMs, holdTtlMs, now } = this.options;
+    if (this.closed) return;
+    await this.decider?.expire({ entryId: newEntryId(), cutoffMs: now() - holdTtlMs, limit: EXPIRE_ORDERS, dedupWindowMs });
   }
 
   /** First step of letting go: no new messages; what is in hand is decided, recorded and acknowledged. */
@@ -157,9 +170,19 @@ export class ShardOwner {
 
   private recorded(entry: Entry): void {
     this.last = { id: entry.id, n: entry.n };
-    // Best effort: if it is lost, the next one trims as far.
-    this.options.store.recorded(this.claim as Claim, entry.id, entry.n).catch(() => undefined);
-    if (entry.messages.some((m) => m.outcomes.includes("rejected"))) void this.options.relay.followUps(entry.shard);
+    this.tellRecorded();
+    if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);
+  }
+
+  /** If the call is lost, the next one, or the next check, says as much. */
+  private tellRecorded(): void {
+    const { id, n } = this.last;
+    this.options.store
+      .recorded(this.claim as Claim, id, n)
+      .then(() => {
+        this.toldN = Math.max(this.toldN, n);
+      })
+      .catch(() => undefined);
   }
 
   private async consume(link: RegionLink): Promise<void> {
@@ -202,4 +225,11 @@ export class ShardOwner {
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
     }
   }
+}
+
+/** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters. */
+function hasFollowUps({ messages, released, steps }: Entry): boolean {
+  if (steps.length > 0) return true;
+  const asked = (words: string) => words.includes("reserved") || words.includes("rejected") || words.includes("+late");
+  return messages.some((m) => asked(m.outcomes)) || released.some(([, , state]) => asked(state));
 }

@@ -24,6 +24,10 @@ export interface WorkerOptions {
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
+  /** How long stock is held for an order whose charge has not started. */
+  readonly holdTtlMs: number;
+  /** How long each retry of a charge waits. */
+  readonly retryDelaysMs: readonly number[];
   /** Redis's clock. */
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -57,7 +61,7 @@ export class Worker {
     this.store = new ShardStore(redis);
     this.rebuildStore = new RebuildStore(redis);
     this.recorder = new Recorder({ writer, ledger, log });
-    this.relay = new Relay(regions, ledger, writer);
+    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs);
   }
 
   start(): void {
@@ -154,10 +158,11 @@ export class Worker {
   }
 
   private ownerOptions(shard: number): OwnerOptions {
-    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, now } = this.options;
+    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, now } = this.options;
     const { store, recorder, relay } = this;
     const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
-    return { worker, shard, store, ledger, writer, recorder, relay, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, now, onStop };
+    const waits = { dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs };
+    return { worker, shard, store, ledger, writer, recorder, relay, regions, ...waits, now, onStop };
   }
 
   private async handOver(owner: ShardOwner): Promise<void> {
@@ -212,7 +217,10 @@ export class Worker {
       if (!owner.running) continue;
       const problem = await owner.check();
       if (problem) await this.onStop(owner, problem, "found by the check");
-      else await owner.sweepGaps();
+      else {
+        await owner.sweepGaps();
+        await owner.sweepHolds();
+      }
     }
     if (this.owners.has(0)) await syncSales(this.options.ledger, new StockStore(this.options.redis));
   }

@@ -79,6 +79,14 @@ function regions(value: string, variable: string): readonly RegionSetting[] {
   });
 }
 
+const RETRIES = 3;
+
+function retryDelays(value: string, variable: string): readonly number[] {
+  const delays = list(value).map((part) => duration(0, 3_600_000)(part, variable));
+  if (delays.length !== RETRIES) throw new SettingError(`${variable} must be ${RETRIES} durations, such as 1s,4s,16s, not '${value}'`);
+  return delays;
+}
+
 const SETTINGS = {
   redisUrl: { variable: "SLUICE_REDIS_URL", says: "Redis or Valkey", secret: true, fallback: "", read: url("redis", "rediss") },
   regions: {
@@ -125,6 +133,26 @@ const SETTINGS = {
     fallback: DEFAULT_DEDUP_WINDOW_MS,
     read: duration(660_000, 86_400_000),
   },
+  holdTtlMs: {
+    variable: "SLUICE_HOLD_TTL",
+    says: "how long stock is held for an order whose charge has not started",
+    fallback: 600_000,
+    read: duration(1_000, 86_400_000),
+  },
+  retryDelaysMs: {
+    variable: "SLUICE_RETRY_DELAYS",
+    says: "waits before the three retries of a charge",
+    fallback: [1_000, 4_000, 16_000] as readonly number[],
+    read: retryDelays,
+  },
+  providerUrl: { variable: "SLUICE_PROVIDER_URL", says: "payment provider", secret: true, fallback: "", read: url("http", "https") },
+  providerTimeoutMs: {
+    variable: "SLUICE_PROVIDER_TIMEOUT",
+    says: "wait for the provider's answer before it counts as unknown",
+    fallback: 5_000,
+    read: duration(50, 120_000),
+  },
+  webhookSecret: { variable: "SLUICE_WEBHOOK_SECRET", says: "secret the provider signs with", secret: true, fallback: "", read: text },
   leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
@@ -176,7 +204,7 @@ export function describeSettings(settings: Settings): { variable: string; value:
 
 /** A URL without its password; any other secret not at all. */
 function masked(name: string, value: unknown): string {
-  if (name === "jwtSecret") return "…";
+  if (name === "jwtSecret" || name === "webhookSecret") return "…";
   const hide = (address: string) => address.replace(/\/\/[^@/]*@/, "//…@");
   if (typeof value === "string") return hide(value);
   return (value as RegionSetting[]).map((r) => `${r.name}=${hide(r.url)}`).join(",");

@@ -11,6 +11,8 @@ type Registrar = { register(program: Command): void };
 const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   up: () => import("./commands/up.ts"),
   gateway: () => import("./commands/roles.ts"),
+  payments: () => import("./commands/roles.ts"),
+  provider: () => import("./commands/provider.ts"),
   worker: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
   orders: () => import("./commands/orders.ts"),
@@ -49,7 +51,7 @@ async function main(argv: string[]): Promise<void> {
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
 /** Commands that bring their services along, or need none. */
-const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker"]);
+const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider"]);
 
 /** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
 function adoptLocal(command: string | undefined): void {

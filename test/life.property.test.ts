@@ -80,7 +80,7 @@ function replayOf(entries: readonly Entry[]): Replayed {
 }
 
 /** The units of the item are where the orders say. */
-async function expectWhole(b: Bench, { open }: Replayed): Promise<void> {
+async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const live = await b.live("a");
   expect(live.available + live.releasing + live.held + live.sold).toBe(UNITS);
   expect(Math.min(live.available, live.releasing, live.held, live.sold)).toBeGreaterThanOrEqual(0);
@@ -90,6 +90,8 @@ async function expectWhole(b: Bench, { open }: Replayed): Promise<void> {
     const charged = [...open].filter(([name, o]) => name.startsWith(`${who} `) && o.attempt > 0 && o.state !== "paid");
     expect(charged.length).toBeLessThanOrEqual(1);
   }
+  // Whoever heads a lane is being charged: nobody waits for nothing.
+  for (const [who, [first]] of lanes) expect(open.get(`${who} ${first}`)?.attempt).toBeGreaterThan(0);
 }
 
 async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {

@@ -1,5 +1,7 @@
 // A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its own, and workers in this process.
 
+import { join } from "node:path";
+import type { ChannelModel } from "amqplib";
 import { ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
 import type { RegionLink } from "../consumers/relay.ts";
 import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
@@ -10,8 +12,12 @@ import { shardOf } from "../core/shard.ts";
 import type { Ledger, StoredOrder } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { makeLog } from "../ops/log.ts";
+import type { Shares } from "../ops/provider/behaviour.ts";
+import { type Provider, type ProviderOptions, startProvider } from "../ops/provider/server.ts";
 import { openRegion } from "../ops/roles/parts.ts";
+import { startPayments } from "../ops/roles/payments.ts";
 import { startWorker } from "../ops/roles/worker.ts";
+import { type Child, spawnRecorded } from "../ops/services/processes.ts";
 import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
 import { testDir, testRabbit } from "./services.ts";
 
@@ -73,6 +79,67 @@ export class Stack {
     );
     this.running.push(started);
     return started;
+  }
+
+  /** A payment provider that misbehaves as told, and a payment worker that asks it. */
+  async payments(options: { shares?: Shares; env?: Record<string, string> } & Partial<ProviderOptions> = {}): Promise<Provider> {
+    const { env = {}, ...more } = options;
+    const provider = await this.provider(more);
+    const settings = readSettings({ ...this.env, SLUICE_PROVIDER_URL: provider.url, SLUICE_PROVIDER_TIMEOUT: "300ms", ...env });
+    const log = makeLog("payments", (line) => {
+      if (process.env.SHOW_LOG) process.stderr.write(line);
+      this.events.push(JSON.parse(line));
+    });
+    const role = await startPayments(settings, "payments", log);
+    this.running.push(role);
+    return provider;
+  }
+
+  async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
+    const file = `${testDir("provider")}/provider.jsonl`;
+    const moods = { shares: {}, seed: 1, slowMs: 50, pendingMs: 100, hangMs: 600 };
+    const provider = await startProvider({ file, port: 0, webhookSecret: "s", ...moods, ...options });
+    this.running.push(provider);
+    return provider;
+  }
+
+  /** A role as a process of its own, to be killed. */
+  spawn(role: string, env: Record<string, string> = {}): Child {
+    const command = [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), role];
+    const logFile = process.env.SHOW_LOG;
+    const child = spawnRecorded({
+      name: `${role}-${this.running.length}`,
+      command,
+      recordDir: testDir("role"),
+      env: { ...this.env, ...env },
+      logFile,
+    });
+    this.running.push(child);
+    return child;
+  }
+
+  /** Takes messages from a queue, as JSON; waits for them. */
+  async take(queue: string, count: number, region = 0): Promise<unknown[]> {
+    const { connection } = this.links[region] as RegionLink;
+    const channel = await (connection.model as ChannelModel).createChannel();
+    const taken: unknown[] = [];
+    await this.until(`${count} messages in ${queue}`, async () => {
+      const message = await channel.get(queue, { noAck: true });
+      if (message) taken.push(JSON.parse(message.content.toString()));
+      return taken.length >= count;
+    });
+    await channel.close();
+    return taken;
+  }
+
+  /** Waits until an order's state is one of these. */
+  async becomes(user: string, id: string, ...states: string[]): Promise<StoredOrder> {
+    let order: StoredOrder | undefined;
+    await this.until(`order ${id} to become ${states.join(" or ")}`, async () => {
+      order = await this.ledger.order(user, id).catch(() => undefined);
+      return order !== undefined && states.includes(order.state);
+    });
+    return order as StoredOrder;
   }
 
   /** Creates a sale that is open now; the worker puts it into Redis. */

@@ -12,13 +12,17 @@ import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
 import type { Breaker } from "./breaker.ts";
 import type { PaymentProvider } from "./provider-client.ts";
 
-export type ChargeResult = { readonly word: "captured" | "failed"; readonly detail: string };
+/** `later`: still not known, ask again with the same key. `stopped`: given up half-way, because the worker stops. */
+export type ChargeResult =
+  | { readonly word: "captured" | "failed"; readonly detail: string }
+  | { readonly word: "later" }
+  | { readonly word: "stopped" };
 
 export interface ChargerOptions {
   readonly provider: PaymentProvider;
   readonly breaker: Breaker;
   readonly sleep: (ms: number) => Promise<unknown>;
-  /** Waits between look-ups of a charge that stays pending or unknown, ms; the last one goes on. */
+  /** Waits after each look-up of a charge that stays pending or unknown, ms. */
   readonly lookUpAfterMs: readonly number[];
   readonly stopped: () => boolean;
 }
@@ -26,8 +30,7 @@ export interface ChargerOptions {
 /** Calls with one key before it is looked up instead. */
 const CALLS_PER_KEY = 2;
 
-/** Settles with the definite result; undefined when the worker stops before there is one. */
-export async function charge(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult | undefined> {
+export async function charge(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult> {
   const { provider, breaker, sleep, stopped } = options;
   for (let calls = 0; calls < CALLS_PER_KEY && !stopped(); ) {
     const wait = breaker.waitMs();
@@ -59,19 +62,20 @@ export async function charge(request: ChargeRequest, options: ChargerOptions): P
         break;
     }
   }
-  return untilDefinite(chargeKey(request), options);
+  return stopped() ? { word: "stopped" } : untilDefinite(chargeKey(request), options);
 }
 
 /** Looks the charge up until the provider's word is definite. Look-ups are no attempts. */
-async function untilDefinite(key: string, options: ChargerOptions): Promise<ChargeResult | undefined> {
+async function untilDefinite(key: string, options: ChargerOptions): Promise<ChargeResult> {
   const { provider, sleep, lookUpAfterMs, stopped } = options;
-  for (let look = 0; !stopped(); look++) {
+  for (const waitMs of lookUpAfterMs) {
+    if (stopped()) return { word: "stopped" };
     const answer = await provider.lookUp(key);
     if (answer === "captured") return { word: "captured", detail: "looked up" };
     if (answer === "declined") return { word: "failed", detail: "declined (looked up)" };
     // The provider has no trace of it, and every call with the key has ended: nothing was charged.
     if (answer === "none") return { word: "failed", detail: "the provider knows nothing of it" };
-    await sleep(lookUpAfterMs[Math.min(look, lookUpAfterMs.length - 1)] ?? 1_000);
+    await sleep(waitMs);
   }
-  return undefined;
+  return { word: stopped() ? "stopped" : "later" };
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { readSettings } from "../../core/settings.ts";
 import { makeLog } from "../log.ts";
 import { startGatewayRole } from "../roles/gateway.ts";
+import { startPayments } from "../roles/payments.ts";
 import { type RunningRole, startWorker } from "../roles/worker.ts";
 
 export function register(program: Command): void {
@@ -14,6 +15,10 @@ export function register(program: Command): void {
     .command("worker")
     .description("decide and record the orders of a share of the shards")
     .action(() => run("worker", startWorker));
+  program
+    .command("payments")
+    .description("charge reserved orders with the payment provider")
+    .action(() => run("payments", startPayments));
 }
 
 type Start = (settings: ReturnType<typeof readSettings>, id: string, log: ReturnType<typeof makeLog>) => Promise<RunningRole>;

@@ -20,8 +20,9 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const regions = await openRegions(settings, log);
   const clock = new SharedClock(redis);
   await clock.start().catch(() => undefined);
-  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs } = settings;
-  const worker = new Worker({ id, redis, ledger, writer, regions, leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, now: clock.now, log });
+  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
+  const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs };
+  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, now: clock.now, log });
   worker.start();
   log("worker started", { id });
   const stop = async () => {

@@ -1,0 +1,162 @@
+// A payment worker: competes with others for charges and refunds, asks the provider, and sends what it says back to the order's shard. It
+// keeps nothing itself: a request is acknowledged only once the broker has the answer, so another worker asks again, with the same key,
+// for whatever this one did not finish.
+import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
+import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
+import { chargeKey, type PaymentRequest } from "../../core/domain/charge.ts";
+import type { RegionLink } from "../relay.ts";
+import { Answers } from "./answers.ts";
+import { Breaker } from "./breaker.ts";
+import { charge } from "./charger.ts";
+import type { PaymentProvider } from "./provider-client.ts";
+
+export interface PaymentWorkerOptions {
+  readonly regions: readonly RegionLink[];
+  readonly provider: PaymentProvider;
+  readonly shards: number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+  /** Charges and refunds under way at once, per region. */
+  readonly prefetch?: number;
+}
+
+/** Enough to keep the provider busy at 3,000 charges a second with 60 ms each; a pending one gives its place up after its look-ups. */
+const PREFETCH = 200;
+const FAILURES_TO_PAUSE = 20;
+const PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 15_000;
+/** Look-ups of a charge that is pending or unknown, then it goes back into a queue and is asked for again later. */
+const LOOK_UP_AFTER_MS = [200, 400, 800, 1_600, 3_200];
+const LATER_MS = 5_000;
+const REFUND_RETRY_MS = 2_000;
+
+export class PaymentWorker {
+  private readonly subscriptions: Subscription[] = [];
+  private readonly answers: Answers;
+  private readonly breaker: Breaker;
+  private stopped = false;
+  private underWay = 0;
+
+  constructor(private readonly options: PaymentWorkerOptions) {
+    this.answers = new Answers(options.regions, options.shards);
+    this.breaker = new Breaker({
+      failures: FAILURES_TO_PAUSE,
+      pauseMs: PAUSE_MS,
+      maxPauseMs: MAX_PAUSE_MS,
+      now: () => performance.now(),
+      onChange: (state, why) => options.log("provider breaker", { state, why }),
+    });
+  }
+
+  async start(): Promise<void> {
+    for (const link of this.options.regions) {
+      const subscription = new Subscription(link.connection, {
+        queue: PAYMENTS,
+        prefetch: this.options.prefetch ?? PREFETCH,
+        independent: true,
+        dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
+        handler: (delivery, settle) => void this.accept(link, delivery, settle),
+      });
+      this.subscriptions.push(subscription);
+      if (link.connection.up) await subscription.start();
+      else void subscription.start();
+    }
+  }
+
+  /** Requests in hand. */
+  get load(): number {
+    return this.underWay;
+  }
+
+  get breakerState(): string {
+    return this.breaker.state;
+  }
+
+  /** Quiet, then stop: what is in hand is finished if it is soon; the rest stays with the broker. */
+  async stop(graceMs = 5_000): Promise<void> {
+    await Promise.all(this.subscriptions.map((s) => s.quiet()));
+    const end = performance.now() + graceMs;
+    while (this.underWay > 0 && performance.now() < end) await Bun.sleep(20);
+    this.stopped = true;
+    this.answers.stop();
+    await Promise.all(this.subscriptions.map((s) => s.close()));
+  }
+
+  private async accept(link: RegionLink, delivery: Delivery, settle: (disposition: Disposition) => void): Promise<void> {
+    const request = readRequest(delivery.body);
+    if (!request) return settle({ kind: "dead", reason: "not a payment request" });
+    this.underWay++;
+    try {
+      const done = request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
+      if (done && !this.stopped) settle("ack");
+    } catch (error) {
+      // Not acknowledged: it comes again when this worker goes.
+      this.options.log("payment left undone", { key: chargeKey(request), error: (error as Error).message });
+    } finally {
+      this.underWay--;
+    }
+  }
+
+  private async charge(link: RegionLink, request: PaymentRequest & { kind: "charge" }): Promise<boolean> {
+    if (request.amount === 0) {
+      await this.answer(request, "captured", "nothing to pay");
+      return true;
+    }
+    const result = await charge(request, {
+      provider: this.options.provider,
+      breaker: this.breaker,
+      sleep: (ms) => Bun.sleep(ms),
+      lookUpAfterMs: LOOK_UP_AFTER_MS,
+      stopped: () => this.stopped,
+    });
+    switch (result.word) {
+      case "stopped":
+        return false;
+      case "later":
+        return this.putOff(link, request);
+      case "captured":
+      case "failed":
+        await this.answer(request, result.word, result.detail);
+        return true;
+    }
+  }
+
+  private async refund(request: PaymentRequest): Promise<boolean> {
+    while (!this.stopped) {
+      const answer = await this.options.provider.refund(chargeKey(request));
+      if (answer === "refunded" || answer === "nothing") {
+        await this.answer(request, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
+        return true;
+      }
+      await Bun.sleep(REFUND_RETRY_MS);
+    }
+    return false;
+  }
+
+  /** A charge that stays unknown makes room for others, and is asked for again with the same key. */
+  private async putOff(link: RegionLink, request: PaymentRequest): Promise<boolean> {
+    const body = Buffer.from(JSON.stringify(request));
+    while (!this.stopped) {
+      if ((await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) === "confirmed") return true;
+      await Bun.sleep(REFUND_RETRY_MS);
+    }
+    return false;
+  }
+
+  private answer({ user, id, generation, attempt }: PaymentRequest, word: string, detail: string): Promise<void> {
+    return this.answers.send(user, JSON.stringify(["p", user, id, "", Date.now(), "", 0, generation, attempt, word, detail]));
+  }
+}
+
+/** undefined: nothing of ours. */
+function readRequest(body: Buffer): PaymentRequest | undefined {
+  try {
+    const request = JSON.parse(body.toString()) as PaymentRequest;
+    const { user, id, generation, attempt } = request;
+    const named = typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
+    if (!named) return undefined;
+    if (request.kind === "refund") return request;
+    return request.kind === "charge" && Number.isSafeInteger(request.amount) && typeof request.currency === "string" ? request : undefined;
+  } catch {
+    return undefined;
+  }
+}

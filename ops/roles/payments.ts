@@ -1,0 +1,24 @@
+import { PaymentWorker } from "../../consumers/payments/payment-worker.ts";
+import { HttpProvider } from "../../consumers/payments/provider-client.ts";
+import { SettingError, type Settings } from "../../core/settings.ts";
+import type { Log } from "../log.ts";
+import { openRegions } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+export async function startPayments(settings: Settings, id: string, log: Log): Promise<RunningRole & { payments: PaymentWorker }> {
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
+  const regions = await openRegions(settings, log);
+  const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
+  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, log });
+  await payments.start();
+  log("payments started", { id });
+  return {
+    payments,
+    stop: async () => {
+      await payments.stop();
+      for (const { connection } of regions) await connection.close();
+      log("payments stopped", { id });
+    },
+  };
+}
