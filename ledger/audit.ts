@@ -22,6 +22,26 @@ export interface JournalEntry {
   readonly messages: readonly JournalMessage[];
   /** JSON array of [gateway, row, state]. */
   readonly released: string;
+  /** JSON array of what became of reserved orders. */
+  readonly steps: string;
+}
+
+export interface ChargeRecord {
+  readonly user: string;
+  readonly id: string;
+  readonly generation: number;
+  readonly attempt: number;
+  readonly amount: number;
+  readonly currency: string;
+  /** waiting, started, captured, failed, refunding, refunded. */
+  readonly status: string;
+}
+
+export interface PostingRecord {
+  readonly cause: string;
+  readonly currency: string;
+  readonly account: string;
+  readonly amount: number;
 }
 
 export interface OrderRecord {
@@ -83,7 +103,7 @@ export class LedgerAudit {
 
   /** A shard's journal, oldest first. */
   async *entries(shard: number): AsyncGenerator<readonly JournalEntry[]> {
-    const text = "SELECT n, id, prev, kind, at_ms, released FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
+    const text = "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [shard, after, ENTRY_CHUNK]);
       if (rows.length === 0) return;
@@ -97,6 +117,7 @@ export class LedgerAudit {
         kind: String(r.kind),
         atMs: Number(r.at_ms),
         released: String(r.released),
+        steps: String(r.steps),
         messages: messages.get(Number(r.n)) ?? [],
       }));
       after = last;
@@ -179,6 +200,54 @@ export class LedgerAudit {
       closesAtMs: Number(r.closes_ms),
       moved: moved.has(String(r.id)),
     }));
+  }
+
+  /** Every attempt to charge, waiting ones too. */
+  async *charges(): AsyncGenerator<readonly ChargeRecord[]> {
+    const text = `SELECT usr, id, generation, attempt, amount, currency, status FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
+      ORDER BY id, usr, generation, attempt LIMIT ?`;
+    for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
+      const rows = await this.db.run(text, [...after, CHUNK]);
+      if (rows.length === 0) return;
+      const charges = rows.map((r) => ({
+        user: String(r.usr),
+        id: String(r.id),
+        generation: Number(r.generation),
+        attempt: Number(r.attempt),
+        amount: Number(r.amount),
+        currency: String(r.currency),
+        status: String(r.status),
+      }));
+      yield charges;
+      const last = charges[charges.length - 1] as ChargeRecord;
+      after = [last.id, last.user, last.generation, last.attempt];
+    }
+  }
+
+  async *postings(): AsyncGenerator<readonly PostingRecord[]> {
+    const text = "SELECT seq, cause, currency, account, amount FROM postings WHERE seq > ? ORDER BY seq LIMIT ?";
+    for (let after = -1; ; ) {
+      const rows = await this.db.run(text, [after, CHUNK]);
+      if (rows.length === 0) return;
+      yield rows.map((r) => ({
+        cause: String(r.cause),
+        currency: String(r.currency),
+        account: String(r.account),
+        amount: Number(r.amount),
+      }));
+      after = Number(rows[rows.length - 1]?.seq);
+    }
+  }
+
+  /** Charges and refunds whose end is not known yet. */
+  async chargesOpen(): Promise<number> {
+    const rows = await this.db.run("SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')");
+    // What waited behind another charge and was cancelled or given up meanwhile waits no more.
+    const idle = await this.db.run(
+      `SELECT COUNT(*) AS idle FROM charges c WHERE c.status = 'waiting'
+         AND (SELECT COUNT(*) FROM charges d WHERE d.id = c.id AND d.usr = c.usr AND d.generation = c.generation) > 1`,
+    );
+    return Number(rows[0]?.open) - Number(idle[0]?.idle);
   }
 
   async orderCount(): Promise<number> {

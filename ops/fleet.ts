@@ -6,9 +6,10 @@ import { type Child, spawnRecorded } from "./services/processes.ts";
 
 export interface Role {
   readonly name: string;
-  readonly kind: "gateway" | "worker";
-  /** Of a gateway. */
+  readonly kind: "gateway" | "worker" | "payments" | "provider";
+  /** Of a gateway or provider. */
   readonly url?: string;
+  /** Of a gateway. */
   readonly region?: string;
   pid(): number;
   /** SIGKILL, for good. */
@@ -49,16 +50,40 @@ export class Fleet {
     return this.start("worker", name, {}, {});
   }
 
-  /** Gateways first, so that nothing new comes in; then the workers, which finish what they hold. */
+  /** A payment provider to try things with; settles when it answers. */
+  async provider(options: { port: number; file: string; shares: string; seed: number; webhookUrl: string }): Promise<Role> {
+    const [free] = await freePorts(1);
+    const port = options.port === 0 ? (free as number) : options.port;
+    const url = `http://127.0.0.1:${port}`;
+    const { file, shares, seed, webhookUrl } = options;
+    const args = ["--port", String(port), "--file", file, "--shares", shares, "--seed", String(seed), "--webhook", webhookUrl];
+    const role = this.start("provider", "provider", {}, { url }, args);
+    await untilReady(`${url}/v1/records`, role.ended, join(this.options.dir, "provider.log"));
+    return role;
+  }
+
+  payments(name: string, providerUrl: string): Role {
+    return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
+  }
+
+  /** Gateways first, so that nothing new comes in; then those who charge; then the workers, which finish what they hold. */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
+    await Promise.all(this.roles.filter((r) => r.kind === "payments").map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));
+    await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
   }
 
-  private start(kind: Role["kind"], name: string, env: Record<string, string>, more: { url?: string; region?: string }) {
+  private start(
+    kind: Role["kind"],
+    name: string,
+    env: Record<string, string>,
+    more: { url?: string; region?: string },
+    args: string[] = [],
+  ) {
     let over = false;
-    let child = this.spawn(kind, name, env);
+    let child = this.spawn(kind, name, env, args);
     const ended = Promise.withResolvers<number>();
     const watch = async (attempt: number): Promise<void> => {
       const startedMs = performance.now();
@@ -68,7 +93,7 @@ export class Fleet {
       this.options.say(`${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`);
       await Bun.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
       if (over || this.stopping) return;
-      child = this.spawn(kind, name, env);
+      child = this.spawn(kind, name, env, args);
       await watch(performance.now() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
     };
     void watch(0);
@@ -91,11 +116,11 @@ export class Fleet {
     return role;
   }
 
-  private spawn(kind: Role["kind"], name: string, env: Record<string, string>): Child {
+  private spawn(kind: Role["kind"], name: string, env: Record<string, string>, args: readonly string[]): Child {
     const { dir } = this.options;
     return spawnRecorded({
       name,
-      command: [process.execPath, CLI, kind],
+      command: [process.execPath, CLI, kind, ...args],
       recordDir: join(dir, "run"),
       env: { ...this.options.env, ...env, SLUICE_ID: name },
       logFile: join(dir, `${name}.log`),

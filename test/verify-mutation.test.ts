@@ -56,6 +56,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
     SLUICE_LEASE_TTL: "1s",
     // Lost orders leave gaps in the numbers; nothing else does.
     SLUICE_GAP_TIMEOUT: "2s",
+    SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
     SLUICE_TEST_PATCH: patch,
   };
   const settings = readSettings(env);
@@ -68,6 +69,9 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
   if (!mutant) fleet.worker("worker");
   const gateways = await Promise.all(settings.regions.map(({ name }) => fleet.gateway(name, 0)));
   await saleInRedis(redis.url, plan.sale.id);
+  const webhookUrl = `${gateways[0]?.url}/v1/payments/webhook`;
+  const provider = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
+  fleet.payments("payments", provider.url as string);
 
   const historyPath = join(dir, "history.jsonl");
   const history = new HistoryWriter(historyPath);

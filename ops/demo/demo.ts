@@ -35,11 +35,19 @@ export interface DemoResult {
 /** What is in the queues after the rush is decided within seconds; a gap in a user's numbers would take SLUICE_GAP_TIMEOUT. */
 const DRAIN_TIMEOUT_MS = 120_000;
 
+/** How the payment provider misbehaves: one charge in five. Cards that are declined for good come on top, in the plan. */
+const PROVIDER_SHARES =
+  "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01,limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005";
+/** Shorter than in a real sale, so that the demo need not be waited for. */
+const RETRIES = { SLUICE_RETRY_DELAYS: "250ms,500ms,1s", SLUICE_PROVIDER_TIMEOUT: "1s" };
+
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { dir, progress } = options;
-  progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers");
-  const { env, onStack } = options;
-  const stack = await Stack.start({ dir, env, onStack, say: (line) => progress.say(`  ${line}`) });
+  progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment workers, a payment provider");
+  const { onStack } = options;
+  const env = { ...RETRIES, ...options.env };
+  const charging = { shares: PROVIDER_SHARES, seed: options.seed };
+  const stack = await Stack.start({ dir, env, onStack, charging, say: (line) => progress.say(`  ${line}`) });
   try {
     const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
     await stack.createSale(plan.sale);
@@ -63,20 +71,21 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   const startedAtMs = performance.timeOrigin + performance.now();
   progress.follow(() => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`);
   const killed = halfWay(tally, rush.answered).then(async () => {
-    const name = await stack.killWorker();
+    const names = [await stack.killWorker(), await stack.killWorker("payments")].join(" and ");
     stack.startWorker();
-    progress.say(`  ${name} killed (SIGKILL) half-way, another one started`);
-    return name;
+    stack.startPayments();
+    progress.say(`  ${names} killed (SIGKILL) half-way, others started`);
+    return names;
   });
   await rush.answered;
   const answeredAtMs = performance.timeOrigin + performance.now();
   const name = await killed;
-  progress.follow(() => "  waiting until everything is decided and recorded");
+  progress.follow(() => "  waiting until everything is decided, charged and recorded");
   const restedAtMs = await drain(stack.ledgerUrl, views, { orders: tally.accepted, timeoutMs: DRAIN_TIMEOUT_MS });
   rush.close();
   await history.close();
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");
-  const verdict = await verify({ ledgerUrl: stack.ledgerUrl, history: [historyPath], ...views });
+  const verdict = await verify({ ledgerUrl: stack.ledgerUrl, history: [historyPath], ...views, provider: () => stack.captures() });
   const endedAtMs = restedAtMs ?? performance.timeOrigin + performance.now();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return { plan, verdict, tally, historyPath, seconds, rushSeconds: (answeredAtMs - startedAtMs) / 1_000, killed: name };

@@ -54,6 +54,7 @@ async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<num
     shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
   }
   const findings = new Findings();
-  checkRest({ queues: await queues.depths(), shards, followUpsOpen: await audit.followUpsOpen(), rejected: 0 }, findings);
+  const open = { followUpsOpen: await audit.followUpsOpen(), chargesOpen: await audit.chargesOpen() };
+  checkRest({ queues: await queues.depths(), shards, ...open, failures: 0 }, findings);
   return findings.undrained.length > 0 ? undefined : positions.reduce((sum, position) => sum + position.lastN, 0);
 }

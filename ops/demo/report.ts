@@ -16,7 +16,7 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
   return [
     "",
     `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} items, in two regions, seed ${seed}`,
-    `  ${number(counts.duplicates)} sent again, some altered; one worker (${killed}) killed half-way`,
+    `  ${number(counts.duplicates)} sent again, some altered; ${killed} killed half-way`,
     "",
     row("answered", answers.join(", ")),
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),

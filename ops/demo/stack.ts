@@ -7,6 +7,7 @@ import { Fleet, type Role } from "../fleet.ts";
 import type { Target } from "../load/lane.ts";
 import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import { type LocalServices, startLocalServices } from "../services/local.ts";
+import type { CaptureRecord } from "../verify/checks/charges.ts";
 
 export interface StackOptions {
   readonly dir: string;
@@ -16,15 +17,20 @@ export interface StackOptions {
   /** More or other settings of gateways and workers. */
   readonly env?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
+  /** A payment provider that misbehaves by these shares, and payment workers; without it nothing is charged. */
+  readonly charging?: { readonly shares: string; readonly seed: number };
   /** Hears of the stack before its roles start, so that it can be stopped from outside at any moment. */
   readonly onStack?: (stack: Stack) => void;
 }
 
 const SALE_TIMEOUT_MS = 30_000;
 const DEFAULT_WORKERS = 2;
+const PAYMENT_WORKERS = 2;
 
 export class Stack {
   private started = 0;
+  private chargers = 0;
+  private provider: Role | undefined;
 
   private constructor(
     readonly services: LocalServices,
@@ -36,9 +42,18 @@ export class Stack {
     readonly shards: number,
   ) {}
 
-  static async start({ dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined, onStack }: StackOptions): Promise<Stack> {
+  static async start(options: StackOptions): Promise<Stack> {
+    const { dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined, onStack, charging } = options;
     const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
-    const all = { ...services.env, ...env, SLUICE_JWT_ALGORITHM: "HS256", SLUICE_JWT_ISSUER: "sluice", SLUICE_JWT_AUDIENCE: "sluice" };
+    const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
+    const all = {
+      ...services.env,
+      ...webhookSecret,
+      ...env,
+      SLUICE_JWT_ALGORITHM: "HS256",
+      SLUICE_JWT_ISSUER: "sluice",
+      SLUICE_JWT_AUDIENCE: "sluice",
+    };
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
     const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
@@ -47,6 +62,7 @@ export class Stack {
     try {
       for (let i = 0; i < workers; i++) stack.startWorker();
       await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));
+      if (charging) await stack.charge(dir, charging);
       return stack;
     } catch (error) {
       await stack.stop();
@@ -64,11 +80,28 @@ export class Stack {
   }
 
   /** SIGKILL: no goodbye, nothing flushed. Returns which one it was. */
-  async killWorker(): Promise<string> {
-    const worker = this.fleet.roles.find((role) => role.kind === "worker");
+  async killWorker(kind: "worker" | "payments" = "worker"): Promise<string> {
+    const worker = this.fleet.roles.find((role) => role.kind === kind);
     if (!worker) throw new Error("there is no worker to kill");
     await worker.kill();
     return worker.name;
+  }
+
+  /** Starts one more payment worker. */
+  startPayments(): Role {
+    return this.fleet.payments(`payments-${++this.chargers}`, this.provider?.url ?? "");
+  }
+
+  /** The provider's own record of what it captured and refunded. */
+  async captures(): Promise<CaptureRecord[]> {
+    const text = await (await fetch(`${this.provider?.url}/v1/records`)).text();
+    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
+  }
+
+  private async charge(dir: string, { shares, seed }: NonNullable<StackOptions["charging"]>): Promise<void> {
+    const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
+    this.provider = await this.fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares, seed, webhookUrl });
+    for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
   }
 
   /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */

@@ -47,6 +47,8 @@ const SKIP_SHARE = 0.05;
 const SWAP_SHARE = 0.3;
 const EXACT_SHARE = 0.05;
 const ALTERED_SHARE = 0.01;
+/** Cards that are declined whenever they are tried. */
+const BAD_CARD_SHARE = 0.03;
 const AWAY_SHARE = 0.5;
 /** A copy follows within so many steps. */
 const COPY_DISTANCE = 500;
@@ -145,7 +147,8 @@ function drawBody(saleId: string, seq: number, demand: number[], random: () => n
     lines.push({ sku: skuOf(rank), qty });
     demand[rank] = (demand[rank] as number) + qty;
   }
-  return { saleId, ...(seq > 0 ? { seq } : {}), currency: "EUR", lines };
+  const payment = random() < BAD_CARD_SHARE ? "stub:decline" : "card";
+  return { saleId, ...(seq > 0 ? { seq } : {}), currency: "EUR", lines, payment };
 }
 
 function drawCopies(first: Extract<Step, { kind: "order" }>, body: SentBody, random: () => number): Step[] {

@@ -38,6 +38,8 @@ export interface LedgerOrder {
   /** As it was first decided; `parked` ones change when they are let go. */
   readonly first: string;
   state: string;
+  /** Every state it has had, in order. */
+  readonly had: string[];
   /** Other bodies under its id that were decided as conflicts, as the journal shows them. */
   conflicts: number;
 }
@@ -67,12 +69,30 @@ export class Evidence {
   }
 
   entry(entry: DecodedEntry): void {
+    this.ahead = new Map(entry.steps.filter(({ what }) => AFTER[what]).map(({ user, id, what }) => [orderKey(user, id), what]));
     for (const { row, effect, state, key, message, index } of entry.decided) {
       if (row[0] !== "o" || !this.slice(row[1])) continue;
       if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
+    for (const { what, user, id } of entry.steps) if (AFTER[what] && this.slice(user)) this.move(entry, orderKey(user, id), what);
+  }
+  /** States that the entry at hand brings about, by order. */
+  private ahead: ReadonlyMap<string, string> = new Map();
+
+  private move(entry: DecodedEntry, key: string, state: string): void {
+    const known = this.ledger.get(key);
+    if (!known || !AFTER[state]?.includes(known.state)) {
+      this.findings.violation(
+        "I1",
+        "an order went from one state to another it cannot go to",
+        `${key}: ${known?.state} to ${state} ${place(entry)}`,
+      );
+      return;
+    }
+    known.state = state;
+    known.had.push(state);
   }
 
   private sentOrder(user: string, id: string): SentOrder {
@@ -101,7 +121,7 @@ export class Evidence {
     const { shard, n } = entry;
     const body = rowBodyText(row);
     const order = { user: row[1], id: row[2], acceptedAtMs: row[4], saleId: row[5], seq: row[6], lines, body, shard, n, ...at };
-    this.ledger.set(key, { ...order, first: state, state, conflicts: 0 });
+    this.ledger.set(key, { ...order, first: state, state, had: [state], conflicts: 0 });
   }
 
   /** A later sending in the journal: it must have found the first, told apart by its body, and told how it stood. */
@@ -119,7 +139,7 @@ export class Evidence {
       this.findings.violation("I3", "an altered resend was taken for the original", `${key} ${place(entry)}`);
     }
     // What this entry lets go is listed after its rows, so a state may be one step ahead.
-    if (state !== known.state && known.state !== "parked") {
+    if (state !== known.state && known.state !== "parked" && state !== this.ahead.get(key)) {
       this.findings.violation("I3", "a resend was told another outcome", `${key}: ${state}, not ${known.state}, ${place(entry)}`);
     }
   }
@@ -133,8 +153,17 @@ export class Evidence {
     }
     if (rowBodyText(row) !== known.body) this.findings.violation("I3", "a parked order changed while it waited", `${key} ${place(entry)}`);
     known.state = state;
+    known.had.push(state);
   }
 }
+
+/** A state that a step brings about → the states it may follow. */
+const AFTER: Readonly<Record<string, readonly string[]>> = {
+  paid: ["reserved"],
+  payment_failed: ["reserved"],
+  expired: ["reserved"],
+  cancelled: ["reserved", "paid"],
+};
 
 function place(entry: DecodedEntry): string {
   return `in entry ${entry.shard}-${entry.n}`;

@@ -36,6 +36,16 @@ export interface Let {
   readonly state: string;
 }
 
+/** What became of an order after it was reserved. */
+export interface StepTaken {
+  readonly what: string;
+  readonly user: string;
+  readonly id: string;
+  readonly saleId: string;
+  readonly lines: readonly (string | number)[];
+  readonly detail: string;
+}
+
 export interface DecodedEntry {
   readonly shard: number;
   readonly n: number;
@@ -45,6 +55,7 @@ export interface DecodedEntry {
   readonly decided: readonly Decided[];
   /** Parked orders that this entry let go, in the order they went. */
   readonly released: readonly Let[];
+  readonly steps: readonly StepTaken[];
 }
 
 export function decodeEntry(entry: JournalEntry): DecodedEntry {
@@ -59,12 +70,24 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
     }
   });
   const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(([, row, state]) => ({ row, state }));
+  const steps = (JSON.parse(entry.steps) as never[][])
+    .filter(([what]) => what !== "wait")
+    .map(([what, user, orderId, , , , saleId, lines, detail]) => ({
+      what,
+      user,
+      id: orderId,
+      saleId,
+      lines,
+      detail,
+    })) as unknown as StepTaken[];
   const { shard, n, id, prev, kind } = entry;
-  return { shard, n, id, prev, kind, decided, released };
+  return { shard, n, id, prev, kind, decided, released, steps };
 }
 
 function effectOf(word: string): [Effect, string] {
   if (word === "past" || word === "skip_late") return ["none", ""];
+  // Of a cancel or a charge's answer: what it did is in the steps.
+  if (word.startsWith("+") || word.startsWith("-")) return ["none", ""];
   if (word === "skipped") return ["skipped", ""];
   if (word.startsWith("=")) return ["known", word.slice(1)];
   if (word.startsWith("!")) return ["conflict", word.slice(1)];

@@ -8,6 +8,7 @@ import { LedgerAudit } from "../../ledger/audit.ts";
 import { readHistory } from "../history.ts";
 import { type AcceptedCounts, checkAccepted } from "./checks/accepted.ts";
 import { ChainCheck } from "./checks/chain.ts";
+import { type CaptureRecord, ChargesCheck } from "./checks/charges.ts";
 import { checkLiveStock } from "./checks/live-stock.ts";
 import { RecordsCheck } from "./checks/records.ts";
 import { checkReplays } from "./checks/replays.ts";
@@ -40,6 +41,8 @@ export interface VerifyOptions {
   readonly partial?: boolean;
   readonly redis: RedisView;
   readonly queues: QueueView;
+  /** The payment provider's own record, if there is one to look at: lines of JSON. */
+  readonly provider?: () => Promise<readonly CaptureRecord[]>;
   /** Tells how far it is, for people. */
   readonly onProgress?: (text: string) => void;
   /** Only for tests: bytes of history looked at in one pass. */
@@ -91,7 +94,10 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
     pass.units.end(items);
     checkLiveStock(items, await liveStock(options.redis, items), atRest, findings);
     pass.settleMissing(atRest);
-    checkRest(await restOf(options, audit, pass.states.get("rejected") ?? 0), findings);
+    options.onProgress?.("checking charges");
+    await pass.charges.end(audit, await options.provider?.(), atRest);
+    const failures = (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0);
+    checkRest(await restOf(options, audit, failures), findings);
     return verdictOf(pass, items, findings);
   } finally {
     await audit.close();
@@ -101,6 +107,7 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
 /** One pass over a slice of the users. */
 class Pass {
   readonly units: UnitsCheck;
+  readonly charges: ChargesCheck;
   readonly counts: AcceptedCounts = { orders: 0, accepted: 0, decided: 0, ledgered: 0, sendings: 0, missing: 0, parked: 0 };
   readonly states = new Map<string, number>();
   private readonly missing: string[] = [];
@@ -112,6 +119,7 @@ class Pass {
     private readonly catalogue: Catalogue,
   ) {
     this.units = new UnitsCheck(findings);
+    this.charges = new ChargesCheck(findings);
   }
 
   /** `whole`: also the checks that concern no user, once. */
@@ -169,6 +177,7 @@ class Pass {
     checkVerdicts(evidence, this.catalogue, this.findings);
     for (const order of evidence.ledger.values()) {
       this.units.order(order);
+      this.charges.order(order);
       this.states.set(order.state, (this.states.get(order.state) ?? 0) + 1);
     }
   }
@@ -189,13 +198,19 @@ async function lookAtRest(options: VerifyOptions, audit: LedgerAudit): Promise<b
   return before.undrained.length === 0;
 }
 
-async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, rejected: number) {
+async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, failures: number) {
   const shards = [];
   for (const { shard } of await audit.shards()) {
     const { orders, most } = await redis.parked(shard);
     shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
   }
-  return { queues: await queues.depths(), shards, followUpsOpen: await audit.followUpsOpen(), rejected };
+  return {
+    queues: await queues.depths(),
+    shards,
+    followUpsOpen: await audit.followUpsOpen(),
+    chargesOpen: await audit.chargesOpen(),
+    failures,
+  };
 }
 
 async function liveStock(redis: RedisView, items: readonly { saleId: string }[]): Promise<Map<string, ReadonlyMap<string, LiveStock>>> {

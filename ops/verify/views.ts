@@ -1,7 +1,7 @@
 // Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading nothing.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
-import { ORDERS_DEAD, topology } from "../../broker/topology.ts";
+import { ORDERS_DEAD, PAYMENTS_DEAD, topology } from "../../broker/topology.ts";
 import { RedisStore } from "../../core/redis.ts";
 import type { RegionSetting } from "../../core/settings.ts";
 import { ShardStore } from "../../core/shard-store.ts";
@@ -26,7 +26,7 @@ export async function openViews(options: { redisUrl: string; regions: readonly R
   const depths = connections.flatMap((connection) =>
     names.map((queue) => async () => {
       const found = await depth(connection, queue);
-      return { region: connection.region, queue, ready: found?.ready, dead: queue === ORDERS_DEAD };
+      return { region: connection.region, queue, ready: found?.ready, dead: queue === ORDERS_DEAD || queue === PAYMENTS_DEAD };
     }),
   );
   return {

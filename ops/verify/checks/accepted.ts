@@ -37,7 +37,7 @@ export function checkAccepted({ sent, ledger }: Evidence, counts: AcceptedCounts
 function checkTold(key: string, order: SentOrder, found: LedgerOrder | undefined, findings: Findings): void {
   for (const state of order.told) {
     if (!found) findings.violation("I1", "a client was told the outcome of an order that is not in the ledger", `${key}: ${state}`);
-    else if (state !== found.first && state !== found.state) {
+    else if (!found.had.includes(state)) {
       findings.violation("I1", "a client was told another outcome than the ledger's", `${key}: ${state}, ledger ${found.state}`);
     }
   }

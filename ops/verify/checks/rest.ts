@@ -15,8 +15,10 @@ export interface Rest {
   readonly queues: readonly QueueDepth[];
   readonly shards: readonly { readonly shard: number; readonly outbox: number; readonly parked: number; readonly mostParked: number }[];
   readonly followUpsOpen: number;
-  /** Orders the ledger calls rejected: each has a dead letter. */
-  readonly rejected: number;
+  /** Orders the ledger calls rejected or payment_failed: each has a dead letter. */
+  readonly failures: number;
+  /** Charges and refunds whose end is not known yet. */
+  readonly chargesOpen: number;
 }
 
 /** A user may have this many orders waiting (design §6). */
@@ -35,8 +37,13 @@ export function checkRest(rest: Rest, findings: Findings): void {
     if (mostParked > MAX_PARKED)
       findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, `${mostParked} in shard ${shard}`);
   }
+  if (rest.chargesOpen > 0) findings.waiting(`${rest.chargesOpen} charges or refunds under way`);
   if (rest.followUpsOpen > 0) findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
-  else if (dead !== rest.rejected) {
-    findings.violation("I9", "the dead letters are not the known failures", `${dead} dead letters, ${rest.rejected} rejected orders`);
+  else if (dead !== rest.failures) {
+    findings.violation(
+      "I9",
+      "the dead letters are not the known failures",
+      `${dead} dead letters, ${rest.failures} orders rejected or not paid`,
+    );
   }
 }

@@ -6,6 +6,8 @@ import type { Findings } from "../findings.ts";
 import type { DecodedEntry, OrderRowText } from "../journal.ts";
 
 const HOLDING = new Set(["reserved"]);
+/** Steps after which units are held no more. */
+const LETTING_GO = new Set(["paid", "payment_failed", "expired"]);
 const SELLING = new Set(["paid", "dispatched"]);
 
 export class UnitsCheck {
@@ -27,6 +29,11 @@ export class UnitsCheck {
       if (effect === "fresh" && HOLDING.has(state) && slice(row[1])) this.take(cause, row);
     }
     for (const { row, state } of entry.released) if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
+    for (const { what, user, saleId, lines, detail } of entry.steps) {
+      const lets = LETTING_GO.has(what) || (what === "cancelled" && detail === "held");
+      if (lets && slice(user))
+        for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${saleId} ${lines[i]}`, -Number(lines[i + 1]));
+    }
   }
 
   order(order: LedgerOrder): void {
