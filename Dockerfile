@@ -1,0 +1,26 @@
+# One image for every role; docker-compose.yml says which role a container has. Bun comes by npm with the lock file, as it does elsewhere.
+FROM node:22-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Bun is run once, so that a Bun which does not fit this machine fails the build and not the first start.
+RUN npm ci --omit=dev --no-audit --no-fund && node_modules/.bin/bun --version
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --no-create-home sluice
+WORKDIR /app
+ENV PATH=/app/node_modules/.bin:$PATH
+COPY --from=packages /app/node_modules node_modules
+COPY package.json ./
+COPY deploy/health.ts deploy/
+COPY bench bench
+COPY broker broker
+COPY consumers consumers
+COPY core core
+COPY gateway gateway
+COPY ledger ledger
+COPY ops ops
+# By number, so that a cluster can see that it is not root.
+USER 10001
+# The launcher ./sluice would look for npm and services; here everything is in place.
+ENTRYPOINT ["bun", "ops/cli.ts"]
+CMD ["--help"]

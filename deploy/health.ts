@@ -1,0 +1,48 @@
+// The health checks of docker-compose.yml: exit code 0 while the role of this container does its work, 1 with the reason while it does not.
+//
+//   bun deploy/health.ts gateway    it can take orders in: /readyz says so
+//   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, and the ledger answers it
+//
+// It asks with the role's own settings, and needs nothing that is not in the image anyway.
+import { Members } from "../core/members.ts";
+import { RedisStore } from "../core/redis.ts";
+import { readSettings, type Settings } from "../core/settings.ts";
+
+/** What is wrong, or nothing. */
+type Check = (settings: Settings) => Promise<string | undefined>;
+
+const CHECKS: Readonly<Record<string, Check>> = { gateway, worker };
+/** Below the time-out in docker-compose.yml, so that the reason is heard. */
+const ANSWER_TIMEOUT_MS = 4_000;
+/** A role's name ends in eight characters of its own: see ops/commands/roles.ts. */
+const OWN_ENDING = /-[0-9a-f]{8}$/;
+
+async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
+  const host = httpHost === "0.0.0.0" ? "127.0.0.1" : httpHost;
+  const response = await fetch(`http://${host}:${httpPort}/readyz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  return response.ok ? undefined : await response.text();
+}
+
+async function worker({ redisUrl }: Settings): Promise<string | undefined> {
+  const redis = new RedisStore({ url: redisUrl, callTimeoutMs: ANSWER_TIMEOUT_MS });
+  try {
+    // The bare connection: a check loads no functions.
+    await redis.client.connect();
+    const name = process.env.SLUICE_ID ?? "worker";
+    const { workers } = await new Members(redis).list();
+    const found = [...workers].filter(([id]) => id.replace(OWN_ENDING, "") === name).map(([, report]) => JSON.parse(report));
+    if (found.length === 0) return `no heartbeat of ${name} in Redis`;
+    // One that was killed is on the list until its lease ends, beside the one that took its place.
+    const working = found.some(({ state, ledger }) => state === "running" && ledger === "up");
+    return working ? undefined : JSON.stringify(found);
+  } finally {
+    await redis.close();
+  }
+}
+
+const check = CHECKS[process.argv[2] ?? ""];
+const wrong = check
+  ? await check(readSettings(process.env)).catch((error: Error) => error.message)
+  : `say which: ${Object.keys(CHECKS).join(" or ")}`;
+if (wrong !== undefined) console.error(wrong);
+process.exit(wrong === undefined ? 0 : 1);

@@ -1,0 +1,80 @@
+// Reads docker-compose.yml as `docker compose` does, as far as this project's file goes: merge keys, and variables with what stands in for them.
+import { parse } from "yaml";
+
+export interface Service {
+  readonly image?: string;
+  readonly build?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly ports: readonly string[];
+  readonly volumes: readonly string[];
+  readonly depends_on: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: HealthCheck;
+  readonly stop_signal: NodeJS.Signals;
+  readonly stop_grace_period: string;
+}
+
+export interface HealthCheck {
+  readonly test: readonly [form: "CMD" | "CMD-SHELL", ...words: string[]];
+  readonly interval: string;
+  readonly timeout: string;
+  readonly retries: number;
+  readonly start_period: string;
+}
+
+export interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, null>>;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws as `docker compose` refuses: for a variable that has to be set and is not. */
+export function readCompose(text: string, environment: Environment): Compose {
+  const file = interpolated(parse(text, { merge: true }), environment) as { services: Record<string, Partial<Service>>; volumes: object };
+  const services = Object.entries(file.services).map(([name, service]) => [name, { ...DEFAULTS, ...service, ...textual(service) }]);
+  return { services: Object.fromEntries(services), volumes: file.volumes as Compose["volumes"] };
+}
+
+/** What a service is that does not say. */
+const DEFAULTS = {
+  command: [],
+  ports: [],
+  volumes: [],
+  depends_on: {},
+  stop_signal: "SIGTERM",
+  stop_grace_period: "10s",
+} as const;
+
+/** A process gets text, whatever YAML made of a number. */
+function textual(service: Partial<Service>): Pick<Service, "environment"> {
+  return { environment: Object.fromEntries(Object.entries(service.environment ?? {}).map(([name, value]) => [name, String(value)])) };
+}
+
+function interpolated(value: unknown, environment: Environment): unknown {
+  if (typeof value === "string") return interpolate(value, environment);
+  if (Array.isArray(value)) return value.map((entry) => interpolated(entry, environment));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, interpolated(entry, environment)]));
+}
+
+/** `${A}`, `${A:-instead}`, `${A:?complaint}`; any other dollar is refused. */
+export function interpolate(text: string, environment: Environment): string {
+  return text.replace(/\$(?:\{(\w+)(?::([-?])([^}]*))?\})?/g, (whole, name?: string, kind?: string, rest = "") => {
+    if (name === undefined) throw new Error(`a '$' that begins no variable of a known form: ${text}`);
+    const value = environment[name];
+    if (value) return value;
+    if (kind === "?") throw new Error(`required variable ${name} is missing a value: ${rest}`);
+    if (kind === undefined) throw new Error(`${whole} has neither a default nor a complaint`);
+    return rest;
+  });
+}
+
+/** `30s` → 30,000. */
+export function milliseconds(duration: string): number {
+  const match = /^(\d+)s$/.exec(duration);
+  if (!match) throw new Error(`'${duration}' is no number of seconds`);
+  return Number(match[1]) * 1_000;
+}

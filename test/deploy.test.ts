@@ -1,0 +1,340 @@
+// docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles run from the image's folder with the
+// command, environment, health check and stop signal that are written there. Only addresses, and a broker's account, are this machine's.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Members } from "../core/members.ts";
+import { RedisStore } from "../core/redis.ts";
+import { readSettings } from "../core/settings.ts";
+import { freePorts } from "../ops/services/ports.ts";
+import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
+import { type Compose, interpolate, milliseconds, readCompose, type Service } from "./compose.ts";
+import { buildImage, copied, type Image, ignores, readStages } from "./image.ts";
+import { freshDatabase, testDir } from "./services.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const fileText = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const TIMEOUT_MS = 180_000;
+/** The interval of the file is for a machine that has other things to do. */
+const CHECK_PAUSE_MS = 200;
+const TEXT = fileText("docker-compose.yml");
+const SECRETS = {
+  SLUICE_JWT_SECRET: "0123456789abcdef0123456789abcdef",
+  REDIS_PASSWORD: "redisword",
+  RABBITMQ_PASSWORD: "rabbitword",
+  POSTGRES_PASSWORD: "postgresword",
+};
+const compose: Compose = readCompose(TEXT, SECRETS);
+const serviceOf = (name: string): Service => compose.services[name] as Service;
+/** The services that are ours. */
+const ROLES = Object.keys(compose.services).filter((name) => serviceOf(name).build !== undefined);
+const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
+
+describe("docker-compose.yml", () => {
+  test("has two gateways, two workers and their stores", () => {
+    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2"]);
+    expect(STORES.map((name) => serviceOf(name).image)).toEqual(["redis:7", "rabbitmq:4", "rabbitmq:4", "postgres:17"]);
+  });
+
+  test("does without a secret of its own: the one for tokens has to be given", () => {
+    const { SLUICE_JWT_SECRET, ...others } = SECRETS;
+    expect(() => readCompose(TEXT, others)).toThrow("SLUICE_JWT_SECRET is missing a value: set it");
+    expect(readCompose(TEXT, { SLUICE_JWT_SECRET }).services.postgres?.environment.POSTGRES_PASSWORD).toBe("sluice");
+  });
+
+  test.each(ROLES)("%s is given settings that there are, and a region that there is", (name) => {
+    const settings = readSettings(serviceOf(name).environment);
+    expect(settings.regions.map((region) => region.name)).toEqual(["eu", "us"]);
+    expect(["", ...settings.regions.map((region) => region.name)]).toContain(settings.region);
+    expect(settings.jwtSecret).toBe(SECRETS.SLUICE_JWT_SECRET);
+  });
+
+  test("the roles know the stores by the names, accounts and passwords that the stores are given", () => {
+    const { redisUrl, regions, ledgerUrl } = readSettings(serviceOf("worker-1").environment);
+    const [redis, postgres] = [serviceOf("redis"), serviceOf("postgres").environment];
+    expect(redisUrl).toBe(`redis://:${redis.environment.REDISCLI_AUTH}@redis:6379`);
+    expect(redis.command.slice(-2)).toEqual(["--requirepass", SECRETS.REDIS_PASSWORD]);
+    const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = postgres;
+    expect(ledgerUrl).toBe(`postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`);
+    for (const region of regions) {
+      const { RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST } = serviceOf(`rabbitmq-${region.name}`).environment;
+      const account = `${RABBITMQ_DEFAULT_USER}:${RABBITMQ_DEFAULT_PASS}`;
+      expect(region.url).toBe(`amqp://${account}@rabbitmq-${region.name}:5672/${RABBITMQ_DEFAULT_VHOST}`);
+    }
+    expect([redis.environment.REDISCLI_AUTH, POSTGRES_PASSWORD]).toEqual([SECRETS.REDIS_PASSWORD, SECRETS.POSTGRES_PASSWORD]);
+  });
+
+  test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
+    const { region } = readSettings(serviceOf(name).environment);
+    const brokers = region === "" ? ["rabbitmq-eu", "rabbitmq-us"] : [`rabbitmq-${region}`];
+    expect(Object.keys(serviceOf(name).depends_on).sort()).toEqual(["postgres", ...brokers, "redis"]);
+    for (const [needed, { condition }] of Object.entries(serviceOf(name).depends_on)) {
+      expect(condition).toBe("service_healthy");
+      expect(serviceOf(needed).healthcheck).toBeDefined();
+    }
+  });
+
+  test("gateways listen in their container, and are published on the loopback only; nothing else is", () => {
+    const published = Object.values(compose.services).flatMap((service) => service.ports);
+    expect(published).toEqual(["127.0.0.1:8080:8080", "127.0.0.1:8081:8080"]);
+    for (const name of ["gateway-eu", "gateway-us"]) {
+      const { httpHost, httpPort } = readSettings(serviceOf(name).environment);
+      expect(httpHost).toBe("0.0.0.0");
+      expect(serviceOf(name).ports[0]).toEndWith(`:${httpPort}`);
+    }
+  });
+
+  test("each store keeps its data in a volume of its own", () => {
+    const mounts = STORES.flatMap((name) => serviceOf(name).volumes.map((volume) => volume.split(":") as [string, string]));
+    const files = mounts.filter(([source]) => source.startsWith("./"));
+    expect(files.filter(([source]) => !existsSync(join(ROOT, source)))).toEqual([]);
+    const named = mounts.filter(([source]) => !source.startsWith("./")).map(([source]) => source);
+    expect(named).toEqual(Object.keys(compose.volumes));
+    expect(named).toEqual(STORES);
+  });
+
+  test("a broker's data, which bears its host's name, outlives its container; its health check is not root", () => {
+    for (const name of ["rabbitmq-eu", "rabbitmq-us"]) {
+      expect(serviceOf(name).hostname).toBe(name);
+      expect(serviceOf(name).user).toBe("rabbitmq");
+    }
+  });
+
+  test("builds of the same folder do not export the same image name", () => {
+    const names = ROLES.map((name) => serviceOf(name).image).filter((image) => image !== undefined);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("a variable without a default or a complaint is refused", () => {
+    const variable = (inside: string) => `$\{${inside}}`;
+    expect(interpolate(variable("A:-b") + variable("C:-d"), { A: "a" })).toBe("ad");
+    expect(() => interpolate(variable("A"), {})).toThrow("neither a default nor a complaint");
+    expect(() => interpolate("a$b", {})).toThrow("begins no variable");
+  });
+
+  test("the commands in docs/operations.md name services that there are", () => {
+    const named = [...fileText("docs/operations.md").matchAll(/docker compose (?:exec|logs|kill)(?: --?\S+)* (\w[\w-]*)/g)];
+    expect(named.length).toBeGreaterThan(0);
+    for (const [, name] of named) expect(Object.keys(compose.services)).toContain(name as string);
+  });
+});
+
+describe("Dockerfile", () => {
+  const stages = readStages(fileText("Dockerfile"));
+  const ignore = fileText(".dockerignore");
+
+  test("takes what there is, and what .dockerignore lets through", () => {
+    const sources = stages.flat().flatMap((i) => (i.word === "COPY" ? (copied(i)?.sources ?? []) : []));
+    expect(sources).toContain("core");
+    expect(sources.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    expect(sources.filter((path) => ignores(ignore, path))).toEqual([]);
+  });
+
+  test(".dockerignore keeps secrets, data and tests out, and the last line that matches decides", () => {
+    const out = [".env", ".env.local", ".git/config", ".sluice/jwt-secret", "node_modules/bun/x", "core/keys.test.ts", "ops/a.log"];
+    expect(out.filter((path) => !ignores(ignore, path))).toEqual([]);
+    expect(ignores("core\n!core/keys.ts", "core/keys.ts")).toBe(false);
+    expect(ignores("core\n!core/keys.ts", "core/shard.ts")).toBe(true);
+    expect(ignores("# core\n*.ts", "core/shard.ts")).toBe(false);
+  });
+
+  test("names the version of what it builds on, and runs without root", () => {
+    for (const stage of stages) expect(stage[0]?.rest).toMatch(/^[a-z]+:(\d+-)?\w+-slim/);
+    const users = stages.at(-1)?.filter(({ word }) => word === "USER") ?? [];
+    expect(users.map(({ rest }) => rest)).toEqual(["10001"]);
+  });
+});
+
+describe("run from the image's folder, as written", () => {
+  const started: Started[] = [];
+  let image: Image;
+  let rabbit: PrivateRabbit;
+  let native: (text: string) => string;
+  const ports: Record<string, string> = {};
+
+  /** A service's environment with this machine's addresses, and nothing besides. */
+  const environmentOf = (name: string): Record<string, string> => {
+    const own = Object.entries(serviceOf(name).environment).map(([variable, value]) => [variable, native(value)]);
+    const port = ports[name] === undefined ? {} : { SLUICE_HTTP_PORT: ports[name] };
+    return { ...image.environment, ...Object.fromEntries(own), ...port };
+  };
+  /** A process in a service's container. */
+  const spawn = (name: string, command: readonly string[], env = environmentOf(name)) => {
+    const [program = "", ...args] = command;
+    const found = Bun.which(program, { PATH: env.PATH as string });
+    if (!found) throw new Error(`${name}: '${program}' is not in the image`);
+    return Bun.spawn([found, ...args], { cwd: image.dir, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  };
+  /** The command line as docs/operations.md calls it. */
+  const say = async (...command: string[]): Promise<string> => {
+    const [, name = "", words = ""] = /sluice\(\) \{ docker compose exec -T (\S+) (.+) "\$@"/.exec(fileText("docs/operations.md")) ?? [];
+    const child = spawn(name, [...words.split(" "), ...command]);
+    const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+    expect([code, err]).toEqual([0, ""]);
+    return out.trim();
+  };
+  /** One health check: its exit code, and what it said. A check that outlasts its time-out has failed. */
+  const check = async (name: string): Promise<{ code: number; said: string }> => {
+    const { test: form, timeout } = serviceOf(name).healthcheck as NonNullable<Service["healthcheck"]>;
+    const [kind, ...words] = form;
+    const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(words[0] as string)]);
+    const late = setTimeout(() => child.kill("SIGKILL"), milliseconds(timeout));
+    const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    clearTimeout(late);
+    return { code, said };
+  };
+  const states = () => Promise.all(ROLES.map(async (name) => ((await check(name)).code === 0 ? "healthy" : "unhealthy")));
+  const untilHealthy = async ({ name, child, log }: Started): Promise<void> => {
+    const { start_period, interval, retries } = serviceOf(name).healthcheck as NonNullable<Service["healthcheck"]>;
+    const end = performance.now() + milliseconds(start_period) + retries * milliseconds(interval);
+    for (let last = "nothing"; ; ) {
+      const { code, said } = await check(name);
+      if (code === 0) return;
+      last = said || last;
+      if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: ${await log}`);
+      if (performance.now() > end) throw new Error(`${name} has not become healthy: ${last}`);
+      await Bun.sleep(CHECK_PAUSE_MS);
+    }
+  };
+  const start = (name: string, command: readonly string[]): Started => {
+    const child = spawn(name, command);
+    const role = { name, child, log: new Response(child.stderr).text() };
+    started.push(role);
+    return role;
+  };
+
+  beforeAll(async () => {
+    image = buildImage(ROOT, testDir("image"));
+    const [redisPort, ...gatewayPorts] = (await freePorts(3)).map(String) as [string, string, string];
+    Object.assign(ports, { "gateway-eu": gatewayPorts[0], "gateway-us": gatewayPorts[1] });
+    rabbit = await brokerWith("deploy/rabbitmq.conf");
+    const ledgerUrl = await freshDatabase();
+    const account = `sluice:${SECRETS.RABBITMQ_PASSWORD}`;
+    native = (text) =>
+      text
+        .replaceAll("@redis:6379", `@127.0.0.1:${redisPort}`)
+        .replaceAll(/^redis-cli /g, `redis-cli -p ${redisPort} `)
+        .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) => rabbit.url(region))
+        .replaceAll(/postgres:\S+@postgres:5432\/sluice/g, ledgerUrl);
+    expect(native(`amqp://${account}@rabbitmq-eu:5672/sluice`)).toBe(rabbit.url("eu"));
+    const [server = "", ...args] = serviceOf("redis").command;
+    const file = args.map((arg) => (arg === "/etc/redis/redis.conf" ? join(ROOT, "deploy/redis.conf") : arg));
+    const redis = start("redis", [server, ...file, "--port", redisPort, "--bind", "127.0.0.1", "--dir", testDir("deploy-redis")]);
+    await untilHealthy(redis);
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    for (const { child } of started) child.kill("SIGKILL");
+    await Promise.all(started.map(({ child }) => child.exited));
+    await rabbit?.kill();
+  });
+
+  test("the stores' files are understood: Redis writes its log, a broker has its bounds", async () => {
+    const asked = ["appendonly", "appendfsync", "maxmemory-policy", "save"];
+    const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], { env: environmentOf("redis") });
+    const lines = (await new Response(client.stdout).text()).split("\n");
+    const setting = (name: string) => lines[lines.indexOf(name) + 1];
+    expect(asked.map(setting)).toEqual(["yes", "everysec", "noeviction", ""]);
+    const broker = await rabbit.ctl("environment");
+    expect(broker).toContain('{vm_memory_high_watermark,{absolute,"1GB"}}');
+    expect(broker).toContain('{disk_free_limit,"1GB"}');
+  });
+
+  test("the image has all that the command line can load", async () => {
+    expect(await say("--help")).toContain("gateway");
+  });
+
+  test("a gateway that takes no orders in is unhealthy, and says why", async () => {
+    const answers = [new Response("broker away", { status: 503 }), new Response("{}")];
+    using _stub = Bun.serve({ hostname: "127.0.0.1", port: Number(ports["gateway-eu"]), fetch: () => answers.shift() as Response });
+    expect(await check("gateway-eu")).toEqual({ code: 1, said: "broker away\n" });
+    expect(await check("gateway-eu")).toEqual({ code: 0, said: "" });
+  });
+
+  test.each([
+    ["running", "up", 0],
+    ["running", "away", 1],
+    ["rebuilding", "up", 1],
+    ["halted: the ledger is behind", "up", 1],
+  ])("a worker that is %s, its ledger %s: health check ends with %i", async (state, ledger, code) => {
+    const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
+    await redis.connect();
+    const members = new Members(redis);
+    await members.beat("worker-1-0123abcd", milliseconds("60s"), JSON.stringify({ state, ledger }), []);
+    expect([(await check("worker-1")).code, (await check("worker-2")).code]).toEqual([code, 1]);
+    await members.letGo("worker-1-0123abcd", [], true);
+    await redis.close();
+  });
+
+  test(
+    "each role becomes healthy, an order is decided, and the stop signal ends each in time with 0",
+    async () => {
+      expect(await states()).toEqual(ROLES.map(() => "unhealthy"));
+      const roles = ROLES.map((name) => start(name, [...image.entrypoint, ...serviceOf(name).command]));
+      await Promise.all(roles.map(untilHealthy));
+
+      const operator = await say("token", "--user", "shop", "--scope", "operator");
+      const sale = await Bun.file(join(ROOT, "deploy/demo-sale.json")).text();
+      expect((await call(ports["gateway-eu"], operator, "/v1/admin/sales", sale)).status).toBe(201);
+
+      const [ann, id] = [await say("token", "--user", "ann"), await say("id")];
+      const order = JSON.stringify({ id, saleId: "demo", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }] });
+      expect(await untilAccepted(ports["gateway-us"], ann, order)).toBe(202);
+      expect(await untilDecided(() => say("orders", "--user", "ann", "--json"))).toEqual({ id, status: "reserved" });
+
+      for (const [i, { name, child, log }] of roles.entries()) {
+        const { stop_signal, stop_grace_period } = serviceOf(name);
+        child.kill(stop_signal);
+        const late = setTimeout(() => child.kill("SIGKILL"), milliseconds(stop_grace_period));
+        const code = await child.exited;
+        clearTimeout(late);
+        expect([name, code, code === 0 ? "" : await log]).toEqual([name, 0, ""]);
+        // One that is gone is known to be gone, and the others are not taken for it.
+        expect(await states()).toEqual(ROLES.map((_, other) => (other <= i ? "unhealthy" : "healthy")));
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
+
+interface Started {
+  readonly name: string;
+  readonly child: Bun.ReadableSubprocess;
+  readonly log: Promise<string>;
+}
+
+/** A broker of two regions that reads one file more, as the container does. */
+async function brokerWith(conf: string): Promise<PrivateRabbit> {
+  const dir = testDir("deploy-rabbit");
+  mkdirSync(join(dir, "conf.d"));
+  cpSync(join(ROOT, conf), join(dir, "conf.d", "50-sluice.conf"));
+  process.env.RABBITMQ_CONFIG_FILES = join(dir, "conf.d");
+  try {
+    return await startRabbit(dir, { vhosts: ["eu", "us"] });
+  } finally {
+    delete process.env.RABBITMQ_CONFIG_FILES;
+  }
+}
+
+function call(port: string | undefined, token: string, path: string, body: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
+}
+
+/** The other gateway may not know a new sale for half a second. */
+async function untilAccepted(port: string | undefined, token: string, order: string): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    const { status } = await call(port, token, "/v1/orders", order);
+    if (status !== 422 || attempt === 20) return status;
+    await Bun.sleep(CHECK_PAUSE_MS);
+  }
+}
+
+async function untilDecided(orders: () => Promise<string>): Promise<{ id: string; status: string } | undefined> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const [found] = JSON.parse(await orders()) as { id: string; state: string }[];
+    if (found) return { id: found.id, status: found.state };
+    await Bun.sleep(CHECK_PAUSE_MS);
+  }
+  return undefined;
+}

@@ -1,0 +1,99 @@
+// Builds, without a container engine, the folder that the Dockerfile's last stage would have: its COPY lines carried out under .dockerignore.
+// The packages of the other stage are stood in for by links to those of this checkout that are no development packages.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+export interface Instruction {
+  readonly word: string;
+  readonly rest: string;
+}
+
+export interface Image {
+  /** The folder that stands for WORKDIR. */
+  readonly dir: string;
+  readonly entrypoint: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The instructions of a Dockerfile by stage. */
+export function readStages(text: string): Instruction[][] {
+  const stages: Instruction[][] = [];
+  const lines = text.replaceAll("\\\n", " ").split("\n");
+  for (const line of lines.filter((l) => l.trim() !== "" && !l.startsWith("#"))) {
+    const [word = "", ...words] = line.split(" ");
+    if (word === "FROM") stages.push([]);
+    stages.at(-1)?.push({ word, rest: words.join(" ") });
+  }
+  return stages;
+}
+
+/** What a COPY takes from the checkout, and where to; undefined if it takes from another stage. */
+export function copied({ rest }: Instruction): { sources: string[]; target: string } | undefined {
+  if (rest.startsWith("--from=")) return undefined;
+  if (rest.startsWith("-") || rest.startsWith("[")) throw new Error(`COPY ${rest}: a form this reader does not know`);
+  const words = rest.split(/ +/);
+  return { sources: words.slice(0, -1), target: words.at(-1) as string };
+}
+
+/** Whether .dockerignore keeps a path out: the last line decides that matches the path or a folder above it. */
+export function ignores(text: string, path: string): boolean {
+  const parts = path.split("/");
+  const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+  let ignored = false;
+  for (const line of text.split("\n").filter((l) => l.trim() !== "" && !l.startsWith("#"))) {
+    const kept = line.startsWith("!");
+    const glob = new Bun.Glob(line.slice(kept ? 1 : 0).trim());
+    if (paths.some((p) => glob.match(p))) ignored = !kept;
+  }
+  return ignored;
+}
+
+export function buildImage(root: string, dir: string): Image {
+  const stage = readStages(readFileSync(join(root, "Dockerfile"), "utf8")).at(-1) ?? [];
+  const ignore = readFileSync(join(root, ".dockerignore"), "utf8");
+  const workdir = the(stage, "WORKDIR");
+  for (const instruction of stage.filter(({ word }) => word === "COPY")) {
+    const copy = copied(instruction);
+    if (copy) for (const source of copy.sources) take(root, source, dir, copy.target, ignore);
+    else if (instruction.rest === `--from=packages ${workdir}/node_modules node_modules`) linkPackages(root, dir);
+    else throw new Error(`COPY ${instruction.rest}: this reader knows one thing to take from another stage, the packages`);
+  }
+  const environment = the(stage, "ENV")
+    .split(" ")
+    .map((pair) => pair.split("=") as [string, string]);
+  const here = (value: string) => value.replaceAll(workdir, dir).replaceAll("$PATH", process.env.PATH ?? "");
+  return {
+    dir,
+    entrypoint: JSON.parse(the(stage, "ENTRYPOINT")),
+    environment: Object.fromEntries(environment.map(([name, value]) => [name, here(value)])),
+  };
+}
+
+function the(stage: readonly Instruction[], word: string): string {
+  const found = stage.filter((instruction) => instruction.word === word);
+  if (found.length !== 1) throw new Error(`the last stage has ${found.length} × ${word}`);
+  return found[0]?.rest as string;
+}
+
+/** A folder's content goes into the target; a file goes to the target, or into it if it ends in a slash. */
+function take(root: string, source: string, dir: string, target: string, ignore: string): void {
+  const from = join(root, source);
+  if (statSync(from).isDirectory()) {
+    for (const name of readdirSync(from)) take(root, join(source, name), dir, join(target, name), ignore);
+    return;
+  }
+  if (ignores(ignore, source)) return;
+  const to = join(dir, target.endsWith("/") ? join(target, basename(source)) : target);
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to);
+}
+
+/** What `npm ci --omit=dev` would install. Packages for other machines are in the lock file, too, but not on this disk. */
+function linkPackages(root: string, dir: string): void {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as { packages: Record<string, { dev?: boolean }> };
+  const wanted = Object.keys(lock.packages).filter((path) => path !== "" && !lock.packages[path]?.dev && existsSync(join(root, path)));
+  for (const path of [...wanted, "node_modules/.bin/bun"]) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    symlinkSync(join(root, path), join(dir, path));
+  }
+}
