@@ -25,7 +25,7 @@ test("a broker without queues is looked at and left as it is", async () => {
   const settings = readSettings({ SLUICE_REDIS_URL: (await testRedis()).url, SLUICE_REGIONS: `eu=${url}` });
   for (let look = 0; look < 2; look++) {
     const found = await checkServices(settings);
-    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("9 of 9 queues not made yet");
+    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues not made yet");
     expect(found.find(({ detail }) => detail.includes("keeps nothing on disk"))?.state).toBe("warn");
   }
 }, 60_000);

@@ -69,14 +69,14 @@ export class Evidence {
   }
 
   entry(entry: DecodedEntry): void {
-    this.ahead = new Map(entry.steps.filter(({ what }) => AFTER[what]).map(({ user, id, what }) => [orderKey(user, id), what]));
+    this.ahead = new Map(entry.steps.filter(({ what }) => !BESIDE.has(what)).map(({ user, id, what }) => [orderKey(user, id), what]));
     for (const { row, effect, state, key, message, index } of entry.decided) {
       if (row[0] !== "o" || !this.slice(row[1])) continue;
       if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
-    for (const { what, user, id } of entry.steps) if (AFTER[what] && this.slice(user)) this.move(entry, orderKey(user, id), what);
+    for (const { what, user, id } of entry.steps) if (!BESIDE.has(what) && this.slice(user)) this.move(entry, orderKey(user, id), what);
   }
   /** States that the entry at hand brings about, by order. */
   private ahead: ReadonlyMap<string, string> = new Map();
@@ -157,6 +157,8 @@ export class Evidence {
   }
 }
 
+/** Steps that leave the order's state as it is. */
+const BESIDE = new Set(["start", "charge_failed", "refund"]);
 /** A state that a step brings about → the states it may follow. */
 const AFTER: Readonly<Record<string, readonly string[]>> = {
   paid: ["reserved"],

@@ -2,11 +2,13 @@
 // thing in it and must see the checker say so.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { orderRowText, skipRowText } from "../../core/domain/order.ts";
+import type { Entry } from "../../core/domain/entry.ts";
+import { type OrderRow, orderRowText, skipRowText } from "../../core/domain/order.ts";
 import type { LiveStock } from "../../core/stock-store.ts";
 import { Db } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { CallResult, HistoryLine, SentBody } from "../history.ts";
+import type { CaptureRecord } from "./checks/charges.ts";
 import type { QueueDepth } from "./checks/rest.ts";
 import { type Verdict, verify } from "./verify.ts";
 
@@ -29,6 +31,9 @@ export class World {
   ];
   readonly outbox = { length: 0 };
   readonly live = new Map<string, LiveStock>();
+  /** What the payment provider has on record. */
+  readonly captures: CaptureRecord[] = [];
+  private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
   private n = 0;
   private serial = 0;
 
@@ -77,11 +82,37 @@ export class World {
     released: readonly (readonly [string, string])[] = [],
     kind = "decide",
   ): Promise<void> {
-    const n = ++this.n;
-    const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: String(n), body: `[${rows.join(",")}]`, outcomes: words }];
-    const entry = { shard: 0, id: `e${n}`, prev: n === 1 ? "genesis" : `e${n - 1}`, n, kind: kind as "decide", atMs: START_MS, messages };
+    const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: String(this.n + 1), body: `[${rows.join(",")}]`, outcomes: words }];
     const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
-    const [result] = await this.writer.record([{ entry: { ...entry, released: let_go, steps: [] }, epoch: this.epoch }]);
+    await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] });
+    const states = words.split(",");
+    const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(([, state]) => state === "reserved");
+    for (const [text] of taken) {
+      const [, user, id, , , , , , lines] = JSON.parse(text) as OrderRow;
+      this.reserved.push({ user, id, sku: String(lines[0]), qty: Number(lines[1]) });
+    }
+  }
+
+  /** Every reserved order is charged, at once and in one entry, and the provider has it on record. */
+  async pay(): Promise<void> {
+    const rows = this.reserved.map(({ user, id }) => ["p", user, id, "", START_MS, "", 0, 1, 1, "captured", ""]);
+    const steps = this.reserved.map(({ user, id, sku, qty }) => ["paid", user, id, 1, 1, "g", SALE, [sku, qty], ""] as const);
+    const messages = [{ gateway: "", batch: "", body: JSON.stringify(rows), outcomes: rows.map(() => "+paid").join(",") }];
+    await this.sql("UPDATE charges SET attempt = 1, status = 'started'");
+    await this.record({ kind: "decide", messages, released: [], steps });
+    await this.sql("UPDATE follow_ups SET done = 1");
+    for (const { user, id, sku, qty } of this.reserved) {
+      const charge = { key: `${user}/${id}/1/1`, amount: qty * ITEM.priceMinor, currency: "EUR", status: "captured", refunded: false };
+      this.captures.push(charge);
+      const { total, sold } = this.live.get(sku) as LiveStock;
+      this.live.set(sku, live(sku, total, 0, sold + qty));
+    }
+  }
+
+  private async record(entry: Pick<Entry, "kind" | "messages" | "released" | "steps">): Promise<void> {
+    const n = ++this.n;
+    const place = { shard: 0, id: `e${n}`, prev: n === 1 ? "genesis" : `e${n - 1}`, n, atMs: START_MS };
+    const [result] = await this.writer.record([{ entry: { ...entry, ...place }, epoch: this.epoch }]);
     if (result !== "recorded") throw new Error(`the story's entry ${n} was ${result}`);
   }
 
@@ -109,7 +140,8 @@ export class World {
     };
     const queues = { depths: async () => this.queues };
     const { partial, sliceBytes } = options;
-    return verify({ ledgerUrl: this.url, history: options.history === false ? [] : [path], redis, queues, partial, sliceBytes });
+    const provider = async () => this.captures;
+    return verify({ ledgerUrl: this.url, history: options.history === false ? [] : [path], redis, queues, partial, sliceBytes, provider });
   }
 
   async close(): Promise<void> {
@@ -130,6 +162,6 @@ export function skipRow(user: string, seq: number): string {
   return skipRowText({ user, saleId: SALE, seq }, START_MS);
 }
 
-function live(sku: string, total: number, held = 0): LiveStock {
-  return { sku, total, available: total - held, releasing: 0, held, sold: 0 };
+function live(sku: string, total: number, held = 0, sold = 0): LiveStock {
+  return { sku, total, available: total - held - sold, releasing: 0, held, sold };
 }
