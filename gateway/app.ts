@@ -2,12 +2,14 @@
 import { Hono } from "hono";
 import { addAdmin } from "./admin.ts";
 import type { App, AppParts } from "./calls.ts";
+import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addHealth } from "./health.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
+import { addWebhook } from "./webhook.ts";
 
 export function createApp(parts: AppParts): App {
   const calls = createCalls(parts);
@@ -32,6 +34,8 @@ function createCalls(parts: AppParts): App {
   const app: App = new Hono();
   addOrderReads(app, parts);
   addSkip(app, parts);
+  addCancel(app, parts);
+  addWebhook(app, parts);
   addSaleReads(app, parts);
   addAdmin(app, parts);
   addHealth(app, parts);

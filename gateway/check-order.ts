@@ -40,7 +40,7 @@ export function checkOrder(
   if (headerId !== null && id !== headerId) return problem("out_of_range", "Idempotency-Key", "differs from the body's id");
   const wrongId = checkId(id, nowMs);
   if (wrongId) return wrongId;
-  const user = userOf(value, principal);
+  const user = buyerOf(value, principal);
   if (user instanceof Problem) return user;
   const known = saleOf(saleId, catalogue);
   if (known instanceof Problem) return known;
@@ -76,7 +76,7 @@ export function checkOrder(
 export function checkSkip(value: unknown, principal: Principal, catalogue: Catalogue): Skip | Problem {
   if (!isObject(value)) return problem("not_an_object");
   for (const key in value) if (!SKIP_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
-  const user = userOf(value, principal);
+  const user = buyerOf(value, principal);
   if (user instanceof Problem) return user;
   const known = saleOf(value.saleId, catalogue);
   if (known instanceof Problem) return known;
@@ -103,7 +103,7 @@ function checkId(id: unknown, nowMs: number): Problem | undefined {
 }
 
 /** Whose order it is: the token's subject, unless a service names somebody else. */
-function userOf(value: Raw, principal: Principal): string | Problem {
+export function buyerOf(value: Raw, principal: Principal): string | Problem {
   const { user } = value;
   if (user === undefined) return principal.user;
   if (typeof user !== "string") return problem("wrong_type", "user", "a string");

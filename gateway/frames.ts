@@ -2,7 +2,7 @@
 
 import type { Auth, Principal } from "./auth.ts";
 import type { Catalogue } from "./catalogue.ts";
-import { isObject } from "./check-order.ts";
+import { buyerOf, isObject } from "./check-order.ts";
 import type { Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -26,6 +26,7 @@ const MEMBERS: Record<string, ReadonlySet<string>> = {
   order: new Set(["type", "ref", "order"]),
   orders: new Set(["type", "ref", "orders"]),
   skip: new Set(["type", "ref", "user", "saleId", "seq"]),
+  cancel: new Set(["type", "ref", "user", "id"]),
   auth: new Set(["type", "token"]),
   subscribe: new Set(["type", "saleId"]),
   unsubscribe: new Set(["type", "saleId"]),
@@ -65,6 +66,9 @@ export class Frames {
       case "skip":
         this.skip(socket, principal, frame);
         break;
+      case "cancel":
+        this.cancel(socket, principal, frame);
+        break;
       case "subscribe":
         this.subscribe(socket, frame.saleId);
         break;
@@ -103,6 +107,16 @@ export class Frames {
     const { type: _type, ref: _ref, ...skip } = frame;
     const reason = this.overrun(socket) ?? this.expired(principal) ?? this.options.intake.skip(skip, principal, socket, ref);
     if (reason) socket.nack(ref, undefined, reason);
+  }
+
+  private cancel(socket: Socket, principal: Principal, frame: Frame): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const user = buyerOf(frame, principal);
+    const refused =
+      this.overrun(socket) ?? this.expired(principal) ?? (user instanceof Problem ? this.options.intake.refuse(user) : undefined);
+    const reason = refused ?? this.options.intake.cancel({ user: user as string, id: frame.id }, principal, socket, ref);
+    if (reason) socket.nack(ref, frame.id, reason);
   }
 
   private subscribe(socket: Socket, saleId: unknown): void {

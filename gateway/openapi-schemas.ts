@@ -52,6 +52,7 @@ export const schemas: Json = {
     ["saleId", "currency", "lines"],
   ),
   Accepted: object({ id: ID, status: { const: "accepted" } }, ["id", "status"]),
+  Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, ["id", "status"]),
   Skip: object({ user: name("As for an order"), saleId: name("The sale"), seq: whole(1, MAX_SEQ, "The number given up") }, [
     "saleId",
     "seq",

@@ -84,6 +84,28 @@ const paths: Json = {
         ...refusals(401, 403, 404, 422, 503),
       },
     },
+    delete: {
+      summary: "Cancel an order",
+      description:
+        "Up to two minutes after it was accepted. 200: cancelled, and refunded if it had been charged. 202: the order has not been seen yet, or the " +
+        "cancel is still under way; it is honoured when the order comes. 409: too late, or the order is finished.",
+      parameters: [pathParameter("id", "The order's id"), forUser],
+      responses: {
+        200: ok("Cancelled", ref("Cancelled")),
+        202: ok("Will be cancelled when it comes", ref("Cancelled")),
+        ...refusals(401, 403, 409, 422, 429, 503),
+      },
+    },
+  },
+  "/v1/payments/webhook": {
+    post: {
+      summary: "For the payment provider: what became of a charge",
+      description: "Signed with the webhook secret, see docs/http.md. What is no news changes nothing, so it may be sent again.",
+      requestBody: body(
+        object({ key: { type: "string" }, status: { type: "string", enum: ["captured", "declined", "pending"] } }, ["key", "status"]),
+      ),
+      responses: { 200: ok("Taken", object({ taken: { type: "boolean" } }, ["taken"])), ...refusals(400, 401, 404, 413, 422, 503) },
+    },
   },
   "/v1/orders/skip": {
     post: {

@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly trustedProxies: readonly string[];
   readonly shards: number;
   readonly limits?: Partial<GatewayLimits>;
+  /** What the payment provider signs webhooks with; without it none are taken. */
+  readonly webhookSecret?: string;
   /** Unix ms on the clock that decisions use (core/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;

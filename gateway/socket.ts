@@ -176,8 +176,9 @@ function outcomeText(word: string): string {
   let text = outcomeTexts.get(word);
   if (text === undefined) {
     const outcome = parseOutcome(word);
-    const state = "state" in outcome ? outcome.state : word;
-    text = outcome.kind === "conflict" ? `"${state}","conflict"` : `"${state}"`;
+    const state = "state" in outcome ? outcome.state : outcome.kind === "step" ? outcome.word : word;
+    if (outcome.kind === "conflict") text = `"${state}","conflict"`;
+    else text = outcome.kind === "step" && !outcome.news ? `"${state}","not_cancelled"` : `"${state}"`;
     if (isOrderState(state)) outcomeTexts.set(word, text);
   }
   return text;

@@ -7,7 +7,7 @@ export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
-  /** `user id` of orders that wait for their number: their outcome comes one by one. */
+  /** `user id` of orders that wait for their number, or for their charge: what becomes of them comes one by one. */
   private readonly parked = new Map<string, Recipient>();
   /** Orders remembered. */
   orders = 0;
@@ -40,7 +40,7 @@ export class Undecided {
     for (const [user, id, state] of push.released) {
       const recipient = this.parked.get(`${user} ${id}`);
       if (!recipient) continue;
-      this.parked.delete(`${user} ${id}`);
+      if (state !== "reserved") this.parked.delete(`${user} ${id}`);
       recipient.decided(user, id, state);
     }
   }
@@ -61,7 +61,7 @@ export class Undecided {
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;
       const word = words[i] as string;
-      if (word === "parked") this.park(user, id, recipient);
+      if (word === "parked" || word === "reserved") this.park(user, id, recipient);
       recipient.decided(user, id, word);
     }
   }

@@ -33,7 +33,7 @@ export interface ChargeRecord {
   readonly attempt: number;
   readonly amount: number;
   readonly currency: string;
-  /** waiting, started, captured, failed, refunding, refunded. */
+  /** waiting, dropped, started, captured, failed, refunding, refunded. */
   readonly status: string;
 }
 
@@ -242,12 +242,7 @@ export class LedgerAudit {
   /** Charges and refunds whose end is not known yet. */
   async chargesOpen(): Promise<number> {
     const rows = await this.db.run("SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')");
-    // What waited behind another charge and was cancelled or given up meanwhile waits no more.
-    const idle = await this.db.run(
-      `SELECT COUNT(*) AS idle FROM charges c WHERE c.status = 'waiting'
-         AND (SELECT COUNT(*) FROM charges d WHERE d.id = c.id AND d.usr = c.usr AND d.generation = c.generation) > 1`,
-    );
-    return Number(rows[0]?.open) - Number(idle[0]?.idle);
+    return Number(rows[0]?.open);
   }
 
   async orderCount(): Promise<number> {

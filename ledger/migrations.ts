@@ -57,7 +57,8 @@ const MIGRATIONS: readonly Migration[] = [
   ],
   (d) => [
     "ALTER TABLE entries ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'",
-    // One row an attempt; attempt 0 waits in its user's lane. status: waiting, started, captured, failed, refunding, refunded.
+    // One row an attempt; attempt 0 waits in its user's lane. status: waiting, dropped (cancelled meanwhile), started, captured, failed,
+    // refunding, refunded.
     `CREATE TABLE charges (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, attempt INTEGER NOT NULL,
        amount BIGINT NOT NULL CHECK (amount >= 0), currency TEXT NOT NULL, payment TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL,
        PRIMARY KEY (id, usr, generation, attempt)) ${clustered(d)}`,

@@ -39,6 +39,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
       return deadLetter(tx, sheet, entry, step);
     case "cancelled":
     case "expired":
+      if (step[4] === 0) await setStatus(tx, step, "dropped", what);
       return restate(sheet, entry, step, what);
     case "refund":
       return refund(tx, sheet, entry, step);
@@ -48,12 +49,20 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
 /** The attempt is on record before anybody can ask the provider for it. */
 async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
   const [, user, id, generation, attempt] = step;
-  const rows = await tx.run(
-    `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail)
-     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '' FROM charges
-     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
+  const waited = await tx.run(
+    `UPDATE charges SET attempt = ?, status = 'started' WHERE id = ? AND usr = ? AND generation = ? AND attempt = 0
+     RETURNING amount, currency, payment`,
     [attempt, id, user, generation],
   );
+  const rows =
+    waited.length > 0
+      ? waited
+      : await tx.run(
+          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '' FROM charges
+     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
+          [attempt, id, user, generation],
+        );
   const request = { kind: "charge", user, id, generation, attempt, ...termsOf(rows[0]) };
   sheet.followUps.push(entry.shard, "", QUEUE_OF_ATTEMPT[attempt] ?? "payments", JSON.stringify(request), 0);
 }

@@ -42,6 +42,11 @@ export interface SkipCall extends CallBase {
   readonly seq: number;
 }
 
+export interface CancelCall extends CallBase {
+  readonly op: "cancel";
+  readonly id: string;
+}
+
 /** An outcome the client was told, by push or by asking. */
 export interface OutcomeTold {
   readonly op: "outcome";
@@ -52,7 +57,7 @@ export interface OutcomeTold {
   readonly state: string;
 }
 
-export type HistoryLine = OrderCall | SkipCall | OutcomeTold;
+export type HistoryLine = OrderCall | SkipCall | CancelCall | OutcomeTold;
 
 /** Unix ms with fractions, comparable between the processes of one machine. */
 export const historyNow = (): number => performance.timeOrigin + performance.now();
@@ -80,6 +85,10 @@ export class HistoryWriter {
 
   skip(call: Omit<SkipCall, "op">): void {
     this.add(`${JSON.stringify({ op: "skip", ...call })}\n`);
+  }
+
+  cancel(call: Omit<CancelCall, "op">): void {
+    this.add(`${JSON.stringify({ op: "cancel", ...call })}\n`);
   }
 
   outcome(told: Omit<OutcomeTold, "op">): void {
@@ -122,12 +131,14 @@ export async function* readHistory(path: string): AsyncGenerator<readonly Histor
   }
 }
 
+const OPS: ReadonlySet<string> = new Set(["order", "skip", "cancel", "outcome"]);
+
 function parseLine(line: string, path: string, number: number): HistoryLine {
   try {
     const value = JSON.parse(line) as HistoryLine;
-    if (value.op === "order" || value.op === "skip" || value.op === "outcome") return value;
+    if (OPS.has(value.op)) return value;
   } catch {
     // said below
   }
-  throw new Error(`${path}, line ${number}: not a line of a history (op order, skip or outcome): ${line.slice(0, 80)}`);
+  throw new Error(`${path}, line ${number}: not a line of a history (op ${[...OPS].join(", ")}): ${line.slice(0, 80)}`);
 }

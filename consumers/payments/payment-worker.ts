@@ -3,7 +3,7 @@
 // for whatever this one did not finish.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
-import { chargeKey, type PaymentRequest } from "../../core/domain/charge.ts";
+import { answerRowText, chargeKey, type PaymentRequest } from "../../core/domain/charge.ts";
 import type { RegionLink } from "../relay.ts";
 import { Answers } from "./answers.ts";
 import { Breaker } from "./breaker.ts";
@@ -142,8 +142,8 @@ export class PaymentWorker {
     return false;
   }
 
-  private answer({ user, id, generation, attempt }: PaymentRequest, word: string, detail: string): Promise<void> {
-    return this.answers.send(user, JSON.stringify(["p", user, id, "", Date.now(), "", 0, generation, attempt, word, detail]));
+  private answer(request: PaymentRequest, word: "captured" | "failed" | "refunded", detail: string): Promise<void> {
+    return this.answers.send(request.user, answerRowText(request, word, detail, Date.now()));
   }
 }
 

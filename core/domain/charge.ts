@@ -1,4 +1,5 @@
 // A charge as it travels: what must be asked of the payment provider, and what the provider said.
+import { NAME_PATTERN } from "./order.ts";
 
 /** One attempt to charge an order. Its key makes repeating it harmless. */
 export interface ChargeRequest {
@@ -26,6 +27,16 @@ export interface RefundRequest {
 
 export type PaymentRequest = ChargeRequest | RefundRequest;
 
+/** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
+export function answerRowText(
+  { user, id, generation, attempt }: { user: string; id: string; generation: number; attempt: number },
+  answer: "captured" | "failed" | "refunded",
+  detail: string,
+  atMs: number,
+): string {
+  return JSON.stringify(["p", user, id, "", atMs, "", 0, generation, attempt, answer, detail]);
+}
+
 /** First try and retries. */
 export const MAX_ATTEMPTS = 4;
 
@@ -38,7 +49,13 @@ export function chargeKey(of: { user: string; id: string; generation: number; at
 export function parseChargeKey(key: string): { user: string; id: string; generation: number; attempt: number } | undefined {
   const parts = key.split("/");
   const [user = "", id = "", generation = "", attempt = ""] = parts;
-  if (parts.length !== 4 || user === "" || id.length !== 36 || !/^[1-9]\d{0,8}$/.test(generation) || !/^[1-9]\d{0,8}$/.test(attempt))
+  if (
+    parts.length !== 4 ||
+    !NAME_PATTERN.test(user) ||
+    id.length !== 36 ||
+    !/^[1-9]\d{0,8}$/.test(generation) ||
+    !/^[1-9]\d{0,8}$/.test(attempt)
+  )
     return undefined;
   return { user, id, generation: Number(generation), attempt: Number(attempt) };
 }

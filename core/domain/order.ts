@@ -5,6 +5,8 @@
 //
 //   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal]
 //   skip  ["s", user, "", "", acceptedAtMs, sale, seq]
+//   cancel ["c", user, id, "", acceptedAtMs, "", 0]
+//   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | refunded, detail]: of a charge (charge.ts)
 
 export type Sku = string;
 export interface Line {
@@ -88,6 +90,10 @@ function tailText(order: Order): string {
 
 function hash(text: string): string {
   return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
+}
+
+export function cancelRowText(user: string, id: string, acceptedAtMs: number): string {
+  return `["c","${user}","${id}","",${acceptedAtMs},"",0]`;
 }
 
 export function skipRowText(skip: Skip, acceptedAtMs: number): string {

@@ -1,5 +1,7 @@
 // A crowd of HTTP clients: each order is one request with its user's own token, so many at a time over kept-alive connections.
+
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
+import type { Step } from "./plan.ts";
 
 export interface HttpLaneOptions extends LaneOptions {
   /** The Authorization header of a user. */
@@ -28,21 +30,29 @@ async function run(errand: Errand, options: HttpLaneOptions): Promise<void> {
 }
 
 async function send({ step }: Errand, { target, saleId, authorization }: HttpLaneOptions): Promise<Answer> {
-  const [path, user, body] =
-    step.kind === "order"
-      ? ["/v1/orders", step.order.user, `{"id":"${step.order.id}",${step.bodyText.slice(1)}`]
-      : ["/v1/orders/skip", step.user, JSON.stringify({ saleId, seq: step.seq })];
+  const { method, path, user, body } = callOf(step, saleId);
   try {
     const response = await fetch(target.url + path, {
-      method: "POST",
+      method,
       headers: { "content-type": "application/json", authorization: authorization(user) },
       body,
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     const text = await response.text();
-    return { status: response.status, code: response.status === 202 ? "" : codeOf(text) };
+    return { status: response.status, code: response.ok ? "" : codeOf(text) };
   } catch {
     return { status: 0, code: "lost" };
+  }
+}
+
+function callOf(step: Step, saleId: string): { method: string; path: string; user: string; body?: string } {
+  switch (step.kind) {
+    case "order":
+      return { method: "POST", path: "/v1/orders", user: step.order.user, body: `{"id":"${step.order.id}",${step.bodyText.slice(1)}` };
+    case "cancel":
+      return { method: "DELETE", path: `/v1/orders/${step.order.id}`, user: step.order.user };
+    case "skip":
+      return { method: "POST", path: "/v1/orders/skip", user: step.user, body: JSON.stringify({ saleId, seq: step.seq }) };
   }
 }
 

@@ -41,7 +41,7 @@ export interface Answer {
 
 /** `unconfirmed` and a lost answer say nothing: the same id is sent again, which is safe. */
 export function resultOf({ status, code }: Answer): CallResult {
-  if (status === 202) return "ok";
+  if (status === 202 || status === 200) return "ok";
   return code === "unconfirmed" || code === "lost" ? "info" : "fail";
 }
 
@@ -71,13 +71,15 @@ export class Errand {
     const call = { client: options.name, via, region: options.target.region, t0: this.t0, t1: historyNow(), result, status: answer.status };
     if (step.kind === "order") {
       options.history.order({ ...call, user: step.order.user, id: step.order.id, send: this.send }, step.bodyText);
-    } else options.history.skip({ ...call, user: step.user, saleId: options.saleId, seq: step.seq });
+    } else if (step.kind === "cancel") options.history.cancel({ ...call, user: step.order.user, id: step.order.id });
+    else options.history.skip({ ...call, user: step.user, saleId: options.saleId, seq: step.seq });
     if (result === "ok" && step.kind === "order" && !step.order.accepted) {
       step.order.accepted = true;
       options.tally.accepted++;
     }
     const { answers } = options.tally;
-    const kind = answer.code === "" ? String(answer.status) : `${answer.status} ${answer.code}`;
+    const said = answer.code === "" ? String(answer.status) : `${answer.status} ${answer.code}`;
+    const kind = step.kind === "cancel" ? `${said} (cancel)` : said;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
     const again = result === "info" || (result === "fail" && (answer.status === 429 || answer.status === 503));
     if (again && this.sendings < MAX_SENDINGS) return Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1));

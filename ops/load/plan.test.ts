@@ -39,7 +39,7 @@ test("a numbered user uses or gives up every number once, and some come out of t
   const use = (user: string, seq: number) => numbers.set(user, [...(numbers.get(user) ?? []), seq]);
   for (const step of plan.steps) {
     if (step.kind === "skip") use(step.user, step.seq);
-    else if (step.copy === "first" && bodyOf(step).seq) use(step.order.user, bodyOf(step).seq as number);
+    else if (step.kind === "order" && step.copy === "first" && bodyOf(step).seq) use(step.order.user, bodyOf(step).seq as number);
   }
   let outOfTurn = 0;
   for (const used of numbers.values()) {
@@ -56,4 +56,14 @@ test("stock covers a tenth of the demand for every item", () => {
   }
   expect(plan.sale.items.length).toBe(20);
   for (const item of plan.sale.items) expect(item.initial).toBe(Math.floor((demand.get(item.sku) ?? 0) / 10));
+});
+
+test("three in a hundred orders are cancelled, some before they are sent", () => {
+  const cancels = plan.steps.flatMap((step, i) => (step.kind === "cancel" ? [{ order: step.order, at: i }] : []));
+  const first = new Map(
+    plan.steps.map((step, i) => [step, i] as const).flatMap(([s, i]) => (s.kind === "order" && s.copy === "first" ? [[s.order, i]] : [])),
+  );
+  expect(cancels.length / plan.orders).toBeCloseTo(0.03, 2);
+  const ahead = cancels.filter(({ order, at }) => at < (first.get(order) ?? 0)).length;
+  expect(ahead / cancels.length).toBeCloseTo(0.2, 1);
 });

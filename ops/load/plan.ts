@@ -23,6 +23,7 @@ export type Step =
       /** Sent to another gateway than the user's own. */
       readonly away: boolean;
     }
+  | { readonly kind: "cancel"; readonly order: PlannedOrder; readonly away: boolean }
   | { readonly kind: "skip"; readonly user: string; readonly seq: number; readonly away: false };
 
 export interface Plan {
@@ -50,6 +51,10 @@ const ALTERED_SHARE = 0.01;
 /** Cards that are declined whenever they are tried. */
 const BAD_CARD_SHARE = 0.03;
 const AWAY_SHARE = 0.5;
+/** Orders that are cancelled; of those, cancelled before they are sent; the others within so many steps after, most of them soon. */
+const CANCEL_SHARE = 0.03;
+const CANCEL_AHEAD_SHARE = 0.2;
+const CANCEL_DISTANCE = 30_000;
 /** A copy follows within so many steps. */
 const COPY_DISTANCE = 500;
 /** Stock is the demand divided by this. */
@@ -76,6 +81,10 @@ export function makePlan(options: PlanOptions): Plan {
       const body = drawBody(saleId, seq, demand, random);
       const order = { user, id: uuidV7(options.nowMs + made / 100, random), sendings: 0, accepted: false };
       const first: Step = { kind: "order", order, copy: "first", bodyText: JSON.stringify(body), away: false };
+      const cancels = random() < CANCEL_SHARE;
+      if (cancels && random() < CANCEL_AHEAD_SHARE) steps.push({ kind: "cancel", order, away: false });
+      else if (cancels)
+        copies.add(steps.length + 1 + Math.floor(random() ** 2 * CANCEL_DISTANCE), { kind: "cancel", order, away: random() < AWAY_SHARE });
       steps.push(first);
       for (const copy of drawCopies(first, body, random)) copies.add(steps.length + Math.floor(random() * COPY_DISTANCE), copy);
       made++;

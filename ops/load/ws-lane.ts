@@ -19,7 +19,7 @@ type Frame =
   | { type: "ready"; credit: number }
   | { type: "acks"; acks: [ref: string, id: string | null][]; credit: number }
   | { type: "nacks"; nacks: [ref: string, id: string | null, problem: Problem][]; credit: number }
-  | { type: "outcomes"; outcomes: [id: string, state: string][] }
+  | { type: "outcomes"; outcomes: [id: string, state: string, mark?: string][] }
   | { type: "lagging" | "pong" | "stock" | "error" };
 
 export class WsLane {
@@ -117,6 +117,8 @@ export class WsLane {
       const { step } = errand;
       if (step.kind === "skip") {
         socket.send(`{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}","seq":${step.seq}}`);
+      } else if (step.kind === "cancel") {
+        socket.send(`{"type":"cancel","ref":"${ref}","user":"${step.order.user}","id":"${step.order.id}"}`);
       } else {
         const { user, id } = step.order;
         this.users.set(id, user);
@@ -132,9 +134,11 @@ export class WsLane {
     return new Errand(step, this.options);
   }
 
-  private outcomes(outcomes: readonly (readonly [id: string, state: string])[]): void {
+  private outcomes(outcomes: readonly (readonly [id: string, state: string, mark?: string])[]): void {
     const t = historyNow();
-    for (const [id, state] of outcomes) {
+    for (const [id, state, mark] of outcomes) {
+      // Of a cancel: it will be honoured, or cannot be. Neither is a state of the order.
+      if (state === "cancel_pending" || mark === "not_cancelled") continue;
       const user = this.users.get(id);
       if (user !== undefined) this.options.history.outcome({ client: this.options.name, t, user, id, state });
     }

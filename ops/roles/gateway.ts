@@ -47,6 +47,7 @@ export async function startGatewayRole(settings: Settings, id: string, log: Log)
     origins: settings.origins,
     trustedProxies: settings.trustedProxies,
     shards: settings.shards,
+    ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
     clock: clock.now,
     broker: {
       publish: (shard, body, batch) =>

@@ -17,6 +17,8 @@ export interface SentOrder {
   readonly user: string;
   readonly id: string;
   readonly sendings: Sending[];
+  /** Cancels that may have been taken. */
+  cancels: number;
   /** States the clients were told. */
   readonly told: string[];
 }
@@ -61,7 +63,11 @@ export class Evidence {
   line(line: HistoryLine): void {
     if (line.op === "skip" || !this.slice(line.user)) return;
     const order = this.sentOrder(line.user, line.id);
-    if (line.op === "outcome") order.told.push(line.state);
+    // 200 says that it was cancelled; 202 that it is on its way.
+    if (line.op === "cancel") {
+      if (line.result !== "fail") order.cancels++;
+      if (line.status === 200) order.told.push("cancelled");
+    } else if (line.op === "outcome") order.told.push(line.state);
     else {
       const { t0, t1, region, result, status } = line;
       order.sendings.push({ t0, t1, region, result, status, body: sentBodyText(line.body) });
@@ -99,7 +105,7 @@ export class Evidence {
     const key = orderKey(user, id);
     let order = this.sent.get(key);
     if (!order) {
-      order = { user, id, sendings: [], told: [] };
+      order = { user, id, sendings: [], cancels: 0, told: [] };
       this.sent.set(key, order);
     }
     return order;

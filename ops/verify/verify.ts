@@ -7,6 +7,7 @@ import type { LiveStock } from "../../core/stock-store.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { readHistory } from "../history.ts";
 import { type AcceptedCounts, checkAccepted } from "./checks/accepted.ts";
+import { checkCancels } from "./checks/cancels.ts";
 import { ChainCheck } from "./checks/chain.ts";
 import { type CaptureRecord, ChargesCheck } from "./checks/charges.ts";
 import { checkLiveStock } from "./checks/live-stock.ts";
@@ -173,6 +174,7 @@ class Pass {
       checkSubmitted(evidence, this.options.partial ?? false, this.findings);
       checkReplays(evidence, conflicts, this.findings);
       checkUnnumbered(evidence, this.findings);
+      checkCancels(evidence, this.options.partial ?? false, this.findings);
     }
     checkVerdicts(evidence, this.catalogue, this.findings);
     for (const order of evidence.ledger.values()) {
