@@ -89,6 +89,11 @@ export class Subscription {
     });
     if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
     await channel.prefetch(prefetch);
+    // Closed meanwhile: a consumer made now would hold the queue for nobody.
+    if (this.ended) {
+      await channel.close().catch(() => undefined);
+      return;
+    }
     this.channel = channel;
     const ackUpTo = (tag: number) => this.ack(channel, tag, true);
     const acks = this.options.independent

@@ -94,9 +94,10 @@ export class ShardOwner {
     const problem = (await this.check()) ?? (await this.catchUp());
     if (problem) return problem;
     void relay.followUps(shard);
-    if (this.closed) return undefined;
     this.decider = this.makeDecider(this.claim);
-    for (const link of this.options.regions) await this.consume(link);
+    for (const link of this.options.regions) if (!this.closed) await this.consume(link);
+    // Let go of while it was being taken: what was made since must not hold the queue for nobody.
+    if (this.closed) await this.close();
     return undefined;
   }
 

@@ -148,7 +148,7 @@ export class Worker {
       this.owners.set(shard, owner);
       const problem = await owner.take();
       if (problem) await this.onStop(owner, problem, "while taking the shard");
-      else log("shard taken", { shard, epoch: owner.epoch });
+      else if (this.owners.get(shard) === owner) log("shard taken", { shard, epoch: owner.epoch });
     } catch (error) {
       log("shard not taken", { shard, error: (error as Error).message });
       if (owner) await this.drop(owner, "could not be taken");

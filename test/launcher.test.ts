@@ -27,7 +27,13 @@ function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
   return { path, aptCalls };
 }
 
+/** Were the packages not those of the lock file, the launcher would fetch them, under the feet of the tests that run. */
+const installed = async () =>
+  (await Bun.file(join(LAUNCHER, "../node_modules/.installed-lock")).text()) ===
+  (await Bun.file(join(LAUNCHER, "../package-lock.json")).text());
+
 async function launch(path: string, env: Record<string, string>, ...args: string[]) {
+  if (!(await installed())) throw new Error("node_modules is not what package-lock.json says: run ./sluice test");
   const child = Bun.spawn([LAUNCHER, ...args], { env: { HOME: "/", PATH: path, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
   return { out, err, code };

@@ -56,15 +56,13 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
   return id;
 }
 
-async function untilDecided(dir: string, id: string): Promise<string> {
+async function untilPaid(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
-    const order = (JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as { id: string; state: string }[]).find(
-      (row) => row.id === id,
-    );
-    if (order) return order.state;
+    const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as { id: string; state: string }[];
+    if (orders.some((order) => order.id === id && order.state === "paid")) return true;
     await Bun.sleep(100);
   }
-  throw new Error(`order ${id} is in no ledger`);
+  return false;
 }
 
 /** Processes that belong to a data folder. */
@@ -84,7 +82,7 @@ test(
     const first = await up(dir, {}, "--http-port", "0");
     expect(Object.keys(first.gateways)).toEqual(["eu", "us"]);
     const id = await placeOrder(dir, first.gateways.eu as string);
-    expect(await untilDecided(dir, id)).toBe("reserved");
+    expect(await untilPaid(dir, id)).toBe(true);
 
     const doctor = await told(dir, "doctor");
     expect(doctor).toContain(`sluice up: runs as process ${first.process.pid}`);
@@ -104,9 +102,11 @@ test(
     expect(processesOf(dir)).not.toEqual([]);
     const again = await up(dir, {}, "--http-port", "0");
     expect(again.said).toContain("ended what an earlier run left");
-    expect(await untilDecided(dir, id)).toBe("reserved");
+    expect(await untilPaid(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);
-    expect(await untilDecided(dir, later)).toBe("reserved");
+    expect(await untilPaid(dir, later)).toBe(true);
+
+    expect(await told(dir, "verify", "--partial")).toContain("✓ I6");
 
     for (const { process: child } of [again, other]) child.kill("SIGTERM");
     expect(await Promise.all([again.process.exited, other.process.exited])).toEqual([0, 0]);

@@ -6,7 +6,7 @@ import { readSettings, SettingError, type Settings } from "../../core/settings.t
 import { openLedger } from "../../ledger/open.ts";
 import { demoSale } from "../demo-sale.ts";
 import { Fleet } from "../fleet.ts";
-import { LOCAL_REGIONS, startLocalServices } from "../services/local.ts";
+import { LOCAL_REGIONS, localSecret, startLocalServices } from "../services/local.ts";
 import { canListen, freePort } from "../services/ports.ts";
 import { recordedPid, recordProcess } from "../services/processes.ts";
 import { mintToken } from "../token.ts";
@@ -26,7 +26,8 @@ async function up(): Promise<void> {
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
   const ports = await gatewayPorts(settings, say);
   const services = await startLocalServices(settings, say);
-  const env = { ...services.env };
+  const webhookSecret = settings.webhookSecret || localSecret(dir, "webhook-secret");
+  const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
   const fleet = new Fleet({ dir: join(dir, "roles"), env, say });
   const current = join(dir, "current.json");
   try {
@@ -34,6 +35,8 @@ async function up(): Promise<void> {
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
     const gateways = await Promise.all(regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)));
+    env.SLUICE_PROVIDER_URL = settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
+    fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     writeFileSync(current, JSON.stringify({ env, pid: process.pid }), { mode: 0o600 });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
@@ -44,6 +47,13 @@ async function up(): Promise<void> {
     await services.stop();
   }
   process.exit(0);
+}
+
+/** Where no payment provider is named, one to try things with. It behaves, but for cards whose token asks otherwise (`stub:decline`). */
+async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise<string> {
+  const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
+  const stub = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
+  return stub.url as string;
 }
 
 /** One `up` per folder: a second one would end the first one's services as leftovers. */

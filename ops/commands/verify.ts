@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { readSettings } from "../../core/settings.ts";
 import { whole } from "../arguments.ts";
 import { requireStores } from "../roles/parts.ts";
+import { providerRecord } from "../verify/provider.ts";
 import { paint, verdictLines } from "../verify/report.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews } from "../verify/views.ts";
@@ -13,6 +14,7 @@ const LOOK_AGAIN_MS = 500;
 
 interface Options {
   readonly history: readonly string[];
+  readonly provider?: string;
   readonly partial: boolean;
   readonly wait: number;
   readonly json: boolean;
@@ -24,6 +26,7 @@ export function register(program: Command): void {
     .command("verify")
     .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
     .option("--history <file>", "what the clients sent and were told (JSON lines); may be repeated", collect, [])
+    .option("--provider <url or file>", "the payment provider's own record, if it is not where SLUICE_PROVIDER_URL says")
     .option("--partial", "there were other clients than those of the history", false)
     .option("--wait <seconds>", "how long to wait for the system to come to rest", whole(0, 3_600), 20)
     .option("--json", "print one JSON object", false)
@@ -36,11 +39,12 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const settings = readSettings(process.env);
   requireStores(settings);
   const views = await openViews(settings);
+  const provider = providerRecord(options.provider, settings.providerUrl);
   const end = performance.now() + options.wait * 1_000;
   try {
     while (true) {
       const { history, partial } = options;
-      const verdict = await verify({ ledgerUrl: settings.ledgerUrl, history, partial, ...views });
+      const verdict = await verify({ ledgerUrl: settings.ledgerUrl, history, partial, provider, ...views });
       if ((verdict.result === "inconclusive" || verdict.missing > 0) && performance.now() < end) {
         await Bun.sleep(LOOK_AGAIN_MS);
         continue;

@@ -40,7 +40,7 @@ export async function startLocalServices(settings: Settings, say: (line: string)
       SLUICE_REGIONS: regions.map(({ name, url }) => `${name}=${url}`).join(","),
       SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
       SLUICE_SHARDS: String(settings.shards),
-      ...(settings.jwtAlgorithm === "HS256" ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir) } : {}),
+      ...(settings.jwtAlgorithm === "HS256" ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") } : {}),
     },
     redis,
     rabbit,
@@ -50,9 +50,9 @@ export async function startLocalServices(settings: Settings, say: (line: string)
   };
 }
 
-/** The secret of this machine's tokens, made once, readable by its owner only. */
-export function localSecret(dir: string): string {
-  const file = join(dir, "jwt-secret");
+/** A secret of this machine, made once, readable by its owner only. */
+export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
+  const file = join(dir, name);
   if (!existsSync(file)) {
     writeFileSync(file, Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"), { mode: 0o600 });
     chmodSync(file, 0o600);

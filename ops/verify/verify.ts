@@ -43,7 +43,7 @@ export interface VerifyOptions {
   readonly redis: RedisView;
   readonly queues: QueueView;
   /** The payment provider's own record, if there is one to look at: lines of JSON. */
-  readonly provider?: () => Promise<readonly CaptureRecord[]>;
+  readonly provider?: () => Promise<readonly CaptureRecord[] | undefined>;
   /** Tells how far it is, for people. */
   readonly onProgress?: (text: string) => void;
   /** Only for tests: bytes of history looked at in one pass. */
