@@ -1,5 +1,5 @@
 // sluice up as a person runs it: the folder it claims, the ports it takes, what a crash leaves behind.
-import { expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testDir } from "./services.ts";
@@ -16,6 +16,12 @@ interface Up {
   readonly said: string;
 }
 
+/** Those that a test which failed has left: SIGTERM, so that they end their own children. */
+const started: Bun.ReadableSubprocess[] = [];
+afterEach(async () => {
+  for (const child of started.splice(0)) child.kill("SIGTERM");
+});
+
 const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
   Bun.spawn([process.execPath, CLI, ...args], {
     env: { ...process.env, SLUICE_DATA: dir, ...env },
@@ -27,6 +33,7 @@ const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
 /** Starts it and waits until it has told its addresses, or has ended. */
 async function up(dir: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Up> {
   const child = run(dir, ["up", ...flags], env);
+  started.push(child);
   const reader = child.stderr.getReader();
   let said = "";
   while (!said.includes("Ctrl-C stops everything")) {
