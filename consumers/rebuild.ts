@@ -144,7 +144,7 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
     "lanes",
     [...replayed.lanes].flatMap(([user, ids]) => [user, ids.join(" ")]),
   );
-  const held = open.filter(([, order]) => order.state === "reserved");
+  const held = open.filter(([, order]) => order.state === "reserved" && order.attempt === 0);
   await inChunks(
     held.flatMap(([name, order]) => [order.heldSinceMs, name]),
     (part) => store.zset(incarnation, shard, `${prefix}holds`, part),

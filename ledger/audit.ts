@@ -239,6 +239,10 @@ export class LedgerAudit {
     }
   }
 
+  async chargeCount(status: string): Promise<number> {
+    return Number((await this.db.run("SELECT COUNT(*) AS charges FROM charges WHERE status = ?", [status]))[0]?.charges);
+  }
+
   /** Charges and refunds whose end is not known yet. */
   async chargesOpen(): Promise<number> {
     const rows = await this.db.run("SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')");

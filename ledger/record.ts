@@ -4,7 +4,7 @@ import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
 import { Prices } from "./prices.ts";
-import { addEntry, emptySheet, type Sheet, Unreadable } from "./sheet.ts";
+import { addEntry, addRequests, emptySheet, type Sheet, Unreadable } from "./sheet.ts";
 import { recordLateAnswers, recordSteps } from "./steps.ts";
 
 /** Result i belongs to entry i. */
@@ -116,6 +116,7 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   for (const [state, bucket, id, user] of sheet.moved) {
     await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [state, bucket, id, user]);
   }
+  addRequests(sheet);
   await insertRows(tx, "events", ["usr", "id", "at_ms", "event", "detail", "shard", "n"], sheet.events);
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);

@@ -1,4 +1,6 @@
 // What a transaction writes, gathered from its entries: rows for each table, written with one statement per 500 rows.
+
+import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, parseOutcome } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { Value } from "./db.ts";
@@ -20,6 +22,8 @@ export interface Sheet {
   readonly movements: Value[];
   readonly postings: Value[];
   readonly followUps: Value[];
+  /** What is asked of the payment provider, by `shard queue`: JSON texts. */
+  readonly requests: Map<string, string[]>;
   /** Orders whose state changes: [state, bucket, id, user]. */
   readonly moved: [string, number, string, string][];
   /** Units by which an item's accounts change, by `sale sku`. */
@@ -28,8 +32,32 @@ export interface Sheet {
 
 export function emptySheet(prices: Prices): Sheet {
   const [entries, messages, orders, charges, events, movements, postings, followUps]: Value[][] = [[], [], [], [], [], [], [], []] as never;
-  const rows = { entries, messages, orders, charges, events, movements, postings, followUps } as Omit<Sheet, "prices" | "moved" | "stock">;
-  return { prices, ...rows, moved: [], stock: new Map() };
+  const rows = { entries, messages, orders, charges, events, movements, postings, followUps } as Omit<
+    Sheet,
+    "prices" | "requests" | "moved" | "stock"
+  >;
+  return { prices, ...rows, requests: new Map(), moved: [], stock: new Map() };
+}
+
+/** Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU each, and the worker half of that. */
+const REQUESTS_PER_MESSAGE = 20;
+
+/** Asks the payment workers for a charge or a refund. */
+export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
+  const key = `${shard} ${queue}`;
+  const list = sheet.requests.get(key);
+  if (list) list.push(JSON.stringify(request));
+  else sheet.requests.set(key, [JSON.stringify(request)]);
+}
+
+/** Makes follow-ups of what was asked. */
+export function addRequests(sheet: Sheet): void {
+  for (const [key, requests] of sheet.requests) {
+    const [shard = "", queue = ""] = key.split(" ");
+    for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
+      sheet.followUps.push(Number(shard), "", queue, `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`, 0);
+    }
+  }
 }
 
 /** Units an entry moves, by `sale sku from to`. */
@@ -102,8 +130,7 @@ function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, waitin
   const amount = sheet.prices.total(saleId, lines);
   sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "");
   if (attempt === 0) return;
-  const request = { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment };
-  sheet.followUps.push(entry.shard, "", "payments", JSON.stringify(request), 0);
+  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment });
 }
 
 function addUnits(moves: Moves, what: string, detail: string, saleId: string, lines: readonly (string | number)[]): void {

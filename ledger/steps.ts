@@ -2,7 +2,7 @@
 import type { Entry, Step } from "../core/domain/entry.ts";
 import type { Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
-import { rowsOf, type Sheet } from "./sheet.ts";
+import { ask, rowsOf, type Sheet } from "./sheet.ts";
 
 type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
 
@@ -63,8 +63,8 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): P
      WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
           [attempt, id, user, generation],
         );
-  const request = { kind: "charge", user, id, generation, attempt, ...termsOf(rows[0]) };
-  sheet.followUps.push(entry.shard, "", QUEUE_OF_ATTEMPT[attempt] ?? "payments", JSON.stringify(request), 0);
+  const queue = QUEUE_OF_ATTEMPT[attempt] ?? "payments";
+  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, ...termsOf(rows[0]) });
 }
 
 /** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
@@ -80,7 +80,7 @@ async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): 
   if (!terms) return;
   post(sheet, entry, terms, was[0]?.status === "captured" ? "revenue" : "customer", "refunds");
   event(sheet, entry, step, "refund", "");
-  sheet.followUps.push(entry.shard, "", "payments", JSON.stringify({ kind: "refund", user, id, generation, attempt }), 0);
+  ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt });
 }
 
 async function setStatus(tx: Runner, step: OrderStep, status: string, detail: string): Promise<Terms | undefined> {
@@ -172,7 +172,7 @@ async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow
   if (answer === "captured") {
     post(sheet, entry, termsOf(rows[0]), "customer", "refunds");
     event(sheet, entry, step, "refund", "captured when nobody counted on it any more");
-    sheet.followUps.push(entry.shard, "", "payments", JSON.stringify({ kind: "refund", user, id, generation, attempt }), 0);
+    ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt });
   } else {
     post(sheet, entry, termsOf(rows[0]), "refunds", "customer");
     event(sheet, entry, step, "refunded", "");

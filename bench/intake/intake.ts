@@ -1,15 +1,19 @@
 // sluice bench intake: the standard workload on everything real. An idle system first, then single orders over HTTP, then the flood over
 // WebSockets as a burst, and at last as fast as the ledger keeps up.
+import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
 import { RedisStore } from "../../core/redis.ts";
+import { LedgerAudit } from "../../ledger/audit.ts";
 import { Stack } from "../../ops/demo/stack.ts";
+import { benchCharges, type ChargesResult } from "./charges.ts";
 import { benchHttp, type HttpResult } from "./http.ts";
 import { benchIdle, type IdleResult } from "./idle.ts";
 import { benchSale } from "./orders.ts";
 import { settled } from "./settled.ts";
 import { benchFlood, type FloodResult } from "./websocket.ts";
 
-export const PARTS = ["idle", "http", "burst", "sustained", "reserved"] as const;
+export const PARTS = ["idle", "http", "burst", "sustained", "reserved", "charged", "charges"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface IntakeOptions {
@@ -40,6 +44,10 @@ export interface IntakeResult {
   readonly sustained?: FloodResult;
   /** Sustained, with every order reserved. */
   readonly reserved?: FloodResult;
+  /** Sustained, and what is reserved is charged meanwhile. */
+  readonly charged?: FloodResult & { readonly paidPerSecond: number };
+  /** A backlog of reserved orders is charged. */
+  readonly charges?: ChargesResult;
 }
 
 const SOCKETS = 16;
@@ -48,9 +56,25 @@ const HTTP_SECONDS = 10;
 /** Orders on their way in the sustained run: a quarter of a second of the target, so that the ledger always has a full batch waiting. */
 const SUSTAINED_WINDOW = 30_000;
 
+/** Seconds of all-reserved orders that make the backlog for `charges`. */
+const BACKLOG_S = 2;
+/** Parts that need a payment provider run on a system of their own, after the others. */
+const CHARGING_PARTS: readonly Part[] = ["charged", "charges"];
+
 export async function benchIntake(options: IntakeOptions): Promise<IntakeResult> {
-  const { dir, workers, say, parts } = options;
-  const stack = await Stack.start({ dir, workers, gateways: 1, say, env: { SLUICE_SHARDS: String(options.shards) } });
+  const taking = options.parts.filter((part) => !CHARGING_PARTS.includes(part));
+  const charging = options.parts.filter((part) => CHARGING_PARTS.includes(part));
+  const results: IntakeResult[] = [];
+  if (taking.length > 0) results.push(await benchOn(options, taking, false));
+  if (charging.length > 0) results.push(await benchOn({ ...options, dir: join(options.dir, "charging") }, charging, true));
+  return Object.assign({}, ...results) as IntakeResult;
+}
+
+async function benchOn(options: IntakeOptions, parts: readonly Part[], charges: boolean): Promise<IntakeResult> {
+  const { dir, workers, say } = options;
+  mkdirSync(dir, { recursive: true });
+  const charging = charges ? { charging: { shares: "", seed: 1 } } : {};
+  const stack = await Stack.start({ dir, workers, gateways: 1, say, env: { SLUICE_SHARDS: String(options.shards) }, ...charging });
   const redis = new RedisStore({ url: stack.redisUrl });
   try {
     await redis.client.connect();
@@ -73,12 +97,32 @@ export async function benchIntake(options: IntakeOptions): Promise<IntakeResult>
       benchFlood(stack, redis, { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" }, second(part));
     if (wanted("burst")) result.burst = await flood("burst", options.burstSeconds, 0);
     if (wanted("sustained")) result.sustained = await flood("sustained", options.sustainedSeconds, SUSTAINED_WINDOW);
+    if (wanted("charged")) result.charged = await chargedFlood(stack, () => flood("charged", options.sustainedSeconds, SUSTAINED_WINDOW));
+    if (wanted("charges")) {
+      await benchFlood(
+        stack,
+        redis,
+        { sockets: SOCKETS, seconds: BACKLOG_S, window: SUSTAINED_WINDOW, allReserved: true, drain: false },
+        second("backlog"),
+      );
+      result.charges = await benchCharges(stack, say);
+    }
     if (wanted("reserved")) result.reserved = await flood("reserved", options.burstSeconds, SUSTAINED_WINDOW);
     return result;
   } finally {
     await redis.close();
     await stack.stop();
   }
+}
+
+async function chargedFlood(stack: Stack, flood: () => Promise<FloodResult>): Promise<NonNullable<IntakeResult["charged"]>> {
+  const audit = await LedgerAudit.open(stack.ledgerUrl);
+  const startedMs = performance.now();
+  const result = await flood();
+  const paid = await audit.chargeCount("captured");
+  const seconds = (performance.now() - startedMs) / 1_000;
+  await audit.close();
+  return { ...result, paidPerSecond: paid / seconds };
 }
 
 async function circumstances(redis: RedisStore): Promise<Pick<IntakeResult, "at" | "machine">> {

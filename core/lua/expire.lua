@@ -29,8 +29,7 @@ local function expire(keys, args)
       leave_lane(batch, user, id)
       any = true
     else
-      -- Looked at again in another while, so that those behind it have their turn.
-      redis.call('ZADD', shard.prefix .. 'holds', 'XX', string.format('%.0f', now), field)
+      redis.call('ZREM', shard.prefix .. 'holds', field)
     end
   end
   if not any then return reply end

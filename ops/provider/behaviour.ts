@@ -5,7 +5,8 @@ import { SettingError } from "../../core/settings.ts";
 /**
  * `decline`, and for good. Once, and then the next call with the key is served as it should be: `error_before` and `error_after` (500, without
  * and with the charge made), `timeout_before` and `timeout_after` (no answer), `limited` (429). `slow` answers late, `pending` first says so
- * and settles later by webhook. `twice`, `late` and `forged` say how the webhook comes: doubled, seconds after, with a wrong signature.
+ * and settles later by webhook. `twice`, `late` and `forged` are captured, and then told by webhook once more: doubled, seconds after, or with a
+ * lie under a wrong signature. What was answered at once needs no webhook.
  */
 export const BEHAVIOURS = [
   "decline",

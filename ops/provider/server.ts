@@ -152,7 +152,7 @@ class Desk {
       case "forged":
       case "none": {
         const charge = await this.enter(key, body, "captured");
-        this.webhooks.send(charge, behaviour);
+        if (behaviour !== "none") this.webhooks.send(charge, behaviour);
         return answerFor(charge);
       }
     }

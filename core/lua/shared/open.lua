@@ -3,7 +3,7 @@
 --
 --   open   hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
 --   lanes  hash  <user> → <id> …     orders of a user that are to be charged, the first being charged: one at a time, in order
---   holds  zset  <user> <id> by the time its stock was taken
+--   holds  zset  <user> <id> by the time its stock was taken; only those that wait in their lane, since no others expire
 --
 -- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step below).
 
@@ -68,8 +68,10 @@ local function open_order(batch, row, gateway)
     gateway = string.find(gateway, '^%S+$') and gateway or '-', fingerprint = row[4], sale = row[6], lines = row[9] }
   batch.open[row[13]] = o
   batch.touched[row[13]] = true
-  batch.holds[#batch.holds + 1] = row[13]
-  if waits then batch.steps[#batch.steps + 1] = { 'wait', row[2], row[3] } end
+  if waits then
+    batch.held[row[13]] = true
+    batch.steps[#batch.steps + 1] = { 'wait', row[2], row[3] }
+  end
 end
 
 -- The order leaves its lane; if it was the one being charged, the next one's charge starts.
@@ -92,6 +94,7 @@ local function leave_lane(batch, user, id)
   if o.attempt == 0 then
     o.attempt = 1
     batch.touched[field] = true
+    batch.held[field] = false
     step(batch, 'start', field, o)
   end
 end
@@ -129,6 +132,7 @@ local function restate(batch, field, o)
 end
 
 local function close_order(batch, field)
+  if batch.open[field].attempt == 0 then batch.held[field] = false end
   batch.open[field] = nil
   batch.touched[field] = true
 end
@@ -143,12 +147,15 @@ local function write_open(shard, batch, now)
     else
       gone[#gone + 1] = field
     end
-    if not o or o.state ~= 'reserved' then unheld[#unheld + 1] = field end
   end
   local score, scores = string.format('%.0f', now), {}
-  for _, field in ipairs(batch.holds) do
-    scores[#scores + 1] = score
-    scores[#scores + 1] = field
+  for field, waits in pairs(batch.held) do
+    if waits then
+      scores[#scores + 1] = score
+      scores[#scores + 1] = field
+    else
+      unheld[#unheld + 1] = field
+    end
   end
   call_in_chunks('HSET', shard.prefix .. 'open', set)
   call_in_chunks('HDEL', shard.prefix .. 'open', gone)
