@@ -140,10 +140,7 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
     "open",
     open.flatMap(([name, order]) => [name, openText(order)]),
   );
-  await hash(
-    "lanes",
-    [...replayed.lanes].flatMap(([user, ids]) => [user, ids.join(" ")]),
-  );
+  for (const [user, ids] of replayed.lanes) await store.list(incarnation, shard, `${prefix}lane:${user}`, ids);
   const held = open.filter(([, order]) => order.state === "reserved" && order.attempt === 0);
   await inChunks(
     held.flatMap(([name, order]) => [order.heldSinceMs, name]),

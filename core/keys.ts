@@ -9,7 +9,7 @@
 //   {n}:park:<sale>:<user> hash    <seq> → [gateway, row] or "skip"
 //   {n}:gaps               zset    <sale> <user> by the time its gap began
 //   {n}:open               hash    <user> <id> → <state> <generation> <attempt> …  orders to which something may still happen
-//   {n}:lanes              hash    <user> → <id> …                                 to be charged one after the other
+//   {n}:lane:<user>        list    <id> …                                          to be charged one after the other
 //   {n}:holds              zset    <user> <id> by the time it began to wait in its lane
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:marks              string  there are cancels that came before their order

@@ -48,6 +48,10 @@ export class RebuildStore {
     await this.step(shard, incarnation, [key], ["zset", expiresAtMs, ...scores]);
   }
 
+  async list(incarnation: number, shard: number, key: string, values: readonly string[]): Promise<void> {
+    await this.step(shard, incarnation, [key], ["list", 0, ...values]);
+  }
+
   async text(incarnation: number, shard: number, key: string, value: string, expiresAtMs: number): Promise<void> {
     await this.step(shard, incarnation, [key], ["text", expiresAtMs, value]);
   }

@@ -99,7 +99,9 @@ async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
   const open = Object.entries(await client.hgetall("{0}:open")).map(([name, text]) => [name, text.split(" ").slice(0, 3).join(" ")]);
   const mine = [...replayed.open].map(([name, o]) => [name, `${o.state} ${o.generation} ${o.attempt}`]);
   expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(open));
-  expect(Object.fromEntries([...replayed.lanes].map(([who, ids]) => [who, ids.join(" ")]))).toEqual(await client.hgetall("{0}:lanes"));
+  const lanes: Record<string, string> = {};
+  for (const key of await client.keys("{0}:lane:*")) lanes[key.slice("{0}:lane:".length)] = (await client.lrange(key, 0, -1)).join(" ");
+  expect(Object.fromEntries([...replayed.lanes].map(([who, ids]) => [who, ids.join(" ")]))).toEqual(lanes);
   expect(
     [...replayed.open]
       .filter(([, o]) => o.state === "reserved" && o.attempt === 0)

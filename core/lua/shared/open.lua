@@ -1,9 +1,9 @@
 -- Open orders: those with stock held, a charge under way, or paid and not yet dispatched. They stand in one hash of the shard, outside the
 -- buckets of shared/seen.lua, for as long as something may still happen to them:
 --
---   open   hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
---   lanes  hash  <user> → <id> …     orders of a user that are to be charged, the first being charged: one at a time, in order
---   holds  zset  <user> <id> by the time its stock was taken; only those that wait in their lane, since no others expire
+--   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
+--   lane:<user>  list  <id> …  orders of a user that are to be charged, the first being charged: one at a time, in order
+--   holds        zset  <user> <id> by the time its stock was taken; only those that wait in their lane, since no others expire
 --
 -- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step below).
 
@@ -38,16 +38,30 @@ local function as_row(field, o)
   return { 'o', user, id, o.fingerprint, o.accepted, o.sale, 0, '', o.lines, '', '', 0, field, string.sub(id, 1, BUCKET_DIGITS) }
 end
 
+-- A user's lane as this batch leaves it: its length, its ids once somebody needs them, and what is to be done to the list.
 local function lane_of(batch, user)
   local lane = batch.lanes[user]
-  if lane then return lane end
-  lane = { ids = {} }
-  local text = redis.call('HGET', batch.shard.prefix .. 'lanes', user)
-  if text then
-    for id in string.gmatch(text, '%S+') do lane.ids[#lane.ids + 1] = id end
+  if not lane then
+    local key = batch.shard.prefix .. 'lane:' .. user
+    lane = { key = key, length = redis.call('LLEN', key), todo = {} }
+    batch.lanes[user] = lane
   end
-  batch.lanes[user] = lane
   return lane
+end
+
+-- Who leaves must know who comes next. What has been done so far can only have been appending.
+local function lane_ids(lane)
+  if not lane.ids then
+    lane.ids = redis.call('LRANGE', lane.key, 0, -1)
+    for _, done in ipairs(lane.todo) do lane.ids[#lane.ids + 1] = done[3] end
+  end
+  return lane.ids
+end
+
+local function enter_lane(lane, id)
+  lane.length = lane.length + 1
+  if lane.ids then lane.ids[#lane.ids + 1] = id end
+  lane.todo[#lane.todo + 1] = { 'RPUSH', lane.key, id }
 end
 
 -- Notes what happened, for the ledger: {what, user, id, generation, attempt, gateway, sale, lines, detail}.
@@ -61,9 +75,8 @@ local function open_order(batch, row, gateway)
   -- Records are words between spaces: names that are none would be read back as others.
   assert(string.find(row[13], '^%S+ %S+$') and string.find(row[4], '^%S+$'), 'a name with a space')
   local lane = lane_of(batch, row[2])
-  lane.ids[#lane.ids + 1] = row[3]
-  lane.changed = true
-  local waits = #lane.ids > 1
+  enter_lane(lane, row[3])
+  local waits = lane.length > 1
   local o = { state = 'reserved', generation = 1, attempt = waits and 0 or 1, accepted = row[5],
     gateway = string.find(gateway, '^%S+$') and gateway or '-', fingerprint = row[4], sale = row[6], lines = row[9] }
   batch.open[row[13]] = o
@@ -77,13 +90,15 @@ end
 -- The order leaves its lane; if it was the one being charged, the next one's charge starts.
 local function leave_lane(batch, user, id)
   local lane = lane_of(batch, user)
-  local was_first = lane.ids[1] == id
-  for i = #lane.ids, 1, -1 do
-    if lane.ids[i] == id then table.remove(lane.ids, i) end
+  local ids = lane_ids(lane)
+  local was_first = ids[1] == id
+  for i = #ids, 1, -1 do
+    if ids[i] == id then table.remove(ids, i) end
   end
-  lane.changed = true
-  if not was_first or #lane.ids == 0 then return end
-  local field = user .. ' ' .. lane.ids[1]
+  lane.length = #ids
+  lane.todo[#lane.todo + 1] = { 'LREM', lane.key, 1, id }
+  if not was_first or #ids == 0 then return end
+  local field = user .. ' ' .. ids[1]
   local o = batch.open[field]
   if not o then
     local text = redis.call('HGET', batch.shard.prefix .. 'open', field)
@@ -161,17 +176,9 @@ local function write_open(shard, batch, now)
   call_in_chunks('HDEL', shard.prefix .. 'open', gone)
   call_in_chunks('ZADD', shard.prefix .. 'holds', scores)
   call_in_chunks('ZREM', shard.prefix .. 'holds', unheld)
-  local lanes, empty = {}, {}
-  for user, lane in pairs(batch.lanes) do
-    if lane.changed and #lane.ids > 0 then
-      lanes[#lanes + 1] = user
-      lanes[#lanes + 1] = table.concat(lane.ids, ' ')
-    elseif lane.changed then
-      empty[#empty + 1] = user
-    end
+  for _, lane in pairs(batch.lanes) do
+    for _, command in ipairs(lane.todo) do redis.call(unpack(command)) end
   end
-  call_in_chunks('HSET', shard.prefix .. 'lanes', lanes)
-  call_in_chunks('HDEL', shard.prefix .. 'lanes', empty)
 end
 
 -- Units on their way back wait for the ledger under the number of the entry that frees them.
