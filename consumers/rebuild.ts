@@ -142,10 +142,8 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
   );
   for (const [user, ids] of replayed.lanes) await store.list(incarnation, shard, `${prefix}lane:${user}`, ids);
   const held = open.filter(([, order]) => order.state === "reserved" && order.attempt === 0);
-  await inChunks(
-    held.flatMap(([name, order]) => [order.heldSinceMs, name]),
-    (part) => store.zset(incarnation, shard, `${prefix}holds`, part),
-  );
+  const oldestFirst = held.sort(([, a], [, b]) => a.heldSinceMs - b.heldSinceMs).map(([name, order]) => `${order.heldSinceMs} ${name}`);
+  await inChunks(oldestFirst, (part) => store.list(incarnation, shard, `${prefix}holds`, part.map(String)));
   const lapseMs = now() + dedupWindowMs;
   for (const [user, marks] of replayed.marks) {
     const scores = [...marks].flatMap(([id, atMs]) => [atMs, id]);

@@ -10,7 +10,7 @@
 //   {n}:gaps               zset    <sale> <user> by the time its gap began
 //   {n}:open               hash    <user> <id> → <state> <generation> <attempt> …  orders to which something may still happen
 //   {n}:lane:<user>        list    <id> …                                          to be charged one after the other
-//   {n}:holds              zset    <user> <id> by the time it began to wait in its lane
+//   {n}:holds              list    <time> <user> <id>                              orders that wait in their lane, oldest first
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:marks              string  there are cancels that came before their order
 //   {n}:marks:<user>       zset    <id> by the time of the cancel

@@ -3,23 +3,26 @@
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
---       6 holds that began at or before this time (Redis's clock, ms) are given up  7 at most so many
+--       6 holds that began at or before this time (Redis's clock, ms) are given up  7 so many are looked at
 -- Returns as unpark does, with the steps.
 local function expire(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
   local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
-  local fields = redis.call('ZRANGEBYSCORE', shard.prefix .. 'holds', '-inf', args[6], 'LIMIT', 0, tonumber(args[7]))
-  if #fields == 0 then return reply end
+  local holds = redis.call('LRANGE', shard.prefix .. 'holds', 0, tonumber(args[7]) - 1)
+  if #holds == 0 then return reply end
+  local fields = {}
+  for i, hold in ipairs(holds) do fields[i] = string.match(hold, ' (.*)$') end
 
   local open, rows = read_open(shard, fields), {}
   for field, o in pairs(open) do rows[#rows + 1] = as_row(field, o) end
   local batch = load_batch(shard, args[4], rows, {}, open, now, tonumber(args[5]))
-  local any = false
-  for _, field in ipairs(fields) do
+  local any, passed = false, 0
+  for i, field in ipairs(fields) do
     local o = open[field]
     if o and o.state == 'reserved' and o.attempt == 0 then
+      if tonumber(string.match(holds[i], '^%d+')) > tonumber(args[6]) then break end
       local user, id = string.match(field, '^(%S+) (%S+)$')
       o.state = 'expired'
       release_units(batch, field, o, 'h')
@@ -28,10 +31,10 @@ local function expire(keys, args)
       close_order(batch, field)
       leave_lane(batch, user, id)
       any = true
-    else
-      redis.call('ZREM', shard.prefix .. 'holds', field)
     end
+    passed = i
   end
+  if passed > 0 then redis.call('LTRIM', shard.prefix .. 'holds', passed, -1) end
   if not any then return reply end
   reply[6] = steps_text(batch)
   store_batch(shard, args[4], batch, now, tonumber(args[5]))

@@ -18,7 +18,7 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
     open = open,
     touched = {}, -- 'user id' of open orders that changed, or closed
     lanes = {},
-    held = {}, -- 'user id' → whether it waits in its lane from now on, or no more
+    holds = {}, -- 'user id' of orders that wait in their lane from now on
     steps = {},
     freed = {},
     marks = {}, -- new ones, {key, id}

@@ -3,7 +3,8 @@
 --
 --   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
 --   lane:<user>  list  <id> …  orders of a user that are to be charged, the first being charged: one at a time, in order
---   holds        zset  <user> <id> by the time its stock was taken; only those that wait in their lane, since no others expire
+--   holds        list  <time, ms> <user> <id> of orders that wait in their lane (no others expire), oldest first; one that waits no
+--                      more is passed over when it comes to the front (a sorted set cost 3.6 µs an order)
 --
 -- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step below).
 
@@ -82,7 +83,7 @@ local function open_order(batch, row, gateway)
   batch.open[row[13]] = o
   batch.touched[row[13]] = true
   if waits then
-    batch.held[row[13]] = true
+    batch.holds[#batch.holds + 1] = row[13]
     batch.steps[#batch.steps + 1] = { 'wait', row[2], row[3] }
   end
 end
@@ -109,7 +110,6 @@ local function leave_lane(batch, user, id)
   if o.attempt == 0 then
     o.attempt = 1
     batch.touched[field] = true
-    batch.held[field] = false
     step(batch, 'start', field, o)
   end
 end
@@ -147,13 +147,12 @@ local function restate(batch, field, o)
 end
 
 local function close_order(batch, field)
-  if batch.open[field].attempt == 0 then batch.held[field] = false end
   batch.open[field] = nil
   batch.touched[field] = true
 end
 
 local function write_open(shard, batch, now)
-  local set, gone, unheld = {}, {}, {}
+  local set, gone = {}, {}
   for field in pairs(batch.touched) do
     local o = batch.open[field]
     if o then
@@ -163,19 +162,11 @@ local function write_open(shard, batch, now)
       gone[#gone + 1] = field
     end
   end
-  local score, scores = string.format('%.0f', now), {}
-  for field, waits in pairs(batch.held) do
-    if waits then
-      scores[#scores + 1] = score
-      scores[#scores + 1] = field
-    else
-      unheld[#unheld + 1] = field
-    end
-  end
+  local since, holds = string.format('%.0f ', now), {}
+  for i, field in ipairs(batch.holds) do holds[i] = since .. field end
   call_in_chunks('HSET', shard.prefix .. 'open', set)
   call_in_chunks('HDEL', shard.prefix .. 'open', gone)
-  call_in_chunks('ZADD', shard.prefix .. 'holds', scores)
-  call_in_chunks('ZREM', shard.prefix .. 'holds', unheld)
+  call_in_chunks('RPUSH', shard.prefix .. 'holds', holds)
   for _, lane in pairs(batch.lanes) do
     for _, command in ipairs(lane.todo) do redis.call(unpack(command)) end
   end
