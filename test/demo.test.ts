@@ -33,7 +33,12 @@ test(
     const [out, report, code] = await Promise.all([new Response(demo.stdout).text(), new Response(demo.stderr).text(), demo.exited]);
     expect({ code, report }).toMatchObject({ code: 0 });
     const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number>;
-    expect(Object.keys(figures).join()).toBe("orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds");
+    expect(Object.keys(figures).join()).toBe(
+      "orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds,paid,failed,cancelled,refunded,deadLettered,retries",
+    );
+    expect(figures.paid).toBeGreaterThan(100);
+    expect(figures.cancelled).toBeGreaterThan(10);
+    expect(figures.retries).toBeGreaterThan(10);
     expect(figures).toMatchObject({ orders: 3000, accepted: 3000, decided: 3000, ledgered: 3000, violations: 0 });
     expect(figures.duplicates).toBeGreaterThan(100);
     expect(report).toContain("killed (SIGKILL) half-way");

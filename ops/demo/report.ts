@@ -22,6 +22,7 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
     row("in the ledger", `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`),
     row("outcomes", states.join(", ")),
+    row("charges", `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`),
     row("stock", `${number(counts.sold)} of ${number(counts.stock)} units sold`),
     "",
     ...invariantLines(verdict, colours),
@@ -34,9 +35,30 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
 
 export function demoJson({ verdict, seconds }: DemoResult): string {
   const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } = verdict.counts;
+  const { states, refunded, deadLettered, retries } = verdict.counts;
+  const life = {
+    paid: states.paid ?? 0,
+    failed: states.payment_failed ?? 0,
+    cancelled: states.cancelled ?? 0,
+    refunded,
+    deadLettered,
+    retries,
+  };
   const rounded = Math.round(seconds * 1_000) / 1_000;
   const ordersPerSecond = Math.round(ledgered / seconds);
-  return JSON.stringify({ orders, accepted, decided, ledgered, sold, stock, duplicates, violations, ordersPerSecond, seconds: rounded });
+  return JSON.stringify({
+    orders,
+    accepted,
+    decided,
+    ledgered,
+    sold,
+    stock,
+    duplicates,
+    violations,
+    ordersPerSecond,
+    seconds: rounded,
+    ...life,
+  });
 }
 
 function row(name: string, text: string): string {

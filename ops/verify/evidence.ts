@@ -75,7 +75,8 @@ export class Evidence {
   }
 
   entry(entry: DecodedEntry): void {
-    this.ahead = new Map(entry.steps.filter(({ what }) => !BESIDE.has(what)).map(({ user, id, what }) => [orderKey(user, id), what]));
+    // An order may be paid and cancelled in one entry, and be asked for in between.
+    this.ahead = new Set(entry.steps.map(({ user, id, what }) => `${orderKey(user, id)} ${what}`));
     for (const { row, effect, state, key, message, index } of entry.decided) {
       if (row[0] !== "o" || !this.slice(row[1])) continue;
       if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
@@ -84,8 +85,8 @@ export class Evidence {
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
     for (const { what, user, id } of entry.steps) if (!BESIDE.has(what) && this.slice(user)) this.move(entry, orderKey(user, id), what);
   }
-  /** States that the entry at hand brings about, by order. */
-  private ahead: ReadonlyMap<string, string> = new Map();
+  /** `user id state` that the entry at hand brings about. */
+  private ahead: ReadonlySet<string> = new Set();
 
   private move(entry: DecodedEntry, key: string, state: string): void {
     const known = this.ledger.get(key);
@@ -145,7 +146,7 @@ export class Evidence {
       this.findings.violation("I3", "an altered resend was taken for the original", `${key} ${place(entry)}`);
     }
     // What this entry lets go is listed after its rows, so a state may be one step ahead.
-    if (state !== known.state && known.state !== "parked" && state !== this.ahead.get(key)) {
+    if (state !== known.state && known.state !== "parked" && !this.ahead.has(`${key} ${state}`)) {
       this.findings.violation("I3", "a resend was told another outcome", `${key}: ${state}, not ${known.state}, ${place(entry)}`);
     }
   }

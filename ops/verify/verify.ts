@@ -70,6 +70,11 @@ export interface Counts {
   /** Units held or sold, and units there were. */
   readonly sold: number;
   readonly stock: number;
+  /** Attempts to charge beyond an order's first, and captures that went back. */
+  readonly retries: number;
+  readonly refunded: number;
+  /** Orders whose letter lies in a dead-letter queue: rejected, or not paid. */
+  readonly deadLettered: number;
   /** Orders in the ledger by state. */
   readonly states: Readonly<Record<string, number>>;
   readonly violations: number;
@@ -247,6 +252,9 @@ function verdictOf(
       duplicates: sendings - orders,
       sold: items.reduce((sum, item) => sum + item.held + item.sold, 0),
       stock: items.reduce((sum, item) => sum + item.initial + item.restocked, 0),
+      retries: pass.charges.retries,
+      refunded: pass.charges.refunded,
+      deadLettered: (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0),
       states: Object.fromEntries([...pass.states].sort((a, b) => b[1] - a[1])),
       violations: count,
     },

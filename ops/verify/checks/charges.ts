@@ -24,6 +24,8 @@ interface Charged {
 }
 
 export class ChargesCheck {
+  retries = 0;
+  refunded = 0;
   private readonly states = new Map<string, string>();
 
   constructor(private readonly findings: Findings) {}
@@ -49,6 +51,8 @@ export class ChargesCheck {
         const charged = byOrder.get(key) ?? { captured: 0, attempts: 0 };
         byOrder.set(key, charged);
         if (attempt > 0) charged.attempts++;
+        if (attempt > 1) this.retries++;
+        if (status === "refunded") this.refunded++;
         if (status === "captured") charged.captured++;
         if (attempt > 0) byKey.set(`${user}/${id}/${generation}/${attempt}`, { status, amount, currency });
         if (!this.states.has(key)) this.findings.violation("I6", "an order was charged that had not been reserved", key);

@@ -1,0 +1,122 @@
+// Redis lost in the middle of charging and cancelling: wiped, or back with an older file. Nobody pays twice, nothing is oversold, and what
+// was cancelled is refunded.
+import { afterEach, expect, test } from "bun:test";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { cancelRowText } from "../core/domain/order.ts";
+import type { Provider } from "../ops/provider/server.ts";
+import { startRedis } from "../ops/services/redis.ts";
+import { type Verdict, verify } from "../ops/verify/verify.ts";
+import { openViews } from "../ops/verify/views.ts";
+import { makeOrder, Stack, userOf } from "./stack.ts";
+
+const TIMEOUT_MS = 90_000;
+const ORDERS = 120;
+const UNITS = 100;
+const ENV = { SLUICE_RETRY_DELAYS: "100ms,200ms,300ms" };
+
+let stack: Stack;
+afterEach(async () => stack?.stop(), TIMEOUT_MS);
+
+interface Rush {
+  readonly provider: Provider;
+  readonly sent: { readonly user: string; readonly id: string }[];
+}
+
+/** Half-way `halfWay` is called. More orders than units, charged by a provider in a bad mood, every fourth one cancelled at some moment. */
+async function rush(persistence: boolean, halfWay: () => unknown = () => undefined): Promise<Rush> {
+  stack = await Stack.start({ env: ENV, persistence });
+  await stack.sale({ a: UNITS });
+  await stack.worker("w1");
+  const shares = { slow: 0.4, decline: 0.1, error_after: 0.1, timeout_after: 0.05, pending: 0.1 };
+  const provider = await stack.payments({ shares, slowMs: 200 });
+  const sent: { user: string; id: string }[] = [];
+  for (let i = 0; i < ORDERS; i++) {
+    if (i === ORDERS / 2) await halfWay();
+    const shard = i % 2;
+    const { order, row } = makeOrder(userOf(shard, i % 25), { a: 1 });
+    await stack.publish(shard, [row]);
+    sent.push({ user: order.user, id: order.id });
+    if (i % 4 === 3) void cancelSoon(shard, order.user, order.id, (i * 13) % 700);
+  }
+  return { provider, sent };
+}
+
+const cancels: Promise<void>[] = [];
+function cancelSoon(shard: number, user: string, id: string, afterMs: number): Promise<void> {
+  const cancel = Bun.sleep(afterMs).then(() => stack.publish(shard, [cancelRowText(user, id, Date.now())]));
+  cancels.push(cancel);
+  return cancel;
+}
+
+/** Everything has come to an end, and the proof agrees with the provider's own record. */
+async function expectWhole({ provider, sent }: Rush): Promise<void> {
+  await Promise.all(cancels.splice(0));
+  const ends = new Set(["paid", "payment_failed", "cancelled", "sold_out"]);
+  for (const { user, id } of sent) await stack.becomes(user, id, ...ends);
+  const views = await openViews(stack.settings);
+  const look = (): Promise<Verdict> =>
+    verify({ ledgerUrl: stack.settings.ledgerUrl, history: [], ...views, provider: async () => [...provider.book.charges.values()] });
+  let verdict = await look();
+  await stack.until("the system to come to rest", async () => {
+    verdict = await look();
+    return verdict.result !== "inconclusive";
+  });
+  await views.close();
+  expect(verdict.violations).toEqual([]);
+  expect(verdict.result).toBe("pass");
+  const states = verdict.counts.states;
+  expect(Object.values(states).reduce((sum, n) => sum + n, 0)).toBe(ORDERS);
+  expect(states.paid).toBeGreaterThan(0);
+  expect(states.cancelled).toBeGreaterThan(0);
+}
+
+const rebuilt = () => stack.events.filter((e) => e.event === "redis rebuilt").length;
+
+test(
+  "Redis wiped in the middle of charging and cancelling: nobody pays twice, what was cancelled is refunded",
+  async () => {
+    const story = await rush(false);
+    await stack.until("some charges", () => story.provider.book.charges.size > 10);
+    const before = rebuilt();
+    const store = await stack.client();
+    await store.client.flushall();
+    await store.close();
+    await expectWhole(story);
+    expect(rebuilt()).toBeGreaterThan(before);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "Redis back with an older file in the middle of charging and cancelling: likewise",
+  async () => {
+    const keep = () => cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), { recursive: true });
+    const story = await rush(true, keep);
+    await stack.until("charges that the older file knows nothing of", () => story.provider.book.charges.size > ORDERS / 2);
+    const { dir, port } = stack.redis;
+    const before = rebuilt();
+    await stack.redis.kill();
+    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
+    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
+    stack.redis = await startRedis(dir, { persistence: true, port });
+    await expectWhole(story);
+    expect(rebuilt()).toBeGreaterThan(before);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "Redis killed and empty when it comes back, twice: the charges go on lane by lane",
+  async () => {
+    const story = await rush(false);
+    for (const charges of [10, 40]) {
+      await stack.until("some charges", () => story.provider.book.charges.size > charges);
+      const { dir, port } = stack.redis;
+      await stack.redis.kill();
+      stack.redis = await startRedis(dir, { persistence: false, port });
+    }
+    await expectWhole(story);
+  },
+  TIMEOUT_MS,
+);
