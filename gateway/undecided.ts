@@ -7,12 +7,14 @@ export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
-  /** `user id` of orders that wait for their number, or for their charge: what becomes of them comes one by one. */
-  private readonly parked = new Map<string, Recipient>();
+  /** Orders that wait for their number, or for their charge: what becomes of them comes one by one. */
+  private readonly open: OpenOrders;
   /** Orders remembered. */
   orders = 0;
 
-  constructor(private readonly maxOrders: number) {}
+  constructor(private readonly maxOrders: number) {
+    this.open = new OpenOrders(maxOrders);
+  }
 
   add(batch: Batch): void {
     this.batches.set(batch.number, batch);
@@ -38,16 +40,16 @@ export class Undecided {
       else this.tell(batch, outcomes);
     }
     for (const [user, id, state] of push.released) {
-      const recipient = this.parked.get(`${user} ${id}`);
+      const recipient = this.open.get(`${user} ${id}`);
       if (!recipient) continue;
-      if (state !== "reserved") this.parked.delete(`${user} ${id}`);
+      if (state !== "reserved") this.open.delete(`${user} ${id}`);
       recipient.decided(user, id, state);
     }
   }
 
   /** Whether this gateway answered 202 for an order whose outcome it has not heard of. */
   accepted(shard: number, user: string, id: string): boolean {
-    if (this.parked.has(`${user} ${id}`)) return true;
+    if (this.open.get(`${user} ${id}`)) return true;
     for (const batch of this.byShard.get(shard) ?? []) if (batch.verdict === "confirmed" && batch.has(user, id)) return true;
     return false;
   }
@@ -61,18 +63,9 @@ export class Undecided {
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;
       const word = words[i] as string;
-      if (word === "parked" || word === "reserved") this.park(user, id, recipient);
+      if (word === "parked" || word === "reserved") this.open.set(`${user} ${id}`, recipient);
       recipient.decided(user, id, word);
     }
-  }
-
-  private park(user: string, id: string, recipient: Recipient): void {
-    if (this.parked.size >= this.maxOrders) {
-      const [oldest, loser] = this.parked.entries().next().value as [string, Recipient];
-      this.parked.delete(oldest);
-      loser.forgotten(1);
-    }
-    this.parked.set(`${user} ${id}`, recipient);
   }
 
   private forget(batch: Batch): void {
@@ -84,5 +77,33 @@ export class Undecided {
     if (!this.batches.delete(batch.number)) return;
     this.byShard.get(batch.shard)?.delete(batch);
     this.orders -= batch.size;
+  }
+}
+
+/**
+ * Recipients by `user id`, bounded: when the younger half is full, the older half is forgotten as a whole. (Forgetting the oldest one by one
+ * makes a Map skip over all it has forgotten before: 80 µs an order.)
+ */
+class OpenOrders {
+  private young = new Map<string, Recipient>();
+  private old = new Map<string, Recipient>();
+
+  constructor(private readonly max: number) {}
+
+  set(key: string, recipient: Recipient): void {
+    if (this.young.size >= this.max / 2) {
+      for (const loser of this.old.values()) loser.forgotten(1);
+      this.old = this.young;
+      this.young = new Map();
+    }
+    this.young.set(key, recipient);
+  }
+
+  get(key: string): Recipient | undefined {
+    return this.young.get(key) ?? this.old.get(key);
+  }
+
+  delete(key: string): void {
+    if (!this.young.delete(key)) this.old.delete(key);
   }
 }
