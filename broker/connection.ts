@@ -1,6 +1,7 @@
 // One region's connection: reconnects by itself with backoff and jitter, declares the topology each time, and tells its users (publisher,
 // subscriptions) when there is a new connection to work on.
 import { type ChannelModel, connect } from "amqplib";
+import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
 import { declare } from "./declare.ts";
 import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
@@ -83,7 +84,7 @@ export class BrokerConnection {
     for (const wake of this.waiters.splice(0)) wake();
     const model = this.model;
     this.model = undefined;
-    await model?.close().catch(() => undefined);
+    if (model) await closeConnection(model);
     this.lost.resolve();
     await this.loop;
   }
@@ -93,8 +94,11 @@ export class BrokerConnection {
     const model = await connect(withHeartbeat(url), { timeout: CONNECT_TIMEOUT_MS, noDelay: true });
     this.lost = Promise.withResolvers<void>();
     const { lost } = this;
+    this.blocked = false;
+    let gone = false;
     model.on("error", () => undefined); // 'close' follows
     model.on("close", () => {
+      gone = true;
       if (this.model === model) this.model = undefined;
       lost.resolve();
     });
@@ -110,11 +114,11 @@ export class BrokerConnection {
       corkPerTick(model);
       await declare(model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
+      if (gone) throw new Error("lost while it was set up");
     } catch (error) {
-      await model.close().catch(() => undefined);
+      await closeConnection(model);
       throw error;
     }
-    this.blocked = false;
     this.attempt = 0;
     this.model = model;
     for (const wake of this.waiters.splice(0)) wake();

@@ -1,5 +1,6 @@
 // Declares a topology; declaring what is there already changes nothing.
 import type { ChannelModel } from "amqplib";
+import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Topology } from "./topology.ts";
 
@@ -23,7 +24,7 @@ async function step(model: ChannelModel, region: string, what: string, run: (cha
   channel.on("error", () => undefined); // the rejection below says it
   try {
     await run(channel);
-    await channel.close();
+    await closeChannel(channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(

@@ -1,3 +1,4 @@
+import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 
@@ -8,7 +9,7 @@ export async function depth(connection: BrokerConnection, queue: string): Promis
   channel.on("error", () => undefined); // the rejection below says it
   try {
     const { messageCount, consumerCount } = await channel.checkQueue(queue);
-    await channel.close();
+    await closeChannel(channel);
     return { ready: messageCount, consumers: consumerCount };
   } catch (error) {
     if ((error as { code?: number }).code === 404) return undefined;

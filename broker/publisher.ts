@@ -1,5 +1,6 @@
 // Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent; or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 
 /**
@@ -89,7 +90,8 @@ export class Publisher {
 
   private async open(model: ChannelModel): Promise<void> {
     const channel = await model.createConfirmChannel();
-    channel.on("error", () => undefined); // 'close' follows
+    // The broker refused something by closing the channel (no such exchange, too large a message): a new connection declares all anew.
+    channel.on("error", () => void closeConnection(model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
       if (entry) entry.returned = true;

@@ -1,6 +1,7 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing is requeued, ever: what is not
 // acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -40,6 +41,7 @@ const DEAD_RETRY_MS = 1_000;
 export class Subscription {
   private channel: Channel | undefined;
   private consumerTag: string | undefined;
+  private quieted = false;
   private ended = false;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
@@ -60,6 +62,7 @@ export class Subscription {
 
   /** No new deliveries; what is in hand can still be settled. */
   async quiet(): Promise<void> {
+    this.quieted = true;
     this.connection.detach(this.attachment);
     const { channel, consumerTag } = this;
     this.consumerTag = undefined;
@@ -68,30 +71,33 @@ export class Subscription {
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
   async close(): Promise<void> {
+    this.quieted = true;
     this.ended = true;
     this.connection.detach(this.attachment);
     const { channel } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    await channel?.close().catch(() => undefined);
+    if (channel) await closeChannel(channel);
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    if (this.ended) return;
+    if (this.quieted) return;
     const { queue, prefetch, exclusive, noAck, onLost } = this.options;
     const channel = await model.createChannel();
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
+      const consumed = this.consumerTag !== undefined;
       this.channel = undefined;
       this.consumerTag = undefined;
       onLost?.();
+      if (consumed) this.openLater(model);
     });
     if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
     await channel.prefetch(prefetch);
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
-    if (this.ended) {
-      await channel.close().catch(() => undefined);
+    if (this.quieted) {
+      await closeChannel(channel);
       return;
     }
     this.channel = channel;
@@ -111,7 +117,8 @@ export class Subscription {
 
   private deliver(model: ChannelModel, channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
-      this.resubscribe(model, channel);
+      // The broker cancelled the consumer: the queue was deleted.
+      channel.close().catch(() => undefined);
       return;
     }
     if (this.channel !== channel) return;
@@ -124,11 +131,10 @@ export class Subscription {
     });
   }
 
-  /** The broker cancelled the consumer (the queue was deleted): closes the channel and asks again until it is there. */
-  private resubscribe(model: ChannelModel, channel: Channel): void {
-    void channel.close().catch(() => undefined);
+  /** The broker ended the consumer (queue deleted) or the channel (an ack overdue): asks until the queue is there, on this connection. */
+  private openLater(model: ChannelModel): void {
     const again = () => {
-      if (this.ended || this.connection.model !== model || this.channel) return;
+      if (this.quieted || this.connection.model !== model || this.channel) return;
       this.open(model).catch(() => setTimeout(again, RESUBSCRIBE_MS));
     };
     setTimeout(again, RESUBSCRIBE_MS);
