@@ -114,7 +114,7 @@ export class BrokerConnection {
       corkPerTick(model);
       await declare(model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
-      if (gone) throw new Error("lost while it was set up");
+      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} while it was set up`);
     } catch (error) {
       await closeConnection(model);
       throw error;

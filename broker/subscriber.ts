@@ -105,7 +105,7 @@ export class Subscription {
     const acks = this.options.independent
       ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
       : new OrderedAcks(ackUpTo);
-    const { consumerTag } = await channel.consume(queue, (message) => this.deliver(model, channel, acks, message), {
+    const { consumerTag } = await channel.consume(queue, (message) => this.deliver(channel, acks, message), {
       noAck: noAck ?? false,
     });
     if (this.channel === channel) this.consumerTag = consumerTag;
@@ -115,7 +115,7 @@ export class Subscription {
     if (this.channel === channel) channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, upTo);
   }
 
-  private deliver(model: ChannelModel, channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
+  private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
       // The broker cancelled the consumer: the queue was deleted.
       channel.close().catch(() => undefined);
