@@ -64,7 +64,7 @@ async function loadStock({ store, ledger }: RebuildOptions, incarnation: number)
   for (const sale of await ledger.sales()) {
     for (const item of sale.items) if (item.limitPerUser > 0) limited.add(`${sale.id} ${item.sku}`);
     const limits = new Map(sale.items.map((item) => [item.sku, item.limitPerUser]));
-    const fields: (string | number)[] = ["v", version, "opens", sale.opensAtMs, "closes", sale.closesAtMs];
+    const fields: (string | number)[] = ["v", version, "opens", sale.opensAtMs, "closes", sale.closesAtMs, "c", sale.currency];
     for (const s of await ledger.stock(sale.id)) {
       fields.push(`${s.sku}:a`, s.available, `${s.sku}:r`, s.releasing, `${s.sku}:h`, s.held, `${s.sku}:s`, s.sold);
       fields.push(`${s.sku}:t`, s.initial + s.restocked, `${s.sku}:l`, limits.get(s.sku) ?? 0);

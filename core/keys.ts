@@ -14,7 +14,7 @@
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:marks              string  there are cancels that came before their order
 //   {n}:marks:<user>       zset    <id> by the time of the cancel
-//   stock:<sale>           hash    v, opens, closes, <sku>:a r h s t l             available releasing held sold total limit
+//   stock:<sale>           hash    v, opens, closes, c, <sku>:a r h s t l             available releasing held sold total limit
 //   {members}:workers      hash    <worker> → <lease end> <report>
 //   {members}:owners       hash    <shard> → <lease end> <worker>
 //   {members}:rebuild      string  the incarnation being loaded, while its rebuilder lives

@@ -51,6 +51,12 @@ test("the window is judged by the moment of acceptance, its end excluded", async
   expect(words).toEqual(["sale_closed", "reserved", "reserved", "sale_closed"]);
 });
 
+test("an order in another currency than the sale's takes nothing", async () => {
+  await bench.sale({ a: { units: 5 } });
+  expect(await bench.words(row("u", { a: 1 }, { currency: "USD" }), row("u", { a: 1 }))).toEqual(["fx_unavailable", "reserved"]);
+  expect(await bench.units("a")).toEqual({ available: 4, held: 1 });
+});
+
 test("what Redis does not know is unknown_item, be it the sale or the item", async () => {
   await bench.sale({ a: { units: 5 } });
   expect(await bench.words(row("u", { a: 1 }, { saleId: "other" }), row("u", { a: 1, zzz: 1 }))).toEqual(["unknown_item", "unknown_item"]);

@@ -13,6 +13,8 @@ local function judge(batch, row)
   local sale = batch.sales[row[6]]
   if not sale then return 'unknown_item' end
   if row[5] < sale.opens or row[5] >= sale.closes then return 'sale_closed' end
+  -- Prices are in the sale's currency; what an order in another one would cost, nobody can say yet.
+  if row[8] ~= sale.currency then return 'fx_unavailable' end
   local lines, user, items, enough = row[9], row[2], sale.items, true
   for i = 1, #lines, 2 do
     local item = items[lines[i]]

@@ -1,12 +1,12 @@
--- Stock of a sale in one hash: v (version), opens, closes, and per sku a (available), r (releasing), h (held), s (sold),
+-- Stock of a sale in one hash: v (version), opens, closes, c (currency of its prices), and per sku a (available), r (releasing), h (held), s (sold),
 -- t (total = a + r + h + s), l (limit per user, 0 for none). A batch reads what it needs once, decides on Lua tables and
 -- writes what changed once.
 
--- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {opens, closes, limited, items = sku → {a, h, l}}.
+-- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {currency, opens, closes, limited, items = sku → {a, h, l}}.
 local function read_sales(prefix, wanted)
   local sales = {}
   for sale, skus in pairs(wanted) do
-    local fields, order = { 'opens', 'closes' }, {}
+    local fields, order = { 'opens', 'closes', 'c' }, {}
     for sku in pairs(skus) do
       order[#order + 1] = sku
       local at = #fields
@@ -16,14 +16,14 @@ local function read_sales(prefix, wanted)
     if values[1] then
       local items = {}
       for i, sku in ipairs(order) do
-        local at = 3 * i
+        local at = 3 * i + 1
         if values[at] then
           items[sku] = { a = tonumber(values[at]), h = tonumber(values[at + 1]), l = tonumber(values[at + 2]) }
         end
       end
       local limited = false
       for _, item in pairs(items) do limited = limited or item.l > 0 end
-      sales[sale] = { limited = limited, opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
+      sales[sale] = { currency = values[3], limited = limited, opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
     end
   end
   return sales
