@@ -1,0 +1,31 @@
+// Closes a channel or a connection, and comes to an end whatever happens: amqplib's own promise never settles when the connection is lost
+// before the broker has answered, nor while a broker under an alarm does not read.
+import type { Channel, ChannelModel } from "amqplib";
+
+/** An answer takes milliseconds; past this nobody is there to give one. Well below a lease, whose holder waits here when it lets go. */
+export const CLOSE_TIMEOUT_MS = 2_000;
+
+export async function closeChannel(channel: Channel): Promise<void> {
+  await answered(channel);
+}
+
+/** Without an answer the socket goes, so that the broker takes back what this connection held. */
+export async function closeConnection(model: ChannelModel): Promise<void> {
+  if (await answered(model)) return;
+  const { stream } = model.connection as unknown as { stream: { destroy(error: Error): void } };
+  stream.destroy(new Error("the broker has not answered the closing of the connection"));
+}
+
+/** Whether it is closed; false when the time is over. */
+async function answered(open: Channel | ChannelModel): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), CLOSE_TIMEOUT_MS);
+  open.once("close", () => resolve(true));
+  open.close().then(
+    () => resolve(true),
+    () => resolve(true), // it was closed already
+  );
+  const closed = await promise;
+  clearTimeout(timer);
+  return closed;
+}

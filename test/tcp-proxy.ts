@@ -1,0 +1,101 @@
+// A TCP line that can be broken: between a client and a server, cut (both ends torn down) or stalled (both ends open, nothing arrives).
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+export type Direction = "requests" | "answers";
+
+/** One line: what has been stalled on it stays so; connections made after `renew` run over a new one. */
+interface Line {
+  readonly stalled: Set<Direction>;
+}
+
+export class TcpProxy {
+  /** Pieces of data that arrived from clients. Several writes of one tick may arrive as one piece, never one small write as several. */
+  requestPieces = 0;
+  requestBytes = 0;
+  /** Connections taken in, the refused ones too. */
+  accepted = 0;
+  /** While set, a new connection is torn down at once. */
+  refusing = false;
+  private line: Line = { stalled: new Set() };
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: { host: string; port: number },
+  ) {}
+
+  /** A line to the server of a URL. */
+  static async to(url: string): Promise<TcpProxy> {
+    const { hostname: host, port } = new URL(url);
+    const server = createServer({ allowHalfOpen: true });
+    const proxy = new TcpProxy(server, { host, port: Number(port) });
+    server.on("connection", (client) => proxy.accept(client));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return proxy;
+  }
+
+  /** The URL with this line's address instead of the server's. */
+  through(url: string): string {
+    const via = new URL(url);
+    via.hostname = "127.0.0.1";
+    via.port = String((this.server.address() as { port: number }).port);
+    return via.toString();
+  }
+
+  /** Tears down what is connected, at both ends. */
+  cut(): void {
+    for (const socket of this.sockets) socket.destroy();
+    this.sockets.clear();
+  }
+
+  /** From now on nothing arrives in these directions, not even an end, while the connections stay open; new connections fare no better. */
+  stall(...directions: Direction[]): void {
+    for (const direction of directions) this.line.stalled.add(direction);
+  }
+
+  /** New connections get through; those of the stalled line stay as they are. */
+  renew(): void {
+    this.line = { stalled: new Set() };
+    this.refusing = false;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.cut();
+    await closed;
+  }
+
+  private accept(client: Socket): void {
+    this.accepted++;
+    if (this.refusing) {
+      client.on("error", () => undefined);
+      client.destroy();
+      return;
+    }
+    const server = connect({ ...this.target, allowHalfOpen: true, noDelay: true });
+    client.setNoDelay(true);
+    client.on("data", (piece) => {
+      this.requestPieces++;
+      this.requestBytes += piece.length;
+    });
+    this.forward(client, server, "requests");
+    this.forward(server, client, "answers");
+  }
+
+  private forward(from: Socket, to: Socket, direction: Direction): void {
+    const { line } = this;
+    const passes = () => !line.stalled.has(direction);
+    this.sockets.add(from);
+    from.on("data", (piece) => {
+      if (passes()) to.write(piece);
+    });
+    from.on("end", () => {
+      if (passes()) to.end();
+    });
+    from.on("error", () => undefined); // 'close' follows
+    from.on("close", () => {
+      this.sockets.delete(from);
+      if (passes()) to.destroy();
+    });
+  }
+}
