@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   demo: () => import("./commands/demo.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
+  dead: () => import("./commands/dead.ts"),
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),

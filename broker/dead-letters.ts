@@ -1,0 +1,63 @@
+// Dead letters, looked at and dealt with one by one. Looking takes messages out and gives them back in their order; nothing leaves the queue but
+// by an acknowledgement, and that comes only after what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
+import type { Channel, GetMessage } from "amqplib";
+import { closeChannel } from "./close.ts";
+import type { BrokerConnection } from "./connection.ts";
+import { BrokerUnavailable } from "./errors.ts";
+
+export interface DeadLetter {
+  /** Names the letter among those of its queue: eight hex digits of what it says. */
+  readonly id: string;
+  readonly region: string;
+  readonly queue: string;
+  /** Where it was sent before it died; undefined for a letter that was written as one. */
+  readonly source: { readonly exchange: string; readonly routingKey: string } | undefined;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+}
+
+/** `keep` leaves it where it is, `drop` takes it out. */
+export type Fate = "keep" | "drop";
+
+/** Walks the first `limit` letters of a queue, oldest first; each goes the way `judge` says once it has settled. Returns how many were dropped. */
+export async function walkDeadLetters(
+  connection: BrokerConnection,
+  queue: string,
+  limit: number,
+  judge: (letter: DeadLetter) => Fate | Promise<Fate>,
+): Promise<number> {
+  if (!connection.model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  const channel: Channel = await connection.model.createChannel();
+  channel.on("error", () => undefined); // a rejection below says it
+  let dropped = 0;
+  try {
+    // Those that are there now: one that is sent again and dies again must not be met a second time.
+    const { messageCount } = await channel.checkQueue(queue);
+    for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
+      const message = await channel.get(queue);
+      if (!message) break;
+      if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
+        channel.ack(message);
+        dropped++;
+      }
+    }
+  } finally {
+    // What was not acknowledged goes back, in its order.
+    await closeChannel(channel);
+  }
+  return dropped;
+}
+
+function letterOf(region: string, queue: string, message: GetMessage): DeadLetter {
+  // Each look counts as a delivery; that and the publisher's own mark say nothing about the letter.
+  const { "x-delivery-count": _looks, "x-sluice-tag": _tag, ...headers } = (message.properties.headers ?? {}) as Record<string, unknown>;
+  const { messageId } = message.properties as { messageId?: string };
+  const id = Bun.hash
+    .xxHash32(Buffer.concat([Buffer.from(messageId ?? ""), message.content]))
+    .toString(16)
+    .padStart(8, "0");
+  const exchange = headers["x-exchange"];
+  const routingKey = headers["x-routing-key"];
+  const source = typeof exchange === "string" && typeof routingKey === "string" ? { exchange, routingKey } : undefined;
+  return { id, region, queue, source, headers, body: message.content };
+}
