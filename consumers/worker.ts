@@ -2,7 +2,7 @@
 //
 // Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
 // are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
-import { Members, type Membership, rendezvous } from "../core/members.ts";
+import { fairShares, Members, type Membership } from "../core/members.ts";
 import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { ShardStore } from "../core/shard-store.ts";
@@ -127,8 +127,9 @@ export class Worker {
   /** Lets go of what should be another's and takes what should be its own. */
   private async share({ workers, owners }: Membership): Promise<void> {
     const { id, ledger } = this.options;
+    const holders = fairShares(ledger.shards, workers.keys());
     for (let shard = 0; shard < ledger.shards; shard++) {
-      const mine = rendezvous(shard, workers.keys()) === id;
+      const mine = holders[shard] === id;
       const owner = this.owners.get(shard);
       const holder = owners.get(shard);
       if (owner && holder !== undefined && holder !== id) await this.drop(owner, "another holds the lease");

@@ -60,13 +60,31 @@ function membership(reply: unknown): Membership {
   return { nowMs: Number(nowMs), workers, owners };
 }
 
-/** The worker that should hold a shard: highest random weight, so that a worker's coming or going moves no other shard. */
-export function rendezvous(shard: number, workers: Iterable<string>): string | undefined {
+/**
+ * Which worker should hold each shard, the same wherever it is asked: rendezvous hashing (highest random weight) in which nobody takes more
+ * than his share, rounded up. Without the bound two workers may well stand seven shards to one.
+ */
+export function fairShares(shards: number, workers: Iterable<string>): string[] {
+  const room = new Map([...workers].sort().map((worker) => [worker, 0]));
+  const share = Math.ceil(shards / Math.max(1, room.size));
+  for (const worker of room.keys()) room.set(worker, share);
+  const holders: string[] = [];
+  for (let shard = 0; shard < shards; shard++) {
+    const holder = heaviest(shard, room);
+    if (holder === undefined) break;
+    room.set(holder, (room.get(holder) ?? 0) - 1);
+    holders.push(holder);
+  }
+  return holders;
+}
+
+/** The worker with the highest weight for a shard among those with room left. */
+function heaviest(shard: number, room: ReadonlyMap<string, number>): string | undefined {
   let best: string | undefined;
   let bestWeight = -1n;
-  for (const worker of workers) {
-    const weight = Bun.hash.xxHash64(`${shard} ${worker}`);
-    if (weight > bestWeight || (weight === bestWeight && best !== undefined && worker < best)) {
+  for (const [worker, left] of room) {
+    const weight = left > 0 ? BigInt(Bun.hash.xxHash64(`${shard} ${worker}`)) : -1n;
+    if (weight > bestWeight) {
       best = worker;
       bestWeight = weight;
     }
