@@ -102,6 +102,19 @@ test("what is on its way makes it inconclusive, not a pass and not a violation",
   expect((await world.verify()).result).toBe("inconclusive");
 });
 
+test("a letter that lies there twice, because its confirm was lost, is one letter", async () => {
+  const { world } = await trueStory();
+  const id = world.id();
+  world.sent("eve", id, body("mug", 1), { at: 500 });
+  await world.entry([row("eve", id, body("mug", 1))], "rejected");
+  await world.sql("UPDATE follow_ups SET done = 1");
+  const dead = { queue: "orders.dead", ready: 1, dead: true, letters: ["0badcafe"] };
+  world.queues.push({ region: "eu", ...dead }, { region: "us", ...dead });
+  expect(await world.verify()).toMatchObject({ result: "pass", violations: [] });
+  world.queues.push({ region: "us", ...dead, letters: ["0badcaff"] });
+  expect((await world.verify()).violations.map((v) => v.what)).toEqual(["the dead letters are not the known failures"]);
+});
+
 test("an order left parked is inconclusive", async () => {
   const world = await emptyWorld();
   const id = world.id();

@@ -1,5 +1,6 @@
 // Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading nothing.
 import { BrokerConnection } from "../../broker/connection.ts";
+import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, topology } from "../../broker/topology.ts";
 import { RedisStore } from "../../core/redis.ts";
@@ -14,6 +15,16 @@ export interface Views {
   close(): Promise<void>;
 }
 
+/** Which letters a queue of them holds; all stay where they are. */
+async function lettersIn(connection: BrokerConnection, queue: string, count: number): Promise<string[]> {
+  const letters: string[] = [];
+  await walkDeadLetters(connection, queue, count, ({ id }) => {
+    letters.push(id);
+    return "keep";
+  });
+  return letters;
+}
+
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
 export async function openViews(options: { redisUrl: string; regions: readonly RegionSetting[]; shards: number }): Promise<Views> {
@@ -24,9 +35,11 @@ export async function openViews(options: { redisUrl: string; regions: readonly R
   for (const connection of connections) await connection.start();
   const names = topology(options.shards).queues.map((queue) => queue.name);
   const depths = connections.flatMap((connection) =>
-    names.map((queue) => async () => {
+    names.map((queue) => async (withLetters: boolean) => {
       const found = await depth(connection, queue);
-      return { region: connection.region, queue, ready: found?.ready, dead: queue === ORDERS_DEAD || queue === PAYMENTS_DEAD };
+      const dead = queue === ORDERS_DEAD || queue === PAYMENTS_DEAD;
+      const letters = withLetters && dead && found && found.ready > 0 ? { letters: await lettersIn(connection, queue, found.ready) } : {};
+      return { region: connection.region, queue, ready: found?.ready, dead, ...letters };
     }),
   );
   return {
@@ -35,7 +48,7 @@ export async function openViews(options: { redisUrl: string; regions: readonly R
       outboxLength: (shard) => shards.outboxLength(shard),
       parked: (shard) => shards.parked(shard),
     },
-    queues: { depths: () => Promise.all(depths.map((ask) => ask())) },
+    queues: { depths: (withLetters = false) => Promise.all(depths.map((ask) => ask(withLetters))) },
     close: async () => {
       for (const connection of connections) await connection.close();
       await store.close();

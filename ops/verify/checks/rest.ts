@@ -9,6 +9,8 @@ export interface QueueDepth {
   readonly ready: number | undefined;
   /** Dead letters stay; all other queues empty. */
   readonly dead: boolean;
+  /** Of a queue of dead letters: what tells one from another. A letter may lie there twice, when its confirm was lost. */
+  readonly letters?: readonly string[];
 }
 
 export interface Rest {
@@ -26,11 +28,15 @@ const MAX_PARKED = 64;
 
 export function checkRest(rest: Rest, findings: Findings): void {
   let dead = 0;
-  for (const { region, queue, ready, dead: isDead } of rest.queues) {
+  const letters = new Set<string>();
+  for (const { region, queue, ready, dead: isDead, letters: inQueue } of rest.queues) {
+    for (const letter of inQueue ?? []) letters.add(`${queue} ${letter}`);
+    if (inQueue) continue;
     if (ready === undefined) findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
     else if (isDead) dead += ready;
     else if (ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
   }
+  dead += letters.size;
   for (const { shard, outbox, parked, mostParked } of rest.shards) {
     if (outbox > 0) findings.waiting(`${outbox} entries in the outbox of shard ${shard}`);
     if (parked > 0) findings.waiting(`${parked} orders or numbers parked in shard ${shard}`);
