@@ -32,7 +32,8 @@ export interface RedisView {
 
 /** The brokers as the checker sees them. */
 export interface QueueView {
-  depths(): Promise<QueueDepth[]>;
+  /** `withLetters`: dead letters are told apart, which takes a look at each. */
+  depths(withLetters?: boolean): Promise<QueueDepth[]>;
 }
 
 export interface VerifyOptions {
@@ -103,7 +104,7 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
     options.onProgress?.("checking charges");
     await pass.charges.end(audit, await options.provider?.(), atRest);
     const failures = (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0);
-    checkRest(await restOf(options, audit, failures), findings);
+    checkRest(await restOf(options, audit, failures, true), findings);
     return verdictOf(pass, items, findings);
   } finally {
     await audit.close();
@@ -201,18 +202,18 @@ async function catalogueOf(audit: LedgerAudit, items: Awaited<ReturnType<LedgerA
 /** Whether queues and outboxes were empty before the ledger was read: only then may an order that is missing be called lost. */
 async function lookAtRest(options: VerifyOptions, audit: LedgerAudit): Promise<boolean> {
   const before = new Findings();
-  checkRest(await restOf(options, audit, 0), before);
+  checkRest(await restOf(options, audit, 0, false), before);
   return before.undrained.length === 0;
 }
 
-async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, failures: number) {
+async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, failures: number, withLetters: boolean) {
   const shards = [];
   for (const { shard } of await audit.shards()) {
     const { orders, most } = await redis.parked(shard);
     shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
   }
   return {
-    queues: await queues.depths(),
+    queues: await queues.depths(withLetters),
     shards,
     followUpsOpen: await audit.followUpsOpen(),
     chargesOpen: await audit.chargesOpen(),
