@@ -1,9 +1,14 @@
 // The health checks of docker-compose.yml: exit code 0 while the role of this container does its work, 1 with the reason while it does not.
 //
 //   bun deploy/health.ts gateway    it can take orders in: /readyz says so
+//   bun deploy/health.ts payments   charges are consumed in every region
+//   bun deploy/health.ts provider   the provider to try things with answers
 //   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, and the ledger answers it
 //
 // It asks with the role's own settings, and needs nothing that is not in the image anyway.
+import { BrokerConnection } from "../broker/connection.ts";
+import { depth } from "../broker/inspect.ts";
+import { PAYMENTS } from "../broker/topology.ts";
 import { Members } from "../core/members.ts";
 import { RedisStore } from "../core/redis.ts";
 import { readSettings, type Settings } from "../core/settings.ts";
@@ -11,7 +16,7 @@ import { readSettings, type Settings } from "../core/settings.ts";
 /** What is wrong, or nothing. */
 type Check = (settings: Settings) => Promise<string | undefined>;
 
-const CHECKS: Readonly<Record<string, Check>> = { gateway, worker };
+const CHECKS: Readonly<Record<string, Check>> = { gateway, worker, payments, provider };
 /** Below the time-out in docker-compose.yml, so that the reason is heard. */
 const ANSWER_TIMEOUT_MS = 4_000;
 /** A role's name ends in eight characters of its own: see ops/commands/roles.ts. */
@@ -38,6 +43,25 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
   } finally {
     await redis.close();
   }
+}
+
+async function payments({ regions }: Settings): Promise<string | undefined> {
+  for (const region of regions) {
+    const connection = new BrokerConnection({ region, topology: { exchanges: [], queues: [], bindings: [] } });
+    try {
+      await connection.start();
+      const found = await depth(connection, PAYMENTS);
+      if (!found?.consumers) return `nobody consumes ${PAYMENTS} in ${region.name}`;
+    } finally {
+      await connection.close();
+    }
+  }
+  return undefined;
+}
+
+async function provider({ providerUrl }: Settings): Promise<string | undefined> {
+  const response = await fetch(`${providerUrl}/healthz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  return response.ok ? undefined : await response.text();
 }
 
 const check = CHECKS[process.argv[2] ?? ""];

@@ -31,8 +31,8 @@ const ROLES = Object.keys(compose.services).filter((name) => serviceOf(name).bui
 const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
 
 describe("docker-compose.yml", () => {
-  test("has two gateways, two workers and their stores", () => {
-    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2"]);
+  test("has two gateways, two workers, those who charge, and their stores", () => {
+    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2", "payments", "provider"]);
     expect(STORES.map((name) => serviceOf(name).image)).toEqual(["redis:7", "rabbitmq:4", "rabbitmq:4", "postgres:17"]);
   });
 
@@ -65,9 +65,11 @@ describe("docker-compose.yml", () => {
   });
 
   test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
+    if (name === "provider") return expect(serviceOf(name).depends_on).toEqual({});
     const { region } = readSettings(serviceOf(name).environment);
+    const stores = name === "payments" ? ["provider"] : ["postgres", "redis"];
     const brokers = region === "" ? ["rabbitmq-eu", "rabbitmq-us"] : [`rabbitmq-${region}`];
-    expect(Object.keys(serviceOf(name).depends_on).sort()).toEqual(["postgres", ...brokers, "redis"]);
+    expect(Object.keys(serviceOf(name).depends_on).sort()).toEqual([...stores, ...brokers].sort());
     for (const [needed, { condition }] of Object.entries(serviceOf(name).depends_on)) {
       expect(condition).toBe("service_healthy");
       expect(serviceOf(needed).healthcheck).toBeDefined();
@@ -160,7 +162,7 @@ describe("run from the image's folder, as written", () => {
   };
   /** A process in a service's container. */
   const spawn = (name: string, command: readonly string[], env = environmentOf(name)) => {
-    const [program = "", ...args] = command;
+    const [program = "", ...args] = command.map((word) => native(word));
     const found = Bun.which(program, { PATH: env.PATH as string });
     if (!found) throw new Error(`${name}: '${program}' is not in the image`);
     return Bun.spawn([found, ...args], { cwd: image.dir, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
@@ -205,7 +207,8 @@ describe("run from the image's folder, as written", () => {
 
   beforeAll(async () => {
     image = buildImage(ROOT, testDir("image"));
-    const [redisPort, ...gatewayPorts] = (await freePorts(3)).map(String) as [string, string, string];
+    const [redisPort, providerPort, ...gatewayPorts] = (await freePorts(4)).map(String) as [string, string, string, string];
+    const record = `${testDir("deploy-provider")}/provider.jsonl`;
     Object.assign(ports, { "gateway-eu": gatewayPorts[0], "gateway-us": gatewayPorts[1] });
     rabbit = await brokerWith("deploy/rabbitmq.conf");
     const ledgerUrl = await freshDatabase();
@@ -213,6 +216,9 @@ describe("run from the image's folder, as written", () => {
     native = (text) =>
       text
         .replaceAll("@redis:6379", `@127.0.0.1:${redisPort}`)
+        .replaceAll(/^8090$/g, providerPort)
+        .replaceAll("/tmp/provider.jsonl", record)
+        .replaceAll(/http:\/\/(provider|127\.0\.0\.1):8090/g, `http://127.0.0.1:${providerPort}`)
         .replaceAll(/^redis-cli /g, `redis-cli -p ${redisPort} `)
         .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) => rabbit.url(region))
         .replaceAll(/postgres:\S+@postgres:5432\/sluice/g, ledgerUrl);
@@ -280,7 +286,7 @@ describe("run from the image's folder, as written", () => {
       const [ann, id] = [await say("token", "--user", "ann"), await say("id")];
       const order = JSON.stringify({ id, saleId: "demo", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }] });
       expect(await untilAccepted(ports["gateway-us"], ann, order)).toBe(202);
-      expect(await untilDecided(() => say("orders", "--user", "ann", "--json"))).toEqual({ id, status: "reserved" });
+      expect(await untilPaid(() => say("orders", "--user", "ann", "--json"))).toEqual({ id, status: "paid" });
 
       for (const [i, { name, child, log }] of roles.entries()) {
         const { stop_signal, stop_grace_period } = serviceOf(name);
@@ -330,10 +336,10 @@ async function untilAccepted(port: string | undefined, token: string, order: str
   }
 }
 
-async function untilDecided(orders: () => Promise<string>): Promise<{ id: string; status: string } | undefined> {
+async function untilPaid(orders: () => Promise<string>): Promise<{ id: string; status: string } | undefined> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const [found] = JSON.parse(await orders()) as { id: string; state: string }[];
-    if (found) return { id: found.id, status: found.state };
+    if (found?.state === "paid") return { id: found.id, status: found.state };
     await Bun.sleep(CHECK_PAUSE_MS);
   }
   return undefined;

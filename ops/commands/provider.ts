@@ -7,6 +7,7 @@ import { parseShares } from "../provider/behaviour.ts";
 import { startProvider } from "../provider/server.ts";
 
 interface Options {
+  readonly host: string;
   readonly port: number;
   readonly shares: string;
   readonly seed: number;
@@ -20,7 +21,8 @@ export function register(program: Command): void {
   program
     .command("provider")
     .description("a payment provider to try Sluice with: captures, refunds, and misbehaves as told")
-    .option("--port <n>", "port on the loopback; 0 takes a free one", whole(0, 65_535), DEFAULT_PORT)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <n>", "port; 0 takes a free one", whole(0, 65_535), DEFAULT_PORT)
     .option("--shares <list>", "how often it misbehaves: decline=0.1,error_after=0.02,…", "")
     .option("--seed <n>", "what the misbehaviour is drawn from", whole(0, 2 ** 32 - 1), 1)
     .option("--webhook <url>", "where it posts what became of a charge: http://…/v1/payments/webhook")
@@ -32,6 +34,7 @@ async function run(options: Options): Promise<void> {
   const settings = readSettings(process.env);
   const provider = await startProvider({
     file: options.file ?? join(resolve(settings.dataDir), "provider.jsonl"),
+    host: options.host,
     port: options.port,
     shares: parseShares(options.shares),
     seed: options.seed,

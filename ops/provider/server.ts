@@ -5,6 +5,7 @@
 //   GET  /v1/charges/:key   → the charge, 404 when there is none
 //   POST /v1/refunds        {key}                                                → 200 · 404 no such charge · 409 not captured
 //   GET  /v1/records        every charge, one JSON object a line
+//   GET  /healthz
 //   POST /outage            {"on": true}: every call gets 503 until it is off again
 import { parseChargeKey } from "../../core/domain/charge.ts";
 import { type Behaviour, behaviourFor, type Shares } from "./behaviour.ts";
@@ -13,6 +14,8 @@ import { Webhooks } from "./webhooks.ts";
 
 export interface ProviderOptions {
   readonly file: string;
+  /** The loopback unless said otherwise: it is for trying things out. */
+  readonly host?: string;
   readonly port: number;
   readonly shares: Shares;
   readonly seed: number;
@@ -50,7 +53,7 @@ const RETRY_AFTER_S = 1;
 export async function startProvider(options: ProviderOptions): Promise<Provider> {
   const desk = new Desk(options, await Book.open(options.file));
   const server = Bun.serve({
-    hostname: "127.0.0.1",
+    hostname: options.host ?? "127.0.0.1",
     port: options.port,
     idleTimeout: 0,
     fetch: (request) => desk.answer(request),
@@ -92,6 +95,7 @@ class Desk {
       this.outage = Boolean(((await request.json()) as { on?: boolean }).on);
       return Response.json({ outage: this.outage });
     }
+    if (pathname === "/healthz") return Response.json({ ok: true });
     if (pathname === "/v1/records") return new Response([...this.book.charges.values()].map((c) => `${JSON.stringify(c)}\n`).join(""));
     if (this.outage) return Response.json({ error: "outage" }, { status: 503 });
     if (pathname === "/v1/charges" && request.method === "POST") return this.charge(request);

@@ -167,7 +167,8 @@ class Pass {
         this.units.entry(entry, slice);
       }
     }
-    chain.end(position);
+    const after = (await this.audit.shards()).find(({ shard }) => shard === position.shard);
+    chain.end(position, after ?? position);
   }
 
   private async judge(evidence: Evidence, slice: Slice): Promise<void> {
