@@ -9,14 +9,14 @@ interface Line {
 }
 
 export class TcpProxy {
-  /** Pieces of data that arrived from clients. Several writes of one tick may arrive as one piece, never one small write as several. */
-  requestPieces = 0;
-  requestBytes = 0;
+  /** Sees each piece of data from a client before it is forwarded; may cut the line right there. */
+  onRequest: (piece: Buffer) => void = () => undefined;
   /** Connections taken in, the refused ones too. */
   accepted = 0;
   /** While set, a new connection is torn down at once. */
   refusing = false;
   private line: Line = { stalled: new Set() };
+  private readonly clients = new Set<Socket>();
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -42,10 +42,14 @@ export class TcpProxy {
     return via.toString();
   }
 
+  /** Clients that have not closed their end. */
+  get connected(): number {
+    return this.clients.size;
+  }
+
   /** Tears down what is connected, at both ends. */
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
-    this.sockets.clear();
   }
 
   /** From now on nothing arrives in these directions, not even an end, while the connections stay open; new connections fare no better. */
@@ -74,10 +78,9 @@ export class TcpProxy {
     }
     const server = connect({ ...this.target, allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
-    client.on("data", (piece) => {
-      this.requestPieces++;
-      this.requestBytes += piece.length;
-    });
+    this.clients.add(client);
+    for (const over of ["end", "close"]) client.on(over, () => this.clients.delete(client));
+    client.on("data", (piece: Buffer) => this.onRequest(piece));
     this.forward(client, server, "requests");
     this.forward(server, client, "answers");
   }
@@ -87,10 +90,10 @@ export class TcpProxy {
     const passes = () => !line.stalled.has(direction);
     this.sockets.add(from);
     from.on("data", (piece) => {
-      if (passes()) to.write(piece);
+      if (passes() && !to.destroyed) to.write(piece);
     });
     from.on("end", () => {
-      if (passes()) to.end();
+      if (passes() && !to.destroyed) to.end();
     });
     from.on("error", () => undefined); // 'close' follows
     from.on("close", () => {

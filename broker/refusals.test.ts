@@ -1,0 +1,138 @@
+// The broker says no while the line holds: it closes a channel, takes a queue away, or asks publishers to stop.
+import { afterEach, expect, test } from "bun:test";
+import { type Channel, connect } from "amqplib";
+import { startRabbit } from "../ops/services/rabbitmq.ts";
+import { testDir, testRabbit } from "../test/services.ts";
+import { CLOSE_TIMEOUT_MS } from "./close.ts";
+import { BrokerConnection } from "./connection.ts";
+import { declare } from "./declare.ts";
+import { Publisher } from "./publisher.ts";
+import { Subscription } from "./subscriber.ts";
+import { ORDERS_EXCHANGE, ordersQueue, topology } from "./topology.ts";
+
+const BOOT_MS = 60_000;
+const QUEUE = ordersQueue(0);
+const TOPOLOGY = topology(1);
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+async function connected(url: string, confirmTimeoutMs = 60_000) {
+  const events: string[] = [];
+  const broker = new BrokerConnection({ region: { name: "eu", url }, topology: TOPOLOGY, log: (event) => events.push(event) });
+  open.push(broker);
+  await broker.start();
+  const out = new Publisher(broker, { confirmTimeoutMs });
+  await out.start();
+  const send = (body: string) => out.publish(ORDERS_EXCHANGE, "0", Buffer.from(body));
+  return { broker, out, send, events };
+}
+
+/** A subscription that leaves everything in hand, what it got, and how often it lost its channel. */
+async function holding(broker: BrokerConnection) {
+  const seen = { bodies: [] as string[], losses: 0 };
+  const subscription = new Subscription(broker, {
+    queue: QUEUE,
+    prefetch: 10,
+    handler: ({ body }) => seen.bodies.push(body.toString()),
+    onLost: () => seen.losses++,
+  });
+  await subscription.start();
+  return { subscription, seen };
+}
+
+/** The broker closes the channel of whoever acknowledges what it was never given, as it does when an acknowledgement is overdue. */
+function offend(subscription: Subscription): Promise<void> {
+  const { channel } = subscription as unknown as { channel: Channel };
+  const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
+  channel.ack({ fields: { deliveryTag: 999 } } as Parameters<Channel["ack"]>[0]);
+  return closed;
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await Bun.sleep(10);
+  }
+}
+
+test(
+  "a publish that costs its channel is unknown; the publisher comes back on a new connection, which declares what was missing",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const { broker, send, events } = await connected(url);
+    const raw = await connect(url);
+    await (await raw.createChannel()).deleteExchange(ORDERS_EXCHANGE);
+    await raw.close();
+    expect(await send("nowhere to go")).toBe("unknown");
+    await until("a second connection", () => events.filter((event) => event === "broker up").length === 2);
+    expect(broker.up).toBe(true);
+    expect(await send("x")).toBe("confirmed");
+  },
+  BOOT_MS,
+);
+
+test(
+  "a subscription whose channel the broker closes consumes again on the same connection; a quiet one does not",
+  async () => {
+    const { broker, send } = await connected(await (await testRabbit()).freshVhost());
+    const { model } = broker;
+    const { subscription, seen } = await holding(broker);
+    await send("m");
+    await until("it is in hand", () => seen.bodies.length === 1);
+    await offend(subscription);
+    await until("it is in hand again", () => seen.bodies.length === 2);
+    expect([seen.losses, broker.model === model]).toEqual([1, true]);
+    await subscription.quiet();
+    await offend(subscription);
+    const { seen: next } = await holding(broker);
+    await until("the next consumer has it", () => next.bodies.length === 1);
+    await Bun.sleep(1_000); // twice the wait before it would ask again
+    expect([seen.losses, subscription.consuming]).toEqual([2, false]);
+  },
+  BOOT_MS,
+);
+
+test(
+  "a subscription whose queue is deleted consumes again once it has been declared anew",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const { broker, send } = await connected(url);
+    const { seen } = await holding(broker);
+    const raw = await connect(url);
+    await (await raw.createChannel()).deleteQueue(QUEUE);
+    await until("the loss is known", () => seen.losses > 1); // asked in vain at least once
+    await declare(raw, TOPOLOGY, "eu");
+    await raw.close();
+    expect(await send("anew")).toBe("confirmed");
+    await until("it consumes", () => seen.bodies.includes("anew"));
+  },
+  BOOT_MS,
+);
+
+test("under a memory alarm publishes are unsent and closing does not wait; afterwards they are confirmed again", async () => {
+  const node = await startRabbit(testDir("blocked-rabbit"), { vhosts: ["eu"] }); // its own: an alarm stops every publisher of a node
+  open.push({ close: () => node.kill() });
+  const { broker, out, send, events } = await connected(node.url("eu"), 500);
+  const { subscription, seen } = await holding(broker);
+  expect(await send("before")).toBe("confirmed");
+  await node.ctl("set_vm_memory_high_watermark", "absolute", "1MB");
+  // The broker says so to those who publish: the first one after the alarm is not read before it is over.
+  expect(await send("during")).toBe("unknown");
+  await until("the broker has said so", () => broker.blocked);
+  expect([out.ready, await send("x"), broker.up]).toEqual([false, "unsent", true]);
+  const startedMs = performance.now();
+  await subscription.close();
+  expect(performance.now() - startedMs).toBeLessThan(CLOSE_TIMEOUT_MS * 2);
+  await node.ctl("set_vm_memory_high_watermark", "absolute", "2GB");
+  await until("the broker has said so", () => !broker.blocked);
+  expect(await send("after")).toBe("confirmed");
+  expect(events).toEqual(["broker up", "broker blocked", "broker unblocked"]);
+  expect(seen.bodies).toEqual(["before"]);
+  const { seen: next } = await holding(broker);
+  await until("all three", () => next.bodies.length === 3);
+  expect(next.bodies).toEqual(["before", "during", "after"]);
+}, 120_000);
