@@ -27,7 +27,7 @@ const MAX_PAUSE_MS = 15_000;
 /** Look-ups of a charge that is pending or unknown, then it goes back into a queue and is asked for again later. */
 const LOOK_UP_AFTER_MS = [200, 400, 800, 1_600, 3_200];
 const LATER_MS = 5_000;
-const REFUND_RETRY_MS = 2_000;
+const ASK_AGAIN_MS = 2_000;
 
 export class PaymentWorker {
   private readonly subscriptions: Subscription[] = [];
@@ -92,9 +92,15 @@ export class PaymentWorker {
   private async one(link: RegionLink, request: PaymentRequest): Promise<boolean> {
     this.underWay++;
     try {
-      return request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
-    } catch (error) {
-      this.options.log("payment left undone", { key: chargeKey(request), error: (error as Error).message });
+      while (!this.stopped) {
+        try {
+          return request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
+        } catch (error) {
+          // Asked again, with the same key: left alone it would hold its message, and its user's lane, for as long as this worker lives.
+          this.options.log("payment failed to be asked for", { key: chargeKey(request), error: (error as Error).message });
+          await Bun.sleep(ASK_AGAIN_MS);
+        }
+      }
       return false;
     } finally {
       this.underWay--;
@@ -132,7 +138,7 @@ export class PaymentWorker {
         await this.answer(request, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
         return true;
       }
-      await Bun.sleep(REFUND_RETRY_MS);
+      await Bun.sleep(ASK_AGAIN_MS);
     }
     return false;
   }
@@ -142,7 +148,7 @@ export class PaymentWorker {
     const body = Buffer.from(JSON.stringify([request]));
     while (!this.stopped) {
       if ((await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) === "confirmed") return true;
-      await Bun.sleep(REFUND_RETRY_MS);
+      await Bun.sleep(ASK_AGAIN_MS);
     }
     return false;
   }

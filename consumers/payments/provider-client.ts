@@ -59,8 +59,8 @@ export class HttpProvider implements PaymentProvider {
     if (response instanceof Error) return "unknown";
     if (response.status === 404) return "none";
     if (response.status !== 200) return "unknown";
-    const { status } = (await response.json()) as { status: LookUpAnswer };
-    return status;
+    const { status } = (await response.json().catch(() => ({}))) as { status?: string };
+    return status === "captured" || status === "declined" || status === "pending" ? status : "unknown";
   }
 
   async refund(key: string): Promise<"refunded" | "nothing" | "unknown"> {
