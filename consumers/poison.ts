@@ -8,6 +8,8 @@ import type { Deciding, Work } from "./work.ts";
 
 /** Of a row that makes no sense, this much is kept in the rejected order's record. */
 const KEPT_TEXT = 1_024;
+/** ISO 4217's code for a transaction without a currency. */
+const NO_CURRENCY = "XXX";
 
 export async function decideAlone(decider: Deciding, work: Work): Promise<void> {
   const rows = parseRows(work.body);
@@ -72,7 +74,7 @@ function rejectable(row: unknown[]): OrderRow {
     acceptedAtMs,
     text(row[ORDER_SALE], "unreadable"),
     whole(row[ORDER_SEQ]),
-    "XXX",
+    NO_CURRENCY,
     ["unreadable", 1],
     "",
     JSON.stringify({ row: JSON.stringify(row).slice(0, KEPT_TEXT) }),

@@ -54,6 +54,8 @@ export const orderKey = (user: string, id: string): string => `${user} ${id}`;
 export class Evidence {
   readonly sent = new Map<string, SentOrder>();
   readonly ledger = new Map<string, LedgerOrder>();
+  /** `user id state` that the entry at hand brings about. */
+  private ahead: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly slice: Slice,
@@ -85,8 +87,6 @@ export class Evidence {
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
     for (const { what, user, id } of entry.steps) if (!BESIDE.has(what) && this.slice(user)) this.move(entry, orderKey(user, id), what);
   }
-  /** `user id state` that the entry at hand brings about. */
-  private ahead: ReadonlySet<string> = new Set();
 
   private move(entry: DecodedEntry, key: string, state: string): void {
     const known = this.ledger.get(key);
