@@ -13,6 +13,10 @@ export interface DeadLetter {
   /** Where it was sent before it died; undefined for a letter that was written as one. */
   readonly source: { readonly exchange: string; readonly routingKey: string } | undefined;
   readonly headers: Readonly<Record<string, unknown>>;
+  /** The key it was sent under when it came here. */
+  readonly routingKey: string;
+  readonly type: string | undefined;
+  readonly messageId: string | undefined;
   readonly body: Buffer;
 }
 
@@ -51,7 +55,8 @@ export async function walkDeadLetters(
 function letterOf(region: string, queue: string, message: GetMessage): DeadLetter {
   // Each look counts as a delivery; that and the publisher's own mark say nothing about the letter.
   const { "x-delivery-count": _looks, "x-sluice-tag": _tag, ...headers } = (message.properties.headers ?? {}) as Record<string, unknown>;
-  const { messageId } = message.properties as { messageId?: string };
+  const { messageId, type } = message.properties as { messageId?: string; type?: string };
+  const sentUnder = message.fields.routingKey;
   const id = Bun.hash
     .xxHash32(Buffer.concat([Buffer.from(messageId ?? ""), message.content]))
     .toString(16)
@@ -59,5 +64,5 @@ function letterOf(region: string, queue: string, message: GetMessage): DeadLette
   const exchange = headers["x-exchange"];
   const routingKey = headers["x-routing-key"];
   const source = typeof exchange === "string" && typeof routingKey === "string" ? { exchange, routingKey } : undefined;
-  return { id, region, queue, source, headers, body: message.content };
+  return { id, region, queue, source, headers, routingKey: sentUnder, type, messageId, body: message.content };
 }

@@ -2,16 +2,23 @@
 import type { ChannelModel } from "amqplib";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
-import type { Topology } from "./topology.ts";
+import type { Queue, Topology } from "./topology.ts";
 
 export async function declare(model: ChannelModel, topology: Topology, region: string): Promise<void> {
-  for (const { name, type } of topology.exchanges) await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type));
+  for (const { name, type, alternate } of topology.exchanges) {
+    const options = alternate === undefined ? {} : { alternateExchange: alternate };
+    await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type, options));
+  }
   for (const queue of topology.queues) {
-    await step(model, region, `queue '${queue.name}'`, (ch) => ch.assertQueue(queue.name, { durable: true, arguments: queue.arguments }));
+    await declareQueue(model, queue, region);
   }
   for (const { queue, exchange, key } of topology.bindings) {
     await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) => ch.bindQueue(queue, exchange, key));
   }
+}
+
+export async function declareQueue(model: ChannelModel, { name, arguments: args }: Queue, region: string): Promise<void> {
+  await step(model, region, `queue '${name}'`, (ch) => ch.assertQueue(name, { durable: true, arguments: args }));
 }
 
 type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;

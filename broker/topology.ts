@@ -2,11 +2,14 @@
 //
 //   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
 //   payments ◀── payments.retry.1/2/3 (each message lapses after its wait)        payments.dead: charges that failed for good
+//   fulfilment ──<region>.<category>──▶ fulfilment.<service>, bound as routes say (routes.ts)   ──(no route)──▶ fulfilment.unrouted
 //   gateway.<id>: exclusive to the gateway, declared by it (subscriber.ts)
 
 export interface Exchange {
   readonly name: string;
   readonly type: "direct" | "topic" | "fanout";
+  /** Where messages go that no binding takes. */
+  readonly alternate?: string;
 }
 export interface Queue {
   readonly name: string;
@@ -29,6 +32,10 @@ export const PAYMENTS = "payments";
 export const PAYMENTS_DEAD = "payments.dead";
 /** Retry n of a charge waits here. */
 export const RETRIES = ["payments.retry.1", "payments.retry.2", "payments.retry.3"] as const;
+export const FULFILMENT_EXCHANGE = "fulfilment";
+/** Parts that have no route yet. */
+export const UNROUTED = "fulfilment.unrouted";
+export const serviceQueueName = (service: string): string => `fulfilment.${service}`;
 export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
 
@@ -53,10 +60,22 @@ const deadLettersTo = (queue: string): Queue["arguments"] => ({
   "x-overflow": "reject-publish",
 });
 
+/** What a service's queue gives up lies with what has no route, under its own key. */
+const BACK_TO_UNROUTED = { "x-dead-letter-exchange": UNROUTED, "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" };
+
+/** The queue of a processing service. */
+export function serviceQueue(service: string): Queue {
+  return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
+}
+
 export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {
   const ids = Array.from({ length: shards }, (_, shard) => shard);
   return {
-    exchanges: [{ name: ORDERS_EXCHANGE, type: "direct" }],
+    exchanges: [
+      { name: ORDERS_EXCHANGE, type: "direct" },
+      { name: UNROUTED, type: "fanout" },
+      { name: FULFILMENT_EXCHANGE, type: "topic", alternate: UNROUTED },
+    ],
     queues: [
       ...ids.map((shard) => ({
         name: ordersQueue(shard),
@@ -71,7 +90,11 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
       // The wait is each message's own, so that a changed setting needs no new queue.
       ...RETRIES.map((name) => ({ name, arguments: quorum(deadLettersTo(PAYMENTS)) })),
       { name: PAYMENTS_DEAD, arguments: quorum({}) },
+      { name: UNROUTED, arguments: quorum({}) },
     ],
-    bindings: ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),
+    bindings: [
+      ...ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),
+      { queue: UNROUTED, exchange: UNROUTED, key: "" },
+    ],
   };
 }

@@ -221,4 +221,4 @@ function laterStates({ released, steps }: Entry): [gateway: string, user: string
   return changes;
 }
 
-const STATES_OF_STEPS: ReadonlySet<string> = new Set(["paid", "payment_failed", "cancelled", "expired"]);
+const STATES_OF_STEPS: ReadonlySet<string> = new Set(["paid", "payment_failed", "cancelled", "expired", "dispatched"]);

@@ -152,9 +152,11 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
   if (replayed.marks.size > 0) await store.text(incarnation, shard, `${prefix}marks`, "1", lapseMs);
 }
 
-function openText({ row, gateway, state, generation, attempt }: OpenOrder): string {
+/** An open order as core/lua/shared/open.lua writes it. */
+export function openText({ row, gateway, state, generation, attempt, parts }: OpenOrder): string {
   const name = /^\S+$/.test(gateway) ? gateway : "-";
-  return [state, generation, attempt, row[4], name, row[3], row[5], ...row[8]].join(" ");
+  const held = [...(parts?.held ?? [])].sort(([a], [b]) => a - b).map(([part, by]) => `;${part}${by}`);
+  return [parts ? `${state};${parts.of}${held.join("")}` : state, generation, attempt, row[4], name, row[3], row[5], ...row[8]].join(" ");
 }
 
 /** Field and value pairs of one call to Redis. */

@@ -29,6 +29,8 @@ export interface OpenOrder {
   generation: number;
   /** 0 while it waits in its user's lane. */
   attempt: number;
+  /** Of a paid order of which a service has claimed parts: how many there are, and part → `c` (claimed) or `d` (done) and the service. */
+  parts?: { readonly of: number; readonly held: Map<number, string> };
 }
 
 export interface ReplayOptions {
@@ -113,6 +115,14 @@ export class Replayed {
         this.remember(order.row, "paid");
         this.leaveLane(user, id);
         return;
+      case "claimed":
+      case "done":
+        this.part(order, what === "claimed" ? "c" : "d", step[8]);
+        return;
+      case "dispatched":
+        this.remember(order.row, "dispatched");
+        this.close(name, order);
+        return;
       case "charge_failed":
         // Of a cancelled order it was the last there was to hear; of others a new attempt follows.
         if (order.state === "cancelled") this.close(name, order);
@@ -132,6 +142,12 @@ export class Replayed {
         this.remember(order.row, what);
         this.close(name, order);
     }
+  }
+
+  private part(order: OpenOrder, mark: "c" | "d", detail: string): void {
+    const [part = "", of = "", service = ""] = detail.split(" ");
+    order.parts ??= { of: Number(of), held: new Map() };
+    order.parts.held.set(Number(part), mark + service);
   }
 
   private close(name: string, { row }: OpenOrder): void {

@@ -220,7 +220,8 @@ export class ShardOwner {
     if (this.load > 0) return;
     for (let i = 0; i < this.options.regions.length; i++) {
       const { connection } = this.options.regions[i] as RegionLink;
-      if (!connection.up || !this.subscriptions[i]?.consuming) continue;
+      // A broker that has raised an alarm would not answer until it is over.
+      if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
       const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
@@ -228,9 +229,11 @@ export class ShardOwner {
   }
 }
 
-/** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters. */
+const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
+
+/** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters, parts. */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
-  if (steps.length > 0) return true;
+  if (steps.some(([what]) => ASKING.has(what))) return true;
   const asked = (words: string) => words.includes("reserved") || words.includes("rejected") || words.includes("+late");
   return messages.some((m) => asked(m.outcomes)) || released.some(([, , state]) => asked(state));
 }

@@ -3,7 +3,7 @@ import type { StockStore } from "../core/stock-store.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
 export async function syncSales(ledger: Ledger, store: StockStore): Promise<void> {
-  const open = await ledger.operationsOpen();
+  const open = (await ledger.operationsOpen()).flatMap(({ id, operation }) => (operation.kind === "route" ? [] : [{ id, operation }]));
   if (open.length === 0) return;
   const touched = new Set(open.map(({ operation }) => (operation.kind === "create" ? operation.sale.id : operation.saleId)));
   const version = await ledger.catalogueVersion();

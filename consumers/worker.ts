@@ -12,6 +12,7 @@ import { rebuild } from "./rebuild.ts";
 import { Recorder } from "./recorder.ts";
 import { type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
+import { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
 
 export interface WorkerOptions {
@@ -46,6 +47,7 @@ export class Worker {
   private readonly rebuildStore: RebuildStore;
   private readonly recorder: Recorder;
   private readonly relay: Relay;
+  private readonly routes: RouteSync;
   private lastBeatMs = performance.now();
   private stopping = false;
   private rebuilding = false;
@@ -61,6 +63,7 @@ export class Worker {
     this.store = new ShardStore(redis);
     this.rebuildStore = new RebuildStore(redis);
     this.recorder = new Recorder({ writer, ledger, log });
+    this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs);
   }
 
@@ -223,7 +226,9 @@ export class Worker {
         await owner.sweepHolds();
       }
     }
-    if (this.owners.has(0)) await syncSales(this.options.ledger, new StockStore(this.options.redis));
+    if (!this.owners.has(0)) return;
+    await syncSales(this.options.ledger, new StockStore(this.options.redis));
+    await this.routes.sync();
   }
 
   /** Rebuilds Redis unless somebody else is at it. */

@@ -11,6 +11,7 @@ import reset from "./lua/reset.lua" with { type: "text" };
 import restore from "./lua/restore.lua" with { type: "text" };
 import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
+import fulfil from "./lua/shared/fulfil.lua" with { type: "text" };
 import judge from "./lua/shared/judge.lua" with { type: "text" };
 import marks from "./lua/shared/marks.lua" with { type: "text" };
 import open from "./lua/shared/open.lua" with { type: "text" };
@@ -45,7 +46,7 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Shared helpers first, in the order they need one another, then the functions. */
 const PARTS = [
-  ...[shard, rows, outbox, seen, stock, bought, judge, parking, marks, open, settle, batch],
+  ...[shard, rows, outbox, seen, stock, bought, judge, parking, marks, open, settle, fulfil, batch],
   ...[decide, unpark, expire, own, check, recorded, sync_sale, reset, restore, halt, members],
 ];
 

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../core/domain/sale.ts";
-import type { Operation, OperationResult } from "../ledger/contract.ts";
+import type { OperationResult, SaleOperation } from "../ledger/contract.ts";
 import { Audit } from "./audit.ts";
 import { type App, type AppParts, type Env, jsonOf, principalOf } from "./calls.ts";
 import { Fields } from "./fields.ts";
@@ -18,7 +18,7 @@ export function addAdmin(app: App, parts: AppParts): void {
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
 
   /** Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis gets it. */
-  const operate = async (c: Context<Env>, operation: Operation): Promise<{ result: OperationResult; applied: boolean }> => {
+  const operate = async (c: Context<Env>, operation: SaleOperation): Promise<{ result: OperationResult; applied: boolean }> => {
     c.set("target", c.get("target") === undefined ? saleOf(operation) : `${c.get("target")} ${saleOf(operation)}`.slice(0, 1_000));
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result !== "done" && result !== "repeated") return { result, applied: false };
@@ -34,7 +34,7 @@ export function addAdmin(app: App, parts: AppParts): void {
     return { result, applied };
   };
 
-  const answer = async (c: Context<Env>, operation: Operation, created: boolean): Promise<Response> => {
+  const answer = async (c: Context<Env>, operation: SaleOperation, created: boolean): Promise<Response> => {
     const { result, applied } = await operate(c, operation);
     const refusal = refusalOf(result);
     if (refusal) throw new Refused(refusal);
@@ -123,7 +123,7 @@ function refOf(c: Context<Env>): string | undefined {
 }
 
 /** A sale is made once under its name, so its name will do as the reference. */
-function creation(sale: Sale, ref = `create ${sale.id}`): Operation {
+function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
   return { kind: "create", ref, sale };
 }
 
@@ -134,7 +134,7 @@ async function momentOf(c: Context<Env>, clock: () => number): Promise<number> {
   return fields.has("at") ? fields.time("at") : clock();
 }
 
-function saleOf(operation: Operation): string {
+function saleOf(operation: SaleOperation): string {
   return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 

@@ -1,6 +1,7 @@
 // Everything over HTTP that is not order intake: one Hono app, put together here.
 import { Hono } from "hono";
 import { addAdmin } from "./admin.ts";
+import { addAdminRoutes } from "./admin-routes.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
@@ -38,6 +39,7 @@ function createCalls(parts: AppParts): App {
   addWebhook(app, parts);
   addSaleReads(app, parts);
   addAdmin(app, parts);
+  addAdminRoutes(app, parts);
   addHealth(app, parts);
   addDocs(app);
   return app;

@@ -37,6 +37,19 @@ export interface ChargeRecord {
   readonly status: string;
 }
 
+export interface PartRecord {
+  readonly user: string;
+  readonly id: string;
+  readonly generation: number;
+  readonly part: number;
+  readonly of: number;
+  readonly service: string;
+  /** waiting, claimed, done, cancelled. */
+  readonly status: string;
+  /** JSON: [{sku, qty, category}] */
+  readonly lines: string;
+}
+
 export interface PostingRecord {
   readonly cause: string;
   readonly currency: string;
@@ -224,6 +237,28 @@ export class LedgerAudit {
     }
   }
 
+  async *parts(): AsyncGenerator<readonly PartRecord[]> {
+    const text = `SELECT usr, id, generation, part, parts, service, status, lines FROM parts WHERE (id, usr, generation, part) > (?, ?, ?, ?)
+      ORDER BY id, usr, generation, part LIMIT ?`;
+    for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
+      const rows = await this.db.run(text, [...after, CHUNK]);
+      if (rows.length === 0) return;
+      const parts = rows.map((r) => ({
+        user: String(r.usr),
+        id: String(r.id),
+        generation: Number(r.generation),
+        part: Number(r.part),
+        of: Number(r.parts),
+        service: String(r.service),
+        status: String(r.status),
+        lines: String(r.lines),
+      }));
+      yield parts;
+      const last = parts[parts.length - 1] as PartRecord;
+      after = [last.id, last.user, last.generation, last.part];
+    }
+  }
+
   async *postings(): AsyncGenerator<readonly PostingRecord[]> {
     const text = "SELECT seq, cause, currency, account, amount FROM postings WHERE seq > ? ORDER BY seq LIMIT ?";
     for (let after = -1; ; ) {
@@ -247,6 +282,12 @@ export class LedgerAudit {
   async chargesOpen(): Promise<number> {
     const rows = await this.db.run("SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')");
     return Number(rows[0]?.open);
+  }
+
+  /** Parts that some service is to have and has not finished. */
+  async partsOpen(): Promise<number> {
+    const text = "SELECT COUNT(*) AS open FROM parts WHERE status IN ('waiting', 'claimed') AND service <> ''";
+    return Number((await this.db.run(text))[0]?.open);
   }
 
   async orderCount(): Promise<number> {

@@ -1,6 +1,7 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
+import type { Route } from "../core/domain/part.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 
 /**
@@ -51,7 +52,7 @@ export interface StoredOrder {
 export interface OrderEvent {
   readonly atMs: number;
   /** A state the order went to; `conflict`; or what became of a charge. */
-  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded";
+  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded" | "claimed" | "done";
   /** JSON text, for example the other fingerprint of a conflict. */
   readonly detail: string;
 }
@@ -61,7 +62,12 @@ export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
   | { readonly kind: "restock"; readonly ref: string; readonly saleId: string; readonly sku: string; readonly units: number }
   | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
-  | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number };
+  | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
+  /** Empty region: all regions. Empty service: the route is taken back. */
+  | ({ readonly kind: "route"; readonly ref: string } & Route);
+
+/** An operation that changes a sale. */
+export type SaleOperation = Exclude<Operation, { kind: "route" }>;
 
 /** `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why it cannot be. */
 export type OperationResult = "done" | "repeated" | "ref_conflict" | "unknown_sale" | "unknown_item" | "sale_exists";
@@ -103,6 +109,9 @@ export interface Ledger {
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
   stock(saleId: string): Promise<Stock[]>;
+  routes(): Promise<Route[]>;
+  /** Every service that ever had a route for a category. */
+  formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;
 
   /**
    * Everything recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The state of an order is what its entries say;

@@ -7,6 +7,8 @@
 //   events               later events of an order, append-only
 //   items, movements     stock per item, and why it is so
 //   charges, postings    every attempt to charge an order, and where the money went
+//   parts                what each processing service has to do for a paid order
+//   routes               which service gets which category
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
@@ -64,6 +66,16 @@ const MIGRATIONS: readonly Migration[] = [
        PRIMARY KEY (id, usr, generation, attempt)) ${clustered(d)}`,
     // Double entry in money: the amounts of one cause sum to zero per currency.
     `CREATE TABLE postings (seq ${serial(d)}, cause TEXT NOT NULL, currency TEXT NOT NULL, account TEXT NOT NULL, amount BIGINT NOT NULL)`,
+  ],
+  (d) => [
+    // What a service may need of the client's words, kept where the paid order is looked up anyway.
+    "ALTER TABLE charges ADD COLUMN metadata TEXT NOT NULL DEFAULT ''",
+    // One row a part. service: who is to have it; empty while no route says. status: waiting, claimed, done, cancelled.
+    `CREATE TABLE parts (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL,
+       routing_key TEXT NOT NULL, service TEXT NOT NULL, status TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (id, usr, generation, part)) ${clustered(d)}`,
+    "CREATE INDEX parts_open ON parts (service) WHERE status IN ('waiting', 'claimed')",
+    // service is empty where a route has been taken back.
+    "CREATE TABLE routes (category TEXT NOT NULL, region TEXT NOT NULL, service TEXT NOT NULL, PRIMARY KEY (category, region))",
   ],
 ];
 

@@ -2,6 +2,7 @@
 import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
+import { setRoute } from "./routes.ts";
 
 export async function operate(db: Db, operation: Operation, subject: string, atMs: number): Promise<OperationResult> {
   return db.transaction(async (tx) => {
@@ -37,6 +38,9 @@ async function apply(tx: Runner, operation: Operation): Promise<OperationResult>
   switch (operation.kind) {
     case "create":
       return create(tx, operation.sale, operation.ref);
+    case "route":
+      await setRoute(tx, operation);
+      return "done";
     case "restock":
       return restock(tx, operation);
     case "open":

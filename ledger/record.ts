@@ -107,7 +107,7 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"], sheet.entries);
   await insertRows(tx, "messages", ["id", "shard", "n", "gateway", "batch", "body", "outcomes"], sheet.messages);
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
-  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail"];
+  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail", "metadata"];
   await insertRows(tx, "charges", charge, sheet.charges);
   for (const entry of entries) {
     await recordSteps(tx, sheet, entry);
@@ -119,6 +119,8 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   addRequests(sheet);
   await insertRows(tx, "events", ["usr", "id", "at_ms", "event", "detail", "shard", "n"], sheet.events);
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
+  const part = ["usr", "id", "generation", "part", "parts", "routing_key", "service", "status", "lines"];
+  await insertRows(tx, "parts", part, sheet.parts);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
   await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
   await moveStock(tx, sheet.stock);

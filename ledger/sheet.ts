@@ -22,7 +22,10 @@ export interface Sheet {
   readonly movements: Value[];
   readonly postings: Value[];
   readonly followUps: Value[];
-  /** What is asked of the payment provider, by `shard queue`: JSON texts. */
+  readonly parts: Value[];
+  /** `region category` → service; read when the first order of the transaction is paid. */
+  routes?: ReadonlyMap<string, string>;
+  /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
   readonly requests: Map<string, string[]>;
   /** Orders whose state changes: [state, bucket, id, user]. */
   readonly moved: [string, number, string, string][];
@@ -31,11 +34,7 @@ export interface Sheet {
 }
 
 export function emptySheet(prices: Prices): Sheet {
-  const [entries, messages, orders, charges, events, movements, postings, followUps]: Value[][] = [[], [], [], [], [], [], [], []] as never;
-  const rows = { entries, messages, orders, charges, events, movements, postings, followUps } as Omit<
-    Sheet,
-    "prices" | "requests" | "moved" | "stock"
-  >;
+  const rows = { entries: [], messages: [], orders: [], charges: [], events: [], movements: [], postings: [], followUps: [], parts: [] };
   return { prices, ...rows, requests: new Map(), moved: [], stock: new Map() };
 }
 
@@ -44,7 +43,12 @@ const REQUESTS_PER_MESSAGE = 20;
 
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
-  const key = `${shard} ${queue}`;
+  send(sheet, shard, "", queue, request);
+}
+
+/** Puts something into one of the messages that follow from the transaction. */
+export function send(sheet: Sheet, shard: number, exchange: string, routingKey: string, request: object): void {
+  const key = `${shard} ${exchange} ${routingKey}`;
   const list = sheet.requests.get(key);
   if (list) list.push(JSON.stringify(request));
   else sheet.requests.set(key, [JSON.stringify(request)]);
@@ -53,9 +57,9 @@ export function ask(sheet: Sheet, shard: number, queue: string, request: Payment
 /** Makes follow-ups of what was asked. */
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
-    const [shard = "", queue = ""] = key.split(" ");
+    const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
     for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      sheet.followUps.push(Number(shard), "", queue, `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`, 0);
+      sheet.followUps.push(Number(shard), exchange, routingKey, `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`, 0);
     }
   }
 }
@@ -124,11 +128,11 @@ export function rowsOf(body: string, count: number): readonly unknown[] {
 
 /** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
 function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, waiting: ReadonlySet<string>): void {
-  const [, user, id, , , saleId, , currency, lines, payment] = row;
+  const [, user, id, , , saleId, , currency, lines, payment, metadata] = row;
   addMove(moves, "available", "held", saleId, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const amount = sheet.prices.total(saleId, lines);
-  sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "");
+  sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
   if (attempt === 0) return;
   ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment });
 }

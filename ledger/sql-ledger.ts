@@ -7,6 +7,7 @@ import type { Db } from "./db.ts";
 import { operate, operationsOpen } from "./operations.ts";
 import { bucketOf } from "./places.ts";
 import { replay } from "./replay.ts";
+import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
 import { positionOf } from "./writer.ts";
 
@@ -96,6 +97,14 @@ export class SqlLedger implements Ledger {
 
   stock(saleId: string): ReturnType<Ledger["stock"]> {
     return stock(this.db, saleId);
+  }
+
+  routes(): ReturnType<Ledger["routes"]> {
+    return routes(this.db);
+  }
+
+  formerRoutes(): ReturnType<Ledger["formerRoutes"]> {
+    return formerRoutes(this.db);
   }
 
   replay(shard: number): ReturnType<Ledger["replay"]> {

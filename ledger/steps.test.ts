@@ -76,10 +76,11 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await balances(audit)).toEqual({ customer: 0, revenue: 0, refunds: 0 });
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: UNITS, held: 0, sold: 0 });
     expect((await ledger.order(USER, id))?.state).toBe("cancelled");
-    const queues = (await ledger.followUps(0, 10)).map((f) => [f.routingKey, JSON.parse(f.body)[0].kind]);
+    const queues = (await ledger.followUps(0, 10)).map((f) => [f.routingKey, JSON.parse(f.body)[0].kind ?? f.exchange]);
     expect(queues).toEqual([
       ["payments", "charge"],
       ["payments.retry.1", "charge"],
+      ["elsewhere.c", "fulfilment"],
       ["payments", "refund"],
     ]);
     expect((await ledger.events(USER, id)).map((e) => e.event)).toEqual(["charge_failed", "paid", "cancelled", "refund", "refunded"]);

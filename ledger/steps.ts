@@ -1,10 +1,11 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
 import type { Entry, Step } from "../core/domain/entry.ts";
 import type { Runner } from "./db.ts";
+import { addParts, moveParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
 import { ask, rowsOf, type Sheet } from "./sheet.ts";
 
-type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
+export type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
 
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
 const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
@@ -13,6 +14,7 @@ interface Terms {
   readonly amount: number;
   readonly currency: string;
   readonly payment: string;
+  readonly metadata: string;
 }
 
 export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
@@ -30,8 +32,15 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     case "paid": {
       const terms = await setStatus(tx, step, "captured", detail);
       if (terms) post(sheet, entry, terms, "customer", "revenue");
+      await addParts(tx, sheet, entry, step, terms?.metadata ?? "");
       return restate(sheet, entry, step, "paid");
     }
+    case "claimed":
+    case "done":
+      await moveParts(tx, step, what);
+      return event(sheet, entry, step, what, detail);
+    case "dispatched":
+      return restate(sheet, entry, step, what);
     case "payment_failed":
       await setStatus(tx, step, "failed", detail);
       event(sheet, entry, step, "charge_failed", detail);
@@ -40,6 +49,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     case "cancelled":
     case "expired":
       if (step[4] === 0) await setStatus(tx, step, "dropped", what);
+      if (detail === "sold") await moveParts(tx, step, "cancelled");
       return restate(sheet, entry, step, what);
     case "refund":
       return refund(tx, sheet, entry, step);
@@ -58,13 +68,14 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): P
     waited.length > 0
       ? waited
       : await tx.run(
-          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail)
-     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '' FROM charges
+          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata FROM charges
      WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
           [attempt, id, user, generation],
         );
   const queue = QUEUE_OF_ATTEMPT[attempt] ?? "payments";
-  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, ...termsOf(rows[0]) });
+  const { amount, currency, payment } = termsOf(rows[0]);
+  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, amount, currency, payment });
 }
 
 /** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
@@ -86,14 +97,19 @@ async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): 
 async function setStatus(tx: Runner, step: OrderStep, status: string, detail: string): Promise<Terms | undefined> {
   const [, user, id, generation, attempt] = step;
   const rows = await tx.run(
-    "UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING amount, currency, payment",
+    "UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING amount, currency, payment, metadata",
     [status, detail, id, user, generation, attempt],
   );
   return rows[0] && termsOf(rows[0]);
 }
 
 function termsOf(row: Record<string, unknown> | undefined): Terms {
-  return { amount: Number(row?.amount), currency: String(row?.currency), payment: String(row?.payment) };
+  return {
+    amount: Number(row?.amount),
+    currency: String(row?.currency),
+    payment: String(row?.payment),
+    metadata: String(row?.metadata ?? ""),
+  };
 }
 
 function post(sheet: Sheet, entry: Entry, { amount, currency }: Terms, from: string, to: string): void {

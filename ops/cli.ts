@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   up: () => import("./commands/up.ts"),
   gateway: () => import("./commands/roles.ts"),
   payments: () => import("./commands/roles.ts"),
+  fulfil: () => import("./commands/fulfil.ts"),
   provider: () => import("./commands/provider.ts"),
   worker: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
@@ -24,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   demo: () => import("./commands/demo.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
+  routes: () => import("./commands/routes.ts"),
   dead: () => import("./commands/dead.ts"),
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
@@ -52,7 +54,7 @@ async function main(argv: string[]): Promise<void> {
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
 /** Commands that bring their services along, or need none. */
-const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider"]);
+const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider", "fulfil"]);
 
 /** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
 function adoptLocal(command: string | undefined): void {

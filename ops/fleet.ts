@@ -6,7 +6,7 @@ import { type Child, spawnRecorded } from "./services/processes.ts";
 
 export interface Role {
   readonly name: string;
-  readonly kind: "gateway" | "worker" | "payments" | "provider";
+  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil";
   /** Of a gateway or provider. */
   readonly url?: string;
   /** Of a gateway. */
@@ -62,6 +62,11 @@ export class Fleet {
     return role;
   }
 
+  /** A processing service with its packing list. */
+  fulfil(name: string, service: string, file: string): Role {
+    return this.start("fulfil", name, {}, {}, ["--service", service, "--file", file]);
+  }
+
   payments(name: string, providerUrl: string): Role {
     return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
   }
@@ -70,7 +75,7 @@ export class Fleet {
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
-    await Promise.all(this.roles.filter((r) => r.kind === "payments").map((r) => r.stop()));
+    await Promise.all(this.roles.filter((r) => r.kind === "payments" || r.kind === "fulfil").map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
   }

@@ -14,6 +14,7 @@ import { openLedger } from "../ledger/open.ts";
 import { makeLog } from "../ops/log.ts";
 import type { Shares } from "../ops/provider/behaviour.ts";
 import { type Provider, type ProviderOptions, startProvider } from "../ops/provider/server.ts";
+import { startFulfil } from "../ops/roles/fulfil.ts";
 import { openRegion } from "../ops/roles/parts.ts";
 import { startPayments } from "../ops/roles/payments.ts";
 import { startWorker } from "../ops/roles/worker.ts";
@@ -95,6 +96,23 @@ export class Stack {
     return provider;
   }
 
+  /** A processing service, with a packing list of its own. */
+  async fulfil(service: string, file = `${testDir("packed")}/${service}.db`, workMs = 0): Promise<{ file: string; stop(): Promise<void> }> {
+    const log = makeLog(service, (line) => {
+      if (process.env.SHOW_LOG) process.stderr.write(line);
+      this.events.push(JSON.parse(line));
+    });
+    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, { service, file, workMs });
+    this.running.push(role);
+    return { file, stop: role.stop };
+  }
+
+  async route(category: string, service: string, region = ""): Promise<void> {
+    const ref = crypto.randomUUID();
+    await this.ledger.operate({ kind: "route", ref, category, region, service }, "test");
+    await this.until("the route to be applied", async () => !(await this.ledger.operationsOpen()).some((o) => o.operation.ref === ref));
+  }
+
   async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
     const file = `${testDir("provider")}/provider.jsonl`;
     const moods = { shares: {}, seed: 1, slowMs: 50, pendingMs: 100, hangMs: 600 };
@@ -104,11 +122,12 @@ export class Stack {
   }
 
   /** A role as a process of its own, to be killed. */
-  spawn(role: string, env: Record<string, string> = {}): Child {
-    const command = [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), role];
+  spawn(role: string | readonly string[], env: Record<string, string> = {}): Child {
+    const words = typeof role === "string" ? [role] : role;
+    const command = [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), ...words];
     const logFile = process.env.SHOW_LOG;
     const child = spawnRecorded({
-      name: `${role}-${this.running.length}`,
+      name: `${words[0]}-${this.running.length}`,
       command,
       recordDir: testDir("role"),
       env: { ...this.env, ...env },
@@ -145,7 +164,7 @@ export class Stack {
   /** Creates a sale that is open now; the worker puts it into Redis. */
   async sale(
     items: Record<string, number>,
-    more: { limitPerUser?: number; id?: string; opensAtMs?: number; closesAtMs?: number } = {},
+    more: { limitPerUser?: number; id?: string; categories?: Record<string, string>; opensAtMs?: number; closesAtMs?: number } = {},
   ): Promise<Sale> {
     const sale: Sale = {
       id: more.id ?? "s1",
@@ -156,7 +175,7 @@ export class Stack {
       items: Object.entries(items).map(([sku, initial]) => ({
         sku,
         name: sku,
-        category: "c",
+        category: more.categories?.[sku] ?? "c",
         priceMinor: 100,
         limitPerUser: more.limitPerUser ?? 0,
         initial,

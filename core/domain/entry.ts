@@ -28,8 +28,19 @@ export type Released = readonly [gateway: string, row: OrderRow, state: OrderSta
 /**
  * What happened to an order that had been reserved. `start`: an attempt to charge begins. `charge_failed`: it ended without a capture.
  * `refund`: what it captured goes back. `cancelled` says in `detail` whether its units were `held` or `sold`.
+ * `claimed`, `done`: a service took a part, or finished it; `detail` is `part of service`.
  */
-export type StepWord = "start" | "charge_failed" | "paid" | "payment_failed" | "refund" | "cancelled" | "expired";
+export type StepWord =
+  | "start"
+  | "charge_failed"
+  | "paid"
+  | "payment_failed"
+  | "refund"
+  | "cancelled"
+  | "expired"
+  | "claimed"
+  | "done"
+  | "dispatched";
 
 export type Step =
   /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */

@@ -6,6 +6,7 @@
 //   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal]
 //   skip  ["s", user, "", "", acceptedAtMs, sale, seq]
 //   cancel ["c", user, id, "", acceptedAtMs, "", 0]
+//   part ["f", user, id, "", acceptedAtMs, "", 0, generation, part, of, claim | done, service]: of a paid order (part.ts)
 //   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | refunded, detail]: of a charge (charge.ts)
 
 export type Sku = string;

@@ -1,4 +1,4 @@
--- decide: judges the orders, skips, cancels and charges' answers of a batch of messages for one shard, in the order given, and appends the outbox entry.
+-- decide: judges the orders, skips, cancels, charges' answers and services' claims of a batch of messages for one shard, in the order given, and appends the outbox entry.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
@@ -8,7 +8,7 @@
 --         or {'not_ready'}, {'halted'}, {'fenced'}. Error 'BADROW message row' (from 0) before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it had been decided; '!state' when it
--- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua.
+-- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
 
 -- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, the orders, and the names of
 -- orders that may be open.
@@ -88,6 +88,9 @@ local function decide_order(batch, row, gateway, forced)
   return state, true
 end
 
+-- What happens to an order after it was decided.
+local LATER = { c = cancel_order, p = settle_charge, f = fulfil_part }
+
 local function decide(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
@@ -111,8 +114,8 @@ local function decide(keys, args)
       if row[1] == 's' then
         word = decide_skip(batch, row)
         changed = word == 'skipped'
-      elseif row[1] == 'c' or row[1] == 'p' then
-        word = row[1] == 'c' and cancel_order(batch, row) or settle_charge(batch, row)
+      elseif row[1] ~= 'o' then
+        word = LATER[row[1]](batch, row)
         changed = string.byte(word) == 43
       else
         word, changed = decide_order(batch, row, gateway, forced)

@@ -115,4 +115,9 @@ export function answer(user: string, id: string, attempt: number, word: "capture
   return JSON.stringify(["p", user, id, "", Date.now(), "", 0, 1, attempt, word, detail]);
 }
 
+/** A service's claim of a part, or its report that it is done. */
+export function part(user: string, id: string, word: "claim" | "done", service = "depot", at = 1, of = 1): string {
+  return JSON.stringify(["f", user, id, "", Date.now(), "", 0, 1, at, of, word, service]);
+}
+
 export const skip = (user: string, seq: number): string => skipRowText({ user, saleId: SALE_ID, seq }, Date.now());

@@ -10,21 +10,21 @@ export function register(program: Command): void {
   program
     .command("gateway")
     .description("take orders in over HTTP and WebSocket (one region)")
-    .action(() => run("gateway", startGatewayRole));
+    .action(() => runRole("gateway", startGatewayRole));
   program
     .command("worker")
     .description("decide and record the orders of a share of the shards")
-    .action(() => run("worker", startWorker));
+    .action(() => runRole("worker", startWorker));
   program
     .command("payments")
     .description("charge reserved orders with the payment provider")
-    .action(() => run("payments", startPayments));
+    .action(() => runRole("payments", startPayments));
 }
 
 type Start = (settings: ReturnType<typeof readSettings>, id: string, log: ReturnType<typeof makeLog>) => Promise<RunningRole>;
 
 /** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
-async function run(kind: string, start: Start): Promise<void> {
+export async function runRole(kind: string, start: Start): Promise<void> {
   // Two processes of one name would share a queue or a lease: the name of a role ends in what no other has.
   const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
   const log = makeLog(id);

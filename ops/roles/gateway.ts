@@ -19,9 +19,11 @@ import type { RunningRole } from "./worker.ts";
 /** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
 const PUSH_PREFETCH = 0;
 
-export async function startGatewayRole(settings: Settings, id: string, log: Log): Promise<RunningRole & { gateway: Gateway }> {
+export async function startGatewayRole(settings: Settings, name: string, log: Log): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
   const region = regionOf(settings);
+  // A part of an order names the region it was taken in: it is read from the gateway's id (core/domain/part.ts).
+  const id = `${region.name}.${name}`;
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(settings, log);
   const clock = new SharedClock(redis);
@@ -129,6 +131,7 @@ async function liveStock(store: StockStore, saleId: string): Promise<Stock[] | u
 }
 
 async function applyOperation(ledger: Ledger, store: StockStore, operation: Operation): Promise<void> {
+  if (operation.kind === "route") return untilApplied(ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
   const sale = (await ledger.sales()).find((s) => s.id === saleId);
@@ -138,6 +141,16 @@ async function applyOperation(ledger: Ledger, store: StockStore, operation: Oper
   const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === operation.ref).map((o) => o.id);
   await ledger.operationsDone(done);
 }
+
+/** The brokers get routes from the owner of shard 0, who looks for them every beat. */
+async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
+  for (const end = performance.now() + APPLY_WAIT_MS; performance.now() < end; await Bun.sleep(50)) {
+    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
+  }
+  throw new Error("no worker has applied it yet");
+}
+
+const APPLY_WAIT_MS = 3_000;
 
 function readiness(link: RegionLink, redis: boolean): { ok: boolean; detail: Record<string, unknown> } {
   const broker = link.connection.up && !link.connection.conflict;

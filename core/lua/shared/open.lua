@@ -2,11 +2,28 @@
 -- buckets of shared/seen.lua, for as long as something may still happen to them:
 --
 --   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
+--                      the state of a paid order of which a service has claimed parts: paid;<of>;<part><c or d><service>;…  (claimed, done)
 --   lane:<user>  list  <id> …  orders of a user that are to be charged, the first being charged: one at a time, in order
 --   holds        list  <time, ms> <user> <id> of orders that wait in their lane (no others expire), oldest first; one that waits no
 --                      more is passed over when it comes to the front (a sorted set cost 3.6 µs an order)
 --
 -- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step below).
+
+-- paid;2;1cwarehouse;2dwarehouse → 'paid', 2, {'cwarehouse', 'dwarehouse'}
+local function read_parts(text)
+  local state, of, rest = string.match(text, '^([^;]*);(%d+)(.*)$')
+  local parts = {}
+  for part, held in string.gmatch(rest, ';(%d+)([^;]+)') do parts[tonumber(part)] = held end
+  return state, tonumber(of), parts
+end
+
+local function parts_text(o)
+  local text = o.state .. ';' .. o.of
+  for part = 1, o.of do
+    if o.parts[part] then text = text .. ';' .. part .. o.parts[part] end
+  end
+  return text
+end
 
 local function read_open_record(text)
   local part, lines = {}, {}
@@ -14,12 +31,14 @@ local function read_open_record(text)
   for i = 8, #part, 2 do
     lines[i - 7], lines[i - 6] = part[i], tonumber(part[i + 1])
   end
-  return { state = part[1], generation = tonumber(part[2]), attempt = tonumber(part[3]), accepted = tonumber(part[4]),
+  local state, of, parts = part[1], nil, nil
+  if string.find(state, ';', 1, true) then state, of, parts = read_parts(state) end
+  return { state = state, of = of, parts = parts, generation = tonumber(part[2]), attempt = tonumber(part[3]), accepted = tonumber(part[4]),
     gateway = part[5], fingerprint = part[6], sale = part[7], lines = lines }
 end
 
 local function open_record_text(o)
-  local head = o.state .. ' ' .. o.generation .. ' ' .. o.attempt .. ' ' .. string.format('%.0f', o.accepted) .. ' ' .. o.gateway
+  local head = (o.parts and parts_text(o) or o.state) .. ' ' .. o.generation .. ' ' .. o.attempt .. ' ' .. string.format('%.0f', o.accepted) .. ' ' .. o.gateway
   return head .. ' ' .. o.fingerprint .. ' ' .. o.sale .. ' ' .. table.concat(o.lines, ' ')
 end
 

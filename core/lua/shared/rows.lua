@@ -3,6 +3,7 @@
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
 --   {'c', user, id, '', acceptedAtMs, '', 0}
 --   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | refunded, detail}
+--   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done, service}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
 -- by another way must fail as a whole, not half-way.
 
@@ -12,6 +13,8 @@
 local MAX_LINES = 20
 local MAX_QTY = 1000
 local BUCKET_DIGITS = 7
+local MAX_NAME = 64
+local FULFILMENTS = { claim = true, done = true }
 local ANSWERS = { captured = true, failed = true, refunded = true }
 
 local function lines_are_sound(lines)
@@ -28,6 +31,14 @@ local function lines_are_sound(lines)
   return true
 end
 
+local function part_is_sound(row)
+  local part, of, service = row[9], row[10], row[12]
+  if type(row[8]) ~= 'number' or type(part) ~= 'number' or type(of) ~= 'number' or type(service) ~= 'string' then return false end
+  if part % 1 ~= 0 or of % 1 ~= 0 or part < 1 or part > of or of > MAX_LINES then return false end
+  -- It stands in a record whose words are parted by spaces and semicolons.
+  return FULFILMENTS[row[11]] and #service <= MAX_NAME and string.find(service, '^[%w._@-]+$') ~= nil
+end
+
 local function row_is_sound(row)
   if type(row) ~= 'table' then return false end
   local seq = row[7]
@@ -38,6 +49,7 @@ local function row_is_sound(row)
   if type(id) ~= 'string' or #id ~= 36 then return false end
   if row[1] == 'c' then return true end
   if row[1] == 'p' then return type(row[8]) == 'number' and type(row[9]) == 'number' and ANSWERS[row[10]] and type(row[11]) == 'string' end
+  if row[1] == 'f' then return part_is_sound(row) end
   return row[1] == 'o' and type(row[4]) == 'string' and lines_are_sound(row[9])
 end
 

@@ -48,6 +48,7 @@ local function cancel_order(batch, row)
   end
   if o.state == 'cancelled' then return '=cancelled' end
   if row[5] - o.accepted > CANCEL_WINDOW_MS then return '-too_late' end
+  if o.parts then return '-claimed' end
   local was = o.state
   o.state = 'cancelled'
   release_units(batch, field, o, was == 'paid' and 's' or 'h')

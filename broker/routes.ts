@@ -1,0 +1,87 @@
+// Routes as the broker has them: a service's queue is bound to the exchange `fulfilment` for the categories it is to have. They change while
+// parts are under way, so the new binding is made before the old one goes: for a moment a part may reach both services, and only one can claim it.
+import type { ChannelModel } from "amqplib";
+import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
+import { closeChannel } from "./close.ts";
+import type { BrokerConnection } from "./connection.ts";
+import { walkDeadLetters } from "./dead-letters.ts";
+import { declareQueue } from "./declare.ts";
+import { BrokerUnavailable } from "./errors.ts";
+import { depth } from "./inspect.ts";
+import type { Publisher } from "./publisher.ts";
+import { FULFILMENT_EXCHANGE, serviceQueue, serviceQueueName, UNROUTED } from "./topology.ts";
+
+export interface Routing {
+  /** `region category` → service; the region is empty for a route of all regions. */
+  readonly routes: ReadonlyMap<string, string>;
+  /** Every service that ever had a route for a category. */
+  readonly former: readonly { readonly category: string; readonly service: string }[];
+  /** Regions orders come from. */
+  readonly regions: readonly string[];
+}
+
+export function routingOf(routes: readonly Route[], former: Routing["former"], regions: readonly string[]): Routing {
+  return { routes: new Map(routes.map((r) => [`${r.region} ${r.category}`, r.service])), former, regions };
+}
+
+/** Brings one region's broker in line; what is so already stays. */
+export async function applyRoutes(connection: BrokerConnection, routing: Routing): Promise<void> {
+  const { model, region } = connection;
+  if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
+  const wanted = bindings(routing);
+  for (const service of new Set([...routing.routes.values()])) await declareQueue(model, serviceQueue(service), region);
+  await onChannel(model, async (channel) => {
+    for (const { service, key } of wanted.values()) await channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key);
+  });
+  for (const { category, service } of routing.former) {
+    for (const key of keysOf(routing, category)) {
+      if (wanted.has(`${service} ${key}`)) continue;
+      // Its queue may never have been declared in this region: there is nothing to take back then.
+      await onChannel(model, (channel) => channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key)).catch(() => undefined);
+    }
+  }
+}
+
+/** `service key` → binding. */
+function bindings(routing: Routing): Map<string, { service: string; key: string }> {
+  const found = new Map<string, { service: string; key: string }>();
+  const categories = new Set([...routing.routes.keys()].map((name) => name.slice(name.indexOf(" ") + 1)));
+  for (const category of categories) {
+    for (const { region, key } of places(routing, category)) {
+      const service = serviceOf(routing.routes, region, category);
+      if (service !== undefined) found.set(`${service} ${key}`, { service, key });
+    }
+  }
+  return found;
+}
+
+/** One key for all regions, or, where a region has a route of its own, one for each. */
+function places(routing: Routing, category: string): { region: string; key: string }[] {
+  const own = [...routing.routes.keys()].some((name) => !name.startsWith(" ") && name.slice(name.indexOf(" ") + 1) === category);
+  if (!own) return [{ region: "", key: partKeyOf("*", category) }];
+  return routing.regions.map((region) => ({ region, key: partKeyOf(region, category) }));
+}
+
+function keysOf({ regions }: Routing, category: string): string[] {
+  return ["*", ...regions].map((region) => partKeyOf(region, category));
+}
+
+/** Sends the parts of a queue that have a route (anywhere but back there) on their way. Returns how many messages went. */
+export async function reroute(connection: BrokerConnection, publisher: Publisher, { routes }: Routing, queue = UNROUTED): Promise<number> {
+  const waiting = (await depth(connection, queue))?.ready ?? 0;
+  if (waiting === 0) return 0;
+  return walkDeadLetters(connection, queue, waiting, async ({ routingKey, type, messageId, body }) => {
+    const [region = "", ...category] = routingKey.split(".");
+    const service = serviceOf(routes, region, category.join("."));
+    if (service === undefined || serviceQueueName(service) === queue) return "keep";
+    const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, { type, messageId });
+    return outcome === "confirmed" ? "drop" : "keep";
+  });
+}
+
+async function onChannel(model: ChannelModel, work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>) {
+  const channel = await model.createChannel();
+  channel.on("error", () => undefined); // the rejection says it
+  await work(channel);
+  await closeChannel(channel);
+}

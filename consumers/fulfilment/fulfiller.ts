@@ -1,0 +1,117 @@
+// A processing service: takes the parts of paid orders from its queue, claims each before it works on it, and reports it done. Several
+// processes of one service share its queue. A message is acknowledged when all its parts have an end; what a process leaves behind comes to
+// another one, which claims it again, for the same service, so work must be harmless to repeat under the part's key (partKey).
+import { declareQueue } from "../../broker/declare.ts";
+import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
+import { serviceQueue, UNROUTED } from "../../broker/topology.ts";
+import { isPart, type Part, partKey } from "../../core/domain/part.ts";
+import type { RegionLink } from "../relay.ts";
+import { Claims } from "./claims.ts";
+
+export interface FulfillerOptions {
+  readonly service: string;
+  /** Names this process's queue of answers. */
+  readonly id: string;
+  readonly regions: readonly RegionLink[];
+  readonly shards: number;
+  /** Does the work; may be called again for a part whose end was not recorded. */
+  readonly work: (part: Part) => Promise<void>;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+/** Messages in hand, per region; each holds up to 20 parts. */
+const PREFETCH = 32;
+const WORK_AGAIN_MS = 1_000;
+
+export class Fulfiller {
+  private readonly claims: Claims;
+  private readonly subscriptions: Subscription[] = [];
+  private underWay = 0;
+  private stopped = false;
+  /** Parts done, and parts that were not to be worked on. */
+  readonly counts = { done: 0, refused: 0 };
+
+  constructor(private readonly options: FulfillerOptions) {
+    this.claims = new Claims(options.regions, options.id);
+  }
+
+  async start(): Promise<void> {
+    const { regions, service } = this.options;
+    await this.claims.start();
+    for (const link of regions) {
+      const queue = serviceQueue(service);
+      await link.connection.attach((model) => declareQueue(model, queue, link.connection.region));
+      const subscription = new Subscription(link.connection, {
+        queue: queue.name,
+        prefetch: PREFETCH,
+        independent: true,
+        dead: { publisher: link.publisher, queue: UNROUTED },
+        handler: (delivery, settle) => void this.accept(delivery, settle),
+      });
+      this.subscriptions.push(subscription);
+      if (link.connection.up) await subscription.start();
+      else void subscription.start();
+    }
+  }
+
+  /** Quiet, then stop: what is in hand is finished if it is soon; the rest goes back to the queue. */
+  async stop(graceMs = 5_000): Promise<void> {
+    await Promise.all(this.subscriptions.map((s) => s.quiet()));
+    for (const end = performance.now() + graceMs; this.underWay > 0 && performance.now() < end; ) await Bun.sleep(20);
+    this.stopped = true;
+    await this.claims.stop();
+    await Promise.all(this.subscriptions.map((s) => s.close()));
+  }
+
+  private async accept({ body }: Delivery, settle: (disposition: Disposition) => void): Promise<void> {
+    const parts = readParts(body, this.options.shards);
+    if (!parts) return settle({ kind: "dead", reason: "not a list of parts (fulfilment.v1)" });
+    this.underWay++;
+    await Promise.all(parts.map((part) => this.fulfil(part)));
+    this.underWay--;
+    if (!this.stopped) settle("ack");
+  }
+
+  private async fulfil(part: Part): Promise<void> {
+    // Claimed: by this process, or by one of this service that did not come to its end. Done: nothing is left to do. Anything else: another
+    // service has it, or the order was cancelled.
+    if ((await this.ask(part, "claim")) !== "claimed") {
+      this.counts.refused++;
+      return;
+    }
+    await this.work(part);
+    await this.ask(part, "done");
+    this.counts.done++;
+  }
+
+  /** A worker of an older version does not know such rows: it has no word for them, and is not the last to be asked. */
+  private async ask(part: Part, word: "claim" | "done"): Promise<string> {
+    while (true) {
+      const answer = await this.claims.ask(part, word, this.options.service);
+      if (answer !== "") return answer;
+      this.options.log("claim not understood", { part: partKey(part) });
+      await Bun.sleep(WORK_AGAIN_MS);
+    }
+  }
+
+  private async work(part: Part): Promise<void> {
+    while (!this.stopped) {
+      try {
+        return await this.options.work(part);
+      } catch (error) {
+        this.options.log("part not done", { part: partKey(part), error: (error as Error).message });
+        await Bun.sleep(WORK_AGAIN_MS);
+      }
+    }
+    await new Promise(() => undefined); // stopped half-way: the part stays claimed, and its message comes again
+  }
+}
+
+function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
+  try {
+    const parts = JSON.parse(body.toString()) as unknown;
+    return Array.isArray(parts) && parts.every(isPart) && parts.every((p) => p.shard < shards) ? parts : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+// The parts of a paid order: its lines, one part for each service that is to have some of them. Each is a row here, and goes out to the exchange
+// `fulfilment` under its region and category.
+import type { Entry, Step } from "../core/domain/entry.ts";
+import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
+import type { Runner } from "./db.ts";
+import { readRoutes } from "./routes.ts";
+import { type Sheet, send } from "./sheet.ts";
+
+type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
+
+interface Share {
+  readonly routingKey: string;
+  /** Empty while no route says whose it is. */
+  readonly service: string;
+  readonly lines: Part["lines"][number][];
+}
+
+export async function addParts(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep, metadata: string): Promise<void> {
+  const [, user, id, generation, , gateway, saleId] = step;
+  const region = regionOfGateway(gateway);
+  const shares = await sharesOf(tx, sheet, region, step);
+  shares.forEach(({ routingKey, service, lines }, i) => {
+    const [part, of] = [i + 1, shares.length];
+    sheet.parts.push(user, id, generation, part, of, routingKey, service, "waiting", JSON.stringify(lines));
+    const message: Part = { user, id, saleId, generation, part, of, shard: entry.shard, region, lines, metadata };
+    send(sheet, entry.shard, "fulfilment", routingKey, message);
+  });
+}
+
+/** Categories of one service go together; what has no route yet goes by category. */
+async function sharesOf(tx: Runner, sheet: Sheet, region: string, [, , , , , , saleId, flat]: OrderStep): Promise<Share[]> {
+  sheet.routes ??= await readRoutes(tx);
+  const shares = new Map<string, Share>();
+  for (let i = 0; i < flat.length; i += 2) {
+    const sku = String(flat[i]);
+    const category = await sheet.prices.category(tx, saleId, sku);
+    const service = serviceOf(sheet.routes, region, category) ?? "";
+    const whose = service === "" ? ` ${category}` : service;
+    const share = shares.get(whose) ?? { routingKey: partKeyOf(region, category), service, lines: [] };
+    shares.set(whose, share);
+    share.lines.push({ sku, qty: Number(flat[i + 1]), category });
+  }
+  return [...shares.values()];
+}
+
+/** A part was claimed or finished; or the order was cancelled, and none of it is to be worked on. */
+export async function moveParts(tx: Runner, step: OrderStep, status: "claimed" | "done" | "cancelled"): Promise<void> {
+  const [, user, id, generation, , , , , detail] = step;
+  if (status === "cancelled") {
+    await tx.run("UPDATE parts SET status = 'cancelled' WHERE id = ? AND usr = ?", [id, user]);
+    return;
+  }
+  const [part = "", , service = ""] = detail.split(" ");
+  const key = [id, user, generation, Number(part)];
+  await tx.run("UPDATE parts SET status = ?, service = ? WHERE id = ? AND usr = ? AND generation = ? AND part = ?", [
+    status,
+    service,
+    ...key,
+  ]);
+}

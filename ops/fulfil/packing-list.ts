@@ -1,0 +1,67 @@
+// The store of the service that comes with Sluice: what it packed, each part once, however often it is asked to. It stands for a warehouse's own
+// system, so it is a database of its own, shared by all processes of the service; the proof compares the ledger with it.
+import { Database } from "bun:sqlite";
+import { type Part, partKey } from "../../core/domain/part.ts";
+
+export interface Packed {
+  readonly key: string;
+  /** JSON: [{sku, qty, category}] */
+  readonly lines: string;
+}
+
+const BUSY_TIMEOUT_MS = 10_000;
+
+export class PackingList {
+  private readonly db: Database;
+  private waiting: { part: Part; done: () => void; failed: (error: Error) => void }[] = [];
+
+  constructor(file: string) {
+    this.db = new Database(file, { create: true });
+    this.db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    this.db.run("PRAGMA journal_mode = WAL");
+    this.db.run("PRAGMA synchronous = FULL");
+    this.db.run(
+      "CREATE TABLE IF NOT EXISTS packed (key TEXT PRIMARY KEY, lines TEXT NOT NULL, times INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+    );
+  }
+
+  /** Settles when the part is on the disk. All of a tick share one transaction. */
+  pack(part: Part): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.waiting.push({ part, done: resolve, failed: reject }) === 1) setImmediate(() => this.flush());
+    return promise;
+  }
+
+  get count(): number {
+    return (this.db.query("SELECT COUNT(*) AS n FROM packed").get() as { n: number }).n;
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  private flush(): void {
+    const batch = this.waiting.splice(0);
+    const insert = this.db.query(
+      "INSERT INTO packed (key, lines, times, at_ms) VALUES (?, ?, 1, ?) ON CONFLICT (key) DO UPDATE SET times = times + 1",
+    );
+    try {
+      this.db.transaction(() => {
+        for (const { part } of batch) insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
+      })();
+      for (const { done } of batch) done();
+    } catch (error) {
+      for (const { failed } of batch) failed(error as Error);
+    }
+  }
+}
+
+/** All that a service packed. */
+export function readPackingList(file: string): Packed[] {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db.query("SELECT key, lines FROM packed ORDER BY key").all() as Packed[];
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,48 @@
+// The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
+import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
+import { SettingError, type Settings } from "../../core/settings.ts";
+import { PackingList } from "../fulfil/packing-list.ts";
+import type { Log } from "../log.ts";
+import { openRegions } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+export interface FulfilOptions {
+  readonly service: string;
+  /** Its packing list; processes of one service share it. */
+  readonly file: string;
+  /** How long a part takes. */
+  readonly workMs: number;
+}
+
+export async function startFulfil(
+  settings: Settings,
+  id: string,
+  log: Log,
+  { service, file, workMs }: FulfilOptions,
+): Promise<RunningRole & { fulfiller: Fulfiller }> {
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  const regions = await openRegions(settings, log);
+  const list = new PackingList(file);
+  const fulfiller = new Fulfiller({
+    service,
+    id,
+    regions,
+    shards: settings.shards,
+    log,
+    work: async (part) => {
+      if (workMs > 0) await Bun.sleep(workMs);
+      await list.pack(part);
+    },
+  });
+  await fulfiller.start();
+  log("fulfilment started", { id, service, file });
+  return {
+    fulfiller,
+    stop: async () => {
+      await fulfiller.stop();
+      for (const { connection } of regions) await connection.close();
+      list.close();
+      log("fulfilment stopped", { id, ...fulfiller.counts });
+    },
+  };
+}
