@@ -140,6 +140,15 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await statuses(audit, id)).toEqual(["1 east cancelled", "2 - cancelled", "3 - cancelled"]);
   });
 
+  test("paid and cancelled in one entry: likewise", async () => {
+    const { audit, record } = await fresh(dialect);
+    const id = Bun.randomUUIDv7();
+    const order = { user: USER, id, saleId: "s1", seq: 0, currency: "EUR", lines: LINES, payment: "", metadata: "", maxTotal: 0 };
+    await record([orderRowText(order, 1)], "reserved");
+    await record([], "", { steps: [stepOf("paid", id, "g", ""), stepOf("cancelled", id, "g", "sold"), stepOf("refund", id, "g", "")] });
+    expect(await statuses(audit, id)).toEqual(["1 - cancelled", "2 - cancelled", "3 - cancelled"]);
+  });
+
   test("a route is a change like any other: the same reference again does nothing, another content is refused", async () => {
     const { ledger } = await fresh(dialect);
     const route = { kind: "route", ref: "r1", category: "audio", region: "", service: "east" } as const;

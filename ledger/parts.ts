@@ -2,7 +2,7 @@
 // `fulfilment` under its region and category.
 import type { Entry, Step } from "../core/domain/entry.ts";
 import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
-import type { Runner } from "./db.ts";
+import { insertRows, type Runner } from "./db.ts";
 import { readRoutes } from "./routes.ts";
 import { type Sheet, send } from "./sheet.ts";
 
@@ -43,11 +43,18 @@ async function sharesOf(tx: Runner, sheet: Sheet, region: string, [, , , , , , s
   return [...shares.values()];
 }
 
+/** Rows as they are inserted, then what became of them: an order may be paid and cancelled in one entry. */
+export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
+  await insertRows(tx, "parts", COLUMNS, sheet.parts);
+  for (const step of sheet.partSteps) await moveParts(tx, step as OrderStep);
+}
+
+const COLUMNS = ["usr", "id", "generation", "part", "parts", "routing_key", "service", "status", "lines"];
+
 /** A part was claimed or finished; or the order was cancelled, and none of it is to be worked on. */
-export async function moveParts(tx: Runner, step: OrderStep, status: "claimed" | "done" | "cancelled"): Promise<void> {
-  const [, user, id, generation, , , , , detail] = step;
+async function moveParts(tx: Runner, [status, user, id, generation, , , , , detail]: OrderStep): Promise<void> {
   if (status === "cancelled") {
-    await tx.run("UPDATE parts SET status = 'cancelled' WHERE id = ? AND usr = ?", [id, user]);
+    await tx.run("UPDATE parts SET status = 'cancelled' WHERE id = ? AND usr = ? AND generation = ?", [id, user, generation]);
     return;
   }
   const [part = "", , service = ""] = detail.split(" ");

@@ -3,6 +3,7 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { writeParts } from "./parts.ts";
 import { Prices } from "./prices.ts";
 import { addEntry, addRequests, emptySheet, type Sheet, Unreadable } from "./sheet.ts";
 import { recordLateAnswers, recordSteps } from "./steps.ts";
@@ -119,8 +120,7 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   addRequests(sheet);
   await insertRows(tx, "events", ["usr", "id", "at_ms", "event", "detail", "shard", "n"], sheet.events);
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
-  const part = ["usr", "id", "generation", "part", "parts", "routing_key", "service", "status", "lines"];
-  await insertRows(tx, "parts", part, sheet.parts);
+  await writeParts(tx, sheet);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
   await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
   await moveStock(tx, sheet.stock);

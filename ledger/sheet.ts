@@ -1,7 +1,7 @@
 // What a transaction writes, gathered from its entries: rows for each table, written with one statement per 500 rows.
 
 import type { PaymentRequest } from "../core/domain/charge.ts";
-import { type Entry, parseOutcome } from "../core/domain/entry.ts";
+import { type Entry, parseOutcome, type Step } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { Value } from "./db.ts";
 import { bucketOf, messageId } from "./places.ts";
@@ -23,6 +23,8 @@ export interface Sheet {
   readonly postings: Value[];
   readonly followUps: Value[];
   readonly parts: Value[];
+  /** Steps that change a part: applied after the parts are there. */
+  readonly partSteps: Step[];
   /** `region category` → service; read when the first order of the transaction is paid. */
   routes?: ReadonlyMap<string, string>;
   /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
@@ -34,7 +36,18 @@ export interface Sheet {
 }
 
 export function emptySheet(prices: Prices): Sheet {
-  const rows = { entries: [], messages: [], orders: [], charges: [], events: [], movements: [], postings: [], followUps: [], parts: [] };
+  const rows = {
+    entries: [],
+    messages: [],
+    orders: [],
+    charges: [],
+    events: [],
+    movements: [],
+    postings: [],
+    followUps: [],
+    parts: [],
+    partSteps: [],
+  };
   return { prices, ...rows, requests: new Map(), moved: [], stock: new Map() };
 }
 

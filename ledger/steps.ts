@@ -1,7 +1,7 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
 import type { Entry, Step } from "../core/domain/entry.ts";
 import type { Runner } from "./db.ts";
-import { addParts, moveParts } from "./parts.ts";
+import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
 import { ask, rowsOf, type Sheet } from "./sheet.ts";
 
@@ -37,7 +37,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     }
     case "claimed":
     case "done":
-      await moveParts(tx, step, what);
+      sheet.partSteps.push(step);
       return event(sheet, entry, step, what, detail);
     case "dispatched":
       return restate(sheet, entry, step, what);
@@ -49,7 +49,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     case "cancelled":
     case "expired":
       if (step[4] === 0) await setStatus(tx, step, "dropped", what);
-      if (detail === "sold") await moveParts(tx, step, "cancelled");
+      if (detail === "sold") sheet.partSteps.push(step);
       return restate(sheet, entry, step, what);
     case "refund":
       return refund(tx, sheet, entry, step);

@@ -35,6 +35,9 @@ export interface DemoResult {
 /** What is in the queues after the rush is decided within seconds; a gap in a user's numbers would take SLUICE_GAP_TIMEOUT. */
 const DRAIN_TIMEOUT_MS = 120_000;
 
+/** Which service packs what: one of them two categories, so that some orders go out in one part and some in two or three. */
+const SERVICES = { "warehouse-a": ["audio", "games"], "warehouse-b": ["home"], "book-store": ["books"] };
+
 /** How the payment provider misbehaves: one charge in five. Cards that are declined for good come on top, in the plan. */
 const PROVIDER_SHARES =
   "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01,limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005";
@@ -47,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { onStack } = options;
   const env = { ...RETRIES, ...options.env };
   const charging = { shares: PROVIDER_SHARES, seed: options.seed };
-  const stack = await Stack.start({ dir, env, onStack, charging, say: (line) => progress.say(`  ${line}`) });
+  const stack = await Stack.start({ dir, env, onStack, charging, services: SERVICES, say: (line) => progress.say(`  ${line}`) });
   try {
     const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
     await stack.createSale(plan.sale);
@@ -85,7 +88,13 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   rush.close();
   await history.close();
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");
-  const verdict = await verify({ ledgerUrl: stack.ledgerUrl, history: [historyPath], ...views, provider: () => stack.captures() });
+  const verdict = await verify({
+    ledgerUrl: stack.ledgerUrl,
+    history: [historyPath],
+    ...views,
+    provider: () => stack.captures(),
+    packed: () => stack.packed(),
+  });
   const endedAtMs = restedAtMs ?? performance.timeOrigin + performance.now();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return { plan, verdict, tally, historyPath, seconds, rushSeconds: (answeredAtMs - startedAtMs) / 1_000, killed: name };

@@ -54,7 +54,7 @@ async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<num
     shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
   }
   const findings = new Findings();
-  const open = { followUpsOpen: await audit.followUpsOpen(), chargesOpen: await audit.chargesOpen() };
+  const open = { followUpsOpen: await audit.followUpsOpen(), chargesOpen: await audit.chargesOpen(), partsOpen: await audit.partsOpen() };
   checkRest({ queues: await queues.depths(), shards, ...open, failures: 0 }, findings);
   return findings.undrained.length > 0 ? undefined : positions.reduce((sum, position) => sum + position.lastN, 0);
 }

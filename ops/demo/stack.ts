@@ -4,10 +4,12 @@ import { join } from "node:path";
 import type { Sale } from "../../core/domain/sale.ts";
 import { readSettings } from "../../core/settings.ts";
 import { Fleet, type Role } from "../fleet.ts";
+import { PackingList, readPackingList } from "../fulfil/packing-list.ts";
 import type { Target } from "../load/lane.ts";
 import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import { type LocalServices, startLocalServices } from "../services/local.ts";
 import type { CaptureRecord } from "../verify/checks/charges.ts";
+import type { PackedRecord } from "../verify/checks/parts.ts";
 
 export interface StackOptions {
   readonly dir: string;
@@ -19,6 +21,8 @@ export interface StackOptions {
   readonly say?: (line: string) => void;
   /** A payment provider that misbehaves by these shares, and payment workers; without it nothing is charged. */
   readonly charging?: { readonly shares: string; readonly seed: number };
+  /** Processing services, each with the categories it gets; they need charging. */
+  readonly services?: Readonly<Record<string, readonly string[]>>;
   /** Hears of the stack before its roles start, so that it can be stopped from outside at any moment. */
   readonly onStack?: (stack: Stack) => void;
 }
@@ -31,6 +35,7 @@ export class Stack {
   private started = 0;
   private chargers = 0;
   private provider: Role | undefined;
+  private readonly lists = new Map<string, string>();
 
   private constructor(
     readonly services: LocalServices,
@@ -43,7 +48,16 @@ export class Stack {
   ) {}
 
   static async start(options: StackOptions): Promise<Stack> {
-    const { dir, workers = DEFAULT_WORKERS, gateways, env = {}, say = () => undefined, onStack, charging } = options;
+    const {
+      dir,
+      workers = DEFAULT_WORKERS,
+      gateways,
+      env = {},
+      say = () => undefined,
+      onStack,
+      charging,
+      services: fulfilment = {},
+    } = options;
     const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
     const all = {
@@ -63,6 +77,7 @@ export class Stack {
       for (let i = 0; i < workers; i++) stack.startWorker();
       await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));
       if (charging) await stack.charge(dir, charging);
+      await stack.fulfil(dir, fulfilment);
       return stack;
     } catch (error) {
       await stack.stop();
@@ -98,6 +113,26 @@ export class Stack {
     return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
   }
 
+  /** What the services packed, by their own records. */
+  async packed(): Promise<PackedRecord[]> {
+    return [...this.lists].flatMap(([service, file]) => readPackingList(file).map((line) => ({ service, ...line })));
+  }
+
+  /** The processing services' names. */
+  get processing(): string[] {
+    return [...this.lists.keys()];
+  }
+
+  private async fulfil(dir: string, fulfilment: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    for (const [service, categories] of Object.entries(fulfilment)) {
+      const file = join(dir, `packed-${service}.db`);
+      new PackingList(file).close();
+      this.lists.set(service, file);
+      this.fleet.fulfil(service, service, file);
+      for (const category of categories) await this.admin("PUT", `routes/${category}`, { service });
+    }
+  }
+
   private async charge(dir: string, { shares, seed }: NonNullable<StackOptions["charging"]>): Promise<void> {
     const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
     this.provider = await this.fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares, seed, webhookUrl });
@@ -108,8 +143,7 @@ export class Stack {
   async createSale(sale: Sale): Promise<void> {
     const { opensAtMs, closesAtMs, ...rest } = sale;
     const form = { ...rest, opensAt: new Date(opensAtMs).toISOString(), closesAt: new Date(closesAtMs).toISOString() };
-    const authorization = `Bearer ${await mintToken(this.issuer, "operator", "operator")}`;
-    const headers = { "content-type": "application/json", authorization };
+    const headers = await this.operator();
     const end = performance.now() + SALE_TIMEOUT_MS;
     // At every gateway, so that each has it in its catalogue.
     for (const { url } of this.gateways) {
@@ -122,6 +156,17 @@ export class Stack {
         await Bun.sleep(50);
       }
     }
+  }
+
+  private async operator(): Promise<Record<string, string>> {
+    const authorization = `Bearer ${await mintToken(this.issuer, "operator", "operator")}`;
+    return { "content-type": "application/json", authorization };
+  }
+
+  private async admin(method: string, path: string, body: unknown): Promise<void> {
+    const url = `${this.gateways[0]?.url}/v1/admin/${path}`;
+    const response = await fetch(url, { method, headers: await this.operator(), body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
 
   async stop(): Promise<void> {

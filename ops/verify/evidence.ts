@@ -42,6 +42,8 @@ export interface LedgerOrder {
   state: string;
   /** Every state it has had, in order. */
   readonly had: string[];
+  /** A service has claimed a part of it. */
+  claimed: boolean;
   /** Other bodies under its id that were decided as conflicts, as the journal shows them. */
   conflicts: number;
 }
@@ -85,7 +87,24 @@ export class Evidence {
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
-    for (const { what, user, id } of entry.steps) if (!BESIDE.has(what) && this.slice(user)) this.move(entry, orderKey(user, id), what);
+    for (const { what, user, id } of entry.steps) {
+      if (!this.slice(user)) continue;
+      const key = orderKey(user, id);
+      if (what === "claimed" || what === "done") this.worked(entry, key, what);
+      else if (!BESIDE.has(what)) this.move(entry, key, what);
+    }
+  }
+
+  /** Services may only work on what is paid, and what they have claimed goes to its end. */
+  private worked(entry: DecodedEntry, key: string, what: "claimed" | "done"): void {
+    const known = this.ledger.get(key);
+    if (known?.state !== "paid" || (what === "done" && !known.claimed))
+      this.findings.violation(
+        "I7",
+        "a service worked on an order that is not its to work on",
+        `${key}: ${what} while ${known?.state} ${place(entry)}`,
+      );
+    else known.claimed = true;
   }
 
   private move(entry: DecodedEntry, key: string, state: string): void {
@@ -98,6 +117,8 @@ export class Evidence {
       );
       return;
     }
+    if (state === "cancelled" && known.claimed)
+      this.findings.violation("I7", "an order was cancelled though a service had claimed it", `${key} ${place(entry)}`);
     known.state = state;
     known.had.push(state);
   }
@@ -128,7 +149,7 @@ export class Evidence {
     const { shard, n } = entry;
     const body = rowBodyText(row);
     const order = { user: row[1], id: row[2], acceptedAtMs: row[4], saleId: row[5], seq: row[6], lines, body, shard, n, ...at };
-    this.ledger.set(key, { ...order, first: state, state, had: [state], conflicts: 0 });
+    this.ledger.set(key, { ...order, first: state, state, had: [state], claimed: false, conflicts: 0 });
   }
 
   /** A later sending in the journal: it must have found the first, told apart by its body, and told how it stood. */
@@ -165,13 +186,14 @@ export class Evidence {
 }
 
 /** Steps that leave the order's state as it is. */
-const BESIDE = new Set(["start", "charge_failed", "refund"]);
+const BESIDE = new Set(["start", "charge_failed", "refund", "claimed", "done"]);
 /** A state that a step brings about → the states it may follow. */
 const AFTER: Readonly<Record<string, readonly string[]>> = {
   paid: ["reserved"],
   payment_failed: ["reserved"],
   expired: ["reserved"],
   cancelled: ["reserved", "paid"],
+  dispatched: ["paid"],
 };
 
 function place(entry: DecodedEntry): string {

@@ -11,6 +11,7 @@ import { checkCancels } from "./checks/cancels.ts";
 import { ChainCheck } from "./checks/chain.ts";
 import { type CaptureRecord, ChargesCheck } from "./checks/charges.ts";
 import { checkLiveStock } from "./checks/live-stock.ts";
+import { type PackedRecord, PartsCheck } from "./checks/parts.ts";
 import { RecordsCheck } from "./checks/records.ts";
 import { checkReplays } from "./checks/replays.ts";
 import { checkRest, type QueueDepth } from "./checks/rest.ts";
@@ -45,6 +46,8 @@ export interface VerifyOptions {
   readonly queues: QueueView;
   /** The payment provider's own record, if there is one to look at: lines of JSON. */
   readonly provider?: () => Promise<readonly CaptureRecord[] | undefined>;
+  /** What the processing services have on record, if there is something to look at. */
+  readonly packed?: () => Promise<readonly PackedRecord[] | undefined>;
   /** Tells how far it is, for people. */
   readonly onProgress?: (text: string) => void;
   /** Only for tests: bytes of history looked at in one pass. */
@@ -76,6 +79,8 @@ export interface Counts {
   readonly refunded: number;
   /** Orders whose letter lies in a dead-letter queue: rejected, or not paid. */
   readonly deadLettered: number;
+  /** Parts done, by service. */
+  readonly services: Readonly<Record<string, number>>;
   /** Orders in the ledger by state. */
   readonly states: Readonly<Record<string, number>>;
   readonly violations: number;
@@ -103,6 +108,8 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
     pass.settleMissing(atRest);
     options.onProgress?.("checking charges");
     await pass.charges.end(audit, await options.provider?.(), atRest);
+    options.onProgress?.("checking parts");
+    await pass.parts.end(audit, await options.packed?.(), atRest);
     const failures = (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0);
     checkRest(await restOf(options, audit, failures, true), findings);
     return verdictOf(pass, items, findings);
@@ -115,6 +122,7 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
 class Pass {
   readonly units: UnitsCheck;
   readonly charges: ChargesCheck;
+  readonly parts: PartsCheck;
   readonly counts: AcceptedCounts = { orders: 0, accepted: 0, decided: 0, ledgered: 0, sendings: 0, missing: 0, parked: 0 };
   readonly states = new Map<string, number>();
   private readonly missing: string[] = [];
@@ -127,6 +135,7 @@ class Pass {
   ) {
     this.units = new UnitsCheck(findings);
     this.charges = new ChargesCheck(findings);
+    this.parts = new PartsCheck(findings);
   }
 
   /** `whole`: also the checks that concern no user, once. */
@@ -187,6 +196,7 @@ class Pass {
     for (const order of evidence.ledger.values()) {
       this.units.order(order);
       this.charges.order(order);
+      this.parts.order(order);
       this.states.set(order.state, (this.states.get(order.state) ?? 0) + 1);
     }
   }
@@ -218,6 +228,7 @@ async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, fail
     shards,
     followUpsOpen: await audit.followUpsOpen(),
     chargesOpen: await audit.chargesOpen(),
+    partsOpen: await audit.partsOpen(),
     failures,
   };
 }
@@ -257,6 +268,7 @@ function verdictOf(
       retries: pass.charges.retries,
       refunded: pass.charges.refunded,
       deadLettered: (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0),
+      services: Object.fromEntries([...pass.parts.byService].sort()),
       states: Object.fromEntries([...pass.states].sort((a, b) => b[1] - a[1])),
       violations: count,
     },

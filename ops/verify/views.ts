@@ -2,7 +2,7 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";
-import { ORDERS_DEAD, PAYMENTS_DEAD, topology } from "../../broker/topology.ts";
+import { ORDERS_DEAD, PAYMENTS_DEAD, serviceQueueName, topology, UNROUTED } from "../../broker/topology.ts";
 import { RedisStore } from "../../core/redis.ts";
 import type { RegionSetting } from "../../core/settings.ts";
 import { ShardStore } from "../../core/shard-store.ts";
@@ -27,13 +27,23 @@ async function lettersIn(connection: BrokerConnection, queue: string, count: num
 
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
-export async function openViews(options: { redisUrl: string; regions: readonly RegionSetting[]; shards: number }): Promise<Views> {
+export interface ViewsOptions {
+  readonly redisUrl: string;
+  readonly regions: readonly RegionSetting[];
+  readonly shards: number;
+  /** Processing services whose queues are looked at as well. */
+  readonly processing?: readonly string[];
+}
+
+export async function openViews(options: ViewsOptions): Promise<Views> {
   const store = new RedisStore({ url: options.redisUrl });
   await store.client.connect();
   const shards = new ShardStore(store);
   const connections = options.regions.map((region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }));
   for (const connection of connections) await connection.start();
-  const names = topology(options.shards).queues.map((queue) => queue.name);
+  // What has no route stays where it is for as long as there is none.
+  const own = topology(options.shards).queues.map((queue) => queue.name);
+  const names = [...own.filter((name) => name !== UNROUTED), ...(options.processing ?? []).map(serviceQueueName)];
   const depths = connections.flatMap((connection) =>
     names.map((queue) => async (withLetters: boolean) => {
       const found = await depth(connection, queue);

@@ -21,6 +21,8 @@ export interface Rest {
   readonly failures: number;
   /** Charges and refunds whose end is not known yet. */
   readonly chargesOpen: number;
+  /** Parts of paid orders that a service is to have and has not finished. */
+  readonly partsOpen: number;
 }
 
 /** A user may have this many orders waiting (design §6). */
@@ -44,6 +46,7 @@ export function checkRest(rest: Rest, findings: Findings): void {
       findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, `${mostParked} in shard ${shard}`);
   }
   if (rest.chargesOpen > 0) findings.waiting(`${rest.chargesOpen} charges or refunds under way`);
+  if (rest.partsOpen > 0) findings.waiting(`${rest.partsOpen} parts of paid orders under way`);
   if (rest.followUpsOpen > 0) findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
   else if (dead !== rest.failures) {
     findings.violation(
