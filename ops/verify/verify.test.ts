@@ -49,6 +49,7 @@ async function trueStory(url?: string): Promise<Story> {
   await world.entry(ones, "reserved,reserved", [[row("ben", two, body("cap", 1, 2)), "reserved"]]);
   await world.entry([skipRow("ben", 3), row("ben", four, body("cap", 1, 4))], "skipped,over_limit");
   await world.pay();
+  await world.dispatch();
   world.told("ben", two, "parked");
   world.told("ben", two, "reserved");
   return { world, ann, second, one, two, four };
@@ -69,7 +70,7 @@ test("a true story passes, with its counts", async () => {
     stock: 8,
     violations: 0,
   });
-  expect(verdict.counts.states).toEqual({ paid: 4, over_limit: 1 });
+  expect(verdict.counts.states).toEqual({ dispatched: 4, over_limit: 1 });
 });
 
 test("a ledger on Postgres is read alike", async () => {
@@ -209,6 +210,30 @@ const LIES: readonly (readonly [what: string, invariant: Invariant, lie: (story:
     "I1",
     ({ world }) => world.sql(`UPDATE entries SET steps = replace(steps, '["paid","ann"', '["dispatched","ann"')`),
   ],
+  ["an order that was never paid has parts", "I7", ({ world }) => world.sql("UPDATE parts SET usr = 'eve' WHERE usr = 'ann'")],
+  ["a paid order has no parts", "I7", ({ world }) => world.sql("DELETE FROM parts WHERE usr = 'ann'")],
+  ["an order's parts are not as many as they say", "I7", ({ world }) => world.sql("UPDATE parts SET parts = 2 WHERE usr = 'ann'")],
+  ["an order's parts are not its lines", "I7", ({ world }) => world.sql(`UPDATE parts SET lines = replace(lines, '"mug"', '"cap"')`)],
+  [
+    "an order is dispatched when all its parts are done, and only then",
+    "I7",
+    ({ world }) => world.sql("UPDATE parts SET status = 'claimed' WHERE usr = 'ann'"),
+  ],
+  ["a service worked on what is no part of an order", "I7", ({ world }) => pack(world, { key: "eve/x/1/1" })],
+  ["a part was worked on twice", "I7", ({ world }) => pack(world, { service: "other" })],
+  ["a part is done in the ledger that its service did not work on", "I7", ({ world }) => world.packed.pop()],
+  ["a service worked on other lines than the order's", "I7", ({ world }) => repack(world, { lines: "[]" })],
+  ["a part was worked on by another service than the one that claimed it", "I7", ({ world }) => repack(world, { service: "other" })],
+  [
+    "a service worked on an order that is not its to work on",
+    "I7",
+    ({ world }) => world.sql(`UPDATE entries SET steps = replace(steps, '["claimed","ann"', '["start","ann"')`),
+  ],
+  [
+    "an order was cancelled though a service had claimed it",
+    "I7",
+    ({ world }) => world.sql(`UPDATE entries SET steps = replace(steps, '["dispatched","ann"', '["cancelled","ann"')`),
+  ],
   ["postings of one cause do not sum to zero", "I8", ({ world }) => world.sql("UPDATE postings SET amount = 1 WHERE account = 'revenue'")],
   [
     "the dead letters are not the known failures",
@@ -254,6 +279,14 @@ function alter(world: World, change: Partial<World["captures"][number]>): void {
 
 function again(world: World, key: string): void {
   world.captures.push({ ...(world.captures[0] as World["captures"][number]), key });
+}
+
+function pack(world: World, change: Partial<World["packed"][number]>): void {
+  world.packed.push({ ...(world.packed[0] as World["packed"][number]), ...change });
+}
+
+function repack(world: World, change: Partial<World["packed"][number]>): void {
+  world.packed[0] = { ...(world.packed[0] as World["packed"][number]), ...change };
 }
 
 function drop(world: World, which: (line: World["lines"][number] & { send?: number }) => boolean): void {

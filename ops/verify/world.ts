@@ -9,6 +9,7 @@ import { Db } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
+import type { PackedRecord } from "./checks/parts.ts";
 import type { QueueDepth } from "./checks/rest.ts";
 import { type Verdict, verify } from "./verify.ts";
 
@@ -33,6 +34,8 @@ export class World {
   readonly live = new Map<string, LiveStock>();
   /** What the payment provider has on record. */
   readonly captures: CaptureRecord[] = [];
+  /** What the services have on record. */
+  readonly packed: PackedRecord[] = [];
   private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
   private n = 0;
   private serial = 0;
@@ -109,6 +112,16 @@ export class World {
     }
   }
 
+  /** Every paid order is packed by a service, and the service has it on record. */
+  async dispatch(): Promise<void> {
+    const steps = this.reserved.flatMap(({ user, id, sku, qty }) => {
+      const of = [user, id, 1, 1, "g", SALE, [sku, qty]] as const;
+      this.packed.push({ service: "depot", key: `${user}/${id}/1/1`, lines: JSON.stringify([{ sku, qty, category: ITEM.category }]) });
+      return [["claimed", ...of, "1 1 depot"] as const, ["done", ...of, "1 1 depot"] as const, ["dispatched", ...of, ""] as const];
+    });
+    await this.record({ kind: "decide", messages: [], released: [], steps });
+  }
+
   private async record(entry: Pick<Entry, "kind" | "messages" | "released" | "steps">): Promise<void> {
     const n = ++this.n;
     const place = { shard: 0, id: `e${n}`, prev: n === 1 ? "genesis" : `e${n - 1}`, n, atMs: START_MS };
@@ -141,7 +154,16 @@ export class World {
     const queues = { depths: async () => this.queues };
     const { partial, sliceBytes } = options;
     const provider = async () => this.captures;
-    return verify({ ledgerUrl: this.url, history: options.history === false ? [] : [path], redis, queues, partial, sliceBytes, provider });
+    return verify({
+      ledgerUrl: this.url,
+      history: options.history === false ? [] : [path],
+      redis,
+      queues,
+      partial,
+      sliceBytes,
+      provider,
+      packed: async () => this.packed,
+    });
   }
 
   async close(): Promise<void> {
