@@ -2,7 +2,7 @@
 // are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
-import type { Entry } from "../core/domain/entry.ts";
+import { type Entry, isOrderStep } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
@@ -102,6 +102,15 @@ export class Decider implements Deciding {
   /** Gives up reserved orders whose charge never started. */
   expire(options: Parameters<ShardStore["expire"]>[1]): Promise<void> {
     return this.sweep(() => this.options.store.expire(this.options.claim, options));
+  }
+
+  /** Decides orders that waited for a rate. */
+  reprice(options: Parameters<ShardStore["reprice"]>[1], onPairs: (pairs: readonly string[]) => void): Promise<void> {
+    return this.sweep(async () => {
+      const reply = await this.options.store.reprice(this.options.claim, options);
+      if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
+      return reply;
+    });
   }
 
   /** A call between the batches; its entry takes its place among the others. Left out when there is something to decide. */
@@ -215,7 +224,7 @@ export class Decider implements Deciding {
 function laterStates({ released, steps }: Entry): [gateway: string, user: string, id: string, state: string][] {
   const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]);
   for (const step of steps) {
-    if (step[0] === "wait" || !STATES_OF_STEPS.has(step[0])) continue;
+    if (!isOrderStep(step) || !STATES_OF_STEPS.has(step[0])) continue;
     changes.push([step[5], step[1], step[2], step[0]]);
   }
   return changes;

@@ -9,7 +9,7 @@
 import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS, STOCK_PREFIX, seenKey, shardPrefix, stockKey } from "../core/keys.ts";
 import type { RebuildStore } from "../core/rebuild-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
-import { type OpenOrder, Replayed, type Turn } from "./replayed.ts";
+import { type OpenOrder, type RateWait, Replayed, type Turn } from "./replayed.ts";
 
 export interface RebuildOptions {
   readonly store: RebuildStore;
@@ -63,11 +63,12 @@ async function loadStock({ store, ledger }: RebuildOptions, incarnation: number)
   const version = await ledger.catalogueVersion();
   for (const sale of await ledger.sales()) {
     for (const item of sale.items) if (item.limitPerUser > 0) limited.add(`${sale.id} ${item.sku}`);
-    const limits = new Map(sale.items.map((item) => [item.sku, item.limitPerUser]));
+    const items = new Map(sale.items.map((item) => [item.sku, item]));
     const fields: (string | number)[] = ["v", version, "opens", sale.opensAtMs, "closes", sale.closesAtMs, "c", sale.currency];
     for (const s of await ledger.stock(sale.id)) {
       fields.push(`${s.sku}:a`, s.available, `${s.sku}:r`, s.releasing, `${s.sku}:h`, s.held, `${s.sku}:s`, s.sold);
-      fields.push(`${s.sku}:t`, s.initial + s.restocked, `${s.sku}:l`, limits.get(s.sku) ?? 0);
+      fields.push(`${s.sku}:t`, s.initial + s.restocked, `${s.sku}:l`, items.get(s.sku)?.limitPerUser ?? 0);
+      fields.push(`${s.sku}:p`, items.get(s.sku)?.priceMinor ?? 0);
     }
     await inChunks(fields, (part) => store.hash(incarnation, 0, stockKey(sale.id), part));
   }
@@ -144,12 +145,19 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
   const held = open.filter(([, order]) => order.state === "reserved" && order.attempt === 0);
   const oldestFirst = held.sort(([, a], [, b]) => a.heldSinceMs - b.heldSinceMs).map(([name, order]) => `${order.heldSinceMs} ${name}`);
   await inChunks(oldestFirst, (part) => store.list(incarnation, shard, `${prefix}holds`, part.map(String)));
+  const waits = [...replayed.rateWaits.values()].map(rateWaitText);
+  await inChunks(waits, (part) => store.list(incarnation, shard, `${prefix}fx`, part.map(String)));
   const lapseMs = now() + dedupWindowMs;
   for (const [user, marks] of replayed.marks) {
     const scores = [...marks].flatMap(([id, atMs]) => [atMs, id]);
     await inChunks(scores, (part) => store.zset(incarnation, shard, `${prefix}marks:${user}`, part, lapseMs));
   }
   if (replayed.marks.size > 0) await store.text(incarnation, shard, `${prefix}marks`, "1", lapseMs);
+}
+
+/** As core/lua/shared/rate_waits.lua writes it. */
+export function rateWaitText({ row, gateway, pair, sinceMs }: RateWait): string {
+  return JSON.stringify(row[6] === 0 ? [sinceMs, pair, gateway, row] : [sinceMs, pair, row[5], row[1], row[2]]);
 }
 
 /** An open order as core/lua/shared/open.lua writes it. */

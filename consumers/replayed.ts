@@ -1,6 +1,6 @@
 // Folds a shard's journal into what Redis must know of it: which orders it has decided, whose number is next, what is parked, and how
 // many units of limited items each user has reserved. The rules are those of core/lua, read from what was recorded.
-import { type Entry, parseOutcome, type Step } from "../core/domain/entry.ts";
+import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
 import type { OrderRow, Row } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 
@@ -33,6 +33,14 @@ export interface OpenOrder {
   parts?: { readonly of: number; readonly held: Map<number, string> };
 }
 
+export interface RateWait {
+  readonly gateway: string;
+  readonly row: OrderRow;
+  /** `EUR/USD` */
+  readonly pair: string;
+  readonly sinceMs: number;
+}
+
 export interface ReplayOptions {
   /** Orders with ids below this one are not remembered. */
   readonly firstId: string;
@@ -55,6 +63,11 @@ export class Replayed {
   readonly lanes = new Map<string, string[]>();
   /** user → id → when its cancel came. */
   readonly marks = new Map<string, Map<string, number>>();
+
+  /** Orders that wait for a rate, oldest first, by `user id`. */
+  readonly rateWaits = new Map<string, RateWait>();
+  /** Every parked order, by `user id`. */
+  private readonly parkedOrders = new Map<string, { gateway: string; row: OrderRow }>();
 
   constructor(private readonly options: ReplayOptions) {}
 
@@ -79,7 +92,10 @@ export class Replayed {
       if (state === "reserved") opened.push(this.opened(row, gateway, entry.atMs, waiting));
     }
     this.line(opened, waiting);
-    for (const step of entry.steps) this.step(step);
+    for (const step of entry.steps) {
+      if (step[0] === "rate_wait") this.waitForRate(step[1], step[2], step[3], entry.atMs);
+      this.step(step);
+    }
   }
 
   private opened(row: OrderRow, gateway: string, atMs: number, waiting: ReadonlyMap<string, number>): OpenOrder {
@@ -100,7 +116,7 @@ export class Replayed {
   }
 
   private step(step: Step): void {
-    if (step[0] === "wait") return;
+    if (!isOrderStep(step)) return;
     const [what, user, id, generation, attempt] = step;
     const name = `${user} ${id}`;
     const order = this.open.get(name);
@@ -150,6 +166,12 @@ export class Replayed {
     order.parts.held.set(Number(part), mark + service);
   }
 
+  private waitForRate(user: string, id: string, pair: string, sinceMs: number): void {
+    const name = `${user} ${id}`;
+    const parked = this.parkedOrders.get(name);
+    if (parked) this.rateWaits.set(name, { ...parked, pair, sinceMs });
+  }
+
   private close(name: string, { row }: OpenOrder): void {
     this.open.delete(name);
     this.leaveLane(row[1], row[2]);
@@ -180,6 +202,7 @@ export class Replayed {
   private decided(row: OrderRow, state: OrderState, gateway: string, atMs: number): void {
     this.remember(row, state);
     if (state === "reserved") this.buy(row);
+    if (state === "parked") this.parkedOrders.set(`${row[1]} ${row[2]}`, { gateway, row });
     const seq = row[6];
     if (seq === 0 || state === "superseded") return;
     const turn = this.turn(row[5], row[1]);
@@ -198,6 +221,9 @@ export class Replayed {
   private released(row: OrderRow, state: OrderState, atMs: number): void {
     this.remember(row, state);
     if (state === "reserved") this.buy(row);
+    this.parkedOrders.delete(`${row[1]} ${row[2]}`);
+    this.rateWaits.delete(`${row[1]} ${row[2]}`);
+    if (row[6] === 0) return;
     const turn = this.turn(row[5], row[1]);
     turn.parked.delete(row[6]);
     if (row[6] < turn.next) return;

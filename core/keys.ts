@@ -12,9 +12,11 @@
 //   {n}:lane:<user>        list    <id> …                                          to be charged one after the other
 //   {n}:holds              list    <time> <user> <id>                              orders that wait in their lane, oldest first
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
+//   {n}:fx                 list    orders that wait for a rate, oldest first (core/lua/shared/rate_waits.lua)
 //   {n}:marks              string  there are cancels that came before their order
 //   {n}:marks:<user>       zset    <id> by the time of the cancel
-//   stock:<sale>           hash    v, opens, closes, c, <sku>:a r h s t l             available releasing held sold total limit
+//   stock:<sale>           hash    v, opens, closes, c, <sku>:a r h s t l p           available releasing held sold total limit price
+//   rates                  hash    <base>/<quote> → <id> <value> <mantissa> <scale> <at> <expires>
 //   {members}:workers      hash    <worker> → <lease end> <report>
 //   {members}:owners       hash    <shard> → <lease end> <worker>
 //   {members}:rebuild      string  the incarnation being loaded, while its rebuilder lives
@@ -33,6 +35,7 @@ export const seenKey = (shard: number, id: string): string => `${shardPrefix(sha
 /** Stock keys are `<prefix><sale>`; on a cluster each shard would pass its own allotment's prefix. */
 export const STOCK_PREFIX = "stock:";
 export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;
+export const RATES_KEY = "rates";
 export const WORKERS_KEY = "{members}:workers";
 export const OWNERS_KEY = "{members}:owners";
 export const REBUILD_KEY = "{members}:rebuild";

@@ -7,8 +7,10 @@ import halt from "./lua/halt.lua" with { type: "text" };
 import members from "./lua/members.lua" with { type: "text" };
 import own from "./lua/own.lua" with { type: "text" };
 import recorded from "./lua/recorded.lua" with { type: "text" };
+import reprice from "./lua/reprice.lua" with { type: "text" };
 import reset from "./lua/reset.lua" with { type: "text" };
 import restore from "./lua/restore.lua" with { type: "text" };
+import set_rates from "./lua/set_rates.lua" with { type: "text" };
 import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
 import fulfil from "./lua/shared/fulfil.lua" with { type: "text" };
@@ -17,6 +19,8 @@ import marks from "./lua/shared/marks.lua" with { type: "text" };
 import open from "./lua/shared/open.lua" with { type: "text" };
 import outbox from "./lua/shared/outbox.lua" with { type: "text" };
 import parking from "./lua/shared/parking.lua" with { type: "text" };
+import rate_waits from "./lua/shared/rate_waits.lua" with { type: "text" };
+import rates from "./lua/shared/rates.lua" with { type: "text" };
 import rows from "./lua/shared/rows.lua" with { type: "text" };
 import seen from "./lua/shared/seen.lua" with { type: "text" };
 import settle from "./lua/shared/settle.lua" with { type: "text" };
@@ -30,6 +34,8 @@ export const FUNCTIONS = [
   "decide",
   "unpark",
   "expire",
+  "reprice",
+  "set_rates",
   "own",
   "check",
   "recorded",
@@ -46,8 +52,8 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Shared helpers first, in the order they need one another, then the functions. */
 const PARTS = [
-  ...[shard, rows, outbox, seen, stock, bought, judge, parking, marks, open, settle, fulfil, batch],
-  ...[decide, unpark, expire, own, check, recorded, sync_sale, reset, restore, halt, members],
+  ...[shard, rows, outbox, seen, stock, bought, parking, rates, rate_waits, judge, marks, open, settle, fulfil, batch],
+  ...[decide, unpark, expire, reprice, set_rates, own, check, recorded, sync_sale, reset, restore, halt, members],
 ];
 
 export interface Library {

@@ -76,6 +76,18 @@ export class ShardStore {
     return { word: "decided", outcomes: [], entry: entryOf(claim.shard, "expire", options.entryId, reply, []) };
   }
 
+  /** Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or longer. `pairs`: what is still waited for. */
+  async reprice(
+    claim: Claim,
+    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
+  ): Promise<(Decision & { readonly pairs: readonly string[] }) | { word: Refusal }> {
+    const args = [claim.incarnation, claim.epoch, options.entryId, STOCK_PREFIX, options.dedupWindowMs, options.cutoffMs, options.limit];
+    const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (string | number)[];
+    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
+    const entry = entryOf(claim.shard, "reprice", options.entryId, reply, []);
+    return { word: "decided", outcomes: [], entry, pairs: JSON.parse(reply[6] as string) as string[] };
+  }
+
   async own(claim: Claim, storeId: string): Promise<"owned" | "foreign" | Refusal> {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
@@ -104,10 +116,11 @@ export class ShardStore {
     return this.redis.run((client) => client.xlen(outboxKey(shard)));
   }
 
-  /** How many users wait for a number, and how many orders they have parked in all. */
+  /** How many users wait for a number, how many orders wait in all (for a number or a rate), and the most of one user. */
   async parked(shard: number): Promise<{ users: number; orders: number; most: number }> {
     const counts = (await this.redis.run((client) => client.hvals(`{${shard}}:waiting`))).map(Number);
-    return { users: counts.length, orders: counts.reduce((a, b) => a + b, 0), most: Math.max(0, ...counts) };
+    const rateWaits = await this.redis.run((client) => client.llen(`{${shard}}:fx`));
+    return { users: counts.length, orders: counts.reduce((a, b) => a + b, rateWaits), most: Math.max(0, ...counts) };
   }
 
   private async word<W extends string>(fn: "own" | "check" | "recorded" | "halt", shard: number, args: (string | number)[]): Promise<W> {

@@ -22,9 +22,11 @@ export class StockStore {
 
   /** Brings Redis in line with the ledger for one sale. May be repeated, and may come in any order. */
   async syncSale(sale: Sale, stock: readonly Stock[], catalogueVersion: number): Promise<"synced" | "not_ready" | "halted"> {
-    const limits = new Map(sale.items.map((item) => [item.sku, item.limitPerUser]));
+    const items = new Map(sale.items.map((item) => [item.sku, item]));
     const args: (string | number)[] = [catalogueVersion, sale.opensAtMs, sale.closesAtMs, sale.currency];
-    for (const item of stock) args.push(item.sku, item.initial + item.restocked, limits.get(item.sku) ?? 0);
+    for (const { sku, initial, restocked } of stock) {
+      args.push(sku, initial + restocked, items.get(sku)?.limitPerUser ?? 0, items.get(sku)?.priceMinor ?? 0);
+    }
     const reply = await this.redis.call("sync_sale", [metaKey(0), stockKey(sale.id)], args);
     return (reply as ["synced" | "not_ready" | "halted"])[0];
   }

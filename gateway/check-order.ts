@@ -1,5 +1,7 @@
 // Judges what a client sent as an order or a skip. Everything past this point relies on it: names need no escaping, numbers are whole and
 // bounded, the sale and its items exist.
+
+import { CURRENCIES } from "../core/domain/currency.ts";
 import {
   type Line,
   MAX_LINES,
@@ -15,7 +17,6 @@ import {
 import { judgeOrderId } from "../core/domain/order-id.ts";
 import type { Principal } from "./auth.ts";
 import type { Catalogue, KnownSale } from "./catalogue.ts";
-import { CURRENCIES } from "./currency.ts";
 import { echo, Problem, problem } from "./problem.ts";
 
 const ORDER_FIELDS: ReadonlySet<string> = new Set(["id", "user", "saleId", "seq", "currency", "lines", "payment", "metadata", "maxTotal"]);

@@ -1,7 +1,8 @@
 // A sale as an operator writes it and as a customer reads it.
+
+import { CURRENCIES } from "../core/domain/currency.ts";
 import { MAX_MONEY_MINOR } from "../core/domain/order.ts";
 import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM, type Sale, type SaleItem } from "../core/domain/sale.ts";
-import { CURRENCIES } from "./currency.ts";
 import { Fields } from "./fields.ts";
 
 /** Reads a sale; `at` says where it stands in the request. Throws Refused. */

@@ -35,6 +35,9 @@ export interface ChargeRecord {
   readonly currency: string;
   /** waiting, dropped, started, captured, failed, refunding, refunded. */
   readonly status: string;
+  /** Empty for an order in its sale's own currency. */
+  readonly rateId: string;
+  readonly rate: string;
 }
 
 export interface PartRecord {
@@ -69,6 +72,7 @@ export interface ItemRecord {
   readonly saleId: string;
   readonly sku: string;
   readonly limitPerUser: number;
+  readonly priceMinor: number;
   readonly initial: number;
   readonly restocked: number;
   readonly available: number;
@@ -87,6 +91,7 @@ export interface MovementRecord {
 
 export interface SaleRecord {
   readonly id: string;
+  readonly currency: string;
   readonly opensAtMs: number;
   readonly closesAtMs: number;
   /** The operator has moved its window after it was made. */
@@ -185,12 +190,13 @@ export class LedgerAudit {
   }
 
   async items(): Promise<ItemRecord[]> {
-    const columns = "limit_per_user, initial, restocked, available, releasing, held, sold";
+    const columns = "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
     const rows = await this.db.run(`SELECT sale, sku, ${columns} FROM items ORDER BY sale, sku`);
     return rows.map((r) => ({
       saleId: String(r.sale),
       sku: String(r.sku),
       limitPerUser: Number(r.limit_per_user),
+      priceMinor: Number(r.price_minor),
       initial: Number(r.initial),
       restocked: Number(r.restocked),
       available: Number(r.available),
@@ -206,9 +212,10 @@ export class LedgerAudit {
       const operation = JSON.parse(String(r.operation)) as { kind: string; saleId?: string };
       if ((operation.kind === "open" || operation.kind === "close") && operation.saleId) moved.add(operation.saleId);
     }
-    const rows = await this.db.run("SELECT id, opens_ms, closes_ms FROM sales ORDER BY id");
+    const rows = await this.db.run("SELECT id, currency, opens_ms, closes_ms FROM sales ORDER BY id");
     return rows.map((r) => ({
       id: String(r.id),
+      currency: String(r.currency),
       opensAtMs: Number(r.opens_ms),
       closesAtMs: Number(r.closes_ms),
       moved: moved.has(String(r.id)),
@@ -217,7 +224,7 @@ export class LedgerAudit {
 
   /** Every attempt to charge, waiting ones too. */
   async *charges(): AsyncGenerator<readonly ChargeRecord[]> {
-    const text = `SELECT usr, id, generation, attempt, amount, currency, status FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
+    const text = `SELECT usr, id, generation, attempt, amount, currency, status, rate_id, rate FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
       ORDER BY id, usr, generation, attempt LIMIT ?`;
     for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
       const rows = await this.db.run(text, [...after, CHUNK]);
@@ -230,6 +237,8 @@ export class LedgerAudit {
         amount: Number(r.amount),
         currency: String(r.currency),
         status: String(r.status),
+        rateId: String(r.rate_id),
+        rate: String(r.rate),
       }));
       yield charges;
       const last = charges[charges.length - 1] as ChargeRecord;

@@ -70,6 +70,9 @@ const MIGRATIONS: readonly Migration[] = [
   (d) => [
     // What a service may need of the client's words, kept where the paid order is looked up anyway.
     "ALTER TABLE charges ADD COLUMN metadata TEXT NOT NULL DEFAULT ''",
+    // Empty for an order in its sale's own currency.
+    "ALTER TABLE charges ADD COLUMN rate_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE charges ADD COLUMN rate TEXT NOT NULL DEFAULT ''",
     // One row a part. service: who is to have it; empty while no route says. status: waiting, claimed, done, cancelled.
     `CREATE TABLE parts (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL,
        routing_key TEXT NOT NULL, service TEXT NOT NULL, status TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (id, usr, generation, part)) ${clustered(d)}`,

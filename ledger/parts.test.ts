@@ -1,6 +1,6 @@
 // A paid order's lines go out in one part per service; routes decide whose they are.
 import { afterAll, describe, expect, test } from "bun:test";
-import type { Entry, Step } from "../core/domain/entry.ts";
+import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import type { Part } from "../core/domain/part.ts";
 import type { Sale } from "../core/domain/sale.ts";
@@ -66,7 +66,7 @@ async function fresh(dialect: string) {
   return { ledger, audit, record, route, pay };
 }
 
-const stepOf = (what: Exclude<Step[0], "wait">, id: string, gateway: string, detail: string): Step => [
+const stepOf = (what: OrderStep[0], id: string, gateway: string, detail: string): Step => [
   what,
   USER,
   id,

@@ -1,12 +1,10 @@
 // The parts of a paid order: its lines, one part for each service that is to have some of them. Each is a row here, and goes out to the exchange
 // `fulfilment` under its region and category.
-import type { Entry, Step } from "../core/domain/entry.ts";
+import type { Entry, OrderStep } from "../core/domain/entry.ts";
 import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
 import { insertRows, type Runner } from "./db.ts";
 import { readRoutes } from "./routes.ts";
 import { type Sheet, send } from "./sheet.ts";
-
-type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
 
 interface Share {
   readonly routingKey: string;
@@ -46,7 +44,7 @@ async function sharesOf(tx: Runner, sheet: Sheet, region: string, [, , , , , , s
 /** Rows as they are inserted, then what became of them: an order may be paid and cancelled in one entry. */
 export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
   await insertRows(tx, "parts", COLUMNS, sheet.parts);
-  for (const step of sheet.partSteps) await moveParts(tx, step as OrderStep);
+  for (const step of sheet.partSteps) await moveParts(tx, step);
 }
 
 const COLUMNS = ["usr", "id", "generation", "part", "parts", "routing_key", "service", "status", "lines"];

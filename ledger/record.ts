@@ -108,7 +108,7 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"], sheet.entries);
   await insertRows(tx, "messages", ["id", "shard", "n", "gateway", "batch", "body", "outcomes"], sheet.messages);
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
-  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail", "metadata"];
+  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail", "metadata", "rate_id", "rate"];
   await insertRows(tx, "charges", charge, sheet.charges);
   for (const entry of entries) {
     await recordSteps(tx, sheet, entry);

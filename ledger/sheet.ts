@@ -1,7 +1,8 @@
 // What a transaction writes, gathered from its entries: rows for each table, written with one statement per 500 rows.
 
 import type { PaymentRequest } from "../core/domain/charge.ts";
-import { type Entry, parseOutcome, type Step } from "../core/domain/entry.ts";
+import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
+import { convert } from "../core/domain/money.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { Value } from "./db.ts";
 import { bucketOf, messageId } from "./places.ts";
@@ -24,7 +25,7 @@ export interface Sheet {
   readonly followUps: Value[];
   readonly parts: Value[];
   /** Steps that change a part: applied after the parts are there. */
-  readonly partSteps: Step[];
+  readonly partSteps: OrderStep[];
   /** `region category` → service; read when the first order of the transaction is paid. */
   routes?: ReadonlyMap<string, string>;
   /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
@@ -84,33 +85,26 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   const { shard, n } = entry;
   const { released, steps } = entry;
   sheet.entries.push(shard, n, entry.id, entry.prev, entry.kind, entry.atMs, epoch, JSON.stringify(released), JSON.stringify(steps));
-  const waiting = new Set(steps.filter((s) => s[0] === "wait").map((s) => `${s[1]} ${s[2]}`));
+  const terms = termsOf(steps);
   const moves: Moves = new Map();
   for (let m = 0; m < entry.messages.length; m++) {
     const message = entry.messages[m] as Entry["messages"][number];
     const id = messageId(shard, n) + m;
     sheet.messages.push(id, shard, n, message.gateway, message.batch, message.body, message.outcomes);
-    addRows(sheet, entry, id, message, moves, waiting);
+    addRows(sheet, entry, id, message, moves, terms);
   }
   for (const [, row, state] of released) {
     sheet.moved.push([state, bucketOf(row[1], shard), row[2], row[1]]);
     sheet.events.push(row[1], row[2], entry.atMs, state, "", shard, n);
-    if (state === "reserved") reserve(sheet, entry, row, moves, waiting);
+    if (state === "reserved") reserve(sheet, entry, row, moves, terms);
   }
   for (const step of steps) {
-    if (step[0] !== "wait") addUnits(moves, step[0], step[8], step[6], step[7]);
+    if (isOrderStep(step)) addUnits(moves, step[0], step[8], step[6], step[7]);
   }
   post(sheet, entry, moves);
 }
 
-function addRows(
-  sheet: Sheet,
-  entry: Entry,
-  messageId: number,
-  message: Entry["messages"][number],
-  moves: Moves,
-  waiting: ReadonlySet<string>,
-): void {
+function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["messages"][number], moves: Moves, terms: Terms): void {
   const words = message.outcomes.split(",");
   const rows = rowsOf(message.body, words.length);
   for (let i = 0; i < rows.length; i++) {
@@ -118,7 +112,7 @@ function addRows(
     const outcome = parseOutcome(words[i] as string);
     if (outcome.kind === "fresh") {
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
-      if (outcome.state === "reserved") reserve(sheet, entry, row, moves, waiting);
+      if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
       if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
     } else if (outcome.kind === "conflict") {
       const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
@@ -139,13 +133,32 @@ export function rowsOf(body: string, count: number): readonly unknown[] {
   return rows;
 }
 
+/** How the orders an entry reserves come to be charged: which wait in their lane, and at which rate, by `user id`. */
+interface Terms {
+  readonly waiting: ReadonlySet<string>;
+  readonly rates: ReadonlyMap<string, { readonly id: string; readonly value: string; readonly base: string }>;
+}
+
+function termsOf(steps: Entry["steps"]): Terms {
+  const waiting = new Set<string>();
+  const rates = new Map<string, { id: string; value: string; base: string }>();
+  for (const step of steps) {
+    if (step[0] === "wait") waiting.add(`${step[1]} ${step[2]}`);
+    else if (step[0] === "rate") rates.set(`${step[1]} ${step[2]}`, { id: step[3], value: step[4], base: step[5] });
+  }
+  return { waiting, rates };
+}
+
 /** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
-function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, waiting: ReadonlySet<string>): void {
+function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, { waiting, rates }: Terms): void {
   const [, user, id, , , saleId, , currency, lines, payment, metadata] = row;
   addMove(moves, "available", "held", saleId, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
-  const amount = sheet.prices.total(saleId, lines);
+  const total = sheet.prices.total(saleId, lines);
+  const rate = rates.get(`${user} ${id}`);
+  const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
   sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
+  sheet.charges.push(rate?.id ?? "", rate?.value ?? "");
   if (attempt === 0) return;
   ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment });
 }

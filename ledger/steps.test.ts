@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import type { Entry, Step } from "../core/domain/entry.ts";
+import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { LedgerWriter } from "./contract.ts";
@@ -33,7 +33,7 @@ function recorder(writer: LedgerWriter, epoch: number) {
   };
 }
 
-const step = (what: Exclude<Step[0], "wait">, id: string, attempt: number, detail = ""): Step => [
+const step = (what: OrderStep[0], id: string, attempt: number, detail = ""): Step => [
   what,
   USER,
   id,

@@ -1,11 +1,9 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
-import type { Entry, Step } from "../core/domain/entry.ts";
+import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
 import type { Runner } from "./db.ts";
 import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
 import { ask, rowsOf, type Sheet } from "./sheet.ts";
-
-export type OrderStep = Exclude<Step, readonly ["wait", string, string]>;
 
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
 const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
@@ -18,7 +16,7 @@ interface Terms {
 }
 
 export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
-  for (const step of entry.steps) if (step[0] !== "wait") await recordStep(tx, sheet, entry, step);
+  for (const step of entry.steps) if (isOrderStep(step)) await recordStep(tx, sheet, entry, step);
 }
 
 async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
@@ -68,8 +66,8 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): P
     waited.length > 0
       ? waited
       : await tx.run(
-          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata)
-     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata FROM charges
+          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata, rate_id, rate)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata, rate_id, rate FROM charges
      WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
           [attempt, id, user, generation],
         );

@@ -9,7 +9,7 @@ export type EntryId = string;
 /** The `prev` of a shard's first entry. */
 export const GENESIS: EntryId = "genesis";
 
-export type EntryKind = "decide" | "unpark" | "expire";
+export type EntryKind = "decide" | "unpark" | "expire" | "reprice";
 
 /** One message of the queue and what became of its rows. */
 export interface DecidedMessage {
@@ -45,17 +45,28 @@ export type StepWord =
 export type Step =
   /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */
   | readonly [what: "wait", user: string, id: string]
-  | readonly [
-      what: StepWord,
-      user: string,
-      id: string,
-      generation: number,
-      attempt: number,
-      gateway: string,
-      saleId: string,
-      lines: readonly (string | number)[],
-      detail: string,
-    ];
+  /** The order is parked until there is a rate for the pair (`EUR/USD`). */
+  | readonly [what: "rate_wait", user: string, id: string, pair: string]
+  /** The order, in another currency than its sale's, was decided at this rate. */
+  | readonly [what: "rate", user: string, id: string, rateId: string, value: string, base: string]
+  | OrderStep;
+
+export type OrderStep = readonly [
+  what: StepWord,
+  user: string,
+  id: string,
+  generation: number,
+  attempt: number,
+  gateway: string,
+  saleId: string,
+  lines: readonly (string | number)[],
+  detail: string,
+];
+
+/** What became of a reserved order, as against how it came to be reserved, or why it is not. */
+export function isOrderStep(step: Step): step is OrderStep {
+  return step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait";
+}
 
 export interface Entry {
   readonly shard: number;

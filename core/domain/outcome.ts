@@ -8,6 +8,7 @@ export const TERMINAL_STATES = [
   "dispatched",
   "sold_out",
   "over_limit",
+  "over_max_total",
   "sale_closed",
   "unknown_item",
   "fx_unavailable",

@@ -55,12 +55,21 @@ local function decide_numbered(batch, row, gateway, forced)
   local turn = batch.turns[row[6] .. ' ' .. row[2]]
   local seq = row[7]
   if seq < turn.next then return forced or 'superseded' end
-  if seq > turn.next then
+  -- Its own number may be taken by an order that waits for a rate.
+  if seq > turn.next or turn.parked[seq] then
     if turn.parked[seq] or turn.count >= MAX_PARKED then return forced or 'superseded' end
     park(turn, seq, forced and 'skip' or { gateway, row })
     return forced or 'parked'
   end
   local state = forced or decide_now(batch, row, gateway)
+  if state == 'no_rate' then
+    if turn.count < MAX_PARKED then
+      park(turn, seq, { gateway, row })
+      wait_for_rate(batch, row)
+      return 'parked'
+    end
+    state = 'fx_unavailable'
+  end
   batch.after = turn
   return state
 end
@@ -77,6 +86,10 @@ local function decide_order(batch, row, gateway, forced)
     state = decide_numbered(batch, row, gateway, forced)
   else
     state = forced or decide_now(batch, row, gateway)
+    if state == 'no_rate' then
+      wait_for_rate(batch, row, gateway)
+      state = 'parked'
+    end
   end
   remember(batch, row, state)
   -- Its number is used up only now, so that the orders let go by it come after it in the records.

@@ -1,5 +1,6 @@
 // Each transition of a paid order, and each interleaving of a claim with what may come before and after it.
 import { afterAll, beforeEach, expect, test } from "bun:test";
+import { isOrderStep } from "../domain/entry.ts";
 import { answer, Bench, cancel, part, row } from "./testing.ts";
 
 let bench: Bench;
@@ -12,7 +13,7 @@ afterAll(async () => bench?.close());
 
 async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
   const { outcomes, entry } = await bench.decide([rows]);
-  const steps = (entry?.steps ?? []).map((s) => (s[0] === "wait" ? [s[0], s[2]] : [s[0], s[2], s[8]]));
+  const steps = (entry?.steps ?? []).map((s) => (isOrderStep(s) ? [s[0], s[2], s[8]] : [s[0], s[2]]));
   return { words: (outcomes[0] as string).split(","), steps };
 }
 

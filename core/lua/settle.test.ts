@@ -1,6 +1,6 @@
 // Each transition of an order that has been reserved: docs/architecture.md has the diagram.
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import type { Entry } from "../domain/entry.ts";
+import { type Entry, isOrderStep } from "../domain/entry.ts";
 import { newEntryId } from "../entry-id.ts";
 import { answer, Bench, cancel, row, WINDOW_MS } from "./testing.ts";
 
@@ -15,7 +15,7 @@ afterAll(async () => bench?.close());
 /** Decides rows in one message: the words, and the steps as [what, id, attempt]. */
 async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[]; entry: Entry | undefined }> {
   const { outcomes, entry } = await bench.decide([rows]);
-  const steps = (entry?.steps ?? []).map((s) => (s[0] === "wait" ? [s[0], s[2]] : [s[0], s[2], s[4]]));
+  const steps = (entry?.steps ?? []).map((s) => (isOrderStep(s) ? [s[0], s[2], s[4]] : [s[0], s[2]]));
   return { words: (outcomes[0] as string).split(","), steps, entry };
 }
 

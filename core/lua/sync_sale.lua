@@ -2,7 +2,7 @@
 -- instead of what changed: totals only ever rise and windows carry a version, so it may be repeated and may come in any order.
 --
 -- KEYS  1 meta hash of any shard (says whether this Redis is open)  2 the sale's stock hash
--- ARGV  1 version of the catalogue  2 opens, ms  3 closes, ms  4 currency  5… sku, total, limit per user of each item
+-- ARGV  1 version of the catalogue  2 opens, ms  3 closes, ms  4 currency  5… sku, total, limit per user, price of each item
 -- Returns {'synced'}, or {'not_ready'}, {'halted'}.
 local function sync_sale(keys, args)
   local state = redis.call('HGET', keys[1], 'state')
@@ -11,7 +11,7 @@ local function sync_sale(keys, args)
   if not version or tonumber(args[1]) >= tonumber(version) then
     redis.call('HSET', keys[2], 'v', args[1], 'opens', args[2], 'closes', args[3], 'c', args[4])
   end
-  for at = 5, #args, 3 do
+  for at = 5, #args, 4 do
     local sku, total = args[at], tonumber(args[at + 1])
     local had = redis.call('HGET', keys[2], sku .. ':t')
     if not had then
@@ -20,7 +20,7 @@ local function sync_sale(keys, args)
       redis.call('HINCRBY', keys[2], sku .. ':a', total - tonumber(had))
       redis.call('HSET', keys[2], sku .. ':t', total)
     end
-    redis.call('HSET', keys[2], sku .. ':l', args[at + 2])
+    redis.call('HSET', keys[2], sku .. ':l', args[at + 2], sku .. ':p', args[at + 3])
   end
   return { 'synced' }
 end

@@ -41,7 +41,7 @@ export class Bench {
 
   /** Puts a sale into Redis: units and limit of each item. */
   async sale(
-    items: Record<string, { units: number; limit?: number }>,
+    items: Record<string, { units: number; limit?: number; price?: number }>,
     window = { opensAtMs: 0, closesAtMs: 9e12 },
     version = 1,
   ): Promise<void> {
@@ -51,7 +51,14 @@ export class Bench {
       name: "Sale",
       currency: "EUR",
       ...window,
-      items: all.map(([sku, i]) => ({ sku, name: sku, category: "c", priceMinor: 1, limitPerUser: i.limit ?? 0, initial: i.units })),
+      items: all.map(([sku, i]) => ({
+        sku,
+        name: sku,
+        category: "c",
+        priceMinor: i.price ?? 1,
+        limitPerUser: i.limit ?? 0,
+        initial: i.units,
+      })),
     };
     const none = { restocked: 0, available: 0, releasing: 0, held: 0, sold: 0 };
     await this.stock.syncSale(

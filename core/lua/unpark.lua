@@ -28,6 +28,8 @@ local function unpark(keys, args)
   end
   local turns = read_turns(shard, wanted)
   local batch = load_batch(shard, args[4], decode_parked(turns), turns, {}, now, tonumber(args[5]))
+  -- The gap was waited for long enough, and so was a rate.
+  batch.no_waits = true
   local decide_one = release_one(batch)
   for _, turn in pairs(turns) do
     local lowest = lowest_parked(turn)

@@ -28,6 +28,8 @@ export interface LedgerOrder {
   readonly id: string;
   readonly saleId: string;
   readonly seq: number;
+  readonly currency: string;
+  readonly maxTotal: number;
   readonly acceptedAtMs: number;
   readonly lines: readonly { readonly sku: string; readonly qty: number }[];
   readonly body: string;
@@ -148,7 +150,20 @@ export class Evidence {
     for (let i = 0; i < row[8].length; i += 2) lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
     const { shard, n } = entry;
     const body = rowBodyText(row);
-    const order = { user: row[1], id: row[2], acceptedAtMs: row[4], saleId: row[5], seq: row[6], lines, body, shard, n, ...at };
+    const order = {
+      user: row[1],
+      id: row[2],
+      acceptedAtMs: row[4],
+      saleId: row[5],
+      seq: row[6],
+      currency: row[7],
+      maxTotal: row[11],
+      lines,
+      body,
+      shard,
+      n,
+      ...at,
+    };
     this.ledger.set(key, { ...order, first: state, state, had: [state], claimed: false, conflicts: 0 });
   }
 

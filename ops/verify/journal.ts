@@ -46,6 +46,14 @@ export interface StepTaken {
   readonly detail: string;
 }
 
+/** The rate at which an order in another currency than its sale's was reserved. */
+export interface RateTaken {
+  readonly user: string;
+  readonly id: string;
+  readonly rateId: string;
+  readonly value: string;
+}
+
 export interface DecodedEntry {
   readonly shard: number;
   readonly n: number;
@@ -56,6 +64,7 @@ export interface DecodedEntry {
   /** Parked orders that this entry let go, in the order they went. */
   readonly released: readonly Let[];
   readonly steps: readonly StepTaken[];
+  readonly rates: readonly RateTaken[];
 }
 
 export function decodeEntry(entry: JournalEntry): DecodedEntry {
@@ -70,8 +79,12 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
     }
   });
   const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(([, row, state]) => ({ row, state }));
-  const steps = (JSON.parse(entry.steps) as never[][])
-    .filter(([what]) => what !== "wait")
+  const all = JSON.parse(entry.steps) as never[][];
+  const rates = all
+    .filter(([what]) => what === "rate")
+    .map(([, user, order, rateId, value]) => ({ user, id: order, rateId, value })) as never as RateTaken[];
+  const steps = all
+    .filter(([what]) => what !== "wait" && what !== "rate" && what !== "rate_wait")
     .map(([what, user, orderId, , , , saleId, lines, detail]) => ({
       what,
       user,
@@ -81,7 +94,7 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
       detail,
     })) as unknown as StepTaken[];
   const { shard, n, id, prev, kind } = entry;
-  return { shard, n, id, prev, kind, decided, released, steps };
+  return { shard, n, id, prev, kind, decided, released, steps, rates };
 }
 
 function effectOf(word: string): [Effect, string] {

@@ -7,6 +7,7 @@ import type { LiveStock } from "../../core/stock-store.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { readHistory } from "../history.ts";
 import { type AcceptedCounts, checkAccepted } from "./checks/accepted.ts";
+import { AmountsCheck } from "./checks/amounts.ts";
 import { checkCancels } from "./checks/cancels.ts";
 import { ChainCheck } from "./checks/chain.ts";
 import { type CaptureRecord, ChargesCheck } from "./checks/charges.ts";
@@ -79,6 +80,8 @@ export interface Counts {
   readonly refunded: number;
   /** Orders whose letter lies in a dead-letter queue: rejected, or not paid. */
   readonly deadLettered: number;
+  /** Minor units kept of paid orders, by currency. */
+  readonly currencies: Readonly<Record<string, number>>;
   /** Parts done, by service. */
   readonly services: Readonly<Record<string, number>>;
   /** Orders in the ledger by state. */
@@ -121,6 +124,7 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
 /** One pass over a slice of the users. */
 class Pass {
   readonly units: UnitsCheck;
+  readonly amounts: AmountsCheck;
   readonly charges: ChargesCheck;
   readonly parts: PartsCheck;
   readonly counts: AcceptedCounts = { orders: 0, accepted: 0, decided: 0, ledgered: 0, sendings: 0, missing: 0, parked: 0 };
@@ -134,7 +138,8 @@ class Pass {
     private readonly catalogue: Catalogue,
   ) {
     this.units = new UnitsCheck(findings);
-    this.charges = new ChargesCheck(findings);
+    this.amounts = new AmountsCheck(findings, catalogue.sales, catalogue.items);
+    this.charges = new ChargesCheck(findings, this.amounts);
     this.parts = new PartsCheck(findings);
   }
 
@@ -174,6 +179,7 @@ class Pass {
         evidence.entry(entry);
         turns.entry(entry);
         this.units.entry(entry, slice);
+        this.amounts.entry(entry, slice);
       }
     }
     const after = (await this.audit.shards()).find(({ shard }) => shard === position.shard);
@@ -268,6 +274,7 @@ function verdictOf(
       retries: pass.charges.retries,
       refunded: pass.charges.refunded,
       deadLettered: (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0),
+      currencies: Object.fromEntries([...pass.amounts.kept].sort()),
       services: Object.fromEntries([...pass.parts.byService].sort()),
       states: Object.fromEntries([...pass.states].sort((a, b) => b[1] - a[1])),
       violations: count,

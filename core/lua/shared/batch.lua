@@ -13,6 +13,11 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
   local sales = read_sales(stock_prefix, wanted)
   return {
     shard = shard,
+    now = now,
+    stock_prefix = stock_prefix,
+    rates = {},
+    fx = {}, -- orders that wait for a rate from now on
+    give_up = {}, -- 'user id' of orders that have waited for their rate long enough
     first_bucket = first_bucket(now, window),
     any_marks = redis.call('EXISTS', shard.prefix .. 'marks') == 1,
     open = open,
@@ -42,7 +47,7 @@ local function remember(batch, row, state)
   list[at + 1], list[at + 2] = field, value
 end
 
--- The decision on an order whose turn it is, and what opens with it.
+-- The decision on an order whose turn it is, and what opens with it; no_rate when it must wait for one.
 local function decide_now(batch, row, gateway)
   if is_marked(batch, row) then return 'cancelled' end
   local state = judge(batch, row)
@@ -50,13 +55,18 @@ local function decide_now(batch, row, gateway)
   return state
 end
 
--- Decides a parked order whose number has come: held = {gateway, row}.
+-- Decides a parked order whose number has come, or whose rate: held = {gateway, row}. False: it has to wait for a rate.
 local function release_one(batch)
   return function(held)
     local row = held[2]
     local state = decide_now(batch, row, held[1])
+    if state == 'no_rate' then
+      wait_for_rate(batch, row)
+      return false
+    end
     remember(batch, row, state)
     batch.released[#batch.released + 1] = { held[1], row, state }
+    return true
   end
 end
 
@@ -68,6 +78,7 @@ local function store_batch(shard, stock_prefix, batch, now, window)
   write_open(shard, batch, now)
   write_freed(shard, batch)
   write_marks(shard, batch, now, window)
+  call_in_chunks('RPUSH', shard.prefix .. 'fx', batch.fx)
 end
 
 local function steps_text(batch)

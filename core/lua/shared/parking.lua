@@ -62,15 +62,15 @@ local function park(turn, seq, held)
   turn.changed = true
 end
 
--- Lets go what is parked from the turn's next number on. decide_one(held) judges a parked order.
+-- Lets go what is parked from the turn's next number on, up to one that has to wait for a rate. decide_one(held) judges a parked order.
 local function release(turn, decide_one)
   local held = turn.parked[turn.next]
   while held do
+    if held ~= 'skip' and not decide_one(held) then break end
     turn.parked[turn.next] = nil
     turn.count = turn.count - 1
     turn.removed = turn.removed or {}
     turn.removed[#turn.removed + 1] = turn.next
-    if held ~= 'skip' then decide_one(held) end
     turn.next = turn.next + 1
     held = turn.parked[turn.next]
   end
@@ -88,6 +88,12 @@ end
 local function bare(row)
   row[13], row[14] = nil, nil
   return row
+end
+
+local function bare_copy(row)
+  local copy = {}
+  for i = 1, 12 do copy[i] = row[i] end
+  return copy
 end
 
 local function held_text(held)

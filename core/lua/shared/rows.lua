@@ -50,7 +50,7 @@ local function row_is_sound(row)
   if row[1] == 'c' then return true end
   if row[1] == 'p' then return type(row[8]) == 'number' and type(row[9]) == 'number' and ANSWERS[row[10]] and type(row[11]) == 'string' end
   if row[1] == 'f' then return part_is_sound(row) end
-  return row[1] == 'o' and type(row[4]) == 'string' and lines_are_sound(row[9])
+  return row[1] == 'o' and type(row[4]) == 'string' and type(row[12]) == 'number' and lines_are_sound(row[9])
 end
 
 -- Decodes a message's body; an error names the message and the row, both from 0.

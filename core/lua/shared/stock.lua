@@ -1,5 +1,5 @@
 -- Stock of a sale in one hash: v (version), opens, closes, c (currency of its prices), and per sku a (available), r (releasing), h (held), s (sold),
--- t (total = a + r + h + s), l (limit per user, 0 for none). A batch reads what it needs once, decides on Lua tables and
+-- t (total = a + r + h + s), l (limit per user, 0 for none), p (price, minor units; see rates.lua). A batch reads what it needs once, decides on Lua tables and
 -- writes what changed once.
 
 -- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {currency, opens, closes, limited, items = sku → {a, h, l}}.

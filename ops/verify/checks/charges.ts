@@ -2,6 +2,7 @@
 import type { LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import type { AmountsCheck } from "./amounts.ts";
 
 /** A line of the provider's record. */
 export interface CaptureRecord {
@@ -28,10 +29,14 @@ export class ChargesCheck {
   refunded = 0;
   private readonly states = new Map<string, string>();
 
-  constructor(private readonly findings: Findings) {}
+  constructor(
+    private readonly findings: Findings,
+    private readonly amounts: AmountsCheck,
+  ) {}
 
   /** Takes every order that has been reserved. */
   order(order: LedgerOrder): void {
+    this.amounts.order(order);
     if (CHARGED.has(order.state) || order.had.includes("reserved")) this.states.set(orderKey(order.user, order.id), order.state);
   }
 
@@ -46,7 +51,9 @@ export class ChargesCheck {
     const byOrder = new Map<string, Charged>();
     const byKey = new Map<string, { status: string; amount: number; currency: string }>();
     for await (const chunk of audit.charges()) {
-      for (const { user, id, generation, attempt, amount, currency, status } of chunk) {
+      for (const charge of chunk) {
+        const { user, id, generation, attempt, amount, currency, status } = charge;
+        this.amounts.charge(charge);
         const key = orderKey(user, id);
         const charged = byOrder.get(key) ?? { captured: 0, attempts: 0 };
         byOrder.set(key, charged);

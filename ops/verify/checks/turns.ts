@@ -48,7 +48,8 @@ export class TurnsCheck {
     }
     const lastReleased = new Map<string, number>();
     for (const { row } of entry.released) {
-      if (!this.slice(row[1])) continue;
+      // Without a number: it waited for a rate.
+      if (row[6] === 0 || !this.slice(row[1])) continue;
       const name = `${row[5]} ${row[1]}`;
       const turn = this.touch(touched, row[5], row[1]);
       if (entry.kind === "unpark" && !lastReleased.has(name)) this.giveUp(turn, row[6]);

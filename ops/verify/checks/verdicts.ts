@@ -79,6 +79,14 @@ function verdict(
     }
     case "sale_closed":
       return sale && !sale.moved && inWindow ? "an order was turned away as too early or late though the sale was open" : undefined;
+    case "fx_unavailable":
+      return sale?.currency === order.currency ? "an order in its sale's own currency was turned away for want of a rate" : undefined;
+    case "over_max_total": {
+      if (sale?.currency !== order.currency)
+        return order.maxTotal === 0 ? "an order without a ceiling was turned away as too dear" : undefined;
+      const total = order.lines.reduce((sum, line, i) => sum + (known[i]?.priceMinor ?? 0) * line.qty, 0);
+      return total > order.maxTotal && order.maxTotal > 0 ? undefined : "an order was turned away as too dear though it was not";
+    }
     case "unknown_item":
       return sale && known.every((item) => item !== undefined) ? "an order was turned away for an item that exists" : undefined;
     case "reserved":

@@ -1,0 +1,183 @@
+// Orders in another currency than their sale's: decided at the rate held, parked while there is none, and never dearer than their buyer allows.
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import fc from "fast-check";
+import { rateWaitText } from "../../consumers/rebuild.ts";
+import { Replayed } from "../../consumers/replayed.ts";
+import { minorDigits } from "../domain/currency.ts";
+import type { Entry } from "../domain/entry.ts";
+import { convert } from "../domain/money.ts";
+import { newEntryId } from "../entry-id.ts";
+import { RATES_KEY } from "../keys.ts";
+import { RateStore } from "../rate-store.ts";
+import { Bench, cancel, row, skip, WINDOW_MS } from "./testing.ts";
+
+const MAX_AGE_MS = 60_000;
+let bench: Bench;
+let rates: RateStore;
+beforeEach(async () => {
+  bench ??= await Bench.open();
+  rates = new RateStore(bench.redis, MAX_AGE_MS);
+  await bench.reset();
+  await bench.sale({ a: { units: 10, price: 1_000 }, b: { units: 10, price: 3, limit: 2 } });
+});
+afterAll(async () => bench?.close());
+
+const put = (pair: string, value: string, agoMs = 0) => rates.put([{ id: `r-${pair}-${value}`, pair, value, atMs: Date.now() - agoMs }]);
+const usd = (user: string, more: Parameters<typeof row>[2] = {}) => row(user, { a: 1 }, { currency: "USD", ...more });
+
+async function decide(...rows: string[]): Promise<{ words: string[]; entry: Entry | undefined }> {
+  const { outcomes, entry } = await bench.decide([rows]);
+  return { words: (outcomes[0] as string).split(","), entry };
+}
+
+/** What reprice lets go, and what it still waits for; `waitedMs` ago and before is given up. */
+async function reprice(waitedMs = 5_000): Promise<{ released: string[]; pairs: readonly string[]; entry: Entry | undefined }> {
+  const options = { entryId: newEntryId(), cutoffMs: Date.now() - waitedMs, limit: 100, dedupWindowMs: WINDOW_MS };
+  const reply = await bench.shards.reprice(bench.claim, options);
+  if (reply.word !== "decided") throw new Error(reply.word);
+  return { released: (reply.entry?.released ?? []).map(([, r, state]) => `${r[1]} ${state}`), pairs: reply.pairs, entry: reply.entry };
+}
+
+test("an order is decided at the rate held, and says which", async () => {
+  await put("EUR/USD", "1.0837");
+  const { words, entry } = await decide(usd("u"));
+  expect(words).toEqual(["reserved"]);
+  expect(entry?.steps).toEqual([["rate", "u", expect.any(String), "r-EUR/USD-1.0837", "1.0837", "EUR"]]);
+  expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
+});
+
+test("a rate that is too old is none, and a newer one is not replaced by an older", async () => {
+  await put("EUR/USD", "1.1", MAX_AGE_MS + 1);
+  expect((await decide(usd("u"))).words).toEqual(["parked"]);
+  await put("EUR/USD", "1.2");
+  await put("EUR/USD", "1.3", 1_000);
+  expect((await decide(usd("v"))).entry?.steps[0]?.[4]).toBe("1.2");
+  expect((await rates.all()).map((r) => r.value)).toEqual(["1.2"]);
+});
+
+test("without a rate it is parked, takes nothing, and is decided when the rate is there", async () => {
+  const id = Bun.randomUUIDv7();
+  const { words, entry } = await decide(usd("u", { id }), row("v", { a: 1 }));
+  expect(words).toEqual(["parked", "reserved"]);
+  expect(entry?.steps).toEqual([["rate_wait", "u", id, "EUR/USD"]]);
+  expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
+  expect(await reprice()).toEqual({ released: [], pairs: ["EUR/USD"], entry: undefined });
+  await put("EUR/USD", "1.1");
+  const later = await reprice();
+  expect(later.released).toEqual(["u reserved"]);
+  expect(later.entry?.steps).toEqual([["rate", "u", id, "r-EUR/USD-1.1", "1.1", "EUR"]]);
+  expect(await bench.words(usd("u", { id }))).toEqual(["=reserved"]);
+  expect((await reprice()).released).toEqual([]);
+});
+
+test("waited for long enough: fx_unavailable", async () => {
+  await decide(usd("u"));
+  expect((await reprice(-1)).released).toEqual(["u fx_unavailable"]);
+  expect(await bench.units("a")).toEqual({ available: 10, held: 0 });
+});
+
+test("what is sold out, over the limit or closed needs no rate to be told so", async () => {
+  await bench.words(row("x", { a: 10 }));
+  expect(await bench.words(usd("u"), row("u", { b: 3 }, { currency: "USD" }), row("u", { c: 1 }, { currency: "USD" }))).toEqual([
+    "sold_out",
+    "over_limit",
+    "unknown_item",
+  ]);
+});
+
+test("a numbered order that waits for its rate holds back the later ones of its user, and nobody else's", async () => {
+  const words = await bench.words(usd("u", { seq: 1 }), row("u", { a: 1 }, { seq: 2 }), row("v", { a: 1 }, { seq: 1 }));
+  expect(words).toEqual(["parked", "parked", "reserved"]);
+  expect(await bench.words(usd("u", { seq: 1 }), skip("u", 1))).toEqual(["superseded", "skip_late"]);
+  await put("EUR/USD", "1.1");
+  expect((await reprice()).released).toEqual(["u reserved", "u reserved"]);
+  expect(await bench.words(row("u", { a: 1 }, { seq: 3 }))).toEqual(["reserved"]);
+});
+
+test("a number that is let go and has no rate waits in its turn; given up, it lets the next one go", async () => {
+  const words = await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }), row("u", { a: 1 }, { seq: 1 }));
+  expect(words).toEqual(["parked", "parked", "reserved"]);
+  expect((await reprice()).pairs).toEqual(["EUR/USD"]);
+  expect((await reprice(-1)).released).toEqual(["u fx_unavailable", "u reserved"]);
+});
+
+test("each of a user's numbered orders has its own wait", async () => {
+  await bench.words(usd("u", { seq: 1 }), row("u", { a: 1 }, { seq: 2, currency: "JPY" }));
+  await Bun.sleep(30);
+  expect((await reprice(20)).released).toEqual(["u fx_unavailable"]);
+  const next = await reprice(20);
+  expect([next.released, next.pairs]).toEqual([[], ["EUR/JPY"]]);
+  await put("EUR/JPY", "160");
+  expect((await reprice(20)).released).toEqual(["u reserved"]);
+});
+
+test("a gap given up while a rate is waited for: nothing waits twice", async () => {
+  await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }));
+  const unpark = { entryId: newEntryId(), cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: WINDOW_MS };
+  const reply = await bench.shards.unpark(bench.claim, unpark);
+  expect(reply.word === "decided" && reply.entry?.released.map(([, , state]) => state)).toEqual(["fx_unavailable", "reserved"]);
+  expect((await reprice(-1)).released).toEqual([]);
+});
+
+test("cancelled while it waits for its rate", async () => {
+  const id = Bun.randomUUIDv7();
+  await bench.words(usd("u", { id }), cancel("u", id));
+  await put("EUR/USD", "1.1");
+  expect((await reprice()).released).toEqual(["u cancelled"]);
+  expect(await bench.units("a")).toEqual({ available: 10, held: 0 });
+});
+
+test("maxTotal: an order that would cost more is over_max_total, in its own currency or at the rate", async () => {
+  await put("EUR/USD", "1.0837");
+  await put("EUR/JPY", "165.12345");
+  const total = (currency: string, maxTotal: number) => row("u", { a: 1 }, { currency, maxTotal });
+  expect(await bench.words(total("EUR", 999), total("EUR", 1_000))).toEqual(["over_max_total", "reserved"]);
+  expect(await bench.words(total("USD", 1_083), total("USD", 1_084))).toEqual(["over_max_total", "reserved"]);
+  expect(await bench.words(total("JPY", 1_650), total("JPY", 1_651))).toEqual(["over_max_total", "reserved"]);
+  expect(await bench.units("a")).toEqual({ available: 7, held: 3 });
+});
+
+test("an order dearer than can be charged is turned away, whatever its buyer allows", async () => {
+  await bench.sale({ gold: { units: 10_000, price: 99_999_999_999_999 } });
+  await put("EUR/VND", "27000");
+  expect(await bench.words(row("u", { gold: 1 }, { currency: "VND" }))).toEqual(["over_max_total"]);
+});
+
+test("Lua's conversion is the library's, to the last unit", async () => {
+  const amount = fc.oneof(fc.integer({ min: 1, max: 99_999_999_999_999 }), fc.integer({ min: 1, max: 100_000 }));
+  const value = fc.tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 9_999_999_999 })).map(([w, f]) => `${w}.${f}`);
+  const quote = fc.constantFrom("USD", "JPY", "KWD", "CLF", "CHF");
+  let at = Date.now();
+  await fc.assert(
+    fc.asyncProperty(amount, value, quote, async (price, rate, currency) => {
+      await bench.sale({ x: { units: 1_000_000, price } }, undefined, at++);
+      await bench.redis.client.del(RATES_KEY);
+      await rates.put([{ id: "r", pair: `EUR/${currency}`, value: rate, atMs: at }]);
+      const cost = convert(price, rate, "EUR", currency);
+      expect(minorDigits(currency)).toBeGreaterThanOrEqual(0);
+      if (cost > 99_999_999_999_999 || cost < 2) return;
+      const [below, exact] = await bench.words(
+        row("u", { x: 1 }, { currency, maxTotal: cost - 1 }),
+        row("u", { x: 1 }, { currency, maxTotal: cost }),
+      );
+      expect([below, exact]).toEqual(["over_max_total", "reserved"]);
+    }),
+    { numRuns: 300 },
+  );
+}, 30_000);
+
+test("what waits for rates replays to what Redis holds", async () => {
+  const entries: Entry[] = [];
+  const keep = (entry: Entry | undefined) => entry && entries.push(entry);
+  keep((await decide(usd("u", { seq: 1 }), usd("u", { seq: 2 }), usd("v"), usd("w", { currency: "JPY" }))).entry);
+  await put("EUR/JPY", "160");
+  keep((await reprice()).entry);
+  await Bun.sleep(20);
+  keep((await decide(usd("x"))).entry);
+  keep((await reprice(10)).entry);
+  const replayed = new Replayed({ firstId: "0", marksSinceMs: 0, isLimited: () => true });
+  for (const entry of entries) replayed.apply(entry);
+  const held = await bench.redis.client.lrange("{0}:fx", 0, -1);
+  expect([...replayed.rateWaits.values()].map((w) => JSON.parse(rateWaitText(w)))).toEqual(held.map((text) => JSON.parse(text)));
+  expect(held.length).toBe(2);
+});

@@ -1,0 +1,61 @@
+// I8: what each order was charged, computed anew: its items at their prices, in the order's own currency at the rate that its decision named, to
+// the last minor unit. And never more than its buyer allowed.
+import { minorDigits } from "../../../core/domain/currency.ts";
+import type { ChargeRecord, ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
+import { type LedgerOrder, orderKey, type Slice } from "../evidence.ts";
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry, RateTaken } from "../journal.ts";
+
+export class AmountsCheck {
+  private readonly orders = new Map<string, LedgerOrder>();
+  private readonly rates = new Map<string, RateTaken>();
+  /** Minor units kept, by currency. */
+  readonly kept = new Map<string, number>();
+
+  constructor(
+    private readonly findings: Findings,
+    private readonly sales: ReadonlyMap<string, SaleRecord>,
+    private readonly items: ReadonlyMap<string, ItemRecord>,
+  ) {}
+
+  entry({ rates }: DecodedEntry, slice: Slice): void {
+    for (const rate of rates) if (slice(rate.user)) this.rates.set(orderKey(rate.user, rate.id), rate);
+  }
+
+  order(order: LedgerOrder): void {
+    if (order.had.includes("reserved")) this.orders.set(orderKey(order.user, order.id), order);
+  }
+
+  charge({ user, id, amount, currency, rateId, rate, status }: ChargeRecord): void {
+    const key = orderKey(user, id);
+    const order = this.orders.get(key);
+    if (!order) return;
+    if (status === "captured") this.kept.set(currency, (this.kept.get(currency) ?? 0) + amount);
+    if (currency !== order.currency) this.wrong("an order was charged in another currency than its own", `${key}: ${currency}`);
+    const taken = this.rates.get(key);
+    const base = this.sales.get(order.saleId)?.currency;
+    if (base === order.currency) {
+      if (rateId !== "" || taken) this.wrong("an order in its sale's own currency was charged at a rate", `${key}: ${rateId}`);
+    } else if (rateId === "" || taken?.rateId !== rateId || taken.value !== rate)
+      this.wrong("a charge does not record the rate its order was decided at", `${key}: '${rateId}', not '${taken?.rateId}'`);
+    const due = this.due(order, base ?? "", rate);
+    if (due !== BigInt(amount))
+      this.wrong("an order was charged another amount than its items cost", `${key}: ${amount} ${currency}, not ${due}`);
+    if (order.maxTotal > 0 && amount > order.maxTotal)
+      this.wrong("an order was charged more than its buyer allows", `${key}: ${amount}, at most ${order.maxTotal}`);
+  }
+
+  private due(order: LedgerOrder, base: string, rate: string): bigint {
+    let total = 0n;
+    for (const { sku, qty } of order.lines) total += BigInt(this.items.get(`${order.saleId} ${sku}`)?.priceMinor ?? 0) * BigInt(qty);
+    if (base === order.currency) return total;
+    const [whole = "", fraction = ""] = rate.split(".");
+    const numerator = total * BigInt(whole + fraction) * 10n ** BigInt(minorDigits(order.currency));
+    const denominator = 10n ** BigInt(fraction.length + minorDigits(base));
+    return (2n * numerator + denominator) / (2n * denominator);
+  }
+
+  private wrong(what: string, example: string): void {
+    this.findings.violation("I8", what, example);
+  }
+}
