@@ -14,6 +14,8 @@ export interface PublishProperties {
   /** Who published: the gateway's id. */
   readonly appId?: string;
   readonly type?: string;
+  /** The queue an answer goes to. */
+  readonly replyTo?: string;
   readonly headers?: Record<string, unknown>;
   /** Ms after which the queue gives the message up, to its dead letters. */
   readonly expiration?: number;

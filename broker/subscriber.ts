@@ -10,6 +10,8 @@ export interface Delivery {
   readonly messageId: string;
   readonly appId: string;
   readonly type: string;
+  /** The queue an answer goes to; empty for none. */
+  readonly replyTo: string;
   /** How often it had been delivered before (quorum queues count; others say at least whether). */
   readonly deliveries: number;
   /** The publisher's stamp, Unix ms; 0 when it gave none. */
@@ -29,6 +31,8 @@ export interface SubscribeOptions {
   readonly dead?: { readonly publisher: Publisher; readonly queue: string };
   /** Declares the queue exclusive, for this connection alone. */
   readonly exclusive?: boolean;
+  /** A fanout exchange that an exclusive queue is bound to. */
+  readonly bindTo?: string;
   /** Messages are settled as they are done, whatever their order: for competing consumers. */
   readonly independent?: boolean;
   /** Without acknowledgements: for pushes. */
@@ -82,7 +86,7 @@ export class Subscription {
 
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
-    const { queue, prefetch, exclusive, noAck, onLost } = this.options;
+    const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
     const channel = await model.createChannel();
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
@@ -94,6 +98,7 @@ export class Subscription {
       if (consumed) this.openLater(model);
     });
     if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
+    if (bindTo !== undefined) await channel.bindQueue(queue, bindTo, "");
     await channel.prefetch(prefetch);
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
@@ -201,13 +206,14 @@ class OrderedAcks implements Acks {
 }
 
 function delivery(message: ConsumeMessage): Delivery {
-  const { messageId, appId, type } = message.properties as { messageId?: string; appId?: string; type?: string };
+  const { messageId, appId, type, replyTo } = message.properties as { messageId?: string; appId?: string; type?: string; replyTo?: string };
   const acceptedAtMs = Number(message.properties.headers?.["x-accepted-at"] ?? 0);
   return {
     body: message.content,
     messageId: messageId ?? "",
     appId: appId ?? "",
     type: type ?? "",
+    replyTo: replyTo ?? "",
     deliveries: deliveries(message),
     acceptedAtMs,
   };

@@ -3,6 +3,7 @@
 //   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
 //   payments ◀── payments.retry.1/2/3 (each message lapses after its wait)        payments.dead: charges that failed for good
 //   fulfilment ──<region>.<category>──▶ fulfilment.<service>, bound as routes say (routes.ts)   ──(no route)──▶ fulfilment.unrouted
+//   fx.rates ──▶ rates.<id>, exclusive to each worker; fx.requests: pairs asked for
 //   gateway.<id>: exclusive to the gateway, declared by it (subscriber.ts)
 
 export interface Exchange {
@@ -35,6 +36,11 @@ export const RETRIES = ["payments.retry.1", "payments.retry.2", "payments.retry.
 export const FULFILMENT_EXCHANGE = "fulfilment";
 /** Parts that have no route yet. */
 export const UNROUTED = "fulfilment.unrouted";
+/** The feed of exchange rates. */
+export const FX_RATES = "fx.rates";
+/** Pairs somebody needs a rate of. */
+export const FX_REQUESTS = "fx.requests";
+export const ratesQueue = (id: string): string => `rates.${id}`;
 export const serviceQueueName = (service: string): string => `fulfilment.${service}`;
 export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
@@ -68,12 +74,16 @@ export function serviceQueue(service: string): Queue {
   return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
 }
 
+/** A request that nobody answered in time is asked again: what is left of it is of no use. */
+const SHORT_LIVED = { "x-message-ttl": 30_000, "x-max-length": 1_000 };
+
 export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {
   const ids = Array.from({ length: shards }, (_, shard) => shard);
   return {
     exchanges: [
       { name: ORDERS_EXCHANGE, type: "direct" },
       { name: UNROUTED, type: "fanout" },
+      { name: FX_RATES, type: "fanout" },
       { name: FULFILMENT_EXCHANGE, type: "topic", alternate: UNROUTED },
     ],
     queues: [
@@ -91,6 +101,7 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
       ...RETRIES.map((name) => ({ name, arguments: quorum(deadLettersTo(PAYMENTS)) })),
       { name: PAYMENTS_DEAD, arguments: quorum({}) },
       { name: UNROUTED, arguments: quorum({}) },
+      { name: FX_REQUESTS, arguments: quorum(SHORT_LIVED) },
     ],
     bindings: [
       ...ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),

@@ -24,6 +24,7 @@ const PREFETCH = 16;
 const CATCH_UP = 32;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
+const REPRICE_ORDERS = 200;
 
 export interface OwnerOptions {
   readonly worker: string;
@@ -38,6 +39,9 @@ export interface OwnerOptions {
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
   readonly holdTtlMs: number;
+  readonly rateWaitMs: number;
+  /** Asks for rates that orders wait for. */
+  readonly askRates: (pairs: readonly string[]) => void;
   readonly prefetch?: number;
   /** Redis's clock. */
   readonly now: () => number;
@@ -126,6 +130,14 @@ export class ShardOwner {
     await this.decider?.expire({ entryId: newEntryId(), cutoffMs: now() - holdTtlMs, limit: EXPIRE_ORDERS, dedupWindowMs });
   }
 
+  /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
+  async sweepRates(): Promise<void> {
+    const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
+    if (this.closed) return;
+    const cutoffMs = now() - rateWaitMs;
+    await this.decider?.reprice({ entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs }, askRates);
+  }
+
   /** First step of letting go: no new messages; what is in hand is decided, recorded and acknowledged. */
   async quiet(): Promise<void> {
     await Promise.all(this.subscriptions.map((s) => s.quiet()));
@@ -170,6 +182,8 @@ export class ShardOwner {
   }
 
   private recorded(entry: Entry): void {
+    const pairs = new Set(entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])));
+    if (pairs.size > 0) this.options.askRates([...pairs]);
     this.last = { id: entry.id, n: entry.n };
     this.tellRecorded();
     if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);

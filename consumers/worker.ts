@@ -3,11 +3,13 @@
 // Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
 // are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
 import { fairShares, Members, type Membership } from "../core/members.ts";
+import { RateStore } from "../core/rate-store.ts";
 import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { ShardStore } from "../core/shard-store.ts";
 import { StockStore } from "../core/stock-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import { RateFeed } from "./rates/rate-feed.ts";
 import { rebuild } from "./rebuild.ts";
 import { Recorder } from "./recorder.ts";
 import { type RegionLink, Relay } from "./relay.ts";
@@ -27,6 +29,9 @@ export interface WorkerOptions {
   readonly gapMaxMs: number;
   /** How long stock is held for an order whose charge has not started. */
   readonly holdTtlMs: number;
+  /** How old a rate may be, and how long an order waits for one. */
+  readonly rateMaxAgeMs: number;
+  readonly rateWaitMs: number;
   /** How long each retry of a charge waits. */
   readonly retryDelaysMs: readonly number[];
   /** Redis's clock. */
@@ -48,6 +53,7 @@ export class Worker {
   private readonly recorder: Recorder;
   private readonly relay: Relay;
   private readonly routes: RouteSync;
+  private readonly rates: RateFeed;
   private lastBeatMs = performance.now();
   private stopping = false;
   private rebuilding = false;
@@ -63,11 +69,20 @@ export class Worker {
     this.store = new ShardStore(redis);
     this.rebuildStore = new RebuildStore(redis);
     this.recorder = new Recorder({ writer, ledger, log });
+    const rates = new RateStore(redis, options.rateMaxAgeMs);
+    this.rates = new RateFeed({
+      ...{ id: options.id, regions, maxAgeMs: options.rateMaxAgeMs, now: options.now, log, held: () => rates.all() },
+      put: async (good) => {
+        await rates.put(good);
+        for (const owner of this.owners.values()) void owner.sweepRates();
+      },
+    });
     this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs);
   }
 
   start(): void {
+    void this.rates.start();
     this.next(0);
   }
 
@@ -92,6 +107,7 @@ export class Worker {
     this.stopping = true;
     clearTimeout(this.timer);
     await this.beating;
+    await this.rates.close();
     const owners = [...this.owners.values()];
     await Promise.race([Promise.all(owners.map((o) => o.quiet())), Bun.sleep(QUIET_MS)]);
     await Promise.all(owners.map((o) => o.close()));
@@ -162,11 +178,12 @@ export class Worker {
   }
 
   private ownerOptions(shard: number): OwnerOptions {
-    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, now } = this.options;
+    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs, now } = this.options;
     const { store, recorder, relay } = this;
     const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
-    const waits = { dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs };
-    return { worker, shard, store, ledger, writer, recorder, relay, regions, ...waits, now, onStop };
+    const waits = { dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs };
+    const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
+    return { worker, shard, store, ledger, writer, recorder, relay, regions, ...waits, askRates, now, onStop };
   }
 
   private async handOver(owner: ShardOwner): Promise<void> {
@@ -224,6 +241,7 @@ export class Worker {
       else {
         await owner.sweepGaps();
         await owner.sweepHolds();
+        await owner.sweepRates();
       }
     }
     if (!this.owners.has(0)) return;

@@ -153,6 +153,26 @@ const SETTINGS = {
     read: duration(50, 120_000),
   },
   webhookSecret: { variable: "SLUICE_WEBHOOK_SECRET", says: "secret the provider signs with", secret: true, fallback: "", read: text },
+  ratesSource: {
+    variable: "SLUICE_RATES_SOURCE",
+    says: "where exchange rates come from: file:PATH, a URL, walk[:SEED]",
+    secret: true,
+    fallback: "walk",
+    read: text,
+  },
+  ratesEveryMs: { variable: "SLUICE_RATES_EVERY", says: "how often they are loaded", fallback: 5_000, read: duration(100, 3_600_000) },
+  rateMaxAgeMs: {
+    variable: "SLUICE_RATE_MAX_AGE",
+    says: "how old a rate may be to charge by it",
+    fallback: 60_000,
+    read: duration(1_000, 86_400_000),
+  },
+  rateWaitMs: {
+    variable: "SLUICE_RATE_WAIT",
+    says: "how long an order waits for a missing rate",
+    fallback: 5_000,
+    read: duration(0, 600_000),
+  },
   leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
   workerNice: {
     variable: "SLUICE_WORKER_NICE",

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   payments: () => import("./commands/roles.ts"),
   fulfil: () => import("./commands/fulfil.ts"),
   provider: () => import("./commands/provider.ts"),
+  rates: () => import("./commands/roles.ts"),
   worker: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
   orders: () => import("./commands/orders.ts"),
@@ -54,7 +55,7 @@ async function main(argv: string[]): Promise<void> {
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
 /** Commands that bring their services along, or need none. */
-const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider", "fulfil"]);
+const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider", "fulfil", "rates"]);
 
 /** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
 function adoptLocal(command: string | undefined): void {

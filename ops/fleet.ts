@@ -6,7 +6,7 @@ import { type Child, spawnRecorded } from "./services/processes.ts";
 
 export interface Role {
   readonly name: string;
-  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil";
+  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil" | "rates";
   /** Of a gateway or provider. */
   readonly url?: string;
   /** Of a gateway. */
@@ -67,6 +67,10 @@ export class Fleet {
     return this.start("fulfil", name, {}, {}, ["--service", service, "--file", file]);
   }
 
+  rates(name: string): Role {
+    return this.start("rates", name, {}, {});
+  }
+
   payments(name: string, providerUrl: string): Role {
     return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
   }
@@ -75,7 +79,7 @@ export class Fleet {
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
-    await Promise.all(this.roles.filter((r) => r.kind === "payments" || r.kind === "fulfil").map((r) => r.stop()));
+    await Promise.all(this.roles.filter((r) => ["payments", "fulfil", "rates"].includes(r.kind)).map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
   }

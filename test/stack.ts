@@ -17,6 +17,7 @@ import { type Provider, type ProviderOptions, startProvider } from "../ops/provi
 import { startFulfil } from "../ops/roles/fulfil.ts";
 import { openRegion } from "../ops/roles/parts.ts";
 import { startPayments } from "../ops/roles/payments.ts";
+import { startRates } from "../ops/roles/rates.ts";
 import { startWorker } from "../ops/roles/worker.ts";
 import { type Child, spawnRecorded } from "../ops/services/processes.ts";
 import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
@@ -107,6 +108,18 @@ export class Stack {
     return { file, stop: role.stop };
   }
 
+  /** The rates role on a file, which it reads every 200 ms. */
+  async rates(file: string): Promise<void> {
+    const settings = readSettings({ ...this.env, SLUICE_RATES_SOURCE: `file:${file}`, SLUICE_RATES_EVERY: "200ms" });
+    this.running.push(
+      await startRates(
+        settings,
+        "rates",
+        makeLog("rates", () => undefined),
+      ),
+    );
+  }
+
   async route(category: string, service: string, region = ""): Promise<void> {
     const ref = crypto.randomUUID();
     await this.ledger.operate({ kind: "route", ref, category, region, service }, "test");
@@ -164,12 +177,19 @@ export class Stack {
   /** Creates a sale that is open now; the worker puts it into Redis. */
   async sale(
     items: Record<string, number>,
-    more: { limitPerUser?: number; id?: string; categories?: Record<string, string>; opensAtMs?: number; closesAtMs?: number } = {},
+    more: {
+      limitPerUser?: number;
+      id?: string;
+      currency?: string;
+      categories?: Record<string, string>;
+      opensAtMs?: number;
+      closesAtMs?: number;
+    } = {},
   ): Promise<Sale> {
     const sale: Sale = {
       id: more.id ?? "s1",
       name: "Sale",
-      currency: "EUR",
+      currency: more.currency ?? "EUR",
       opensAtMs: more.opensAtMs ?? 0,
       closesAtMs: more.closesAtMs ?? 9e12,
       items: Object.entries(items).map(([sku, initial]) => ({

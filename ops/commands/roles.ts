@@ -4,6 +4,7 @@ import { readSettings } from "../../core/settings.ts";
 import { makeLog } from "../log.ts";
 import { startGatewayRole } from "../roles/gateway.ts";
 import { startPayments } from "../roles/payments.ts";
+import { startRates } from "../roles/rates.ts";
 import { type RunningRole, startWorker } from "../roles/worker.ts";
 
 export function register(program: Command): void {
@@ -15,6 +16,10 @@ export function register(program: Command): void {
     .command("worker")
     .description("decide and record the orders of a share of the shards")
     .action(() => runRole("worker", startWorker));
+  program
+    .command("rates")
+    .description("feed exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
+    .action(() => runRole("rates", startRates));
   program
     .command("payments")
     .description("charge reserved orders with the payment provider")

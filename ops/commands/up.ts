@@ -37,6 +37,7 @@ async function up(): Promise<void> {
     const gateways = await Promise.all(regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)));
     env.SLUICE_PROVIDER_URL = settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
+    fleet.rates("rates");
     writeFileSync(current, JSON.stringify({ env, pid: process.pid }), { mode: 0o600 });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;

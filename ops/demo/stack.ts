@@ -137,6 +137,7 @@ export class Stack {
     const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
     this.provider = await this.fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares, seed, webhookUrl });
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
+    this.fleet.rates("rates");
   }
 
   /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */

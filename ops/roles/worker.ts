@@ -21,7 +21,8 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const clock = new SharedClock(redis);
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs };
+  const { rateMaxAgeMs, rateWaitMs } = settings;
+  const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs, rateMaxAgeMs, rateWaitMs };
   const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, now: clock.now, log });
   worker.start();
   log("worker started", { id });

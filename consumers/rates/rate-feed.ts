@@ -1,0 +1,114 @@
+// Exchange rates as a worker hears them: the feed, and answers to what it asked for, over one queue of its own in each region. What is no sound
+// rate, too old, or a thousand times the last one, is refused and said so.
+import { Subscription } from "../../broker/subscriber.ts";
+import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
+import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import type { RegionLink } from "../relay.ts";
+
+export interface RateFeedOptions {
+  /** Names its queue; no two processes share one. */
+  readonly id: string;
+  readonly regions: readonly RegionLink[];
+  readonly maxAgeMs: number;
+  readonly now: () => number;
+  /** Takes the good ones. */
+  readonly put: (rates: readonly Rate[]) => Promise<unknown>;
+  /** What was held before this process began. */
+  readonly held: () => Promise<readonly Rate[]>;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+/** A pair is asked for this often at most. */
+const ASK_EVERY_MS = 1_000;
+const SAY_EVERY_MS = 60_000;
+/** Pairs kept in mind; there are some 25,000 in all. */
+const MAX_PAIRS = 30_000;
+
+export class RateFeed {
+  private readonly last = new Map<string, Rate>();
+  private readonly askedAtMs = new Map<string, number>();
+  private readonly saidAtMs = new Map<string, number>();
+  private readonly subscriptions: Subscription[] = [];
+  /** Rates taken and refused so far. */
+  readonly counts = { taken: 0, refused: 0 };
+
+  constructor(private readonly options: RateFeedOptions) {}
+
+  async start(): Promise<void> {
+    const { regions, id, held } = this.options;
+    for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
+    for (const { connection } of regions) {
+      const subscription = new Subscription(connection, {
+        queue: ratesQueue(id),
+        prefetch: 0,
+        exclusive: true,
+        bindTo: FX_RATES,
+        noAck: true,
+        handler: ({ body }) => void this.heard(body),
+      });
+      this.subscriptions.push(subscription);
+      if (connection.up) await subscription.start();
+      else void subscription.start();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.subscriptions.map((s) => s.close()));
+  }
+
+  /** Asks for pairs that orders wait for; the answer comes as the feed does. */
+  ask(pairs: readonly string[]): void {
+    const nowMs = performance.now();
+    const due = pairs.filter((pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS);
+    const link = this.options.regions.find((r) => r.publisher.ready);
+    if (due.length === 0 || !link) return;
+    if (this.askedAtMs.size > MAX_PAIRS) this.askedAtMs.clear();
+    for (const pair of due) this.askedAtMs.set(pair, nowMs);
+    const body = Buffer.from(JSON.stringify(due));
+    void link.publisher.publish("", FX_REQUESTS, body, { type: "rates.request.v1", replyTo: ratesQueue(this.options.id) });
+  }
+
+  private async heard(body: Buffer): Promise<void> {
+    const { now, maxAgeMs, put, log } = this.options;
+    const good = ratesIn(body).filter((value) => {
+      const rate = readRate(value);
+      if (typeof rate === "string") return this.refuse(String((value as Rate | null)?.pair).slice(0, 16), rate, value);
+      const verdict = judgeRate(rate, this.last.get(rate.pair), now(), maxAgeMs);
+      // The feed repeats itself, and an answer may come after the feed has said the same.
+      if (verdict === "older") return false;
+      if (verdict !== "good") return this.refuse(rate.pair, verdict, value);
+      if (this.last.size > MAX_PAIRS) this.last.clear();
+      this.last.set(rate.pair, rate);
+      return true;
+    }) as Rate[];
+    this.counts.taken += good.length;
+    try {
+      if (good.length > 0) await put(good);
+    } catch (error) {
+      // Redis is away: the feed will say them again.
+      for (const { pair } of good) this.last.delete(pair);
+      log("rates not kept", { error: (error as Error).message });
+    }
+  }
+
+  private refuse(pair: string, why: string, value: unknown): false {
+    this.counts.refused++;
+    const nowMs = performance.now();
+    const key = `${pair} ${why}`;
+    if (this.saidAtMs.size > MAX_PAIRS) this.saidAtMs.clear();
+    if (nowMs - (this.saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) >= SAY_EVERY_MS) {
+      this.saidAtMs.set(key, nowMs);
+      this.options.log("rate refused", { pair, why, rate: JSON.stringify(value)?.slice(0, 200) });
+    }
+    return false;
+  }
+}
+
+function ratesIn(body: Buffer): readonly unknown[] {
+  try {
+    const rates: unknown = JSON.parse(body.toString());
+    return Array.isArray(rates) ? rates : [rates];
+  } catch {
+    return [undefined];
+  }
+}

@@ -1,0 +1,57 @@
+// An exchange rate as it travels, and what makes one fit to charge by.
+import { CURRENCIES } from "./currency.ts";
+
+export interface Rate {
+  /** Names this value at this time, for the record: 1 to 64 characters without spaces. */
+  readonly id: string;
+  /** `EUR/USD`: one unit of the base costs `value` units of the quote. */
+  readonly pair: string;
+  /** Decimal text, so that nothing is lost on the way: "1.0837". */
+  readonly value: string;
+  /** Unix ms at which the source says it held. */
+  readonly atMs: number;
+}
+
+export const pairOf = (base: string, quote: string): string => `${base}/${quote}`;
+
+const ID = /^[A-Za-z0-9._:-]{1,64}$/;
+/** No sign, no exponent, no NaN: what does not look like a rate is none. */
+const VALUE = /^\d{1,9}(\.\d{1,12})?$/;
+/** Digits that matter: a whole number that Lua and JSON still hold exactly. */
+const MAX_DIGITS = 15;
+const MAX_AHEAD_MS = 60_000;
+/** A rate that moved so far at once is a mistake: a currency's name mixed up, a decimal point lost. */
+const MAX_JUMP = 1_000;
+
+/** The rate, or why it is none, naming the field. */
+export function readRate(value: unknown): Rate | string {
+  if (typeof value !== "object" || value === null) return "not an object";
+  const { id, pair, value: rate, atMs } = value as Record<string, unknown>;
+  if (typeof id !== "string" || !ID.test(id)) return `id must match ${ID.source}`;
+  const [base = "", quote = "", more] = typeof pair === "string" ? pair.split("/") : [];
+  if (!CURRENCIES.has(base) || !CURRENCIES.has(quote) || base === quote || more !== undefined)
+    return "pair must be two currencies, such as EUR/USD";
+  const wrong = wrongValue(rate);
+  if (wrong) return wrong;
+  if (!Number.isSafeInteger(atMs) || (atMs as number) <= 0) return "atMs must be a time in Unix ms";
+  return { id, pair: pair as string, value: rate as string, atMs: atMs as number };
+}
+
+export function wrongValue(rate: unknown): string | undefined {
+  if (typeof rate !== "string" || !VALUE.test(rate)) return `value must match ${VALUE.source}`;
+  const digits = rate.replace(".", "").replace(/^0+/, "");
+  if (digits === "") return "value must not be zero";
+  return digits.length > MAX_DIGITS ? `value must have at most ${MAX_DIGITS} digits` : undefined;
+}
+
+export type RateVerdict = "good" | "too_old" | "ahead" | "older" | "jump";
+
+/** Whether a sound rate may take the place of the last one of its pair. */
+export function judgeRate(rate: Rate, last: Rate | undefined, nowMs: number, maxAgeMs: number): RateVerdict {
+  if (rate.atMs < nowMs - maxAgeMs) return "too_old";
+  if (rate.atMs > nowMs + MAX_AHEAD_MS) return "ahead";
+  if (!last) return "good";
+  if (rate.atMs <= last.atMs) return "older";
+  const change = Number(rate.value) / Number(last.value);
+  return change >= MAX_JUMP || change <= 1 / MAX_JUMP ? "jump" : "good";
+}

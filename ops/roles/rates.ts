@@ -1,0 +1,22 @@
+import { SettingError, type Settings } from "../../core/settings.ts";
+import type { Log } from "../log.ts";
+import { RateService } from "../rates/rate-service.ts";
+import { openSource } from "../rates/source.ts";
+import { openRegions } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+export async function startRates(settings: Settings, id: string, log: Log): Promise<RunningRole> {
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  const source = openSource(settings.ratesSource);
+  const regions = await openRegions(settings, log);
+  const service = new RateService({ source, regions, everyMs: settings.ratesEveryMs, log });
+  await service.start();
+  log("rates started", { id, source: source.name });
+  return {
+    stop: async () => {
+      await service.stop();
+      for (const { connection } of regions) await connection.close();
+      log("rates stopped", { id });
+    },
+  };
+}
