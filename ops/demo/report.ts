@@ -1,4 +1,5 @@
 // What the demo showed, in a screen; and the same as one JSON object.
+import { minorDigits } from "../../core/domain/currency.ts";
 import { invariantLines, type Paint } from "../verify/report.ts";
 import type { DemoResult } from "./demo.ts";
 
@@ -23,6 +24,18 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
     row("in the ledger", `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`),
     row("outcomes", states.join(", ")),
     row("charges", `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`),
+    row(
+      "services",
+      Object.entries(counts.services)
+        .map(([service, n]) => `${service} ${number(n)}`)
+        .join(", "),
+    ),
+    row(
+      "money",
+      Object.entries(counts.currencies)
+        .map(([currency, minor]) => money(currency, minor))
+        .join(", "),
+    ),
     row("stock", `${number(counts.sold)} of ${number(counts.stock)} units sold`),
     "",
     ...invariantLines(verdict, colours),
@@ -35,14 +48,18 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
 
 export function demoJson({ verdict, seconds }: DemoResult): string {
   const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } = verdict.counts;
-  const { states, refunded, deadLettered, retries } = verdict.counts;
+  const { states, refunded, deadLettered, retries, services, currencies } = verdict.counts;
   const life = {
-    paid: states.paid ?? 0,
+    // Paid, and dispatched by now or not.
+    paid: (states.paid ?? 0) + (states.dispatched ?? 0),
+    dispatched: states.dispatched ?? 0,
     failed: states.payment_failed ?? 0,
     cancelled: states.cancelled ?? 0,
     refunded,
     deadLettered,
     retries,
+    byService: services,
+    byCurrency: currencies,
   };
   const rounded = Math.round(seconds * 1_000) / 1_000;
   const ordersPerSecond = Math.round(ledgered / seconds);
@@ -59,6 +76,12 @@ export function demoJson({ verdict, seconds }: DemoResult): string {
     seconds: rounded,
     ...life,
   });
+}
+
+/** Minor units as people write them: 1,234.50 EUR. */
+function money(currency: string, minor: number): string {
+  const digits = minorDigits(currency);
+  return `${(minor / 10 ** digits).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${currency}`;
 }
 
 function row(name: string, text: string): string {

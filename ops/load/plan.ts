@@ -144,6 +144,20 @@ function turnOf(turns: Map<string, Turn>, user: string): Turn {
   return turn;
 }
 
+/** Most pay in the sale's own currency; the others' have two, none and three minor digits. */
+const CURRENCIES = ["USD", "JPY", "KWD", "GBP"] as const;
+const FOREIGN_SHARE = 0.3;
+/** Orders with a ceiling: half of them well above what they cost, half far below. */
+const CEILING_SHARE = 0.04;
+const HIGH_CEILING = 99_999_999;
+const LOW_CEILING = 5;
+
+function drawMoney(random: () => number): { currency: string; maxTotal?: number } {
+  const currency = random() < FOREIGN_SHARE ? (CURRENCIES[Math.floor(random() * CURRENCIES.length)] as string) : "EUR";
+  if (random() >= CEILING_SHARE) return { currency };
+  return { currency, maxTotal: random() < 0.5 ? HIGH_CEILING : LOW_CEILING };
+}
+
 function drawBody(saleId: string, seq: number, demand: number[], random: () => number): SentBody {
   const dice = random();
   const count = dice < 0.7 ? 1 : dice < 0.9 ? 2 : 3;
@@ -157,7 +171,7 @@ function drawBody(saleId: string, seq: number, demand: number[], random: () => n
     demand[rank] = (demand[rank] as number) + qty;
   }
   const payment = random() < BAD_CARD_SHARE ? "stub:decline" : "card";
-  return { saleId, ...(seq > 0 ? { seq } : {}), currency: "EUR", lines, payment };
+  return { saleId, ...(seq > 0 ? { seq } : {}), ...drawMoney(random), lines, payment };
 }
 
 function drawCopies(first: Extract<Step, { kind: "order" }>, body: SentBody, random: () => number): Step[] {

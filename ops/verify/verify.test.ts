@@ -234,6 +234,23 @@ const LIES: readonly (readonly [what: string, invariant: Invariant, lie: (story:
     "I7",
     ({ world }) => world.sql(`UPDATE entries SET steps = replace(steps, '["dispatched","ann"', '["cancelled","ann"')`),
   ],
+  ["an order was charged another amount than its items cost", "I8", ({ world }) => world.sql("UPDATE charges SET amount = amount + 1")],
+  ["an order was charged in another currency than its own", "I8", ({ world }) => world.sql("UPDATE charges SET currency = 'USD'")],
+  [
+    "an order in its sale's own currency was charged at a rate",
+    "I8",
+    ({ world }) => world.sql("UPDATE charges SET rate_id = 'r', rate = '1'"),
+  ],
+  [
+    "a charge does not record the rate its order was decided at",
+    "I8",
+    ({ world }) => world.sql("UPDATE sales SET currency = 'USD'", "UPDATE charges SET rate_id = 'r', rate = '1'"),
+  ],
+  [
+    "an order was charged more than its buyer allows",
+    "I8",
+    ({ world }) => world.sql('UPDATE messages SET body = replace(body, \'"","",0]\', \'"","",1]\')'),
+  ],
   ["postings of one cause do not sum to zero", "I8", ({ world }) => world.sql("UPDATE postings SET amount = 1 WHERE account = 'revenue'")],
   [
     "the dead letters are not the known failures",
