@@ -145,6 +145,7 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
   const held = open.filter(([, order]) => order.state === "reserved" && order.attempt === 0);
   const oldestFirst = held.sort(([, a], [, b]) => a.heldSinceMs - b.heldSinceMs).map(([name, order]) => `${order.heldSinceMs} ${name}`);
   await inChunks(oldestFirst, (part) => store.list(incarnation, shard, `${prefix}holds`, part.map(String)));
+  await hash("redriven", [...replayed.redriven].flat());
   const waits = [...replayed.rateWaits.values()].map(rateWaitText);
   await inChunks(waits, (part) => store.list(incarnation, shard, `${prefix}fx`, part.map(String)));
   const lapseMs = now() + dedupWindowMs;

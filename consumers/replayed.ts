@@ -1,7 +1,7 @@
 // Folds a shard's journal into what Redis must know of it: which orders it has decided, whose number is next, what is parked, and how
 // many units of limited items each user has reserved. The rules are those of core/lua, read from what was recorded.
 import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
-import type { OrderRow, Row } from "../core/domain/order.ts";
+import type { OrderRow, RedriveRow, Row } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 
 export interface Parked {
@@ -66,6 +66,8 @@ export class Replayed {
 
   /** Orders that wait for a rate, oldest first, by `user id`. */
   readonly rateWaits = new Map<string, RateWait>();
+  /** The last generation taken of orders that were redriven, by `user id`. */
+  readonly redriven = new Map<string, number>();
   /** Every parked order, by `user id`. */
   private readonly parkedOrders = new Map<string, { gateway: string; row: OrderRow }>();
 
@@ -84,6 +86,10 @@ export class Replayed {
           if (outcome.state === "reserved") opened.push(this.opened(row as OrderRow, message.gateway, entry.atMs, waiting));
         } else if (outcome.kind === "skipped") this.skipped(row, entry.atMs);
         else if (outcome.kind === "step" && outcome.word === "cancel_pending") this.mark(row, entry.atMs);
+        else if (outcome.kind === "step" && outcome.news && (row[0] as string) === "r") {
+          const order = this.redrive(row as unknown as RedriveRow, outcome.word as OrderState, message.gateway, entry.atMs, waiting);
+          if (order) opened.push(order);
+        }
       });
     }
     // What was let go comes after all that let it go.
@@ -103,6 +109,26 @@ export class Replayed {
     const order: OpenOrder = { row, gateway, heldSinceMs: atMs, state: "reserved", generation: 1, attempt: waiting.has(name) ? 0 : 1 };
     this.open.set(name, order);
     return order;
+  }
+
+  /** The order if it is open again. */
+  private redrive(
+    row: RedriveRow,
+    state: OrderState,
+    gateway: string,
+    atMs: number,
+    waiting: ReadonlyMap<string, number>,
+  ): OpenOrder | undefined {
+    const [, ...rest] = row;
+    const generation = rest.pop() as number;
+    const order = ["o", ...rest] as unknown as OrderRow;
+    this.redriven.set(`${row[1]} ${row[2]}`, generation);
+    this.remember(order, state);
+    if (state !== "reserved") return undefined;
+    this.buy(order);
+    const opened = this.opened(order, gateway, atMs, waiting);
+    opened.generation = generation;
+    return opened;
   }
 
   /** Into the lanes: those that did not wait, then the others in the order in which they began to. */

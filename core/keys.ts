@@ -13,6 +13,7 @@
 //   {n}:holds              list    <time> <user> <id>                              orders that wait in their lane, oldest first
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:fx                 list    orders that wait for a rate, oldest first (core/lua/shared/rate_waits.lua)
+//   {n}:redriven           hash    <user> <id> → last generation taken                orders tried again after their payment failed
 //   {n}:marks              string  there are cancels that came before their order
 //   {n}:marks:<user>       zset    <id> by the time of the cancel
 //   stock:<sale>           hash    v, opens, closes, c, <sku>:a r h s t l p           available releasing held sold total limit price

@@ -21,6 +21,7 @@ import outbox from "./lua/shared/outbox.lua" with { type: "text" };
 import parking from "./lua/shared/parking.lua" with { type: "text" };
 import rate_waits from "./lua/shared/rate_waits.lua" with { type: "text" };
 import rates from "./lua/shared/rates.lua" with { type: "text" };
+import redrive from "./lua/shared/redrive.lua" with { type: "text" };
 import rows from "./lua/shared/rows.lua" with { type: "text" };
 import seen from "./lua/shared/seen.lua" with { type: "text" };
 import settle from "./lua/shared/settle.lua" with { type: "text" };
@@ -52,7 +53,7 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Shared helpers first, in the order they need one another, then the functions. */
 const PARTS = [
-  ...[shard, rows, outbox, seen, stock, bought, parking, rates, rate_waits, judge, marks, open, settle, fulfil, batch],
+  ...[shard, rows, outbox, seen, stock, bought, parking, rates, rate_waits, judge, marks, open, settle, fulfil, redrive, batch],
   ...[decide, unpark, expire, reprice, set_rates, own, check, recorded, sync_sale, reset, restore, halt, members],
 ];
 

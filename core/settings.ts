@@ -152,6 +152,12 @@ const SETTINGS = {
     fallback: 5_000,
     read: duration(50, 120_000),
   },
+  unknownMaxMs: {
+    variable: "SLUICE_UNKNOWN_MAX",
+    says: "how long a charge may stay unknown before its order is given up",
+    fallback: 3_600_000,
+    read: duration(1_000, 604_800_000),
+  },
   webhookSecret: { variable: "SLUICE_WEBHOOK_SECRET", says: "secret the provider signs with", secret: true, fallback: "", read: text },
   ratesSource: {
     variable: "SLUICE_RATES_SOURCE",

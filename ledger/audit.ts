@@ -33,7 +33,7 @@ export interface ChargeRecord {
   readonly attempt: number;
   readonly amount: number;
   readonly currency: string;
-  /** waiting, dropped, started, captured, failed, refunding, refunded. */
+  /** waiting, dropped, started, captured, failed, unknown, refunding, refunded. */
   readonly status: string;
   /** Empty for an order in its sale's own currency. */
   readonly rateId: string;

@@ -1,5 +1,6 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
 import type { Entry, EntryId } from "../core/domain/entry.ts";
+import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
@@ -52,9 +53,15 @@ export interface StoredOrder {
 export interface OrderEvent {
   readonly atMs: number;
   /** A state the order went to; `conflict`; or what became of a charge. */
-  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded" | "claimed" | "done";
+  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded" | "claimed" | "done" | "redriven";
   /** JSON text, for example the other fingerprint of a conflict. */
   readonly detail: string;
+}
+
+export interface RedriveGrant {
+  readonly shard: number;
+  readonly generation: number;
+  readonly row: OrderRow;
 }
 
 /** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
@@ -109,6 +116,11 @@ export interface Ledger {
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
   stock(saleId: string): Promise<Stock[]>;
+  /**
+   * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
+   * `settled`: its payment has not failed (any more). `superseded`: it failed again in a later generation.
+   */
+  grantRedrive(user: string, id: string, from: number, subject: string): Promise<RedriveGrant | "settled" | "superseded">;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

@@ -8,6 +8,7 @@
 //   items, movements     stock per item, and why it is so
 //   charges, postings    every attempt to charge an order, and where the money went
 //   parts                what each processing service has to do for a paid order
+//   grants               orders to be tried again after their payment failed
 //   routes               which service gets which category
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
@@ -77,6 +78,9 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE parts (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL,
        routing_key TEXT NOT NULL, service TEXT NOT NULL, status TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (id, usr, generation, part)) ${clustered(d)}`,
     "CREATE INDEX parts_open ON parts (service) WHERE status IN ('waiting', 'claimed')",
+    // A generation is granted once; what comes of it is recorded with the order.
+    `CREATE TABLE grants (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, subject TEXT NOT NULL, at_ms BIGINT NOT NULL,
+       PRIMARY KEY (id, usr, generation))`,
     // service is empty where a route has been taken back.
     "CREATE TABLE routes (category TEXT NOT NULL, region TEXT NOT NULL, service TEXT NOT NULL, PRIMARY KEY (category, region))",
   ],

@@ -3,7 +3,7 @@
 import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
 import { convert } from "../core/domain/money.ts";
-import type { OrderRow } from "../core/domain/order.ts";
+import type { OrderRow, RedriveRow } from "../core/domain/order.ts";
 import type { Value } from "./db.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
@@ -114,6 +114,9 @@ function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
       if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
       if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
+    } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
+      const again = rows[i] as RedriveRow;
+      reserve(sheet, entry, again as never, moves, terms, again[12]);
     } else if (outcome.kind === "conflict") {
       const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
       sheet.events.push(row[1], row[2], entry.atMs, "conflict", detail, entry.shard, entry.n);
@@ -150,17 +153,17 @@ function termsOf(steps: Entry["steps"]): Terms {
 }
 
 /** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
-function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, { waiting, rates }: Terms): void {
+function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, { waiting, rates }: Terms, generation = 1): void {
   const [, user, id, , , saleId, , currency, lines, payment, metadata] = row;
   addMove(moves, "available", "held", saleId, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
   const rate = rates.get(`${user} ${id}`);
   const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
-  sheet.charges.push(user, id, 1, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
+  sheet.charges.push(user, id, generation, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
   sheet.charges.push(rate?.id ?? "", rate?.value ?? "");
   if (attempt === 0) return;
-  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation: 1, attempt, amount, currency, payment });
+  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation, attempt, amount, currency, payment });
 }
 
 function addUnits(moves: Moves, what: string, detail: string, saleId: string, lines: readonly (string | number)[]): void {

@@ -99,6 +99,21 @@ export class SqlLedger implements Ledger {
     return stock(this.db, saleId);
   }
 
+  grantRedrive(user: string, id: string, from: number, subject: string): ReturnType<Ledger["grantRedrive"]> {
+    return this.db.transaction(async (tx) => {
+      const bucket = bucketOf(user, shardOf(user, this.shards));
+      const found = (await tx.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [bucket, id, user]))[0];
+      if (found?.state !== "payment_failed") return "settled";
+      const last = await tx.run("SELECT MAX(generation) AS generation FROM charges WHERE id = ? AND usr = ?", [id, user]);
+      if (Number(last[0]?.generation) !== from) return "superseded";
+      const generation = from + 1;
+      const grant =
+        "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
+      await tx.run(grant, [user, id, generation, subject, Date.now()]);
+      return { shard: Number(found.shard), generation, row: JSON.parse(String(found.row_text)) as OrderRow };
+    });
+  }
+
   routes(): ReturnType<Ledger["routes"]> {
     return routes(this.db);
   }

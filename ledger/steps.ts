@@ -8,6 +8,9 @@ import { ask, rowsOf, type Sheet } from "./sheet.ts";
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
 const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
 
+/** Begins the detail of an attempt that was given up without knowing what became of it. */
+const UNKNOWN = "unknown";
+
 interface Terms {
   readonly amount: number;
   readonly currency: string;
@@ -39,8 +42,11 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
       return event(sheet, entry, step, what, detail);
     case "dispatched":
       return restate(sheet, entry, step, what);
+    case "redriven":
+      event(sheet, entry, step, "redriven", "");
+      return restate(sheet, entry, step, detail);
     case "payment_failed":
-      await setStatus(tx, step, "failed", detail);
+      await setStatus(tx, step, detail.startsWith(UNKNOWN) ? "unknown" : "failed", detail);
       event(sheet, entry, step, "charge_failed", detail);
       restate(sheet, entry, step, "payment_failed");
       return deadLetter(tx, sheet, entry, step);
@@ -175,7 +181,7 @@ type AnswerRow = readonly [
 async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
   const [, user, id, , , , , generation, attempt, answer] = row;
   if (answer === "failed") return;
-  const [from, to] = answer === "captured" ? [["started", "failed"], "refunding"] : [["refunding"], "refunded"];
+  const [from, to] = answer === "captured" ? [["started", "failed", "unknown"], "refunding"] : [["refunding"], "refunded"];
   const rows = await tx.run(
     `UPDATE charges SET status = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status IN (${from.map(() => "?").join(",")})
      RETURNING amount, currency, payment`,

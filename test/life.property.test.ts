@@ -5,7 +5,7 @@ import { openText } from "../consumers/rebuild.ts";
 import { Replayed } from "../consumers/replayed.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
-import { answer, Bench, cancel, part, row } from "../core/lua/testing.ts";
+import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -25,6 +25,7 @@ const happening = fc.oneof(
     qty: fc.integer({ min: 1, max: 3 }),
   }),
   fc.record({ kind: fc.constant("cancel" as const), user, idIndex }),
+  fc.record({ kind: fc.constant("redrive" as const), user, idIndex, generation: fc.integer({ min: 2, max: 3 }) }),
   fc.record({
     kind: fc.constant("part" as const),
     user,
@@ -38,7 +39,8 @@ const happening = fc.oneof(
     user,
     idIndex,
     attempt: fc.integer({ min: 1, max: 4 }),
-    word: fc.constantFrom("captured" as const, "failed" as const, "failed" as const),
+    generation: fc.constantFrom(1, 1, 1, 2),
+    word: fc.constantFrom("captured" as const, "failed" as const, "failed" as const, "unknown" as const),
   }),
 );
 /** Batches of rows, each followed or not by a commit of the ledger and by a sweep of old holds. */
@@ -79,8 +81,9 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
 function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
   const id = IDS[r.idIndex] as string;
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
+  if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
   if (r.kind === "part") return part(r.user, id, r.word, r.service, r.at, 2);
-  return r.kind === "cancel" ? cancel(r.user, id) : answer(r.user, id, r.attempt, r.word);
+  return r.kind === "cancel" ? cancel(r.user, id) : answer(r.user, id, r.attempt, r.word, "", r.generation);
 }
 
 function replayOf(entries: readonly Entry[]): Replayed {
@@ -118,6 +121,8 @@ async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
   const seen: Record<string, string> = {};
   for (const key of await client.keys("{0}:seen:*")) Object.assign(seen, await client.hgetall(key));
   expect(Object.fromEntries(replayed.seen)).toEqual(seen);
+  const redriven = Object.entries(await client.hgetall("{0}:redriven")).map(([name, generation]) => [name, Number(generation)]);
+  expect(Object.fromEntries(replayed.redriven)).toEqual(Object.fromEntries(redriven));
   for (const who of ["u1", "u2"])
     expect([...(replayed.marks.get(who)?.keys() ?? [])].sort()).toEqual((await client.zrange(`{0}:marks:${who}`, 0, "-1")).sort());
   const bought = await client.hgetall("{0}:bought:s1");

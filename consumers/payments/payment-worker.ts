@@ -14,6 +14,8 @@ export interface PaymentWorkerOptions {
   readonly regions: readonly RegionLink[];
   readonly provider: PaymentProvider;
   readonly shards: number;
+  /** A charge that stays unknown for longer is given up; a capture that shows up later goes back. */
+  readonly unknownMaxMs: number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
   /** Messages in hand at once, per region. */
   readonly prefetch?: number;
@@ -122,8 +124,14 @@ export class PaymentWorker {
     switch (result.word) {
       case "stopped":
         return false;
-      case "later":
-        return this.putOff(link, request);
+      case "later": {
+        const since = request.unknownSinceMs ?? Date.now();
+        if (Date.now() - since >= this.options.unknownMaxMs) {
+          await this.answer(request, "unknown", "unknown for too long");
+          return true;
+        }
+        return this.putOff(link, { ...request, unknownSinceMs: since });
+      }
       case "captured":
       case "failed":
         await this.answer(request, result.word, result.detail);
@@ -153,7 +161,7 @@ export class PaymentWorker {
     return false;
   }
 
-  private answer(request: PaymentRequest, word: "captured" | "failed" | "refunded", detail: string): Promise<void> {
+  private answer(request: PaymentRequest, word: "captured" | "failed" | "unknown" | "refunded", detail: string): Promise<void> {
     return this.answers.send(request.user, answerRowText(request, word, detail, Date.now()));
   }
 }

@@ -14,6 +14,8 @@ export interface ChargeRequest {
   readonly currency: string;
   /** The client's opaque token for the provider. */
   readonly payment: string;
+  /** When it was first asked for in vain, Unix ms. */
+  readonly unknownSinceMs?: number;
 }
 
 /** Gives back what an attempt captured. */
@@ -30,7 +32,7 @@ export type PaymentRequest = ChargeRequest | RefundRequest;
 /** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
 export function answerRowText(
   { user, id, generation, attempt }: { user: string; id: string; generation: number; attempt: number },
-  answer: "captured" | "failed" | "refunded",
+  answer: "captured" | "failed" | "unknown" | "refunded",
   detail: string,
   atMs: number,
 ): string {

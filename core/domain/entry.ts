@@ -29,6 +29,7 @@ export type Released = readonly [gateway: string, row: OrderRow, state: OrderSta
  * What happened to an order that had been reserved. `start`: an attempt to charge begins. `charge_failed`: it ended without a capture.
  * `refund`: what it captured goes back. `cancelled` says in `detail` whether its units were `held` or `sold`.
  * `claimed`, `done`: a service took a part, or finished it; `detail` is `part of service`.
+ * `redriven`: the order was tried again, and `detail` is the state it got.
  */
 export type StepWord =
   | "start"
@@ -40,7 +41,8 @@ export type StepWord =
   | "expired"
   | "claimed"
   | "done"
-  | "dispatched";
+  | "dispatched"
+  | "redriven";
 
 export type Step =
   /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */

@@ -4,10 +4,11 @@
 // publishes is what Redis decodes and what the ledger keeps: nobody in between writes it again.
 //
 //   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal]
+//   redriven ["r", as an order's with seq 0 …, generation]: tried again after its payment failed
 //   skip  ["s", user, "", "", acceptedAtMs, sale, seq]
 //   cancel ["c", user, id, "", acceptedAtMs, "", 0]
 //   part ["f", user, id, "", acceptedAtMs, "", 0, generation, part, of, claim | done, service]: of a paid order (part.ts)
-//   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | refunded, detail]: of a charge (charge.ts)
+//   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | unknown | refunded, detail]: of a charge (charge.ts)
 
 export type Sku = string;
 export interface Line {
@@ -57,6 +58,8 @@ export type OrderRow = readonly [
   maxTotal: number,
 ];
 export type SkipRow = readonly [kind: "s", user: string, id: "", fingerprint: "", acceptedAtMs: number, saleId: string, seq: number];
+export type RedriveRow = readonly [kind: "r", ...order: Tail<OrderRow>, generation: number];
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 export type Row = OrderRow | SkipRow;
 
 // Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
@@ -91,6 +94,12 @@ function tailText(order: Order): string {
 
 function hash(text: string): string {
   return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
+}
+
+/** An order's row under a new generation; its number is used up. */
+export function redriveRowText(row: OrderRow, generation: number): string {
+  const [, user, id, fingerprint, acceptedAtMs, saleId, , ...rest] = row;
+  return JSON.stringify(["r", user, id, fingerprint, acceptedAtMs, saleId, 0, ...rest, generation]);
 }
 
 export function cancelRowText(user: string, id: string, acceptedAtMs: number): string {

@@ -11,9 +11,9 @@
 -- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
 
 -- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, the orders, and the names of
--- orders that may be open.
+-- orders that may be open, and of those that are tried again.
 local function survey(args)
-  local messages, ids, numbered, orders, open, known = {}, {}, {}, {}, {}, {}
+  local messages, ids, numbered, orders, open, redriven, known = {}, {}, {}, {}, {}, {}, {}
   for at = 7, #args, 3 do
     local rows = decode_rows(args[at + 2], #messages)
     messages[#messages + 1] = rows
@@ -26,7 +26,9 @@ local function survey(args)
           numbered[#numbered + 1] = { row[2], row[6] }
         end
       end
-      if row[1] == 'o' then orders[#orders + 1] = row elseif row[1] ~= 's' then open[#open + 1] = row[13] end
+      if row[1] == 'o' or row[1] == 'r' then orders[#orders + 1] = row end
+      if row[1] == 'r' then redriven[#redriven + 1] = row[13] end
+      if row[1] ~= 'o' and row[1] ~= 's' then open[#open + 1] = row[13] end
       if row[1] ~= 's' then
         local list = ids[row[14]]
         if not list then list = {}; ids[row[14]] = list end
@@ -34,7 +36,7 @@ local function survey(args)
       end
     end
   end
-  return messages, ids, numbered, orders, open
+  return messages, ids, numbered, orders, open, redriven
 end
 
 local function decide_skip(batch, row)
@@ -102,7 +104,7 @@ local function decide_order(batch, row, gateway, forced)
 end
 
 -- What happens to an order after it was decided.
-local LATER = { c = cancel_order, p = settle_charge, f = fulfil_part }
+local LATER = { c = cancel_order, p = settle_charge, f = fulfil_part, r = redrive_order }
 
 local function decide(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
@@ -110,12 +112,13 @@ local function decide(keys, args)
   local now, window = now_ms(), tonumber(args[5])
   local forced = args[6] ~= '' and args[6] or nil
 
-  local messages, ids, numbered, orders, named = survey(args)
+  local messages, ids, numbered, orders, named, again = survey(args)
   local turns, open = read_turns(shard, numbered), read_open(shard, named)
   for _, row in ipairs(decode_parked(turns)) do orders[#orders + 1] = row end
   for field, o in pairs(open) do orders[#orders + 1] = as_row(field, o) end
   local batch = load_batch(shard, args[4], orders, turns, open, now, window)
   batch.seen = read_seen(shard, ids)
+  batch.redriven = read_redriven(shard, again)
   batch.release_one = release_one(batch)
 
   local reply, entry = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }, {}
@@ -128,7 +131,7 @@ local function decide(keys, args)
         word = decide_skip(batch, row)
         changed = word == 'skipped'
       elseif row[1] ~= 'o' then
-        word = LATER[row[1]](batch, row)
+        word = LATER[row[1]](batch, row, gateway)
         changed = string.byte(word) == 43
       else
         word, changed = decide_order(batch, row, gateway, forced)

@@ -1,6 +1,6 @@
 // What the tests of the function library share: an open store on the tests' Redis, and rows by hand.
 import { testRedis } from "../../test/services.ts";
-import { type Order, orderRowText, skipRowText } from "../domain/order.ts";
+import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";
 import type { Sale } from "../domain/sale.ts";
 import { newEntryId } from "../entry-id.ts";
 import type { Library } from "../library.ts";
@@ -118,13 +118,23 @@ export function row(user: string, lines: Record<string, number>, more: Partial<O
 export const cancel = (user: string, id: string, afterMs = 0): string => JSON.stringify(["c", user, id, "", Date.now() + afterMs, "", 0]);
 
 /** What a payment worker heard of an attempt. */
-export function answer(user: string, id: string, attempt: number, word: "captured" | "failed" | "refunded", detail = ""): string {
-  return JSON.stringify(["p", user, id, "", Date.now(), "", 0, 1, attempt, word, detail]);
+export function answer(
+  user: string,
+  id: string,
+  attempt: number,
+  word: "captured" | "failed" | "unknown" | "refunded",
+  detail = "",
+  generation = 1,
+): string {
+  return JSON.stringify(["p", user, id, "", Date.now(), "", 0, generation, attempt, word, detail]);
 }
 
 /** A service's claim of a part, or its report that it is done. */
 export function part(user: string, id: string, word: "claim" | "done", service = "depot", at = 1, of = 1): string {
   return JSON.stringify(["f", user, id, "", Date.now(), "", 0, 1, at, of, word, service]);
 }
+
+/** An order's row, tried again under a generation. */
+export const redrive = (orderRow: string, generation: number): string => redriveRowText(JSON.parse(orderRow), generation);
 
 export const skip = (user: string, seq: number): string => skipRowText({ user, saleId: SALE_ID, seq }, Date.now());

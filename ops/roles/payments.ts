@@ -10,7 +10,7 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
   const regions = await openRegions(settings, log);
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
-  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, log });
+  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, unknownMaxMs: settings.unknownMaxMs, log });
   await payments.start();
   log("payments started", { id });
   return {

@@ -89,11 +89,22 @@ export class Evidence {
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
     for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
-    for (const { what, user, id } of entry.steps) {
+    for (const { what, user, id, detail } of entry.steps) {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
+      else if (what === "redriven") this.redriven(entry, key, detail);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
+    }
+  }
+
+  private redriven(entry: DecodedEntry, key: string, state: string): void {
+    const known = this.ledger.get(key);
+    if (known?.state !== "payment_failed")
+      this.findings.violation("I3", "an order was tried again whose payment had not failed", `${key}: ${known?.state} ${place(entry)}`);
+    else {
+      known.state = state;
+      known.had.push(state);
     }
   }
 

@@ -26,6 +26,8 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
     holds = {}, -- 'user id' of orders that wait in their lane from now on
     steps = {},
     freed = {},
+    redriven = {},
+    regranted = {},
     marks = {}, -- new ones, {key, id}
     marked = {},
     sales = sales,
@@ -78,6 +80,7 @@ local function store_batch(shard, stock_prefix, batch, now, window)
   write_open(shard, batch, now)
   write_freed(shard, batch)
   write_marks(shard, batch, now, window)
+  write_redriven(shard, batch)
   call_in_chunks('RPUSH', shard.prefix .. 'fx', batch.fx)
 end
 

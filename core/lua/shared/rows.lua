@@ -2,20 +2,21 @@
 --   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal}
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
 --   {'c', user, id, '', acceptedAtMs, '', 0}
---   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | refunded, detail}
+--   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}
+--   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation}
 --   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done, service}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
 -- by another way must fail as a whole, not half-way.
 
 -- decode_rows adds to a row that names an order what every later step would have to make again:
---   row[13] 'user id', the field of its record       row[14] the bucket of its record
+--   row[13] 'user id', the field of its record       row[14] the bucket of its record       row[15] a redriven one's generation
 
 local MAX_LINES = 20
 local MAX_QTY = 1000
 local BUCKET_DIGITS = 7
 local MAX_NAME = 64
 local FULFILMENTS = { claim = true, done = true }
-local ANSWERS = { captured = true, failed = true, refunded = true }
+local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true }
 
 local function lines_are_sound(lines)
   if type(lines) ~= 'table' then return false end
@@ -50,7 +51,8 @@ local function row_is_sound(row)
   if row[1] == 'c' then return true end
   if row[1] == 'p' then return type(row[8]) == 'number' and type(row[9]) == 'number' and ANSWERS[row[10]] and type(row[11]) == 'string' end
   if row[1] == 'f' then return part_is_sound(row) end
-  return row[1] == 'o' and type(row[4]) == 'string' and type(row[12]) == 'number' and lines_are_sound(row[9])
+  if row[1] == 'r' and not (seq == 0 and type(row[13]) == 'number' and row[13] > 1 and row[13] % 1 == 0) then return false end
+  return (row[1] == 'o' or row[1] == 'r') and type(row[4]) == 'string' and type(row[12]) == 'number' and lines_are_sound(row[9])
 end
 
 -- Decodes a message's body; an error names the message and the row, both from 0.
@@ -63,6 +65,7 @@ local function decode_rows(body, index)
     local row = rows[i]
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end
     if row[1] ~= 's' then
+      if row[1] == 'r' then row[15] = row[13] end
       row[13] = row[2] .. ' ' .. row[3]
       row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
     end

@@ -4,7 +4,8 @@
 local MAX_ATTEMPTS = 4
 local CANCEL_WINDOW_MS = 120000
 
--- {'p', user, id, '', at, '', 0, generation, attempt, captured | failed | refunded, detail}
+-- {'p', user, id, '', at, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}. unknown: it has been looked up in vain for
+-- so long that the order is given up; a capture that shows up later goes back.
 -- An answer to any other than the attempt that is under way is 'late': the ledger knows whether it is news.
 local function settle_charge(batch, row)
   local field, o = row[13], batch.open[row[13]]
@@ -20,7 +21,7 @@ local function settle_charge(batch, row)
     sell_units(batch, o)
     restate(batch, field, o)
     step(batch, 'paid', field, o)
-  elseif attempt < MAX_ATTEMPTS then
+  elseif attempt < MAX_ATTEMPTS and answer ~= 'unknown' then
     step(batch, 'charge_failed', field, o, row[11])
     o.attempt = attempt + 1
     step(batch, 'start', field, o)

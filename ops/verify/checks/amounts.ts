@@ -8,7 +8,8 @@ import type { DecodedEntry, RateTaken } from "../journal.ts";
 
 export class AmountsCheck {
   private readonly orders = new Map<string, LedgerOrder>();
-  private readonly rates = new Map<string, RateTaken>();
+  /** One for each generation of the order. */
+  private readonly rates = new Map<string, RateTaken[]>();
   /** Minor units kept, by currency. */
   readonly kept = new Map<string, number>();
 
@@ -19,7 +20,11 @@ export class AmountsCheck {
   ) {}
 
   entry({ rates }: DecodedEntry, slice: Slice): void {
-    for (const rate of rates) if (slice(rate.user)) this.rates.set(orderKey(rate.user, rate.id), rate);
+    for (const rate of rates) {
+      if (!slice(rate.user)) continue;
+      const key = orderKey(rate.user, rate.id);
+      this.rates.set(key, [...(this.rates.get(key) ?? []), rate]);
+    }
   }
 
   order(order: LedgerOrder): void {
@@ -36,8 +41,8 @@ export class AmountsCheck {
     const base = this.sales.get(order.saleId)?.currency;
     if (base === order.currency) {
       if (rateId !== "" || taken) this.wrong("an order in its sale's own currency was charged at a rate", `${key}: ${rateId}`);
-    } else if (rateId === "" || taken?.rateId !== rateId || taken.value !== rate)
-      this.wrong("a charge does not record the rate its order was decided at", `${key}: '${rateId}', not '${taken?.rateId}'`);
+    } else if (rateId === "" || !taken?.some((t) => t.rateId === rateId && t.value === rate))
+      this.wrong("a charge does not record the rate its order was decided at", `${key}: '${rateId}', not '${taken?.map((t) => t.rateId)}'`);
     const due = this.due(order, base ?? "", rate);
     if (due !== BigInt(amount))
       this.wrong("an order was charged another amount than its items cost", `${key}: ${amount} ${currency}, not ${due}`);

@@ -22,6 +22,8 @@ const CHARGED = new Set(["reserved", "paid", "dispatched", "payment_failed", "ex
 interface Charged {
   captured: number;
   attempts: number;
+  /** An attempt was given up without knowing what became of it. */
+  unknown?: boolean;
 }
 
 export class ChargesCheck {
@@ -58,6 +60,7 @@ export class ChargesCheck {
         const charged = byOrder.get(key) ?? { captured: 0, attempts: 0 };
         byOrder.set(key, charged);
         if (attempt > 0) charged.attempts++;
+        if (status === "unknown") charged.unknown = true;
         if (attempt > 1) this.retries++;
         if (status === "refunded") this.refunded++;
         if (status === "captured") charged.captured++;
@@ -66,14 +69,14 @@ export class ChargesCheck {
       }
     }
     for (const [key, state] of this.states) {
-      const { captured, attempts } = byOrder.get(key) ?? { captured: 0, attempts: 0 };
+      const { captured, attempts, unknown } = byOrder.get(key) ?? { captured: 0, attempts: 0 };
       if (captured > 1) this.findings.violation("I6", "an order was paid twice", `${key}: ${captured} captures`);
       else if (PAID.has(state) && captured === 0) this.findings.violation("I6", "an order is paid without a capture", `${key}: ${state}`);
       else if (!PAID.has(state) && captured > 0) {
         const invariant = state === "cancelled" ? "I7" : "I6";
         this.findings.violation(invariant, `money is kept for an order that is ${state}`, key);
       }
-      if (state === "payment_failed" && attempts % MAX_ATTEMPTS !== 0)
+      if (state === "payment_failed" && !unknown && attempts % MAX_ATTEMPTS !== 0)
         this.findings.violation("I6", `an order was given up without its ${MAX_ATTEMPTS} attempts`, `${key}: ${attempts}`);
     }
     return { byKey };

@@ -30,6 +30,8 @@ export class UnitsCheck {
     }
     for (const { row, state } of entry.released) if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
     for (const { what, user, saleId, lines, detail } of entry.steps) {
+      if (what === "redriven" && HOLDING.has(detail) && slice(user))
+        for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${saleId} ${lines[i]}`, Number(lines[i + 1]));
       const lets = LETTING_GO.has(what) || (what === "cancelled" && detail === "held");
       if (lets && slice(user))
         for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${saleId} ${lines[i]}`, -Number(lines[i + 1]));
