@@ -1,6 +1,7 @@
 // Everything over HTTP that is not order intake: one Hono app, put together here.
 import { Hono } from "hono";
 import { addAdmin } from "./admin.ts";
+import { addAdminDead } from "./admin-dead.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
@@ -26,7 +27,7 @@ export function createApp(parts: AppParts): App {
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.intake.refuse(error.problem).response();
     parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
-    return problem(isLedgerAway(error) ? "unavailable" : "internal").response();
+    return problem(isAway(error) ? "unavailable" : "internal").response();
   });
   return app;
 }
@@ -40,6 +41,7 @@ function createCalls(parts: AppParts): App {
   addSaleReads(app, parts);
   addAdmin(app, parts);
   addAdminRoutes(app, parts);
+  addAdminDead(app, parts);
   addHealth(app, parts);
   addDocs(app);
   return app;
@@ -77,7 +79,7 @@ const RAW_ROUTES = [
   { path: "/v1/ws", method: "GET" },
 ];
 
-/** ledger/db.ts names its error; the contract does not export it. */
-function isLedgerAway(error: Error): boolean {
-  return error.name === "LedgerUnavailable";
+/** The ledger's error (its contract does not export it), or a broker's. */
+function isAway(error: Error): boolean {
+  return error.name === "LedgerUnavailable" || error.name === "BrokerUnavailable";
 }

@@ -38,6 +38,13 @@ export class Fields {
     return text;
   }
 
+  /** Whether the member is `true`; anything but true and false is refused. */
+  isTrue(name: string): boolean {
+    const value = this.value[name];
+    if (value !== undefined && typeof value !== "boolean") this.refuse("wrong_type", name, "true or false");
+    return value === true;
+  }
+
   whole(name: string, least: number, most: number): number {
     const number = this.value[name];
     if (number === undefined) this.refuse("missing_field", name);

@@ -1,6 +1,7 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
 import { MAX_UNITS_PER_ITEM } from "../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { operatorPaths } from "./openapi-operator.ts";
 import { body, ID, type Json, json, list, name, object, ok, ref, schemas, TIME, whole } from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
 
@@ -190,6 +191,7 @@ const paths: Json = {
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
+  ...operatorPaths(refusals, pathParameter),
   "/healthz": { get: { summary: "The process answers", security: [], responses: { 200: ok("Yes", { type: "object" }) } } },
   "/readyz": {
     get: {

@@ -20,6 +20,28 @@ export interface BrokerPort {
   onPush(handler: (push: Push) => void): void;
 }
 
+/** What is given must match; a filter with nothing in it finds all. */
+export interface LetterFilter {
+  readonly id?: string;
+  readonly queue?: string;
+  readonly reason?: string;
+  readonly user?: string;
+}
+
+/** Dead letters of every region; rejects when a broker cannot be reached. */
+export interface LettersPort {
+  /** The letters a filter finds among the first `limit` of each queue. */
+  list(filter: LetterFilter, limit: number): Promise<readonly object[]>;
+  redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
+  drop(filter: LetterFilter, limit: number): Promise<Dealt>;
+}
+
+export interface Dealt {
+  readonly matched: number;
+  readonly done: number;
+  readonly left: readonly { readonly id: string; readonly why: string }[];
+}
+
 export interface GatewayOptions {
   /** Names the queue `gateway.<id>`; no two live gateways share one. */
   readonly id: string;
@@ -46,6 +68,7 @@ export interface GatewayOptions {
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
   /** Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when it cannot now: it is then applied later. */
   readonly applyOperation: (operation: Operation) => Promise<void>;
+  readonly letters?: LettersPort;
   /** Whether orders can be taken in now. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly detail: Readonly<Record<string, unknown>> }>;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;

@@ -1,13 +1,25 @@
-// sluice dead on real dead letters: an order that made no sense, a message that held none, a card that was declined for good.
+// Dead letters by command line and by HTTP, on real ones: an order that made no sense, a message that held none, a card that was declined for good.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { ORDERS_EXCHANGE } from "../broker/topology.ts";
+import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
+import { readSettings } from "../core/settings.ts";
+import { Letters } from "../ops/dead/letters.ts";
+import { mintToken } from "../ops/load/tokens.ts";
+import { makeLog } from "../ops/log.ts";
+import { startGatewayRole } from "../ops/roles/gateway.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
 const TIMEOUT_MS = 60_000;
+const SECRET = "a secret that is long enough for HS256";
 let stack: Stack;
-afterAll(async () => stack?.stop(), TIMEOUT_MS);
+let provider: Awaited<ReturnType<Stack["payments"]>>;
+let gateway: Awaited<ReturnType<typeof startGatewayRole>>;
+let operator: Record<string, string>;
+afterAll(async () => {
+  await gateway?.stop();
+  await stack?.stop();
+}, TIMEOUT_MS);
 
 async function dead(...args: string[]): Promise<{ out: string; err: string; code: number }> {
   const child = Bun.spawn([process.execPath, CLI, "dead", ...args], {
@@ -19,19 +31,47 @@ async function dead(...args: string[]): Promise<{ out: string; err: string; code
   return { out, err, code };
 }
 
-type Letter = { id: string; queue: string; source?: { exchange: string; routingKey: string }; body: Record<string, unknown> | string };
-const letters = async () => JSON.parse((await dead("list", "--json")).out) as Letter[];
+type Letter = {
+  id: string;
+  queue: string;
+  user?: string;
+  source?: { exchange: string; routingKey: string };
+  body: Record<string, unknown> | string;
+};
+const letters = async (...args: string[]) => JSON.parse((await dead("list", "--json", ...args)).out) as Letter[];
+const call = async (method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${gateway.gateway.url}/v1/admin/dead${path}`, {
+    method,
+    headers: { "content-type": "application/json", ...operator },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> & { letters?: Letter[] } };
+};
 
-beforeAll(async () => {
-  stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "10ms,10ms,10ms" } });
-  await stack.sale({ a: 10 });
-  await stack.worker("w1");
-  await stack.payments();
-  const { order, row } = makeOrder(userOf(0), { a: 1 }, { payment: "stub:decline" });
+/** An order that ends in payment_failed. */
+async function failed(n: number): Promise<{ user: string; id: string }> {
+  const { order, row } = makeOrder(userOf(0, n), { a: 1 }, { payment: "stub:decline" });
   await stack.publish(0, [row]);
   await stack.becomes(order.user, order.id, "payment_failed");
-  const publisher = stack.links[0]?.publisher;
-  expect(await publisher?.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all"))).toBe("confirmed");
+  return order;
+}
+
+const garbage = async () =>
+  expect(await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all"))).toBe("confirmed");
+
+beforeAll(async () => {
+  stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "10ms,10ms,10ms", SLUICE_JWT_SECRET: SECRET, SLUICE_HTTP_PORT: "0" } });
+  await stack.sale({ a: 100 });
+  await stack.worker("w1");
+  provider = await stack.payments();
+  gateway = await startGatewayRole(
+    readSettings(stack.env),
+    "gw",
+    makeLog("gw", () => undefined),
+  );
+  operator = { authorization: `Bearer ${await mintToken({ secret: SECRET, issuer: "sluice", audience: "sluice" }, "olga", "operator")}` };
+  await failed(0);
+  await garbage();
   await stack.until("both letters", async () => (await letters()).length === 2);
 }, TIMEOUT_MS);
 
@@ -43,26 +83,103 @@ test(
     const listed = (await dead()).out;
     expect(listed).toContain("not a JSON array of orders");
     expect(listed).toContain("payment_failed");
-    expect(listed).toContain("4 attempts");
     const shown = await dead("show", (found[1] as Letter).id);
-    expect(JSON.parse(shown.out)).toMatchObject({ queue: "payments.dead", body: { reason: "payment_failed", attempts: 4 } });
+    expect(JSON.parse(shown.out)).toMatchObject({
+      queue: "payments.dead",
+      user: userOf(0),
+      body: { reason: "payment_failed", attempts: 4 },
+    });
+    expect((await letters("--queue", PAYMENTS_DEAD)).map((l) => l.queue)).toEqual([PAYMENTS_DEAD]);
+    expect((await letters("--reason", "JSON array")).map((l) => l.queue)).toEqual(["orders.dead"]);
+    expect((await call("GET", "")).body.letters).toEqual(JSON.parse(JSON.stringify(found)));
+    expect((await call("GET", `?user=${userOf(0)}`)).body.letters?.map((l) => l.queue)).toEqual([PAYMENTS_DEAD]);
+    expect((await call("GET", `/${(found[1] as Letter).id}`)).body).toMatchObject({ body: { attempts: 4 } });
     expect(await letters()).toEqual(found);
   },
   TIMEOUT_MS,
 );
 
 test(
-  "a letter that was sent somewhere is sent there again; one about an order on record is left",
+  "a letter that was sent somewhere is sent there again",
   async () => {
-    const found = await letters();
-    const [first, second] = found as [Letter, Letter];
+    const [first] = (await letters("--queue", "orders.dead")) as [Letter];
     expect(first.source).toEqual({ exchange: "orders", routingKey: "1" });
     expect(await dead("redrive", first.id)).toMatchObject({ code: 0, out: "1 sent again\n" });
     // It makes no more sense than before, and so comes back.
     await stack.until("the letter to come back", async () => (await letters()).length === 2);
-    const refused = await dead("redrive", second.id);
-    expect(refused).toMatchObject({ code: 1, out: "0 sent again, 1 left as they are\n" });
-    expect(refused.err).toContain("on record as it is (payment_failed)");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a failed payment is tried again under a new generation, with new keys; failing again it leaves a new letter, succeeding none",
+  async () => {
+    const [{ user, body }] = (await letters("--queue", PAYMENTS_DEAD)) as [Letter];
+    const id = (body as { id: string }).id;
+    expect(await dead("redrive", "--user", user as string)).toMatchObject({ code: 0, out: "1 sent again\n" });
+    await stack.until("the second letter", async () =>
+      (await letters("--queue", PAYMENTS_DEAD)).some((l) => (l.body as { generation: number }).generation === 2),
+    );
+    const keys = [...provider.book.charges.keys()].filter((key) => key.includes(id));
+    expect(keys.map((key) => key.split("/").slice(2).join("/")).toSorted()).toEqual([
+      "1/1",
+      "1/2",
+      "1/3",
+      "1/4",
+      "2/1",
+      "2/2",
+      "2/3",
+      "2/4",
+    ]);
+    provider.forgive();
+    const [second] = (await letters("--queue", PAYMENTS_DEAD)) as [Letter];
+    expect((await call("POST", `/${second.id}/redrive`)).body).toMatchObject({ matched: 1, done: 1, left: [] });
+    await stack.becomes(user as string, id, "paid");
+    expect(await letters("--queue", PAYMENTS_DEAD)).toEqual([]);
+    expect((await stack.ledger.events(user as string, id)).filter((e) => e.event === "redriven").length).toBe(2);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a redrive that was cut off after its publish is done again without effect, and one cut off after its grant goes on",
+  async () => {
+    provider.forgive(false);
+    const { user, id } = await failed(2);
+    // Granted, and nothing published: the process died in between.
+    expect(await stack.ledger.grantRedrive(user, id, 1, "test")).toMatchObject({ generation: 2 });
+    const opened = await Letters.open(stack.settings, stack.ledger);
+    provider.forgive();
+    const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
+    await stack.until("the letter", async () => (await letter()) !== undefined);
+    const copy = JSON.stringify((await letter())?.body);
+    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({ matched: 1, done: 1 });
+    await stack.becomes(user, id, "paid");
+    // Published, and the letter not yet taken out.
+    await stack.links[0]?.publisher.publish("", PAYMENTS_DEAD, Buffer.from(copy));
+    await stack.until("the letter again", async () => (await letter()) !== undefined);
+    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({ matched: 1, done: 1, left: [] });
+    await opened.close();
+    expect([...provider.book.charges.keys()].filter((key) => key.includes(`${id}/2`))).toEqual([`${user}/${id}/2/1`]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "by HTTP: many by filter; nobody but an operator; each call on record; a filter must be named",
+  async () => {
+    provider.forgive(false);
+    for (const n of [4, 5]) await failed(n);
+    await stack.until("their letters", async () => (await letters("--queue", PAYMENTS_DEAD)).length === 2);
+    expect((await call("POST", "/drop", {})).body).toMatchObject({ status: 422, field: "all" });
+    expect((await call("POST", "/drop", { reson: "x" })).body).toMatchObject({ status: 422, code: "unknown_field", field: "reson" });
+    expect((await call("GET", "?limit=0")).body).toMatchObject({ status: 422, field: "limit" });
+    expect((await call("POST", "/00000000/drop")).status).toBe(404);
+    provider.forgive();
+    expect((await call("POST", "/redrive", { reason: "payment_failed" })).body).toMatchObject({ matched: 2, done: 2 });
+    expect((await call("POST", "/drop", { all: true })).body).toMatchObject({ matched: 1, done: 1 });
+    const stranger = await fetch(`${gateway.gateway.url}/v1/admin/dead`);
+    expect(stranger.status).toBe(401);
   },
   TIMEOUT_MS,
 );
@@ -70,10 +187,11 @@ test(
 test(
   "a letter that is dropped is gone, and an id that there is not is named",
   async () => {
-    const [first] = (await letters()) as [Letter];
+    await garbage();
+    await stack.until("the letter", async () => (await letters()).length === 1);
     expect(await dead("drop", "00000000")).toMatchObject({ code: 1, err: "sluice: there is no dead letter 00000000\n" });
-    expect(await dead("drop", first.id)).toMatchObject({ code: 0, out: "1 dropped\n" });
-    expect((await letters()).map((l) => l.queue)).toEqual(["payments.dead"]);
+    expect(await dead("drop")).toMatchObject({ code: 1, err: "sluice: say which: 'sluice dead drop ID', 'all', or a filter\n" });
+    expect((await dead("list", "--queue", "orders")).err).toContain("--queue must be one of orders.dead");
     expect(await dead("drop", "all")).toMatchObject({ code: 0, out: "1 dropped\n" });
     expect(await letters()).toEqual([]);
   },

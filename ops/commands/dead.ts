@@ -1,122 +1,98 @@
-// sluice dead: the dead letters. Without more it lists them; `show ID` prints one, `redrive ID` sends it where it came from, `drop ID` forgets it.
+// sluice dead: the dead letters, and parts without a route. Without more it lists them; `show ID` prints one, `redrive` and `drop` deal with one, with
+// those a filter finds, or with `all`.
 import type { Command } from "commander";
-import { BrokerConnection } from "../../broker/connection.ts";
-import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
-import { Publisher } from "../../broker/publisher.ts";
-import { ORDERS_DEAD, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import { readSettings, SettingError } from "../../core/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
+import { LETTER_QUEUES, type LetterFilter, Letters, MAX_LETTERS } from "../dead/letters.ts";
+import { requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
-const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD];
-const MAX_LETTERS = 10_000;
-const NO_TOPOLOGY = { exchanges: [], queues: [], bindings: [] };
-
 interface Options {
+  readonly queue?: string;
+  readonly reason?: string;
+  readonly user?: string;
   readonly limit: number;
   readonly json: boolean;
 }
 
+const DEFAULT_LIMIT = 1_000;
+
 export function register(program: Command): void {
-  const dead = program.command("dead").description("dead letters: list them, or show, redrive or drop one (or 'all')");
-  const limited = (command: Command) => command.option("--limit <n>", "how many are looked at in a queue", whole(1, MAX_LETTERS), 1_000);
-  limited(dead.command("list", { isDefault: true }).option("--json", "print JSON", false)).action(list);
-  limited(dead.command("show <id>").description("body, reason and trail of one")).action(show);
-  limited(dead.command("redrive <id>").description("send it where it came from, then take it out")).action((id, options) =>
-    act("redrive", id, options),
+  const dead = program.command("dead").description("dead letters: list them, or show, redrive or drop some");
+  const filtered = (command: Command) =>
+    command
+      .option("--queue <name>", `one of ${LETTER_QUEUES.join(", ")}`)
+      .option("--reason <text>", "those whose reason holds this")
+      .option("--user <name>", "those about a user's orders")
+      .option("--limit <n>", "how many are looked at in a queue", whole(1, MAX_LETTERS), DEFAULT_LIMIT)
+      .option("--json", "print JSON", false);
+  filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
+  filtered(dead.command("show <id>").description("body, reason and trail of one")).action(show);
+  const which = "[id]";
+  filtered(dead.command(`redrive ${which}`).description("send it where it came from, or try its payment again ('all': every failure)")).action(
+    (id: string | undefined, options: Options) => deal("redrive", id, options),
   );
-  limited(dead.command("drop <id>").description("take it out for good")).action((id, options) => act("drop", id, options));
-}
-
-async function list({ limit, json }: Options): Promise<void> {
-  const letters: DeadLetter[] = [];
-  await walk(limit, async (letter) => {
-    letters.push(letter);
-    return "keep";
-  });
-  if (json) process.stdout.write(`${JSON.stringify(letters.map(plain))}\n`);
-  else
-    process.stdout.write(
-      table(letters.map((l) => ({ id: l.id, region: l.region, queue: l.queue, reason: reasonOf(l), about: aboutOf(l) }))),
-    );
-}
-
-async function show(id: string, { limit }: Options): Promise<void> {
-  let found = false;
-  await walk(limit, async (letter) => {
-    if (letter.id === id && !found) process.stdout.write(`${JSON.stringify(plain(letter), null, 2)}\n`);
-    found ||= letter.id === id;
-    return "keep";
-  });
-  if (!found) throw new SettingError(`there is no dead letter ${id} among the first ${limit} of any queue`);
-}
-
-async function act(what: "redrive" | "drop", id: string, { limit }: Options): Promise<void> {
-  let matched = 0;
-  let done = 0;
-  await walk(limit, async (letter, publisher) => {
-    if (id !== "all" && letter.id !== id) return "keep";
-    matched++;
-    if (what === "redrive" && !(await redrive(letter, publisher))) return "keep";
-    done++;
-    return "drop";
-  });
-  if (matched === 0) throw new SettingError(id === "all" ? "there are no dead letters" : `there is no dead letter ${id}`);
-  process.stdout.write(
-    `${done} ${what === "drop" ? "dropped" : "sent again"}${done < matched ? `, ${matched - done} left as they are` : ""}\n`,
+  filtered(dead.command(`drop ${which}`).description("take it out for good ('all': every failure)")).action(
+    (id: string | undefined, options: Options) => deal("drop", id, options),
   );
-  if (done < matched) process.exitCode = 1;
 }
 
-/** Only what was sent somewhere can be sent there again; a letter about an order that is on record as it is would change nothing. */
-async function redrive(letter: DeadLetter, publisher: Publisher): Promise<boolean> {
-  if (!letter.source) {
-    process.stderr.write(`${letter.id}: the order is on record as it is (${reasonOf(letter)}); there is nothing to send again\n`);
-    return false;
-  }
-  const { exchange, routingKey } = letter.source;
-  const outcome = await publisher.publish(exchange, routingKey, letter.body, { headers: { "x-redriven": letter.id } });
-  if (outcome !== "confirmed") process.stderr.write(`${letter.id}: not sent again, the broker's answer was ${outcome}\n`);
-  return outcome === "confirmed";
+async function list(options: Options): Promise<void> {
+  await withLetters(async (letters) => {
+    const found = await letters.list(filterOf(undefined, options), options.limit);
+    const rows = found.map(({ id, region, queue, reason, user, order }) => ({
+      id,
+      region,
+      queue,
+      reason,
+      user: user ?? "",
+      order: order ?? "",
+    }));
+    process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : table(rows));
+  });
 }
 
-async function walk(limit: number, judge: (letter: DeadLetter, publisher: Publisher) => Promise<"keep" | "drop">): Promise<void> {
+async function show(id: string, options: Options): Promise<void> {
+  await withLetters(async (letters) => {
+    const [found] = await letters.list(filterOf(id, options), options.limit);
+    if (!found) throw new SettingError(`there is no dead letter ${id} among the first ${options.limit} of any queue`);
+    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+  });
+}
+
+async function deal(what: "redrive" | "drop", id: string | undefined, options: Options): Promise<void> {
+  const filter = filterOf(id === "all" ? undefined : id, options);
+  if (id === undefined && Object.keys(filter).length === 0)
+    throw new SettingError(`say which: 'sluice dead ${what} ID', 'all', or a filter`);
+  await withLetters(async (letters) => {
+    const dealt =
+      what === "drop" ? await letters.drop(filter, options.limit) : await letters.redrive(filter, options.limit, "command line");
+    if (dealt.matched === 0)
+      throw new SettingError(id === undefined || id === "all" ? "there are no such dead letters" : `there is no dead letter ${id}`);
+    const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
+    const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} left as they are` : ""}`;
+    process.stdout.write(options.json ? `${JSON.stringify(dealt)}\n` : `${text}\n`);
+    for (const { id: letter, why } of dealt.left) process.stderr.write(`${letter}: ${why}\n`);
+    if (dealt.left.length > 0) process.exitCode = 1;
+  });
+}
+
+function filterOf(id: string | undefined, { queue, reason, user }: Options): LetterFilter {
+  if (queue !== undefined && !(LETTER_QUEUES as readonly string[]).includes(queue))
+    throw new SettingError(`--queue must be one of ${LETTER_QUEUES.join(", ")}, not '${queue}'`);
+  return { ...(id ? { id } : {}), ...(queue ? { queue } : {}), ...(reason ? { reason } : {}), ...(user ? { user } : {}) };
+}
+
+async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
-  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
-  for (const region of settings.regions) {
-    const connection = new BrokerConnection({ region, topology: NO_TOPOLOGY });
-    const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
-    await publisher.start();
-    await connection.start();
-    try {
-      for (const queue of QUEUES) await walkDeadLetters(connection, queue, limit, (letter) => judge(letter, publisher));
-    } finally {
-      await connection.close();
-    }
-  }
-}
-
-function plain({ body, ...letter }: DeadLetter): Record<string, unknown> {
-  const text = body.toString();
-  return { ...letter, body: jsonOf(text) ?? text };
-}
-
-function reasonOf({ headers, body }: DeadLetter): string {
-  return String(headers["x-reason"] ?? jsonOf(body.toString())?.reason ?? "given up by the broker");
-}
-
-function aboutOf({ body }: DeadLetter): string {
-  const value = jsonOf(body.toString());
-  if (value && typeof value.user === "string") return `${value.user} ${value.id}, ${value.attempts} attempts`;
-  if (Array.isArray(value?.row)) return `${value.row[1]} ${value.row[2]}`;
-  return `${body.length} bytes`;
-}
-
-function jsonOf(text: string): Record<string, unknown> | undefined {
+  requireStores(settings);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const letters = await Letters.open(settings, ledger);
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
+    await work(letters);
+  } finally {
+    await letters.close();
+    await ledger.close();
   }
 }

@@ -12,6 +12,7 @@ import type { GatewayOptions } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { Letters } from "../dead/letters.ts";
 import type { Log } from "../log.ts";
 import { openRedis, openRegion, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -67,6 +68,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     ledger,
     stockOf: (saleId) => liveStock(stock, saleId),
     applyOperation: (operation) => applyOperation(ledger, stock, operation),
+    letters: lettersOf(settings, ledger),
     ready: async () => readiness(link, redis.connected),
     log,
   });
@@ -122,6 +124,23 @@ function readKey(file: string, variable: string): string {
   } catch (error) {
     throw new SettingError(`${variable}: '${file}' cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** Opened for each call: an operator's look is rare, and other regions' brokers are none of a gateway's business else. */
+function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptions["letters"]> {
+  const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
+    const letters = await Letters.open(settings, ledger);
+    try {
+      return await work(letters);
+    } finally {
+      await letters.close();
+    }
+  };
+  return {
+    list: (filter, limit) => on((letters) => letters.list(filter, limit)),
+    redrive: (filter, limit, subject) => on((letters) => letters.redrive(filter, limit, subject)),
+    drop: (filter, limit) => on((letters) => letters.drop(filter, limit)),
+  };
 }
 
 /** Redis's counters; it knows totals only, so what was restocked is shown as part of the initial units. */
