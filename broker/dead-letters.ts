@@ -4,6 +4,7 @@ import type { Channel, GetMessage } from "amqplib";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
+import { depth } from "./inspect.ts";
 
 export interface DeadLetter {
   /** Names the letter among those of its queue: eight hex digits of what it says. */
@@ -34,6 +35,7 @@ export async function walkDeadLetters(
   const channel: Channel = await connection.model.createChannel();
   channel.on("error", () => undefined); // a rejection below says it
   let dropped = 0;
+  let kept = 0;
   try {
     // Those that are there now: one that is sent again and dies again must not be met a second time.
     const { messageCount } = await channel.checkQueue(queue);
@@ -43,13 +45,26 @@ export async function walkDeadLetters(
       if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
         channel.ack(message);
         dropped++;
-      }
+      } else kept++;
     }
   } finally {
     // What was not acknowledged goes back, in its order.
     await closeChannel(channel);
+    await untilBack(connection, queue, kept);
   }
   return dropped;
+}
+
+const BACK_WAIT_MS = 500;
+const BACK_LOOK_MS = 10;
+
+/** A closed channel's messages are back a moment later: whoever looks next should find them. Somebody else may have taken some, so not for long. */
+async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
+  if (kept === 0) return;
+  for (const end = performance.now() + BACK_WAIT_MS; performance.now() < end; await Bun.sleep(BACK_LOOK_MS)) {
+    const seen = await depth(connection, queue).catch(() => undefined);
+    if (seen === undefined || seen.ready >= kept) return;
+  }
 }
 
 function letterOf(region: string, queue: string, message: GetMessage): DeadLetter {

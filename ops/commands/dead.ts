@@ -30,9 +30,9 @@ export function register(program: Command): void {
   filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
   filtered(dead.command("show <id>").description("body, reason and trail of one")).action(show);
   const which = "[id]";
-  filtered(dead.command(`redrive ${which}`).description("send it where it came from, or try its payment again ('all': every failure)")).action(
-    (id: string | undefined, options: Options) => deal("redrive", id, options),
-  );
+  filtered(
+    dead.command(`redrive ${which}`).description("send it where it came from, or try its payment again ('all': every failure)"),
+  ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
   filtered(dead.command(`drop ${which}`).description("take it out for good ('all': every failure)")).action(
     (id: string | undefined, options: Options) => deal("drop", id, options),
   );
