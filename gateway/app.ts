@@ -6,6 +6,7 @@ import { addAdminRoutes } from "./admin-routes.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
+import { addEventStream } from "./event-stream.ts";
 import { addHealth } from "./health.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 import { addOrderReads } from "./read-orders.ts";
@@ -35,6 +36,7 @@ export function createApp(parts: AppParts): App {
 function createCalls(parts: AppParts): App {
   const app: App = new Hono();
   addOrderReads(app, parts);
+  addEventStream(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
   addWebhook(app, parts);

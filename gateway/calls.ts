@@ -5,6 +5,7 @@ import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Counters } from "./counters.ts";
+import type { EventFeed } from "./event-feed.ts";
 import type { Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -22,6 +23,7 @@ export interface AppParts {
   readonly intake: Intake;
   readonly undecided: Undecided;
   readonly stock: StockReader;
+  readonly feed: EventFeed;
   readonly counters: Counters;
   readonly origins: Origins;
   readonly addresses: ClientAddress;

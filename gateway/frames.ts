@@ -1,8 +1,10 @@
 // What a client says over a WebSocket, frame by frame. The protocol is described in docs/websocket.md.
 
+import { judgeOrderId } from "../core/domain/order-id.ts";
 import type { Auth, Principal } from "./auth.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { buyerOf, isObject } from "./check-order.ts";
+import type { EventFeed } from "./event-feed.ts";
 import type { Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -15,6 +17,7 @@ export interface FramesOptions {
   readonly intake: Intake;
   readonly catalogue: Catalogue;
   readonly stock: StockFeed;
+  readonly events: EventFeed;
   readonly clock: () => number;
   readonly limits: GatewayLimits;
 }
@@ -30,9 +33,12 @@ const MEMBERS: Record<string, ReadonlySet<string>> = {
   auth: new Set(["type", "token"]),
   subscribe: new Set(["type", "saleId"]),
   unsubscribe: new Set(["type", "saleId"]),
+  follow: new Set(["type", "orders"]),
+  unfollow: new Set(["type", "orders"]),
   ping: new Set(["type"]),
 };
 const MAX_REF = 64;
+const MAX_FOLLOWED_A_FRAME = 100;
 
 export class Frames {
   constructor(private readonly options: FramesOptions) {}
@@ -74,6 +80,10 @@ export class Frames {
         break;
       case "unsubscribe":
         if (typeof frame.saleId === "string") this.options.stock.remove(socket, frame.saleId);
+        break;
+      case "follow":
+      case "unfollow":
+        this.follow(socket, principal, frame);
         break;
       case "ping":
         socket.send('{"type":"pong"}');
@@ -117,6 +127,24 @@ export class Frames {
       this.overrun(socket) ?? this.expired(principal) ?? (user instanceof Problem ? this.options.intake.refuse(user) : undefined);
     const reason = refused ?? this.options.intake.cancel({ user: user as string, id: frame.id }, principal, socket, ref);
     if (reason) socket.nack(ref, frame.id, reason);
+  }
+
+  /** Orders by id, from behind the last event the client had of each. */
+  private follow(socket: Socket, principal: Principal, { type, orders }: Frame): void {
+    const { events, limits } = this.options;
+    if (!Array.isArray(orders) || orders.length === 0 || orders.length > MAX_FOLLOWED_A_FRAME) {
+      this.garbage(socket, problem("out_of_range", "orders", `an array of 1 to ${MAX_FOLLOWED_A_FRAME} orders`));
+      return;
+    }
+    for (const order of orders) {
+      const followed = readFollowed(order, principal, this.options.clock());
+      if (followed instanceof Problem) this.error(socket, followed);
+      else if (type === "unfollow") events.remove(socket, followed.user, followed.id);
+      else if (events.countOf(socket) >= limits.followedPerSocket)
+        this.error(socket, problem("out_of_range", "orders", `at most ${limits.followedPerSocket} a socket`));
+      else if (!events.add(socket, followed.user, followed.id, followed.after))
+        this.error(socket, problem("unavailable", "orders", "too many orders are followed here"));
+    }
   }
 
   private subscribe(socket: Socket, saleId: unknown): void {
@@ -187,6 +215,19 @@ function readFrame(raw: string | Buffer): Frame | Problem {
   if (!members) return problem("out_of_range", "type", Object.keys(MEMBERS).join(", "));
   for (const key in frame) if (!members.has(key)) return new Problem("unknown_field", echo(key));
   return frame;
+}
+
+const FOLLOW_FIELDS: ReadonlySet<string> = new Set(["id", "user", "after"]);
+
+function readFollowed(value: unknown, principal: Principal, nowMs: number): { user: string; id: string; after: number } | Problem {
+  if (!isObject(value)) return problem("not_an_object", "orders");
+  for (const key in value) if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
+  const { id, after = -1 } = value;
+  if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed") return problem("out_of_range", "id", "a UUIDv7 in lower case");
+  if (!Number.isSafeInteger(after) || (after as number) < -1)
+    return problem("out_of_range", "after", "the number of an event of this order, or -1");
+  const user = buyerOf(value, principal);
+  return user instanceof Problem ? user : { user, id, after: after as number };
 }
 
 function otherUser(present: Principal | undefined, next: Principal): Problem | undefined {

@@ -30,6 +30,12 @@ export interface GatewayLimits {
   readonly garbageFrames: number;
   /** Sales one socket may watch the stock of. */
   readonly subscriptions: number;
+  /** Orders followed by event streams and sockets, over all. */
+  readonly followed: number;
+  /** Orders one socket may follow. */
+  readonly followedPerSocket: number;
+  /** An event stream without news is closed after this; its client goes on from its last event. */
+  readonly streamIdleMs: number;
   /** Verified tokens kept, so that each is verified once. */
   readonly cachedTokens: number;
   /** How long close() waits for confirms that are under way. */
@@ -53,6 +59,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   idleTimeoutS: 60,
   garbageFrames: 10,
   subscriptions: 16,
+  followed: 5_000,
+  followedPerSocket: 1_000,
+  streamIdleMs: 600_000,
   cachedTokens: 65_536,
   drainMs: 10_000,
 };

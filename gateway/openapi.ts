@@ -108,6 +108,23 @@ const paths: Json = {
       responses: { 200: ok("Taken", object({ taken: { type: "boolean" } }, ["taken"])), ...refusals(400, 401, 404, 413, 422, 503) },
     },
   },
+  "/v1/orders/{id}/events": {
+    get: {
+      summary: "What happens to an order, as server-sent events",
+      description:
+        "Goes on behind Last-Event-ID (or `after`). Ends when nothing can follow; 204 when that is so already. See docs/http.md.",
+      parameters: [
+        pathParameter("id", "The order"),
+        query("after", { type: "integer", minimum: 0 }, "As Last-Event-ID, for clients that cannot set it"),
+        query("user", { type: "string" }, "Whose order it is; for services and operators"),
+      ],
+      responses: {
+        200: { description: "The events", content: { "text/event-stream": { schema: { type: "string" } } } },
+        204: { description: "There is nothing left to come" },
+        ...refusals(401, 403, 404, 422, 503),
+      },
+    },
+  },
   "/v1/orders/skip": {
     post: {
       summary: "Give a number up",

@@ -33,8 +33,8 @@ export class Origins {
     if (!headers) return {};
     return {
       ...headers,
-      "access-control-allow-methods": "GET, POST, DELETE",
-      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
+      "access-control-allow-methods": "GET, POST, PUT, DELETE",
+      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
       "access-control-max-age": "3600",
     };
   }

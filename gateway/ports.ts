@@ -63,7 +63,10 @@ export interface GatewayOptions {
   /** Unix ms on the clock that decisions use (core/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;
-  readonly ledger: Pick<Ledger, "order" | "ordersOf" | "events" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock" | "routes">;
+  readonly ledger: Pick<
+    Ledger,
+    "order" | "ordersOf" | "events" | "followed" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock" | "routes"
+  >;
   /** Live stock from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
   /** Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when it cannot now: it is then applied later. */

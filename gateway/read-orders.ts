@@ -38,14 +38,14 @@ export function addOrderReads(app: App, parts: AppParts): void {
 }
 
 /** The token's subject, or whom a service or an operator asks for. */
-function whose(principal: Principal, user: string | undefined): string {
+export function whose(principal: Principal, user: string | undefined): string {
   if (user === undefined || user === principal.user) return principal.user;
   if (!principal.service && !principal.operator) throw new Refused(problem("forbidden", "user", "another user's orders"));
   if (!NAME_PATTERN.test(user)) throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
   return user;
 }
 
-function queryOf(query: Record<string, string>, known: readonly string[]): Record<string, string | undefined> {
+export function queryOf(query: Record<string, string>, known: readonly string[]): Record<string, string | undefined> {
   for (const name of Object.keys(query)) if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
   return query;
 }
@@ -58,7 +58,7 @@ function limitOf(limit: string | undefined): number {
 }
 
 /** An id of any age: only its form matters here. */
-function idOf(id: string, field: string, nowMs: number): string {
+export function idOf(id: string, field: string, nowMs: number): string {
   if (judgeOrderId(id, nowMs) === "malformed") throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
   return id;
 }

@@ -5,9 +5,11 @@
 import type { ServerWebSocket } from "bun";
 import { parseOutcome } from "../core/domain/entry.ts";
 import { isOrderState } from "../core/domain/outcome.ts";
+import type { FollowedEvent } from "../ledger/contract.ts";
 import type { Principal } from "./auth.ts";
 import type { Recipient, Verdict } from "./batch.ts";
 import { Credit } from "./credit.ts";
+import type { Follower } from "./event-feed.ts";
 import type { GatewayLimits } from "./limits.ts";
 import { unsettled } from "./order-http.ts";
 import type { Problem } from "./problem.ts";
@@ -19,7 +21,7 @@ export const CLOSE_POLICY = 1008;
 /** The ref of a row as JSON text, so that it is escaped once. */
 export type Ref = string;
 
-export class Socket implements Recipient {
+export class Socket implements Recipient, Follower {
   readonly follows = true;
   principal: Principal | undefined;
   closed = false;
@@ -88,6 +90,17 @@ export class Socket implements Recipient {
     this.outcomeCount++;
     this.touch();
   }
+
+  /** Of orders it follows. A socket that does not read is not told: it follows them anew, from the last event it has. */
+  tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
+    if (this.choked) this.missed += events.length;
+    else {
+      const list = events.map(({ seq, atMs, event }) => [id, seq, event, new Date(atMs).toISOString()]);
+      this.send(JSON.stringify({ type: "events", events: list }));
+    }
+  }
+
+  ended(): void {}
 
   forgotten(orders: number): void {
     this.missed += orders;

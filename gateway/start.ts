@@ -6,6 +6,7 @@ import type { App } from "./calls.ts";
 import { Catalogue } from "./catalogue.ts";
 import { ClientAddress } from "./client-address.ts";
 import { Counters } from "./counters.ts";
+import { EventFeed } from "./event-feed.ts";
 import { Frames } from "./frames.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
@@ -45,7 +46,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await catalogue.start();
 
   const undecided = new Undecided(limits.undecidedOrders);
-  broker.onPush((push) => undecided.push(push));
+  const events = new EventFeed(options.ledger, limits.followed, log);
+  broker.onPush((push) => {
+    undecided.push(push);
+    events.soon();
+  });
   // ② publish
   const lanes = new Lanes({
     shards,
@@ -63,12 +68,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const http = new OrderHttp({ auth, intake, catalogue, origins, limits });
   const stock = new StockReader(options.stockOf);
   const feed = new StockFeed(stock.of);
-  const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits });
-  const sockets = new Sockets({ auth, frames, stock: feed, origins, limits });
+  const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
+  const sockets = new Sockets({ auth, frames, stock: feed, events, origins, limits });
   const addresses = new ClientAddress(options.trustedProxies);
-  const app = createApp({ options, limits, auth, catalogue, intake, undecided, stock, counters, origins, addresses, log });
+  const app = createApp({ options, limits, auth, catalogue, intake, undecided, stock, feed: events, counters, origins, addresses, log });
   counters.gauge("sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", () => lanes.waitingBytes);
   counters.gauge("sluice_gateway_undecided_orders", "Orders whose outcome has not been heard.", () => undecided.orders);
+  counters.gauge("sluice_gateway_followed_orders", "Orders that somebody follows.", () => events.size);
   counters.gauge("sluice_gateway_sockets", "Open WebSockets.", () => sockets.size);
 
   const server: Server<Socket> = Bun.serve<Socket>({
@@ -108,6 +114,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await within(lanes.idle(), limits.drainMs);
     catalogue.stop();
     feed.stop();
+    events.stop();
     sockets.close();
     await within(stopped, CLOSE_GRACE_MS);
     await server.stop(true);

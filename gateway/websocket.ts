@@ -1,6 +1,7 @@
 // GET /v1/ws: takes sockets in, hands their frames on, and writes to all that have news once per event-loop round.
 import type { Server, WebSocketHandler } from "bun";
 import type { Auth, Principal } from "./auth.ts";
+import type { EventFeed } from "./event-feed.ts";
 import type { Frames } from "./frames.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { Origins } from "./origins.ts";
@@ -15,6 +16,7 @@ export interface SocketsOptions {
   readonly auth: Auth;
   readonly frames: Frames;
   readonly stock: StockFeed;
+  readonly events: EventFeed;
   readonly origins: Origins;
   readonly limits: GatewayLimits;
 }
@@ -67,6 +69,7 @@ export class Sockets {
       this.open.delete(socket);
       this.strangers.delete(socket);
       this.options.stock.removeAll(socket);
+      this.options.events.removeAll(socket);
     },
   };
 

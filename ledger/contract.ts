@@ -64,6 +64,30 @@ export interface RedriveGrant {
   readonly row: OrderRow;
 }
 
+export interface Following {
+  readonly user: string;
+  readonly id: string;
+  /** The last event heard of; 0 for the order's first state, -1 for nothing. */
+  readonly after: number;
+}
+
+export interface FollowedEvent {
+  /** Grows within an order; 0 is its first state. */
+  readonly seq: number;
+  readonly atMs: number;
+  readonly event: string;
+  /** JSON text, or empty. */
+  readonly detail: string;
+}
+
+export interface Followed {
+  readonly user: string;
+  readonly id: string;
+  /** Its state now: the events may be ahead of it. */
+  readonly state: string;
+  readonly events: readonly FollowedEvent[];
+}
+
 /** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
 export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
@@ -103,6 +127,8 @@ export interface Ledger {
   /** Newest id first; `before` is the id to go on from. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;
+  /** What happened to orders since; those that are not recorded yet are left out. */
+  followed(orders: readonly Following[]): Promise<Followed[]>;
   followUps(shard: number, limit: number): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
 

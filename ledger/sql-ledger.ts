@@ -4,6 +4,7 @@ import type { OrderState } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
 import type { FollowUp, Ledger, Operation, OperationResult, OrderEvent, ShardPosition, StoredOrder } from "./contract.ts";
 import type { Db } from "./db.ts";
+import { followed } from "./followed.ts";
 import { operate, operationsOpen } from "./operations.ts";
 import { bucketOf } from "./places.ts";
 import { replay } from "./replay.ts";
@@ -44,6 +45,10 @@ export class SqlLedger implements Ledger {
   async events(user: string, id: string): Promise<OrderEvent[]> {
     const rows = await this.db.run("SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq", [id, user]);
     return rows.map((r) => ({ atMs: Number(r.at_ms), event: String(r.event) as OrderEvent["event"], detail: String(r.detail) }));
+  }
+
+  followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {
+    return followed(this.db, this.shards, orders);
   }
 
   async followUps(shard: number, limit: number): Promise<FollowUp[]> {

@@ -185,7 +185,7 @@ test(
 test(
   "without the sequence check it finds numbers out of turn",
   async () => {
-    const lua = [["if seq > turn.next then", "if false then"]] as const;
+    const lua = [["if seq > turn.next or turn.parked[seq] then", "if false then"]] as const;
     const verdict = await runWith({ lua });
     expect(verdict.result).toBe("violations");
     expect(found(verdict)).toContain("I4 a number was decided before its turn");

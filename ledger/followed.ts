@@ -1,0 +1,42 @@
+// What happened to some orders since their followers last heard: the first state each was given, then its events in their order. An order's events
+// are written by one owner of its shard after the other, so within an order their numbers only grow, and going on from the last one misses nothing.
+// (Over all orders that would not be so: in Postgres a lower number may be committed later.)
+import { shardOf } from "../core/shard.ts";
+import type { Followed, Following } from "./contract.ts";
+import type { Db } from "./db.ts";
+import { bucketOf } from "./places.ts";
+
+/** Orders asked for together. */
+const AT_ONCE = 50;
+
+export async function followed(db: Db, shards: number, orders: readonly Following[]): Promise<Followed[]> {
+  const found: Followed[] = [];
+  for (let from = 0; from < orders.length; from += AT_ONCE) found.push(...(await some(db, shards, orders.slice(from, from + AT_ONCE))));
+  return found;
+}
+
+async function some(db: Db, shards: number, orders: readonly Following[]): Promise<Followed[]> {
+  const named = orders.map(() => "(o.bucket = ? AND o.id = ? AND o.usr = ?)").join(" OR ");
+  const keys = orders.flatMap(({ user, id }) => [bucketOf(user, shardOf(user, shards)), id, user]);
+  // The states first: whatever led to one is among the events read after it.
+  const rows = await db.run(
+    `SELECT o.usr, o.id, o.state, o.idx, m.outcomes, e.at_ms FROM orders o JOIN messages m ON m.id = o.message
+     JOIN entries e ON e.shard = m.shard AND e.n = m.n WHERE ${named}`,
+    keys,
+  );
+  const known = new Map(rows.map((r) => [`${r.usr} ${r.id}`, r]));
+  const asked = orders.filter(({ user, id }) => known.has(`${user} ${id}`));
+  if (asked.length === 0) return [];
+  const events = await db.run(
+    `SELECT seq, usr, id, at_ms, event, detail FROM events WHERE ${asked.map(() => "(id = ? AND usr = ? AND seq > ?)").join(" OR ")} ORDER BY seq`,
+    asked.flatMap(({ user, id, after }) => [id, user, Math.max(after, 0)]),
+  );
+  return asked.map(({ user, id, after }) => {
+    const row = known.get(`${user} ${id}`) as Record<string, unknown>;
+    const first = { seq: 0, atMs: Number(row.at_ms), event: String(row.outcomes).split(",")[Number(row.idx)] ?? "", detail: "" };
+    const later = events
+      .filter((r) => r.id === id && r.usr === user)
+      .map((r) => ({ seq: Number(r.seq), atMs: Number(r.at_ms), event: String(r.event), detail: String(r.detail) }));
+    return { user, id, state: String(row.state), events: after < 0 ? [first, ...later] : later };
+  });
+}
