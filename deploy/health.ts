@@ -2,13 +2,15 @@
 //
 //   bun deploy/health.ts gateway    it can take orders in: /readyz says so
 //   bun deploy/health.ts payments   charges are consumed in every region
+//   bun deploy/health.ts rates      requests for exchange rates are consumed in every region
+//   bun deploy/health.ts fulfil     the parts of SLUICE_ID's service are consumed in every region
 //   bun deploy/health.ts provider   the provider to try things with answers
 //   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, and the ledger answers it
 //
 // It asks with the role's own settings, and needs nothing that is not in the image anyway.
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
-import { PAYMENTS } from "../broker/topology.ts";
+import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
 import { Members } from "../core/members.ts";
 import { RedisStore } from "../core/redis.ts";
 import { readSettings, type Settings } from "../core/settings.ts";
@@ -16,7 +18,15 @@ import { readSettings, type Settings } from "../core/settings.ts";
 /** What is wrong, or nothing. */
 type Check = (settings: Settings) => Promise<string | undefined>;
 
-const CHECKS: Readonly<Record<string, Check>> = { gateway, worker, payments, provider };
+const CHECKS: Readonly<Record<string, Check>> = {
+  gateway,
+  worker,
+  payments: (settings) => consumed(settings, PAYMENTS),
+  rates: (settings) => consumed(settings, FX_REQUESTS),
+  // In docker-compose.yml a service's container is called by the service's name.
+  fulfil: (settings) => consumed(settings, serviceQueueName(process.env.SLUICE_ID ?? "")),
+  provider,
+};
 /** Below the time-out in docker-compose.yml, so that the reason is heard. */
 const ANSWER_TIMEOUT_MS = 4_000;
 /** A role's name ends in eight characters of its own: see ops/commands/roles.ts. */
@@ -45,13 +55,13 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
   }
 }
 
-async function payments({ regions }: Settings): Promise<string | undefined> {
+async function consumed({ regions }: Settings, queue: string): Promise<string | undefined> {
   for (const region of regions) {
     const connection = new BrokerConnection({ region, topology: { exchanges: [], queues: [], bindings: [] } });
     try {
       await connection.start();
-      const found = await depth(connection, PAYMENTS);
-      if (!found?.consumers) return `nobody consumes ${PAYMENTS} in ${region.name}`;
+      const found = await depth(connection, queue);
+      if (!found?.consumers) return `nobody consumes ${queue} in ${region.name}`;
     } finally {
       await connection.close();
     }

@@ -32,11 +32,14 @@ test(
     const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--json");
     const [out, report, code] = await Promise.all([new Response(demo.stdout).text(), new Response(demo.stderr).text(), demo.exited]);
     expect({ code, report }).toMatchObject({ code: 0 });
-    const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number>;
+    const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number> & { byService: object; byCurrency: object };
+    expect(Object.keys(figures.byService)).toEqual(["book-store", "warehouse-a", "warehouse-b"]);
+    expect(Object.keys(figures.byCurrency)).toEqual(["EUR", "GBP", "JPY", "KWD", "USD"]);
     expect(Object.keys(figures).join()).toBe(
-      "orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds,paid,failed,cancelled,refunded,deadLettered,retries",
+      "orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds,paid,dispatched,failed,cancelled,refunded,deadLettered,retries,byService,byCurrency",
     );
     expect(figures.paid).toBeGreaterThan(100);
+    expect(figures.dispatched).toBe(figures.paid as number);
     expect(figures.cancelled).toBeGreaterThan(10);
     expect(figures.retries).toBeGreaterThan(10);
     expect(figures).toMatchObject({ orders: 3000, accepted: 3000, decided: 3000, ledgered: 3000, violations: 0 });

@@ -28,11 +28,13 @@ const compose: Compose = readCompose(TEXT, SECRETS);
 const serviceOf = (name: string): Service => compose.services[name] as Service;
 /** The services that are ours. */
 const ROLES = Object.keys(compose.services).filter((name) => serviceOf(name).build !== undefined);
+/** What a role needs besides the brokers, where it is not Redis and the ledger. */
+const STORES_OF: Readonly<Record<string, readonly string[]>> = { payments: ["provider"], rates: [], warehouse: [] };
 const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
 
 describe("docker-compose.yml", () => {
   test("has two gateways, two workers, those who charge, and their stores", () => {
-    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2", "payments", "provider"]);
+    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2", "payments", "rates", "warehouse", "provider"]);
     expect(STORES.map((name) => serviceOf(name).image)).toEqual(["redis:7", "rabbitmq:4", "rabbitmq:4", "postgres:17"]);
   });
 
@@ -67,7 +69,7 @@ describe("docker-compose.yml", () => {
   test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
     if (name === "provider") return expect(serviceOf(name).depends_on).toEqual({});
     const { region } = readSettings(serviceOf(name).environment);
-    const stores = name === "payments" ? ["provider"] : ["postgres", "redis"];
+    const stores = STORES_OF[name] ?? ["postgres", "redis"];
     const brokers = region === "" ? ["rabbitmq-eu", "rabbitmq-us"] : [`rabbitmq-${region}`];
     expect(Object.keys(serviceOf(name).depends_on).sort()).toEqual([...stores, ...brokers].sort());
     for (const [needed, { condition }] of Object.entries(serviceOf(name).depends_on)) {
@@ -218,6 +220,7 @@ describe("run from the image's folder, as written", () => {
         .replaceAll("@redis:6379", `@127.0.0.1:${redisPort}`)
         .replaceAll(/^8090$/g, providerPort)
         .replaceAll("/tmp/provider.jsonl", record)
+        .replaceAll("/tmp/packed.db", `${record}.packed.db`)
         .replaceAll(/http:\/\/(provider|127\.0\.0\.1):8090/g, `http://127.0.0.1:${providerPort}`)
         .replaceAll(/^redis-cli /g, `redis-cli -p ${redisPort} `)
         .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) => rabbit.url(region))

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cancelRowText } from "../core/domain/order.ts";
+import { readPackingList } from "../ops/fulfil/packing-list.ts";
 import type { Provider } from "../ops/provider/server.ts";
 import { startRedis } from "../ops/services/redis.ts";
 import { type Verdict, verify } from "../ops/verify/verify.ts";
@@ -13,6 +14,8 @@ import { makeOrder, Stack, userOf } from "./stack.ts";
 const TIMEOUT_MS = 90_000;
 const ORDERS = 120;
 const UNITS = 100;
+/** A part takes so long that there are always some that are claimed and not done. */
+const PACKING_MS = 150;
 const ENV = { SLUICE_RETRY_DELAYS: "100ms,200ms,300ms" };
 
 let stack: Stack;
@@ -21,6 +24,8 @@ afterEach(async () => stack?.stop(), TIMEOUT_MS);
 interface Rush {
   readonly provider: Provider;
   readonly sent: { readonly user: string; readonly id: string }[];
+  /** The packing list of the service. */
+  readonly list: string;
 }
 
 /** Half-way `halfWay` is called. More orders than units, charged by a provider in a bad mood, every fourth one cancelled at some moment. */
@@ -28,6 +33,8 @@ async function rush(persistence: boolean, halfWay: () => unknown = () => undefin
   stack = await Stack.start({ env: ENV, persistence });
   await stack.sale({ a: UNITS });
   await stack.worker("w1");
+  await stack.route("c", "depot");
+  const { file: list } = await stack.fulfil("depot", undefined, PACKING_MS);
   const shares = { slow: 0.4, decline: 0.1, error_after: 0.1, timeout_after: 0.05, pending: 0.1 };
   const provider = await stack.payments({ shares, slowMs: 200 });
   const sent: { user: string; id: string }[] = [];
@@ -39,7 +46,7 @@ async function rush(persistence: boolean, halfWay: () => unknown = () => undefin
     sent.push({ user: order.user, id: order.id });
     if (i % 4 === 3) void cancelSoon(shard, order.user, order.id, (i * 13) % 700);
   }
-  return { provider, sent };
+  return { provider, sent, list };
 }
 
 const cancels: Promise<void>[] = [];
@@ -50,13 +57,19 @@ function cancelSoon(shard: number, user: string, id: string, afterMs: number): P
 }
 
 /** Everything has come to an end, and the proof agrees with the provider's own record. */
-async function expectWhole({ provider, sent }: Rush): Promise<void> {
+async function expectWhole({ provider, sent, list }: Rush): Promise<void> {
   await Promise.all(cancels.splice(0));
-  const ends = new Set(["paid", "payment_failed", "cancelled", "sold_out"]);
+  const ends = new Set(["dispatched", "payment_failed", "cancelled", "sold_out"]);
   for (const { user, id } of sent) await stack.becomes(user, id, ...ends);
-  const views = await openViews(stack.settings);
+  const views = await openViews({ ...stack.settings, processing: ["depot"] });
   const look = (): Promise<Verdict> =>
-    verify({ ledgerUrl: stack.settings.ledgerUrl, history: [], ...views, provider: async () => [...provider.book.charges.values()] });
+    verify({
+      ledgerUrl: stack.settings.ledgerUrl,
+      history: [],
+      ...views,
+      provider: async () => [...provider.book.charges.values()],
+      packed: async () => readPackingList(list).map((line) => ({ service: "depot", ...line })),
+    });
   let verdict = await look();
   await stack.until("the system to come to rest", async () => {
     verdict = await look();
@@ -67,7 +80,7 @@ async function expectWhole({ provider, sent }: Rush): Promise<void> {
   expect(verdict.result).toBe("pass");
   const states = verdict.counts.states;
   expect(Object.values(states).reduce((sum, n) => sum + n, 0)).toBe(ORDERS);
-  expect(states.paid).toBeGreaterThan(0);
+  expect(states.dispatched).toBeGreaterThan(0);
   expect(states.cancelled).toBeGreaterThan(0);
 }
 
@@ -117,6 +130,48 @@ test(
       stack.redis = await startRedis(dir, { persistence: false, port });
     }
     await expectWhole(story);
+  },
+  TIMEOUT_MS,
+);
+
+/** Waits for orders that a service is at work on. */
+async function someAtWork({ sent }: Rush): Promise<void> {
+  const words = async ({ user, id }: { user: string; id: string }) => (await stack.ledger.events(user, id)).map((e) => e.event);
+  await stack.until("parts that are claimed and not done", async () => {
+    const all = await Promise.all(sent.map(words));
+    return all.filter((events) => events.includes("claimed") && !events.includes("done")).length >= 3;
+  });
+}
+
+test(
+  "Redis wiped in the middle of dispatching: what was claimed is finished once, what was cancelled is packed by nobody",
+  async () => {
+    const story = await rush(false);
+    await someAtWork(story);
+    const before = rebuilt();
+    const store = await stack.client();
+    await store.client.flushall();
+    await store.close();
+    await expectWhole(story);
+    expect(rebuilt()).toBeGreaterThan(before);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "Redis back with an older file in the middle of dispatching: likewise",
+  async () => {
+    const keep = () => cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), { recursive: true });
+    const story = await rush(true, keep);
+    await someAtWork(story);
+    const { dir, port } = stack.redis;
+    const before = rebuilt();
+    await stack.redis.kill();
+    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
+    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
+    stack.redis = await startRedis(dir, { persistence: true, port });
+    await expectWhole(story);
+    expect(rebuilt()).toBeGreaterThan(before);
   },
   TIMEOUT_MS,
 );

@@ -63,10 +63,10 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
   return id;
 }
 
-async function untilPaid(dir: string, id: string): Promise<boolean> {
+async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
     const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as { id: string; state: string }[];
-    if (orders.some((order) => order.id === id && order.state === "paid")) return true;
+    if (orders.some((order) => order.id === id && order.state === "dispatched")) return true;
     await Bun.sleep(100);
   }
   return false;
@@ -89,7 +89,7 @@ test(
     const first = await up(dir, {}, "--http-port", "0");
     expect(Object.keys(first.gateways)).toEqual(["eu", "us"]);
     const id = await placeOrder(dir, first.gateways.eu as string);
-    expect(await untilPaid(dir, id)).toBe(true);
+    expect(await untilDispatched(dir, id)).toBe(true);
 
     const doctor = await told(dir, "doctor");
     expect(doctor).toContain(`sluice up: runs as process ${first.process.pid}`);
@@ -109,9 +109,9 @@ test(
     expect(processesOf(dir)).not.toEqual([]);
     const again = await up(dir, {}, "--http-port", "0");
     expect(again.said).toContain("ended what an earlier run left");
-    expect(await untilPaid(dir, id)).toBe(true);
+    expect(await untilDispatched(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);
-    expect(await untilPaid(dir, later)).toBe(true);
+    expect(await untilDispatched(dir, later)).toBe(true);
 
     expect(await told(dir, "verify", "--partial")).toContain("✓ I6");
 

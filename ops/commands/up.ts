@@ -38,6 +38,8 @@ async function up(): Promise<void> {
     env.SLUICE_PROVIDER_URL = settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
+    for (const [service, categories] of Object.entries(DEMO_SERVICES))
+      await startService(fleet, dir, service, categories, { ...process.env, ...env });
     writeFileSync(current, JSON.stringify({ env, pid: process.pid }), { mode: 0o600 });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
@@ -55,6 +57,26 @@ async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise
   const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
   const stub = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
   return stub.url as string;
+}
+
+/** What the demo sale's items are processed by, unless a route says otherwise. */
+const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
+
+async function startService(
+  fleet: Fleet,
+  dir: string,
+  service: string,
+  categories: readonly string[],
+  env: Record<string, string | undefined>,
+): Promise<void> {
+  const { ledgerUrl, shards } = readSettings(env);
+  const ledger = await openLedger({ url: ledgerUrl, shards });
+  const routed = new Set((await ledger.routes()).map((route) => route.category));
+  // The worker that owns shard 0 brings the brokers in line.
+  for (const category of categories)
+    if (!routed.has(category)) await ledger.operate({ kind: "route", ref: `up ${category}`, category, region: "", service }, "sluice up");
+  await ledger.close();
+  fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
 
 /** One `up` per folder: a second one would end the first one's services as leftovers. */

@@ -23,15 +23,19 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
     row("in the ledger", `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`),
     row("outcomes", states.join(", ")),
+    row(
+      "life",
+      `${number(paidOf(counts.states))} paid, ${number(counts.states.payment_failed ?? 0)} failed, ${number(counts.states.cancelled ?? 0)} cancelled`,
+    ),
     row("charges", `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`),
     row(
-      "services",
+      "by service",
       Object.entries(counts.services)
         .map(([service, n]) => `${service} ${number(n)}`)
         .join(", "),
     ),
     row(
-      "money",
+      "by currency",
       Object.entries(counts.currencies)
         .map(([currency, minor]) => money(currency, minor))
         .join(", "),
@@ -50,8 +54,7 @@ export function demoJson({ verdict, seconds }: DemoResult): string {
   const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } = verdict.counts;
   const { states, refunded, deadLettered, retries, services, currencies } = verdict.counts;
   const life = {
-    // Paid, and dispatched by now or not.
-    paid: (states.paid ?? 0) + (states.dispatched ?? 0),
+    paid: paidOf(states),
     dispatched: states.dispatched ?? 0,
     failed: states.payment_failed ?? 0,
     cancelled: states.cancelled ?? 0,
@@ -76,6 +79,11 @@ export function demoJson({ verdict, seconds }: DemoResult): string {
     seconds: rounded,
     ...life,
   });
+}
+
+/** Paid, and dispatched by now or not. */
+function paidOf(states: Readonly<Record<string, number>>): number {
+  return (states.paid ?? 0) + (states.dispatched ?? 0);
 }
 
 /** Minor units as people write them: 1,234.50 EUR. */
