@@ -63,6 +63,12 @@ export const schemas: Json = {
       id: ID,
       user: { type: "string" },
       status: { enum: [...OPEN_STATES, ...TERMINAL_STATES] },
+      amount: { type: "integer", description: "What it costs, minor units of its currency; once it has been reserved" },
+      rate: {
+        type: "object",
+        properties: { id: { type: "string" }, value: { type: "string" } },
+        description: "At which its total was converted, if it was",
+      },
       acceptedAt: TIME,
       decidedAt: TIME,
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),

@@ -65,7 +65,7 @@ export interface GatewayOptions {
   readonly broker: BrokerPort;
   readonly ledger: Pick<
     Ledger,
-    "order" | "ordersOf" | "events" | "followed" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock" | "routes"
+    "order" | "ordersOf" | "events" | "bill" | "followed" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock" | "routes"
   >;
   /** Live stock from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;

@@ -3,7 +3,7 @@
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
 import { shardOf } from "../core/shard.ts";
-import type { OrderEvent, StoredOrder } from "../ledger/contract.ts";
+import type { Bill, OrderEvent, StoredOrder } from "../ledger/contract.ts";
 import type { Principal } from "./auth.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
@@ -31,7 +31,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten here by now is found there.
     const accepted = parts.undecided.accepted(shardOf(user, shards), user, id);
     const order = await ledger.order(user, id);
-    if (order) return c.json(show(order, await ledger.events(user, id)));
+    if (order) return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
     if (accepted) return c.json({ id, user, status: "accepted" });
     throw new Refused(problem("not_known_yet", "id"));
   });
@@ -63,7 +63,7 @@ export function idOf(id: string, field: string, nowMs: number): string {
   return id;
 }
 
-function show(order: StoredOrder, events?: readonly OrderEvent[]): Record<string, unknown> {
+function show(order: StoredOrder, events?: readonly OrderEvent[], bill?: Bill): Record<string, unknown> {
   return {
     id: order.id,
     user: order.user,
@@ -74,6 +74,7 @@ function show(order: StoredOrder, events?: readonly OrderEvent[]): Record<string
     lines: order.lines,
     ...(order.metadata === "" ? {} : { metadata: JSON.parse(order.metadata) as unknown }),
     ...(order.maxTotal === 0 ? {} : { maxTotal: order.maxTotal }),
+    ...(bill ? { amount: bill.amount, ...(bill.rate ? { rate: bill.rate } : {}) } : {}),
     acceptedAt: rfc3339(order.acceptedAtMs),
     decidedAt: rfc3339(order.decidedAtMs),
     ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),

@@ -64,6 +64,15 @@ export interface RedriveGrant {
   readonly row: OrderRow;
 }
 
+/** What an order costs, once it has been reserved. */
+export interface Bill {
+  /** Minor units of `currency`. */
+  readonly amount: number;
+  readonly currency: string;
+  /** The exchange rate it was converted at, if it was. */
+  readonly rate?: { readonly id: string; readonly value: string };
+}
+
 export interface Following {
   readonly user: string;
   readonly id: string;
@@ -127,6 +136,7 @@ export interface Ledger {
   /** Newest id first; `before` is the id to go on from. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;
+  bill(user: string, id: string): Promise<Bill | undefined>;
   /** What happened to orders since; those that are not recorded yet are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
   followUps(shard: number, limit: number): Promise<FollowUp[]>;

@@ -2,7 +2,7 @@
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
-import type { FollowUp, Ledger, Operation, OperationResult, OrderEvent, ShardPosition, StoredOrder } from "./contract.ts";
+import type { Bill, FollowUp, Ledger, Operation, OperationResult, OrderEvent, ShardPosition, StoredOrder } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { operate, operationsOpen } from "./operations.ts";
@@ -45,6 +45,15 @@ export class SqlLedger implements Ledger {
   async events(user: string, id: string): Promise<OrderEvent[]> {
     const rows = await this.db.run("SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq", [id, user]);
     return rows.map((r) => ({ atMs: Number(r.at_ms), event: String(r.event) as OrderEvent["event"], detail: String(r.detail) }));
+  }
+
+  async bill(user: string, id: string): Promise<Bill | undefined> {
+    const text =
+      "SELECT amount, currency, rate_id, rate FROM charges WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1";
+    const [r] = await this.db.run(text, [id, user]);
+    if (!r) return undefined;
+    const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
+    return { amount: Number(r.amount), currency: String(r.currency), ...rate };
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {

@@ -52,6 +52,11 @@ test(
       ["151 JPY at 150.8720125"],
       ["92 EUR at 0.9227646027"],
     ]);
+    expect(await stack.ledger.bill(made[2]?.user as string, made[2]?.id as string)).toEqual({
+      amount: 151,
+      currency: "JPY",
+      rate: { id: expect.stringContaining("USDJPY"), value: "150.8720125" },
+    });
     expect([...provider.book.charges.values()].map((c) => `${c.amount} ${c.currency}`).toSorted()).toEqual([
       "151 JPY",
       "164 JPY",

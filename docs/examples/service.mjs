@@ -1,0 +1,67 @@
+// A processing service in a page: any AMQP client can be one. It claims each part before it works on it and reports it done; docs/fulfilment.md has
+// the protocol. Run it with the broker of one region:
+//
+//   AMQP_URL=amqp://… SERVICE=gallery node docs/examples/service.mjs
+import { randomUUID } from "node:crypto";
+import amqp from "amqplib";
+
+const service = process.env.SERVICE ?? "gallery";
+const me = `${service}-${randomUUID()}`;
+const connection = await amqp.connect(process.env.AMQP_URL);
+const channel = await connection.createConfirmChannel();
+
+// Answers come to a queue of our own, named after us. The shard's word stands at the place of the row in our message.
+const waiting = new Map();
+await channel.assertQueue(`gateway.${me}`, { exclusive: true, durable: false, autoDelete: true });
+await channel.consume(
+  `gateway.${me}`,
+  ({ content }) => {
+    for (const [messageId, words] of JSON.parse(content.toString()).batches) {
+      waiting.get(messageId)?.(words.split(",")[0].slice(1)); // "+claimed" is news, "=claimed" is not, "-cancelled" says why not
+      waiting.delete(messageId);
+    }
+  },
+  { noAck: true },
+);
+
+/** Sends a claim or a report to the order's shard until it is answered: sent again it changes nothing. */
+async function tell(part, word) {
+  const row = ["f", part.user, part.id, "", Date.now(), "", 0, part.generation, part.part, part.of, word, service];
+  while (true) {
+    const messageId = randomUUID();
+    const answer = new Promise((resolve) => {
+      waiting.set(messageId, resolve);
+      setTimeout(() => resolve(undefined), 10_000).unref();
+    });
+    channel.publish("orders", String(part.shard), Buffer.from(JSON.stringify([row])), {
+      persistent: true,
+      messageId,
+      appId: me,
+      type: "orders.v1",
+    });
+    const heard = await answer;
+    if (heard !== undefined) return heard;
+    waiting.delete(messageId);
+  }
+}
+
+/** The work. It may be asked for twice (we may die before it is reported): the key tells. */
+const packed = new Set();
+async function work(part, key) {
+  if (packed.has(key)) return;
+  packed.add(key);
+  console.log(`packing ${key}: ${part.lines.map(({ sku, qty }) => `${qty} × ${sku}`).join(", ")}`);
+}
+
+// The queue is made when a route names the service; its settings are Sluice's, so it is only looked for here.
+const queue = `fulfilment.${service}`;
+await channel.prefetch(16);
+await channel.consume(queue, async (message) => {
+  for (const part of JSON.parse(message.content.toString())) {
+    if ((await tell(part, "claim")) !== "claimed") continue; // cancelled, or another service's
+    await work(part, `${part.user}/${part.id}/${part.generation}/${part.part}`);
+    await tell(part, "done");
+  }
+  channel.ack(message);
+});
+console.log(`${service} takes parts from ${queue}`);
