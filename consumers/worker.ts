@@ -242,6 +242,8 @@ export class Worker {
         await owner.sweepGaps();
         await owner.sweepHolds();
         await owner.sweepRates();
+        // What was left open by a broker that was away, or asked for once more by the operator.
+        void this.relay.followUps(owner.shard);
       }
     }
     if (!this.owners.has(0)) return;

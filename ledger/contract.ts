@@ -121,6 +121,8 @@ export interface LedgerWriter {
   /** Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction. undefined: somebody else did. */
   beginRebuild(from: number): Promise<{ readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined>;
   followUpsDone(ids: readonly number[]): Promise<void>;
+  /** Charges, refunds and parts without an end are to be published once more. Returns how many. */
+  askAgain(): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ declare const self: Worker;
 
 export interface Call {
   readonly id: number;
-  readonly method: "record" | "takeShard" | "beginRebuild" | "followUpsDone" | "close";
+  readonly method: "record" | "takeShard" | "beginRebuild" | "followUpsDone" | "askAgain" | "close";
   readonly args: readonly unknown[];
 }
 export interface Answer {

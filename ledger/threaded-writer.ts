@@ -27,6 +27,10 @@ export class ThreadedWriter implements LedgerWriter {
     return this.call("followUpsDone", ids) as Promise<void>;
   }
 
+  askAgain(): Promise<number> {
+    return this.call("askAgain") as Promise<number>;
+  }
+
   async close(): Promise<void> {
     if (this.worker) await this.call("close").catch(() => undefined);
     this.closed = true;

@@ -1,4 +1,5 @@
 // What the workers write, on an open database. With SQLite it lives in a thread of its own: see thread.ts.
+import { askAgain } from "./ask-again.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
 import { record } from "./record.ts";
@@ -37,6 +38,10 @@ export class DirectWriter implements LedgerWriter {
   async followUpsDone(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
     await reachable(this.db.run(`UPDATE follow_ups SET done = 1 WHERE id IN (${ids.map(() => "?").join(",")})`, ids));
+  }
+
+  askAgain(): Promise<number> {
+    return reachable(askAgain(this.db));
   }
 
   close(): Promise<void> {

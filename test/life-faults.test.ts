@@ -175,3 +175,61 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a broker that has lost charges and parts: asked for again, they are charged and packed once",
+  async () => {
+    stack = await Stack.start();
+    await stack.sale({ a: UNITS });
+    await stack.worker("w1");
+    await stack.route("c", "depot");
+    const sent: { user: string; id: string }[] = [];
+    for (let i = 0; i < 30; i++) {
+      const { order, row } = makeOrder(userOf(i % 2, i), { a: 1 });
+      await stack.publish(i % 2, [row]);
+      sent.push(order);
+    }
+    const ends = async (state: string) => {
+      for (const { user, id } of sent) await stack.becomes(user, id, state);
+    };
+    await ends("reserved");
+    await stack.until("the follow-ups to be published", async () => (await stack.ledger.followUpsOpen()) === 0);
+    await stack.purge("payments");
+    const provider = await stack.payments();
+    expect(await recover("--ask-again")).toContain("30 charges, refunds and parts");
+    await ends("paid");
+    await stack.until("the parts to be published", async () => (await stack.ledger.followUpsOpen()) === 0);
+    await stack.purge("fulfilment.depot");
+    const { file: list } = await stack.fulfil("depot");
+    await recover("--ask-again");
+    // Once more, while they are worked on.
+    await recover("--ask-again");
+    await ends("dispatched");
+    await expectNothingTwice(provider, list, sent.length);
+  },
+  TIMEOUT_MS,
+);
+
+async function recover(...args: string[]): Promise<string> {
+  const cli = join(import.meta.dir, "..", "ops", "cli.ts");
+  const child = Bun.spawn([process.execPath, cli, "recover", ...args], { env: { ...process.env, ...stack.env }, stdout: "pipe" });
+  const out = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(0);
+  return out;
+}
+
+async function expectNothingTwice(provider: Provider, list: string, orders: number): Promise<void> {
+  const views = await openViews({ ...stack.settings, processing: ["depot"] });
+  const records = {
+    provider: async () => [...provider.book.charges.values()],
+    packed: async () => readPackingList(list).map((line) => ({ service: "depot", ...line })),
+  };
+  let verdict: Verdict | undefined;
+  await stack.until("the system to come to rest", async () => {
+    verdict = await verify({ ledgerUrl: stack.settings.ledgerUrl, history: [], ...views, ...records });
+    return verdict.result !== "inconclusive";
+  });
+  await views.close();
+  expect(verdict?.violations).toEqual([]);
+  expect([provider.book.charges.size, readPackingList(list).length]).toEqual([orders, orders]);
+}

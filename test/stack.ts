@@ -164,6 +164,14 @@ export class Stack {
     return taken;
   }
 
+  /** The broker loses what is in a queue. */
+  async purge(queue: string, region = 0): Promise<void> {
+    const { connection } = this.links[region] as RegionLink;
+    const channel = await (connection.model as ChannelModel).createChannel();
+    await channel.purgeQueue(queue);
+    await channel.close();
+  }
+
   /** Waits until an order's state is one of these. */
   async becomes(user: string, id: string, ...states: string[]): Promise<StoredOrder> {
     let order: StoredOrder | undefined;
