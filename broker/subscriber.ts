@@ -47,6 +47,7 @@ export class Subscription {
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
+  private reopening: ReturnType<typeof setTimeout> | undefined;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
@@ -91,11 +92,10 @@ export class Subscription {
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
-      const consumed = this.consumerTag !== undefined;
       this.channel = undefined;
       this.consumerTag = undefined;
       onLost?.();
-      if (consumed) this.openLater(model);
+      this.openLater(model);
     });
     if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
     if (bindTo !== undefined) await channel.bindQueue(queue, bindTo, "");
@@ -138,11 +138,12 @@ export class Subscription {
 
   /** The broker ended the consumer (queue deleted) or the channel (an ack overdue): asks until the queue is there, on this connection. */
   private openLater(model: ChannelModel): void {
-    const again = () => {
+    if (this.reopening !== undefined) return;
+    this.reopening = setTimeout(() => {
+      this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
-      this.open(model).catch(() => setTimeout(again, RESUBSCRIBE_MS));
-    };
-    setTimeout(again, RESUBSCRIBE_MS);
+      this.open(model).catch(() => this.openLater(model));
+    }, RESUBSCRIBE_MS);
   }
 
   /** Publishes the copy until it is confirmed; only then is the source settled. */

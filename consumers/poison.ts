@@ -1,7 +1,7 @@
 // A message that fails as a whole, or keeps coming back, is decided order by order. The order that still fails is recorded as
 // `rejected` (the ledger sends a copy to orders.dead); the others go on. What has no order in it goes to orders.dead as it is.
 import { NAME_PATTERN, type OrderRow } from "../core/domain/order.ts";
-import { BadRow, StoreUnavailable } from "../core/redis.ts";
+import { StoreUnavailable } from "../core/redis.ts";
 import { settlePastRow } from "./past.ts";
 import { ORDER_ACCEPTED_AT, ORDER_FINGERPRINT, ORDER_ID, ORDER_SALE, ORDER_SEQ, ORDER_USER } from "./row.ts";
 import type { Deciding, Work } from "./work.ts";
@@ -37,7 +37,7 @@ async function decideRow(decider: Deciding, work: Work, row: unknown): Promise<s
     return word === "past" ? await settlePastRow(decider, work, row as OrderRow) : word;
   } catch (error) {
     if (error instanceof StoreUnavailable) throw error;
-    if (!(error instanceof BadRow) && !isNamed(row)) throw error;
+    // Whatever is wrong with it: a row that names no order can be rejected by nobody, and must not hold up its shard.
     if (!isNamed(row)) return "";
     const decision = await decider.decideOnce([{ gateway, batch, body: JSON.stringify([rejectable(row)]) }], "rejected");
     return decision?.outcomes[0];

@@ -27,7 +27,7 @@ const ANNOUNCE_EVERY_MS = 1_000;
 /** Buckets outlive their window by this much, as in core/lua/shared/seen.lua. */
 const EXPIRY_MARGIN_MS = 60_000;
 
-export type RebuildResult = "rebuilt" | "another" | "halted" | "foreign";
+export type RebuildResult = "rebuilt" | "another" | "halted" | "foreign" | "went_back";
 
 /** Rebuilds from incarnation `from`. `another`: somebody else has begun, or began later. */
 export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
@@ -83,7 +83,6 @@ async function loadShard(options: RebuildOptions, incarnation: number, shard: nu
   const firstBucket = Math.floor((options.now() - options.dedupWindowMs) / SEEN_BUCKET_MS);
   const replayed = new Replayed({
     firstId: firstBucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0"),
-    marksSinceMs: options.now() - options.dedupWindowMs,
     isLimited: (saleId, sku) => limited.has(`${saleId} ${sku}`),
   });
   for await (const entries of options.ledger.replay(shard)) for (const entry of entries) replayed.apply(entry);
@@ -103,9 +102,14 @@ async function loadSeen(options: RebuildOptions, incarnation: number, shard: num
     ([name, record]) => [name, record],
   );
   for (const [bucket, fields] of buckets) {
-    const expiresAtMs = (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + options.dedupWindowMs + EXPIRY_MARGIN_MS;
+    const expiresAtMs = bucketEndsMs(bucket, options.dedupWindowMs);
     await inChunks(fields, (part) => options.store.hash(incarnation, shard, seenKey(shard, bucket), part, expiresAtMs));
   }
+}
+
+/** When a bucket's ids are past for sure, as in core/lua/shared/seen.lua. */
+function bucketEndsMs(bucket: string, dedupWindowMs: number): number {
+  return (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + dedupWindowMs + EXPIRY_MARGIN_MS;
 }
 
 /** Numbers due, what is parked or given up ahead, and the clocks of the gaps. */
@@ -135,7 +139,7 @@ async function loadTurns({ store }: RebuildOptions, incarnation: number, shard: 
 
 /** Open orders, lanes, holds, and cancels that came before their order: core/lua/shared/open.lua and marks.lua say how they stand there. */
 async function loadOpen(options: RebuildOptions, incarnation: number, shard: number, replayed: Replayed): Promise<void> {
-  const { store, now, dedupWindowMs } = options;
+  const { store, dedupWindowMs } = options;
   const prefix = shardPrefix(shard);
   const hash = (name: string, fields: (string | number)[], expiresAtMs = 0) =>
     inChunks(fields, (part) => store.hash(incarnation, shard, prefix + name, part, expiresAtMs));
@@ -151,10 +155,12 @@ async function loadOpen(options: RebuildOptions, incarnation: number, shard: num
   await hash("redriven", [...replayed.redriven].flat());
   const waits = [...replayed.rateWaits.values()].map(rateWaitText);
   await inChunks(waits, (part) => store.list(incarnation, shard, `${prefix}fx`, part.map(String)));
-  const lapseMs = now() + dedupWindowMs;
+  let lapseMs = 0;
   for (const [user, marks] of replayed.marks) {
     const scores = [...marks].flatMap(([id, atMs]) => [atMs, id]);
-    await inChunks(scores, (part) => store.zset(incarnation, shard, `${prefix}marks:${user}`, part, lapseMs));
+    const ownMs = Math.max(...[...marks.keys()].map((id) => bucketEndsMs(id.slice(0, SEEN_BUCKET_DIGITS), dedupWindowMs)));
+    lapseMs = Math.max(lapseMs, ownMs);
+    await inChunks(scores, (part) => store.zset(incarnation, shard, `${prefix}marks:${user}`, part, ownMs));
   }
   if (replayed.marks.size > 0) await store.text(incarnation, shard, `${prefix}marks`, "1", lapseMs);
 }

@@ -41,11 +41,12 @@ export interface RateWait {
   readonly sinceMs: number;
 }
 
+/** core/lua/shared/parking.lua */
+const MAX_PARKED = 64;
+
 export interface ReplayOptions {
   /** Orders with ids below this one are not remembered. */
   readonly firstId: string;
-  /** Cancels that came before their order and earlier than this are forgotten. */
-  readonly marksSinceMs: number;
   readonly isLimited: (saleId: string, sku: string) => boolean;
 }
 
@@ -99,6 +100,7 @@ export class Replayed {
     }
     this.line(opened, waiting);
     for (const step of entry.steps) {
+      if (step[0] === "passed") this.passedTo(step[1], step[2], step[3], entry.atMs);
       if (step[0] === "rate_wait") this.waitForRate(step[1], step[2], step[3], entry.atMs);
       this.step(step);
     }
@@ -219,7 +221,7 @@ export class Replayed {
   }
 
   private mark(row: Row, atMs: number): void {
-    if (atMs < this.options.marksSinceMs) return;
+    if (row[2] < this.options.firstId) return;
     const marks = this.marks.get(row[1]) ?? new Map<string, number>();
     this.marks.set(row[1], marks);
     marks.set(row[2], atMs);
@@ -233,7 +235,8 @@ export class Replayed {
     if (seq === 0 || state === "superseded") return;
     const turn = this.turn(row[5], row[1]);
     if (state === "parked") this.park(turn, seq, { gateway, atMs, row }, atMs);
-    else if (seq === turn.next) this.pass(turn, atMs);
+    // Rejected under a number at which another order waits for its rate: that one keeps it.
+    else if (seq === turn.next && !turn.parked.has(seq)) this.pass(turn, atMs);
     // Rejected or stale ahead of its turn; or decided in turn, after orders that this very entry lets go and that are applied below.
     else if (seq > turn.next) this.park(turn, seq, { gateway, atMs, row: undefined }, atMs);
   }
@@ -258,7 +261,16 @@ export class Replayed {
     this.pass(turn, atMs);
   }
 
+  private passedTo(user: string, saleId: string, next: number, atMs: number): void {
+    const turn = this.turn(saleId, user);
+    for (const seq of turn.parked.keys()) if (seq < next) turn.parked.delete(seq);
+    turn.next = Math.max(turn.next, next);
+    turn.gapSinceMs = atMs;
+  }
+
   private park(turn: Turn, seq: number, parked: Parked, atMs: number): void {
+    // As in Lua: what came second under a number, or finds too many waiting, is not parked.
+    if (turn.parked.has(seq) || turn.parked.size >= MAX_PARKED) return;
     if (turn.parked.size === 0) turn.gapSinceMs = atMs;
     turn.parked.set(seq, parked);
   }

@@ -57,8 +57,6 @@ export class ShardOwner {
   private readonly gaps: GapClock;
   private claim: Claim | undefined;
   private last = { id: "", n: 0 };
-  /** The last entry of which Redis knows that the ledger has it. */
-  private toldN = 0;
   private closed = false;
 
   constructor(private readonly options: OwnerOptions) {
@@ -109,8 +107,9 @@ export class ShardOwner {
   async check(): Promise<OwnerStop | undefined> {
     if (!this.claim) return undefined;
     const word = await this.options.store.check(this.claim, this.last.id, this.last.n);
-    if (word !== "whole") return word;
-    if (this.toldN < this.last.n) this.tellRecorded();
+    // The last telling may have been lost, on its way or with Redis's tail; units on their way back wait for it.
+    if (word === "behind") this.tellRecorded();
+    else if (word !== "whole") return word;
     return undefined;
   }
 
@@ -192,12 +191,7 @@ export class ShardOwner {
   /** If the call is lost, the next one, or the next check, says as much. */
   private tellRecorded(): void {
     const { id, n } = this.last;
-    this.options.store
-      .recorded(this.claim as Claim, id, n)
-      .then(() => {
-        this.toldN = Math.max(this.toldN, n);
-      })
-      .catch(() => undefined);
+    this.options.store.recorded(this.claim as Claim, id, n).catch(() => undefined);
   }
 
   private async consume(link: RegionLink): Promise<void> {

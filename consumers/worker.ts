@@ -41,6 +41,8 @@ export interface WorkerOptions {
 
 /** Beats per lease: two may be lost before it ends. */
 const BEATS_PER_LEASE = 4;
+/** Every so many looks all sales are brought in line, changed or not. */
+const SYNC_ALL_EVERY = 4;
 /** A quiet shutdown waits this long for what is in hand. */
 const QUIET_MS = 10_000;
 
@@ -56,11 +58,13 @@ export class Worker {
   private readonly rates: RateFeed;
   private lastBeatMs = performance.now();
   private stopping = false;
+  private stopped = false;
   private rebuilding = false;
   private halted: string | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private beating: Promise<void> = Promise.resolve();
   private tending = false;
+  private tended = 0;
   private background: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: WorkerOptions) {
@@ -104,13 +108,15 @@ export class Worker {
 
   /** Quiet, then stop: what is in hand is finished, leases are given back, so that others go on at once. */
   async stop(): Promise<void> {
+    // It goes on beating, so that its leases hold until its channels are closed: a consumer that is only cancelled lets the next owner start.
     this.stopping = true;
-    clearTimeout(this.timer);
-    await this.beating;
     await this.rates.close();
     const owners = [...this.owners.values()];
     await Promise.race([Promise.all(owners.map((o) => o.quiet())), Bun.sleep(QUIET_MS)]);
     await Promise.all(owners.map((o) => o.close()));
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.beating;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
     this.relay.stop();
@@ -118,7 +124,7 @@ export class Worker {
   }
 
   private next(delayMs: number): void {
-    if (this.stopping) return;
+    if (this.stopped) return;
     this.timer = setTimeout(() => {
       this.beating = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
     }, delayMs);
@@ -131,8 +137,8 @@ export class Worker {
       const held = [...this.owners.keys()];
       const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2);
       this.lastBeatMs = started;
-      if (this.halted === undefined) await this.share(membership);
-      if (!this.tending) {
+      if (this.halted === undefined && !this.stopping) await this.share(membership);
+      if (!this.tending && !this.stopping) {
         this.tending = true;
         this.inBackground(() => this.tend().finally(() => (this.tending = false)));
       }
@@ -224,11 +230,12 @@ export class Worker {
     this.owners.delete(owner.shard);
     await owner.close();
     this.options.log("shard let go", { shard: owner.shard, why });
-    await this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
+    void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
   }
 
   private async dropAll(why: string): Promise<void> {
-    for (const owner of [...this.owners.values()]) await this.drop(owner, why);
+    // All at once, and nobody waits for a Redis that may not answer.
+    await Promise.all([...this.owners.values()].map((owner) => this.drop(owner, why)));
   }
 
   /** The work between beats: is Redis whole, are gaps over, is an operator's change on its way? */
@@ -247,7 +254,8 @@ export class Worker {
       }
     }
     if (!this.owners.has(0)) return;
-    await syncSales(this.options.ledger, new StockStore(this.options.redis));
+    // Now and then all of them: Redis may have come back without a change, and nothing else missing.
+    await syncSales(this.options.ledger, new StockStore(this.options.redis), this.tended++ % SYNC_ALL_EVERY === 0);
     await this.routes.sync();
   }
 
@@ -255,7 +263,9 @@ export class Worker {
   private async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
     const { ledger, writer, dedupWindowMs, now, log } = this.options;
     if (this.rebuilding || this.stopping || (await this.rebuildStore.underWay())) return;
-    const [incarnation, redis] = [await ledger.incarnation(), await this.rebuildStore.state(0)];
+    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a ledger that has gone back.
+    const redis = await this.rebuildStore.state(0);
+    const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
     if (redis.incarnation > incarnation)
       return this.haltAll(`Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`);
@@ -265,7 +275,8 @@ export class Worker {
     try {
       await this.dropAll("Redis is rebuilt");
       const result = await rebuild({ store: this.rebuildStore, ledger, writer, dedupWindowMs, now, log }, incarnation);
-      if (result !== "rebuilt") log("rebuild left to others", { result });
+      if (result === "went_back") await this.haltAll("the ledger is behind what it had confirmed");
+      else if (result !== "rebuilt") log("rebuild left to others", { result });
     } finally {
       this.rebuilding = false;
     }

@@ -18,9 +18,9 @@ export class RebuildStore {
     storeId: string,
     incarnation: number,
     at: { shard: number; epoch: number; lastId: EntryId; lastN: number },
-  ): Promise<"loading" | "overtaken" | "halted" | "foreign"> {
+  ): Promise<"loading" | "overtaken" | "halted" | "foreign" | "went_back"> {
     const reply = await this.redis.call("reset", [metaKey(at.shard)], [storeId, incarnation, at.epoch, at.lastId, at.lastN]);
-    return (reply as ["loading" | "overtaken" | "halted" | "foreign"])[0];
+    return (reply as ["loading" | "overtaken" | "halted" | "foreign" | "went_back"])[0];
   }
 
   /** Deletes what matches, found by SCAN: the meta hashes stay. */

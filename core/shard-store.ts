@@ -93,12 +93,12 @@ export class ShardStore {
   }
 
   /** Whether Redis still has what the ledger recorded last. */
-  async check(claim: Claim, lastId: EntryId, lastN: number): Promise<"whole" | "lost" | "went_back" | Refusal> {
-    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN]);
+  async check(claim: Claim, lastId: EntryId, lastN: number): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
+    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
   }
 
   /** Tells Redis that the ledger has committed up to this entry. */
-  async recorded(claim: Claim, lastId: EntryId, lastN: number): Promise<"recorded" | Refusal> {
+  async recorded(claim: Claim, lastId: EntryId, lastN: number): Promise<"recorded" | "lost" | Refusal> {
     return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN, STOCK_PREFIX]);
   }
 

@@ -56,6 +56,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
     const results = entries.map(({ entry, epoch }) => {
       const position = positions.get(entry.shard);
       if (!position) throw new Error(`the ledger has no shard ${entry.shard}`);
+      // Recorded before, by a commit whose answer was lost.
+      if (entry.id === position.lastId && position.epoch === epoch && position.refused === undefined) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
         accepted.push(entry);

@@ -82,7 +82,7 @@ test("any history decides as the model does, and its journal replays to what Red
 /** Replaying the outbox must give just the keys that Redis has. */
 async function expectReplayed(b: Bench, entries: readonly Entry[], orders: readonly ModelOrder[], model: Model): Promise<void> {
   expect(await b.shards.outbox(0, 0, 1_000)).toEqual([...entries]);
-  const replayed = new Replayed({ firstId: "0", marksSinceMs: 0, isLimited: (_, sku) => sku === "b" || sku === "c" });
+  const replayed = new Replayed({ firstId: "0", isLimited: (_, sku) => sku === "b" || sku === "c" });
   for (const entry of entries) replayed.apply(entry);
   for (const order of orders) {
     const record = replayed.seen.get(`${order.user} ${order.id}`);

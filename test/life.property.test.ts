@@ -87,7 +87,7 @@ function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): s
 }
 
 function replayOf(entries: readonly Entry[]): Replayed {
-  const replayed = new Replayed({ firstId: "0", marksSinceMs: 0, isLimited: () => true });
+  const replayed = new Replayed({ firstId: "0", isLimited: () => true });
   for (const entry of entries) replayed.apply(entry);
   return replayed;
 }

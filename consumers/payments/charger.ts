@@ -4,9 +4,10 @@
 //          ├ declined ─▶ failed
 //          ├ pending  ─▶ look up until it is definite (the webhook is usually faster)
 //          ├ busy, away ▶ wait, ask again with the same key
-//          └ unknown  ─▶ same key again, then look up: none ▶ failed, else as above
+//          └ unknown  ─▶ same key again, then look up: none ▶ same key again, else as above
 //
-// Unknown never becomes failed: only the provider's own word does that. Whoever gives up in between (a crash) leaves the message with the
+// Unknown never becomes failed: only the provider's own word does that. That it has no trace of a call is no such word: the call may still be on its way,
+// and asking again with its key is harmless whether it arrives or not. Whoever gives up in between (a crash) leaves the message with the
 // broker, and the next worker asks again with the same key.
 import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
 import type { Breaker } from "./breaker.ts";
@@ -48,7 +49,7 @@ export async function charge(request: ChargeRequest, options: ChargerOptions): P
         return { word: "failed", detail: answer.reason };
       case "pending":
         breaker.succeeded();
-        return untilDefinite(chargeKey(request), options);
+        return untilDefinite(request, options);
       case "busy":
         breaker.succeeded();
         await sleep(answer.afterMs);
@@ -62,19 +63,25 @@ export async function charge(request: ChargeRequest, options: ChargerOptions): P
         break;
     }
   }
-  return stopped() ? { word: "stopped" } : untilDefinite(chargeKey(request), options);
+  return stopped() ? { word: "stopped" } : untilDefinite(request, options);
+}
+
+/** What the provider knows of a charge; where it knows nothing it is asked once more. */
+async function knownOf(request: ChargeRequest, provider: PaymentProvider): Promise<"captured" | "declined" | "pending" | "unknown"> {
+  const known = await provider.lookUp(chargeKey(request));
+  if (known !== "none") return known;
+  const answer = await provider.charge(request);
+  return answer.kind === "captured" || answer.kind === "declined" || answer.kind === "pending" ? answer.kind : "unknown";
 }
 
 /** Looks the charge up until the provider's word is definite. Look-ups are no attempts. */
-async function untilDefinite(key: string, options: ChargerOptions): Promise<ChargeResult> {
+async function untilDefinite(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult> {
   const { provider, sleep, lookUpAfterMs, stopped } = options;
   for (const waitMs of lookUpAfterMs) {
     if (stopped()) return { word: "stopped" };
-    const answer = await provider.lookUp(key);
+    const answer = await knownOf(request, provider);
     if (answer === "captured") return { word: "captured", detail: "looked up" };
     if (answer === "declined") return { word: "failed", detail: "declined (looked up)" };
-    // The provider has no trace of it, and every call with the key has ended: nothing was charged.
-    if (answer === "none") return { word: "failed", detail: "the provider knows nothing of it" };
     await sleep(waitMs);
   }
   return { word: stopped() ? "stopped" : "later" };

@@ -15,7 +15,7 @@ test.each([
   [200, "captured"],
   [202, "pending"],
   [402, "declined"],
-  [409, "declined"],
+  [409, "unknown"],
   [500, "unknown"],
   [503, "away"],
   [504, "unknown"],

@@ -46,7 +46,6 @@ export class HttpProvider implements PaymentProvider {
         return { kind: "away", why: "the provider answers 503" };
       case 400:
       case 402:
-      case 409:
       case 422:
         return { kind: "declined", reason: `the provider answers ${response.status}` };
       default:

@@ -49,6 +49,8 @@ export type Step =
   | readonly [what: "wait", user: string, id: string]
   /** The order is parked until there is a rate for the pair (`EUR/USD`). */
   | readonly [what: "rate_wait", user: string, id: string, pair: string]
+  /** A gap was given up in front of numbers given up: the user's next number in the sale is this. */
+  | readonly [what: "passed", user: string, saleId: string, next: number]
   /** The order, in another currency than its sale's, was decided at this rate. */
   | readonly [what: "rate", user: string, id: string, rateId: string, value: string, base: string]
   | OrderStep;
@@ -67,7 +69,7 @@ export type OrderStep = readonly [
 
 /** What became of a reserved order, as against how it came to be reserved, or why it is not. */
 export function isOrderStep(step: Step): step is OrderStep {
-  return step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait";
+  return step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait" && step[0] !== "passed";
 }
 
 export interface Entry {

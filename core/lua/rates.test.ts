@@ -175,7 +175,7 @@ test("what waits for rates replays to what Redis holds", async () => {
   await Bun.sleep(20);
   keep((await decide(usd("x"))).entry);
   keep((await reprice(10)).entry);
-  const replayed = new Replayed({ firstId: "0", marksSinceMs: 0, isLimited: () => true });
+  const replayed = new Replayed({ firstId: "0", isLimited: () => true });
   for (const entry of entries) replayed.apply(entry);
   const held = await bench.redis.client.lrange("{0}:fx", 0, -1);
   expect([...replayed.rateWaits.values()].map((w) => JSON.parse(rateWaitText(w)))).toEqual(held.map((text) => JSON.parse(text)));

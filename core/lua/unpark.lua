@@ -34,8 +34,11 @@ local function unpark(keys, args)
   for _, turn in pairs(turns) do
     local lowest = lowest_parked(turn)
     if lowest then
+      local given_up = turn.parked[lowest] == 'skip'
       turn.next, turn.moved, turn.changed = lowest, true, true
       release(turn, decide_one)
+      -- Behind a number that was given up nothing may have been let go: the entry must say how far it went.
+      if given_up then batch.steps[#batch.steps + 1] = { 'passed', turn.user, turn.sale, turn.next } end
     end
   end
   reply[5], reply[6] = released_text(batch), steps_text(batch)

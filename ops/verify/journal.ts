@@ -84,7 +84,7 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
     .filter(([what]) => what === "rate")
     .map(([, user, order, rateId, value]) => ({ user, id: order, rateId, value })) as never as RateTaken[];
   const steps = all
-    .filter(([what]) => what !== "wait" && what !== "rate" && what !== "rate_wait")
+    .filter(([what]) => !["wait", "rate", "rate_wait", "passed"].includes(what as never))
     .map(([what, user, orderId, , , , saleId, lines, detail]) => ({
       what,
       user,

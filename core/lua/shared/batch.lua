@@ -30,6 +30,7 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
     regranted = {},
     marks = {}, -- new ones, {key, id}
     marked = {},
+    mark_counts = {},
     sales = sales,
     bought = read_bought(shard, rows, sales),
     turns = turns,

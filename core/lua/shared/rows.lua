@@ -15,8 +15,26 @@ local MAX_LINES = 20
 local MAX_QTY = 1000
 local BUCKET_DIGITS = 7
 local MAX_NAME = 64
+local MAX_MS = 1e14
+-- Of attempts and generations.
+local MAX_COUNT = 1e9
+local UUID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$'
 local FULFILMENTS = { claim = true, done = true }
 local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true }
+
+-- What stands in keys and in records of words between spaces.
+local function is_name(text)
+  return type(text) == 'string' and #text <= MAX_NAME and not string.find(text, '[^%w._@-]')
+end
+
+-- Opaque text, for the ledger: Postgres takes no NUL.
+local function is_text(text)
+  return type(text) == 'string' and not string.find(text, '%z')
+end
+
+local function is_whole(number, least, most)
+  return type(number) == 'number' and number >= least and number <= most and number % 1 == 0
+end
 
 local function lines_are_sound(lines)
   if type(lines) ~= 'table' then return false end
@@ -24,7 +42,7 @@ local function lines_are_sound(lines)
   if n == 0 or n % 2 ~= 0 or n > 2 * MAX_LINES then return false end
   for i = 1, n, 2 do
     local sku, qty = lines[i], lines[i + 1]
-    if type(sku) ~= 'string' or type(qty) ~= 'number' or qty < 1 or qty > MAX_QTY or qty % 1 ~= 0 then return false end
+    if not is_name(sku) or type(qty) ~= 'number' or qty < 1 or qty > MAX_QTY or qty % 1 ~= 0 then return false end
     for j = 1, i - 2, 2 do
       if lines[j] == sku then return false end
     end
@@ -34,25 +52,25 @@ end
 
 local function part_is_sound(row)
   local part, of, service = row[9], row[10], row[12]
-  if type(row[8]) ~= 'number' or type(part) ~= 'number' or type(of) ~= 'number' or type(service) ~= 'string' then return false end
-  if part % 1 ~= 0 or of % 1 ~= 0 or part < 1 or part > of or of > MAX_LINES then return false end
+  if not is_whole(row[8], 1, MAX_COUNT) or not is_whole(of, 1, MAX_LINES) or not is_whole(part, 1, of) then return false end
   -- It stands in a record whose words are parted by spaces and semicolons.
-  return FULFILMENTS[row[11]] and #service <= MAX_NAME and string.find(service, '^[%w._@-]+$') ~= nil
+  return FULFILMENTS[row[11]] and is_name(service) and service ~= ''
 end
 
 local function row_is_sound(row)
   if type(row) ~= 'table' then return false end
   local seq = row[7]
-  if type(row[2]) ~= 'string' or type(row[5]) ~= 'number' or type(row[6]) ~= 'string' then return false end
+  if not is_name(row[2]) or row[2] == '' or not is_whole(row[5], 0, MAX_MS) or not is_name(row[6]) then return false end
   if type(seq) ~= 'number' or seq < 0 or seq > 1e9 or seq % 1 ~= 0 then return false end
   if row[1] == 's' then return seq > 0 end
   local id = row[3]
-  if type(id) ~= 'string' or #id ~= 36 then return false end
+  if type(id) ~= 'string' or #id ~= 36 or not string.find(id, UUID) then return false end
   if row[1] == 'c' then return true end
-  if row[1] == 'p' then return type(row[8]) == 'number' and type(row[9]) == 'number' and ANSWERS[row[10]] and type(row[11]) == 'string' end
+  if row[1] == 'p' then return is_whole(row[8], 1, MAX_COUNT) and is_whole(row[9], 1, MAX_COUNT) and ANSWERS[row[10]] and is_text(row[11]) end
   if row[1] == 'f' then return part_is_sound(row) end
-  if row[1] == 'r' and not (seq == 0 and type(row[13]) == 'number' and row[13] > 1 and row[13] % 1 == 0) then return false end
-  return (row[1] == 'o' or row[1] == 'r') and type(row[4]) == 'string' and type(row[12]) == 'number' and lines_are_sound(row[9])
+  if row[1] == 'r' and not (seq == 0 and is_whole(row[13], 2, MAX_COUNT)) then return false end
+  return (row[1] == 'o' or row[1] == 'r') and is_name(row[4]) and is_name(row[8]) and is_text(row[10]) and is_text(row[11])
+    and is_whole(row[12], 0, 99999999999999) and lines_are_sound(row[9])
 end
 
 -- Decodes a message's body; an error names the message and the row, both from 0.

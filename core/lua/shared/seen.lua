@@ -9,6 +9,11 @@ local function first_bucket(now, window)
   return string.format('%07x', math.floor((now - window) / BUCKET_MS))
 end
 
+-- When a bucket's ids are past for sure.
+local function bucket_ends(bucket, window)
+  return (tonumber(bucket, 16) + 1) * BUCKET_MS + window + EXPIRY_MARGIN_MS
+end
+
 -- Reads the records of all rows at once: returns a table field → 'fingerprint state'. fields: bucket → list of 'user id'.
 local function read_seen(shard, fields)
   local seen = {}
@@ -27,8 +32,7 @@ local function write_seen(shard, fresh, window)
     local key = shard.prefix .. 'seen:' .. bucket
     call_in_chunks('HSET', key, pairs_of)
     if redis.call('PTTL', key) == -1 then
-      local ends = (tonumber(bucket, 16) + 1) * BUCKET_MS + window + EXPIRY_MARGIN_MS
-      redis.call('PEXPIREAT', key, string.format('%.0f', ends))
+      redis.call('PEXPIREAT', key, string.format('%.0f', bucket_ends(bucket, window)))
     end
   end
 end

@@ -1,0 +1,350 @@
+// Fail-overs at their worst moments, with the real services: a method is held up or cut short where a process would be.
+import { afterEach, expect, test } from "bun:test";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Members } from "../core/members.ts";
+import { RebuildStore } from "../core/rebuild-store.ts";
+import { ShardStore } from "../core/shard-store.ts";
+import { SqlLedger } from "../ledger/sql-ledger.ts";
+import { ThreadedWriter } from "../ledger/threaded-writer.ts";
+import { startRedis } from "../ops/services/redis.ts";
+import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
+
+const SLOW_MS = 60_000;
+let stack: Stack;
+const undo: (() => void)[] = [];
+afterEach(async () => {
+  for (const u of undo.splice(0)) u();
+  await stack?.stop();
+}, SLOW_MS);
+
+/** Replaces a method until the test is over. */
+function patch<T extends object, K extends keyof T>(target: T, name: K, make: (real: T[K]) => T[K]): void {
+  const real = target[name];
+  target[name] = make(real);
+  undo.push(() => {
+    target[name] = real;
+  });
+}
+
+async function ready(items: Record<string, number>, options: StackOptions = {}, workers = ["w1"]) {
+  stack = await Stack.start(options);
+  await stack.sale(items);
+  const started: Awaited<ReturnType<Stack["worker"]>>[] = [];
+  for (const id of workers) started.push(await stack.worker(id));
+  await stack.until("all shards owned and the sale in Redis", async () => {
+    const owned = started.flatMap(({ worker }) => worker.shards);
+    return owned.length === SHARDS && (await stack.ledger.operationsOpen()).length === 0;
+  });
+  return started;
+}
+const count = (event: string) => stack.events.filter((e) => e.event === event).length;
+async function order(shard: number, n = 0): Promise<{ user: string; id: string; state: string }> {
+  const user = userOf(shard, n);
+  const { order, row } = makeOrder(user, { a: 1 });
+  await stack.publish(shard, [row]);
+  return { user, id: order.id, state: (await stack.decided(user, order.id, 20_000)).state };
+}
+
+test(
+  "a worker that stops while the ledger is slow keeps a user's orders in order",
+  async () => {
+    const [w1] = await ready({ a: 1, b: 100 });
+    // The first worker's commits hang (a slow disk, a database connection gone silent); the second one's do not.
+    const hung = new Set<unknown>();
+    let stall = true;
+    patch(
+      ThreadedWriter.prototype,
+      "record",
+      (real) =>
+        async function (this: ThreadedWriter, entries) {
+          if (stall) hung.add(this);
+          while (hung.has(this)) await Bun.sleep(50);
+          return real.call(this, entries);
+        },
+    );
+    // Four entries that wait for the ledger; the fifth message waits in the decider.
+    for (let i = 0; i < 4; i++) {
+      await stack.publish(0, [makeOrder(userOf(0, 5 + i), { b: 1 }).row]);
+      await Bun.sleep(150);
+    }
+    const first = makeOrder(userOf(0), { a: 1 });
+    await stack.publish(0, [first.row]);
+    await Bun.sleep(200);
+    stall = false;
+    await stack.worker("w2");
+    const stopping = w1?.stop();
+    await Bun.sleep(300);
+    const second = makeOrder(userOf(0), { a: 1 }); // the same user's next order, for the last unit
+    await stack.publish(0, [second.row]);
+    const seconds = await stack.decided(userOf(0), second.order.id, 30_000);
+    hung.clear();
+    await stopping;
+    const firsts = await stack.decided(userOf(0), first.order.id, 30_000);
+    expect([firsts.state, seconds.state]).toEqual(["reserved", "sold_out"]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a ledger that goes back while the workers run halts everything (a fork must not be taken for a lost Redis)",
+  async () => {
+    await ready({ a: 9 });
+    await order(0);
+    const db = (stack.ledger as SqlLedger).db;
+    const [before] = await db.run("SELECT last_id, last_n FROM shards WHERE shard = 0");
+    const stock = await db.run("SELECT available, held FROM items");
+    const lost = await order(0, 1);
+    // A fail-over to a replica that lacks the last commit: all that it wrote is gone.
+    await db.transaction(async (tx) => {
+      const n = Number(before?.last_n);
+      await tx.run("DELETE FROM entries WHERE shard = 0 AND n > ?", [n]);
+      await tx.run("DELETE FROM messages WHERE shard = 0 AND n > ?", [n]);
+      await tx.run("DELETE FROM orders WHERE id = ?", [lost.id]);
+      await tx.run("DELETE FROM charges WHERE id = ?", [lost.id]);
+      await tx.run("UPDATE items SET available = ?, held = ?", [Number(stock[0]?.available), Number(stock[0]?.held)]);
+      await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = 0", [String(before?.last_id), n]);
+    });
+    const rebuilt = count("redis rebuilt");
+    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic goes on
+    await stack.until("a halt or a rebuild", () => count("halted") > 0 || count("redis rebuilt") > rebuilt);
+    expect([count("halted") > 0, count("redis rebuilt") - rebuilt]).toEqual([true, 0]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "an order whose user has a space is dead-lettered; the shard goes on",
+  async () => {
+    await ready({ a: 9 });
+    const { row } = makeOrder("evil user", { a: 1 });
+    await stack.publish(0, [row]);
+    const next = await order(0).catch((error) => ({ state: (error as Error).message }));
+    expect(next.state).toBe("reserved");
+  },
+  SLOW_MS,
+);
+
+test(
+  "two workers that both want to rebuild do not halt the store",
+  async () => {
+    const [w1] = await ready({ a: 9 });
+    await order(0);
+    // w2 reads the ledger's incarnation, and its event loop is busy for a moment before it reads Redis's.
+    let read: (() => void) | undefined;
+    const w2HasRead = new Promise<void>((resolve) => (read = resolve));
+    let slow: SqlLedger | undefined;
+    patch(RebuildStore.prototype, "underWay", (real) => real);
+    patch(
+      SqlLedger.prototype,
+      "incarnation",
+      (real) =>
+        async function (this: SqlLedger) {
+          const value = await real.call(this);
+          if (this === slow && new Error().stack?.includes("mend")) {
+            read?.();
+            await Bun.sleep(1_500);
+          }
+          return value;
+        },
+    );
+    const w2 = await stack.worker("w2");
+    await stack.until("both own a shard", () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1);
+    slow = (w2.worker as unknown as { options: { ledger: SqlLedger } }).options.ledger;
+    // w1 comes to rebuild only after w2 has read.
+    const mend = "mend" as never;
+    patch(
+      w1?.worker as object as Record<string, unknown>,
+      mend,
+      (real) =>
+        (async (...args: unknown[]) => {
+          await w2HasRead;
+          await (real as (...a: unknown[]) => Promise<void>).apply(w1?.worker, args);
+        }) as never,
+    );
+    const store = await stack.client();
+    await store.client.flushall();
+    await store.close();
+    await stack.until("a rebuild", () => count("redis rebuilt") > 0 || count("halted") > 0);
+    await Bun.sleep(2_500);
+    expect(stack.events.filter((e) => e.event === "halted").map((e) => e.reason)).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker whose Redis does not answer lets go of all its shards before its leases end",
+  async () => {
+    const [w1] = await ready({ a: 9 }, { env: { SLUICE_LEASE_TTL: "3s" } });
+    const never = () => new Promise<never>((_, reject) => setTimeout(() => reject(new Error("Command timed out")), 10_000));
+    patch(Members.prototype, "beat", () => never as never);
+    patch(Members.prototype, "letGo", () => never as never);
+    patch(ShardStore.prototype, "check", () => never as never);
+    await Bun.sleep(4_500); // the lease is 3 s
+    expect(w1?.worker.shards).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a Redis that comes back without the last restock, and nothing else missing, is brought in line",
+  async () => {
+    await ready({ a: 1 }, { persistence: true });
+    await order(0);
+    const { dir, port } = stack.redis;
+    await Bun.sleep(500);
+    cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true });
+    await stack.ledger.operate({ kind: "restock", ref: "r1", saleId: "s1", sku: "a", units: 5 }, "test");
+    await stack.until("the restock in Redis", async () => (await stack.ledger.operationsOpen()).length === 0);
+    await stack.redis.kill();
+    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
+    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
+    stack.redis = await startRedis(dir, { persistence: true, port });
+    await Bun.sleep(6_000); // several leases, beats and checks
+    expect((await order(1)).state).toBe("reserved");
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker that was asleep in the middle of its check does not halt the others",
+  async () => {
+    const [w1] = await ready({ a: 9 });
+    await order(0);
+    // w1 falls asleep right before a check of shard 0 leaves it, and so do its beats.
+    let asleep: unknown;
+    let wake: (() => void) | undefined;
+    const awake = new Promise<void>((resolve) => (wake = resolve));
+    const mine = w1?.worker as unknown as { store: ShardStore; members: Members };
+    let caught = false;
+    patch(
+      ShardStore.prototype,
+      "check",
+      (real) =>
+        async function (this: ShardStore, claim, id, n) {
+          if (this === mine.store && claim.shard === 0 && !caught) {
+            caught = true;
+            asleep = mine.members;
+            await awake;
+          }
+          return real.call(this, claim, id, n);
+        },
+    );
+    patch(
+      Members.prototype,
+      "beat",
+      (real) =>
+        async function (this: Members, ...args) {
+          if (this === asleep) await awake;
+          return real.apply(this, args);
+        },
+    );
+    await stack.until("asleep", () => caught);
+    const w2 = await stack.worker("w2");
+    await stack.until("w2 has shard 0", () => w2.worker.shards.includes(0), 20_000);
+    await order(0, 1);
+    await Bun.sleep(300);
+    wake?.();
+    await Bun.sleep(2_000);
+    expect(stack.events.filter((e) => e.event === "halted").map((e) => e.reason)).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "units whose recorded() was lost with Redis's tail come back without another order on that shard",
+  async () => {
+    await ready({ a: 2 }, { persistence: true });
+    const user = userOf(0);
+    await order(0); // its charge is under way: no payment worker runs
+    const second = makeOrder(user, { a: 1 });
+    await stack.publish(0, [second.row]);
+    await stack.decided(user, second.order.id);
+    await Bun.sleep(500);
+    const { dir, port } = stack.redis;
+    let copied: Promise<void> | undefined;
+    patch(
+      ShardStore.prototype,
+      "recorded",
+      (real) =>
+        async function (this: ShardStore, claim, id, n) {
+          copied ??= Bun.sleep(300).then(() => cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true }));
+          await copied;
+          return real.call(this, claim, id, n);
+        },
+    );
+    await stack.publish(0, [JSON.stringify(["c", user, second.order.id, "", Date.now(), "", 0])]);
+    await stack.becomes(user, second.order.id, "cancelled");
+    const client = await stack.client();
+    await stack.until("the unit is back", async () => (await client.client.hget("stock:s1", "a:a")) === "1");
+    const before = count("redis rebuilt");
+    await stack.redis.kill();
+    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
+    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
+    stack.redis = await startRedis(dir, { persistence: true, port });
+    await Bun.sleep(5_000); // many beats
+    const units = await client.client.hmget("stock:s1", "a:a", "a:r", "a:h");
+    await client.close();
+    expect([units, count("redis rebuilt")]).toEqual([["1", "0", "1"], before]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a row whose payment is no string is rejected; no shard of the worker stands still",
+  async () => {
+    await ready({ a: 9 });
+    const { row } = makeOrder(userOf(0), { a: 1 });
+    await stack.publish(0, [row.replace('"tok"', '{"x":1}')]);
+    await Bun.sleep(500);
+    const user = userOf(1);
+    const other = makeOrder(user, { a: 1 });
+    await stack.publish(1, [other.row]); // another shard
+    const next = await stack.decided(user, other.order.id, 12_000).catch((error) => ({ state: (error as Error).message }));
+    const away = stack.events.find((e) => e.event === "ledger away");
+    expect([next.state, away?.error]).toEqual(["reserved", undefined]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a queue that cannot be consumed at the moment the shard is taken is consumed later",
+  async () => {
+    const [w1] = await ready({ a: 9 });
+    const w2 = await stack.worker("w2");
+    await stack.until("both own a shard", () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1);
+    const shard = w1?.worker.shards[0] as number;
+    const model = stack.links[0]?.connection.model;
+    if (!model) throw new Error("no broker");
+    const channel = await model.createChannel();
+    await channel.deleteQueue(`orders.${shard}`);
+    await w1?.stop();
+    await stack.until("w2 has both", () => w2.worker.shards.length === 2);
+    await Bun.sleep(500);
+    // There again, as the topology has it.
+    const { declare } = await import("../broker/declare.ts");
+    const { topology } = await import("../broker/topology.ts");
+    await declare(model, topology(SHARDS), "eu");
+    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe("reserved");
+  },
+  SLOW_MS,
+);
+
+test(
+  "an entry that the ledger has as its last is recorded, not a fork",
+  async () => {
+    stack = await Stack.start();
+    await stack.sale({ a: 9 });
+    const { openLedgerWriter } = await import("../ledger/open.ts");
+    const { entryOf } = await import("../ledger/test-entries.ts");
+    const writer = await openLedgerWriter(stack.settings.ledgerUrl);
+    const { epoch } = await writer.takeShard(0, "w");
+    const entry = entryOf(0, 1, [], "");
+    expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);
+    // Postgres: the first COMMIT was under way in the server when its connection was cut and the positions were read.
+    const again = await writer.record([{ entry, epoch }]);
+    await writer.close();
+    expect(again).toEqual(["recorded"]);
+  },
+  SLOW_MS,
+);
