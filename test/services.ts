@@ -51,7 +51,7 @@ export async function testRabbit(): Promise<TestRabbit> {
 }
 
 /** Made at boot, since adding one later costs a second each. */
-const MAX_VHOSTS = 100;
+const MAX_VHOSTS = 150;
 
 /** URL of a new, empty database of a Postgres that all tests share. */
 export async function freshDatabase(): Promise<string> {

@@ -57,6 +57,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
     // Lost orders leave gaps in the numbers; nothing else does.
     SLUICE_GAP_TIMEOUT: "2s",
     SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
+    SLUICE_RATE_WAIT: "1s",
     SLUICE_TEST_PATCH: patch,
   };
   const settings = readSettings(env);
@@ -72,6 +73,7 @@ async function runWith({ lua = [], sql = [], crashing }: Mutation): Promise<Verd
   const webhookUrl = `${gateways[0]?.url}/v1/payments/webhook`;
   const provider = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
   fleet.payments("payments", provider.url as string);
+  fleet.rates("rates");
 
   const historyPath = join(dir, "history.jsonl");
   const history = new HistoryWriter(historyPath);

@@ -47,8 +47,8 @@ export class RateFeed {
         handler: ({ body }) => void this.heard(body),
       });
       this.subscriptions.push(subscription);
-      if (connection.up) await subscription.start();
-      else void subscription.start();
+      // Lost meanwhile: it is opened again with the next connection.
+      void subscription.start().catch(() => undefined);
     }
   }
 

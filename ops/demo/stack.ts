@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly say?: (line: string) => void;
   /** A payment provider that misbehaves by these shares, and payment workers; without it nothing is charged. */
   readonly charging?: { readonly shares: string; readonly seed: number };
+  /** A feed of exchange rates; with charging there is one in any case. */
+  readonly rates?: boolean;
   /** Processing services, each with the categories it gets; they need charging. */
   readonly services?: Readonly<Record<string, readonly string[]>>;
   /** Hears of the stack before its roles start, so that it can be stopped from outside at any moment. */
@@ -77,6 +79,7 @@ export class Stack {
       for (let i = 0; i < workers; i++) stack.startWorker();
       await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));
       if (charging) await stack.charge(dir, charging);
+      if (charging || options.rates) fleet.rates("rates");
       await stack.fulfil(dir, fulfilment);
       return stack;
     } catch (error) {
@@ -137,7 +140,6 @@ export class Stack {
     const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
     this.provider = await this.fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares, seed, webhookUrl });
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
-    this.fleet.rates("rates");
   }
 
   /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */
