@@ -4,12 +4,18 @@
 export interface Recipient {
   /** Wants to hear of outcomes, not only of the confirm. */
   readonly follows: boolean;
-  /** `ref` as it was given with the row; `id` is empty for a skip. */
-  settled(verdict: Verdict, ref: unknown, id: string): void;
+  /** `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with `confirmed`. */
+  settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;
   /** `word` as decide says it (core/domain/entry.ts, parseOutcome). */
   decided(user: string, id: string, word: string): void;
   /** Outcomes of some of its orders will not be told. */
   forgotten(orders: number): void;
+}
+
+/** What a client is told of an order that waits: orders of its shard taken in before it and not decided, and for about how long. */
+export interface Estimate {
+  readonly position: number;
+  readonly seconds: number;
 }
 
 /** `shed`: no effect. `unconfirmed`: unknown, sending the same id again is safe. */
@@ -26,6 +32,11 @@ export class Batch {
   /** Where an order stands in the lists, made when somebody first asks. */
   private index: Map<string, number> | undefined;
   verdict: Verdict | undefined;
+  /** When its first row came in, and when it went to the broker; monotonic ms. */
+  bornMs = 0;
+  sentMs = 0;
+  /** How long its orders were to wait, by what was known when it went. */
+  estimate: Estimate | undefined;
   /** Outcomes that came before the confirm did. */
   early: string | undefined;
 
@@ -36,6 +47,7 @@ export class Batch {
   ) {}
 
   add(row: string, user: string, id: string, recipient: Recipient, ref: unknown): void {
+    if (this.bornMs === 0) this.bornMs = performance.now();
     this.text = this.text === "" ? row : `${this.text},${row}`;
     this.recipients.push(recipient);
     this.users.push(user);
@@ -64,7 +76,7 @@ export class Batch {
     this.refs = [];
     for (let i = 0; i < ids.length; i++) {
       const recipient = recipients[i] as Recipient;
-      recipient.settled(verdict, refs[i], ids[i] as string);
+      recipient.settled(verdict, refs[i], ids[i] as string, this.estimate);
       if (!recipient.follows) recipients[i] = undefined;
     }
   }

@@ -1,5 +1,6 @@
 // What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was sent.
 import type { Hono } from "hono";
+import type { Admission } from "./admission/admission.ts";
 import type { Auth, Principal } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -20,6 +21,7 @@ export interface AppParts {
   readonly limits: GatewayLimits;
   readonly auth: Auth;
   readonly catalogue: Catalogue;
+  readonly admission: Admission;
   readonly intake: Intake;
   readonly undecided: Undecided;
   readonly stock: StockReader;

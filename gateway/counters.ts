@@ -1,10 +1,14 @@
 // What the gateway counts, and the text that Prometheus reads (exposition format 0.0.4).
+import { Histogram } from "../core/histogram.ts";
 import type { Verdict } from "./batch.ts";
 import type { ProblemCode } from "./problem.ts";
 
 export class Counters {
   readonly rows: Record<Verdict, number> = { confirmed: 0, shed: 0, unconfirmed: 0 };
   batches = 0;
+  /** From publish to confirm, by batches; from the moment an order was taken in until its outcome was heard, by orders. Seconds. */
+  readonly confirm = new Histogram();
+  readonly outcome = new Histogram();
   private readonly refusals = new Map<ProblemCode, number>();
   /** Read when asked: name, help, value. */
   private readonly gauges: [name: string, help: string, read: () => number][] = [];
@@ -13,7 +17,8 @@ export class Counters {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
   }
 
-  settled(verdict: Verdict, rows: number): void {
+  settled(verdict: Verdict, rows: number, seconds: number): void {
+    this.confirm.observe(seconds);
     this.rows[verdict] += rows;
     this.batches++;
   }

@@ -33,7 +33,7 @@ test("an order is answered 202 with its place, and published as one row of its u
   const response = await post(`${gateway.url}/v1/orders`, placed, await bearer("ann"));
   expect(response.status).toBe(202);
   expect(response.headers.get("location")).toBe(`/v1/orders/${placed.id}`);
-  expect(await response.json()).toEqual({ id: placed.id, status: "accepted" });
+  expect(await response.json()).toEqual({ id: placed.id, status: "accepted", estimate: { position: 0, seconds: 0 } });
   const lines = ["lamp", 2, "chair", 1];
   const row = ["o", "ann", placed.id, expect.any(String), expect.any(Number), "spring", 3, "EUR", lines, 'a"b', '{"gift":true}', 9];
   expect(broker.rows).toEqual([row]);
@@ -74,8 +74,11 @@ test("while the broker is blocked nothing is published: 503 shed", async () => {
   const t = await start();
   t.broker.isBlocked = true;
   const response = await post(orders(t), order(), await bearer("ann"));
-  expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
-  expect(await response.json()).toMatchObject({ code: "shed" });
+  const body = (await response.json()) as { code: string; estimate: { seconds: number } };
+  expect([response.status, body.code]).toEqual([503, "shed"]);
+  // Not all come back at once.
+  expect(body.estimate.seconds).toBeWithin(1, 4);
+  expect(response.headers.get("retry-after")).toBe(String(body.estimate.seconds));
   expect(t.broker.published).toEqual([]);
 });
 
@@ -157,10 +160,10 @@ test("a batch gets one result each, in its order: good orders go through beside 
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual({
     results: [
-      { id: good.id, status: "accepted" },
+      { id: good.id, status: "accepted", estimate: expect.anything() },
       { id: bad.id, problem: expect.objectContaining({ code: "out_of_range", field: "lines" }) },
       { id: null, problem: expect.objectContaining({ code: "not_an_object" }) },
-      { id: other.id, status: "accepted" },
+      { id: other.id, status: "accepted", estimate: expect.anything() },
     ],
   });
   expect(t.broker.rows.map((row) => row[2])).toEqual([good.id, other.id]);

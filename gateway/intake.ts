@@ -1,9 +1,11 @@
 // The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next batch. No promise, no copy and no log
 // line per order.
 import { answerRowText, type parseChargeKey } from "../core/domain/charge.ts";
-import { cancelRowText, orderRowText, skipRowText } from "../core/domain/order.ts";
+import { cancelRowText, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
 import { shardOf } from "../core/shard.ts";
+import type { Admission } from "./admission/admission.ts";
+import type { SoldOut } from "./admission/sold-out.ts";
 import type { Principal } from "./auth.ts";
 import type { Recipient } from "./batch.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -17,25 +19,40 @@ export interface IntakeOptions {
   readonly clock: () => number;
   readonly catalogue: Catalogue;
   readonly lanes: Lanes;
-  readonly brokerBlocked: () => boolean;
+  readonly admission: Admission;
+  /** undefined: orders for sold-out items go the whole way. */
+  readonly soldOut?: SoldOut | undefined;
   readonly counters: Counters;
 }
 
 const SHED = problem("shed");
+const SOLD_OUT = problem("sold_out", "lines", "no effect; an earlier sending of this id may have been taken in");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
-  /** Nothing more is taken in: the gateway is closing. */
-  draining = false;
-
   constructor(private readonly options: IntakeOptions) {}
 
-  /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. */
+  get draining(): boolean {
+    return this.options.admission.draining;
+  }
+
+  /** Why no order of this caller would be taken in now; asked before its body is read. A service may order for users of other shards. */
+  shuts(principal: Principal): Problem | undefined {
+    return principal.service ? undefined : this.options.admission.shuts(principal.shard);
+  }
+
+  /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. What is cheap to refuse is refused first. */
   order(value: unknown, principal: Principal, headerId: string | null, recipient: Recipient, ref: unknown): Problem | undefined {
-    const nowMs = this.options.clock();
-    const order = checkOrder(value, principal, headerId, this.options.catalogue, nowMs);
+    const { admission, soldOut, catalogue, clock, shards } = this.options;
+    const buyer = buyerNamed(value, principal);
+    const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
+    const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
+    if (turnedAway) return this.refuse(turnedAway);
+    const nowMs = clock();
+    const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
-    return this.take(orderRowText(order, nowMs), principal, order.user, order.id, recipient, ref);
+    if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
+    return this.send(orderRowText(order, nowMs), shard, order.user, order.id, recipient, ref);
   }
 
   /** Sends a skip on its way, likewise. */
@@ -71,8 +88,25 @@ export class Intake {
   }
 
   private send(row: string, shard: number, user: string, id: string, recipient: Recipient, ref: unknown): Problem | undefined {
-    const { lanes, brokerBlocked } = this.options;
-    if (this.draining || brokerBlocked()) return this.refuse(SHED);
-    return lanes.add(shard, row, user, id, recipient, ref) ? undefined : this.refuse(SHED);
+    const { lanes, admission } = this.options;
+    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref)) return this.refuse(SHED);
+    admission.taken(shard);
+    return undefined;
   }
+}
+
+/** Whose order it will be if it is one: only a service names somebody else, and a name that cannot be one is refused by checkOrder. */
+function buyerNamed(value: unknown, principal: Principal): string {
+  const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
+  return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
+}
+
+/** No user has a longer name (core/domain/order.ts, NAME_PATTERN). */
+const MAX_NAME = 64;
+
+function anyOf(order: Order, soldOut: SoldOut): boolean {
+  const skus = soldOut.of(order.saleId);
+  if (skus.size === 0) return false;
+  for (const { sku } of order.lines) if (skus.has(sku)) return true;
+  return false;
 }

@@ -85,6 +85,7 @@ export class Lanes {
     }
     const sent = batch;
     const length = sent.length;
+    sent.sentMs = performance.now();
     this.options.onSending(sent);
     this.options.publish(lane.shard, sent.body(), sent.number).then(
       (outcome) => this.settle(lane, sent, length, verdictOf(outcome)),

@@ -1,6 +1,7 @@
 // POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood consists of.
+import type { Admission } from "./admission/admission.ts";
 import type { Auth, Principal } from "./auth.ts";
-import type { Recipient, Verdict } from "./batch.ts";
+import type { Estimate, Recipient, Verdict } from "./batch.ts";
 import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { isObject } from "./check-order.ts";
@@ -15,6 +16,7 @@ export interface OrderHttpOptions {
   readonly intake: Intake;
   readonly catalogue: Catalogue;
   readonly origins: Origins;
+  readonly admission: Admission;
   readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
 }
 
@@ -45,6 +47,9 @@ export class OrderHttp {
   }
 
   private read(request: Request, principal: Principal, place: Place): Response | Promise<Response> {
+    // Turning an order away must stay far cheaper than taking it in: its body is not even read.
+    const shut = this.options.intake.shuts(principal);
+    if (shut) return this.refuse(shut);
     const body = readBody(request, this.options.limits.bodyBytes);
     if (body instanceof Problem) return this.refuse(body);
     return body.then((text) => {
@@ -57,7 +62,9 @@ export class OrderHttp {
     const headerId = request.headers.get("idempotency-key");
     const one = new One();
     const refusal = this.options.intake.order(value, principal, headerId, one, undefined);
+    one.headers = this.options.admission.headers(principal.user);
     if (!refusal) return one.answer;
+    if (refusal.code === "rate_limited") return refusal.response(one.headers);
     return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal) : refusal.response();
   };
 
@@ -112,8 +119,11 @@ class One implements Recipient {
     this.resolve = resolve;
   });
 
-  settled(verdict: Verdict, _ref: unknown, id: string): void {
-    this.resolve(verdict === "confirmed" ? accepted(id) : unsettled(verdict, id).response());
+  /** More headers of the answer. */
+  headers: Record<string, string> | undefined;
+
+  settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
+    this.resolve(verdict === "confirmed" ? accepted(id, estimate, this.headers) : unsettled(verdict, id).response());
   }
   decided(): void {}
   forgotten(): void {}
@@ -134,9 +144,9 @@ class Many implements Recipient {
     this.results = new Array(orders.length);
   }
 
-  settled(verdict: Verdict, ref: unknown, id: string): void {
+  settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
     this.results[ref as number] =
-      verdict === "confirmed" ? `{"id":"${id}","status":"accepted"}` : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
+      verdict === "confirmed" ? acceptedText(id, estimate) : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
     this.count();
   }
 
@@ -158,9 +168,14 @@ class Many implements Recipient {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-function accepted(id: string): Response {
-  const headers = { "content-type": "application/json", location: `/v1/orders/${id}` };
-  return new Response(`{"id":"${id}","status":"accepted"}`, { status: 202, headers });
+function accepted(id: string, estimate: Estimate | undefined, more: Record<string, string> | undefined): Response {
+  const headers = { "content-type": "application/json", location: `/v1/orders/${id}`, ...more };
+  return new Response(acceptedText(id, estimate), { status: 202, headers });
+}
+
+function acceptedText(id: string, estimate: Estimate | undefined): string {
+  if (!estimate) return `{"id":"${id}","status":"accepted"}`;
+  return `{"id":"${id}","status":"accepted","estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`;
 }
 
 /** `unconfirmed` names the order: sending the same id again is the way to find out. */

@@ -42,6 +42,17 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
+/** How much is taken in. What is left out: the defaults of core/settings.ts. */
+export interface AdmissionSettings {
+  readonly targetWaitMs?: number;
+  readonly stallOrders?: number;
+  /** 0: unbounded. */
+  readonly userPerSecond?: number;
+  readonly userBurst?: number;
+  readonly regionPerSecond?: number;
+  readonly soldOutAtGate?: boolean;
+}
+
 export interface GatewayOptions {
   /** Names the queue `gateway.<id>`; no two live gateways share one. */
   readonly id: string;
@@ -58,6 +69,7 @@ export interface GatewayOptions {
   readonly trustedProxies: readonly string[];
   readonly shards: number;
   readonly limits?: Partial<GatewayLimits>;
+  readonly admission?: AdmissionSettings;
   /** What the payment provider signs webhooks with; without it none are taken. */
   readonly webhookSecret?: string;
   /** Unix ms on the clock that decisions use (core/clock.ts). */

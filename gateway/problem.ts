@@ -28,6 +28,8 @@ const PROBLEMS = {
   stale_id: [422, "The order id is too old"],
   future_id: [422, "The order id lies in the future"],
   too_many_cancels: [429, "Too many cancels of orders that have not come yet"],
+  sold_out: [409, "Sold out: not taken in"],
+  rate_limited: [429, "Too many orders"],
   credit: [429, "More orders outstanding than granted"],
   internal: [500, "An error of the gateway"],
   shed: [503, "Not taken in: too much is waiting"],
@@ -57,9 +59,11 @@ export class Problem {
     readonly field?: string,
     readonly detail?: string,
     extraHeaders?: Record<string, string>,
+    /** More members of the body. */
+    extra?: Record<string, unknown>,
   ) {
     const status = statusOf(code);
-    this.json = JSON.stringify({ type: `urn:sluice:problem:${code}`, title: titleOf(code), status, code, field, detail });
+    this.json = JSON.stringify({ type: `urn:sluice:problem:${code}`, title: titleOf(code), status, code, field, detail, ...extra });
     this.init = { status, headers: { ...headersFor(status, code), ...extraHeaders } };
   }
 
@@ -67,8 +71,9 @@ export class Problem {
     return statusOf(this.code);
   }
 
-  response(): Response {
-    return new Response(this.json, this.init);
+  response(more?: Record<string, string>): Response {
+    if (!more) return new Response(this.json, this.init);
+    return new Response(this.json, { ...this.init, headers: { ...(this.init.headers as Record<string, string>), ...more } });
   }
 }
 

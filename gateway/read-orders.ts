@@ -32,7 +32,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const accepted = parts.undecided.accepted(shardOf(user, shards), user, id);
     const order = await ledger.order(user, id);
     if (order) return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
-    if (accepted) return c.json({ id, user, status: "accepted" });
+    if (accepted) return c.json({ id, user, status: "accepted", estimate: parts.admission.estimate(shardOf(user, shards)) });
     throw new Refused(problem("not_known_yet", "id"));
   });
 }

@@ -7,7 +7,7 @@ import { parseOutcome } from "../core/domain/entry.ts";
 import { isOrderState } from "../core/domain/outcome.ts";
 import type { FollowedEvent } from "../ledger/contract.ts";
 import type { Principal } from "./auth.ts";
-import type { Recipient, Verdict } from "./batch.ts";
+import type { Estimate, Recipient, Verdict } from "./batch.ts";
 import { Credit } from "./credit.ts";
 import type { Follower } from "./event-feed.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -34,6 +34,8 @@ export class Socket implements Recipient, Follower {
   private acks = "";
   private nacks = "";
   private answers = 0;
+  /** The longest of the acknowledged orders. */
+  private estimate: Estimate | undefined;
   /** Of the answers, those to orders that had no credit. */
   private unpaid = 0;
   private outcomes = "";
@@ -63,7 +65,8 @@ export class Socket implements Recipient, Follower {
     return false;
   }
 
-  settled(verdict: Verdict, ref: unknown, id: string): void {
+  settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
+    if (estimate && (!this.estimate || estimate.seconds >= this.estimate.seconds)) this.estimate = estimate;
     if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id));
     else {
       const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
@@ -160,9 +163,15 @@ export class Socket implements Recipient, Follower {
     this.unpaid = 0;
     const { window } = this.credit;
     let left = true;
-    if (acks !== "") left = this.send(`{"type":"acks","acks":[${acks}],"credit":${window}}`);
+    if (acks !== "") left = this.send(`{"type":"acks","acks":[${acks}],"credit":${window}${this.estimateText()}}`);
     if (nacks !== "") left = this.send(`{"type":"nacks","nacks":[${nacks}],"credit":${window}}`) && left;
     this.credit.answered(paid, left);
+  }
+
+  private estimateText(): string {
+    const { estimate } = this;
+    this.estimate = undefined;
+    return estimate ? `,"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}` : "";
   }
 
   private answered(): void {

@@ -1,5 +1,7 @@
 // A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes → broker); outcomes come back (undecided).
 import type { Server } from "bun";
+import { Admission } from "./admission/admission.ts";
+import { SoldOut } from "./admission/sold-out.ts";
 import { createApp } from "./app.ts";
 import { Auth } from "./auth.ts";
 import type { App } from "./calls.ts";
@@ -45,7 +47,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = new Catalogue(options.ledger);
   await catalogue.start();
 
-  const undecided = new Undecided(limits.undecidedOrders);
+  const stock = new StockReader(options.stockOf);
+  const admission = admissionOf(options, log);
+  const soldOut = options.admission?.soldOutAtGate ? new SoldOut(stock.of) : undefined;
+  const undecided = new Undecided(limits.undecidedOrders, {
+    onDecided: (batch) => {
+      counters.outcome.observe((performance.now() - batch.bornMs) / 1_000, batch.size);
+      admission.settled(batch, true);
+    },
+    onForgotten: (batch) => admission.settled(batch, false),
+    onUnitsBack: () => soldOut?.unitsBack(),
+  });
   const events = new EventFeed(options.ledger, limits.followed, log);
   broker.onPush((push) => {
     undecided.push(push);
@@ -57,25 +69,45 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     numberPrefix: `${Math.floor(Date.now()).toString(36)}-`,
     publish: async (shard, body, batch) => broker.publish(shard, body, batch),
-    onSending: (batch) => undecided.add(batch),
+    onSending: (batch) => {
+      batch.estimate = admission.estimate(batch.shard, batch.size);
+      admission.sent(batch);
+      undecided.add(batch);
+    },
     onSettled: (batch, verdict) => {
-      counters.settled(verdict, batch.size);
+      counters.settled(verdict, batch.size, (performance.now() - batch.sentMs) / 1_000);
+      if (verdict !== "confirmed") admission.settled(batch, false);
       undecided.settled(batch);
     },
   });
   // ① admit
-  const intake = new Intake({ shards, clock, catalogue, lanes, counters, brokerBlocked: () => broker.blocked() });
-  const http = new OrderHttp({ auth, intake, catalogue, origins, limits });
-  const stock = new StockReader(options.stockOf);
+  const intake = new Intake({ shards, clock, catalogue, lanes, counters, admission, soldOut });
+  const http = new OrderHttp({ auth, intake, admission, catalogue, origins, limits });
   const feed = new StockFeed(stock.of);
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
   const sockets = new Sockets({ auth, frames, stock: feed, events, origins, limits });
   const addresses = new ClientAddress(options.trustedProxies);
-  const app = createApp({ options, limits, auth, catalogue, intake, undecided, stock, feed: events, counters, origins, addresses, log });
+  const app = createApp({
+    options,
+    limits,
+    auth,
+    catalogue,
+    admission,
+    intake,
+    undecided,
+    stock,
+    feed: events,
+    counters,
+    origins,
+    addresses,
+    log,
+  });
   counters.gauge("sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", () => lanes.waitingBytes);
   counters.gauge("sluice_gateway_undecided_orders", "Orders whose outcome has not been heard.", () => undecided.orders);
   counters.gauge("sluice_gateway_followed_orders", "Orders that somebody follows.", () => events.size);
   counters.gauge("sluice_gateway_sockets", "Open WebSockets.", () => sockets.size);
+
+  admission.start();
 
   const server: Server<Socket> = Bun.serve<Socket>({
     hostname: options.host,
@@ -108,10 +140,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   log("gateway listening", { id: options.id, region: options.region, url: origin(server) });
 
   const close = async (): Promise<void> => {
-    intake.draining = true;
+    admission.draining = true;
     sockets.drain();
     const stopped = server.stop();
     await within(lanes.idle(), limits.drainMs);
+    admission.stop();
     catalogue.stop();
     feed.stop();
     events.stop();
@@ -121,6 +154,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   return { url: origin(server), port: server.port as number, app, counters, close };
 }
+
+function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: NonNullable<GatewayOptions["log"]>): Admission {
+  const {
+    targetWaitMs = DEFAULT_TARGET_MS,
+    stallOrders = DEFAULT_STALL_ORDERS,
+    userPerSecond = 0,
+    userBurst = 1,
+    regionPerSecond = 0,
+  } = admission;
+  return new Admission({
+    shards,
+    targetMs: targetWaitMs,
+    stallOrders,
+    ...(userPerSecond > 0 ? { user: { perSecond: userPerSecond, burst: userBurst } } : {}),
+    ...(regionPerSecond > 0 ? { regionPerSecond } : {}),
+    brokerBlocked: () => broker.blocked(),
+    onChange: (state, reasons) => log("admission", { state, reasons }),
+  });
+}
+
+const DEFAULT_TARGET_MS = 2_000;
+const DEFAULT_STALL_ORDERS = 5_000;
 
 /** For answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;

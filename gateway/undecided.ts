@@ -12,7 +12,17 @@ export class Undecided {
   /** Orders remembered. */
   orders = 0;
 
-  constructor(private readonly maxOrders: number) {
+  constructor(
+    private readonly maxOrders: number,
+    private readonly options: {
+      /** A batch's outcomes are here. */
+      readonly onDecided?: (batch: Batch) => void;
+      /** They will not be heard. */
+      readonly onForgotten?: (batch: Batch) => void;
+      /** An order that had stock has lost it. */
+      readonly onUnitsBack?: () => void;
+    } = {},
+  ) {
     this.open = new OpenOrders(maxOrders);
   }
 
@@ -40,6 +50,7 @@ export class Undecided {
       else this.tell(batch, outcomes);
     }
     for (const [user, id, state] of push.released) {
+      if (UNITS_BACK.has(state)) this.options.onUnitsBack?.();
       const recipient = this.open.get(`${user} ${id}`);
       if (!recipient) continue;
       if (state !== "reserved") this.open.delete(`${user} ${id}`);
@@ -56,6 +67,7 @@ export class Undecided {
 
   private tell(batch: Batch, outcomes: string): void {
     this.remove(batch);
+    this.options.onDecided?.(batch);
     const words = outcomes.split(",");
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
@@ -70,6 +82,7 @@ export class Undecided {
 
   private forget(batch: Batch): void {
     this.remove(batch);
+    this.options.onForgotten?.(batch);
     for (const recipient of batch.recipients) recipient?.forgotten(1);
   }
 
@@ -79,6 +92,8 @@ export class Undecided {
     this.orders -= batch.size;
   }
 }
+
+const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);
 
 /**
  * Recipients by `user id`, bounded: when the younger half is full, the older half is forgotten as a whole. (Forgetting the oldest one by one

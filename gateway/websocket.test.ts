@@ -28,7 +28,8 @@ test("an order is acknowledged under its ref after the confirm, its outcome foll
   await socket.next("pong");
   expect(socket.waiting).toEqual([]);
   batch.settle("confirmed");
-  expect(await socket.next("acks")).toEqual({ type: "acks", acks: [['r"1', placed.id]], credit: expect.any(Number) });
+  const acked = { type: "acks", acks: [['r"1', placed.id]], credit: expect.any(Number), estimate: { position: 0, seconds: 0 } };
+  expect(await socket.next("acks")).toEqual(acked);
   expect(await socket.next("outcomes")).toEqual({ type: "outcomes", outcomes: [[placed.id, "reserved"]] });
 });
 

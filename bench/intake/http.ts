@@ -18,7 +18,7 @@ export interface HttpResult {
   readonly cpuMicros: Readonly<Record<string, number>>;
 }
 
-const TOKENS = 10_000;
+const TOKENS = 20_000;
 
 /** undefined: wrk is not installed. */
 export async function benchHttp(options: {

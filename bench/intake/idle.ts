@@ -20,10 +20,12 @@ const PAUSE_MS = 10;
 const WARM_UP = 50;
 
 export async function benchIdle(url: string, issuer: TokenIssuer): Promise<IdleResult> {
-  const token = await mintToken(issuer, "idle");
+  const token = await mintToken(issuer, "idle", "service");
   const [body = ""] = bodies(true);
   const random = prng(Date.now());
-  const order = () => `{"id":"${uuidV7(Date.now(), random)}",${body}`;
+  // Each order is another user's: one alone would soon have emptied his bucket.
+  let users = 0;
+  const order = () => `{"id":"${uuidV7(Date.now(), random)}","user":"idle-${users++}",${body}`;
   const http: number[] = [];
   const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
   for (let i = 0; i < ORDERS + WARM_UP; i++) {

@@ -41,6 +41,8 @@ const SERVICES = { "warehouse-a": ["audio", "games"], "warehouse-b": ["home"], "
 /** How the payment provider misbehaves: one charge in five. Cards that are declined for good come on top, in the plan. */
 const PROVIDER_SHARES =
   "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01,limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005";
+/** The gateways would answer most orders for sold-out items themselves; here every order is decided, so that there is more to prove. */
+const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 /** Shorter than in a real sale, so that the demo need not be waited for. */
 const RETRIES = { SLUICE_RETRY_DELAYS: "250ms,500ms,1s", SLUICE_PROVIDER_TIMEOUT: "1s" };
 
@@ -48,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { dir, progress } = options;
   progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment workers, a payment provider");
   const { onStack } = options;
-  const env = { ...RETRIES, ...options.env };
+  const env = { ...RETRIES, ...THE_WHOLE_WAY, ...options.env };
   const charging = { shares: PROVIDER_SHARES, seed: options.seed };
   const stack = await Stack.start({ dir, env, onStack, charging, services: SERVICES, say: (line) => progress.say(`  ${line}`) });
   try {

@@ -50,6 +50,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     origins: settings.origins,
     trustedProxies: settings.trustedProxies,
     shards: settings.shards,
+    admission: admissionSettings(settings),
     ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
     clock: clock.now,
     broker: {
@@ -99,6 +100,18 @@ function regionOf(settings: Settings): Settings["regions"][number] {
       `SLUICE_REGION '${settings.region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
     );
   return region;
+}
+
+function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
+  const { targetWaitMs, stallOrders, userRate, userBurst, regionRate, soldOutAtGate } = settings;
+  return {
+    targetWaitMs,
+    stallOrders,
+    userPerSecond: userRate,
+    userBurst,
+    regionPerSecond: regionRate,
+    soldOutAtGate: soldOutAtGate === "yes",
+  };
 }
 
 /** The one key that tokens are verified with, named by the settings. */

@@ -1,0 +1,217 @@
+// ① admit: whether an order is taken in at all. Asked before anything dear is done with it, answered from numbers of this process alone.
+//
+//   draining, broker, Redis's memory ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
+import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
+import type { Batch, Estimate } from "../batch.ts";
+import { Problem } from "../problem.ts";
+import { ShardLag, TICK_MS } from "./shard-lag.ts";
+import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
+
+export interface AdmissionOptions {
+  readonly shards: number;
+  /** How long an order should wait for its outcome at most, ms. */
+  readonly targetMs: number;
+  /** Orders of a shard that may wait while nothing is decided. */
+  readonly stallOrders: number;
+  /** undefined: unbounded. */
+  readonly user?: BucketSize;
+  /** Orders a second of the whole region; this gateway's share of it is set by share(). */
+  readonly regionPerSecond?: number;
+  readonly brokerBlocked: () => boolean;
+  /** Monotonic ms. */
+  readonly now?: () => number;
+  /** 0 to 1, for the jitter. */
+  readonly random?: () => number;
+  readonly onChange?: (state: AdmissionState, reasons: readonly string[]) => void;
+}
+
+/** What other processes know of a shard, with each look at their reports. */
+export interface ShardNews {
+  readonly shard: number;
+  /** Orders that other gateways have on their way there. */
+  readonly pendingElsewhere: number;
+  /** Its owner had nothing left at this moment (monotonic ms here); undefined: it had, or nobody knows. */
+  readonly emptyAtMs?: number;
+}
+
+const MAX_RETRY_AFTER_S = 30;
+const REGION_KEY = "";
+
+export class Admission {
+  /** The gateway is closing. */
+  draining = false;
+  private memoryFull = false;
+  private readonly lags: ShardLag[];
+  private readonly elsewhere: number[];
+  private readonly users: TokenBuckets | undefined;
+  private region: TokenBuckets | undefined;
+  private readonly now: () => number;
+  private readonly random: () => number;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private lastTickMs: number;
+  private said = "open";
+
+  constructor(private readonly options: AdmissionOptions) {
+    const { shards, user, now = () => performance.now(), random = Math.random } = options;
+    this.now = now;
+    this.random = random;
+    this.lastTickMs = now();
+    this.lags = Array.from({ length: shards }, () => new ShardLag(options));
+    this.elsewhere = Array(shards).fill(0);
+    this.users = user && new TokenBuckets(user);
+    this.share(1);
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Why an order of this shard is not taken in now; undefined: it is. */
+  shuts(shard: number): Problem | undefined {
+    if (this.draining || this.memoryFull || this.options.brokerBlocked()) return shed(1 + Math.floor(this.random() * 3));
+    const lag = this.lags[shard] as ShardLag;
+    return lag.pending < lag.limit ? undefined : this.full(lag);
+  }
+
+  /** What every publish needs, orders or not: the broker. */
+  get closed(): boolean {
+    return this.draining || this.options.brokerBlocked();
+  }
+
+  /** Takes a token of the user and one of the region, or says which of them has none. */
+  charge(user: string): Problem | undefined {
+    const { users, region } = this;
+    if (!users && !region) return undefined;
+    const nowMs = this.now();
+    const userWait = users ? users.take(user, nowMs) : 0;
+    if (userWait > 0) return limited("user", userWait);
+    const regionWait = region ? region.take(REGION_KEY, nowMs) : 0;
+    return regionWait > 0 ? limited("region", regionWait * (1 + this.random())) : undefined;
+  }
+
+  /** The headers of RFC draft-ietf-httpapi-ratelimit-headers for a user's bucket. */
+  headers(user: string): Record<string, string> | undefined {
+    const { users } = this;
+    if (!users) return undefined;
+    const { left, fullInMs } = users.look(user, this.now());
+    return { "ratelimit-policy": this.policy, ratelimit: `"user";r=${left};t=${Math.ceil(fullInMs / 1_000)}` };
+  }
+
+  private get policy(): string {
+    const { users } = this;
+    return users ? `"user";q=${users.size.burst};w=${Math.ceil(users.fillMs / 1_000)}` : "";
+  }
+
+  /** `own`: how many of those pending are the ones that ask. */
+  estimate(shard: number, own = 0): Estimate {
+    const lag = this.lags[shard] as ShardLag;
+    const position = Math.max(0, lag.pending - own) + (this.elsewhere[shard] as number);
+    return { position, seconds: Math.round(lag.waitMs(this.now()) / 10) / 100 };
+  }
+
+  taken(shard: number): void {
+    this.lags[shard]?.taken();
+  }
+
+  sent(batch: Batch): void {
+    this.lags[batch.shard]?.sent(batch);
+  }
+
+  /** `decided`: its outcomes are here; else they will not come. */
+  settled(batch: Batch, decided: boolean): void {
+    this.lags[batch.shard]?.settled(batch, decided, this.now());
+  }
+
+  /** The region's rate is shared by so many gateways. */
+  share(gateways: number): void {
+    const { regionPerSecond } = this.options;
+    if (regionPerSecond === undefined) return;
+    const perSecond = regionPerSecond / Math.max(1, gateways);
+    if (this.region?.size.perSecond !== perSecond) this.region = new TokenBuckets({ perSecond, burst: Math.max(1, Math.ceil(perSecond)) });
+  }
+
+  /** What the reports of the others say. */
+  hear(news: readonly ShardNews[]): void {
+    for (const { shard, pendingElsewhere, emptyAtMs } of news) {
+      this.elsewhere[shard] = pendingElsewhere;
+      if (emptyAtMs !== undefined) this.lags[shard]?.emptyAt(emptyAtMs);
+    }
+  }
+
+  /** Of what Redis may hold, 0 to 1. */
+  redisMemory(used: number): void {
+    if (used >= MEMORY_FULL) this.memoryFull = true;
+    else if (used < MEMORY_EASED) this.memoryFull = false;
+  }
+
+  /** Moves every shard's controller on. Called by the timer. */
+  tick(): void {
+    const nowMs = this.now();
+    const elapsedMs = nowMs - this.lastTickMs;
+    this.lastTickMs = nowMs;
+    for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
+    const { state, reasons } = this.report();
+    const says = [state, ...reasons].join(" ");
+    if (says === this.said) return;
+    this.said = says;
+    this.options.onChange?.(state, reasons);
+  }
+
+  report(): { state: AdmissionState; reasons: string[]; shards: ShardAdmission[] } {
+    const nowMs = this.now();
+    const shards = this.lags.map((lag, shard) => ({
+      shard,
+      state: lag.state,
+      pending: lag.pending,
+      limit: Number.isFinite(lag.limit) ? lag.limit : null,
+      waitMs: Math.round(lag.waitMs(nowMs)),
+    }));
+    const reasons: string[] = [];
+    if (this.draining) reasons.push("draining");
+    if (this.options.brokerBlocked()) reasons.push("broker");
+    if (this.memoryFull) reasons.push("redis_memory");
+    const allClosed = reasons.length > 0;
+    if (this.lags.some((lag) => lag.state !== "open" && !lag.stalled)) reasons.push("wait");
+    if (this.lags.some((lag) => lag.stalled)) reasons.push("stalled");
+    const worst = (state: AdmissionState) => this.lags.some((lag) => lag.state === state);
+    return { state: allClosed || worst("closed") ? "closed" : worst("pressured") ? "pressured" : "open", reasons, shards };
+  }
+
+  /** Sent away until there is room, each a little later than that, so that they do not all come back at once. */
+  private full(lag: ShardLag): Problem {
+    const spreadMs = this.options.targetMs;
+    return shed(Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000));
+  }
+}
+
+/** Admission closes at nine tenths of Redis's memory, and opens again below 85 hundredths. */
+const MEMORY_FULL = 0.9;
+const MEMORY_EASED = 0.85;
+
+/** By seconds, made once: a refusal allocates nothing. */
+function shed(seconds: number): Problem {
+  const s = Math.min(MAX_RETRY_AFTER_S, Math.max(1, seconds));
+  let known = SHED[s];
+  if (!known) {
+    known = new Problem("shed", undefined, "no effect: send it again later", { "retry-after": String(s) }, { estimate: { seconds: s } });
+    SHED[s] = known;
+  }
+  return known;
+}
+const SHED: (Problem | undefined)[] = [];
+
+function limited(bucket: "user" | "region", waitMs: number): Problem {
+  const seconds = Math.min(3_600, Math.max(1, Math.ceil(waitMs / 1_000)));
+  const known = LIMITED[bucket];
+  let one = known[seconds];
+  if (!one) {
+    one = new Problem("rate_limited", bucket, `the ${bucket}'s bucket is empty`, { "retry-after": String(seconds) });
+    known[seconds] = one;
+  }
+  return one;
+}
+const LIMITED: Record<"user" | "region", (Problem | undefined)[]> = { user: [], region: [] };

@@ -1,0 +1,178 @@
+// What one gateway knows of one shard's lag, from nothing but its own orders: how many wait for their outcome, how long the oldest has
+// waited, and how many a second are decided while any wait. And the controller that follows from it:
+//
+//   open ──(the oldest waits a quarter of the target, and those behind it would wait longer than the target)──▶ pressured
+//   pressured: only so many may wait as are decided in the target time        ──(calm for a second)──▶ open
+//   pressured ──(the oldest waits half as long again as the target)──▶ closed ──(no longer than the target)──▶ pressured
+//   any ──(nothing is decided at all any more)──▶ stalled: no overload, an outage. Up to a bound orders are taken in all the same.
+//
+// What was taken in keeps its place: the controller only says how much more may come.
+import type { AdmissionState } from "../../core/domain/report.ts";
+import type { Batch } from "../batch.ts";
+
+export interface LagOptions {
+  /** How long an order should wait for its outcome at most, ms. */
+  readonly targetMs: number;
+  /** Orders that may wait while nothing is decided. */
+  readonly stallOrders: number;
+}
+
+/** The controller looks so often. */
+export const TICK_MS = 100;
+/** Aimed at, of the target: what is measured lags behind what is. */
+const AIM = 0.85;
+/** Overload shows in the age of the oldest order, too: below this share of the target nothing is wrong, however few were decided lately. */
+const EARLY = 0.25;
+const CLOSE = 1.5;
+/** Ticks of calm before a shard is open again. */
+const CALM_TICKS = 10;
+/** The rate is a mean over about this long. */
+const RATE_MS = 1_500;
+/** After a quiet time the rate of before counts for little: it was the rate of arrivals. */
+const REMEMBERED_MS = 100;
+/** So many may always wait: a batch, and the next one. */
+const LEAST = 64;
+/** Nothing decided for so long while orders wait is an outage. */
+const STALL_MS = 1_000;
+
+const OPEN: [AdmissionState, number] = ["open", Number.POSITIVE_INFINITY];
+const CLOSED: [AdmissionState, number] = ["closed", 0];
+
+/** A batch on its way, as its shard's lag sees it. */
+interface Waiting {
+  readonly batch: Batch;
+  readonly orders: number;
+}
+
+export class ShardLag {
+  /** Orders taken in whose outcome is not known. */
+  pending = 0;
+  /** How many may be pending. */
+  limit = Number.POSITIVE_INFINITY;
+  state: AdmissionState = "open";
+  stalled = false;
+  /** In the order of publishing, which is that of deciding. */
+  private waiting: Waiting[] = [];
+  private head = 0;
+  private decided = 0;
+  private decidedInMs = 0;
+  private sinceTick = 0;
+  private calm = 0;
+  private wasBusy = false;
+  private lastOutcomeMs = 0;
+
+  constructor(private readonly options: LagOptions) {}
+
+  taken(): void {
+    this.pending++;
+  }
+
+  sent(batch: Batch): void {
+    if (this.head === this.waiting.length) this.lastOutcomeMs = Math.max(this.lastOutcomeMs, batch.bornMs);
+    this.waiting.push({ batch, orders: batch.size });
+  }
+
+  /** Its outcomes are here, or will not come (not confirmed, forgotten). */
+  settled(batch: Batch, decided: boolean, nowMs: number): void {
+    if (decided) this.lastOutcomeMs = nowMs;
+    const at = this.find(batch);
+    if (at < 0) return; // given up before: a later one was told first
+    // What lies before it was decided before it: its outcomes were lost on the way.
+    const upTo = decided ? at : this.head - 1;
+    for (let i = this.head; i <= upTo; i++) this.leave(i, true);
+    if (!decided) this.leave(at, false);
+    this.trim();
+  }
+
+  /** The owner had nothing left at that moment: whatever was confirmed before it has been decided. */
+  emptyAt(ms: number): void {
+    for (let i = this.head; i < this.waiting.length; i++) {
+      const { batch } = this.waiting[i] as Waiting;
+      if (batch.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
+    }
+    this.trim();
+  }
+
+  /** Age of the oldest order without an outcome, ms. */
+  oldestMs(nowMs: number): number {
+    const first = this.waiting[this.head];
+    return first ? Math.max(0, nowMs - first.batch.bornMs) : 0;
+  }
+
+  /** How long an order taken in now will wait, ms. */
+  waitMs(nowMs: number): number {
+    if (this.pending === 0) return 0;
+    return this.perMs > 0 ? this.pending / this.perMs : this.oldestMs(nowMs);
+  }
+
+  /** How long until there is room again, ms. */
+  roomInMs(): number {
+    const excess = this.pending - this.limit;
+    return excess <= 0 || this.perMs === 0 ? 0 : excess / this.perMs;
+  }
+
+  /** Moves the controller on; `elapsedMs` since the last time. */
+  tick(nowMs: number, elapsedMs: number): void {
+    const busy = this.pending > 0;
+    if (busy && this.wasBusy) this.measure(elapsedMs);
+    else if (busy) this.forgetQuietTimes();
+    this.sinceTick = 0;
+    this.wasBusy = busy;
+    [this.state, this.limit] = this.judge(nowMs);
+  }
+
+  /** Orders decided per ms while any waited. */
+  private get perMs(): number {
+    return this.decidedInMs > 0 ? this.decided / this.decidedInMs : 0;
+  }
+
+  private judge(nowMs: number): [state: AdmissionState, limit: number] {
+    const { targetMs, stallOrders } = this.options;
+    const oldestMs = this.oldestMs(nowMs);
+    this.stalled = this.pending > 0 && oldestMs > STALL_MS && nowMs - this.lastOutcomeMs > Math.max(STALL_MS, targetMs / 2);
+    if (this.stalled) return ["pressured", stallOrders];
+    const late = this.waitMs(nowMs) > targetMs * AIM || oldestMs > targetMs;
+    if (this.state === "open") {
+      this.calm = 0;
+      if (!(late && oldestMs > targetMs * EARLY)) return OPEN;
+    } else this.calm = oldestMs < targetMs * EARLY && this.waitMs(nowMs) < (targetMs * AIM) / 2 ? this.calm + 1 : 0;
+    if (this.calm >= CALM_TICKS) return OPEN;
+    if (oldestMs > targetMs * CLOSE) return CLOSED;
+    if (this.state === "closed" && oldestMs > targetMs) return CLOSED;
+    return ["pressured", Math.max(LEAST, Math.floor(this.perMs * targetMs * AIM))];
+  }
+
+  private measure(elapsedMs: number): void {
+    // While nothing is decided at all the rate stays: an outage says nothing of what comes after it.
+    if (this.stalled && this.sinceTick === 0) return;
+    const kept = Math.exp(-elapsedMs / RATE_MS);
+    this.decided = this.decided * kept + this.sinceTick;
+    this.decidedInMs = this.decidedInMs * kept + elapsedMs;
+  }
+
+  private forgetQuietTimes(): void {
+    if (this.decidedInMs <= REMEMBERED_MS) return;
+    this.decided *= REMEMBERED_MS / this.decidedInMs;
+    this.decidedInMs = REMEMBERED_MS;
+  }
+
+  private find(batch: Batch): number {
+    for (let i = this.head; i < this.waiting.length; i++) if (this.waiting[i]?.batch === batch) return i;
+    return -1;
+  }
+
+  private leave(at: number, decided: boolean): void {
+    const { orders } = this.waiting[at] as Waiting;
+    if (orders === 0) return;
+    this.pending -= orders;
+    if (decided) this.sinceTick += orders;
+    this.waiting[at] = { batch: (this.waiting[at] as Waiting).batch, orders: 0 };
+  }
+
+  private trim(): void {
+    while (this.head < this.waiting.length && this.waiting[this.head]?.orders === 0) this.head++;
+    if (this.head < 256 || this.head * 2 < this.waiting.length) return;
+    this.waiting = this.waiting.slice(this.head);
+    this.head = 0;
+  }
+}

@@ -1,0 +1,55 @@
+// Token buckets by key, kept as one number each (the generic cell rate algorithm): the moment at which the bucket will be full again. Nothing
+// is shared with other processes: a look and a write in a Map of this one.
+//
+// A bucket that is full is forgotten: those nobody touched for as long as filling takes are full for sure, so two generations of that
+// length hold all that matter.
+
+export interface BucketSize {
+  /** Tokens that come back in a second. */
+  readonly perSecond: number;
+  /** Tokens a full bucket holds. */
+  readonly burst: number;
+}
+
+/** Keys in a generation. More users than that in one filling time, and the first are forgiven what they took. */
+const MAX_KEYS = 200_000;
+
+export class TokenBuckets {
+  private young = new Map<string, number>();
+  private old = new Map<string, number>();
+  private turnsAtMs = 0;
+  /** Ms for one token. */
+  private readonly tokenMs: number;
+  /** Ms for a whole bucket. */
+  readonly fillMs: number;
+
+  constructor(readonly size: BucketSize) {
+    this.tokenMs = 1_000 / size.perSecond;
+    this.fillMs = size.burst * this.tokenMs;
+  }
+
+  /** Takes a token. Returns 0, or for how many ms there is none. `nowMs` is monotonic. */
+  take(key: string, nowMs: number): number {
+    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs);
+    const fullAtMs = Math.max(nowMs, this.young.get(key) ?? this.old.get(key) ?? 0);
+    const waitMs = fullAtMs + this.tokenMs - nowMs - this.fillMs;
+    if (waitMs > EPSILON_MS) return waitMs;
+    this.young.set(key, fullAtMs + this.tokenMs);
+    return 0;
+  }
+
+  /** Whole tokens left, and in how many ms the bucket will be full. */
+  look(key: string, nowMs: number): { left: number; fullInMs: number } {
+    const fullInMs = Math.max(0, (this.young.get(key) ?? this.old.get(key) ?? 0) - nowMs);
+    return { left: Math.floor((this.fillMs - fullInMs + EPSILON_MS) / this.tokenMs), fullInMs };
+  }
+
+  private turn(nowMs: number): void {
+    this.old = this.young;
+    this.young = new Map();
+    this.turnsAtMs = nowMs + this.fillMs;
+  }
+}
+
+/** Sums of fractions of a millisecond are not exact. */
+const EPSILON_MS = 1e-6;
