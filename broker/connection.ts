@@ -32,6 +32,8 @@ export class BrokerConnection {
   blocked = false;
   /** Set when trying again is of no use. */
   conflict: TopologyConflict | undefined;
+  /** Called when the broker asks publishers to stop. */
+  readonly onBlocked = new Set<() => void>();
   private attachments = new Set<Attachment>();
   private closing = false;
   private attempt = 0;
@@ -105,6 +107,7 @@ export class BrokerConnection {
     model.on("blocked", (reason: string) => {
       this.blocked = true;
       this.log("broker blocked", { region: this.region, reason });
+      for (const hear of this.onBlocked) hear();
     });
     model.on("unblocked", () => {
       this.blocked = false;

@@ -23,6 +23,8 @@ export interface PublishProperties {
 
 /** Messages awaiting a confirm on one connection: one per shard and process in normal work, so this only bounds what goes wrong. */
 const MAX_IN_FLIGHT = 1_024;
+/** Confirms that were on their way when the alarm was raised come within this. */
+const BLOCKED_GRACE_MS = 50;
 /** A push that finds this many bytes waiting on the connection is dropped: clients catch up from the ledger. */
 const MAX_PUSH_BACKLOG_BYTES = 8 * 1024 * 1024;
 
@@ -42,6 +44,7 @@ export class Publisher {
   ) {}
 
   async start(): Promise<void> {
+    this.connection.onBlocked.add(() => this.giveUpSoon());
     await this.connection.attach((model) => this.open(model));
   }
 
@@ -88,6 +91,14 @@ export class Publisher {
     } catch {
       // closed meanwhile: best effort
     }
+  }
+
+  /** A broker with an alarm reads nothing more: what it has not confirmed by then is not known, and nobody is kept waiting for it. */
+  private giveUpSoon(): void {
+    const open = [...this.inFlight.values()];
+    setTimeout(() => {
+      if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
+    }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {

@@ -7,6 +7,8 @@ import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
 import type { RecordResult } from "../ledger/contract.ts";
+import { type Counts, wordsIn } from "./counts.ts";
+import type { Governing } from "./governor/governing.ts";
 import { settlePast } from "./past.ts";
 import { decideAlone } from "./poison.ts";
 import type { Recorder } from "./recorder.ts";
@@ -15,6 +17,8 @@ import type { Deciding, Work } from "./work.ts";
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
+/** A paused decider looks so often whether it may go on. */
+const PAUSE_LOOK_MS = 100;
 /** Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has little to decide again. */
 const MAX_UNRECORDED = 4;
 /** A message that has come this often before is decided order by order: one of them may be what breaks the batch. */
@@ -28,6 +32,10 @@ export interface DeciderOptions {
   readonly store: ShardStore;
   readonly recorder: Recorder;
   readonly dedupWindowMs: number;
+  readonly governing: Governing;
+  readonly counts: Counts;
+  /** Redis's clock. */
+  readonly now: () => number;
   /** The order's state if the ledger has it. */
   readonly lookUp: (user: string, id: string) => Promise<string | undefined>;
   readonly onRecorded: (entry: Entry) => void;
@@ -41,6 +49,8 @@ export class Decider implements Deciding {
   private deciding = false;
   private stopped = false;
   private unrecorded = 0;
+  /** Waits at the gate: the governor has paused this worker. */
+  private held = false;
   /** Settles when everything decided so far has been recorded (true) or the decider has stopped (false). */
   private tail: Promise<boolean> = Promise.resolve(true);
   private wake: (() => void) | undefined;
@@ -60,7 +70,7 @@ export class Decider implements Deciding {
 
   /** Settles once nothing is in hand, or the decider has stopped. */
   async idle(): Promise<void> {
-    while (!this.stopped && (this.deciding || this.unrecorded > 0)) await this.tail.then(() => Bun.sleep(1));
+    while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0)) await this.tail.then(() => Bun.sleep(1));
   }
 
   /** Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel sends them to the next owner. */
@@ -72,8 +82,11 @@ export class Decider implements Deciding {
 
   /** Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (poison, past). */
   async decideOnce(messages: readonly ShardMessage[], force?: "rejected" | "stale"): Promise<Decision | undefined> {
-    const { claim, store, dedupWindowMs } = this.options;
-    const reply = await store.decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force });
+    const { claim, store, dedupWindowMs, governing, counts } = this.options;
+    const ended = governing.redis.begin();
+    const reply = await store.decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force }).finally(() => {
+      counts.decide.observe(ended() / 1_000);
+    });
     if (reply.word !== "decided") {
       this.fail(reply.word, "refused by Redis");
       return undefined;
@@ -115,7 +128,7 @@ export class Decider implements Deciding {
 
   /** A call between the batches; its entry takes its place among the others. Left out when there is something to decide. */
   private async sweep(call: () => Promise<Decision | { word: Refusal }>): Promise<void> {
-    if (this.stopped || this.deciding) return;
+    if (this.stopped || this.deciding || this.options.governing.paused) return;
     this.deciding = true;
     try {
       const reply = await call();
@@ -138,7 +151,8 @@ export class Decider implements Deciding {
     try {
       while (this.queue.length > 0 && !this.stopped) {
         if (this.unrecorded >= MAX_UNRECORDED) await new Promise<void>((resolve) => (this.wake = resolve));
-        else await this.step();
+        else if (this.options.governing.paused) await this.hold();
+        else await this.paced();
       }
     } catch (error) {
       this.fail(error instanceof StoreUnavailable ? "store_unavailable" : "broken", (error as Error).message);
@@ -146,18 +160,35 @@ export class Decider implements Deciding {
     this.deciding = false;
   }
 
-  private async step(): Promise<void> {
+  private async hold(): Promise<void> {
+    this.held = true;
+    await Bun.sleep(PAUSE_LOOK_MS);
+    this.held = false;
+  }
+
+  private async paced(): Promise<void> {
+    const startedMs = performance.now();
+    const orders = await this.step();
+    const restMs = this.options.governing.restMs(performance.now() - startedMs, orders);
+    if (restMs >= 1 && !this.stopped) await Bun.sleep(restMs);
+  }
+
+  /** Returns how many rows were decided. */
+  private async step(): Promise<number> {
     const first = this.queue[0] as Work;
     if (first.deliveries >= POISON_DELIVERIES) {
       this.queue.shift();
       await decideAlone(this, first);
-      return;
+      return 1;
     }
     const batch = this.takeBatch();
     const decision = await this.tryTogether(batch);
-    if (decision === undefined) return;
+    if (decision === undefined) return 0;
+    const orders = decision.outcomes.reduce((sum, words) => sum + wordsIn(words), 0);
+    this.options.counts.batch.observe(orders);
     for (let i = 0; i < batch.length; i++) this.finish(batch[i] as Work, decision.outcomes[i] as string);
     if (decision.outcomes.some((words) => words.includes("past"))) await settlePast(this, batch, decision.outcomes);
+    return orders;
   }
 
   /** A batch that fails as a whole is taken apart: one bad order must not hold up the others. */
@@ -178,15 +209,18 @@ export class Decider implements Deciding {
       if (!recorded || this.stopped) return;
       work.done("ack");
       this.options.tell(work, outcomes);
+      if (work.acceptedAtMs === 0) return;
+      this.options.counts.recorded.observe(Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000, wordsIn(outcomes));
     });
   }
 
   private takeBatch(): Work[] {
+    const most = MAX_BATCH_BYTES * this.options.governing.batchShare;
     let bytes = 0;
     let count = 0;
     for (const work of this.queue) {
       bytes += work.body.length;
-      if (count > 0 && (bytes > MAX_BATCH_BYTES || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)) break;
+      if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)) break;
       count++;
     }
     return this.queue.splice(0, count);
@@ -195,8 +229,12 @@ export class Decider implements Deciding {
   private record(entry: Entry): void {
     this.unrecorded++;
     const before = this.tail;
+    const ended = this.options.governing.outbox.begin();
     const result = this.options.recorder.record(entry, this.options.claim.epoch);
-    this.tail = Promise.all([before, result]).then(([earlier, word]) => earlier && this.settle(entry, word));
+    this.tail = Promise.all([before, result]).then(([earlier, word]) => {
+      ended();
+      return earlier && this.settle(entry, word);
+    });
   }
 
   private settle(entry: Entry, result: RecordResult): boolean {
@@ -204,6 +242,7 @@ export class Decider implements Deciding {
     if (this.stopped) return false;
     this.wake?.();
     if (result === "recorded") {
+      this.options.counts.entry(entry);
       this.options.onRecorded(entry);
       const changes = laterStates(entry);
       if (changes.length > 0) this.options.tellReleased(changes);

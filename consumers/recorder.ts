@@ -17,6 +17,8 @@ interface Waiting extends EntryToRecord {
 export interface RecorderOptions {
   readonly writer: LedgerWriter;
   readonly ledger: Pick<Ledger, "positions">;
+  /** Told how long each transaction took, seconds. */
+  readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -56,7 +58,7 @@ export class Recorder {
       try {
         if (this.downSinceMs !== undefined) await this.settleKnown();
         else {
-          const results = await this.options.writer.record(batch.map(({ entry, epoch }) => ({ entry, epoch })));
+          const results = await this.commit(batch);
           this.waiting.splice(0, batch.length);
           batch.forEach((w, i) => {
             w.settle(results[i] as RecordResult);
@@ -73,6 +75,16 @@ export class Recorder {
       }
     }
     this.busy = false;
+  }
+
+  private async commit(batch: readonly Waiting[]): Promise<RecordResult[]> {
+    const { writer, timed } = this.options;
+    const ended = timed?.begin();
+    try {
+      return await writer.record(batch.map(({ entry, epoch }) => ({ entry, epoch })));
+    } finally {
+      if (ended) timed?.took(ended() / 1_000);
+    }
   }
 
   /** The ledger is back: entries it has already are recorded, whatever became of the answer. */

@@ -9,11 +9,15 @@ import { depth } from "../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
 import type { Entry } from "../core/domain/entry.ts";
+import type { ShardReport } from "../core/domain/report.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import type { Counts } from "./counts.ts";
 import { Decider, type StopReason } from "./decider.ts";
 import { GapClock } from "./gap-clock.ts";
+import type { Governing } from "./governor/governing.ts";
+import { Progress } from "./progress.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
 import type { Work } from "./work.ts";
@@ -22,6 +26,8 @@ import type { Work } from "./work.ts";
 const PREFETCH = 16;
 /** Entries read from the outbox at once while catching up. */
 const CATCH_UP = 32;
+/** Looks between two at the queues of a busy shard. */
+const LOOK_EVERY = 3;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
@@ -33,6 +39,8 @@ export interface OwnerOptions {
   readonly ledger: Ledger;
   readonly writer: LedgerWriter;
   readonly recorder: Recorder;
+  readonly governing: Governing;
+  readonly counts: Counts;
   readonly relay: Relay;
   readonly regions: readonly RegionLink[];
   readonly dedupWindowMs: number;
@@ -58,9 +66,13 @@ export class ShardOwner {
   private claim: Claim | undefined;
   private last = { id: "", n: 0 };
   private closed = false;
+  private readonly progress: Progress;
+  private parked = 0;
+  private looks = 0;
 
   constructor(private readonly options: OwnerOptions) {
     const { regions, gapTimeoutMs, gapMaxMs } = options;
+    this.progress = new Progress(regions.map((r) => r.connection.region));
     this.gaps = new GapClock({ regions: regions.map((r) => r.connection.region), gapTimeoutMs, gapMaxMs });
   }
 
@@ -83,6 +95,11 @@ export class ShardOwner {
 
   get running(): boolean {
     return this.subscriptions.length > 0;
+  }
+
+  report(): ShardReport {
+    const { shard, load, parked } = this;
+    return { shard, load, parked, regions: this.progress.report(this.options.now()) };
   }
 
   /** Takes the shard and starts consuming. Returns why not, if Redis or the ledger has a reason. */
@@ -117,7 +134,7 @@ export class ShardOwner {
   async sweepGaps(): Promise<void> {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
-    await this.markEmptyQueues();
+    await this.lookAtQueues();
     const { dedupWindowMs, now } = this.options;
     await decider.unpark({ entryId: newEntryId(), cutoffMs: this.gaps.cutoffMs(now()), limit: UNPARK_USERS, dedupWindowMs });
   }
@@ -166,8 +183,11 @@ export class ShardOwner {
   }
 
   private makeDecider(claim: Claim): Decider {
-    const { store, recorder, relay, ledger, dedupWindowMs } = this.options;
+    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now } = this.options;
     return new Decider({
+      governing,
+      counts,
+      now,
       claim,
       store,
       recorder,
@@ -201,7 +221,10 @@ export class ShardOwner {
       handler: (delivery, settle) => this.accept(link.connection.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // What was in hand will come again: known in Redis or the ledger by then, or decided then.
-      onLost: () => this.decider?.dropFrom(link.connection.region),
+      onLost: () => {
+        this.decider?.dropFrom(link.connection.region);
+        this.progress.lost(link.connection.region);
+      },
     });
     this.subscriptions.push(subscription);
     if (link.connection.up) await subscription.start().catch(() => undefined);
@@ -209,14 +232,18 @@ export class ShardOwner {
   }
 
   private accept(region: string, delivery: Delivery, settle: (disposition: Disposition) => void): void {
+    const { acceptedAtMs } = delivery;
+    this.progress.came(region, acceptedAtMs);
     const work: Work = {
       region,
       gateway: delivery.appId,
       batch: delivery.messageId,
       body: delivery.body.toString(),
       deliveries: delivery.deliveries,
+      acceptedAtMs,
       done: (disposition) => {
-        if (delivery.acceptedAtMs > 0) this.gaps.read(region, delivery.acceptedAtMs);
+        this.progress.went(region, acceptedAtMs);
+        if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs);
         settle(disposition);
       },
     };
@@ -224,14 +251,17 @@ export class ShardOwner {
   }
 
   /** A queue seen empty has been read up to the moment of looking, once what is in hand has been decided. */
-  private async markEmptyQueues(): Promise<void> {
-    if (this.load > 0) return;
+  private async lookAtQueues(): Promise<void> {
+    // With something in hand only the reports want to know, and they need not know at once.
+    if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
+    this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
       const { connection } = this.options.regions[i] as RegionLink;
       // A broker that has raised an alarm would not answer until it is over.
       if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
       const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
+      if (seen) this.progress.ready(connection.region, seen.ready);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
     }
   }

@@ -9,6 +9,8 @@ export interface Work extends ShardMessage {
   readonly region: string;
   /** How often it had been delivered before. */
   readonly deliveries: number;
+  /** When a gateway took its first order in, on Redis's clock; 0: not said. */
+  readonly acceptedAtMs: number;
   readonly done: (disposition: Disposition) => void;
 }
 

@@ -2,18 +2,25 @@
 //
 // Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
 // are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
-import { fairShares, Members, type Membership } from "../core/members.ts";
+import type { WorkerReport } from "../core/domain/report.ts";
+import { Members, type Membership } from "../core/members.ts";
 import { RateStore } from "../core/rate-store.ts";
 import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
+import { Self } from "../core/self.ts";
 import { ShardStore } from "../core/shard-store.ts";
 import { StockStore } from "../core/stock-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
+import { Counts } from "./counts.ts";
+import { DeadCounts } from "./dead-counts.ts";
+import type { CpuWatch } from "./governor/cpu.ts";
+import { Governing, type GovernorSettings } from "./governor/governing.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { rebuild } from "./rebuild.ts";
 import { Recorder } from "./recorder.ts";
 import { type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
+import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
 
@@ -34,6 +41,9 @@ export interface WorkerOptions {
   readonly rateWaitMs: number;
   /** How long each retry of a charge waits. */
   readonly retryDelaysMs: readonly number[];
+  readonly governor: GovernorSettings;
+  /** undefined: the CPU is not looked at. */
+  readonly cpu?: CpuWatch | undefined;
   /** Redis's clock. */
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -55,7 +65,11 @@ export class Worker {
   private readonly recorder: Recorder;
   private readonly relay: Relay;
   private readonly routes: RouteSync;
+  private readonly dead: DeadCounts;
   private readonly rates: RateFeed;
+  private readonly governing: Governing;
+  private readonly counts = new Counts();
+  private readonly self: Self;
   private lastBeatMs = performance.now();
   private stopping = false;
   private stopped = false;
@@ -72,7 +86,10 @@ export class Worker {
     this.members = new Members(redis);
     this.store = new ShardStore(redis);
     this.rebuildStore = new RebuildStore(redis);
-    this.recorder = new Recorder({ writer, ledger, log });
+    this.self = new Self(options.id);
+    this.governing = new Governing(options.governor, options.cpu, log);
+    const timed = { begin: () => this.governing.ledger.begin(), took: (seconds: number) => this.counts.commit.observe(seconds) };
+    this.recorder = new Recorder({ writer, ledger, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
       ...{ id: options.id, regions, maxAgeMs: options.rateMaxAgeMs, now: options.now, log, held: () => rates.all() },
@@ -81,6 +98,7 @@ export class Worker {
         for (const owner of this.owners.values()) void owner.sweepRates();
       },
     });
+    this.dead = new DeadCounts(regions);
     this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs);
   }
@@ -96,13 +114,17 @@ export class Worker {
   }
 
   /** What this worker says of itself to whoever lists the workers. */
-  report(): Record<string, unknown> {
+  report(): WorkerReport {
     return {
-      shards: this.shards,
-      load: [...this.owners.values()].reduce((sum, o) => sum + o.load, 0),
-      unrecorded: this.recorder.length,
-      ledger: this.recorder.downSinceMs === undefined ? "up" : "away",
+      kind: "worker",
+      ...this.self.report(),
       state: this.halted ? `halted: ${this.halted}` : this.rebuilding ? "rebuilding" : "running",
+      governor: this.governing.report(),
+      ledger: this.recorder.downSinceMs === undefined ? "up" : "away",
+      shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
+      unrecorded: this.recorder.length,
+      ...this.counts.report(),
+      ...(this.owners.has(0) ? { dead: this.dead.counts } : {}),
     };
   }
 
@@ -121,6 +143,8 @@ export class Worker {
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
     this.relay.stop();
     this.recorder.stop();
+    this.governing.stop();
+    this.self.stop();
   }
 
   private next(delayMs: number): void {
@@ -135,8 +159,10 @@ export class Worker {
     const started = performance.now();
     try {
       const held = [...this.owners.keys()];
-      const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2);
+      const ended = this.governing.redis.begin();
+      const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2).finally(ended);
       this.lastBeatMs = started;
+      this.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
       if (this.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.tending && !this.stopping) {
         this.tending = true;
@@ -152,7 +178,7 @@ export class Worker {
   /** Lets go of what should be another's and takes what should be its own. */
   private async share({ workers, owners }: Membership): Promise<void> {
     const { id, ledger } = this.options;
-    const holders = fairShares(ledger.shards, workers.keys());
+    const holders = sharesOf(ledger.shards, workers);
     for (let shard = 0; shard < ledger.shards; shard++) {
       const mine = holders[shard] === id;
       const owner = this.owners.get(shard);
@@ -185,11 +211,11 @@ export class Worker {
 
   private ownerOptions(shard: number): OwnerOptions {
     const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs, now } = this.options;
-    const { store, recorder, relay } = this;
+    const { store, recorder, relay, governing, counts } = this;
     const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
     const waits = { dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs };
     const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
-    return { worker, shard, store, ledger, writer, recorder, relay, regions, ...waits, askRates, now, onStop };
+    return { worker, shard, store, ledger, writer, recorder, governing, counts, relay, regions, ...waits, askRates, now, onStop };
   }
 
   private async handOver(owner: ShardOwner): Promise<void> {
@@ -242,7 +268,8 @@ export class Worker {
   private async tend(): Promise<void> {
     if (this.halted !== undefined) return this.watchHalt();
     for (const owner of [...this.owners.values()]) {
-      if (!owner.running) continue;
+      // Whoever is paused leaves the stores alone, but for its leases.
+      if (!owner.running || this.governing.paused) continue;
       const problem = await owner.check();
       if (problem) await this.onStop(owner, problem, "found by the check");
       else {
@@ -257,6 +284,7 @@ export class Worker {
     // Now and then all of them: Redis may have come back without a change, and nothing else missing.
     await syncSales(this.options.ledger, new StockStore(this.options.redis), this.tended++ % SYNC_ALL_EVERY === 0);
     await this.routes.sync();
+    await this.dead.look();
   }
 
   /** Rebuilds Redis unless somebody else is at it. */
@@ -275,6 +303,7 @@ export class Worker {
     try {
       await this.dropAll("Redis is rebuilt");
       const result = await rebuild({ store: this.rebuildStore, ledger, writer, dedupWindowMs, now, log }, incarnation);
+      if (result === "rebuilt") this.counts.rebuilds++;
       if (result === "went_back") await this.haltAll("the ledger is behind what it had confirmed");
       else if (result !== "rebuilt") log("rebuild left to others", { result });
     } finally {

@@ -20,6 +20,8 @@
 //   rates                  hash    <base>/<quote> → <id> <value> <mantissa> <scale> <at> <expires>
 //   {members}:workers      hash    <worker> → <lease end> <report>
 //   {members}:owners       hash    <shard> → <lease end> <worker>
+//   {members}:paused       hash    <worker> → who paused it
+//   {members}:roles        hash    <role> → <end> <report>                            gateways, payment workers, services, rates
 //   {members}:rebuild      string  the incarnation being loaded, while its rebuilder lives
 
 /** How long a decided order's record stays: long past any resend, since the gateway refuses ids older than ten minutes. */
@@ -39,4 +41,6 @@ export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;
 export const RATES_KEY = "rates";
 export const WORKERS_KEY = "{members}:workers";
 export const OWNERS_KEY = "{members}:owners";
+export const PAUSED_KEY = "{members}:paused";
+export const ROLES_KEY = "{members}:roles";
 export const REBUILD_KEY = "{members}:rebuild";

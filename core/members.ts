@@ -1,6 +1,6 @@
 // Who is alive and who holds which shard: leases in Redis, on Redis's clock. They only keep two workers from tugging at a shard;
 // that a paused worker does no harm is the epoch's work.
-import { OWNERS_KEY, WORKERS_KEY } from "./keys.ts";
+import { OWNERS_KEY, PAUSED_KEY, ROLES_KEY, WORKERS_KEY } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 export interface Membership {
@@ -10,6 +10,8 @@ export interface Membership {
   readonly workers: ReadonlyMap<string, string>;
   /** Shards under a running lease, and who holds it. */
   readonly owners: ReadonlyMap<number, string>;
+  /** Who has paused the worker that asks; empty: nobody. */
+  readonly pausedBy: string;
 }
 
 export class Members {
@@ -17,7 +19,7 @@ export class Members {
 
   /** Renews this worker's leases for `leaseMs` and reads everyone's. */
   async beat(worker: string, leaseMs: number, report: string, held: readonly number[]): Promise<Membership> {
-    return membership(await this.redis.call("beat", [WORKERS_KEY, OWNERS_KEY], [worker, leaseMs, report, ...held]));
+    return membership(await this.redis.call("beat", [WORKERS_KEY, OWNERS_KEY, PAUSED_KEY], [worker, leaseMs, report, ...held]));
   }
 
   async claim(worker: string, leaseMs: number, shard: number): Promise<"claimed" | "held"> {
@@ -33,7 +35,43 @@ export class Members {
   async list(): Promise<Membership> {
     const [time, workers, owners] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(WORKERS_KEY), c.hgetall(OWNERS_KEY)]));
     const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
-    return { nowMs, workers: running(workers, nowMs), owners: shardKeys(running(owners, nowMs)) };
+    return { nowMs, workers: running(workers, nowMs), owners: shardKeys(running(owners, nowMs)), pausedBy: "" };
+  }
+
+  /** Has a living worker pause at its next beat, until it is resumed or gone. False: no such worker. */
+  async pause(worker: string, by: string): Promise<boolean> {
+    const { workers } = await this.list();
+    if (!workers.has(worker)) return false;
+    await this.redis.run((c) => c.hset(PAUSED_KEY, worker, by));
+    return true;
+  }
+
+  async resume(worker: string): Promise<boolean> {
+    const { workers } = await this.list();
+    await this.redis.run((c) => c.hdel(PAUSED_KEY, worker));
+    return workers.has(worker);
+  }
+
+  /** Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. */
+  async show(role: string, ttlMs: number, report: string): Promise<void> {
+    await this.redis.run(async (c) => {
+      const [seconds] = await c.time();
+      await c.hset(ROLES_KEY, role, `${Number(seconds) * 1000 + ttlMs} ${report}`);
+    });
+  }
+
+  async hide(role: string): Promise<void> {
+    await this.redis.run((c) => c.hdel(ROLES_KEY, role));
+  }
+
+  /** The reports of living roles that own nothing. Those that have ended without a word are swept. */
+  async roles(): Promise<ReadonlyMap<string, string>> {
+    const [time, all] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(ROLES_KEY)]));
+    const nowMs = Number(time[0]) * 1000;
+    const living = running(all, nowMs);
+    const gone = Object.keys(all).filter((role) => !living.has(role));
+    if (gone.length > 0) await this.redis.run((c) => c.hdel(ROLES_KEY, ...gone));
+    return living;
   }
 }
 
@@ -52,12 +90,12 @@ function shardKeys(owners: ReadonlyMap<string, string>): Map<number, string> {
 }
 
 function membership(reply: unknown): Membership {
-  const [nowMs, living, held] = reply as [string, string[], string[]];
+  const [nowMs, living, held, pausedBy] = reply as [string, string[], string[], string];
   const workers = new Map<string, string>();
   for (let i = 0; i < living.length; i += 2) workers.set(living[i] ?? "", living[i + 1] ?? "");
   const owners = new Map<number, string>();
   for (let i = 0; i < held.length; i += 2) owners.set(Number(held[i]), held[i + 1] ?? "");
-  return { nowMs: Number(nowMs), workers, owners };
+  return { nowMs: Number(nowMs), workers, owners, pausedBy };
 }
 
 /**

@@ -1,11 +1,22 @@
 // Every setting of Sluice: one list, read from SLUICE_* variables once, checked, and handed down as a frozen object.
 import { DEFAULT_DEDUP_WINDOW_MS } from "./keys.ts";
+import {
+  duration,
+  list,
+  oneOf,
+  type RegionSetting,
+  regions,
+  retryDelays,
+  SettingError,
+  type Threshold,
+  text,
+  threshold,
+  url,
+  whole,
+} from "./setting-readers.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "./shard.ts";
 
-/** A setting that cannot be used; the message names it and says what it may be. */
-export class SettingError extends Error {
-  override name = "SettingError";
-}
+export { type RegionSetting, SettingError } from "./setting-readers.ts";
 
 interface Setting<T> {
   readonly variable: string;
@@ -13,78 +24,6 @@ interface Setting<T> {
   readonly secret?: boolean;
   readonly fallback: T;
   readonly read: (text: string, variable: string) => T;
-}
-
-const text = (value: string): string => value;
-const list = (value: string): readonly string[] =>
-  value
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-
-function whole(least: number, most: number) {
-  return (value: string, variable: string): number => {
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < least || n > most)
-      throw new SettingError(`${variable} must be a whole number from ${least} to ${most}, not '${value}'`);
-    return n;
-  };
-}
-
-function oneOf<const T extends string>(...words: readonly T[]) {
-  return (value: string, variable: string): T => {
-    if (!words.includes(value as T)) throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
-    return value as T;
-  };
-}
-
-const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** `500ms`, `30s`, `10m`, `1h`; a bare number is milliseconds. */
-function duration(leastMs: number, mostMs: number) {
-  return (value: string, variable: string): number => {
-    const match = /^(\d+)(ms|s|m|h|)$/.exec(value);
-    const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
-    if (!(ms >= leastMs && ms <= mostMs))
-      throw new SettingError(`${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`);
-    return ms;
-  };
-}
-
-function url(...schemes: readonly string[]) {
-  return (value: string, variable: string): string => {
-    const scheme = value.slice(0, value.indexOf(":"));
-    if (!schemes.includes(scheme))
-      throw new SettingError(`${variable} must be a URL that begins with ${schemes.map((s) => `${s}:`).join(" or ")}`);
-    return value;
-  };
-}
-
-export interface RegionSetting {
-  readonly name: string;
-  readonly url: string;
-}
-
-/** `eu=amqp://…,us=amqp://…`; the first is the home region. */
-function regions(value: string, variable: string): readonly RegionSetting[] {
-  const names = new Set<string>();
-  return list(value).map((part) => {
-    const at = part.indexOf("=");
-    const [name, address] = [part.slice(0, at), part.slice(at + 1)];
-    if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
-      throw new SettingError(`${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`);
-    if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
-    names.add(name);
-    return { name, url: url("amqp", "amqps")(address, `${variable} (region ${name})`) };
-  });
-}
-
-const RETRIES = 3;
-
-function retryDelays(value: string, variable: string): readonly number[] {
-  const delays = list(value).map((part) => duration(0, 3_600_000)(part, variable));
-  if (delays.length !== RETRIES) throw new SettingError(`${variable} must be ${RETRIES} durations, such as 1s,4s,16s, not '${value}'`);
-  return delays;
 }
 
 const SETTINGS = {
@@ -217,11 +156,47 @@ const SETTINGS = {
     fallback: 0,
     read: whole(0, 100_000_000),
   },
-  workerHold: {
-    variable: "SLUICE_WORKER_HOLD",
-    says: "percent of its time a worker rests, to try out what a slow one does",
+  workerRate: {
+    variable: "SLUICE_WORKER_RATE",
+    says: "orders a second a worker decides at most; 0: as many as it can",
     fallback: 0,
-    read: whole(0, 99),
+    read: whole(0, 100_000_000),
+  },
+  governorCpu: {
+    variable: "SLUICE_GOVERNOR_CPU",
+    says: "percent of the CPU used by others at which a worker slows down, and at which it pauses",
+    fallback: { slow: 85, pause: 97 } as Threshold | undefined,
+    read: threshold(whole(1, 100)),
+  },
+  governorPressure: {
+    variable: "SLUICE_GOVERNOR_PRESSURE",
+    says: "… while work has to wait for a CPU this percent of the time",
+    fallback: 50,
+    read: whole(0, 100),
+  },
+  governorLoop: {
+    variable: "SLUICE_GOVERNOR_LOOP",
+    says: "delay of its event loop at which a worker slows down, and pauses",
+    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
+    read: threshold(duration(1, 600_000)),
+  },
+  governorRedis: {
+    variable: "SLUICE_GOVERNOR_REDIS",
+    says: "mean time of a call to Redis, likewise",
+    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
+    read: threshold(duration(1, 600_000)),
+  },
+  governorLedger: {
+    variable: "SLUICE_GOVERNOR_LEDGER",
+    says: "mean time of a transaction of the ledger, likewise",
+    fallback: { slow: 1_000, pause: 5_000 } as Threshold | undefined,
+    read: threshold(duration(1, 600_000)),
+  },
+  governorOutbox: {
+    variable: "SLUICE_GOVERNOR_OUTBOX",
+    says: "age of the oldest entry that is decided and not recorded, likewise",
+    fallback: { slow: 3_000, pause: 15_000 } as Threshold | undefined,
+    read: threshold(duration(1, 600_000)),
   },
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
@@ -254,8 +229,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return Object.freeze(settled) as Settings;
 }
 
-/** Variables that are no settings of a role: the test switch, and what a parent tells its child. */
-const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID"]);
+/** Variables that are no settings of a role: the test switch, and what a starter tells the roles it starts. */
+const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID", "SLUICE_STARTER", "SLUICE_GATEWAY_URL"]);
 
 /** The variables that are settings. */
 export function settingVariables(): string[] {
@@ -266,9 +241,16 @@ export function settingVariables(): string[] {
 export function describeSettings(settings: Settings): { variable: string; value: string; says: string }[] {
   return (Object.entries(SETTINGS) as [keyof Settings, Setting<unknown>][]).map(([name, { variable, says, secret }]) => {
     const value = settings[name];
-    const shown = typeof value === "object" ? JSON.stringify(value) : String(value);
+    const shown = textOf(value);
     return { variable, says, value: secret && shown !== "" && shown !== "[]" ? masked(name, value) : shown };
   });
+}
+
+/** As it would be written. */
+function textOf(value: unknown): string {
+  if (value === undefined) return "off";
+  if (typeof value === "object" && value !== null && "slow" in value) return Object.values(value).join(",");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** A URL without its password; any other secret not at all. */

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { addAdmin } from "./admin.ts";
 import { addAdminDead } from "./admin-dead.ts";
+import { addAdminOverview, addAdminWorkers } from "./admin-overview.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
@@ -41,7 +42,9 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addAdminOverview(app, parts);
   addAdmin(app, parts);
+  addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);

@@ -1,4 +1,5 @@
 // What the gateway counts, and the text that Prometheus reads (exposition format 0.0.4).
+import type { GatewayReport } from "../core/domain/report.ts";
 import { Histogram } from "../core/histogram.ts";
 import type { Verdict } from "./batch.ts";
 import type { ProblemCode } from "./problem.ts";
@@ -21,6 +22,11 @@ export class Counters {
     this.confirm.observe(seconds);
     this.rows[verdict] += rows;
     this.batches++;
+  }
+
+  report(): Pick<GatewayReport, "rows" | "batches" | "refused" | "confirm" | "outcome"> {
+    const { rows, batches, confirm, outcome } = this;
+    return { rows: { ...rows }, batches, refused: Object.fromEntries(this.refusals), confirm: confirm.report(), outcome: outcome.report() };
   }
 
   gauge(name: string, help: string, read: () => number): void {

@@ -1,5 +1,6 @@
 // What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire others.
 import type { Push } from "../core/domain/push.ts";
+import type { Overview } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./auth.ts";
@@ -16,6 +17,8 @@ export interface BrokerPort {
   publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome>;
   /** A publish would not be sent now: connection away or blocked. */
   blocked(): boolean;
+  /** Why, if it is; left out: `blocked` or `up`. */
+  state?(): "up" | "blocked" | "away";
   /** Sets who hears of outcomes. */
   onPush(handler: (push: Push) => void): void;
 }
@@ -84,6 +87,13 @@ export interface GatewayOptions {
   /** Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when it cannot now: it is then applied later. */
   readonly applyOperation: (operation: Operation) => Promise<void>;
   readonly letters?: LettersPort;
+  /** Everything an operator sees in one look. */
+  readonly overview?: () => Promise<Overview>;
+  /** Pauses and resumes workers (`*`: all); answers with those that were found. */
+  readonly workers?: {
+    pause(worker: string, by: string): Promise<string[]>;
+    resume(worker: string, by: string): Promise<string[]>;
+  };
   /** Whether orders can be taken in now. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly detail: Readonly<Record<string, unknown>> }>;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;

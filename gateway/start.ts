@@ -1,5 +1,7 @@
 // A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes → broker); outcomes come back (undecided).
 import type { Server } from "bun";
+import type { GatewayReport } from "../core/domain/report.ts";
+import { Self } from "../core/self.ts";
 import { Admission } from "./admission/admission.ts";
 import { SoldOut } from "./admission/sold-out.ts";
 import { createApp } from "./app.ts";
@@ -33,6 +35,8 @@ export interface Gateway {
   /** What answers everything but order intake and WebSockets. */
   readonly app: App;
   readonly counters: Counters;
+  readonly admission: Admission;
+  report(): GatewayReport;
   /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
   close(): Promise<void>;
 }
@@ -139,12 +143,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   log("gateway listening", { id: options.id, region: options.region, url: origin(server) });
 
+  const self = new Self(options.id);
+  const report = (): GatewayReport => ({
+    kind: "gateway",
+    ...self.report(),
+    region: options.region,
+    url: origin(server),
+    draining: admission.draining,
+    broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
+    ...shown(admission),
+    ...counters.report(),
+    sockets: sockets.size,
+    waitingBytes: lanes.waitingBytes,
+    undecided: undecided.orders,
+    followed: events.size,
+  });
   const close = async (): Promise<void> => {
     admission.draining = true;
     sockets.drain();
     const stopped = server.stop();
     await within(lanes.idle(), limits.drainMs);
     admission.stop();
+    self.stop();
     catalogue.stop();
     feed.stop();
     events.stop();
@@ -152,7 +172,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await within(stopped, CLOSE_GRACE_MS);
     await server.stop(true);
   };
-  return { url: origin(server), port: server.port as number, app, counters, close };
+  return { url: origin(server), port: server.port as number, app, counters, admission, report, close };
 }
 
 function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: NonNullable<GatewayOptions["log"]>): Admission {
@@ -172,6 +192,11 @@ function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: No
     brokerBlocked: () => broker.blocked(),
     onChange: (state, reasons) => log("admission", { state, reasons }),
   });
+}
+
+function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons" | "shards"> {
+  const { state, reasons, shards } = admission.report();
+  return { admission: state, reasons, shards };
 }
 
 const DEFAULT_TARGET_MS = 2_000;

@@ -131,7 +131,7 @@ export class Fleet {
       name,
       command: [process.execPath, CLI, kind, ...args],
       recordDir: join(dir, "run"),
-      env: { ...this.options.env, ...env, SLUICE_ID: name },
+      env: { ...this.options.env, ...env, SLUICE_ID: name, SLUICE_STARTER: String(process.pid) },
       logFile: join(dir, `${name}.log`),
     });
   }

@@ -37,6 +37,8 @@ export class PaymentWorker {
   private readonly breaker: Breaker;
   private stopped = false;
   private underWay = 0;
+  /** Answers sent to the shards, by word. */
+  readonly counts: Record<string, number> = {};
 
   constructor(private readonly options: PaymentWorkerOptions) {
     this.answers = new Answers(options.regions, options.shards);
@@ -162,6 +164,7 @@ export class PaymentWorker {
   }
 
   private answer(request: PaymentRequest, word: "captured" | "failed" | "unknown" | "refunded", detail: string): Promise<void> {
+    this.counts[word] = (this.counts[word] ?? 0) + 1;
     return this.answers.send(request.user, answerRowText(request, word, detail, Date.now()));
   }
 }

@@ -1,5 +1,7 @@
 // The payment provider, over HTTP. Every answer is a value; what cannot be told apart from a lost answer is `unknown`.
+
 import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
+import { Histogram } from "../../core/histogram.ts";
 
 /** `busy`: not served, ask again after that long. `away`: the provider cannot be reached at all. Both, and `unknown`, may or may not have charged. */
 export type ChargeAnswer =
@@ -25,6 +27,9 @@ const MAX_RETRY_AFTER_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 export class HttpProvider implements PaymentProvider {
+  /** Seconds, by calls. */
+  readonly took = new Histogram();
+
   constructor(
     private readonly url: string,
     /** A call without an answer for this long is `unknown`. */
@@ -70,6 +75,7 @@ export class HttpProvider implements PaymentProvider {
   }
 
   private async call(method: string, path: string, body?: unknown, key?: string): Promise<Response | Error> {
+    const startedMs = performance.now();
     try {
       const response = await fetch(this.url + path, {
         method,
@@ -82,6 +88,8 @@ export class HttpProvider implements PaymentProvider {
       return new Response(text, { status: response.status, headers: response.headers });
     } catch (error) {
       return error as Error;
+    } finally {
+      this.took.observe((performance.now() - startedMs) / 1_000);
     }
   }
 }

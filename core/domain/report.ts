@@ -11,7 +11,7 @@ export interface HistogramReport {
   readonly sum: number;
 }
 
-interface ProcessReport {
+export interface ProcessReport {
   readonly id: string;
   /** Host and process. */
   readonly host: string;
@@ -47,7 +47,7 @@ export interface GatewayReport extends ProcessReport {
   readonly broker: "up" | "blocked" | "away";
   /** The worst of its shards, or what closes all of them at once. */
   readonly admission: AdmissionState;
-  /** Why it is not open: `wait`, `broker`, `redis_memory`, `waiting_bytes`, `draining`. */
+  /** Why it is not open: `wait`, `stalled`, `broker`, `redis_memory`, `draining`. */
   readonly reasons: readonly string[];
   readonly shards: readonly ShardAdmission[];
   /** Counters. Rows by what became of their batch; requests refused by problem code. */
@@ -105,6 +105,8 @@ export interface WorkerReport extends ProcessReport {
   readonly retries: number;
   readonly deadLettered: number;
   readonly followUps: number;
+  /** Of the worker that owns shard 0: it looks at them for all. */
+  readonly dead?: readonly DeadCount[];
   readonly rebuilds: number;
   /** Orders in one FCALL, by calls; here `bounds` are orders and `sum` is orders. */
   readonly batch: HistogramReport;
@@ -141,6 +143,13 @@ export interface RatesReport extends ProcessReport {
 
 export type RoleReport = GatewayReport | WorkerReport | PaymentsReport | FulfilReport | RatesReport;
 
+/** Messages in a queue for dead letters, or for parts without a route. */
+export interface DeadCount {
+  readonly queue: string;
+  readonly region: string;
+  readonly messages: number;
+}
+
 /** Everything in one look: `GET /v1/admin/overview`. */
 export interface Overview {
   /** Unix ms on Redis's clock. */
@@ -167,6 +176,5 @@ export interface Overview {
   }[];
   /** Of every role that has reported in the last seconds. */
   readonly roles: readonly RoleReport[];
-  /** Messages in the queues for dead letters and for parts without a route. */
-  readonly dead: readonly { readonly queue: string; readonly region: string; readonly messages: number }[];
+  readonly dead: readonly DeadCount[];
 }

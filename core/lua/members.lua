@@ -1,8 +1,8 @@
 -- beat: a worker says that it lives and which shards it holds, and hears who else does. All on Redis's clock.
 --
--- KEYS  1 workers hash  2 owners hash
+-- KEYS  1 workers hash  2 owners hash  3 paused hash
 -- ARGV  1 worker  2 lease, ms  3 report (JSON)  4… shards it holds
--- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run}.
+-- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run, who has paused this worker or ''}.
 local function beat(keys, args)
   local now = now_ms()
   local ends = string.format('%.0f', now + tonumber(args[2]))
@@ -20,6 +20,7 @@ local function beat(keys, args)
       living[#living + 1], living[#living + 2] = all[i], report
     else
       redis.call('HDEL', keys[1], all[i])
+      redis.call('HDEL', keys[3], all[i])
     end
   end
   local leases = redis.call('HGETALL', keys[2])
@@ -27,7 +28,7 @@ local function beat(keys, args)
     local runs_until, holder = string.match(leases[i + 1], '^(%d+) (.*)$')
     if tonumber(runs_until) > now then held[#held + 1], held[#held + 2] = leases[i], holder end
   end
-  return { string.format('%.0f', now), living, held }
+  return { string.format('%.0f', now), living, held, redis.call('HGET', keys[3], args[1]) or '' }
 end
 redis.register_function('beat', beat)
 

@@ -40,7 +40,9 @@ async function up(): Promise<void> {
     fleet.rates("rates");
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
-    writeFileSync(current, JSON.stringify({ env, pid: process.pid }), { mode: 0o600 });
+    writeFileSync(current, JSON.stringify({ env: { ...env, SLUICE_GATEWAY_URL: gateways[0]?.url ?? "" }, pid: process.pid }), {
+      mode: 0o600,
+    });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
     say("stopping: orders in hand are finished first");

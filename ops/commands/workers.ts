@@ -1,43 +1,62 @@
-// sluice workers: who is alive, which shards each holds, and how far each shard has got.
+// sluice workers: who is alive, which shards each holds, how far each has got, and whether it eases off; pause and resume one by hand.
 import type { Command } from "commander";
+import type { WorkerReport } from "../../core/domain/report.ts";
 import { Members } from "../../core/members.ts";
-import { readSettings } from "../../core/settings.ts";
-import { ShardStore } from "../../core/shard-store.ts";
+import type { RedisStore } from "../../core/redis.ts";
+import { readSettings, SettingError } from "../../core/settings.ts";
 import { openRedis, requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
-
-interface Report {
-  readonly load: number;
-  readonly state: string;
-  readonly ledger: string;
-}
+import { workersByHand } from "../workers-by-hand.ts";
 
 export function register(program: Command): void {
-  program
-    .command("workers")
-    .description("living workers, their shards and state")
+  const workers = program.command("workers").description("living workers, their shards and state");
+  workers
+    .command("list", { isDefault: true })
+    .description("list them")
     .option("--json", "print JSON", false)
-    .action(async ({ json }: { json: boolean }) => {
-      const settings = readSettings(process.env);
-      requireStores(settings);
-      const redis = await openRedis(settings, () => undefined);
-      const { workers, owners } = await new Members(redis).list();
-      const shards = new ShardStore(redis);
-      const outbox = await Promise.all(Array.from({ length: settings.shards }, (_, shard) => shards.outboxLength(shard)));
-      await redis.close();
-      const rows = [...workers].map(([worker, text]) => {
-        const report = JSON.parse(text) as Report;
-        const held = [...owners].filter(([, holder]) => holder === worker).map(([shard]) => shard);
-        const unrecorded = held.reduce((sum, shard) => sum + (outbox[shard] ?? 0), 0);
-        return {
-          worker,
-          shards: held.sort((a, b) => a - b).join(" "),
-          "in hand": report.load,
-          unrecorded,
-          ledger: report.ledger,
-          state: report.state,
-        };
-      });
-      process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
-    });
+    .action(({ json }: { json: boolean }) => onRedis((redis) => list(redis, json)));
+  for (const what of ["pause", "resume"] as const) {
+    workers
+      .command(`${what} <worker>`)
+      .description(what === "pause" ? "decide nothing until resumed; its shards go to the others ('*': all workers)" : "let it go on")
+      .action((worker: string) => onRedis((redis) => byHand(redis, what, worker)));
+  }
+}
+
+async function onRedis(work: (redis: RedisStore) => Promise<void>): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const redis = await openRedis(settings, () => undefined);
+  try {
+    await work(redis);
+  } finally {
+    await redis.close();
+  }
+}
+
+async function list(redis: RedisStore, json: boolean): Promise<void> {
+  const { workers, owners } = await new Members(redis).list();
+  const rows = [...workers].map(([worker, text]) => {
+    const report = JSON.parse(text) as WorkerReport;
+    const held = [...owners].filter(([, holder]) => holder === worker).map(([shard]) => shard);
+    const lags = report.shards.flatMap((s) => s.regions.map((r) => r.lagMs));
+    return {
+      worker,
+      shards: held.sort((a, b) => a - b).join(" "),
+      "in hand": report.shards.reduce((sum, s) => sum + s.load, 0),
+      "lag ms": Math.max(0, ...lags),
+      unrecorded: report.unrecorded,
+      ledger: report.ledger,
+      state: report.state,
+      governor: [report.governor.state, ...report.governor.reasons].join(" "),
+    };
+  });
+  process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+}
+
+async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {
+  const hand = workersByHand(redis);
+  const done = await (what === "pause" ? hand.pause(worker, process.env.USER ?? "command line") : hand.resume(worker));
+  if (done.length === 0) throw new SettingError(`no worker '${worker}' is alive; 'sluice workers' lists them`);
+  process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);
 }

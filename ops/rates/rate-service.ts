@@ -27,6 +27,16 @@ export class RateService {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
 
+  /** Pairs of the feed. */
+  get pairs(): number {
+    return (this.quotes?.rates.size ?? 0) + this.crossed.size;
+  }
+
+  /** The time of the last rates, Unix ms; 0: none yet. */
+  get lastMs(): number {
+    return this.quotes?.atMs ?? 0;
+  }
+
   constructor(private readonly options: RateServiceOptions) {}
 
   async start(): Promise<void> {

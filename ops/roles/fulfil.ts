@@ -1,8 +1,11 @@
 // The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
+import type { FulfilReport } from "../../core/domain/report.ts";
+import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import { PackingList } from "../fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
+import { openBoard } from "./board.ts";
 import { openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -35,11 +38,16 @@ export async function startFulfil(
     },
   });
   await fulfiller.start();
+  const self = new Self(id);
+  const report = (): FulfilReport => ({ kind: "fulfil", ...self.report(), service, parts: { ...fulfiller.counts } });
+  const board = await openBoard(settings, report);
   log("fulfilment started", { id, service, file });
   return {
     fulfiller,
     stop: async () => {
       await fulfiller.stop();
+      await board.stop();
+      self.stop();
       for (const { connection } of regions) await connection.close();
       list.close();
       log("fulfilment stopped", { id, ...fulfiller.counts });

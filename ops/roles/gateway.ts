@@ -6,6 +6,7 @@ import type { RegionLink } from "../../consumers/relay.ts";
 import { SharedClock } from "../../core/clock.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
+import { Members } from "../../core/members.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import { StockStore } from "../../core/stock-store.ts";
 import type { GatewayOptions } from "../../gateway/ports.ts";
@@ -14,6 +15,10 @@ import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { Letters } from "../dead/letters.ts";
 import type { Log } from "../log.ts";
+import { overview } from "../overview.ts";
+import { workersByHand } from "../workers-by-hand.ts";
+import { Board } from "./board.ts";
+import { GatewayWatch } from "./gateway-watch.ts";
 import { openRedis, openRegion, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -62,6 +67,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
           headers: { "x-accepted-at": clock.now() },
         }),
       blocked: () => !link.publisher.ready,
+      state: () => (!link.connection.up ? "away" : link.connection.blocked ? "blocked" : "up"),
       onPush: (handler) => {
         onPush = handler;
       },
@@ -70,12 +76,19 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     stockOf: (saleId) => liveStock(stock, saleId),
     applyOperation: (operation) => applyOperation(ledger, stock, operation),
     letters: lettersOf(settings, ledger),
+    overview: () => overview({ redis, ledger, redisMemory: settings.redisMemory }),
+    workers: workersByHand(redis),
     ready: async () => readiness(link, redis.connected),
     log,
   });
+  const board = new Board(new Members(redis), gateway.report);
+  const { admission } = gateway;
+  const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards: settings.shards, redisMemory: settings.redisMemory });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
+    watch.stop();
     await gateway.close();
+    await board.stop();
     await pushes.close();
     clock.stop();
     await link.connection.close();

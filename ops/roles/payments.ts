@@ -1,7 +1,10 @@
 import { PaymentWorker } from "../../consumers/payments/payment-worker.ts";
 import { HttpProvider } from "../../consumers/payments/provider-client.ts";
+import type { PaymentsReport } from "../../core/domain/report.ts";
+import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
+import { openBoard } from "./board.ts";
 import { openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -12,11 +15,23 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
   const payments = new PaymentWorker({ regions, provider, shards: settings.shards, unknownMaxMs: settings.unknownMaxMs, log });
   await payments.start();
+  const self = new Self(id);
+  const report = (): PaymentsReport => ({
+    kind: "payments",
+    ...self.report(),
+    breaker: payments.breakerState,
+    load: payments.load,
+    answers: { ...payments.counts },
+    call: provider.took.report(),
+  });
+  const board = await openBoard(settings, report);
   log("payments started", { id });
   return {
     payments,
     stop: async () => {
       await payments.stop();
+      await board.stop();
+      self.stop();
       for (const { connection } of regions) await connection.close();
       log("payments stopped", { id });
     },

@@ -1,7 +1,10 @@
+import type { RatesReport } from "../../core/domain/report.ts";
+import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
 import { RateService } from "../rates/rate-service.ts";
 import { openSource } from "../rates/source.ts";
+import { openBoard } from "./board.ts";
 import { openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -11,10 +14,21 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
   const regions = await openRegions(settings, log);
   const service = new RateService({ source, regions, everyMs: settings.ratesEveryMs, log });
   await service.start();
+  const self = new Self(id);
+  const report = (): RatesReport => ({
+    kind: "rates",
+    ...self.report(),
+    source: source.name,
+    pairs: service.pairs,
+    lastMs: service.lastMs,
+  });
+  const board = await openBoard(settings, report);
   log("rates started", { id, source: source.name });
   return {
     stop: async () => {
       await service.stop();
+      await board.stop();
+      self.stop();
       for (const { connection } of regions) await connection.close();
       log("rates stopped", { id });
     },

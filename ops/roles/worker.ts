@@ -1,4 +1,6 @@
 import { getPriority, setPriority } from "node:os";
+import { CpuWatch } from "../../consumers/governor/cpu.ts";
+import type { GovernorSettings } from "../../consumers/governor/governing.ts";
 import { Worker } from "../../consumers/worker.ts";
 import { SharedClock } from "../../core/clock.ts";
 import type { Settings } from "../../core/settings.ts";
@@ -23,7 +25,8 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs } = settings;
   const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs, rateMaxAgeMs, rateWaitMs };
-  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, now: clock.now, log });
+  const governing = { governor: governorSettings(settings), cpu: new CpuWatch(Number(process.env.SLUICE_STARTER ?? process.pid)) };
+  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, now: clock.now, log });
   worker.start();
   log("worker started", { id });
   const stop = async () => {
@@ -42,6 +45,21 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
       stopped ??= stop();
       return stopped;
     },
+  };
+}
+
+function governorSettings(settings: Settings): GovernorSettings {
+  const { governorPressure, governorCpu, governorLoop, governorRedis, governorLedger, governorOutbox, workerRate } = settings;
+  return {
+    pressurePercent: governorPressure,
+    thresholds: {
+      cpu_others_percent: governorCpu,
+      loop_delay_ms: governorLoop,
+      redis_ms: governorRedis,
+      ledger_ms: governorLedger,
+      outbox_ms: governorOutbox,
+    },
+    maxPerSecond: workerRate,
   };
 }
 

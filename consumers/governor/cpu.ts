@@ -1,0 +1,94 @@
+// What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall information), and how much of all cores went to
+// processes that are not ours. Ours are this process and, where roles were started together, all that descend from their starter.
+import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+export interface CpuSample {
+  /** Percent of the time since the last sample in which somebody waited for a CPU. */
+  readonly pressurePercent: number;
+  /** Percent of all cores used by others. */
+  readonly othersPercent: number;
+}
+
+interface Reading {
+  readonly atMs: number;
+  readonly stalledMicros: number;
+  readonly busyTicks: number;
+  readonly ours: ReadonlyMap<number, number>;
+}
+
+/** Ticks a second of the kernel's accounts (proc(5)); 100 on every Linux that matters. */
+const TICKS_PER_S = 100;
+
+export class CpuWatch {
+  private last: Reading | undefined;
+
+  /** `root`: whose descendants are ours. */
+  constructor(
+    private readonly root: number,
+    private readonly proc = "/proc",
+  ) {
+    this.last = this.read();
+  }
+
+  /** Since the last one; undefined where the kernel does not tell. */
+  sample(): CpuSample | undefined {
+    const { last } = this;
+    const now = this.read();
+    this.last = now;
+    if (!last || !now || now.atMs <= last.atMs) return undefined;
+    const elapsedMs = now.atMs - last.atMs;
+    let ours = 0;
+    // One that has ended since is missing; one that is new counts from its start.
+    for (const [pid, ticks] of now.ours) ours += ticks - (last.ours.get(pid) ?? 0);
+    const ticks = (elapsedMs / 1_000) * TICKS_PER_S * availableParallelism();
+    const percent = (part: number) => Math.min(100, Math.max(0, Math.round(part * 100)));
+    return {
+      pressurePercent: percent((now.stalledMicros - last.stalledMicros) / 1_000 / elapsedMs),
+      othersPercent: percent((now.busyTicks - last.busyTicks - ours) / ticks),
+    };
+  }
+
+  private read(): Reading | undefined {
+    try {
+      const pressure = /^some .*total=(\d+)/m.exec(readFileSync(`${this.proc}/pressure/cpu`, "utf8"));
+      // user nice system idle iowait irq softirq steal: what was stolen went to others, too.
+      const [user, nice, system, , , irq, softirq, steal] =
+        readFileSync(`${this.proc}/stat`, "utf8").split("\n", 1)[0]?.split(/ +/).slice(1).map(Number) ?? [];
+      const busyTicks = [user, nice, system, irq, softirq, steal].reduce((sum: number, n) => sum + (n ?? 0), 0);
+      return { atMs: performance.now(), stalledMicros: Number(pressure?.[1]), busyTicks, ours: this.ours() };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** CPU ticks of each of our processes. */
+  private ours(): Map<number, number> {
+    const ticks = new Map<number, number>();
+    const children = new Map<number, number[]>();
+    for (const name of readdirSync(this.proc)) {
+      if (!/^\d+$/.test(name)) continue;
+      const fields = this.statOf(name);
+      if (!fields) continue;
+      const pid = Number(name);
+      ticks.set(pid, Number(fields[11]) + Number(fields[12]));
+      const parent = Number(fields[1]);
+      const siblings = children.get(parent);
+      if (siblings) siblings.push(pid);
+      else children.set(parent, [pid]);
+    }
+    const ours = [this.root, process.pid];
+    for (let i = 0; i < ours.length; i++) ours.push(...(children.get(ours[i] as number) ?? []).filter((pid) => !ours.includes(pid)));
+    return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
+  }
+
+  /** Fields of /proc/<pid>/stat after the name: 1 is the parent, 11 and 12 the time in user and kernel mode. */
+  private statOf(pid: string): string[] | undefined {
+    try {
+      const stat = readFileSync(`${this.proc}/${pid}/stat`, "utf8");
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    } catch {
+      return undefined; // ended meanwhile
+    }
+  }
+}

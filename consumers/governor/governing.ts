@@ -1,0 +1,107 @@
+// The governor at work: looks at this worker's signals twice a second, and tells its deciders at what pace to go.
+import type { GovernorReport } from "../../core/domain/report.ts";
+import { LoopDelay } from "../../core/loop-delay.ts";
+import type { CpuWatch } from "./cpu.ts";
+import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
+import { Timing } from "./timings.ts";
+
+/** By signal, in the unit its name ends with; undefined switches one off. */
+export interface GovernorSettings {
+  /** CPU that others use counts only while somebody has to wait for one for this much of the time. */
+  readonly pressurePercent: number;
+  readonly thresholds: {
+    readonly cpu_others_percent?: Threshold | undefined;
+    readonly loop_delay_ms?: Threshold | undefined;
+    readonly redis_ms?: Threshold | undefined;
+    readonly ledger_ms?: Threshold | undefined;
+    readonly outbox_ms?: Threshold | undefined;
+  };
+  /** Orders a second this worker decides at most; 0: as many as it can. */
+  readonly maxPerSecond: number;
+}
+
+/** The pace of a worker's deciders. */
+export interface Pace {
+  readonly paused: boolean;
+  /** Of the full batch. */
+  readonly batchShare: number;
+  /** How long a decider rests after a step of `orders` that took `workedMs`, ms. */
+  restMs(workedMs: number, orders: number): number;
+}
+
+/** The CPU is looked at every so many looks: it means reading about all processes. */
+const CPU_EVERY = 2;
+
+export class Governing implements Pace {
+  /** A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded. */
+  readonly redis = new Timing();
+  readonly ledger = new Timing();
+  readonly outbox = new Timing();
+  private readonly governor: Governor;
+  private readonly loop = new LoopDelay();
+  private readonly timer: ReturnType<typeof setInterval>;
+  private looks = 0;
+  private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
+  /** Monotonic ms at which the orders decided so far are paid for by `maxPerSecond`. */
+  private paidMs = 0;
+
+  constructor(
+    private readonly settings: GovernorSettings,
+    private readonly watch: CpuWatch | undefined,
+    log: (event: string, detail: Record<string, unknown>) => void,
+  ) {
+    this.governor = new Governor({
+      thresholds: settings.thresholds,
+      onChange: ({ state, level, reasons, signals }) => log("governor", { state, level, reasons, signals }),
+    });
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.timer.unref?.();
+  }
+
+  get paused(): boolean {
+    return this.governor.paused;
+  }
+
+  get batchShare(): number {
+    return this.governor.batchShare;
+  }
+
+  restMs(workedMs: number, orders: number): number {
+    return Math.max(this.governor.restMs(workedMs), this.owedMs(orders));
+  }
+
+  byHand(by: string | undefined): void {
+    this.governor.byHand(by);
+  }
+
+  report(): GovernorReport {
+    return this.governor.report();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.loop.stop();
+  }
+
+  private owedMs(orders: number): number {
+    const { maxPerSecond } = this.settings;
+    if (maxPerSecond === 0) return 0;
+    const nowMs = performance.now();
+    this.paidMs = Math.max(nowMs, this.paidMs) + (orders / maxPerSecond) * 1_000;
+    return this.paidMs - nowMs;
+  }
+
+  private look(): void {
+    if (this.looks++ % CPU_EVERY === 0) this.sampleCpu();
+    const { redis, ledger, outbox, loop } = this;
+    const signals = { loop_delay_ms: loop.take(), redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() };
+    this.governor.look({ ...this.cpu, ...signals }, performance.now());
+  }
+
+  private sampleCpu(): void {
+    const sample = this.watch?.sample();
+    if (!sample) return;
+    const waited = sample.pressurePercent >= this.settings.pressurePercent;
+    this.cpu = { cpu_pressure_percent: sample.pressurePercent, cpu_others_percent: waited ? sample.othersPercent : 0 };
+  }
+}

@@ -1,0 +1,107 @@
+import { expect, test } from "bun:test";
+import { Governor, LOOK_MS } from "./governor.ts";
+
+const thresholds = { redis_ms: { slow: 100, pause: 1_000 }, ledger_ms: { slow: 100, pause: 1_000 } };
+
+class Rig {
+  nowMs = 0;
+  readonly changes: string[] = [];
+  readonly governor = new Governor({ thresholds, onChange: ({ state, level }) => void this.changes.push(`${state} ${level}`) });
+
+  look(signals: Record<string, number>, times = 1): void {
+    for (let i = 0; i < times; i++) {
+      this.nowMs += LOOK_MS;
+      this.governor.look(signals, this.nowMs);
+    }
+  }
+
+  /** How many looks until the state changes. */
+  until(signals: Record<string, number>): number {
+    const before = this.changes.length;
+    for (let looks = 1; looks <= 200; looks++) {
+      this.look(signals);
+      if (this.changes.length > before) return looks;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+const CALM = { redis_ms: 10, ledger_ms: 10 };
+const SLOW = { redis_ms: 100, ledger_ms: 10 };
+const BAD = { redis_ms: 10, ledger_ms: 1_000 };
+
+test("running → slowed: the third look over the threshold, named; then level by level, half the batch each, with longer rests", () => {
+  const rig = new Rig();
+  expect(rig.until(SLOW)).toBe(3);
+  expect(rig.governor.report()).toMatchObject({ state: "slowed", level: 1, reasons: ["redis_ms"], transitions: { slowed: 1 } });
+  expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 2, 10]);
+  expect(rig.until(SLOW)).toBe(3);
+  expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 4, 30]);
+  expect(rig.until(SLOW)).toBe(3);
+  expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 8, 70]);
+  expect(rig.until(SLOW)).toBe(Number.POSITIVE_INFINITY);
+  expect(rig.changes).toEqual(["slowed 1", "slowed 2", "slowed 3"]);
+});
+
+test("two bad looks, or bad ones with good ones between, change nothing", () => {
+  const rig = new Rig();
+  for (let i = 0; i < 20; i++) {
+    rig.look(SLOW, 2);
+    rig.look(CALM);
+  }
+  expect(rig.changes).toEqual([]);
+  expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1, 0]);
+});
+
+test("slowed → running: six looks well below the threshold; between seven tenths of it and itself nothing changes", () => {
+  const rig = new Rig();
+  rig.look(SLOW, 3);
+  expect(rig.until({ redis_ms: 70, ledger_ms: 0 })).toBe(Number.POSITIVE_INFINITY);
+  expect(rig.until({ redis_ms: 69, ledger_ms: 0 })).toBe(6);
+  expect(rig.governor.report()).toMatchObject({ state: "running", level: 0, reasons: [], transitions: { running: 1 } });
+});
+
+test("→ paused: six looks over the second threshold; → slowed once it is over and the pause has lasted its time", () => {
+  const rig = new Rig();
+  while (!rig.governor.paused) rig.look(BAD);
+  const pausedAtMs = rig.nowMs;
+  expect(rig.governor.report()).toMatchObject({ state: "paused", level: 4, reasons: ["ledger_ms"] });
+  while (rig.governor.paused) rig.look(CALM);
+  expect(rig.nowMs - pausedAtMs).toBe(3_000);
+  expect(rig.governor.state).toBe("slowed");
+  while (rig.governor.state !== "running") rig.look(CALM);
+  expect(rig.changes.at(-1)).toBe("running 0");
+});
+
+test("a pause that comes again soon lasts twice as long, half a minute at most; after a quiet minute it is short again", () => {
+  const rig = new Rig();
+  const pause = () => {
+    while (!rig.governor.paused) rig.look(BAD);
+    const from = rig.nowMs;
+    while (rig.governor.paused) rig.look(CALM);
+    return rig.nowMs - from;
+  };
+  expect([pause(), pause(), pause(), pause(), pause(), pause()]).toEqual([3_000, 6_000, 12_000, 24_000, 30_000, 30_000]);
+  rig.look(CALM, 60_000 / LOOK_MS);
+  expect(pause()).toBe(3_000);
+});
+
+test("by hand: paused at once with the operator as the reason, whatever the signals; resumed to what the signals say", () => {
+  const rig = new Rig();
+  rig.governor.byHand("ann");
+  expect(rig.governor.report()).toMatchObject({ state: "paused", level: 4, reasons: ["operator"] });
+  rig.look(CALM, 100);
+  expect(rig.governor.paused).toBe(true);
+  rig.look(SLOW, 3);
+  rig.governor.byHand(undefined);
+  expect(rig.governor.report()).toMatchObject({ state: "slowed", level: 1, reasons: ["redis_ms"] });
+  rig.governor.byHand(undefined);
+  expect(rig.changes).toEqual(["paused 4", "paused 4", "slowed 1"]);
+});
+
+test("a signal without a threshold is shown and moves nothing", () => {
+  const rig = new Rig();
+  rig.look({ ...CALM, cpu_pressure_percent: 100 }, 20);
+  expect(rig.changes).toEqual([]);
+  expect(rig.governor.report().signals.cpu_pressure_percent).toBe(100);
+});

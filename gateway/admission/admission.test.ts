@@ -1,0 +1,150 @@
+import { afterEach, expect, test } from "bun:test";
+import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
+import { Admission } from "./admission.ts";
+
+const started: TestGateway[] = [];
+afterEach(async () => {
+  for (const t of started.splice(0)) await t.close();
+});
+
+async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
+  const t = await startTestGateway(options);
+  started.push(t);
+  return t;
+}
+
+const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
+const body = async (response: Response) => (await response.json()) as Record<string, unknown> & { code: string };
+
+test("a user's bucket: its headers with each answer, 429 with Retry-After when it is empty, another user goes on", async () => {
+  const t = await start({ admission: { userPerSecond: 1, userBurst: 3 } });
+  const ann = await bearer("ann");
+  const taken = await post(orders(t), order(), ann);
+  expect(taken.status).toBe(202);
+  expect(taken.headers.get("ratelimit-policy")).toBe('"user";q=3;w=3');
+  expect(taken.headers.get("ratelimit")).toBe('"user";r=2;t=1');
+  for (let i = 0; i < 2; i++) expect((await post(orders(t), order(), ann)).status).toBe(202);
+  const refused = await post(orders(t), order(), ann);
+  expect([refused.status, refused.headers.get("retry-after"), refused.headers.get("ratelimit")]).toEqual([429, "1", '"user";r=0;t=3']);
+  expect(await body(refused)).toMatchObject({ code: "rate_limited", field: "user" });
+  expect((await post(orders(t), order(), await bearer("bob"))).status).toBe(202);
+  expect(t.broker.rows).toHaveLength(4);
+});
+
+test("a service's orders take from the bucket of the user they name, over a WebSocket too", async () => {
+  const t = await start({ admission: { userPerSecond: 1, userBurst: 1 } });
+  const socket = await TestSocket.open(t.gateway.url, "shop", { scope: "service" });
+  const placed = ["ann", "ann", "bob"].map((user) => order({ user }));
+  socket.send({ type: "orders", ref: "r", orders: placed });
+  expect((await socket.next("nacks")).nacks).toEqual([
+    ["r", placed[1]?.id, expect.objectContaining({ code: "rate_limited", status: 429 })],
+  ]);
+  expect((await socket.next("acks")).acks).toEqual([
+    ["r", placed[0]?.id],
+    ["r", placed[2]?.id],
+  ]);
+});
+
+test("a region's rate is shared by its gateways", () => {
+  const nowMs = 1_000;
+  const admission = new Admission({
+    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, regionPerSecond: 10, brokerBlocked: () => false },
+    now: () => nowMs,
+    random: () => 0,
+  });
+  const takes = () => {
+    let taken = 0;
+    while (!admission.charge("ann")) taken++;
+    return taken;
+  };
+  expect(takes()).toBe(10);
+  expect(admission.charge("ann")).toMatchObject({ code: "rate_limited", field: "region" });
+  admission.share(5);
+  expect(takes()).toBe(2);
+});
+
+/** A gateway whose orders wait for ever: pending as many as are sent. */
+async function flooded(limit: number): Promise<{ t: TestGateway; ann: Record<string, string> }> {
+  const t = await start({ admission: { targetWaitMs: 200, stallOrders: limit } });
+  const ann = await bearer("ann");
+  for (let i = 0; i < limit; i++) expect((await post(orders(t), order(), ann)).status).toBe(202);
+  // Nothing is decided: after a second that is known.
+  while (!t.gateway.admission.report().reasons.includes("stalled")) await Bun.sleep(20);
+  return { t, ann };
+}
+
+test("a full shard: 503 with an estimate and a jittered Retry-After, its body is not read; users of other shards go on; outcomes open it again", async () => {
+  const { t, ann } = await flooded(20);
+  const before = t.broker.rows.length;
+  const refused = await Promise.all(Array.from({ length: 30 }, () => post(orders(t), "not even JSON", ann)));
+  expect(new Set(refused.map((r) => r.status))).toEqual(new Set([503]));
+  const first = await body(refused[0] as Response);
+  expect(first).toMatchObject({ code: "shed", estimate: { seconds: Number(refused[0]?.headers.get("retry-after")) } });
+  expect(t.broker.rows).toHaveLength(before);
+  const others = await Promise.all(
+    ["bob", "cid", "dan", "eve", "fay"].map(async (u) => (await post(orders(t), order(), await bearer(u))).status),
+  );
+  expect(others.filter((s) => s === 202).length).toBeGreaterThan(0);
+  for (const { batch, rows } of t.broker.published)
+    t.broker.tell({ batches: [[batch, rows.map(() => "sold_out").join(",")]], released: [] });
+  while ((await post(orders(t), order(), ann)).status !== 202) await Bun.sleep(20);
+});
+
+test("what waits is told its place and time", async () => {
+  const { t } = await flooded(20);
+  const waiting = t.broker.rows.at(-1)?.[2] as string;
+  const shown = await body(await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }));
+  expect(shown).toMatchObject({ status: "accepted", estimate: { position: 20, seconds: expect.any(Number) } });
+});
+
+test("Redis's memory closes the gate at nine tenths and opens it below 85 hundredths", async () => {
+  const t = await start();
+  const { admission } = t.gateway;
+  const ann = await bearer("ann");
+  const status = async () => (await post(orders(t), order(), ann)).status;
+  const seen: number[] = [];
+  for (const used of [0.89, 0.9, 0.86, 0.849]) {
+    admission.redisMemory(used);
+    seen.push(await status());
+  }
+  expect(seen).toEqual([202, 503, 503, 202]);
+  admission.redisMemory(0.95);
+  expect(admission.report()).toMatchObject({ state: "closed", reasons: ["redis_memory"] });
+});
+
+test("an unnumbered order for a sold-out item is answered 409 at the gate; numbered ones and other items go on; a restock opens it", async () => {
+  let lamps = 0;
+  const units = (sku: string, available: number) => ({ sku, available, releasing: 0, held: 0, sold: 0, initial: 10, restocked: 0 });
+  const t = await start({ admission: { soldOutAtGate: true }, stockOf: async () => [units("lamp", lamps), units("chair", 5)] });
+  const ann = await bearer("ann");
+  // The first order for a sale is the question whether its items are sold out.
+  expect((await post(orders(t), order(), ann)).status).toBe(202);
+  const refused = await post(
+    orders(t),
+    order({
+      lines: [
+        { sku: "chair", qty: 1 },
+        { sku: "lamp", qty: 1 },
+      ],
+    }),
+    ann,
+  );
+  expect([refused.status, (await body(refused)).code]).toEqual([409, "sold_out"]);
+  expect((await post(orders(t), order({ seq: 1 }), ann)).status).toBe(202);
+  expect((await post(orders(t), order({ lines: [{ sku: "chair", qty: 1 }] }), ann)).status).toBe(202);
+  expect(t.broker.rows).toHaveLength(3);
+  lamps = 1;
+  const startedMs = performance.now();
+  while ((await post(orders(t), order(), ann)).status !== 202) await Bun.sleep(10);
+  expect(performance.now() - startedMs).toBeLessThan(1_000);
+});
+
+test("a cancel is never turned away for the lag of its shard: it is what shortens it", async () => {
+  const { t, ann } = await flooded(20);
+  const id = t.broker.rows[0]?.[2];
+  const cancelled = fetch(`${orders(t)}/${id}`, { method: "DELETE", headers: ann });
+  while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
+  const { batch } = t.broker.published.at(-1) as { batch: string };
+  t.broker.tell({ batches: [[batch, "+cancelled"]], released: [] });
+  expect((await cancelled).status).toBe(200);
+});

@@ -1,0 +1,162 @@
+import { expect, test } from "bun:test";
+import { Batch, type Recipient } from "../batch.ts";
+import { ShardLag, TICK_MS } from "./shard-lag.ts";
+
+const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
+
+/** A shard whose owner decides `perTick` orders a tick, in simulated time. */
+class Rig {
+  readonly lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  nowMs = 10_000;
+  perTick = 100;
+  shed = 0;
+  readonly waits: number[] = [];
+  private queue: Batch[] = [];
+  private credit = 0;
+
+  /** Offers orders in batches of 10 for a tick; those over the limit are shed. */
+  tick(offered: number): void {
+    for (let i = 0; i < offered; i += 10) {
+      if (this.lag.pending >= this.lag.limit) {
+        this.shed += 10;
+        continue;
+      }
+      const batch = new Batch(0, String(i));
+      for (let n = 0; n < 10; n++) {
+        batch.add("[]", "ann", "", nobody, undefined);
+        this.lag.taken();
+      }
+      batch.bornMs = this.nowMs;
+      this.lag.sent(batch);
+      batch.settle("confirmed");
+      this.queue.push(batch);
+    }
+    this.nowMs += TICK_MS;
+    this.credit = Math.min(this.credit + this.perTick, this.perTick * 2);
+    while (this.queue.length > 0 && this.credit >= 10) {
+      const batch = this.queue.shift() as Batch;
+      this.credit -= 10;
+      this.waits.push(this.nowMs - batch.bornMs);
+      this.lag.settled(batch, true, this.nowMs);
+    }
+    this.lag.tick(this.nowMs, TICK_MS);
+  }
+
+  run(ticks: number, offered: number): void {
+    for (let i = 0; i < ticks; i++) this.tick(offered);
+  }
+
+  lose(): void {
+    this.queue = [];
+  }
+}
+
+test("open → pressured: three times the capacity is held to the target wait, and nothing of the capacity is wasted", () => {
+  const rig = new Rig();
+  rig.run(100, 300);
+  expect(rig.lag.state).toBe("pressured");
+  const decided = rig.waits.length * 10;
+  expect(decided).toBeGreaterThan(100 * 100 * 0.98);
+  expect(Math.max(...rig.waits)).toBeLessThan(2_000 * 1.5);
+  // It does not undershoot either: the wait stays near the target.
+  expect(rig.waits.at(-1)).toBeGreaterThan(1_000);
+});
+
+test("pressured → open: a second of calm, not sooner", () => {
+  const rig = new Rig();
+  rig.run(50, 300);
+  expect(rig.lag.state).toBe("pressured");
+  let calm = 0;
+  for (let i = 0; rig.lag.state !== "open" && i < 100; i++) {
+    rig.tick(20);
+    if ((rig.waits.at(-1) ?? 0) <= 2 * TICK_MS) calm++;
+  }
+  expect(rig.lag.state).toBe("open");
+  expect(calm).toBeGreaterThanOrEqual(9);
+  const { shed } = rig;
+  rig.run(50, 90);
+  expect([rig.lag.state, rig.shed]).toEqual(["open", shed]);
+  expect(rig.lag.limit).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("a load below capacity is never touched, after a quiet night either", () => {
+  const rig = new Rig();
+  rig.run(600, 10);
+  rig.run(100, 90);
+  rig.run(5, 0);
+  rig.run(100, 100);
+  expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);
+});
+
+test("the first limit after a quiet time is already that of the capacity, not of the few orders that came before", () => {
+  const rig = new Rig();
+  rig.perTick = 10;
+  rig.tick(30);
+  rig.run(50, 10);
+  rig.perTick = 100;
+  rig.run(5, 0);
+  for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);
+  expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.85);
+});
+
+test("pressured → closed → pressured: when the owner slows to a tenth, nothing comes in until the oldest waits no longer than the target", () => {
+  const rig = new Rig();
+  rig.run(60, 300);
+  rig.perTick = 10;
+  const seen = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    rig.tick(300);
+    seen.add(rig.lag.state);
+  }
+  expect(seen).toContain("closed");
+  rig.perTick = 100;
+  rig.run(60, 300);
+  expect(rig.lag.state).toBe("pressured");
+  expect(rig.waits.slice(-100).every((ms) => ms < 3_000)).toBe(true);
+});
+
+test("nothing decided at all is an outage, not overload: orders are taken in up to the bound, and go on after it", () => {
+  const rig = new Rig();
+  rig.run(20, 50);
+  rig.perTick = 0;
+  rig.run(50, 50);
+  expect(rig.lag.stalled).toBe(true);
+  expect(rig.lag.pending).toBeGreaterThanOrEqual(500);
+  expect(rig.lag.pending).toBeLessThan(560);
+  rig.perTick = 100;
+  rig.run(50, 50);
+  expect([rig.lag.stalled, rig.lag.state]).toEqual([false, "open"]);
+});
+
+test("outcomes that were lost on the way do not count as lag once a later one has come", () => {
+  const rig = new Rig();
+  rig.run(3, 10);
+  rig.perTick = 0;
+  rig.tick(30);
+  rig.lose();
+  rig.perTick = 100;
+  rig.tick(10);
+  expect([rig.lag.pending, rig.lag.oldestMs(rig.nowMs)]).toEqual([0, 0]);
+});
+
+test("… or once the owner has said that it has nothing left", () => {
+  const rig = new Rig();
+  rig.perTick = 0;
+  rig.tick(30);
+  rig.lose();
+  expect(rig.lag.pending).toBe(30);
+  rig.lag.emptyAt(rig.nowMs - 500);
+  expect(rig.lag.pending).toBe(30);
+  rig.lag.emptyAt(rig.nowMs);
+  expect(rig.lag.pending).toBe(0);
+});
+
+test("the estimate is what the wait then is", () => {
+  const rig = new Rig();
+  rig.run(10, 300);
+  const said = rig.lag.waitMs(rig.nowMs);
+  const before = rig.waits.length;
+  const ahead = rig.lag.pending;
+  rig.run(Math.ceil(said / TICK_MS), 0);
+  expect(Math.abs((rig.waits.length - before) * 10 - ahead)).toBeLessThan(ahead * 0.25);
+});

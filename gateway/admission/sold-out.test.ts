@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test";
+import type { Stock } from "../../core/domain/sale.ts";
+import { SoldOut } from "./sold-out.ts";
+
+const stock = (sku: string, available: number, releasing = 0): Stock => ({
+  sku,
+  available,
+  releasing,
+  held: 0,
+  sold: 0,
+  initial: 10,
+  restocked: 0,
+});
+
+class Rig {
+  nowMs = 1_000;
+  asked = 0;
+  units: Stock[] | undefined = [stock("lamp", 0), stock("chair", 3)];
+  gate: Promise<void> = Promise.resolve();
+  readonly soldOut = new SoldOut(
+    async () => {
+      this.asked++;
+      const { units } = this;
+      await this.gate;
+      if (!units) throw new Error("Redis is away");
+      return units;
+    },
+    () => this.nowMs,
+  );
+
+  /** What is sold out once the question of this look has been answered. */
+  async look(): Promise<string[]> {
+    this.soldOut.of("spring");
+    await Bun.sleep(0);
+    return [...this.soldOut.of("spring")];
+  }
+}
+
+test("an item without units is sold out once Redis has said so; one with units on their way back is not", async () => {
+  const rig = new Rig();
+  expect([...rig.soldOut.of("spring")]).toEqual([]);
+  expect(await rig.look()).toEqual(["lamp"]);
+  rig.units = [stock("lamp", 0, 1)];
+  rig.nowMs += 250;
+  expect(await rig.look()).toEqual([]);
+});
+
+test("however many orders ask, Redis is asked five times a second at most", async () => {
+  const rig = new Rig();
+  for (let i = 0; i < 1_000; i++) {
+    rig.nowMs += 1;
+    rig.soldOut.of("spring");
+    await Promise.resolve();
+  }
+  expect(rig.asked).toBeLessThanOrEqual(6);
+});
+
+test("a flag lives a second at most when Redis does not answer any more", async () => {
+  const rig = new Rig();
+  await rig.look();
+  rig.units = undefined;
+  rig.nowMs += 999;
+  expect(await rig.look()).toEqual(["lamp"]);
+  rig.nowMs += 1;
+  expect(await rig.look()).toEqual([]);
+});
+
+test("a unit that comes back lowers the flag at once, and an answer from before it raises none", async () => {
+  const rig = new Rig();
+  await rig.look();
+  const open = Promise.withResolvers<void>();
+  rig.gate = open.promise;
+  rig.nowMs += 250;
+  rig.soldOut.of("spring"); // asked, not answered
+  rig.soldOut.unitsBack();
+  expect([...rig.soldOut.of("spring")]).toEqual([]);
+  open.resolve();
+  await Bun.sleep(0);
+  expect([...rig.soldOut.of("spring")]).toEqual([]);
+  rig.nowMs += 1;
+  expect(await rig.look()).toEqual(["lamp"]);
+});

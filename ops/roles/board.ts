@@ -1,0 +1,47 @@
+// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role without Redis is shown by its metrics alone.
+import type { RoleReport } from "../../core/domain/report.ts";
+import { Members } from "../../core/members.ts";
+import { RedisStore } from "../../core/redis.ts";
+import type { Settings } from "../../core/settings.ts";
+
+const EVERY_MS = 1_000;
+/** A role that ended without a word is on the list for so long. */
+const TTL_MS = 5_000;
+
+export class Board {
+  private readonly timer: ReturnType<typeof setInterval>;
+  private id = "";
+
+  constructor(
+    private readonly members: Members,
+    private readonly report: () => RoleReport,
+  ) {
+    this.timer = setInterval(() => this.show(), EVERY_MS);
+    this.show();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.members.hide(this.id).catch(() => undefined);
+  }
+
+  private show(): void {
+    const report = this.report();
+    this.id = report.id;
+    this.members.show(report.id, TTL_MS, JSON.stringify(report)).catch(() => undefined);
+  }
+}
+
+/** For a role that needs Redis for nothing else; it goes on without. */
+export async function openBoard({ redisUrl }: Settings, report: () => RoleReport): Promise<{ stop(): Promise<void> }> {
+  if (redisUrl === "") return { stop: async () => undefined };
+  const redis = new RedisStore({ url: redisUrl });
+  await redis.client.connect().catch(() => undefined);
+  const board = new Board(new Members(redis), report);
+  return {
+    stop: async () => {
+      await board.stop();
+      await redis.close();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+// Pausing and resuming workers by hand: one by its name, or `*` for all that live. It is done at the worker's next beat, within a second.
+import { Members } from "../core/members.ts";
+import type { RedisStore } from "../core/redis.ts";
+
+export interface WorkersByHand {
+  /** The workers meant; none: no such worker lives. */
+  pause(worker: string, by: string): Promise<string[]>;
+  resume(worker: string): Promise<string[]>;
+}
+
+export function workersByHand(redis: RedisStore): WorkersByHand {
+  const members = new Members(redis);
+  const each = async (worker: string, act: (id: string) => Promise<boolean>): Promise<string[]> => {
+    const ids = worker === "*" ? [...(await members.list()).workers.keys()] : [worker];
+    const done = await Promise.all(ids.map(act));
+    return ids.filter((_, i) => done[i]);
+  };
+  return {
+    pause: (worker, by) => each(worker, (id) => members.pause(id, by)),
+    resume: (worker) => each(worker, (id) => members.resume(id)),
+  };
+}
