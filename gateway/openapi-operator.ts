@@ -73,6 +73,30 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
+    "/v1/admin/overview": {
+      get: {
+        summary: "Everything in one look: stock, lag, workers, gateways, dead letters",
+        responses: {
+          200: ok("Rates come from the difference of two looks: counters only grow", { type: "object" }),
+          ...refusals(401, 403),
+        },
+      },
+    },
+    ...Object.fromEntries(
+      (["pause", "resume"] as const).map((verb) => [
+        `/v1/admin/workers/{id}/${verb}`,
+        {
+          post: {
+            summary:
+              verb === "pause"
+                ? "A worker (`*`: all) decides nothing until resumed; its shards go to the others"
+                : "A worker (`*`: all) goes on",
+            parameters: [id],
+            responses: { 200: ok("The workers meant; done within a second", { type: "object" }), ...refusals(401, 403, 404, 503) },
+          },
+        },
+      ]),
+    ),
     "/v1/admin/dead": {
       get: {
         summary: "Dead letters, and parts without a route",

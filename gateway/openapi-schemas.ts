@@ -51,7 +51,20 @@ export const schemas: Json = {
     },
     ["saleId", "currency", "lines"],
   ),
-  Accepted: object({ id: ID, status: { const: "accepted" } }, ["id", "status"]),
+  Accepted: object(
+    {
+      id: ID,
+      status: { const: "accepted" },
+      estimate: object(
+        {
+          position: { type: "integer", description: "Orders of its shard taken in before it and not decided" },
+          seconds: { type: "number", description: "About how long until it is decided" },
+        },
+        ["position", "seconds"],
+      ),
+    },
+    ["id", "status"],
+  ),
   Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, ["id", "status"]),
   Skip: object({ user: name("As for an order"), saleId: name("The sale"), seq: whole(1, MAX_SEQ, "The number given up") }, [
     "saleId",

@@ -15,6 +15,14 @@ export class LedgerUnavailable extends Error {
 
 /** How long a writer waits for another process's transaction. */
 const BUSY_TIMEOUT_MS = 10_000;
+/** Between two tries, longer each time. */
+const BUSY_RETRY_MIN_MS = 1;
+const BUSY_RETRY_MAX_MS = 20;
+
+export interface DbOptions {
+  /** SQLite itself waits for another process's transaction, and everything on this thread with it: for a thread that has nothing else to do. */
+  readonly blocking?: boolean;
+}
 /** 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth of the writer's time. */
 const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
@@ -28,7 +36,7 @@ export class Db implements Runner {
     readonly dialect: Dialect,
   ) {}
 
-  static async open(url: string): Promise<Db> {
+  static async open(url: string, { blocking = false }: DbOptions = {}): Promise<Db> {
     const dialect = dialectOf(url);
     try {
       if (dialect === "postgres") return new Db(new SQL({ url, max: 4 }), dialect);
@@ -39,6 +47,8 @@ export class Db implements Runner {
       await db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
       await db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
       await db.run("PRAGMA foreign_keys = ON");
+      // From here on waiting is done between the tries, where a heartbeat can go on: ten seconds of a stopped event loop cost a worker its leases.
+      if (!blocking) await db.run("PRAGMA busy_timeout = 0");
       return db;
     } catch (error) {
       throw new LedgerUnavailable(`the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`);
@@ -64,7 +74,7 @@ export class Db implements Runner {
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
-    const turn = this.tail.then(work);
+    const turn = this.tail.then(() => patiently(work));
     this.tail = turn.catch(() => undefined);
     return turn;
   }
@@ -72,6 +82,24 @@ export class Db implements Runner {
   async close(): Promise<void> {
     await this.inTurn(() => this.sql.close());
   }
+}
+
+/** Tries again while another process's transaction is in the way. What is refused for that has not begun. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  const end = performance.now() + BUSY_TIMEOUT_MS;
+  for (let waitMs = BUSY_RETRY_MIN_MS; ; waitMs = Math.min(BUSY_RETRY_MAX_MS, waitMs * 2)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > end) throw error;
+    }
+    await Bun.sleep(waitMs);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
+  return code?.startsWith("SQLITE_BUSY") || errno === 5 || /database is locked/.test(message ?? "");
 }
 
 export function dialectOf(url: string): Dialect {

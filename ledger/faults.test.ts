@@ -188,3 +188,27 @@ async function countsOf(url: string): Promise<Record<string, number>> {
   await db.close();
   return counts;
 }
+
+test("waiting for another process's transaction stops nobody else of this process, and goes on once it is over", async () => {
+  const url = `sqlite:${testDir("busy")}/ledger.db`;
+  await (await openLedger({ url, shards: 1 })).close();
+  const [one, two] = [await Db.open(url), await Db.open(url)];
+  const over = Promise.withResolvers<void>();
+  const sitting = one.transaction(async (tx) => {
+    await tx.run("UPDATE store SET incarnation = incarnation");
+    await over.promise;
+  });
+  let beats = 0;
+  const heart = setInterval(() => beats++, 5);
+  let written = false;
+  const writing = two.run("UPDATE store SET incarnation = incarnation").then(() => {
+    written = true;
+  });
+  while (beats < 20) await Bun.sleep(5);
+  expect(written).toBe(false);
+  over.resolve();
+  await Promise.all([sitting, writing]);
+  clearInterval(heart);
+  await one.close();
+  await two.close();
+});

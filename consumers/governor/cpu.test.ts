@@ -1,17 +1,16 @@
 import { expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
+import { burnAsStranger } from "../../test/burn.ts";
 import { CpuWatch } from "./cpu.ts";
 
-const BURN = "const end = Date.now() + 4000; while (Date.now() < end) {}";
+const BURN_MS = 4_000;
 
-/** Burns all cores for a few seconds; `orphans` are no descendants of this process. */
-function burn(orphans: boolean): void {
-  for (let i = 0; i < availableParallelism(); i++) {
-    const command = [process.execPath, "-e", BURN];
-    // A shell that ends at once leaves its child to init.
-    if (orphans) Bun.spawn(["sh", "-c", '"$@" & ', "sh", ...command], { stdio: ["ignore", "ignore", "ignore"] });
-    else Bun.spawn(command, { stdio: ["ignore", "ignore", "ignore"] });
-  }
+/** Burns all cores for a few seconds, as strangers or as children of this process. */
+function burn(strangers: boolean): void {
+  if (strangers) burnAsStranger(BURN_MS);
+  else
+    for (let i = 0; i < availableParallelism(); i++)
+      Bun.spawn([process.execPath, "-e", `const end = Date.now() + ${BURN_MS}; while (Date.now() < end) {}`]);
 }
 
 async function sampled(orphans: boolean) {

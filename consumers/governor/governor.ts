@@ -2,7 +2,7 @@
 //
 //   running ──(a signal over `slow` for three looks)──▶ slowed 1 ─▶ 2 ─▶ 3: half the batch each time, and a rest after each batch
 //   any ──(a signal over `pause` for six looks, or an operator)──▶ paused: nothing is decided; the shards go to workers that are not
-//   back, a level at a time ──(all signals well below `slow` for six looks; a pause lasts its time, twice as long when it comes again soon)
+//   back, a level at a time ──(all signals well below `slow` for four looks; a pause lasts its time, twice as long when it comes again soon)
 //
 // Signals are signs of harm (stores that answer late, an event loop that lags, others who need the CPU), never of being busy. The machine is
 // pure: signals and the time come in, a pace comes out.
@@ -23,7 +23,7 @@ export interface GovernorOptions {
 export const LOOK_MS = 500;
 const LOOKS_TO_SLOW = 3;
 const LOOKS_TO_PAUSE = 6;
-const LOOKS_TO_EASE = 6;
+const LOOKS_TO_EASE = 4;
 /** Below this share of `slow` a signal is over; between the two nothing changes. */
 const EASED = 0.7;
 const SLOWEST = 3;
@@ -120,9 +120,10 @@ export class Governor {
 
   private change(level: number, also: () => void = () => undefined): void {
     const before = this.state;
+    // A step down the levels does not begin the count towards a pause anew.
+    this.over = { slow: 0, eased: 0, pause: level < PAUSED && level > this.level ? this.over.pause : 0 };
     this.level = level;
     also();
-    this.over = { slow: 0, pause: 0, eased: 0 };
     if (this.state !== before) this.transitions[this.state]++;
     this.options.onChange(this.report());
   }

@@ -1,0 +1,154 @@
+// Workers that ease off, for real: paused by hand, by strangers who burn the CPU, by a ledger that stalls; and what becomes of their shards.
+import { afterEach, expect, test } from "bun:test";
+import { Members } from "../core/members.ts";
+import { Db } from "../ledger/db.ts";
+import { burnAsStranger } from "./burn.ts";
+import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
+
+const SLOW_MS = 60_000;
+const stacks: Stack[] = [];
+afterEach(async () => {
+  for (const stack of stacks.splice(0)) await stack.stop();
+});
+
+async function start(env: Record<string, string> = {}): Promise<Stack> {
+  const stack = await Stack.start({ env });
+  stacks.push(stack);
+  await stack.sale({ a: 1_000 });
+  return stack;
+}
+
+type Running = Awaited<ReturnType<Stack["worker"]>>;
+const state = ({ worker }: Running) => worker.report().governor.state;
+const held = ({ worker }: Running) => worker.shards.length;
+
+/** Publishes an order of a shard without waiting for it. */
+async function publish(stack: Stack, shard: number): Promise<{ user: string; id: string }> {
+  const { order, row } = makeOrder(userOf(shard), { a: 1 });
+  await stack.publish(shard, [row]);
+  return order;
+}
+
+async function inLedger(stack: Stack, placed: readonly { user: string; id: string }[]): Promise<void> {
+  for (const { user, id } of placed) expect((await stack.decided(user, id)).state).toBe("reserved");
+  expect((await stack.ledger.stock("s1"))[0]).toMatchObject({ held: placed.length });
+}
+
+test(
+  "a worker paused by hand gives its shards to the other and takes its share again when resumed; nothing is lost or done twice",
+  async () => {
+    const stack = await start();
+    const [one, two] = [await stack.worker("one"), await stack.worker("two")];
+    await stack.until("each to hold a shard", () => held(one) === 1 && held(two) === 1);
+    const redis = await stack.client();
+    const members = new Members(redis);
+    const placed = [await publish(stack, 0), await publish(stack, 1)];
+    expect(await members.pause("nobody", "ann")).toBe(false);
+    expect(await members.pause("one", "ann")).toBe(true);
+    await stack.until("the other to hold all", () => held(one) === 0 && held(two) === SHARDS);
+    expect(one.worker.report().governor).toMatchObject({ state: "paused", reasons: ["operator"] });
+    for (let i = 0; i < 10; i++) placed.push(await publish(stack, i % SHARDS));
+    await inLedger(stack, placed);
+    expect(await members.resume("one")).toBe(true);
+    await stack.until("each to hold a shard again", () => held(one) === 1 && held(two) === 1);
+    placed.push(await publish(stack, 0), await publish(stack, 1));
+    await inLedger(stack, placed);
+    await redis.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "the only worker, paused, keeps its shards and decides nothing; resumed, it decides what waited",
+  async () => {
+    const stack = await start();
+    const only = await stack.worker("only");
+    await stack.until("it to hold all", () => held(only) === SHARDS);
+    const redis = await stack.client();
+    const members = new Members(redis);
+    await members.pause("only", "ann");
+    await stack.until("it to pause", () => state(only) === "paused");
+    const placed = [await publish(stack, 0), await publish(stack, 1)];
+    await stack.until("it to have them in hand", () => only.worker.report().shards.every((s) => s.load > 0));
+    expect(held(only)).toBe(SHARDS);
+    // For several of its beats and looks nothing moves, and the lag shows.
+    await stack.until("the lag to show", () => only.worker.report().shards.every((s) => (s.regions[0]?.lagMs ?? 0) > 1_000));
+    for (const { user, id } of placed) expect(await stack.ledger.order(user, id)).toBeUndefined();
+    await members.resume("only");
+    await inLedger(stack, placed);
+    await redis.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a paused worker that is stopped goes at once, and the next one finds its messages",
+  async () => {
+    const stack = await start();
+    const first = await stack.worker("first");
+    await stack.until("it to hold all", () => held(first) === SHARDS);
+    const redis = await stack.client();
+    await new Members(redis).pause("first", "ann");
+    await stack.until("it to pause", () => state(first) === "paused");
+    const placed = [await publish(stack, 0), await publish(stack, 1)];
+    await stack.until("it to have them in hand", () => first.worker.report().shards.every((s) => s.load > 0));
+    const startedMs = performance.now();
+    await first.stop();
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    await stack.worker("second");
+    await inLedger(stack, placed);
+    await redis.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a ledger that stalls slows and then pauses the worker; when it answers again the worker goes on by itself",
+  async () => {
+    const stack = await start({ SLUICE_GOVERNOR_LEDGER: "300ms,900ms" });
+    const worker = await stack.worker("one");
+    await stack.until("it to hold all", () => held(worker) === SHARDS);
+    const placed = [await publish(stack, 0)];
+    await stack.decided(placed[0]?.user ?? "", placed[0]?.id ?? "");
+    const db = await Db.open(stack.settings.ledgerUrl);
+    const released = Promise.withResolvers<void>();
+    // Another writer sits on SQLite's lock.
+    const sitting = db.transaction(async (tx) => {
+      await tx.run("UPDATE store SET incarnation = incarnation");
+      await released.promise;
+    });
+    placed.push(await publish(stack, 0), await publish(stack, 1));
+    const seen = new Set<string>();
+    await stack.until("it to pause", () => {
+      seen.add(state(worker));
+      return seen.has("paused");
+    });
+    expect(seen).toContain("slowed");
+    expect(worker.worker.report().governor.reasons).toContain("ledger_ms");
+    released.resolve();
+    await sitting;
+    await db.close();
+    await stack.until("it to run again", () => state(worker) === "running", 40_000);
+    await inLedger(stack, placed);
+    expect(stack.events.filter((e) => e.event === "governor").map((e) => e.state)).toEqual(
+      expect.arrayContaining(["slowed", "paused", "running"]),
+    );
+  },
+  SLOW_MS,
+);
+
+test.skipIf(process.platform !== "linux")(
+  "strangers who burn the CPU slow and pause the worker; when they are gone it goes on by itself",
+  async () => {
+    const stack = await start({ SLUICE_GOVERNOR_CPU: "40,60", SLUICE_GOVERNOR_PRESSURE: "10" });
+    const worker = await stack.worker("one");
+    await stack.until("it to hold all", () => held(worker) === SHARDS);
+    burnAsStranger(8_000);
+    await stack.until("it to pause", () => state(worker) === "paused");
+    expect(worker.worker.report().governor.reasons).toEqual(["cpu_others_percent"]);
+    const placed = [await publish(stack, 0), await publish(stack, 1)];
+    await stack.until("it to run again", () => state(worker) === "running", 40_000);
+    await inLedger(stack, placed);
+  },
+  SLOW_MS,
+);
