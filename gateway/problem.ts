@@ -42,6 +42,9 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 export const statusOf = (code: ProblemCode): number => PROBLEMS[code][0];
 export const titleOf = (code: ProblemCode): string => PROBLEMS[code][1];
 
+/** Refusals of which there are as many as orders. */
+const BRIEF: ReadonlySet<string> = new Set(["shed", "rate_limited", "sold_out"]);
+
 /** Seconds after which trying again makes sense: a full queue drains, an undecided order is decided, within about this long. */
 const RETRY_AFTER_S = "1";
 /** Names from outside are cut to this in answers. */
@@ -51,6 +54,8 @@ const MAX_ECHO = 64;
 export class Problem {
   /** The body, JSON text. */
   readonly json: string;
+  /** The same for a WebSocket: of those that a flood meets, only what a client acts on. */
+  readonly brief: string;
   private readonly init: ResponseInit;
 
   constructor(
@@ -64,6 +69,7 @@ export class Problem {
   ) {
     const status = statusOf(code);
     this.json = JSON.stringify({ type: `urn:sluice:problem:${code}`, title: titleOf(code), status, code, field, detail, ...extra });
+    this.brief = BRIEF.has(code) ? JSON.stringify({ code, status, field, ...extra }) : this.json;
     this.init = { status, headers: { ...headersFor(status, code), ...extraHeaders } };
   }
 

@@ -77,7 +77,7 @@ export class Socket implements Recipient, Follower {
 
   /** `id` as the client wrote it, if it did. */
   nack(ref: Ref, id: unknown, reason: Problem): void {
-    const nack = `[${ref},${typeof id === "string" && id.length <= MAX_ID_ECHO ? JSON.stringify(id) : "null"},${reason.json}]`;
+    const nack = `[${ref},${typeof id === "string" && id.length <= MAX_ID_ECHO ? JSON.stringify(id) : "null"},${reason.brief}]`;
     this.nacks = this.nacks === "" ? nack : `${this.nacks},${nack}`;
     this.answered();
   }

@@ -6,6 +6,7 @@ import { type FrameTemplate, USERS, writeDecimal, writeHex } from "./orders.ts";
 /** Frames written at once: some 50 kB. */
 const FRAMES_PER_WRITE = 256;
 const ACK_LENGTH = '["0","00000000-0000-7000-8000-000000000000"],'.length;
+const ACK_ID_AT = '["0","'.length;
 const ACKS_OVERHEAD = '{"type":"acks","acks":['.length - 1;
 /** First letter of a frame's type: {"type":"… */
 const TYPE_AT = 9;
@@ -26,6 +27,10 @@ export interface FloodSocketOptions {
   readonly counts: FloodCounts;
   /** Whether more may be sent now, apart from this socket's credit. */
   readonly may: () => boolean;
+  /** How many more may be sent now; left out: as many as credit and `may` allow. */
+  readonly due?: (sent: number) => number;
+  /** Hears of each order by its serial number on this socket. */
+  readonly heard?: (serial: number, what: "accepted" | "decided" | "refused") => void;
 }
 
 export class FloodSocket {
@@ -69,7 +74,9 @@ export class FloodSocket {
   fill(): void {
     if (this.unwritten.length > 0) this.write(this.unwritten);
     while (this.unwritten.length === 0 && this.outstanding < this.credit && this.options.may()) {
-      this.write(this.frames(Math.min(FRAMES_PER_WRITE, this.credit - this.outstanding)));
+      const count = Math.min(FRAMES_PER_WRITE, this.credit - this.outstanding, this.options.due?.(this.serial) ?? FRAMES_PER_WRITE);
+      if (count <= 0) return;
+      this.write(this.frames(count));
     }
   }
 
@@ -130,19 +137,21 @@ export class FloodSocket {
       this.socket?.write(Uint8Array.of(0x8a, 0x80, 0, 0, 0, 0)); // pong
       return;
     }
-    const { counts } = this.options;
+    const { counts, heard } = this.options;
     switch (String.fromCharCode(data[from + TYPE_AT] ?? 0)) {
       case "a": {
         const tail = to - 1 - data.lastIndexOf("]", to - 1);
         const acks = (to - from - tail - 1 - ACKS_OVERHEAD) / ACK_LENGTH;
         this.outstanding -= acks;
         counts.accepted += acks;
+        if (heard) for (let i = 0; i < acks; i++) heard(serialAt(data, from + ACKS_OVERHEAD + 1 + i * ACK_LENGTH + ACK_ID_AT), "accepted");
         break;
       }
       case "o":
         for (let i = data.indexOf(OPEN_BRACKET, from) + 1; i > 0 && i < to; counts.decided++) {
           i = data.indexOf(OPEN_BRACKET, i) + 1;
           if (i === 0 || i > to) break;
+          heard?.(serialAt(data, i + 1), "decided");
         }
         break;
       default:
@@ -154,11 +163,22 @@ export class FloodSocket {
     const { counts } = this.options;
     if (frame.credit !== undefined) this.credit = frame.credit;
     if (frame.missed !== undefined) counts.decided += frame.missed;
-    for (const [, , { code }] of frame.nacks ?? []) {
+    for (const [, id, { code }] of frame.nacks ?? []) {
       this.outstanding--;
+      this.options.heard?.(Number.parseInt(id.slice(-8), 16), "refused");
       counts.refused.set(code, (counts.refused.get(code) ?? 0) + 1);
     }
   }
+}
+
+/** The serial number that an id at this place ends with. */
+function serialAt(data: Buffer, idAt: number): number {
+  let serial = 0;
+  for (let i = idAt + 28; i < idAt + 36; i++) {
+    const c = data[i] as number;
+    serial = serial * 16 + (c > 0x39 ? c - 0x57 : c - 0x30);
+  }
+  return serial;
 }
 
 /** Where a whole server frame's payload lies, if it is all there. */

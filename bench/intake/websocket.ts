@@ -4,6 +4,7 @@ import type { RedisStore } from "../../core/redis.ts";
 import type { Stack } from "../../ops/demo/stack.ts";
 import { mintToken } from "../../ops/load/tokens.ts";
 import type { FloodOptions, FloodReport } from "./flood.ts";
+import { linesOf } from "./lines.ts";
 import { settled } from "./settled.ts";
 import { usageByPart } from "./usage.ts";
 
@@ -81,14 +82,4 @@ async function redisUsage(redis: RedisStore): Promise<{ cpuMicros: number; bytes
   const info = await redis.run((client) => client.info());
   const value = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(info)?.[1]);
   return { cpuMicros: (value("used_cpu_user_main_thread") + value("used_cpu_sys_main_thread")) * 1e6, bytes: value("used_memory") };
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const bytes of stream as unknown as AsyncIterable<Uint8Array>) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }

@@ -39,7 +39,8 @@ async function send({ step }: Errand, { target, saleId, authorization }: HttpLan
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     const text = await response.text();
-    return { status: response.status, code: response.ok ? "" : codeOf(text) };
+    const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
+    return { status: response.status, code: response.ok ? "" : codeOf(text), afterMs };
   } catch {
     return { status: 0, code: "lost" };
   }

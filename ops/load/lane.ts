@@ -37,6 +37,8 @@ export interface Answer {
   readonly status: number;
   /** A problem's code; empty for 202, `lost` when none came. */
   readonly code: string;
+  /** When the gateway asks to be asked again. */
+  readonly afterMs?: number;
 }
 
 /** `unconfirmed` and a lost answer say nothing: the same id is sent again, which is safe. */
@@ -82,7 +84,8 @@ export class Errand {
     const kind = step.kind === "cancel" ? `${said} (cancel)` : said;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
     const again = result === "info" || (result === "fail" && (answer.status === 429 || answer.status === 503));
-    if (again && this.sendings < MAX_SENDINGS) return Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1));
+    if (again && this.sendings < MAX_SENDINGS)
+      return Math.max(answer.afterMs ?? 0, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1)));
     options.tally.settled++;
     return undefined;
   }

@@ -1,7 +1,7 @@
 // One WebSocket of a service that places orders for many users: an order a frame, never more outstanding than it has credit for. It
 // connects again when the socket is lost and sends again, under the same id, what had no answer.
 import { historyNow } from "../history.ts";
-import { Errand, type LaneOptions } from "./lane.ts";
+import { type Answer, Errand, type LaneOptions } from "./lane.ts";
 
 export interface WsLaneOptions extends LaneOptions {
   readonly authorization: string;
@@ -11,9 +11,8 @@ const RECONNECT_MS = 200;
 /** Without any answer for this long while some are due, the socket counts as dead. */
 const SILENCE_MS = 20_000;
 
-interface Problem {
-  readonly status: number;
-  readonly code: string;
+interface Problem extends Answer {
+  readonly estimate?: { readonly seconds: number };
 }
 type Frame =
   | { type: "ready"; credit: number }
@@ -72,7 +71,8 @@ export class WsLane {
         this.credit = frame.credit;
         break;
       case "nacks":
-        for (const [ref, , { status, code }] of frame.nacks) this.answer(ref, { status, code });
+        for (const [ref, , { status, code, estimate }] of frame.nacks)
+          this.answer(ref, { status, code, afterMs: (estimate?.seconds ?? 0) * 1_000 });
         this.credit = frame.credit;
         break;
       case "outcomes":
@@ -85,14 +85,14 @@ export class WsLane {
     this.fill();
   }
 
-  private answer(ref: string, answer: Problem): void {
+  private answer(ref: string, answer: Answer): void {
     const errand = this.pending.get(ref);
     if (!errand) return;
     this.pending.delete(ref);
     this.settle(errand, answer);
   }
 
-  private settle(errand: Errand, answer: Problem): void {
+  private settle(errand: Errand, answer: Answer): void {
     const again = errand.end(answer, "ws");
     if (again === undefined) {
       this.finishIfDone();

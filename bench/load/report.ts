@@ -1,0 +1,112 @@
+// The page of an overload run: each figure beside what is aimed at.
+import type { OverloadCase, OverloadResult } from "./overload.ts";
+
+interface Aim {
+  readonly what: string;
+  readonly aim: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+const whole = (n: number): string => Math.round(n).toLocaleString("en");
+const percent = (share: number): string => `${Math.round(share * 100)}%`;
+/** Refusals are to be answered within this, ms. */
+const REFUSED_P99_MS = 20;
+const LEAST_OF_BEST = { held: 0.9, cpu: 0.45, burst: 0 } as const;
+const RECORDED_WITHIN_S = 15;
+/** Normal again: p99 of an order's way to its outcome, ms. */
+const NORMAL_P99_MS = 500;
+/** Resident memory of the last third of a run against the first. */
+const FLAT = 1.5;
+
+export function aims({ name, bestPerSecond, load, after, recordedAfterS }: OverloadCase, targetWaitMs: number): Aim[] {
+  const { latency, refused } = load;
+  const share = load.decidedPerSecond / bestPerSecond;
+  const shed = Object.values(refused).reduce((sum, n) => sum + n, 0);
+  const list: Aim[] = [];
+  const add = (what: string, aim: string, measured: string, met: boolean) => list.push({ what, aim, measured, met });
+  if (name !== "burst") {
+    add(
+      "decided and recorded, of the best",
+      `≥ ${percent(LEAST_OF_BEST[name])}`,
+      `${percent(share)} (${whole(load.decidedPerSecond)}/s)`,
+      share >= LEAST_OF_BEST[name],
+    );
+    const limit = 1.5 * targetWaitMs;
+    add("accepted orders, p99 until the outcome", `≤ ${whole(limit)} ms`, `${whole(latency.decided.p99)} ms`, latency.decided.p99 <= limit);
+    add(
+      "refused orders, p99 until the answer",
+      `< ${REFUSED_P99_MS} ms`,
+      `${whole(latency.refused.p99)} ms`,
+      latency.refused.p99 < REFUSED_P99_MS,
+    );
+    const grown = Math.max(
+      ...Object.entries(load.memoryMb)
+        .filter(([part]) => !STORES.has(part))
+        .map(([, mb]) => growth(mb)),
+    );
+    add("memory of gateway and worker, last third against the first", `≤ ${FLAT}×`, `${grown.toFixed(2)}×`, grown <= FLAT);
+  } else {
+    add(
+      "accepted orders in the ledger after the last was offered",
+      `≤ ${RECORDED_WITHIN_S} s`,
+      `${recordedAfterS.toFixed(1)} s`,
+      recordedAfterS <= RECORDED_WITHIN_S,
+    );
+  }
+  add("orders without an answer", "0", whole(load.unanswered), load.unanswered === 0);
+  add("accepted orders without an outcome", "0", whole(load.undecided), load.undecided === 0);
+  add(
+    "normal again after it: p99 until the outcome at a tenth of the best, 5 s",
+    `≤ ${NORMAL_P99_MS} ms, none refused`,
+    `${whole(after.latency.decided.p99)} ms, ${whole(after.latency.refused.count)} refused`,
+    after.latency.decided.p99 <= NORMAL_P99_MS && after.latency.refused.count === 0,
+  );
+  add(
+    "offered and sent",
+    "the same",
+    `${whole(load.offered)}/s and ${whole(load.achieved)}/s; ${whole(load.acceptedPerSecond)}/s accepted, ${whole(shed)} refused (${Object.keys(refused).join(", ")})`,
+    load.achieved >= load.offered * 0.97,
+  );
+  return list;
+}
+
+const STORES: ReadonlySet<string> = new Set(["redis", "rabbitmq"]);
+
+function growth(mb: readonly number[]): number {
+  const third = Math.max(1, Math.floor(mb.length / 3));
+  const mean = (part: readonly number[]) => part.reduce((sum, n) => sum + n, 0) / Math.max(1, part.length);
+  return mean(mb.slice(-third)) / Math.max(1, mean(mb.slice(0, third)));
+}
+
+export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machine: string): string {
+  const lines = [
+    "# Overload",
+    "",
+    `${at}, ${machine}; one gateway, one worker, ledger, stores and generator all on these cores. Open loop over WebSockets, one order a frame,`,
+  ];
+  lines.push(
+    `latencies from the moment each order was meant to be sent; admission with a target wait of ${targetWaitMs} ms, governor and metrics on.`,
+    "",
+  );
+  for (const one of cases) {
+    lines.push(
+      `## ${one.name}: the best is ${whole(one.bestPerSecond)} orders/s, offered ${whole(one.load.offered)}/s for ${one.load.seconds} s`,
+      "",
+    );
+    lines.push("| what | aimed at | measured | |", "|---|---|---|---|");
+    for (const { what, aim, measured, met } of aims(one, targetWaitMs))
+      lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
+    const { accepted, decided, refused } = one.load.latency;
+    lines.push(
+      "",
+      `Until the acknowledgement p50 ${whole(accepted.p50)} ms, p99 ${whole(accepted.p99)} ms; until the outcome p50 ${whole(decided.p50)} ms, max ${whole(decided.max)} ms; refused p50 ${refused.p50.toFixed(1)} ms.`,
+    );
+    const cpu = Object.entries(one.load.cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(1)}`);
+    lines.push(
+      `CPU for each order offered, µs: ${cpu.join(", ")}. The generator was ${whole(one.load.behindMs)} ms behind its plan at worst.`,
+    );
+    lines.push("", ...Object.entries(one.load.memoryMb).map(([part, mb]) => `- ${part}: ${mb.join(", ")} MB`), "");
+  }
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,79 @@
+// Runs the open-loop generator against a stack, and puts what it measured beside what the system's parts used meanwhile.
+import { join } from "node:path";
+import type { Stack } from "../../ops/demo/stack.ts";
+import { mintToken } from "../../ops/load/tokens.ts";
+import { linesOf } from "../intake/lines.ts";
+import { usageByPart } from "../intake/usage.ts";
+import type { Latency, LoadOptions, LoadReport } from "./load.ts";
+
+export interface LoadResult {
+  readonly sockets: number;
+  readonly seconds: number;
+  /** Orders a second: asked of the generator, and what it sent while it was to send. */
+  readonly offered: number;
+  readonly achieved: number;
+  readonly accepted: number;
+  /** A second, while orders were offered. */
+  readonly acceptedPerSecond: number;
+  readonly decidedPerSecond: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly unanswered: number;
+  /** Accepted orders without an outcome, and outcomes that were not told one by one. */
+  readonly undecided: number;
+  readonly missed: number;
+  readonly latency: Readonly<Record<"accepted" | "decided" | "refused", Latency>>;
+  readonly lastOutcomeS: number;
+  readonly behindMs: number;
+  /** µs of CPU for each order offered. */
+  readonly cpuMicros: Readonly<Record<string, number>>;
+  /** Resident MB over time, by part. */
+  readonly memoryMb: Readonly<Record<string, readonly number[]>>;
+}
+
+const MEMORY_SAMPLES = 12;
+
+export async function runLoad(
+  stack: Stack,
+  options: Omit<LoadOptions, "url" | "token">,
+  onSecond: (report: LoadReport) => void,
+): Promise<LoadResult> {
+  const url = stack.gateways[0]?.url ?? "";
+  const token = await mintToken(stack.issuer, "load", "service");
+  const before = usageByPart(stack);
+  const argument = JSON.stringify({ ...options, url, token } satisfies LoadOptions);
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "load.ts"), argument], { stdout: "pipe", stderr: "inherit" });
+  const memoryMb: Record<string, number[]> = {};
+  const every = Math.max(1, Math.floor(options.seconds / MEMORY_SAMPLES));
+  let last: LoadReport | undefined;
+  let whileSending: LoadReport | undefined;
+  for await (const line of linesOf(child.stdout)) {
+    last = JSON.parse(line) as LoadReport;
+    if (last.end) break;
+    whileSending = last;
+    onSecond(last);
+    if (Math.round(last.seconds) % every !== 0) continue;
+    for (const [part, { rssBytes }] of usageByPart(stack)) memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
+  }
+  if (!last?.end || !last.latency || !whileSending) throw new Error("the generator ended before its time");
+  const refused = Object.values(last.refused).reduce((sum, n) => sum + n, 0);
+  const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.sent };
+  for (const [part, { cpuMicros: used }] of usageByPart(stack)) cpuMicros[part] = (used - (before.get(part)?.cpuMicros ?? 0)) / last.sent;
+  return {
+    sockets: options.sockets,
+    seconds: options.seconds,
+    offered: options.rate,
+    achieved: whileSending.sent / whileSending.seconds,
+    accepted: last.accepted,
+    acceptedPerSecond: whileSending.accepted / whileSending.seconds,
+    decidedPerSecond: whileSending.decided / whileSending.seconds,
+    refused: last.refused,
+    unanswered: last.sent - last.accepted - refused,
+    undecided: last.accepted - last.decided,
+    missed: last.missed,
+    latency: last.latency,
+    lastOutcomeS: last.lastOutcomeS ?? 0,
+    behindMs: last.behindMs,
+    cpuMicros,
+    memoryMb,
+  };
+}
