@@ -17,7 +17,7 @@ export class LedgerUnavailable extends Error {
 const BUSY_TIMEOUT_MS = 10_000;
 /** Between two tries, longer each time. */
 const BUSY_RETRY_MIN_MS = 1;
-const BUSY_RETRY_MAX_MS = 20;
+const BUSY_RETRY_MAX_MS = 2;
 
 export interface DbOptions {
   /** SQLite itself waits for another process's transaction, and everything on this thread with it: for a thread that has nothing else to do. */

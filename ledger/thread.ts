@@ -20,7 +20,7 @@ let writer: Promise<DirectWriter> | undefined;
 
 /** A database that could not be opened is tried again by the next call. */
 function opened(): Promise<DirectWriter> {
-  writer ??= Db.open(url, { blocking: true }).then((db) => new DirectWriter(db));
+  writer ??= Db.open(url).then((db) => new DirectWriter(db));
   writer.catch(() => {
     writer = undefined;
   });

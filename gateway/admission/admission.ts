@@ -34,7 +34,8 @@ export interface ShardNews {
   readonly emptyAtMs?: number;
 }
 
-const MAX_RETRY_AFTER_S = 30;
+/** Of any target wait. */
+const MAX_RETRY_AFTER_S = 60;
 const REGION_KEY = "";
 
 export class Admission {

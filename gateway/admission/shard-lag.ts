@@ -105,10 +105,10 @@ export class ShardLag {
     return this.perMs > 0 ? this.pending / this.perMs : this.oldestMs(nowMs);
   }
 
-  /** How long until there is room again, ms. */
+  /** How long until there is room again, ms: no longer than the target, since the rate may be another by then. */
   roomInMs(): number {
     const excess = this.pending - this.limit;
-    return excess <= 0 || this.perMs === 0 ? 0 : excess / this.perMs;
+    return excess <= 0 || this.perMs === 0 ? 0 : Math.min(this.options.targetMs, excess / this.perMs);
   }
 
   /** Moves the controller on; `elapsedMs` since the last time. */

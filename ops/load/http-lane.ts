@@ -9,24 +9,36 @@ export interface HttpLaneOptions extends LaneOptions {
   readonly concurrency: number;
 }
 
+const IDLE_MS = 20;
 /** An answer that takes longer counts as lost: longer than the gateway waits for a confirm. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
 export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
+  const due: Errand[] = [];
   let next = 0;
+  let open = options.steps.length;
+  const take = (): Errand | undefined => {
+    const again = due.shift();
+    if (again) return again;
+    const step = options.steps[next];
+    if (step) next++;
+    return step && new Errand(step, options);
+  };
   const clients = Array.from({ length: options.concurrency }, async () => {
-    for (let step = options.steps[next++]; step; step = options.steps[next++]) await run(new Errand(step, options), options);
+    while (open > 0) {
+      const errand = take();
+      if (!errand) {
+        await Bun.sleep(IDLE_MS);
+        continue;
+      }
+      errand.begin();
+      const again = errand.end(await send(errand, options), "http");
+      // Who was turned away comes back later; the connection serves others meanwhile.
+      if (again === undefined) open--;
+      else setTimeout(() => due.push(errand), again);
+    }
   });
   await Promise.all(clients);
-}
-
-async function run(errand: Errand, options: HttpLaneOptions): Promise<void> {
-  while (true) {
-    errand.begin();
-    const again = errand.end(await send(errand, options), "http");
-    if (again === undefined) return;
-    await Bun.sleep(again);
-  }
 }
 
 async function send({ step }: Errand, { target, saleId, authorization }: HttpLaneOptions): Promise<Answer> {

@@ -7,6 +7,8 @@ export interface WsLaneOptions extends LaneOptions {
   readonly authorization: string;
 }
 
+/** Orders without an answer on one socket: the credit allows more, but what waits for seconds would only be turned away. */
+const MOST_PENDING = 256;
 const RECONNECT_MS = 200;
 /** Without any answer for this long while some are due, the socket counts as dead. */
 const SILENCE_MS = 20_000;
@@ -108,7 +110,7 @@ export class WsLane {
 
   private fill(): void {
     const { socket, options } = this;
-    while (socket?.readyState === WebSocket.OPEN && this.pending.size < this.credit) {
+    while (socket?.readyState === WebSocket.OPEN && this.pending.size < Math.min(this.credit, MOST_PENDING)) {
       const errand = this.again.shift() ?? this.nextErrand();
       if (!errand) return;
       const ref = String(this.refs++);
