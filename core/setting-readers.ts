@@ -28,6 +28,11 @@ export function oneOf<const T extends string>(...words: readonly T[]) {
   };
 }
 
+/** `off`, or what `read` makes of it. */
+export function offOr<T>(read: (text: string, variable: string) => T) {
+  return (value: string, variable: string): T | undefined => (value === "off" ? undefined : read(value, variable));
+}
+
 const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `500ms`, `30s`, `10m`, `1h`; a bare number is milliseconds. */

@@ -3,6 +3,7 @@ import { DEFAULT_DEDUP_WINDOW_MS } from "./keys.ts";
 import {
   duration,
   list,
+  offOr,
   oneOf,
   type RegionSetting,
   regions,
@@ -119,6 +120,18 @@ const SETTINGS = {
     read: duration(0, 600_000),
   },
   leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
+  metricsHost: {
+    variable: "SLUICE_METRICS_HOST",
+    says: "address of a role's metrics (a gateway shows them itself)",
+    fallback: "127.0.0.1",
+    read: text,
+  },
+  metricsPort: {
+    variable: "SLUICE_METRICS_PORT",
+    says: "port of a role's metrics; 0 takes a free one, off: none",
+    fallback: 0 as number | undefined,
+    read: offOr(whole(0, 65_535)),
+  },
   targetWaitMs: {
     variable: "SLUICE_TARGET_WAIT",
     says: "how long an order should wait for its outcome at most; gateways take no more in than that",
@@ -230,7 +243,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 /** Variables that are no settings of a role: the test switch, and what a starter tells the roles it starts. */
-const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID", "SLUICE_STARTER", "SLUICE_GATEWAY_URL"]);
+const OTHER_VARIABLES = new Set(["SLUICE_TEST_PATCH", "SLUICE_ID", "SLUICE_STARTER", "SLUICE_METRICS_DIR", "SLUICE_GATEWAY_URL"]);
 
 /** The variables that are settings. */
 export function settingVariables(): string[] {

@@ -1,11 +1,11 @@
 // What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was sent.
 import type { Hono } from "hono";
+import type { Metrics } from "../core/metrics/metrics.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Auth, Principal } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientAddress } from "./client-address.ts";
-import type { Counters } from "./counters.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
@@ -26,7 +26,7 @@ export interface AppParts {
   readonly undecided: Undecided;
   readonly stock: StockReader;
   readonly feed: EventFeed;
-  readonly counters: Counters;
+  readonly metrics: () => Metrics;
   readonly origins: Origins;
   readonly addresses: ClientAddress;
   readonly log: (event: string, detail: Record<string, unknown>) => void;

@@ -1,4 +1,4 @@
-// What the gateway counts, and the text that Prometheus reads (exposition format 0.0.4).
+// What the gateway counts; reports, and so its metrics, are made of it.
 import type { GatewayReport } from "../core/domain/report.ts";
 import { Histogram } from "../core/histogram.ts";
 import type { Verdict } from "./batch.ts";
@@ -11,8 +11,6 @@ export class Counters {
   readonly confirm = new Histogram();
   readonly outcome = new Histogram();
   private readonly refusals = new Map<ProblemCode, number>();
-  /** Read when asked: name, help, value. */
-  private readonly gauges: [name: string, help: string, read: () => number][] = [];
 
   refused(code: ProblemCode): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
@@ -27,26 +25,5 @@ export class Counters {
   report(): Pick<GatewayReport, "rows" | "batches" | "refused" | "confirm" | "outcome"> {
     const { rows, batches, confirm, outcome } = this;
     return { rows: { ...rows }, batches, refused: Object.fromEntries(this.refusals), confirm: confirm.report(), outcome: outcome.report() };
-  }
-
-  gauge(name: string, help: string, read: () => number): void {
-    this.gauges.push([name, help, read]);
-  }
-
-  /** Metrics of this gateway, labelled with its name and region. */
-  text(labels: { readonly gateway: string; readonly region: string }): string {
-    const own = `gateway="${labels.gateway}",region="${labels.region}"`;
-    const lines: string[] = [];
-    const metric = (name: string, type: string, help: string, samples: [string, number][]) => {
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-      for (const [extra, value] of samples) lines.push(`${name}{${own}${extra}} ${value}`);
-    };
-    const rows = Object.entries(this.rows).map(([v, n]): [string, number] => [`,verdict="${v}"`, n]);
-    metric("sluice_gateway_rows_total", "counter", "Orders and skips published, by what became of their batch.", rows);
-    metric("sluice_gateway_batches_total", "counter", "Batches handed to the broker.", [["", this.batches]]);
-    const refusals = [...this.refusals].map(([code, n]): [string, number] => [`,code="${code}"`, n]);
-    metric("sluice_gateway_refused_total", "counter", "Orders, skips and requests refused, by problem.", refusals);
-    for (const [name, help, read] of this.gauges) metric(name, "gauge", help, [["", read()]]);
-    return `${lines.join("\n")}\n`;
   }
 }

@@ -1,7 +1,8 @@
 // /healthz: the process answers. /readyz: it can take orders in. /metrics: for Prometheus.
 import type { App, AppParts } from "./calls.ts";
 
-export function addHealth(app: App, { options, intake, catalogue, counters }: AppParts): void {
+export function addHealth(app: App, parts: AppParts): void {
+  const { options, intake, catalogue } = parts;
   app.get("/healthz", (c) => c.json({ ok: true }));
 
   app.get("/readyz", async (c) => {
@@ -17,9 +18,8 @@ export function addHealth(app: App, { options, intake, catalogue, counters }: Ap
     return c.json(body, ready ? 200 : 503);
   });
 
-  app.get("/metrics", (c) =>
-    c.body(counters.text({ gateway: options.id, region: options.region }), 200, {
-      "content-type": "text/plain; version=0.0.4; charset=utf-8",
-    }),
-  );
+  app.get("/metrics", async (c) => {
+    const metrics = parts.metrics();
+    return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
+  });
 }

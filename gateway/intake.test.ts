@@ -13,8 +13,7 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
 }
 
 /** Characters of orders that are neither confirmed nor refused. */
-const waitingBytes = (t: TestGateway) =>
-  Number(/waiting_bytes\{[^}]*\} (\d+)/.exec(t.gateway.counters.text({ gateway: "", region: "" }))?.[1]);
+const waitingBytes = (t: TestGateway) => t.gateway.report().waitingBytes;
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 

@@ -173,8 +173,10 @@ test("metrics count what was confirmed and what was refused", async () => {
   await post(`${t.gateway.url}/v1/orders`, order(), await bearer("ann"));
   await post(`${t.gateway.url}/v1/orders`, "{", await bearer("ann"));
   const text = await (await t.gateway.app.request("/metrics")).text();
-  expect(text).toContain('sluice_gateway_rows_total{gateway="gw-test",region="eu",verdict="confirmed"} 1\n');
-  expect(text).toContain('sluice_gateway_refused_total{gateway="gw-test",region="eu",code="malformed"} 1\n');
+  expect(text).toContain('sluice_orders_accepted_total{role="gateway",region="eu"} 1\n');
+  expect(text).toContain('sluice_orders_refused_total{reason="malformed",role="gateway",region="eu"} 1\n');
+  expect(text).toContain('sluice_confirm_seconds_count{role="gateway",region="eu"} 1\n');
+  expect(text.trimEnd()).toEndWith("# EOF");
 });
 
 test("the description of the interface has every call there is, and no other", async () => {

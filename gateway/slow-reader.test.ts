@@ -113,6 +113,6 @@ test("a client that goes on sending beyond its credit without reading is cut off
   await Promise.race([client.closed, gone]);
   const metrics = await (await fetch(`${t.gateway.url}/metrics`)).text();
   expect(metrics).toMatch(/sluice_gateway_sockets\{[^}]*\} 0\n/);
-  expect(metrics).toMatch(/refused_total\{[^}]*code="credit"\} \d+/);
+  expect(metrics).toMatch(/refused_total\{[^}]*reason="credit"[^}]*\} \d+/);
   expect(t.broker.rows).toEqual([]);
 }, 20_000);

@@ -1,6 +1,7 @@
 // A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes → broker); outcomes come back (undecided).
 import type { Server } from "bun";
 import type { GatewayReport } from "../core/domain/report.ts";
+import { metricsOf } from "../core/metrics/metrics.ts";
 import { Self } from "../core/self.ts";
 import { Admission } from "./admission/admission.ts";
 import { SoldOut } from "./admission/sold-out.ts";
@@ -101,15 +102,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undecided,
     stock,
     feed: events,
-    counters,
+    metrics: () => metrics,
     origins,
     addresses,
     log,
   });
-  counters.gauge("sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", () => lanes.waitingBytes);
-  counters.gauge("sluice_gateway_undecided_orders", "Orders whose outcome has not been heard.", () => undecided.orders);
-  counters.gauge("sluice_gateway_followed_orders", "Orders that somebody follows.", () => events.size);
-  counters.gauge("sluice_gateway_sockets", "Open WebSockets.", () => sockets.size);
 
   admission.start();
 
@@ -158,6 +155,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undecided: undecided.orders,
     followed: events.size,
   });
+  const metrics = metricsOf({ report, overview: options.overview });
   const close = async (): Promise<void> => {
     admission.draining = true;
     sockets.drain();

@@ -131,7 +131,13 @@ export class Fleet {
       name,
       command: [process.execPath, CLI, kind, ...args],
       recordDir: join(dir, "run"),
-      env: { ...this.options.env, ...env, SLUICE_ID: name, SLUICE_STARTER: String(process.pid) },
+      env: {
+        ...this.options.env,
+        ...env,
+        SLUICE_ID: name,
+        SLUICE_STARTER: String(process.pid),
+        SLUICE_METRICS_DIR: join(dir, "..", "prometheus"),
+      },
       logFile: join(dir, `${name}.log`),
     });
   }

@@ -1,10 +1,10 @@
-// For tests: burns all cores for a while in processes that are nobody's children.
+// For tests: burns all cores for a while, with twice as many processes as there are cores, in processes that are nobody's children.
 import { availableParallelism } from "node:os";
 
 export function burnAsStranger(ms: number): void {
   const command = [process.execPath, "-e", `const end = Date.now() + ${ms}; while (Date.now() < end) {}`];
   // A shell that ends at once leaves its child to init.
-  for (let i = 0; i < availableParallelism(); i++) {
+  for (let i = 0; i < 2 * availableParallelism(); i++) {
     Bun.spawn(["sh", "-c", '"$@" & ', "sh", ...command], { stdio: ["ignore", "ignore", "ignore"] });
   }
 }

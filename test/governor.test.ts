@@ -140,10 +140,10 @@ test(
 test.skipIf(process.platform !== "linux")(
   "strangers who burn the CPU slow and pause the worker; when they are gone it goes on by itself",
   async () => {
-    const stack = await start({ SLUICE_GOVERNOR_CPU: "40,60", SLUICE_GOVERNOR_PRESSURE: "10" });
+    const stack = await start({ SLUICE_GOVERNOR_CPU: "25,35", SLUICE_GOVERNOR_PRESSURE: "10" });
     const worker = await stack.worker("one");
     await stack.until("it to hold all", () => held(worker) === SHARDS);
-    burnAsStranger(8_000);
+    burnAsStranger(10_000);
     await stack.until("it to pause", () => state(worker) === "paused");
     expect(worker.worker.report().governor.reasons).toEqual(["cpu_others_percent"]);
     const placed = [await publish(stack, 0), await publish(stack, 1)];

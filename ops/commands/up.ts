@@ -22,6 +22,8 @@ async function up(): Promise<void> {
   const settings = readSettings(process.env);
   const dir = resolve(settings.dataDir);
   claimFolder(dir);
+  // Roles that were killed could not take back where their metrics were.
+  rmSync(join(dir, "prometheus"), { recursive: true, force: true });
   const stopSignal = Promise.withResolvers<void>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
   const ports = await gatewayPorts(settings, say);

@@ -5,6 +5,7 @@ import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import { PackingList } from "../fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
+import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
 import { openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -41,12 +42,18 @@ export async function startFulfil(
   const self = new Self(id);
   const report = (): FulfilReport => ({ kind: "fulfil", ...self.report(), service, parts: { ...fulfiller.counts } });
   const board = await openBoard(settings, report);
+  const metrics = startMetricsServer(
+    settings,
+    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    log,
+  );
   log("fulfilment started", { id, service, file });
   return {
     fulfiller,
     stop: async () => {
       await fulfiller.stop();
       await board.stop();
+      await metrics.stop();
       self.stop();
       for (const { connection } of regions) await connection.close();
       list.close();

@@ -15,6 +15,7 @@ import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { Letters } from "../dead/letters.ts";
 import type { Log } from "../log.ts";
+import { announceMetrics } from "../metrics-server.ts";
 import { overview } from "../overview.ts";
 import { workersByHand } from "../workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -81,12 +82,14 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     ready: async () => readiness(link, redis.connected),
     log,
   });
+  const withdraw = announceMetrics(id, new URL(gateway.url).host);
   const board = new Board(new Members(redis), gateway.report);
   const { admission } = gateway;
   const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards: settings.shards, redisMemory: settings.redisMemory });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     watch.stop();
+    withdraw();
     await gateway.close();
     await board.stop();
     await pushes.close();

@@ -4,6 +4,7 @@ import type { PaymentsReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
+import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
 import { openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -25,12 +26,18 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
     call: provider.took.report(),
   });
   const board = await openBoard(settings, report);
+  const metrics = startMetricsServer(
+    settings,
+    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    log,
+  );
   log("payments started", { id });
   return {
     payments,
     stop: async () => {
       await payments.stop();
       await board.stop();
+      await metrics.stop();
       self.stop();
       for (const { connection } of regions) await connection.close();
       log("payments stopped", { id });

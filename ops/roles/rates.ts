@@ -2,6 +2,7 @@ import type { RatesReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/self.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
+import { startMetricsServer } from "../metrics-server.ts";
 import { RateService } from "../rates/rate-service.ts";
 import { openSource } from "../rates/source.ts";
 import { openBoard } from "./board.ts";
@@ -23,11 +24,17 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
     lastMs: service.lastMs,
   });
   const board = await openBoard(settings, report);
+  const metrics = startMetricsServer(
+    settings,
+    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    log,
+  );
   log("rates started", { id, source: source.name });
   return {
     stop: async () => {
       await service.stop();
       await board.stop();
+      await metrics.stop();
       self.stop();
       for (const { connection } of regions) await connection.close();
       log("rates stopped", { id });

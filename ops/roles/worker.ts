@@ -6,6 +6,7 @@ import { SharedClock } from "../../core/clock.ts";
 import type { Settings } from "../../core/settings.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
+import { startMetricsServer } from "../metrics-server.ts";
 import { openRedis, openRegions, requireStores } from "./parts.ts";
 
 export interface RunningRole {
@@ -28,9 +29,17 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const governing = { governor: governorSettings(settings), cpu: new CpuWatch(Number(process.env.SLUICE_STARTER ?? process.pid)) };
   const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, now: clock.now, log });
   worker.start();
+  const missing = () => [
+    ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    ...(redis.connected ? [] : ["redis"]),
+    ...(worker.report().ledger === "up" ? [] : ["ledger"]),
+    ...(worker.report().state === "running" ? [] : [worker.report().state]),
+  ];
+  const metrics = startMetricsServer(settings, { report: () => worker.report(), missing }, log);
   log("worker started", { id });
   const stop = async () => {
     await worker.stop();
+    await metrics.stop();
     clock.stop();
     for (const { connection } of regions) await connection.close();
     await writer.close();

@@ -1,0 +1,116 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
+import { Histogram } from "../histogram.ts";
+import { type Family, familiesOf } from "./families.ts";
+import { metricsOf } from "./metrics.ts";
+import { MAX_ITEMS, STORES } from "./stock.ts";
+
+const times = new Histogram();
+times.observe(0.0004, 3);
+times.observe(0.7, 2);
+times.observe(99);
+const process = { id: "worker-1", host: "h", pid: 1, sinceMs: 1_000, rssBytes: 2_048, cpuSeconds: 1.5, loopDelayMs: 20 };
+const worker: WorkerReport = {
+  ...process,
+  kind: "worker",
+  state: "running",
+  governor: {
+    state: "slowed",
+    level: 2,
+    reasons: ["redis_ms"],
+    signals: { redis_ms: 7 },
+    transitions: { running: 0, slowed: 1, paused: 0 },
+  },
+  ledger: "up",
+  shards: [{ shard: 3, load: 4, parked: 1, regions: [{ region: "eu", lagMs: 1_500, ready: 12 }] }],
+  unrecorded: 2,
+  outcomes: { reserved: 5, sold_out: 9 },
+  steps: { paid: 4 },
+  retries: 1,
+  deadLettered: 0,
+  followUps: 6,
+  rebuilds: 0,
+  dead: [{ queue: "payments.dead", region: "eu", messages: 3 }],
+  batch: times.report(),
+  decide: times.report(),
+  commit: times.report(),
+  recorded: times.report(),
+};
+
+const overview = (items: number): Overview => ({
+  atMs: 0,
+  redis: { state: "up", usedBytes: 10, maxBytes: 100 },
+  ledger: { state: "up" },
+  shardCount: 8,
+  owners: [],
+  roles: [],
+  dead: [],
+  sales: [
+    {
+      ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
+      items: Array.from({ length: items }, (_, i) => ({
+        sku: `sku-${i}`,
+        name: "x",
+        total: 4,
+        available: 1,
+        releasing: 1,
+        held: 1,
+        sold: 1,
+      })),
+    },
+  ],
+});
+
+test("a worker's report becomes OpenMetrics text: counters, gauges and cumulative histograms, under its role", async () => {
+  const metrics = metricsOf({ report: () => worker });
+  const text = await metrics.text();
+  expect(metrics.contentType).toContain("application/openmetrics-text");
+  for (const line of [
+    'sluice_orders_decided_total{outcome="sold_out",role="worker"} 9',
+    'sluice_queue_lag_seconds{shard="3",region="eu",role="worker"} 1.5',
+    'sluice_queue_messages{shard="3",region="eu",role="worker"} 12',
+    'sluice_governor_state{state="slowed",role="worker"} 1',
+    'sluice_governor_state{state="running",role="worker"} 0',
+    'sluice_dead_letters{queue="payments.dead",region="eu",role="worker"} 3',
+    'sluice_commit_seconds_bucket{le="0.0005",role="worker"} 3',
+    'sluice_commit_seconds_bucket{le="1",role="worker"} 5',
+    'sluice_commit_seconds_bucket{le="+Inf",role="worker"} 6',
+    'sluice_commit_seconds_count{role="worker"} 6',
+    'sluice_build_info{version="0.1.0",role="worker"} 1',
+  ])
+    expect(text.split("\n")).toContain(line);
+});
+
+test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
+  const text = await metricsOf({ report: () => worker, overview: async () => overview(MAX_ITEMS + 50) }).text();
+  expect(text.split("\n").filter((line) => line.startsWith("sluice_stock_units{"))).toHaveLength((MAX_ITEMS + 1) * 4);
+  expect(text.split("\n")).toContain('sluice_stock_units{sale="other",sku="other",state="sold",role="worker"} 50');
+});
+
+test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
+  const text = await metricsOf({ report: () => worker, overview: () => Promise.reject(new Error("away")) }).text();
+  expect(text).toContain("sluice_orders_decided_total");
+  expect(text).not.toMatch(/^sluice_stock_units\{/m);
+});
+
+test("every metric that the alerts and the dashboard name is one that some role shows", () => {
+  const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
+  const families = [...kinds.flatMap((kind) => [...familiesOf(kind)]), ...STORES] as Family<never>[];
+  const known = new Set(
+    families.flatMap(({ name, type }) => (type === "histogram" ? ["_bucket", "_sum", "_count"].map((end) => name + end) : [name])),
+  );
+  const deploy = join(import.meta.dir, "..", "..", "deploy");
+  const dashboard = JSON.parse(readFileSync(join(deploy, "grafana/dashboards/sluice.json"), "utf8")) as {
+    panels: { targets?: { expr: string }[] }[];
+  };
+  const rules = readFileSync(join(deploy, "prometheus/alerts.yml"), "utf8");
+  const exprs = [
+    ...dashboard.panels.flatMap((p) => p.targets ?? []).map((t) => t.expr),
+    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => m[1] as string),
+  ];
+  const named = new Set(exprs.flatMap((expr) => expr.match(/\b(?:sluice|process)_\w+/g) ?? []));
+  expect(named.size).toBeGreaterThan(30);
+  expect([...named].filter((name) => !known.has(name))).toEqual([]);
+});

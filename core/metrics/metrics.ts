@@ -1,0 +1,86 @@
+// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting costs the hot path nothing that it does not
+// count anyway.
+import { Registry } from "prom-client";
+import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
+import { STORES } from "./stock.ts";
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  readonly report: () => RoleReport;
+  /** What only the stores know; a look that fails leaves its metrics out. */
+  readonly overview?: (() => Promise<Overview>) | undefined;
+}
+
+const VERSION = "0.1.0";
+
+export function metricsOf({ report, overview }: MetricsOptions): Metrics {
+  const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  let now: RoleReport = report();
+  let stores: Overview | undefined;
+  registry.setDefaultLabels({
+    role: now.kind,
+    ...(now.kind === "gateway" ? { region: now.region } : {}),
+    ...(now.kind === "fulfil" ? { service: now.service } : {}),
+  });
+  const add = <R>(family: Family<R>, subject: () => R | undefined) => registry.registerMetric(new ReportMetric(family, subject) as never);
+  for (const family of familiesOf(now.kind)) add(family as Family<RoleReport>, () => now);
+  if (overview) for (const family of STORES) add(family, () => stores);
+  add<RoleReport>(
+    { type: "gauge", name: "sluice_build_info", help: "The version that runs.", samples: () => [[{ version: VERSION }, 1]] },
+    () => now,
+  );
+  return {
+    contentType: registry.contentType,
+    text: async () => {
+      now = report();
+      stores = await overview?.().catch(() => undefined);
+      return registry.metrics();
+    },
+  };
+}
+
+interface Value {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** What prom-client's registry asks of a metric: its values at the moment of the scrape. */
+class ReportMetric<R> {
+  readonly aggregator = "sum";
+
+  constructor(
+    private readonly family: Family<R>,
+    private readonly subject: () => R | undefined,
+  ) {}
+
+  /** OpenMetrics names a counter without its ending; the registry puts `_total` to its samples. */
+  get name(): string {
+    const { name, type } = this.family;
+    return type === "counter" ? name.replace(/_total$/, "") : name;
+  }
+
+  get(): { name: string; help: string; type: string; aggregator: string; values: Value[] } {
+    const { name } = this;
+    const { help, type, samples } = this.family;
+    const subject = this.subject();
+    const found = subject === undefined ? [] : samples(subject);
+    const values = "counts" in found ? buckets(name, found) : (found as readonly Sample[]).map(([labels, value]) => ({ labels, value }));
+    return { name, help, type, aggregator: this.aggregator, values };
+  }
+}
+
+function buckets(name: string, { bounds, counts, sum }: HistogramReport): Value[] {
+  let total = 0;
+  const values: Value[] = counts.map((count, i) => {
+    total += count;
+    return { labels: { le: bounds[i] ?? "+Inf" }, value: total, metricName: `${name}_bucket` };
+  });
+  return [...values, { labels: {}, value: sum, metricName: `${name}_sum` }, { labels: {}, value: total, metricName: `${name}_count` }];
+}

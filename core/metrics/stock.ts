@@ -1,0 +1,35 @@
+// Metrics of what only the stores know: stock by item, Redis's health and memory. Shown by gateways, from the look an operator's console takes.
+import type { Overview } from "../domain/report.ts";
+import type { Family, Sample } from "./families.ts";
+
+/** Items shown by name; the units of the others are summed up as `other`. */
+export const MAX_ITEMS = 200;
+const STATES = ["available", "releasing", "held", "sold"] as const;
+
+export const STORES: readonly Family<Overview>[] = [
+  { type: "gauge", name: "sluice_stock_units", help: "Units by item and by where they are.", samples: stockSamples },
+  { type: "gauge", name: "sluice_redis_up", help: "Whether Redis answers.", samples: (o) => [[{}, o.redis.state === "up" ? 1 : 0]] },
+  { type: "gauge", name: "sluice_redis_used_memory_bytes", help: "Memory Redis uses.", samples: (o) => [[{}, o.redis.usedBytes]] },
+  {
+    type: "gauge",
+    name: "sluice_redis_max_memory_bytes",
+    help: "Memory Redis may use; 0: no bound is known.",
+    samples: (o) => [[{}, o.redis.maxBytes]],
+  },
+  { type: "gauge", name: "sluice_shards_owned", help: "Shards that a worker holds, of all.", samples: (o) => [[{}, o.owners.length]] },
+  { type: "gauge", name: "sluice_shards", help: "Shards there are.", samples: (o) => [[{}, o.shardCount]] },
+];
+
+function stockSamples({ sales }: Overview): readonly Sample[] {
+  const samples: Sample[] = [];
+  const rest = { available: 0, releasing: 0, held: 0, sold: 0 };
+  let items = 0;
+  for (const sale of sales) {
+    for (const item of sale.items) {
+      if (items++ >= MAX_ITEMS) for (const state of STATES) rest[state] += item[state];
+      else for (const state of STATES) samples.push([{ sale: sale.id, sku: item.sku, state }, item[state]]);
+    }
+  }
+  if (items > MAX_ITEMS) for (const state of STATES) samples.push([{ sale: "other", sku: "other", state }, rest[state]]);
+  return samples;
+}

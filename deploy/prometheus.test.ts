@@ -1,0 +1,84 @@
+// The rules and the configuration by Prometheus's own tool, and our text by a real Prometheus that scrapes a real role.
+import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePorts } from "../ops/services/ports.ts";
+import { spawnRecorded } from "../ops/services/processes.ts";
+import { testDir } from "../test/services.ts";
+import { Stack } from "../test/stack.ts";
+
+const dir = join(import.meta.dir, "prometheus");
+const after: (() => Promise<unknown>)[] = [];
+afterAll(async () => {
+  for (const end of after.reverse()) await end();
+});
+
+async function promtool(...args: string[]): Promise<{ code: number; text: string }> {
+  const child = Bun.spawn(["promtool", ...args], { cwd: dir, stdout: "pipe", stderr: "pipe" });
+  const text = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+  return { code: await child.exited, text };
+}
+
+test.each([
+  ["check", "config", "prometheus.yml"],
+  ["check", "rules", "alerts.yml"],
+  ["test", "rules", "alerts.test.yml"],
+])("promtool %s %s %s", async (verb, what, file) => {
+  const { code, text } = await promtool(verb, what, file);
+  expect(text).toContain("SUCCESS");
+  expect(code).toBe(0);
+});
+
+test("each alert has a section in docs/operations.md, where its annotation points", () => {
+  const rules = readFileSync(join(dir, "alerts.yml"), "utf8");
+  const anchors = [...rules.matchAll(/runbook: "docs\/operations\.md#(\w+)"/g)].map((m) => m[1]);
+  const alerts = [...rules.matchAll(/alert: (\w+)/g)].map((m) => (m[1] as string).toLowerCase());
+  const sections = [...readFileSync(join(import.meta.dir, "..", "docs", "operations.md"), "utf8").matchAll(/^### (\w+)$/gm)].map((m) =>
+    (m[1] as string).toLowerCase(),
+  );
+  expect(anchors).toEqual(alerts);
+  expect(alerts.filter((alert) => !sections.includes(alert))).toEqual([]);
+});
+
+test("a real Prometheus scrapes a worker and answers with its metrics; /readyz says what is missing", async () => {
+  const [metricsPort, prometheusPort] = await freePorts(2);
+  const stack = await Stack.start({ env: { SLUICE_METRICS_PORT: String(metricsPort) } });
+  after.push(() => stack.stop());
+  await stack.sale({ a: 5 });
+  const { worker } = await stack.worker("one");
+  await stack.until("it to hold its shards", () => worker.shards.length === 2);
+  const readyz = async () => fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+  expect((await readyz()).status).toBe(200);
+  const home = testDir("prometheus", 0o755);
+  const config = `global: { scrape_interval: 200ms }\nrule_files: [${join(dir, "alerts.yml")}]\nscrape_configs:\n  - job_name: sluice\n    static_configs: [{ targets: ["127.0.0.1:${metricsPort}"] }]\n`;
+  await Bun.write(join(home, "prometheus.yml"), config);
+  const flags = [
+    `--config.file=${home}/prometheus.yml`,
+    `--storage.tsdb.path=${home}/data`,
+    `--web.listen-address=127.0.0.1:${prometheusPort}`,
+  ];
+  const prometheus = spawnRecorded({
+    name: "prometheus",
+    command: ["prometheus", ...flags],
+    recordDir: testDir("prometheus-run"),
+    logFile: join(home, "log"),
+  });
+  after.push(() => prometheus.stop());
+  const query = async (text: string) => {
+    const response = await fetch(`http://127.0.0.1:${prometheusPort}/api/v1/query?query=${encodeURIComponent(text)}`).catch(
+      () => undefined,
+    );
+    const body = (await response?.json().catch(() => undefined)) as { data?: { result: { value: [number, string] }[] } } | undefined;
+    return body?.data?.result.map((r) => Number(r.value[1])) ?? [];
+  };
+  await stack.until("the scrape to be there", async () => (await query("sum(sluice_shard_owned)"))[0] === 2);
+  expect(await query("up")).toEqual([1]);
+  expect(await query("sluice_worker_up")).toEqual([1]);
+  const rules = (await (await fetch(`http://127.0.0.1:${prometheusPort}/api/v1/rules`)).json()) as {
+    data: { groups: { rules: unknown[] }[] };
+  };
+  expect(rules.data.groups[0]?.rules.length).toBeGreaterThan(10);
+  await stack.redis.kill();
+  await stack.until("it to be not ready", async () => (await readyz()).status === 503);
+  expect((await (await readyz()).json()) as object).toMatchObject({ ok: false, missing: expect.arrayContaining(["redis"]) });
+}, 60_000);
