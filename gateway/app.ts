@@ -6,6 +6,7 @@ import { addAdminOverview, addAdminWorkers } from "./admin-overview.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
+import { addConsole } from "./console.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth } from "./health.ts";
@@ -49,6 +50,7 @@ function createCalls(parts: AppParts): App {
   addAdminDead(app, parts);
   addHealth(app, parts);
   addDocs(app);
+  addConsole(app);
   return app;
 }
 

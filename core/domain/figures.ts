@@ -1,0 +1,165 @@
+// What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst, and one verdict in words. Pure, and without
+// imports of code: the console's page is given this very file.
+import type { GatewayReport, HistogramReport, Overview, PaymentsReport, WorkerReport } from "./report.ts";
+
+export interface ShardFigure {
+  readonly shard: number;
+  readonly region: string;
+  readonly lagMs: number;
+  readonly ready: number;
+  readonly load: number;
+  readonly owner: string;
+}
+
+export interface Figures {
+  /** A second, between the two looks. */
+  readonly acceptedPerS: number;
+  readonly decidedPerS: number;
+  readonly refusedPerS: number;
+  readonly refusedByReason: readonly (readonly [reason: string, perS: number])[];
+  readonly paidPerS: number;
+  readonly retriesPerS: number;
+  /** Ms, between the two looks; NaN: nothing came. */
+  readonly outcomeP50Ms: number;
+  readonly outcomeP99Ms: number;
+  readonly confirmP99Ms: number;
+  readonly pending: number;
+  readonly worstLagMs: number;
+  readonly available: number;
+  readonly total: number;
+  readonly dead: number;
+  readonly shards: readonly ShardFigure[];
+  readonly verdict: { readonly level: "ok" | "pressure" | "trouble"; readonly words: string };
+}
+
+export const gatewaysOf = (o: Overview): GatewayReport[] => o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
+export const workersOf = (o: Overview): WorkerReport[] => o.roles.filter((r): r is WorkerReport => r.kind === "worker");
+export const paymentsOf = (o: Overview): PaymentsReport[] => o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
+
+export function figures(before: Overview | undefined, now: Overview): Figures {
+  const seconds = before ? Math.max(0.001, (now.atMs - before.atMs) / 1_000) : Number.POSITIVE_INFINITY;
+  const rate = (read: (o: Overview) => Map<string, number>) => growth(before ? read(before) : new Map(), read(now)) / seconds;
+  const gateways = gatewaysOf(now);
+  const workers = workersOf(now);
+  const items = now.sales.flatMap((sale) => sale.items);
+  const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+  const outcome = between(gatewaysOf, (g) => g.outcome, before, now);
+  const shards = shardsOf(now, workers);
+  const refusedByReason = reasonsOf(before, now)
+    .map(([reason, count]): [string, number] => [reason, count / seconds])
+    .filter(([, perS]) => perS > 0)
+    .sort((a, b) => b[1] - a[1]);
+  return {
+    acceptedPerS: rate((o) => byId(gatewaysOf(o), (g) => g.rows.confirmed)),
+    decidedPerS: rate((o) => byId(workersOf(o), (w) => sum(Object.values(w.outcomes)))),
+    refusedPerS: sum(refusedByReason.map(([, perS]) => perS)),
+    refusedByReason,
+    paidPerS: rate((o) => byId(workersOf(o), (w) => w.steps.paid ?? 0)),
+    retriesPerS: rate((o) => byId(workersOf(o), (w) => w.retries)),
+    outcomeP50Ms: quantile(outcome, 0.5) * 1_000,
+    outcomeP99Ms: quantile(outcome, 0.99) * 1_000,
+    confirmP99Ms:
+      quantile(
+        between(gatewaysOf, (g) => g.confirm, before, now),
+        0.99,
+      ) * 1_000,
+    pending: sum(gateways.flatMap((g) => g.shards.map((s) => s.pending))),
+    worstLagMs: Math.max(0, ...shards.map((s) => s.lagMs)),
+    available: sum(items.map((i) => i.available)),
+    total: sum(items.map((i) => i.total)),
+    dead: sum(now.dead.map((d) => d.messages)),
+    shards,
+    verdict: verdictOf(now),
+  };
+}
+
+/** The worst that is to be said, in words. */
+export function verdictOf(now: Overview): Figures["verdict"] {
+  const gateways = gatewaysOf(now);
+  const workers = workersOf(now);
+  const trouble: string[] = [];
+  if (now.redis.state === "away") trouble.push("Redis is away");
+  if (now.ledger.state === "away" || workers.some((w) => w.ledger === "away")) trouble.push("the ledger is away");
+  if (now.redis.state === "up" && now.owners.length < now.shardCount)
+    trouble.push(`${now.shardCount - now.owners.length} shards have no owner`);
+  for (const w of workers) if (w.state.startsWith("halted")) trouble.push(w.state);
+  for (const g of gateways) if (g.broker !== "up") trouble.push(`the broker of ${g.region} is ${g.broker}`);
+  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway reports");
+  if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
+  const pressure: string[] = [];
+  for (const g of gateways) if (g.admission !== "open") pressure.push(`${g.region}: admission ${g.admission} (${g.reasons.join(", ")})`);
+  for (const w of workers)
+    if (w.governor.state !== "running") pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
+  for (const p of paymentsOf(now)) if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
+  if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");
+  return pressure.length > 0 ? { level: "pressure", words: [...new Set(pressure)].join("; ") } : { level: "ok", words: "All is well" };
+}
+
+/** Seconds (or whatever the bounds are) below which a share of what was counted lies, between two bounds by proportion; NaN: nothing was. */
+export function quantile({ bounds, counts }: HistogramReport, share: number): number {
+  const total = counts.reduce((a, b) => a + b, 0);
+  if (total <= 0) return Number.NaN;
+  let below = 0;
+  for (let i = 0; i < counts.length; i++) {
+    const count = counts[i] as number;
+    if (below + count >= share * total && count > 0) {
+      const from = i === 0 ? 0 : (bounds[i - 1] as number);
+      const to = bounds[i] ?? from;
+      return from + (to - from) * ((share * total - below) / count);
+    }
+    below += count;
+  }
+  return bounds.at(-1) ?? Number.NaN;
+}
+
+function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): ShardFigure[] {
+  const holder = new Map(owners.map(({ shard, worker }) => [shard, worker]));
+  return workers
+    .flatMap((w) =>
+      w.shards.flatMap((s) => s.regions.map((r) => ({ shard: s.shard, ...r, load: s.load, owner: holder.get(s.shard) ?? w.id }))),
+    )
+    .sort((a, b) => a.shard - b.shard || a.region.localeCompare(b.region));
+}
+
+/** By process: one that is new counts from its start, one that is gone no more. */
+function byId<R extends { readonly id: string }>(reports: readonly R[], read: (report: R) => number): Map<string, number> {
+  return new Map(reports.map((r) => [r.id, read(r)]));
+}
+
+function growth(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const [id, value] of now) sum += Math.max(0, value - (before.get(id) ?? value));
+  return sum;
+}
+
+function reasonsOf(before: Overview | undefined, now: Overview): [reason: string, count: number][] {
+  const counts = new Map<string, number>();
+  const earlier = new Map((before ? gatewaysOf(before) : []).map((g) => [g.id, g.refused]));
+  for (const g of gatewaysOf(now)) {
+    const was = earlier.get(g.id);
+    if (was) for (const [reason, n] of Object.entries(g.refused)) counts.set(reason, (counts.get(reason) ?? 0) + n - (was[reason] ?? 0));
+  }
+  return [...counts];
+}
+
+/** What histograms of several processes counted between two looks. */
+function between<R extends { readonly id: string }>(
+  reports: (o: Overview) => readonly R[],
+  read: (report: R) => HistogramReport,
+  before: Overview | undefined,
+  now: Overview,
+): HistogramReport {
+  const earlier = new Map((before ? reports(before) : []).map((r) => [r.id, read(r)]));
+  let bounds: readonly number[] = [];
+  const counts: number[] = [];
+  for (const report of reports(now)) {
+    const histogram = read(report);
+    const was = earlier.get(report.id);
+    if (!was) continue;
+    bounds = histogram.bounds;
+    histogram.counts.forEach((count, i) => {
+      counts[i] = (counts[i] ?? 0) + count - (was.counts[i] ?? 0);
+    });
+  }
+  return { bounds, counts, sum: 0 };
+}

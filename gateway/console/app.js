@@ -1,0 +1,229 @@
+// The console: signs an operator in, looks once a second, and shows what it sees.
+import { makeCharts } from "./charts.js";
+import { deadLetters } from "./dead.js";
+import { count, el, mb, say, table, time } from "./dom.js";
+import { figures, gatewaysOf, paymentsOf, workersOf } from "./figures.js";
+
+const EVERY_MS = 1_000;
+const KEY = "sluice-token";
+const $ = (selector) => document.querySelector(selector);
+let before;
+let seenMs = 0;
+let charts;
+let dead;
+
+/** A call to the gateway: {ok, value} or {ok: false, status, problem}. */
+async function call(method, path, body) {
+  const headers = { authorization: `Bearer ${sessionStorage.getItem(KEY)}`, ...(body ? { "content-type": "application/json" } : {}) };
+  try {
+    const response = await fetch(path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const value = await response.json().catch(() => ({}));
+    return response.ok
+      ? { ok: true, value }
+      : {
+          ok: false,
+          status: response.status,
+          problem: [value.title, value.detail].filter(Boolean).join(": ") || `answer ${response.status}`,
+        };
+  } catch {
+    return { ok: false, status: 0, problem: "the gateway does not answer" };
+  }
+}
+
+function signIn(why = "") {
+  sessionStorage.removeItem(KEY);
+  $("#sign-in").hidden = false;
+  $("#board").hidden = true;
+  $("#leave").hidden = true;
+  $("#sign-in-why").textContent = why;
+  $("#verdict").textContent = "not signed in";
+  $("#verdict").className = "pill";
+  $("#token").focus();
+}
+
+function enter(token) {
+  sessionStorage.setItem(KEY, token.trim());
+  $("#token").value = "";
+  $("#sign-in").hidden = true;
+  $("#board").hidden = false;
+  $("#leave").hidden = false;
+  charts ??= makeCharts({ count, time });
+  dead ??= deadLetters(call);
+  look();
+}
+
+async function look() {
+  if (!sessionStorage.getItem(KEY)) return;
+  const { ok, value, status, problem } = await call("GET", "/v1/admin/overview");
+  if (ok) {
+    seenMs = performance.now();
+    show(value);
+    dead();
+  } else if (status === 401 || status === 403) signIn(problem);
+}
+
+/** How old what is shown is, also while nothing comes. */
+function age() {
+  if (!sessionStorage.getItem(KEY) || seenMs === 0) return;
+  const seconds = Math.round((performance.now() - seenMs) / 1_000);
+  document.body.classList.toggle("stale", seconds > 3);
+  $("#age").textContent = seconds > 3 ? `no answer for ${seconds} s, trying on` : "live";
+  $("#age").className = seconds > 3 ? "bad" : "dim";
+}
+
+function show(now) {
+  const f = figures(before, now);
+  $("#verdict").textContent = f.verdict.words;
+  $("#verdict").className = `pill ${f.verdict.level}`;
+  const up = (name, state) => el("span", state === "up" ? {} : { class: "down" }, state === "up" ? name : `${name} ${state}`);
+  $("#stores").replaceChildren(
+    up("Redis", now.redis.state),
+    up("ledger", now.ledger.state),
+    ...gatewaysOf(now).map((g) => up(`broker ${g.region}`, g.broker)),
+  );
+  const kpis = [
+    ["accepted / s", count(f.acceptedPerS)],
+    ["decided / s", count(f.decidedPerS)],
+    ["refused / s", count(f.refusedPerS), f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ")],
+    ["outcome p50", time(f.outcomeP50Ms)],
+    ["outcome p99", time(f.outcomeP99Ms)],
+    ["confirm p99", time(f.confirmP99Ms)],
+    ["worst lag", time(f.worstLagMs)],
+    ["pending", count(f.pending)],
+    ["units left", `${count(f.available)} of ${count(f.total)}`],
+    ["paid / s", count(f.paidPerS)],
+    ["retries / s", count(f.retriesPerS)],
+    ["dead letters", count(f.dead)],
+  ];
+  $("#kpis").replaceChildren(...kpis.map(([name, value, title]) => el("div", { title }, el("b", {}, value), el("span", {}, name))));
+  if (before) charts(now, f);
+  showStock(now);
+  showWorkers(now);
+  showGateways(now);
+  const lagClass = (ms) => (ms > 5_000 ? "bad" : ms > 1_000 ? "warn" : "");
+  table(
+    "shards",
+    [["shard"], ["region"], ["lag", "n"], ["ready", "n"], ["in hand", "n"], ["owner"]],
+    f.shards.map((s) => [s.shard, s.region, el("span", { class: lagClass(s.lagMs) }, time(s.lagMs)), s.ready, s.load, s.owner]),
+    "No worker holds a shard",
+  );
+  showRoles(now);
+  before = now;
+}
+
+function showStock({ sales }) {
+  const bar = (item) =>
+    el(
+      "div",
+      { class: "bar" },
+      ...["available", "releasing", "held", "sold"].map((s) =>
+        el("i", { class: s, width: `${(100 * item[s]) / Math.max(1, item.total)}%`, title: `${item[s]} ${s}` }),
+      ),
+    );
+  const rows = sales.flatMap((sale) =>
+    sale.items.map((item) => [
+      sales.length > 1 ? `${sale.id} · ${item.sku}` : item.sku,
+      el("span", item.available === 0 ? { class: "bad" } : {}, count(item.available)),
+      count(item.held),
+      count(item.sold),
+      bar(item),
+    ]),
+  );
+  table("stock", [["item"], ["left", "n"], ["held", "n"], ["sold", "n"], [""]], rows, "No sale");
+}
+
+function showWorkers(now) {
+  const rows = workersOf(now).map((w) => {
+    const { governor: g } = w;
+    const paused = g.reasons.includes("operator");
+    const button = el("button", { type: "button", onclick: () => byHand(w.id, paused ? "resume" : "pause") }, paused ? "Resume" : "Pause");
+    const signals = Object.entries(g.signals)
+      .map(([name, v]) => `${name} ${v}`)
+      .join(", ");
+    const state = el(
+      "span",
+      { class: g.state === "running" && w.state === "running" ? "good" : "warn", title: signals },
+      w.state === "running" ? [g.state, ...g.reasons].join(" ") : w.state,
+    );
+    return [
+      w.id,
+      state,
+      w.shards.map((s) => s.shard).join(" "),
+      w.shards.reduce((sum, s) => sum + s.load, 0),
+      w.unrecorded,
+      time(w.loopDelayMs),
+      mb(w.rssBytes),
+      button,
+    ];
+  });
+  table(
+    "workers",
+    [["worker"], ["state", "text"], ["shards"], ["in hand", "n"], ["unrecorded", "n"], ["loop", "n"], ["memory", "n"], [""]],
+    rows,
+    "No worker lives",
+  );
+}
+
+function showGateways(now) {
+  const rows = gatewaysOf(now).map((g) => {
+    const admission = el(
+      "span",
+      { class: g.admission === "open" ? "good" : g.admission === "closed" ? "bad" : "warn" },
+      [g.admission, ...g.reasons].join(" "),
+    );
+    const pending = g.shards.reduce((sum, s) => sum + s.pending, 0);
+    return [
+      g.region,
+      g.id,
+      admission,
+      time(Math.max(0, ...g.shards.map((s) => s.waitMs))),
+      count(pending),
+      count(g.sockets),
+      time(g.loopDelayMs),
+      mb(g.rssBytes),
+    ];
+  });
+  table(
+    "gateways",
+    [["region"], ["gateway"], ["admission", "text"], ["wait", "n"], ["pending", "n"], ["sockets", "n"], ["loop", "n"], ["memory", "n"]],
+    rows,
+    "No gateway reports",
+  );
+}
+
+function showRoles(now) {
+  const words = (counts) =>
+    Object.entries(counts)
+      .map(([k, n]) => `${k} ${count(n)}`)
+      .join(", ");
+  const rows = [
+    ...paymentsOf(now).map((p) => [
+      p.id,
+      el("span", { class: p.breaker === "closed" ? "good" : "bad" }, p.breaker === "closed" ? "charging" : `breaker ${p.breaker}`),
+      `${words(p.answers)}; in hand ${p.load}`,
+    ]),
+    ...now.roles.filter((r) => r.kind === "fulfil").map((r) => [r.id, "service", words(r.parts)]),
+    ...now.roles.filter((r) => r.kind === "rates").map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`]),
+  ];
+  table("roles", [["role"], ["state"], ["", "text"]], rows, "None reports");
+}
+
+async function byHand(worker, what) {
+  const { ok, problem } = await call("POST", `/v1/admin/workers/${encodeURIComponent(worker)}/${what}`, {});
+  say(ok ? `${worker === "*" ? "all workers" : worker}: ${what}` : problem);
+}
+
+$("#sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enter($("#token").value);
+});
+$("#leave").addEventListener("click", () => signIn());
+for (const button of document.querySelectorAll("[data-all]")) button.addEventListener("click", () => byHand("*", button.dataset.all));
+
+// A link may bring the token along; it must not stay in the address.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (location.hash) history.replaceState(null, "", location.pathname);
+if (given || sessionStorage.getItem(KEY)) enter(given ?? sessionStorage.getItem(KEY));
+else signIn();
+setInterval(look, EVERY_MS);
+setInterval(age, 500);

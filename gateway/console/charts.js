@@ -1,0 +1,75 @@
+// Three charts over the last five minutes, by uPlot: orders a second, lag by shard, units left by item.
+const KEPT = 300;
+const COLOURS = ["#5b9bff", "#3fb97b", "#f26d63", "#e0a13a", "#b08cff", "#4cc4d0", "#d977b8", "#9aa86b", "#c28f6a", "#7f8ea3"];
+/** More lines than that say nothing. */
+const MAX_LINES = 10;
+
+class Chart {
+  constructor(id, unit) {
+    this.box = document.querySelector(id);
+    this.unit = unit;
+    this.names = [];
+    this.times = [];
+    this.lines = [];
+    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.box);
+  }
+
+  /** One more moment: values by name. */
+  add(atMs, values) {
+    const names = Object.keys(values).slice(0, MAX_LINES);
+    if (names.join() !== this.names.join()) this.restart(names);
+    this.times.push(atMs / 1000);
+    for (const [i, name] of names.entries()) this.lines[i].push(values[name]);
+    if (this.times.length > KEPT) for (const list of [this.times, ...this.lines]) list.shift();
+    this.plot.setData([this.times, ...this.lines]);
+  }
+
+  size() {
+    return { width: Math.max(200, this.box.clientWidth), height: Math.max(120, this.box.clientHeight - 26) };
+  }
+
+  restart(names) {
+    const old = new Map(this.names.map((name, i) => [name, this.lines[i]]));
+    this.names = names;
+    this.lines = names.map((name) => old.get(name) ?? this.times.map(() => null));
+    this.plot?.destroy();
+    const style = getComputedStyle(document.body);
+    const axis = { stroke: style.getPropertyValue("--dim") || "#888", grid: { stroke: "#8883", width: 1 }, ticks: { show: false } };
+    const series = names.map((label, i) => ({
+      label,
+      stroke: COLOURS[i % COLOURS.length],
+      width: 1.5,
+      points: { show: false },
+      value: (_, v) => (v == null ? "–" : this.unit(v)),
+    }));
+    const values = (_, splits) => splits.map((v) => this.unit(v));
+    this.plot = new uPlot(
+      {
+        ...this.size(),
+        series: [{ label: "at" }, ...series],
+        axes: [axis, { ...axis, size: 58, values }],
+        scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.1)] } },
+        cursor: { y: false },
+      },
+      [this.times, ...this.lines],
+      this.box,
+    );
+  }
+}
+
+export function makeCharts({ count, time }) {
+  const orders = new Chart("#chart-orders", count);
+  const lag = new Chart("#chart-lag", time);
+  const stock = new Chart("#chart-stock", count);
+  return (look, f) => {
+    orders.add(look.atMs, { accepted: f.acceptedPerS, decided: f.decidedPerS, refused: f.refusedPerS });
+    const lags = {};
+    for (const s of f.shards) lags[s.shard] = Math.max(lags[s.shard] ?? 0, s.lagMs);
+    lag.add(look.atMs, lags);
+    const items = look.sales
+      .flatMap((sale) => sale.items)
+      .sort((a, b) => b.total - a.total)
+      .slice(0, MAX_LINES);
+    stock.add(look.atMs, Object.fromEntries(items.map((item) => [item.sku, item.available])));
+  };
+}

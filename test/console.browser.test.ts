@@ -1,0 +1,222 @@
+// The console in a real browser (headless Chromium) on a real gateway.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import type { GatewayReport, Overview, WorkerReport } from "../core/domain/report.ts";
+import { Histogram } from "../core/histogram.ts";
+import type { LetterFilter } from "../gateway/ports.ts";
+import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
+
+const SLOW_MS = 30_000;
+const HOSTILE = '<img src=x onerror="document.title=1">';
+let browser: Browser;
+let t: TestGateway;
+let sold = 0;
+let redisUp = true;
+const asked: string[] = [];
+
+const empty = new Histogram().report();
+const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1e8, cpuSeconds: 1, loopDelayMs: 3 };
+
+function overview(): Overview {
+  sold += 10;
+  const worker: WorkerReport = {
+    ...process,
+    ...{
+      id: "worker-1",
+      kind: "worker",
+      state: "running",
+      ledger: "up",
+      unrecorded: 0,
+      steps: {},
+      retries: 0,
+      deadLettered: 0,
+      followUps: 0,
+      rebuilds: 0,
+    },
+    governor: { state: "running", level: 0, reasons: [], signals: { redis_ms: 2 }, transitions: { running: 0, slowed: 0, paused: 0 } },
+    shards: [{ shard: 0, load: 2, parked: 0, regions: [{ region: "eu", lagMs: 120, ready: 3 }] }],
+    outcomes: { reserved: sold },
+    ...{ batch: empty, decide: empty, commit: empty, recorded: empty },
+  };
+  const gateway: GatewayReport = {
+    ...process,
+    ...{
+      id: "eu.gateway",
+      kind: "gateway",
+      region: "eu",
+      url: "",
+      draining: false,
+      broker: "up",
+      admission: "open",
+      reasons: [],
+      shards: [],
+    },
+    ...{
+      rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
+      batches: 1,
+      refused: {},
+      sockets: 5,
+      waitingBytes: 0,
+      undecided: 0,
+      followed: 0,
+    },
+    ...{ confirm: empty, outcome: empty },
+  };
+  return {
+    atMs: Date.now(),
+    redis: { state: redisUp ? "up" : "away", usedBytes: 1, maxBytes: 0 },
+    ledger: { state: "up" },
+    shardCount: 1,
+    owners: [{ shard: 0, worker: "worker-1" }],
+    sales: [
+      {
+        ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
+        items: [{ sku: "lamp", name: "Lamp", total: 1_000, available: 1_000 - sold, releasing: 0, held: 4, sold: sold - 4 }],
+      },
+    ],
+    roles: [gateway, worker],
+    dead: [{ queue: "payments.dead", region: "eu", messages: 1 }],
+  };
+}
+
+const LETTER = { id: "l1", queue: "payments.dead", region: "eu", reason: HOSTILE, headers: {}, body: { order: "o1" } };
+const note = (what: string) => async (filter: LetterFilter) => {
+  asked.push(`${what} ${JSON.stringify(filter)}`);
+  return { matched: 1, done: 1, left: [] };
+};
+
+beforeAll(async () => {
+  t = await startTestGateway({
+    overview: async () => overview(),
+    letters: { list: async () => [LETTER], redrive: note("redrive"), drop: note("drop") },
+    workers: {
+      pause: async (id) => [asked.push(`pause ${id}`) ? id : ""],
+      resume: async (id) => [asked.push(`resume ${id}`) ? id : ""],
+    },
+  });
+  const args = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+}, SLOW_MS);
+
+afterAll(async () => {
+  await browser.close();
+  await t.close();
+});
+
+/** A page that fails the test on any console error, CSP violations among them. */
+async function open(hash = "", size = { width: 1280, height: 900 }): Promise<{ page: Page; errors: string[] }> {
+  const page = await browser.newPage({ viewport: size });
+  const errors: string[] = [];
+  page.on("console", (m) => m.type() === "error" && errors.push(m.text()));
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.goto(`${t.gateway.url}/console${hash}`);
+  return { page, errors };
+}
+
+const signedIn = async (size?: { width: number; height: number }) => open(`#token=${await token("ops", { scope: "operator" })}`, size);
+
+test(
+  "an operator signs in; the figures move; nothing is refused by the page's policy",
+  async () => {
+    const { page, errors } = await open();
+    await page.fill("#token", await token("ops", { scope: "operator" }));
+    await page.click("#sign-in button");
+    await page.waitForSelector("#stock tbody tr:has-text('lamp')");
+    const left = async () => Number((await page.textContent("#stock tbody td:nth-child(2)"))?.replace(",", ""));
+    const before = await left();
+    await page.waitForFunction(
+      (was) => Number(document.querySelector("#stock tbody td:nth-child(2)")?.textContent?.replace(",", "")) < was,
+      before,
+    );
+    await page.waitForSelector("#chart-orders canvas");
+    expect(await page.textContent("#verdict")).toBe("All is well");
+    expect(await page.textContent("#workers tbody")).toContain("worker-1");
+    expect(errors).toEqual([]);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a token from the link leaves the address at once; one without operator scope is turned away with the reason",
+  async () => {
+    const { page } = await signedIn();
+    await page.waitForSelector("#stock tbody tr:has-text('lamp')");
+    expect(page.url()).toBe(`${t.gateway.url}/console`);
+    await page.close();
+    const { page: other } = await open(`#token=${await token("ann")}`);
+    await other.waitForSelector("#sign-in-why:has-text('Not allowed')");
+    expect(await other.isVisible("#board")).toBe(false);
+    await other.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker is paused; a dead letter is shown as text, sent again, dropped on the second click",
+  async () => {
+    const { page, errors } = await signedIn();
+    await page.click("#workers tbody button:has-text('Pause')");
+    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.click("#workers [data-all=resume]");
+    await page.waitForSelector("#said:has-text('all workers: resume')");
+    await page.waitForSelector("#dead tbody tr:has-text('payments.dead')");
+    expect(await page.textContent("#dead tbody td.text")).toBe(HOSTILE);
+    await page.click("#dead tbody button");
+    await page.waitForSelector("#letter[open]");
+    expect(await page.textContent("#letter dl")).toContain(HOSTILE);
+    await page.click("#letter-redrive");
+    await page.waitForSelector("#said:has-text('1 sent again')");
+    await page.click("#dead tbody button");
+    await page.click("#letter-drop");
+    expect(asked.some((a) => a.startsWith("drop"))).toBe(false);
+    await page.click("#letter-drop");
+    await page.waitForSelector("#said:has-text('1 dropped')");
+    expect(asked).toEqual(["pause worker-1", "resume *", 'redrive {"id":"l1"}', 'drop {"id":"l1"}']);
+    expect(await page.title()).toBe("Sluice console");
+    expect(errors).toEqual([]);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test.each([
+  [390, 844],
+  [1920, 1080],
+])(
+  "fits a screen of %d × %d",
+  async (width, height) => {
+    const { page } = await signedIn({ width, height });
+    await page.waitForSelector("#chart-stock canvas");
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "what is wrong is said first, and a gateway that does not answer is said too",
+  async () => {
+    const { page } = await signedIn();
+    redisUp = false;
+    await page.waitForSelector("#verdict.trouble:has-text('Redis is away')");
+    redisUp = true;
+    await page.waitForSelector("#verdict.ok");
+    await page.route("**/v1/admin/overview", (route) => route.abort());
+    await page.waitForSelector("#age:has-text('no answer for')", { timeout: 10_000 });
+    await page.unroute("**/v1/admin/overview");
+    await page.waitForSelector("#age:has-text('live')");
+    await page.close();
+  },
+  SLOW_MS,
+);
