@@ -90,7 +90,7 @@ function show(now) {
     ["confirm p99", time(f.confirmP99Ms)],
     ["worst lag", time(f.worstLagMs)],
     ["pending", count(f.pending)],
-    ["units left", `${count(f.available)} of ${count(f.total)}`],
+    ["units left", count(f.available), `of ${count(f.total)}`],
     ["paid / s", count(f.paidPerS)],
     ["retries / s", count(f.retriesPerS)],
     ["dead letters", count(f.dead)],

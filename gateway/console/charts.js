@@ -1,5 +1,6 @@
 // Three charts over the last five minutes, by uPlot: orders a second, lag by shard, units left by item.
 const KEPT = 300;
+const HEIGHT = 170;
 const COLOURS = ["#5b9bff", "#3fb97b", "#f26d63", "#e0a13a", "#b08cff", "#4cc4d0", "#d977b8", "#9aa86b", "#c28f6a", "#7f8ea3"];
 /** More lines than that say nothing. */
 const MAX_LINES = 10;
@@ -25,7 +26,7 @@ class Chart {
   }
 
   size() {
-    return { width: Math.max(200, this.box.clientWidth), height: Math.max(120, this.box.clientHeight - 26) };
+    return { width: Math.max(200, this.box.clientWidth), height: HEIGHT };
   }
 
   restart(names) {
@@ -33,8 +34,9 @@ class Chart {
     this.names = names;
     this.lines = names.map((name) => old.get(name) ?? this.times.map(() => null));
     this.plot?.destroy();
-    const style = getComputedStyle(document.body);
-    const axis = { stroke: style.getPropertyValue("--dim") || "#888", grid: { stroke: "#8883", width: 1 }, ticks: { show: false } };
+    // A canvas knows nothing of the page's variables: the colour as it came out.
+    const stroke = getComputedStyle(document.querySelector("#age")).color;
+    const axis = { stroke, grid: { stroke: "#8883", width: 1 }, ticks: { show: false } };
     const series = names.map((label, i) => ({
       label,
       stroke: COLOURS[i % COLOURS.length],
@@ -50,6 +52,7 @@ class Chart {
         axes: [axis, { ...axis, size: 58, values }],
         scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.1)] } },
         cursor: { y: false },
+        legend: { live: false },
       },
       [this.times, ...this.lines],
       this.box,
@@ -66,10 +69,9 @@ export function makeCharts({ count, time }) {
     const lags = {};
     for (const s of f.shards) lags[s.shard] = Math.max(lags[s.shard] ?? 0, s.lagMs);
     lag.add(look.atMs, lags);
-    const items = look.sales
-      .flatMap((sale) => sale.items)
-      .sort((a, b) => b.total - a.total)
-      .slice(0, MAX_LINES);
-    stock.add(look.atMs, Object.fromEntries(items.map((item) => [item.sku, item.available])));
+    const many = look.sales.length > 1;
+    const items = look.sales.flatMap((sale) => sale.items.map((item) => ({ ...item, name: many ? `${sale.id} · ${item.sku}` : item.sku })));
+    const largest = items.sort((a, b) => b.total - a.total).slice(0, MAX_LINES);
+    stock.add(look.atMs, Object.fromEntries(largest.map((item) => [item.name, item.available])));
   };
 }
