@@ -120,6 +120,12 @@ const SETTINGS = {
     read: duration(0, 600_000),
   },
   leaseMs: { variable: "SLUICE_LEASE_TTL", says: "lease of a worker on its shards", fallback: 3_000, read: duration(500, 60_000) },
+  logLevel: {
+    variable: "SLUICE_LOG_LEVEL",
+    says: "the least severe events that are logged",
+    fallback: "info" as "info" | "warn" | "error",
+    read: oneOf("info", "warn", "error"),
+  },
   metricsHost: {
     variable: "SLUICE_METRICS_HOST",
     says: "address of a role's metrics (a gateway shows them itself)",

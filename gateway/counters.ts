@@ -10,7 +10,12 @@ export class Counters {
   /** From publish to confirm, by batches; from the moment an order was taken in until its outcome was heard, by orders. Seconds. */
   readonly confirm = new Histogram();
   readonly outcome = new Histogram();
-  private readonly refusals = new Map<ProblemCode, number>();
+  /** Those that rates are made of are there from the start: a rate misses a counter's first step. */
+  private readonly refusals = new Map<ProblemCode, number>([
+    ["shed", 0],
+    ["rate_limited", 0],
+    ["sold_out", 0],
+  ]);
 
   refused(code: ProblemCode): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   rates: () => import("./commands/roles.ts"),
   worker: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
+  top: () => import("./commands/top.ts"),
   orders: () => import("./commands/orders.ts"),
   sales: () => import("./commands/sales.ts"),
   workers: () => import("./commands/workers.ts"),

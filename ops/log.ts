@@ -1,6 +1,44 @@
-// One line of JSON per event an operator cares about, on standard error: standard output belongs to commands.
+// One line of JSON per event an operator cares about, on standard error: standard output belongs to commands. Written by pino, at once, so that
+// the last words of a process that crashes are there.
+import pino from "pino";
+
 export type Log = (event: string, detail?: Record<string, unknown>) => void;
 
-export function makeLog(role: string, write: (line: string) => void = (line) => void process.stderr.write(line)): Log {
-  return (event, detail = {}) => write(`${JSON.stringify({ at: new Date().toISOString(), role, event, ...detail })}\n`);
+/** What is not `info`. docs/operations.md says what each event means. */
+const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
+  admission: "warn",
+  "audit failed": "warn",
+  "broker away": "warn",
+  "broker blocked": "warn",
+  "broker lost": "warn",
+  "claim not understood": "warn",
+  crashed: "error",
+  governor: "warn",
+  halted: "error",
+  "ledger away": "warn",
+  "left undone": "warn",
+  "no beat": "warn",
+  "no rates": "warn",
+  "operation not yet in Redis": "warn",
+  "part not done": "warn",
+  "payment failed to be asked for": "warn",
+  "provider breaker": "warn",
+  "rate refused": "warn",
+  redis: "warn",
+  "redis away": "warn",
+  "request failed": "error",
+  "routes not applied": "warn",
+  "shard not taken": "warn",
+};
+
+export function makeLog(role: string, write?: (line: string) => void): Log {
+  const options: pino.LoggerOptions = {
+    base: { role },
+    level: process.env.SLUICE_LOG_LEVEL || "info",
+    messageKey: "event",
+    timestamp: () => `,"at":"${new Date().toISOString()}"`,
+    formatters: { level: (severity) => ({ severity }) },
+  };
+  const logger = pino(options, write ? { write } : pino.destination({ fd: 2, sync: true }));
+  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](detail, event);
 }

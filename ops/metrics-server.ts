@@ -55,7 +55,8 @@ export function announceMetrics(id: string, address: string): () => void {
   const dir = process.env.SLUICE_METRICS_DIR;
   if (!dir) return () => undefined;
   mkdirSync(dir, { recursive: true });
-  const file = join(dir, `${id}.json`);
+  // By the name it was started under: one that takes the place of another takes its file, too.
+  const file = join(dir, `${process.env.SLUICE_ID ?? id}.json`);
   writeFileSync(file, JSON.stringify([{ targets: [address], labels: { id } }]));
   return () => rmSync(file, { force: true });
 }

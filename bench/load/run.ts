@@ -68,7 +68,7 @@ export async function runLoad(
     decidedPerSecond: whileSending.decided / whileSending.seconds,
     refused: last.refused,
     unanswered: last.sent - last.accepted - refused,
-    undecided: last.accepted - last.decided,
+    undecided: Math.max(0, last.accepted - last.decided),
     missed: last.missed,
     latency: last.latency,
     lastOutcomeS: last.lastOutcomeS ?? 0,

@@ -95,6 +95,17 @@ test("stores that cannot be asked leave their metrics out and fail no scrape", a
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
 
+test("a look that hangs holds up no scrape, and while Redis is away stock is unknown, not nought", async () => {
+  const hanging = metricsOf({ report: () => worker, overview: () => new Promise(() => undefined) });
+  const startedMs = performance.now();
+  expect(await hanging.text()).toContain("sluice_orders_decided_total");
+  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  const away = { ...overview(3), redis: { state: "away", usedBytes: 0, maxBytes: 0 } } as const;
+  const text = await metricsOf({ report: () => worker, overview: async () => away }).text();
+  expect(text.split("\n")).toContain('sluice_redis_up{role="worker"} 0');
+  expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
+});
+
 test("every metric that the alerts and the dashboard name is one that some role shows", () => {
   const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
   const families = [...kinds.flatMap((kind) => [...familiesOf(kind)]), ...STORES] as Family<never>[];

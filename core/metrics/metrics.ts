@@ -23,6 +23,7 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   let now: RoleReport = report();
   let stores: Overview | undefined;
+  let lookedMs = Number.NEGATIVE_INFINITY;
   registry.setDefaultLabels({
     role: now.kind,
     ...(now.kind === "gateway" ? { region: now.region } : {}),
@@ -39,10 +40,21 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     contentType: registry.contentType,
     text: async () => {
       now = report();
-      stores = await overview?.().catch(() => undefined);
+      if (overview && performance.now() - lookedMs > FRESH_MS) {
+        lookedMs = performance.now();
+        stores = await within(overview(), LOOK_MS);
+      }
       return registry.metrics();
     },
   };
+}
+
+/** A look serves scrapes for so long; one that takes longer than the other is left out, since the scrape has a time-out of its own. */
+const FRESH_MS = 1_000;
+const LOOK_MS = 800;
+
+async function within<T>(look: Promise<T>, ms: number): Promise<T | undefined> {
+  return Promise.race([look.catch(() => undefined), Bun.sleep(ms).then(() => undefined)]);
 }
 
 interface Value {

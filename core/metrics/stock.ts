@@ -9,18 +9,24 @@ const STATES = ["available", "releasing", "held", "sold"] as const;
 export const STORES: readonly Family<Overview>[] = [
   { type: "gauge", name: "sluice_stock_units", help: "Units by item and by where they are.", samples: stockSamples },
   { type: "gauge", name: "sluice_redis_up", help: "Whether Redis answers.", samples: (o) => [[{}, o.redis.state === "up" ? 1 : 0]] },
-  { type: "gauge", name: "sluice_redis_used_memory_bytes", help: "Memory Redis uses.", samples: (o) => [[{}, o.redis.usedBytes]] },
+  { type: "gauge", name: "sluice_redis_used_memory_bytes", help: "Memory Redis uses.", samples: (o) => known(o, o.redis.usedBytes) },
   {
     type: "gauge",
     name: "sluice_redis_max_memory_bytes",
     help: "Memory Redis may use; 0: no bound is known.",
-    samples: (o) => [[{}, o.redis.maxBytes]],
+    samples: (o) => known(o, o.redis.maxBytes),
   },
-  { type: "gauge", name: "sluice_shards_owned", help: "Shards that a worker holds, of all.", samples: (o) => [[{}, o.owners.length]] },
+  { type: "gauge", name: "sluice_shards_owned", help: "Shards that a worker holds, of all.", samples: (o) => known(o, o.owners.length) },
   { type: "gauge", name: "sluice_shards", help: "Shards there are.", samples: (o) => [[{}, o.shardCount]] },
 ];
 
-function stockSamples({ sales }: Overview): readonly Sample[] {
+/** What only Redis knows is left out while it is away: nothing is not nought. */
+function known({ redis }: Overview, value: number): readonly Sample[] {
+  return redis.state === "up" ? [[{}, value]] : [];
+}
+
+function stockSamples({ sales, redis }: Overview): readonly Sample[] {
+  if (redis.state === "away") return [];
   const samples: Sample[] = [];
   const rest = { available: 0, releasing: 0, held: 0, sold: 0 };
   let items = 0;

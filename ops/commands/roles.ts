@@ -33,6 +33,13 @@ export async function runRole(kind: string, start: Start): Promise<void> {
   // Two processes of one name would share a queue or a lease: the name of a role ends in what no other has.
   const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
   const log = makeLog(id);
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      log("crashed", { error: message, stack });
+      process.exit(1);
+    });
+  }
   const role = await start(readSettings(process.env), id, log);
   const signal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of ["SIGTERM", "SIGINT"] as const) {

@@ -1,0 +1,121 @@
+import { expect, test } from "bun:test";
+import { topLines } from "../../ops/top-lines.ts";
+import { Histogram } from "../histogram.ts";
+import { figures, quantile, verdictOf } from "./figures.ts";
+import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
+
+const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1, cpuSeconds: 1, loopDelayMs: 0 };
+const none = new Histogram().report();
+
+function look(
+  atMs: number,
+  done: number,
+  change: { gateway?: Partial<GatewayReport>; worker?: Partial<WorkerReport>; overview?: Partial<Overview> } = {},
+): Overview {
+  const outcome = new Histogram();
+  outcome.observe(0.03, done);
+  const gateway: GatewayReport = {
+    ...process,
+    ...{ id: "eu.g", kind: "gateway", region: "eu", url: "", draining: false, broker: "up", admission: "open", reasons: [] },
+    shards: [{ shard: 0, state: "open", pending: 7, limit: null, waitMs: 0 }],
+    ...{
+      rows: { confirmed: done, shed: 0, unconfirmed: 0 },
+      batches: 1,
+      refused: { shed: done / 2 },
+      sockets: 1,
+      waitingBytes: 0,
+      undecided: 0,
+      followed: 0,
+    },
+    ...{ confirm: none, outcome: outcome.report() },
+    ...change.gateway,
+  };
+  const worker: WorkerReport = {
+    ...process,
+    ...{
+      id: "w1",
+      kind: "worker",
+      state: "running",
+      ledger: "up",
+      unrecorded: 0,
+      steps: { paid: done / 10 },
+      retries: 0,
+      deadLettered: 0,
+      followUps: 0,
+      rebuilds: 0,
+    },
+    governor: { state: "running", level: 0, reasons: [], signals: {}, transitions: { running: 0, slowed: 0, paused: 0 } },
+    shards: [{ shard: 0, load: 0, parked: 0, regions: [{ region: "eu", lagMs: 250, ready: 2 }] }],
+    outcomes: { sold_out: done },
+    ...{ batch: none, decide: none, commit: none, recorded: none },
+    ...change.worker,
+  };
+  return {
+    atMs,
+    redis: { state: "up", usedBytes: 1, maxBytes: 0 },
+    ledger: { state: "up" },
+    shardCount: 1,
+    owners: [{ shard: 0, worker: "w1" }],
+    sales: [
+      {
+        id: "s",
+        name: "S",
+        opensAtMs: 0,
+        closesAtMs: 1,
+        items: [{ sku: "lamp", name: "L", total: 10, available: 4, releasing: 0, held: 1, sold: 5 }],
+      },
+    ],
+    roles: [gateway, worker],
+    dead: [],
+    ...change.overview,
+  };
+}
+
+test("rates and quantiles come from the difference of two looks", () => {
+  const f = figures(look(1_000, 1_000), look(3_000, 2_000));
+  expect(f).toMatchObject({
+    acceptedPerS: 500,
+    decidedPerS: 500,
+    refusedPerS: 250,
+    paidPerS: 50,
+    pending: 7,
+    worstLagMs: 250,
+    available: 4,
+    total: 10,
+  });
+  expect(f.refusedByReason).toEqual([["shed", 250]]);
+  expect(f.outcomeP99Ms).toBeWithin(20, 51);
+});
+
+test("a process that was restarted between the looks counts nothing twice and nothing below zero", () => {
+  const after = look(2_000, 10, { gateway: { id: "eu.other" }, worker: { id: "w2" } });
+  expect(figures(look(1_000, 1_000), after)).toMatchObject({ acceptedPerS: 0, decidedPerS: 0, refusedPerS: 0 });
+});
+
+test("a quantile lies between its bucket's bounds by proportion; of nothing there is none", () => {
+  expect(quantile({ bounds: [1, 2, 4], counts: [50, 50, 0, 0], sum: 0 }, 0.5)).toBe(1);
+  expect(quantile({ bounds: [1, 2, 4], counts: [0, 100, 0, 0], sum: 0 }, 0.5)).toBe(1.5);
+  expect(quantile({ bounds: [1, 2, 4], counts: [0, 0, 0, 5], sum: 0 }, 0.99)).toBe(4);
+  expect(quantile({ bounds: [1], counts: [0, 0], sum: 0 }, 0.5)).toBeNaN();
+});
+
+test("the verdict names the worst: trouble before pressure before all is well", () => {
+  expect(verdictOf(look(0, 1))).toEqual({ level: "ok", words: "All is well" });
+  const slowed = {
+    governor: { state: "slowed", level: 1, reasons: ["ledger_ms"], signals: {}, transitions: { running: 0, slowed: 1, paused: 0 } },
+  } as const;
+  expect(verdictOf(look(0, 1, { worker: slowed }))).toEqual({ level: "pressure", words: "w1: slowed (ledger_ms)" });
+  const blocked = look(0, 1, { worker: slowed, gateway: { broker: "blocked" }, overview: { owners: [] } });
+  expect(verdictOf(blocked)).toEqual({ level: "trouble", words: "1 shards have no owner; the broker of eu is blocked" });
+});
+
+test("top draws the same in lines no wider than the terminal", () => {
+  const now = look(3_000, 2_000);
+  const lines = topLines(figures(look(1_000, 1_000), now), now, 80, false);
+  expect(lines.every((line) => line.length <= 80)).toBe(true);
+  const text = lines.join("\n");
+  expect(text).toContain("All is well");
+  expect(text).toContain("in 500/s   decided 500/s");
+  expect(text).toMatch(/lamp +4 +1 +5 +██/);
+  expect(topLines(figures(undefined, now), now, 80, true).join("")).toContain("\x1b[32mAll is well");
+});

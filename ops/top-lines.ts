@@ -1,0 +1,59 @@
+// One picture of `sluice top`, as lines. Pure.
+import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
+import type { Overview } from "../core/domain/report.ts";
+
+const BAR = 24;
+const MAX_ITEMS = 12;
+
+export function topLines(f: Figures, now: Overview, width: number, colours: boolean): string[] {
+  const paint = (code: number, text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const verdict = paint({ ok: 32, pressure: 33, trouble: 31 }[f.verdict.level], f.verdict.words);
+  const refused = f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ");
+  const lines = [
+    `Sluice   ${verdict}`,
+    "",
+    `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   dead letters ${count(f.dead)}`,
+    `refused ${count(f.refusedPerS)}/s${refused === "" ? "" : ` (${refused})`}`,
+    `outcome p50 ${time(f.outcomeP50Ms)}  p99 ${time(f.outcomeP99Ms)}   confirm p99 ${time(f.confirmP99Ms)}   pending ${count(f.pending)}   worst lag ${time(f.worstLagMs)}`,
+    "",
+    `${"item".padEnd(24)} ${"left".padStart(9)} ${"held".padStart(9)} ${"sold".padStart(9)}`,
+  ];
+  const items = now.sales.flatMap((sale) =>
+    sale.items.map((item) => ({ ...item, name: now.sales.length > 1 ? `${sale.id} ${item.sku}` : item.sku })),
+  );
+  for (const item of items.slice(0, MAX_ITEMS)) {
+    const left = Math.round((BAR * item.available) / Math.max(1, item.total));
+    const bar = "█".repeat(left) + "░".repeat(BAR - left);
+    lines.push(
+      `${item.name.slice(0, 24).padEnd(24)} ${count(item.available).padStart(9)} ${count(item.held).padStart(9)} ${count(item.sold).padStart(9)}  ${bar}`,
+    );
+  }
+  if (items.length > MAX_ITEMS) lines.push(`… and ${items.length - MAX_ITEMS} more`);
+  lines.push("", `${"worker".padEnd(24)} ${"shards".padEnd(17)} in hand  state`);
+  for (const w of workersOf(now)) {
+    const state = w.state === "running" ? [w.governor.state, ...w.governor.reasons].join(" ") : w.state;
+    const load = w.shards.reduce((sum, s) => sum + s.load, 0);
+    const shards = w.shards.map((s) => s.shard).join(" ");
+    lines.push(
+      `${w.id.slice(0, 24).padEnd(24)} ${shards.padEnd(17)} ${String(load).padStart(7)}  ${paint(state === "running" ? 32 : 33, state)}`,
+    );
+  }
+  lines.push("", `${"gateway".padEnd(24)} ${"admission".padEnd(17)} pending  sockets  broker`);
+  for (const g of gatewaysOf(now)) {
+    const admission = [g.admission, ...g.reasons].join(" ").padEnd(17);
+    const pending = g.shards.reduce((sum, s) => sum + s.pending, 0);
+    const shown = paint(g.admission === "open" ? 32 : 33, admission);
+    lines.push(`${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ${String(g.sockets).padStart(7)}  ${g.broker}`);
+  }
+  return colours ? lines : lines.map((line) => line.slice(0, width));
+}
+
+function count(n: number): string {
+  if (!Number.isFinite(n)) return "–";
+  return n > 0 && n < 10 && n % 1 !== 0 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
+}
+
+function time(ms: number): string {
+  if (!Number.isFinite(ms)) return "–";
+  return ms >= 1_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms)} ms`;
+}
