@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { benchIntake, PARTS, type Part } from "../../bench/intake/intake.ts";
 import { intakePage } from "../../bench/intake/report.ts";
+import { benchK6, k6Page, SCRIPTS, type Script } from "../../bench/k6/run.ts";
 import { benchOverload, CASES, type Case } from "../../bench/load/overload.ts";
 import { overloadPage } from "../../bench/load/report.ts";
 import { SettingError } from "../../core/settings.ts";
@@ -13,6 +14,8 @@ import { whole } from "../arguments.ts";
 import { makeFolder, removeFolder, sweepFolders } from "../demo/folder.ts";
 
 const RESULTS = join(import.meta.dir, "..", "..", "bench", "results");
+
+const TOOLS = join(import.meta.dir, "..", "..", ".sluice", "tools");
 
 const MAX_WORKERS = 16;
 const MAX_SECONDS = 3_600;
@@ -50,6 +53,43 @@ export function register(program: Command): void {
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(overload);
+  bench
+    .command(`k6 <${SCRIPTS.join("|")}>`)
+    .description("the scripts of bench/k6 against a stack of their own; k6 from the PATH, or built with Go")
+    .option("--seconds <n>", "length", whole(5, MAX_SECONDS), 30)
+    .option("--rate <n>", "requests a second (of a burst: before and after it)", whole(1, 100_000), 50)
+    .option("--batch <n>", "orders in a request", whole(1, 300), 100)
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(k6);
+}
+
+interface K6Flags {
+  readonly seconds: number;
+  readonly rate: number;
+  readonly batch: number;
+  readonly json: boolean;
+  readonly save: boolean;
+}
+
+async function k6(script: string, flags: K6Flags): Promise<void> {
+  if (!SCRIPTS.includes(script as Script)) throw new SettingError(`'${script}' is none of ${SCRIPTS.join(", ")}`);
+  await sweepFolders();
+  const dir = makeFolder();
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  try {
+    const { seconds, rate, batch } = flags;
+    const result = await benchK6({ script: script as Script, dir, tools: TOOLS, seconds, rate, batch, say });
+    const page = k6Page(result, machine());
+    if (flags.save) save(`k6-${script}`, result, page);
+    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
+  } finally {
+    removeFolder(dir);
+  }
+}
+
+function machine(): string {
+  return `${cpus().length} × ${cpus()[0]?.model.replace(/ +/g, " ") ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}`;
 }
 
 interface OverloadFlags {
@@ -71,8 +111,7 @@ async function overload(flags: OverloadFlags): Promise<void> {
   try {
     const { seconds, best: bestSeconds, targetWait: targetWaitMs } = flags;
     const result = await benchOverload({ dir, cases, seconds, bestSeconds, targetWaitMs, say });
-    const machine = `${cpus().length} × ${cpus()[0]?.model.replace(/ +/g, " ") ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}`;
-    const page = overloadPage(result, machine);
+    const page = overloadPage(result, machine());
     if (flags.save) save("overload", result, page);
     process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
   } finally {

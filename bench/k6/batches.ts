@@ -1,0 +1,30 @@
+// One request with a batch of orders, and what became of each: accepted, or refused by problem code.
+import http from "k6/http";
+import { Counter } from "k6/metrics";
+import { BATCH, HEADERS, order, URL } from "./orders.ts";
+
+const accepted = new Counter("orders_accepted");
+const refused = new Counter("orders_refused");
+const unanswered = new Counter("orders_unanswered");
+
+interface Answer {
+  readonly results: readonly { readonly status?: string; readonly problem?: { readonly code: string } }[];
+}
+
+export function placeBatch(): void {
+  const orders = Array.from({ length: BATCH }, order);
+  const response = http.post(`${URL}/v1/orders/batch`, JSON.stringify({ orders }), { headers: HEADERS });
+  if (response.status !== 200) {
+    // The whole request was turned away (503, 429), or got no answer at all.
+    if (response.status === 0) unanswered.add(BATCH);
+    else refused.add(BATCH, { code: String(response.status) });
+    return;
+  }
+  for (const { problem } of (response.json() as unknown as Answer).results) {
+    if (problem) refused.add(1, { code: problem.code });
+    else accepted.add(1);
+  }
+}
+
+// Refusals are answers: only what nobody answered is a failure.
+http.setResponseCallback(http.expectedStatuses(200, 202, 429, 503));

@@ -1,0 +1,36 @@
+// From calm to several times what can be done, and back. With batches of 100 and more the offered orders go far beyond what k6 could offer one by
+// one. Orders over the target wait are refused, which is as it should be; every request is answered, and none is dropped.
+import type { Options } from "k6/options";
+import { placeBatch } from "./batches.ts";
+import { RATE, SECONDS, SUMMARY } from "./orders.ts";
+
+const PEAK = RATE * 8;
+const part = (share: number): string => `${Math.max(1, Math.round(SECONDS * share))}s`;
+
+export const options: Options = {
+  summaryTrendStats: SUMMARY,
+  scenarios: {
+    burst: {
+      executor: "ramping-arrival-rate",
+      startRate: RATE,
+      timeUnit: "1s",
+      preAllocatedVUs: 200,
+      maxVUs: 2_000,
+      stages: [
+        { target: RATE, duration: part(0.2) },
+        { target: PEAK, duration: part(0.1) },
+        { target: PEAK, duration: part(0.4) },
+        { target: RATE, duration: part(0.1) },
+        { target: RATE, duration: part(0.2) },
+      ],
+    },
+  },
+  thresholds: {
+    dropped_iterations: ["count<1"],
+    http_req_failed: ["rate<0.001"],
+    orders_unanswered: ["count<1"],
+    http_req_duration: ["p(99)<3000"],
+  },
+};
+
+export default placeBatch;

@@ -1,0 +1,136 @@
+// sluice bench k6: brings a stack up, finds k6, and runs one of the scripts beside this file against it.
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SettingError } from "../../core/settings.ts";
+import { Stack } from "../../ops/demo/stack.ts";
+import { mintToken } from "../../ops/load/tokens.ts";
+import { BENCH_SALE, benchSale } from "../intake/orders.ts";
+import { usageOf } from "../intake/usage.ts";
+
+export const SCRIPTS = ["burst", "steady", "websocket"] as const;
+export type Script = (typeof SCRIPTS)[number];
+
+export interface K6Options {
+  readonly script: Script;
+  readonly dir: string;
+  /** Where k6 is put if it has to be built. */
+  readonly tools: string;
+  readonly seconds: number;
+  readonly rate: number;
+  readonly batch: number;
+  readonly say: (line: string) => void;
+}
+
+export interface K6Result {
+  readonly at: string;
+  readonly script: Script;
+  /** 0 when all thresholds held, 99 when one did not. */
+  readonly exitCode: number;
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+  readonly ordersPerRequest: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly unanswered: number;
+  readonly droppedIterations: number;
+  /** Seconds of CPU that k6 took. */
+  readonly k6CpuSeconds: number;
+  /** k6's own summary of each metric. */
+  readonly metrics: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+export async function benchK6(options: K6Options): Promise<K6Result> {
+  const { script, dir, seconds, rate, batch, say } = options;
+  const k6 = await findK6(options.tools, say);
+  mkdirSync(dir, { recursive: true });
+  const env = { SLUICE_SOLD_OUT_AT_GATE: "no", SLUICE_USER_RATE: "100" };
+  const stack = await Stack.start({ dir: join(dir, "stack"), workers: 1, gateways: 1, say, env });
+  try {
+    await stack.createSale(benchSale(Date.now()));
+    const summary = join(dir, "summary.json");
+    const child = Bun.spawn([k6, "run", "--quiet", "--summary-export", summary, join(import.meta.dir, `${script}.ts`)], {
+      env: {
+        ...process.env,
+        SLUICE_K6_URL: stack.gateways[0]?.url ?? "",
+        SLUICE_K6_TOKEN: await mintToken(stack.issuer, "k6", "service"),
+        SLUICE_K6_SALE: BENCH_SALE,
+        SLUICE_K6_SECONDS: String(seconds),
+        SLUICE_K6_RATE: String(rate),
+        SLUICE_K6_BATCH: String(batch),
+        K6_NO_USAGE_REPORT: "true",
+      },
+      stdout: "inherit",
+      stderr: "inherit",
+    });
+    let cpuMicros = 0;
+    const watch = setInterval(() => {
+      cpuMicros = Math.max(cpuMicros, usageOf(child.pid).cpuMicros);
+    }, 500);
+    const exitCode = await child.exited;
+    clearInterval(watch);
+    const { metrics } = JSON.parse(readFileSync(summary, "utf8")) as Pick<K6Result, "metrics">;
+    const of = (metric: string, what: string) => Number(metrics[metric]?.[what] ?? 0);
+    return {
+      at: new Date().toISOString(),
+      script,
+      exitCode,
+      seconds,
+      requestsPerSecond: of("http_reqs", "rate"),
+      ordersPerRequest: script === "websocket" ? 1 : batch,
+      accepted: of("orders_accepted", "count"),
+      refused: of("orders_refused", "count"),
+      unanswered: of("orders_unanswered", "count"),
+      droppedIterations: of("dropped_iterations", "count"),
+      k6CpuSeconds: cpuMicros / 1e6,
+      metrics,
+    };
+  } finally {
+    await stack.stop();
+  }
+}
+
+/** On the PATH, from an earlier build, or built by Go. */
+async function findK6(tools: string, say: (line: string) => void): Promise<string> {
+  const built = join(tools, "k6");
+  const found = Bun.which("k6") ?? (existsSync(built) ? built : undefined);
+  if (found) return found;
+  const go = Bun.which("go");
+  if (!go)
+    throw new SettingError(`k6 is missing, and Go to build it: install one of them, or run the scripts of bench/k6 with Docker:
+  docker run --rm -i --network host -v "$PWD/bench/k6:/k6" -e SLUICE_K6_URL=… -e SLUICE_K6_TOKEN=… grafana/k6 run /k6/steady.ts`);
+  mkdirSync(tools, { recursive: true });
+  for (const source of ["go.k6.io/k6/v2@latest", "go.k6.io/k6@latest"]) {
+    say(`k6 is missing: building it with Go (${source}); this takes some minutes, once`);
+    const child = Bun.spawn([go, "install", source], { env: { ...process.env, GOBIN: tools }, stdout: "ignore", stderr: "pipe" });
+    const errors = await new Response(child.stderr).text();
+    if ((await child.exited) === 0) return built;
+    say(errors.trim().split("\n").slice(-2).join("\n"));
+  }
+  throw new SettingError("k6 could not be built with Go; put it on the PATH");
+}
+
+export function k6Page(result: K6Result, machine: string): string {
+  const { script, seconds, requestsPerSecond, ordersPerRequest, accepted, refused, unanswered, droppedIterations, k6CpuSeconds } = result;
+  const offered =
+    script === "websocket"
+      ? "over 100 sockets, an order a frame"
+      : `${Math.round(requestsPerSecond)} requests a second with ${ordersPerRequest} orders each`;
+  const trends = Object.entries(result.metrics).flatMap(([name, m]) =>
+    "p(99)" in m ? [`| ${name} | ${number(m.med)} | ${number(m["p(95)"])} | ${number(m["p(99)"])} | ${number(m.max)} |`] : [],
+  );
+  return `# k6: ${script}
+
+${result.at}, ${machine}; gateway, worker, stores and k6 on these cores. ${seconds} s, ${offered}.
+
+${accepted.toLocaleString("en")} orders accepted (${Math.round(accepted / seconds).toLocaleString("en")} a second), ${refused.toLocaleString("en")} refused, ${unanswered} without an answer, ${droppedIterations} iterations dropped.
+k6 itself took ${k6CpuSeconds.toFixed(1)} s of CPU. Thresholds: ${result.exitCode === 0 ? "all held" : "not all held"}.
+
+| ms | p50 | p95 | p99 | max |
+|---|---|---|---|---|
+${trends.join("\n")}
+`;
+}
+
+function number(value: unknown): string {
+  return typeof value === "number" ? value.toFixed(1) : "";
+}

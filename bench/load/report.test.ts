@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import type { OverloadCase } from "./overload.ts";
+import { aims, overloadPage } from "./report.ts";
+import type { LoadResult } from "./run.ts";
+
+const latency = {
+  accepted: { count: 1, p50: 5, p99: 40, max: 50 },
+  decided: { count: 1, p50: 1_500, p99: 2_100, max: 2_400 },
+  refused: { count: 1, p50: 2, p99: 18, max: 30 },
+};
+const load: LoadResult = {
+  ...{ sockets: 32, seconds: 60, offered: 48_000, achieved: 48_000, accepted: 1_000, acceptedPerSecond: 16_500, decidedPerSecond: 16_000 },
+  ...{ refused: { shed: 2_000 }, unanswered: 0, undecided: 0, missed: 0, latency, lastOutcomeS: 62, behindMs: 10, cpuMicros: { load: 1 } },
+  memoryMb: { "worker-1": [200, 200, 210], redis: [10, 100, 1_000] },
+};
+const held: OverloadCase = {
+  name: "held",
+  bestPerSecond: 16_100,
+  load,
+  after: {
+    ...load,
+    latency: { ...latency, decided: { count: 1, p50: 4, p99: 90, max: 99 }, refused: { count: 0, p50: 0, p99: 0, max: 0 } },
+  },
+  recordedAfterS: 2,
+};
+
+const missed = (one: OverloadCase) =>
+  aims(one, 2_000)
+    .filter((a) => !a.met)
+    .map((a) => a.what);
+
+test("a case that meets its aims has none missed; a store's growth is not the gateway's", () => {
+  expect(missed(held)).toEqual([]);
+});
+
+test.each([
+  ["decided and recorded, of the best", { ...load, decidedPerSecond: 14_000 }],
+  ["accepted orders, p99 until the outcome", { ...load, latency: { ...latency, decided: { ...latency.decided, p99: 3_001 } } }],
+  ["refused orders, p99 until the answer", { ...load, latency: { ...latency, refused: { ...latency.refused, p99: 20 } } }],
+  ["memory of gateway and worker, last third against the first", { ...load, memoryMb: { "worker-1": [100, 200, 400] } }],
+  ["orders without an answer", { ...load, unanswered: 1 }],
+  ["accepted orders without an outcome", { ...load, undecided: 1 }],
+  ["offered and sent", { ...load, achieved: 40_000 }],
+])("what misses its aim is said: %s", (what, changed) => {
+  expect(missed({ ...held, load: changed })).toEqual([what]);
+  expect(overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here")).toContain("✗");
+});
