@@ -14,7 +14,7 @@ export const options: Options = {
       executor: "ramping-arrival-rate",
       startRate: RATE,
       timeUnit: "1s",
-      preAllocatedVUs: 200,
+      preAllocatedVUs: 1_000,
       maxVUs: 2_000,
       stages: [
         { target: RATE, duration: part(0.2) },

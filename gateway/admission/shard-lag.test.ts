@@ -99,6 +99,15 @@ test("the first limit after a quiet time is already that of the capacity, not of
   expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.85);
 });
 
+test("a slow start, such as a worker that is just taking its shards, is no overload", () => {
+  const rig = new Rig();
+  rig.perTick = 0;
+  rig.run(8, 80);
+  rig.perTick = 100;
+  rig.run(40, 80);
+  expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);
+});
+
 test("pressured → closed → pressured: when the owner slows to a tenth, nothing comes in until the oldest waits no longer than the target", () => {
   const rig = new Rig();
   rig.run(60, 300);

@@ -60,6 +60,8 @@ export class ShardLag {
   private calm = 0;
   private wasBusy = false;
   private lastOutcomeMs = 0;
+  /** Outcomes have come since it was idle last: until then the time is that of the way, not of the work. */
+  private flowing = false;
 
   constructor(private readonly options: LagOptions) {}
 
@@ -115,7 +117,7 @@ export class ShardLag {
   tick(nowMs: number, elapsedMs: number): void {
     const busy = this.pending > 0;
     if (busy && this.wasBusy) this.measure(elapsedMs);
-    else if (busy) this.forgetQuietTimes();
+    else if (busy) this.begin();
     this.sinceTick = 0;
     this.wasBusy = busy;
     [this.state, this.limit] = this.judge(nowMs);
@@ -145,12 +147,18 @@ export class ShardLag {
   private measure(elapsedMs: number): void {
     // While nothing is decided at all the rate stays: an outage says nothing of what comes after it.
     if (this.stalled && this.sinceTick === 0) return;
+    if (!this.flowing) {
+      this.flowing = this.sinceTick > 0;
+      return;
+    }
     const kept = Math.exp(-elapsedMs / RATE_MS);
     this.decided = this.decided * kept + this.sinceTick;
     this.decidedInMs = this.decidedInMs * kept + elapsedMs;
   }
 
-  private forgetQuietTimes(): void {
+  /** Orders wait again: the rate of before counts for little. */
+  private begin(): void {
+    this.flowing = false;
     if (this.decidedInMs <= REMEMBERED_MS) return;
     this.decided *= REMEMBERED_MS / this.decidedInMs;
     this.decidedInMs = REMEMBERED_MS;
