@@ -26,6 +26,11 @@ export class Counts {
     return { outcomes, steps, retries, followUps, rebuilds, deadLettered: steps.payment_failed ?? 0, batch: batch.report(), ...times };
   }
 
+  /** Follow-ups have been published and marked. */
+  relayed(followUps: number): void {
+    this.followUps += followUps;
+  }
+
   /** The ledger has it. */
   entry({ messages, released, steps }: Entry): void {
     for (const { outcomes } of messages) {

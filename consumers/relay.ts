@@ -30,6 +30,8 @@ export class Relay {
     private readonly writer: LedgerWriter,
     /** How long each retry of a charge waits. */
     private readonly retryDelaysMs: readonly number[],
+    /** Told how many were published and marked. */
+    private readonly onDone: (followUps: number) => void = () => undefined,
   ) {}
 
   /** Outcomes of a gateway's batch go back through the region it published in; all of a tick leave in one push. */
@@ -69,6 +71,7 @@ export class Relay {
         );
         const confirmed = open.filter((_, i) => outcomes[i] === "confirmed").map((f) => f.id);
         await this.writer.followUpsDone(confirmed);
+        this.onDone(confirmed.length);
         if (confirmed.length < open.length) await Bun.sleep(RETRY_MS);
       } catch {
         await Bun.sleep(RETRY_MS); // the ledger is away: they stay open

@@ -100,7 +100,7 @@ export class Worker {
     });
     this.dead = new DeadCounts(regions);
     this.routes = new RouteSync({ ledger, regions, log });
-    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs);
+    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) => this.counts.relayed(n));
   }
 
   start(): void {

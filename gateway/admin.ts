@@ -30,6 +30,7 @@ export function addAdmin(app: App, parts: AppParts): void {
       },
     );
     parts.stock.forget(saleOf(operation));
+    parts.unitsBack();
     await catalogue.refresh();
     return { result, applied };
   };

@@ -25,6 +25,8 @@ export interface AppParts {
   readonly intake: Intake;
   readonly undecided: Undecided;
   readonly stock: StockReader;
+  /** The operator has put units back: nothing is sold out until Redis says so anew. */
+  readonly unitsBack: () => void;
   readonly feed: EventFeed;
   readonly metrics: () => Metrics;
   readonly origins: Origins;

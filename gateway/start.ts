@@ -55,13 +55,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stock = new StockReader(options.stockOf);
   const admission = admissionOf(options, log);
   const soldOut = options.admission?.soldOutAtGate ? new SoldOut(stock.of) : undefined;
+  const unitsBack = () => soldOut?.unitsBack();
   const undecided = new Undecided(limits.undecidedOrders, {
     onDecided: (batch) => {
       counters.outcome.observe((performance.now() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
     onForgotten: (batch) => admission.settled(batch, false),
-    onUnitsBack: () => soldOut?.unitsBack(),
+    onUnitsBack: unitsBack,
   });
   const events = new EventFeed(options.ledger, limits.followed, log);
   broker.onPush((push) => {
@@ -101,6 +102,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     intake,
     undecided,
     stock,
+    unitsBack,
     feed: events,
     metrics: () => metrics,
     origins,

@@ -18,11 +18,6 @@ const BUSY_TIMEOUT_MS = 10_000;
 /** Between two tries, longer each time. */
 const BUSY_RETRY_MIN_MS = 1;
 const BUSY_RETRY_MAX_MS = 2;
-
-export interface DbOptions {
-  /** SQLite itself waits for another process's transaction, and everything on this thread with it: for a thread that has nothing else to do. */
-  readonly blocking?: boolean;
-}
 /** 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth of the writer's time. */
 const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
@@ -36,7 +31,7 @@ export class Db implements Runner {
     readonly dialect: Dialect,
   ) {}
 
-  static async open(url: string, { blocking = false }: DbOptions = {}): Promise<Db> {
+  static async open(url: string): Promise<Db> {
     const dialect = dialectOf(url);
     try {
       if (dialect === "postgres") return new Db(new SQL({ url, max: 4 }), dialect);
@@ -48,7 +43,7 @@ export class Db implements Runner {
       await db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
       await db.run("PRAGMA foreign_keys = ON");
       // From here on waiting is done between the tries, where a heartbeat can go on: ten seconds of a stopped event loop cost a worker its leases.
-      if (!blocking) await db.run("PRAGMA busy_timeout = 0");
+      await db.run("PRAGMA busy_timeout = 0");
       return db;
     } catch (error) {
       throw new LedgerUnavailable(`the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`);

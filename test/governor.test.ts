@@ -53,23 +53,31 @@ test(
     await stack.until("each to hold a shard again", () => held(one) === 1 && held(two) === 1);
     placed.push(await publish(stack, 0), await publish(stack, 1));
     await inLedger(stack, placed);
+    // Their charges were asked for, and counted.
+    await stack.until("their follow-ups", () => one.worker.report().followUps + two.worker.report().followUps > 0);
     await redis.close();
   },
   SLOW_MS,
 );
 
+/** A worker that holds all, is paused by hand, and has an order of each shard in hand. */
+async function pausedAlone(stack: Stack) {
+  const running = await stack.worker("only");
+  await stack.until("it to hold all", () => held(running) === SHARDS);
+  const redis = await stack.client();
+  const members = new Members(redis);
+  await members.pause("only", "ann");
+  await stack.until("it to pause", () => state(running) === "paused");
+  const placed = [await publish(stack, 0), await publish(stack, 1)];
+  await stack.until("it to have them in hand", () => running.worker.report().shards.every((s) => s.load > 0));
+  return { running, redis, members, placed };
+}
+
 test(
   "the only worker, paused, keeps its shards and decides nothing; resumed, it decides what waited",
   async () => {
     const stack = await start();
-    const only = await stack.worker("only");
-    await stack.until("it to hold all", () => held(only) === SHARDS);
-    const redis = await stack.client();
-    const members = new Members(redis);
-    await members.pause("only", "ann");
-    await stack.until("it to pause", () => state(only) === "paused");
-    const placed = [await publish(stack, 0), await publish(stack, 1)];
-    await stack.until("it to have them in hand", () => only.worker.report().shards.every((s) => s.load > 0));
+    const { running: only, redis, members, placed } = await pausedAlone(stack);
     expect(held(only)).toBe(SHARDS);
     // For several of its beats and looks nothing moves, and the lag shows.
     await stack.until("the lag to show", () => only.worker.report().shards.every((s) => (s.regions[0]?.lagMs ?? 0) > 1_000));
@@ -85,13 +93,7 @@ test(
   "a paused worker that is stopped goes at once, and the next one finds its messages",
   async () => {
     const stack = await start();
-    const first = await stack.worker("first");
-    await stack.until("it to hold all", () => held(first) === SHARDS);
-    const redis = await stack.client();
-    await new Members(redis).pause("first", "ann");
-    await stack.until("it to pause", () => state(first) === "paused");
-    const placed = [await publish(stack, 0), await publish(stack, 1)];
-    await stack.until("it to have them in hand", () => first.worker.report().shards.every((s) => s.load > 0));
+    const { running: first, redis, placed } = await pausedAlone(stack);
     const startedMs = performance.now();
     await first.stop();
     expect(performance.now() - startedMs).toBeLessThan(3_000);

@@ -1,9 +1,14 @@
 // A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting costs the hot path nothing that it does not
 // count anyway.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8")) as { readonly version: string };
 
 export interface Metrics {
   readonly contentType: string;
@@ -15,8 +20,6 @@ export interface MetricsOptions {
   /** What only the stores know; a look that fails leaves its metrics out. */
   readonly overview?: (() => Promise<Overview>) | undefined;
 }
-
-const VERSION = "0.1.0";
 
 export function metricsOf({ report, overview }: MetricsOptions): Metrics {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
@@ -33,7 +36,7 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
   for (const family of familiesOf(now.kind)) add(family as Family<RoleReport>, () => now);
   if (overview) for (const family of STORES) add(family, () => stores);
   add<RoleReport>(
-    { type: "gauge", name: "sluice_build_info", help: "The version that runs.", samples: () => [[{ version: VERSION }, 1]] },
+    { type: "gauge", name: "sluice_build_info", help: "The version that runs.", samples: () => [[{ version }, 1]] },
     () => now,
   );
   return {
