@@ -1,7 +1,7 @@
 // Folds a shard's journal into what Redis must know of it: which orders it has decided, whose number is next, what is parked, and how
 // many units of limited items each user has reserved. The rules are those of core/lua, read from what was recorded.
 import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
-import type { OrderRow, RedriveRow, Row } from "../core/domain/order.ts";
+import { type OrderRow, type RedriveRow, type Row, redrivenOrder } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 
 export interface Parked {
@@ -121,9 +121,8 @@ export class Replayed {
     atMs: number,
     waiting: ReadonlyMap<string, number>,
   ): OpenOrder | undefined {
-    const [, ...rest] = row;
-    const generation = rest.pop() as number;
-    const order = ["o", ...rest] as unknown as OrderRow;
+    const order = redrivenOrder(row);
+    const generation = row[12];
     this.redriven.set(`${row[1]} ${row[2]}`, generation);
     this.remember(order, state);
     if (state !== "reserved") return undefined;

@@ -1,6 +1,7 @@
 // What a client says over a WebSocket, frame by frame. The protocol is described in docs/websocket.md.
 
 import { judgeOrderId } from "../core/domain/order-id.ts";
+import { readTraceparent } from "../core/domain/trace.ts";
 import type { Auth, Principal } from "./auth.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { buyerOf, isObject } from "./check-order.ts";
@@ -26,8 +27,8 @@ type Frame = Record<string, unknown>;
 
 /** The members each type of frame may have. */
 const MEMBERS: Record<string, ReadonlySet<string>> = {
-  order: new Set(["type", "ref", "order"]),
-  orders: new Set(["type", "ref", "orders"]),
+  order: new Set(["type", "ref", "order", "traceparent"]),
+  orders: new Set(["type", "ref", "orders", "traceparent"]),
   skip: new Set(["type", "ref", "user", "saleId", "seq"]),
   cancel: new Set(["type", "ref", "user", "id"]),
   auth: new Set(["type", "token"]),
@@ -101,10 +102,11 @@ export class Frames {
   private place(socket: Socket, principal: Principal, frame: Frame, orders: readonly unknown[]): void {
     const ref = this.ref(socket, frame);
     if (ref === undefined) return;
+    const trace = frame.traceparent === undefined ? undefined : readTraceparent(String(frame.traceparent));
     const { intake } = this.options;
     const expired = this.expired(principal);
     for (const order of orders) {
-      const reason = this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref);
+      const reason = this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref, trace);
       if (!reason) continue;
       socket.nack(ref, isObject(order) ? order.id : undefined, reason);
       if (reason.code === "unknown_sale" || reason.code === "unknown_item") void this.options.catalogue.refreshSoon();

@@ -214,3 +214,19 @@ test("several gateways share a port", async () => {
   await first.gateway.close();
   expect((await post(orders(second), order(), await bearer("ann"))).status).toBe(202);
 });
+
+test("the trace a request names goes with its orders; one the standard forbids is ignored", async () => {
+  const { gateway, broker } = await start();
+  const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const token = await bearer("ann");
+  const send = (path: string, body: unknown, traceparent: string) =>
+    fetch(`${gateway.url}${path}`, {
+      method: "POST",
+      headers: { ...token, traceparent, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  expect((await send("/v1/orders", order(), trace)).status).toBe(202);
+  expect((await send("/v1/orders/batch", { orders: [order(), order()] }, trace)).status).toBe(200);
+  expect((await send("/v1/orders", order(), trace.toUpperCase())).status).toBe(202);
+  expect((broker.rows as unknown[][]).map((row) => row[12])).toEqual([trace, trace, trace, undefined]);
+});

@@ -3,6 +3,7 @@
 import { answerRowText, type parseChargeKey } from "../core/domain/charge.ts";
 import { cancelRowText, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
+import type { Traceparent } from "../core/domain/trace.ts";
 import { shardOf } from "../core/shard.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { SoldOut } from "./admission/sold-out.ts";
@@ -42,7 +43,14 @@ export class Intake {
   }
 
   /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. What is cheap to refuse is refused first. */
-  order(value: unknown, principal: Principal, headerId: string | null, recipient: Recipient, ref: unknown): Problem | undefined {
+  order(
+    value: unknown,
+    principal: Principal,
+    headerId: string | null,
+    recipient: Recipient,
+    ref: unknown,
+    trace?: Traceparent,
+  ): Problem | undefined {
     const { admission, soldOut, catalogue, clock, shards } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
@@ -52,7 +60,7 @@ export class Intake {
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    return this.send(orderRowText(order, nowMs), shard, order.user, order.id, recipient, ref);
+    return this.send(orderRowText(order, nowMs, trace), shard, order.user, order.id, recipient, ref);
   }
 
   /** Sends a skip on its way, likewise. */

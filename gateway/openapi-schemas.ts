@@ -82,6 +82,7 @@ export const schemas: Json = {
         properties: { id: { type: "string" }, value: { type: "string" } },
         description: "At which its total was converted, if it was",
       },
+      traceId: { type: "string", pattern: "^[0-9a-f]{32}$", description: "Of the request it came with, if that named a trace" },
       acceptedAt: TIME,
       decidedAt: TIME,
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),

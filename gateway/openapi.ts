@@ -31,6 +31,14 @@ const idempotencyKey = (description: string): Json => ({
   description,
 });
 
+const traceparent: Json = {
+  name: "traceparent",
+  in: "header",
+  schema: { type: "string" },
+  description:
+    "W3C Trace Context: the trace the request belongs to. It goes with its orders to the ledger, the payment provider and the services",
+};
+
 const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id");
@@ -43,7 +51,7 @@ const paths: Json = {
       description:
         "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may have been taken in; send the same id again, " +
         `as often as need be. A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
-      parameters: [idempotencyKey("The order's id, instead of `id` in the body")],
+      parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
       requestBody: body(ref("Order")),
       responses: { 202: ok("Taken in; Location says where to ask", ref("Accepted")), ...refusals(...ORDER_REFUSALS) },
     },
@@ -64,6 +72,7 @@ const paths: Json = {
     post: {
       summary: `Place up to ${DEFAULT_LIMITS.ordersPerRequest} orders`,
       description: "Each order is judged and taken in by itself; one result each, in the order of the request.",
+      parameters: [traceparent],
       requestBody: body(object({ orders: list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest) }, ["orders"])),
       responses: {
         200: ok(

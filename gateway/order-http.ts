@@ -1,4 +1,5 @@
 // POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood consists of.
+import { readTraceparent, type Traceparent } from "../core/domain/trace.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Auth, Principal } from "./auth.ts";
 import type { Estimate, Recipient, Verdict } from "./batch.ts";
@@ -60,37 +61,46 @@ export class OrderHttp {
 
   private readonly placeOne: Place = (value, principal, request) => {
     const headerId = request.headers.get("idempotency-key");
+    const trace = readTraceparent(request.headers.get("traceparent"));
     const one = new One();
-    const refusal = this.options.intake.order(value, principal, headerId, one, undefined);
+    const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
     one.headers = this.options.admission.headers(principal.user);
     if (!refusal) return one.answer;
     if (refusal.code === "rate_limited") return refusal.response(one.headers);
-    return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal) : refusal.response();
+    return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal, trace) : refusal.response();
   };
 
   /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
-  private async retryOne(value: unknown, principal: Principal, headerId: string | null, refusal: Problem): Promise<Response> {
+  private async retryOne(
+    value: unknown,
+    principal: Principal,
+    headerId: string | null,
+    refusal: Problem,
+    trace: Traceparent | undefined,
+  ): Promise<Response> {
     if (!(await this.options.catalogue.refreshSoon())) return refusal.response();
     const one = new One();
-    return this.options.intake.order(value, principal, headerId, one, undefined)?.response() ?? one.answer;
+    return this.options.intake.order(value, principal, headerId, one, undefined, trace)?.response() ?? one.answer;
   }
 
-  private readonly placeMany: Place = (value, principal) => {
+  private readonly placeMany: Place = (value, principal, request) => {
     const orders = this.ordersOf(value);
-    return orders instanceof Problem ? this.refuse(orders) : this.placeAll(orders, principal);
+    return orders instanceof Problem
+      ? this.refuse(orders)
+      : this.placeAll(orders, principal, readTraceparent(request.headers.get("traceparent")));
   };
 
-  private async placeAll(orders: readonly unknown[], principal: Principal): Promise<Response> {
+  private async placeAll(orders: readonly unknown[], principal: Principal, trace: Traceparent | undefined): Promise<Response> {
     const many = new Many(orders);
     const news: [number, Problem][] = [];
     orders.forEach((order, i) => {
-      const refusal = this.options.intake.order(order, principal, null, many, i);
+      const refusal = this.options.intake.order(order, principal, null, many, i, trace);
       if (refusal && mayBeNews(refusal)) news.push([i, refusal]);
       else if (refusal) many.refused(refusal, i);
     });
     const renewed = news.length > 0 && (await this.options.catalogue.refreshSoon());
     for (const [i, first] of news) {
-      const refusal = renewed ? this.options.intake.order(orders[i], principal, null, many, i) : first;
+      const refusal = renewed ? this.options.intake.order(orders[i], principal, null, many, i, trace) : first;
       if (refusal) many.refused(refusal, i);
     }
     return many.answer;

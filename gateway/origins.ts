@@ -34,7 +34,7 @@ export class Origins {
     return {
       ...headers,
       "access-control-allow-methods": "GET, POST, PUT, DELETE",
-      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Traceparent",
       "access-control-max-age": "3600",
     };
   }

@@ -2,6 +2,7 @@
 
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
+import { traceIdOf } from "../core/domain/trace.ts";
 import { shardOf } from "../core/shard.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../ledger/contract.ts";
 import type { Principal } from "./auth.ts";
@@ -75,6 +76,7 @@ function show(order: StoredOrder, events?: readonly OrderEvent[], bill?: Bill): 
     ...(order.metadata === "" ? {} : { metadata: JSON.parse(order.metadata) as unknown }),
     ...(order.maxTotal === 0 ? {} : { maxTotal: order.maxTotal }),
     ...(bill ? { amount: bill.amount, ...(bill.rate ? { rate: bill.rate } : {}) } : {}),
+    ...(order.traceparent === "" ? {} : { traceId: traceIdOf(order.traceparent) }),
     acceptedAt: rfc3339(order.acceptedAtMs),
     decidedAt: rfc3339(order.decidedAtMs),
     ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),

@@ -30,7 +30,7 @@ function stored(user: string, count: number): StoredOrder[] {
     decidedAtMs: 2_000,
     shard: 0,
   };
-  const rest = { currency: "EUR", lines: [{ sku: "lamp", qty: 1 }], payment: "secret", metadata: '{"a":1}', maxTotal: 0 };
+  const rest = { currency: "EUR", lines: [{ sku: "lamp", qty: 1 }], payment: "secret", metadata: '{"a":1}', maxTotal: 0, traceparent: "" };
   return Array.from({ length: count }, () => ({ user, id: Bun.randomUUIDv7(), ...base, ...rest })).reverse();
 }
 

@@ -201,3 +201,14 @@ test("a socket that goes away leaves nothing behind; its orders go on", async ()
   expect(await metrics()).toMatch(/orders_accepted_total\{[^}]*\} 1\n/);
   expect(await metrics()).toMatch(/sluice_gateway_undecided_orders\{[^}]*\} 0\n/);
 });
+
+test("a frame names the trace of its orders; one that is none is ignored", async () => {
+  const t = await start();
+  const socket = await TestSocket.open(t.gateway.url, "ann");
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  socket.send({ type: "order", ref: "1", order: order(), traceparent });
+  await socket.next("acks");
+  socket.send({ type: "orders", ref: "2", orders: [order()], traceparent: 7 });
+  await socket.next("acks");
+  expect((t.broker.rows as unknown[][]).map((row) => row[12])).toEqual([traceparent, undefined]);
+});

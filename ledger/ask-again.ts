@@ -6,7 +6,7 @@ import { shardOf } from "../core/shard.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
 import { Prices } from "./prices.ts";
-import { addRequests, ask, emptySheet, type Sheet, send } from "./sheet.ts";
+import { addRequests, ask, emptySheet, type Sheet, send, traced } from "./sheet.ts";
 
 /** Returns how many were asked for. */
 export async function askAgain(db: Db): Promise<number> {
@@ -21,11 +21,11 @@ export async function askAgain(db: Db): Promise<number> {
 }
 
 async function charges(tx: Runner, sheet: Sheet, shards: number): Promise<number> {
-  const text = `SELECT usr, id, generation, attempt, amount, currency, payment, status FROM charges WHERE status IN ('started', 'refunding') ORDER BY id`;
+  const text = `SELECT usr, id, generation, attempt, amount, currency, payment, status, trace FROM charges WHERE status IN ('started', 'refunding') ORDER BY id`;
   const rows = await tx.run(text);
   for (const r of rows) {
     const [user, id] = [String(r.usr), String(r.id)];
-    const of = { user, id, generation: Number(r.generation), attempt: Number(r.attempt) };
+    const of = { user, id, generation: Number(r.generation), attempt: Number(r.attempt), ...traced(String(r.trace)) };
     const shard = shardOf(user, shards);
     if (r.status === "refunding") ask(sheet, shard, "payments", { kind: "refund", ...of });
     else {
@@ -51,7 +51,7 @@ async function parts(db: Db, tx: Runner, sheet: Sheet, shards: number): Promise<
     const counted = { generation: Number(r.generation), part: Number(r.part), of: Number(r.parts) };
     const lines = JSON.parse(String(r.lines)) as Part["lines"];
     const region = regionOfGateway(String(found.gateway));
-    const part: Part = { user, id, saleId: placed[5], ...counted, shard, region, lines, metadata: placed[10] };
+    const part: Part = { user, id, saleId: placed[5], ...counted, shard, region, lines, metadata: placed[10], ...traced(placed[12]) };
     send(sheet, shard, "fulfilment", String(r.routing_key), part);
   }
   return open.length;

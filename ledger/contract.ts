@@ -4,6 +4,7 @@ import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import type { Traceparent } from "../core/domain/trace.ts";
 
 /**
  * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the last entry recorded,
@@ -48,6 +49,8 @@ export interface StoredOrder {
   readonly payment: string;
   readonly metadata: string;
   readonly maxTotal: number;
+  /** Of the request it came with; empty when that named none. */
+  readonly traceparent: Traceparent;
 }
 
 export interface OrderEvent {

@@ -84,6 +84,8 @@ const MIGRATIONS: readonly Migration[] = [
     // service is empty where a route has been taken back.
     "CREATE TABLE routes (category TEXT NOT NULL, region TEXT NOT NULL, service TEXT NOT NULL, PRIMARY KEY (category, region))",
   ],
+  // The traceparent of the order's request, for those who are asked to do something about it; empty when it named none.
+  () => ["ALTER TABLE charges ADD COLUMN trace TEXT NOT NULL DEFAULT ''"],
 ];
 
 /** Brings the schema up to date; several processes may do so at once. */

@@ -2,9 +2,10 @@
 // `fulfilment` under its region and category.
 import type { Entry, OrderStep } from "../core/domain/entry.ts";
 import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
+import type { Traceparent } from "../core/domain/trace.ts";
 import { insertRows, type Runner } from "./db.ts";
 import { readRoutes } from "./routes.ts";
-import { type Sheet, send } from "./sheet.ts";
+import { type Sheet, send, traced } from "./sheet.ts";
 
 interface Share {
   readonly routingKey: string;
@@ -13,14 +14,22 @@ interface Share {
   readonly lines: Part["lines"][number][];
 }
 
-export async function addParts(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep, metadata: string): Promise<void> {
+/** What a service is told of the order besides its lines. */
+interface Told {
+  readonly metadata: string;
+  /** Empty when there is none. */
+  readonly trace: Traceparent;
+}
+
+export async function addParts(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep, of: Told): Promise<void> {
   const [, user, id, generation, , gateway, saleId] = step;
   const region = regionOfGateway(gateway);
   const shares = await sharesOf(tx, sheet, region, step);
   shares.forEach(({ routingKey, service, lines }, i) => {
-    const [part, of] = [i + 1, shares.length];
-    sheet.parts.push(user, id, generation, part, of, routingKey, service, "waiting", JSON.stringify(lines));
-    const message: Part = { user, id, saleId, generation, part, of, shard: entry.shard, region, lines, metadata };
+    const [part, parts] = [i + 1, shares.length];
+    sheet.parts.push(user, id, generation, part, parts, routingKey, service, "waiting", JSON.stringify(lines));
+    const about = { user, id, saleId, generation, part, of: parts, shard: entry.shard, region, lines };
+    const message: Part = { ...about, metadata: of.metadata, ...traced(of.trace) };
     send(sheet, entry.shard, "fulfilment", routingKey, message);
   });
 }

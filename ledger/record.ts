@@ -110,8 +110,7 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"], sheet.entries);
   await insertRows(tx, "messages", ["id", "shard", "n", "gateway", "batch", "body", "outcomes"], sheet.messages);
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
-  const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status", "detail", "metadata", "rate_id", "rate"];
-  await insertRows(tx, "charges", charge, sheet.charges);
+  await insertRows(tx, "charges", CHARGES, sheet.charges);
   for (const entry of entries) {
     await recordSteps(tx, sheet, entry);
     await recordLateAnswers(tx, sheet, entry);
@@ -127,6 +126,11 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
   await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
   await moveStock(tx, sheet.stock);
 }
+
+const CHARGES = [
+  ...["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status"],
+  ...["detail", "metadata", "rate_id", "rate", "trace"],
+];
 
 const PRICES = new WeakMap<Db, Prices>();
 

@@ -3,7 +3,8 @@
 import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
 import { convert } from "../core/domain/money.ts";
-import type { OrderRow, RedriveRow } from "../core/domain/order.ts";
+import { type OrderRow, type RedriveRow, redrivenOrder } from "../core/domain/order.ts";
+import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
@@ -116,7 +117,7 @@ function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["
       if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
     } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
       const again = rows[i] as RedriveRow;
-      reserve(sheet, entry, again as never, moves, terms, again[12]);
+      reserve(sheet, entry, redrivenOrder(again), moves, terms, again[12]);
     } else if (outcome.kind === "conflict") {
       const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
       sheet.events.push(row[1], row[2], entry.atMs, "conflict", detail, entry.shard, entry.n);
@@ -154,16 +155,21 @@ function termsOf(steps: Entry["steps"]): Terms {
 
 /** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
 function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, { waiting, rates }: Terms, generation = 1): void {
-  const [, user, id, , , saleId, , currency, lines, payment, metadata] = row;
+  const [, user, id, , , saleId, , currency, lines, payment, metadata, , trace] = row;
   addMove(moves, "available", "held", saleId, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
   const rate = rates.get(`${user} ${id}`);
   const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
   sheet.charges.push(user, id, generation, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
-  sheet.charges.push(rate?.id ?? "", rate?.value ?? "");
+  sheet.charges.push(rate?.id ?? "", rate?.value ?? "", trace ?? "");
   if (attempt === 0) return;
-  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation, attempt, amount, currency, payment });
+  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation, attempt, amount, currency, payment, ...traced(trace) });
+}
+
+/** A request says of which trace it is only if it is of one. */
+export function traced(trace: Traceparent | undefined): { traceparent?: Traceparent } {
+  return trace ? { traceparent: trace } : {};
 }
 
 function addUnits(moves: Moves, what: string, detail: string, saleId: string, lines: readonly (string | number)[]): void {

@@ -172,5 +172,6 @@ function storedOrder(r: Record<string, unknown>): StoredOrder {
     payment: row[9],
     metadata: row[10],
     maxTotal: row[11],
+    traceparent: row[12] ?? "",
   };
 }

@@ -1,21 +1,24 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
+import type { Traceparent } from "../core/domain/trace.ts";
 import type { Runner } from "./db.ts";
 import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
-import { ask, rowsOf, type Sheet } from "./sheet.ts";
+import { ask, rowsOf, type Sheet, traced } from "./sheet.ts";
 
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
 const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
 
 /** Begins the detail of an attempt that was given up without knowing what became of it. */
 const UNKNOWN = "unknown";
+const TERMS = "amount, currency, payment, metadata, trace";
 
 interface Terms {
   readonly amount: number;
   readonly currency: string;
   readonly payment: string;
   readonly metadata: string;
+  readonly trace: Traceparent;
 }
 
 export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
@@ -33,7 +36,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     case "paid": {
       const terms = await setStatus(tx, step, "captured", detail);
       if (terms) post(sheet, entry, terms, "customer", "revenue");
-      await addParts(tx, sheet, entry, step, terms?.metadata ?? "");
+      await addParts(tx, sheet, entry, step, { metadata: terms?.metadata ?? "", trace: terms?.trace ?? "" });
       return restate(sheet, entry, step, "paid");
     }
     case "claimed":
@@ -65,21 +68,21 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): P
   const [, user, id, generation, attempt] = step;
   const waited = await tx.run(
     `UPDATE charges SET attempt = ?, status = 'started' WHERE id = ? AND usr = ? AND generation = ? AND attempt = 0
-     RETURNING amount, currency, payment`,
+     RETURNING ${TERMS}`,
     [attempt, id, user, generation],
   );
   const rows =
     waited.length > 0
       ? waited
       : await tx.run(
-          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata, rate_id, rate)
-     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata, rate_id, rate FROM charges
-     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING amount, currency, payment`,
+          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata, rate_id, rate, trace)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata, rate_id, rate, trace FROM charges
+     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING ${TERMS}`,
           [attempt, id, user, generation],
         );
   const queue = QUEUE_OF_ATTEMPT[attempt] ?? "payments";
-  const { amount, currency, payment } = termsOf(rows[0]);
-  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, amount, currency, payment });
+  const { amount, currency, payment, trace } = termsOf(rows[0]);
+  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, amount, currency, payment, ...traced(trace) });
 }
 
 /** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
@@ -95,13 +98,13 @@ async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): 
   if (!terms) return;
   post(sheet, entry, terms, was[0]?.status === "captured" ? "revenue" : "customer", "refunds");
   event(sheet, entry, step, "refund", "");
-  ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt });
+  ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt, ...traced(terms.trace) });
 }
 
 async function setStatus(tx: Runner, step: OrderStep, status: string, detail: string): Promise<Terms | undefined> {
   const [, user, id, generation, attempt] = step;
   const rows = await tx.run(
-    "UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING amount, currency, payment, metadata",
+    `UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
     [status, detail, id, user, generation, attempt],
   );
   return rows[0] && termsOf(rows[0]);
@@ -113,6 +116,7 @@ function termsOf(row: Record<string, unknown> | undefined): Terms {
     currency: String(row?.currency),
     payment: String(row?.payment),
     metadata: String(row?.metadata ?? ""),
+    trace: String(row?.trace ?? ""),
   };
 }
 
@@ -135,7 +139,7 @@ function restate(sheet: Sheet, entry: Entry, [, user, id]: OrderStep, state: str
 async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
   const [, user, id, generation] = step;
   const history = await tx.run(
-    "SELECT attempt, amount, currency, status, detail FROM charges WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt",
+    "SELECT attempt, amount, currency, status, detail, trace FROM charges WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt",
     [id, user, generation],
   );
   const tried = history
@@ -150,6 +154,7 @@ async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     atMs: entry.atMs,
     attempts: tried.length,
     history: tried,
+    ...traced(String(history[0]?.trace ?? "")),
   };
   sheet.followUps.push(entry.shard, "", "payments.dead", JSON.stringify(letter), 0);
 }
@@ -184,17 +189,18 @@ async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow
   const [from, to] = answer === "captured" ? [["started", "failed", "unknown"], "refunding"] : [["refunding"], "refunded"];
   const rows = await tx.run(
     `UPDATE charges SET status = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status IN (${from.map(() => "?").join(",")})
-     RETURNING amount, currency, payment`,
+     RETURNING ${TERMS}`,
     [to, id, user, generation, attempt, ...from],
   );
   if (!rows[0]) return;
   const step = ["refund", user, id, generation, attempt, "", "", [], ""] as const;
+  const terms = termsOf(rows[0]);
   if (answer === "captured") {
-    post(sheet, entry, termsOf(rows[0]), "customer", "refunds");
+    post(sheet, entry, terms, "customer", "refunds");
     event(sheet, entry, step, "refund", "captured when nobody counted on it any more");
-    ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt });
+    ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt, ...traced(terms.trace) });
   } else {
-    post(sheet, entry, termsOf(rows[0]), "refunds", "customer");
+    post(sheet, entry, terms, "refunds", "customer");
     event(sheet, entry, step, "refunded", "");
   }
 }

@@ -3,7 +3,8 @@
 // for whatever this one did not finish.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
-import { answerRowText, chargeKey, type PaymentRequest } from "../../core/domain/charge.ts";
+import { answerRowText, chargeKey, type PaymentRequest, type RefundRequest } from "../../core/domain/charge.ts";
+import { traceIdOf } from "../../core/domain/trace.ts";
 import type { RegionLink } from "../relay.ts";
 import { Answers } from "./answers.ts";
 import { Breaker } from "./breaker.ts";
@@ -101,7 +102,11 @@ export class PaymentWorker {
           return request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
         } catch (error) {
           // Asked again, with the same key: left alone it would hold its message, and its user's lane, for as long as this worker lives.
-          this.options.log("payment failed to be asked for", { key: chargeKey(request), error: (error as Error).message });
+          this.options.log("payment failed to be asked for", {
+            key: chargeKey(request),
+            ...(request.traceparent ? { traceId: traceIdOf(request.traceparent) } : {}),
+            error: (error as Error).message,
+          });
           await Bun.sleep(ASK_AGAIN_MS);
         }
       }
@@ -141,9 +146,9 @@ export class PaymentWorker {
     }
   }
 
-  private async refund(request: PaymentRequest): Promise<boolean> {
+  private async refund(request: RefundRequest): Promise<boolean> {
     while (!this.stopped) {
-      const answer = await this.options.provider.refund(chargeKey(request));
+      const answer = await this.options.provider.refund(request);
       if (answer === "refunded" || answer === "nothing") {
         await this.answer(request, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
         return true;

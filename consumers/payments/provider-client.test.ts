@@ -2,8 +2,8 @@ import { afterAll, expect, test } from "bun:test";
 import type { ChargeRequest } from "../../core/domain/charge.ts";
 import { HttpProvider } from "./provider-client.ts";
 
-let answer: () => Response | Promise<Response> = () => new Response();
-const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => answer() });
+let answer: (request: Request) => Response | Promise<Response> = () => new Response();
+const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => answer(request) });
 afterAll(() => server.stop(true));
 const provider = new HttpProvider(`http://127.0.0.1:${server.port}`, 100);
 const REQUEST: ChargeRequest = {
@@ -54,7 +54,7 @@ test("a look-up says what is known, and unknown for anything that makes no sense
 test("a refund is done, has nothing to give back, or is unknown", async () => {
   const refund = async (status: number) => {
     answer = () => new Response("{}", { status });
-    return provider.refund("key");
+    return provider.refund({ ...REQUEST, kind: "refund" });
   };
   expect([await refund(200), await refund(404), await refund(409), await refund(500)]).toEqual([
     "refunded",
@@ -62,4 +62,17 @@ test("a refund is done, has nothing to give back, or is unknown", async () => {
     "nothing",
     "unknown",
   ]);
+});
+
+test("the trace of the order's request goes with charge and refund, and nothing where there is none", async () => {
+  const heard: (string | null)[] = [];
+  answer = (request) => {
+    heard.push(request.headers.get("traceparent"));
+    return new Response("{}");
+  };
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await provider.charge({ ...REQUEST, traceparent });
+  await provider.refund({ ...REQUEST, kind: "refund", traceparent });
+  await provider.charge(REQUEST);
+  expect(heard).toEqual([traceparent, traceparent, null]);
 });

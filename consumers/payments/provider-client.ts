@@ -1,6 +1,7 @@
 // The payment provider, over HTTP. Every answer is a value; what cannot be told apart from a lost answer is `unknown`.
 
-import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
+import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
+import type { Traceparent } from "../../core/domain/trace.ts";
 import { Histogram } from "../../core/histogram.ts";
 
 /** `busy`: not served, ask again after that long. `away`: the provider cannot be reached at all. Both, and `unknown`, may or may not have charged. */
@@ -20,7 +21,7 @@ export interface PaymentProvider {
   charge(request: ChargeRequest): Promise<ChargeAnswer>;
   lookUp(key: string): Promise<LookUpAnswer>;
   /** `nothing`: there is no capture to refund. */
-  refund(key: string): Promise<"refunded" | "nothing" | "unknown">;
+  refund(request: RefundRequest): Promise<"refunded" | "nothing" | "unknown">;
 }
 
 const MAX_RETRY_AFTER_MS = 60_000;
@@ -38,7 +39,13 @@ export class HttpProvider implements PaymentProvider {
 
   async charge(request: ChargeRequest): Promise<ChargeAnswer> {
     const { id, amount, currency, payment } = request;
-    const response = await this.call("POST", "/v1/charges", { order: id, amount, currency, payment }, chargeKey(request));
+    const response = await this.call(
+      "POST",
+      "/v1/charges",
+      { order: id, amount, currency, payment },
+      chargeKey(request),
+      request.traceparent,
+    );
     if (response instanceof Error) return lostCall(response);
     switch (response.status) {
       case 200:
@@ -67,20 +74,24 @@ export class HttpProvider implements PaymentProvider {
     return status === "captured" || status === "declined" || status === "pending" ? status : "unknown";
   }
 
-  async refund(key: string): Promise<"refunded" | "nothing" | "unknown"> {
-    const response = await this.call("POST", "/v1/refunds", { key }, `refund/${key}`);
+  async refund(request: RefundRequest): Promise<"refunded" | "nothing" | "unknown"> {
+    const key = chargeKey(request);
+    const response = await this.call("POST", "/v1/refunds", { key }, `refund/${key}`, request.traceparent);
     if (response instanceof Error) return "unknown";
     if (response.status === 200) return "refunded";
     return response.status === 404 || response.status === 409 ? "nothing" : "unknown";
   }
 
-  private async call(method: string, path: string, body?: unknown, key?: string): Promise<Response | Error> {
+  private async call(method: string, path: string, body?: unknown, key?: string, trace?: Traceparent): Promise<Response | Error> {
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (key !== undefined) headers["idempotency-key"] = key;
+    if (trace !== undefined) headers.traceparent = trace;
     const startedMs = performance.now();
     try {
       const response = await fetch(this.url + path, {
         method,
         signal: AbortSignal.timeout(this.timeoutMs),
-        headers: { "content-type": "application/json", ...(key === undefined ? {} : { "idempotency-key": key }) },
+        headers,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       // Read to the end: an answer cut short is a lost one, and the connection is free again.

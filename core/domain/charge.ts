@@ -1,5 +1,6 @@
 // A charge as it travels: what must be asked of the payment provider, and what the provider said.
 import { NAME_PATTERN } from "./order.ts";
+import type { Traceparent } from "./trace.ts";
 
 /** One attempt to charge an order. Its key makes repeating it harmless. */
 export interface ChargeRequest {
@@ -14,6 +15,7 @@ export interface ChargeRequest {
   readonly currency: string;
   /** The client's opaque token for the provider. */
   readonly payment: string;
+  readonly traceparent?: Traceparent;
   /** When it was first asked for in vain, Unix ms. */
   readonly unknownSinceMs?: number;
 }
@@ -25,6 +27,7 @@ export interface RefundRequest {
   readonly id: string;
   readonly generation: number;
   readonly attempt: number;
+  readonly traceparent?: Traceparent;
 }
 
 export type PaymentRequest = ChargeRequest | RefundRequest;

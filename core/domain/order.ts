@@ -3,12 +3,14 @@
 // A message on `orders.<shard>` is a JSON array of rows. A row is positional, so that the very text the gateway
 // publishes is what Redis decodes and what the ledger keeps: nobody in between writes it again.
 //
-//   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal]
-//   redriven ["r", as an order's with seq 0 …, generation]: tried again after its payment failed
+//   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal, traceparent?]
+//   redriven ["r", as an order's with seq 0 …, maxTotal, generation, traceparent?]: tried again after its payment failed
 //   skip  ["s", user, "", "", acceptedAtMs, sale, seq]
 //   cancel ["c", user, id, "", acceptedAtMs, "", 0]
 //   part ["f", user, id, "", acceptedAtMs, "", 0, generation, part, of, claim | done, service]: of a paid order (part.ts)
 //   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | unknown | refunded, detail]: of a charge (charge.ts)
+
+import type { Traceparent } from "./trace.ts";
 
 export type Sku = string;
 export interface Line {
@@ -56,10 +58,26 @@ export type OrderRow = readonly [
   payment: string,
   metadata: string,
   maxTotal: number,
+  /** Of the request it came with, if that named one (trace.ts). */
+  traceparent?: Traceparent,
 ];
 export type SkipRow = readonly [kind: "s", user: string, id: "", fingerprint: "", acceptedAtMs: number, saleId: string, seq: number];
-export type RedriveRow = readonly [kind: "r", ...order: Tail<OrderRow>, generation: number];
-type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
+export type RedriveRow = readonly [
+  kind: "r",
+  user: string,
+  id: string,
+  fingerprint: string,
+  acceptedAtMs: number,
+  saleId: string,
+  seq: number,
+  currency: string,
+  lines: readonly (string | number)[],
+  payment: string,
+  metadata: string,
+  maxTotal: number,
+  generation: number,
+  traceparent?: Traceparent,
+];
 export type Row = OrderRow | SkipRow;
 
 // Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
@@ -76,11 +94,12 @@ export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 /**
  * The row as JSON text. Its fingerprint is XXH64, 16 hex digits, over all the client chose: what makes two sends of one id the same order. It tells
  * a user's own resend from a changed one, and is no defence against that user, who can only confuse himself. Names and ids are free of anything to escape; the opaque
- * strings are escaped.
+ * strings are escaped. The trace is no part of what was ordered.
  */
-export function orderRowText(order: Order, acceptedAtMs: number): string {
+export function orderRowText(order: Order, acceptedAtMs: number, trace?: Traceparent): string {
   const tail = tailText(order);
-  return `["o","${order.user}","${order.id}","${hash(tail)}",${acceptedAtMs},${tail}`;
+  const end = trace === undefined ? tail : `${tail.slice(0, -1)},"${trace}"]`;
+  return `["o","${order.user}","${order.id}","${hash(tail)}",${acceptedAtMs},${end}`;
 }
 
 /** The row from the sale on: what the client chose besides its name and the order's id. */
@@ -98,8 +117,16 @@ function hash(text: string): string {
 
 /** An order's row under a new generation; its number is used up. */
 export function redriveRowText(row: OrderRow, generation: number): string {
-  const [, user, id, fingerprint, acceptedAtMs, saleId, , ...rest] = row;
-  return JSON.stringify(["r", user, id, fingerprint, acceptedAtMs, saleId, 0, ...rest, generation]);
+  const [, user, id, fingerprint, acceptedAtMs, saleId, , currency, lines, payment, metadata, maxTotal, trace] = row;
+  const again = ["r", user, id, fingerprint, acceptedAtMs, saleId, 0, currency, lines, payment, metadata, maxTotal, generation];
+  return JSON.stringify(trace === undefined ? again : [...again, trace]);
+}
+
+/** The order that a redriven row tries again. */
+export function redrivenOrder(row: RedriveRow): OrderRow {
+  const [, user, id, fingerprint, acceptedAtMs, saleId, seq, currency, lines, payment, metadata, maxTotal, , trace] = row;
+  const order = ["o", user, id, fingerprint, acceptedAtMs, saleId, seq, currency, lines, payment, metadata, maxTotal] as const;
+  return trace === undefined ? order : [...order, trace];
 }
 
 export function cancelRowText(user: string, id: string, acceptedAtMs: number): string {

@@ -1,6 +1,7 @@
 // A part of a paid order: what one processing service has to do for it. It travels in a message of the exchange `fulfilment`, and the service's
 // claim and report come back as rows in the order's shard.
 import { NAME_PATTERN } from "./order.ts";
+import type { Traceparent } from "./trace.ts";
 
 /** The message's type, and the version of the parts in it. */
 export const PARTS_TYPE = "fulfilment.v1";
@@ -21,6 +22,8 @@ export interface Part {
   readonly lines: readonly { readonly sku: string; readonly qty: number; readonly category: string }[];
   /** JSON text the client gave with its order; empty when it gave none. */
   readonly metadata: string;
+  /** Of the order's request, if it named one. */
+  readonly traceparent?: Traceparent;
 }
 
 /** Names a part for good: whoever works on it may do so once under this key. */

@@ -119,3 +119,13 @@ test("64 marks a user, also within one batch", async () => {
   const words = await bench.words(...Array.from({ length: 66 }, () => cancel("u", Bun.randomUUIDv7())));
   expect(words.filter((w) => w === "+cancel_pending").length).toBe(64);
 });
+
+test.each([
+  ["a number", 7],
+  ["not a trace", "abc"],
+  ["JSON's null", null],
+  ["one that would not fit", `00-${"a".repeat(400)}-${"b".repeat(16)}-01`],
+])("a row whose trace is %s fails as a whole", (_, trace) => {
+  const traced = JSON.stringify([...JSON.parse(row("u", { a: 1 })), trace]);
+  expect(bench.decide([[traced]])).rejects.toThrow("not a sound row");
+});

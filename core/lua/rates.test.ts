@@ -181,3 +181,15 @@ test("what waits for rates replays to what Redis holds", async () => {
   expect([...replayed.rateWaits.values()].map((w) => JSON.parse(rateWaitText(w)))).toEqual(held.map((text) => JSON.parse(text)));
   expect(held.length).toBe(2);
 });
+
+test("an order that waits for its rate keeps the trace of its request, by itself or at its number", async () => {
+  const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const traced = (text: string) => `${text.slice(0, -1)},"${trace}"]`;
+  await decide(traced(usd("u")), traced(usd("v", { seq: 1 })));
+  await put("EUR/USD", "1.1");
+  const { entry } = await reprice();
+  expect(entry?.released.map(([, r, state]) => [r[1], r.length, r[12], state])).toEqual([
+    ["u", 13, trace, "reserved"],
+    ["v", 13, trace, "reserved"],
+  ]);
+});

@@ -26,7 +26,7 @@ local function reprice(keys, args)
     waits[i] = wait
     if type(wait[4]) == 'table' then
       local row = wait[4]
-      row[13], row[14] = row[2] .. ' ' .. row[3], string.sub(row[3], 1, BUCKET_DIGITS)
+      name_row(row)
       rows[#rows + 1] = row
     elseif not named[wait[3] .. ' ' .. wait[4]] then
       named[wait[3] .. ' ' .. wait[4]] = true

@@ -1,5 +1,6 @@
 // sluice orders: a user's orders, or one of them with its events, from the ledger.
 import type { Command } from "commander";
+import { traceIdOf } from "../../core/domain/trace.ts";
 import { readSettings } from "../../core/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
@@ -42,6 +43,7 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
       sale: o.saleId,
       seq: o.seq || "",
       state: o.state,
+      ...(id !== undefined && o.traceparent !== "" ? { trace: traceIdOf(o.traceparent) } : {}),
       items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
       accepted: new Date(o.acceptedAtMs).toISOString(),
       "ms to decide": o.decidedAtMs - o.acceptedAtMs,

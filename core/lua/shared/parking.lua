@@ -45,7 +45,7 @@ local function decode_parked(turns)
       if text ~= 'skip' then
         local held = cjson.decode(text)
         local row = held[2]
-        row[13], row[14] = row[2] .. ' ' .. row[3], string.sub(row[3], 1, BUCKET_DIGITS)
+        name_row(row)
         turn.parked[seq] = held
         rows[#rows + 1] = row
       end
@@ -86,13 +86,15 @@ end
 
 -- What is added to a row while it is worked on (rows.lua) stays out of Redis and of the outbox.
 local function bare(row)
-  row[13], row[14] = nil, nil
+  row[13], row[14] = row[16], nil
+  if row[16] then row[16] = nil end
   return row
 end
 
 local function bare_copy(row)
   local copy = {}
   for i = 1, 12 do copy[i] = row[i] end
+  copy[13] = row[16]
   return copy
 end
 

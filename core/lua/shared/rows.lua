@@ -1,15 +1,16 @@
 -- Rows as the gateway writes them (core/domain/order.ts):
---   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal}
+--   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal, traceparent?}
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
 --   {'c', user, id, '', acceptedAtMs, '', 0}
 --   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}
---   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation}
+--   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation, traceparent?}
 --   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done, service}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
 -- by another way must fail as a whole, not half-way.
 
--- decode_rows adds to a row that names an order what every later step would have to make again:
+-- decode_rows adds to a row that names an order (name_row):
 --   row[13] 'user id', the field of its record       row[14] the bucket of its record       row[15] a redriven one's generation
+--   row[16] the trace of an order's request, if it has one
 
 local MAX_LINES = 20
 local MAX_QTY = 1000
@@ -19,6 +20,8 @@ local MAX_MS = 1e14
 -- Of attempts and generations.
 local MAX_COUNT = 1e9
 local UUID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$'
+local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
+local TRACE_LENGTH = 55
 local FULFILMENTS = { claim = true, done = true }
 local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true }
 
@@ -83,8 +86,17 @@ local function row_is_sound(row)
   if row[1] == 'p' then return is_whole(row[8], 1, MAX_COUNT) and is_whole(row[9], 1, MAX_COUNT) and ANSWERS[row[10]] and is_text(row[11]) end
   if row[1] == 'f' then return part_is_sound(row) end
   if row[1] == 'r' and not (seq == 0 and is_whole(row[13], 2, MAX_COUNT)) then return false end
+  local trace = row[row[1] == 'r' and 14 or 13]
+  if trace ~= nil and not (type(trace) == 'string' and #trace == TRACE_LENGTH and string.find(trace, TRACE)) then return false end
   return (row[1] == 'o' or row[1] == 'r') and is_name(row[4]) and row[8] ~= nil and is_common_name(row[8]) and is_text(row[10]) and is_text(row[11])
     and is_whole(row[12], 0, 99999999999999) and lines_are_sound(row[9])
+end
+
+-- Adds to an order's row what every later step would have to make again.
+local function name_row(row)
+  if row[13] then row[16] = row[13] end
+  row[13] = row[2] .. ' ' .. row[3]
+  row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
 end
 
 -- Decodes a message's body; an error names the message and the row, both from 0.
@@ -97,9 +109,8 @@ local function decode_rows(body, index)
     local row = rows[i]
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end
     if row[1] ~= 's' then
-      if row[1] == 'r' then row[15] = row[13] end
-      row[13] = row[2] .. ' ' .. row[3]
-      row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
+      if row[1] == 'r' then row[15], row[13] = row[13], row[14] end
+      name_row(row)
     end
   end
   return rows

@@ -1,0 +1,106 @@
+// The trace a request names, on every way an order takes: row, parking, ledger, provider, dead letter, redrive, service.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { cancelRowText, orderRowText, redriveRowText } from "../core/domain/order.ts";
+import { makeOrder, Stack, userOf } from "./stack.ts";
+
+const TIMEOUT_MS = 60_000;
+const traceOf = (n: number) => `00-${String(n).padStart(32, "a")}-b7ad6b7169203331-01`;
+
+let stack: Stack;
+/** What the provider was asked, and of which trace. */
+let asked: [path: string, order: string, trace: string | null][];
+let status: number;
+let provider: ReturnType<typeof Bun.serve>;
+
+beforeEach(async () => {
+  asked = [];
+  status = 200;
+  provider = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => {
+      const key = request.headers.get("idempotency-key") ?? "";
+      asked.push([new URL(request.url).pathname, key.split("/").at(-3) as string, request.headers.get("traceparent")]);
+      return new Response("{}", { status });
+    },
+  });
+  stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "50ms,50ms,50ms" } });
+  await stack.sale({ a: 100 });
+  await stack.worker("w1");
+  await stack.payments({ env: { SLUICE_PROVIDER_URL: `http://127.0.0.1:${provider.port}` } });
+}, TIMEOUT_MS);
+afterEach(async () => {
+  await stack?.stop();
+  await provider?.stop(true);
+}, TIMEOUT_MS);
+
+async function place(n: number, seq = 0): Promise<{ user: string; id: string }> {
+  const { order } = makeOrder(userOf(0), { a: 1 }, { seq });
+  await stack.publish(0, [orderRowText(order, Date.now(), traceOf(n))]);
+  return order;
+}
+
+test(
+  "from the request to the provider and the services; refunded under it",
+  async () => {
+    const { user, id } = await place(1);
+    expect((await stack.becomes(user, id, "paid")).traceparent).toBe(traceOf(1));
+    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([[{ id, traceparent: traceOf(1) }]]);
+    await stack.publish(0, [cancelRowText(user, id, Date.now())]);
+    await stack.until("the refund", () => asked.length === 2);
+    expect(asked).toEqual([
+      ["/v1/charges", id, traceOf(1)],
+      ["/v1/refunds", id, traceOf(1)],
+    ]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "an order that waited for its number, or behind another charge, keeps its own",
+  async () => {
+    const third = await place(3, 3);
+    const second = await place(2, 2);
+    await stack.becomes(third.user, third.id, "parked");
+    const first = await place(1, 1);
+    for (const { user, id } of [first, second, third]) await stack.becomes(user, id, "paid");
+    expect(asked).toEqual([first, second, third].map(({ id }, i) => ["/v1/charges", id, traceOf(i + 1)]));
+    expect((await stack.ledger.order(third.user, third.id))?.traceparent).toBe(traceOf(3));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "each retry, the dead letter and the redrive are of the same trace",
+  async () => {
+    status = 402;
+    const { user, id } = await place(4);
+    await stack.becomes(user, id, "payment_failed");
+    expect(await stack.take("payments.dead", 1)).toMatchObject([{ id, traceparent: traceOf(4) }]);
+    status = 200;
+    const grant = await stack.ledger.grantRedrive(user, id, 1, "test");
+    if (typeof grant === "string") throw new Error(grant);
+    await stack.publish(0, [redriveRowText(grant.row, grant.generation)]);
+    await stack.becomes(user, id, "paid");
+    expect(asked).toEqual(Array(5).fill(["/v1/charges", id, traceOf(4)]));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "asked again after a rebuild: the same trace",
+  async () => {
+    status = 503;
+    const { user, id } = await place(5);
+    await stack.becomes(user, id, "reserved");
+    await stack.until("a first call", () => asked.length > 0);
+    const redis = await stack.client();
+    await redis.client.flushall();
+    await redis.close();
+    status = 200;
+    await stack.becomes(user, id, "paid");
+    expect(new Set(asked.map(([, , trace]) => trace))).toEqual(new Set([traceOf(5)]));
+    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([[{ id, traceparent: traceOf(5) }]]);
+  },
+  TIMEOUT_MS,
+);
