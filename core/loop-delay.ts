@@ -1,13 +1,15 @@
-// How late this process's event loop runs: a timer that should come every tenth of a second, and by how much it came too late.
+// How late this process's event loop runs: a timer that should come so often, and by how much it came too late.
 
 const EVERY_MS = 100;
 
 export class LoopDelay {
   private worstMs = 0;
-  private dueMs = performance.now() + EVERY_MS;
-  private readonly timer = setInterval(() => this.tick(), EVERY_MS);
+  private dueMs: number;
+  private readonly timer: ReturnType<typeof setInterval>;
 
-  constructor() {
+  constructor(private readonly everyMs = EVERY_MS) {
+    this.dueMs = performance.now() + everyMs;
+    this.timer = setInterval(() => this.tick(), everyMs);
     this.timer.unref?.();
   }
 
@@ -25,6 +27,6 @@ export class LoopDelay {
   private tick(): void {
     const nowMs = performance.now();
     this.worstMs = Math.max(this.worstMs, nowMs - this.dueMs);
-    this.dueMs = nowMs + EVERY_MS;
+    this.dueMs = nowMs + this.everyMs;
   }
 }

@@ -150,6 +150,12 @@ const SETTINGS = {
     fallback: 5_000,
     read: whole(1, 1_000_000),
   },
+  lateGatewayMs: {
+    variable: "SLUICE_LATE_GATEWAY",
+    says: "a gateway whose event loop runs later than this, in the mean of half a second, takes less in",
+    fallback: 60,
+    read: duration(5, 60_000),
+  },
   userRate: {
     variable: "SLUICE_USER_RATE",
     says: "orders a second of one user at a gateway; 0 for any",

@@ -46,6 +46,7 @@ export class Frames {
 
   receive(socket: Socket, raw: string | Buffer): void {
     if (socket.closed) return;
+    if (socket.principal && typeof raw === "string" && this.turnsAway(socket, socket.principal, raw)) return;
     const frame = readFrame(raw);
     if (frame instanceof Problem) this.garbage(socket, frame);
     else if (frame.type === "auth") this.authenticate(socket, frame.token);
@@ -54,6 +55,17 @@ export class Frames {
       this.error(socket, problem("no_token", "type", "the first frame is auth, the next one follows its answer"));
       socket.close(CLOSE_POLICY, "no token");
     }
+  }
+
+  /** Refuses an order that would not be taken in, before it is parsed: while a flood is turned away, that is most of the work. */
+  private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
+    const { intake } = this.options;
+    const shut = intake.shuts(principal);
+    const head = shut && ORDER_HEAD.exec(raw);
+    if (!head) return false;
+    const [, ref = "", id = ""] = head;
+    socket.nack(ref, id, this.overrun(socket) ?? this.expired(principal) ?? intake.refuse(shut));
+    return true;
   }
 
   /** Tells a socket who it is and what it may send. */
@@ -202,6 +214,9 @@ export class Frames {
     socket.send(`{"type":"error","problem":${reason.json}}`);
   }
 }
+
+/** An order as clients write it, up to its id; written in another way it is parsed like anything else. A ref as JSON text, an id without its quotes. */
+const ORDER_HEAD = /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"/;
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 

@@ -39,7 +39,8 @@ export class Intake {
 
   /** Why no order of this caller would be taken in now; asked before its body is read. A service may order for users of other shards. */
   shuts(principal: Principal): Problem | undefined {
-    return principal.service ? undefined : this.options.admission.shuts(principal.shard);
+    const { admission } = this.options;
+    return principal.service ? admission.shutsAll() : admission.shuts(principal.shard);
   }
 
   /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. What is cheap to refuse is refused first. */

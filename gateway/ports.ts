@@ -49,6 +49,7 @@ export interface Dealt {
 export interface AdmissionSettings {
   readonly targetWaitMs?: number;
   readonly stallOrders?: number;
+  readonly lateMs?: number;
   /** 0: unbounded. */
   readonly userPerSecond?: number;
   readonly userBurst?: number;

@@ -179,6 +179,7 @@ function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: No
   const {
     targetWaitMs = DEFAULT_TARGET_MS,
     stallOrders = DEFAULT_STALL_ORDERS,
+    lateMs = DEFAULT_LATE_MS,
     userPerSecond = 0,
     userBurst = 1,
     regionPerSecond = 0,
@@ -187,6 +188,7 @@ function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: No
     shards,
     targetMs: targetWaitMs,
     stallOrders,
+    lateMs,
     ...(userPerSecond > 0 ? { user: { perSecond: userPerSecond, burst: userBurst } } : {}),
     ...(regionPerSecond > 0 ? { regionPerSecond } : {}),
     brokerBlocked: () => broker.blocked(),
@@ -201,6 +203,7 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 
 const DEFAULT_TARGET_MS = 2_000;
 const DEFAULT_STALL_ORDERS = 5_000;
+const DEFAULT_LATE_MS = 60;
 
 /** For answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;

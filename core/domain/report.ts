@@ -47,7 +47,7 @@ export interface GatewayReport extends ProcessReport {
   readonly broker: "up" | "blocked" | "away";
   /** The worst of its shards, or what closes all of them at once. */
   readonly admission: AdmissionState;
-  /** Why it is not open: `wait`, `stalled`, `broker`, `redis_memory`, `draining`. */
+  /** Why it is not open: `wait`, `stalled`, `late`, `broker`, `redis_memory`, `draining`. */
   readonly reasons: readonly string[];
   readonly shards: readonly ShardAdmission[];
   /** Counters. Rows by what became of their batch; requests refused by problem code. */

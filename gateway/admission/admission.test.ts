@@ -48,7 +48,7 @@ test("a service's orders take from the bucket of the user they name, over a WebS
 test("a region's rate is shared by its gateways", () => {
   const nowMs = 1_000;
   const admission = new Admission({
-    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, regionPerSecond: 10, brokerBlocked: () => false },
+    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, regionPerSecond: 10, brokerBlocked: () => false },
     now: () => nowMs,
     random: () => 0,
   });
@@ -149,4 +149,74 @@ test("a cancel is never turned away for the lag of its shard: it is what shorten
   const { batch } = t.broker.published.at(-1) as { batch: string };
   t.broker.tell({ batches: [[batch, "+cancelled"]], released: [] });
   expect((await cancelled).status).toBe(200);
+});
+
+test("a late gateway takes less in and says so; what it turns away over a WebSocket keeps ref and id", async () => {
+  const t = await start();
+  const { admission } = t.gateway;
+  // Ticks are the timer's; lateness is told here.
+  for (let i = 0; i < 20; i++) admission.tick(1_000);
+  expect(admission.report()).toMatchObject({ state: "pressured", reasons: ["late"] });
+  const socket = await TestSocket.open(t.gateway.url, "ann");
+  const placed = Array.from({ length: 300 }, () => order());
+  placed.forEach((one, i) => {
+    socket.send({ type: "order", ref: `r${i}`, order: one });
+  });
+  const answered = new Map<string, unknown>();
+  while (answered.size < placed.length) {
+    await Bun.sleep(5);
+    for (const type of socket.waiting) {
+      const frame = await socket.next(type);
+      for (const [ref, id, reason] of (frame[type] ?? []) as [string, string, { code: string } | undefined][])
+        answered.set(ref, [id, reason?.code]);
+    }
+  }
+  const refused = [...answered.values()].filter((a) => (a as string[])[1] === "shed");
+  expect(refused.length).toBeGreaterThan(100);
+  expect(refused.length).toBeLessThan(300);
+  placed.forEach((one, i) => {
+    expect((answered.get(`r${i}`) as string[])[0]).toBe(String(one.id));
+  });
+  expect(t.broker.rows).toHaveLength(300 - refused.length);
+  expect(t.gateway.report().refused.shed).toBe(refused.length);
+  // Nobody is turned away for a second: all is taken again.
+  while (admission.report().reasons.includes("late")) await Bun.sleep(20);
+  expect((await post(orders(t), order(), await bearer("ann"))).status).toBe(202);
+});
+
+test.each<[string, (order: object) => string]>([
+  ["members in another order", (o: object) => JSON.stringify({ ref: "r", type: "order", order: o })],
+  ["a ref that must be escaped", (o: object) => JSON.stringify({ type: "order", ref: 'r"\n', order: o })],
+  ["many orders", (o: object) => JSON.stringify({ type: "orders", ref: "r", orders: [o] })],
+  ["an id that is none", (o: object) => JSON.stringify({ type: "order", ref: "r", order: { ...o, id: '"' } })],
+])("turned away however it is written: %s", async (_, write) => {
+  const t = await start();
+  t.gateway.admission.redisMemory(1);
+  const socket = await TestSocket.open(t.gateway.url, "ann");
+  socket.send(write(order()));
+  const { nacks } = await socket.next("nacks");
+  expect((nacks as [string, string, { code: string }][])[0]?.[2].code).toBe("shed");
+  expect(t.broker.rows).toHaveLength(0);
+});
+
+test("while orders are turned away, garbage is still garbage, and credit and tokens still count", async () => {
+  const t = await start({ limits: { credit: 2 } });
+  t.gateway.admission.redisMemory(1);
+  const socket = await TestSocket.open(t.gateway.url, "ann");
+  socket.send('{"type":"order","ref":');
+  expect(await socket.next("error")).toMatchObject({ problem: { code: "malformed" } });
+  for (let i = 0; i < 3; i++) socket.send(JSON.stringify({ type: "order", ref: `${i}`, order: order() }));
+  const codes: string[] = [];
+  while (codes.length < 3)
+    for (const [, , { code }] of (await socket.next("nacks")).nacks as [string, string, { code: string }][]) codes.push(code);
+  expect(codes).toEqual(["shed", "shed", "credit"]);
+});
+
+test("an order turned away is not parsed: what comes behind its id does not matter", async () => {
+  const t = await start();
+  t.gateway.admission.redisMemory(1);
+  const socket = await TestSocket.open(t.gateway.url, "ann");
+  const placed = order();
+  socket.send(`${JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2)}, not JSON`);
+  expect((await socket.next("nacks")).nacks).toMatchObject([["r", placed.id, { code: "shed" }]]);
 });

@@ -1,9 +1,11 @@
 // ① admit: whether an order is taken in at all. Asked before anything dear is done with it, answered from numbers of this process alone.
 //
-//   draining, broker, Redis's memory ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
+//   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
+import { LoopDelay } from "../../core/loop-delay.ts";
 import type { Batch, Estimate } from "../batch.ts";
 import { Problem } from "../problem.ts";
+import { Pace } from "./pace.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
 import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
 
@@ -13,6 +15,8 @@ export interface AdmissionOptions {
   readonly targetMs: number;
   /** Orders of a shard that may wait while nothing is decided. */
   readonly stallOrders: number;
+  /** An event loop that runs later than this in the mean is late (pace.ts), ms. */
+  readonly lateMs: number;
   /** undefined: unbounded. */
   readonly user?: BucketSize;
   /** Orders a second of the whole region; this gateway's share of it is set by share(). */
@@ -37,6 +41,8 @@ export interface ShardNews {
 /** Of any target wait. */
 const MAX_RETRY_AFTER_S = 60;
 const REGION_KEY = "";
+/** How often the event loop is watched. */
+const SAMPLE_MS = 10;
 
 export class Admission {
   /** The gateway is closing. */
@@ -49,14 +55,17 @@ export class Admission {
   private readonly now: () => number;
   private readonly random: () => number;
   private timer: ReturnType<typeof setInterval> | undefined;
+  private loop: LoopDelay | undefined;
   private lastTickMs: number;
+  private readonly pace: Pace;
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const { shards, user, now = () => performance.now(), random = Math.random } = options;
+    const { shards, user, lateMs, now = () => performance.now(), random = Math.random } = options;
     this.now = now;
     this.random = random;
     this.lastTickMs = now();
+    this.pace = new Pace(lateMs);
     this.lags = Array.from({ length: shards }, () => new ShardLag(options));
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);
@@ -65,17 +74,27 @@ export class Admission {
 
   start(): void {
     this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.loop = new LoopDelay(SAMPLE_MS);
   }
 
   stop(): void {
     clearInterval(this.timer);
+    this.loop?.stop();
   }
 
   /** Why an order of this shard is not taken in now; undefined: it is. */
   shuts(shard: number): Problem | undefined {
-    if (this.draining || this.memoryFull || this.options.brokerBlocked()) return shed(1 + Math.floor(this.random() * 3));
+    const shut = this.shutsAll();
+    if (shut) return shut;
     const lag = this.lags[shard] as ShardLag;
     return lag.pending < lag.limit ? undefined : this.full(lag);
+  }
+
+  /** Why an order of whatever shard is not. */
+  shutsAll(): Problem | undefined {
+    if (this.draining || this.memoryFull || this.options.brokerBlocked() || (this.pace.bounded && !this.pace.room(this.now())))
+      return shed(1 + Math.floor(this.random() * 3));
+    return undefined;
   }
 
   /** What every publish needs, orders or not: the broker. */
@@ -116,6 +135,7 @@ export class Admission {
 
   taken(shard: number): void {
     this.lags[shard]?.taken();
+    this.pace.took();
   }
 
   sent(batch: Batch): void {
@@ -149,12 +169,13 @@ export class Admission {
     else if (used < MEMORY_EASED) this.memoryFull = false;
   }
 
-  /** Moves every shard's controller on. Called by the timer. */
-  tick(): void {
+  /** Moves the controllers on. Called by the timer. `lateMs`: the event loop's worst since the last time. */
+  tick(lateMs = this.loop?.take() ?? 0): void {
     const nowMs = this.now();
     const elapsedMs = nowMs - this.lastTickMs;
     this.lastTickMs = nowMs;
     for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
+    this.pace.tick(nowMs, elapsedMs, lateMs);
     const { state, reasons } = this.report();
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;
@@ -178,8 +199,13 @@ export class Admission {
     const allClosed = reasons.length > 0;
     if (this.lags.some((lag) => lag.state !== "open" && !lag.stalled)) reasons.push("wait");
     if (this.lags.some((lag) => lag.stalled)) reasons.push("stalled");
+    if (this.pace.bounded) reasons.push("late");
     const worst = (state: AdmissionState) => this.lags.some((lag) => lag.state === state);
-    return { state: allClosed || worst("closed") ? "closed" : worst("pressured") ? "pressured" : "open", reasons, shards };
+    return {
+      state: allClosed || worst("closed") ? "closed" : worst("pressured") || this.pace.bounded ? "pressured" : "open",
+      reasons,
+      shards,
+    };
   }
 
   /** Sent away until there is room, each a little later than that, so that they do not all come back at once. */

@@ -119,10 +119,11 @@ function regionOf(settings: Settings): Settings["regions"][number] {
 }
 
 function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
-  const { targetWaitMs, stallOrders, userRate, userBurst, regionRate, soldOutAtGate } = settings;
+  const { targetWaitMs, stallOrders, lateGatewayMs, userRate, userBurst, regionRate, soldOutAtGate } = settings;
   return {
     targetWaitMs,
     stallOrders,
+    lateMs: lateGatewayMs,
     userPerSecond: userRate,
     userBurst,
     regionPerSecond: regionRate,

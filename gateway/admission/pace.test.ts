@@ -1,0 +1,116 @@
+// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile.
+import { beforeEach, expect, test } from "bun:test";
+import { Pace } from "./pace.ts";
+
+const LATE_MS = 60;
+let pace: Pace;
+let nowMs: number;
+beforeEach(() => {
+  pace = new Pace(LATE_MS);
+  nowMs = 1_000;
+});
+
+/** One tick in which `offered` orders came, evenly, with an event loop so late. Returns how many were taken. */
+function tick(offered: number, lateMs: number): number {
+  let taken = 0;
+  for (let i = 0; i < offered; i++) {
+    nowMs += 100 / offered;
+    if (!pace.room(nowMs)) continue;
+    pace.took();
+    taken++;
+  }
+  if (offered === 0) nowMs += 100;
+  pace.tick(nowMs, 100, lateMs);
+  return taken;
+}
+const ticks = (count: number, offered: number, lateMs: number) => Array.from({ length: count }, () => tick(offered, lateMs));
+
+test("in time: whatever comes is taken", () => {
+  expect(ticks(50, 10_000, 40)).toEqual(Array(50).fill(10_000));
+  expect(pace.bounded).toBe(false);
+});
+
+test("one late tick, however late, is no overload; some in a row are", () => {
+  tick(1_000, 100_000);
+  expect(pace.bounded).toBe(false);
+  ticks(20, 1_000, 0);
+  tick(1_000, 100_000);
+  expect(pace.bounded).toBe(false);
+  ticks(2, 1_000, 100_000);
+  expect(pace.bounded).toBe(true);
+});
+
+test("unbounded → bounded: a share of what was taken lately is taken from then on, evenly", () => {
+  ticks(30, 1_000, 100);
+  const taken = ticks(3, 10_000, 50);
+  for (const count of taken) {
+    expect(count).toBeGreaterThanOrEqual(540);
+    expect(count).toBeLessThanOrEqual(810);
+  }
+});
+
+test("bounded and late: less and less, never below the floor", () => {
+  ticks(30, 1_000, 100);
+  ticks(100, 10_000, 100);
+  expect(pace.perMs).toBeCloseTo(5.5, 1);
+  expect(tick(10_000, 100)).toBeCloseTo(550, -1);
+});
+
+test("bounded, neither late nor in time: it stays as it is", () => {
+  ticks(30, 1_000, 100);
+  ticks(30, 10_000, 25);
+  const held = pace.perMs;
+  ticks(30, 10_000, 25);
+  expect(pace.perMs).toBe(held);
+});
+
+test("bounded and in time: more again, and late again: less again", () => {
+  ticks(30, 1_000, 100);
+  ticks(30, 10_000, 100);
+  const least = pace.perMs;
+  ticks(100, 10_000, 5);
+  const more = pace.perMs;
+  expect(more).toBeGreaterThan(least * 1.4);
+  ticks(20, 10_000, 100);
+  expect(pace.perMs).toBeLessThan(more);
+});
+
+test("bounded → unbounded: after a second in which nobody was turned away, not before", () => {
+  ticks(30, 1_000, 100);
+  ticks(9, 100, 0);
+  expect(pace.bounded).toBe(true);
+  tick(10_000, 0);
+  ticks(9, 100, 0);
+  expect(pace.bounded).toBe(true);
+  ticks(2, 100, 0);
+  expect(pace.bounded).toBe(false);
+  expect(tick(10_000, 0)).toBe(10_000);
+});
+
+test("late with nothing to do: what comes then is taken all the same, a thousand a second at least", () => {
+  ticks(30, 0, 100);
+  expect(pace.bounded).toBe(true);
+  expect(tick(1_000, 100)).toBeGreaterThanOrEqual(99);
+});
+
+test("after a silence no more than what comes in twenty ms is taken at once", () => {
+  ticks(30, 1_000, 100);
+  nowMs += 500;
+  let taken = 0;
+  while (pace.room(nowMs)) {
+    pace.took();
+    taken++;
+  }
+  expect(taken).toBeLessThanOrEqual(20 * 8.1);
+  expect(taken).toBeGreaterThan(100);
+});
+
+test("how much it could take is told by the ticks in which orders came", () => {
+  for (let i = 0; i < 10; i++) {
+    tick(1_000, 50);
+    ticks(4, 0, 50);
+  }
+  ticks(5, 0, 200);
+  expect(pace.bounded).toBe(true);
+  expect(pace.perMs).toBeGreaterThan(5);
+});
