@@ -13,16 +13,19 @@ interface Answer {
 
 export function placeBatch(): void {
   const orders = Array.from({ length: BATCH }, order);
-  const response = http.post(`${URL}/v1/orders/batch`, JSON.stringify({ orders }), { headers: HEADERS });
+  const response = http.post(`${URL}/v1/orders/batch`, `{"orders":[${orders.join(",")}]}`, { headers: HEADERS });
   if (response.status !== 200) {
     // The whole request was turned away (503, 429), or got no answer at all.
     if (response.status === 0) unanswered.add(BATCH);
     else refused.add(BATCH, { code: String(response.status) });
     return;
   }
+  const taken = String(response.body).split('"status":"accepted"').length - 1;
+  accepted.add(taken);
+  // Parsing costs k6 more than the request: only where something was refused.
+  if (taken === BATCH) return;
   for (const { problem } of (response.json() as unknown as Answer).results) {
     if (problem) refused.add(1, { code: problem.code });
-    else accepted.add(1);
   }
 }
 

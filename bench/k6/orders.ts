@@ -18,23 +18,21 @@ const SKUS = 10;
 export const HEADERS = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
 export const SUMMARY: Options["summaryTrendStats"] = ["med", "p(95)", "p(99)", "max"];
 
-export interface Order {
-  readonly id: string;
-  readonly user: string;
-  readonly saleId: string;
-  readonly currency: string;
-  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
-}
+/** Ids of one run of a script's code: the moment, a random middle, and a count. Random digits for each order would cost k6 more than all else it does. */
+let serial = Math.floor(Math.random() * 0x1000000);
+const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0");
 
-/** One in ten for an item that does not run out. */
-export function order(): Order {
+/** An order as JSON text; one in ten for an item that does not run out. k6 interprets JavaScript slowly: text by hand takes half of what an object does. */
+export function order(): string {
   const scarce = Math.random() < 0.9;
   const sku = `${scarce ? "scarce" : "plenty"}-${Math.floor(Math.random() * SKUS)}`;
-  return { id: uuidV7(), user: `user-${Math.floor(Math.random() * USERS)}`, saleId: SALE, currency: "EUR", lines: [{ sku, qty: 1 }] };
+  const user = Math.floor(Math.random() * USERS);
+  return `{"id":"${uuidV7()}","user":"user-${user}","saleId":"${SALE}","currency":"EUR","lines":[{"sku":"${sku}","qty":1}]}`;
 }
 
 function uuidV7(): string {
-  const time = Date.now().toString(16).padStart(12, "0");
-  const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(Math.random() * 16).toString(16)).join("");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-a${hex(3)}-${hex(12)}`;
+  const time = hex(Date.now(), 12);
+  const random = hex(Math.floor(Math.random() * 0x100000000), 8);
+  serial = (serial + 1) % 0x1000000;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-a${random.slice(3, 6)}-${random.slice(6)}0000${hex(serial, 6)}`;
 }

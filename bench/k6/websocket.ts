@@ -37,7 +37,7 @@ export default function socket(): void {
     if (sentMs.size >= credit) return;
     const ref = String(refs++);
     sentMs.set(ref, Date.now());
-    ws.send(JSON.stringify({ type: "order", ref, order: order() }));
+    ws.send(`{"type":"order","ref":"${ref}","order":${order()}}`);
   };
   ws.onmessage = (event) => {
     const { data } = event as { data: unknown };
