@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { freePorts } from "../ops/services/ports.ts";
 import { spawnRecorded } from "../ops/services/processes.ts";
 import { testDir } from "../test/services.ts";
@@ -40,6 +41,15 @@ test("each alert has a section in docs/operations.md, where its annotation point
   expect(alerts.filter((alert) => !sections.includes(alert))).toEqual([]);
 });
 
+test("each alert is seen firing, and not firing a moment before", () => {
+  const rules = parse(readFileSync(join(dir, "alerts.yml"), "utf8")) as { groups: { rules: { alert: string }[] }[] };
+  type Case = { alertname: string; exp_alerts: unknown[] };
+  const { tests } = parse(readFileSync(join(dir, "alerts.test.yml"), "utf8")) as { tests: { alert_rule_test: Case[] }[] };
+  const cases = tests.flatMap((t) => t.alert_rule_test);
+  const fires = new Set(cases.filter((c) => c.exp_alerts.length > 0).map((c) => c.alertname));
+  expect(rules.groups.flatMap((g) => g.rules.map((r) => r.alert)).filter((alert) => !fires.has(alert))).toEqual([]);
+});
+
 test("a real Prometheus scrapes a worker and answers with its metrics; /readyz says what is missing", async () => {
   const [metricsPort, prometheusPort] = await freePorts(2);
   const stack = await Stack.start({ env: { SLUICE_METRICS_PORT: String(metricsPort) } });
@@ -49,6 +59,13 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
   await stack.until("it to hold its shards", () => worker.shards.length === 2);
   const readyz = async () => fetch(`http://127.0.0.1:${metricsPort}/readyz`);
   expect((await readyz()).status).toBe(200);
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const lint = Bun.spawn(["promtool", "check", "metrics"], { stdin: new Blob([metrics]), stdout: "pipe", stderr: "pipe" });
+  // It reads OpenMetrics as the older text format, which has no help for a counter under its name with _total.
+  const faults = (await new Response(lint.stderr).text())
+    .split("\n")
+    .filter((line) => line !== "" && !line.endsWith("_total no help text"));
+  expect(faults).toEqual([]);
   const home = testDir("prometheus", 0o755);
   const config = `global: { scrape_interval: 200ms }\nrule_files: [${join(dir, "alerts.yml")}]\nscrape_configs:\n  - job_name: sluice\n    static_configs: [{ targets: ["127.0.0.1:${metricsPort}"] }]\n`;
   await Bun.write(join(home, "prometheus.yml"), config);

@@ -60,10 +60,12 @@ export class Frames {
   /** Refuses an order that would not be taken in, before it is parsed: while a flood is turned away, that is most of the work. */
   private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
     const { intake } = this.options;
-    const shut = intake.shuts(principal);
-    const head = shut && ORDER_HEAD.exec(raw);
+    if (!intake.pressed) return false;
+    const head = ORDER_HEAD.exec(raw);
     if (!head) return false;
-    const [, ref = "", id = ""] = head;
+    const [, ref = "", id = "", user] = head;
+    const shut = intake.shuts(principal, user);
+    if (!shut) return false;
     socket.nack(ref, id, this.overrun(socket) ?? this.expired(principal) ?? intake.refuse(shut));
     return true;
   }
@@ -215,8 +217,8 @@ export class Frames {
   }
 }
 
-/** An order as clients write it, up to its id; written in another way it is parsed like anything else. A ref as JSON text, an id without its quotes. */
-const ORDER_HEAD = /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"/;
+/** An order as clients write it, up to its id and user; written in another way it is parsed like anything else. A ref as JSON text, an id without its quotes. */
+const ORDER_HEAD = /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 

@@ -37,10 +37,16 @@ export class Intake {
     return this.options.admission.draining;
   }
 
-  /** Why no order of this caller would be taken in now; asked before its body is read. A service may order for users of other shards. */
-  shuts(principal: Principal): Problem | undefined {
-    const { admission } = this.options;
-    return principal.service ? admission.shutsAll() : admission.shuts(principal.shard);
+  /** Whether it makes sense to ask shuts(). */
+  get pressed(): boolean {
+    return this.options.admission.pressed;
+  }
+
+  /** Why no order of this caller would be taken in now; asked before its body is read. A service orders for users of all shards, unless `user` is named. */
+  shuts(principal: Principal, user?: string): Problem | undefined {
+    const { admission, shards } = this.options;
+    if (!principal.service) return admission.shuts(principal.shard);
+    return user === undefined ? admission.shutsAll() : admission.shuts(shardOf(user, shards));
   }
 
   /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. What is cheap to refuse is refused first. */

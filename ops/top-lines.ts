@@ -45,8 +45,26 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     const shown = paint(g.admission === "open" ? 32 : 33, admission);
     lines.push(`${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ${String(g.sockets).padStart(7)}  ${g.broker}`);
   }
-  return colours ? lines : lines.map((line) => line.slice(0, width));
+  return lines.map((line) => cut(line, width));
 }
+
+/** A line of at most so many characters, colours not counted; what would move a terminal's cursor is left out. */
+function cut(line: string, width: number): string {
+  let out = "";
+  let left = width;
+  for (const [piece] of line.matchAll(PIECE)) {
+    if (piece.startsWith("\x1b[")) out += piece;
+    else if (left > 0 && !CONTROL.test(piece)) {
+      out += piece;
+      left--;
+    }
+  }
+  return out;
+}
+
+/** A colour of ours, or a character. */
+const PIECE = new RegExp(`${"\x1b"}\\[\\d+m|[^]`, "gu");
+const CONTROL = /\p{Cc}/u;
 
 function count(n: number): string {
   if (!Number.isFinite(n)) return "–";

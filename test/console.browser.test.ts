@@ -13,6 +13,8 @@ let t: TestGateway;
 let sold = 0;
 let redisUp = true;
 const asked: string[] = [];
+const listed: string[] = [];
+let deadLetters = 1;
 
 const empty = new Histogram().report();
 const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1e8, cpuSeconds: 1, loopDelayMs: 3 };
@@ -75,7 +77,7 @@ function overview(): Overview {
       },
     ],
     roles: [gateway, worker],
-    dead: [{ queue: "payments.dead", region: "eu", messages: 1 }],
+    dead: [{ queue: "payments.dead", region: "eu", messages: deadLetters }],
   };
 }
 
@@ -88,7 +90,14 @@ const note = (what: string) => async (filter: LetterFilter) => {
 beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => overview(),
-    letters: { list: async () => [LETTER], redrive: note("redrive"), drop: note("drop") },
+    letters: {
+      list: async (filter) => {
+        listed.push(JSON.stringify(filter));
+        return [LETTER];
+      },
+      redrive: note("redrive"),
+      drop: note("drop"),
+    },
     workers: {
       pause: async (id) => [asked.push(`pause ${id}`) ? id : ""],
       resume: async (id) => [asked.push(`resume ${id}`) ? id : ""],
@@ -167,7 +176,7 @@ test(
     const { page, errors } = await signedIn();
     await page.click("#workers tbody button:has-text('Pause')");
     await page.waitForSelector("#said:has-text('worker-1: pause')");
-    await page.click("#workers [data-all=resume]");
+    await page.click("#resume-all");
     await page.waitForSelector("#said:has-text('all workers: resume')");
     await page.waitForSelector("#dead tbody tr:has-text('payments.dead')");
     expect(await page.textContent("#dead tbody td.text")).toBe(HOSTILE);
@@ -184,6 +193,87 @@ test(
     expect(asked).toEqual(["pause worker-1", "resume *", 'redrive {"id":"l1"}', 'drop {"id":"l1"}']);
     expect(await page.title()).toBe("Sluice console");
     expect(errors).toEqual([]);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "what concerns all of them is asked about first, and forgotten if it is not said again",
+  async () => {
+    const { page } = await signedIn();
+    asked.length = 0;
+    await page.click("#pause-all");
+    await page.waitForSelector("#pause-all:has-text('Pause all of them?')");
+    await page.waitForSelector("#pause-all:text-is('Pause all')", { timeout: 10_000 });
+    expect(asked).toEqual([]);
+    await page.click("#pause-all");
+    await page.click("#pause-all");
+    await page.waitForSelector("#said:has-text('all workers: pause')");
+    await page.waitForSelector("#dead tbody button");
+    await page.click("#redrive-these");
+    await page.click("#redrive-these");
+    await page.waitForSelector("#said:has-text('1 sent again')");
+    expect(asked).toEqual(["pause *", "redrive {}"]);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "dead letters are found by queue and reason, and those found are sent again or dropped; the brokers are asked when their number changes",
+  async () => {
+    const { page } = await signedIn();
+    await page.waitForSelector("#dead tbody button");
+    asked.length = 0;
+    listed.length = 0;
+    await page.waitForFunction((was) => document.querySelector("#age")?.textContent === was, "live");
+    await Bun.sleep(2_500);
+    expect(listed).toEqual([]);
+    deadLetters++;
+    while (listed.length === 0) await Bun.sleep(50);
+    await page.selectOption("#dead-queue", "payments.dead");
+    await page.fill("#dead-reason", "declined");
+    await page.press("#dead-reason", "Enter");
+    while (!listed.includes('{"queue":"payments.dead","reason":"declined"}')) await Bun.sleep(50);
+    await page.click("#drop-these");
+    await page.click("#drop-these:has-text('for good')");
+    await page.waitForSelector("#said:has-text('1 dropped')");
+    expect(asked).toEqual(['drop {"queue":"payments.dead","reason":"declined"}']);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a button keeps the keyboard's focus though its table is drawn anew each second",
+  async () => {
+    const { page } = await signedIn();
+    await page.focus("#workers tbody button");
+    const first = await page.$("#workers tbody button");
+    await page.waitForFunction((button) => !(button as unknown as { isConnected: boolean }).isConnected, first);
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Pause");
+    asked.length = 0;
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a gateway that does not answer is asked again only once it has been given up, not each second",
+  async () => {
+    const { page } = await signedIn();
+    await page.waitForSelector("#stock tbody tr:has-text('lamp')");
+    let looks = 0;
+    await page.route("**/v1/admin/overview", () => void looks++);
+    await page.waitForSelector("#age:has-text('no answer for 4 s')", { timeout: 10_000 });
+    expect(looks).toBe(1);
+    await page.waitForFunction(() => document.querySelector("#age")?.textContent?.includes("no answer for 8 s"), undefined, {
+      timeout: 10_000,
+    });
+    expect(looks).toBe(2);
     await page.close();
   },
   SLOW_MS,

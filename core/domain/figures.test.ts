@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { topLines } from "../../ops/top-lines.ts";
 import { Histogram } from "../histogram.ts";
-import { figures, quantile, verdictOf } from "./figures.ts";
+import { figures, Looks, quantile, verdictOf } from "./figures.ts";
 import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
 
 const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1, cpuSeconds: 1, loopDelayMs: 0 };
@@ -118,4 +118,36 @@ test("top draws the same in lines no wider than the terminal", () => {
   expect(text).toContain("in 500/s   decided 500/s");
   expect(text).toMatch(/lamp +4 +1 +5 +██/);
   expect(topLines(figures(undefined, now), now, 80, true).join("")).toContain("\x1b[32mAll is well");
+});
+
+test("rates are taken over some seconds: a report that comes late shows neither a hole nor a peak", () => {
+  const looks = new Looks();
+  const rates: number[] = [];
+  for (let second = 0; second <= 20; second++) {
+    // Reported every other second: what happened in two shows in one.
+    const now = look(1_000 + second * 1_000, 1_000 * (second - (second % 2)));
+    const before = looks.before(now);
+    if (second >= 6) rates.push(figures(before, now).acceptedPerS);
+  }
+  expect(Math.min(...rates)).toBeGreaterThanOrEqual(1_000);
+  expect(Math.max(...rates)).toBeLessThanOrEqual(1_500);
+});
+
+test("a long silence is not compared with what was long before it", () => {
+  const looks = new Looks();
+  for (let second = 0; second < 10; second++) looks.before(look(second * 1_000, 0));
+  expect(looks.before(look(100_000, 0))?.atMs).toBe(9_000);
+});
+
+test("top's lines are cut to the width, colours not counted, and no name moves the cursor", () => {
+  const now = look(2_000, 2_000, { worker: { id: `w\x1b[2J\r\n${"x".repeat(40)}` } });
+  for (const colours of [true, false])
+    for (const width of [10, 40, 200]) {
+      for (const line of topLines(figures(look(1_000, 1_000), now), now, width, colours)) {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+        const seen = line.replaceAll(/\x1b\[\d+m/g, "");
+        expect([...seen].length).toBeLessThanOrEqual(width);
+        expect(seen).not.toMatch(/\p{Cc}/u);
+      }
+    }
 });

@@ -36,6 +36,22 @@ export const gatewaysOf = (o: Overview): GatewayReport[] => o.roles.filter((r): 
 export const workersOf = (o: Overview): WorkerReport[] => o.roles.filter((r): r is WorkerReport => r.kind === "worker");
 export const paymentsOf = (o: Overview): PaymentsReport[] => o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
+/** Reports come every second or so: over two looks next to each other one may be counted twice, or not at all. Rates are taken over this, ms. */
+const SPAN_MS = 4_000;
+
+/** The looks of the last seconds. */
+export class Looks {
+  private kept: Overview[] = [];
+
+  /** The look to compare this one with: some seconds old, or the oldest there is. */
+  before(now: Overview): Overview | undefined {
+    while (this.kept.length > 1 && now.atMs - (this.kept[1] as Overview).atMs >= SPAN_MS) this.kept.shift();
+    const before = this.kept[0];
+    this.kept.push(now);
+    return before;
+  }
+}
+
 export function figures(before: Overview | undefined, now: Overview): Figures {
   const seconds = before ? Math.max(0.001, (now.atMs - before.atMs) / 1_000) : Number.POSITIVE_INFINITY;
   const rate = (read: (o: Overview) => Map<string, number>) => growth(before ? read(before) : new Map(), read(now)) / seconds;

@@ -58,6 +58,8 @@ export class Admission {
   private loop: LoopDelay | undefined;
   private lastTickMs: number;
   private readonly pace: Pace;
+  /** Some shard takes only so many. */
+  private lagging = false;
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
@@ -80,6 +82,11 @@ export class Admission {
   stop(): void {
     clearInterval(this.timer);
     this.loop?.stop();
+  }
+
+  /** Whether anybody may be turned away now: where not, nobody needs to be asked about. */
+  get pressed(): boolean {
+    return this.lagging || this.pace.bounded || this.draining || this.memoryFull || this.options.brokerBlocked();
   }
 
   /** Why an order of this shard is not taken in now; undefined: it is. */
@@ -175,7 +182,13 @@ export class Admission {
     const elapsedMs = nowMs - this.lastTickMs;
     this.lastTickMs = nowMs;
     for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
-    this.pace.tick(nowMs, elapsedMs, lateMs);
+    this.lagging = this.lags.some((lag) => lag.limit !== Number.POSITIVE_INFINITY);
+    this.pace.tick(
+      nowMs,
+      elapsedMs,
+      lateMs,
+      this.lags.reduce((sum, lag) => sum + lag.perMs, 0),
+    );
     const { state, reasons } = this.report();
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;

@@ -52,8 +52,8 @@ test("unbounded → bounded: a share of what was taken lately is taken from then
 test("bounded and late: less and less, never below the floor", () => {
   ticks(30, 1_000, 100);
   ticks(100, 10_000, 100);
-  expect(pace.perMs).toBeCloseTo(5.5, 1);
-  expect(tick(10_000, 100)).toBeCloseTo(550, -1);
+  expect(pace.perMs).toBeCloseTo(6, 1);
+  expect(tick(10_000, 100)).toBeCloseTo(600, -1);
 });
 
 test("bounded, neither late nor in time: it stays as it is", () => {
@@ -113,4 +113,15 @@ test("how much it could take is told by the ticks in which orders came", () => {
   ticks(5, 0, 200);
   expect(pace.bounded).toBe(true);
   expect(pace.perMs).toBeGreaterThan(5);
+});
+
+test("a flood is taken in faster than it is decided: the bound is by what is decided", () => {
+  for (let i = 0; i < 30; i++) tick(10_000, 0);
+  for (let i = 0; i < 30; i++) {
+    nowMs += 100;
+    pace.room(nowMs);
+    pace.took();
+    pace.tick(nowMs, 100, 200, 5);
+  }
+  expect(pace.perMs).toBeLessThanOrEqual(4);
 });

@@ -11,8 +11,8 @@
 /** Less by this factor each time it is late, more by this one each time it is not. */
 const LESS = 0.8;
 const MORE = 1.03;
-/** It never takes less than this share of what it took before: a machine that only turns away is no better for its clients than a late one. */
-const FLOOR = 0.55;
+/** It never takes less than this share of what could be done: a machine that only turns away is no better for its clients than a late one. */
+const FLOOR = 0.6;
 /** Nor less than this, orders a ms: what was taken lately may have been nothing. */
 const LEAST_PER_MS = 1;
 /** Ticks between two moves: the effect of the last one is to be seen. */
@@ -66,8 +66,11 @@ export class Pace {
     this.left--;
   }
 
-  /** `lateMs`: by how much the event loop was late at worst since the last tick. */
-  tick(nowMs: number, elapsedMs: number, lateMs: number): void {
+  /**
+   * `lateMs`: by how much the event loop was late at worst since the last tick. `decidedPerMs`: how many orders of this gateway are decided a ms while any wait; 0
+   * while nobody knows.
+   */
+  tick(nowMs: number, elapsedMs: number, lateMs: number, decidedPerMs = 0): void {
     this.lateness += (Math.min(lateMs, this.lateMs * MOST) - this.lateness) * WEIGHT;
     // A tick without orders says nothing of how many could be taken.
     if (this.taken > 0) {
@@ -78,15 +81,17 @@ export class Pace {
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      if (this.lateness > this.lateMs) this.bind(nowMs);
+      if (this.lateness > this.lateMs) this.bind(nowMs, decidedPerMs);
     } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
   }
 
-  private bind(nowMs: number): void {
+  /** A flood is taken in faster than it can be decided, until that is noticed: what could be done is the smaller of the two. */
+  private bind(nowMs: number, decidedPerMs: number): void {
     const takenPerMs = this.takenInMs > 0 ? this.takenLately / this.takenInMs : 0;
-    this.perMs = Math.max(LEAST_PER_MS, takenPerMs * LESS);
-    this.floor = Math.max(LEAST_PER_MS, takenPerMs * FLOOR);
+    const canPerMs = decidedPerMs > 0 ? Math.min(takenPerMs, decidedPerMs) : takenPerMs;
+    this.perMs = Math.max(LEAST_PER_MS, canPerMs * LESS);
+    this.floor = Math.max(LEAST_PER_MS, canPerMs * FLOOR);
     this.left = 0;
     this.filledMs = nowMs;
     this.ticks = 0;

@@ -1,13 +1,15 @@
 // The console: signs an operator in, looks once a second, and shows what it sees.
 import { makeCharts } from "./charts.js";
 import { deadLetters } from "./dead.js";
-import { count, el, mb, say, table, time } from "./dom.js";
-import { figures, gatewaysOf, paymentsOf, workersOf } from "./figures.js";
+import { confirmed, count, el, mb, say, table, time } from "./dom.js";
+import { figures, gatewaysOf, Looks, paymentsOf, workersOf } from "./figures.js";
 
 const EVERY_MS = 1_000;
+const TIMEOUT_MS = 5_000;
 const KEY = "sluice-token";
 const $ = (selector) => document.querySelector(selector);
-let before;
+const looks = new Looks();
+let looking = false;
 let seenMs = 0;
 let charts;
 let dead;
@@ -16,7 +18,8 @@ let dead;
 async function call(method, path, body) {
   const headers = { authorization: `Bearer ${sessionStorage.getItem(KEY)}`, ...(body ? { "content-type": "application/json" } : {}) };
   try {
-    const response = await fetch(path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(path, { method, headers, signal, ...(body ? { body: JSON.stringify(body) } : {}) });
     const value = await response.json().catch(() => ({}));
     return response.ok
       ? { ok: true, value }
@@ -53,12 +56,14 @@ function enter(token) {
 }
 
 async function look() {
-  if (!sessionStorage.getItem(KEY)) return;
+  if (looking || !sessionStorage.getItem(KEY)) return;
+  looking = true;
   const { ok, value, status, problem } = await call("GET", "/v1/admin/overview");
+  looking = false;
   if (ok) {
     seenMs = performance.now();
     show(value);
-    dead();
+    dead(value.dead);
   } else if (status === 401 || status === 403) signIn(problem);
 }
 
@@ -72,6 +77,7 @@ function age() {
 }
 
 function show(now) {
+  const before = looks.before(now);
   const f = figures(before, now);
   $("#verdict").textContent = f.verdict.words;
   $("#verdict").className = `pill ${f.verdict.level}`;
@@ -108,7 +114,6 @@ function show(now) {
     "No worker holds a shard",
   );
   showRoles(now);
-  before = now;
 }
 
 function showStock({ sales }) {
@@ -136,7 +141,11 @@ function showWorkers(now) {
   const rows = workersOf(now).map((w) => {
     const { governor: g } = w;
     const paused = g.reasons.includes("operator");
-    const button = el("button", { type: "button", onclick: () => byHand(w.id, paused ? "resume" : "pause") }, paused ? "Resume" : "Pause");
+    const button = el(
+      "button",
+      { type: "button", "data-key": w.id, onclick: () => byHand(w.id, paused ? "resume" : "pause") },
+      paused ? "Resume" : "Pause",
+    );
     const signals = Object.entries(g.signals)
       .map(([name, v]) => `${name} ${v}`)
       .join(", ");
@@ -218,7 +227,8 @@ $("#sign-in").addEventListener("submit", (event) => {
   enter($("#token").value);
 });
 $("#leave").addEventListener("click", () => signIn());
-for (const button of document.querySelectorAll("[data-all]")) button.addEventListener("click", () => byHand("*", button.dataset.all));
+confirmed($("#pause-all"), "Pause all of them?", () => byHand("*", "pause"));
+$("#resume-all").addEventListener("click", () => byHand("*", "resume"));
 
 // A link may bring the token along; it must not stay in the address.
 const given = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -1,13 +1,17 @@
-// Dead letters: listed, shown with all they carry, sent again, dropped.
-import { el, say, table } from "./dom.js";
-
-/** Looked at less often than the rest: a look asks the brokers. */
-const EVERY_MS = 5_000;
+// Dead letters: listed, found by queue and reason, shown with all they carry, sent again, dropped.
+import { confirmed, el, say, table } from "./dom.js";
 
 export function deadLetters(call) {
-  const dialog = document.querySelector("#letter");
+  const $ = (selector) => document.querySelector(selector);
+  const dialog = $("#letter");
   let shown;
+  let counted;
 
+  /** What the two fields ask for; nothing in it: every letter. */
+  const filter = () => {
+    const [queue, reason] = [$("#dead-queue").value, $("#dead-reason").value.trim()];
+    return { ...(queue ? { queue } : {}), ...(reason ? { reason } : {}) };
+  };
   const act = async (path, body, done) => {
     const answer = await call("POST", path, body);
     if (!answer.ok) return say(answer.problem);
@@ -15,6 +19,10 @@ export function deadLetters(call) {
     say(left.length > 0 ? `${n} of ${matched} ${done}; left: ${left[0].why}` : `${n} ${done}`);
     dialog.close();
     await look();
+  };
+  const actOnThese = (what, done) => {
+    const these = filter();
+    return act(`/v1/admin/dead/${what}`, Object.keys(these).length > 0 ? these : { all: true }, done);
   };
   const show = async (id) => {
     const { ok, value, problem } = await call("GET", `/v1/admin/dead/${encodeURIComponent(id)}`);
@@ -27,38 +35,34 @@ export function deadLetters(call) {
     ]);
     dialog.querySelector("dl").replaceChildren(...rows);
     dialog.querySelector("pre").textContent = typeof body === "string" ? body : JSON.stringify(body, null, 2);
-    dropButton.textContent = "Drop";
     dialog.showModal();
   };
   const look = async () => {
-    const { ok, value, problem } = await call("GET", "/v1/admin/dead?limit=100");
+    const { ok, value, problem } = await call("GET", `/v1/admin/dead?${new URLSearchParams({ limit: "100", ...filter() })}`);
     const rows = ok
       ? value.letters.map((l) => [
           l.queue,
           l.region ?? "",
           l.reason ?? "",
-          el("button", { type: "button", onclick: () => show(l.id) }, "Show"),
+          el("button", { type: "button", "data-key": `show ${l.id}`, onclick: () => show(l.id) }, "Show"),
         ])
       : [];
     table("dead", [["queue"], ["region"], ["reason", "text"], [""]], rows, ok ? "None" : problem);
-    document.querySelector("#redrive-all").disabled = rows.length === 0;
+    for (const id of ["#redrive-these", "#drop-these"]) $(id).disabled = rows.length === 0;
   };
 
-  const dropButton = document.querySelector("#letter-drop");
-  document.querySelector("#letter-close").addEventListener("click", () => dialog.close());
-  document
-    .querySelector("#letter-redrive")
-    .addEventListener("click", () => act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "sent again"));
-  // Dropping is for good: the second click does it.
-  dropButton.addEventListener("click", () => {
-    if (dropButton.textContent === "Drop") dropButton.textContent = "Drop for good?";
-    else act(`/v1/admin/dead/${encodeURIComponent(shown)}/drop`, {}, "dropped");
-  });
-  document.querySelector("#redrive-all").addEventListener("click", () => act("/v1/admin/dead/redrive", { all: true }, "sent again"));
-  let next = 0;
-  return () => {
-    if (performance.now() < next) return;
-    next = performance.now() + EVERY_MS;
+  $("#letter-close").addEventListener("click", () => dialog.close());
+  $("#letter-redrive").addEventListener("click", () => act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "sent again"));
+  confirmed($("#letter-drop"), "Drop for good?", () => act(`/v1/admin/dead/${encodeURIComponent(shown)}/drop`, {}, "dropped"));
+  confirmed($("#redrive-these"), "Redrive all of these?", () => actOnThese("redrive", "sent again"));
+  confirmed($("#drop-these"), "Drop these for good?", () => actOnThese("drop", "dropped"));
+  for (const id of ["#dead-queue", "#dead-reason"]) $(id).addEventListener("change", look);
+
+  /** Asks the brokers only when their number has changed: each time is on record. */
+  return (dead) => {
+    const now = JSON.stringify(dead);
+    if (now === counted) return;
+    counted = now;
     look();
   };
 }

@@ -20,9 +20,33 @@ export function table(section, columns, rows, empty) {
     el("tr", {}, ...cells.map((cell, i) => el("td", { class: columns[i][1] }, ...(Array.isArray(cell) ? cell : [cell])))),
   );
   if (lines.length === 0) lines.push(el("tr", {}, el("td", { class: "dim", colspan: columns.length }, empty)));
-  // A button that is being pressed is not taken away from under the finger.
-  if (target.contains(document.activeElement) && document.activeElement?.matches(":active")) return;
+  const focused = target.contains(document.activeElement) ? document.activeElement : undefined;
+  // A button that is being pressed is not taken away from under the finger; one that is only focused comes back focused.
+  if (focused?.matches(":active")) return;
+  const key = focused?.dataset.key;
   target.replaceChildren(el("thead", {}, head), el("tbody", {}, ...lines));
+  if (key !== undefined) [...target.querySelectorAll("[data-key]")].find((e) => e.dataset.key === key)?.focus();
+}
+
+/** A button that is to be pressed twice: the first time it asks, for a few seconds. */
+export function confirmed(button, question, act) {
+  const words = button.textContent;
+  let timer;
+  const calm = () => {
+    clearTimeout(timer);
+    button.textContent = words;
+    button.classList.remove("asks");
+  };
+  button.addEventListener("click", () => {
+    if (button.classList.contains("asks")) {
+      calm();
+      act();
+      return;
+    }
+    button.textContent = question;
+    button.classList.add("asks");
+    timer = setTimeout(calm, 4_000);
+  });
 }
 
 export const count = (n) =>

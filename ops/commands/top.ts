@@ -1,6 +1,6 @@
 // sluice top: the essentials of a running system in a terminal, drawn anew each second.
 import type { Command } from "commander";
-import { figures } from "../../core/domain/figures.ts";
+import { figures, Looks } from "../../core/domain/figures.ts";
 import type { Overview } from "../../core/domain/report.ts";
 import { readSettings, SettingError } from "../../core/settings.ts";
 import { mintToken } from "../token.ts";
@@ -37,10 +37,11 @@ async function top(options: Options): Promise<void> {
     process.stdout.write(`${JSON.stringify(await look())}\n`);
     return;
   }
-  let before = await look();
+  const looks = new Looks();
+  looks.before(await look());
   if (options.once) {
     await Bun.sleep(EVERY_MS);
-    process.stdout.write(`${draw(before, await look()).join("\n")}\n`);
+    process.stdout.write(`${draw(looks, await look()).join("\n")}\n`);
     return;
   }
   process.stdout.write(ENTER);
@@ -49,20 +50,16 @@ async function top(options: Options): Promise<void> {
   for (;;) {
     await Bun.sleep(EVERY_MS);
     const lines = await look().then(
-      (now) => {
-        const drawn = draw(before, now);
-        before = now;
-        return drawn;
-      },
+      (now) => draw(looks, now),
       (error: Error) => [error.message, "trying on"],
     );
     process.stdout.write(`${HOME}${lines.slice(0, (process.stdout.rows ?? 50) - 1).join("\x1b[K\n")}\x1b[K\n${CLEAR}`);
   }
 }
 
-function draw(before: Overview, now: Overview): string[] {
+function draw(looks: Looks, now: Overview): string[] {
   const colours = process.stdout.isTTY && !process.env.NO_COLOR;
-  return topLines(figures(before, now), now, process.stdout.columns ?? 100, colours === true);
+  return topLines(figures(looks.before(now), now), now, process.stdout.columns ?? 100, colours === true);
 }
 
 async function lookAt(url: string, token: string): Promise<Overview> {
