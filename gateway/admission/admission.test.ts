@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { Batch } from "../batch.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 import { Admission } from "./admission.ts";
 
@@ -219,4 +220,37 @@ test("an order turned away is not parsed: what comes behind its id does not matt
   const placed = order();
   socket.send(`${JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2)}, not JSON`);
   expect((await socket.next("nacks")).nacks).toMatchObject([["r", placed.id, { code: "shed" }]]);
+});
+
+test("how little a late gateway takes depends on how much was decided", () => {
+  let nowMs = 1_000;
+  const admission = new Admission({
+    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
+    now: () => nowMs,
+    random: () => 0,
+  });
+  const second = (lateMs: number, decided: number) => {
+    let taken = 0;
+    for (let tick = 0; tick < 10; tick++) {
+      for (let i = 0; i < 100; i++) {
+        nowMs++;
+        for (let j = 0; j < 10 && !admission.shuts(0); j++) {
+          admission.taken(0);
+          taken++;
+        }
+      }
+      const batch = new Batch(0, `${nowMs}`);
+      for (let i = 0; i < decided / 10; i++)
+        batch.add("[]", "u", "", { follows: false, settled() {}, decided() {}, forgotten() {} }, undefined);
+      admission.sent(batch);
+      admission.settled(batch, true);
+      admission.tick(lateMs);
+    }
+    return taken;
+  };
+  for (let i = 0; i < 5; i++) second(0, 10_000);
+  for (let i = 0; i < 5; i++) second(200, 10_000);
+  const taken = second(200, 10_000);
+  expect(taken).toBeGreaterThan(5_500);
+  expect(taken).toBeLessThan(6_500);
 });

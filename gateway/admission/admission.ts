@@ -151,6 +151,7 @@ export class Admission {
 
   /** `decided`: its outcomes are here; else they will not come. */
   settled(batch: Batch, decided: boolean): void {
+    if (decided) this.pace.decided(batch.size);
     this.lags[batch.shard]?.settled(batch, decided, this.now());
   }
 
@@ -183,12 +184,7 @@ export class Admission {
     this.lastTickMs = nowMs;
     for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
     this.lagging = this.lags.some((lag) => lag.limit !== Number.POSITIVE_INFINITY);
-    this.pace.tick(
-      nowMs,
-      elapsedMs,
-      lateMs,
-      this.lags.reduce((sum, lag) => sum + lag.perMs, 0),
-    );
+    this.pace.tick(nowMs, elapsedMs, lateMs);
     const { state, reasons } = this.report();
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;

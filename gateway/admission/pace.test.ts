@@ -10,8 +10,8 @@ beforeEach(() => {
   nowMs = 1_000;
 });
 
-/** One tick in which `offered` orders came, evenly, with an event loop so late. Returns how many were taken. */
-function tick(offered: number, lateMs: number): number {
+/** One tick in which `offered` orders came, evenly, with an event loop so late, and so many were decided. Returns how many were taken. */
+function tick(offered: number, lateMs: number, decided?: number): number {
   let taken = 0;
   for (let i = 0; i < offered; i++) {
     nowMs += 100 / offered;
@@ -20,10 +20,12 @@ function tick(offered: number, lateMs: number): number {
     taken++;
   }
   if (offered === 0) nowMs += 100;
+  pace.decided(decided ?? taken);
   pace.tick(nowMs, 100, lateMs);
   return taken;
 }
-const ticks = (count: number, offered: number, lateMs: number) => Array.from({ length: count }, () => tick(offered, lateMs));
+const ticks = (count: number, offered: number, lateMs: number, decided?: number) =>
+  Array.from({ length: count }, () => tick(offered, lateMs, decided));
 
 test("in time: whatever comes is taken", () => {
   expect(ticks(50, 10_000, 40)).toEqual(Array(50).fill(10_000));
@@ -41,7 +43,8 @@ test("one late tick, however late, is no overload; some in a row are", () => {
 });
 
 test("unbounded → bounded: a share of what was taken lately is taken from then on, evenly", () => {
-  ticks(30, 1_000, 100);
+  ticks(30, 1_000, 0);
+  ticks(5, 1_000, 200);
   const taken = ticks(3, 10_000, 50);
   for (const count of taken) {
     expect(count).toBeGreaterThanOrEqual(540);
@@ -50,10 +53,10 @@ test("unbounded → bounded: a share of what was taken lately is taken from then
 });
 
 test("bounded and late: less and less, never below the floor", () => {
-  ticks(30, 1_000, 100);
-  ticks(100, 10_000, 100);
+  ticks(30, 1_000, 0);
+  ticks(100, 10_000, 100, 1_000);
   expect(pace.perMs).toBeCloseTo(6, 1);
-  expect(tick(10_000, 100)).toBeCloseTo(600, -1);
+  expect(tick(10_000, 100, 1_000)).toBeCloseTo(600, -1);
 });
 
 test("bounded, neither late nor in time: it stays as it is", () => {
@@ -94,7 +97,8 @@ test("late with nothing to do: what comes then is taken all the same, a thousand
 });
 
 test("after a silence no more than what comes in twenty ms is taken at once", () => {
-  ticks(30, 1_000, 100);
+  ticks(30, 1_000, 0);
+  ticks(5, 1_000, 200);
   nowMs += 500;
   let taken = 0;
   while (pace.room(nowMs)) {
@@ -112,16 +116,28 @@ test("how much it could take is told by the ticks in which orders came", () => {
   }
   ticks(5, 0, 200);
   expect(pace.bounded).toBe(true);
-  expect(pace.perMs).toBeGreaterThan(5);
+  expect(pace.perMs).toBeGreaterThan(3);
 });
 
-test("a flood is taken in faster than it is decided: the bound is by what is decided", () => {
-  for (let i = 0; i < 30; i++) tick(10_000, 0);
-  for (let i = 0; i < 30; i++) {
-    nowMs += 100;
-    pace.room(nowMs);
-    pace.took();
-    pace.tick(nowMs, 100, 200, 5);
-  }
-  expect(pace.perMs).toBeLessThanOrEqual(4);
+test("a flood is taken in faster than it is decided: the bound is by what is decided, and is not below its floor", () => {
+  ticks(30, 1_000, 0, 500);
+  ticks(30, 1_000, 200, 500);
+  expect(pace.perMs).toBeCloseTo(3, 1);
+});
+
+test("nothing was decided yet when it became late: half of what was taken, and the floor rises with what is decided", () => {
+  ticks(4, 1_000, 0, 0);
+  while (!pace.bounded) tick(1_000, 200, 0);
+  expect(pace.perMs).toBeCloseTo(4, 1);
+  ticks(60, 1_000, 200, 900);
+  expect(pace.perMs).toBeCloseTo(0.6 * 9, 0);
+});
+
+test("the most that was decided is remembered, and forgotten in minutes", () => {
+  ticks(30, 1_000, 0, 1_000);
+  ticks(30, 1_000, 200, 100);
+  const soon = pace.perMs;
+  expect(soon).toBeCloseTo(6, 0);
+  ticks(6_000, 1_000, 200, 100);
+  expect(pace.perMs).toBeLessThan(soon / 4);
 });

@@ -10,8 +10,8 @@
 
 /** Less by this factor each time it is late, more by this one each time it is not. */
 const LESS = 0.8;
-const MORE = 1.03;
-/** It never takes less than this share of what could be done: a machine that only turns away is no better for its clients than a late one. */
+const MORE = 1.04;
+/** It never takes less than this share of the most that was decided lately: a machine that only turns away is no better for its clients than a late one. */
 const FLOOR = 0.6;
 /** Nor less than this, orders a ms: what was taken lately may have been nothing. */
 const LEAST_PER_MS = 1;
@@ -22,6 +22,10 @@ const CALM_TICKS = 10;
 /** Weight of a tick in the mean lateness and in the mean of what was taken, and the most that one tick may count for, in shares of the bound:
  *  a garbage collection or a sleeping machine is no overload. */
 const WEIGHT = 0.18;
+/** How much of the most that was decided is remembered from tick to tick: half of it after two minutes. */
+const REMEMBERED = 0.9994;
+/** Where nobody knows yet what can be decided: this share of what was taken. */
+const GUESS = 0.5;
 const MOST = 4;
 /** Once bounded, shares of what counts as late: over the one it takes less, under the other more. */
 const AIM = 0.5;
@@ -34,7 +38,10 @@ export class Pace {
   perMs = Number.POSITIVE_INFINITY;
   /** By how much the event loop is late, in the mean of the last half second, ms. */
   lateness = 0;
-  private floor = 0;
+  private done = 0;
+  private donePerMs = 0;
+  /** The most that was decided lately, orders a ms. */
+  private can = 0;
   private left = 0;
   private filledMs = 0;
   private taken = 0;
@@ -46,6 +53,10 @@ export class Pace {
 
   /** An event loop that runs later than this, in the mean, is late. */
   constructor(private readonly lateMs: number) {}
+
+  private get floor(): number {
+    return Math.max(LEAST_PER_MS, this.can * FLOOR);
+  }
 
   get bounded(): boolean {
     return this.perMs !== Number.POSITIVE_INFINITY;
@@ -66,32 +77,35 @@ export class Pace {
     this.left--;
   }
 
-  /**
-   * `lateMs`: by how much the event loop was late at worst since the last tick. `decidedPerMs`: how many orders of this gateway are decided a ms while any wait; 0
-   * while nobody knows.
-   */
-  tick(nowMs: number, elapsedMs: number, lateMs: number, decidedPerMs = 0): void {
+  /** The outcomes of so many are here. */
+  decided(orders: number): void {
+    this.done += orders;
+  }
+
+  /** `lateMs`: by how much the event loop was late at worst since the last tick. */
+  tick(nowMs: number, elapsedMs: number, lateMs: number): void {
     this.lateness += (Math.min(lateMs, this.lateMs * MOST) - this.lateness) * WEIGHT;
     // A tick without orders says nothing of how many could be taken.
     if (this.taken > 0) {
       this.takenLately = this.takenLately * (1 - WEIGHT) + this.taken;
       this.takenInMs = this.takenInMs * (1 - WEIGHT) + elapsedMs;
     }
+    this.donePerMs += (this.done / Math.max(1, elapsedMs) - this.donePerMs) * WEIGHT;
+    this.can = Math.max(this.can * REMEMBERED, this.donePerMs);
+    this.done = 0;
     this.calm = this.turnedAway === 0 ? this.calm + 1 : 0;
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      if (this.lateness > this.lateMs) this.bind(nowMs, decidedPerMs);
+      if (this.lateness > this.lateMs) this.bind(nowMs);
     } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
   }
 
-  /** A flood is taken in faster than it can be decided, until that is noticed: what could be done is the smaller of the two. */
-  private bind(nowMs: number, decidedPerMs: number): void {
+  /** A flood is taken in faster than it can be decided, until that is noticed. */
+  private bind(nowMs: number): void {
     const takenPerMs = this.takenInMs > 0 ? this.takenLately / this.takenInMs : 0;
-    const canPerMs = decidedPerMs > 0 ? Math.min(takenPerMs, decidedPerMs) : takenPerMs;
-    this.perMs = Math.max(LEAST_PER_MS, canPerMs * LESS);
-    this.floor = Math.max(LEAST_PER_MS, canPerMs * FLOOR);
+    this.perMs = Math.max(this.floor, Math.min(takenPerMs, Math.max(this.can, takenPerMs * GUESS)) * LESS);
     this.left = 0;
     this.filledMs = nowMs;
     this.ticks = 0;
@@ -99,7 +113,8 @@ export class Pace {
   }
 
   private move(): void {
-    if (this.lateness > this.lateMs * AIM) this.perMs = Math.max(this.floor, this.perMs * LESS);
+    if (this.lateness > this.lateMs * AIM) this.perMs *= LESS;
     else if (this.lateness < this.lateMs * IN_TIME) this.perMs *= MORE;
+    this.perMs = Math.max(this.floor, this.perMs);
   }
 }

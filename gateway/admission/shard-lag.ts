@@ -124,7 +124,7 @@ export class ShardLag {
   }
 
   /** Orders decided per ms while any waited. */
-  get perMs(): number {
+  private get perMs(): number {
     return this.decidedInMs > 0 ? this.decided / this.decidedInMs : 0;
   }
 
