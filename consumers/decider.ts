@@ -3,9 +3,11 @@
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
 import { type Entry, isOrderStep } from "../core/domain/entry.ts";
+import { tracedOrders } from "../core/domain/trace.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
+import type { SpanRecorder } from "../core/spans.ts";
 import type { RecordResult } from "../ledger/contract.ts";
 import { type Counts, wordsIn } from "./counts.ts";
 import type { Governing } from "./governor/governing.ts";
@@ -40,6 +42,8 @@ export interface DeciderOptions {
   readonly lookUp: (user: string, id: string) => Promise<string | undefined>;
   readonly onRecorded: (entry: Entry) => void;
   readonly tell: (work: Work, outcomes: string) => void;
+  /** Told of what was decided of orders that name a trace. */
+  readonly spans?: SpanRecorder | undefined;
   readonly tellReleased: (released: readonly (readonly [gateway: string, user: string, id: string, state: string])[]) => void;
   readonly onStop: (reason: StopReason, detail: string) => void;
 }
@@ -182,11 +186,12 @@ export class Decider implements Deciding {
       return 1;
     }
     const batch = this.takeBatch();
+    const startMs = this.options.now();
     const decision = await this.tryTogether(batch);
     if (decision === undefined) return 0;
     const orders = decision.outcomes.reduce((sum, words) => sum + wordsIn(words), 0);
     this.options.counts.batch.observe(orders);
-    for (let i = 0; i < batch.length; i++) this.finish(batch[i] as Work, decision.outcomes[i] as string);
+    for (let i = 0; i < batch.length; i++) this.finish(batch[i] as Work, decision.outcomes[i] as string, startMs);
     if (decision.outcomes.some((words) => words.includes("past"))) await settlePast(this, batch, decision.outcomes);
     return orders;
   }
@@ -203,15 +208,32 @@ export class Decider implements Deciding {
   }
 
   /** Acknowledges and tells once the ledger has all that was decided up to now. Late orders are settled before: see past.ts. */
-  private finish(work: Work, outcomes: string): void {
+  private finish(work: Work, outcomes: string, startMs: number): void {
     if (outcomes.includes("past")) return;
     void this.tail.then((recorded) => {
       if (!recorded || this.stopped) return;
       work.done("ack");
       this.options.tell(work, outcomes);
+      this.trace(work, outcomes, startMs);
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000, wordsIn(outcomes));
     });
+  }
+
+  private trace(work: Work, outcomes: string, startMs: number): void {
+    const { spans, claim, now } = this.options;
+    if (!spans) return;
+    const words = outcomes.split(",");
+    for (const { user, id, traceparent, at } of tracedOrders(work.body)) {
+      const attributes = {
+        "sluice.user": user,
+        "sluice.order": id,
+        "sluice.shard": claim.shard,
+        "sluice.region": work.region,
+        "sluice.outcome": words[at],
+      };
+      spans.record({ name: "decide", traceparent, startMs, endMs: Math.max(startMs, now()), attributes });
+    }
   }
 
   private takeBatch(): Work[] {

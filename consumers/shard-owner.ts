@@ -12,6 +12,7 @@ import type { Entry } from "../core/domain/entry.ts";
 import type { ShardReport } from "../core/domain/report.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
+import type { SpanRecorder } from "../core/spans.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
 import type { Counts } from "./counts.ts";
 import { Decider, type StopReason } from "./decider.ts";
@@ -51,6 +52,7 @@ export interface OwnerOptions {
   /** Asks for rates that orders wait for. */
   readonly askRates: (pairs: readonly string[]) => void;
   readonly prefetch?: number;
+  readonly spans?: SpanRecorder | undefined;
   /** Redis's clock. */
   readonly now: () => number;
   readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
@@ -183,8 +185,9 @@ export class ShardOwner {
   }
 
   private makeDecider(claim: Claim): Decider {
-    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now } = this.options;
+    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } = this.options;
     return new Decider({
+      spans,
       governing,
       counts,
       now,

@@ -9,6 +9,7 @@ import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { Self } from "../core/self.ts";
 import { ShardStore } from "../core/shard-store.ts";
+import type { SpanRecorder } from "../core/spans.ts";
 import { StockStore } from "../core/stock-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
 import { Counts } from "./counts.ts";
@@ -44,6 +45,7 @@ export interface WorkerOptions {
   readonly governor: GovernorSettings;
   /** undefined: the CPU is not looked at. */
   readonly cpu?: CpuWatch | undefined;
+  readonly spans?: SpanRecorder | undefined;
   /** Redis's clock. */
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -210,12 +212,10 @@ export class Worker {
   }
 
   private ownerOptions(shard: number): OwnerOptions {
-    const { id: worker, ledger, writer, regions, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs, now } = this.options;
     const { store, recorder, relay, governing, counts } = this;
     const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
-    const waits = { dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, rateWaitMs };
     const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
-    return { worker, shard, store, ledger, writer, recorder, governing, counts, relay, regions, ...waits, askRates, now, onStop };
+    return { ...this.options, worker: this.options.id, shard, store, recorder, governing, counts, relay, askRates, onStop };
   }
 
   private async handOver(owner: ShardOwner): Promise<void> {

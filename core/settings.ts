@@ -138,6 +138,12 @@ const SETTINGS = {
     fallback: 0 as number | undefined,
     read: offOr(whole(0, 65_535)),
   },
+  otlpUrl: {
+    variable: "SLUICE_OTLP_URL",
+    says: "OpenTelemetry collector for what was done under recorded traces, OTLP over HTTP (http://host:4318); none: nothing is sent",
+    fallback: "",
+    read: url("http", "https"),
+  },
   targetWaitMs: {
     variable: "SLUICE_TARGET_WAIT",
     says: "how long an order should wait for its outcome at most; gateways take no more in than that",
@@ -153,7 +159,7 @@ const SETTINGS = {
   lateGatewayMs: {
     variable: "SLUICE_LATE_GATEWAY",
     says: "a gateway whose event loop runs later than this, in the mean of half a second, takes less in",
-    fallback: 60,
+    fallback: 100,
     read: duration(5, 60_000),
   },
   userRate: {

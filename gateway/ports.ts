@@ -1,7 +1,9 @@
 // What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire others.
+
 import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
+import type { SpanRecorder } from "../core/spans.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./auth.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -76,6 +78,8 @@ export interface GatewayOptions {
   readonly admission?: AdmissionSettings;
   /** What the payment provider signs webhooks with; without it none are taken. */
   readonly webhookSecret?: string;
+  /** Told of orders whose request names a trace; undefined: nobody asks. */
+  readonly spans?: SpanRecorder | undefined;
   /** Unix ms on the clock that decisions use (core/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;

@@ -23,6 +23,7 @@ import { problem } from "./problem.ts";
 import type { Socket } from "./socket.ts";
 import { StockFeed } from "./stock-feed.ts";
 import { StockReader } from "./stock-reader.ts";
+import { tracedPublish } from "./traced-publish.ts";
 import { Undecided } from "./undecided.ts";
 import { Sockets } from "./websocket.ts";
 
@@ -70,11 +71,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     events.soon();
   });
   // ② publish
+  const publish = async (shard: number, body: Buffer, batch: string) => broker.publish(shard, body, batch);
   const lanes = new Lanes({
     shards,
     limits,
     numberPrefix: `${Math.floor(Date.now()).toString(36)}-`,
-    publish: async (shard, body, batch) => broker.publish(shard, body, batch),
+    publish: options.spans ? tracedPublish(publish, options.spans, clock) : publish,
     onSending: (batch) => {
       batch.estimate = admission.estimate(batch.shard, batch.size);
       admission.sent(batch);
@@ -203,7 +205,7 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 
 const DEFAULT_TARGET_MS = 2_000;
 const DEFAULT_STALL_ORDERS = 5_000;
-const DEFAULT_LATE_MS = 60;
+const DEFAULT_LATE_MS = 100;
 
 /** For answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;

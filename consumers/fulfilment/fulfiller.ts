@@ -5,6 +5,7 @@ import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { serviceQueue, UNROUTED } from "../../broker/topology.ts";
 import { isPart, type Part, partKey } from "../../core/domain/part.ts";
+import type { SpanRecorder } from "../../core/spans.ts";
 import type { RegionLink } from "../relay.ts";
 import { Claims } from "./claims.ts";
 
@@ -16,6 +17,7 @@ export interface FulfillerOptions {
   readonly shards: number;
   /** Does the work; may be called again for a part whose end was not recorded. */
   readonly work: (part: Part) => Promise<void>;
+  readonly spans?: SpanRecorder | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -79,9 +81,14 @@ export class Fulfiller {
       this.counts.refused++;
       return;
     }
+    const startMs = Date.now();
     await this.work(part);
     await this.ask(part, "done");
     this.counts.done++;
+    const { traceparent, user, id } = part;
+    if (!traceparent) return;
+    const attributes = { "sluice.user": user, "sluice.order": id, "sluice.service": this.options.service, "sluice.part": part.part };
+    this.options.spans?.record({ name: "fulfil", traceparent, startMs, endMs: Date.now(), attributes });
   }
 
   /** A worker of an older version does not know such rows: it has no word for them, and is not the last to be asked. */

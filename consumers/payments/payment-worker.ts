@@ -5,6 +5,7 @@ import { type Delivery, type Disposition, Subscription } from "../../broker/subs
 import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
 import { answerRowText, chargeKey, type PaymentRequest, type RefundRequest } from "../../core/domain/charge.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
+import type { SpanRecorder } from "../../core/spans.ts";
 import type { RegionLink } from "../relay.ts";
 import { Answers } from "./answers.ts";
 import { Breaker } from "./breaker.ts";
@@ -17,6 +18,7 @@ export interface PaymentWorkerOptions {
   readonly shards: number;
   /** A charge that stays unknown for longer is given up; a capture that shows up later goes back. */
   readonly unknownMaxMs: number;
+  readonly spans?: SpanRecorder | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
   /** Messages in hand at once, per region. */
   readonly prefetch?: number;
@@ -117,8 +119,9 @@ export class PaymentWorker {
   }
 
   private async charge(link: RegionLink, request: PaymentRequest & { kind: "charge" }): Promise<boolean> {
+    const startMs = Date.now();
     if (request.amount === 0) {
-      await this.answer(request, "captured", "nothing to pay");
+      await this.answer(request, startMs, "captured", "nothing to pay");
       return true;
     }
     const result = await charge(request, {
@@ -134,23 +137,24 @@ export class PaymentWorker {
       case "later": {
         const since = request.unknownSinceMs ?? Date.now();
         if (Date.now() - since >= this.options.unknownMaxMs) {
-          await this.answer(request, "unknown", "unknown for too long");
+          await this.answer(request, startMs, "unknown", "unknown for too long");
           return true;
         }
         return this.putOff(link, { ...request, unknownSinceMs: since });
       }
       case "captured":
       case "failed":
-        await this.answer(request, result.word, result.detail);
+        await this.answer(request, startMs, result.word, result.detail);
         return true;
     }
   }
 
   private async refund(request: RefundRequest): Promise<boolean> {
+    const startMs = Date.now();
     while (!this.stopped) {
       const answer = await this.options.provider.refund(request);
       if (answer === "refunded" || answer === "nothing") {
-        await this.answer(request, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
+        await this.answer(request, startMs, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
         return true;
       }
       await Bun.sleep(ASK_AGAIN_MS);
@@ -168,9 +172,29 @@ export class PaymentWorker {
     return false;
   }
 
-  private answer(request: PaymentRequest, word: "captured" | "failed" | "unknown" | "refunded", detail: string): Promise<void> {
+  private answer(
+    request: PaymentRequest,
+    startMs: number,
+    word: "captured" | "failed" | "unknown" | "refunded",
+    detail: string,
+  ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
+    this.trace(request, startMs, word, detail);
     return this.answers.send(request.user, answerRowText(request, word, detail, Date.now()));
+  }
+
+  private trace(request: PaymentRequest, startMs: number, word: string, detail: string): void {
+    const { kind: name, traceparent, user, id, generation, attempt } = request;
+    if (!traceparent) return;
+    const attributes = {
+      "sluice.user": user,
+      "sluice.order": id,
+      "sluice.generation": generation,
+      "sluice.attempt": attempt,
+      "sluice.outcome": word,
+    };
+    const failed = word === "failed" || word === "unknown" ? { failed: detail } : {};
+    this.options.spans?.record({ name, traceparent, startMs, endMs: Date.now(), attributes, ...failed });
   }
 }
 

@@ -33,3 +33,25 @@ export function spanIdOf(traceparent: Traceparent): string {
 export function isSampled(traceparent: Traceparent): boolean {
   return (Number.parseInt(traceparent.slice(53), 16) & 1) === 1;
 }
+
+export interface TracedOrder {
+  readonly user: string;
+  readonly id: string;
+  readonly traceparent: Traceparent;
+  readonly acceptedAtMs: number;
+  /** Which row of its message it is. */
+  readonly at: number;
+}
+
+/** The orders of a message (a JSON array of rows, see order.ts) that name a trace. */
+export function tracedOrders(body: string): TracedOrder[] {
+  // Metadata may hold such a text too: then it is looked at in vain.
+  if (!body.includes('"00-')) return [];
+  const traced: TracedOrder[] = [];
+  (JSON.parse(body) as (string | number)[][]).forEach((row, at) => {
+    const traceparent = row[row[0] === "r" ? 13 : 12];
+    if ((row[0] !== "o" && row[0] !== "r") || typeof traceparent !== "string") return;
+    traced.push({ user: String(row[1]), id: String(row[2]), traceparent, acceptedAtMs: Number(row[4]), at });
+  });
+  return traced;
+}

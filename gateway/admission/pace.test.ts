@@ -38,8 +38,16 @@ test("one late tick, however late, is no overload; some in a row are", () => {
   ticks(20, 1_000, 0);
   tick(1_000, 100_000);
   expect(pace.bounded).toBe(false);
-  ticks(2, 1_000, 100_000);
+  ticks(4, 1_000, 100_000);
   expect(pace.bounded).toBe(true);
+});
+
+test("a machine that slept is no overload either", () => {
+  ticks(20, 1_000, 0);
+  pace.tick(nowMs + 60_000, 60_000, 60_000);
+  expect(pace.bounded).toBe(false);
+  ticks(20, 1_000, 0);
+  expect(pace.bounded).toBe(false);
 });
 
 test("unbounded → bounded: a share of what was taken lately is taken from then on, evenly", () => {
@@ -48,7 +56,7 @@ test("unbounded → bounded: a share of what was taken lately is taken from then
   const taken = ticks(3, 10_000, 50);
   for (const count of taken) {
     expect(count).toBeGreaterThanOrEqual(540);
-    expect(count).toBeLessThanOrEqual(810);
+    expect(count).toBeLessThanOrEqual(870);
   }
 });
 
@@ -59,12 +67,15 @@ test("bounded and late: less and less, never below the floor", () => {
   expect(tick(10_000, 100, 1_000)).toBeCloseTo(600, -1);
 });
 
-test("bounded, neither late nor in time: it stays as it is", () => {
-  ticks(30, 1_000, 100);
-  ticks(30, 10_000, 25);
-  const held = pace.perMs;
-  ticks(30, 10_000, 25);
-  expect(pace.perMs).toBe(held);
+test("bounded, it aims at less lateness than what bounded it", () => {
+  ticks(30, 1_000, 0);
+  ticks(10, 1_000, 200);
+  const [bound, aim] = [pace.perMs, LATE_MS * 0.3];
+  ticks(80, 10_000, aim - 2);
+  const more = pace.perMs;
+  expect(more).toBeGreaterThan(bound);
+  ticks(20, 10_000, aim + 2);
+  expect(pace.perMs).toBeLessThan(more);
 });
 
 test("bounded and in time: more again, and late again: less again", () => {
@@ -105,7 +116,7 @@ test("after a silence no more than what comes in twenty ms is taken at once", ()
     pace.took();
     taken++;
   }
-  expect(taken).toBeLessThanOrEqual(20 * 8.1);
+  expect(taken).toBeLessThanOrEqual(20 * 8.6);
   expect(taken).toBeGreaterThan(100);
 });
 
@@ -128,7 +139,7 @@ test("a flood is taken in faster than it is decided: the bound is by what is dec
 test("nothing was decided yet when it became late: half of what was taken, and the floor rises with what is decided", () => {
   ticks(4, 1_000, 0, 0);
   while (!pace.bounded) tick(1_000, 200, 0);
-  expect(pace.perMs).toBeCloseTo(4, 1);
+  expect(pace.perMs).toBeCloseTo(0.85 * 5, 1);
   ticks(60, 1_000, 200, 900);
   expect(pace.perMs).toBeCloseTo(0.6 * 9, 0);
 });

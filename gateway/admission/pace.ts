@@ -3,13 +3,13 @@
 // answered in time: turning an order away costs a tenth of what accepting one costs the machine.
 //
 //   unbounded ──(late)──▶ bounded, at a share of what was taken lately
-//   bounded: late ─▶ less, not below a floor        in time ─▶ a little more        nobody turned away for a second ─▶ unbounded
+//   bounded: not in time ─▶ less, not below a floor        in time ─▶ a little more        nobody turned away for a second ─▶ unbounded
 //
 // Two cores, three times what they can do offered over WebSockets (196,000 orders/s), 8 s: unbounded, 157,000/s were answered, accepted orders had their
 // outcome after 6.0 s (p99) and refused ones their answer after 4.4 s, ever later; bounded at 30,000/s, all were answered, after 0.3 s and 0.1 s.
 
 /** Less by this factor each time it is late, more by this one each time it is not. */
-const LESS = 0.8;
+const LESS = 0.85;
 const MORE = 1.04;
 /** It never takes less than this share of the most that was decided lately: a machine that only turns away is no better for its clients than a late one. */
 const FLOOR = 0.6;
@@ -19,16 +19,17 @@ const LEAST_PER_MS = 1;
 const MOVE_TICKS = 5;
 /** Ticks in which nobody was turned away before it is unbounded again. */
 const CALM_TICKS = 10;
-/** Weight of a tick in the mean lateness and in the mean of what was taken, and the most that one tick may count for, in shares of the bound:
- *  a garbage collection or a sleeping machine is no overload. */
-const WEIGHT = 0.18;
+/** Means are taken over about this long, ms. What one tick may count for is bounded in time and in lateness (in shares of the bound): a garbage collection, or
+ *  a machine that slept, is no overload. */
+const MEAN_MS = 500;
+const MOST_MS = 300;
+const MOST = 2;
 /** How much of the most that was decided is remembered from tick to tick: half of it after two minutes. */
 const REMEMBERED = 0.9994;
 /** Where nobody knows yet what can be decided: this share of what was taken. */
 const GUESS = 0.5;
-const MOST = 4;
-/** Once bounded, shares of what counts as late: over the one it takes less, under the other more. */
-const AIM = 0.5;
+/** Once bounded it aims at this share of what counts as late. There is no rest between: clients that send again at once keep a gateway somewhat late, and it
+ *  would never find out that it can do more. */
 const IN_TIME = 0.3;
 /** The bucket holds what is taken in so long, ms. */
 const BURST_MS = 20;
@@ -84,13 +85,14 @@ export class Pace {
 
   /** `lateMs`: by how much the event loop was late at worst since the last tick. */
   tick(nowMs: number, elapsedMs: number, lateMs: number): void {
-    this.lateness += (Math.min(lateMs, this.lateMs * MOST) - this.lateness) * WEIGHT;
+    const weight = 1 - Math.exp(-Math.min(elapsedMs, MOST_MS) / MEAN_MS);
+    this.lateness += (Math.min(lateMs, this.lateMs * MOST) - this.lateness) * weight;
     // A tick without orders says nothing of how many could be taken.
     if (this.taken > 0) {
-      this.takenLately = this.takenLately * (1 - WEIGHT) + this.taken;
-      this.takenInMs = this.takenInMs * (1 - WEIGHT) + elapsedMs;
+      this.takenLately = this.takenLately * (1 - weight) + this.taken;
+      this.takenInMs = this.takenInMs * (1 - weight) + elapsedMs;
     }
-    this.donePerMs += (this.done / Math.max(1, elapsedMs) - this.donePerMs) * WEIGHT;
+    this.donePerMs += (this.done / Math.max(1, elapsedMs) - this.donePerMs) * weight;
     this.can = Math.max(this.can * REMEMBERED, this.donePerMs);
     this.done = 0;
     this.calm = this.turnedAway === 0 ? this.calm + 1 : 0;
@@ -113,8 +115,7 @@ export class Pace {
   }
 
   private move(): void {
-    if (this.lateness > this.lateMs * AIM) this.perMs *= LESS;
-    else if (this.lateness < this.lateMs * IN_TIME) this.perMs *= MORE;
+    this.perMs *= this.lateness > this.lateMs * IN_TIME ? LESS : MORE;
     this.perMs = Math.max(this.floor, this.perMs);
   }
 }

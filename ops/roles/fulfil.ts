@@ -7,7 +7,7 @@ import { PackingList } from "../fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
-import { openRegions } from "./parts.ts";
+import { openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export interface FulfilOptions {
@@ -27,11 +27,13 @@ export async function startFulfil(
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
   const regions = await openRegions(settings, log);
   const list = new PackingList(file);
+  const spans = await openSpans(settings, "fulfil", id);
   const fulfiller = new Fulfiller({
     service,
     id,
     regions,
     shards: settings.shards,
+    spans,
     log,
     work: async (part) => {
       if (workMs > 0) await Bun.sleep(workMs);
@@ -55,6 +57,7 @@ export async function startFulfil(
       await board.stop();
       await metrics.stop();
       self.stop();
+      await spans?.close();
       for (const { connection } of regions) await connection.close();
       list.close();
       log("fulfilment stopped", { id, ...fulfiller.counts });

@@ -20,7 +20,7 @@ import { overview } from "../overview.ts";
 import { workersByHand } from "../workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
-import { openRedis, openRegion, requireStores } from "./parts.ts";
+import { openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 /** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
@@ -37,6 +37,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
   await clock.start().catch(() => undefined);
   const link = await openRegion(region, settings, log);
   const stock = new StockStore(redis);
+  const spans = await openSpans(settings, "gateway", id);
   let onPush: (push: Push) => void = () => undefined;
   const pushes = new Subscription(link.connection, {
     queue: gatewayQueue(id),
@@ -58,6 +59,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     shards: settings.shards,
     admission: admissionSettings(settings),
     ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
+    spans,
     clock: clock.now,
     broker: {
       publish: (shard, body, batch) =>
@@ -97,6 +99,7 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
     await link.connection.close();
     await ledger.close();
     await redis.close();
+    await spans?.close();
     log("gateway stopped", { id });
   };
   return {

@@ -6,6 +6,7 @@ import type { RegionLink } from "../../consumers/relay.ts";
 import { buildLibrary, type Library } from "../../core/library.ts";
 import { RedisStore, StoreUnavailable } from "../../core/redis.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
+import type { Spans } from "../../core/spans.ts";
 import type { Log } from "../log.ts";
 
 /** Refuses to start a role without what it cannot do without. */
@@ -36,6 +37,13 @@ function patchedLibrary(): Library | undefined {
       return text.replace(from, to);
     }, source),
   );
+}
+
+/** undefined: nobody collects traces, and OpenTelemetry is not even loaded (74 ms of a start). */
+export async function openSpans({ otlpUrl }: Settings, role: string, id: string): Promise<Spans | undefined> {
+  if (otlpUrl === "") return undefined;
+  const { Spans } = await import("../../core/spans.ts");
+  return new Spans(otlpUrl, role, id);
 }
 
 export async function openRegions(settings: Settings, log: Log): Promise<RegionLink[]> {

@@ -6,7 +6,7 @@ import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
-import { openRegions } from "./parts.ts";
+import { openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startPayments(settings: Settings, id: string, log: Log): Promise<RunningRole & { payments: PaymentWorker }> {
@@ -14,7 +14,8 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
   const regions = await openRegions(settings, log);
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
-  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, unknownMaxMs: settings.unknownMaxMs, log });
+  const spans = await openSpans(settings, "payments", id);
+  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, unknownMaxMs: settings.unknownMaxMs, spans, log });
   await payments.start();
   const self = new Self(id);
   const report = (): PaymentsReport => ({
@@ -39,6 +40,7 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
       await board.stop();
       await metrics.stop();
       self.stop();
+      await spans?.close();
       for (const { connection } of regions) await connection.close();
       log("payments stopped", { id });
     },

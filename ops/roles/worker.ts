@@ -7,7 +7,7 @@ import type { Settings } from "../../core/settings.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
-import { openRedis, openRegions, requireStores } from "./parts.ts";
+import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
 
 export interface RunningRole {
   /** Quiet, then stop. */
@@ -27,7 +27,8 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const { rateMaxAgeMs, rateWaitMs } = settings;
   const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs, rateMaxAgeMs, rateWaitMs };
   const governing = { governor: governorSettings(settings), cpu: new CpuWatch(Number(process.env.SLUICE_STARTER ?? process.pid)) };
-  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, now: clock.now, log });
+  const spans = await openSpans(settings, "worker", id);
+  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, spans, now: clock.now, log });
   worker.start();
   const missing = () => [
     ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
@@ -45,6 +46,7 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
     await writer.close();
     await ledger.close();
     await redis.close();
+    await spans?.close();
     log("worker stopped", { id });
   };
   let stopped: Promise<void> | undefined;
