@@ -58,8 +58,8 @@ export class Admission {
   private loop: LoopDelay | undefined;
   private lastTickMs: number;
   private readonly pace: Pace;
-  /** Some shard takes only so many. */
-  private lagging = false;
+  /** Whether somebody may be turned away, as of the last tick: where not, nobody need be asked about before an order is parsed. */
+  pressed = false;
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
@@ -82,11 +82,6 @@ export class Admission {
   stop(): void {
     clearInterval(this.timer);
     this.loop?.stop();
-  }
-
-  /** Whether anybody may be turned away now: where not, nobody needs to be asked about. */
-  get pressed(): boolean {
-    return this.lagging || this.pace.bounded || this.draining || this.memoryFull || this.options.brokerBlocked();
   }
 
   /** Why an order of this shard is not taken in now; undefined: it is. */
@@ -175,6 +170,7 @@ export class Admission {
   redisMemory(used: number): void {
     if (used >= MEMORY_FULL) this.memoryFull = true;
     else if (used < MEMORY_EASED) this.memoryFull = false;
+    this.pressed ||= this.memoryFull;
   }
 
   /** Moves the controllers on. Called by the timer. `lateMs`: the event loop's worst since the last time. */
@@ -183,9 +179,9 @@ export class Admission {
     const elapsedMs = nowMs - this.lastTickMs;
     this.lastTickMs = nowMs;
     for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
-    this.lagging = this.lags.some((lag) => lag.limit !== Number.POSITIVE_INFINITY);
     this.pace.tick(nowMs, elapsedMs, lateMs);
     const { state, reasons } = this.report();
+    this.pressed = state !== "open";
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;
     this.said = says;

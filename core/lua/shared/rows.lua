@@ -74,6 +74,10 @@ local function part_is_sound(row)
   return FULFILMENTS[row[11]] and is_name(service) and service ~= ''
 end
 
+local function is_trace(text)
+  return type(text) == 'string' and #text == TRACE_LENGTH and string.find(text, TRACE)
+end
+
 local function row_is_sound(row)
   if type(row) ~= 'table' then return false end
   local seq = row[7]
@@ -85,14 +89,13 @@ local function row_is_sound(row)
   if row[1] == 'c' then return true end
   if row[1] == 'p' then return is_whole(row[8], 1, MAX_COUNT) and is_whole(row[9], 1, MAX_COUNT) and ANSWERS[row[10]] and is_text(row[11]) end
   if row[1] == 'f' then return part_is_sound(row) end
-  if row[1] == 'r' and not (seq == 0 and is_whole(row[13], 2, MAX_COUNT)) then return false end
-  local trace = row[row[1] == 'r' and 14 or 13]
-  if trace ~= nil and not (type(trace) == 'string' and #trace == TRACE_LENGTH and string.find(trace, TRACE)) then return false end
+  if row[1] == 'r' and not (seq == 0 and is_whole(row[13], 2, MAX_COUNT) and (row[14] == nil or is_trace(row[14]))) then return false end
+  if row[1] == 'o' and row[13] ~= nil and not is_trace(row[13]) then return false end
   return (row[1] == 'o' or row[1] == 'r') and is_name(row[4]) and row[8] ~= nil and is_common_name(row[8]) and is_text(row[10]) and is_text(row[11])
     and is_whole(row[12], 0, 99999999999999) and lines_are_sound(row[9])
 end
 
--- Adds to an order's row what every later step would have to make again.
+-- Adds to an order's row, taken out of where it was parked, what every later step would have to make again.
 local function name_row(row)
   if row[13] then row[16] = row[13] end
   row[13] = row[2] .. ' ' .. row[3]
@@ -108,9 +111,13 @@ local function decode_rows(body, index)
   for i = 1, #rows do
     local row = rows[i]
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end
-    if row[1] ~= 's' then
-      if row[1] == 'r' then row[15], row[13] = row[13], row[14] end
-      name_row(row)
+    local kind = row[1]
+    if kind ~= 's' then
+      if kind == 'r' then row[15], row[16] = row[13], row[14]
+      elseif row[13] then row[16] = row[13] end
+      -- As name_row does; a call for each row is felt.
+      row[13] = row[2] .. ' ' .. row[3]
+      row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
     end
   end
   return rows
