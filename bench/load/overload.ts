@@ -4,6 +4,7 @@
 //   held    the worker decides a quarter of what it could: the gateway has CPU to spare, and three times that rate is offered
 //   cpu     three times what the whole machine can do is offered: refusing costs what accepting needs
 //   burst   100,000 a second for ten seconds
+//   shed    the gateway takes nothing in at all (Redis's memory is said to be full): what turning away costs
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { RedisStore } from "../../core/redis.ts";
@@ -13,7 +14,7 @@ import { settled } from "../intake/settled.ts";
 import { benchFlood } from "../intake/websocket.ts";
 import { type LoadResult, runLoad } from "./run.ts";
 
-export const CASES = ["held", "cpu", "burst"] as const;
+export const CASES = ["held", "cpu", "burst", "shed"] as const;
 export type Case = (typeof CASES)[number];
 
 export interface OverloadOptions {
@@ -30,9 +31,11 @@ export interface OverloadCase {
   readonly name: Case;
   /** Orders a second into the ledger with a closed loop that keeps it full. */
   readonly bestPerSecond: number;
+  /** µs of CPU of all parts but the generator for an order taken in, at the best. */
+  readonly bestMicros: number;
   readonly load: LoadResult;
-  /** Right after it, at a tenth of the best. */
-  readonly after: LoadResult;
+  /** Right after it, at a tenth of the best; not where nothing is taken in. */
+  readonly after?: LoadResult;
   /** From the last order offered until what was accepted had been recorded. */
   readonly recordedAfterS: number;
 }
@@ -50,24 +53,34 @@ const BEST_WINDOW = 30_000;
 const OVER = 3;
 const BURST_PER_SECOND = 100_000;
 const BURST_S = 10;
+const LENGTH: Partial<Record<Case, number>> = { burst: BURST_S, shed: 10 };
 const AFTER_S = 5;
+/** Gateways hear of Redis's memory once a second. */
+const HEAR_MS = 3_000;
+
+interface Best {
+  readonly perSecond: number;
+  readonly micros: number;
+}
 
 export async function benchOverload(options: OverloadOptions): Promise<OverloadResult> {
   const cases: OverloadCase[] = [];
   const free = await best(options, 0);
-  options.say(`  the best: ${Math.round(free)} orders/s`);
+  options.say(`  the best: ${Math.round(free.perSecond)} orders/s`);
   for (const name of options.cases) cases.push(await overload(options, name, free));
   return { at: new Date().toISOString(), targetWaitMs: options.targetWaitMs, cases };
 }
 
-async function overload(options: OverloadOptions, name: Case, free: number): Promise<OverloadCase> {
+async function overload(options: OverloadOptions, name: Case, free: Best): Promise<OverloadCase> {
   const { say, seconds, dir } = options;
-  const cap = name === "held" ? Math.round(free / 4) : 0;
-  const bestPerSecond = cap === 0 ? free : await best(options, cap);
+  const cap = name === "held" ? Math.round(free.perSecond / 4) : 0;
+  const { perSecond: bestPerSecond, micros: bestMicros } = cap === 0 ? free : await best(options, cap);
   say(`${name}: the best ${Math.round(bestPerSecond)} orders/s`);
-  return onStack({ ...options, dir: join(dir, name) }, cap, async (stack, redis) => {
+  const env: Record<string, string> = name === "shed" ? { SLUICE_REDIS_MEMORY: "1" } : {};
+  return onStack({ ...options, dir: join(dir, name) }, cap, env, async (stack, redis) => {
+    if (name === "shed") await Bun.sleep(HEAR_MS);
     const rate = name === "burst" ? BURST_PER_SECOND : Math.round(bestPerSecond * OVER);
-    const plan = { sockets: SOCKETS, seconds: name === "burst" ? Math.min(seconds, BURST_S) : seconds, rate, allReserved: false };
+    const plan = { sockets: SOCKETS, seconds: Math.min(seconds, LENGTH[name] ?? seconds), rate, allReserved: false };
     const load = await runLoad(stack, plan, (r) => {
       const refused = Object.values(r.refused).reduce((sum, n) => sum + n, 0);
       say(
@@ -75,22 +88,34 @@ async function overload(options: OverloadOptions, name: Case, free: number): Pro
       );
     });
     const recordedAfterS = Math.max(0, load.lastOutcomeS - plan.seconds);
+    if (name === "shed") return { name, bestPerSecond, bestMicros, load, recordedAfterS };
     const after = await runLoad(stack, { ...plan, seconds: AFTER_S, rate: Math.round(bestPerSecond / 10) }, () => undefined);
     await settled(redis, stack.shards);
-    return { name, bestPerSecond, load, after, recordedAfterS };
+    return { name, bestPerSecond, bestMicros, load, after, recordedAfterS };
   });
 }
 
 /** What goes into the ledger when there is always enough of it, with no more waiting than that takes. */
-async function best(options: OverloadOptions, cap: number): Promise<number> {
-  return onStack({ ...options, dir: join(options.dir, `best-${cap}`) }, cap, async (stack, redis) => {
+async function best(options: OverloadOptions, cap: number): Promise<Best> {
+  return onStack({ ...options, dir: join(options.dir, `best-${cap}`) }, cap, {}, async (stack, redis) => {
     const window = cap === 0 ? BEST_WINDOW : Math.round(cap * WINDOW_S);
     const flood = { sockets: 16, seconds: options.bestSeconds, window, allReserved: false };
-    return (await benchFlood(stack, redis, flood, () => undefined)).decidedPerSecond;
+    const { decidedPerSecond, cpuMicros } = await benchFlood(stack, redis, flood, () => undefined);
+    return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros) };
   });
 }
 
-async function onStack<T>(options: OverloadOptions, cap: number, work: (stack: Stack, redis: RedisStore) => Promise<T>): Promise<T> {
+/** CPU of all parts but the generator. */
+export function ofSystem({ load: _, ...parts }: Readonly<Record<string, number>>): number {
+  return Object.values(parts).reduce((sum, micros) => sum + micros, 0);
+}
+
+async function onStack<T>(
+  options: OverloadOptions,
+  cap: number,
+  more: Record<string, string>,
+  work: (stack: Stack, redis: RedisStore) => Promise<T>,
+): Promise<T> {
   const { dir, say, targetWaitMs } = options;
   mkdirSync(dir, { recursive: true });
   const env = {
@@ -98,6 +123,7 @@ async function onStack<T>(options: OverloadOptions, cap: number, work: (stack: S
     SLUICE_WORKER_RATE: String(cap),
     SLUICE_TARGET_WAIT: `${targetWaitMs}ms`,
     SLUICE_USER_RATE: "100",
+    ...more,
   };
   const stack = await Stack.start({ dir, workers: 1, gateways: 1, say, env });
   const redis = new RedisStore({ url: stack.redisUrl });

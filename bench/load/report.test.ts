@@ -16,6 +16,7 @@ const load: LoadResult = {
 const held: OverloadCase = {
   name: "held",
   bestPerSecond: 16_100,
+  bestMicros: 31,
   load,
   after: {
     ...load,
@@ -44,4 +45,13 @@ test.each([
 ])("what misses its aim is said: %s", (what, changed) => {
   expect(missed({ ...held, load: changed })).toEqual([what]);
   expect(overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here")).toContain("✗");
+});
+
+test("where all is turned away, its cost and its answers are judged, and that nothing was taken in", () => {
+  const { after: _, ...shed } = { ...held, name: "shed" as const };
+  const cheap = { ...load, accepted: 0, cpuMicros: { load: 9, "gateway-eu": 3, redis: 1 } };
+  const what = "CPU of an order turned away, of one taken in at the best, all parts but the generator";
+  expect(missed({ ...shed, load: cheap })).toEqual([]);
+  expect(missed({ ...shed, load: { ...cheap, cpuMicros: { "gateway-eu": 6, redis: 1 } } })).toEqual([what]);
+  expect(missed({ ...shed, load: { ...cheap, accepted: 1 } })).toEqual([what]);
 });

@@ -1,0 +1,100 @@
+// What metrics cost: the counting where orders pass, and a scrape, which stands beside them on the same core. Prints Markdown.
+//
+//   bun bench/metrics.ts
+//
+// Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a flooded one). Best of some rounds: whatever else the machine
+// does only adds to it.
+import { Counts } from "../consumers/counts.ts";
+import type { Entry } from "../core/domain/entry.ts";
+import type { WorkerReport } from "../core/domain/report.ts";
+import { Histogram } from "../core/histogram.ts";
+import { metricsOf } from "../core/metrics/metrics.ts";
+import { Self } from "../core/self.ts";
+import { Counters } from "../gateway/counters.ts";
+
+const ROUNDS = 7;
+const ORDERS = 2_000_000;
+const SCRAPES = 200;
+const SHARDS = 8;
+const TIMES = 4_096;
+
+/** Seconds as they come under load, from a tenth of a millisecond to half a minute, in no order. */
+const times = Float64Array.from({ length: TIMES }, (_, i) => 10 ** (-4 + ((i * 2_654_435_761) % TIMES) / 750));
+
+/** ns an order; `count` counts a batch of so many. */
+function perOrder(batch: number, count: (seconds: number) => void): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const startedMs = performance.now();
+    for (let i = 0; i < ORDERS / batch; i++) count(times[i % TIMES] as number);
+    best = Math.min(best, performance.now() - startedMs);
+  }
+  return (best * 1e6) / ORDERS;
+}
+
+/** The batch's verdict and confirm, then its outcome. */
+function gateway(batch: number): number {
+  const counters = new Counters();
+  return perOrder(batch, (seconds) => {
+    counters.settled("confirmed", batch, seconds);
+    counters.outcome.observe(seconds, batch);
+  });
+}
+
+/** The call of Redis, each order's word, the commit, the time since acceptance. */
+function worker(batch: number): number {
+  const counts = new Counts();
+  const outcomes = Array.from({ length: batch }, (_, i) => (i % 10 === 0 ? "reserved" : "sold_out")).join(",");
+  const entry = { messages: [{ outcomes }], released: [], steps: [] } as unknown as Entry;
+  return perOrder(batch, (seconds) => {
+    counts.batch.observe(batch);
+    counts.decide.observe(seconds);
+    counts.entry(entry);
+    counts.commit.observe(seconds);
+    counts.recorded.observe(seconds, batch);
+  });
+}
+
+/** Of a worker that owns all shards and has counted: ms, and bytes of text. */
+async function scrape(): Promise<{ medianMs: number; bytes: number }> {
+  const counts = new Counts();
+  for (const seconds of times) for (const histogram of [counts.decide, counts.commit, counts.recorded]) histogram.observe(seconds);
+  for (const outcome of ["reserved", "sold_out", "parked", "over_limit", "cancelled"]) counts.outcomes[outcome] = 1_000;
+  const self = new Self("worker-1");
+  const metrics = metricsOf({
+    report: (): WorkerReport => ({
+      ...{ kind: "worker", ...self.report(), state: "running", ledger: "up", unrecorded: 0, ...counts.report() },
+      governor: { state: "running", level: 0, reasons: [], signals: { redis_ms: 1 }, transitions: { running: 0, slowed: 0, paused: 0 } },
+      shards: Array.from({ length: SHARDS }, (_, shard) => ({
+        shard,
+        load: 0,
+        parked: 0,
+        regions: [{ region: "eu", lagMs: 0, ready: 0 }],
+      })),
+    }),
+  });
+  const took: number[] = [];
+  let bytes = 0;
+  for (let i = 0; i < SCRAPES; i++) {
+    const startedMs = performance.now();
+    bytes = (await metrics.text()).length;
+    took.push(performance.now() - startedMs);
+  }
+  self.stop();
+  return { medianMs: took.sort((a, b) => a - b)[SCRAPES / 2] as number, bytes };
+}
+
+const histogram = new Histogram();
+const rows: [what: string, figure: string][] = [
+  ["one observation of a histogram", `${perOrder(1, (seconds) => histogram.observe(seconds)).toFixed(1)} ns`],
+  ...[1, 200].flatMap((batch): [string, string][] => [
+    [`a gateway's counting, an order, ${batch} a batch`, `${gateway(batch).toFixed(1)} ns`],
+    [`a worker's counting, an order, ${batch} a batch`, `${worker(batch).toFixed(1)} ns`],
+  ]),
+];
+const { medianMs, bytes } = await scrape();
+rows.push([
+  `a scrape of a worker with ${SHARDS} shards, median of ${SCRAPES}`,
+  `${medianMs.toFixed(2)} ms, ${(bytes / 1_024).toFixed(0)} KiB`,
+]);
+console.log(`# What metrics cost\n\n| what | cost |\n|---|---|\n${rows.map(([what, figure]) => `| ${what} | ${figure} |`).join("\n")}`);
