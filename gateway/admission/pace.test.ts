@@ -63,8 +63,8 @@ test("unbounded → bounded: a share of what was taken lately is taken from then
 test("bounded and late: less and less, never below the floor", () => {
   ticks(30, 1_000, 0);
   ticks(100, 10_000, 100, 1_000);
-  expect(pace.perMs).toBeCloseTo(6, 1);
-  expect(tick(10_000, 100, 1_000)).toBeCloseTo(600, -1);
+  expect(pace.perMs).toBeCloseTo(5, 1);
+  expect(tick(10_000, 100, 1_000)).toBeCloseTo(500, -1);
 });
 
 test("bounded, it aims at less lateness than what bounded it", () => {
@@ -133,7 +133,7 @@ test("how much it could take is told by the ticks in which orders came", () => {
 test("a flood is taken in faster than it is decided: the bound is by what is decided, and is not below its floor", () => {
   ticks(30, 1_000, 0, 500);
   ticks(30, 1_000, 200, 500);
-  expect(pace.perMs).toBeCloseTo(3, 1);
+  expect(pace.perMs).toBeCloseTo(2.5, 1);
 });
 
 test("nothing was decided yet when it became late: half of what was taken, and the floor rises with what is decided", () => {
@@ -141,14 +141,14 @@ test("nothing was decided yet when it became late: half of what was taken, and t
   while (!pace.bounded) tick(1_000, 200, 0);
   expect(pace.perMs).toBeCloseTo(0.85 * 5, 1);
   ticks(60, 1_000, 200, 900);
-  expect(pace.perMs).toBeCloseTo(0.6 * 9, 0);
+  expect(pace.perMs).toBeCloseTo(0.5 * 9, 0);
 });
 
 test("the most that was decided is remembered, and forgotten in minutes", () => {
   ticks(30, 1_000, 0, 1_000);
   ticks(30, 1_000, 200, 100);
   const soon = pace.perMs;
-  expect(soon).toBeCloseTo(6, 0);
+  expect(soon).toBeCloseTo(5, 0);
   ticks(6_000, 1_000, 200, 100);
   expect(pace.perMs).toBeLessThan(soon / 4);
 });

@@ -12,7 +12,7 @@
 const LESS = 0.85;
 const MORE = 1.04;
 /** It never takes less than this share of the most that was decided lately: a machine that only turns away is no better for its clients than a late one. */
-const FLOOR = 0.6;
+const FLOOR = 0.5;
 /** Nor less than this, orders a ms: what was taken lately may have been nothing. */
 const LEAST_PER_MS = 1;
 /** Ticks between two moves: the effect of the last one is to be seen. */
