@@ -30,7 +30,7 @@ const REMEMBERED = 0.9994;
 const GUESS = 0.5;
 /** Once bounded it aims at this share of what counts as late. There is no rest between: clients that send again at once keep a gateway somewhat late, and it
  *  would never find out that it can do more. */
-const IN_TIME = 0.3;
+const IN_TIME = 0.6;
 /** The bucket holds what is taken in so long, ms. */
 const BURST_MS = 20;
 
