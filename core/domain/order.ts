@@ -45,8 +45,7 @@ export interface Skip {
   readonly seq: number;
 }
 
-export type OrderRow = readonly [
-  kind: "o",
+type Ordered = [
   user: string,
   id: string,
   fingerprint: string,
@@ -58,26 +57,15 @@ export type OrderRow = readonly [
   payment: string,
   metadata: string,
   maxTotal: number,
+];
+export type OrderRow = readonly [
+  kind: "o",
+  ...order: Ordered,
   /** Of the request it came with, if that named one (trace.ts). */
   traceparent?: Traceparent,
 ];
 export type SkipRow = readonly [kind: "s", user: string, id: "", fingerprint: "", acceptedAtMs: number, saleId: string, seq: number];
-export type RedriveRow = readonly [
-  kind: "r",
-  user: string,
-  id: string,
-  fingerprint: string,
-  acceptedAtMs: number,
-  saleId: string,
-  seq: number,
-  currency: string,
-  lines: readonly (string | number)[],
-  payment: string,
-  metadata: string,
-  maxTotal: number,
-  generation: number,
-  traceparent?: Traceparent,
-];
+export type RedriveRow = readonly [kind: "r", ...order: Ordered, generation: number, traceparent?: Traceparent];
 export type Row = OrderRow | SkipRow;
 
 // Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.

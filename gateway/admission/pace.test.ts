@@ -112,6 +112,7 @@ test("after a silence no more than what comes in twenty ms is taken at once", ()
   ticks(5, 1_000, 200);
   nowMs += 500;
   let taken = 0;
+  expect(pace.bounded).toBe(true);
   while (pace.room(nowMs)) {
     pace.took();
     taken++;

@@ -1,6 +1,6 @@
 // How many orders a second this gateway takes in at all. Unbounded, until its own event loop runs late: then requests wait unread before it, where no
 // count of pending orders shows them, and a refusal waits as long as an acceptance. Whatever it is short of, it accepts less until what comes is
-// answered in time: turning an order away costs a tenth of what accepting one costs the machine.
+// answered in time: turning an order away costs a sixth of what accepting one costs the machine.
 //
 //   unbounded ──(late)──▶ bounded, at a share of what was taken lately
 //   bounded: not in time ─▶ less, not below a floor        in time ─▶ a little more        nobody turned away for a second ─▶ unbounded
