@@ -158,8 +158,8 @@ const SETTINGS = {
   },
   lateGatewayMs: {
     variable: "SLUICE_LATE_GATEWAY",
-    says: "a gateway whose event loop runs later than this, in the mean of half a second, takes less in",
-    fallback: 100,
+    says: "a gateway whose event loop runs later than this, in the median of half a second, while more is asked for than is decided takes less in",
+    fallback: 50,
     read: duration(5, 60_000),
   },
   userRate: {

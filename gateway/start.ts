@@ -205,7 +205,7 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 
 const DEFAULT_TARGET_MS = 2_000;
 const DEFAULT_STALL_ORDERS = 5_000;
-const DEFAULT_LATE_MS = 100;
+const DEFAULT_LATE_MS = 50;
 
 /** For answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;

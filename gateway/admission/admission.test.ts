@@ -153,7 +153,7 @@ test("a cancel is never turned away for the lag of its shard: it is what shorten
 });
 
 test("a late gateway takes less in and says so; what it turns away over a WebSocket keeps ref and id", async () => {
-  const t = await start({ admission: { lateMs: 20 } });
+  const t = await start({ admission: { lateMs: 10 } });
   const { admission } = t.gateway;
   while (!admission.report().reasons.includes("late")) {
     for (const end = performance.now() + 60; performance.now() < end; );
@@ -251,8 +251,33 @@ test("how little a late gateway takes depends on how much was decided", () => {
     return taken;
   };
   for (let i = 0; i < 5; i++) second(0, 10_000);
-  for (let i = 0; i < 5; i++) second(200, 10_000);
-  const taken = second(200, 10_000);
+  for (let i = 0; i < 5; i++) second(300, 10_000);
+  const taken = second(300, 10_000);
   expect(taken).toBeGreaterThan(4_500);
   expect(taken).toBeLessThan(5_500);
+});
+
+test("those turned away for a full shard press a late gateway too", () => {
+  let nowMs = 1_000;
+  const reasonsWhen = (asked: number) => {
+    const admission = new Admission({
+      ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
+      now: () => nowMs,
+      random: () => 0,
+    });
+    const batch = new Batch(0, "b");
+    for (let i = 0; i < 10; i++) {
+      admission.taken(0);
+      batch.add("[]", "u", "", { follows: false, settled() {}, decided() {}, forgotten() {} }, undefined);
+    }
+    admission.sent(batch);
+    for (let tick = 0; tick < 50; tick++) {
+      nowMs += 100;
+      for (let i = 0; i < asked; i++) admission.shuts(0);
+      admission.tick(tick < 40 ? 0 : 61);
+    }
+    return admission.report().reasons;
+  };
+  expect(reasonsWhen(0)).toEqual(["stalled"]);
+  expect(reasonsWhen(10)).toEqual(["stalled", "late"]);
 });

@@ -15,7 +15,7 @@ export interface AdmissionOptions {
   readonly targetMs: number;
   /** Orders of a shard that may wait while nothing is decided. */
   readonly stallOrders: number;
-  /** An event loop that runs later than this in the mean is late (pace.ts), ms. */
+  /** An event loop that runs later than this in the median is late (pace.ts), ms. */
   readonly lateMs: number;
   /** undefined: unbounded. */
   readonly user?: BucketSize;
@@ -89,7 +89,9 @@ export class Admission {
     const shut = this.shutsAll();
     if (shut) return shut;
     const lag = this.lags[shard] as ShardLag;
-    return lag.pending < lag.limit ? undefined : this.full(lag);
+    if (lag.pending < lag.limit) return undefined;
+    this.pace.turned();
+    return this.full(lag);
   }
 
   /** Why an order of whatever shard is not. */

@@ -1,8 +1,10 @@
-// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile.
+// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile. What is decided is what was taken unless said otherwise, and
+// so late that it is late even then.
 import { beforeEach, expect, test } from "bun:test";
 import { Pace } from "./pace.ts";
 
 const LATE_MS = 60;
+const STARVED_MS = LATE_MS * 4;
 let pace: Pace;
 let nowMs: number;
 beforeEach(() => {
@@ -28,18 +30,41 @@ const ticks = (count: number, offered: number, lateMs: number, decided?: number)
   Array.from({ length: count }, () => tick(offered, lateMs, decided));
 
 test("in time: whatever comes is taken", () => {
-  expect(ticks(50, 10_000, 40)).toEqual(Array(50).fill(10_000));
+  expect(ticks(50, 10_000, LATE_MS, 1_000)).toEqual(Array(50).fill(10_000));
   expect(pace.bounded).toBe(false);
 });
 
-test("one late tick, however late, is no overload; some in a row are", () => {
-  tick(1_000, 100_000);
+test("two late ticks of five, however late, are no overload; three are", () => {
+  ticks(20, 1_000, 0, 500);
+  for (let i = 0; i < 10; i++) {
+    ticks(2, 1_000, 100_000, 500);
+    ticks(3, 1_000, 0, 500);
+  }
   expect(pace.bounded).toBe(false);
-  ticks(20, 1_000, 0);
-  tick(1_000, 100_000);
+  ticks(2, 1_000, 100_000, 500);
   expect(pace.bounded).toBe(false);
-  ticks(4, 1_000, 100_000);
+  tick(1_000, LATE_MS + 1, 500);
   expect(pace.bounded).toBe(true);
+});
+
+test("late, but all that is asked for is decided: busy is no overload, until it is four times as late", () => {
+  ticks(50, 1_000, STARVED_MS);
+  expect(pace.bounded).toBe(false);
+  ticks(5, 1_000, STARVED_MS + 1);
+  expect(pace.bounded).toBe(true);
+});
+
+test("those turned away because their shard is full ask too", () => {
+  const flooded = (turned: number) => {
+    pace = new Pace(LATE_MS);
+    for (let i = 0; i < 50; i++) {
+      for (let j = 0; j < turned; j++) pace.turned();
+      tick(1_000, LATE_MS + 1);
+    }
+    return pace.bounded;
+  };
+  expect(flooded(200)).toBe(false);
+  expect(flooded(300)).toBe(true);
 });
 
 test("a machine that slept is no overload either", () => {
@@ -52,7 +77,7 @@ test("a machine that slept is no overload either", () => {
 
 test("unbounded → bounded: a share of what was taken lately is taken from then on, evenly", () => {
   ticks(30, 1_000, 0);
-  ticks(5, 1_000, 200);
+  ticks(5, 1_000, 300);
   const taken = ticks(3, 10_000, 50);
   for (const count of taken) {
     expect(count).toBeGreaterThanOrEqual(540);
@@ -69,7 +94,7 @@ test("bounded and late: less and less, never below the floor", () => {
 
 test("bounded, it aims at less lateness than what bounded it", () => {
   ticks(30, 1_000, 0);
-  ticks(10, 1_000, 200);
+  ticks(10, 1_000, 300);
   const [bound, aim] = [pace.perMs, LATE_MS * 0.6];
   ticks(80, 10_000, aim - 2);
   const more = pace.perMs;
@@ -79,7 +104,7 @@ test("bounded, it aims at less lateness than what bounded it", () => {
 });
 
 test("bounded and in time: more again, and late again: less again", () => {
-  ticks(30, 1_000, 100);
+  ticks(30, 1_000, 300);
   ticks(30, 10_000, 100);
   const least = pace.perMs;
   ticks(100, 10_000, 5);
@@ -90,7 +115,7 @@ test("bounded and in time: more again, and late again: less again", () => {
 });
 
 test("bounded → unbounded: after a second in which nobody was turned away, not before", () => {
-  ticks(30, 1_000, 100);
+  ticks(30, 1_000, 300);
   ticks(9, 100, 0);
   expect(pace.bounded).toBe(true);
   tick(10_000, 0);
@@ -102,14 +127,14 @@ test("bounded → unbounded: after a second in which nobody was turned away, not
 });
 
 test("late with nothing to do: what comes then is taken all the same, a thousand a second at least", () => {
-  ticks(30, 0, 100);
+  ticks(30, 0, 300);
   expect(pace.bounded).toBe(true);
   expect(tick(1_000, 100)).toBeGreaterThanOrEqual(99);
 });
 
 test("after a silence no more than what comes in twenty ms is taken at once", () => {
   ticks(30, 1_000, 0);
-  ticks(5, 1_000, 200);
+  ticks(5, 1_000, 300);
   nowMs += 500;
   let taken = 0;
   expect(pace.bounded).toBe(true);
@@ -126,7 +151,7 @@ test("how much it could take is told by the ticks in which orders came", () => {
     tick(1_000, 50);
     ticks(4, 0, 50);
   }
-  ticks(5, 0, 200);
+  ticks(5, 0, 300);
   expect(pace.bounded).toBe(true);
   expect(pace.perMs).toBeGreaterThan(3);
 });
@@ -137,10 +162,10 @@ test("a flood is taken in faster than it is decided: the bound is by what is dec
   expect(pace.perMs).toBeCloseTo(2.5, 1);
 });
 
-test("nothing was decided yet when it became late: half of what was taken, and the floor rises with what is decided", () => {
+test("nothing was decided yet when it became late: two fifths of what was taken, and the floor rises with what is decided", () => {
   ticks(4, 1_000, 0, 0);
   while (!pace.bounded) tick(1_000, 200, 0);
-  expect(pace.perMs).toBeCloseTo(0.85 * 5, 1);
+  expect(pace.perMs).toBeCloseTo(0.85 * 4, 1);
   ticks(60, 1_000, 200, 900);
   expect(pace.perMs).toBeCloseTo(0.5 * 9, 0);
 });
