@@ -29,7 +29,7 @@ const MEAN_MS = 500;
 const MOST_MS = 300;
 /** How late it is, is the median of so many ticks: garbage collections are no overload, however long each takes. */
 const WINDOW = 5;
-/** More is asked for than is decided: by this factor. */
+/** More is asked for than is decided, or than it takes in any case: by this factor. */
 const PRESSED = 1.25;
 /** Where it is not, it may be that little is read because so little time is left to read it: so many times as late is late then. */
 const STARVED = 4;
@@ -123,7 +123,7 @@ export class Pace {
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      const pressed = this.askedPerMs > this.donePerMs * PRESSED;
+      const pressed = this.askedPerMs > Math.max(LEAST_PER_MS, this.donePerMs) * PRESSED;
       if (this.lateness > this.lateMs * (pressed ? 1 : STARVED)) this.bind(nowMs);
     } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
