@@ -278,6 +278,6 @@ test("those turned away for a full shard press a late gateway too", () => {
     }
     return admission.report().reasons;
   };
-  expect(reasonsWhen(100)).toEqual(["stalled"]);
-  expect(reasonsWhen(200)).toEqual(["stalled", "late"]);
+  expect(reasonsWhen(100)).not.toContain("late");
+  expect(reasonsWhen(200)).toContain("late");
 });
