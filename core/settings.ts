@@ -231,8 +231,8 @@ const SETTINGS = {
   },
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
-    says: "how far a worker steps back for the gateways of its machine (0 to 19)",
-    fallback: 5,
+    says: "how far a worker steps back for the gateways of its machine (0 to 19); the private Redis does by up to 4 of it",
+    fallback: 10,
     read: whole(0, 19),
   },
   confirmTimeoutMs: {

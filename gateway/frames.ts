@@ -44,6 +44,11 @@ const MAX_FOLLOWED_A_FRAME = 100;
 export class Frames {
   constructor(private readonly options: FramesOptions) {}
 
+  /** Whether orders may be turned away now. */
+  get pressed(): boolean {
+    return this.options.intake.pressed;
+  }
+
   receive(socket: Socket, raw: string | Buffer): void {
     if (socket.closed) return;
     if (socket.principal && typeof raw === "string" && this.turnsAway(socket, socket.principal, raw)) return;
@@ -60,7 +65,7 @@ export class Frames {
   /** Refuses an order that would not be taken in, before it is parsed: while a flood is turned away, that is most of the work. */
   private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
     const { intake } = this.options;
-    if (!intake.pressed) return false;
+    if (!this.pressed) return false;
     const head = ORDER_HEAD.exec(raw);
     if (!head) return false;
     const [, ref = "", id = "", user] = head;

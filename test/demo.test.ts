@@ -42,11 +42,7 @@ test(
     expect(figures.dispatched).toBe(figures.paid as number);
     expect(figures.cancelled).toBeGreaterThan(10);
     expect(figures.retries).toBeGreaterThan(10);
-    const accepted = figures.accepted as number;
-    expect(figures).toMatchObject({ orders: 3000, decided: accepted, ledgered: accepted, violations: 0 });
-    // What was not accepted was told so: its item was gone. How many that are is a matter of how fast the stock went.
-    expect(3000 - accepted).toBeLessThanOrEqual(Number(/([\d,]+) × 409 sold_out/.exec(report)?.[1]?.replaceAll(",", "") ?? 0));
-    expect(accepted).toBeGreaterThan(1500);
+    expect(figures).toMatchObject({ orders: 3000, accepted: 3000, decided: 3000, ledgered: 3000, violations: 0 });
     expect(figures.duplicates).toBeGreaterThan(100);
     expect(report).toContain("killed (SIGKILL) half-way");
     expect(readdirSync(tmp)).toEqual([]);

@@ -5,14 +5,11 @@
 //   cpu     three times what the whole machine can do is offered: refusing costs what accepting needs
 //   burst   100,000 a second for ten seconds
 //   shed    the gateway takes nothing in at all (Redis's memory is said to be full): what turning away costs
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { RedisStore } from "../../core/redis.ts";
-import { Stack } from "../../ops/demo/stack.ts";
-import { benchSale } from "../intake/orders.ts";
 import { settled } from "../intake/settled.ts";
 import { benchFlood } from "../intake/websocket.ts";
-import { type LoadResult, runLoad } from "./run.ts";
+import { type LoadResult, progressOf, runLoad } from "./run.ts";
+import { onStack } from "./stack.ts";
 
 export const CASES = ["held", "cpu", "burst", "shed"] as const;
 export type Case = (typeof CASES)[number];
@@ -55,6 +52,7 @@ const BURST_PER_SECOND = 100_000;
 const BURST_S = 10;
 const LENGTH: Partial<Record<Case, number>> = { burst: BURST_S, shed: 10 };
 const AFTER_S = 5;
+const WARM_S = 4;
 /** Gateways hear of Redis's memory once a second. */
 const HEAR_MS = 3_000;
 
@@ -77,15 +75,18 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
   const { perSecond: bestPerSecond, micros: bestMicros } = cap === 0 ? free : await best(options, cap);
   say(`${name}: the best ${Math.round(bestPerSecond)} orders/s`);
   const env: Record<string, string> = name === "shed" ? { SLUICE_REDIS_MEMORY: "1" } : {};
-  return onStack({ ...options, dir: join(dir, name) }, cap, env, async (stack, redis) => {
+  return onStack({ ...options, dir: join(dir, name), workerRate: cap }, env, async (stack, redis) => {
     if (name === "shed") await Bun.sleep(HEAR_MS);
+    if (name !== "shed")
+      await runLoad(
+        stack,
+        { sockets: SOCKETS, seconds: WARM_S, rate: Math.round(bestPerSecond / 10), allReserved: false },
+        () => undefined,
+      );
     const rate = name === "burst" ? BURST_PER_SECOND : Math.round(bestPerSecond * OVER);
     const plan = { sockets: SOCKETS, seconds: Math.min(seconds, LENGTH[name] ?? seconds), rate, allReserved: false };
     const load = await runLoad(stack, plan, (r) => {
-      const refused = Object.values(r.refused).reduce((sum, n) => sum + n, 0);
-      say(
-        `  ${name}: ${r.seconds.toFixed(0)} s, sent ${perSecond(r.sent, r)}, accepted ${perSecond(r.accepted, r)}, refused ${perSecond(refused, r)}`,
-      );
+      say(`  ${name}: ${progressOf(r)}`);
     });
     const recordedAfterS = Math.max(0, load.lastOutcomeS - plan.seconds);
     if (name === "shed") return { name, bestPerSecond, bestMicros, load, recordedAfterS };
@@ -97,46 +98,19 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
 
 /** What goes into the ledger when there is always enough of it, with no more waiting than that takes. */
 async function best(options: OverloadOptions, cap: number): Promise<Best> {
-  return onStack({ ...options, dir: join(options.dir, `best-${cap}`) }, cap, {}, async (stack, redis) => {
-    const window = cap === 0 ? BEST_WINDOW : Math.round(cap * WINDOW_S);
-    const flood = { sockets: 16, seconds: options.bestSeconds, window, allReserved: false };
-    const { decidedPerSecond, cpuMicros } = await benchFlood(stack, redis, flood, () => undefined);
-    return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros) };
-  });
+  return onStack(
+    { ...options, dir: join(options.dir, `best-${cap}`), workerRate: cap },
+    cap === 0 ? { SLUICE_TARGET_WAIT: "1m" } : {},
+    async (stack, redis) => {
+      const window = cap === 0 ? BEST_WINDOW : Math.round(cap * WINDOW_S);
+      const flood = { sockets: 16, seconds: options.bestSeconds, window, allReserved: false };
+      const { decidedPerSecond, cpuMicros } = await benchFlood(stack, redis, flood, () => undefined);
+      return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros) };
+    },
+  );
 }
 
 /** CPU of all parts but the generator. */
 export function ofSystem({ load: _, ...parts }: Readonly<Record<string, number>>): number {
   return Object.values(parts).reduce((sum, micros) => sum + micros, 0);
-}
-
-async function onStack<T>(
-  options: OverloadOptions,
-  cap: number,
-  more: Record<string, string>,
-  work: (stack: Stack, redis: RedisStore) => Promise<T>,
-): Promise<T> {
-  const { dir, say, targetWaitMs } = options;
-  mkdirSync(dir, { recursive: true });
-  const env = {
-    SLUICE_SOLD_OUT_AT_GATE: "no",
-    SLUICE_WORKER_RATE: String(cap),
-    SLUICE_TARGET_WAIT: `${targetWaitMs}ms`,
-    SLUICE_USER_RATE: "100",
-    ...more,
-  };
-  const stack = await Stack.start({ dir, workers: 1, gateways: 1, say, env });
-  const redis = new RedisStore({ url: stack.redisUrl });
-  try {
-    await redis.client.connect();
-    await stack.createSale(benchSale(Date.now()));
-    return await work(stack, redis);
-  } finally {
-    await redis.close();
-    await stack.stop();
-  }
-}
-
-function perSecond(count: number, { seconds }: { readonly seconds: number }): string {
-  return `${Math.round(count / seconds).toLocaleString("en")}/s`;
 }

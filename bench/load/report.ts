@@ -1,5 +1,7 @@
 // The page of an overload run: each figure beside what is aimed at.
+import type { LoadOnce } from "./once.ts";
 import { type OverloadCase, type OverloadResult, ofSystem } from "./overload.ts";
+import { type LoadResult, refusedOf } from "./run.ts";
 
 interface Aim {
   readonly what: string;
@@ -22,9 +24,9 @@ const NORMAL_P99_MS = 500;
 const FLAT = 1.5;
 
 export function aims({ name, bestPerSecond, bestMicros, load, after, recordedAfterS }: OverloadCase, targetWaitMs: number): Aim[] {
-  const { latency, refused } = load;
+  const { latency } = load;
   const share = load.decidedPerSecond / bestPerSecond;
-  const shed = Object.values(refused).reduce((sum, n) => sum + n, 0);
+  const shed = refusedOf(load);
   const list: Aim[] = [];
   const add = (what: string, aim: string, measured: string, met: boolean) => list.push({ what, aim, measured, met });
   const refusedSoon = () =>
@@ -79,7 +81,7 @@ export function aims({ name, bestPerSecond, bestMicros, load, after, recordedAft
   add(
     "offered and sent",
     "the same",
-    `${whole(load.offered)}/s and ${whole(load.achieved)}/s; ${whole(load.acceptedPerSecond)}/s accepted, ${whole(shed)} refused (${Object.keys(refused).join(", ")})`,
+    `${whole(load.offered)}/s and ${whole(load.achieved)}/s; ${whole(load.acceptedPerSecond)}/s accepted, ${whole(shed)} refused (${Object.keys(load.refused).join(", ")})`,
     load.achieved >= load.offered * 0.97,
   );
   return list;
@@ -111,16 +113,42 @@ export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machin
     lines.push("| what | aimed at | measured | |", "|---|---|---|---|");
     for (const { what, aim, measured, met } of aims(one, targetWaitMs))
       lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
-    const { accepted, decided, refused } = one.load.latency;
-    lines.push(
-      "",
-      `Until the acknowledgement p50 ${whole(accepted.p50)} ms, p99 ${whole(accepted.p99)} ms; until the outcome p50 ${whole(decided.p50)} ms, max ${whole(decided.max)} ms; refused p50 ${refused.p50.toFixed(1)} ms.`,
-    );
-    const cpu = Object.entries(one.load.cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(1)}`);
-    lines.push(
-      `CPU for each order offered, µs: ${cpu.join(", ")}. The generator was ${whole(one.load.behindMs)} ms behind its plan at worst.`,
-    );
+    lines.push("", ...details(one.load));
     lines.push("", ...Object.entries(one.load.memoryMb).map(([part, mb]) => `- ${part}: ${mb.join(", ")} MB`), "");
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** What is told of any run beside its aims. */
+function details({ latency, cpuMicros, behindMs }: LoadResult): string[] {
+  const { accepted, decided, refused } = latency;
+  const cpu = Object.entries(cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(1)}`);
+  return [
+    `Until the acknowledgement p50 ${whole(accepted.p50)} ms, p99 ${whole(accepted.p99)} ms; until the outcome p50 ${whole(decided.p50)} ms, max ${whole(decided.max)} ms; refused p50 ${refused.p50.toFixed(1)} ms.`,
+    `CPU for each order offered, µs: ${cpu.join(", ")}. The generator was ${whole(behindMs)} ms behind its plan at worst.`,
+  ];
+}
+
+const LATENCY_ROWS = { accepted: "until the acknowledgement", decided: "until the outcome", refused: "until the refusal" } as const;
+
+export function loadPage(load: LoadOnce, machine: string): string {
+  const { at, offered, achieved, seconds, sockets, allReserved, workerRate, targetWaitMs, latency } = load;
+  const rows = Object.entries(LATENCY_ROWS).map(([key, what]) => {
+    const { count, p50, p99, max } = latency[key as keyof typeof LATENCY_ROWS];
+    return `| ${what} | ${whole(count)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)} |`;
+  });
+  const refused = Object.entries(load.refused).map(([code, n]) => `${whole(n)} ${code}`);
+  return `# Load
+
+${at}, ${machine}; one gateway, one worker${workerRate > 0 ? ` (held to ${whole(workerRate)} orders/s)` : ""}, ledger, stores and generator all on these cores. Open loop, ${sockets} WebSockets, one order a frame,
+${allReserved ? "all" : "one in ten"} reserved, ${seconds} s; target wait ${whole(targetWaitMs)} ms, governor and metrics on.
+
+Offered ${whole(offered)}/s, sent ${whole(achieved)}/s; accepted ${whole(load.acceptedPerSecond)}/s, decided and recorded ${whole(load.decidedPerSecond)}/s; refused: ${refused.join(", ") || "none"}; without an answer: ${whole(load.unanswered)}, accepted without an outcome: ${whole(load.undecided)}.
+
+| ms from the moment it was to be sent | orders | p50 | p99 | max |
+|---|---|---|---|---|
+${rows.join("\n")}
+
+${details(load)[1]}
+`;
 }

@@ -55,7 +55,7 @@ export async function runLoad(
     for (const [part, { rssBytes }] of usageByPart(stack)) memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
   }
   if (!last?.end || !last.latency || !whileSending) throw new Error("the generator ended before its time");
-  const refused = Object.values(last.refused).reduce((sum, n) => sum + n, 0);
+  const refused = refusedOf(last);
   const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.sent };
   for (const [part, { cpuMicros: used }] of usageByPart(stack)) cpuMicros[part] = (used - (before.get(part)?.cpuMicros ?? 0)) / last.sent;
   return {
@@ -76,4 +76,15 @@ export async function runLoad(
     cpuMicros,
     memoryMb,
   };
+}
+
+export function refusedOf({ refused }: Pick<LoadResult, "refused">): number {
+  return Object.values(refused).reduce((sum, n) => sum + n, 0);
+}
+
+/** A second's line while it runs: means since the start. */
+export function progressOf(report: LoadReport): string {
+  const { seconds, sent, accepted } = report;
+  const each = (count: number) => `${Math.round(count / seconds).toLocaleString("en")}/s`;
+  return `${seconds.toFixed(0)} s, sent ${each(sent)}, accepted ${each(accepted)}, refused ${each(refusedOf(report))}`;
 }

@@ -17,7 +17,7 @@ function look(
   const gateway: GatewayReport = {
     ...process,
     ...{ id: "eu.g", kind: "gateway", region: "eu", url: "", draining: false, broker: "up", admission: "open", reasons: [] },
-    shards: [{ shard: 0, state: "open", pending: 7, limit: null, waitMs: 0 }],
+    shards: [{ shard: 0, state: "open", pending: 7, limit: 5_000, waitMs: 0 }],
     ...{
       rows: { confirmed: done, shed: 0, unconfirmed: 0 },
       batches: 1,

@@ -33,8 +33,8 @@ export interface ShardAdmission {
   readonly state: AdmissionState;
   /** Orders taken in here whose outcome has not been heard. */
   readonly pending: number;
-  /** How many may be pending; null: as many as memory allows. */
-  readonly limit: number | null;
+  /** How many may be pending. */
+  readonly limit: number;
   /** How long an order taken in now will wait for its outcome, by what is known. */
   readonly waitMs: number;
 }

@@ -51,8 +51,8 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family("gauge", "sluice_orders_pending", "Orders taken in here whose outcome has not been heard, by shard.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, s.pending]),
   ),
-  family("gauge", "sluice_admission_limit_orders", "How many may be pending, by shard; absent while there is no limit.", (r) =>
-    r.shards.flatMap((s): Sample[] => (s.limit === null ? [] : [[{ shard: s.shard }, s.limit]])),
+  family("gauge", "sluice_admission_limit_orders", "How many may be pending, by shard.", (r) =>
+    r.shards.map((s) => [{ shard: s.shard }, s.limit]),
   ),
   family("gauge", "sluice_admission_wait_seconds", "How long an order taken in now is to wait, by shard.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, s.waitMs / 1_000]),

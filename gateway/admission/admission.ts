@@ -63,12 +63,12 @@ export class Admission {
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const { shards, user, lateMs, now = () => performance.now(), random = Math.random } = options;
+    const { shards, user, lateMs, stallOrders, now = () => performance.now(), random = Math.random } = options;
     this.now = now;
     this.random = random;
     this.lastTickMs = now();
-    this.pace = new Pace(lateMs);
-    this.lags = Array.from({ length: shards }, () => new ShardLag(options));
+    this.pace = new Pace(lateMs, stallOrders * shards);
+    this.lags = Array.from({ length: shards }, (_, shard) => new ShardLag({ ...options, phase: shard / shards }));
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);
     this.share(1);
@@ -89,7 +89,7 @@ export class Admission {
     const shut = this.shutsAll();
     if (shut) return shut;
     const lag = this.lags[shard] as ShardLag;
-    if (lag.pending < lag.limit) return undefined;
+    if (lag.room(lag.state === "open" ? 0 : this.now())) return undefined;
     this.pace.turned();
     return this.full(lag);
   }
@@ -183,7 +183,7 @@ export class Admission {
     for (const lag of this.lags) lag.tick(nowMs, elapsedMs);
     this.pace.tick(nowMs, elapsedMs, lateMs);
     const { state, reasons } = this.report();
-    this.pressed = state !== "open";
+    this.pressed = state !== "open" || this.lags.some((lag) => lag.pending >= lag.limit);
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;
     this.said = says;
@@ -196,7 +196,7 @@ export class Admission {
       shard,
       state: lag.state,
       pending: lag.pending,
-      limit: Number.isFinite(lag.limit) ? lag.limit : null,
+      limit: lag.limit,
       waitMs: Math.round(lag.waitMs(nowMs)),
     }));
     const reasons: string[] = [];

@@ -5,10 +5,12 @@ import { Pace } from "./pace.ts";
 
 const LATE_MS = 60;
 const STARVED_MS = LATE_MS * 4;
+/** Orders that may be asked for ahead of what is decided in any case. */
+const LEAD = 2_000;
 let pace: Pace;
 let nowMs: number;
 beforeEach(() => {
-  pace = new Pace(LATE_MS);
+  pace = new Pace(LATE_MS, LEAD);
   nowMs = 1_000;
 });
 
@@ -54,9 +56,39 @@ test("late, but all that is asked for is decided: busy is no overload, until it 
   expect(pace.bounded).toBe(true);
 });
 
+test("clients that keep many orders outstanding press nobody: they never ask for more than they have outstanding ahead of what is decided", () => {
+  const asked = (outstanding: number) => {
+    pace = new Pace(LATE_MS, LEAD);
+    ticks(30, 1_000, 0, 1_000);
+    tick(1_000 + outstanding, LATE_MS + 1, 1_000);
+    ticks(99, 1_000, LATE_MS + 1, 1_000);
+    return pace.bounded;
+  };
+  expect(asked(9_000)).toBe(false);
+  // They would be forgiven, but not before three late ticks have been seen.
+  expect(asked(30_000)).toBe(true);
+});
+
+test("a flood presses when it has run ahead by what is decided in a second, not before", () => {
+  ticks(30, 1_000, 0, 1_000);
+  // 10,000 a second are decided, 12,500 forgiven: 20,000 run ahead by 750 a tick.
+  ticks(13, 2_000, LATE_MS + 1, 1_000);
+  expect(pace.bounded).toBe(false);
+  ticks(1, 2_000, LATE_MS + 1, 1_000);
+  expect(pace.bounded).toBe(true);
+});
+
+test("an old lead is forgiven while no more is asked for than is decided", () => {
+  ticks(30, 1_000, 0, 1_000);
+  ticks(12, 2_000, 0, 1_000);
+  ticks(30, 1_000, 0, 1_000);
+  ticks(6, 2_000, LATE_MS + 1, 1_000);
+  expect(pace.bounded).toBe(false);
+});
+
 test("those turned away because their shard is full ask too", () => {
   const flooded = (turned: number) => {
-    pace = new Pace(LATE_MS);
+    pace = new Pace(LATE_MS, LEAD);
     for (let i = 0; i < 50; i++) {
       for (let j = 0; j < turned; j++) pace.turned();
       tick(1_000, LATE_MS + 1);
@@ -64,7 +96,7 @@ test("those turned away because their shard is full ask too", () => {
     return pace.bounded;
   };
   expect(flooded(200)).toBe(false);
-  expect(flooded(300)).toBe(true);
+  expect(flooded(1_000)).toBe(true);
 });
 
 test("a machine that slept is no overload either", () => {

@@ -9,8 +9,8 @@
 // outcome after 6.0 s (p99) and refused ones their answer after 4.4 s, ever later; bounded at 30,000/s, all were answered, after 0.3 s and 0.1 s.
 //
 // Lateness alone does not tell a flood from good work: clients that keep 30,000 orders outstanding and send the next when one is answered make both cores
-// as busy. There it was 16 ms (median; p99 80; up to 76 in the median of five ticks beside a process that burns a core), in the flood 59 (p99 329). What was
-// asked for was 1.17 times what was decided at most there, in the flood three times and more.
+// as busy. There it was 16 ms (median; p99 80; up to 76 in the median of five ticks beside a process that burns a core), in the flood 59 (p99 329). But what
+// they ask for never runs further ahead of what is decided than they have outstanding; a flood runs ahead by a second's work within the second.
 
 /** Less by this factor each time it is late, more by this one each time it is not. Refused orders of the flood above had their answer after 0.6–0.9 s (p99 of
  *  10 s) with five ticks between two moves, after 0.3–0.4 s with three. */
@@ -29,8 +29,12 @@ const MEAN_MS = 500;
 const MOST_MS = 300;
 /** How late it is, is the median of so many ticks: garbage collections are no overload, however long each takes. */
 const WINDOW = 5;
-/** More is asked for than is decided, or than it takes in any case: by this factor. */
-const PRESSED = 1.25;
+/** It is pressed when what is asked for has run ahead of what is decided by as much as can be decided in this time, ms, … */
+const AHEAD_MS = 1_000;
+/** … where so much more than was decided counts as no lead: clients that ask for as much as is decided are forgiven an old lead in seconds. */
+const FORGIVEN = 1.25;
+/** The lead counts up to so many times as much. */
+const MOST_AHEAD = 2;
 /** Where it is not, it may be that little is read because so little time is left to read it: so many times as late is late then. */
 const STARVED = 4;
 /** How much of the most that was decided is remembered from tick to tick: half of it after two minutes. */
@@ -49,8 +53,8 @@ export class Pace {
   /** By how much the event loop is late, in the median of the last ticks, ms. */
   lateness = 0;
   private readonly late: number[] = Array(WINDOW).fill(0);
-  /** Orders a ms that ask to be taken in, whatever they are told. */
-  private askedPerMs = 0;
+  /** How many more were asked for than were decided, whatever they were told. */
+  private ahead = 0;
   /** Turned away since the last tick, because their shard is full. */
   private full = 0;
   private done = 0;
@@ -66,8 +70,14 @@ export class Pace {
   private ticks = 0;
   private calm = 0;
 
-  /** An event loop that runs later than this, in the median, is late. */
-  constructor(private readonly lateMs: number) {}
+  /**
+   * @param lateMs an event loop that runs later than this, in the median, is late
+   * @param lead   orders that may be asked for ahead of what is decided in any case: how much can be decided may not be known yet
+   */
+  constructor(
+    private readonly lateMs: number,
+    private readonly lead: number,
+  ) {}
 
   private get floor(): number {
     return Math.max(LEAST_PER_MS, this.can * FLOOR);
@@ -108,8 +118,9 @@ export class Pace {
     this.late.shift();
     this.late.push(lateMs);
     this.lateness = this.late.toSorted((a, b) => a - b)[WINDOW >> 1] as number;
+    const lead = Math.max(this.lead, this.can * AHEAD_MS);
     const asked = this.taken + this.turnedAway + this.full;
-    this.askedPerMs += (asked / Math.max(1, elapsedMs) - this.askedPerMs) * weight;
+    this.ahead = Math.max(0, Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN));
     this.full = 0;
     // A tick without orders says nothing of how many could be taken.
     if (this.taken > 0) {
@@ -123,8 +134,7 @@ export class Pace {
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      const pressed = this.askedPerMs > Math.max(LEAST_PER_MS, this.donePerMs) * PRESSED;
-      if (this.lateness > this.lateMs * (pressed ? 1 : STARVED)) this.bind(nowMs);
+      if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs);
     } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
   }

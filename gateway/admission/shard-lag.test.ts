@@ -6,21 +6,29 @@ const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotte
 
 /** A shard whose owner decides `perTick` orders a tick, in simulated time. */
 class Rig {
-  readonly lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  readonly lag: ShardLag;
   nowMs = 10_000;
   perTick = 100;
   shed = 0;
+  /** By tick. */
+  readonly taken: number[] = [];
   readonly waits: number[] = [];
   private queue: Batch[] = [];
   private credit = 0;
 
+  constructor(phase = 0) {
+    this.lag = new ShardLag({ targetMs: 2_000, stallOrders: 500, phase });
+  }
+
   /** Offers orders in batches of 10 for a tick; those over the limit are shed. */
   tick(offered: number): void {
+    let taken = 0;
     for (let i = 0; i < offered; i += 10) {
-      if (this.lag.pending >= this.lag.limit) {
+      if (!this.lag.room(this.nowMs + (i / offered) * TICK_MS)) {
         this.shed += 10;
         continue;
       }
+      taken += 10;
       const batch = new Batch(0, String(i));
       for (let n = 0; n < 10; n++) {
         batch.add("[]", "ann", "", nobody, undefined);
@@ -31,6 +39,7 @@ class Rig {
       batch.settle("confirmed");
       this.queue.push(batch);
     }
+    this.taken.push(taken);
     this.nowMs += TICK_MS;
     this.credit = Math.min(this.credit + this.perTick, this.perTick * 2);
     while (this.queue.length > 0 && this.credit >= 10) {
@@ -62,6 +71,61 @@ test("open → pressured: three times the capacity is held to the target wait, a
   expect(rig.waits.at(-1)).toBeGreaterThan(1_000);
 });
 
+test("pressured: as much comes in as is decided, second by second, not all at once and then nothing", () => {
+  const rig = new Rig();
+  rig.run(200, 300);
+  for (let second = 5; second < 20; second++) {
+    const taken = rig.taken.slice(second * 10, second * 10 + 10).reduce((sum, n) => sum + n, 0);
+    expect(taken).toBeGreaterThan(800);
+    expect(taken).toBeLessThan(1_200);
+  }
+});
+
+test("pressured: more is decided than before, so more comes in, until the wait is what is aimed at again", () => {
+  const rig = new Rig();
+  rig.run(100, 1_000);
+  rig.perTick = 300;
+  rig.run(150, 1_000);
+  expect(rig.taken.slice(-10).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(2_500);
+  expect(rig.waits.at(-1)).toBeGreaterThan(600);
+  expect(Math.max(...rig.waits)).toBeLessThan(3_000);
+});
+
+test("it is not opened while anybody is turned away, however short the wait: that would let the whole flood in", () => {
+  const rig = new Rig();
+  rig.run(50, 300);
+  rig.perTick = 1_000;
+  const states: string[] = [];
+  for (let i = 0; i < 200; i++) {
+    const { shed } = rig;
+    rig.tick(900);
+    if (rig.shed > shed) states.push(rig.lag.state);
+  }
+  expect(states.length).toBeGreaterThan(5);
+  expect(new Set(states)).toEqual(new Set(["pressured"]));
+  expect([rig.lag.state, rig.taken.at(-1)]).toEqual(["open", 900]);
+});
+
+test("shards take turns in giving out what may come in", () => {
+  const firstTaken = [0, 0.25, 0.5, 0.75].map((phase) => {
+    const rig = new Rig(phase);
+    rig.run(60, 300);
+    // The rest of what was given out.
+    for (let i = 0; i < 1_000 && rig.lag.room(rig.nowMs); i++) rig.lag.taken();
+    let at = rig.nowMs;
+    while (at < rig.nowMs + 500 && !rig.lag.room(at)) at++;
+    return at - rig.nowMs;
+  });
+  expect(firstTaken).toEqual([100, 75, 50, 25]);
+});
+
+test("nothing is known yet of how much can be decided: no more comes in than in an outage", () => {
+  const rig = new Rig();
+  rig.perTick = 0;
+  rig.run(3, 1_000);
+  expect([rig.lag.pending, rig.shed]).toEqual([500, 2_500]);
+});
+
 test("pressured → open: a second of calm, not sooner", () => {
   const rig = new Rig();
   rig.run(50, 300);
@@ -76,7 +140,7 @@ test("pressured → open: a second of calm, not sooner", () => {
   const { shed } = rig;
   rig.run(50, 90);
   expect([rig.lag.state, rig.shed]).toEqual(["open", shed]);
-  expect(rig.lag.limit).toBe(Number.POSITIVE_INFINITY);
+  expect(rig.lag.limit).toBe(1_500);
 });
 
 test("a load below capacity is never touched, after a quiet night either", () => {
@@ -96,13 +160,20 @@ test("the first limit after a quiet time is already that of the capacity, not of
   rig.perTick = 100;
   rig.run(5, 0);
   for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);
-  expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.85);
+  expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
+});
+
+test("… nor after a time of few orders, each decided at once", () => {
+  const rig = new Rig();
+  rig.run(100, 10);
+  for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);
+  expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
 });
 
 test("a slow start, such as a worker that is just taking its shards, is no overload", () => {
   const rig = new Rig();
   rig.perTick = 0;
-  rig.run(8, 80);
+  rig.run(8, 50);
   rig.perTick = 100;
   rig.run(40, 80);
   expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);

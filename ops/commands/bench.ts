@@ -1,4 +1,4 @@
-// sluice bench intake, sluice bench overload: measure, and write bench/results/<name>.json and .md.
+// sluice bench intake, load, overload, k6: measure, and write bench/results/<name>.json and .md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -6,8 +6,9 @@ import type { Command } from "commander";
 import { benchIntake, PARTS, type Part } from "../../bench/intake/intake.ts";
 import { intakePage } from "../../bench/intake/report.ts";
 import { benchK6, k6Page, SCRIPTS, type Script } from "../../bench/k6/run.ts";
+import { benchLoad } from "../../bench/load/once.ts";
 import { benchOverload, CASES, type Case } from "../../bench/load/overload.ts";
-import { overloadPage } from "../../bench/load/report.ts";
+import { loadPage, overloadPage } from "../../bench/load/report.ts";
 import { SettingError } from "../../core/settings.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "../../core/shard.ts";
 import { whole } from "../arguments.ts";
@@ -19,6 +20,8 @@ const TOOLS = join(import.meta.dir, "..", "..", ".sluice", "tools");
 
 const MAX_WORKERS = 16;
 const MAX_SECONDS = 3_600;
+const MAX_RATE = 1_000_000;
+const MAX_SOCKETS = 1_000;
 
 interface Options {
   readonly parts: string;
@@ -43,6 +46,23 @@ export function register(program: Command): void {
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(intake);
+  bench
+    .command("load")
+    .description("orders at a rate of your choice whatever becomes of them, latencies from the moment each was meant to be sent")
+    .option("--rate <n>", "orders a second", whole(1, MAX_RATE), 20_000)
+    .option("--seconds <n>", "length", whole(1, MAX_SECONDS), 30)
+    .option("--sockets <n>", "WebSockets that share the rate", whole(1, MAX_SOCKETS), 32)
+    .option("--all-reserved", "every order finds stock; else one in ten does", false)
+    .option(
+      "--worker-rate <n>",
+      "SLUICE_WORKER_RATE: orders a second the worker decides at most; 0: as many as it can",
+      whole(0, MAX_RATE),
+      0,
+    )
+    .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(load);
   bench
     .command("overload")
     .description("three times what can be done, and a burst of 100,000 orders a second")
@@ -72,24 +92,55 @@ interface K6Flags {
   readonly save: boolean;
 }
 
-async function k6(script: string, flags: K6Flags): Promise<void> {
+async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<void> {
   if (!SCRIPTS.includes(script as Script)) throw new SettingError(`'${script}' is none of ${SCRIPTS.join(", ")}`);
+  await inFolder(async (dir, say) => {
+    const result = await benchK6({ ...flags, script: script as Script, dir, tools: TOOLS, say });
+    show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
+  });
+}
+
+/** Measures in a folder of its own, which is gone afterwards. */
+async function inFolder(work: (dir: string, say: (line: string) => void) => Promise<void>): Promise<void> {
   await sweepFolders();
   const dir = makeFolder();
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
   try {
-    const { seconds, rate, batch } = flags;
-    const result = await benchK6({ script: script as Script, dir, tools: TOOLS, seconds, rate, batch, say });
-    const page = k6Page(result, machine());
-    if (flags.save) save(`k6-${script}`, result, page);
-    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
+    await work(dir, (line) => void process.stderr.write(`${line}\n`));
   } finally {
     removeFolder(dir);
   }
 }
 
+/** Prints what was measured, and keeps it in bench/results/. */
+function show(name: string, result: unknown, page: string, { json, save }: { readonly json: boolean; readonly save: boolean }): void {
+  if (save) {
+    mkdirSync(RESULTS, { recursive: true });
+    writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(join(RESULTS, `${name}.md`), page);
+  }
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `\n${page}`);
+}
+
 function machine(): string {
   return `${cpus().length} × ${cpus()[0]?.model.replace(/ +/g, " ") ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}`;
+}
+
+interface LoadFlags {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly sockets: number;
+  readonly allReserved: boolean;
+  readonly workerRate: number;
+  readonly targetWait: number;
+  readonly json: boolean;
+  readonly save: boolean;
+}
+
+async function load({ targetWait: targetWaitMs, json, save, ...flags }: LoadFlags): Promise<void> {
+  await inFolder(async (dir, say) => {
+    const result = await benchLoad({ ...flags, targetWaitMs, dir, say });
+    show("load", result, loadPage(result, machine()), { json, save });
+  });
 }
 
 interface OverloadFlags {
@@ -101,44 +152,22 @@ interface OverloadFlags {
   readonly save: boolean;
 }
 
-async function overload(flags: OverloadFlags): Promise<void> {
+async function overload({ targetWait: targetWaitMs, best: bestSeconds, seconds, json, save, ...flags }: OverloadFlags): Promise<void> {
   const cases = flags.cases.split(",") as Case[];
   const stranger = cases.find((name) => !CASES.includes(name));
   if (stranger) throw new SettingError(`--cases: '${stranger}' is none of ${CASES.join(", ")}`);
-  await sweepFolders();
-  const dir = makeFolder();
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
-  try {
-    const { seconds, best: bestSeconds, targetWait: targetWaitMs } = flags;
+  await inFolder(async (dir, say) => {
     const result = await benchOverload({ dir, cases, seconds, bestSeconds, targetWaitMs, say });
-    const page = overloadPage(result, machine());
-    if (flags.save) save("overload", result, page);
-    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
-  } finally {
-    removeFolder(dir);
-  }
+    show("overload", result, overloadPage(result, machine()), { json, save });
+  });
 }
 
-function save(name: string, result: unknown, page: string): void {
-  mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(join(RESULTS, `${name}.md`), page);
-}
-
-async function intake(options: Options): Promise<void> {
-  const parts = options.parts.split(",") as Part[];
+async function intake({ workers, shards, burst: burstSeconds, sustained: sustainedSeconds, json, save, ...flags }: Options): Promise<void> {
+  const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
   if (stranger) throw new SettingError(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
-  await sweepFolders();
-  const dir = makeFolder();
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const { workers, shards, burst, sustained } = options;
-  try {
-    const result = await benchIntake({ dir, parts, workers, shards, burstSeconds: burst, sustainedSeconds: sustained, say });
-    const page = intakePage(result);
-    if (options.save) save("intake", result, page);
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `\n${page}`);
-  } finally {
-    removeFolder(dir);
-  }
+  await inFolder(async (dir, say) => {
+    const result = await benchIntake({ dir, parts, workers, shards, burstSeconds, sustainedSeconds, say });
+    show("intake", result, intakePage(result), { json, save });
+  });
 }

@@ -1,4 +1,3 @@
-import { getPriority, setPriority } from "node:os";
 import { CpuWatch } from "../../consumers/governor/cpu.ts";
 import type { GovernorSettings } from "../../consumers/governor/governing.ts";
 import { Worker } from "../../consumers/worker.ts";
@@ -7,6 +6,7 @@ import type { Settings } from "../../core/settings.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
+import { stepBack } from "../services/priority.ts";
 import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
 
 export interface RunningRole {
@@ -72,16 +72,4 @@ function governorSettings(settings: Settings): GovernorSettings {
     },
     maxPerSecond: workerRate,
   };
-}
-
-/**
- * On a machine they share, taking orders in goes before deciding them: an accepted order waits safely, and a worker that comes later
- * decides more orders a call. Before any thread is made, so that the ledger's steps back as well.
- */
-function stepBack(nice: number): void {
-  try {
-    if (nice > 0 && getPriority() < nice) setPriority(nice);
-  } catch {
-    // Not every system lets a process say so; it only costs speed.
-  }
 }

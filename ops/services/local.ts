@@ -16,6 +16,8 @@ export interface LocalServices {
 
 /** Regions of a private broker: one virtual host each. */
 export const LOCAL_REGIONS = ["eu", "us"] as const;
+/** Redis decides, so it comes after the gateways as workers do, but before the workers: what they ask it stays short. The broker is part of taking orders in. */
+const REDIS_NICE = 4;
 const SECRET_BYTES = 48;
 
 export async function startLocalServices(settings: Settings, say: (line: string) => void): Promise<LocalServices> {
@@ -30,7 +32,7 @@ export async function startLocalServices(settings: Settings, say: (line: string)
   if (wantRedis || wantRabbit)
     say(`starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`);
   const [redis, rabbit] = await Promise.all([
-    wantRedis ? startRedis(join(dir, "redis")) : undefined,
+    wantRedis ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) }) : undefined,
     wantRabbit ? startRabbit(join(dir, "rabbitmq"), { vhosts: LOCAL_REGIONS }) : undefined,
   ]);
   const regions = rabbit ? LOCAL_REGIONS.map((name) => ({ name, url: rabbit.url(name) })) : settings.regions;

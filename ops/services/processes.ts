@@ -2,6 +2,7 @@
 // A record holds the process id and its start time: a reused id is never mistaken for the process that was started.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stepBack } from "./priority.ts";
 
 export interface Child {
   readonly pid: number;
@@ -22,6 +23,8 @@ export interface SpawnOptions {
   readonly logFile?: string;
   readonly uid?: number;
   readonly gid?: number;
+  /** How far it steps back for others (priority.ts). */
+  readonly nice?: number;
 }
 
 const DEFAULT_GRACE_MS = 10_000;
@@ -41,6 +44,7 @@ export function spawnRecorded(options: SpawnOptions): Child {
     // A group of its own: Ctrl-C reaches the parent only, which then stops its children in the right order.
     detached: true,
   });
+  stepBack(options.nice ?? 0, child.pid);
   const record = join(options.recordDir, `${options.name}.pid`);
   writeFileSync(record, `${child.pid} ${startTime(child.pid)}\n`);
   let over = false;

@@ -14,6 +14,8 @@ export interface PrivateRedisOptions {
   readonly port?: number;
   /** false: nothing is kept on disk. */
   readonly persistence?: boolean;
+  /** How far it steps back for the gateways of this machine. */
+  readonly nice?: number;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -29,6 +31,7 @@ export async function startRedis(dir: string, options: PrivateRedisOptions = {})
     recordDir: join(dir, "run"),
     cwd: dir,
     logFile: join(dir, "redis.log"),
+    nice: options.nice ?? 0,
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);
   return { ...child, url: `redis://127.0.0.1:${port}`, port, dir };

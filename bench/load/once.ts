@@ -1,0 +1,29 @@
+// sluice bench load: one open-loop run at a rate of one's own choice.
+import { settled } from "../intake/settled.ts";
+import { type LoadResult, progressOf, runLoad } from "./run.ts";
+import { type LoadedStackOptions, onStack } from "./stack.ts";
+
+export interface LoadOnceOptions extends LoadedStackOptions {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly sockets: number;
+  /** Every order finds stock; else one in ten does. */
+  readonly allReserved: boolean;
+}
+
+export interface LoadOnce extends LoadResult {
+  readonly at: string;
+  readonly targetWaitMs: number;
+  readonly workerRate: number;
+  readonly allReserved: boolean;
+}
+
+export async function benchLoad(options: LoadOnceOptions): Promise<LoadOnce> {
+  const { rate, seconds, sockets, allReserved, targetWaitMs, workerRate, say } = options;
+  const load = await onStack(options, {}, async (stack, redis) => {
+    const result = await runLoad(stack, { rate, seconds, sockets, allReserved }, (report) => say(`  ${progressOf(report)}`));
+    await settled(redis, stack.shards);
+    return result;
+  });
+  return { at: new Date().toISOString(), targetWaitMs, workerRate, allReserved, ...load };
+}

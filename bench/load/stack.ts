@@ -1,0 +1,39 @@
+// The stack that is loaded: one gateway, one worker, and a sale with the standard workload's items.
+import { mkdirSync } from "node:fs";
+import { RedisStore } from "../../core/redis.ts";
+import { Stack } from "../../ops/demo/stack.ts";
+import { benchSale } from "../intake/orders.ts";
+
+export interface LoadedStackOptions {
+  readonly dir: string;
+  readonly targetWaitMs: number;
+  /** Orders a second the worker decides at most; 0: as many as it can. */
+  readonly workerRate: number;
+  readonly say: (line: string) => void;
+}
+
+/** `more`: other settings of its roles. */
+export async function onStack<T>(
+  { dir, targetWaitMs, workerRate, say }: LoadedStackOptions,
+  more: Readonly<Record<string, string>>,
+  work: (stack: Stack, redis: RedisStore) => Promise<T>,
+): Promise<T> {
+  mkdirSync(dir, { recursive: true });
+  const env = {
+    SLUICE_SOLD_OUT_AT_GATE: "no",
+    SLUICE_WORKER_RATE: String(workerRate),
+    SLUICE_TARGET_WAIT: `${targetWaitMs}ms`,
+    SLUICE_USER_RATE: "100",
+    ...more,
+  };
+  const stack = await Stack.start({ dir, workers: 1, gateways: 1, say, env });
+  const redis = new RedisStore({ url: stack.redisUrl });
+  try {
+    await redis.client.connect();
+    await stack.createSale(benchSale(Date.now()));
+    return await work(stack, redis);
+  } finally {
+    await redis.close();
+    await stack.stop();
+  }
+}
