@@ -29,7 +29,6 @@ export function addAdmin(app: App, parts: AppParts): void {
         return false;
       },
     );
-    parts.stock.forget(saleOf(operation));
     parts.unitsBack();
     await catalogue.refresh();
     return { result, applied };

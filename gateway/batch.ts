@@ -81,11 +81,12 @@ export class Batch {
     }
   }
 
-  has(user: string, id: string): boolean {
+  /** Where an order stands in it. */
+  indexOf(user: string, id: string): number | undefined {
     if (!this.index) {
       this.index = new Map();
       for (let i = 0; i < this.ids.length; i++) this.index.set(`${this.users[i]} ${this.ids[i]}`, i);
     }
-    return this.index.has(`${user} ${id}`);
+    return this.index.get(`${user} ${id}`);
   }
 }

@@ -26,7 +26,7 @@ export function addEventStream(app: App, parts: AppParts): void {
       c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
     );
     // Asked first: an outcome is told only once the ledger has it.
-    const accepted = parts.undecided.accepted(shardOf(user, shards), user, id);
+    const accepted = parts.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
     const [known] = await ledger.followed([{ user, id, after }]);
     if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
     // Nothing will ever follow: this answer tells an EventSource to stay away.

@@ -13,7 +13,7 @@ import type { Catalogue } from "./catalogue.ts";
 import { checkOrder, checkSkip } from "./check-order.ts";
 import type { Counters } from "./counters.ts";
 import type { Lanes } from "./lanes.ts";
-import { Problem, problem } from "./problem.ts";
+import { Problem, problem, shedSoon } from "./problem.ts";
 
 export interface IntakeOptions {
   readonly shards: number;
@@ -26,7 +26,6 @@ export interface IntakeOptions {
   readonly counters: Counters;
 }
 
-const SHED = problem("shed");
 const SOLD_OUT = problem("sold_out", "lines", "no effect; an earlier sending of this id may have been taken in");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
@@ -74,14 +73,18 @@ export class Intake {
   skip(value: unknown, principal: Principal, recipient: Recipient, ref: unknown): Problem | undefined {
     const skip = checkSkip(value, principal, this.options.catalogue);
     if (skip instanceof Problem) return this.refuse(skip);
+    const limited = this.options.admission.charge(skip.user);
+    if (limited) return this.refuse(limited);
     return this.take(skipRowText(skip, this.options.clock()), principal, skip.user, "", recipient, ref);
   }
 
-  /** Sends a cancel on its way, likewise. */
+  /** Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it shortens. */
   cancel(value: { user: string; id: unknown }, principal: Principal, recipient: Recipient, ref: unknown): Problem | undefined {
     const nowMs = this.options.clock();
     const { user, id } = value;
     if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed") return this.refuse(BAD_ID);
+    const limited = this.options.admission.charge(user);
+    if (limited) return this.refuse(limited);
     return this.take(cancelRowText(user, id, nowMs), principal, user, id, recipient, ref);
   }
 
@@ -104,14 +107,14 @@ export class Intake {
 
   private send(row: string, shard: number, user: string, id: string, recipient: Recipient, ref: unknown): Problem | undefined {
     const { lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref)) return this.refuse(SHED);
+    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref)) return this.refuse(shedSoon());
     admission.taken(shard);
     return undefined;
   }
 }
 
-/** Whose order it will be if it is one: only a service names somebody else, and a name that cannot be one is refused by checkOrder. */
-function buyerNamed(value: unknown, principal: Principal): string {
+/** Whose order it will be if it is one, and whose bucket it takes from: only a service names somebody else, and a name that cannot be one is refused by checkOrder. */
+export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
   return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
 }

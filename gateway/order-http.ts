@@ -6,11 +6,11 @@ import type { Estimate, Recipient, Verdict } from "./batch.ts";
 import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { isObject } from "./check-order.ts";
-import type { Intake } from "./intake.ts";
+import { buyerNamed, type Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { Origins } from "./origins.ts";
-import { echo, Problem, problem } from "./problem.ts";
+import { echo, Problem, problem, shedSoon } from "./problem.ts";
 
 export interface OrderHttpOptions {
   readonly auth: Auth;
@@ -64,10 +64,9 @@ export class OrderHttp {
     const trace = readTraceparent(request.headers.get("traceparent"));
     const one = new One();
     const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
-    one.headers = this.options.admission.headers(principal.user);
+    one.headers = this.options.admission.headers(buyerNamed(value, principal));
     if (!refusal) return one.answer;
-    if (refusal.code === "rate_limited") return refusal.response(one.headers);
-    return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal, trace) : refusal.response();
+    return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal, trace) : refusal.response(one.headers);
   };
 
   /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
@@ -78,9 +77,11 @@ export class OrderHttp {
     refusal: Problem,
     trace: Traceparent | undefined,
   ): Promise<Response> {
-    if (!(await this.options.catalogue.refreshSoon())) return refusal.response();
+    const { catalogue, intake, admission } = this.options;
     const one = new One();
-    return this.options.intake.order(value, principal, headerId, one, undefined, trace)?.response() ?? one.answer;
+    const again = (await catalogue.refreshSoon()) ? intake.order(value, principal, headerId, one, undefined, trace) : refusal;
+    one.headers = admission.headers(buyerNamed(value, principal));
+    return again?.response(one.headers) ?? one.answer;
   }
 
   private readonly placeMany: Place = (value, principal, request) => {
@@ -133,7 +134,7 @@ class One implements Recipient {
   headers: Record<string, string> | undefined;
 
   settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
-    this.resolve(verdict === "confirmed" ? accepted(id, estimate, this.headers) : unsettled(verdict, id).response());
+    this.resolve(verdict === "confirmed" ? accepted(id, estimate, this.headers) : unsettled(verdict, id).response(this.headers));
   }
   decided(): void {}
   forgotten(): void {}
@@ -190,8 +191,8 @@ function acceptedText(id: string, estimate: Estimate | undefined): string {
 
 /** `unconfirmed` names the order: sending the same id again is the way to find out. */
 export function unsettled(verdict: Exclude<Verdict, "confirmed">, id: string): Problem {
-  if (verdict === "shed" || id === "") return problem(verdict);
-  return new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
+  if (verdict === "shed") return shedSoon();
+  return id === "" ? problem("unconfirmed") : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
 }
 
 function mayBeNews(reason: Problem): boolean {

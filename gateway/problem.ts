@@ -96,6 +96,24 @@ export function problem(code: ProblemCode, field?: string, detail?: string): Pro
 
 const shared = new Map<string, Problem>();
 
+/** Not taken in: to be sent again after so many seconds. Made once for each: a refusal allocates nothing. */
+export function shedFor(seconds: number): Problem {
+  const s = Math.max(1, seconds);
+  let known = shedBySeconds[s];
+  if (!known) {
+    known = new Problem("shed", undefined, "no effect: send it again later", { "retry-after": String(s) }, { estimate: { seconds: s } });
+    shedBySeconds[s] = known;
+  }
+  return known;
+}
+const shedBySeconds: (Problem | undefined)[] = [];
+
+/** … after one to three seconds: those turned away together do not come back together. */
+export function shedSoon(random: () => number = Math.random): Problem {
+  return shedFor(1 + Math.floor(random() * SOON_S));
+}
+const SOON_S = 3;
+
 /** A name the client chose, fit to be shown to it. */
 export function echo(name: string): string {
   return name.length > MAX_ECHO ? `${name.slice(0, MAX_ECHO)}…` : name;

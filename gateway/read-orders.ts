@@ -30,10 +30,11 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
     const id = idOf(c.req.param("id"), "id", clock());
     // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten here by now is found there.
-    const accepted = parts.undecided.accepted(shardOf(user, shards), user, id);
+    const shard = shardOf(user, shards);
+    const ahead = parts.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);
     if (order) return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
-    if (accepted) return c.json({ id, user, status: "accepted", estimate: parts.admission.estimate(shardOf(user, shards)) });
+    if (ahead !== undefined) return c.json({ id, user, status: "accepted", estimate: parts.admission.estimateBehind(shard, ahead) });
     throw new Refused(problem("not_known_yet", "id"));
   });
 }

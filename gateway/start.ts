@@ -56,7 +56,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stock = new StockReader(options.stockOf);
   const admission = admissionOf(options, log);
   const soldOut = options.admission?.soldOutAtGate ? new SoldOut(stock.of) : undefined;
-  const unitsBack = () => soldOut?.unitsBack();
+  const unitsBack = () => {
+    stock.forget();
+    soldOut?.unitsBack();
+  };
   const undecided = new Undecided(limits.undecidedOrders, {
     onDecided: (batch) => {
       counters.outcome.observe((performance.now() - batch.bornMs) / 1_000, batch.size);

@@ -25,13 +25,15 @@ export class StockReader {
       () => {
         answer.atMs = performance.now();
       },
-      () => this.answers.delete(saleId),
+      () => {
+        if (this.answers.get(saleId) === answer) this.answers.delete(saleId);
+      },
     );
     return answer.stock;
   };
 
-  /** The operator changed something: the next question goes to Redis. */
-  forget(saleId: string): void {
-    this.answers.delete(saleId);
+  /** Something has changed: the next questions go to Redis. */
+  forget(): void {
+    this.answers.clear();
   }
 }

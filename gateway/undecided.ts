@@ -58,11 +58,16 @@ export class Undecided {
     }
   }
 
-  /** Whether this gateway answered 202 for an order whose outcome it has not heard of. */
-  accepted(shard: number, user: string, id: string): boolean {
-    if (this.open.get(`${user} ${id}`)) return true;
-    for (const batch of this.byShard.get(shard) ?? []) if (batch.verdict === "confirmed" && batch.has(user, id)) return true;
-    return false;
+  /** Of an order that this gateway answered 202 for and whose outcome it has not heard of: how many were taken in before it and wait too. */
+  ahead(shard: number, user: string, id: string): number | undefined {
+    if (this.open.get(`${user} ${id}`)) return 0;
+    let before = 0;
+    for (const batch of this.byShard.get(shard) ?? []) {
+      const at = batch.verdict === "confirmed" ? batch.indexOf(user, id) : undefined;
+      if (at !== undefined) return before + at;
+      before += batch.size;
+    }
+    return undefined;
   }
 
   private tell(batch: Batch, outcomes: string): void {

@@ -46,6 +46,42 @@ test("a service's orders take from the bucket of the user they name, over a WebS
   ]);
 });
 
+test("skips and cancels take from the user's bucket as orders do; a service's answers show the bucket of the user it names", async () => {
+  const t = await start({ admission: { userPerSecond: 0.01, userBurst: 3 } });
+  const ann = await bearer("ann");
+  const skip = () => post(`${orders(t)}/skip`, { saleId: "spring", seq: 1 }, ann);
+  const cancel = () => fetch(`${orders(t)}/${Bun.randomUUIDv7()}`, { method: "DELETE", headers: ann });
+  expect((await post(orders(t), order(), ann)).status).toBe(202);
+  expect((await skip()).status).toBe(202);
+  void cancel().catch(() => undefined);
+  while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
+  const refused = await Promise.all([skip(), cancel(), post(orders(t), order(), ann)]);
+  expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
+  expect(await body(refused[0] as Response)).toMatchObject({ code: "rate_limited", estimate: { seconds: 100 } });
+  const shop = await bearer("shop", { scope: "service" });
+  expect((await post(orders(t), order({ user: "ann" }), shop)).headers.get("ratelimit")).toStartWith('"user";r=0;');
+  expect((await post(orders(t), order({ user: "bob" }), shop)).headers.get("ratelimit")).toStartWith('"user";r=2;');
+  expect(t.broker.rows).toHaveLength(4);
+});
+
+test("an order that the region's rate turns away takes nothing of its user's", () => {
+  const admission = new Admission({
+    ...{
+      shards: 1,
+      targetMs: 1_000,
+      stallOrders: 10,
+      lateMs: 60,
+      regionPerSecond: 1,
+      user: { perSecond: 1, burst: 5 },
+      brokerBlocked: () => false,
+    },
+    now: () => 1_000,
+    random: () => 0,
+  });
+  for (let i = 0; i < 10; i++) admission.charge("ann");
+  expect(admission.headers("ann")?.ratelimit).toStartWith('"user";r=4;');
+});
+
 test("a region's rate is shared by its gateways", () => {
   const nowMs = 1_000;
   const admission = new Admission({
@@ -93,9 +129,11 @@ test("a full shard: 503 with an estimate and a jittered Retry-After, its body is
 
 test("what waits is told its place and time", async () => {
   const { t } = await flooded(20);
-  const waiting = t.broker.rows.at(-1)?.[2] as string;
-  const shown = await body(await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }));
-  expect(shown).toMatchObject({ status: "accepted", estimate: { position: 20, seconds: expect.any(Number) } });
+  for (const place of [0, 7, 19]) {
+    const waiting = t.broker.rows[place]?.[2] as string;
+    const shown = await body(await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }));
+    expect(shown).toMatchObject({ status: "accepted", estimate: { position: place, seconds: expect.any(Number) } });
+  }
 });
 
 test("Redis's memory closes the gate at nine tenths and opens it below 85 hundredths", async () => {
@@ -135,6 +173,14 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
   expect((await post(orders(t), order({ lines: [{ sku: "chair", qty: 1 }] }), ann)).status).toBe(202);
   expect(t.broker.rows).toHaveLength(3);
   expect((await post(orders(t), order(), ann)).status).toBe(409);
+  // A unit has come back: what Redis said a moment ago counts for nothing.
+  lamps = 1;
+  const placed = t.broker.published[0];
+  t.broker.tell({ batches: [], released: [["ann", String(placed?.rows[0]?.[2]), "cancelled"]] });
+  expect((await post(orders(t), order(), ann)).status).toBe(202);
+  lamps = 0;
+  await post(orders(t), order({ seq: 2 }), ann);
+  while ((await post(orders(t), order(), ann)).status !== 409) await Bun.sleep(5);
   lamps = 1;
   const operator = await bearer("ops", { scope: "operator" });
   expect((await post(`${t.gateway.url}/v1/admin/sales/spring/restock`, { sku: "lamp", units: 1 }, operator)).status).toBe(200);

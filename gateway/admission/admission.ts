@@ -4,7 +4,7 @@
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/loop-delay.ts";
 import type { Batch, Estimate } from "../batch.ts";
-import { Problem } from "../problem.ts";
+import { Problem, shedFor, shedSoon } from "../problem.ts";
 import { Pace } from "./pace.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
 import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
@@ -97,7 +97,7 @@ export class Admission {
   /** Why an order of whatever shard is not. */
   shutsAll(): Problem | undefined {
     if (this.draining || this.memoryFull || this.options.brokerBlocked() || (this.pace.bounded && !this.pace.room(this.now())))
-      return shed(1 + Math.floor(this.random() * 3));
+      return shedSoon(this.random);
     return undefined;
   }
 
@@ -114,7 +114,9 @@ export class Admission {
     const userWait = users ? users.take(user, nowMs) : 0;
     if (userWait > 0) return limited("user", userWait);
     const regionWait = region ? region.take(REGION_KEY, nowMs) : 0;
-    return regionWait > 0 ? limited("region", regionWait * (1 + this.random())) : undefined;
+    if (regionWait === 0) return undefined;
+    users?.giveBack(user);
+    return limited("region", regionWait * (1 + this.random()));
   }
 
   /** The headers of RFC draft-ietf-httpapi-ratelimit-headers for a user's bucket. */
@@ -131,10 +133,15 @@ export class Admission {
   }
 
   /** `own`: how many of those pending are the ones that ask. */
-  estimate(shard: number, own = 0): Estimate {
+  estimate(shard: number, own: number): Estimate {
+    return this.estimateBehind(shard, (this.lags[shard] as ShardLag).pending - own);
+  }
+
+  /** Of an order with so many before it that were taken in here. */
+  estimateBehind(shard: number, ahead: number): Estimate {
     const lag = this.lags[shard] as ShardLag;
-    const position = Math.max(0, lag.pending - own) + (this.elsewhere[shard] as number);
-    return { position, seconds: Math.round(lag.waitMs(this.now()) / 10) / 100 };
+    const position = Math.max(0, ahead) + (this.elsewhere[shard] as number);
+    return { position, seconds: Math.round(lag.waitMs(this.now(), ahead + 1) / 10) / 100 };
   }
 
   taken(shard: number): void {
@@ -218,7 +225,7 @@ export class Admission {
   /** Sent away until there is room, each a little later than that, so that they do not all come back at once. */
   private full(lag: ShardLag): Problem {
     const spreadMs = this.options.targetMs;
-    return shed(Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000));
+    return shedFor(Math.min(MAX_RETRY_AFTER_S, Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000)));
   }
 }
 
@@ -226,24 +233,13 @@ export class Admission {
 const MEMORY_FULL = 0.9;
 const MEMORY_EASED = 0.85;
 
-/** By seconds, made once: a refusal allocates nothing. */
-function shed(seconds: number): Problem {
-  const s = Math.min(MAX_RETRY_AFTER_S, Math.max(1, seconds));
-  let known = SHED[s];
-  if (!known) {
-    known = new Problem("shed", undefined, "no effect: send it again later", { "retry-after": String(s) }, { estimate: { seconds: s } });
-    SHED[s] = known;
-  }
-  return known;
-}
-const SHED: (Problem | undefined)[] = [];
-
 function limited(bucket: "user" | "region", waitMs: number): Problem {
   const seconds = Math.min(3_600, Math.max(1, Math.ceil(waitMs / 1_000)));
   const known = LIMITED[bucket];
   let one = known[seconds];
   if (!one) {
-    one = new Problem("rate_limited", bucket, `the ${bucket}'s bucket is empty`, { "retry-after": String(seconds) });
+    const retryAfter = { "retry-after": String(seconds) };
+    one = new Problem("rate_limited", bucket, `the ${bucket}'s bucket is empty`, retryAfter, { estimate: { seconds } });
     known[seconds] = one;
   }
   return one;

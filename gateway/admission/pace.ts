@@ -99,7 +99,8 @@ export class Pace {
 
   took(): void {
     this.taken++;
-    this.left--;
+    // Skips and cancels do not ask for room, and take none from others than that.
+    if (this.left > 0) this.left--;
   }
 
   /** One was turned away for its shard. */

@@ -102,7 +102,7 @@ export class ShardLag {
     if (this.state === "open" || this.stalled || this.pending < LEAST) return true;
     const lump = Math.floor(nowMs / LUMP_MS + (this.options.phase ?? 0));
     if (lump !== this.lump) {
-      this.left = Math.min(0, this.left) + this.inPerMs * LUMP_MS;
+      this.left = this.inPerMs * LUMP_MS;
       this.lump = lump;
     }
     return this.left >= 1;
@@ -110,7 +110,8 @@ export class ShardLag {
 
   taken(): void {
     this.pending++;
-    this.left--;
+    // Skips and cancels do not ask for room, and take none from others than that.
+    if (this.left > 0) this.left--;
   }
 
   sent(batch: Batch): void {
@@ -145,10 +146,10 @@ export class ShardLag {
     return first ? Math.max(0, nowMs - first.batch.bornMs) : 0;
   }
 
-  /** How long an order taken in now will wait, ms. */
-  waitMs(nowMs: number): number {
-    if (this.pending === 0) return 0;
-    return this.perMs > 0 ? this.pending / this.perMs : this.oldestMs(nowMs);
+  /** How long an order with so many before it will wait, ms; left out: one taken in now. */
+  waitMs(nowMs: number, ahead = this.pending): number {
+    if (ahead === 0) return 0;
+    return this.perMs > 0 ? ahead / this.perMs : this.oldestMs(nowMs);
   }
 
   /** How long until there is room again, ms: no longer than the target, since the rate may be another by then. */

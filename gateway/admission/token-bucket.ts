@@ -38,6 +38,12 @@ export class TokenBuckets {
     return 0;
   }
 
+  /** A token that was taken for nothing. */
+  giveBack(key: string): void {
+    const fullAtMs = this.young.get(key);
+    if (fullAtMs !== undefined) this.young.set(key, fullAtMs - this.tokenMs);
+  }
+
   /** Whole tokens left, and in how many ms the bucket will be full. */
   look(key: string, nowMs: number): { left: number; fullInMs: number } {
     const fullInMs = Math.max(0, (this.young.get(key) ?? this.old.get(key) ?? 0) - nowMs);
