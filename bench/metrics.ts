@@ -63,13 +63,20 @@ async function scrape(): Promise<{ medianMs: number; bytes: number }> {
   const self = new Self("worker-1");
   const metrics = metricsOf({
     report: (): WorkerReport => ({
-      ...{ kind: "worker", ...self.report(), state: "running", ledger: "up", unrecorded: 0, ...counts.report() },
-      governor: { state: "running", level: 0, reasons: [], signals: { redis_ms: 1 }, transitions: { running: 0, slowed: 0, paused: 0 } },
+      ...{ kind: "worker", ...self.report(), state: "running", ledger: "up", brokers: [], unrecorded: 0, ...counts.report() },
+      governor: {
+        state: "running",
+        level: 0,
+        reasons: [],
+        signals: { redis_ms: 1 },
+        transitions: { running: 0, slowed: 0, paused: 0 },
+        eased: {},
+      },
       shards: Array.from({ length: SHARDS }, (_, shard) => ({
         shard,
         load: 0,
         parked: 0,
-        regions: [{ region: "eu", lagMs: 0, ready: 0 }],
+        regions: [{ region: "eu", lagMs: 0, ready: 0, lookedAtMs: 1 }],
       })),
     }),
   });

@@ -4,14 +4,15 @@ import type { ShardReport } from "../core/domain/report.ts";
 interface Region {
   /** When each message in hand was accepted, oldest first; as many as the prefetch at most. */
   readonly inHand: number[];
-  ready: number;
+  ready: number | null;
+  lookedAtMs: number;
 }
 
 export class Progress {
   private readonly regions: ReadonlyMap<string, Region>;
 
   constructor(regions: readonly string[]) {
-    this.regions = new Map(regions.map((region) => [region, { inHand: [], ready: 0 }]));
+    this.regions = new Map(regions.map((region) => [region, { inHand: [], ready: null, lookedAtMs: 0 }]));
   }
 
   came(region: string, acceptedAtMs: number): void {
@@ -24,20 +25,24 @@ export class Progress {
     if (at >= 0) inHand?.splice(at, 1);
   }
 
-  /** What was in hand will come again. */
+  /** What was in hand will come again, and nobody knows how much is behind it. */
   lost(region: string): void {
-    this.regions.get(region)?.inHand.splice(0);
+    const known = this.regions.get(region);
+    if (!known) return;
+    known.inHand.splice(0);
+    known.ready = null;
   }
 
-  ready(region: string, messages: number): void {
+  ready(region: string, messages: number, lookedAtMs: number): void {
     const known = this.regions.get(region);
-    if (known) known.ready = messages;
+    if (known) Object.assign(known, { ready: messages, lookedAtMs });
   }
 
   report(nowMs: number): ShardReport["regions"] {
-    return [...this.regions].map(([region, { inHand, ready }]) => {
-      const first = inHand[0] ?? 0;
-      return { region, ready, lagMs: first > 0 ? Math.max(0, nowMs - first) : 0 };
+    return [...this.regions].map(([region, { inHand, ready, lookedAtMs }]) => {
+      // Answers of payment workers and services carry no stamp.
+      const first = inHand.find((ms) => ms > 0);
+      return { region, ready, lookedAtMs, lagMs: first === undefined ? 0 : Math.max(0, nowMs - first) };
     });
   }
 }

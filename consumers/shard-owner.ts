@@ -264,7 +264,7 @@ export class ShardOwner {
       if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
       const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
-      if (seen) this.progress.ready(connection.region, seen.ready);
+      if (seen) this.progress.ready(connection.region, seen.ready, lookedAtMs);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
     }
   }

@@ -5,7 +5,6 @@
 import type { WorkerReport } from "../core/domain/report.ts";
 import { Members, type Membership } from "../core/members.ts";
 import { RateStore } from "../core/rate-store.ts";
-import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { Self } from "../core/self.ts";
 import { ShardStore } from "../core/shard-store.ts";
@@ -17,8 +16,8 @@ import { DeadCounts } from "./dead-counts.ts";
 import type { CpuWatch } from "./governor/cpu.ts";
 import { Governing, type GovernorSettings } from "./governor/governing.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
-import { rebuild } from "./rebuild.ts";
 import { Recorder } from "./recorder.ts";
+import { Recovery } from "./recovery.ts";
 import { type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
 import { sharesOf } from "./shares.ts";
@@ -55,6 +54,8 @@ export interface WorkerOptions {
 const BEATS_PER_LEASE = 4;
 /** Every so many looks all sales are brought in line, changed or not. */
 const SYNC_ALL_EVERY = 4;
+/** The ledger counts as away when it answers no simple question within this. */
+const LEDGER_WAIT_MS = 2_000;
 /** A quiet shutdown waits this long for what is in hand. */
 const QUIET_MS = 10_000;
 
@@ -63,7 +64,7 @@ export class Worker {
   private readonly taking = new Set<number>();
   private readonly members: Members;
   private readonly store: ShardStore;
-  private readonly rebuildStore: RebuildStore;
+  private readonly recovery: Recovery;
   private readonly recorder: Recorder;
   private readonly relay: Relay;
   private readonly routes: RouteSync;
@@ -75,10 +76,10 @@ export class Worker {
   private lastBeatMs = performance.now();
   private stopping = false;
   private stopped = false;
-  private rebuilding = false;
-  private halted: string | undefined;
+  /** At the last look: one that commits nothing finds out no other way. */
+  private ledgerAnswers = true;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private beating: Promise<void> = Promise.resolve();
+  private lastBeat: Promise<void> = Promise.resolve();
   private tending = false;
   private tended = 0;
   private background: Promise<void> = Promise.resolve();
@@ -87,8 +88,13 @@ export class Worker {
     const { redis, ledger, writer, regions, log } = options;
     this.members = new Members(redis);
     this.store = new ShardStore(redis);
-    this.rebuildStore = new RebuildStore(redis);
     this.self = new Self(options.id);
+    this.recovery = new Recovery({
+      ...options,
+      store: this.store,
+      dropAll: (why) => this.dropAll(why),
+      rebuilt: () => this.counts.rebuilds++,
+    });
     this.governing = new Governing(options.governor, options.cpu, log);
     const timed = { begin: () => this.governing.ledger.begin(), took: (seconds: number) => this.counts.commit.observe(seconds) };
     this.recorder = new Recorder({ writer, ledger, timed, log });
@@ -115,14 +121,23 @@ export class Worker {
     return [...this.owners.values()].filter((o) => o.running).map((o) => o.shard);
   }
 
+  /** Whether Redis has answered its last beats. */
+  get beating(): boolean {
+    return performance.now() - this.lastBeatMs < this.options.leaseMs;
+  }
+
   /** What this worker says of itself to whoever lists the workers. */
   report(): WorkerReport {
     return {
       kind: "worker",
       ...this.self.report(),
-      state: this.halted ? `halted: ${this.halted}` : this.rebuilding ? "rebuilding" : "running",
+      state: this.recovery.state,
       governor: this.governing.report(),
-      ledger: this.recorder.downSinceMs === undefined ? "up" : "away",
+      ledger: this.recorder.downSinceMs === undefined && this.ledgerAnswers ? "up" : "away",
+      brokers: this.options.regions.map(({ connection }) => ({
+        region: connection.region,
+        state: !connection.up ? "away" : connection.blocked ? "blocked" : "up",
+      })),
       shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
       unrecorded: this.recorder.length,
       ...this.counts.report(),
@@ -140,7 +155,7 @@ export class Worker {
     await Promise.all(owners.map((o) => o.close()));
     this.stopped = true;
     clearTimeout(this.timer);
-    await this.beating;
+    await this.lastBeat;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
     this.relay.stop();
@@ -152,7 +167,7 @@ export class Worker {
   private next(delayMs: number): void {
     if (this.stopped) return;
     this.timer = setTimeout(() => {
-      this.beating = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
+      this.lastBeat = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
     }, delayMs);
   }
 
@@ -165,7 +180,7 @@ export class Worker {
       const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2).finally(ended);
       this.lastBeatMs = started;
       this.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
-      if (this.halted === undefined && !this.stopping) await this.share(membership);
+      if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.tending && !this.stopping) {
         this.tending = true;
         this.inBackground(() => this.tend().finally(() => (this.tending = false)));
@@ -192,7 +207,7 @@ export class Worker {
   }
 
   private async take(shard: number): Promise<void> {
-    if (this.taking.has(shard) || this.stopping || this.rebuilding) return;
+    if (this.taking.has(shard) || this.stopping || this.recovery.rebuilding) return;
     this.taking.add(shard);
     const { id, leaseMs, log } = this.options;
     let owner: ShardOwner | undefined;
@@ -231,18 +246,20 @@ export class Worker {
     switch (reason) {
       case "lost":
       case "not_ready":
-        this.inBackground(() => this.mend(reason, owner.incarnation));
+        this.inBackground(async () => {
+          if (!this.stopping) await this.recovery.mend(reason, owner.incarnation);
+        });
         return;
       case "went_back":
-        await this.haltAll(`the ledger is behind what it had confirmed for shard ${owner.shard}`);
+        await this.recovery.haltAll(`the ledger is behind what it had confirmed for shard ${owner.shard}`);
         return;
       case "foreign":
-        this.halted = "this Redis belongs to another ledger: point SLUICE_REDIS_URL or SLUICE_LEDGER_URL elsewhere, or run sluice recover";
-        this.options.log("halted", { reason: this.halted });
+        this.recovery.halt(
+          "this Redis belongs to another ledger: point SLUICE_REDIS_URL or SLUICE_LEDGER_URL elsewhere, or run sluice recover",
+        );
         return;
       case "halted":
-        this.halted = (await this.rebuildStore.state(owner.shard)).reason ?? "halted";
-        this.options.log("halted", { reason: this.halted });
+        await this.recovery.haltAsRedisSays(owner.shard);
         return;
       case "fenced":
       case "store_unavailable":
@@ -266,7 +283,12 @@ export class Worker {
 
   /** The work between beats: is Redis whole, are gaps over, is an operator's change on its way? */
   private async tend(): Promise<void> {
-    if (this.halted !== undefined) return this.watchHalt();
+    const { ledger } = this.options;
+    this.ledgerAnswers = await withTimeout(ledger.incarnation(), LEDGER_WAIT_MS).then(
+      () => true,
+      () => false,
+    );
+    if (this.recovery.halted !== undefined) return this.recovery.watchHalt();
     for (const owner of [...this.owners.values()]) {
       // Whoever is paused leaves the stores alone, but for its leases.
       if (!owner.running || this.governing.paused) continue;
@@ -282,56 +304,9 @@ export class Worker {
     }
     if (!this.owners.has(0)) return;
     // Now and then all of them: Redis may have come back without a change, and nothing else missing.
-    await syncSales(this.options.ledger, new StockStore(this.options.redis), this.tended++ % SYNC_ALL_EVERY === 0);
+    await syncSales(ledger, new StockStore(this.options.redis), this.tended++ % SYNC_ALL_EVERY === 0);
     await this.routes.sync();
     await this.dead.look();
-  }
-
-  /** Rebuilds Redis unless somebody else is at it. */
-  private async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
-    const { ledger, writer, dedupWindowMs, now, log } = this.options;
-    if (this.rebuilding || this.stopping || (await this.rebuildStore.underWay())) return;
-    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a ledger that has gone back.
-    const redis = await this.rebuildStore.state(0);
-    const incarnation = await ledger.incarnation();
-    if (redis.state === "halted") return;
-    if (redis.incarnation > incarnation)
-      return this.haltAll(`Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`);
-    const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
-    if (rebuilt) return; // by somebody else, meanwhile
-    this.rebuilding = true;
-    try {
-      await this.dropAll("Redis is rebuilt");
-      const result = await rebuild({ store: this.rebuildStore, ledger, writer, dedupWindowMs, now, log }, incarnation);
-      if (result === "rebuilt") this.counts.rebuilds++;
-      if (result === "went_back") await this.haltAll("the ledger is behind what it had confirmed");
-      else if (result !== "rebuilt") log("rebuild left to others", { result });
-    } finally {
-      this.rebuilding = false;
-    }
-  }
-
-  private async allOpen(incarnation: number): Promise<boolean> {
-    for (let shard = 0; shard < this.options.ledger.shards; shard++) {
-      const state = await this.rebuildStore.state(shard);
-      if (state.state !== "open" || state.incarnation !== incarnation) return false;
-    }
-    return true;
-  }
-
-  private async haltAll(reason: string): Promise<void> {
-    this.halted = reason;
-    this.options.log("halted", { reason, next: "sluice recover" });
-    await this.dropAll("halted");
-    for (let shard = 0; shard < this.options.ledger.shards; shard++) await this.store.halt(shard, reason).catch(() => undefined);
-  }
-
-  /** An operator has decided (sluice recover): go on. */
-  private async watchHalt(): Promise<void> {
-    const { store, state } = await this.rebuildStore.state(0);
-    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId)) return;
-    this.halted = undefined;
-    this.options.log("halt lifted", {});
   }
 
   /** One thing at a time, never in the way of a beat. */

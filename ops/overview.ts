@@ -19,7 +19,6 @@ const MAX_SALES = 20;
 export async function overview(options: OverviewOptions): Promise<Overview> {
   const { redis, ledger } = options;
   const members = new Members(redis);
-  const ask = <T>(question: Promise<T>): Promise<T | undefined> => question.catch(() => undefined);
   const [membership, others, memory, sales] = await Promise.all([
     ask(members.list()),
     ask(members.roles()),
@@ -38,7 +37,7 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     owners: [...(membership?.owners ?? [])].map(([shard, worker]) => ({ shard, worker })),
     sales: await Promise.all(
       shown.map(async ({ id, name, opensAtMs, closesAtMs, items }) => {
-        const live = await ask(store.stock(id));
+        const live = membership && (await ask(store.stock(id)));
         const units = (sku: string) => live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
         return { id, name, opensAtMs, closesAtMs, items: items.map((item) => ({ name: item.name, ...units(item.sku), sku: item.sku })) };
       }),
@@ -46,6 +45,13 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     roles: reports.toSorted((a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id)),
     dead: workers.flatMap((w) => w.dead ?? []),
   };
+}
+
+/** One that hangs is away: whoever looks has a time-out of his own. */
+const ANSWER_MS = 600;
+
+function ask<T>(question: Promise<T>): Promise<T | undefined> {
+  return Promise.race([question.catch(() => undefined), Bun.sleep(ANSWER_MS).then(() => undefined)]);
 }
 
 /** What Redis uses, and how much it may. */

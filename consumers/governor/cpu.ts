@@ -1,7 +1,6 @@
 // What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall information), and how much of all cores went to
 // processes that are not ours. Ours are this process and, where roles were started together, all that descend from their starter.
 import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 
 export interface CpuSample {
   /** Percent of the time since the last sample in which somebody waited for a CPU. */
@@ -14,6 +13,8 @@ interface Reading {
   readonly atMs: number;
   readonly stalledMicros: number;
   readonly busyTicks: number;
+  /** Of the whole machine, as its accounts are, not only those this process may use. */
+  readonly cores: number;
   readonly ours: ReadonlyMap<number, number>;
 }
 
@@ -41,7 +42,7 @@ export class CpuWatch {
     let ours = 0;
     // One that has ended since is missing; one that is new counts from its start.
     for (const [pid, ticks] of now.ours) ours += ticks - (last.ours.get(pid) ?? 0);
-    const ticks = (elapsedMs / 1_000) * TICKS_PER_S * availableParallelism();
+    const ticks = (elapsedMs / 1_000) * TICKS_PER_S * now.cores;
     const percent = (part: number) => Math.min(100, Math.max(0, Math.round(part * 100)));
     return {
       pressurePercent: percent((now.stalledMicros - last.stalledMicros) / 1_000 / elapsedMs),
@@ -53,10 +54,11 @@ export class CpuWatch {
     try {
       const pressure = /^some .*total=(\d+)/m.exec(readFileSync(`${this.proc}/pressure/cpu`, "utf8"));
       // user nice system idle iowait irq softirq steal: what was stolen went to others, too.
-      const [user, nice, system, , , irq, softirq, steal] =
-        readFileSync(`${this.proc}/stat`, "utf8").split("\n", 1)[0]?.split(/ +/).slice(1).map(Number) ?? [];
+      const lines = readFileSync(`${this.proc}/stat`, "utf8").split("\n");
+      const cores = lines.filter((line) => /^cpu\d/.test(line)).length;
+      const [user, nice, system, , , irq, softirq, steal] = lines[0]?.split(/ +/).slice(1).map(Number) ?? [];
       const busyTicks = [user, nice, system, irq, softirq, steal].reduce((sum: number, n) => sum + (n ?? 0), 0);
-      return { atMs: performance.now(), stalledMicros: Number(pressure?.[1]), busyTicks, ours: this.ours() };
+      return { atMs: performance.now(), stalledMicros: Number(pressure?.[1]), busyTicks, cores, ours: this.ours() };
     } catch {
       return undefined;
     }

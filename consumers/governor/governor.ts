@@ -43,6 +43,7 @@ export class Governor {
   private pausedAtMs = Number.NEGATIVE_INFINITY;
   private resumedAtMs = Number.NEGATIVE_INFINITY;
   private readonly transitions: Record<GovernorState, number> = { running: 0, slowed: 0, paused: 0 };
+  private readonly easedBy: Record<string, number> = {};
 
   constructor(private readonly options: GovernorOptions) {}
 
@@ -68,6 +69,7 @@ export class Governor {
   /** An operator pauses (by: his name) or resumes (undefined) this worker. */
   byHand(by: string | undefined): void {
     if (by === this.hand) return;
+    if (by !== undefined) this.easedBy.operator = (this.easedBy.operator ?? 0) + 1;
     this.change(this.level, () => {
       this.hand = by;
     });
@@ -94,7 +96,14 @@ export class Governor {
   report(): GovernorReport {
     const { level, signals, transitions } = this;
     const reasons = [...(this.hand === undefined ? [] : ["operator"]), ...(level > 0 ? this.reasons : [])];
-    return { state: this.state, level: this.paused ? PAUSED : level, reasons, signals, transitions: { ...transitions } };
+    return {
+      state: this.state,
+      level: this.paused ? PAUSED : level,
+      reasons,
+      signals,
+      transitions: { ...transitions },
+      eased: { ...this.easedBy },
+    };
   }
 
   private eased(): boolean {
@@ -122,9 +131,11 @@ export class Governor {
     const before = this.state;
     // A step down the levels does not begin the count towards a pause anew.
     this.over = { slow: 0, eased: 0, pause: level < PAUSED && level > this.level ? this.over.pause : 0 };
+    const reasons = level > this.level ? this.reasons : [];
     this.level = level;
     also();
     if (this.state !== before) this.transitions[this.state]++;
+    for (const reason of reasons) this.easedBy[reason] = (this.easedBy[reason] ?? 0) + 1;
     this.options.onChange(this.report());
   }
 }

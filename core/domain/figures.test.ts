@@ -37,6 +37,7 @@ function look(
       kind: "worker",
       state: "running",
       ledger: "up",
+      brokers: [{ region: "eu", state: "up" }],
       unrecorded: 0,
       steps: { paid: done / 10 },
       retries: 0,
@@ -44,8 +45,8 @@ function look(
       followUps: 0,
       rebuilds: 0,
     },
-    governor: { state: "running", level: 0, reasons: [], signals: {}, transitions: { running: 0, slowed: 0, paused: 0 } },
-    shards: [{ shard: 0, load: 0, parked: 0, regions: [{ region: "eu", lagMs: 250, ready: 2 }] }],
+    governor: { state: "running", level: 0, reasons: [], signals: {}, transitions: { running: 0, slowed: 0, paused: 0 }, eased: {} },
+    shards: [{ shard: 0, load: 0, parked: 0, regions: [{ region: "eu", lagMs: 250, ready: 2, lookedAtMs: 1 }] }],
     outcomes: { sold_out: done },
     ...{ batch: none, decide: none, commit: none, recorded: none },
     ...change.worker,
@@ -102,7 +103,14 @@ test("a quantile lies between its bucket's bounds by proportion; of nothing ther
 test("the verdict names the worst: trouble before pressure before all is well", () => {
   expect(verdictOf(look(0, 1))).toEqual({ level: "ok", words: "All is well" });
   const slowed = {
-    governor: { state: "slowed", level: 1, reasons: ["ledger_ms"], signals: {}, transitions: { running: 0, slowed: 1, paused: 0 } },
+    governor: {
+      state: "slowed",
+      level: 1,
+      reasons: ["ledger_ms"],
+      signals: {},
+      transitions: { running: 0, slowed: 1, paused: 0 },
+      eased: {},
+    },
   } as const;
   expect(verdictOf(look(0, 1, { worker: slowed }))).toEqual({ level: "pressure", words: "w1: slowed (ledger_ms)" });
   const blocked = look(0, 1, { worker: slowed, gateway: { broker: "blocked" }, overview: { owners: [] } });

@@ -6,7 +6,8 @@ export interface ShardFigure {
   readonly shard: number;
   readonly region: string;
   readonly lagMs: number;
-  readonly ready: number;
+  /** null: nobody can look. */
+  readonly ready: number | null;
   readonly load: number;
   readonly owner: string;
 }
@@ -100,6 +101,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
     trouble.push(`${now.shardCount - now.owners.length} shards have no owner`);
   for (const w of workers) if (w.state.startsWith("halted")) trouble.push(w.state);
   for (const g of gateways) if (g.broker !== "up") trouble.push(`the broker of ${g.region} is ${g.broker}`);
+  for (const w of workers) for (const b of w.brokers) if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
   if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway reports");
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
@@ -132,7 +134,12 @@ function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): Shard
   const holder = new Map(owners.map(({ shard, worker }) => [shard, worker]));
   return workers
     .flatMap((w) =>
-      w.shards.flatMap((s) => s.regions.map((r) => ({ shard: s.shard, ...r, load: s.load, owner: holder.get(s.shard) ?? w.id }))),
+      w.shards.flatMap((s) =>
+        s.regions.map(({ region, lagMs, ready }) => {
+          const owner = holder.get(s.shard) ?? w.id;
+          return { shard: s.shard, region, lagMs, ready, load: s.load, owner };
+        }),
+      ),
     )
     .sort((a, b) => a.shard - b.shard || a.region.localeCompare(b.region));
 }

@@ -25,6 +25,9 @@ export interface ProcessReport {
   readonly loopDelayMs: number;
 }
 
+/** `blocked`: it has raised an alarm (memory, disk) and takes nothing. */
+export type BrokerState = "up" | "blocked" | "away";
+
 export type AdmissionState = "open" | "pressured" | "closed";
 
 /** Why a gateway takes fewer orders in, or none, of a shard. */
@@ -44,7 +47,7 @@ export interface GatewayReport extends ProcessReport {
   readonly region: string;
   readonly url: string;
   readonly draining: boolean;
-  readonly broker: "up" | "blocked" | "away";
+  readonly broker: BrokerState;
   /** The worst of its shards, or what closes all of them at once. */
   readonly admission: AdmissionState;
   /** Why it is not open: `wait`, `stalled`, `late`, `broker`, `redis_memory`, `draining`. */
@@ -74,15 +77,24 @@ export interface GovernorReport {
   readonly reasons: readonly string[];
   /** The last look: each signal's value by name, in the unit its name ends with. */
   readonly signals: Readonly<Record<string, number>>;
-  /** Counters: how often it went into each state. */
+  /** Counters: how often it went into each state, and a level further down for each reason. */
   readonly transitions: Readonly<Record<GovernorState, number>>;
+  readonly eased: Readonly<Record<string, number>>;
 }
 
 /** A shard as its owner sees it. */
 export interface ShardReport {
   readonly shard: number;
-  /** By region: how long the oldest message in hand has been waiting since it was accepted, and messages ready in its queue. */
-  readonly regions: readonly { readonly region: string; readonly lagMs: number; readonly ready: number }[];
+  /**
+   * By region: how long the oldest message in hand has been waiting since it was accepted; messages ready in its queue when it was looked at, and when that
+   * was, Unix ms on Redis's clock. null: nobody can look, or has not yet.
+   */
+  readonly regions: readonly {
+    readonly region: string;
+    readonly lagMs: number;
+    readonly ready: number | null;
+    readonly lookedAtMs: number;
+  }[];
   /** Messages and entries in hand. */
   readonly load: number;
   /** Orders of this shard that wait for a number or a rate. */
@@ -95,6 +107,7 @@ export interface WorkerReport extends ProcessReport {
   readonly state: string;
   readonly governor: GovernorReport;
   readonly ledger: "up" | "away";
+  readonly brokers: readonly { readonly region: string; readonly state: BrokerState }[];
   readonly shards: readonly ShardReport[];
   /** Entries decided and not yet in the ledger. */
   readonly unrecorded: number;

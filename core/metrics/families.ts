@@ -1,6 +1,7 @@
 // The metric families of every role, as data: what is read from which report, under which labels. Labels are bounded: shards and regions are
 // few, reasons and outcomes are closed lists, items are counted off (stock.ts).
 import type {
+  BrokerState,
   FulfilReport,
   GatewayReport,
   HistogramReport,
@@ -32,6 +33,11 @@ const by = (label: string, counts: Readonly<Record<string, number>>): readonly S
 /** One sample a state, 1 for the one that is. */
 const is = (state: string, states: readonly string[]): readonly Sample[] => states.map((s) => [{ state: s }, s === state ? 1 : 0]);
 
+const BROKER_UP = "Whether a region's broker is connected and takes messages.";
+const BROKER_BLOCKED = "Whether a region's broker has raised an alarm (memory, disk).";
+const brokers = (state: BrokerState, all: WorkerReport["brokers"]): readonly Sample[] =>
+  all.map((b) => [{ region: b.region }, b.state === state ? 1 : 0]);
+
 export const PROCESS: readonly Family<RoleReport>[] = [
   family("counter", "process_cpu_seconds_total", "CPU time taken.", (r) => one(r.cpuSeconds)),
   family("gauge", "process_resident_memory_bytes", "Resident memory.", (r) => one(r.rssBytes)),
@@ -58,10 +64,8 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     r.shards.map((s) => [{ shard: s.shard }, s.waitMs / 1_000]),
   ),
   family("gauge", "sluice_admission_state", "1 for the state admission is in.", (r) => is(r.admission, ["open", "pressured", "closed"])),
-  family("gauge", "sluice_broker_up", "Whether the region's broker takes orders.", (r) => one(r.broker === "up" ? 1 : 0)),
-  family("gauge", "sluice_broker_blocked", "Whether the broker has raised an alarm (memory, disk).", (r) =>
-    one(r.broker === "blocked" ? 1 : 0),
-  ),
+  family("gauge", "sluice_broker_up", BROKER_UP, (r) => brokers("up", [{ region: r.region, state: r.broker }])),
+  family("gauge", "sluice_broker_blocked", BROKER_BLOCKED, (r) => brokers("blocked", [{ region: r.region, state: r.broker }])),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
   family("gauge", "sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", (r) => one(r.waitingBytes)),
   family("gauge", "sluice_gateway_undecided_orders", "Orders remembered until their outcome is heard.", (r) => one(r.undecided)),
@@ -89,12 +93,16 @@ export const WORKER: readonly Family<WorkerReport>[] = [
     one(r.state.startsWith("halted") ? 1 : 0),
   ),
   family("gauge", "sluice_ledger_up", "Whether the ledger answers.", (r) => one(r.ledger === "up" ? 1 : 0)),
+  family("gauge", "sluice_broker_up", BROKER_UP, (r) => brokers("up", r.brokers)),
+  family("gauge", "sluice_broker_blocked", BROKER_BLOCKED, (r) => brokers("blocked", r.brokers)),
   family("gauge", "sluice_shard_owned", "1 for each shard this worker holds.", (r) => r.shards.map((s) => [{ shard: s.shard }, 1])),
   family("gauge", "sluice_queue_lag_seconds", "How long the oldest message in hand has waited since it was accepted.", (r) =>
     r.shards.flatMap((s) => s.regions.map((g): Sample => [{ shard: s.shard, region: g.region }, g.lagMs / 1_000])),
   ),
-  family("gauge", "sluice_queue_messages", "Messages ready in a shard's queue.", (r) =>
-    r.shards.flatMap((s) => s.regions.map((g): Sample => [{ shard: s.shard, region: g.region }, g.ready])),
+  family("gauge", "sluice_queue_messages", "Messages ready in a shard's queue; absent while nobody can look.", (r) =>
+    r.shards.flatMap((s) =>
+      s.regions.flatMap((g): Sample[] => (g.ready === null ? [] : [[{ shard: s.shard, region: g.region }, g.ready]])),
+    ),
   ),
   family("gauge", "sluice_worker_load", "Messages and entries in hand, by shard.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, s.load]),
@@ -113,6 +121,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family("gauge", "sluice_governor_signal", "The last look at each signal, in the unit its name ends with.", (r) =>
     by("signal", r.governor.signals),
   ),
+  family("counter", "sluice_governor_eased_total", "Times it went a level further down, by reason.", (r) => by("reason", r.governor.eased)),
   family("counter", "sluice_governor_transitions_total", "Times it went into each state.", (r) => by("state", r.governor.transitions)),
   family("histogram", "sluice_decide_batch_orders", "Orders in one call to Redis.", (r) => r.batch),
   family("histogram", "sluice_decide_seconds", "One call to Redis that decides.", (r) => r.decide),

@@ -35,7 +35,7 @@ export interface ShardNews {
   /** Orders that other gateways have on their way there. */
   readonly pendingElsewhere: number;
   /** Its owner had nothing left at this moment (monotonic ms here); undefined: it had, or nobody knows. */
-  readonly emptyAtMs?: number;
+  readonly emptyAtMs?: number | undefined;
 }
 
 /** Of any target wait. */

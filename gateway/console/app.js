@@ -110,7 +110,7 @@ function show(now) {
   table(
     "shards",
     [["shard"], ["region"], ["lag", "n"], ["ready", "n"], ["in hand", "n"], ["owner"]],
-    f.shards.map((s) => [s.shard, s.region, el("span", { class: lagClass(s.lagMs) }, time(s.lagMs)), s.ready, s.load, s.owner]),
+    f.shards.map((s) => [s.shard, s.region, el("span", { class: lagClass(s.lagMs) }, time(s.lagMs)), s.ready ?? "?", s.load, s.owner]),
     "No worker holds a shard",
   );
   showRoles(now);

@@ -32,6 +32,10 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
     const policy = info.maxmemory_policy ?? "noeviction";
     if (policy !== "noeviction" && info.maxmemory !== "0")
       found.push(fail(what, `maxmemory-policy is ${policy}: it may throw stock away`, "set maxmemory-policy noeviction"));
+    if (info.maxmemory === "0" && settings.redisMemory === 0)
+      found.push(
+        warn(what, "nobody knows how much memory it may use", "set maxmemory, or SLUICE_REDIS_MEMORY: gateways stop in time then"),
+      );
     if (info.aof_enabled === "0")
       found.push(warn(what, "keeps nothing on disk: a restart is a rebuild from the ledger", "set appendonly yes for a faster restart"));
     const [seconds] = await redis.run((client) => client.time());

@@ -7,8 +7,6 @@ import type { Admission, ShardNews } from "../../gateway/admission/admission.ts"
 import { redisMemory } from "../overview.ts";
 
 const EVERY_MS = 1_000;
-/** A worker's look at its queues may be so old when its report is read. */
-const REPORT_AGE_MS = 3_000;
 
 export class GatewayWatch {
   private readonly timer: ReturnType<typeof setInterval>;
@@ -22,6 +20,8 @@ export class GatewayWatch {
       readonly region: string;
       readonly shards: number;
       readonly redisMemory: number;
+      /** Redis's clock. */
+      readonly now: () => number;
     },
   ) {
     this.timer = setInterval(() => void this.look(), EVERY_MS);
@@ -45,13 +45,10 @@ export class GatewayWatch {
       const others = [...roles.values()]
         .map((text) => JSON.parse(text) as RoleReport)
         .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
-      admission.hear(
-        newsOf(
-          shards,
-          others,
-          [...workers.values()].map((text) => JSON.parse(text) as WorkerReport),
-        ),
-      );
+      const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
+      // Moments on Redis's clock become moments on this process's own.
+      const ownMs = performance.now() - this.options.now();
+      admission.hear(newsOf({ shards, region }, others, reports).map((n) => ({ ...n, emptyAtMs: n.emptyAtMs && n.emptyAtMs + ownMs })));
       admission.share(1 + others.filter((g) => g.region === region).length);
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {
@@ -62,12 +59,21 @@ export class GatewayWatch {
   }
 }
 
-export function newsOf(shards: number, others: readonly GatewayReport[], workers: readonly WorkerReport[]): ShardNews[] {
+/**
+ * What the reports say of each shard, as a gateway of `region` sees it. Its owner had nothing left of this region when it looked into the queue and found
+ * nothing ready, if it has nothing in hand by now. `emptyAtMs` is on Redis's clock here.
+ */
+export function newsOf(
+  { shards, region }: { readonly shards: number; readonly region: string },
+  others: readonly GatewayReport[],
+  workers: readonly WorkerReport[],
+): ShardNews[] {
   const owned = new Map(workers.flatMap((w) => w.shards.map((s) => [s.shard, s] as const)));
   return Array.from({ length: shards }, (_, shard) => {
     const owner = owned.get(shard);
-    const empty = owner !== undefined && owner.load === 0 && owner.regions.every((r) => r.ready === 0 && r.lagMs === 0);
+    const queue = owner?.regions.find((r) => r.region === region);
+    const empty = owner?.load === 0 && queue?.ready === 0;
     const pendingElsewhere = others.reduce((sum, g) => sum + (g.shards[shard]?.pending ?? 0), 0);
-    return { shard, pendingElsewhere, ...(empty ? { emptyAtMs: performance.now() - REPORT_AGE_MS } : {}) };
+    return { shard, pendingElsewhere, emptyAtMs: empty ? queue.lookedAtMs : undefined };
   });
 }

@@ -87,7 +87,8 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
   const withdraw = announceMetrics(id, new URL(gateway.url).host);
   const board = new Board(new Members(redis), gateway.report);
   const { admission } = gateway;
-  const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards: settings.shards, redisMemory: settings.redisMemory });
+  const { shards, redisMemory } = settings;
+  const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards, redisMemory, now: clock.now });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     watch.stop();
@@ -205,7 +206,13 @@ async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
 const APPLY_WAIT_MS = 3_000;
 
 function readiness(link: RegionLink, redis: boolean): { ok: boolean; detail: Record<string, unknown> } {
-  const broker = link.connection.up && !link.connection.conflict;
+  const broker = link.publisher.ready && !link.connection.conflict;
   // Redis is needed for decisions, not for intake: while it is away orders wait in the broker.
-  return { ok: broker, detail: { broker: broker ? "up" : (link.connection.conflict?.message ?? "away"), redis: redis ? "up" : "away" } };
+  return {
+    ok: broker,
+    detail: {
+      broker: broker ? "up" : (link.connection.conflict?.message ?? (link.connection.blocked ? "blocked" : "away")),
+      redis: redis ? "up" : "away",
+    },
+  };
 }

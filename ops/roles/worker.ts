@@ -32,7 +32,7 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   worker.start();
   const missing = () => [
     ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
-    ...(redis.connected ? [] : ["redis"]),
+    ...(redis.connected && worker.beating ? [] : ["redis"]),
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
   ];
