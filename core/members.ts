@@ -38,30 +38,33 @@ export class Members {
     return { nowMs, workers: running(workers, nowMs), owners: shardKeys(running(owners, nowMs)), pausedBy: "" };
   }
 
-  /** Has a living worker pause at its next beat, until it is resumed or gone. False: no such worker. */
+  /** Has a living worker, payment worker or service pause at its next beat, until it is resumed or gone. False: no such one. */
   async pause(worker: string, by: string): Promise<boolean> {
-    const { workers } = await this.list();
-    if (!workers.has(worker)) return false;
+    if (!(await this.lives(worker))) return false;
     await this.redis.run((c) => c.hset(PAUSED_KEY, worker, by));
     return true;
   }
 
   async resume(worker: string): Promise<boolean> {
-    const { workers } = await this.list();
     await this.redis.run((c) => c.hdel(PAUSED_KEY, worker));
-    return workers.has(worker);
+    return this.lives(worker);
   }
 
-  /** Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. */
-  async show(role: string, ttlMs: number, report: string): Promise<void> {
-    await this.redis.run(async (c) => {
+  private async lives(worker: string): Promise<boolean> {
+    return (await this.list()).workers.has(worker) || (await this.roles()).has(worker);
+  }
+
+  /** Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. Returns who has paused it by hand. */
+  async show(role: string, ttlMs: number, report: string): Promise<string | undefined> {
+    return this.redis.run(async (c) => {
       const [seconds] = await c.time();
       await c.hset(ROLES_KEY, role, `${Number(seconds) * 1000 + ttlMs} ${report}`);
+      return (await c.hget(PAUSED_KEY, role)) ?? undefined;
     });
   }
 
   async hide(role: string): Promise<void> {
-    await this.redis.run((c) => c.hdel(ROLES_KEY, role));
+    await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, role), c.hdel(PAUSED_KEY, role)]));
   }
 
   /** The reports of living roles that own nothing. Those that have ended without a word are swept. */
@@ -70,7 +73,7 @@ export class Members {
     const nowMs = Number(time[0]) * 1000;
     const living = running(all, nowMs);
     const gone = Object.keys(all).filter((role) => !living.has(role));
-    if (gone.length > 0) await this.redis.run((c) => c.hdel(ROLES_KEY, ...gone));
+    if (gone.length > 0) await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, ...gone), c.hdel(PAUSED_KEY, ...gone)]));
     return living;
   }
 }

@@ -1,4 +1,6 @@
-// Pausing and resuming workers by hand: one by its name, or `*` for all that live. It is done at the worker's next beat, within a second.
+// Pausing and resuming workers by hand, payment workers and services among them: one by its name, or `*` for all that live. It is done at the worker's next
+// beat, within a second.
+import type { RoleReport } from "../core/domain/report.ts";
 import { Members } from "../core/members.ts";
 import type { RedisStore } from "../core/redis.ts";
 
@@ -10,8 +12,12 @@ export interface WorkersByHand {
 
 export function workersByHand(redis: RedisStore): WorkersByHand {
   const members = new Members(redis);
+  const all = async () => {
+    const others = [...(await members.roles())].filter(([, report]) => "governor" in (JSON.parse(report) as RoleReport));
+    return [...(await members.list()).workers.keys(), ...others.map(([id]) => id)];
+  };
   const each = async (worker: string, act: (id: string) => Promise<boolean>): Promise<string[]> => {
-    const ids = worker === "*" ? [...(await members.list()).workers.keys()] : [worker];
+    const ids = worker === "*" ? await all() : [worker];
     const done = await Promise.all(ids.map(act));
     return ids.filter((_, i) => done[i]);
   };

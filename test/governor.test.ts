@@ -1,7 +1,12 @@
 // Workers that ease off, for real: paused by hand, by strangers who burn the CPU, by a ledger that stalls; and what becomes of their shards.
 import { afterEach, expect, test } from "bun:test";
+import { depth } from "../broker/inspect.ts";
+import { PAYMENTS } from "../broker/topology.ts";
+import type { GovernorReport, PaymentsReport } from "../core/domain/report.ts";
 import { Members } from "../core/members.ts";
 import { Db } from "../ledger/db.ts";
+import { readPackingList } from "../ops/fulfil/packing-list.ts";
+import { workersByHand } from "../ops/workers-by-hand.ts";
 import { burnAsStranger } from "./burn.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
@@ -139,18 +144,72 @@ test(
   SLOW_MS,
 );
 
+/** What a role that competes for messages says of its governor, by its id. */
+async function governorOf(members: Members, id: string): Promise<GovernorReport | undefined> {
+  const text = (await members.roles()).get(id);
+  return text === undefined ? undefined : (JSON.parse(text) as PaymentsReport).governor;
+}
+
+test(
+  "a payment worker and a service paused by hand take no messages, which others could have; resumed, they do what waited, once",
+  async () => {
+    const stack = await start();
+    await stack.worker("one");
+    await stack.route("c", "depot");
+    const provider = await stack.payments();
+    const service = await stack.fulfil("depot");
+    const redis = await stack.client();
+    const members = new Members(redis);
+    const hand = workersByHand(redis);
+    const { connection } = stack.links[0] as (typeof stack.links)[number];
+    const waiting = async (queue: string) => await depth(connection, queue);
+    const depot = [...(await members.roles()).keys()].find((id) => id.startsWith("depot")) as string;
+    expect(await hand.pause("nobody", "ann")).toEqual([]);
+    expect((await hand.pause("*", "ann")).sort()).toEqual([depot, "one", "payments"]);
+    await hand.resume("one");
+    for (const [id, queue] of [
+      ["payments", PAYMENTS],
+      [depot, "fulfilment.depot"],
+    ] as const) {
+      await stack.until(`${id} to pause`, async () => (await governorOf(members, id))?.state === "paused");
+      expect(await governorOf(members, id)).toMatchObject({ reasons: ["operator"], eased: { operator: 1 } });
+      await stack.until(`${queue} to be nobody's`, async () => (await waiting(queue))?.consumers === 0);
+    }
+    const placed = await publish(stack, 0);
+    await stack.becomes(placed.user, placed.id, "reserved");
+    await stack.until("its charge to wait", async () => (await waiting(PAYMENTS))?.ready === 1);
+    expect(provider.book.charges.size).toBe(0);
+    await hand.resume("payments");
+    await stack.becomes(placed.user, placed.id, "paid");
+    await stack.until("its part to wait", async () => (await waiting("fulfilment.depot"))?.ready === 1);
+    await hand.resume(depot);
+    await stack.becomes(placed.user, placed.id, "dispatched");
+    expect(provider.book.charges.size).toBe(1);
+    expect(readPackingList(service.file)).toHaveLength(1);
+    await redis.close();
+  },
+  SLOW_MS,
+);
+
 test.skipIf(process.platform !== "linux")(
-  "strangers who burn the CPU slow and pause the worker; when they are gone it goes on by itself",
+  "strangers who burn the CPU slow and pause the worker, and those who charge; when they are gone all go on by themselves",
   async () => {
     const stack = await start({ SLUICE_GOVERNOR_CPU: "25,35", SLUICE_GOVERNOR_PRESSURE: "10" });
     const worker = await stack.worker("one");
     await stack.until("it to hold all", () => held(worker) === SHARDS);
+    await stack.payments();
+    const redis = await stack.client();
+    const members = new Members(redis);
     burnAsStranger(10_000);
     await stack.until("it to pause", () => state(worker) === "paused");
-    expect(worker.worker.report().governor.reasons).toEqual(["cpu_others_percent"]);
+    expect(worker.worker.report().governor.reasons).toContain("cpu_others_percent");
+    await stack.until("charging to pause", async () => (await governorOf(members, "payments"))?.state === "paused");
+    expect((await governorOf(members, "payments"))?.reasons).toContain("cpu_others_percent");
     const placed = [await publish(stack, 0), await publish(stack, 1)];
     await stack.until("it to run again", () => state(worker) === "running", 40_000);
-    await inLedger(stack, placed);
+    for (const { user, id } of placed) await stack.becomes(user, id, "paid");
+    await stack.until("charging to go on", async () => (await governorOf(members, "payments"))?.state === "running", 40_000);
+    await redis.close();
   },
   SLOW_MS,
 );

@@ -6,6 +6,8 @@ import { type Delivery, type Disposition, Subscription } from "../../broker/subs
 import { serviceQueue, UNROUTED } from "../../broker/topology.ts";
 import { isPart, type Part, partKey } from "../../core/domain/part.ts";
 import type { SpanRecorder } from "../../core/spans.ts";
+import { Competing } from "../competing.ts";
+import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../relay.ts";
 import { Claims } from "./claims.ts";
 
@@ -18,6 +20,7 @@ export interface FulfillerOptions {
   /** Does the work; may be called again for a part whose end was not recorded. */
   readonly work: (part: Part) => Promise<void>;
   readonly spans?: SpanRecorder | undefined;
+  readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -27,42 +30,41 @@ const WORK_AGAIN_MS = 1_000;
 
 export class Fulfiller {
   private readonly claims: Claims;
-  private readonly subscriptions: Subscription[] = [];
+  private readonly competing: Competing;
   private underWay = 0;
   private stopped = false;
   /** Parts done, and parts that were not to be worked on. */
   readonly counts = { done: 0, refused: 0 };
 
   constructor(private readonly options: FulfillerOptions) {
-    this.claims = new Claims(options.regions, options.id);
+    const { regions, governing } = options;
+    this.claims = new Claims(regions, options.id);
+    this.competing = new Competing({ regions, governing, subscribe: (link) => this.subscribe(link), idle: () => this.underWay === 0 });
   }
 
   async start(): Promise<void> {
-    const { regions, service } = this.options;
     await this.claims.start();
-    for (const link of regions) {
-      const queue = serviceQueue(service);
-      await link.connection.attach((model) => declareQueue(model, queue, link.connection.region));
-      const subscription = new Subscription(link.connection, {
-        queue: queue.name,
-        prefetch: PREFETCH,
-        independent: true,
-        dead: { publisher: link.publisher, queue: UNROUTED },
-        handler: (delivery, settle) => void this.accept(delivery, settle),
-      });
-      this.subscriptions.push(subscription);
-      if (link.connection.up) await subscription.start();
-      else void subscription.start();
-    }
+    await this.competing.start();
   }
 
   /** Quiet, then stop: what is in hand is finished if it is soon; the rest goes back to the queue. */
   async stop(graceMs = 5_000): Promise<void> {
-    await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    for (const end = performance.now() + graceMs; this.underWay > 0 && performance.now() < end; ) await Bun.sleep(20);
+    await this.competing.quiet(graceMs);
     this.stopped = true;
     await this.claims.stop();
-    await Promise.all(this.subscriptions.map((s) => s.close()));
+    await this.competing.close();
+  }
+
+  private async subscribe(link: RegionLink): Promise<Subscription> {
+    const queue = serviceQueue(this.options.service);
+    await link.connection.attach((model) => declareQueue(model, queue, link.connection.region));
+    return new Subscription(link.connection, {
+      queue: queue.name,
+      prefetch: PREFETCH,
+      independent: true,
+      dead: { publisher: link.publisher, queue: UNROUTED },
+      handler: (delivery, settle) => void this.competing.work(() => this.accept(delivery, settle)),
+    });
   }
 
   private async accept({ body }: Delivery, settle: (disposition: Disposition) => void): Promise<void> {

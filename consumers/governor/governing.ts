@@ -49,6 +49,8 @@ export class Governing implements Pace {
     private readonly settings: GovernorSettings,
     private readonly watch: CpuWatch | undefined,
     log: (event: string, detail: Record<string, unknown>) => void,
+    /** Whether this worker has stores to spare, not only the CPU. */
+    private readonly stores = true,
   ) {
     this.governor = new Governor({
       thresholds: settings.thresholds,
@@ -94,8 +96,10 @@ export class Governing implements Pace {
   private look(): void {
     if (this.looks++ % CPU_EVERY === 0) this.sampleCpu();
     const { redis, ledger, outbox, loop } = this;
-    const signals = { loop_delay_ms: loop.take(), redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() };
-    this.governor.look({ ...this.cpu, ...signals }, performance.now());
+    const stores: Record<string, number> = this.stores
+      ? { redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() }
+      : {};
+    this.governor.look({ ...this.cpu, loop_delay_ms: loop.take(), ...stores }, performance.now());
   }
 
   private sampleCpu(): void {

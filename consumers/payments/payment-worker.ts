@@ -6,6 +6,8 @@ import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
 import { answerRowText, chargeKey, type PaymentRequest, type RefundRequest } from "../../core/domain/charge.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/spans.ts";
+import { Competing } from "../competing.ts";
+import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../relay.ts";
 import { Answers } from "./answers.ts";
 import { Breaker } from "./breaker.ts";
@@ -19,6 +21,7 @@ export interface PaymentWorkerOptions {
   /** A charge that stays unknown for longer is given up; a capture that shows up later goes back. */
   readonly unknownMaxMs: number;
   readonly spans?: SpanRecorder | undefined;
+  readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
   /** Messages in hand at once, per region. */
   readonly prefetch?: number;
@@ -35,7 +38,7 @@ const LATER_MS = 5_000;
 const ASK_AGAIN_MS = 2_000;
 
 export class PaymentWorker {
-  private readonly subscriptions: Subscription[] = [];
+  private readonly competing: Competing;
   private readonly answers: Answers;
   private readonly breaker: Breaker;
   private stopped = false;
@@ -45,6 +48,8 @@ export class PaymentWorker {
 
   constructor(private readonly options: PaymentWorkerOptions) {
     this.answers = new Answers(options.regions, options.shards);
+    const { regions, governing } = options;
+    this.competing = new Competing({ regions, governing, subscribe: (link) => this.subscribe(link), idle: () => this.underWay === 0 });
     this.breaker = new Breaker({
       failures: FAILURES_TO_PAUSE,
       pauseMs: PAUSE_MS,
@@ -54,19 +59,8 @@ export class PaymentWorker {
     });
   }
 
-  async start(): Promise<void> {
-    for (const link of this.options.regions) {
-      const subscription = new Subscription(link.connection, {
-        queue: PAYMENTS,
-        prefetch: this.options.prefetch ?? PREFETCH,
-        independent: true,
-        dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
-        handler: (delivery, settle) => void this.accept(link, delivery, settle),
-      });
-      this.subscriptions.push(subscription);
-      if (link.connection.up) await subscription.start();
-      else void subscription.start();
-    }
+  start(): Promise<void> {
+    return this.competing.start();
   }
 
   /** Requests in hand. */
@@ -80,12 +74,20 @@ export class PaymentWorker {
 
   /** Quiet, then stop: what is in hand is finished if it is soon; the rest stays with the broker. */
   async stop(graceMs = 5_000): Promise<void> {
-    await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    const end = performance.now() + graceMs;
-    while (this.underWay > 0 && performance.now() < end) await Bun.sleep(20);
+    await this.competing.quiet(graceMs);
     this.stopped = true;
     this.answers.stop();
-    await Promise.all(this.subscriptions.map((s) => s.close()));
+    await this.competing.close();
+  }
+
+  private subscribe(link: RegionLink): Subscription {
+    return new Subscription(link.connection, {
+      queue: PAYMENTS,
+      prefetch: this.options.prefetch ?? PREFETCH,
+      independent: true,
+      dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
+      handler: (delivery, settle) => void this.competing.work(() => this.accept(link, delivery, settle)),
+    });
   }
 
   private async accept(link: RegionLink, delivery: Delivery, settle: (disposition: Disposition) => void): Promise<void> {

@@ -1,6 +1,6 @@
 // What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst, and one verdict in words. Pure, and without
 // imports of code: the console's page is given this very file.
-import type { GatewayReport, HistogramReport, Overview, PaymentsReport, WorkerReport } from "./report.ts";
+import type { FulfilReport, GatewayReport, HistogramReport, Overview, PaymentsReport, WorkerReport } from "./report.ts";
 
 export interface ShardFigure {
   readonly shard: number;
@@ -35,6 +35,9 @@ export interface Figures {
 
 export const gatewaysOf = (o: Overview): GatewayReport[] => o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
 export const workersOf = (o: Overview): WorkerReport[] => o.roles.filter((r): r is WorkerReport => r.kind === "worker");
+/** Those that compete for a queue's messages: payment workers and services. */
+export const competingOf = (o: Overview): (PaymentsReport | FulfilReport)[] =>
+  o.roles.filter((r): r is PaymentsReport | FulfilReport => r.kind === "payments" || r.kind === "fulfil");
 export const paymentsOf = (o: Overview): PaymentsReport[] => o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
 /** Reports come every second or so: over two looks next to each other one may be counted twice, or not at all. Rates are taken over this, ms. */
@@ -106,7 +109,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
   for (const g of gateways) if (g.admission !== "open") pressure.push(`${g.region}: admission ${g.admission} (${g.reasons.join(", ")})`);
-  for (const w of workers)
+  for (const w of [...workers, ...competingOf(now)])
     if (w.governor.state !== "running") pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
   for (const p of paymentsOf(now)) if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
   if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");

@@ -132,6 +132,7 @@ export interface WorkerReport extends ProcessReport {
 
 export interface PaymentsReport extends ProcessReport {
   readonly kind: "payments";
+  readonly governor: GovernorReport;
   readonly breaker: string;
   readonly load: number;
   /** Counters: answers of the provider by word (captured, failed, unknown, refunded), look-ups. */
@@ -141,6 +142,7 @@ export interface PaymentsReport extends ProcessReport {
 
 export interface FulfilReport extends ProcessReport {
   readonly kind: "fulfil";
+  readonly governor: GovernorReport;
   readonly service: string;
   /** Counters. */
   readonly parts: Readonly<Record<string, number>>;

@@ -4,6 +4,7 @@ import type {
   BrokerState,
   FulfilReport,
   GatewayReport,
+  GovernorReport,
   HistogramReport,
   PaymentsReport,
   RatesReport,
@@ -45,6 +46,19 @@ export const PROCESS: readonly Family<RoleReport>[] = [
   family("gauge", "sluice_event_loop_delay_seconds", "The longest delay of the event loop in the last second.", (r) =>
     one(r.loopDelayMs / 1_000),
   ),
+];
+
+/** Of all that ease off: workers, payment workers, services. */
+const GOVERNOR: readonly Family<{ readonly governor: GovernorReport }>[] = [
+  family("gauge", "sluice_governor_state", "1 for the state the governor is in.", (r) =>
+    is(r.governor.state, ["running", "slowed", "paused"]),
+  ),
+  family("gauge", "sluice_governor_level", "0 runs freely, 1 to 3 slowed, 4 paused.", (r) => one(r.governor.level)),
+  family("gauge", "sluice_governor_signal", "The last look at each signal, in the unit its name ends with.", (r) =>
+    by("signal", r.governor.signals),
+  ),
+  family("counter", "sluice_governor_eased_total", "Times it went a level further down, by reason.", (r) => by("reason", r.governor.eased)),
+  family("counter", "sluice_governor_transitions_total", "Times it went into each state.", (r) => by("state", r.governor.transitions)),
 ];
 
 export const GATEWAY: readonly Family<GatewayReport>[] = [
@@ -114,15 +128,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family("gauge", "sluice_dead_letters", "Messages in the queues for dead letters and for parts without a route.", (r) =>
     (r.dead ?? []).map((d) => [{ queue: d.queue, region: d.region }, d.messages]),
   ),
-  family("gauge", "sluice_governor_state", "1 for the state the governor is in.", (r) =>
-    is(r.governor.state, ["running", "slowed", "paused"]),
-  ),
-  family("gauge", "sluice_governor_level", "0 runs freely, 1 to 3 slowed, 4 paused.", (r) => one(r.governor.level)),
-  family("gauge", "sluice_governor_signal", "The last look at each signal, in the unit its name ends with.", (r) =>
-    by("signal", r.governor.signals),
-  ),
-  family("counter", "sluice_governor_eased_total", "Times it went a level further down, by reason.", (r) => by("reason", r.governor.eased)),
-  family("counter", "sluice_governor_transitions_total", "Times it went into each state.", (r) => by("state", r.governor.transitions)),
+  ...GOVERNOR,
   family("histogram", "sluice_decide_batch_orders", "Orders in one call to Redis.", (r) => r.batch),
   family("histogram", "sluice_decide_seconds", "One call to Redis that decides.", (r) => r.decide),
   family("histogram", "sluice_commit_seconds", "One transaction of the ledger.", (r) => r.commit),
@@ -130,6 +136,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
 ];
 
 export const PAYMENTS: readonly Family<PaymentsReport>[] = [
+  ...GOVERNOR,
   family("counter", "sluice_payment_answers_total", "Answers sent to the shards, by word.", (r) => by("answer", r.answers)),
   family("gauge", "sluice_payments_load", "Requests in hand.", (r) => one(r.load)),
   family("gauge", "sluice_provider_breaker_open", "1 while charging pauses since the provider fails for all.", (r) =>
@@ -139,6 +146,7 @@ export const PAYMENTS: readonly Family<PaymentsReport>[] = [
 ];
 
 export const FULFIL: readonly Family<FulfilReport>[] = [
+  ...GOVERNOR,
   family("counter", "sluice_parts_total", "Parts of orders dealt with, by what became of them.", (r) => by("result", r.parts)),
 ];
 

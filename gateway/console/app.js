@@ -139,30 +139,15 @@ function showStock({ sales }) {
 
 function showWorkers(now) {
   const rows = workersOf(now).map((w) => {
-    const { governor: g } = w;
-    const paused = g.reasons.includes("operator");
-    const button = el(
-      "button",
-      { type: "button", "data-key": w.id, onclick: () => byHand(w.id, paused ? "resume" : "pause") },
-      paused ? "Resume" : "Pause",
-    );
-    const signals = Object.entries(g.signals)
-      .map(([name, v]) => `${name} ${v}`)
-      .join(", ");
-    const state = el(
-      "span",
-      { class: g.state === "running" && w.state === "running" ? "good" : "warn", title: signals },
-      w.state === "running" ? [g.state, ...g.reasons].join(" ") : w.state,
-    );
     return [
       w.id,
-      state,
+      governorState(w, w.state === "running" ? "" : w.state),
       w.shards.map((s) => s.shard).join(" "),
       w.shards.reduce((sum, s) => sum + s.load, 0),
       w.unrecorded,
       time(w.loopDelayMs),
       mb(w.rssBytes),
-      button,
+      handButton(w),
     ];
   });
   table(
@@ -171,6 +156,20 @@ function showWorkers(now) {
     rows,
     "No worker lives",
   );
+}
+
+/** Whether it eases off, and why; `other`: what is more important to say. */
+function governorState({ governor: g }, other) {
+  const signals = Object.entries(g.signals)
+    .map(([name, v]) => `${name} ${v}`)
+    .join(", ");
+  const good = g.state === "running" && other === "";
+  return el("span", { class: good ? "good" : "warn", title: signals }, other || [g.state, ...g.reasons].join(" "));
+}
+
+function handButton({ id, governor }) {
+  const what = governor.reasons.includes("operator") ? "resume" : "pause";
+  return el("button", { type: "button", "data-key": id, onclick: () => byHand(id, what) }, what === "resume" ? "Resume" : "Pause");
 }
 
 function showGateways(now) {
@@ -208,13 +207,14 @@ function showRoles(now) {
   const rows = [
     ...paymentsOf(now).map((p) => [
       p.id,
-      el("span", { class: p.breaker === "closed" ? "good" : "bad" }, p.breaker === "closed" ? "charging" : `breaker ${p.breaker}`),
-      `${words(p.answers)}; in hand ${p.load}`,
+      p.breaker === "closed" ? governorState(p, "") : el("span", { class: "bad" }, `breaker ${p.breaker}`),
+      `charges: ${words(p.answers)}; in hand ${p.load}`,
+      handButton(p),
     ]),
-    ...now.roles.filter((r) => r.kind === "fulfil").map((r) => [r.id, "service", words(r.parts)]),
-    ...now.roles.filter((r) => r.kind === "rates").map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`]),
+    ...now.roles.filter((r) => r.kind === "fulfil").map((r) => [r.id, governorState(r, ""), `parts: ${words(r.parts)}`, handButton(r)]),
+    ...now.roles.filter((r) => r.kind === "rates").map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`, ""]),
   ];
-  table("roles", [["role"], ["state"], ["", "text"]], rows, "None reports");
+  table("roles", [["role"], ["state", "text"], ["", "text"], [""]], rows, "None reports");
 }
 
 async function byHand(worker, what) {

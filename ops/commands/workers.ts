@@ -1,6 +1,6 @@
 // sluice workers: who is alive, which shards each holds, how far each has got, and whether it eases off; pause and resume one by hand.
 import type { Command } from "commander";
-import type { WorkerReport } from "../../core/domain/report.ts";
+import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { Members } from "../../core/members.ts";
 import type { RedisStore } from "../../core/redis.ts";
 import { readSettings, SettingError } from "../../core/settings.ts";
@@ -35,8 +35,9 @@ async function onRedis(work: (redis: RedisStore) => Promise<void>): Promise<void
 }
 
 async function list(redis: RedisStore, json: boolean): Promise<void> {
-  const { workers, owners } = await new Members(redis).list();
-  const rows = [...workers].map(([worker, text]) => {
+  const members = new Members(redis);
+  const [{ workers, owners }, roles] = await Promise.all([members.list(), members.roles()]);
+  const rows: Record<string, string | number>[] = [...workers].map(([worker, text]) => {
     const report = JSON.parse(text) as WorkerReport;
     const held = [...owners].filter(([, holder]) => holder === worker).map(([shard]) => shard);
     const lags = report.shards.flatMap((s) => s.regions.map((r) => r.lagMs));
@@ -48,10 +49,31 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
       unrecorded: report.unrecorded,
       ledger: report.ledger,
       state: report.state,
-      governor: [report.governor.state, ...report.governor.reasons].join(" "),
+      governor: governorWords(report),
     };
   });
+  // Payment workers and services hold no shards, and ease off all the same.
+  for (const [id, text] of roles) {
+    const report = JSON.parse(text) as RoleReport;
+    if (report.kind !== "payments" && report.kind !== "fulfil") continue;
+    const load = report.kind === "payments" ? report.load : "";
+    const of = report.kind === "payments" ? "charges" : report.service;
+    rows.push({
+      worker: id,
+      shards: of,
+      "in hand": load,
+      "lag ms": "",
+      unrecorded: "",
+      ledger: "",
+      state: "running",
+      governor: governorWords(report),
+    });
+  }
   process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+}
+
+function governorWords({ governor }: { readonly governor: GovernorReport }): string {
+  return [governor.state, ...governor.reasons].join(" ");
 }
 
 async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {

@@ -15,6 +15,8 @@ export class Board {
   constructor(
     private readonly members: Members,
     private readonly report: () => RoleReport,
+    /** Hears each time whether somebody has paused this role by hand, and who. */
+    private readonly onHand?: (by: string | undefined) => void,
   ) {
     this.timer = setInterval(() => this.show(), EVERY_MS);
     this.show();
@@ -28,16 +30,23 @@ export class Board {
   private show(): void {
     const report = this.report();
     this.id = report.id;
-    this.members.show(report.id, TTL_MS, JSON.stringify(report)).catch(() => undefined);
+    this.members.show(report.id, TTL_MS, JSON.stringify(report)).then(
+      (pausedBy) => this.onHand?.(pausedBy),
+      () => undefined, // what was said before holds on
+    );
   }
 }
 
 /** For a role that needs Redis for nothing else; it goes on without. */
-export async function openBoard({ redisUrl }: Settings, report: () => RoleReport): Promise<{ stop(): Promise<void> }> {
+export async function openBoard(
+  { redisUrl }: Settings,
+  report: () => RoleReport,
+  onHand?: (by: string | undefined) => void,
+): Promise<{ stop(): Promise<void> }> {
   if (redisUrl === "") return { stop: async () => undefined };
   const redis = new RedisStore({ url: redisUrl });
   await redis.client.connect().catch(() => undefined);
-  const board = new Board(new Members(redis), report);
+  const board = new Board(new Members(redis), report, onHand);
   return {
     stop: async () => {
       await board.stop();

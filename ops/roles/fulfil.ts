@@ -7,6 +7,7 @@ import { PackingList } from "../fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
+import { competingGoverning } from "./governing.ts";
 import { openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -28,11 +29,13 @@ export async function startFulfil(
   const regions = await openRegions(settings, log);
   const list = new PackingList(file);
   const spans = await openSpans(settings, "fulfil", id);
+  const governing = competingGoverning(settings, log);
   const fulfiller = new Fulfiller({
     service,
     id,
     regions,
     shards: settings.shards,
+    governing,
     spans,
     log,
     work: async (part) => {
@@ -42,8 +45,14 @@ export async function startFulfil(
   });
   await fulfiller.start();
   const self = new Self(id);
-  const report = (): FulfilReport => ({ kind: "fulfil", ...self.report(), service, parts: { ...fulfiller.counts } });
-  const board = await openBoard(settings, report);
+  const report = (): FulfilReport => ({
+    kind: "fulfil",
+    ...self.report(),
+    governor: governing.report(),
+    service,
+    parts: { ...fulfiller.counts },
+  });
+  const board = await openBoard(settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
     { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
@@ -56,6 +65,7 @@ export async function startFulfil(
       await fulfiller.stop();
       await board.stop();
       await metrics.stop();
+      governing.stop();
       self.stop();
       await spans?.close();
       for (const { connection } of regions) await connection.close();

@@ -6,6 +6,7 @@ import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
+import { competingGoverning } from "./governing.ts";
 import { openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
@@ -15,18 +16,21 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   const regions = await openRegions(settings, log);
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
   const spans = await openSpans(settings, "payments", id);
-  const payments = new PaymentWorker({ regions, provider, shards: settings.shards, unknownMaxMs: settings.unknownMaxMs, spans, log });
+  const governing = competingGoverning(settings, log);
+  const { shards, unknownMaxMs } = settings;
+  const payments = new PaymentWorker({ regions, provider, shards, unknownMaxMs, governing, spans, log });
   await payments.start();
   const self = new Self(id);
   const report = (): PaymentsReport => ({
     kind: "payments",
     ...self.report(),
+    governor: governing.report(),
     breaker: payments.breakerState,
     load: payments.load,
     answers: { ...payments.counts },
     call: provider.took.report(),
   });
-  const board = await openBoard(settings, report);
+  const board = await openBoard(settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
     { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
@@ -39,6 +43,7 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
       await payments.stop();
       await board.stop();
       await metrics.stop();
+      governing.stop();
       self.stop();
       await spans?.close();
       for (const { connection } of regions) await connection.close();

@@ -1,5 +1,3 @@
-import { CpuWatch } from "../../consumers/governor/cpu.ts";
-import type { GovernorSettings } from "../../consumers/governor/governing.ts";
 import { Worker } from "../../consumers/worker.ts";
 import { SharedClock } from "../../core/clock.ts";
 import type { Settings } from "../../core/settings.ts";
@@ -7,6 +5,7 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { stepBack } from "../services/priority.ts";
+import { cpuWatch, governorSettings } from "./governing.ts";
 import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
 
 export interface RunningRole {
@@ -26,7 +25,7 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs } = settings;
   const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs, rateMaxAgeMs, rateWaitMs };
-  const governing = { governor: governorSettings(settings), cpu: new CpuWatch(Number(process.env.SLUICE_STARTER ?? process.pid)) };
+  const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
   const spans = await openSpans(settings, "worker", id);
   const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, spans, now: clock.now, log });
   worker.start();
@@ -56,20 +55,5 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
       stopped ??= stop();
       return stopped;
     },
-  };
-}
-
-function governorSettings(settings: Settings): GovernorSettings {
-  const { governorPressure, governorCpu, governorLoop, governorRedis, governorLedger, governorOutbox, workerRate } = settings;
-  return {
-    pressurePercent: governorPressure,
-    thresholds: {
-      cpu_others_percent: governorCpu,
-      loop_delay_ms: governorLoop,
-      redis_ms: governorRedis,
-      ledger_ms: governorLedger,
-      outbox_ms: governorOutbox,
-    },
-    maxPerSecond: workerRate,
   };
 }
