@@ -175,6 +175,12 @@ const SETTINGS = {
     fallback: 0,
     read: whole(0, 1_000_000_000),
   },
+  drainNoticeMs: {
+    variable: "SLUICE_DRAIN_NOTICE",
+    says: "how long a gateway that is told to stop says so at /readyz and takes orders in all the same, so that a balancer can send them elsewhere",
+    fallback: 0,
+    read: duration(0, 300_000),
+  },
   soldOutAtGate: {
     variable: "SLUICE_SOLD_OUT_AT_GATE",
     says: "unnumbered orders for sold-out items are answered by the gateway",

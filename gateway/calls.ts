@@ -23,6 +23,8 @@ export interface AppParts {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly intake: Intake;
+  /** Whether it is about to stop, or stopping. */
+  readonly leaving: () => boolean;
   readonly undecided: Undecided;
   readonly stock: StockReader;
   /** The operator has put units back: nothing is sold out until Redis says so anew. */

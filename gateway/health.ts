@@ -2,16 +2,16 @@
 import type { App, AppParts } from "./calls.ts";
 
 export function addHealth(app: App, parts: AppParts): void {
-  const { options, intake, catalogue } = parts;
+  const { options, leaving, catalogue } = parts;
   app.get("/healthz", (c) => c.json({ ok: true }));
 
   app.get("/readyz", async (c) => {
     const { ok, detail } = await options.ready().catch((error: Error) => ({ ok: false, detail: { error: error.message } }));
-    const ready = ok && !intake.draining;
+    const ready = ok && !leaving();
     const body = {
       ok: ready,
       ...detail,
-      draining: intake.draining,
+      draining: leaving(),
       catalogueBehind: catalogue.behind,
       brokerBlocked: options.broker.blocked(),
     };

@@ -32,10 +32,6 @@ const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
 
-  get draining(): boolean {
-    return this.options.admission.draining;
-  }
-
   /** Whether it makes sense to ask shuts(). */
   get pressed(): boolean {
     return this.options.admission.pressed;

@@ -163,6 +163,9 @@ test("ready says what is missing, healthy only that the process answers", async 
   let ok = true;
   const t = await start({ ready: () => Promise.resolve({ ok, detail: { redis: ok } }) });
   expect(await get(t, "/readyz")).toMatchObject({ status: 200, body: { ok: true, redis: true, draining: false } });
+  t.gateway.leave();
+  expect(await get(t, "/readyz")).toMatchObject({ status: 503, body: { ok: false, draining: true } });
+  expect((await post(`${t.gateway.url}/v1/orders`, order(), await bearer("ann"))).status).toBe(202);
   ok = false;
   expect(await get(t, "/readyz")).toMatchObject({ status: 503, body: { ok: false, redis: false } });
   expect((await get(t, "/healthz")).status).toBe(200);

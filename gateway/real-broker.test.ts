@@ -83,6 +83,41 @@ test(
   BOOT_MS,
 );
 
+test("an alarm of the broker, memory or disk, is answered 503 within 100 ms of its word, and is over by itself", async () => {
+  const node = await startRabbit(testDir("alarmed-rabbit"), { vhosts: ["eu"] });
+  const { t, broker } = await start(node.url("eu"));
+  open.unshift({ close: () => node.kill() });
+  const ann = await bearer("ann");
+  const place = async () => {
+    const response = await post(`${t.gateway.url}/v1/orders`, order(), ann);
+    return { status: response.status, code: ((await response.json()) as { code?: string }).code, atMs: performance.now() };
+  };
+  for (const [alarm, over] of [
+    [
+      ["set_vm_memory_high_watermark", "absolute", "1MB"],
+      ["set_vm_memory_high_watermark", "absolute", "2GB"],
+    ],
+    [
+      ["set_disk_free_limit", "1000000GB"],
+      ["set_disk_free_limit", "200MB"],
+    ],
+  ] as const) {
+    expect((await place()).status).toBe(202);
+    await node.ctl(...alarm);
+    // The broker says so to those who publish; what it has not read by then may still come to it.
+    const during = place();
+    while (!broker.blocked) await Bun.sleep(1);
+    const saidMs = performance.now();
+    expect(await during).toMatchObject({ status: 503, code: "unconfirmed" });
+    expect((await during).atMs - saidMs).toBeLessThan(100);
+    const askedMs = performance.now();
+    expect(await place()).toMatchObject({ status: 503, code: "shed" });
+    expect(performance.now() - askedMs).toBeLessThan(100);
+    await node.ctl(...over);
+    while ((await place()).status !== 202) await Bun.sleep(10);
+  }
+}, 120_000);
+
 test("while the broker is down orders are refused, the sockets stay; when it is back they are taken again", async () => {
   const dir = testDir("gateway-rabbit");
   const node = await startRabbit(dir, { vhosts: ["eu"] });

@@ -39,6 +39,8 @@ export interface Gateway {
   readonly counters: Counters;
   readonly admission: Admission;
   report(): GatewayReport;
+  /** Says no at /readyz from now on, and takes orders in all the same: those who send them here have time to go elsewhere. */
+  leave(): void;
   /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
   close(): Promise<void>;
 }
@@ -98,7 +100,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
   const sockets = new Sockets({ auth, frames, stock: feed, events, origins, limits });
   const addresses = new ClientAddress(options.trustedProxies);
+  let leaving = false;
   const app = createApp({
+    leaving: () => leaving,
     options,
     limits,
     auth,
@@ -153,7 +157,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...self.report(),
     region: options.region,
     url: origin(server),
-    draining: admission.draining,
+    draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
     ...shown(admission),
     ...counters.report(),
@@ -163,7 +167,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     followed: events.size,
   });
   const metrics = metricsOf({ report, overview: options.overview });
+  const leave = () => {
+    leaving = true;
+  };
   const close = async (): Promise<void> => {
+    leave();
     admission.draining = true;
     sockets.drain();
     const stopped = server.stop();
@@ -177,7 +185,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await within(stopped, CLOSE_GRACE_MS);
     await server.stop(true);
   };
-  return { url: origin(server), port: server.port as number, app, counters, admission, report, close };
+  return { url: origin(server), port: server.port as number, app, counters, admission, report, leave, close };
 }
 
 function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: NonNullable<GatewayOptions["log"]>): Admission {

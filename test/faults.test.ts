@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { readSettings } from "../core/settings.ts";
 import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
+import { overview } from "../ops/overview.ts";
 import { startWorker } from "../ops/roles/worker.ts";
 import { startPostgres } from "../ops/services/postgres.ts";
 import { startRedis } from "../ops/services/redis.ts";
@@ -45,6 +46,45 @@ async function expectHeld(held: number, available: number): Promise<void> {
 }
 
 const count = (event: string) => stack.events.filter((e) => e.event === event).length;
+
+test(
+  "a Redis that hangs counts as away: an operator's look says so within a second, its worker within the lease, and both that it is back",
+  async () => {
+    const [running] = await ready({ a: 3 }, { env: { SLUICE_LEASE_TTL: "1s" } });
+    const worker = running?.worker;
+    const redis = await stack.client();
+    const look = () => overview({ redis, ledger: stack.ledger, redisMemory: 0 });
+    expect([(await look()).redis.state, worker?.beating]).toEqual(["up", true]);
+    process.kill(stack.redis.pid, "SIGSTOP");
+    try {
+      const startedMs = performance.now();
+      expect((await look()).redis.state).toBe("away");
+      expect(performance.now() - startedMs).toBeLessThan(1_000);
+      await stack.until("the worker to notice", () => worker?.beating === false, 5_000);
+    } finally {
+      process.kill(stack.redis.pid, "SIGCONT");
+    }
+    await stack.until("the worker to beat again", () => worker?.beating === true);
+    expect((await look()).redis.state).toBe("up");
+    await stack.until("its shards to be taken again", () => worker?.shards.length === SHARDS);
+    expect(await order(0)).toBe("reserved");
+    await redis.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker that commits nothing says all the same that the ledger is away",
+  async () => {
+    const postgres = await startPostgres(testDir("idle-postgres", 0o755));
+    after.push(() => postgres.kill());
+    const [running] = await ready({ a: 3 }, { ledgerUrl: postgres.url("postgres") });
+    expect(running?.worker.report().ledger).toBe("up");
+    await postgres.kill();
+    await stack.until("the worker to notice", () => running?.worker.report().ledger === "away");
+  },
+  SLOW_MS,
+);
 
 test(
   "Redis killed and started again with its file: nothing is lost and nothing rebuilt",

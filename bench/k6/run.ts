@@ -1,6 +1,6 @@
 // sluice bench k6: brings a stack up, finds k6, and runs one of the scripts beside this file against it.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { SettingError } from "../../core/settings.ts";
 import { Stack } from "../../ops/demo/stack.ts";
 import { mintToken } from "../../ops/load/tokens.ts";
@@ -54,17 +54,17 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
   try {
     await stack.createSale(benchSale(Date.now()));
     const summary = join(dir, "summary.json");
-    const child = Bun.spawn([k6, "run", "--quiet", "--summary-export", summary, join(import.meta.dir, `${script}.ts`)], {
-      env: {
-        ...process.env,
-        SLUICE_K6_URL: stack.gateways[0]?.url ?? "",
-        SLUICE_K6_TOKEN: await mintToken(stack.issuer, "k6", "service"),
-        SLUICE_K6_SALE: BENCH_SALE,
-        SLUICE_K6_SECONDS: String(seconds),
-        SLUICE_K6_RATE: String(rate),
-        SLUICE_K6_BATCH: String(batch),
-        K6_NO_USAGE_REPORT: "true",
-      },
+    const { command, env } = k6Command(k6, join(import.meta.dir, `${script}.ts`), summary, {
+      SLUICE_K6_URL: stack.gateways[0]?.url ?? "",
+      SLUICE_K6_TOKEN: await mintToken(stack.issuer, "k6", "service"),
+      SLUICE_K6_SALE: BENCH_SALE,
+      SLUICE_K6_SECONDS: String(seconds),
+      SLUICE_K6_RATE: String(rate),
+      SLUICE_K6_BATCH: String(batch),
+      K6_NO_USAGE_REPORT: "true",
+    });
+    const child = Bun.spawn(command, {
+      env: { ...process.env, ...env },
       stdout: "inherit",
       stderr: "inherit",
     });
@@ -96,24 +96,50 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
   }
 }
 
-/** On the PATH, from an earlier build, or built by Go. */
-async function findK6(tools: string, say: (line: string) => void): Promise<string> {
+export type K6 = { readonly kind: "binary"; readonly path: string } | { readonly kind: "docker"; readonly path: string };
+
+const IMAGE = "grafana/k6";
+
+/** How k6 is run on a script, its summary written to `summary`. A container gets the folders of both, and reaches the gateway by the host's network (Linux). */
+export function k6Command(
+  k6: K6,
+  script: string,
+  summary: string,
+  env: Readonly<Record<string, string>>,
+): { command: string[]; env: Readonly<Record<string, string>> } {
+  const run = (summaryPath: string, scriptPath: string) => ["run", "--quiet", "--summary-export", summaryPath, scriptPath];
+  if (k6.kind === "binary") return { command: [k6.path, ...run(summary, script)], env };
+  const mounts = ["--volume", `${dirname(script)}:/scripts:ro`, "--volume", `${dirname(summary)}:/out`];
+  const names = Object.keys(env).flatMap((name) => ["--env", name]);
+  const container = ["run", "--rm", "--network", "host", "--user", `${process.getuid?.() ?? 0}`, ...mounts, ...names, IMAGE];
+  return { command: [k6.path, ...container, ...run(`/out/${basename(summary)}`, `/scripts/${basename(script)}`)], env };
+}
+
+/** On the PATH, from an earlier build, built by Go, or in a container. */
+async function findK6(tools: string, say: (line: string) => void): Promise<K6> {
   const built = join(tools, "k6");
   const found = Bun.which("k6") ?? (existsSync(built) ? built : undefined);
-  if (found) return found;
+  if (found) return { kind: "binary", path: found };
   const go = Bun.which("go");
-  if (!go)
-    throw new SettingError(`k6 is missing, and Go to build it: install one of them, or run the scripts of bench/k6 with Docker:
-  docker run --rm -i --network host -v "$PWD/bench/k6:/k6" -e SLUICE_K6_URL=… -e SLUICE_K6_TOKEN=… grafana/k6 run /k6/steady.ts`);
+  if (go && (await buildK6(go, tools, say))) return { kind: "binary", path: built };
+  const docker = Bun.which("docker");
+  if (docker) {
+    say(`k6 is missing: running it in a container (${IMAGE}); what it says of k6's own CPU is then not known`);
+    return { kind: "docker", path: docker };
+  }
+  throw new SettingError("k6 is missing, and Go or Docker to get it: put one of them on the PATH");
+}
+
+async function buildK6(go: string, tools: string, say: (line: string) => void): Promise<boolean> {
   mkdirSync(tools, { recursive: true });
   for (const source of ["go.k6.io/k6/v2@latest", "go.k6.io/k6@latest"]) {
     say(`k6 is missing: building it with Go (${source}); this takes some minutes, once`);
     const child = Bun.spawn([go, "install", source], { env: { ...process.env, GOBIN: tools }, stdout: "ignore", stderr: "pipe" });
     const errors = await new Response(child.stderr).text();
-    if ((await child.exited) === 0) return built;
+    if ((await child.exited) === 0) return true;
     say(errors.trim().split("\n").slice(-2).join("\n"));
   }
-  throw new SettingError("k6 could not be built with Go; put it on the PATH");
+  return false;
 }
 
 export function k6Page(result: K6Result, machine: string): string {

@@ -1,7 +1,7 @@
 // A constant rate, well within what can be done: nothing may be dropped or refused, and answers come soon.
 import type { Options } from "k6/options";
 import { placeBatch } from "./batches.ts";
-import { RATE, SECONDS, SUMMARY } from "./orders.ts";
+import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";
 
 export const options: Options = {
   summaryTrendStats: SUMMARY,
@@ -10,6 +10,8 @@ export const options: Options = {
   },
   thresholds: {
     dropped_iterations: ["count<1"],
+    // Half of what comes at RATE: where all is refused nothing is unanswered either.
+    orders_accepted: [`count>${(RATE * BATCH * SECONDS) / 2}`],
     http_req_failed: ["rate<0.001"],
     orders_refused: ["count<1"],
     http_req_duration: ["p(99)<500"],

@@ -52,6 +52,7 @@ const BURST_PER_SECOND = 100_000;
 const BURST_S = 10;
 const LENGTH: Partial<Record<Case, number>> = { burst: BURST_S, shed: 10 };
 const AFTER_S = 5;
+/** Before the flood a tenth of the best comes: a system that is up, as before a sale opens. */
 const WARM_S = 4;
 /** Gateways hear of Redis's memory once a second. */
 const HEAR_MS = 3_000;
@@ -96,7 +97,7 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
   });
 }
 
-/** What goes into the ledger when there is always enough of it, with no more waiting than that takes. */
+/** What goes into the ledger when there is always enough of it, with no more waiting than that takes, and nobody turned away. */
 async function best(options: OverloadOptions, cap: number): Promise<Best> {
   return onStack(
     { ...options, dir: join(options.dir, `best-${cap}`), workerRate: cap },

@@ -18,6 +18,8 @@ const LEAST_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
 /** Turning an order away may cost this share of taking it in. */
 const SHED_SHARE = 0.2;
 const RECORDED_WITHIN_S = 15;
+/** After the flood service is normal within this: what was accepted is done, and what comes then is as fast as ever. */
+const NORMAL_WITHIN_S = 5;
 /** Normal again: p99 of an order's way to its outcome, ms. */
 const NORMAL_P99_MS = 500;
 /** Resident memory of the last third of a run against the first. */
@@ -61,13 +63,11 @@ export function aims({ name, bestPerSecond, bestMicros, load, after, recordedAft
         .map(([, mb]) => growth(mb)),
     );
     add("memory of gateway and worker, last third against the first", `≤ ${FLAT}×`, `${grown.toFixed(2)}×`, grown <= FLAT);
-  } else {
-    add(
-      "accepted orders in the ledger after the last was offered",
-      `≤ ${RECORDED_WITHIN_S} s`,
-      `${recordedAfterS.toFixed(1)} s`,
-      recordedAfterS <= RECORDED_WITHIN_S,
-    );
+  }
+  if (name !== "shed") {
+    const withinS = name === "burst" ? RECORDED_WITHIN_S : NORMAL_WITHIN_S;
+    const measured = `${recordedAfterS.toFixed(1)} s`;
+    add("accepted orders in the ledger after the last was offered", `≤ ${withinS} s`, measured, recordedAfterS <= withinS);
   }
   add("orders without an answer", "0", whole(load.unanswered), load.unanswered === 0);
   add("accepted orders without an outcome", "0", whole(load.undecided), load.undecided === 0);

@@ -91,6 +91,8 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
   const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards, redisMemory, now: clock.now });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
+    gateway.leave();
+    await Bun.sleep(settings.drainNoticeMs);
     watch.stop();
     withdraw();
     await gateway.close();
