@@ -3,7 +3,8 @@
 //
 //   add ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the same read share a message.
+// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the same read share a message. Where orders wait their turn for
+// long anyway, a batch that is not full waits a little, too.
 import { Batch, type Recipient, type Verdict } from "./batch.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { PublishOutcome } from "./ports.ts";
@@ -11,6 +12,8 @@ import type { PublishOutcome } from "./ports.ts";
 export interface LanesOptions {
   readonly shards: number;
   readonly limits: Pick<GatewayLimits, "batchOrders" | "batchBytes" | "waitingBytes">;
+  /** How long a batch that is not full waits for more, ms; 0: not at all. */
+  readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
   /** Goes before each batch's number, so that numbers of an earlier process are not taken for this one's. */
   readonly numberPrefix: string;
@@ -65,6 +68,11 @@ export class Lanes {
   private schedule(lane: Lane): void {
     lane.busy = true;
     this.busyLanes++;
+    const lingerMs = this.options.lingerMs?.() ?? 0;
+    if (lingerMs > 0) {
+      setTimeout(() => this.send(lane), lingerMs);
+      return;
+    }
     if (this.scheduled.push(lane) > 1) return;
     setImmediate(() => {
       const lanes = this.scheduled;
@@ -98,7 +106,9 @@ export class Lanes {
     this.waitingBytes -= length - (batch.size - 1);
     batch.settle(verdict);
     this.options.onSettled(batch, verdict);
-    this.send(lane);
+    const lingerMs = lane.full.length > 0 ? 0 : (this.options.lingerMs?.() ?? 0);
+    if (lingerMs > 0) setTimeout(() => this.send(lane), lingerMs);
+    else this.send(lane);
   }
 
   private rest(lane: Lane): void {
