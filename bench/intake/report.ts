@@ -10,6 +10,7 @@ export function intakePage(result: IntakeResult): string {
     `${result.at}, ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GiB, Bun ${machine.bun}, Redis ${machine.redis}; one gateway, ${workers} worker(s),`,
     `${shards} shards, SQLite ledger, private Redis and RabbitMQ and the load generator all on these cores. 20,000 users, 1–3 lines an order, one order`,
     "a frame or request; a tenth of the orders reserved unless said otherwise. WebSocket orders come over service tokens that name the user.",
+    "Metrics, token buckets, governor and admission on, the latter with a target wait of a minute.",
     "",
     "| what | asked for | measured |",
     "|---|---|---|",
