@@ -3,8 +3,8 @@
 //
 //   add ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the same read share a message. Where orders wait their turn for
-// long anyway, a batch that is not full waits a little, too.
+// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the same read share a message. Behind a confirm a batch of few rows
+// waits a little for more, and longer where orders wait their turn for long anyway.
 import { Batch, type Recipient, type Verdict } from "./batch.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { PublishOutcome } from "./ports.ts";
@@ -12,7 +12,7 @@ import type { PublishOutcome } from "./ports.ts";
 export interface LanesOptions {
   readonly shards: number;
   readonly limits: Pick<GatewayLimits, "batchOrders" | "batchBytes" | "waitingBytes">;
-  /** How long a batch that is not full waits for more, ms; 0: not at all. */
+  /** How long a batch of few rows waits for more in any case, ms; 0: an idle lane's not at all, one behind a confirm's for a moment. */
   readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
   /** Goes before each batch's number, so that numbers of an earlier process are not taken for this one's. */
@@ -30,6 +30,15 @@ interface Lane {
   readonly full: Batch[];
   busy: boolean;
 }
+
+/**
+ * Right behind a confirm a batch of few rows waits this long for more, ms: rows keep coming then, and a message costs broker and worker the more the fewer rows share it.
+ * 20,000 orders/s over WebSockets, on two cores that messages of few rows fill: decided after 104 and 189 ms (p50, two runs) with it, after 489 and 520 without. An idle
+ * lane does not wait.
+ */
+const NEXT_MS = 5;
+/** So many rows are enough to go at once: then a message costs next to nothing a row. */
+const ENOUGH = 100;
 
 export class Lanes {
   private readonly lanes: Lane[];
@@ -106,9 +115,9 @@ export class Lanes {
     this.waitingBytes -= length - (batch.size - 1);
     batch.settle(verdict);
     this.options.onSettled(batch, verdict);
-    const lingerMs = lane.full.length > 0 ? 0 : (this.options.lingerMs?.() ?? 0);
-    if (lingerMs > 0) setTimeout(() => this.send(lane), lingerMs);
-    else this.send(lane);
+    // Nothing may wait yet: those who have just been answered send again in a moment.
+    if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.send(lane);
+    else setTimeout(() => this.send(lane), Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0));
   }
 
   private rest(lane: Lane): void {
