@@ -61,7 +61,7 @@ export class Competing {
     const paused = this.options.governing?.paused ?? false;
     if (paused === this.paused) return;
     this.paused = paused;
-    this.changing = this.changing.then(() => (paused ? this.giveUp() : this.open()));
+    this.changing = this.changing.then(() => (paused ? this.giveUp() : this.open())).catch(() => undefined);
   }
 
   private async open(): Promise<void> {
@@ -69,8 +69,9 @@ export class Competing {
       if (this.stopping) return;
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
-      if (link.connection.up) await subscription.start();
-      else void subscription.start();
+      // A broker that is lost meanwhile brings its subscription back with it.
+      const started = subscription.start().catch(() => undefined);
+      if (link.connection.up) await started;
     }
   }
 
