@@ -51,16 +51,23 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
     times.push(performance.now() - startedMs);
     const used = process.cpuUsage(cpu);
     cpuMicros += used.user + used.system;
-    if (results.some((r) => r !== "recorded")) throw new Error(`not recorded: ${results.join(",")}`);
+    if (results.some((r) => r !== "recorded"))
+      throw new Error(`not recorded: ${results.join(",")}`);
   }
   await writer.close();
   const orders = RECORDS * ENTRIES_PER_RECORD * ORDERS_PER_ENTRY;
-  return { orders, seconds: times.reduce((a, b) => a + b, 0) / 1000, cpuMicrosPerOrder: cpuMicros / orders, recordMs: spread(times) };
+  return {
+    orders,
+    seconds: times.reduce((a, b) => a + b, 0) / 1000,
+    cpuMicrosPerOrder: cpuMicros / orders,
+    recordMs: spread(times),
+  };
 }
 
 function spread(times: readonly number[]): Figures["recordMs"] {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (q: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number);
+  const at = (q: number) =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
@@ -84,8 +91,23 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
     rows.push(orderRowText(order, Date.now()));
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
-  const message = { gateway: "bench", batch: String(n), body: `[${rows.join(",")}]`, outcomes: words.join(",") };
-  return { shard, id: crypto.randomUUID(), prev, n, kind: "decide", atMs: Date.now(), messages: [message], released: [], steps: [] };
+  const message = {
+    gateway: "bench",
+    batch: String(n),
+    body: `[${rows.join(",")}]`,
+    outcomes: words.join(","),
+  };
+  return {
+    shard,
+    id: crypto.randomUUID(),
+    prev,
+    n,
+    kind: "decide",
+    atMs: Date.now(),
+    messages: [message],
+    released: [],
+    steps: [],
+  };
 }
 
 function usersOf(shards: readonly number[]): Map<number, string[]> {
@@ -97,11 +119,26 @@ function usersOf(shards: readonly number[]): Map<number, string[]> {
 async function prepare(url: string): Promise<void> {
   const ledger = await openLedger({ url, shards: SHARDS });
   const items = Array.from({ length: SALE_ITEMS }, (_, i) => ({
-    ...{ sku: `sku-${i}`, name: `Item ${i}`, category: "bench", priceMinor: 100, limitPerUser: 0, initial: 100_000_000 },
+    ...{
+      sku: `sku-${i}`,
+      name: `Item ${i}`,
+      category: "bench",
+      priceMinor: 100,
+      limitPerUser: 0,
+      initial: 100_000_000,
+    },
   }));
-  const sale = { id: "bench", name: "Bench", currency: "EUR", opensAtMs: 0, closesAtMs: 9e12, items };
+  const sale = {
+    id: "bench",
+    name: "Bench",
+    currency: "EUR",
+    opensAtMs: 0,
+    closesAtMs: 9e12,
+    items,
+  };
   const result = await ledger.operate({ kind: "create", ref: "bench", sale }, "bench");
-  if (result !== "done" || (await ledger.positions())[0]?.lastId !== GENESIS) throw new Error("the ledger to measure must be empty");
+  if (result !== "done" || (await ledger.positions())[0]?.lastId !== GENESIS)
+    throw new Error("the ledger to measure must be empty");
   await ledger.close();
 }
 
@@ -115,13 +152,17 @@ function print(what: string, f: Figures): void {
 
 /** Half of the shards in another process, which prints its figures as JSON. */
 function other(url: string, shards: readonly number[]): Promise<Figures> {
-  const child = Bun.spawn([process.execPath, import.meta.path, "--half", url, shards.join(",")], { stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, import.meta.path, "--half", url, shards.join(",")], {
+    stderr: "inherit",
+  });
   return new Response(child.stdout).json() as Promise<Figures>;
 }
 
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "--half") {
-    console.log(JSON.stringify(await measure(args[1] as string, (args[2] as string).split(",").map(Number))));
+    console.log(
+      JSON.stringify(await measure(args[1] as string, (args[2] as string).split(",").map(Number))),
+    );
     return;
   }
   const all = Array.from({ length: SHARDS }, (_, i) => i);
@@ -130,7 +171,10 @@ async function main(args: readonly string[]): Promise<void> {
     const url = `sqlite:${dir}/ledger.db`;
     await prepare(url);
     print("sqlite, one writer", await measure(url, all));
-    const halves = await Promise.all([other(url, all.slice(0, SHARDS / 2)), other(url, all.slice(SHARDS / 2))]);
+    const halves = await Promise.all([
+      other(url, all.slice(0, SHARDS / 2)),
+      other(url, all.slice(SHARDS / 2)),
+    ]);
     for (const [i, half] of halves.entries()) print(`sqlite, writer ${i + 1} of two`, half);
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -19,7 +19,10 @@ const SHARDS = 8;
 const TIMES = 4_096;
 
 /** Seconds as they come under load, from a tenth of a millisecond to half a minute, in no order. */
-const times = Float64Array.from({ length: TIMES }, (_, i) => 10 ** (-4 + ((i * 2_654_435_761) % TIMES) / 750));
+const times = Float64Array.from(
+  { length: TIMES },
+  (_, i) => 10 ** (-4 + ((i * 2_654_435_761) % TIMES) / 750),
+);
 
 /** ns an order; `count` counts a batch of so many. */
 function perOrder(batch: number, count: (seconds: number) => void): number {
@@ -44,7 +47,9 @@ function gateway(batch: number): number {
 /** The call of Redis, each order's word, the commit, the time since acceptance. */
 function worker(batch: number): number {
   const counts = new Counts();
-  const outcomes = Array.from({ length: batch }, (_, i) => (i % 10 === 0 ? "reserved" : "sold_out")).join(",");
+  const outcomes = Array.from({ length: batch }, (_, i) =>
+    i % 10 === 0 ? "reserved" : "sold_out",
+  ).join(",");
   const entry = { messages: [{ outcomes }], released: [], steps: [] } as unknown as Entry;
   return perOrder(batch, (seconds) => {
     counts.batch.observe(batch);
@@ -58,12 +63,23 @@ function worker(batch: number): number {
 /** Of a worker that owns all shards and has counted: ms, and bytes of text. */
 async function scrape(): Promise<{ medianMs: number; bytes: number }> {
   const counts = new Counts();
-  for (const seconds of times) for (const histogram of [counts.decide, counts.commit, counts.recorded]) histogram.observe(seconds);
-  for (const outcome of ["reserved", "sold_out", "parked", "over_limit", "cancelled"]) counts.outcomes[outcome] = 1_000;
+  for (const seconds of times)
+    for (const histogram of [counts.decide, counts.commit, counts.recorded])
+      histogram.observe(seconds);
+  for (const outcome of ["reserved", "sold_out", "parked", "over_limit", "cancelled"])
+    counts.outcomes[outcome] = 1_000;
   const self = new Self("worker-1");
   const metrics = metricsOf({
     report: (): WorkerReport => ({
-      ...{ kind: "worker", ...self.report(), state: "running", ledger: "up", brokers: [], unrecorded: 0, ...counts.report() },
+      ...{
+        kind: "worker",
+        ...self.report(),
+        state: "running",
+        ledger: "up",
+        brokers: [],
+        unrecorded: 0,
+        ...counts.report(),
+      },
       governor: {
         state: "running",
         level: 0,
@@ -93,7 +109,10 @@ async function scrape(): Promise<{ medianMs: number; bytes: number }> {
 
 const histogram = new Histogram();
 const rows: [what: string, figure: string][] = [
-  ["one observation of a histogram", `${perOrder(1, (seconds) => histogram.observe(seconds)).toFixed(1)} ns`],
+  [
+    "one observation of a histogram",
+    `${perOrder(1, (seconds) => histogram.observe(seconds)).toFixed(1)} ns`,
+  ],
   ...[1, 200].flatMap((batch): [string, string][] => [
     [`a gateway's counting, an order, ${batch} a batch`, `${gateway(batch).toFixed(1)} ns`],
     [`a worker's counting, an order, ${batch} a batch`, `${worker(batch).toFixed(1)} ns`],
@@ -104,4 +123,6 @@ rows.push([
   `a scrape of a worker with ${SHARDS} shards, median of ${SCRAPES}`,
   `${medianMs.toFixed(2)} ms, ${(bytes / 1_024).toFixed(0)} KiB`,
 ]);
-console.log(`# What metrics cost\n\n| what | cost |\n|---|---|\n${rows.map(([what, figure]) => `| ${what} | ${figure} |`).join("\n")}`);
+console.log(
+  `# What metrics cost\n\n| what | cost |\n|---|---|\n${rows.map(([what, figure]) => `| ${what} | ${figure} |`).join("\n")}`,
+);

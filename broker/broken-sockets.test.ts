@@ -8,7 +8,12 @@ import { CLOSE_TIMEOUT_MS } from "./close.ts";
 import { BrokerConnection } from "./connection.ts";
 import { depth } from "./inspect.ts";
 import { Publisher, type PublishOutcome } from "./publisher.ts";
-import { type Delivery, type Disposition, type SubscribeOptions, Subscription } from "./subscriber.ts";
+import {
+  type Delivery,
+  type Disposition,
+  type SubscribeOptions,
+  Subscription,
+} from "./subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey, ordersQueue, topology } from "./topology.ts";
 
 const BOOT_MS = 60_000;
@@ -30,7 +35,11 @@ async function broken(query = "") {
   const proxy = await TcpProxy.to(url);
   const events: string[] = [];
   const region = { name: "eu", url: proxy.through(url) + query };
-  const broker = new BrokerConnection({ region, topology: topology(2), log: (event) => events.push(event) });
+  const broker = new BrokerConnection({
+    region,
+    topology: topology(2),
+    log: (event) => events.push(event),
+  });
   const direct = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2) });
   open.push(proxy, direct, broker);
   await direct.start();
@@ -45,12 +54,18 @@ async function publisher(of: BrokerConnection): Promise<Publisher> {
 }
 
 function send(out: Publisher, count: number, key = "0"): Promise<PublishOutcome>[] {
-  return Array.from({ length: count }, (_, i) => out.publish(ORDERS_EXCHANGE, key, Buffer.from(String(i))));
+  return Array.from({ length: count }, (_, i) =>
+    out.publish(ORDERS_EXCHANGE, key, Buffer.from(String(i))),
+  );
 }
 
 const times = <T>(count: number, value: T): T[] => Array<T>(count).fill(value);
 
-async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 20_000,
+): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -63,7 +78,10 @@ function lost(model: ChannelModel | undefined): Promise<void> {
 }
 
 interface Inbox extends Pick<SubscribeOptions, "handler" | "onLost"> {
-  readonly got: { readonly delivery: Delivery; readonly settle: (disposition: Disposition) => void }[];
+  readonly got: {
+    readonly delivery: Delivery;
+    readonly settle: (disposition: Disposition) => void;
+  }[];
   losses: number;
 }
 
@@ -102,7 +120,11 @@ test(
     expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("x"))).toBe("unsent");
     await broker.untilUp();
     // As many as may be in flight at all, but for a few: none of the old ones still counts.
-    const [first, nobody, rest] = [send(out, 2, "1"), send(out, 1, "nobody"), send(out, 1_000, "1")];
+    const [first, nobody, rest] = [
+      send(out, 2, "1"),
+      send(out, 1, "nobody"),
+      send(out, 1_000, "1"),
+    ];
     expect(await Promise.all(first)).toEqual(times(2, "confirmed"));
     expect(await Promise.all(nobody)).toEqual(["returned"]);
     expect(await Promise.all(rest)).toEqual(times(1_000, "confirmed"));
@@ -123,7 +145,11 @@ test.each([
     const out = await publisher(direct);
     const [box, other] = [inbox(), inbox()];
     const options = { prefetch: 10, independent };
-    const subscription = await new Subscription(broker, { queue: ordersQueue(0), ...options, ...box }).start();
+    const subscription = await new Subscription(broker, {
+      queue: ordersQueue(0),
+      ...options,
+      ...box,
+    }).start();
     await new Subscription(broker, { queue: ordersQueue(1), ...options, ...other }).start();
     await Promise.all(send(out, 5));
     await until("five in hand", () => box.got.length === 5);
@@ -190,7 +216,9 @@ test(
   async () => {
     const { broker, direct } = await broken(`?heartbeat=${HEARTBEAT_S}`);
     await broker.start();
-    const heartbeats = [direct, broker].map(({ model }) => model?.connection as { heartbeat?: number } | undefined);
+    const heartbeats = [direct, broker].map(
+      ({ model }) => model?.connection as { heartbeat?: number } | undefined,
+    );
     expect(heartbeats.map((of) => of?.heartbeat)).toEqual([5, HEARTBEAT_S]);
   },
   BOOT_MS,
@@ -242,7 +270,11 @@ test(
   async () => {
     const { proxy, broker } = await broken();
     await broker.start();
-    const subscription = await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, ...inbox() }).start();
+    const subscription = await new Subscription(broker, {
+      queue: ordersQueue(0),
+      prefetch: 10,
+      ...inbox(),
+    }).start();
     proxy.onRequest = (piece) => {
       if (piece.includes(CHANNEL_CLOSE)) proxy.cut();
     };
@@ -258,7 +290,11 @@ test(
   async () => {
     const { proxy, broker } = await broken();
     await broker.start();
-    const subscription = await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, ...inbox() }).start();
+    const subscription = await new Subscription(broker, {
+      queue: ordersQueue(0),
+      prefetch: 10,
+      ...inbox(),
+    }).start();
     proxy.stall("requests", "answers");
     const startedMs = performance.now();
     await subscription.close();

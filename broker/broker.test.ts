@@ -16,7 +16,10 @@ afterEach(async () => {
 });
 
 async function connection(url: string, maxLength?: number): Promise<BrokerConnection> {
-  const made = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2, maxLength) });
+  const made = new BrokerConnection({
+    region: { name: "eu", url },
+    topology: topology(2, maxLength),
+  });
   open.push(made);
   await made.start();
   return made;
@@ -50,9 +53,18 @@ test(
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());
     const out = await publisher(broker);
-    expect(await out.publish(ORDERS_EXCHANGE, "1", Buffer.from("hello"), { messageId: "7", appId: "gw" })).toBe("confirmed");
+    expect(
+      await out.publish(ORDERS_EXCHANGE, "1", Buffer.from("hello"), {
+        messageId: "7",
+        appId: "gw",
+      }),
+    ).toBe("confirmed");
     const box = inbox();
-    const subscription = await new Subscription(broker, { queue: ordersQueue(1), prefetch: 10, handler: box.handler }).start();
+    const subscription = await new Subscription(broker, {
+      queue: ordersQueue(1),
+      prefetch: 10,
+      handler: box.handler,
+    }).start();
     const [[delivery, settle]] = (await box.count(1)) as [[Delivery, Settle]];
     expect(delivery).toMatchObject({ messageId: "7", appId: "gw", deliveries: 0 });
     expect(delivery.body.toString()).toBe("hello");
@@ -71,7 +83,8 @@ test(
     const out = await publisher(broker);
     expect(await out.publish(ORDERS_EXCHANGE, "nobody", Buffer.from("x"))).toBe("returned");
     const outcomes = [];
-    for (let i = 0; i < 8; i++) outcomes.push(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("x")));
+    for (let i = 0; i < 8; i++)
+      outcomes.push(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("x")));
     expect(outcomes.slice(0, 2)).toEqual(["confirmed", "confirmed"]);
     expect(outcomes).toContain("nacked");
   },
@@ -85,7 +98,11 @@ test(
     const out = await publisher(broker);
     for (let i = 0; i < 20; i++) await out.publish(ORDERS_EXCHANGE, "0", Buffer.from(String(i)));
     const first = inbox();
-    const one = await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, handler: first.handler }).start();
+    const one = await new Subscription(broker, {
+      queue: ordersQueue(0),
+      prefetch: 10,
+      handler: first.handler,
+    }).start();
     const held = await first.count(10);
     // Settled out of order: only the unbroken prefix is acknowledged.
     for (const i of [0, 2, 1, 4]) held[i]?.[1]("ack");
@@ -93,9 +110,15 @@ test(
     await one.close();
     held[3]?.[1]("ack"); // too late: no effect
     const second = inbox();
-    await new Subscription(broker, { queue: ordersQueue(0), prefetch: 50, handler: second.handler }).start();
+    await new Subscription(broker, {
+      queue: ordersQueue(0),
+      prefetch: 50,
+      handler: second.handler,
+    }).start();
     const got = await second.count(17);
-    expect(got.map(([d]) => d.body.toString())).toEqual(Array.from({ length: 17 }, (_, i) => String(i + 3)));
+    expect(got.map(([d]) => d.body.toString())).toEqual(
+      Array.from({ length: 17 }, (_, i) => String(i + 3)),
+    );
     expect(got[0]?.[0].deliveries).toBe(1);
   },
   BOOT_MS,
@@ -112,11 +135,21 @@ test(
     await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("garbage"));
     const raw = await connect(broker.options.region.url);
     const channel = await raw.createChannel();
-    const { promise, resolve } = Promise.withResolvers<{ content: Buffer; headers: Record<string, unknown> }>();
-    await channel.consume(ORDERS_DEAD, (m) => m && resolve({ content: m.content, headers: m.properties.headers ?? {} }));
+    const { promise, resolve } = Promise.withResolvers<{
+      content: Buffer;
+      headers: Record<string, unknown>;
+    }>();
+    await channel.consume(
+      ORDERS_DEAD,
+      (m) => m && resolve({ content: m.content, headers: m.properties.headers ?? {} }),
+    );
     const copy = await promise;
     expect(copy.content.toString()).toBe("garbage");
-    expect(copy.headers).toMatchObject({ "x-reason": "no JSON", "x-exchange": ORDERS_EXCHANGE, "x-routing-key": "0" });
+    expect(copy.headers).toMatchObject({
+      "x-reason": "no JSON",
+      "x-exchange": ORDERS_EXCHANGE,
+      "x-routing-key": "0",
+    });
     await raw.close();
   },
   BOOT_MS,
@@ -129,8 +162,16 @@ test(
     const [a, b] = [await connection(url), await connection(url)];
     const out = await publisher(a);
     const [first, second] = [inbox(), inbox()];
-    const one = await new Subscription(a, { queue: ordersQueue(0), prefetch: 10, handler: first.handler }).start();
-    await new Subscription(b, { queue: ordersQueue(0), prefetch: 10, handler: second.handler }).start();
+    const one = await new Subscription(a, {
+      queue: ordersQueue(0),
+      prefetch: 10,
+      handler: first.handler,
+    }).start();
+    await new Subscription(b, {
+      queue: ordersQueue(0),
+      prefetch: 10,
+      handler: second.handler,
+    }).start();
     await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("m1"));
     await first.count(1);
     expect(second.got.length).toBe(0);
@@ -164,7 +205,10 @@ test(
   async () => {
     const url = new URL(await (await testRabbit()).freshVhost());
     url.password = "wrong";
-    const broker = new BrokerConnection({ region: { name: "us", url: url.toString() }, topology: topology(1) });
+    const broker = new BrokerConnection({
+      region: { name: "us", url: url.toString() },
+      topology: topology(1),
+    });
     const error = await broker.start().then(
       () => undefined,
       (e: Error) => e,
@@ -182,7 +226,12 @@ test("killed and started again, the broker has what it confirmed, and subscripti
   const out = await publisher(broker);
   const box = inbox();
   const lost = Promise.withResolvers<void>();
-  await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, handler: box.handler, onLost: lost.resolve }).start();
+  await new Subscription(broker, {
+    queue: ordersQueue(0),
+    prefetch: 10,
+    handler: box.handler,
+    onLost: lost.resolve,
+  }).start();
   expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("before"))).toBe("confirmed");
   await box.count(1);
   await node.kill();

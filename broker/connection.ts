@@ -68,7 +68,8 @@ export class BrokerConnection {
 
   /** Settles when the connection is up. */
   async untilUp(): Promise<void> {
-    while (!this.up && !this.closing) await new Promise<void>((resolve) => this.waiters.push(resolve));
+    while (!this.up && !this.closing)
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
   }
 
   /** Adds a user of the connection; it is called now if there is one, and with every later one. */
@@ -149,13 +150,16 @@ export class BrokerConnection {
   }
 
   private unavailable(error: Error): BrokerUnavailable {
-    return new BrokerUnavailable(`region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`);
+    return new BrokerUnavailable(
+      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`,
+    );
   }
 }
 
 function withHeartbeat(url: string): string {
   const parsed = new URL(url);
-  if (!parsed.searchParams.has("heartbeat")) parsed.searchParams.set("heartbeat", String(HEARTBEAT_S));
+  if (!parsed.searchParams.has("heartbeat"))
+    parsed.searchParams.set("heartbeat", String(HEARTBEAT_S));
   return parsed.toString();
 }
 

@@ -31,7 +31,8 @@ export async function walkDeadLetters(
   limit: number,
   judge: (letter: DeadLetter) => Fate | Promise<Fate>,
 ): Promise<number> {
-  if (!connection.model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  if (!connection.model)
+    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel: Channel = await connection.model.createChannel();
   channel.on("error", () => undefined); // a rejection below says it
   let dropped = 0;
@@ -61,7 +62,11 @@ const BACK_LOOK_MS = 10;
 /** A closed channel's messages are back a moment later: whoever looks next should find them. Somebody else may have taken some, so not for long. */
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
   if (kept === 0) return;
-  for (const end = performance.now() + BACK_WAIT_MS; performance.now() < end; await Bun.sleep(BACK_LOOK_MS)) {
+  for (
+    const end = performance.now() + BACK_WAIT_MS;
+    performance.now() < end;
+    await Bun.sleep(BACK_LOOK_MS)
+  ) {
     const seen = await depth(connection, queue).catch(() => undefined);
     if (seen === undefined || seen.ready >= kept) return;
   }
@@ -69,7 +74,11 @@ async function untilBack(connection: BrokerConnection, queue: string, kept: numb
 
 function letterOf(region: string, queue: string, message: GetMessage): DeadLetter {
   // Each look counts as a delivery; that and the publisher's own mark say nothing about the letter.
-  const { "x-delivery-count": _looks, "x-sluice-tag": _tag, ...headers } = (message.properties.headers ?? {}) as Record<string, unknown>;
+  const {
+    "x-delivery-count": _looks,
+    "x-sluice-tag": _tag,
+    ...headers
+  } = (message.properties.headers ?? {}) as Record<string, unknown>;
   const { messageId, type } = message.properties as { messageId?: string; type?: string };
   const sentUnder = message.fields.routingKey;
   const id = Bun.hash
@@ -78,6 +87,19 @@ function letterOf(region: string, queue: string, message: GetMessage): DeadLette
     .padStart(8, "0");
   const exchange = headers["x-exchange"];
   const routingKey = headers["x-routing-key"];
-  const source = typeof exchange === "string" && typeof routingKey === "string" ? { exchange, routingKey } : undefined;
-  return { id, region, queue, source, headers, routingKey: sentUnder, type, messageId, body: message.content };
+  const source =
+    typeof exchange === "string" && typeof routingKey === "string"
+      ? { exchange, routingKey }
+      : undefined;
+  return {
+    id,
+    region,
+    queue,
+    source,
+    headers,
+    routingKey: sentUnder,
+    type,
+    messageId,
+    body: message.content,
+  };
 }

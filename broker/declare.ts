@@ -4,7 +4,11 @@ import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
-export async function declare(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+export async function declare(
+  model: ChannelModel,
+  topology: Topology,
+  region: string,
+): Promise<void> {
   for (const { name, type, alternate } of topology.exchanges) {
     const options = alternate === undefined ? {} : { alternateExchange: alternate };
     await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type, options));
@@ -13,12 +17,20 @@ export async function declare(model: ChannelModel, topology: Topology, region: s
     await declareQueue(model, queue, region);
   }
   for (const { queue, exchange, key } of topology.bindings) {
-    await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) => ch.bindQueue(queue, exchange, key));
+    await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
+      ch.bindQueue(queue, exchange, key),
+    );
   }
 }
 
-export async function declareQueue(model: ChannelModel, { name, arguments: args }: Queue, region: string): Promise<void> {
-  await step(model, region, `queue '${name}'`, (ch) => ch.assertQueue(name, { durable: true, arguments: args }));
+export async function declareQueue(
+  model: ChannelModel,
+  { name, arguments: args }: Queue,
+  region: string,
+): Promise<void> {
+  await step(model, region, `queue '${name}'`, (ch) =>
+    ch.assertQueue(name, { durable: true, arguments: args }),
+  );
 }
 
 type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
@@ -26,7 +38,12 @@ type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 const PRECONDITION_FAILED = 406;
 
 /** One declaration on a channel of its own: the broker closes the channel of a declaration it refuses. */
-async function step(model: ChannelModel, region: string, what: string, run: (channel: Channel) => Promise<unknown>): Promise<void> {
+async function step(
+  model: ChannelModel,
+  region: string,
+  what: string,
+  run: (channel: Channel) => Promise<unknown>,
+): Promise<void> {
   const channel = await model.createChannel();
   channel.on("error", () => undefined); // the rejection below says it
   try {

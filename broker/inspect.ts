@@ -3,8 +3,12 @@ import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 
 /** Messages ready and consumers of a queue, by passive declaration on a throw-away channel; undefined when there is no such queue. */
-export async function depth(connection: BrokerConnection, queue: string): Promise<{ ready: number; consumers: number } | undefined> {
-  if (!connection.model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+export async function depth(
+  connection: BrokerConnection,
+  queue: string,
+): Promise<{ ready: number; consumers: number } | undefined> {
+  if (!connection.model)
+    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel = await connection.model.createChannel();
   channel.on("error", () => undefined); // the rejection below says it
   try {

@@ -50,10 +50,17 @@ export class Publisher {
 
   /** Whether a publish would be sent now. */
   get ready(): boolean {
-    return this.channel !== undefined && !this.connection.blocked && this.inFlight.size < MAX_IN_FLIGHT;
+    return (
+      this.channel !== undefined && !this.connection.blocked && this.inFlight.size < MAX_IN_FLIGHT
+    );
   }
 
-  publish(exchange: string, key: string, body: Buffer, properties: PublishProperties = {}): Promise<PublishOutcome> {
+  publish(
+    exchange: string,
+    key: string,
+    body: Buffer,
+    properties: PublishProperties = {},
+  ): Promise<PublishOutcome> {
     const { channel } = this;
     if (!channel || !this.ready) return Promise.resolve("unsent");
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
@@ -69,7 +76,13 @@ export class Publisher {
     };
     this.inFlight.set(tag, entry);
     const headers = { ...properties.headers, "x-sluice-tag": tag };
-    const options: Options.Publish = { ...properties, headers, persistent: true, mandatory: true, contentType: "application/json" };
+    const options: Options.Publish = {
+      ...properties,
+      headers,
+      persistent: true,
+      mandatory: true,
+      contentType: "application/json",
+    };
     try {
       // The broker sends the return of an unroutable message before its confirm.
       channel.publish(exchange, key, body, options, (error) => {
@@ -87,7 +100,10 @@ export class Publisher {
     const { channel } = this;
     if (!channel || this.connection.blocked || backlog(channel) > MAX_PUSH_BACKLOG_BYTES) return;
     try {
-      channel.publish("", queue, Buffer.from(body), { persistent: false, contentType: "application/json" });
+      channel.publish("", queue, Buffer.from(body), {
+        persistent: false,
+        contentType: "application/json",
+      });
     } catch {
       // closed meanwhile: best effort
     }
@@ -123,6 +139,8 @@ function refusal(error: Error): PublishOutcome {
 }
 
 function backlog(channel: ConfirmChannel): number {
-  const { connection } = channel as unknown as { connection: { stream?: { writableLength?: number } } };
+  const { connection } = channel as unknown as {
+    connection: { stream?: { writableLength?: number } };
+  };
   return connection.stream?.writableLength ?? 0;
 }

@@ -21,7 +21,11 @@ afterEach(async () => {
 
 async function connected(url: string, confirmTimeoutMs = 60_000) {
   const events: string[] = [];
-  const broker = new BrokerConnection({ region: { name: "eu", url }, topology: TOPOLOGY, log: (event) => events.push(event) });
+  const broker = new BrokerConnection({
+    region: { name: "eu", url },
+    topology: TOPOLOGY,
+    log: (event) => events.push(event),
+  });
   open.push(broker);
   await broker.start();
   const out = new Publisher(broker, { confirmTimeoutMs });
@@ -51,7 +55,11 @@ function offend(subscription: Subscription): Promise<void> {
   return closed;
 }
 
-async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 20_000,
+): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -68,7 +76,10 @@ test(
     await (await raw.createChannel()).deleteExchange(ORDERS_EXCHANGE);
     await raw.close();
     expect(await send("nowhere to go")).toBe("unknown");
-    await until("a second connection", () => events.filter((event) => event === "broker up").length === 2);
+    await until(
+      "a second connection",
+      () => events.filter((event) => event === "broker up").length === 2,
+    );
     expect(broker.up).toBe(true);
     expect(await send("x")).toBe("confirmed");
   },

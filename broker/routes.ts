@@ -20,8 +20,16 @@ export interface Routing {
   readonly regions: readonly string[];
 }
 
-export function routingOf(routes: readonly Route[], former: Routing["former"], regions: readonly string[]): Routing {
-  return { routes: new Map(routes.map((r) => [`${r.region} ${r.category}`, r.service])), former, regions };
+export function routingOf(
+  routes: readonly Route[],
+  former: Routing["former"],
+  regions: readonly string[],
+): Routing {
+  return {
+    routes: new Map(routes.map((r) => [`${r.region} ${r.category}`, r.service])),
+    former,
+    regions,
+  };
 }
 
 /** Brings one region's broker in line; what is so already stays. */
@@ -29,15 +37,19 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
   const { model, region } = connection;
   if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
   const wanted = bindings(routing);
-  for (const service of new Set([...routing.routes.values()])) await declareQueue(model, serviceQueue(service), region);
+  for (const service of new Set([...routing.routes.values()]))
+    await declareQueue(model, serviceQueue(service), region);
   await onChannel(model, async (channel) => {
-    for (const { service, key } of wanted.values()) await channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key);
+    for (const { service, key } of wanted.values())
+      await channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key);
   });
   for (const { category, service } of routing.former) {
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
       // Its queue may never have been declared in this region: there is nothing to take back then.
-      await onChannel(model, (channel) => channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key)).catch(() => undefined);
+      await onChannel(model, (channel) =>
+        channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+      ).catch(() => undefined);
     }
   }
 }
@@ -45,7 +57,9 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
 /** `service key` → binding. */
 function bindings(routing: Routing): Map<string, { service: string; key: string }> {
   const found = new Map<string, { service: string; key: string }>();
-  const categories = new Set([...routing.routes.keys()].map((name) => name.slice(name.indexOf(" ") + 1)));
+  const categories = new Set(
+    [...routing.routes.keys()].map((name) => name.slice(name.indexOf(" ") + 1)),
+  );
   for (const category of categories) {
     for (const { region, key } of places(routing, category)) {
       const service = serviceOf(routing.routes, region, category);
@@ -57,7 +71,9 @@ function bindings(routing: Routing): Map<string, { service: string; key: string 
 
 /** One key for all regions, or, where a region has a route of its own, one for each. */
 function places(routing: Routing, category: string): { region: string; key: string }[] {
-  const own = [...routing.routes.keys()].some((name) => !name.startsWith(" ") && name.slice(name.indexOf(" ") + 1) === category);
+  const own = [...routing.routes.keys()].some(
+    (name) => !name.startsWith(" ") && name.slice(name.indexOf(" ") + 1) === category,
+  );
   if (!own) return [{ region: "", key: partKeyOf("*", category) }];
   return routing.regions.map((region) => ({ region, key: partKeyOf(region, category) }));
 }
@@ -67,19 +83,35 @@ function keysOf({ regions }: Routing, category: string): string[] {
 }
 
 /** Sends the parts of a queue that have a route (anywhere but back there) on their way. Returns how many messages went. */
-export async function reroute(connection: BrokerConnection, publisher: Publisher, { routes }: Routing, queue = UNROUTED): Promise<number> {
+export async function reroute(
+  connection: BrokerConnection,
+  publisher: Publisher,
+  { routes }: Routing,
+  queue = UNROUTED,
+): Promise<number> {
   const waiting = (await depth(connection, queue))?.ready ?? 0;
   if (waiting === 0) return 0;
-  return walkDeadLetters(connection, queue, waiting, async ({ routingKey, type, messageId, body }) => {
-    const [region = "", ...category] = routingKey.split(".");
-    const service = serviceOf(routes, region, category.join("."));
-    if (service === undefined || serviceQueueName(service) === queue) return "keep";
-    const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, { type, messageId });
-    return outcome === "confirmed" ? "drop" : "keep";
-  });
+  return walkDeadLetters(
+    connection,
+    queue,
+    waiting,
+    async ({ routingKey, type, messageId, body }) => {
+      const [region = "", ...category] = routingKey.split(".");
+      const service = serviceOf(routes, region, category.join("."));
+      if (service === undefined || serviceQueueName(service) === queue) return "keep";
+      const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, {
+        type,
+        messageId,
+      });
+      return outcome === "confirmed" ? "drop" : "keep";
+    },
+  );
 }
 
-async function onChannel(model: ChannelModel, work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>) {
+async function onChannel(
+  model: ChannelModel,
+  work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
+) {
   const channel = await model.createChannel();
   channel.on("error", () => undefined); // the rejection says it
   await work(channel);

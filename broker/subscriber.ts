@@ -97,7 +97,8 @@ export class Subscription {
       onLost?.();
       this.openLater(model);
     });
-    if (exclusive) await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
+    if (exclusive)
+      await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
     if (bindTo !== undefined) await channel.bindQueue(queue, bindTo, "");
     await channel.prefetch(prefetch);
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
@@ -110,14 +111,19 @@ export class Subscription {
     const acks = this.options.independent
       ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
       : new OrderedAcks(ackUpTo);
-    const { consumerTag } = await channel.consume(queue, (message) => this.deliver(channel, acks, message), {
-      noAck: noAck ?? false,
-    });
+    const { consumerTag } = await channel.consume(
+      queue,
+      (message) => this.deliver(channel, acks, message),
+      {
+        noAck: noAck ?? false,
+      },
+    );
     if (this.channel === channel) this.consumerTag = consumerTag;
   }
 
   private ack(channel: Channel, tag: number, upTo: boolean): void {
-    if (this.channel === channel) channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, upTo);
+    if (this.channel === channel)
+      channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, upTo);
   }
 
   private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
@@ -160,7 +166,13 @@ export class Subscription {
     };
     const { messageId, type } = message.properties as { messageId?: string; type?: string };
     while (!this.ended) {
-      if ((await dead.publisher.publish("", dead.queue, message.content, { messageId, type, headers })) === "confirmed") {
+      if (
+        (await dead.publisher.publish("", dead.queue, message.content, {
+          messageId,
+          type,
+          headers,
+        })) === "confirmed"
+      ) {
         settled();
         return;
       }
@@ -198,7 +210,8 @@ class OrderedAcks implements Acks {
 
   private flush(): void {
     let upTo = 0;
-    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number)) upTo++;
+    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number))
+      upTo++;
     if (upTo === 0) return;
     const last = this.expected[upTo - 1] as number;
     this.expected.splice(0, upTo);
@@ -207,7 +220,12 @@ class OrderedAcks implements Acks {
 }
 
 function delivery(message: ConsumeMessage): Delivery {
-  const { messageId, appId, type, replyTo } = message.properties as { messageId?: string; appId?: string; type?: string; replyTo?: string };
+  const { messageId, appId, type, replyTo } = message.properties as {
+    messageId?: string;
+    appId?: string;
+    type?: string;
+    replyTo?: string;
+  };
   const acceptedAtMs = Number(message.properties.headers?.["x-accepted-at"] ?? 0);
   return {
     body: message.content,

@@ -67,7 +67,11 @@ const deadLettersTo = (queue: string): Queue["arguments"] => ({
 });
 
 /** What a service's queue gives up lies with what has no route, under its own key. */
-const BACK_TO_UNROUTED = { "x-dead-letter-exchange": UNROUTED, "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" };
+const BACK_TO_UNROUTED = {
+  "x-dead-letter-exchange": UNROUTED,
+  "x-dead-letter-strategy": "at-least-once",
+  "x-overflow": "reject-publish",
+};
 
 /** The queue of a processing service. */
 export function serviceQueue(service: string): Queue {
@@ -104,7 +108,11 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
       { name: FX_REQUESTS, arguments: quorum(SHORT_LIVED) },
     ],
     bindings: [
-      ...ids.map((shard) => ({ queue: ordersQueue(shard), exchange: ORDERS_EXCHANGE, key: ordersKey(shard) })),
+      ...ids.map((shard) => ({
+        queue: ordersQueue(shard),
+        exchange: ORDERS_EXCHANGE,
+        key: ordersKey(shard),
+      })),
       { queue: UNROUTED, exchange: UNROUTED, key: "" },
     ],
   };

@@ -61,7 +61,9 @@ export class Competing {
     const paused = this.options.governing?.paused ?? false;
     if (paused === this.paused) return;
     this.paused = paused;
-    this.changing = this.changing.then(() => (paused ? this.giveUp() : this.open())).catch(() => undefined);
+    this.changing = this.changing
+      .then(() => (paused ? this.giveUp() : this.open()))
+      .catch(() => undefined);
   }
 
   private async open(): Promise<void> {
@@ -82,6 +84,7 @@ export class Competing {
 
   private async finish(graceMs: number): Promise<void> {
     await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    for (const end = performance.now() + graceMs; !this.options.idle() && performance.now() < end; ) await Bun.sleep(20);
+    for (const end = performance.now() + graceMs; !this.options.idle() && performance.now() < end; )
+      await Bun.sleep(20);
   }
 }

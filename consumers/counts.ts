@@ -23,7 +23,16 @@ export class Counts {
   report() {
     const { outcomes, steps, retries, followUps, rebuilds, batch, decide, commit, recorded } = this;
     const times = { decide: decide.report(), commit: commit.report(), recorded: recorded.report() };
-    return { outcomes, steps, retries, followUps, rebuilds, deadLettered: steps.payment_failed ?? 0, batch: batch.report(), ...times };
+    return {
+      outcomes,
+      steps,
+      retries,
+      followUps,
+      rebuilds,
+      deadLettered: steps.payment_failed ?? 0,
+      batch: batch.report(),
+      ...times,
+    };
   }
 
   /** Follow-ups have been published and marked. */

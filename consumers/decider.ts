@@ -44,7 +44,9 @@ export interface DeciderOptions {
   readonly tell: (work: Work, outcomes: string) => void;
   /** Told of what was decided of orders that name a trace. */
   readonly spans?: SpanRecorder | undefined;
-  readonly tellReleased: (released: readonly (readonly [gateway: string, user: string, id: string, state: string])[]) => void;
+  readonly tellReleased: (
+    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
+  ) => void;
   readonly onStop: (reason: StopReason, detail: string) => void;
 }
 
@@ -74,7 +76,8 @@ export class Decider implements Deciding {
 
   /** Settles once nothing is in hand, or the decider has stopped. */
   async idle(): Promise<void> {
-    while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0)) await this.tail.then(() => Bun.sleep(1));
+    while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0))
+      await this.tail.then(() => Bun.sleep(1));
   }
 
   /** Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel sends them to the next owner. */
@@ -85,12 +88,17 @@ export class Decider implements Deciding {
   }
 
   /** Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (poison, past). */
-  async decideOnce(messages: readonly ShardMessage[], force?: "rejected" | "stale"): Promise<Decision | undefined> {
+  async decideOnce(
+    messages: readonly ShardMessage[],
+    force?: "rejected" | "stale",
+  ): Promise<Decision | undefined> {
     const { claim, store, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
-    const reply = await store.decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force }).finally(() => {
-      counts.decide.observe(ended() / 1_000);
-    });
+    const reply = await store
+      .decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force })
+      .finally(() => {
+        counts.decide.observe(ended() / 1_000);
+      });
     if (reply.word !== "decided") {
       this.fail(reply.word, "refused by Redis");
       return undefined;
@@ -122,7 +130,10 @@ export class Decider implements Deciding {
   }
 
   /** Decides orders that waited for a rate. */
-  reprice(options: Parameters<ShardStore["reprice"]>[1], onPairs: (pairs: readonly string[]) => void): Promise<void> {
+  reprice(
+    options: Parameters<ShardStore["reprice"]>[1],
+    onPairs: (pairs: readonly string[]) => void,
+  ): Promise<void> {
     return this.sweep(async () => {
       const reply = await this.options.store.reprice(this.options.claim, options);
       if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
@@ -139,7 +150,10 @@ export class Decider implements Deciding {
       if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
       else if (reply.entry) this.record(reply.entry);
     } catch (error) {
-      this.fail(error instanceof StoreUnavailable ? "store_unavailable" : "broken", (error as Error).message);
+      this.fail(
+        error instanceof StoreUnavailable ? "store_unavailable" : "broken",
+        (error as Error).message,
+      );
     }
     this.deciding = false;
     if (this.queue.length > 0 && !this.stopped) void this.run();
@@ -154,12 +168,16 @@ export class Decider implements Deciding {
     this.deciding = true;
     try {
       while (this.queue.length > 0 && !this.stopped) {
-        if (this.unrecorded >= MAX_UNRECORDED) await new Promise<void>((resolve) => (this.wake = resolve));
+        if (this.unrecorded >= MAX_UNRECORDED)
+          await new Promise<void>((resolve) => (this.wake = resolve));
         else if (this.options.governing.paused) await this.hold();
         else await this.paced();
       }
     } catch (error) {
-      this.fail(error instanceof StoreUnavailable ? "store_unavailable" : "broken", (error as Error).message);
+      this.fail(
+        error instanceof StoreUnavailable ? "store_unavailable" : "broken",
+        (error as Error).message,
+      );
     }
     this.deciding = false;
   }
@@ -191,8 +209,10 @@ export class Decider implements Deciding {
     if (decision === undefined) return 0;
     const orders = decision.outcomes.reduce((sum, words) => sum + wordsIn(words), 0);
     this.options.counts.batch.observe(orders);
-    for (let i = 0; i < batch.length; i++) this.finish(batch[i] as Work, decision.outcomes[i] as string, startMs);
-    if (decision.outcomes.some((words) => words.includes("past"))) await settlePast(this, batch, decision.outcomes);
+    for (let i = 0; i < batch.length; i++)
+      this.finish(batch[i] as Work, decision.outcomes[i] as string, startMs);
+    if (decision.outcomes.some((words) => words.includes("past")))
+      await settlePast(this, batch, decision.outcomes);
     return orders;
   }
 
@@ -216,7 +236,10 @@ export class Decider implements Deciding {
       this.options.tell(work, outcomes);
       this.trace(work, outcomes, startMs);
       if (work.acceptedAtMs === 0) return;
-      this.options.counts.recorded.observe(Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000, wordsIn(outcomes));
+      this.options.counts.recorded.observe(
+        Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
+        wordsIn(outcomes),
+      );
     });
   }
 
@@ -232,7 +255,13 @@ export class Decider implements Deciding {
         "sluice.region": work.region,
         "sluice.outcome": words[at],
       };
-      spans.record({ name: "decide", traceparent, startMs, endMs: Math.max(startMs, now()), attributes });
+      spans.record({
+        name: "decide",
+        traceparent,
+        startMs,
+        endMs: Math.max(startMs, now()),
+        attributes,
+      });
     }
   }
 
@@ -242,7 +271,11 @@ export class Decider implements Deciding {
     let count = 0;
     for (const work of this.queue) {
       bytes += work.body.length;
-      if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)) break;
+      if (
+        count > 0 &&
+        (bytes > most || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)
+      )
+        break;
       count++;
     }
     return this.queue.splice(0, count);
@@ -270,7 +303,10 @@ export class Decider implements Deciding {
       if (changes.length > 0) this.options.tellReleased(changes);
       return true;
     }
-    this.fail(result === "fenced" ? "fenced" : "lost", `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`);
+    this.fail(
+      result === "fenced" ? "fenced" : "lost",
+      `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`,
+    );
     return false;
   }
 
@@ -282,8 +318,16 @@ export class Decider implements Deciding {
 }
 
 /** New states of orders that were decided, or parked, before: those who took them in are told one by one. */
-function laterStates({ released, steps }: Entry): [gateway: string, user: string, id: string, state: string][] {
-  const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [gateway, row[1], row[2], state]);
+function laterStates({
+  released,
+  steps,
+}: Entry): [gateway: string, user: string, id: string, state: string][] {
+  const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [
+    gateway,
+    row[1],
+    row[2],
+    state,
+  ]);
   for (const step of steps) {
     if (!isOrderStep(step) || !STATES_OF_STEPS.has(step[0])) continue;
     changes.push([step[5], step[1], step[2], step[0]]);
@@ -291,4 +335,10 @@ function laterStates({ released, steps }: Entry): [gateway: string, user: string
   return changes;
 }
 
-const STATES_OF_STEPS: ReadonlySet<string> = new Set(["paid", "payment_failed", "cancelled", "expired", "dispatched"]);
+const STATES_OF_STEPS: ReadonlySet<string> = new Set([
+  "paid",
+  "payment_failed",
+  "cancelled",
+  "expired",
+  "dispatched",
+]);

@@ -4,7 +4,11 @@ import { ORDER_ID, ORDER_USER } from "./row.ts";
 import type { Deciding, Work } from "./work.ts";
 
 /** Settles the `past` rows of messages otherwise decided, then acknowledges those messages. */
-export async function settlePast(decider: Deciding, batch: readonly Work[], outcomes: readonly string[]): Promise<void> {
+export async function settlePast(
+  decider: Deciding,
+  batch: readonly Work[],
+  outcomes: readonly string[],
+): Promise<void> {
   for (let i = 0; i < batch.length; i++) {
     const words = (outcomes[i] as string).split(",");
     if (!words.includes("past")) continue;
@@ -23,12 +27,19 @@ export async function settlePast(decider: Deciding, batch: readonly Work[], outc
 }
 
 /** The word for one late row; undefined when the decider has stopped. */
-export async function settlePastRow(decider: Deciding, work: Work, row: readonly unknown[]): Promise<string | undefined> {
+export async function settlePastRow(
+  decider: Deciding,
+  work: Work,
+  row: readonly unknown[],
+): Promise<string | undefined> {
   // What is decided but not yet recorded could be this very order: wait until the ledger knows all there is.
   if (!(await decider.recorded())) return undefined;
   const known = await decider.lookUp(row[ORDER_USER] as string, row[ORDER_ID] as string);
   if (known !== undefined) return `=${known}`;
   const { gateway, batch } = work;
-  const decision = await decider.decideOnce([{ gateway, batch, body: JSON.stringify([row]) }], "stale");
+  const decision = await decider.decideOnce(
+    [{ gateway, batch, body: JSON.stringify([row]) }],
+    "stale",
+  );
   return decision?.outcomes[0];
 }

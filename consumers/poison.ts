@@ -3,7 +3,14 @@
 import { NAME_PATTERN, type OrderRow } from "../core/domain/order.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import { settlePastRow } from "./past.ts";
-import { ORDER_ACCEPTED_AT, ORDER_FINGERPRINT, ORDER_ID, ORDER_SALE, ORDER_SEQ, ORDER_USER } from "./row.ts";
+import {
+  ORDER_ACCEPTED_AT,
+  ORDER_FINGERPRINT,
+  ORDER_ID,
+  ORDER_SALE,
+  ORDER_SEQ,
+  ORDER_USER,
+} from "./row.ts";
 import type { Deciding, Work } from "./work.ts";
 
 /** Of a row that makes no sense, this much is kept in the rejected order's record. */
@@ -23,7 +30,8 @@ export async function decideAlone(decider: Deciding, work: Work): Promise<void> 
   }
   if (!(await decider.recorded())) return;
   if (rows === undefined) work.done({ kind: "dead", reason: "not a JSON array of orders" });
-  else if (lost > 0) work.done({ kind: "dead", reason: `${lost} of ${rows.length} rows name no order` });
+  else if (lost > 0)
+    work.done({ kind: "dead", reason: `${lost} of ${rows.length} rows name no order` });
   else work.done("ack");
   if (words.length > 0) decider.tell(work, words.join(","));
 }
@@ -39,7 +47,10 @@ async function decideRow(decider: Deciding, work: Work, row: unknown): Promise<s
     if (error instanceof StoreUnavailable) throw error;
     // Whatever is wrong with it: a row that names no order can be rejected by nobody, and must not hold up its shard.
     if (!isNamed(row)) return "";
-    const decision = await decider.decideOnce([{ gateway, batch, body: JSON.stringify([rejectable(row)]) }], "rejected");
+    const decision = await decider.decideOnce(
+      [{ gateway, batch, body: JSON.stringify([rejectable(row)]) }],
+      "rejected",
+    );
     return decision?.outcomes[0];
   }
 }
@@ -58,14 +69,25 @@ function isNamed(row: unknown): row is unknown[] {
   if (!Array.isArray(row)) return false;
   const [kind, user, id] = row;
   if (kind !== "o") return false;
-  return typeof user === "string" && NAME_PATTERN.test(user) && typeof id === "string" && /^[0-9a-f-]{36}$/.test(id);
+  return (
+    typeof user === "string" &&
+    NAME_PATTERN.test(user) &&
+    typeof id === "string" &&
+    /^[0-9a-f-]{36}$/.test(id)
+  );
 }
 
 /** An order row that can be recorded in place of one that cannot: the same name, the number it used up, and its text. */
 function rejectable(row: unknown[]): OrderRow {
-  const text = (value: unknown, fallback: string) => (typeof value === "string" && NAME_PATTERN.test(value) ? value : fallback);
-  const whole = (value: unknown) => (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1e9 ? (value as number) : 0);
-  const acceptedAtMs = Number.isSafeInteger(row[ORDER_ACCEPTED_AT]) ? (row[ORDER_ACCEPTED_AT] as number) : 0;
+  const text = (value: unknown, fallback: string) =>
+    typeof value === "string" && NAME_PATTERN.test(value) ? value : fallback;
+  const whole = (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1e9
+      ? (value as number)
+      : 0;
+  const acceptedAtMs = Number.isSafeInteger(row[ORDER_ACCEPTED_AT])
+    ? (row[ORDER_ACCEPTED_AT] as number)
+    : 0;
   return [
     "o",
     row[ORDER_USER] as string,

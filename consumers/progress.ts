@@ -12,7 +12,9 @@ export class Progress {
   private readonly regions: ReadonlyMap<string, Region>;
 
   constructor(regions: readonly string[]) {
-    this.regions = new Map(regions.map((region) => [region, { inHand: [], ready: null, lookedAtMs: 0 }]));
+    this.regions = new Map(
+      regions.map((region) => [region, { inHand: [], ready: null, lookedAtMs: 0 }]),
+    );
   }
 
   came(region: string, acceptedAtMs: number): void {
@@ -42,7 +44,12 @@ export class Progress {
     return [...this.regions].map(([region, { inHand, ready, lookedAtMs }]) => {
       // Answers of payment workers and services carry no stamp.
       const first = inHand.find((ms) => ms > 0);
-      return { region, ready, lookedAtMs, lagMs: first === undefined ? 0 : Math.max(0, nowMs - first) };
+      return {
+        region,
+        ready,
+        lookedAtMs,
+        lagMs: first === undefined ? 0 : Math.max(0, nowMs - first),
+      };
     });
   }
 }

@@ -68,7 +68,10 @@ export class Recorder {
       } catch (error) {
         if (this.downSinceMs === undefined) {
           this.downSinceMs = performance.now();
-          this.options.log("ledger away", { error: (error as Error).message, waiting: this.waiting.length });
+          this.options.log("ledger away", {
+            error: (error as Error).message,
+            waiting: this.waiting.length,
+          });
         }
         await Bun.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
@@ -100,7 +103,9 @@ export class Recorder {
       if (known) w.settle("recorded");
       return !known;
     });
-    this.options.log("ledger back", { afterMs: Math.round(performance.now() - (this.downSinceMs ?? 0)) });
+    this.options.log("ledger back", {
+      afterMs: Math.round(performance.now() - (this.downSinceMs ?? 0)),
+    });
     this.downSinceMs = undefined;
   }
 }

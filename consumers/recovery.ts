@@ -31,7 +31,11 @@ export class Recovery {
 
   /** As a worker's report says it. */
   get state(): string {
-    return this.halted !== undefined ? `halted: ${this.halted}` : this.rebuilding ? "rebuilding" : "running";
+    return this.halted !== undefined
+      ? `halted: ${this.halted}`
+      : this.rebuilding
+        ? "rebuilding"
+        : "running";
   }
 
   /** Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was missed. */
@@ -43,15 +47,21 @@ export class Recovery {
     const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
     if (redis.incarnation > incarnation)
-      return this.haltAll(`Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`);
+      return this.haltAll(
+        `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
+      );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
     if (rebuilt) return; // by somebody else, meanwhile
     this.rebuilding = true;
     try {
       await dropAll("Redis is rebuilt");
-      const result = await rebuild({ store: this.store, ledger, writer, dedupWindowMs, now, log }, incarnation);
+      const result = await rebuild(
+        { store: this.store, ledger, writer, dedupWindowMs, now, log },
+        incarnation,
+      );
       if (result === "rebuilt") this.options.rebuilt();
-      else if (result === "went_back") await this.haltAll("the ledger is behind what it had confirmed");
+      else if (result === "went_back")
+        await this.haltAll("the ledger is behind what it had confirmed");
       else log("rebuild left to others", { result });
     } finally {
       this.rebuilding = false;
@@ -72,13 +82,15 @@ export class Recovery {
     const { ledger, store, dropAll } = this.options;
     this.halt(reason);
     await dropAll("halted");
-    for (let shard = 0; shard < ledger.shards; shard++) await store.halt(shard, reason).catch(() => undefined);
+    for (let shard = 0; shard < ledger.shards; shard++)
+      await store.halt(shard, reason).catch(() => undefined);
   }
 
   /** An operator has decided (sluice recover): go on. */
   async watchHalt(): Promise<void> {
     const { store, state } = await this.store.state(0);
-    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId)) return;
+    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId))
+      return;
     this.halted = undefined;
     this.options.log("halt lifted", {});
   }

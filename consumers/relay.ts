@@ -18,7 +18,12 @@ const RETRY_MS = 1_000;
 export class Relay {
   private pushes = new Map<
     string,
-    { link: RegionLink; gateway: string; batches: [string, string][]; released: [string, string, string][] }
+    {
+      link: RegionLink;
+      gateway: string;
+      batches: [string, string][];
+      released: [string, string, string][];
+    }
   >();
   private scheduled = false;
   private relaying = new Map<number, Promise<void>>();
@@ -41,7 +46,9 @@ export class Relay {
   }
 
   /** Nobody knows any more where the gateway of an order that waited is: every region is told. */
-  tellReleased(released: readonly (readonly [gateway: string, user: string, id: string, state: string])[]): void {
+  tellReleased(
+    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
+  ): void {
     for (const [gateway, user, id, state] of released) {
       for (const link of this.regions) this.pushTo(link, gateway).released.push([user, id, state]);
     }
@@ -67,7 +74,14 @@ export class Relay {
         if (open.length === 0) return;
         const link = this.regions.find((r) => r.publisher.ready);
         const outcomes = await Promise.all(
-          open.map((f) => link?.publisher.publish(f.exchange, f.routingKey, Buffer.from(f.body), this.properties(f))),
+          open.map((f) =>
+            link?.publisher.publish(
+              f.exchange,
+              f.routingKey,
+              Buffer.from(f.body),
+              this.properties(f),
+            ),
+          ),
         );
         const confirmed = open.filter((_, i) => outcomes[i] === "confirmed").map((f) => f.id);
         await this.writer.followUpsDone(confirmed);
@@ -104,7 +118,10 @@ export class Relay {
     const pushes = this.pushes;
     this.pushes = new Map();
     for (const { link, gateway, batches, released } of pushes.values()) {
-      link.publisher.push(gatewayQueue(gateway), JSON.stringify({ batches, released } satisfies Push));
+      link.publisher.push(
+        gatewayQueue(gateway),
+        JSON.stringify({ batches, released } satisfies Push),
+      );
     }
   }
 }

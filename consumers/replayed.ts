@@ -75,7 +75,9 @@ export class Replayed {
   constructor(private readonly options: ReplayOptions) {}
 
   apply(entry: Entry): void {
-    const waiting = new Map(entry.steps.filter((s) => s[0] === "wait").map((s, i) => [`${s[1]} ${s[2]}`, i + 1]));
+    const waiting = new Map(
+      entry.steps.filter((s) => s[0] === "wait").map((s, i) => [`${s[1]} ${s[2]}`, i + 1]),
+    );
     const opened: OpenOrder[] = [];
     for (const message of entry.messages) {
       const rows = JSON.parse(message.body) as Row[];
@@ -84,11 +86,19 @@ export class Replayed {
         const outcome = parseOutcome(words[i] as string);
         if (outcome.kind === "fresh") {
           this.decided(row as OrderRow, outcome.state, message.gateway, entry.atMs);
-          if (outcome.state === "reserved") opened.push(this.opened(row as OrderRow, message.gateway, entry.atMs, waiting));
+          if (outcome.state === "reserved")
+            opened.push(this.opened(row as OrderRow, message.gateway, entry.atMs, waiting));
         } else if (outcome.kind === "skipped") this.skipped(row, entry.atMs);
-        else if (outcome.kind === "step" && outcome.word === "cancel_pending") this.mark(row, entry.atMs);
+        else if (outcome.kind === "step" && outcome.word === "cancel_pending")
+          this.mark(row, entry.atMs);
         else if (outcome.kind === "step" && outcome.news && (row[0] as string) === "r") {
-          const order = this.redrive(row as unknown as RedriveRow, outcome.word as OrderState, message.gateway, entry.atMs, waiting);
+          const order = this.redrive(
+            row as unknown as RedriveRow,
+            outcome.word as OrderState,
+            message.gateway,
+            entry.atMs,
+            waiting,
+          );
           if (order) opened.push(order);
         }
       });
@@ -106,9 +116,21 @@ export class Replayed {
     }
   }
 
-  private opened(row: OrderRow, gateway: string, atMs: number, waiting: ReadonlyMap<string, number>): OpenOrder {
+  private opened(
+    row: OrderRow,
+    gateway: string,
+    atMs: number,
+    waiting: ReadonlyMap<string, number>,
+  ): OpenOrder {
     const name = `${row[1]} ${row[2]}`;
-    const order: OpenOrder = { row, gateway, heldSinceMs: atMs, state: "reserved", generation: 1, attempt: waiting.has(name) ? 0 : 1 };
+    const order: OpenOrder = {
+      row,
+      gateway,
+      heldSinceMs: atMs,
+      state: "reserved",
+      generation: 1,
+      attempt: waiting.has(name) ? 0 : 1,
+    };
     this.open.set(name, order);
     return order;
   }
@@ -243,7 +265,8 @@ export class Replayed {
   private skipped(row: Row, atMs: number): void {
     const turn = this.turn(row[5], row[1]);
     if (row[6] === turn.next) this.pass(turn, atMs);
-    else if (row[6] > turn.next) this.park(turn, row[6], { gateway: "", atMs, row: undefined }, atMs);
+    else if (row[6] > turn.next)
+      this.park(turn, row[6], { gateway: "", atMs, row: undefined }, atMs);
   }
 
   private released(row: OrderRow, state: OrderState, atMs: number): void {
@@ -277,7 +300,8 @@ export class Replayed {
   /** The next number is used up, and with it those given up that follow; parked orders wait for their own entry. */
   private pass(turn: Turn, atMs: number): void {
     turn.next++;
-    while (turn.parked.has(turn.next) && turn.parked.get(turn.next)?.row === undefined) turn.parked.delete(turn.next++);
+    while (turn.parked.has(turn.next) && turn.parked.get(turn.next)?.row === undefined)
+      turn.parked.delete(turn.next++);
     turn.gapSinceMs = atMs;
   }
 

@@ -75,7 +75,11 @@ export class ShardOwner {
   constructor(private readonly options: OwnerOptions) {
     const { regions, gapTimeoutMs, gapMaxMs } = options;
     this.progress = new Progress(regions.map((r) => r.connection.region));
-    this.gaps = new GapClock({ regions: regions.map((r) => r.connection.region), gapTimeoutMs, gapMaxMs });
+    this.gaps = new GapClock({
+      regions: regions.map((r) => r.connection.region),
+      gapTimeoutMs,
+      gapMaxMs,
+    });
   }
 
   get shard(): number {
@@ -138,14 +142,24 @@ export class ShardOwner {
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
     const { dedupWindowMs, now } = this.options;
-    await decider.unpark({ entryId: newEntryId(), cutoffMs: this.gaps.cutoffMs(now()), limit: UNPARK_USERS, dedupWindowMs });
+    await decider.unpark({
+      entryId: newEntryId(),
+      cutoffMs: this.gaps.cutoffMs(now()),
+      limit: UNPARK_USERS,
+      dedupWindowMs,
+    });
   }
 
   /** Gives up stock that has been held too long. Called about once a second. */
   async sweepHolds(): Promise<void> {
     const { dedupWindowMs, holdTtlMs, now } = this.options;
     if (this.closed) return;
-    await this.decider?.expire({ entryId: newEntryId(), cutoffMs: now() - holdTtlMs, limit: EXPIRE_ORDERS, dedupWindowMs });
+    await this.decider?.expire({
+      entryId: newEntryId(),
+      cutoffMs: now() - holdTtlMs,
+      limit: EXPIRE_ORDERS,
+      dedupWindowMs,
+    });
   }
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
@@ -153,7 +167,10 @@ export class ShardOwner {
     const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
     if (this.closed) return;
     const cutoffMs = now() - rateWaitMs;
-    await this.decider?.reprice({ entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs }, askRates);
+    await this.decider?.reprice(
+      { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
+      askRates,
+    );
   }
 
   /** First step of letting go: no new messages; what is in hand is decided, recorded and acknowledged. */
@@ -185,7 +202,8 @@ export class ShardOwner {
   }
 
   private makeDecider(claim: Claim): Decider {
-    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } = this.options;
+    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
+      this.options;
     return new Decider({
       spans,
       governing,
@@ -204,7 +222,9 @@ export class ShardOwner {
   }
 
   private recorded(entry: Entry): void {
-    const pairs = new Set(entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])));
+    const pairs = new Set(
+      entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])),
+    );
     if (pairs.size > 0) this.options.askRates([...pairs]);
     this.last = { id: entry.id, n: entry.n };
     this.tellRecorded();
@@ -234,7 +254,11 @@ export class ShardOwner {
     else void subscription.start();
   }
 
-  private accept(region: string, delivery: Delivery, settle: (disposition: Disposition) => void): void {
+  private accept(
+    region: string,
+    delivery: Delivery,
+    settle: (disposition: Disposition) => void,
+  ): void {
     const { acceptedAtMs } = delivery;
     this.progress.came(region, acceptedAtMs);
     const work: Work = {
@@ -275,6 +299,7 @@ const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", 
 /** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters, parts. */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
   if (steps.some(([what]) => ASKING.has(what))) return true;
-  const asked = (words: string) => words.includes("reserved") || words.includes("rejected") || words.includes("+late");
+  const asked = (words: string) =>
+    words.includes("reserved") || words.includes("rejected") || words.includes("+late");
   return messages.some((m) => asked(m.outcomes)) || released.some(([, , state]) => asked(state));
 }

@@ -9,7 +9,10 @@ import type { Ledger } from "../ledger/contract.ts";
 import type { RegionLink } from "./relay.ts";
 
 export interface RouteSyncOptions {
-  readonly ledger: Pick<Ledger, "routes" | "formerRoutes" | "catalogueVersion" | "operationsOpen" | "operationsDone">;
+  readonly ledger: Pick<
+    Ledger,
+    "routes" | "formerRoutes" | "catalogueVersion" | "operationsOpen" | "operationsDone"
+  >;
   readonly regions: readonly RegionLink[];
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
@@ -32,7 +35,9 @@ export class RouteSync {
   async sync(): Promise<void> {
     const { ledger, regions, log } = this.options;
     // Asked first: what is changed after it is applied the next time.
-    const open = (await ledger.operationsOpen()).filter(({ operation }) => operation.kind === "route");
+    const open = (await ledger.operationsOpen()).filter(
+      ({ operation }) => operation.kind === "route",
+    );
     const version = await ledger.catalogueVersion();
     if (version !== this.version || !this.routing) {
       const names = [...regions.map((r) => r.connection.region), ELSEWHERE];
@@ -45,7 +50,10 @@ export class RouteSync {
         everywhere = (await this.region(link, this.routing)) && everywhere;
       } catch (error) {
         everywhere = false;
-        log("routes not applied", { region: link.connection.region, error: (error as Error).message });
+        log("routes not applied", {
+          region: link.connection.region,
+          error: (error as Error).message,
+        });
       }
     }
     if (everywhere && open.length > 0) await ledger.operationsDone(open.map(({ id }) => id));

@@ -3,12 +3,22 @@ import type { StockStore } from "../core/stock-store.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
 export async function syncSales(ledger: Ledger, store: StockStore, all: boolean): Promise<void> {
-  const open = (await ledger.operationsOpen()).flatMap(({ id, operation }) => (operation.kind === "route" ? [] : [{ id, operation }]));
+  const open = (await ledger.operationsOpen()).flatMap(({ id, operation }) =>
+    operation.kind === "route" ? [] : [{ id, operation }],
+  );
   if (open.length === 0 && !all) return;
-  const touched = new Set(open.map(({ operation }) => (operation.kind === "create" ? operation.sale.id : operation.saleId)));
+  const touched = new Set(
+    open.map(({ operation }) =>
+      operation.kind === "create" ? operation.sale.id : operation.saleId,
+    ),
+  );
   const version = await ledger.catalogueVersion();
   for (const sale of await ledger.sales()) {
-    if ((all || touched.has(sale.id)) && (await store.syncSale(sale, await ledger.stock(sale.id), version)) !== "synced") return;
+    if (
+      (all || touched.has(sale.id)) &&
+      (await store.syncSale(sale, await ledger.stock(sale.id), version)) !== "synced"
+    )
+      return;
   }
   await ledger.operationsDone(open.map(({ id }) => id));
 }

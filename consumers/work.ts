@@ -16,7 +16,10 @@ export interface Work extends ShardMessage {
 
 export interface Deciding {
   /** Decides messages in one call and has the entry recorded. undefined: stopped. */
-  decideOnce(messages: readonly ShardMessage[], force?: "rejected" | "stale"): Promise<Decision | undefined>;
+  decideOnce(
+    messages: readonly ShardMessage[],
+    force?: "rejected" | "stale",
+  ): Promise<Decision | undefined>;
   /** Settles when everything decided so far is in the ledger (true), or the decider has stopped (false). */
   recorded(): Promise<boolean>;
   /** The order's state if the ledger has it. */

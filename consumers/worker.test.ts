@@ -6,7 +6,10 @@ let stack: Stack;
 afterEach(async () => stack?.stop());
 
 /** A stack with one worker that owns all shards, and a sale Redis knows of. */
-async function ready(items: Record<string, number>, options: Parameters<typeof Stack.start>[0] = {}): Promise<Stack> {
+async function ready(
+  items: Record<string, number>,
+  options: Parameters<typeof Stack.start>[0] = {},
+): Promise<Stack> {
   stack = await Stack.start(options);
   await stack.sale(items);
   const { worker } = await stack.worker("w1");
@@ -22,7 +25,11 @@ test(
   async () => {
     await ready({ a: 2 });
     const user = userOf(0);
-    const [first, second, third] = [makeOrder(user, { a: 1 }), makeOrder(user, { a: 1 }), makeOrder(user, { a: 1 })];
+    const [first, second, third] = [
+      makeOrder(user, { a: 1 }),
+      makeOrder(user, { a: 1 }),
+      makeOrder(user, { a: 1 }),
+    ];
     await stack.publish(0, [first.row, second.row, third.row]);
     expect((await stack.decided(user, third.order.id)).state).toBe("sold_out");
     expect((await stack.decided(user, first.order.id)).state).toBe("reserved");
@@ -37,7 +44,11 @@ test(
     await ready({ a: 10 }, { regions: ["eu", "us"] });
     const user = userOf(1);
     const { order, row } = makeOrder(user, { a: 3 });
-    await Promise.all([stack.publish(1, [row], 0), stack.publish(1, [row], 1), stack.publish(1, [row, row], 0)]);
+    await Promise.all([
+      stack.publish(1, [row], 0),
+      stack.publish(1, [row], 1),
+      stack.publish(1, [row, row], 0),
+    ]);
     await stack.decided(user, order.id);
     const last = makeOrder(user, { a: 1 });
     await stack.publish(1, [last.row], 1);
@@ -58,9 +69,14 @@ test(
     await stack.publish(0, [makeSkip(user, 2), row(4)]);
     expect((await stack.decided(user, orders[4]?.order.id ?? "")).state).toBe("parked");
     await stack.publish(0, [row(1)]);
-    await stack.until("order 5 let go", async () => (await stack.ledger.order(user, orders[4]?.order.id ?? ""))?.state !== "parked");
+    await stack.until(
+      "order 5 let go",
+      async () => (await stack.ledger.order(user, orders[4]?.order.id ?? ""))?.state !== "parked",
+    );
     const states = await Promise.all(
-      [1, 3, 4, 5].map(async (seq) => (await stack.ledger.order(user, orders[seq - 1]?.order.id ?? ""))?.state),
+      [1, 3, 4, 5].map(
+        async (seq) => (await stack.ledger.order(user, orders[seq - 1]?.order.id ?? ""))?.state,
+      ),
     );
     expect(states).toEqual(["reserved", "reserved", "reserved", "sold_out"]);
     await stack.publish(0, [row(2)]);
@@ -77,7 +93,10 @@ test(
     const second = makeOrder(user, { a: 1 }, { seq: 2 });
     await stack.publish(0, [second.row]);
     expect((await stack.decided(user, second.order.id)).state).toBe("parked");
-    await stack.until("the gap is over", async () => (await stack.ledger.order(user, second.order.id))?.state === "reserved");
+    await stack.until(
+      "the gap is over",
+      async () => (await stack.ledger.order(user, second.order.id))?.state === "reserved",
+    );
   },
   SLOW_MS,
 );
@@ -89,7 +108,9 @@ test(
     const second = await stack.worker("w2");
     await stack.until(
       "both own something",
-      () => stack.events.filter((e) => e.event === "shard taken").length >= 3 || second.worker.shards.length > 0,
+      () =>
+        stack.events.filter((e) => e.event === "shard taken").length >= 3 ||
+        second.worker.shards.length > 0,
     );
     await second.stop();
     const user = userOf(0);

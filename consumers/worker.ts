@@ -96,11 +96,21 @@ export class Worker {
       rebuilt: () => this.counts.rebuilds++,
     });
     this.governing = new Governing(options.governor, options.cpu, log);
-    const timed = { begin: () => this.governing.ledger.begin(), took: (seconds: number) => this.counts.commit.observe(seconds) };
+    const timed = {
+      begin: () => this.governing.ledger.begin(),
+      took: (seconds: number) => this.counts.commit.observe(seconds),
+    };
     this.recorder = new Recorder({ writer, ledger, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
-      ...{ id: options.id, regions, maxAgeMs: options.rateMaxAgeMs, now: options.now, log, held: () => rates.all() },
+      ...{
+        id: options.id,
+        regions,
+        maxAgeMs: options.rateMaxAgeMs,
+        now: options.now,
+        log,
+        held: () => rates.all(),
+      },
       put: async (good) => {
         await rates.put(good);
         for (const owner of this.owners.values()) void owner.sweepRates();
@@ -108,7 +118,9 @@ export class Worker {
     });
     this.dead = new DeadCounts(regions);
     this.routes = new RouteSync({ ledger, regions, log });
-    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) => this.counts.relayed(n));
+    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) =>
+      this.counts.relayed(n),
+    );
   }
 
   start(): void {
@@ -177,7 +189,10 @@ export class Worker {
     try {
       const held = [...this.owners.keys()];
       const ended = this.governing.redis.begin();
-      const membership = await withTimeout(this.members.beat(id, leaseMs, JSON.stringify(this.report()), held), leaseMs / 2).finally(ended);
+      const membership = await withTimeout(
+        this.members.beat(id, leaseMs, JSON.stringify(this.report()), held),
+        leaseMs / 2,
+      ).finally(ended);
       this.lastBeatMs = started;
       this.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
       if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
@@ -188,7 +203,8 @@ export class Worker {
     } catch (error) {
       if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
       // Let go before the leases end and another worker takes them.
-      if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4) await this.dropAll("leases lapse");
+      if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4)
+        await this.dropAll("leases lapse");
     }
   }
 
@@ -200,7 +216,8 @@ export class Worker {
       const mine = holders[shard] === id;
       const owner = this.owners.get(shard);
       const holder = owners.get(shard);
-      if (owner && holder !== undefined && holder !== id) await this.drop(owner, "another holds the lease");
+      if (owner && holder !== undefined && holder !== id)
+        await this.drop(owner, "another holds the lease");
       else if (owner && !mine) void this.handOver(owner);
       else if (!owner && mine && (holder === undefined || holder === id)) void this.take(shard);
     }
@@ -228,9 +245,21 @@ export class Worker {
 
   private ownerOptions(shard: number): OwnerOptions {
     const { store, recorder, relay, governing, counts } = this;
-    const onStop: OwnerOptions["onStop"] = (owner, reason, detail) => void this.onStop(owner, reason, detail);
+    const onStop: OwnerOptions["onStop"] = (owner, reason, detail) =>
+      void this.onStop(owner, reason, detail);
     const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
-    return { ...this.options, worker: this.options.id, shard, store, recorder, governing, counts, relay, askRates, onStop };
+    return {
+      ...this.options,
+      worker: this.options.id,
+      shard,
+      store,
+      recorder,
+      governing,
+      counts,
+      relay,
+      askRates,
+      onStop,
+    };
   }
 
   private async handOver(owner: ShardOwner): Promise<void> {
@@ -251,7 +280,9 @@ export class Worker {
         });
         return;
       case "went_back":
-        await this.recovery.haltAll(`the ledger is behind what it had confirmed for shard ${owner.shard}`);
+        await this.recovery.haltAll(
+          `the ledger is behind what it had confirmed for shard ${owner.shard}`,
+        );
         return;
       case "foreign":
         this.recovery.halt(
@@ -304,14 +335,20 @@ export class Worker {
     }
     if (!this.owners.has(0)) return;
     // Now and then all of them: Redis may have come back without a change, and nothing else missing.
-    await syncSales(ledger, new StockStore(this.options.redis), this.tended++ % SYNC_ALL_EVERY === 0);
+    await syncSales(
+      ledger,
+      new StockStore(this.options.redis),
+      this.tended++ % SYNC_ALL_EVERY === 0,
+    );
     await this.routes.sync();
     await this.dead.look();
   }
 
   /** One thing at a time, never in the way of a beat. */
   private inBackground(work: () => Promise<void>): void {
-    this.background = this.background.then(work).catch((error) => this.options.log("left undone", { error: (error as Error).message }));
+    this.background = this.background
+      .then(work)
+      .catch((error) => this.options.log("left undone", { error: (error as Error).message }));
   }
 }
 

@@ -2,7 +2,9 @@
 import type { HistogramReport } from "./domain/report.ts";
 
 /** Seconds: from half a millisecond to a minute, each about twice the one before. */
-export const SECONDS: readonly number[] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60];
+export const SECONDS: readonly number[] = [
+  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60,
+];
 
 export class Histogram {
   private readonly counts: Float64Array;

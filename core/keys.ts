@@ -34,7 +34,8 @@ export const SEEN_BUCKET_MS = 2 ** 20;
 export const shardPrefix = (shard: number): string => `{${shard}}:`;
 export const metaKey = (shard: number): string => `${shardPrefix(shard)}meta`;
 export const outboxKey = (shard: number): string => `${shardPrefix(shard)}outbox`;
-export const seenKey = (shard: number, id: string): string => `${shardPrefix(shard)}seen:${id.slice(0, SEEN_BUCKET_DIGITS)}`;
+export const seenKey = (shard: number, id: string): string =>
+  `${shardPrefix(shard)}seen:${id.slice(0, SEEN_BUCKET_DIGITS)}`;
 /** Stock keys are `<prefix><sale>`; on a cluster each shard would pass its own allotment's prefix. */
 export const STOCK_PREFIX = "stock:";
 export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;

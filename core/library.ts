@@ -53,8 +53,39 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Shared helpers first, in the order they need one another, then the functions. */
 const PARTS = [
-  ...[shard, rows, outbox, seen, stock, bought, parking, rates, rate_waits, judge, marks, open, settle, fulfil, redrive, batch],
-  ...[decide, unpark, expire, reprice, set_rates, own, check, recorded, sync_sale, reset, restore, halt, members],
+  ...[
+    shard,
+    rows,
+    outbox,
+    seen,
+    stock,
+    bought,
+    parking,
+    rates,
+    rate_waits,
+    judge,
+    marks,
+    open,
+    settle,
+    fulfil,
+    redrive,
+    batch,
+  ],
+  ...[
+    decide,
+    unpark,
+    expire,
+    reprice,
+    set_rates,
+    own,
+    check,
+    recorded,
+    sync_sale,
+    reset,
+    restore,
+    halt,
+    members,
+  ],
 ];
 
 export interface Library {
@@ -70,7 +101,13 @@ export function buildLibrary(patch: (source: string) => string = (source) => sou
   const source = patch(PARTS.join("\n"));
   const version = Bun.hash.xxHash32(source).toString(16).padStart(8, "0");
   const name = `sluice_${version}`;
-  const body = source.replace(/redis\.register_function\('(\w+)'/g, (_, fn: string) => `redis.register_function('${fn}_${version}'`);
-  const fcall = Object.fromEntries(FUNCTIONS.map((fn) => [fn, `${fn}_${version}`])) as Record<FunctionName, string>;
+  const body = source.replace(
+    /redis\.register_function\('(\w+)'/g,
+    (_, fn: string) => `redis.register_function('${fn}_${version}'`,
+  );
+  const fcall = Object.fromEntries(FUNCTIONS.map((fn) => [fn, `${fn}_${version}`])) as Record<
+    FunctionName,
+    string
+  >;
   return { name, text: `#!lua name=${name}\n${body}`, fcall };
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { fairShares } from "./members.ts";
 
-const names = (count: number) => Array.from({ length: count }, () => `worker-${crypto.randomUUID().slice(0, 8)}`);
+const names = (count: number) =>
+  Array.from({ length: count }, () => `worker-${crypto.randomUUID().slice(0, 8)}`);
 
 test.each([1, 2, 3, 5, 8, 11])("%i workers hold 8 shards in fair shares, whoever asks", (count) => {
   for (let round = 0; round < 50; round++) {

@@ -18,12 +18,27 @@ export class Members {
   constructor(private readonly redis: RedisStore) {}
 
   /** Renews this worker's leases for `leaseMs` and reads everyone's. */
-  async beat(worker: string, leaseMs: number, report: string, held: readonly number[]): Promise<Membership> {
-    return membership(await this.redis.call("beat", [WORKERS_KEY, OWNERS_KEY, PAUSED_KEY], [worker, leaseMs, report, ...held]));
+  async beat(
+    worker: string,
+    leaseMs: number,
+    report: string,
+    held: readonly number[],
+  ): Promise<Membership> {
+    return membership(
+      await this.redis.call(
+        "beat",
+        [WORKERS_KEY, OWNERS_KEY, PAUSED_KEY],
+        [worker, leaseMs, report, ...held],
+      ),
+    );
   }
 
   async claim(worker: string, leaseMs: number, shard: number): Promise<"claimed" | "held"> {
-    return ((await this.redis.call("claim", [OWNERS_KEY], [worker, leaseMs, shard])) as ["claimed" | "held"])[0];
+    return (
+      (await this.redis.call("claim", [OWNERS_KEY], [worker, leaseMs, shard])) as [
+        "claimed" | "held",
+      ]
+    )[0];
   }
 
   /** Gives leases back; `leave` takes the worker off the list as well. */
@@ -33,9 +48,16 @@ export class Members {
 
   /** Reads without taking part, for an operator. */
   async list(): Promise<Membership> {
-    const [time, workers, owners] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(WORKERS_KEY), c.hgetall(OWNERS_KEY)]));
+    const [time, workers, owners] = await this.redis.run((c) =>
+      Promise.all([c.time(), c.hgetall(WORKERS_KEY), c.hgetall(OWNERS_KEY)]),
+    );
     const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
-    return { nowMs, workers: running(workers, nowMs), owners: shardKeys(running(owners, nowMs)), pausedBy: "" };
+    return {
+      nowMs,
+      workers: running(workers, nowMs),
+      owners: shardKeys(running(owners, nowMs)),
+      pausedBy: "",
+    };
   }
 
   /** Has a living worker, payment worker or service pause at its next beat, until it is resumed or gone. False: no such one. */
@@ -73,7 +95,10 @@ export class Members {
     const nowMs = Number(time[0]) * 1000;
     const living = running(all, nowMs);
     const gone = Object.keys(all).filter((role) => !living.has(role));
-    if (gone.length > 0) await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, ...gone), c.hdel(PAUSED_KEY, ...gone)]));
+    if (gone.length > 0)
+      await this.redis.run((c) =>
+        Promise.all([c.hdel(ROLES_KEY, ...gone), c.hdel(PAUSED_KEY, ...gone)]),
+      );
     return living;
   }
 }

@@ -24,7 +24,14 @@ export class RateStore {
   /** Keeps those that are newer than what is held. Returns how many were. */
   async put(rates: readonly HeldRate[]): Promise<number> {
     if (rates.length === 0) return 0;
-    const args = rates.flatMap(({ id, pair, value, atMs }) => [pair, id, value, ...factors(pair, value), atMs, atMs + this.maxAgeMs]);
+    const args = rates.flatMap(({ id, pair, value, atMs }) => [
+      pair,
+      id,
+      value,
+      ...factors(pair, value),
+      atMs,
+      atMs + this.maxAgeMs,
+    ]);
     return Number(((await this.redis.call("set_rates", [RATES_KEY], args)) as [string, string])[1]);
   }
 

@@ -46,7 +46,9 @@ export class RedisStore {
       maxRetriesPerRequest: 0,
       commandTimeout: options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
       lazyConnect: true,
-      retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
+      retryStrategy: (attempt) =>
+        Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) *
+        (0.5 + Math.random() / 2),
     });
     this.client.on("error", (error) => options.onError?.(error));
   }
@@ -66,13 +68,22 @@ export class RedisStore {
   }
 
   /** Calls a function; loads the library first where Redis does not have it. */
-  async call(fn: FunctionName, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
+  async call(
+    fn: FunctionName,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): Promise<unknown> {
     const name = this.library.fcall[fn];
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.client.fcall(name, keys.length, ...keys, ...args);
       } catch (error) {
-        if (attempt === 0 && error instanceof ReplyError && /Function not found/i.test((error as Error).message)) await this.loadLibrary();
+        if (
+          attempt === 0 &&
+          error instanceof ReplyError &&
+          /Function not found/i.test((error as Error).message)
+        )
+          await this.loadLibrary();
         else throw asStoreError(error as Error);
       }
     }
@@ -108,7 +119,8 @@ export class RedisStore {
 }
 
 /** Replies of these kinds say that Redis is not able to answer now, not that the call was wrong. */
-const PASSING = /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
+const PASSING =
+  /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
 
 function asStoreError(error: Error): Error {
   if (!(error instanceof ReplyError)) return new StoreUnavailable(`Redis: ${error.message}`);

@@ -16,7 +16,15 @@ export class Self {
     const { user, system } = process.cpuUsage();
     const { id, host, sinceMs } = this;
     const rssBytes = process.memoryUsage.rss();
-    return { id, host, pid: process.pid, sinceMs, rssBytes, cpuSeconds: (user + system) / 1e6, loopDelayMs: this.delay() };
+    return {
+      id,
+      host,
+      pid: process.pid,
+      sinceMs,
+      rssBytes,
+      cpuSeconds: (user + system) / 1e6,
+      loopDelayMs: this.delay(),
+    };
   }
 
   stop(): void {

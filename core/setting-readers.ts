@@ -16,21 +16,25 @@ export function whole(least: number, most: number) {
   return (value: string, variable: string): number => {
     const n = Number(value);
     if (!Number.isInteger(n) || n < least || n > most)
-      throw new SettingError(`${variable} must be a whole number from ${least} to ${most}, not '${value}'`);
+      throw new SettingError(
+        `${variable} must be a whole number from ${least} to ${most}, not '${value}'`,
+      );
     return n;
   };
 }
 
 export function oneOf<const T extends string>(...words: readonly T[]) {
   return (value: string, variable: string): T => {
-    if (!words.includes(value as T)) throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
+    if (!words.includes(value as T))
+      throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
     return value as T;
   };
 }
 
 /** `off`, or what `read` makes of it. */
 export function offOr<T>(read: (text: string, variable: string) => T) {
-  return (value: string, variable: string): T | undefined => (value === "off" ? undefined : read(value, variable));
+  return (value: string, variable: string): T | undefined =>
+    value === "off" ? undefined : read(value, variable);
 }
 
 const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -41,7 +45,9 @@ export function duration(leastMs: number, mostMs: number) {
     const match = /^(\d+)(ms|s|m|h|)$/.exec(value);
     const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
     if (!(ms >= leastMs && ms <= mostMs))
-      throw new SettingError(`${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`);
+      throw new SettingError(
+        `${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`,
+      );
     return ms;
   };
 }
@@ -50,7 +56,9 @@ export function url(...schemes: readonly string[]) {
   return (value: string, variable: string): string => {
     const scheme = value.slice(0, value.indexOf(":"));
     if (!schemes.includes(scheme))
-      throw new SettingError(`${variable} must be a URL that begins with ${schemes.map((s) => `${s}:`).join(" or ")}`);
+      throw new SettingError(
+        `${variable} must be a URL that begins with ${schemes.map((s) => `${s}:`).join(" or ")}`,
+      );
     return value;
   };
 }
@@ -67,7 +75,9 @@ export function regions(value: string, variable: string): readonly RegionSetting
     const at = part.indexOf("=");
     const [name, address] = [part.slice(0, at), part.slice(at + 1)];
     if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
-      throw new SettingError(`${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`);
+      throw new SettingError(
+        `${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`,
+      );
     if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
     names.add(name);
     return { name, url: url("amqp", "amqps")(address, `${variable} (region ${name})`) };
@@ -86,7 +96,9 @@ export function threshold(read: (text: string, variable: string) => number) {
     const parts = list(value).map((part) => read(part, variable));
     const [slow = 0, pause = 0] = parts;
     if (parts.length !== 2 || pause < slow)
-      throw new SettingError(`${variable} must be slow,pause (the second at least the first) or off, not '${value}'`);
+      throw new SettingError(
+        `${variable} must be slow,pause (the second at least the first) or off, not '${value}'`,
+      );
     return { slow, pause };
   };
 }
@@ -95,6 +107,9 @@ const RETRIES = 3;
 
 export function retryDelays(value: string, variable: string): readonly number[] {
   const delays = list(value).map((part) => duration(0, 3_600_000)(part, variable));
-  if (delays.length !== RETRIES) throw new SettingError(`${variable} must be ${RETRIES} durations, such as 1s,4s,16s, not '${value}'`);
+  if (delays.length !== RETRIES)
+    throw new SettingError(
+      `${variable} must be ${RETRIES} durations, such as 1s,4s,16s, not '${value}'`,
+    );
   return delays;
 }

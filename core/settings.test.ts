@@ -3,7 +3,12 @@ import { describeSettings, readSettings, SettingError } from "./settings.ts";
 
 test("what is not set has its default, and the object is frozen", () => {
   const settings = readSettings({});
-  expect(settings).toMatchObject({ shards: 8, httpPort: 8080, gapTimeoutMs: 30_000, jwtAlgorithm: "HS256" });
+  expect(settings).toMatchObject({
+    shards: 8,
+    httpPort: 8080,
+    gapTimeoutMs: 30_000,
+    jwtAlgorithm: "HS256",
+  });
   expect(Object.isFrozen(settings)).toBe(true);
 });
 
@@ -47,7 +52,11 @@ test.each([
 test("secrets are masked where settings are shown", () => {
   const shown = JSON.stringify(
     describeSettings(
-      readSettings({ SLUICE_REDIS_URL: "redis://u:hush@h/0", SLUICE_JWT_SECRET: "hush", SLUICE_REGIONS: "eu=amqp://u:hush@h/v" }),
+      readSettings({
+        SLUICE_REDIS_URL: "redis://u:hush@h/0",
+        SLUICE_JWT_SECRET: "hush",
+        SLUICE_REGIONS: "eu=amqp://u:hush@h/v",
+      }),
     ),
   );
   expect(shown).not.toContain("hush");

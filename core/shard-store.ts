@@ -40,17 +40,35 @@ export class ShardStore {
   constructor(private readonly redis: RedisStore) {}
 
   /** Decides messages of one shard in the order given, in one atomic call. */
-  async decide(claim: Claim, messages: readonly ShardMessage[], options: DecideOptions): Promise<Decision | { word: Refusal }> {
-    const args: (string | number)[] = [claim.incarnation, claim.epoch, options.entryId, options.stockPrefix ?? STOCK_PREFIX];
+  async decide(
+    claim: Claim,
+    messages: readonly ShardMessage[],
+    options: DecideOptions,
+  ): Promise<Decision | { word: Refusal }> {
+    const args: (string | number)[] = [
+      claim.incarnation,
+      claim.epoch,
+      options.entryId,
+      options.stockPrefix ?? STOCK_PREFIX,
+    ];
     args.push(options.dedupWindowMs, options.force ?? "");
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
-    const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (string | number)[];
+    const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (
+      | string
+      | number
+    )[];
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     const outcomes = reply.slice(6) as string[];
     return {
       word: "decided",
       outcomes,
-      entry: entryOf(claim.shard, "decide", options.entryId, reply, decidedMessages(messages, outcomes)),
+      entry: entryOf(
+        claim.shard,
+        "decide",
+        options.entryId,
+        reply,
+        decidedMessages(messages, outcomes),
+      ),
     };
   }
 
@@ -59,10 +77,25 @@ export class ShardStore {
     claim: Claim,
     options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
   ): Promise<Decision | { word: Refusal }> {
-    const args = [claim.incarnation, claim.epoch, options.entryId, STOCK_PREFIX, options.dedupWindowMs, options.cutoffMs, options.limit];
-    const reply = (await this.redis.call("unpark", [metaKey(claim.shard)], args)) as (string | number)[];
+    const args = [
+      claim.incarnation,
+      claim.epoch,
+      options.entryId,
+      STOCK_PREFIX,
+      options.dedupWindowMs,
+      options.cutoffMs,
+      options.limit,
+    ];
+    const reply = (await this.redis.call("unpark", [metaKey(claim.shard)], args)) as (
+      | string
+      | number
+    )[];
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    return { word: "decided", outcomes: [], entry: entryOf(claim.shard, "unpark", options.entryId, reply, []) };
+    return {
+      word: "decided",
+      outcomes: [],
+      entry: entryOf(claim.shard, "unpark", options.entryId, reply, []),
+    };
   }
 
   /** Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not started, at most `limit` at once. */
@@ -70,10 +103,25 @@ export class ShardStore {
     claim: Claim,
     options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
   ): Promise<Decision | { word: Refusal }> {
-    const args = [claim.incarnation, claim.epoch, options.entryId, STOCK_PREFIX, options.dedupWindowMs, options.cutoffMs, options.limit];
-    const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (string | number)[];
+    const args = [
+      claim.incarnation,
+      claim.epoch,
+      options.entryId,
+      STOCK_PREFIX,
+      options.dedupWindowMs,
+      options.cutoffMs,
+      options.limit,
+    ];
+    const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (
+      | string
+      | number
+    )[];
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    return { word: "decided", outcomes: [], entry: entryOf(claim.shard, "expire", options.entryId, reply, []) };
+    return {
+      word: "decided",
+      outcomes: [],
+      entry: entryOf(claim.shard, "expire", options.entryId, reply, []),
+    };
   }
 
   /** Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or longer. `pairs`: what is still waited for. */
@@ -81,11 +129,27 @@ export class ShardStore {
     claim: Claim,
     options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
   ): Promise<(Decision & { readonly pairs: readonly string[] }) | { word: Refusal }> {
-    const args = [claim.incarnation, claim.epoch, options.entryId, STOCK_PREFIX, options.dedupWindowMs, options.cutoffMs, options.limit];
-    const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (string | number)[];
+    const args = [
+      claim.incarnation,
+      claim.epoch,
+      options.entryId,
+      STOCK_PREFIX,
+      options.dedupWindowMs,
+      options.cutoffMs,
+      options.limit,
+    ];
+    const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (
+      | string
+      | number
+    )[];
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     const entry = entryOf(claim.shard, "reprice", options.entryId, reply, []);
-    return { word: "decided", outcomes: [], entry, pairs: JSON.parse(reply[6] as string) as string[] };
+    return {
+      word: "decided",
+      outcomes: [],
+      entry,
+      pairs: JSON.parse(reply[6] as string) as string[],
+    };
   }
 
   async own(claim: Claim, storeId: string): Promise<"owned" | "foreign" | Refusal> {
@@ -93,12 +157,20 @@ export class ShardStore {
   }
 
   /** Whether Redis still has what the ledger recorded last. */
-  async check(claim: Claim, lastId: EntryId, lastN: number): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
+  async check(
+    claim: Claim,
+    lastId: EntryId,
+    lastN: number,
+  ): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
     return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
   }
 
   /** Tells Redis that the ledger has committed up to this entry. */
-  async recorded(claim: Claim, lastId: EntryId, lastN: number): Promise<"recorded" | "lost" | Refusal> {
+  async recorded(
+    claim: Claim,
+    lastId: EntryId,
+    lastN: number,
+  ): Promise<"recorded" | "lost" | Refusal> {
     return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN, STOCK_PREFIX]);
   }
 
@@ -108,7 +180,9 @@ export class ShardStore {
 
   /** Entries after number `afterN`, oldest first, at most `limit`. */
   async outbox(shard: number, afterN: number, limit: number): Promise<Entry[]> {
-    const raw = await this.redis.run((client) => client.xrange(outboxKey(shard), `${afterN + 1}-0`, "+", "COUNT", limit));
+    const raw = await this.redis.run((client) =>
+      client.xrange(outboxKey(shard), `${afterN + 1}-0`, "+", "COUNT", limit),
+    );
     return raw.map(([streamId, fields]) => entryFromStream(shard, streamId, fields));
   }
 
@@ -118,19 +192,32 @@ export class ShardStore {
 
   /** How many users wait for a number, how many orders wait in all (for a number or a rate), and the most of one user. */
   async parked(shard: number): Promise<{ users: number; orders: number; most: number }> {
-    const counts = (await this.redis.run((client) => client.hvals(`{${shard}}:waiting`))).map(Number);
+    const counts = (await this.redis.run((client) => client.hvals(`{${shard}}:waiting`))).map(
+      Number,
+    );
     const rateWaits = await this.redis.run((client) => client.llen(`{${shard}}:fx`));
-    return { users: counts.length, orders: counts.reduce((a, b) => a + b, rateWaits), most: Math.max(0, ...counts) };
+    return {
+      users: counts.length,
+      orders: counts.reduce((a, b) => a + b, rateWaits),
+      most: Math.max(0, ...counts),
+    };
   }
 
-  private async word<W extends string>(fn: "own" | "check" | "recorded" | "halt", shard: number, args: (string | number)[]): Promise<W> {
+  private async word<W extends string>(
+    fn: "own" | "check" | "recorded" | "halt",
+    shard: number,
+    args: (string | number)[],
+  ): Promise<W> {
     const reply = (await this.redis.call(fn, [metaKey(shard)], args)) as [W];
     return reply[0];
   }
 }
 
 /** The messages as the entry holds them: those with news. Known orders alone leave nothing to record. */
-function decidedMessages(messages: readonly ShardMessage[], outcomes: readonly string[]): DecidedMessage[] {
+function decidedMessages(
+  messages: readonly ShardMessage[],
+  outcomes: readonly string[],
+): DecidedMessage[] {
   const decided: DecidedMessage[] = [];
   for (let i = 0; i < messages.length; i++) {
     const { gateway, batch, body } = messages[i] as ShardMessage;
@@ -159,14 +246,29 @@ function entryOf(
   if (reply[1] === "") return undefined;
   const released = reply[4] === "[]" ? [] : (JSON.parse(reply[4] as string) as Released[]);
   const steps = reply[5] === "[]" ? [] : (JSON.parse(reply[5] as string) as Step[]);
-  return { shard, id, prev: reply[2] as string, n: Number(reply[1]), kind, atMs: Number(reply[3]), messages, released, steps };
+  return {
+    shard,
+    id,
+    prev: reply[2] as string,
+    n: Number(reply[1]),
+    kind,
+    atMs: Number(reply[3]),
+    messages,
+    released,
+    steps,
+  };
 }
 
 /** Reads the fields in the order outbox.lua writes them. */
 function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
   const messages: DecidedMessage[] = [];
   for (let i = 12; i < f.length; i += 8) {
-    messages.push({ gateway: f[i + 1] ?? "", batch: f[i + 3] ?? "", body: f[i + 5] ?? "", outcomes: f[i + 7] ?? "" });
+    messages.push({
+      gateway: f[i + 1] ?? "",
+      batch: f[i + 3] ?? "",
+      body: f[i + 5] ?? "",
+      outcomes: f[i + 7] ?? "",
+    });
   }
   return {
     shard,

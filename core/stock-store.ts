@@ -15,17 +15,38 @@ export class StockStore {
       if (!field.endsWith(":t")) continue;
       const sku = field.slice(0, -2);
       const units = (letter: string) => Number(flat[`${sku}:${letter}`]);
-      items.set(sku, { sku, total: units("t"), available: units("a"), releasing: units("r"), held: units("h"), sold: units("s") });
+      items.set(sku, {
+        sku,
+        total: units("t"),
+        available: units("a"),
+        releasing: units("r"),
+        held: units("h"),
+        sold: units("s"),
+      });
     }
     return items;
   }
 
   /** Brings Redis in line with the ledger for one sale. May be repeated, and may come in any order. */
-  async syncSale(sale: Sale, stock: readonly Stock[], catalogueVersion: number): Promise<"synced" | "not_ready" | "halted"> {
+  async syncSale(
+    sale: Sale,
+    stock: readonly Stock[],
+    catalogueVersion: number,
+  ): Promise<"synced" | "not_ready" | "halted"> {
     const items = new Map(sale.items.map((item) => [item.sku, item]));
-    const args: (string | number)[] = [catalogueVersion, sale.opensAtMs, sale.closesAtMs, sale.currency];
+    const args: (string | number)[] = [
+      catalogueVersion,
+      sale.opensAtMs,
+      sale.closesAtMs,
+      sale.currency,
+    ];
     for (const { sku, initial, restocked } of stock) {
-      args.push(sku, initial + restocked, items.get(sku)?.limitPerUser ?? 0, items.get(sku)?.priceMinor ?? 0);
+      args.push(
+        sku,
+        initial + restocked,
+        items.get(sku)?.limitPerUser ?? 0,
+        items.get(sku)?.priceMinor ?? 0,
+      );
     }
     const reply = await this.redis.call("sync_sale", [metaKey(0), stockKey(sale.id)], args);
     return (reply as ["synced" | "not_ready" | "halted"])[0];

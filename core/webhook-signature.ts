@@ -12,7 +12,12 @@ export function signWebhook(body: string, secret: string, nowMs: number): string
 }
 
 /** `late`: rightly signed, but too long ago or ahead of time. */
-export function checkWebhook(header: string | null, body: string, secret: string, nowMs: number): "good" | "forged" | "late" {
+export function checkWebhook(
+  header: string | null,
+  body: string,
+  secret: string,
+  nowMs: number,
+): "good" | "forged" | "late" {
   const match = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/.exec(header ?? "");
   if (!match) return "forged";
   const [, t = "", given = ""] = match;

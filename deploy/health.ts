@@ -34,7 +34,9 @@ const OWN_ENDING = /-[0-9a-f]{8}$/;
 
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
   const host = httpHost === "0.0.0.0" ? "127.0.0.1" : httpHost;
-  const response = await fetch(`http://${host}:${httpPort}/readyz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  const response = await fetch(`http://${host}:${httpPort}/readyz`, {
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  });
   return response.ok ? undefined : await response.text();
 }
 
@@ -45,7 +47,9 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
     await redis.client.connect();
     const name = process.env.SLUICE_ID ?? "worker";
     const { workers } = await new Members(redis).list();
-    const found = [...workers].filter(([id]) => id.replace(OWN_ENDING, "") === name).map(([, report]) => JSON.parse(report));
+    const found = [...workers]
+      .filter(([id]) => id.replace(OWN_ENDING, "") === name)
+      .map(([, report]) => JSON.parse(report));
     if (found.length === 0) return `no heartbeat of ${name} in Redis`;
     // One that was killed is on the list until its lease ends, beside the one that took its place.
     const working = found.some(({ state, ledger }) => state === "running" && ledger === "up");
@@ -57,7 +61,10 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
 
 async function consumed({ regions }: Settings, queue: string): Promise<string | undefined> {
   for (const region of regions) {
-    const connection = new BrokerConnection({ region, topology: { exchanges: [], queues: [], bindings: [] } });
+    const connection = new BrokerConnection({
+      region,
+      topology: { exchanges: [], queues: [], bindings: [] },
+    });
     try {
       await connection.start();
       const found = await depth(connection, queue);
@@ -70,7 +77,9 @@ async function consumed({ regions }: Settings, queue: string): Promise<string | 
 }
 
 async function provider({ providerUrl }: Settings): Promise<string | undefined> {
-  const response = await fetch(`${providerUrl}/healthz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  const response = await fetch(`${providerUrl}/healthz`, {
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  });
   return response.ok ? undefined : await response.text();
 }
 

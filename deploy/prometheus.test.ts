@@ -16,7 +16,8 @@ afterAll(async () => {
 
 async function promtool(...args: string[]): Promise<{ code: number; text: string }> {
   const child = Bun.spawn(["promtool", ...args], { cwd: dir, stdout: "pipe", stderr: "pipe" });
-  const text = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+  const text =
+    (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
   return { code: await child.exited, text };
 }
 
@@ -34,20 +35,28 @@ test("each alert has a section in docs/operations.md, where its annotation point
   const rules = readFileSync(join(dir, "alerts.yml"), "utf8");
   const anchors = [...rules.matchAll(/runbook: "docs\/operations\.md#(\w+)"/g)].map((m) => m[1]);
   const alerts = [...rules.matchAll(/alert: (\w+)/g)].map((m) => (m[1] as string).toLowerCase());
-  const sections = [...readFileSync(join(import.meta.dir, "..", "docs", "operations.md"), "utf8").matchAll(/^### (\w+)$/gm)].map((m) =>
-    (m[1] as string).toLowerCase(),
-  );
+  const sections = [
+    ...readFileSync(join(import.meta.dir, "..", "docs", "operations.md"), "utf8").matchAll(
+      /^### (\w+)$/gm,
+    ),
+  ].map((m) => (m[1] as string).toLowerCase());
   expect(anchors).toEqual(alerts);
   expect(alerts.filter((alert) => !sections.includes(alert))).toEqual([]);
 });
 
 test("each alert is seen firing, and not firing a moment before", () => {
-  const rules = parse(readFileSync(join(dir, "alerts.yml"), "utf8")) as { groups: { rules: { alert: string }[] }[] };
+  const rules = parse(readFileSync(join(dir, "alerts.yml"), "utf8")) as {
+    groups: { rules: { alert: string }[] }[];
+  };
   type Case = { alertname: string; exp_alerts: unknown[] };
-  const { tests } = parse(readFileSync(join(dir, "alerts.test.yml"), "utf8")) as { tests: { alert_rule_test: Case[] }[] };
+  const { tests } = parse(readFileSync(join(dir, "alerts.test.yml"), "utf8")) as {
+    tests: { alert_rule_test: Case[] }[];
+  };
   const cases = tests.flatMap((t) => t.alert_rule_test);
   const fires = new Set(cases.filter((c) => c.exp_alerts.length > 0).map((c) => c.alertname));
-  expect(rules.groups.flatMap((g) => g.rules.map((r) => r.alert)).filter((alert) => !fires.has(alert))).toEqual([]);
+  expect(
+    rules.groups.flatMap((g) => g.rules.map((r) => r.alert)).filter((alert) => !fires.has(alert)),
+  ).toEqual([]);
 });
 
 test("a real Prometheus scrapes a worker and answers with its metrics; /readyz says what is missing", async () => {
@@ -60,7 +69,11 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
   const readyz = async () => fetch(`http://127.0.0.1:${metricsPort}/readyz`);
   expect((await readyz()).status).toBe(200);
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-  const lint = Bun.spawn(["promtool", "check", "metrics"], { stdin: new Blob([metrics]), stdout: "pipe", stderr: "pipe" });
+  const lint = Bun.spawn(["promtool", "check", "metrics"], {
+    stdin: new Blob([metrics]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   // It reads OpenMetrics as the older text format, which has no help for a counter under its name with _total.
   const faults = (await new Response(lint.stderr).text())
     .split("\n")
@@ -82,13 +95,18 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
   });
   after.push(() => prometheus.stop());
   const query = async (text: string) => {
-    const response = await fetch(`http://127.0.0.1:${prometheusPort}/api/v1/query?query=${encodeURIComponent(text)}`).catch(
-      () => undefined,
-    );
-    const body = (await response?.json().catch(() => undefined)) as { data?: { result: { value: [number, string] }[] } } | undefined;
+    const response = await fetch(
+      `http://127.0.0.1:${prometheusPort}/api/v1/query?query=${encodeURIComponent(text)}`,
+    ).catch(() => undefined);
+    const body = (await response?.json().catch(() => undefined)) as
+      | { data?: { result: { value: [number, string] }[] } }
+      | undefined;
     return body?.data?.result.map((r) => Number(r.value[1])) ?? [];
   };
-  await stack.until("the scrape to be there", async () => (await query("sum(sluice_shard_owned)"))[0] === 2);
+  await stack.until(
+    "the scrape to be there",
+    async () => (await query("sum(sluice_shard_owned)"))[0] === 2,
+  );
   expect(await query("up")).toEqual([1]);
   expect(await query("sluice_worker_up")).toEqual([1]);
   const rules = (await (await fetch(`http://127.0.0.1:${prometheusPort}/api/v1/rules`)).json()) as {
@@ -97,5 +115,8 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
   expect(rules.data.groups[0]?.rules.length).toBeGreaterThan(10);
   await stack.redis.kill();
   await stack.until("it to be not ready", async () => (await readyz()).status === 503);
-  expect((await (await readyz()).json()) as object).toMatchObject({ ok: false, missing: expect.arrayContaining(["redis"]) });
+  expect((await (await readyz()).json()) as object).toMatchObject({
+    ok: false,
+    missing: expect.arrayContaining(["redis"]),
+  });
 }, 60_000);

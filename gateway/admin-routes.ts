@@ -18,7 +18,8 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
     const ref = c.req.header("idempotency-key") ?? crypto.randomUUID();
     const operation = { kind: "route" as const, ref, ...route };
     const result = await ledger.operate(operation, c.get("principal").user);
-    if (result === "ref_conflict") throw new Refused(problem("conflict", "Idempotency-Key", "it was used for another change"));
+    if (result === "ref_conflict")
+      throw new Refused(problem("conflict", "Idempotency-Key", "it was used for another change"));
     const applied = await options.applyOperation(operation).then(
       () => true,
       (error: Error) => {
@@ -35,24 +36,35 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
     const category = categoryOf(c);
     const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["service", "region"]);
     const service = fields.name("service");
-    if (service === RESERVED) fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of what has no route`);
-    return change(c, { category, region: fields.has("region") ? regionOf(fields.name("region")) : "", service });
+    if (service === RESERVED)
+      fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of what has no route`);
+    return change(c, {
+      category,
+      region: fields.has("region") ? regionOf(fields.name("region")) : "",
+      service,
+    });
   });
 
   app.delete("/v1/admin/routes/:category", async (c) => {
     const region = c.req.query("region");
-    return change(c, { category: categoryOf(c), region: region === undefined ? "" : regionOf(region), service: "" });
+    return change(c, {
+      category: categoryOf(c),
+      region: region === undefined ? "" : regionOf(region),
+      service: "",
+    });
   });
 }
 
 function categoryOf(c: Context<Env>): string {
   const category = c.req.param("category") as string;
-  if (!NAME_PATTERN.test(category)) throw new Refused(problem("out_of_range", "category", `must match ${NAME_PATTERN.source}`));
+  if (!NAME_PATTERN.test(category))
+    throw new Refused(problem("out_of_range", "category", `must match ${NAME_PATTERN.source}`));
   c.set("target", category);
   return category;
 }
 
 function regionOf(region: string): string {
-  if (!REGION_PATTERN.test(region)) throw new Refused(problem("out_of_range", "region", `must match ${REGION_PATTERN.source}`));
+  if (!REGION_PATTERN.test(region))
+    throw new Refused(problem("out_of_range", "region", `must match ${REGION_PATTERN.source}`));
   return region;
 }

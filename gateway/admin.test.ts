@@ -16,13 +16,27 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
 
 const operator = () => bearer("olga", { scope: "operator" });
 const ITEM = { sku: "vase", category: "home", priceMinor: 1_500, initial: 7 };
-const NEW_SALE = { id: "summer", currency: "EUR", opensAt: "2027-06-01T10:00:00Z", closesAt: "2027-06-01T14:00:00+02:00", items: [ITEM] };
+const NEW_SALE = {
+  id: "summer",
+  currency: "EUR",
+  opensAt: "2027-06-01T10:00:00Z",
+  closesAt: "2027-06-01T14:00:00+02:00",
+  items: [ITEM],
+};
 
 /** The gateway's app without a socket. */
-async function call(t: TestGateway, path: string, body?: unknown, headers?: Record<string, string>) {
+async function call(
+  t: TestGateway,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) {
   const init = {
     method: body === undefined ? "GET" : "POST",
-    headers: { ...(headers ?? (await operator())), ...(body === "" ? {} : { "content-type": "application/json" }) },
+    headers: {
+      ...(headers ?? (await operator())),
+      ...(body === "" ? {} : { "content-type": "application/json" }),
+    },
     ...(body === undefined || body === "" ? {} : { body: JSON.stringify(body) }),
   };
   const response = await t.gateway.app.request(path, init, { peer: "192.0.2.7" });
@@ -31,7 +45,9 @@ async function call(t: TestGateway, path: string, body?: unknown, headers?: Reco
 
 function audited(t: TestGateway): Record<string, unknown>[] {
   using db = new Database(t.ledgerPath, { readonly: true });
-  return db.query("SELECT subject, action, target, detail, status FROM audit ORDER BY rowid").all() as Record<string, unknown>[];
+  return db
+    .query("SELECT subject, action, target, detail, status FROM audit ORDER BY rowid")
+    .all() as Record<string, unknown>[];
 }
 
 test("a sale that is made can be seen, ordered from at once, and is handed to Redis", async () => {
@@ -46,7 +62,9 @@ test("a sale that is made can be seen, ordered from at once, and is handed to Re
     status: 201,
     body: { saleId: "summer", result: "done", applied: true },
   });
-  expect(applied).toMatchObject([{ kind: "create", sale: { id: "summer", opensAtMs: Date.parse(NEW_SALE.opensAt) } }]);
+  expect(applied).toMatchObject([
+    { kind: "create", sale: { id: "summer", opensAtMs: Date.parse(NEW_SALE.opensAt) } },
+  ]);
   const shown = await call(t, "/v1/sales/summer");
   expect(shown.body).toMatchObject({
     id: "summer",
@@ -61,24 +79,39 @@ test("a sale that is made can be seen, ordered from at once, and is handed to Re
 test("the same sale again changes nothing, another one of its name is a conflict", async () => {
   const t = await start();
   await call(t, "/v1/admin/sales", NEW_SALE);
-  expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({ status: 200, body: { result: "repeated" } });
+  expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({
+    status: 200,
+    body: { result: "repeated" },
+  });
   expect((await call(t, "/v1/admin/sales", { ...NEW_SALE, currency: "USD" })).status).toBe(409);
 });
 
 test("a restock is counted once per Idempotency-Key", async () => {
   const t = await start();
   const headers = { ...(await operator()), "idempotency-key": "delivery-17" };
-  const restock = (units: number) => call(t, "/v1/admin/sales/spring/restock", { sku: "lamp", units }, headers);
-  expect(await restock(5)).toMatchObject({ status: 200, body: { ref: "delivery-17", result: "done" } });
+  const restock = (units: number) =>
+    call(t, "/v1/admin/sales/spring/restock", { sku: "lamp", units }, headers);
+  expect(await restock(5)).toMatchObject({
+    status: 200,
+    body: { ref: "delivery-17", result: "done" },
+  });
   expect((await restock(5)).body).toMatchObject({ result: "repeated" });
-  expect(await restock(6)).toMatchObject({ status: 409, body: { code: "conflict", field: "Idempotency-Key" } });
-  expect((await call(t, "/v1/sales/spring/stock/lamp")).body).toMatchObject({ restocked: 5, available: 105 });
+  expect(await restock(6)).toMatchObject({
+    status: 409,
+    body: { code: "conflict", field: "Idempotency-Key" },
+  });
+  expect((await call(t, "/v1/sales/spring/stock/lamp")).body).toMatchObject({
+    restocked: 5,
+    available: 105,
+  });
 });
 
 test("opening and closing move the window, to now unless said", async () => {
   const t = await start({ clock: () => Date.parse("2027-03-01T00:00:00Z") });
   const headers = { ...(await bearer("olga", { scope: "operator", expiresInS: 10 ** 8 })) };
-  expect((await call(t, "/v1/admin/sales/spring/open", { at: "2027-02-01T08:00:00Z" }, headers)).status).toBe(200);
+  expect(
+    (await call(t, "/v1/admin/sales/spring/open", { at: "2027-02-01T08:00:00Z" }, headers)).status,
+  ).toBe(200);
   expect((await call(t, "/v1/admin/sales/spring/close", "", headers)).status).toBe(200);
   expect((await call(t, "/v1/sales/spring")).body).toMatchObject({
     opensAt: "2027-02-01T08:00:00.000Z",
@@ -88,13 +121,18 @@ test("opening and closing move the window, to now unless said", async () => {
 
 test("a change that Redis could not take yet is done all the same, and said to be so", async () => {
   const t = await start({ applyOperation: () => Promise.reject(new Error("Redis is away")) });
-  expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({ status: 201, body: { applied: false } });
+  expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({
+    status: 201,
+    body: { applied: false },
+  });
 });
 
 test("an import makes all sales or, with a mistake in one, none", async () => {
   const t = await start();
   const bad = { ...NEW_SALE, id: "b", items: [ITEM, { ...ITEM, initial: -1 }] };
-  expect(await call(t, "/v1/admin/sales/import", { sales: [{ ...NEW_SALE, id: "a" }, bad] })).toMatchObject({
+  expect(
+    await call(t, "/v1/admin/sales/import", { sales: [{ ...NEW_SALE, id: "a" }, bad] }),
+  ).toMatchObject({
     status: 422,
     body: { field: "sales[1].items[1].initial" },
   });
@@ -122,7 +160,8 @@ test("the list shows all sales with the ledger's stock", async () => {
 
 test("mistakes are named", async () => {
   const t = await start();
-  const sale = (changes: Record<string, unknown>) => ["/v1/admin/sales", { ...NEW_SALE, ...changes }] as const;
+  const sale = (changes: Record<string, unknown>) =>
+    ["/v1/admin/sales", { ...NEW_SALE, ...changes }] as const;
   const cases: [readonly [path: string, body: unknown], number, string, string][] = [
     [sale({ id: "a b" }), 422, "out_of_range", "id"],
     [sale({ id: undefined }), 422, "missing_field", "id"],
@@ -148,10 +187,21 @@ test("mistakes are named", async () => {
 test("every call is on record with who, what, where from and how it ended, refused ones too", async () => {
   const t = await start();
   await call(t, "/v1/admin/sales", NEW_SALE);
-  await call(t, "/v1/admin/sales/spring/restock", { sku: "lamp", units: 1 }, { ...(await operator()), "idempotency-key": "d1" });
+  await call(
+    t,
+    "/v1/admin/sales/spring/restock",
+    { sku: "lamp", units: 1 },
+    { ...(await operator()), "idempotency-key": "d1" },
+  );
   await call(t, "/v1/admin/sales/spring/open", {}, await bearer("ann"));
   await call(t, "/v1/admin/sales", undefined, {});
-  const record = (subject: string, action: string, target: string, status: number, ref?: string) => ({
+  const record = (
+    subject: string,
+    action: string,
+    target: string,
+    status: number,
+    ref?: string,
+  ) => ({
     subject,
     action,
     target,
@@ -172,6 +222,8 @@ test("strangers cannot flood the record; what was left out is counted, an operat
   await call(t, "/v1/admin/sales");
   const records = audited(t);
   expect(records.length).toBeLessThan(60);
-  expect(JSON.parse(records.at(-1)?.detail as string)).toMatchObject({ strangersUnrecorded: expect.any(Number) });
+  expect(JSON.parse(records.at(-1)?.detail as string)).toMatchObject({
+    strangersUnrecorded: expect.any(Number),
+  });
   expect(records.at(-1)).toMatchObject({ subject: "olga", status: 200 });
 });

@@ -18,8 +18,16 @@ export function addAdmin(app: App, parts: AppParts): void {
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
 
   /** Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis gets it. */
-  const operate = async (c: Context<Env>, operation: SaleOperation): Promise<{ result: OperationResult; applied: boolean }> => {
-    c.set("target", c.get("target") === undefined ? saleOf(operation) : `${c.get("target")} ${saleOf(operation)}`.slice(0, 1_000));
+  const operate = async (
+    c: Context<Env>,
+    operation: SaleOperation,
+  ): Promise<{ result: OperationResult; applied: boolean }> => {
+    c.set(
+      "target",
+      c.get("target") === undefined
+        ? saleOf(operation)
+        : `${c.get("target")} ${saleOf(operation)}`.slice(0, 1_000),
+    );
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result !== "done" && result !== "repeated") return { result, applied: false };
     const applied = await options.applyOperation(operation).then(
@@ -34,40 +42,73 @@ export function addAdmin(app: App, parts: AppParts): void {
     return { result, applied };
   };
 
-  const answer = async (c: Context<Env>, operation: SaleOperation, created: boolean): Promise<Response> => {
+  const answer = async (
+    c: Context<Env>,
+    operation: SaleOperation,
+    created: boolean,
+  ): Promise<Response> => {
     const { result, applied } = await operate(c, operation);
     const refusal = refusalOf(result);
     if (refusal) throw new Refused(refusal);
-    return c.json({ saleId: saleOf(operation), ref: operation.ref, result, applied }, created && result === "done" ? 201 : 200);
+    return c.json(
+      { saleId: saleOf(operation), ref: operation.ref, result, applied },
+      created && result === "done" ? 201 : 200,
+    );
   };
 
   const body = (c: Context<Env>) => jsonOf(c.req.raw, limits.adminBodyBytes);
 
   app.get("/v1/admin/sales", async (c) => {
     const sales = await ledger.sales();
-    return c.json({ sales: await Promise.all(sales.map(async (s) => ({ ...showSale(s), stock: await ledger.stock(s.id) }))) });
+    return c.json({
+      sales: await Promise.all(
+        sales.map(async (s) => ({ ...showSale(s), stock: await ledger.stock(s.id) })),
+      ),
+    });
   });
 
-  app.post("/v1/admin/sales", async (c) => answer(c, creation(readSale(await body(c)), refOf(c)), true));
+  app.post("/v1/admin/sales", async (c) =>
+    answer(c, creation(readSale(await body(c)), refOf(c)), true),
+  );
 
   app.post("/v1/admin/sales/import", async (c) => {
     const list = Fields.of(await body(c), ["sales"]).list("sales", 1, MAX_IMPORT);
     // All are read before the first is made: a typing error in the last one changes nothing.
     const sales = list.map((sale, i) => readSale(sale, `sales[${i}].`));
     const results = [];
-    for (const sale of sales) results.push({ saleId: sale.id, ...(await operate(c, creation(sale))) });
+    for (const sale of sales)
+      results.push({ saleId: sale.id, ...(await operate(c, creation(sale))) });
     return c.json({ results });
   });
 
   app.post("/v1/admin/sales/:sale/restock", async (c) => {
     const fields = Fields.of(await body(c), ["sku", "units"]);
     const [sku, units] = [fields.name("sku"), fields.whole("units", 1, MAX_UNITS_PER_ITEM)];
-    return answer(c, { kind: "restock", ref: refOf(c) ?? crypto.randomUUID(), saleId: c.req.param("sale"), sku, units }, false);
+    return answer(
+      c,
+      {
+        kind: "restock",
+        ref: refOf(c) ?? crypto.randomUUID(),
+        saleId: c.req.param("sale"),
+        sku,
+        units,
+      },
+      false,
+    );
   });
 
   for (const kind of ["open", "close"] as const) {
     app.post(`/v1/admin/sales/:sale/${kind}`, async (c) =>
-      answer(c, { kind, ref: refOf(c) ?? crypto.randomUUID(), saleId: c.req.param("sale"), atMs: await momentOf(c, clock) }, false),
+      answer(
+        c,
+        {
+          kind,
+          ref: refOf(c) ?? crypto.randomUUID(),
+          saleId: c.req.param("sale"),
+          atMs: await momentOf(c, clock),
+        },
+        false,
+      ),
     );
   }
 }
@@ -92,15 +133,32 @@ function onRecord(parts: AppParts, audit: Audit) {
     const { method, path } = c.req;
     const detail = { address, ref: refHeader(c) };
     const target = c.get("target") ?? pathTarget(path);
-    const call = { operator, subject: subject ?? "-", action: actionOf(method, path), target, detail, status: c.res.status };
-    await audit.record(call).catch((error: Error) => parts.log("audit failed", { ...call, error: error.message }));
+    const call = {
+      operator,
+      subject: subject ?? "-",
+      action: actionOf(method, path),
+      target,
+      detail,
+      status: c.res.status,
+    };
+    await audit
+      .record(call)
+      .catch((error: Error) => parts.log("audit failed", { ...call, error: error.message }));
   });
 }
 
 /** `sales.restock` for POST /v1/admin/sales/x/restock. */
 function actionOf(method: string, path: string): string {
   const [area = "", first, verb] = path.split("/").slice(3);
-  const name = verb ?? (first === "import" ? first : method === "POST" ? "create" : method === "GET" ? "list" : method.toLowerCase());
+  const name =
+    verb ??
+    (first === "import"
+      ? first
+      : method === "POST"
+        ? "create"
+        : method === "GET"
+          ? "list"
+          : method.toLowerCase());
   return `${area}.${name}`.slice(0, 64);
 }
 

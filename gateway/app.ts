@@ -74,7 +74,9 @@ function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts)
         const headers = { allow, ...origins.preflight(c.req.header("origin") ?? null) };
         return new Response(null, { status: 204, headers });
       }
-      return known.has(method === "HEAD" ? "GET" : method) ? next() : intake.refuse(refusal).response();
+      return known.has(method === "HEAD" ? "GET" : method)
+        ? next()
+        : intake.refuse(refusal).response();
     });
   }
 }

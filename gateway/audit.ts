@@ -34,14 +34,19 @@ export class Audit {
       return;
     }
     const { subject, action, target, status } = call;
-    const detail = JSON.stringify(this.unrecorded > 0 ? { ...call.detail, strangersUnrecorded: this.unrecorded } : call.detail);
+    const detail = JSON.stringify(
+      this.unrecorded > 0 ? { ...call.detail, strangersUnrecorded: this.unrecorded } : call.detail,
+    );
     this.unrecorded = 0;
     await this.ledger.audit({ atMs: this.clock(), subject, action, target, detail, status });
   }
 
   private takeToken(): boolean {
     const nowMs = performance.now();
-    this.tokens = Math.min(STRANGERS_BURST, this.tokens + ((nowMs - this.filledAtMs) / 1000) * STRANGERS_PER_S);
+    this.tokens = Math.min(
+      STRANGERS_BURST,
+      this.tokens + ((nowMs - this.filledAtMs) / 1000) * STRANGERS_PER_S,
+    );
     this.filledAtMs = nowMs;
     if (this.tokens < 1) return false;
     this.tokens--;

@@ -54,7 +54,10 @@ const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export class Auth {
   private readonly verified = new Map<string, Principal>();
-  private readonly refused = new Map<string, { readonly problem: Problem; readonly untilMs: number }>();
+  private readonly refused = new Map<
+    string,
+    { readonly problem: Problem; readonly untilMs: number }
+  >();
   private readonly verifying = new Map<string, Promise<Principal | Problem>>();
 
   private constructor(
@@ -66,7 +69,10 @@ export class Auth {
   ) {}
 
   /** Rejects when the key is not fit for the algorithm. */
-  static async create(options: AuthOptions, deps: { shards: number; clock: () => number; maxCached: number }): Promise<Auth> {
+  static async create(
+    options: AuthOptions,
+    deps: { shards: number; clock: () => number; maxCached: number },
+  ): Promise<Auth> {
     return new Auth(options, await loadKey(options), deps.shards, deps.clock, deps.maxCached);
   }
 
@@ -74,13 +80,18 @@ export class Auth {
   known(header: string | null): Principal | undefined {
     if (header === null) return undefined;
     const principal = this.verified.get(header.slice(BEARER.length));
-    return principal !== undefined && principal.expiresAtMs > this.clock() && header.startsWith(BEARER) ? principal : undefined;
+    return principal !== undefined &&
+      principal.expiresAtMs > this.clock() &&
+      header.startsWith(BEARER)
+      ? principal
+      : undefined;
   }
 
   /** The bearer of an Authorization header, or why it is refused. */
   header(header: string | null): Principal | Problem | Promise<Principal | Problem> {
     if (header === null) return problem("no_token");
-    if (!/^bearer /i.test(header)) return problem("no_token", "Authorization", "the scheme is Bearer");
+    if (!/^bearer /i.test(header))
+      return problem("no_token", "Authorization", "the scheme is Bearer");
     return this.token(header.slice(BEARER.length).trim());
   }
 
@@ -98,7 +109,8 @@ export class Auth {
     if (cheap) return cheap;
     let verifying = this.verifying.get(token);
     if (!verifying) {
-      if (this.verifying.size >= MAX_VERIFYING) return problem("unavailable", "Authorization", "too many new tokens at once");
+      if (this.verifying.size >= MAX_VERIFYING)
+        return problem("unavailable", "Authorization", "too many new tokens at once");
       verifying = this.verify(token).finally(() => this.verifying.delete(token));
       this.verifying.set(token, verifying);
     }
@@ -107,10 +119,12 @@ export class Auth {
 
   /** What can be refused without looking at the signature. */
   private judgeUnverified(token: string, nowMs: number): Problem | undefined {
-    if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token)) return problem("bad_token", "Authorization", "not a JWT");
+    if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token))
+      return problem("bad_token", "Authorization", "not a JWT");
     try {
       const claims = decodeJwt(token);
-      if (typeof claims.exp !== "number") return problem("bad_token", "exp", "the claim is required");
+      if (typeof claims.exp !== "number")
+        return problem("bad_token", "exp", "the claim is required");
       if (claims.exp * 1000 <= nowMs) return problem("token_expired");
       if (claims.iss !== this.options.issuer) return problem("bad_token", "iss", "another issuer");
       return undefined;
@@ -123,9 +137,19 @@ export class Auth {
     const nowMs = this.clock();
     try {
       const { algorithm, issuer, audience } = this.options;
-      const rules = { algorithms: [algorithm], issuer, audience, currentDate: new Date(nowMs), requiredClaims: ["exp", "sub"] };
+      const rules = {
+        algorithms: [algorithm],
+        issuer,
+        audience,
+        currentDate: new Date(nowMs),
+        requiredClaims: ["exp", "sub"],
+      };
       const { payload } = await jwtVerify(token, this.key as JWTVerifyGetKey, rules);
-      const principal = this.principal(payload.sub as string, payload.scope, (payload.exp as number) * 1000);
+      const principal = this.principal(
+        payload.sub as string,
+        payload.scope,
+        (payload.exp as number) * 1000,
+      );
       if (principal instanceof Problem) return this.refuse(token, principal, nowMs);
       keep(this.verified, token, principal, this.maxCached);
       return principal;
@@ -135,7 +159,8 @@ export class Auth {
   }
 
   private principal(sub: string, scope: unknown, expiresAtMs: number): Principal | Problem {
-    if (!NAME_PATTERN.test(sub)) return problem("bad_token", "sub", `must match ${NAME_PATTERN.source}`);
+    if (!NAME_PATTERN.test(sub))
+      return problem("bad_token", "sub", `must match ${NAME_PATTERN.source}`);
     const scopes = typeof scope === "string" ? scope.split(" ") : [];
     return {
       user: sub,
@@ -147,7 +172,8 @@ export class Auth {
   }
 
   private refuse(token: string, reason: Problem, nowMs: number): Problem {
-    if (reason.code === "bad_token") keep(this.refused, token, { problem: reason, untilMs: nowMs + REFUSED_FOR_MS }, MAX_REFUSED);
+    if (reason.code === "bad_token")
+      keep(this.refused, token, { problem: reason, untilMs: nowMs + REFUSED_FOR_MS }, MAX_REFUSED);
     return reason;
   }
 }
@@ -162,21 +188,29 @@ function keep<V>(map: Map<string, V>, key: string, value: V, max: number): void 
 
 function verdict(error: Error): Problem {
   if (error instanceof errors.JWTExpired) return problem("token_expired");
-  if (error instanceof errors.JWTClaimValidationFailed) return problem("bad_token", error.claim, "the claim is not as required");
-  if (error instanceof errors.JOSEAlgNotAllowed) return problem("bad_token", "alg", "another algorithm than configured");
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return problem("bad_token", error.claim, "the claim is not as required");
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return problem("bad_token", "alg", "another algorithm than configured");
   // The key set could not be fetched: no fault of the token.
-  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) return problem("unavailable", "Authorization");
+  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout)
+    return problem("unavailable", "Authorization");
   return problem("bad_token", "Authorization", "the signature does not match");
 }
 
 async function loadKey({ algorithm, key }: AuthOptions): Promise<CryptoKey | JWTVerifyGetKey> {
   if ((key.kind === "secret") !== (algorithm === "HS256"))
-    throw new Error(`auth: ${algorithm} needs ${algorithm === "HS256" ? "a shared secret" : "a public key (PEM or JWKS)"}`);
+    throw new Error(
+      `auth: ${algorithm} needs ${algorithm === "HS256" ? "a shared secret" : "a public key (PEM or JWKS)"}`,
+    );
   switch (key.kind) {
     case "secret": {
       const bytes = new TextEncoder().encode(key.secret);
-      if (bytes.length < MIN_SECRET_BYTES) throw new Error(`auth: the shared secret must have at least ${MIN_SECRET_BYTES} bytes`);
-      return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+      if (bytes.length < MIN_SECRET_BYTES)
+        throw new Error(`auth: the shared secret must have at least ${MIN_SECRET_BYTES} bytes`);
+      return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, [
+        "verify",
+      ]);
     }
     case "pem":
       return importSPKI(key.pem, algorithm);

@@ -85,7 +85,8 @@ export class Batch {
   indexOf(user: string, id: string): number | undefined {
     if (!this.index) {
       this.index = new Map();
-      for (let i = 0; i < this.ids.length; i++) this.index.set(`${this.users[i]} ${this.ids[i]}`, i);
+      for (let i = 0; i < this.ids.length; i++)
+        this.index.set(`${this.users[i]} ${this.ids[i]}`, i);
     }
     return this.index.get(`${user} ${id}`);
   }

@@ -5,10 +5,12 @@ import { type Problem, problem } from "./problem.ts";
 export function readBody(request: Request, maxBytes: number): Promise<string | Problem> | Problem {
   const { headers } = request;
   const type = headers.get("content-type");
-  if (type !== "application/json" && !isJson(type)) return problem("unsupported_type", "Content-Type", "application/json");
+  if (type !== "application/json" && !isJson(type))
+    return problem("unsupported_type", "Content-Type", "application/json");
   const length = headers.get("content-length");
   if (length === null) return readStream(request, maxBytes);
-  if (Number(length) > maxBytes) return problem("too_large", undefined, `at most ${maxBytes} bytes`);
+  if (Number(length) > maxBytes)
+    return problem("too_large", undefined, `at most ${maxBytes} bytes`);
   return request.text();
 }
 

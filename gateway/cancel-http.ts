@@ -23,7 +23,9 @@ export function addCancel(app: App, parts: AppParts): void {
     const word = await Promise.race([waiting.word, Bun.sleep(OUTCOME_WAIT_MS).then(() => "")]);
     const result = cancelResult(word);
     if (result instanceof Problem) return parts.intake.refuse(result).response();
-    return c.json({ id, status: result }, result === "cancelled" ? 200 : 202, { location: `/v1/orders/${id}` });
+    return c.json({ id, status: result }, result === "cancelled" ? 200 : 202, {
+      location: `/v1/orders/${id}`,
+    });
   });
 }
 
@@ -34,16 +36,22 @@ export function cancelResult(word: string): "cancelled" | "cancel_pending" | Pro
   if (outcome.kind === "known") return "cancelled";
   if (outcome.kind !== "step") return "cancel_pending";
   if (outcome.word === "cancelled" || outcome.word === "cancel_pending") return outcome.word;
-  if (outcome.word === "too_late") return problem("too_late", "id", "more than two minutes after it was accepted");
-  if (outcome.word === "too_many") return problem("too_many_cancels", "id", "of orders that have not come yet");
+  if (outcome.word === "too_late")
+    return problem("too_late", "id", "more than two minutes after it was accepted");
+  if (outcome.word === "too_many")
+    return problem("too_many_cancels", "id", "of orders that have not come yet");
   return problem("too_late", "id", `the order is ${outcome.word}`);
 }
 
 /** The token's subject, or whom a service names. */
 function buyer(principal: Principal, user: string | undefined): string {
   if (user === undefined || user === principal.user) return principal.user;
-  if (!principal.service) throw new Refused(problem("forbidden", "user", "only a token with service scope names the user"));
-  if (!NAME_PATTERN.test(user)) throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
+  if (!principal.service)
+    throw new Refused(
+      problem("forbidden", "user", "only a token with service scope names the user"),
+    );
+  if (!NAME_PATTERN.test(user))
+    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
   return user;
 }
 

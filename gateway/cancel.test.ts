@@ -14,7 +14,10 @@ const start = async () => {
 async function cancel(id: string, word: string, user = "ann"): Promise<Response> {
   const { gateway, broker } = t;
   const n = broker.published.length;
-  const response = fetch(`${gateway.url}/v1/orders/${id}`, { method: "DELETE", headers: await bearer(user) });
+  const response = fetch(`${gateway.url}/v1/orders/${id}`, {
+    method: "DELETE",
+    headers: await bearer(user),
+  });
   const { batch, rows } = await broker.batch(n);
   expect(rows).toEqual([["c", user, id, "", expect.any(Number), "", 0]]);
   broker.tell({ batches: [[batch, word]], released: [] });
@@ -38,15 +41,26 @@ test.each([
 test("a cancel is published before it is answered, and says so when it is not confirmed", async () => {
   const { gateway, broker } = await start();
   broker.answer = "unknown";
-  const response = await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, { method: "DELETE", headers: await bearer("ann") });
-  expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([503, "unconfirmed"]);
+  const response = await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, {
+    method: "DELETE",
+    headers: await bearer("ann"),
+  });
+  expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+    503,
+    "unconfirmed",
+  ]);
 });
 
 test("a cancel of a malformed id, or without a token, goes nowhere", async () => {
   const { gateway, broker } = await start();
-  const bad = await fetch(`${gateway.url}/v1/orders/nonsense`, { method: "DELETE", headers: await bearer("ann") });
+  const bad = await fetch(`${gateway.url}/v1/orders/nonsense`, {
+    method: "DELETE",
+    headers: await bearer("ann"),
+  });
   expect([bad.status, await bad.json()]).toMatchObject([422, { field: "id" }]);
-  expect((await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, { method: "DELETE" })).status).toBe(401);
+  expect(
+    (await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, { method: "DELETE" })).status,
+  ).toBe(401);
   const foreign = await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}?user=bob`, {
     method: "DELETE",
     headers: await bearer("ann"),
@@ -66,9 +80,13 @@ test("over a WebSocket a cancel is acked when it is confirmed, and its outcome f
   socket.send({ type: "cancel", ref: "c2", id });
   await socket.next("acks");
   broker.tell({ batches: [[(await broker.batch(1)).batch, "-too_late"]], released: [] });
-  expect(await socket.next("outcomes")).toMatchObject({ outcomes: [[id, "too_late", "not_cancelled"]] });
+  expect(await socket.next("outcomes")).toMatchObject({
+    outcomes: [[id, "too_late", "not_cancelled"]],
+  });
   socket.send({ type: "cancel", ref: "c3", id: 7 });
-  expect(await socket.next("nacks")).toMatchObject({ nacks: [["c3", null, { code: "out_of_range", field: "id" }]] });
+  expect(await socket.next("nacks")).toMatchObject({
+    nacks: [["c3", null, { code: "out_of_range", field: "id" }]],
+  });
 });
 
 test("a reserved order's later states reach the socket that placed it", async () => {
@@ -80,14 +98,16 @@ test("a reserved order's later states reach the socket that placed it", async ()
   broker.tell({ batches: [[(await broker.batch(0)).batch, "reserved"]], released: [] });
   broker.tell({ batches: [], released: [["ann", placed.id as string, "paid"]] });
   const told: string[][] = [];
-  while (told.at(-1)?.[1] !== "paid") told.push(...((await socket.next("outcomes")).outcomes as string[][]));
+  while (told.at(-1)?.[1] !== "paid")
+    told.push(...((await socket.next("outcomes")).outcomes as string[][]));
   expect(told).toEqual([
     [placed.id as string, "reserved"],
     [placed.id as string, "paid"],
   ]);
 });
 
-const webhook = (body: string, signature: string) => post(`${t.gateway.url}/v1/payments/webhook`, body, { "payment-signature": signature });
+const webhook = (body: string, signature: string) =>
+  post(`${t.gateway.url}/v1/payments/webhook`, body, { "payment-signature": signature });
 
 test("a signed webhook is an answer to its attempt", async () => {
   const { broker } = await start();
@@ -95,16 +115,22 @@ test("a signed webhook is an answer to its attempt", async () => {
   const body = JSON.stringify({ key: `ann/${id}/1/2`, status: "declined" });
   const response = await webhook(body, signWebhook(body, SECRET, Date.now()));
   expect([response.status, await response.json()]).toEqual([200, { taken: true }]);
-  expect(broker.rows).toEqual([["p", "ann", id, "", expect.any(Number), "", 0, 1, 2, "failed", "webhook"]]);
+  expect(broker.rows).toEqual([
+    ["p", "ann", id, "", expect.any(Number), "", 0, 1, 2, "failed", "webhook"],
+  ]);
 });
 
 test("a forged, old, altered or senseless webhook goes nowhere", async () => {
   const { broker } = await start();
   const body = JSON.stringify({ key: `ann/${Bun.randomUUIDv7()}/1/1`, status: "captured" });
-  const signed = (text: string, secret = SECRET, atMs = Date.now()) => webhook(text, signWebhook(text, secret, atMs));
+  const signed = (text: string, secret = SECRET, atMs = Date.now()) =>
+    webhook(text, signWebhook(text, secret, atMs));
   expect((await signed(body, "not the secret")).status).toBe(401);
   expect((await signed(body, SECRET, Date.now() - 3_600_000)).status).toBe(401);
-  expect((await webhook(body.replace("captured", "declined"), signWebhook(body, SECRET, Date.now()))).status).toBe(401);
+  expect(
+    (await webhook(body.replace("captured", "declined"), signWebhook(body, SECRET, Date.now())))
+      .status,
+  ).toBe(401);
   expect((await webhook(body, "t=1")).status).toBe(401);
   expect((await signed('{"key":"x","status":"captured"}')).status).toBe(422);
   expect((await signed(body.replace("captured", "stolen"))).status).toBe(422);

@@ -44,7 +44,8 @@ export class Catalogue {
 
   /** Looks at the ledger unless somebody just has. Whether the copy was renewed. */
   async refreshSoon(): Promise<boolean> {
-    if (this.looking === undefined && performance.now() - this.lookedAtMs < MIN_LOOK_MS) return false;
+    if (this.looking === undefined && performance.now() - this.lookedAtMs < MIN_LOOK_MS)
+      return false;
     return this.refresh();
   }
 
@@ -67,7 +68,9 @@ export class Catalogue {
     this.behind = false;
     if (version === this.version) return false;
     const sales = await this.ledger.sales();
-    this.known = new Map(sales.map((sale) => [sale.id, { sale, skus: new Set(sale.items.map((i) => i.sku)) }]));
+    this.known = new Map(
+      sales.map((sale) => [sale.id, { sale, skus: new Set(sale.items.map((i) => i.sku)) }]),
+    );
     // Read before the sales: should they be newer, the next look renews once too often, never too seldom.
     this.version = version;
     return true;

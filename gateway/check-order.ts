@@ -19,7 +19,17 @@ import type { Principal } from "./auth.ts";
 import type { Catalogue, KnownSale } from "./catalogue.ts";
 import { echo, Problem, problem } from "./problem.ts";
 
-const ORDER_FIELDS: ReadonlySet<string> = new Set(["id", "user", "saleId", "seq", "currency", "lines", "payment", "metadata", "maxTotal"]);
+const ORDER_FIELDS: ReadonlySet<string> = new Set([
+  "id",
+  "user",
+  "saleId",
+  "seq",
+  "currency",
+  "lines",
+  "payment",
+  "metadata",
+  "maxTotal",
+]);
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
 /** Opaque, but printable ASCII: a token of another alphabet is a mistake, and control characters break readers further on. */
@@ -36,9 +46,19 @@ export function checkOrder(
   nowMs: number,
 ): Order | Problem {
   if (!isObject(value)) return problem("not_an_object");
-  for (const key in value) if (!ORDER_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
-  const { id = headerId ?? undefined, saleId, currency, lines, payment, metadata, maxTotal } = value;
-  if (headerId !== null && id !== headerId) return problem("out_of_range", "Idempotency-Key", "differs from the body's id");
+  for (const key in value)
+    if (!ORDER_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
+  const {
+    id = headerId ?? undefined,
+    saleId,
+    currency,
+    lines,
+    payment,
+    metadata,
+    maxTotal,
+  } = value;
+  if (headerId !== null && id !== headerId)
+    return problem("out_of_range", "Idempotency-Key", "differs from the body's id");
   const wrongId = checkId(id, nowMs);
   if (wrongId) return wrongId;
   const user = buyerOf(value, principal);
@@ -48,13 +68,18 @@ export function checkOrder(
   const seq = value.seq === undefined ? 0 : checkSeq(value.seq);
   if (seq instanceof Problem) return seq;
   if (typeof currency !== "string") return missingOrType(currency, "currency", "a string");
-  if (!CURRENCIES.has(currency)) return problem("unknown_currency", "currency", "an ISO 4217 code in capitals");
+  if (!CURRENCIES.has(currency))
+    return problem("unknown_currency", "currency", "an ISO 4217 code in capitals");
   const wrongLines = checkLines(lines, known);
   if (wrongLines) return wrongLines;
   if (payment !== undefined) {
     if (typeof payment !== "string") return problem("wrong_type", "payment", "a string");
     if (payment.length > MAX_PAYMENT_LENGTH || !PAYMENT.test(payment))
-      return problem("out_of_range", "payment", `1 to ${MAX_PAYMENT_LENGTH} printable ASCII characters`);
+      return problem(
+        "out_of_range",
+        "payment",
+        `1 to ${MAX_PAYMENT_LENGTH} printable ASCII characters`,
+      );
   }
   const metadataText = metadata === undefined ? "" : checkMetadata(metadata);
   if (metadataText instanceof Problem) return metadataText;
@@ -74,9 +99,14 @@ export function checkOrder(
 }
 
 /** The skip, or the first thing wrong with it. */
-export function checkSkip(value: unknown, principal: Principal, catalogue: Catalogue): Skip | Problem {
+export function checkSkip(
+  value: unknown,
+  principal: Principal,
+  catalogue: Catalogue,
+): Skip | Problem {
   if (!isObject(value)) return problem("not_an_object");
-  for (const key in value) if (!SKIP_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
+  for (const key in value)
+    if (!SKIP_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
   const user = buyerOf(value, principal);
   if (user instanceof Problem) return user;
   const known = saleOf(value.saleId, catalogue);
@@ -90,7 +120,8 @@ export function isObject(value: unknown): value is Raw {
 }
 
 function checkId(id: unknown, nowMs: number): Problem | undefined {
-  if (typeof id !== "string") return missingOrType(id, "id", "a UUIDv7, here or as Idempotency-Key");
+  if (typeof id !== "string")
+    return missingOrType(id, "id", "a UUIDv7, here or as Idempotency-Key");
   switch (judgeOrderId(id, nowMs)) {
     case "ok":
       return undefined;
@@ -108,8 +139,11 @@ export function buyerOf(value: Raw, principal: Principal): string | Problem {
   const { user } = value;
   if (user === undefined) return principal.user;
   if (typeof user !== "string") return problem("wrong_type", "user", "a string");
-  if (!principal.service) return problem("forbidden", "user", "only a token with service scope names the user");
-  return NAME_PATTERN.test(user) ? user : problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`);
+  if (!principal.service)
+    return problem("forbidden", "user", "only a token with service scope names the user");
+  return NAME_PATTERN.test(user)
+    ? user
+    : problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`);
 }
 
 function saleOf(saleId: unknown, catalogue: Catalogue): KnownSale | Problem {
@@ -123,16 +157,19 @@ function checkSeq(seq: unknown): number | Problem {
 
 function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
   if (!Array.isArray(lines)) return missingOrType(lines, "lines", "an array");
-  if (lines.length === 0 || lines.length > MAX_LINES) return problem("out_of_range", "lines", `1 to ${MAX_LINES} lines`);
+  if (lines.length === 0 || lines.length > MAX_LINES)
+    return problem("out_of_range", "lines", `1 to ${MAX_LINES} lines`);
   for (let i = 0; i < lines.length; i++) {
     const line: unknown = lines[i];
     if (!isObject(line)) return problem("wrong_type", `lines[${i}]`, "an object");
-    for (const key in line) if (!LINE_FIELDS.has(key)) return new Problem("unknown_field", `lines[${i}].${echo(key)}`);
+    for (const key in line)
+      if (!LINE_FIELDS.has(key)) return new Problem("unknown_field", `lines[${i}].${echo(key)}`);
     const { sku, qty } = line;
     if (typeof sku !== "string") return missingOrType(sku, `lines[${i}].sku`, "a string");
     if (!skus.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
     if (!isWhole(qty, MAX_QTY)) return notWhole(qty, `lines[${i}].qty`, `1 to ${MAX_QTY}`);
-    for (let j = 0; j < i; j++) if ((lines[j] as Line).sku === sku) return problem("duplicate_item", `lines[${i}].sku`);
+    for (let j = 0; j < i; j++)
+      if ((lines[j] as Line).sku === sku) return problem("duplicate_item", `lines[${i}].sku`);
   }
   return undefined;
 }
@@ -153,7 +190,9 @@ function isWhole(value: unknown, most: number): value is number {
 }
 
 function notWhole(value: unknown, field: string, detail: string): Problem {
-  return typeof value === "number" ? problem("out_of_range", field, `a whole number, ${detail}`) : missingOrType(value, field, "a number");
+  return typeof value === "number"
+    ? problem("out_of_range", field, `a whole number, ${detail}`)
+    : missingOrType(value, field, "a number");
 }
 
 function missingOrType(value: unknown, field: string, type: string): Problem {

@@ -10,7 +10,8 @@ export class ClientAddress {
     for (const proxy of proxies) {
       const [address = "", bits] = proxy.split("/");
       const family = familyOf(address);
-      if (!family) throw new Error(`trusted proxy '${proxy}' is neither an address nor a CIDR block`);
+      if (!family)
+        throw new Error(`trusted proxy '${proxy}' is neither an address nor a CIDR block`);
       if (bits === undefined) this.trusted.addAddress(address, family);
       else this.trusted.addSubnet(address, Number(bits), family);
     }

@@ -22,7 +22,9 @@ const HEADERS = {
 /** Path → [content type, text]. */
 function files(): Record<string, readonly [type: string, text: string]> {
   const figures = read(join(import.meta.dir, "..", "core", "domain", "figures.ts"));
-  const own = ["app.js", "charts.js", "dead.js", "dom.js"].map((name) => [`/console/${name}`, [SCRIPT, read(join(HERE, name))]] as const);
+  const own = ["app.js", "charts.js", "dead.js", "dom.js"].map(
+    (name) => [`/console/${name}`, [SCRIPT, read(join(HERE, name))]] as const,
+  );
   return {
     "/console": ["text/html; charset=utf-8", read(join(HERE, "page.html"))],
     "/console/style.css": [SHEET, read(join(HERE, "style.css"))],
@@ -34,5 +36,6 @@ function files(): Record<string, readonly [type: string, text: string]> {
 }
 
 export function addConsole(app: App): void {
-  for (const [path, [type, text]] of Object.entries(files())) app.get(path, (c) => c.body(text, 200, { ...HEADERS, "content-type": type }));
+  for (const [path, [type, text]] of Object.entries(files()))
+    app.get(path, (c) => c.body(text, 200, { ...HEADERS, "content-type": type }));
 }

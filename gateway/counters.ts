@@ -29,6 +29,12 @@ export class Counters {
 
   report(): Pick<GatewayReport, "rows" | "batches" | "refused" | "confirm" | "outcome"> {
     const { rows, batches, confirm, outcome } = this;
-    return { rows: { ...rows }, batches, refused: Object.fromEntries(this.refusals), confirm: confirm.report(), outcome: outcome.report() };
+    return {
+      rows: { ...rows },
+      batches,
+      refused: Object.fromEntries(this.refusals),
+      confirm: confirm.report(),
+      outcome: outcome.report(),
+    };
   }
 }

@@ -6,7 +6,11 @@ type Json = Record<string, unknown>;
 interface Call {
   readonly summary: string;
   readonly description?: string;
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly description: string }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly description: string;
+  }[];
   readonly requestBody?: { readonly content: Json };
   readonly responses: Record<string, { readonly description: string; readonly content?: Json }>;
 }
@@ -38,11 +42,13 @@ export function addDocs(app: App): void {
 
 function page(): string {
   const info = OPENAPI.info as { title: string; description: string };
-  const calls = Object.entries(OPENAPI.paths as Record<string, Record<string, Call>>).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, call]) => section(path, method, call)),
+  const calls = Object.entries(OPENAPI.paths as Record<string, Record<string, Call>>).flatMap(
+    ([path, methods]) =>
+      Object.entries(methods).map(([method, call]) => section(path, method, call)),
   );
   const schemas = Object.entries((OPENAPI.components as { schemas: Json }).schemas).map(
-    ([name, schema]) => `<details id="${html(name)}"><summary><code>${html(name)}</code></summary>${pretty(schema)}</details>`,
+    ([name, schema]) =>
+      `<details id="${html(name)}"><summary><code>${html(name)}</code></summary>${pretty(schema)}</details>`,
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style></head><body><main>
@@ -52,10 +58,12 @@ function page(): string {
 
 function section(path: string, method: string, call: Call): string {
   const parameters = (call.parameters ?? []).map(
-    (p) => `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td><td>${text(p.description)}</td></tr>`,
+    (p) =>
+      `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td><td>${text(p.description)}</td></tr>`,
   );
   const responses = Object.entries(call.responses).map(
-    ([status, r]) => `<tr><td><code>${status}</code></td><td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
+    ([status, r]) =>
+      `<tr><td><code>${status}</code></td><td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
   );
   return `<details><summary><span class="method">${method.toUpperCase()}</span><code>${html(path)}</code><span>${html(call.summary)}</span></summary>
 ${call.description ? `<p>${text(call.description)}</p>` : ""}${parameters.length > 0 ? `<h4>Parameters</h4><table>${parameters.join("")}</table>` : ""}

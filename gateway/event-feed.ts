@@ -22,7 +22,9 @@ interface Watch {
 }
 
 /** After these nothing follows: a cancelled order may yet be refunded, a failed payment be tried again. */
-const FINAL: ReadonlySet<string> = new Set(TERMINAL_STATES.filter((state) => state !== "cancelled" && state !== "payment_failed"));
+const FINAL: ReadonlySet<string> = new Set(
+  TERMINAL_STATES.filter((state) => state !== "cancelled" && state !== "payment_failed"),
+);
 
 export const isFinal = (state: OrderState | string): boolean => FINAL.has(state);
 
@@ -110,10 +112,14 @@ export class EventFeed {
       const asked = new Map<string, Watch>();
       for (const watch of this.watches) {
         const key = `${watch.user} ${watch.id}`;
-        if (watch.after < (asked.get(key)?.after ?? Number.POSITIVE_INFINITY)) asked.set(key, watch);
+        if (watch.after < (asked.get(key)?.after ?? Number.POSITIVE_INFINITY))
+          asked.set(key, watch);
       }
-      const found = new Map((await this.ledger.followed([...asked.values()])).map((f) => [`${f.user} ${f.id}`, f]));
-      for (const watch of [...this.watches]) this.deliver(watch, found.get(`${watch.user} ${watch.id}`));
+      const found = new Map(
+        (await this.ledger.followed([...asked.values()])).map((f) => [`${f.user} ${f.id}`, f]),
+      );
+      for (const watch of [...this.watches])
+        this.deliver(watch, found.get(`${watch.user} ${watch.id}`));
     } catch (error) {
       this.log("followed orders not read", { error: (error as Error).message });
     }

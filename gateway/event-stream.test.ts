@@ -21,7 +21,10 @@ beforeEach(async () => {
   let n = 0;
   record = async (rows, words, steps = []) => {
     n++;
-    const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes: words }];
+    const messages =
+      rows.length === 0
+        ? []
+        : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes: words }];
     const entry: Entry = {
       shard: SHARD,
       id: `e${n}`,
@@ -56,9 +59,11 @@ const text = (id: string) =>
     },
     1,
   );
-const step = (what: "paid" | "claimed" | "done" | "dispatched" | "cancelled" | "refund", id: string, detail = ""): Step => [
-  ...([what, "ann", id, 1, 1, "g", "spring", ["lamp", 1], detail] as const),
-];
+const step = (
+  what: "paid" | "claimed" | "done" | "dispatched" | "cancelled" | "refund",
+  id: string,
+  detail = "",
+): Step => [...([what, "ann", id, 1, 1, "g", "spring", ["lamp", 1], detail] as const)];
 
 /** A whole life in three entries. */
 async function live(id: string): Promise<void> {
@@ -76,7 +81,10 @@ async function read(
   id: string,
   options: { last?: string; until?: string; user?: string } = {},
 ): Promise<{ status: number; told: Told[] }> {
-  const headers = { ...(await bearer(options.user ?? "ann")), ...(options.last === undefined ? {} : { "last-event-id": options.last }) };
+  const headers = {
+    ...(await bearer(options.user ?? "ann")),
+    ...(options.last === undefined ? {} : { "last-event-id": options.last }),
+  };
   const stop = new AbortController();
   const response = await fetch(`${url}/v1/orders/${id}/events`, { headers, signal: stop.signal });
   const told: Told[] = [];
@@ -89,7 +97,12 @@ async function read(
     left = blocks.pop() ?? "";
     for (const block of blocks) {
       const field = (name: string) => block.match(new RegExp(`^${name}: (.*)$`, "m"))?.[1];
-      if (field("event")) told.push({ id: field("id"), event: field("event") as string, data: JSON.parse(field("data") as string) });
+      if (field("event"))
+        told.push({
+          id: field("id"),
+          event: field("event") as string,
+          data: JSON.parse(field("data") as string),
+        });
     }
     if (told.some((t) => t.event === options.until)) break;
   }
@@ -104,7 +117,10 @@ test("every step is told in order, with what is known of it, and the stream ends
   await live(id);
   const { told } = await read(test1.gateway.url, id);
   expect(told.map((t) => t.event)).toEqual(["reserved", "paid", "claimed", "done", "dispatched"]);
-  expect(told[0]).toMatchObject({ id: "0", data: { id, event: "reserved", at: "1970-01-01T00:00:00.005Z" } });
+  expect(told[0]).toMatchObject({
+    id: "0",
+    data: { id, event: "reserved", at: "1970-01-01T00:00:00.005Z" },
+  });
   expect(told[2]?.data.detail).toMatchObject({ detail: "1 1 depot" });
 });
 
@@ -124,11 +140,20 @@ test("resumed behind any event it goes on with the next one, at another gateway 
 test("an order that was just accepted is followed from then on, live", async () => {
   const sent = order();
   const id = sent.id as string;
-  expect((await post(`${test1.gateway.url}/v1/orders`, sent, await bearer("ann"))).status).toBe(202);
+  expect((await post(`${test1.gateway.url}/v1/orders`, sent, await bearer("ann"))).status).toBe(
+    202,
+  );
   const reading = read(test1.gateway.url, id);
   await Bun.sleep(100);
   await live(id);
-  expect(words(await reading)).toEqual(["accepted", "reserved", "paid", "claimed", "done", "dispatched"]);
+  expect(words(await reading)).toEqual([
+    "accepted",
+    "reserved",
+    "paid",
+    "claimed",
+    "done",
+    "dispatched",
+  ]);
 });
 
 test("a cancelled order's stream stays open for its refund", async () => {
@@ -149,7 +174,8 @@ test("another's order, one nobody knows, and a senseless position are refused", 
   expect((await read(test1.gateway.url, id, { user: "eve" })).status).toBe(404);
   expect((await read(test1.gateway.url, Bun.randomUUIDv7())).status).toBe(404);
   expect((await read(test1.gateway.url, "x")).status).toBe(422);
-  for (const last of ["-1", "x", "1.5"]) expect((await read(test1.gateway.url, id, { last })).status).toBe(422);
+  for (const last of ["-1", "x", "1.5"])
+    expect((await read(test1.gateway.url, id, { last })).status).toBe(422);
   expect((await fetch(`${test1.gateway.url}/v1/orders/${id}/events`)).status).toBe(401);
 });
 
@@ -184,9 +210,15 @@ test("a client that stops reading is let go, and its place with it", async () =>
   const { authorization } = await bearer("ann");
   const socket = connect(Number(port), hostname);
   socket.pause();
-  socket.write(`GET /v1/orders/${id}/events HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n\r\n`);
+  socket.write(
+    `GET /v1/orders/${id}/events HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n\r\n`,
+  );
   const followed = async () =>
-    Number(/sluice_gateway_followed_orders\{[^}]*\} (\d+)/.exec(await (await fetch(`${test1.gateway.url}/metrics`)).text())?.[1]);
+    Number(
+      /sluice_gateway_followed_orders\{[^}]*\} (\d+)/.exec(
+        await (await fetch(`${test1.gateway.url}/metrics`)).text(),
+      )?.[1],
+    );
   while ((await followed()) === 0) await Bun.sleep(10);
   socket.destroy();
   for (let i = 0; i < 200 && (await followed()) > 0; i++) await Bun.sleep(20);
@@ -205,7 +237,9 @@ test("over a WebSocket: several orders are followed from where each was left, an
     [first, "dispatched"],
   ]);
   await record([text(second)], "reserved");
-  expect((await socket.next("events")).events).toEqual([[second, 0, "reserved", "1970-01-01T00:00:00.005Z"]]);
+  expect((await socket.next("events")).events).toEqual([
+    [second, 0, "reserved", "1970-01-01T00:00:00.005Z"],
+  ]);
   socket.send({ type: "unfollow", orders: [{ id: second }] });
   await record([], "", [step("paid", second)]);
   socket.send({ type: "follow", orders: [{ id: second, after: 0 }] });
@@ -222,7 +256,11 @@ test("what a socket cannot follow is named", async () => {
   expect(await refused([])).toMatchObject({ code: "out_of_range", field: "orders" });
   expect(await refused([{ id: "x" }])).toMatchObject({ code: "out_of_range", field: "id" });
   expect(await refused([{ id: Bun.randomUUIDv7(), after: -2 }])).toMatchObject({ field: "after" });
-  expect(await refused([{ id: Bun.randomUUIDv7(), user: "eve" }])).toMatchObject({ code: "forbidden" });
-  expect(await refused([{ id: Bun.randomUUIDv7(), since: 1 }])).toMatchObject({ code: "unknown_field" });
+  expect(await refused([{ id: Bun.randomUUIDv7(), user: "eve" }])).toMatchObject({
+    code: "forbidden",
+  });
+  expect(await refused([{ id: Bun.randomUUIDv7(), since: 1 }])).toMatchObject({
+    code: "unknown_field",
+  });
   socket.ws.close();
 });

@@ -30,12 +30,18 @@ export function addEventStream(app: App, parts: AppParts): void {
     const [known] = await ledger.followed([{ user, id, after }]);
     if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
     // Nothing will ever follow: this answer tells an EventSource to stay away.
-    if (known && isFinal(known.state) && known.events.length === 0) return new Response(null, { status: 204 });
+    if (known && isFinal(known.state) && known.events.length === 0)
+      return new Response(null, { status: 204 });
     const stream = new EventStream(parts.feed, user, id, parts.limits.streamIdleMs);
-    if (!parts.feed.add(stream, user, id, after)) throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
+    if (!parts.feed.add(stream, user, id, after))
+      throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
     stream.begin(known ? undefined : { id, status: "accepted" });
     c.req.raw.signal.addEventListener("abort", () => stream.close());
-    const headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no" };
+    const headers = {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    };
     return new Response(stream.readable, { headers });
   });
 }
@@ -43,7 +49,8 @@ export function addEventStream(app: App, parts: AppParts): void {
 /** Whole, and 0 for the first state. */
 function afterOf(text: string | undefined, field: string): number {
   if (text === undefined || text === "") return -1;
-  if (!/^\d{1,15}$/.test(text)) throw new Refused(problem("out_of_range", field, "the id of an event of this order"));
+  if (!/^\d{1,15}$/.test(text))
+    throw new Refused(problem("out_of_range", field, "the id of an event of this order"));
   return Number(text);
 }
 
@@ -65,17 +72,27 @@ class EventStream implements Follower {
       this.controller = controller;
     };
     const size = (chunk?: Uint8Array) => chunk?.byteLength ?? 0;
-    this.readable = new ReadableStream<Uint8Array>({ start, cancel: () => this.close() }, { highWaterMark: MAX_UNREAD, size });
+    this.readable = new ReadableStream<Uint8Array>(
+      { start, cancel: () => this.close() },
+      { highWaterMark: MAX_UNREAD, size },
+    );
   }
 
   begin(accepted: object | undefined): void {
-    this.write(`retry: ${RETRY_MS}\n\n${accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""}`);
+    this.write(
+      `retry: ${RETRY_MS}\n\n${accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""}`,
+    );
   }
 
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
     this.newsAtMs = performance.now();
     for (const { seq, atMs, event, detail } of events) {
-      const data = { id, event, at: rfc3339(atMs), ...(detail === "" ? {} : { detail: JSON.parse(detail) as unknown }) };
+      const data = {
+        id,
+        event,
+        at: rfc3339(atMs),
+        ...(detail === "" ? {} : { detail: JSON.parse(detail) as unknown }),
+      };
       this.write(`id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     }
   }

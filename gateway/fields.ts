@@ -15,8 +15,14 @@ export class Fields {
 
   /** `known` are all members there may be; `at` says where the object stands, such as `items[3].`. */
   static of(value: unknown, known: readonly string[], at = ""): Fields {
-    if (!isObject(value)) throw new Refused(at === "" ? problem("not_an_object") : new Problem("wrong_type", at.slice(0, -1), "an object"));
-    for (const key in value) if (!known.includes(key)) throw new Refused(new Problem("unknown_field", at + echo(key)));
+    if (!isObject(value))
+      throw new Refused(
+        at === ""
+          ? problem("not_an_object")
+          : new Problem("wrong_type", at.slice(0, -1), "an object"),
+      );
+    for (const key in value)
+      if (!known.includes(key)) throw new Refused(new Problem("unknown_field", at + echo(key)));
     return new Fields(value, at);
   }
 
@@ -26,7 +32,8 @@ export class Fields {
 
   name(name: string): string {
     const text = this.string(name);
-    if (!NAME_PATTERN.test(text)) this.refuse("out_of_range", name, `must match ${NAME_PATTERN.source}`);
+    if (!NAME_PATTERN.test(text))
+      this.refuse("out_of_range", name, `must match ${NAME_PATTERN.source}`);
     return text;
   }
 
@@ -41,7 +48,8 @@ export class Fields {
   /** Whether the member is `true`; anything but true and false is refused. */
   isTrue(name: string): boolean {
     const value = this.value[name];
-    if (value !== undefined && typeof value !== "boolean") this.refuse("wrong_type", name, "true or false");
+    if (value !== undefined && typeof value !== "boolean")
+      this.refuse("wrong_type", name, "true or false");
     return value === true;
   }
 
@@ -58,7 +66,12 @@ export class Fields {
   time(name: string): number {
     const text = this.string(name);
     const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
-    if (Number.isNaN(ms)) this.refuse("out_of_range", name, "an RFC 3339 time with its zone, such as 2027-01-31T10:00:00Z");
+    if (Number.isNaN(ms))
+      this.refuse(
+        "out_of_range",
+        name,
+        "an RFC 3339 time with its zone, such as 2027-01-31T10:00:00Z",
+      );
     return ms;
   }
 
@@ -66,7 +79,8 @@ export class Fields {
     const list = this.value[name];
     if (list === undefined) this.refuse("missing_field", name);
     if (!Array.isArray(list)) this.refuse("wrong_type", name, "an array");
-    if (list.length < least || list.length > most) this.refuse("out_of_range", name, `${least} to ${most} of them`);
+    if (list.length < least || list.length > most)
+      this.refuse("out_of_range", name, `${least} to ${most} of them`);
     return list;
   }
 

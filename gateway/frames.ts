@@ -51,13 +51,21 @@ export class Frames {
 
   receive(socket: Socket, raw: string | Buffer): void {
     if (socket.closed) return;
-    if (socket.principal && typeof raw === "string" && this.turnsAway(socket, socket.principal, raw)) return;
+    if (
+      socket.principal &&
+      typeof raw === "string" &&
+      this.turnsAway(socket, socket.principal, raw)
+    )
+      return;
     const frame = readFrame(raw);
     if (frame instanceof Problem) this.garbage(socket, frame);
     else if (frame.type === "auth") this.authenticate(socket, frame.token);
     else if (socket.principal) this.dispatch(socket, socket.principal, frame);
     else {
-      this.error(socket, problem("no_token", "type", "the first frame is auth, the next one follows its answer"));
+      this.error(
+        socket,
+        problem("no_token", "type", "the first frame is auth, the next one follows its answer"),
+      );
       socket.close(CLOSE_POLICY, "no token");
     }
   }
@@ -78,7 +86,9 @@ export class Frames {
   /** Tells a socket who it is and what it may send. */
   welcome(socket: Socket, principal: Principal): void {
     socket.principal = principal;
-    socket.send(JSON.stringify({ type: "ready", user: principal.user, credit: socket.credit.window }));
+    socket.send(
+      JSON.stringify({ type: "ready", user: principal.user, credit: socket.credit.window }),
+    );
   }
 
   private dispatch(socket: Socket, principal: Principal, frame: Frame): void {
@@ -114,21 +124,30 @@ export class Frames {
     const { orders } = frame;
     const most = this.options.limits.ordersPerRequest;
     if (!Array.isArray(orders)) this.garbage(socket, problem("wrong_type", "orders", "an array"));
-    else if (orders.length === 0 || orders.length > most) this.garbage(socket, problem("out_of_range", "orders", `1 to ${most} orders`));
+    else if (orders.length === 0 || orders.length > most)
+      this.garbage(socket, problem("out_of_range", "orders", `1 to ${most} orders`));
     else this.place(socket, principal, frame, orders);
   }
 
-  private place(socket: Socket, principal: Principal, frame: Frame, orders: readonly unknown[]): void {
+  private place(
+    socket: Socket,
+    principal: Principal,
+    frame: Frame,
+    orders: readonly unknown[],
+  ): void {
     const ref = this.ref(socket, frame);
     if (ref === undefined) return;
-    const trace = frame.traceparent === undefined ? undefined : readTraceparent(String(frame.traceparent));
+    const trace =
+      frame.traceparent === undefined ? undefined : readTraceparent(String(frame.traceparent));
     const { intake } = this.options;
     const expired = this.expired(principal);
     for (const order of orders) {
-      const reason = this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref, trace);
+      const reason =
+        this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref, trace);
       if (!reason) continue;
       socket.nack(ref, isObject(order) ? order.id : undefined, reason);
-      if (reason.code === "unknown_sale" || reason.code === "unknown_item") void this.options.catalogue.refreshSoon();
+      if (reason.code === "unknown_sale" || reason.code === "unknown_item")
+        void this.options.catalogue.refreshSoon();
     }
   }
 
@@ -136,7 +155,10 @@ export class Frames {
     const ref = this.ref(socket, frame);
     if (ref === undefined) return;
     const { type: _type, ref: _ref, ...skip } = frame;
-    const reason = this.overrun(socket) ?? this.expired(principal) ?? this.options.intake.skip(skip, principal, socket, ref);
+    const reason =
+      this.overrun(socket) ??
+      this.expired(principal) ??
+      this.options.intake.skip(skip, principal, socket, ref);
     if (reason) socket.nack(ref, undefined, reason);
   }
 
@@ -145,8 +167,12 @@ export class Frames {
     if (ref === undefined) return;
     const user = buyerOf(frame, principal);
     const refused =
-      this.overrun(socket) ?? this.expired(principal) ?? (user instanceof Problem ? this.options.intake.refuse(user) : undefined);
-    const reason = refused ?? this.options.intake.cancel({ user: user as string, id: frame.id }, principal, socket, ref);
+      this.overrun(socket) ??
+      this.expired(principal) ??
+      (user instanceof Problem ? this.options.intake.refuse(user) : undefined);
+    const reason =
+      refused ??
+      this.options.intake.cancel({ user: user as string, id: frame.id }, principal, socket, ref);
     if (reason) socket.nack(ref, frame.id, reason);
   }
 
@@ -154,7 +180,10 @@ export class Frames {
   private follow(socket: Socket, principal: Principal, { type, orders }: Frame): void {
     const { events, limits } = this.options;
     if (!Array.isArray(orders) || orders.length === 0 || orders.length > MAX_FOLLOWED_A_FRAME) {
-      this.garbage(socket, problem("out_of_range", "orders", `an array of 1 to ${MAX_FOLLOWED_A_FRAME} orders`));
+      this.garbage(
+        socket,
+        problem("out_of_range", "orders", `an array of 1 to ${MAX_FOLLOWED_A_FRAME} orders`),
+      );
       return;
     }
     for (const order of orders) {
@@ -162,7 +191,10 @@ export class Frames {
       if (followed instanceof Problem) this.error(socket, followed);
       else if (type === "unfollow") events.remove(socket, followed.user, followed.id);
       else if (events.countOf(socket) >= limits.followedPerSocket)
-        this.error(socket, problem("out_of_range", "orders", `at most ${limits.followedPerSocket} a socket`));
+        this.error(
+          socket,
+          problem("out_of_range", "orders", `at most ${limits.followedPerSocket} a socket`),
+        );
       else if (!events.add(socket, followed.user, followed.id, followed.after))
         this.error(socket, problem("unavailable", "orders", "too many orders are followed here"));
     }
@@ -170,9 +202,13 @@ export class Frames {
 
   private subscribe(socket: Socket, saleId: unknown): void {
     const { catalogue, stock, limits } = this.options;
-    if (typeof saleId !== "string" || !catalogue.get(saleId)) this.error(socket, problem("unknown_sale", "saleId"));
+    if (typeof saleId !== "string" || !catalogue.get(saleId))
+      this.error(socket, problem("unknown_sale", "saleId"));
     else if (socket.watching.size >= limits.subscriptions && !socket.watching.has(saleId))
-      this.error(socket, problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales a socket`));
+      this.error(
+        socket,
+        problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales a socket`),
+      );
     else stock.add(socket, saleId);
   }
 
@@ -199,7 +235,14 @@ export class Frames {
   /** The ref as JSON text. */
   private ref(socket: Socket, { ref }: Frame): string | undefined {
     if (typeof ref === "string" && ref.length <= MAX_REF) return JSON.stringify(ref);
-    this.garbage(socket, problem(ref === undefined ? "missing_field" : "out_of_range", "ref", `a string of at most ${MAX_REF} characters`));
+    this.garbage(
+      socket,
+      problem(
+        ref === undefined ? "missing_field" : "out_of_range",
+        "ref",
+        `a string of at most ${MAX_REF} characters`,
+      ),
+    );
     return undefined;
   }
 
@@ -214,7 +257,8 @@ export class Frames {
 
   private garbage(socket: Socket, reason: Problem): void {
     this.error(socket, this.options.intake.refuse(reason));
-    if (++socket.strikes >= this.options.limits.garbageFrames) socket.close(CLOSE_POLICY, "too much garbage");
+    if (++socket.strikes >= this.options.limits.garbageFrames)
+      socket.close(CLOSE_POLICY, "too much garbage");
   }
 
   private error(socket: Socket, reason: Problem): void {
@@ -223,7 +267,8 @@ export class Frames {
 }
 
 /** An order as clients write it, up to its id and user; written in another way it is parsed like anything else. A ref as JSON text, an id without its quotes. */
-const ORDER_HEAD = /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
+const ORDER_HEAD =
+  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 
@@ -235,7 +280,8 @@ function readFrame(raw: string | Buffer): Frame | Problem {
   if (!isObject(frame)) return problem("not_an_object");
   const { type } = frame;
   if (type === undefined) return problem("missing_field", "type");
-  const members = typeof type === "string" && Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined;
+  const members =
+    typeof type === "string" && Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined;
   if (!members) return problem("out_of_range", "type", Object.keys(MEMBERS).join(", "));
   for (const key in frame) if (!members.has(key)) return new Problem("unknown_field", echo(key));
   return frame;
@@ -243,11 +289,17 @@ function readFrame(raw: string | Buffer): Frame | Problem {
 
 const FOLLOW_FIELDS: ReadonlySet<string> = new Set(["id", "user", "after"]);
 
-function readFollowed(value: unknown, principal: Principal, nowMs: number): { user: string; id: string; after: number } | Problem {
+function readFollowed(
+  value: unknown,
+  principal: Principal,
+  nowMs: number,
+): { user: string; id: string; after: number } | Problem {
   if (!isObject(value)) return problem("not_an_object", "orders");
-  for (const key in value) if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
+  for (const key in value)
+    if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
   const { id, after = -1 } = value;
-  if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed") return problem("out_of_range", "id", "a UUIDv7 in lower case");
+  if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
+    return problem("out_of_range", "id", "a UUIDv7 in lower case");
   if (!Number.isSafeInteger(after) || (after as number) < -1)
     return problem("out_of_range", "after", "the number of an event of this order, or -1");
   const user = buyerOf(value, principal);
@@ -255,5 +307,7 @@ function readFollowed(value: unknown, principal: Principal, nowMs: number): { us
 }
 
 function otherUser(present: Principal | undefined, next: Principal): Problem | undefined {
-  return present && present.user !== next.user ? problem("forbidden", "token", "another user's: open another socket") : undefined;
+  return present && present.user !== next.user
+    ? problem("forbidden", "token", "another user's: open another socket")
+    : undefined;
 }

@@ -6,7 +6,9 @@ export function addHealth(app: App, parts: AppParts): void {
   app.get("/healthz", (c) => c.json({ ok: true }));
 
   app.get("/readyz", async (c) => {
-    const { ok, detail } = await options.ready().catch((error: Error) => ({ ok: false, detail: { error: error.message } }));
+    const { ok, detail } = await options
+      .ready()
+      .catch((error: Error) => ({ ok: false, detail: { error: error.message } }));
     const ready = ok && !leaving();
     const body = {
       ok: ready,

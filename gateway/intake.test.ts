@@ -32,9 +32,26 @@ test("an order is answered 202 with its place, and published as one row of its u
   const response = await post(`${gateway.url}/v1/orders`, placed, await bearer("ann"));
   expect(response.status).toBe(202);
   expect(response.headers.get("location")).toBe(`/v1/orders/${placed.id}`);
-  expect(await response.json()).toEqual({ id: placed.id, status: "accepted", estimate: { position: 0, seconds: 0 } });
+  expect(await response.json()).toEqual({
+    id: placed.id,
+    status: "accepted",
+    estimate: { position: 0, seconds: 0 },
+  });
   const lines = ["lamp", 2, "chair", 1];
-  const row = ["o", "ann", placed.id, expect.any(String), expect.any(Number), "spring", 3, "EUR", lines, 'a"b', '{"gift":true}', 9];
+  const row = [
+    "o",
+    "ann",
+    placed.id,
+    expect.any(String),
+    expect.any(Number),
+    "spring",
+    3,
+    "EUR",
+    lines,
+    'a"b',
+    '{"gift":true}',
+    9,
+  ];
   expect(broker.rows).toEqual([row]);
 });
 
@@ -63,10 +80,16 @@ test("a nack, a return and a missing confirm are 503 unconfirmed with the order'
     const response = await post(orders(t), placed, headers);
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("1");
-    expect(await response.json()).toMatchObject({ code: "unconfirmed", detail: expect.stringContaining(placed.id as string) });
+    expect(await response.json()).toMatchObject({
+      code: "unconfirmed",
+      detail: expect.stringContaining(placed.id as string),
+    });
   }
   t.broker.answer = "unsent";
-  expect(await (await post(orders(t), order(), headers)).json()).toMatchObject({ status: 503, code: "shed" });
+  expect(await (await post(orders(t), order(), headers)).json()).toMatchObject({
+    status: 503,
+    code: "shed",
+  });
 });
 
 test("while the broker is blocked nothing is published: 503 shed", async () => {
@@ -108,16 +131,19 @@ test("what comes while a batch is in flight goes together in the next one; shard
   t.broker.answer = undefined;
   const users = Array.from({ length: 40 }, (_, i) => `user${i}`);
   const headers = await bearer("shop", { scope: "service" });
-  const send = (n: number) => Promise.all(users.map((user) => post(orders(t), order({ user, seq: n }), headers)));
+  const send = (n: number) =>
+    Promise.all(users.map((user) => post(orders(t), order({ user, seq: n }), headers)));
   const first = send(1);
-  while (new Set(t.broker.published.map((p) => p.shard)).size < 4) await t.broker.batch(t.broker.published.length);
+  while (new Set(t.broker.published.map((p) => p.shard)).size < 4)
+    await t.broker.batch(t.broker.published.length);
   const firstShards = t.broker.published.length;
   const second = send(2);
   // Settles batch after batch as they come, until all are answered.
   let settled = 0;
   const settling = Promise.all([first, second]).then((answers) => answers.flat());
   const all = () => t.broker.rows.length === 80;
-  while (settled < t.broker.published.length || !all()) (await t.broker.batch(settled++)).settle("confirmed");
+  while (settled < t.broker.published.length || !all())
+    (await t.broker.batch(settled++)).settle("confirmed");
   expect((await settling).every((r) => r.status === 202)).toBe(true);
   expect(firstShards).toBeGreaterThanOrEqual(4);
   expect(t.broker.published.length).toBeLessThan(80);
@@ -134,7 +160,9 @@ test("batches are bounded by orders; beyond the waiting bytes orders are shed an
   const body = { orders: Array.from({ length: 12 }, () => order()) };
   const answer = post(`${orders(t)}/batch`, body, headers);
   let settled = 0;
-  const results = answer.then(async (r) => ((await r.json()) as { results: Record<string, unknown>[] }).results);
+  const results = answer.then(
+    async (r) => ((await r.json()) as { results: Record<string, unknown>[] }).results,
+  );
   let done = false;
   void results.then(() => {
     done = true;
@@ -155,7 +183,11 @@ test("batches are bounded by orders; beyond the waiting bytes orders are shed an
 test("a batch gets one result each, in its order: good orders go through beside bad ones", async () => {
   const t = await start();
   const [good, other, bad] = [order(), order(), order({ lines: [] })];
-  const response = await post(`${orders(t)}/batch`, { orders: [good, bad, 7, other] }, await bearer("ann"));
+  const response = await post(
+    `${orders(t)}/batch`,
+    { orders: [good, bad, 7, other] },
+    await bearer("ann"),
+  );
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual({
     results: [
@@ -172,26 +204,39 @@ test("the Idempotency-Key stands in for the id, and may not contradict it", asyn
   const t = await start();
   const id = Bun.randomUUIDv7();
   const headers = { ...(await bearer("ann")), "idempotency-key": id };
-  expect(await (await post(orders(t), order({ id: undefined }), headers)).json()).toMatchObject({ id });
+  expect(await (await post(orders(t), order({ id: undefined }), headers)).json()).toMatchObject({
+    id,
+  });
   expect((await post(orders(t), order({ id }), headers)).status).toBe(202);
-  expect(await (await post(orders(t), order(), headers)).json()).toMatchObject({ status: 422, field: "Idempotency-Key" });
+  expect(await (await post(orders(t), order(), headers)).json()).toMatchObject({
+    status: 422,
+    field: "Idempotency-Key",
+  });
 });
 
 test("a service names the user; nobody else may", async () => {
   const t = await start();
   const named = order({ user: "bob" });
-  expect((await post(orders(t), named, await bearer("shop", { scope: "service" }))).status).toBe(202);
+  expect((await post(orders(t), named, await bearer("shop", { scope: "service" }))).status).toBe(
+    202,
+  );
   expect(t.broker.rows.map((row) => row[1])).toEqual(["bob"]);
-  expect(await (await post(orders(t), named, await bearer("ann"))).json()).toMatchObject({ status: 403, field: "user" });
+  expect(await (await post(orders(t), named, await bearer("ann"))).json()).toMatchObject({
+    status: 403,
+    field: "user",
+  });
 });
 
 test("a sale made a moment ago is found by the first order for it", async () => {
   const t = await start();
-  const sale = { ...(await t.ledger.sales())[0], id: "flash" } as Awaited<ReturnType<typeof t.ledger.sales>>[number];
+  const sale = { ...(await t.ledger.sales())[0], id: "flash" } as Awaited<
+    ReturnType<typeof t.ledger.sales>
+  >[number];
   await t.ledger.operate({ kind: "create", ref: "create flash", sale }, "op");
   // Somebody else's question may have been answered just before: then the answer is no, and the next one comes after the bound.
   let response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
-  while (response.status === 422) response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
+  while (response.status === 422)
+    response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
   expect(response.status).toBe(202);
 });
 
@@ -228,5 +273,10 @@ test("the trace a request names goes with its orders; one the standard forbids i
   expect((await send("/v1/orders", order(), trace)).status).toBe(202);
   expect((await send("/v1/orders/batch", { orders: [order(), order()] }, trace)).status).toBe(200);
   expect((await send("/v1/orders", order(), trace.toUpperCase())).status).toBe(202);
-  expect((broker.rows as unknown[][]).map((row) => row[12])).toEqual([trace, trace, trace, undefined]);
+  expect((broker.rows as unknown[][]).map((row) => row[12])).toEqual([
+    trace,
+    trace,
+    trace,
+    undefined,
+  ]);
 });

@@ -26,7 +26,11 @@ export interface IntakeOptions {
   readonly counters: Counters;
 }
 
-const SOLD_OUT = problem("sold_out", "lines", "no effect; an earlier sending of this id may have been taken in");
+const SOLD_OUT = problem(
+  "sold_out",
+  "lines",
+  "no effect; an earlier sending of this id may have been taken in",
+);
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
@@ -62,30 +66,59 @@ export class Intake {
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    return this.send(orderRowText(order, nowMs, trace), shard, order.user, order.id, recipient, ref);
+    return this.send(
+      orderRowText(order, nowMs, trace),
+      shard,
+      order.user,
+      order.id,
+      recipient,
+      ref,
+    );
   }
 
   /** Sends a skip on its way, likewise. */
-  skip(value: unknown, principal: Principal, recipient: Recipient, ref: unknown): Problem | undefined {
+  skip(
+    value: unknown,
+    principal: Principal,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
     const skip = checkSkip(value, principal, this.options.catalogue);
     if (skip instanceof Problem) return this.refuse(skip);
     const limited = this.options.admission.charge(skip.user);
     if (limited) return this.refuse(limited);
-    return this.take(skipRowText(skip, this.options.clock()), principal, skip.user, "", recipient, ref);
+    return this.take(
+      skipRowText(skip, this.options.clock()),
+      principal,
+      skip.user,
+      "",
+      recipient,
+      ref,
+    );
   }
 
   /** Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it shortens. */
-  cancel(value: { user: string; id: unknown }, principal: Principal, recipient: Recipient, ref: unknown): Problem | undefined {
+  cancel(
+    value: { user: string; id: unknown },
+    principal: Principal,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
     const nowMs = this.options.clock();
     const { user, id } = value;
-    if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed") return this.refuse(BAD_ID);
+    if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
+      return this.refuse(BAD_ID);
     const limited = this.options.admission.charge(user);
     if (limited) return this.refuse(limited);
     return this.take(cancelRowText(user, id, nowMs), principal, user, id, recipient, ref);
   }
 
   /** Sends what the payment provider said of a charge on its way. */
-  answer(of: NonNullable<ReturnType<typeof parseChargeKey>>, word: "captured" | "failed", recipient: Recipient): Problem | undefined {
+  answer(
+    of: NonNullable<ReturnType<typeof parseChargeKey>>,
+    word: "captured" | "failed",
+    recipient: Recipient,
+  ): Problem | undefined {
     const row = answerRowText(of, word, "webhook", this.options.clock());
     return this.send(row, shardOf(of.user, this.options.shards), of.user, "", recipient, undefined);
   }
@@ -96,14 +129,29 @@ export class Intake {
     return reason;
   }
 
-  private take(row: string, principal: Principal, user: string, id: string, recipient: Recipient, ref: unknown): Problem | undefined {
+  private take(
+    row: string,
+    principal: Principal,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
     const shard = user === principal.user ? principal.shard : shardOf(user, this.options.shards);
     return this.send(row, shard, user, id, recipient, ref);
   }
 
-  private send(row: string, shard: number, user: string, id: string, recipient: Recipient, ref: unknown): Problem | undefined {
+  private send(
+    row: string,
+    shard: number,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
     const { lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref)) return this.refuse(shedSoon());
+    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref))
+      return this.refuse(shedSoon());
     admission.taken(shard);
     return undefined;
   }

@@ -11,10 +11,14 @@ function refusal(text: string): [string, string | undefined] {
 
 test("any JSON value is read as JSON.parse reads it", () => {
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 8 }), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
-      const text = JSON.stringify(value, undefined, space);
-      if (!text.includes("\ufffd")) expect(readJson(text)).toEqual(JSON.parse(text));
-    }),
+    fc.property(
+      fc.jsonValue({ maxDepth: 8 }),
+      fc.constantFrom(undefined, 1, "\t"),
+      (value, space) => {
+        const text = JSON.stringify(value, undefined, space);
+        if (!text.includes("\ufffd")) expect(readJson(text)).toEqual(JSON.parse(text));
+      },
+    ),
   );
 });
 
@@ -39,6 +43,15 @@ test("nesting is taken up to its bound and refused one level deeper, however dee
 });
 
 test("what is no JSON, or no UTF-8, is malformed", () => {
-  for (const text of ["", "{", "{'a':1}", "[1,]", "NaN", "[".repeat(60_000), '{"a":"\ufffd"}', "\u0000"])
+  for (const text of [
+    "",
+    "{",
+    "{'a':1}",
+    "[1,]",
+    "NaN",
+    "[".repeat(60_000),
+    '{"a":"\ufffd"}',
+    "\u0000",
+  ])
     expect(refusal(text)[0]).toBe("malformed");
 });

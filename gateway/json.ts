@@ -66,7 +66,8 @@ function countMembers(value: unknown, depth: number): number {
   }
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key];
-    count += typeof member === "object" && member !== null ? 1 + countMembers(member, depth + 1) : 1;
+    count +=
+      typeof member === "object" && member !== null ? 1 + countMembers(member, depth + 1) : 1;
   }
   return count;
 }

@@ -28,7 +28,13 @@ function rig(lingerMs?: () => number) {
   const add = (...rows: number[]) => {
     for (const row of rows) lanes.add(0, String(row), "ann", `${row}`, nobody, undefined);
   };
-  return { lanes, sent, add, confirm: () => confirms.shift()?.(), published: () => new Promise<void>((resolve) => next.push(resolve)) };
+  return {
+    lanes,
+    sent,
+    add,
+    confirm: () => confirms.shift()?.(),
+    published: () => new Promise<void>((resolve) => next.push(resolve)),
+  };
 }
 
 test("rows of one round share a message, the next one goes when it is confirmed", async () => {

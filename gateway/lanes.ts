@@ -50,11 +50,23 @@ export class Lanes {
   private busyLanes = 0;
 
   constructor(private readonly options: LanesOptions) {
-    this.lanes = Array.from({ length: options.shards }, (_, shard) => ({ shard, filling: this.next(shard), full: [], busy: false }));
+    this.lanes = Array.from({ length: options.shards }, (_, shard) => ({
+      shard,
+      filling: this.next(shard),
+      full: [],
+      busy: false,
+    }));
   }
 
   /** Takes a row, or says false: too much is waiting. */
-  add(shard: number, row: string, user: string, id: string, recipient: Recipient, ref: unknown): boolean {
+  add(
+    shard: number,
+    row: string,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): boolean {
     const { limits } = this.options;
     if (this.waitingBytes + row.length > limits.waitingBytes) return false;
     const lane = this.lanes[shard] as Lane;

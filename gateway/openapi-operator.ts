@@ -2,11 +2,10 @@
 import { body, type Json, list, name, object, ok, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
-const ROUTE = object({ category: name("The category"), region: { type: "string" }, service: { type: "string" } }, [
-  "category",
-  "region",
-  "service",
-]);
+const ROUTE = object(
+  { category: name("The category"), region: { type: "string" }, service: { type: "string" } },
+  ["category", "region", "service"],
+);
 const LETTER: Json = {
   type: "object",
   properties: {
@@ -39,7 +38,10 @@ const FILTER = object(
   [],
 );
 
-export function operatorPaths(refusals: (...statuses: number[]) => Json, pathParameter: (name: string, description: string) => Json): Json {
+export function operatorPaths(
+  refusals: (...statuses: number[]) => Json,
+  pathParameter: (name: string, description: string) => Json,
+): Json {
   const id = pathParameter("id", "The letter");
   const category = pathParameter("category", "The category");
   const query = (parameter: string): Json => ({
@@ -52,7 +54,10 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
     "/v1/admin/routes": {
       get: {
         summary: "Which service gets which category",
-        responses: { 200: ok("The routes", object({ routes: list(ROUTE) }, ["routes"])), ...refusals(401, 403, 503) },
+        responses: {
+          200: ok("The routes", object({ routes: list(ROUTE) }, ["routes"])),
+          ...refusals(401, 403, 503),
+        },
       },
     },
     "/v1/admin/routes/{category}": {
@@ -60,7 +65,13 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
         summary: "Parts of a category go to a service from now on",
         parameters: [category],
         requestBody: body(
-          object({ service: name("The service"), region: { type: "string", description: "Only orders taken in there" } }, ["service"]),
+          object(
+            {
+              service: name("The service"),
+              region: { type: "string", description: "Only orders taken in there" },
+            },
+            ["service"],
+          ),
         ),
         responses: {
           200: ok("Done; `applied` says whether every region's broker has it", { type: "object" }),
@@ -77,7 +88,9 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
       get: {
         summary: "Everything in one look: stock, lag, workers, gateways, dead letters",
         responses: {
-          200: ok("Rates come from the difference of two looks: counters only grow", { type: "object" }),
+          200: ok("Rates come from the difference of two looks: counters only grow", {
+            type: "object",
+          }),
           ...refusals(401, 403),
         },
       },
@@ -92,7 +105,10 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
                 ? "A worker (`*`: all) decides nothing until resumed; its shards go to the others"
                 : "A worker (`*`: all) goes on",
             parameters: [id],
-            responses: { 200: ok("The workers meant; done within a second", { type: "object" }), ...refusals(401, 403, 404, 503) },
+            responses: {
+              200: ok("The workers meant; done within a second", { type: "object" }),
+              ...refusals(401, 403, 404, 503),
+            },
           },
         },
       ]),
@@ -102,7 +118,10 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
         summary: "Dead letters, and parts without a route",
         parameters: ["queue", "reason", "user", "limit"].map(query),
         responses: {
-          200: ok("The letters, oldest first in each queue", object({ letters: list(LETTER) }, ["letters"])),
+          200: ok(
+            "The letters, oldest first in each queue",
+            object({ letters: list(LETTER) }, ["letters"]),
+          ),
           ...refusals(401, 403, 422, 503),
         },
       },
@@ -116,12 +135,19 @@ export function operatorPaths(refusals: (...statuses: number[]) => Json, pathPar
     },
     ...Object.fromEntries(
       (["redrive", "drop"] as const).flatMap((verb) => {
-        const summary = verb === "drop" ? "Take letters out for good" : "Send letters where they came from, or try their payments again";
+        const summary =
+          verb === "drop"
+            ? "Take letters out for good"
+            : "Send letters where they came from, or try their payments again";
         return [
           [
             `/v1/admin/dead/${verb}`,
             {
-              post: { summary, requestBody: body(FILTER), responses: { 200: ok("What was done", DEALT), ...refusals(401, 403, 422, 503) } },
+              post: {
+                summary,
+                requestBody: body(FILTER),
+                responses: { 200: ok("What was done", DEALT), ...refusals(401, 403, 422, 503) },
+              },
             },
           ],
           [

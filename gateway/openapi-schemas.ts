@@ -14,18 +14,35 @@ import { PROBLEM_CODES } from "./problem.ts";
 
 export type Json = Record<string, unknown>;
 
-export const name = (description: string): Json => ({ type: "string", pattern: NAME_PATTERN.source, description });
-export const whole = (minimum: number, maximum: number, description?: string): Json => ({ type: "integer", minimum, maximum, description });
+export const name = (description: string): Json => ({
+  type: "string",
+  pattern: NAME_PATTERN.source,
+  description,
+});
+export const whole = (minimum: number, maximum: number, description?: string): Json => ({
+  type: "integer",
+  minimum,
+  maximum,
+  description,
+});
 export const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
 export const json = (schema: Json): Json => ({ "application/json": { schema } });
-export const ok = (description: string, schema: Json): Json => ({ description, content: json(schema) });
+export const ok = (description: string, schema: Json): Json => ({
+  description,
+  content: json(schema),
+});
 export const object = (properties: Json, required: string[]): Json => ({
   type: "object",
   properties,
   required,
   additionalProperties: false,
 });
-export const list = (items: Json, minItems?: number, maxItems?: number): Json => ({ type: "array", items, minItems, maxItems });
+export const list = (items: Json, minItems?: number, maxItems?: number): Json => ({
+  type: "array",
+  items,
+  minItems,
+  maxItems,
+});
 export const body = (schema: Json): Json => ({ required: true, content: json(schema) });
 
 export const ID = {
@@ -42,11 +59,26 @@ export const schemas: Json = {
       id: ID,
       user: name("Whose order it is; only with service scope. Otherwise the token's subject."),
       saleId: name("The sale"),
-      seq: whole(1, MAX_SEQ, "Numbered orders of a user in a sale are processed exactly in this order"),
+      seq: whole(
+        1,
+        MAX_SEQ,
+        "Numbered orders of a user in a sale are processed exactly in this order",
+      ),
       currency: CURRENCY,
-      lines: list(object({ sku: name("The item"), qty: whole(1, MAX_QTY) }, ["sku", "qty"]), 1, MAX_LINES),
-      payment: { type: "string", maxLength: MAX_PAYMENT_LENGTH, description: "Opaque token for the payment provider, printable ASCII" },
-      metadata: { type: "object", description: `Opaque, at most ${MAX_METADATA_BYTES} bytes of JSON` },
+      lines: list(
+        object({ sku: name("The item"), qty: whole(1, MAX_QTY) }, ["sku", "qty"]),
+        1,
+        MAX_LINES,
+      ),
+      payment: {
+        type: "string",
+        maxLength: MAX_PAYMENT_LENGTH,
+        description: "Opaque token for the payment provider, printable ASCII",
+      },
+      metadata: {
+        type: "object",
+        description: `Opaque, at most ${MAX_METADATA_BYTES} bytes of JSON`,
+      },
       maxTotal: whole(1, MAX_MONEY_MINOR, "The most the order may cost, in minor units"),
     },
     ["saleId", "currency", "lines"],
@@ -57,7 +89,10 @@ export const schemas: Json = {
       status: { const: "accepted" },
       estimate: object(
         {
-          position: { type: "integer", description: "Orders of its shard taken in before it and not decided" },
+          position: {
+            type: "integer",
+            description: "Orders of its shard taken in before it and not decided",
+          },
           seconds: { type: "number", description: "About how long until it is decided" },
         },
         ["position", "seconds"],
@@ -65,24 +100,38 @@ export const schemas: Json = {
     },
     ["id", "status"],
   ),
-  Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, ["id", "status"]),
-  Skip: object({ user: name("As for an order"), saleId: name("The sale"), seq: whole(1, MAX_SEQ, "The number given up") }, [
-    "saleId",
-    "seq",
+  Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, [
+    "id",
+    "status",
   ]),
+  Skip: object(
+    {
+      user: name("As for an order"),
+      saleId: name("The sale"),
+      seq: whole(1, MAX_SEQ, "The number given up"),
+    },
+    ["saleId", "seq"],
+  ),
   OrderStatus: {
     type: "object",
     properties: {
       id: ID,
       user: { type: "string" },
       status: { enum: [...OPEN_STATES, ...TERMINAL_STATES] },
-      amount: { type: "integer", description: "What it costs, minor units of its currency; once it has been reserved" },
+      amount: {
+        type: "integer",
+        description: "What it costs, minor units of its currency; once it has been reserved",
+      },
       rate: {
         type: "object",
         properties: { id: { type: "string" }, value: { type: "string" } },
         description: "At which its total was converted, if it was",
       },
-      traceId: { type: "string", pattern: "^[0-9a-f]{32}$", description: "Of the request it came with, if that named a trace" },
+      traceId: {
+        type: "string",
+        pattern: "^[0-9a-f]{32}$",
+        description: "Of the request it came with, if that named a trace",
+      },
       acceptedAt: TIME,
       decidedAt: TIME,
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
@@ -115,7 +164,10 @@ export const schemas: Json = {
     type: "object",
     description: "initial + restocked = available + releasing + held + sold",
     properties: Object.fromEntries(
-      ["initial", "restocked", "available", "releasing", "held", "sold"].map((key) => [key, { type: "integer", minimum: 0 }]),
+      ["initial", "restocked", "available", "releasing", "held", "sold"].map((key) => [
+        key,
+        { type: "integer", minimum: 0 },
+      ]),
     ),
   },
   Change: {
@@ -124,7 +176,10 @@ export const schemas: Json = {
       saleId: { type: "string" },
       ref: { type: "string" },
       result: { enum: ["done", "repeated"] },
-      applied: { type: "boolean", description: "Whether Redis has it already; if not, it gets it as soon as it can" },
+      applied: {
+        type: "boolean",
+        description: "Whether Redis has it already; if not, it gets it as soon as it can",
+      },
     },
   },
   Problem: {

@@ -2,7 +2,20 @@
 import { MAX_UNITS_PER_ITEM } from "../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { operatorPaths } from "./openapi-operator.ts";
-import { body, ID, type Json, json, list, name, object, ok, ref, schemas, TIME, whole } from "./openapi-schemas.ts";
+import {
+  body,
+  ID,
+  type Json,
+  json,
+  list,
+  name,
+  object,
+  ok,
+  ref,
+  schemas,
+  TIME,
+  whole,
+} from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
 
 /** Refusals of a call: one response per status, listing its problem codes. */
@@ -11,7 +24,10 @@ function refusals(...statuses: number[]): Json {
   for (const status of statuses) {
     const codes = PROBLEM_CODES.filter((code) => statusOf(code) === status);
     const description = codes.map((code) => `\`${code}\`: ${titleOf(code)}`).join("; ");
-    responses[status] = { description, content: { "application/problem+json": { schema: ref("Problem") } } };
+    responses[status] = {
+      description,
+      content: { "application/problem+json": { schema: ref("Problem") } },
+    };
   }
   return responses;
 }
@@ -23,7 +39,12 @@ const pathParameter = (parameter: string, description: string): Json => ({
   schema: { type: "string" },
   description,
 });
-const query = (parameter: string, schema: Json, description: string): Json => ({ name: parameter, in: "query", schema, description });
+const query = (parameter: string, schema: Json, description: string): Json => ({
+  name: parameter,
+  in: "query",
+  schema,
+  description,
+});
 const idempotencyKey = (description: string): Json => ({
   name: "Idempotency-Key",
   in: "header",
@@ -53,7 +74,10 @@ const paths: Json = {
         `as often as need be. A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
       parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
       requestBody: body(ref("Order")),
-      responses: { 202: ok("Taken in; Location says where to ask", ref("Accepted")), ...refusals(...ORDER_REFUSALS) },
+      responses: {
+        202: ok("Taken in; Location says where to ask", ref("Accepted")),
+        ...refusals(...ORDER_REFUSALS),
+      },
     },
     get: {
       summary: "Your orders, newest first",
@@ -71,15 +95,26 @@ const paths: Json = {
   "/v1/orders/batch": {
     post: {
       summary: `Place up to ${DEFAULT_LIMITS.ordersPerRequest} orders`,
-      description: "Each order is judged and taken in by itself; one result each, in the order of the request.",
+      description:
+        "Each order is judged and taken in by itself; one result each, in the order of the request.",
       parameters: [traceparent],
-      requestBody: body(object({ orders: list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest) }, ["orders"])),
+      requestBody: body(
+        object({ orders: list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest) }, ["orders"]),
+      ),
       responses: {
         200: ok(
           "One result each",
-          object({ results: list({ oneOf: [ref("Accepted"), { type: "object", properties: { id: ID, problem: ref("Problem") } }] }) }, [
-            "results",
-          ]),
+          object(
+            {
+              results: list({
+                oneOf: [
+                  ref("Accepted"),
+                  { type: "object", properties: { id: ID, problem: ref("Problem") } },
+                ],
+              }),
+            },
+            ["results"],
+          ),
         ),
         ...refusals(400, 401, 413, 415, 422, 503),
       },
@@ -110,11 +145,21 @@ const paths: Json = {
   "/v1/payments/webhook": {
     post: {
       summary: "For the payment provider: what became of a charge",
-      description: "Signed with the webhook secret, see docs/http.md. What is no news changes nothing, so it may be sent again.",
+      description:
+        "Signed with the webhook secret, see docs/http.md. What is no news changes nothing, so it may be sent again.",
       requestBody: body(
-        object({ key: { type: "string" }, status: { type: "string", enum: ["captured", "declined", "pending"] } }, ["key", "status"]),
+        object(
+          {
+            key: { type: "string" },
+            status: { type: "string", enum: ["captured", "declined", "pending"] },
+          },
+          ["key", "status"],
+        ),
       ),
-      responses: { 200: ok("Taken", object({ taken: { type: "boolean" } }, ["taken"])), ...refusals(400, 401, 404, 413, 422, 503) },
+      responses: {
+        200: ok("Taken", object({ taken: { type: "boolean" } }, ["taken"])),
+        ...refusals(400, 401, 404, 413, 422, 503),
+      },
     },
   },
   "/v1/orders/{id}/events": {
@@ -124,11 +169,18 @@ const paths: Json = {
         "Goes on behind Last-Event-ID (or `after`). Ends when nothing can follow; 204 when that is so already. See docs/http.md.",
       parameters: [
         pathParameter("id", "The order"),
-        query("after", { type: "integer", minimum: 0 }, "As Last-Event-ID, for clients that cannot set it"),
+        query(
+          "after",
+          { type: "integer", minimum: 0 },
+          "As Last-Event-ID, for clients that cannot set it",
+        ),
         query("user", { type: "string" }, "Whose order it is; for services and operators"),
       ],
       responses: {
-        200: { description: "The events", content: { "text/event-stream": { schema: { type: "string" } } } },
+        200: {
+          description: "The events",
+          content: { "text/event-stream": { schema: { type: "string" } } },
+        },
         204: { description: "There is nothing left to come" },
         ...refusals(401, 403, 404, 422, 503),
       },
@@ -157,7 +209,10 @@ const paths: Json = {
       security: [],
       parameters: [sale],
       responses: {
-        200: ok("Units by where they are", object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"])),
+        200: ok(
+          "Units by where they are",
+          object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"]),
+        ),
         ...refusals(404, 503),
       },
     },
@@ -186,7 +241,11 @@ const paths: Json = {
       summary: "Make a sale",
       parameters: [idempotencyKey("Makes a repetition harmless; unless given, the sale's id does")],
       requestBody: body(ref("Sale")),
-      responses: { 201: ok("Made", ref("Change")), 200: ok("Made before, just the same", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
+      responses: {
+        201: ok("Made", ref("Change")),
+        200: ok("Made before, just the same", ref("Change")),
+        ...refusals(...ADMIN_REFUSALS),
+      },
     },
   },
   "/v1/admin/sales/import": {
@@ -201,7 +260,10 @@ const paths: Json = {
       `/v1/admin/sales/{sale}/${verb}`,
       {
         post: {
-          summary: verb === "open" ? "Move a sale's opening, to now unless said" : "Move a sale's closing, to now unless said",
+          summary:
+            verb === "open"
+              ? "Move a sale's opening, to now unless said"
+              : "Move a sale's closing, to now unless said",
           parameters: [sale, idempotencyKey("Makes a repetition harmless")],
           requestBody: { required: false, content: json(object({ at: TIME }, [])) },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
@@ -212,13 +274,24 @@ const paths: Json = {
   "/v1/admin/sales/{sale}/restock": {
     post: {
       summary: "Add units of an item",
-      parameters: [sale, idempotencyKey("Makes a repetition harmless: without it, sent twice is added twice")],
-      requestBody: body(object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) }, ["sku", "units"])),
+      parameters: [
+        sale,
+        idempotencyKey("Makes a repetition harmless: without it, sent twice is added twice"),
+      ],
+      requestBody: body(
+        object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) }, ["sku", "units"]),
+      ),
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
   ...operatorPaths(refusals, pathParameter),
-  "/healthz": { get: { summary: "The process answers", security: [], responses: { 200: ok("Yes", { type: "object" }) } } },
+  "/healthz": {
+    get: {
+      summary: "The process answers",
+      security: [],
+      responses: { 200: ok("Yes", { type: "object" }) },
+    },
+  },
   "/readyz": {
     get: {
       summary: "Orders can be taken in",
@@ -227,7 +300,11 @@ const paths: Json = {
     },
   },
   "/metrics": {
-    get: { summary: "Metrics for Prometheus", security: [], responses: { 200: { description: "Text, exposition format 0.0.4" } } },
+    get: {
+      summary: "Metrics for Prometheus",
+      security: [],
+      responses: { 200: { description: "Text, exposition format 0.0.4" } },
+    },
   },
 };
 
@@ -236,11 +313,15 @@ export const OPENAPI: Json = {
   info: {
     title: "Sluice",
     version: "1",
-    description: "Orders of a flash sale: taken in once confirmed by the broker, decided exactly once, in each user's order.",
+    description:
+      "Orders of a flash sale: taken in once confirmed by the broker, decided exactly once, in each user's order.",
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],
   security: [{ bearer: [] }],
   paths,
-  components: { schemas, securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
+  components: {
+    schemas,
+    securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+  },
 };

@@ -22,20 +22,28 @@ export interface OrderHttpOptions {
 }
 
 /** A request's value and caller go in, its answer comes out. */
-type Place = (value: unknown, principal: Principal, request: Request) => Response | Promise<Response>;
+type Place = (
+  value: unknown,
+  principal: Principal,
+  request: Request,
+) => Response | Promise<Response>;
 
 export class OrderHttp {
   constructor(private readonly options: OrderHttpOptions) {}
 
-  readonly one = (request: Request): Response | Promise<Response> => this.answer(request, this.placeOne);
-  readonly many = (request: Request): Response | Promise<Response> => this.answer(request, this.placeMany);
+  readonly one = (request: Request): Response | Promise<Response> =>
+    this.answer(request, this.placeOne);
+  readonly many = (request: Request): Response | Promise<Response> =>
+    this.answer(request, this.placeMany);
 
   private answer(request: Request, place: Place): Response | Promise<Response> {
     const { origins } = this.options;
     const cors = origins.headers(request.headers.get("origin"));
     const response = this.admit(request, place);
     if (!cors) return response;
-    return response instanceof Promise ? response.then((r) => withHeaders(r, cors)) : withHeaders(response, cors);
+    return response instanceof Promise
+      ? response.then((r) => withHeaders(r, cors))
+      : withHeaders(response, cors);
   }
 
   private admit(request: Request, place: Place): Response | Promise<Response> {
@@ -43,7 +51,10 @@ export class OrderHttp {
     const header = request.headers.get("authorization");
     const principal = auth.known(header) ?? auth.header(header);
     if (principal instanceof Problem) return this.refuse(principal);
-    if (principal instanceof Promise) return principal.then((p) => (p instanceof Problem ? this.refuse(p) : this.read(request, p, place)));
+    if (principal instanceof Promise)
+      return principal.then((p) =>
+        p instanceof Problem ? this.refuse(p) : this.read(request, p, place),
+      );
     return this.read(request, principal, place);
   }
 
@@ -66,7 +77,9 @@ export class OrderHttp {
     const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
     one.headers = this.options.admission.headers(buyerNamed(value, principal));
     if (!refusal) return one.answer;
-    return mayBeNews(refusal) ? this.retryOne(value, principal, headerId, refusal, trace) : refusal.response(one.headers);
+    return mayBeNews(refusal)
+      ? this.retryOne(value, principal, headerId, refusal, trace)
+      : refusal.response(one.headers);
   };
 
   /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
@@ -79,7 +92,9 @@ export class OrderHttp {
   ): Promise<Response> {
     const { catalogue, intake, admission } = this.options;
     const one = new One();
-    const again = (await catalogue.refreshSoon()) ? intake.order(value, principal, headerId, one, undefined, trace) : refusal;
+    const again = (await catalogue.refreshSoon())
+      ? intake.order(value, principal, headerId, one, undefined, trace)
+      : refusal;
     one.headers = admission.headers(buyerNamed(value, principal));
     return again?.response(one.headers) ?? one.answer;
   }
@@ -91,7 +106,11 @@ export class OrderHttp {
       : this.placeAll(orders, principal, readTraceparent(request.headers.get("traceparent")));
   };
 
-  private async placeAll(orders: readonly unknown[], principal: Principal, trace: Traceparent | undefined): Promise<Response> {
+  private async placeAll(
+    orders: readonly unknown[],
+    principal: Principal,
+    trace: Traceparent | undefined,
+  ): Promise<Response> {
     const many = new Many(orders);
     const news: [number, Problem][] = [];
     orders.forEach((order, i) => {
@@ -101,7 +120,9 @@ export class OrderHttp {
     });
     const renewed = news.length > 0 && (await this.options.catalogue.refreshSoon());
     for (const [i, first] of news) {
-      const refusal = renewed ? this.options.intake.order(orders[i], principal, null, many, i, trace) : first;
+      const refusal = renewed
+        ? this.options.intake.order(orders[i], principal, null, many, i, trace)
+        : first;
       if (refusal) many.refused(refusal, i);
     }
     return many.answer;
@@ -111,9 +132,11 @@ export class OrderHttp {
     if (!isObject(value)) return problem("not_an_object");
     for (const key in value) if (key !== "orders") return new Problem("unknown_field", echo(key));
     const { orders } = value;
-    if (!Array.isArray(orders)) return problem(orders === undefined ? "missing_field" : "wrong_type", "orders", "an array");
+    if (!Array.isArray(orders))
+      return problem(orders === undefined ? "missing_field" : "wrong_type", "orders", "an array");
     const most = this.options.limits.ordersPerRequest;
-    if (orders.length === 0 || orders.length > most) return problem("out_of_range", "orders", `1 to ${most} orders`);
+    if (orders.length === 0 || orders.length > most)
+      return problem("out_of_range", "orders", `1 to ${most} orders`);
     return orders;
   }
 
@@ -134,7 +157,11 @@ class One implements Recipient {
   headers: Record<string, string> | undefined;
 
   settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
-    this.resolve(verdict === "confirmed" ? accepted(id, estimate, this.headers) : unsettled(verdict, id).response(this.headers));
+    this.resolve(
+      verdict === "confirmed"
+        ? accepted(id, estimate, this.headers)
+        : unsettled(verdict, id).response(this.headers),
+    );
   }
   decided(): void {}
   forgotten(): void {}
@@ -157,13 +184,16 @@ class Many implements Recipient {
 
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
     this.results[ref as number] =
-      verdict === "confirmed" ? acceptedText(id, estimate) : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
+      verdict === "confirmed"
+        ? acceptedText(id, estimate)
+        : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
     this.count();
   }
 
   refused(reason: Problem, ref: number): void {
     const order = this.orders[ref];
-    const id = isObject(order) && typeof order.id === "string" ? JSON.stringify(echo(order.id)) : "null";
+    const id =
+      isObject(order) && typeof order.id === "string" ? JSON.stringify(echo(order.id)) : "null";
     this.results[ref] = `{"id":${id},"problem":${reason.json}}`;
     this.count();
   }
@@ -179,7 +209,11 @@ class Many implements Recipient {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-function accepted(id: string, estimate: Estimate | undefined, more: Record<string, string> | undefined): Response {
+function accepted(
+  id: string,
+  estimate: Estimate | undefined,
+  more: Record<string, string> | undefined,
+): Response {
   const headers = { "content-type": "application/json", location: `/v1/orders/${id}`, ...more };
   return new Response(acceptedText(id, estimate), { status: 202, headers });
 }
@@ -192,7 +226,9 @@ function acceptedText(id: string, estimate: Estimate | undefined): string {
 /** `unconfirmed` names the order: sending the same id again is the way to find out. */
 export function unsettled(verdict: Exclude<Verdict, "confirmed">, id: string): Problem {
   if (verdict === "shed") return shedSoon();
-  return id === "" ? problem("unconfirmed") : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
+  return id === ""
+    ? problem("unconfirmed")
+    : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
 }
 
 function mayBeNews(reason: Problem): boolean {

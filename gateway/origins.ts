@@ -14,7 +14,10 @@ export class Origins {
   allows(origin: string | null, host: string | null): boolean {
     if (origin === null || this.any) return true;
     const lower = origin.toLowerCase();
-    return this.allowed.has(lower) || (host !== null && (lower === `http://${host}` || lower === `https://${host}`));
+    return (
+      this.allowed.has(lower) ||
+      (host !== null && (lower === `http://${host}` || lower === `https://${host}`))
+    );
   }
 
   /** The headers that let the page read the answer; undefined when there is none to let. */
@@ -34,7 +37,8 @@ export class Origins {
     return {
       ...headers,
       "access-control-allow-methods": "GET, POST, PUT, DELETE",
-      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Traceparent",
+      "access-control-allow-headers":
+        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Traceparent",
       "access-control-max-age": "3600",
     };
   }

@@ -85,7 +85,17 @@ export interface GatewayOptions {
   readonly broker: BrokerPort;
   readonly ledger: Pick<
     Ledger,
-    "order" | "ordersOf" | "events" | "bill" | "followed" | "operate" | "audit" | "catalogueVersion" | "sales" | "stock" | "routes"
+    | "order"
+    | "ordersOf"
+    | "events"
+    | "bill"
+    | "followed"
+    | "operate"
+    | "audit"
+    | "catalogueVersion"
+    | "sales"
+    | "stock"
+    | "routes"
   >;
   /** Live stock from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
@@ -100,6 +110,9 @@ export interface GatewayOptions {
     resume(worker: string, by: string): Promise<string[]>;
   };
   /** Whether orders can be taken in now. */
-  readonly ready: () => Promise<{ readonly ok: boolean; readonly detail: Readonly<Record<string, unknown>> }>;
+  readonly ready: () => Promise<{
+    readonly ok: boolean;
+    readonly detail: Readonly<Record<string, unknown>>;
+  }>;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }

@@ -68,7 +68,15 @@ export class Problem {
     extra?: Record<string, unknown>,
   ) {
     const status = statusOf(code);
-    this.json = JSON.stringify({ type: `urn:sluice:problem:${code}`, title: titleOf(code), status, code, field, detail, ...extra });
+    this.json = JSON.stringify({
+      type: `urn:sluice:problem:${code}`,
+      title: titleOf(code),
+      status,
+      code,
+      field,
+      detail,
+      ...extra,
+    });
     this.brief = BRIEF.has(code) ? JSON.stringify({ code, status, field, ...extra }) : this.json;
     this.init = { status, headers: { ...headersFor(status, code), ...extraHeaders } };
   }
@@ -79,7 +87,10 @@ export class Problem {
 
   response(more?: Record<string, string>): Response {
     if (!more) return new Response(this.json, this.init);
-    return new Response(this.json, { ...this.init, headers: { ...(this.init.headers as Record<string, string>), ...more } });
+    return new Response(this.json, {
+      ...this.init,
+      headers: { ...(this.init.headers as Record<string, string>), ...more },
+    });
   }
 }
 
@@ -101,7 +112,13 @@ export function shedFor(seconds: number): Problem {
   const s = Math.max(1, seconds);
   let known = shedBySeconds[s];
   if (!known) {
-    known = new Problem("shed", undefined, "no effect: send it again later", { "retry-after": String(s) }, { estimate: { seconds: s } });
+    known = new Problem(
+      "shed",
+      undefined,
+      "no effect: send it again later",
+      { "retry-after": String(s) },
+      { estimate: { seconds: s } },
+    );
     shedBySeconds[s] = known;
   }
   return known;
@@ -127,8 +144,13 @@ export class Refused extends Error {
 }
 
 function headersFor(status: number, code: ProblemCode): Record<string, string> {
-  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
-  if (status === 401) headers["www-authenticate"] = code === "no_token" ? "Bearer" : 'Bearer error="invalid_token"';
-  if (status === 429 || status === 503 || code === "not_known_yet") headers["retry-after"] = RETRY_AFTER_S;
+  const headers: Record<string, string> = {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+  };
+  if (status === 401)
+    headers["www-authenticate"] = code === "no_token" ? "Bearer" : 'Bearer error="invalid_token"';
+  if (status === 429 || status === 503 || code === "not_known_yet")
+    headers["retry-after"] = RETRY_AFTER_S;
   return headers;
 }

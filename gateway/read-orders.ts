@@ -19,7 +19,10 @@ export function addOrderReads(app: App, parts: AppParts): void {
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
-    const page = { limit: limitOf(limit), ...(before === undefined ? {} : { before: idOf(before, "before", clock()) }) };
+    const page = {
+      limit: limitOf(limit),
+      ...(before === undefined ? {} : { before: idOf(before, "before", clock()) }),
+    };
     const orders = await ledger.ordersOf(whose(principal, user), page);
     const next = orders.length === page.limit ? orders.at(-1)?.id : undefined;
     return c.json({ orders: orders.map((o) => show(o)), ...(next ? { before: next } : {}) });
@@ -33,8 +36,15 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const shard = shardOf(user, shards);
     const ahead = parts.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);
-    if (order) return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
-    if (ahead !== undefined) return c.json({ id, user, status: "accepted", estimate: parts.admission.estimateBehind(shard, ahead) });
+    if (order)
+      return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
+    if (ahead !== undefined)
+      return c.json({
+        id,
+        user,
+        status: "accepted",
+        estimate: parts.admission.estimateBehind(shard, ahead),
+      });
     throw new Refused(problem("not_known_yet", "id"));
   });
 }
@@ -42,30 +52,42 @@ export function addOrderReads(app: App, parts: AppParts): void {
 /** The token's subject, or whom a service or an operator asks for. */
 export function whose(principal: Principal, user: string | undefined): string {
   if (user === undefined || user === principal.user) return principal.user;
-  if (!principal.service && !principal.operator) throw new Refused(problem("forbidden", "user", "another user's orders"));
-  if (!NAME_PATTERN.test(user)) throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
+  if (!principal.service && !principal.operator)
+    throw new Refused(problem("forbidden", "user", "another user's orders"));
+  if (!NAME_PATTERN.test(user))
+    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
   return user;
 }
 
-export function queryOf(query: Record<string, string>, known: readonly string[]): Record<string, string | undefined> {
-  for (const name of Object.keys(query)) if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
+export function queryOf(
+  query: Record<string, string>,
+  known: readonly string[],
+): Record<string, string | undefined> {
+  for (const name of Object.keys(query))
+    if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
   return query;
 }
 
 function limitOf(limit: string | undefined): number {
   if (limit === undefined) return DEFAULT_PAGE;
   const number = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
-  if (number < 1 || number > MAX_PAGE) throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
+  if (number < 1 || number > MAX_PAGE)
+    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
   return number;
 }
 
 /** An id of any age: only its form matters here. */
 export function idOf(id: string, field: string, nowMs: number): string {
-  if (judgeOrderId(id, nowMs) === "malformed") throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
+  if (judgeOrderId(id, nowMs) === "malformed")
+    throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
   return id;
 }
 
-function show(order: StoredOrder, events?: readonly OrderEvent[], bill?: Bill): Record<string, unknown> {
+function show(
+  order: StoredOrder,
+  events?: readonly OrderEvent[],
+  bill?: Bill,
+): Record<string, unknown> {
   return {
     id: order.id,
     user: order.user,

@@ -8,12 +8,16 @@ import { showSale } from "./sale-form.ts";
 export function addSaleReads(app: App, parts: AppParts): void {
   const known = async (saleId: string): Promise<KnownSale> => {
     const { catalogue } = parts;
-    const sale = catalogue.get(saleId) ?? ((await catalogue.refreshSoon()) ? catalogue.get(saleId) : undefined);
+    const sale =
+      catalogue.get(saleId) ??
+      ((await catalogue.refreshSoon()) ? catalogue.get(saleId) : undefined);
     if (!sale) throw new Refused(problem("not_found", "sale"));
     return sale;
   };
 
-  app.get("/v1/sales/:sale", async (c) => c.json(showSale((await known(c.req.param("sale"))).sale)));
+  app.get("/v1/sales/:sale", async (c) =>
+    c.json(showSale((await known(c.req.param("sale"))).sale)),
+  );
 
   app.get("/v1/sales/:sale/stock", async (c) => {
     const { sale } = await known(c.req.param("sale"));
@@ -33,6 +37,9 @@ export function addSaleReads(app: App, parts: AppParts): void {
 
 async function liveStock(parts: AppParts, saleId: string): Promise<readonly Stock[]> {
   const stock = await parts.stock.of(saleId).catch(() => undefined);
-  if (!stock) throw new Refused(problem("unavailable", "stock", "Redis is away or does not have the sale yet"));
+  if (!stock)
+    throw new Refused(
+      problem("unavailable", "stock", "Redis is away or does not have the sale yet"),
+    );
   return stock;
 }

@@ -16,7 +16,11 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
 
 async function get(t: TestGateway, path: string, headers: Record<string, string> = {}) {
   const response = await t.gateway.app.request(path, { headers }, { peer: "192.0.2.7" });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, unknown> };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
 }
 
 /** Orders as the ledger would give them, newest id first. */
@@ -30,14 +34,31 @@ function stored(user: string, count: number): StoredOrder[] {
     decidedAtMs: 2_000,
     shard: 0,
   };
-  const rest = { currency: "EUR", lines: [{ sku: "lamp", qty: 1 }], payment: "secret", metadata: '{"a":1}', maxTotal: 0, traceparent: "" };
-  return Array.from({ length: count }, () => ({ user, id: Bun.randomUUIDv7(), ...base, ...rest })).reverse();
+  const rest = {
+    currency: "EUR",
+    lines: [{ sku: "lamp", qty: 1 }],
+    payment: "secret",
+    metadata: '{"a":1}',
+    maxTotal: 0,
+    traceparent: "",
+  };
+  return Array.from({ length: count }, () => ({
+    user,
+    id: Bun.randomUUIDv7(),
+    ...base,
+    ...rest,
+  })).reverse();
 }
 
 function ledgerWith(t: TestGateway, orders: StoredOrder[]): void {
-  t.ledger.order = (user, id) => Promise.resolve(orders.find((o) => o.user === user && o.id === id));
+  t.ledger.order = (user, id) =>
+    Promise.resolve(orders.find((o) => o.user === user && o.id === id));
   t.ledger.ordersOf = (user, { limit, before }) =>
-    Promise.resolve(orders.filter((o) => o.user === user && (before === undefined || o.id < before)).slice(0, limit));
+    Promise.resolve(
+      orders
+        .filter((o) => o.user === user && (before === undefined || o.id < before))
+        .slice(0, limit),
+    );
 }
 
 test("an order that is accepted but not decided is known to the gateway that took it, and to its user only", async () => {
@@ -66,7 +87,9 @@ test("what is remembered is bounded: the oldest undecided order is forgotten fir
   const placed = [order(), order(), order()];
   for (const o of placed) await post(`${t.gateway.url}/v1/orders`, o, await bearer("ann"));
   const headers = await bearer("ann");
-  const statuses = await Promise.all(placed.map(async (o) => (await get(t, `/v1/orders/${o.id}`, headers)).status));
+  const statuses = await Promise.all(
+    placed.map(async (o) => (await get(t, `/v1/orders/${o.id}`, headers)).status),
+  );
   expect(statuses).toEqual([404, 200, 200]);
 });
 
@@ -104,9 +127,14 @@ test("a user's orders come in pages, newest first", async () => {
 test("others' orders are for services and operators", async () => {
   const t = await start();
   ledgerWith(t, stored("ann", 1));
-  expect(await get(t, "/v1/orders?user=ann", await bearer("bob"))).toMatchObject({ status: 403, body: { field: "user" } });
+  expect(await get(t, "/v1/orders?user=ann", await bearer("bob"))).toMatchObject({
+    status: 403,
+    body: { field: "user" },
+  });
   for (const scope of ["service", "operator"])
-    expect((await get(t, "/v1/orders?user=ann", await bearer("bob", { scope }))).body.orders).toHaveLength(1);
+    expect(
+      (await get(t, "/v1/orders?user=ann", await bearer("bob", { scope }))).body.orders,
+    ).toHaveLength(1);
 });
 
 test("wrong ids and parameters are named", async () => {
@@ -123,7 +151,8 @@ test("wrong ids and parameters are named", async () => {
     ["/v1/sales/nope/stock", 404, "sale"],
     ["/v1/sales/spring/stock/nope", 404, "sku"],
   ];
-  for (const [path, status, field] of cases) expect(await get(t, path, headers)).toMatchObject({ status, body: { field } });
+  for (const [path, status, field] of cases)
+    expect(await get(t, path, headers)).toMatchObject({ status, body: { field } });
   expect((await get(t, "/v1/orders")).status).toBe(401);
 });
 
@@ -132,27 +161,37 @@ test("stock is Redis's, asked once however many ask at the same time", async () 
   const t = await start({
     stockOf: () => {
       asked++;
-      return Promise.resolve([{ sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 }]);
+      return Promise.resolve([
+        { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
+      ]);
     },
   });
-  const answers = await Promise.all(Array.from({ length: 50 }, () => get(t, "/v1/sales/spring/stock")));
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, () => get(t, "/v1/sales/spring/stock")),
+  );
   expect(answers.every((a) => a.status === 200)).toBe(true);
   expect(answers[0]?.body).toEqual({
     saleId: "spring",
-    items: [{ sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 }],
+    items: [
+      { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
+    ],
   });
   expect(asked).toBeLessThan(5);
 });
 
 test("without Redis stock is unavailable, the rest is not", async () => {
   const t = await start({ stockOf: () => Promise.reject(new Error("away")) });
-  expect(await get(t, "/v1/sales/spring/stock")).toMatchObject({ status: 503, body: { code: "unavailable" } });
+  expect(await get(t, "/v1/sales/spring/stock")).toMatchObject({
+    status: 503,
+    body: { code: "unavailable" },
+  });
   expect((await get(t, "/v1/sales/spring")).status).toBe(200);
 });
 
 test("a ledger that is away makes a read unavailable", async () => {
   const t = await start();
-  t.ledger.order = () => Promise.reject(Object.assign(new Error("gone"), { name: "LedgerUnavailable" }));
+  t.ledger.order = () =>
+    Promise.reject(Object.assign(new Error("gone"), { name: "LedgerUnavailable" }));
   expect(await get(t, `/v1/orders/${Bun.randomUUIDv7()}`, await bearer("ann"))).toMatchObject({
     status: 503,
     body: { code: "unavailable" },
@@ -162,9 +201,15 @@ test("a ledger that is away makes a read unavailable", async () => {
 test("ready says what is missing, healthy only that the process answers", async () => {
   let ok = true;
   const t = await start({ ready: () => Promise.resolve({ ok, detail: { redis: ok } }) });
-  expect(await get(t, "/readyz")).toMatchObject({ status: 200, body: { ok: true, redis: true, draining: false } });
+  expect(await get(t, "/readyz")).toMatchObject({
+    status: 200,
+    body: { ok: true, redis: true, draining: false },
+  });
   t.gateway.leave();
-  expect(await get(t, "/readyz")).toMatchObject({ status: 503, body: { ok: false, draining: true } });
+  expect(await get(t, "/readyz")).toMatchObject({
+    status: 503,
+    body: { ok: false, draining: true },
+  });
   expect((await post(`${t.gateway.url}/v1/orders`, order(), await bearer("ann"))).status).toBe(202);
   ok = false;
   expect(await get(t, "/readyz")).toMatchObject({ status: 503, body: { ok: false, redis: false } });
@@ -177,7 +222,9 @@ test("metrics count what was confirmed and what was refused", async () => {
   await post(`${t.gateway.url}/v1/orders`, "{", await bearer("ann"));
   const text = await (await t.gateway.app.request("/metrics")).text();
   expect(text).toContain('sluice_orders_accepted_total{role="gateway",region="eu"} 1\n');
-  expect(text).toContain('sluice_orders_refused_total{reason="malformed",role="gateway",region="eu"} 1\n');
+  expect(text).toContain(
+    'sluice_orders_refused_total{reason="malformed",role="gateway",region="eu"} 1\n',
+  );
   expect(text).toContain('sluice_confirm_seconds_count{role="gateway",region="eu"} 1\n');
   expect(text.trimEnd()).toEndWith("# EOF");
 });
@@ -187,21 +234,27 @@ test("the description of the interface has every call there is, and no other", a
   const served = t.gateway.app.routes
     .filter((r) => r.method !== "ALL")
     .map((r) => `${r.method} ${r.path.replaceAll(/:(\w+)/g, "{$1}")}`)
-    .filter((call) => !call.endsWith("/docs") && !call.endsWith("/openapi.json") && !call.includes("/console"));
+    .filter(
+      (call) =>
+        !call.endsWith("/docs") && !call.endsWith("/openapi.json") && !call.includes("/console"),
+    );
   const raw = ["POST /v1/orders", "POST /v1/orders/batch", "GET /v1/ws"];
-  const described = Object.entries(OPENAPI.paths as Record<string, object>).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  const described = Object.entries(OPENAPI.paths as Record<string, object>).flatMap(
+    ([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   expect(described.toSorted()).toEqual([...served, ...raw].toSorted());
   const text = JSON.stringify(OPENAPI);
   const schemas = (OPENAPI.components as { schemas: object }).schemas;
-  for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) expect(schemas).toHaveProperty(name as string);
+  for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g))
+    expect(schemas).toHaveProperty(name as string);
 });
 
 test("the docs page loads nothing and runs nothing", async () => {
   const t = await start();
   const response = await t.gateway.app.request("/docs");
-  expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'; style-src 'sha256-");
+  expect(response.headers.get("content-security-policy")).toStartWith(
+    "default-src 'none'; style-src 'sha256-",
+  );
   const html = await response.text();
   expect(html).not.toMatch(/<script|<link|src=|https?:\/\//);
   expect(html).toContain("/v1/orders/batch");
@@ -211,12 +264,17 @@ test("the docs page loads nothing and runs nothing", async () => {
 test("pages of allowed origins may read answers, others may not", async () => {
   const t = await start({ origins: ["https://shop.example"] });
   const cors = async (origin: string, method = "GET") =>
-    (await fetch(`${t.gateway.url}/v1/orders`, { method, headers: { origin } })).headers.get("access-control-allow-origin");
+    (await fetch(`${t.gateway.url}/v1/orders`, { method, headers: { origin } })).headers.get(
+      "access-control-allow-origin",
+    );
   for (const method of ["GET", "POST", "OPTIONS"]) {
     expect(await cors("https://shop.example", method)).toBe("https://shop.example");
     expect(await cors("https://evil.example", method)).toBeNull();
   }
-  const preflight = await fetch(`${t.gateway.url}/v1/orders`, { method: "OPTIONS", headers: { origin: "https://shop.example" } });
+  const preflight = await fetch(`${t.gateway.url}/v1/orders`, {
+    method: "OPTIONS",
+    headers: { origin: "https://shop.example" },
+  });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get("access-control-allow-headers")).toContain("Idempotency-Key");
 });

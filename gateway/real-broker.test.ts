@@ -25,17 +25,27 @@ interface Wired {
 }
 
 async function start(url: string, maxLength?: number): Promise<Wired> {
-  const broker = new BrokerConnection({ region: { name: "eu", url }, topology: topology(SHARDS, maxLength) });
+  const broker = new BrokerConnection({
+    region: { name: "eu", url },
+    topology: topology(SHARDS, maxLength),
+  });
   open.push(broker);
   await broker.start();
   const publisher = new Publisher(broker, { confirmTimeoutMs: 5_000 });
   await publisher.start();
   let tell: (push: Push) => void = () => undefined;
   const handler = ({ body }: { body: Buffer }) => tell(JSON.parse(body.toString()) as Push);
-  const pushes = new Subscription(broker, { queue: gatewayQueue("gw-test"), prefetch: 100, handler, exclusive: true, noAck: true });
+  const pushes = new Subscription(broker, {
+    queue: gatewayQueue("gw-test"),
+    prefetch: 100,
+    handler,
+    exclusive: true,
+    noAck: true,
+  });
   await pushes.start();
   const port: BrokerPort = {
-    publish: (shard, body, messageId) => publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, { appId: "gw-test", messageId }),
+    publish: (shard, body, messageId) =>
+      publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, { appId: "gw-test", messageId }),
     blocked: () => !publisher.ready,
     onPush: (handle) => {
       tell = handle;
@@ -55,12 +65,25 @@ test(
     const socket = await TestSocket.open(t.gateway.url, "ann");
     socket.send({ type: "order", ref: "1", order: placed });
     expect((await socket.next("acks")).acks).toEqual([["1", placed.id]]);
-    const { promise, resolve } = Promise.withResolvers<{ body: Buffer; appId: string; messageId: string }>();
-    const worker = new Subscription(broker, { queue: ordersQueue(shard), prefetch: 1, handler: (d) => resolve(d) });
+    const { promise, resolve } = Promise.withResolvers<{
+      body: Buffer;
+      appId: string;
+      messageId: string;
+    }>();
+    const worker = new Subscription(broker, {
+      queue: ordersQueue(shard),
+      prefetch: 1,
+      handler: (d) => resolve(d),
+    });
     await worker.start();
     const { body, appId, messageId } = await promise;
-    expect((JSON.parse(body.toString()) as unknown[][]).map((row) => row.slice(0, 3))).toEqual([["o", "ann", placed.id]]);
-    publisher.push(gatewayQueue(appId), JSON.stringify({ batches: [[messageId, "reserved"]], released: [] }));
+    expect((JSON.parse(body.toString()) as unknown[][]).map((row) => row.slice(0, 3))).toEqual([
+      ["o", "ann", placed.id],
+    ]);
+    publisher.push(
+      gatewayQueue(appId),
+      JSON.stringify({ batches: [[messageId, "reserved"]], released: [] }),
+    );
     expect((await socket.next("outcomes")).outcomes).toEqual([[placed.id, "reserved"]]);
   },
   BOOT_MS,
@@ -75,7 +98,8 @@ test(
     while (statuses.at(-1) !== 503 && statuses.length < 20) {
       const response = await post(`${t.gateway.url}/v1/orders`, order(), headers);
       statuses.push(response.status);
-      if (response.status === 503) expect(await response.json()).toMatchObject({ code: "unconfirmed" });
+      if (response.status === 503)
+        expect(await response.json()).toMatchObject({ code: "unconfirmed" });
     }
     expect(statuses[0]).toBe(202);
     expect(statuses.at(-1)).toBe(503);
@@ -90,7 +114,11 @@ test("an alarm of the broker, memory or disk, is answered 503 within 100 ms of i
   const ann = await bearer("ann");
   const place = async () => {
     const response = await post(`${t.gateway.url}/v1/orders`, order(), ann);
-    return { status: response.status, code: ((await response.json()) as { code?: string }).code, atMs: performance.now() };
+    return {
+      status: response.status,
+      code: ((await response.json()) as { code?: string }).code,
+      atMs: performance.now(),
+    };
   };
   for (const [alarm, over] of [
     [
@@ -128,7 +156,9 @@ test("while the broker is down orders are refused, the sockets stay; when it is 
   await node.kill();
   await down.promise;
   socket.send({ type: "order", ref: "down", order: order() });
-  const [[ref, , problem]] = (await socket.next("nacks")).nacks as [[string, string, { code: string }]];
+  const [[ref, , problem]] = (await socket.next("nacks")).nacks as [
+    [string, string, { code: string }],
+  ];
   expect([ref, problem.code]).toEqual(["down", "shed"]);
   const again = await startRabbit(dir, { vhosts: ["eu"], port: node.port });
   await broker.untilUp();

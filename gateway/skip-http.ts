@@ -7,7 +7,10 @@ import { problem, Refused } from "./problem.ts";
 export function addSkip(app: App, parts: AppParts): void {
   app.post("/v1/orders/skip", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
-    const value = (await jsonOf(c.req.raw, parts.limits.bodyBytes)) as { saleId: string; seq: number };
+    const value = (await jsonOf(c.req.raw, parts.limits.bodyBytes)) as {
+      saleId: string;
+      seq: number;
+    };
     const waiting = new Waiting();
     const refusal = parts.intake.skip(value, principal, waiting, undefined);
     if (refusal) return refusal.response();

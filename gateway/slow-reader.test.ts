@@ -34,12 +34,25 @@ class Stubborn {
   /** Settles when the kernel has taken it. */
   async send(frame: unknown): Promise<void> {
     const payload = Buffer.from(JSON.stringify(frame));
-    const head = Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0]);
-    await new Promise<void>((resolve) => this.socket.write(Buffer.concat([head, payload]), () => resolve()));
+    const head = Buffer.from([
+      0x81,
+      0x80 | 126,
+      payload.length >> 8,
+      payload.length & 0xff,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    await new Promise<void>((resolve) =>
+      this.socket.write(Buffer.concat([head, payload]), () => resolve()),
+    );
   }
 
   /** Starts to read; gives every frame up to the first of this type for which `enough` says so. */
-  async readUntil(enough: (frame: Record<string, unknown>) => boolean): Promise<Record<string, unknown>[]> {
+  async readUntil(
+    enough: (frame: Record<string, unknown>) => boolean,
+  ): Promise<Record<string, unknown>[]> {
     const frames: Record<string, unknown>[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     this.socket.on("data", (data: Buffer) => {
@@ -64,11 +77,14 @@ class Stubborn {
     const short = (b[1] as number) & 0x7f;
     const headLength = short < 126 ? 2 : short === 126 ? 4 : 10;
     if (b.length < headLength) return undefined;
-    const length = short < 126 ? short : short === 126 ? b.readUInt16BE(2) : Number(b.readBigUInt64BE(2));
+    const length =
+      short < 126 ? short : short === 126 ? b.readUInt16BE(2) : Number(b.readBigUInt64BE(2));
     if (b.length < headLength + length) return undefined;
     this.received = b.subarray(headLength + length);
     const text = ((b[0] as number) & 0x0f) === 1;
-    return text ? (JSON.parse(b.toString("utf8", headLength, headLength + length)) as Record<string, unknown>) : { type: "control" };
+    return text
+      ? (JSON.parse(b.toString("utf8", headLength, headLength + length)) as Record<string, unknown>)
+      : { type: "control" };
   }
 }
 
@@ -78,7 +94,9 @@ const COSTLY = { type: "orders", ref: "x".repeat(64), orders: new Array(500).fil
 const COSTLY_FRAMES = 250;
 
 test("every answer waits for a client that does not read; outcomes beyond a bound are dropped and it is told how many", async () => {
-  const t = await startTestGateway({ limits: { socketBufferBytes: 512 * 1024 * 1024, heldOutcomes: 100, credit: 1_000_000 } });
+  const t = await startTestGateway({
+    limits: { socketBufferBytes: 512 * 1024 * 1024, heldOutcomes: 100, credit: 1_000_000 },
+  });
   started.push(t);
   const client = await Stubborn.open(t);
   const placed = Array.from({ length: 200 }, () => order());
@@ -95,7 +113,9 @@ test("every answer waits for a client that does not read; outcomes beyond a boun
   expect(nacked).toBe(COSTLY_FRAMES * 500);
   expect(acked).toEqual([...placed.map(() => "r"), "last"]);
   expect(of("lagging")).toEqual([{ type: "lagging", missed: 100 }]);
-  expect(of("outcomes")).toEqual([{ type: "outcomes", outcomes: placed.slice(0, 100).map((o) => [o.id, "reserved"]) }]);
+  expect(of("outcomes")).toEqual([
+    { type: "outcomes", outcomes: placed.slice(0, 100).map((o) => [o.id, "reserved"]) },
+  ]);
   client.destroy();
 }, 20_000);
 
@@ -107,7 +127,8 @@ test("a client that goes on sending beyond its credit without reading is cut off
   void client.closed.then(() => {
     cut = true;
   });
-  for (let i = 0; i < 10 * COSTLY_FRAMES && !cut; i++) await Promise.race([client.send(COSTLY), client.closed]);
+  for (let i = 0; i < 10 * COSTLY_FRAMES && !cut; i++)
+    await Promise.race([client.send(COSTLY), client.closed]);
   // Unread data hides the end of the connection from the client until it reads.
   const gone = client.readUntil(() => false);
   await Promise.race([client.closed, gone]);

@@ -66,7 +66,8 @@ export class Socket implements Recipient, Follower {
   }
 
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
-    if (estimate && (!this.estimate || estimate.seconds >= this.estimate.seconds)) this.estimate = estimate;
+    if (estimate && (!this.estimate || estimate.seconds >= this.estimate.seconds))
+      this.estimate = estimate;
     if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id));
     else {
       const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
@@ -98,7 +99,12 @@ export class Socket implements Recipient, Follower {
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
     if (this.choked) this.missed += events.length;
     else {
-      const list = events.map(({ seq, atMs, event }) => [id, seq, event, new Date(atMs).toISOString()]);
+      const list = events.map(({ seq, atMs, event }) => [
+        id,
+        seq,
+        event,
+        new Date(atMs).toISOString(),
+      ]);
       this.send(JSON.stringify({ type: "events", events: list }));
     }
   }
@@ -143,7 +149,8 @@ export class Socket implements Recipient, Follower {
     if (sent > 0) return !this.choked;
     this.choked = true;
     // Not taken, or too much waiting: this client sends without reading. Cutting it off tells it, dropping frames would not.
-    if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes) this.ws.terminate();
+    if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes)
+      this.ws.terminate();
     return false;
   }
 
@@ -163,15 +170,19 @@ export class Socket implements Recipient, Follower {
     this.unpaid = 0;
     const { window } = this.credit;
     let left = true;
-    if (acks !== "") left = this.send(`{"type":"acks","acks":[${acks}],"credit":${window}${this.estimateText()}}`);
-    if (nacks !== "") left = this.send(`{"type":"nacks","nacks":[${nacks}],"credit":${window}}`) && left;
+    if (acks !== "")
+      left = this.send(`{"type":"acks","acks":[${acks}],"credit":${window}${this.estimateText()}}`);
+    if (nacks !== "")
+      left = this.send(`{"type":"nacks","nacks":[${nacks}],"credit":${window}}`) && left;
     this.credit.answered(paid, left);
   }
 
   private estimateText(): string {
     const { estimate } = this;
     this.estimate = undefined;
-    return estimate ? `,"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}` : "";
+    return estimate
+      ? `,"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}`
+      : "";
   }
 
   private answered(): void {
@@ -198,9 +209,11 @@ function outcomeText(word: string): string {
   let text = outcomeTexts.get(word);
   if (text === undefined) {
     const outcome = parseOutcome(word);
-    const state = "state" in outcome ? outcome.state : outcome.kind === "step" ? outcome.word : word;
+    const state =
+      "state" in outcome ? outcome.state : outcome.kind === "step" ? outcome.word : word;
     if (outcome.kind === "conflict") text = `"${state}","conflict"`;
-    else text = outcome.kind === "step" && !outcome.news ? `"${state}","not_cancelled"` : `"${state}"`;
+    else
+      text = outcome.kind === "step" && !outcome.news ? `"${state}","not_cancelled"` : `"${state}"`;
     if (isOrderState(state)) outcomeTexts.set(word, text);
   }
   return text;

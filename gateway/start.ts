@@ -76,7 +76,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     events.soon();
   });
   // ② publish
-  const publish = async (shard: number, body: Buffer, batch: string) => broker.publish(shard, body, batch);
+  const publish = async (shard: number, body: Buffer, batch: string) =>
+    broker.publish(shard, body, batch);
   const lanes = new Lanes({
     shards,
     limits,
@@ -186,10 +187,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await within(stopped, CLOSE_GRACE_MS);
     await server.stop(true);
   };
-  return { url: origin(server), port: server.port as number, app, counters, admission, report, leave, close };
+  return {
+    url: origin(server),
+    port: server.port as number,
+    app,
+    counters,
+    admission,
+    report,
+    leave,
+    close,
+  };
 }
 
-function admissionOf({ shards, broker, admission = {} }: GatewayOptions, log: NonNullable<GatewayOptions["log"]>): Admission {
+function admissionOf(
+  { shards, broker, admission = {} }: GatewayOptions,
+  log: NonNullable<GatewayOptions["log"]>,
+): Admission {
   const {
     targetWaitMs = DEFAULT_TARGET_MS,
     stallOrders = DEFAULT_STALL_ORDERS,

@@ -16,7 +16,9 @@ export class StockFeed {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
 
-  constructor(private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>) {}
+  constructor(
+    private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>,
+  ) {}
 
   add(socket: Socket, saleId: string): void {
     if (this.stopped) return;

@@ -18,7 +18,8 @@ export class StockReader {
 
   readonly of = (saleId: string): Promise<readonly Stock[] | undefined> => {
     const known = this.answers.get(saleId);
-    if (known && (known.atMs === undefined || performance.now() - known.atMs < FRESH_MS)) return known.stock;
+    if (known && (known.atMs === undefined || performance.now() - known.atMs < FRESH_MS))
+      return known.stock;
     const answer: Answer = { stock: this.ask(saleId), atMs: undefined };
     this.answers.set(saleId, answer);
     answer.stock.then(

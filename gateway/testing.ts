@@ -31,7 +31,12 @@ export class TestBroker implements BrokerPort {
 
   publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome> {
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
-    this.published.push({ shard, batch, rows: JSON.parse(body.toString()) as unknown[][], settle: resolve });
+    this.published.push({
+      shard,
+      batch,
+      rows: JSON.parse(body.toString()) as unknown[][],
+      settle: resolve,
+    });
     if (this.answer) resolve(this.answer);
     this.wake();
     return promise;
@@ -68,8 +73,22 @@ export const SALE: Sale = {
   opensAtMs: Date.now() - 60_000,
   closesAtMs: Date.now() + 3_600_000,
   items: [
-    { sku: "lamp", name: "Lamp", category: "home", priceMinor: 4_900, limitPerUser: 2, initial: 100 },
-    { sku: "chair", name: "Chair", category: "home", priceMinor: 12_900, limitPerUser: 0, initial: 10 },
+    {
+      sku: "lamp",
+      name: "Lamp",
+      category: "home",
+      priceMinor: 4_900,
+      limitPerUser: 2,
+      initial: 100,
+    },
+    {
+      sku: "chair",
+      name: "Chair",
+      category: "home",
+      priceMinor: 12_900,
+      limitPerUser: 0,
+      initial: 10,
+    },
   ],
 };
 
@@ -82,7 +101,9 @@ export interface TestGateway {
 }
 
 /** With sale SALE in the ledger. */
-export async function startTestGateway(options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
+export async function startTestGateway(
+  options: Partial<GatewayOptions> = {},
+): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
   const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
@@ -92,7 +113,12 @@ export async function startTestGateway(options: Partial<GatewayOptions> = {}): P
     region: "eu",
     host: "127.0.0.1",
     port: 0,
-    auth: { algorithm: "HS256", issuer: ISSUER, audience: AUDIENCE, key: { kind: "secret", secret: SECRET } },
+    auth: {
+      algorithm: "HS256",
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      key: { kind: "secret", secret: SECRET },
+    },
     origins: [],
     trustedProxies: [],
     shards: SHARDS,
@@ -131,11 +157,21 @@ export function token(user: string, options: TokenOptions = {}): Promise<string>
 
 /** A sound order, with changes. */
 export function order(changes: Record<string, unknown> = {}): Record<string, unknown> {
-  return { id: Bun.randomUUIDv7(), saleId: "spring", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }], ...changes };
+  return {
+    id: Bun.randomUUIDv7(),
+    saleId: "spring",
+    currency: "EUR",
+    lines: [{ sku: "lamp", qty: 1 }],
+    ...changes,
+  };
 }
 
 /** Posts JSON (or text as it stands) as `user`. */
-export async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+export async function post(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   return fetch(url, {
     method: "POST",
     body: typeof body === "string" ? body : JSON.stringify(body),
@@ -143,7 +179,9 @@ export async function post(url: string, body: unknown, headers: Record<string, s
   });
 }
 
-export const bearer = async (user: string, options?: TokenOptions) => ({ authorization: `Bearer ${await token(user, options)}` });
+export const bearer = async (user: string, options?: TokenOptions) => ({
+  authorization: `Bearer ${await token(user, options)}`,
+});
 
 type ServerFrame = Record<string, unknown> & { readonly type: string };
 
@@ -166,7 +204,9 @@ export class TestSocket {
   /** Opens a socket; with a user, waits until it is ready. */
   static async open(url: string, user?: string, options?: TokenOptions): Promise<TestSocket> {
     const headers = user === undefined ? {} : await bearer(user, options);
-    const socket = new TestSocket(new WebSocket(`${url.replace("http", "ws")}/v1/ws`, { headers } as unknown as string[]));
+    const socket = new TestSocket(
+      new WebSocket(`${url.replace("http", "ws")}/v1/ws`, { headers } as unknown as string[]),
+    );
     await new Promise((resolve, reject) => {
       socket.ws.onopen = resolve;
       socket.ws.onerror = () => reject(new Error("the handshake was refused"));

@@ -16,7 +16,13 @@ export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () =
         traceparent,
         startMs: acceptedAtMs,
         endMs: Math.max(acceptedAtMs, clock()),
-        attributes: { "sluice.user": user, "sluice.order": id, "sluice.shard": shard, "sluice.batch": batch, "sluice.outcome": outcome },
+        attributes: {
+          "sluice.user": user,
+          "sluice.order": id,
+          "sluice.shard": shard,
+          "sluice.batch": batch,
+          "sluice.outcome": outcome,
+        },
         ...(outcome === "confirmed" ? {} : { failed: outcome }),
       });
     }

@@ -32,7 +32,8 @@ export class Undecided {
     if (siblings) siblings.add(batch);
     else this.byShard.set(batch.shard, new Set([batch]));
     this.orders += batch.size;
-    while (this.orders > this.maxOrders && this.batches.size > 1) this.forget(this.batches.values().next().value as Batch);
+    while (this.orders > this.maxOrders && this.batches.size > 1)
+      this.forget(this.batches.values().next().value as Batch);
   }
 
   /** Tells what came meanwhile, or drops a batch that is known not to have been sent. Call when the confirm is settled. */

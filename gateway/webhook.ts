@@ -14,10 +14,16 @@ const MAX_BODY_BYTES = 4_096;
 export function addWebhook(app: App, parts: AppParts): void {
   app.post("/v1/payments/webhook", async (c) => {
     const { webhookSecret, clock } = parts.options;
-    if (!webhookSecret) throw new Refused(problem("not_found", undefined, "no webhook secret is set"));
+    if (!webhookSecret)
+      throw new Refused(problem("not_found", undefined, "no webhook secret is set"));
     const text = await readBody(c.req.raw, MAX_BODY_BYTES);
     if (text instanceof Problem) throw new Refused(text);
-    const verdict = checkWebhook(c.req.header(SIGNATURE_HEADER) ?? null, text, webhookSecret, clock());
+    const verdict = checkWebhook(
+      c.req.header(SIGNATURE_HEADER) ?? null,
+      text,
+      webhookSecret,
+      clock(),
+    );
     if (verdict !== "good") throw new Refused(verdict === "late" ? LATE : FORGED);
     const value = readJson(text);
     if (value instanceof Problem) throw new Refused(value);
@@ -36,7 +42,10 @@ export function addWebhook(app: App, parts: AppParts): void {
 const FORGED = problem("bad_token", SIGNATURE_HEADER, "not signed by the provider");
 const LATE = problem("bad_token", SIGNATURE_HEADER, "signed too long ago");
 
-type Answer = { readonly of: NonNullable<ReturnType<typeof parseChargeKey>>; readonly word: "captured" | "failed" | "pending" };
+type Answer = {
+  readonly of: NonNullable<ReturnType<typeof parseChargeKey>>;
+  readonly word: "captured" | "failed" | "pending";
+};
 
 function answerOf(value: unknown): Answer | Problem {
   if (!isObject(value)) return problem("not_an_object");

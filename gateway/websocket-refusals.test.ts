@@ -45,7 +45,9 @@ test("orders beyond the credit are nacked 429 without effect; answered ones give
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
   socket.send({ type: "orders", ref: "r", orders: [order(), order(), order()] });
-  expect((await socket.next("nacks")).nacks).toEqual([["r", expect.any(String), expect.objectContaining({ code: "credit", status: 429 })]]);
+  expect((await socket.next("nacks")).nacks).toEqual([
+    ["r", expect.any(String), expect.objectContaining({ code: "credit", status: 429 })],
+  ]);
   const batch = await t.broker.batch(0);
   expect(batch.rows.length).toBe(2);
   batch.settle("confirmed");
@@ -72,7 +74,9 @@ test("garbage is answered with what is wrong, and closes the socket when it goes
   ];
   for (const [frame, code, field] of cases) {
     socket.send(frame);
-    const { problem } = (await socket.next("error")) as unknown as { problem: Record<string, unknown> };
+    const { problem } = (await socket.next("error")) as unknown as {
+      problem: Record<string, unknown>;
+    };
     expect([problem.code, problem.field]).toEqual([code, field]);
   }
   expect((await socket.closed).code).toBe(1008);
@@ -98,12 +102,18 @@ test("a page of another origin is refused; the gateway's own and those allowed a
     "sec-websocket-version": "13",
     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
   };
-  const from = (origin: string) => fetch(`${t.gateway.url}/v1/ws`, { headers: { ...headers, origin } });
+  const from = (origin: string) =>
+    fetch(`${t.gateway.url}/v1/ws`, { headers: { ...headers, origin } });
   const refused = await from("https://evil.example");
-  expect([refused.status, await refused.json()]).toEqual([403, expect.objectContaining({ code: "foreign_origin" })]);
+  expect([refused.status, await refused.json()]).toEqual([
+    403,
+    expect.objectContaining({ code: "foreign_origin" }),
+  ]);
   const open = (origin: string) =>
     new Promise<string>((resolve) => {
-      const ws = new WebSocket(`${t.gateway.url.replace("http", "ws")}/v1/ws`, { headers: { origin } } as unknown as string[]);
+      const ws = new WebSocket(`${t.gateway.url.replace("http", "ws")}/v1/ws`, {
+        headers: { origin },
+      } as unknown as string[]);
       ws.onopen = () => resolve("open");
       ws.onerror = () => resolve("refused");
     });
@@ -115,5 +125,8 @@ test("a page of another origin is refused; the gateway's own and those allowed a
 test("a plain request to the socket's path is 400", async () => {
   const t = await start();
   const response = await fetch(`${t.gateway.url}/v1/ws`);
-  expect([response.status, await response.json()]).toEqual([400, expect.objectContaining({ field: "Upgrade" })]);
+  expect([response.status, await response.json()]).toEqual([
+    400,
+    expect.objectContaining({ field: "Upgrade" }),
+  ]);
 });

@@ -28,9 +28,17 @@ test("an order is acknowledged under its ref after the confirm, its outcome foll
   await socket.next("pong");
   expect(socket.waiting).toEqual([]);
   batch.settle("confirmed");
-  const acked = { type: "acks", acks: [['r"1', placed.id]], credit: expect.any(Number), estimate: { position: 0, seconds: 0 } };
+  const acked = {
+    type: "acks",
+    acks: [['r"1', placed.id]],
+    credit: expect.any(Number),
+    estimate: { position: 0, seconds: 0 },
+  };
   expect(await socket.next("acks")).toEqual(acked);
-  expect(await socket.next("outcomes")).toEqual({ type: "outcomes", outcomes: [[placed.id, "reserved"]] });
+  expect(await socket.next("outcomes")).toEqual({
+    type: "outcomes",
+    outcomes: [[placed.id, "reserved"]],
+  });
 });
 
 test("a frame of many orders: one ack or nack each, under the frame's ref", async () => {
@@ -74,7 +82,9 @@ test("what is not confirmed is nacked: unconfirmed with the id, or shed", async 
     t.broker.answer = outcome;
     const placed = order();
     socket.send({ type: "order", ref: "r", order: placed });
-    expect((await socket.next("nacks")).nacks).toEqual([["r", placed.id, expect.objectContaining({ code, status: 503 })]]);
+    expect((await socket.next("nacks")).nacks).toEqual([
+      ["r", placed.id, expect.objectContaining({ code, status: 503 })],
+    ]);
   }
 });
 
@@ -85,7 +95,9 @@ test("a skip is acknowledged without an id", async () => {
   expect((await socket.next("acks")).acks).toEqual([["s", null]]);
   expect(t.broker.rows).toEqual([["s", "ann", "", "", expect.any(Number), "spring", 4]]);
   socket.send({ type: "skip", ref: "s", saleId: "spring" });
-  expect((await socket.next("nacks")).nacks).toEqual([["s", null, expect.objectContaining({ field: "seq" })]]);
+  expect((await socket.next("nacks")).nacks).toEqual([
+    ["s", null, expect.objectContaining({ field: "seq" })],
+  ]);
 });
 
 test("a resent order is told the outcome it had, an altered one that it is in conflict; a parked one hears when it is let go", async () => {
@@ -107,7 +119,10 @@ test("a resent order is told the outcome it had, an altered one that it is in co
 
 test("outcomes go to the socket that placed the order, those of unknown batches to nobody", async () => {
   const t = await start();
-  const [one, two] = [await TestSocket.open(t.gateway.url, "ann"), await TestSocket.open(t.gateway.url, "ann")];
+  const [one, two] = [
+    await TestSocket.open(t.gateway.url, "ann"),
+    await TestSocket.open(t.gateway.url, "ann"),
+  ];
   one.send({ type: "order", ref: "1", order: order() });
   await one.next("acks");
   two.send({ type: "order", ref: "2", order: order() });
@@ -154,7 +169,10 @@ test("stock is told whole at first and then as it changes", async () => {
   const t = await start({ stockOf });
   const socket = await TestSocket.open(t.gateway.url, "ann");
   socket.send({ type: "subscribe", saleId: "nope" });
-  expect((await socket.next("error")).problem).toMatchObject({ code: "unknown_sale", field: "saleId" });
+  expect((await socket.next("error")).problem).toMatchObject({
+    code: "unknown_sale",
+    field: "saleId",
+  });
   socket.send({ type: "subscribe", saleId: "spring" });
   expect(await socket.next("stock")).toEqual({
     type: "stock",
@@ -165,7 +183,11 @@ test("stock is told whole at first and then as it changes", async () => {
     ],
   });
   available = 99;
-  expect(await socket.next("stock")).toEqual({ type: "stock", saleId: "spring", items: [["lamp", 99]] });
+  expect(await socket.next("stock")).toEqual({
+    type: "stock",
+    saleId: "spring",
+    items: [["lamp", 99]],
+  });
 });
 
 test("closing: orders in flight are acknowledged, later ones shed, then the socket is closed with 1001", async () => {
@@ -177,7 +199,9 @@ test("closing: orders in flight are acknowledged, later ones shed, then the sock
   const batch = await t.broker.batch(0);
   const closing = t.close();
   socket.send({ type: "order", ref: "late", order: late });
-  expect((await socket.next("nacks")).nacks).toEqual([["late", late.id, expect.objectContaining({ code: "shed" })]]);
+  expect((await socket.next("nacks")).nacks).toEqual([
+    ["late", late.id, expect.objectContaining({ code: "shed" })],
+  ]);
   batch.settle("confirmed");
   expect((await socket.next("acks")).acks).toEqual([["first", first.id]]);
   expect((await socket.closed).code).toBe(1001);

@@ -42,20 +42,27 @@ export class Sockets {
   }
 
   /** The route: undefined once the socket is taken over. */
-  readonly upgrade = async (request: Request, server: Server<Socket>): Promise<Response | undefined> => {
+  readonly upgrade = async (
+    request: Request,
+    server: Server<Socket>,
+  ): Promise<Response | undefined> => {
     const { auth, origins, limits } = this.options;
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
-    if (!origins.allows(headers.get("origin"), headers.get("host"))) return problem("foreign_origin", "Origin").response();
+    if (!origins.allows(headers.get("origin"), headers.get("host")))
+      return problem("foreign_origin", "Origin").response();
     if (this.draining || this.open.size >= limits.sockets) return problem("unavailable").response();
     const header = headers.get("authorization");
     const verdict = header === null ? undefined : await auth.header(header);
     if (verdict instanceof Problem) return verdict.response();
-    if (!verdict && this.strangers.size >= limits.strangerSockets) return problem("unavailable").response();
+    if (!verdict && this.strangers.size >= limits.strangerSockets)
+      return problem("unavailable").response();
     const socket = new Socket(limits, this.flushLater, performance.now());
     socket.principal = verdict;
-    return server.upgrade(request, { data: socket }) ? undefined : problem("malformed", "Sec-WebSocket-Key").response();
+    return server.upgrade(request, { data: socket })
+      ? undefined
+      : problem("malformed", "Sec-WebSocket-Key").response();
   };
 
   readonly handler: WebSocketHandler<Socket> = {

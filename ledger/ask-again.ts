@@ -15,7 +15,12 @@ export async function askAgain(db: Db): Promise<number> {
     const sheet = emptySheet(new Prices());
     const asked = (await charges(tx, sheet, shards)) + (await parts(db, tx, sheet, shards));
     addRequests(sheet);
-    await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
+    await insertRows(
+      tx,
+      "follow_ups",
+      ["shard", "exchange", "routing_key", "body", "done"],
+      sheet.followUps,
+    );
     return asked;
   });
 }
@@ -25,11 +30,21 @@ async function charges(tx: Runner, sheet: Sheet, shards: number): Promise<number
   const rows = await tx.run(text);
   for (const r of rows) {
     const [user, id] = [String(r.usr), String(r.id)];
-    const of = { user, id, generation: Number(r.generation), attempt: Number(r.attempt), ...traced(String(r.trace)) };
+    const of = {
+      user,
+      id,
+      generation: Number(r.generation),
+      attempt: Number(r.attempt),
+      ...traced(String(r.trace)),
+    };
     const shard = shardOf(user, shards);
     if (r.status === "refunding") ask(sheet, shard, "payments", { kind: "refund", ...of });
     else {
-      const terms = { amount: Number(r.amount), currency: String(r.currency), payment: String(r.payment) };
+      const terms = {
+        amount: Number(r.amount),
+        currency: String(r.currency),
+        payment: String(r.payment),
+      };
       ask(sheet, shard, "payments", { kind: "charge", ...of, ...terms });
     }
   }
@@ -37,7 +52,10 @@ async function charges(tx: Runner, sheet: Sheet, shards: number): Promise<number
 }
 
 async function parts(db: Db, tx: Runner, sheet: Sheet, shards: number): Promise<number> {
-  const row = db.dialect === "sqlite" ? "json_extract(m.body, '$[' || o.idx || ']')" : "(m.body::json -> o.idx)::text";
+  const row =
+    db.dialect === "sqlite"
+      ? "json_extract(m.body, '$[' || o.idx || ']')"
+      : "(m.body::json -> o.idx)::text";
   const order = `SELECT m.gateway, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`;
   const open = await tx.run(
     "SELECT usr, id, generation, part, parts, routing_key, lines FROM parts WHERE status IN ('waiting', 'claimed') ORDER BY id, part",
@@ -51,7 +69,17 @@ async function parts(db: Db, tx: Runner, sheet: Sheet, shards: number): Promise<
     const counted = { generation: Number(r.generation), part: Number(r.part), of: Number(r.parts) };
     const lines = JSON.parse(String(r.lines)) as Part["lines"];
     const region = regionOfGateway(String(found.gateway));
-    const part: Part = { user, id, saleId: placed[5], ...counted, shard, region, lines, metadata: placed[10], ...traced(placed[12]) };
+    const part: Part = {
+      user,
+      id,
+      saleId: placed[5],
+      ...counted,
+      shard,
+      region,
+      lines,
+      metadata: placed[10],
+      ...traced(placed[12]),
+    };
     send(sheet, shard, "fulfilment", String(r.routing_key), part);
   }
   return open.length;

@@ -116,12 +116,17 @@ export class LedgerAudit {
 
   async shards(): Promise<{ shard: number; lastId: string; lastN: number }[]> {
     const rows = await this.db.run("SELECT shard, last_id, last_n FROM shards ORDER BY shard");
-    return rows.map((r) => ({ shard: Number(r.shard), lastId: String(r.last_id), lastN: Number(r.last_n) }));
+    return rows.map((r) => ({
+      shard: Number(r.shard),
+      lastId: String(r.last_id),
+      lastN: Number(r.last_n),
+    }));
   }
 
   /** A shard's journal, oldest first. */
   async *entries(shard: number): AsyncGenerator<readonly JournalEntry[]> {
-    const text = "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
+    const text =
+      "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [shard, after, ENTRY_CHUNK]);
       if (rows.length === 0) return;
@@ -174,7 +179,8 @@ export class LedgerAudit {
   }
 
   async *movements(): AsyncGenerator<readonly MovementRecord[]> {
-    const text = "SELECT seq, cause, sale, sku, account, units FROM movements WHERE seq > ? ORDER BY seq LIMIT ?";
+    const text =
+      "SELECT seq, cause, sale, sku, account, units FROM movements WHERE seq > ? ORDER BY seq LIMIT ?";
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
@@ -190,7 +196,8 @@ export class LedgerAudit {
   }
 
   async items(): Promise<ItemRecord[]> {
-    const columns = "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
+    const columns =
+      "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
     const rows = await this.db.run(`SELECT sale, sku, ${columns} FROM items ORDER BY sale, sku`);
     return rows.map((r) => ({
       saleId: String(r.sale),
@@ -210,9 +217,12 @@ export class LedgerAudit {
     const moved = new Set<string>();
     for (const r of await this.db.run("SELECT operation FROM operations")) {
       const operation = JSON.parse(String(r.operation)) as { kind: string; saleId?: string };
-      if ((operation.kind === "open" || operation.kind === "close") && operation.saleId) moved.add(operation.saleId);
+      if ((operation.kind === "open" || operation.kind === "close") && operation.saleId)
+        moved.add(operation.saleId);
     }
-    const rows = await this.db.run("SELECT id, currency, opens_ms, closes_ms FROM sales ORDER BY id");
+    const rows = await this.db.run(
+      "SELECT id, currency, opens_ms, closes_ms FROM sales ORDER BY id",
+    );
     return rows.map((r) => ({
       id: String(r.id),
       currency: String(r.currency),
@@ -269,7 +279,8 @@ export class LedgerAudit {
   }
 
   async *postings(): AsyncGenerator<readonly PostingRecord[]> {
-    const text = "SELECT seq, cause, currency, account, amount FROM postings WHERE seq > ? ORDER BY seq LIMIT ?";
+    const text =
+      "SELECT seq, cause, currency, account, amount FROM postings WHERE seq > ? ORDER BY seq LIMIT ?";
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
@@ -284,18 +295,24 @@ export class LedgerAudit {
   }
 
   async chargeCount(status: string): Promise<number> {
-    return Number((await this.db.run("SELECT COUNT(*) AS charges FROM charges WHERE status = ?", [status]))[0]?.charges);
+    return Number(
+      (await this.db.run("SELECT COUNT(*) AS charges FROM charges WHERE status = ?", [status]))[0]
+        ?.charges,
+    );
   }
 
   /** Charges and refunds whose end is not known yet. */
   async chargesOpen(): Promise<number> {
-    const rows = await this.db.run("SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')");
+    const rows = await this.db.run(
+      "SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')",
+    );
     return Number(rows[0]?.open);
   }
 
   /** Parts that some service is to have and has not finished. */
   async partsOpen(): Promise<number> {
-    const text = "SELECT COUNT(*) AS open FROM parts WHERE status IN ('waiting', 'claimed') AND service <> ''";
+    const text =
+      "SELECT COUNT(*) AS open FROM parts WHERE status IN ('waiting', 'claimed') AND service <> ''";
     return Number((await this.db.run(text))[0]?.open);
   }
 
@@ -304,16 +321,28 @@ export class LedgerAudit {
   }
 
   async followUpsOpen(): Promise<number> {
-    return Number((await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open);
+    return Number(
+      (await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open,
+    );
   }
 
   /** The journal's messages of some entries, by entry. */
-  private async messages(shard: number, from: number, to: number): Promise<Map<number, JournalMessage[]>> {
-    const text = "SELECT id, shard, n, gateway, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id";
+  private async messages(
+    shard: number,
+    from: number,
+    to: number,
+  ): Promise<Map<number, JournalMessage[]>> {
+    const text =
+      "SELECT id, shard, n, gateway, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id";
     const rows = await this.db.run(text, [messageId(shard, from), messageId(shard, to + 1)]);
     const byEntry = new Map<number, JournalMessage[]>();
     for (const r of rows) {
-      const message = { key: Number(r.id), gateway: String(r.gateway), body: String(r.body), outcomes: String(r.outcomes) };
+      const message = {
+        key: Number(r.id),
+        gateway: String(r.gateway),
+        body: String(r.body),
+        outcomes: String(r.outcomes),
+      };
       const list = byEntry.get(Number(r.n));
       if (list) list.push(message);
       else byEntry.set(Number(r.n), [message]);

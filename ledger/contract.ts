@@ -56,7 +56,15 @@ export interface StoredOrder {
 export interface OrderEvent {
   readonly atMs: number;
   /** A state the order went to; `conflict`; or what became of a charge. */
-  readonly event: OrderState | "conflict" | "charge_failed" | "refund" | "refunded" | "claimed" | "done" | "redriven";
+  readonly event:
+    | OrderState
+    | "conflict"
+    | "charge_failed"
+    | "refund"
+    | "refunded"
+    | "claimed"
+    | "done"
+    | "redriven";
   /** JSON text, for example the other fingerprint of a conflict. */
   readonly detail: string;
 }
@@ -103,7 +111,13 @@ export interface Followed {
 /** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
 export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
-  | { readonly kind: "restock"; readonly ref: string; readonly saleId: string; readonly sku: string; readonly units: number }
+  | {
+      readonly kind: "restock";
+      readonly ref: string;
+      readonly saleId: string;
+      readonly sku: string;
+      readonly units: number;
+    }
   | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
   | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
   /** Empty region: all regions. Empty service: the route is taken back. */
@@ -113,7 +127,13 @@ export type Operation =
 export type SaleOperation = Exclude<Operation, { kind: "route" }>;
 
 /** `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why it cannot be. */
-export type OperationResult = "done" | "repeated" | "ref_conflict" | "unknown_sale" | "unknown_item" | "sale_exists";
+export type OperationResult =
+  | "done"
+  | "repeated"
+  | "ref_conflict"
+  | "unknown_sale"
+  | "unknown_item"
+  | "sale_exists";
 
 /** What the workers write. With SQLite it runs in a thread of its own. */
 export interface LedgerWriter {
@@ -122,7 +142,11 @@ export interface LedgerWriter {
   /** Raises the shard's epoch and says where the ledger stands. */
   takeShard(shard: number, owner: string): Promise<ShardPosition>;
   /** Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction. undefined: somebody else did. */
-  beginRebuild(from: number): Promise<{ readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined>;
+  beginRebuild(
+    from: number,
+  ): Promise<
+    { readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined
+  >;
   followUpsDone(ids: readonly number[]): Promise<void>;
   /** Charges, refunds and parts without an end are to be published once more. Returns how many. */
   askAgain(): Promise<number>;
@@ -152,7 +176,14 @@ export interface Ledger {
   operationsOpen(): Promise<{ readonly id: number; readonly operation: Operation }[]>;
   operationsDone(ids: readonly number[]): Promise<void>;
   /** Every admin call, also the refused ones. */
-  audit(record: { atMs: number; subject: string; action: string; target: string; detail: string; status: number }): Promise<void>;
+  audit(record: {
+    atMs: number;
+    subject: string;
+    action: string;
+    target: string;
+    detail: string;
+    status: number;
+  }): Promise<void>;
   /** Rises with every change of any sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
@@ -161,7 +192,12 @@ export interface Ledger {
    * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
    * `settled`: its payment has not failed (any more). `superseded`: it failed again in a later generation.
    */
-  grantRedrive(user: string, id: string, from: number, subject: string): Promise<RedriveGrant | "settled" | "superseded">;
+  grantRedrive(
+    user: string,
+    id: string,
+    from: number,
+    subject: string,
+  ): Promise<RedriveGrant | "settled" | "superseded">;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

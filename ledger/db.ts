@@ -46,7 +46,9 @@ export class Db implements Runner {
       await db.run("PRAGMA busy_timeout = 0");
       return db;
     } catch (error) {
-      throw new LedgerUnavailable(`the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+      throw new LedgerUnavailable(
+        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`,
+      );
     }
   }
 
@@ -57,9 +59,13 @@ export class Db implements Runner {
   /** Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back. */
   async transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
-    const body = (tx: SQL) => work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
+    const body = (tx: SQL) =>
+      work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
     return this.inTurn(
-      () => (dialect === "sqlite" ? this.sql.begin("immediate", body as never) : this.sql.begin(body as never)) as Promise<T>,
+      () =>
+        (dialect === "sqlite"
+          ? this.sql.begin("immediate", body as never)
+          : this.sql.begin(body as never)) as Promise<T>,
     );
   }
 
@@ -100,11 +106,18 @@ function isBusy(error: unknown): boolean {
 export function dialectOf(url: string): Dialect {
   if (url.startsWith("sqlite:")) return "sqlite";
   if (/^postgres(ql)?:/.test(url)) return "postgres";
-  throw new LedgerUnavailable(`SLUICE_LEDGER_URL must begin with sqlite: or postgres:, not '${url.split(":")[0]}:'`);
+  throw new LedgerUnavailable(
+    `SLUICE_LEDGER_URL must begin with sqlite: or postgres:, not '${url.split(":")[0]}:'`,
+  );
 }
 
 /** Statements are written with `?`; Postgres wants them numbered. */
-async function runOn(sql: SQL, dialect: Dialect, text: string, values: readonly Value[]): Promise<Record<string, unknown>[]> {
+async function runOn(
+  sql: SQL,
+  dialect: Dialect,
+  text: string,
+  values: readonly Value[],
+): Promise<Record<string, unknown>[]> {
   const statement = dialect === "postgres" && values.length > 0 ? numbered(text) : text;
   return (await sql.unsafe(statement, values as Value[])) as Record<string, unknown>[];
 }
@@ -125,7 +138,12 @@ function numbered(text: string): string {
 const ROWS_PER_INSERT = 500;
 
 /** Inserts flat values, `columns.length` a row. */
-export async function insertRows(tx: Runner, table: string, columns: readonly string[], flat: readonly Value[]): Promise<void> {
+export async function insertRows(
+  tx: Runner,
+  table: string,
+  columns: readonly string[],
+  flat: readonly Value[],
+): Promise<void> {
   const width = columns.length;
   for (let from = 0; from < flat.length; from += ROWS_PER_INSERT * width) {
     const part = flat.slice(from, from + ROWS_PER_INSERT * width);
@@ -149,7 +167,8 @@ function insertText(table: string, columns: readonly string[], rows: number): st
 /** Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in trouble. */
 export function isConstraint(error: unknown): boolean {
   const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
-  if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? "")) return true;
+  if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? ""))
+    return true;
   return /^2[23]/.test(String(errno ?? code ?? "")); // SQLSTATE classes 22, data exception, and 23, integrity constraint violation
 }
 

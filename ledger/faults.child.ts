@@ -27,6 +27,8 @@ async function main(what: string, url: string): Promise<void> {
 
 /** Its first order is reserved, the others sold out. */
 function fullEntry(shard: number, n: number) {
-  const rows = Array.from({ length: ORDERS_PER_ENTRY }, () => rowText(userOf(shard), Bun.randomUUIDv7(), 1));
+  const rows = Array.from({ length: ORDERS_PER_ENTRY }, () =>
+    rowText(userOf(shard), Bun.randomUUIDv7(), 1),
+  );
   return entryOf(shard, n, rows, rows.map((_, i) => (i === 0 ? "reserved" : "sold_out")).join(","));
 }

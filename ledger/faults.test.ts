@@ -7,14 +7,18 @@ import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
 
 const CHILD = new URL("./faults.child.ts", import.meta.url).pathname;
-const child = (what: "open" | "record", url: string) => Bun.spawn([process.execPath, CHILD, what, url], { stderr: "inherit" });
+const child = (what: "open" | "record", url: string) =>
+  Bun.spawn([process.execPath, CHILD, what, url], { stderr: "inherit" });
 
 const open: { close(): Promise<void> }[] = [];
 afterAll(async () => {
   for (const thing of open) await thing.close();
 });
 
-async function opened(url: string, units = 1_000_000): Promise<{ url: string; ledger: Ledger; writer: LedgerWriter }> {
+async function opened(
+  url: string,
+  units = 1_000_000,
+): Promise<{ url: string; ledger: Ledger; writer: LedgerWriter }> {
   const ledger = await openLedger({ url, shards: SHARDS });
   const writer = await openLedgerWriter(url);
   open.push(ledger, writer);
@@ -54,7 +58,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
       expect(positions[1]?.lastN).toBe(lastN);
       expect(lastN).toBeGreaterThanOrEqual(confirmed);
       expect(lastN).toBeLessThanOrEqual(confirmed + 1);
-      expect(await countsOf(url)).toEqual({ entries: 2 * lastN, messages: 2 * lastN, orders: 2 * lastN * ORDERS_PER_ENTRY, units: 0 });
+      expect(await countsOf(url)).toEqual({
+        entries: 2 * lastN,
+        messages: 2 * lastN,
+        orders: 2 * lastN * ORDERS_PER_ENTRY,
+        units: 0,
+      });
       expect((await ledger.stock("s1"))[0]?.held).toBe(2 * lastN);
     }
   }, 60_000);
@@ -67,7 +76,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
       const { epoch } = await by.takeShard(shard, "w");
       let sold = 0;
       for (let n = 1; n <= 40; n++) {
-        const entry = entryOf(shard, n, [rowText(userOf(shard), Bun.randomUUIDv7(), 1)], "reserved");
+        const entry = entryOf(
+          shard,
+          n,
+          [rowText(userOf(shard), Bun.randomUUIDv7(), 1)],
+          "reserved",
+        );
         const [result] = await by.record([{ entry, epoch }]);
         if (result !== "recorded") return { sold, result };
         sold++;
@@ -102,7 +116,9 @@ describe.each(databases)("%s", (_, freshUrl) => {
 
   test("processes that open a new ledger at once make one store, and opening it again changes nothing", async () => {
     const url = await freshUrl();
-    const ids = await Promise.all([1, 2, 3].map(() => new Response(child("open", url).stdout).text()));
+    const ids = await Promise.all(
+      [1, 2, 3].map(() => new Response(child("open", url).stdout).text()),
+    );
     expect(new Set(ids).size).toBe(1);
     const ledger = await openLedger({ url, shards: SHARDS });
     open.push(ledger);
@@ -116,7 +132,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
       entry: entryOf(shard, n, [rowText(userOf(shard), Bun.randomUUIDv7(), qty)], "reserved"),
       epoch: epochs[shard] as number,
     });
-    const results = await writer.record([entry(0, 1, 1), entry(0, 2, 9), entry(1, 1, 1), entry(0, 3, 0)]);
+    const results = await writer.record([
+      entry(0, 1, 1),
+      entry(0, 2, 9),
+      entry(1, 1, 1),
+      entry(0, 3, 0),
+    ]);
     expect(results).toEqual(["recorded", "refused", "recorded", "refused"]);
     expect((await ledger.positions()).map((p) => p.lastN)).toEqual([1, 1]);
   });
@@ -130,10 +151,14 @@ describe.each(databases)("%s", (_, freshUrl) => {
       ["{}", "sold_out"],
       [`[${good}]`, "sold_out,sold_out"],
     ] as const) {
-      const entry = entryOf(0, 1, [], "", { messages: [{ gateway: "g", batch: "1", body, outcomes }] });
+      const entry = entryOf(0, 1, [], "", {
+        messages: [{ gateway: "g", batch: "1", body, outcomes }],
+      });
       expect(await writer.record([{ entry, epoch }])).toEqual(["refused"]);
     }
-    expect(await writer.record([{ entry: entryOf(0, 1, [good], "sold_out"), epoch }])).toEqual(["recorded"]);
+    expect(await writer.record([{ entry: entryOf(0, 1, [good], "sold_out"), epoch }])).toEqual([
+      "recorded",
+    ]);
   });
 
   test("a statement beside a transaction that is undone is not undone with it", async () => {
@@ -166,14 +191,18 @@ test("a writer whose thread ends rejects what waits, and goes on with a new thre
 test("a user's orders are found in a Postgres database made for a language", async () => {
   const base = await freshDatabase();
   const admin = await Db.open(base);
-  await admin.run("CREATE DATABASE in_english LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0");
+  await admin.run(
+    "CREATE DATABASE in_english LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0",
+  );
   await admin.close();
   const { ledger, writer } = await opened(base.replace(/[^/]*$/, "in_english"));
   const { epoch } = await writer.takeShard(0, "w");
   const ids = [Bun.randomUUIDv7("hex", 1e12), Bun.randomUUIDv7("hex", 2e12)];
   const rows = ids.map((id) => rowText(userOf(0), id, 1));
   await writer.record([{ entry: entryOf(0, 1, rows, "sold_out,sold_out"), epoch }]);
-  expect((await ledger.ordersOf(userOf(0), { limit: 10 })).map((o) => o.id)).toEqual(ids.toReversed());
+  expect((await ledger.ordersOf(userOf(0), { limit: 10 })).map((o) => o.id)).toEqual(
+    ids.toReversed(),
+  );
 });
 
 async function countsOf(url: string): Promise<Record<string, number>> {

@@ -9,9 +9,14 @@ import { bucketOf } from "./places.ts";
 /** Orders asked for together. */
 const AT_ONCE = 50;
 
-export async function followed(db: Db, shards: number, orders: readonly Following[]): Promise<Followed[]> {
+export async function followed(
+  db: Db,
+  shards: number,
+  orders: readonly Following[],
+): Promise<Followed[]> {
   const found: Followed[] = [];
-  for (let from = 0; from < orders.length; from += AT_ONCE) found.push(...(await some(db, shards, orders.slice(from, from + AT_ONCE))));
+  for (let from = 0; from < orders.length; from += AT_ONCE)
+    found.push(...(await some(db, shards, orders.slice(from, from + AT_ONCE))));
   return found;
 }
 
@@ -33,10 +38,20 @@ async function some(db: Db, shards: number, orders: readonly Following[]): Promi
   );
   return asked.map(({ user, id, after }) => {
     const row = known.get(`${user} ${id}`) as Record<string, unknown>;
-    const first = { seq: 0, atMs: Number(row.at_ms), event: String(row.outcomes).split(",")[Number(row.idx)] ?? "", detail: "" };
+    const first = {
+      seq: 0,
+      atMs: Number(row.at_ms),
+      event: String(row.outcomes).split(",")[Number(row.idx)] ?? "",
+      detail: "",
+    };
     const later = events
       .filter((r) => r.id === id && r.usr === user)
-      .map((r) => ({ seq: Number(r.seq), atMs: Number(r.at_ms), event: String(r.event), detail: String(r.detail) }));
+      .map((r) => ({
+        seq: Number(r.seq),
+        atMs: Number(r.at_ms),
+        event: String(r.event),
+        detail: String(r.detail),
+      }));
     return { user, id, state: String(row.state), events: after < 0 ? [first, ...later] : later };
   });
 }

@@ -27,14 +27,43 @@ let serial = 0;
 const nextId = () => Bun.randomUUIDv7("hex", 1_790_000_000_000 + serial++);
 
 function rowText(user: string, qty: number, id = nextId()): string {
-  const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }], payment: "", metadata: "", maxTotal: 0 };
+  const order = {
+    user,
+    id,
+    saleId: "s1",
+    seq: 0,
+    currency: "EUR",
+    lines: [{ sku: "a", qty }],
+    payment: "",
+    metadata: "",
+    maxTotal: 0,
+  };
   return orderRowText(order, 1);
 }
 
 /** The entry after (prev, n − 1), with one message of the given rows and outcomes. */
-function entry(shard: number, n: number, prev: string, rows: readonly string[], outcomes: string, more: Partial<Entry> = {}): Entry {
-  const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
-  return { shard, id: `id-${shard}-${n}`, prev, n, kind: "decide", atMs: 5, messages, released: [], steps: [], ...more };
+function entry(
+  shard: number,
+  n: number,
+  prev: string,
+  rows: readonly string[],
+  outcomes: string,
+  more: Partial<Entry> = {},
+): Entry {
+  const messages =
+    rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
+  return {
+    shard,
+    id: `id-${shard}-${n}`,
+    prev,
+    n,
+    kind: "decide",
+    atMs: 5,
+    messages,
+    released: [],
+    steps: [],
+    ...more,
+  };
 }
 
 const open: { close(): Promise<void> }[] = [];
@@ -63,11 +92,28 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { epoch, lastId, lastN } = await writer.takeShard(0, "w1");
     expect({ epoch, lastId, lastN }).toEqual({ epoch: 1, lastId: "genesis", lastN: 0 });
     const id = nextId();
-    const e = entry(0, 1, "genesis", [rowText(user, 3, id), rowText(user, 99)], "reserved,sold_out");
+    const e = entry(
+      0,
+      1,
+      "genesis",
+      [rowText(user, 3, id), rowText(user, 99)],
+      "reserved,sold_out",
+    );
     expect(await writer.record([{ entry: e, epoch }])).toEqual(["recorded"]);
-    expect(await ledger.order(user, id)).toMatchObject({ user, id, state: "reserved", lines: [{ sku: "a", qty: 3 }], decidedAtMs: 5 });
-    expect((await ledger.ordersOf(user, { limit: 10 })).map((o) => o.state)).toEqual(["sold_out", "reserved"]);
-    expect(await ledger.stock("s1")).toEqual([{ sku: "a", initial: 10, restocked: 0, available: 7, releasing: 0, held: 3, sold: 0 }]);
+    expect(await ledger.order(user, id)).toMatchObject({
+      user,
+      id,
+      state: "reserved",
+      lines: [{ sku: "a", qty: 3 }],
+      decidedAtMs: 5,
+    });
+    expect((await ledger.ordersOf(user, { limit: 10 })).map((o) => o.state)).toEqual([
+      "sold_out",
+      "reserved",
+    ]);
+    expect(await ledger.stock("s1")).toEqual([
+      { sku: "a", initial: 10, restocked: 0, available: 7, releasing: 0, held: 3, sold: 0 },
+    ]);
     expect((await ledger.positions())[0]).toMatchObject({ lastId: "id-0-1", lastN: 1 });
   }, 30_000);
 
@@ -77,13 +123,17 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const second = await writer.takeShard(0, "w2");
     const e = entry(0, 1, "genesis", [rowText(userOf(0), 1)], "reserved");
     expect(await writer.record([{ entry: e, epoch: first.epoch }])).toEqual(["fenced"]);
-    expect(await writer.record([{ entry: { ...e, prev: "other" }, epoch: second.epoch }])).toEqual(["fork"]);
+    expect(await writer.record([{ entry: { ...e, prev: "other" }, epoch: second.epoch }])).toEqual([
+      "fork",
+    ]);
     expect(await writer.record([{ entry: { ...e, n: 2 }, epoch: second.epoch }])).toEqual(["fork"]);
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 10, held: 0 });
     expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["recorded"]);
     // Again, since the answer was lost: it is there, once. Another entry in its place is a fork.
     expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["recorded"]);
-    expect(await writer.record([{ entry: { ...e, id: "other" }, epoch: second.epoch }])).toEqual(["fork"]);
+    expect(await writer.record([{ entry: { ...e, id: "other" }, epoch: second.epoch }])).toEqual([
+      "fork",
+    ]);
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 9, held: 1 });
   });
 
@@ -108,9 +158,15 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const row = rowText(userOf(0), 1);
-    expect(await writer.record([{ entry: entry(0, 1, "genesis", [row], "sold_out"), epoch }])).toEqual(["recorded"]);
-    expect(await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "sold_out"), epoch }])).toEqual(["refused"]);
-    expect(await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "=sold_out"), epoch }])).toEqual(["recorded"]);
+    expect(
+      await writer.record([{ entry: entry(0, 1, "genesis", [row], "sold_out"), epoch }]),
+    ).toEqual(["recorded"]);
+    expect(
+      await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "sold_out"), epoch }]),
+    ).toEqual(["refused"]);
+    expect(
+      await writer.record([{ entry: entry(0, 2, "id-0-1", [row], "=sold_out"), epoch }]),
+    ).toEqual(["recorded"]);
   });
 
   test("a conflict is an event on the original, a released order changes its state, a rejected one has a follow-up", async () => {
@@ -119,13 +175,18 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const user = userOf(0);
     const id = nextId();
     const row = rowText(user, 1, id);
-    await writer.record([{ entry: entry(0, 1, "genesis", [row, rowText(user, 1)], "parked,rejected"), epoch }]);
+    await writer.record([
+      { entry: entry(0, 1, "genesis", [row, rowText(user, 1)], "parked,rejected"), epoch },
+    ]);
     expect((await ledger.order(user, id))?.state).toBe("parked");
     const released: Entry["released"] = [["g", JSON.parse(row) as OrderRow, "reserved"]];
     const second = entry(0, 2, "id-0-1", [row], "!parked", { released });
     expect(await writer.record([{ entry: second, epoch }])).toEqual(["recorded"]);
     expect((await ledger.order(user, id))?.state).toBe("reserved");
-    expect((await ledger.events(user, id)).map((e) => e.event).sort()).toEqual(["conflict", "reserved"]);
+    expect((await ledger.events(user, id)).map((e) => e.event).sort()).toEqual([
+      "conflict",
+      "reserved",
+    ]);
     const open = await ledger.followUps(0, 10);
     expect(open.map((f) => f.routingKey)).toEqual(["orders.dead", "payments"]);
     await writer.followUpsDone(open.map((f) => f.id));
@@ -136,7 +197,10 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(1, "w");
     const entries: Entry[] = [];
-    for (let n = 1; n <= 40; n++) entries.push(entry(1, n, n === 1 ? "genesis" : `id-1-${n - 1}`, [rowText(userOf(1), 1)], "sold_out"));
+    for (let n = 1; n <= 40; n++)
+      entries.push(
+        entry(1, n, n === 1 ? "genesis" : `id-1-${n - 1}`, [rowText(userOf(1), 1)], "sold_out"),
+      );
     await writer.record(entries.map((e) => ({ entry: e, epoch })));
     const seen: Entry[] = [];
     for await (const chunk of ledger.replay(1)) seen.push(...chunk);
@@ -151,7 +215,9 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await ledger.operate(restock, "op")).toBe("repeated");
     expect(await ledger.operate({ ...restock, units: 6 }, "op")).toBe("ref_conflict");
     expect(await ledger.operate({ ...restock, ref: "r3", sku: "x" }, "op")).toBe("unknown_item");
-    expect(await ledger.operate({ kind: "close", ref: "r4", saleId: "nope", atMs: 1 }, "op")).toBe("unknown_sale");
+    expect(await ledger.operate({ kind: "close", ref: "r4", saleId: "nope", atMs: 1 }, "op")).toBe(
+      "unknown_sale",
+    );
     expect((await ledger.stock("s1"))[0]).toMatchObject({ restocked: 5, available: 15 });
     expect(await ledger.catalogueVersion()).toBeGreaterThan(before);
     const open = await ledger.operationsOpen();
@@ -179,9 +245,13 @@ describe.each(databases)("%s", (_, freshUrl) => {
   test("movements sum to zero for every cause", async () => {
     const { url, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
-    await writer.record([{ entry: entry(0, 1, "genesis", [rowText(userOf(0), 4)], "reserved"), epoch }]);
+    await writer.record([
+      { entry: entry(0, 1, "genesis", [rowText(userOf(0), 4)], "reserved"), epoch },
+    ]);
     const db = await Db.open(url);
-    const sums = await db.run("SELECT cause, SUM(units) AS units, COUNT(*) AS rows FROM movements GROUP BY cause ORDER BY cause");
+    const sums = await db.run(
+      "SELECT cause, SUM(units) AS units, COUNT(*) AS rows FROM movements GROUP BY cause ORDER BY cause",
+    );
     expect(sums.map((r) => [r.cause, Number(r.units), Number(r.rows)])).toEqual([
       ["create r1", 0, 2],
       ["entry 0-1", 0, 2],
@@ -191,7 +261,9 @@ describe.each(databases)("%s", (_, freshUrl) => {
 });
 
 test("a ledger that cannot be opened says which setting names it", async () => {
-  const error = await openLedger({ url: "sqlite:/nowhere/at/all.db", shards: 2 }).catch((e: Error) => e);
+  const error = await openLedger({ url: "sqlite:/nowhere/at/all.db", shards: 2 }).catch(
+    (e: Error) => e,
+  );
   expect(error).toBeInstanceOf(LedgerUnavailable);
   expect((error as Error).message).toContain("SLUICE_LEDGER_URL");
 });

@@ -28,28 +28,32 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return new SqlLedger(db, store.id, store.shards);
   } catch (error) {
     await db.close().catch(() => undefined);
-    throw error instanceof LedgerUnavailable ? error : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+    throw error instanceof LedgerUnavailable
+      ? error
+      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${(error as Error).message}`);
   }
 }
 
 /** The writer of an existing ledger. */
 export async function openLedgerWriter(url: string): Promise<LedgerWriter> {
-  return dialectOf(url) === "sqlite" ? new ThreadedWriter(url) : new DirectWriter(await Db.open(url));
+  return dialectOf(url) === "sqlite"
+    ? new ThreadedWriter(url)
+    : new DirectWriter(await Db.open(url));
 }
 
 async function openStore(db: Db, shards: number): Promise<{ id: string; shards: number }> {
   return db.transaction(async (tx) => {
-    await tx.run("INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0) ON CONFLICT (one) DO NOTHING", [
-      crypto.randomUUID(),
-      shards,
-    ]);
+    await tx.run(
+      "INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0) ON CONFLICT (one) DO NOTHING",
+      [crypto.randomUUID(), shards],
+    );
     const rows = await tx.run("SELECT id, shards FROM store");
     const store = { id: String(rows[0]?.id), shards: Number(rows[0]?.shards) };
     for (let shard = 0; shard < store.shards; shard++) {
-      await tx.run("INSERT INTO shards (shard, epoch, owner, last_id, last_n) VALUES (?, 0, '', ?, 0) ON CONFLICT (shard) DO NOTHING", [
-        shard,
-        GENESIS,
-      ]);
+      await tx.run(
+        "INSERT INTO shards (shard, epoch, owner, last_id, last_n) VALUES (?, 0, '', ?, 0) ON CONFLICT (shard) DO NOTHING",
+        [shard, GENESIS],
+      );
     }
     return store;
   });
@@ -58,14 +62,24 @@ async function openStore(db: Db, shards: number): Promise<{ id: string; shards: 
 /** A commit must be on the disk before it is called one. */
 async function checkDurability(db: Db): Promise<void> {
   if (db.dialect === "sqlite") {
-    const [sync, journal] = [await db.run("PRAGMA synchronous"), await db.run("PRAGMA journal_mode")];
-    if (Number(sync[0]?.synchronous) < 2) throw new LedgerUnavailable("the ledger's SQLite does not sync its commits (synchronous < FULL)");
+    const [sync, journal] = [
+      await db.run("PRAGMA synchronous"),
+      await db.run("PRAGMA journal_mode"),
+    ];
+    if (Number(sync[0]?.synchronous) < 2)
+      throw new LedgerUnavailable(
+        "the ledger's SQLite does not sync its commits (synchronous < FULL)",
+      );
     if (journal[0]?.journal_mode !== "wal")
-      throw new LedgerUnavailable("the ledger's file system has no write-ahead log for SQLite (journal_mode is not WAL)");
+      throw new LedgerUnavailable(
+        "the ledger's file system has no write-ahead log for SQLite (journal_mode is not WAL)",
+      );
     return;
   }
   const rows = await db.run("SHOW synchronous_commit");
   const value = String(rows[0]?.synchronous_commit);
   if (value === "off")
-    throw new LedgerUnavailable("the ledger's Postgres has synchronous_commit = off: a commit could be lost; set it to on");
+    throw new LedgerUnavailable(
+      "the ledger's Postgres has synchronous_commit = off: a commit could be lost; set it to on",
+    );
 }

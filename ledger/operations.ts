@@ -4,20 +4,24 @@ import type { Operation, OperationResult } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
 import { setRoute } from "./routes.ts";
 
-export async function operate(db: Db, operation: Operation, subject: string, atMs: number): Promise<OperationResult> {
+export async function operate(
+  db: Db,
+  operation: Operation,
+  subject: string,
+  atMs: number,
+): Promise<OperationResult> {
   return db.transaction(async (tx) => {
     if (db.dialect === "postgres") await tx.run("LOCK TABLE operations IN EXCLUSIVE MODE");
     const text = JSON.stringify(operation);
     const known = await tx.run("SELECT operation FROM operations WHERE ref = ?", [operation.ref]);
-    if (known.length > 0) return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
+    if (known.length > 0)
+      return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation);
     if (result === "done") {
-      await tx.run("INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)", [
-        operation.ref,
-        text,
-        subject,
-        atMs,
-      ]);
+      await tx.run(
+        "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)",
+        [operation.ref, text, subject, atMs],
+      );
     }
     return result;
   });
@@ -25,7 +29,10 @@ export async function operate(db: Db, operation: Operation, subject: string, atM
 
 export async function operationsOpen(db: Db): Promise<{ id: number; operation: Operation }[]> {
   const rows = await db.run("SELECT id, operation FROM operations WHERE applied = 0 ORDER BY id");
-  return rows.map((r) => ({ id: Number(r.id), operation: JSON.parse(String(r.operation)) as Operation }));
+  return rows.map((r) => ({
+    id: Number(r.id),
+    operation: JSON.parse(String(r.operation)) as Operation,
+  }));
 }
 
 /** The moment of an `open` or `close` is set when it is first asked for: a repetition may carry another. */
@@ -44,44 +51,72 @@ async function apply(tx: Runner, operation: Operation): Promise<OperationResult>
     case "restock":
       return restock(tx, operation);
     case "open":
-      return move(tx, "UPDATE sales SET opens_ms = ? WHERE id = ? RETURNING id", operation.atMs, operation.saleId);
+      return move(
+        tx,
+        "UPDATE sales SET opens_ms = ? WHERE id = ? RETURNING id",
+        operation.atMs,
+        operation.saleId,
+      );
     case "close":
-      return move(tx, "UPDATE sales SET closes_ms = ? WHERE id = ? RETURNING id", operation.atMs, operation.saleId);
+      return move(
+        tx,
+        "UPDATE sales SET closes_ms = ? WHERE id = ? RETURNING id",
+        operation.atMs,
+        operation.saleId,
+      );
   }
 }
 
-async function move(tx: Runner, text: string, atMs: number, saleId: string): Promise<OperationResult> {
+async function move(
+  tx: Runner,
+  text: string,
+  atMs: number,
+  saleId: string,
+): Promise<OperationResult> {
   return (await tx.run(text, [atMs, saleId])).length === 1 ? "done" : "unknown_sale";
 }
 
 async function create(tx: Runner, sale: Sale, ref: string): Promise<OperationResult> {
-  if ((await tx.run("SELECT id FROM sales WHERE id = ?", [sale.id])).length > 0) return "sale_exists";
-  await tx.run("INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?, ?, ?, ?, ?)", [
-    sale.id,
-    sale.name,
-    sale.currency,
-    sale.opensAtMs,
-    sale.closesAtMs,
-  ]);
+  if ((await tx.run("SELECT id FROM sales WHERE id = ?", [sale.id])).length > 0)
+    return "sale_exists";
+  await tx.run(
+    "INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?, ?, ?, ?, ?)",
+    [sale.id, sale.name, sale.currency, sale.opensAtMs, sale.closesAtMs],
+  );
   const items = sale.items.flatMap((i) => [
     ...[sale.id, i.sku, i.name, i.category, i.priceMinor, i.limitPerUser, i.initial],
     ...[0, i.initial, 0, 0, 0], // restocked, available, releasing, held, sold
   ]);
   const columns = ["sale", "sku", "name", "category", "price_minor", "limit_per_user", "initial"];
-  await insertRows(tx, "items", [...columns, "restocked", "available", "releasing", "held", "sold"], items);
+  await insertRows(
+    tx,
+    "items",
+    [...columns, "restocked", "available", "releasing", "held", "sold"],
+    items,
+  );
   const movements = sale.items.flatMap((i) => arrival(`create ${ref}`, sale.id, i.sku, i.initial));
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], movements);
   return "done";
 }
 
-async function restock(tx: Runner, o: Extract<Operation, { kind: "restock" }>): Promise<OperationResult> {
+async function restock(
+  tx: Runner,
+  o: Extract<Operation, { kind: "restock" }>,
+): Promise<OperationResult> {
   const rows = await tx.run(
     "UPDATE items SET restocked = restocked + ?, available = available + ? WHERE sale = ? AND sku = ? RETURNING sku",
     [o.units, o.units, o.saleId, o.sku],
   );
   if (rows.length === 0)
-    return (await tx.run("SELECT id FROM sales WHERE id = ?", [o.saleId])).length === 0 ? "unknown_sale" : "unknown_item";
-  await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], arrival(`restock ${o.ref}`, o.saleId, o.sku, o.units));
+    return (await tx.run("SELECT id FROM sales WHERE id = ?", [o.saleId])).length === 0
+      ? "unknown_sale"
+      : "unknown_item";
+  await insertRows(
+    tx,
+    "movements",
+    ["cause", "sale", "sku", "account", "units"],
+    arrival(`restock ${o.ref}`, o.saleId, o.sku, o.units),
+  );
   return "done";
 }
 

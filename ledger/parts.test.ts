@@ -15,7 +15,14 @@ afterAll(async () => {
 });
 
 const USER = userOf(0);
-const item = (sku: string, category: string) => ({ sku, name: sku, category, priceMinor: 100, limitPerUser: 0, initial: 50 });
+const item = (sku: string, category: string) => ({
+  sku,
+  name: sku,
+  category,
+  priceMinor: 100,
+  limitPerUser: 0,
+  initial: 50,
+});
 const SALE: Sale = {
   id: "s1",
   name: "Sale",
@@ -40,11 +47,15 @@ async function fresh(dialect: string) {
   const { epoch } = await writer.takeShard(0, "w");
   let n = 0;
   const record = async (rows: readonly string[], words: string, more: Partial<Entry> = {}) =>
-    expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual(["recorded"]);
+    expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual([
+      "recorded",
+    ]);
   const route = (category: string, service: string, region = "") =>
     ledger.operate({ kind: "route", ref: crypto.randomUUID(), category, region, service }, "test");
   /** A paid order of all three items, taken in by a gateway; the parts it goes out in. */
-  const pay = async (gateway: string): Promise<{ id: string; parts: (Part & { key: string })[] }> => {
+  const pay = async (
+    gateway: string,
+  ): Promise<{ id: string; parts: (Part & { key: string })[] }> => {
     const id = Bun.randomUUIDv7();
     const order = {
       user: USER,
@@ -60,8 +71,15 @@ async function fresh(dialect: string) {
     await record([orderRowText(order, 1)], "reserved");
     const before = new Set((await ledger.followUps(0, 100)).map((f) => f.id));
     await record([], "", { steps: [stepOf("paid", id, gateway, "")] });
-    const sent = (await ledger.followUps(0, 100)).filter((f) => !before.has(f.id) && f.exchange === "fulfilment");
-    return { id, parts: sent.flatMap((f) => (JSON.parse(f.body) as Part[]).map((p) => ({ ...p, key: f.routingKey }))) };
+    const sent = (await ledger.followUps(0, 100)).filter(
+      (f) => !before.has(f.id) && f.exchange === "fulfilment",
+    );
+    return {
+      id,
+      parts: sent.flatMap((f) =>
+        (JSON.parse(f.body) as Part[]).map((p) => ({ ...p, key: f.routingKey })),
+      ),
+    };
   };
   return { ledger, audit, record, route, pay };
 }
@@ -80,7 +98,8 @@ const stepOf = (what: OrderStep[0], id: string, gateway: string, detail: string)
 
 async function statuses(audit: LedgerAudit, id: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const chunk of audit.parts()) for (const p of chunk) if (p.id === id) found.push(`${p.part} ${p.service || "-"} ${p.status}`);
+  for await (const chunk of audit.parts())
+    for (const p of chunk) if (p.id === id) found.push(`${p.part} ${p.service || "-"} ${p.status}`);
   return found;
 }
 
@@ -88,12 +107,27 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("without routes each category is a part of its own, under its region", async () => {
     const { audit, pay } = await fresh(dialect);
     const { id, parts } = await pay("eu.gateway-1");
-    expect(parts.map((p) => [p.key, p.part, p.of, p.lines.map((l) => `${l.sku} ${l.qty} ${l.category}`).join()])).toEqual([
+    expect(
+      parts.map((p) => [
+        p.key,
+        p.part,
+        p.of,
+        p.lines.map((l) => `${l.sku} ${l.qty} ${l.category}`).join(),
+      ]),
+    ).toEqual([
       ["eu.audio", 1, 3, "radio 1 audio"],
       ["eu.home", 2, 3, "lamp 2 home"],
       ["eu.books", 3, 3, "book 3 books"],
     ]);
-    expect(parts[0]).toMatchObject({ user: USER, id, saleId: "s1", generation: 1, shard: 0, region: "eu", metadata: '{"to":"Ada"}' });
+    expect(parts[0]).toMatchObject({
+      user: USER,
+      id,
+      saleId: "s1",
+      generation: 1,
+      shard: 0,
+      region: "eu",
+      metadata: '{"to":"Ada"}',
+    });
     expect(await statuses(audit, id)).toEqual(["1 - waiting", "2 - waiting", "3 - waiting"]);
     expect(await audit.partsOpen()).toBe(0); // nobody is to have them yet
   });
@@ -109,14 +143,20 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       ["eu.audio", "radio,book"],
       ["eu.home", "lamp"],
     ]);
-    expect((await pay("us.gateway-1")).parts.map((p) => [p.key, p.lines.map((l) => l.sku).join()])).toEqual([
+    expect(
+      (await pay("us.gateway-1")).parts.map((p) => [p.key, p.lines.map((l) => l.sku).join()]),
+    ).toEqual([
       ["us.audio", "radio"],
       ["us.home", "lamp"],
       ["us.books", "book"],
     ]);
     expect(await audit.partsOpen()).toBe(5);
     await route("books", "");
-    expect((await pay("eu.gateway-1")).parts.map((p) => p.lines.map((l) => l.sku).join())).toEqual(["radio", "lamp", "book"]);
+    expect((await pay("eu.gateway-1")).parts.map((p) => p.lines.map((l) => l.sku).join())).toEqual([
+      "radio",
+      "lamp",
+      "book",
+    ]);
   });
 
   test("claimed, done, dispatched: each part's row and the order's events say so", async () => {
@@ -125,10 +165,20 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { id } = await pay("eu.gateway-1");
     await record([], "", { steps: [stepOf("claimed", id, "eu.gateway-1", "1 1 east")] });
     expect(await statuses(audit, id)).toEqual(["1 east claimed"]);
-    await record([], "", { steps: [stepOf("done", id, "eu.gateway-1", "1 1 east"), stepOf("dispatched", id, "eu.gateway-1", "")] });
+    await record([], "", {
+      steps: [
+        stepOf("done", id, "eu.gateway-1", "1 1 east"),
+        stepOf("dispatched", id, "eu.gateway-1", ""),
+      ],
+    });
     expect(await statuses(audit, id)).toEqual(["1 east done"]);
     expect((await ledger.order(USER, id))?.state).toBe("dispatched");
-    expect((await ledger.events(USER, id)).map((e) => e.event)).toEqual(["paid", "claimed", "done", "dispatched"]);
+    expect((await ledger.events(USER, id)).map((e) => e.event)).toEqual([
+      "paid",
+      "claimed",
+      "done",
+      "dispatched",
+    ]);
     expect(await audit.partsOpen()).toBe(0);
   });
 
@@ -136,27 +186,61 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { audit, record, route, pay } = await fresh(dialect);
     await route("audio", "east");
     const { id } = await pay("eu.gateway-1");
-    await record([], "", { steps: [stepOf("cancelled", id, "eu.gateway-1", "sold"), stepOf("refund", id, "eu.gateway-1", "")] });
-    expect(await statuses(audit, id)).toEqual(["1 east cancelled", "2 - cancelled", "3 - cancelled"]);
+    await record([], "", {
+      steps: [
+        stepOf("cancelled", id, "eu.gateway-1", "sold"),
+        stepOf("refund", id, "eu.gateway-1", ""),
+      ],
+    });
+    expect(await statuses(audit, id)).toEqual([
+      "1 east cancelled",
+      "2 - cancelled",
+      "3 - cancelled",
+    ]);
   });
 
   test("paid and cancelled in one entry: likewise", async () => {
     const { audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    const order = { user: USER, id, saleId: "s1", seq: 0, currency: "EUR", lines: LINES, payment: "", metadata: "", maxTotal: 0 };
+    const order = {
+      user: USER,
+      id,
+      saleId: "s1",
+      seq: 0,
+      currency: "EUR",
+      lines: LINES,
+      payment: "",
+      metadata: "",
+      maxTotal: 0,
+    };
     await record([orderRowText(order, 1)], "reserved");
-    await record([], "", { steps: [stepOf("paid", id, "g", ""), stepOf("cancelled", id, "g", "sold"), stepOf("refund", id, "g", "")] });
+    await record([], "", {
+      steps: [
+        stepOf("paid", id, "g", ""),
+        stepOf("cancelled", id, "g", "sold"),
+        stepOf("refund", id, "g", ""),
+      ],
+    });
     expect(await statuses(audit, id)).toEqual(["1 - cancelled", "2 - cancelled", "3 - cancelled"]);
   });
 
   test("a route is a change like any other: the same reference again does nothing, another content is refused", async () => {
     const { ledger } = await fresh(dialect);
-    const route = { kind: "route", ref: "r1", category: "audio", region: "", service: "east" } as const;
+    const route = {
+      kind: "route",
+      ref: "r1",
+      category: "audio",
+      region: "",
+      service: "east",
+    } as const;
     expect(await ledger.operate(route, "op")).toBe("done");
     expect(await ledger.operate(route, "op")).toBe("repeated");
     expect(await ledger.operate({ ...route, service: "west" }, "op")).toBe("ref_conflict");
     expect(await ledger.routes()).toEqual([{ category: "audio", region: "", service: "east" }]);
     await ledger.operate({ ...route, ref: "r2", service: "" }, "op");
-    expect([await ledger.routes(), await ledger.formerRoutes()]).toEqual([[], [{ category: "audio", service: "east" }]]);
+    expect([await ledger.routes(), await ledger.formerRoutes()]).toEqual([
+      [],
+      [{ category: "audio", service: "east" }],
+    ]);
   });
 });

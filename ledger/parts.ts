@@ -21,21 +21,52 @@ interface Told {
   readonly trace: Traceparent;
 }
 
-export async function addParts(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep, of: Told): Promise<void> {
+export async function addParts(
+  tx: Runner,
+  sheet: Sheet,
+  entry: Entry,
+  step: OrderStep,
+  of: Told,
+): Promise<void> {
   const [, user, id, generation, , gateway, saleId] = step;
   const region = regionOfGateway(gateway);
   const shares = await sharesOf(tx, sheet, region, step);
   shares.forEach(({ routingKey, service, lines }, i) => {
     const [part, parts] = [i + 1, shares.length];
-    sheet.parts.push(user, id, generation, part, parts, routingKey, service, "waiting", JSON.stringify(lines));
-    const about = { user, id, saleId, generation, part, of: parts, shard: entry.shard, region, lines };
+    sheet.parts.push(
+      user,
+      id,
+      generation,
+      part,
+      parts,
+      routingKey,
+      service,
+      "waiting",
+      JSON.stringify(lines),
+    );
+    const about = {
+      user,
+      id,
+      saleId,
+      generation,
+      part,
+      of: parts,
+      shard: entry.shard,
+      region,
+      lines,
+    };
     const message: Part = { ...about, metadata: of.metadata, ...traced(of.trace) };
     send(sheet, entry.shard, "fulfilment", routingKey, message);
   });
 }
 
 /** Categories of one service go together; what has no route yet goes by category. */
-async function sharesOf(tx: Runner, sheet: Sheet, region: string, [, , , , , , saleId, flat]: OrderStep): Promise<Share[]> {
+async function sharesOf(
+  tx: Runner,
+  sheet: Sheet,
+  region: string,
+  [, , , , , , saleId, flat]: OrderStep,
+): Promise<Share[]> {
   sheet.routes ??= await readRoutes(tx);
   const shares = new Map<string, Share>();
   for (let i = 0; i < flat.length; i += 2) {
@@ -43,7 +74,11 @@ async function sharesOf(tx: Runner, sheet: Sheet, region: string, [, , , , , , s
     const category = await sheet.prices.category(tx, saleId, sku);
     const service = serviceOf(sheet.routes, region, category) ?? "";
     const whose = service === "" ? ` ${category}` : service;
-    const share = shares.get(whose) ?? { routingKey: partKeyOf(region, category), service, lines: [] };
+    const share = shares.get(whose) ?? {
+      routingKey: partKeyOf(region, category),
+      service,
+      lines: [],
+    };
     shares.set(whose, share);
     share.lines.push({ sku, qty: Number(flat[i + 1]), category });
   }
@@ -56,19 +91,34 @@ export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
   for (const step of sheet.partSteps) await moveParts(tx, step);
 }
 
-const COLUMNS = ["usr", "id", "generation", "part", "parts", "routing_key", "service", "status", "lines"];
+const COLUMNS = [
+  "usr",
+  "id",
+  "generation",
+  "part",
+  "parts",
+  "routing_key",
+  "service",
+  "status",
+  "lines",
+];
 
 /** A part was claimed or finished; or the order was cancelled, and none of it is to be worked on. */
-async function moveParts(tx: Runner, [status, user, id, generation, , , , , detail]: OrderStep): Promise<void> {
+async function moveParts(
+  tx: Runner,
+  [status, user, id, generation, , , , , detail]: OrderStep,
+): Promise<void> {
   if (status === "cancelled") {
-    await tx.run("UPDATE parts SET status = 'cancelled' WHERE id = ? AND usr = ? AND generation = ?", [id, user, generation]);
+    await tx.run(
+      "UPDATE parts SET status = 'cancelled' WHERE id = ? AND usr = ? AND generation = ?",
+      [id, user, generation],
+    );
     return;
   }
   const [part = "", , service = ""] = detail.split(" ");
   const key = [id, user, generation, Number(part)];
-  await tx.run("UPDATE parts SET status = ?, service = ? WHERE id = ? AND usr = ? AND generation = ? AND part = ?", [
-    status,
-    service,
-    ...key,
-  ]);
+  await tx.run(
+    "UPDATE parts SET status = ?, service = ? WHERE id = ? AND usr = ? AND generation = ? AND part = ?",
+    [status, service, ...key],
+  );
 }

@@ -12,7 +12,8 @@ export class Prices {
   total(saleId: string, lines: readonly (string | number)[]): number {
     if (!this.known.has(saleId)) this.missing.add(saleId);
     let sum = 0;
-    for (let i = 0; i < lines.length; i += 2) sum += (this.minorUnits.get(`${saleId} ${lines[i]}`) ?? 0) * (lines[i + 1] as number);
+    for (let i = 0; i < lines.length; i += 2)
+      sum += (this.minorUnits.get(`${saleId} ${lines[i]}`) ?? 0) * (lines[i + 1] as number);
     return sum;
   }
 
@@ -29,7 +30,9 @@ export class Prices {
   async load(tx: Runner): Promise<boolean> {
     if (this.missing.size === 0) return false;
     for (const saleId of this.missing) {
-      for (const r of await tx.run("SELECT sku, price_minor, category FROM items WHERE sale = ?", [saleId])) {
+      for (const r of await tx.run("SELECT sku, price_minor, category FROM items WHERE sale = ?", [
+        saleId,
+      ])) {
         this.minorUnits.set(`${saleId} ${r.sku}`, Number(r.price_minor));
         this.categories.set(`${saleId} ${r.sku}`, String(r.category));
       }

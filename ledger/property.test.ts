@@ -20,24 +20,51 @@ type Step =
 interface Planned {
   readonly shard: number;
   readonly fault: "none" | "epoch" | "prev" | "number" | "duplicate";
-  readonly orders: readonly { readonly qty: number; readonly state: "reserved" | "sold_out" | "parked" }[];
+  readonly orders: readonly {
+    readonly qty: number;
+    readonly state: "reserved" | "sold_out" | "parked";
+  }[];
   readonly release: boolean;
 }
 
 const planned: fc.Arbitrary<Planned> = fc.record({
   shard: fc.integer({ min: 0, max: SHARDS - 1 }),
-  fault: fc.oneof({ weight: 12, arbitrary: fc.constant("none" as const) }, fc.constantFrom("epoch", "prev", "number", "duplicate")),
-  orders: fc.array(fc.record({ qty: fc.integer({ min: 1, max: 3 }), state: fc.constantFrom("reserved", "sold_out", "parked") }), {
-    minLength: 1,
-    maxLength: 4,
-  }),
+  fault: fc.oneof(
+    { weight: 12, arbitrary: fc.constant("none" as const) },
+    fc.constantFrom("epoch", "prev", "number", "duplicate"),
+  ),
+  orders: fc.array(
+    fc.record({
+      qty: fc.integer({ min: 1, max: 3 }),
+      state: fc.constantFrom("reserved", "sold_out", "parked"),
+    }),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  ),
   release: fc.boolean(),
 });
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 8, arbitrary: fc.record({ kind: fc.constant("record"), entries: fc.array(planned, { minLength: 1, maxLength: 5 }) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("take"), shard: fc.integer({ min: 0, max: SHARDS - 1 }) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("restock"), units: fc.integer({ min: 1, max: 5 }) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant("record"),
+        entries: fc.array(planned, { minLength: 1, maxLength: 5 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("take"),
+        shard: fc.integer({ min: 0, max: SHARDS - 1 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("restock"), units: fc.integer({ min: 1, max: 5 }) }),
+    },
   ),
   { maxLength: 12 },
 ) as fc.Arbitrary<Step[]>;
@@ -77,14 +104,23 @@ describe.each(databases)("%s", (_, freshUrl, runs) => {
   }, 120_000);
 });
 
-async function play(model: Model, ledger: Ledger, writer: LedgerWriter, step: Step, i: number): Promise<void> {
+async function play(
+  model: Model,
+  ledger: Ledger,
+  writer: LedgerWriter,
+  step: Step,
+  i: number,
+): Promise<void> {
   if (step.kind === "take") {
     const { epoch, lastN } = await writer.takeShard(step.shard, "w");
     const shard = model.shards[step.shard] as Model["shards"][number];
     expect({ epoch, lastN }).toEqual({ epoch: shard.epoch + 1, lastN: shard.lastN });
     shard.epoch = epoch;
   } else if (step.kind === "restock") {
-    await ledger.operate({ kind: "restock", ref: `r${i}`, saleId: "s1", sku: "a", units: step.units }, "op");
+    await ledger.operate(
+      { kind: "restock", ref: `r${i}`, saleId: "s1", sku: "a", units: step.units },
+      "op",
+    );
     model.restocked += step.units;
     model.available += step.units;
   } else {
@@ -108,7 +144,8 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
   const ids = plan.orders.map((_, i) => (i === 0 && duplicate ? duplicate : Bun.randomUUIDv7()));
   const rows = plan.orders.map((o, i) => rowText(user, ids[i] as string, o.qty));
   const letGo = plan.release ? model.parked[plan.shard]?.[0] : undefined;
-  const letGoRow = letGo === undefined ? undefined : (JSON.parse(model.texts.get(letGo) as string) as OrderRow);
+  const letGoRow =
+    letGo === undefined ? undefined : (JSON.parse(model.texts.get(letGo) as string) as OrderRow);
   const n = shard.lastN + (plan.fault === "number" ? 2 : 1);
   const entry = entryOf(plan.shard, n, rows, plan.orders.map((o) => o.state).join(","), {
     // Ids of entries must not come back, so that a fork of the past is told from the past.
@@ -116,7 +153,9 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
     released: letGoRow ? [["g", letGoRow, "reserved"]] : [],
   });
   const given = { entry, epoch: plan.fault === "epoch" ? shard.epoch + 7 : shard.epoch };
-  const units = plan.orders.reduce((sum, o) => sum + (o.state === "reserved" ? o.qty : 0), 0) + Number(letGoRow?.[8][1] ?? 0);
+  const units =
+    plan.orders.reduce((sum, o) => sum + (o.state === "reserved" ? o.qty : 0), 0) +
+    Number(letGoRow?.[8][1] ?? 0);
 
   let result = stuck.get(plan.shard);
   if (result === undefined) {
@@ -145,14 +184,20 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
 }
 
 async function compare(model: Model, ledger: Ledger, url: string): Promise<void> {
-  expect((await ledger.positions()).map(({ epoch, lastN }) => ({ epoch, lastN }))).toEqual(model.shards);
+  expect((await ledger.positions()).map(({ epoch, lastN }) => ({ epoch, lastN }))).toEqual(
+    model.shards,
+  );
   const { restocked, available, held } = model;
-  expect(await ledger.stock("s1")).toEqual([{ sku: "a", initial: UNITS, restocked, available, releasing: 0, held, sold: 0 }]);
+  expect(await ledger.stock("s1")).toEqual([
+    { sku: "a", initial: UNITS, restocked, available, releasing: 0, held, sold: 0 },
+  ]);
   const orders = new Map<string, OrderState>();
   for (let shard = 0; shard < SHARDS; shard++) {
-    for (const order of await ledger.ordersOf(userOf(shard), { limit: 1_000 })) orders.set(order.id, order.state);
+    for (const order of await ledger.ordersOf(userOf(shard), { limit: 1_000 }))
+      orders.set(order.id, order.state);
     let entries = 0;
-    for await (const chunk of ledger.replay(shard)) for (const entry of chunk) expect(entry.n).toBe(++entries);
+    for await (const chunk of ledger.replay(shard))
+      for (const entry of chunk) expect(entry.n).toBe(++entries);
     expect(entries).toBe(model.shards[shard]?.lastN as number);
   }
   expect([...orders].sort()).toEqual([...model.states].sort());
@@ -160,8 +205,12 @@ async function compare(model: Model, ledger: Ledger, url: string): Promise<void>
 }
 
 async function compareMovements(db: Db, available: number, held: number): Promise<void> {
-  expect(await db.run("SELECT cause FROM movements GROUP BY cause, sku HAVING SUM(units) <> 0")).toHaveLength(0);
-  const perAccount = await db.run("SELECT account, SUM(units) AS units FROM movements GROUP BY account");
+  expect(
+    await db.run("SELECT cause FROM movements GROUP BY cause, sku HAVING SUM(units) <> 0"),
+  ).toHaveLength(0);
+  const perAccount = await db.run(
+    "SELECT account, SUM(units) AS units FROM movements GROUP BY account",
+  );
   const moved = new Map(perAccount.map((r) => [String(r.account), Number(r.units)]));
   expect([moved.get("available") ?? 0, moved.get("held") ?? 0]).toEqual([available, held]);
   await db.close();

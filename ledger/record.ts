@@ -5,7 +5,14 @@ import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
 import { writeParts } from "./parts.ts";
 import { Prices } from "./prices.ts";
-import { addEntry, addRequests, emptySheet, type Sheet, Unreadable } from "./sheet.ts";
+import {
+  addEntry,
+  addRequests,
+  Contradiction,
+  emptySheet,
+  type Sheet,
+  Unreadable,
+} from "./sheet.ts";
 import { recordLateAnswers, recordSteps } from "./steps.ts";
 
 /** Result i belongs to entry i. */
@@ -37,7 +44,7 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Unreadable || isConstraint(error);
+  return error instanceof Unreadable || error instanceof Contradiction || isConstraint(error);
 }
 
 interface Position {
@@ -57,7 +64,12 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       const position = positions.get(entry.shard);
       if (!position) throw new Error(`the ledger has no shard ${entry.shard}`);
       // Recorded before, by a commit whose answer was lost.
-      if (entry.id === position.lastId && position.epoch === epoch && position.refused === undefined) return "recorded";
+      if (
+        entry.id === position.lastId &&
+        position.epoch === epoch &&
+        position.refused === undefined
+      )
+        return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
         accepted.push(entry);
@@ -67,7 +79,12 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
     });
     await write(db, tx, accepted, epochs);
     for (const [shard, p] of positions) {
-      if (p.moved) await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [p.lastId, p.lastN, shard]);
+      if (p.moved)
+        await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
+          p.lastId,
+          p.lastN,
+          shard,
+        ]);
     }
     return results;
   });
@@ -77,7 +94,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   if (position.refused === undefined) {
     if (position.epoch !== epoch) position.refused = "fenced";
-    else if (entry.prev !== position.lastId || entry.n !== position.lastN + 1) position.refused = "fork";
+    else if (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
+      position.refused = "fork";
   }
   if (position.refused !== undefined) return position.refused;
   position.lastId = entry.id;
@@ -86,7 +104,11 @@ function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   return "recorded";
 }
 
-async function lockPositions(db: Db, tx: Runner, entries: readonly EntryToRecord[]): Promise<Map<number, Position>> {
+async function lockPositions(
+  db: Db,
+  tx: Runner,
+  entries: readonly EntryToRecord[],
+): Promise<Map<number, Position>> {
   const shards = [...new Set(entries.map((e) => e.entry.shard))].sort((a, b) => a - b);
   const lock = db.dialect === "postgres" ? " FOR UPDATE" : "";
   const rows = await tx.run(
@@ -96,19 +118,39 @@ async function lockPositions(db: Db, tx: Runner, entries: readonly EntryToRecord
   return new Map(
     rows.map((r) => [
       Number(r.shard),
-      { epoch: Number(r.epoch), lastId: String(r.last_id), lastN: Number(r.last_n), moved: false } satisfies Position,
+      {
+        epoch: Number(r.epoch),
+        lastId: String(r.last_id),
+        lastN: Number(r.last_n),
+        moved: false,
+      } satisfies Position,
     ]),
   );
 }
 
-async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: readonly number[]): Promise<void> {
+async function write(
+  db: Db,
+  tx: Runner,
+  entries: readonly Entry[],
+  epochs: readonly number[],
+): Promise<void> {
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
   PRICES.set(db, prices);
   let sheet = gather(prices, entries, epochs);
   if (await prices.load(tx)) sheet = gather(prices, entries, epochs);
-  await insertRows(tx, "entries", ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"], sheet.entries);
-  await insertRows(tx, "messages", ["id", "shard", "n", "gateway", "batch", "body", "outcomes"], sheet.messages);
+  await insertRows(
+    tx,
+    "entries",
+    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
+    sheet.entries,
+  );
+  await insertRows(
+    tx,
+    "messages",
+    ["id", "shard", "n", "gateway", "batch", "body", "outcomes"],
+    sheet.messages,
+  );
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
   await insertRows(tx, "charges", CHARGES, sheet.charges);
   for (const entry of entries) {
@@ -116,14 +158,29 @@ async function write(db: Db, tx: Runner, entries: readonly Entry[], epochs: read
     await recordLateAnswers(tx, sheet, entry);
   }
   for (const [state, bucket, id, user] of sheet.moved) {
-    await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [state, bucket, id, user]);
+    await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [
+      state,
+      bucket,
+      id,
+      user,
+    ]);
   }
   addRequests(sheet);
-  await insertRows(tx, "events", ["usr", "id", "at_ms", "event", "detail", "shard", "n"], sheet.events);
+  await insertRows(
+    tx,
+    "events",
+    ["usr", "id", "at_ms", "event", "detail", "shard", "n"],
+    sheet.events,
+  );
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
   await writeParts(tx, sheet);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
-  await insertRows(tx, "follow_ups", ["shard", "exchange", "routing_key", "body", "done"], sheet.followUps);
+  await insertRows(
+    tx,
+    "follow_ups",
+    ["shard", "exchange", "routing_key", "body", "done"],
+    sheet.followUps,
+  );
   await moveStock(tx, sheet.stock);
 }
 
@@ -136,7 +193,8 @@ const PRICES = new WeakMap<Db, Prices>();
 
 function gather(prices: Prices, entries: readonly Entry[], epochs: readonly number[]): Sheet {
   const sheet = emptySheet(prices);
-  for (let i = 0; i < entries.length; i++) addEntry(sheet, entries[i] as Entry, epochs[i] as number);
+  for (let i = 0; i < entries.length; i++)
+    addEntry(sheet, entries[i] as Entry, epochs[i] as number);
   return sheet;
 }
 
@@ -150,6 +208,8 @@ async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
       [available, held, sold, sale, sku],
     );
     if (rows.length !== 1)
-      throw Object.assign(new Error(`no item ${sku} in sale ${sale}: constraint failed`), { code: "SQLITE_CONSTRAINT" });
+      throw Object.assign(new Error(`no item ${sku} in sale ${sale}: constraint failed`), {
+        code: "SQLITE_CONSTRAINT",
+      });
   }
 }

@@ -32,14 +32,24 @@ export async function* replay(db: Db, shard: number): AsyncGenerator<readonly En
 }
 
 /** A shard's messages lie together, in the order of their entries. */
-async function messagesOf(db: Db, shard: number, after: number, last: number): Promise<Map<number, DecidedMessage[]>> {
-  const rows = await db.run("SELECT n, gateway, batch, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id", [
-    messageId(shard, after + 1),
-    messageId(shard, last + 1),
-  ]);
+async function messagesOf(
+  db: Db,
+  shard: number,
+  after: number,
+  last: number,
+): Promise<Map<number, DecidedMessage[]>> {
+  const rows = await db.run(
+    "SELECT n, gateway, batch, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id",
+    [messageId(shard, after + 1), messageId(shard, last + 1)],
+  );
   const byEntry = new Map<number, DecidedMessage[]>();
   for (const r of rows) {
-    const message = { gateway: String(r.gateway), batch: String(r.batch), body: String(r.body), outcomes: String(r.outcomes) };
+    const message = {
+      gateway: String(r.gateway),
+      batch: String(r.batch),
+      body: String(r.body),
+      outcomes: String(r.outcomes),
+    };
     const list = byEntry.get(Number(r.n));
     if (list) list.push(message);
     else byEntry.set(Number(r.n), [message]);

@@ -9,16 +9,29 @@ export async function readRoutes(tx: Runner): Promise<Map<string, string>> {
 }
 
 export async function routes(db: Db): Promise<Route[]> {
-  const rows = await db.run("SELECT category, region, service FROM routes WHERE service <> '' ORDER BY category, region");
-  return rows.map((r) => ({ category: String(r.category), region: String(r.region), service: String(r.service) }));
+  const rows = await db.run(
+    "SELECT category, region, service FROM routes WHERE service <> '' ORDER BY category, region",
+  );
+  return rows.map((r) => ({
+    category: String(r.category),
+    region: String(r.region),
+    service: String(r.service),
+  }));
 }
 
 /** Every service that has ever had a route for a category: their queues may still be bound to it. */
 export async function formerRoutes(db: Db): Promise<{ category: string; service: string }[]> {
   const found = new Map<string, { category: string; service: string }>();
-  for (const r of await db.run('SELECT operation FROM operations WHERE operation LIKE \'%"kind":"route"%\'')) {
-    const { kind, category, service } = JSON.parse(String(r.operation)) as { kind: string; category: string; service: string };
-    if (kind === "route" && service !== "") found.set(`${category} ${service}`, { category, service });
+  for (const r of await db.run(
+    'SELECT operation FROM operations WHERE operation LIKE \'%"kind":"route"%\'',
+  )) {
+    const { kind, category, service } = JSON.parse(String(r.operation)) as {
+      kind: string;
+      category: string;
+      service: string;
+    };
+    if (kind === "route" && service !== "")
+      found.set(`${category} ${service}`, { category, service });
   }
   return [...found.values()];
 }

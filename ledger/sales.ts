@@ -3,12 +3,16 @@ import type { Db } from "./db.ts";
 
 /** Every operation is a row; the newest one's number is the catalogue's version. */
 export async function catalogueVersion(db: Db): Promise<number> {
-  return Number((await db.run("SELECT COALESCE(MAX(id), 0) AS version FROM operations"))[0]?.version);
+  return Number(
+    (await db.run("SELECT COALESCE(MAX(id), 0) AS version FROM operations"))[0]?.version,
+  );
 }
 
 export async function sales(db: Db): Promise<Sale[]> {
   const items = new Map<string, SaleItem[]>();
-  for (const r of await db.run("SELECT sale, sku, name, category, price_minor, limit_per_user, initial FROM items ORDER BY sale, sku")) {
+  for (const r of await db.run(
+    "SELECT sale, sku, name, category, price_minor, limit_per_user, initial FROM items ORDER BY sale, sku",
+  )) {
     const item: SaleItem = {
       sku: String(r.sku),
       name: String(r.name),
@@ -21,7 +25,9 @@ export async function sales(db: Db): Promise<Sale[]> {
     if (list) list.push(item);
     else items.set(String(r.sale), [item]);
   }
-  const rows = await db.run("SELECT id, name, currency, opens_ms, closes_ms FROM sales ORDER BY id");
+  const rows = await db.run(
+    "SELECT id, name, currency, opens_ms, closes_ms FROM sales ORDER BY id",
+  );
   return rows.map((r) => ({
     id: String(r.id),
     name: String(r.name),
@@ -33,9 +39,10 @@ export async function sales(db: Db): Promise<Sale[]> {
 }
 
 export async function stock(db: Db, saleId: string): Promise<Stock[]> {
-  const rows = await db.run("SELECT sku, initial, restocked, available, releasing, held, sold FROM items WHERE sale = ? ORDER BY sku", [
-    saleId,
-  ]);
+  const rows = await db.run(
+    "SELECT sku, initial, restocked, available, releasing, held, sold FROM items WHERE sale = ? ORDER BY sku",
+    [saleId],
+  );
   return rows.map((r) => ({
     sku: String(r.sku),
     initial: Number(r.initial),

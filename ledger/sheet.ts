@@ -12,6 +12,9 @@ import type { Prices } from "./prices.ts";
 /** An entry whose text makes no sense. Were it taken for trouble with the database, it would be tried for ever and hold up every shard. */
 export class Unreadable extends Error {}
 
+/** An entry that cannot be true by what the ledger knows: Redis has lost something and must be rebuilt. */
+export class Contradiction extends Error {}
+
 export type Account = "available" | "held" | "sold";
 
 export interface Sheet {
@@ -62,7 +65,13 @@ export function ask(sheet: Sheet, shard: number, queue: string, request: Payment
 }
 
 /** Puts something into one of the messages that follow from the transaction. */
-export function send(sheet: Sheet, shard: number, exchange: string, routingKey: string, request: object): void {
+export function send(
+  sheet: Sheet,
+  shard: number,
+  exchange: string,
+  routingKey: string,
+  request: object,
+): void {
   const key = `${shard} ${exchange} ${routingKey}`;
   const list = sheet.requests.get(key);
   if (list) list.push(JSON.stringify(request));
@@ -74,7 +83,13 @@ export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
     for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      sheet.followUps.push(Number(shard), exchange, routingKey, `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`, 0);
+      sheet.followUps.push(
+        Number(shard),
+        exchange,
+        routingKey,
+        `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`,
+        0,
+      );
     }
   }
 }
@@ -85,13 +100,31 @@ type Moves = Map<string, number>;
 export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   const { shard, n } = entry;
   const { released, steps } = entry;
-  sheet.entries.push(shard, n, entry.id, entry.prev, entry.kind, entry.atMs, epoch, JSON.stringify(released), JSON.stringify(steps));
+  sheet.entries.push(
+    shard,
+    n,
+    entry.id,
+    entry.prev,
+    entry.kind,
+    entry.atMs,
+    epoch,
+    JSON.stringify(released),
+    JSON.stringify(steps),
+  );
   const terms = termsOf(steps);
   const moves: Moves = new Map();
   for (let m = 0; m < entry.messages.length; m++) {
     const message = entry.messages[m] as Entry["messages"][number];
     const id = messageId(shard, n) + m;
-    sheet.messages.push(id, shard, n, message.gateway, message.batch, message.body, message.outcomes);
+    sheet.messages.push(
+      id,
+      shard,
+      n,
+      message.gateway,
+      message.batch,
+      message.body,
+      message.outcomes,
+    );
     addRows(sheet, entry, id, message, moves, terms);
   }
   for (const [, row, state] of released) {
@@ -105,7 +138,14 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   post(sheet, entry, moves);
 }
 
-function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["messages"][number], moves: Moves, terms: Terms): void {
+function addRows(
+  sheet: Sheet,
+  entry: Entry,
+  messageId: number,
+  message: Entry["messages"][number],
+  moves: Moves,
+  terms: Terms,
+): void {
   const words = message.outcomes.split(",");
   const rows = rowsOf(message.body, words.length);
   for (let i = 0; i < rows.length; i++) {
@@ -114,7 +154,8 @@ function addRows(sheet: Sheet, entry: Entry, messageId: number, message: Entry["
     if (outcome.kind === "fresh") {
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
       if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
-      if (outcome.state === "rejected") sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
+      if (outcome.state === "rejected")
+        sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
     } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
       const again = rows[i] as RedriveRow;
       reserve(sheet, entry, redrivenOrder(again), moves, terms, again[12]);
@@ -133,14 +174,18 @@ export function rowsOf(body: string, count: number): readonly unknown[] {
   } catch (error) {
     throw new Unreadable((error as Error).message);
   }
-  if (!Array.isArray(rows) || rows.length !== count) throw new Unreadable(`${count} outcomes do not belong to these rows`);
+  if (!Array.isArray(rows) || rows.length !== count)
+    throw new Unreadable(`${count} outcomes do not belong to these rows`);
   return rows;
 }
 
 /** How the orders an entry reserves come to be charged: which wait in their lane, and at which rate, by `user id`. */
 interface Terms {
   readonly waiting: ReadonlySet<string>;
-  readonly rates: ReadonlyMap<string, { readonly id: string; readonly value: string; readonly base: string }>;
+  readonly rates: ReadonlyMap<
+    string,
+    { readonly id: string; readonly value: string; readonly base: string }
+  >;
 }
 
 function termsOf(steps: Entry["steps"]): Terms {
@@ -148,23 +193,52 @@ function termsOf(steps: Entry["steps"]): Terms {
   const rates = new Map<string, { id: string; value: string; base: string }>();
   for (const step of steps) {
     if (step[0] === "wait") waiting.add(`${step[1]} ${step[2]}`);
-    else if (step[0] === "rate") rates.set(`${step[1]} ${step[2]}`, { id: step[3], value: step[4], base: step[5] });
+    else if (step[0] === "rate")
+      rates.set(`${step[1]} ${step[2]}`, { id: step[3], value: step[4], base: step[5] });
   }
   return { waiting, rates };
 }
 
 /** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
-function reserve(sheet: Sheet, entry: Entry, row: OrderRow, moves: Moves, { waiting, rates }: Terms, generation = 1): void {
+function reserve(
+  sheet: Sheet,
+  entry: Entry,
+  row: OrderRow,
+  moves: Moves,
+  { waiting, rates }: Terms,
+  generation = 1,
+): void {
   const [, user, id, , , saleId, , currency, lines, payment, metadata, , trace] = row;
   addMove(moves, "available", "held", saleId, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
   const rate = rates.get(`${user} ${id}`);
   const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
-  sheet.charges.push(user, id, generation, attempt, amount, currency, payment, attempt === 0 ? "waiting" : "started", "", metadata);
+  sheet.charges.push(
+    user,
+    id,
+    generation,
+    attempt,
+    amount,
+    currency,
+    payment,
+    attempt === 0 ? "waiting" : "started",
+    "",
+    metadata,
+  );
   sheet.charges.push(rate?.id ?? "", rate?.value ?? "", trace ?? "");
   if (attempt === 0) return;
-  ask(sheet, entry.shard, "payments", { kind: "charge", user, id, generation, attempt, amount, currency, payment, ...traced(trace) });
+  ask(sheet, entry.shard, "payments", {
+    kind: "charge",
+    user,
+    id,
+    generation,
+    attempt,
+    amount,
+    currency,
+    payment,
+    ...traced(trace),
+  });
 }
 
 /** A request says of which trace it is only if it is of one. */
@@ -172,13 +246,26 @@ export function traced(trace: Traceparent | undefined): { traceparent?: Tracepar
   return trace ? { traceparent: trace } : {};
 }
 
-function addUnits(moves: Moves, what: string, detail: string, saleId: string, lines: readonly (string | number)[]): void {
+function addUnits(
+  moves: Moves,
+  what: string,
+  detail: string,
+  saleId: string,
+  lines: readonly (string | number)[],
+): void {
   if (what === "paid") addMove(moves, "held", "sold", saleId, lines);
-  else if (what === "payment_failed" || what === "expired") addMove(moves, "held", "available", saleId, lines);
+  else if (what === "payment_failed" || what === "expired")
+    addMove(moves, "held", "available", saleId, lines);
   else if (what === "cancelled") addMove(moves, detail as Account, "available", saleId, lines);
 }
 
-function addMove(moves: Moves, from: Account, to: Account, saleId: string, lines: readonly (string | number)[]): void {
+function addMove(
+  moves: Moves,
+  from: Account,
+  to: Account,
+  saleId: string,
+  lines: readonly (string | number)[],
+): void {
   for (let i = 0; i < lines.length; i += 2) {
     const key = `${saleId} ${lines[i]} ${from} ${to}`;
     moves.set(key, (moves.get(key) ?? 0) + (lines[i + 1] as number));
@@ -200,5 +287,10 @@ function post(sheet: Sheet, entry: Entry, moves: Moves): void {
 }
 
 function deadLetter(entry: Entry, row: OrderRow): string {
-  return JSON.stringify({ reason: "the order could not be decided", shard: entry.shard, entry: entry.n, row });
+  return JSON.stringify({
+    reason: "the order could not be decided",
+    shard: entry.shard,
+    entry: entry.n,
+    row,
+  });
 }

@@ -2,7 +2,16 @@
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
-import type { Bill, FollowUp, Ledger, Operation, OperationResult, OrderEvent, ShardPosition, StoredOrder } from "./contract.ts";
+import type {
+  Bill,
+  FollowUp,
+  Ledger,
+  Operation,
+  OperationResult,
+  OrderEvent,
+  ShardPosition,
+  StoredOrder,
+} from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { operate, operationsOpen } from "./operations.ts";
@@ -24,16 +33,24 @@ export class SqlLedger implements Ledger {
   }
 
   async positions(): Promise<ShardPosition[]> {
-    return (await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")).map(positionOf);
+    return (
+      await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")
+    ).map(positionOf);
   }
 
   async order(user: string, id: string): Promise<StoredOrder | undefined> {
     const bucket = bucketOf(user, shardOf(user, this.shards));
-    const rows = await this.db.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [bucket, id, user]);
+    const rows = await this.db.run(
+      `${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
+      [bucket, id, user],
+    );
     return rows[0] && storedOrder(rows[0]);
   }
 
-  async ordersOf(user: string, { limit, before }: { limit: number; before?: string }): Promise<StoredOrder[]> {
+  async ordersOf(
+    user: string,
+    { limit, before }: { limit: number; before?: string },
+  ): Promise<StoredOrder[]> {
     const bucket = bucketOf(user, shardOf(user, this.shards));
     const rows = await this.db.run(
       `${this.selectOrders()} WHERE o.bucket = ? AND o.usr = ? AND o.id < ? ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
@@ -43,8 +60,15 @@ export class SqlLedger implements Ledger {
   }
 
   async events(user: string, id: string): Promise<OrderEvent[]> {
-    const rows = await this.db.run("SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq", [id, user]);
-    return rows.map((r) => ({ atMs: Number(r.at_ms), event: String(r.event) as OrderEvent["event"], detail: String(r.detail) }));
+    const rows = await this.db.run(
+      "SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq",
+      [id, user],
+    );
+    return rows.map((r) => ({
+      atMs: Number(r.at_ms),
+      event: String(r.event) as OrderEvent["event"],
+      detail: String(r.detail),
+    }));
   }
 
   async bill(user: string, id: string): Promise<Bill | undefined> {
@@ -75,7 +99,9 @@ export class SqlLedger implements Ledger {
   }
 
   async followUpsOpen(): Promise<number> {
-    return Number((await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open);
+    return Number(
+      (await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open,
+    );
   }
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
@@ -91,14 +117,10 @@ export class SqlLedger implements Ledger {
   }
 
   async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
-    await this.db.run("INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)", [
-      r.atMs,
-      r.subject,
-      r.action,
-      r.target,
-      r.detail,
-      r.status,
-    ]);
+    await this.db.run(
+      "INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)",
+      [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
+    );
   }
 
   catalogueVersion(): Promise<number> {
@@ -113,18 +135,36 @@ export class SqlLedger implements Ledger {
     return stock(this.db, saleId);
   }
 
-  grantRedrive(user: string, id: string, from: number, subject: string): ReturnType<Ledger["grantRedrive"]> {
+  grantRedrive(
+    user: string,
+    id: string,
+    from: number,
+    subject: string,
+  ): ReturnType<Ledger["grantRedrive"]> {
     return this.db.transaction(async (tx) => {
       const bucket = bucketOf(user, shardOf(user, this.shards));
-      const found = (await tx.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [bucket, id, user]))[0];
+      const found = (
+        await tx.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [
+          bucket,
+          id,
+          user,
+        ])
+      )[0];
       if (found?.state !== "payment_failed") return "settled";
-      const last = await tx.run("SELECT MAX(generation) AS generation FROM charges WHERE id = ? AND usr = ?", [id, user]);
+      const last = await tx.run(
+        "SELECT MAX(generation) AS generation FROM charges WHERE id = ? AND usr = ?",
+        [id, user],
+      );
       if (Number(last[0]?.generation) !== from) return "superseded";
       const generation = from + 1;
       const grant =
         "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
       await tx.run(grant, [user, id, generation, subject, Date.now()]);
-      return { shard: Number(found.shard), generation, row: JSON.parse(String(found.row_text)) as OrderRow };
+      return {
+        shard: Number(found.shard),
+        generation,
+        row: JSON.parse(String(found.row_text)) as OrderRow,
+      };
     });
   }
 
@@ -146,7 +186,10 @@ export class SqlLedger implements Ledger {
 
   /** The row's text is taken out of the message by the database, so that a look-up does not carry hundreds of orders over. */
   private selectOrders(): string {
-    const row = this.db.dialect === "sqlite" ? "json_extract(m.body, '$[' || o.idx || ']')" : "(m.body::json -> o.idx)::text";
+    const row =
+      this.db.dialect === "sqlite"
+        ? "json_extract(m.body, '$[' || o.idx || ']')"
+        : "(m.body::json -> o.idx)::text";
     return `SELECT o.state, m.shard, e.at_ms, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message
       JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
   }
@@ -156,7 +199,8 @@ function storedOrder(r: Record<string, unknown>): StoredOrder {
   const row = JSON.parse(String(r.row_text)) as OrderRow;
   const flat = row[8];
   const lines = [];
-  for (let i = 0; i < flat.length; i += 2) lines.push({ sku: String(flat[i]), qty: Number(flat[i + 1]) });
+  for (let i = 0; i < flat.length; i += 2)
+    lines.push({ sku: String(flat[i]), qty: Number(flat[i + 1]) });
   return {
     user: row[1],
     id: row[2],

@@ -29,7 +29,9 @@ async function fresh(dialect: string) {
 function recorder(writer: LedgerWriter, epoch: number) {
   let n = 0;
   return async (rows: readonly string[], words: string, more: Partial<Entry> = {}) => {
-    expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual(["recorded"]);
+    expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual([
+      "recorded",
+    ]);
   };
 }
 
@@ -45,18 +47,21 @@ const step = (what: OrderStep[0], id: string, attempt: number, detail = ""): Ste
   detail,
 ];
 
-const answer = (id: string, attempt: number, word: string) => JSON.stringify(["p", USER, id, "", 1, "", 0, 1, attempt, word, ""]);
+const answer = (id: string, attempt: number, word: string) =>
+  JSON.stringify(["p", USER, id, "", 1, "", 0, 1, attempt, word, ""]);
 
 async function chargesOf(audit: LedgerAudit, id: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const chunk of audit.charges()) for (const c of chunk) if (c.id === id) found.push(`${c.attempt} ${c.status} ${c.amount}`);
+  for await (const chunk of audit.charges())
+    for (const c of chunk) if (c.id === id) found.push(`${c.attempt} ${c.status} ${c.amount}`);
   return found;
 }
 
 /** Account → balance. */
 async function balances(audit: LedgerAudit): Promise<Record<string, number>> {
   const sums: Record<string, number> = {};
-  for await (const chunk of audit.postings()) for (const p of chunk) sums[p.account] = (sums[p.account] ?? 0) + p.amount;
+  for await (const chunk of audit.postings())
+    for (const p of chunk) sums[p.account] = (sums[p.account] ?? 0) + p.amount;
   return sums;
 }
 
@@ -65,7 +70,9 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([rowText(USER, id, 2)], "reserved");
-    await record([answer(id, 1, "failed")], "+retry", { steps: [step("charge_failed", id, 1, "declined"), step("start", id, 2)] });
+    await record([answer(id, 1, "failed")], "+retry", {
+      steps: [step("charge_failed", id, 1, "declined"), step("start", id, 2)],
+    });
     await record([answer(id, 2, "captured")], "+paid", { steps: [step("paid", id, 2)] });
     expect(await chargesOf(audit, id)).toEqual(["1 failed 200", "2 captured 200"]);
     expect(await balances(audit)).toEqual({ customer: -200, revenue: 200 });
@@ -76,14 +83,23 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await balances(audit)).toEqual({ customer: 0, revenue: 0, refunds: 0 });
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: UNITS, held: 0, sold: 0 });
     expect((await ledger.order(USER, id))?.state).toBe("cancelled");
-    const queues = (await ledger.followUps(0, 10)).map((f) => [f.routingKey, JSON.parse(f.body)[0].kind ?? f.exchange]);
+    const queues = (await ledger.followUps(0, 10)).map((f) => [
+      f.routingKey,
+      JSON.parse(f.body)[0].kind ?? f.exchange,
+    ]);
     expect(queues).toEqual([
       ["payments", "charge"],
       ["payments.retry.1", "charge"],
       ["elsewhere.c", "fulfilment"],
       ["payments", "refund"],
     ]);
-    expect((await ledger.events(USER, id)).map((e) => e.event)).toEqual(["charge_failed", "paid", "cancelled", "refund", "refunded"]);
+    expect((await ledger.events(USER, id)).map((e) => e.event)).toEqual([
+      "charge_failed",
+      "paid",
+      "cancelled",
+      "refund",
+      "refunded",
+    ]);
   });
 
   test("the fourth failure gives the units back and leaves a letter with the whole trail", async () => {
@@ -94,9 +110,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       await record([answer(id, attempt, "failed")], "+retry", {
         steps: [step("charge_failed", id, attempt, "no"), step("start", id, attempt + 1)],
       });
-    await record([answer(id, 4, "failed")], "+payment_failed", { steps: [step("payment_failed", id, 4, "no")] });
+    await record([answer(id, 4, "failed")], "+payment_failed", {
+      steps: [step("payment_failed", id, 4, "no")],
+    });
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: UNITS, held: 0 });
-    expect(await chargesOf(audit, id)).toEqual([1, 2, 3, 4].map((attempt) => `${attempt} failed 200`));
+    expect(await chargesOf(audit, id)).toEqual(
+      [1, 2, 3, 4].map((attempt) => `${attempt} failed 200`),
+    );
     const followUps = await ledger.followUps(0, 10);
     expect(followUps.map((f) => f.routingKey)).toEqual([
       "payments",
@@ -105,7 +125,12 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       "payments.retry.3",
       "payments.dead",
     ]);
-    expect(JSON.parse(followUps.at(-1)?.body ?? "")).toMatchObject({ reason: "payment_failed", user: USER, id, attempts: 4 });
+    expect(JSON.parse(followUps.at(-1)?.body ?? "")).toMatchObject({
+      reason: "payment_failed",
+      user: USER,
+      id,
+      attempts: 4,
+    });
   });
 
   test("an order that waits in its lane starts later, or is dropped when it is cancelled first", async () => {
@@ -122,12 +147,14 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     );
     expect(await audit.chargesOpen()).toBe(3);
     await record([], "", { steps: [step("cancelled", third, 0, "held")] });
-    await record([answer(first, 1, "captured")], "+paid", { steps: [step("paid", first, 1), step("start", second, 1)] });
-    expect([await chargesOf(audit, first), await chargesOf(audit, second), await chargesOf(audit, third)]).toEqual([
-      ["1 captured 200"],
-      ["1 started 200"],
-      ["0 dropped 200"],
-    ]);
+    await record([answer(first, 1, "captured")], "+paid", {
+      steps: [step("paid", first, 1), step("start", second, 1)],
+    });
+    expect([
+      await chargesOf(audit, first),
+      await chargesOf(audit, second),
+      await chargesOf(audit, third),
+    ]).toEqual([["1 captured 200"], ["1 started 200"], ["0 dropped 200"]]);
     expect(await audit.chargesOpen()).toBe(1);
   });
 
@@ -135,11 +162,18 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([rowText(USER, id, 2)], "reserved");
-    await record([answer(id, 1, "failed")], "+retry", { steps: [step("charge_failed", id, 1), step("start", id, 2)] });
+    await record([answer(id, 1, "failed")], "+retry", {
+      steps: [step("charge_failed", id, 1), step("start", id, 2)],
+    });
     await record([answer(id, 2, "captured")], "+paid", { steps: [step("paid", id, 2)] });
-    await record([answer(id, 2, "captured"), answer(id, 1, "captured"), answer(id, 1, "captured")], "+late,+late,+late");
+    await record(
+      [answer(id, 2, "captured"), answer(id, 1, "captured"), answer(id, 1, "captured")],
+      "+late,+late,+late",
+    );
     expect(await chargesOf(audit, id)).toEqual(["1 refunding 200", "2 captured 200"]);
-    expect((await ledger.followUps(0, 10)).filter((f) => f.body.includes("refund"))).toHaveLength(1);
+    expect((await ledger.followUps(0, 10)).filter((f) => f.body.includes("refund"))).toHaveLength(
+      1,
+    );
     expect(await balances(audit)).toEqual({ customer: -400, revenue: 200, refunds: 200 });
   });
 });

@@ -7,7 +7,13 @@ import { bucketOf } from "./places.ts";
 import { ask, rowsOf, type Sheet, traced } from "./sheet.ts";
 
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
-const QUEUE_OF_ATTEMPT = ["payments", "payments", "payments.retry.1", "payments.retry.2", "payments.retry.3"];
+const QUEUE_OF_ATTEMPT = [
+  "payments",
+  "payments",
+  "payments.retry.1",
+  "payments.retry.2",
+  "payments.retry.3",
+];
 
 /** Begins the detail of an attempt that was given up without knowing what became of it. */
 const UNKNOWN = "unknown";
@@ -36,7 +42,10 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     case "paid": {
       const terms = await setStatus(tx, step, "captured", detail);
       if (terms) post(sheet, entry, terms, "customer", "revenue");
-      await addParts(tx, sheet, entry, step, { metadata: terms?.metadata ?? "", trace: terms?.trace ?? "" });
+      await addParts(tx, sheet, entry, step, {
+        metadata: terms?.metadata ?? "",
+        trace: terms?.trace ?? "",
+      });
       return restate(sheet, entry, step, "paid");
     }
     case "claimed":
@@ -82,26 +91,46 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): P
         );
   const queue = QUEUE_OF_ATTEMPT[attempt] ?? "payments";
   const { amount, currency, payment, trace } = termsOf(rows[0]);
-  ask(sheet, entry.shard, queue, { kind: "charge", user, id, generation, attempt, amount, currency, payment, ...traced(trace) });
+  ask(sheet, entry.shard, queue, {
+    kind: "charge",
+    user,
+    id,
+    generation,
+    attempt,
+    amount,
+    currency,
+    payment,
+    ...traced(trace),
+  });
 }
 
 /** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
 async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
   const [, user, id, generation, attempt] = step;
-  const was = await tx.run("SELECT status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?", [
-    id,
-    user,
-    generation,
-    attempt,
-  ]);
+  const was = await tx.run(
+    "SELECT status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?",
+    [id, user, generation, attempt],
+  );
   const terms = await setStatus(tx, step, "refunding", "");
   if (!terms) return;
   post(sheet, entry, terms, was[0]?.status === "captured" ? "revenue" : "customer", "refunds");
   event(sheet, entry, step, "refund", "");
-  ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt, ...traced(terms.trace) });
+  ask(sheet, entry.shard, "payments", {
+    kind: "refund",
+    user,
+    id,
+    generation,
+    attempt,
+    ...traced(terms.trace),
+  });
 }
 
-async function setStatus(tx: Runner, step: OrderStep, status: string, detail: string): Promise<Terms | undefined> {
+async function setStatus(
+  tx: Runner,
+  step: OrderStep,
+  status: string,
+  detail: string,
+): Promise<Terms | undefined> {
   const [, user, id, generation, attempt] = step;
   const rows = await tx.run(
     `UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
@@ -120,14 +149,28 @@ function termsOf(row: Record<string, unknown> | undefined): Terms {
   };
 }
 
-function post(sheet: Sheet, entry: Entry, { amount, currency }: Terms, from: string, to: string): void {
+function post(
+  sheet: Sheet,
+  entry: Entry,
+  { amount, currency }: Terms,
+  from: string,
+  to: string,
+): void {
   const cause = `entry ${entry.shard}-${entry.n}`;
   sheet.postings.push(cause, currency, from, -amount, cause, currency, to, amount);
 }
 
 function event(sheet: Sheet, entry: Entry, step: OrderStep, word: string, detail: string): void {
   const [, user, id, generation, attempt] = step;
-  sheet.events.push(user, id, entry.atMs, word, JSON.stringify({ generation, attempt, detail }), entry.shard, entry.n);
+  sheet.events.push(
+    user,
+    id,
+    entry.atMs,
+    word,
+    JSON.stringify({ generation, attempt, detail }),
+    entry.shard,
+    entry.n,
+  );
 }
 
 function restate(sheet: Sheet, entry: Entry, [, user, id]: OrderStep, state: string): void {
@@ -165,7 +208,8 @@ export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry):
     if (!outcomes.includes("+late")) continue;
     const words = outcomes.split(",");
     const rows = rowsOf(body, words.length);
-    for (let i = 0; i < rows.length; i++) if (words[i] === "+late") await lateAnswer(tx, sheet, entry, rows[i] as AnswerRow);
+    for (let i = 0; i < rows.length; i++)
+      if (words[i] === "+late") await lateAnswer(tx, sheet, entry, rows[i] as AnswerRow);
   }
 }
 
@@ -186,7 +230,10 @@ type AnswerRow = readonly [
 async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
   const [, user, id, , , , , generation, attempt, answer] = row;
   if (answer === "failed") return;
-  const [from, to] = answer === "captured" ? [["started", "failed", "unknown"], "refunding"] : [["refunding"], "refunded"];
+  const [from, to] =
+    answer === "captured"
+      ? [["started", "failed", "unknown"], "refunding"]
+      : [["refunding"], "refunded"];
   const rows = await tx.run(
     `UPDATE charges SET status = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status IN (${from.map(() => "?").join(",")})
      RETURNING ${TERMS}`,
@@ -198,7 +245,14 @@ async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow
   if (answer === "captured") {
     post(sheet, entry, terms, "customer", "refunds");
     event(sheet, entry, step, "refund", "captured when nobody counted on it any more");
-    ask(sheet, entry.shard, "payments", { kind: "refund", user, id, generation, attempt, ...traced(terms.trace) });
+    ask(sheet, entry.shard, "payments", {
+      kind: "refund",
+      user,
+      id,
+      generation,
+      attempt,
+      ...traced(terms.trace),
+    });
   } else {
     post(sheet, entry, terms, "refunds", "customer");
     event(sheet, entry, step, "refunded", "");

@@ -7,7 +7,14 @@ import { shardOf } from "../core/shard.ts";
 export const SHARDS = 2;
 
 export function saleOf(units: number): Sale {
-  const item = { sku: "a", name: "A", category: "c", priceMinor: 100, limitPerUser: 0, initial: units };
+  const item = {
+    sku: "a",
+    name: "A",
+    category: "c",
+    priceMinor: 100,
+    limitPerUser: 0,
+    initial: units,
+  };
   return { id: "s1", name: "Sale", currency: "EUR", opensAtMs: 0, closesAtMs: 9e12, items: [item] };
 }
 
@@ -17,13 +24,30 @@ export function userOf(shard: number): string {
 }
 
 export function rowText(user: string, id: string, qty: number): string {
-  const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }], payment: "", metadata: "", maxTotal: 0 };
+  const order = {
+    user,
+    id,
+    saleId: "s1",
+    seq: 0,
+    currency: "EUR",
+    lines: [{ sku: "a", qty }],
+    payment: "",
+    metadata: "",
+    maxTotal: 0,
+  };
   return orderRowText(order, 1);
 }
 
 /** Entry n of a shard, with one message. Its id says its place, so that the one before it can be named. */
-export function entryOf(shard: number, n: number, rows: readonly string[], outcomes: string, more: Partial<Entry> = {}): Entry {
-  const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
+export function entryOf(
+  shard: number,
+  n: number,
+  rows: readonly string[],
+  outcomes: string,
+  more: Partial<Entry> = {},
+): Entry {
+  const messages =
+    rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
   return {
     shard,
     id: entryId(shard, n),
@@ -38,4 +62,5 @@ export function entryOf(shard: number, n: number, rows: readonly string[], outco
   };
 }
 
-export const entryId = (shard: number, n: number): string => (n === 0 ? "genesis" : `id-${shard}-${n}`);
+export const entryId = (shard: number, n: number): string =>
+  n === 0 ? "genesis" : `id-${shard}-${n}`;

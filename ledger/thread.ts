@@ -34,7 +34,10 @@ self.onmessage = async ({ data }: MessageEvent<{ open: string } | Call>) => {
   }
   const { id, method, args } = data;
   try {
-    const target = (await opened()) as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+    const target = (await opened()) as unknown as Record<
+      string,
+      (...args: readonly unknown[]) => Promise<unknown>
+    >;
     postMessage({ id, value: await target[method]?.(...args) } satisfies Answer);
   } catch (error) {
     postMessage({ id, error: (error as Error).message } satisfies Answer);

@@ -71,7 +71,8 @@ export class ThreadedWriter implements LedgerWriter {
   }
 
   private failAll(message: string): void {
-    for (const answer of this.open.values()) answer.reject(new LedgerUnavailable(`the ledger's thread: ${message}`));
+    for (const answer of this.open.values())
+      answer.reject(new LedgerUnavailable(`the ledger's thread: ${message}`));
     this.open.clear();
   }
 }

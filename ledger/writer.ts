@@ -26,10 +26,15 @@ export class DirectWriter implements LedgerWriter {
   beginRebuild(from: number): ReturnType<LedgerWriter["beginRebuild"]> {
     return reachable(
       this.db.transaction(async (tx) => {
-        const raised = await tx.run("UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ? RETURNING incarnation", [from]);
+        const raised = await tx.run(
+          "UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ? RETURNING incarnation",
+          [from],
+        );
         if (raised.length === 0) return undefined;
         await tx.run("UPDATE shards SET epoch = epoch + 1, owner = ''");
-        const rows = await tx.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard");
+        const rows = await tx.run(
+          "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",
+        );
         return { incarnation: Number(raised[0]?.incarnation), shards: rows.map(positionOf) };
       }),
     );
@@ -37,7 +42,12 @@ export class DirectWriter implements LedgerWriter {
 
   async followUpsDone(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    await reachable(this.db.run(`UPDATE follow_ups SET done = 1 WHERE id IN (${ids.map(() => "?").join(",")})`, ids));
+    await reachable(
+      this.db.run(
+        `UPDATE follow_ups SET done = 1 WHERE id IN (${ids.map(() => "?").join(",")})`,
+        ids,
+      ),
+    );
   }
 
   askAgain(): Promise<number> {
@@ -50,7 +60,12 @@ export class DirectWriter implements LedgerWriter {
 }
 
 export function positionOf(row: Record<string, unknown>): ShardPosition {
-  return { shard: Number(row.shard), epoch: Number(row.epoch), lastId: String(row.last_id), lastN: Number(row.last_n) };
+  return {
+    shard: Number(row.shard),
+    epoch: Number(row.epoch),
+    lastId: String(row.last_id),
+    lastN: Number(row.last_n),
+  };
 }
 
 /** Whatever goes wrong in the database is the ledger's being away: the data's refusals are results, not errors. */

@@ -4,7 +4,8 @@ import { InvalidArgumentError } from "commander";
 export function whole(least: number, most: number) {
   return (text: string): number => {
     const n = Number(text);
-    if (!Number.isInteger(n) || n < least || n > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
+    if (!Number.isInteger(n) || n < least || n > most)
+      throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
     return n;
   };
 }

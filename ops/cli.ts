@@ -35,15 +35,24 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
 };
 
 async function main(argv: string[]): Promise<void> {
-  const program = new Command("sluice").description("A flash-sale order system that decides every order exactly once.");
+  const program = new Command("sluice").description(
+    "A flash-sale order system that decides every order exactly once.",
+  );
   program.helpOption("-h, --help", "show what a command takes").showHelpAfterError();
-  program.addHelpText("after", "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.");
+  program.addHelpText(
+    "after",
+    "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.",
+  );
   const wanted = argv[2];
   const load = wanted === undefined ? undefined : COMMANDS[wanted];
-  const { settings, rest } = WITHOUT_SETTINGS.has(wanted ?? "") ? { settings: {}, rest: argv } : takeSettingFlags(argv);
+  const { settings, rest } = WITHOUT_SETTINGS.has(wanted ?? "")
+    ? { settings: {}, rest: argv }
+    : takeSettingFlags(argv);
   Object.assign(process.env, settings);
   adoptLocal(wanted);
-  const files = load ? [await load()] : await Promise.all([...new Set(Object.values(COMMANDS))].map((l) => l()));
+  const files = load
+    ? [await load()]
+    : await Promise.all([...new Set(Object.values(COMMANDS))].map((l) => l()));
   const seen = new Set<Registrar>();
   for (const file of files) {
     if (!seen.has(file)) file.register(program);
@@ -56,7 +65,18 @@ async function main(argv: string[]): Promise<void> {
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
 /** Commands that bring their services along, or need none. */
-const SELF_CONTAINED = new Set(["up", "demo", "bench", "check", "gateway", "worker", "payments", "provider", "fulfil", "rates"]);
+const SELF_CONTAINED = new Set([
+  "up",
+  "demo",
+  "bench",
+  "check",
+  "gateway",
+  "worker",
+  "payments",
+  "provider",
+  "fulfil",
+  "rates",
+]);
 
 /** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
 function adoptLocal(command: string | undefined): void {
@@ -71,11 +91,18 @@ try {
   await main(process.argv);
 } catch (error) {
   const known = error instanceof SettingError || KNOWN_ERRORS().has((error as Error).name);
-  process.stderr.write(`sluice: ${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
+  process.stderr.write(
+    `sluice: ${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`,
+  );
   process.exit(1);
 }
 
 /** Errors whose message says all that a person needs. */
 function KNOWN_ERRORS(): ReadonlySet<string> {
-  return new Set(["LedgerUnavailable", "BrokerUnavailable", "TopologyConflict", "StoreUnavailable"]);
+  return new Set([
+    "LedgerUnavailable",
+    "BrokerUnavailable",
+    "TopologyConflict",
+    "StoreUnavailable",
+  ]);
 }

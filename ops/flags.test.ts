@@ -2,13 +2,19 @@ import { expect, test } from "bun:test";
 import { takeSettingFlags } from "./flags.ts";
 
 test("a setting's flag is its variable, with the value after it or after an equals sign", () => {
-  expect(takeSettingFlags(["worker", "--gap-timeout", "10s", "--regions=eu=amqp://a/b?c=d", "--json"])).toEqual({
+  expect(
+    takeSettingFlags(["worker", "--gap-timeout", "10s", "--regions=eu=amqp://a/b?c=d", "--json"]),
+  ).toEqual({
     settings: { SLUICE_GAP_TIMEOUT: "10s", SLUICE_REGIONS: "eu=amqp://a/b?c=d" },
     rest: ["worker", "--json"],
   });
 });
 
 test("a flag without its value is an error that names the setting", () => {
-  expect(() => takeSettingFlags(["up", "--http-port"])).toThrow("--http-port needs a value (SLUICE_HTTP_PORT)");
-  expect(() => takeSettingFlags(["up", "--http-port", "--json"])).toThrow("--http-port needs a value");
+  expect(() => takeSettingFlags(["up", "--http-port"])).toThrow(
+    "--http-port needs a value (SLUICE_HTTP_PORT)",
+  );
+  expect(() => takeSettingFlags(["up", "--http-port", "--json"])).toThrow(
+    "--http-port needs a value",
+  );
 });

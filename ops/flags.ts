@@ -10,7 +10,10 @@ export function flagOf(variable: string): string {
 }
 
 /** Splits a command line into the settings its flags give and what is left for the command. */
-export function takeSettingFlags(argv: readonly string[]): { settings: Record<string, string>; rest: string[] } {
+export function takeSettingFlags(argv: readonly string[]): {
+  settings: Record<string, string>;
+  rest: string[];
+} {
   const variables = new Map(settingVariables().map((variable) => [flagOf(variable), variable]));
   const settings: Record<string, string> = {};
   const rest: string[] = [];
@@ -23,7 +26,8 @@ export function takeSettingFlags(argv: readonly string[]): { settings: Record<st
       continue;
     }
     const given = value.length > 0 ? value.join("=") : argv[++i];
-    if (given === undefined || given.startsWith("--")) throw new SettingError(`${flag} needs a value (${variable})`);
+    if (given === undefined || given.startsWith("--"))
+      throw new SettingError(`${flag} needs a value (${variable})`);
     settings[variable] = given;
   }
   return { settings, rest };

@@ -42,7 +42,11 @@ export class Fleet {
     const listens = port === 0 ? (free as number) : port;
     const env = { SLUICE_REGION: region, SLUICE_HTTP_PORT: String(listens) };
     const role = this.start("gateway", name, env, { url: `http://127.0.0.1:${listens}`, region });
-    await untilReady(`http://127.0.0.1:${listens}/readyz`, role.ended, join(this.options.dir, `${name}.log`));
+    await untilReady(
+      `http://127.0.0.1:${listens}/readyz`,
+      role.ended,
+      join(this.options.dir, `${name}.log`),
+    );
     return role;
   }
 
@@ -51,12 +55,29 @@ export class Fleet {
   }
 
   /** A payment provider to try things with; settles when it answers. */
-  async provider(options: { port: number; file: string; shares: string; seed: number; webhookUrl: string }): Promise<Role> {
+  async provider(options: {
+    port: number;
+    file: string;
+    shares: string;
+    seed: number;
+    webhookUrl: string;
+  }): Promise<Role> {
     const [free] = await freePorts(1);
     const port = options.port === 0 ? (free as number) : options.port;
     const url = `http://127.0.0.1:${port}`;
     const { file, shares, seed, webhookUrl } = options;
-    const args = ["--port", String(port), "--file", file, "--shares", shares, "--seed", String(seed), "--webhook", webhookUrl];
+    const args = [
+      "--port",
+      String(port),
+      "--file",
+      file,
+      "--shares",
+      shares,
+      "--seed",
+      String(seed),
+      "--webhook",
+      webhookUrl,
+    ];
     const role = this.start("provider", "provider", {}, { url }, args);
     await untilReady(`${url}/v1/records`, role.ended, join(this.options.dir, "provider.log"));
     return role;
@@ -79,7 +100,11 @@ export class Fleet {
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
-    await Promise.all(this.roles.filter((r) => ["payments", "fulfil", "rates"].includes(r.kind)).map((r) => r.stop()));
+    await Promise.all(
+      this.roles
+        .filter((r) => ["payments", "fulfil", "rates"].includes(r.kind))
+        .map((r) => r.stop()),
+    );
     await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));
     await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
   }
@@ -99,7 +124,9 @@ export class Fleet {
       const code = await child.exited;
       if (over || this.stopping) return;
       if (attempt === 0 && performance.now() - startedMs < RESTART_MAX_MS) ended.resolve(code);
-      this.options.say(`${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`);
+      this.options.say(
+        `${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`,
+      );
       await Bun.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
       if (over || this.stopping) return;
       child = this.spawn(kind, name, env, args);
@@ -125,7 +152,12 @@ export class Fleet {
     return role;
   }
 
-  private spawn(kind: Role["kind"], name: string, env: Record<string, string>, args: readonly string[]): Child {
+  private spawn(
+    kind: Role["kind"],
+    name: string,
+    env: Record<string, string>,
+    args: readonly string[],
+  ): Child {
     const { dir } = this.options;
     return spawnRecorded({
       name,
@@ -150,12 +182,17 @@ async function untilReady(url: string, ended: Promise<number>, log: string): Pro
   });
   const end = performance.now() + READY_TIMEOUT_MS;
   while (performance.now() < end) {
-    if (code !== undefined) throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
-    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+    if (code !== undefined)
+      throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(
+      () => undefined,
+    );
     if (response?.ok) return;
     await Bun.sleep(50);
   }
-  throw new Error(`nothing was ready at ${url} within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`);
+  throw new Error(
+    `nothing was ready at ${url} within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`,
+  );
 }
 
 async function lastLines(file: string): Promise<string> {

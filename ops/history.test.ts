@@ -4,13 +4,28 @@ import { join } from "node:path";
 import { testDir } from "../test/services.ts";
 import { type HistoryLine, HistoryWriter, readHistory } from "./history.ts";
 
-const CALL = { client: "c1", via: "ws", region: "eu", t0: 1.5, t1: 2.25, user: "ann", status: 202, result: "ok" } as const;
-const BODY = { saleId: "s", currency: "EUR", lines: [{ sku: "a", qty: 1 }], metadata: { note: 'with "quotes"\n' } };
+const CALL = {
+  client: "c1",
+  via: "ws",
+  region: "eu",
+  t0: 1.5,
+  t1: 2.25,
+  user: "ann",
+  status: 202,
+  result: "ok",
+} as const;
+const BODY = {
+  saleId: "s",
+  currency: "EUR",
+  lines: [{ sku: "a", qty: 1 }],
+  metadata: { note: 'with "quotes"\n' },
+};
 
 async function write(lines: number): Promise<string> {
   const path = join(testDir("history"), "h.jsonl");
   const writer = new HistoryWriter(path);
-  for (let i = 0; i < lines; i++) writer.order({ ...CALL, id: `id-${i}`, send: 1 }, JSON.stringify(BODY));
+  for (let i = 0; i < lines; i++)
+    writer.order({ ...CALL, id: `id-${i}`, send: 1 }, JSON.stringify(BODY));
   writer.skip({ ...CALL, saleId: "s", seq: 3 });
   writer.outcome({ client: "c1", t: 3, user: "ann", id: "id-0", state: "reserved" });
   await writer.close();
@@ -28,7 +43,14 @@ test("what is written is read again, over many reads of the file", async () => {
   expect(lines.length).toBe(5_002);
   expect(lines[4_999]).toEqual({ op: "order", ...CALL, id: "id-4999", send: 1, body: BODY });
   expect(lines[5_000]).toEqual({ op: "skip", ...CALL, saleId: "s", seq: 3 });
-  expect(lines[5_001]).toEqual({ op: "outcome", client: "c1", t: 3, user: "ann", id: "id-0", state: "reserved" });
+  expect(lines[5_001]).toEqual({
+    op: "outcome",
+    client: "c1",
+    t: 3,
+    user: "ann",
+    id: "id-0",
+    state: "reserved",
+  });
 });
 
 test("a last line cut short is left out; a foreign line is named", async () => {

@@ -140,5 +140,7 @@ function parseLine(line: string, path: string, number: number): HistoryLine {
   } catch {
     // said below
   }
-  throw new Error(`${path}, line ${number}: not a line of a history (op ${[...OPS].join(", ")}): ${line.slice(0, 80)}`);
+  throw new Error(
+    `${path}, line ${number}: not a line of a history (op ${[...OPS].join(", ")}): ${line.slice(0, 80)}`,
+  );
 }

@@ -21,11 +21,15 @@ export function startMetricsServer(
   const metrics = metricsOf(options);
   let stopping = false;
   const routes = {
-    "/metrics": async () => new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } }),
+    "/metrics": async () =>
+      new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } }),
     "/healthz": () => Response.json({ ok: true }),
     "/readyz": () => {
       const missing = stopping ? ["stopping"] : options.missing();
-      return Response.json({ ok: missing.length === 0, missing }, { status: missing.length === 0 ? 200 : 503 });
+      return Response.json(
+        { ok: missing.length === 0, missing },
+        { status: missing.length === 0 ? 200 : 503 },
+      );
     },
   };
   const server = listen(metricsHost, metricsPort, routes);
@@ -44,9 +48,16 @@ type Routes = Record<string, () => Response | Promise<Response>>;
 
 function listen(hostname: string, port: number, routes: Routes): ReturnType<typeof Bun.serve> {
   try {
-    return Bun.serve({ hostname, port, routes, fetch: () => Response.json({ code: "not_found" }, { status: 404 }) });
+    return Bun.serve({
+      hostname,
+      port,
+      routes,
+      fetch: () => Response.json({ code: "not_found" }, { status: 404 }),
+    });
   } catch (error) {
-    throw new SettingError(`SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen at ${hostname}:${port}: ${(error as Error).message}`);
+    throw new SettingError(
+      `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen at ${hostname}:${port}: ${(error as Error).message}`,
+    );
   }
 }
 

@@ -25,21 +25,34 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     ask(redisMemory(redis, options.redisMemory)),
     ask(ledger.sales()),
   ]);
-  const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map((text) => JSON.parse(text) as RoleReport);
+  const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map(
+    (text) => JSON.parse(text) as RoleReport,
+  );
   const workers = reports.filter((r): r is WorkerReport => r.kind === "worker");
   const shown = (sales ?? []).toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
   const store = new StockStore(redis);
   return {
     atMs: membership?.nowMs ?? Date.now(),
-    redis: { state: membership ? "up" : "away", usedBytes: memory?.usedBytes ?? 0, maxBytes: memory?.maxBytes ?? 0 },
+    redis: {
+      state: membership ? "up" : "away",
+      usedBytes: memory?.usedBytes ?? 0,
+      maxBytes: memory?.maxBytes ?? 0,
+    },
     ledger: { state: sales ? "up" : "away" },
     shardCount: ledger.shards,
     owners: [...(membership?.owners ?? [])].map(([shard, worker]) => ({ shard, worker })),
     sales: await Promise.all(
       shown.map(async ({ id, name, opensAtMs, closesAtMs, items }) => {
         const live = membership && (await ask(store.stock(id)));
-        const units = (sku: string) => live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
-        return { id, name, opensAtMs, closesAtMs, items: items.map((item) => ({ name: item.name, ...units(item.sku), sku: item.sku })) };
+        const units = (sku: string) =>
+          live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
+        return {
+          id,
+          name,
+          opensAtMs,
+          closesAtMs,
+          items: items.map((item) => ({ name: item.name, ...units(item.sku), sku: item.sku })),
+        };
       }),
     ),
     roles: reports.toSorted((a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id)),
@@ -51,12 +64,21 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
 const ANSWER_MS = 600;
 
 function ask<T>(question: Promise<T>): Promise<T | undefined> {
-  return Promise.race([question.catch(() => undefined), Bun.sleep(ANSWER_MS).then(() => undefined)]);
+  return Promise.race([
+    question.catch(() => undefined),
+    Bun.sleep(ANSWER_MS).then(() => undefined),
+  ]);
 }
 
 /** What Redis uses, and how much it may. */
-export async function redisMemory(redis: RedisStore, limitMb: number): Promise<{ usedBytes: number; maxBytes: number }> {
+export async function redisMemory(
+  redis: RedisStore,
+  limitMb: number,
+): Promise<{ usedBytes: number; maxBytes: number }> {
   const info = await redis.run((client) => client.info("memory"));
   const value = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
-  return { usedBytes: value("used_memory"), maxBytes: limitMb > 0 ? limitMb * 2 ** 20 : value("maxmemory") };
+  return {
+    usedBytes: value("used_memory"),
+    maxBytes: limitMb > 0 ? limitMb * 2 ** 20 : value("maxmemory"),
+  };
 }

@@ -19,7 +19,10 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     `${"item".padEnd(24)} ${"left".padStart(9)} ${"held".padStart(9)} ${"sold".padStart(9)}`,
   ];
   const items = now.sales.flatMap((sale) =>
-    sale.items.map((item) => ({ ...item, name: now.sales.length > 1 ? `${sale.id} ${item.sku}` : item.sku })),
+    sale.items.map((item) => ({
+      ...item,
+      name: now.sales.length > 1 ? `${sale.id} ${item.sku}` : item.sku,
+    })),
   );
   for (const item of items.slice(0, MAX_ITEMS)) {
     const left = Math.round((BAR * item.available) / Math.max(1, item.total));
@@ -31,7 +34,8 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   if (items.length > MAX_ITEMS) lines.push(`… and ${items.length - MAX_ITEMS} more`);
   lines.push("", `${"worker".padEnd(24)} ${"shards".padEnd(17)} in hand  state`);
   for (const w of workersOf(now)) {
-    const state = w.state === "running" ? [w.governor.state, ...w.governor.reasons].join(" ") : w.state;
+    const state =
+      w.state === "running" ? [w.governor.state, ...w.governor.reasons].join(" ") : w.state;
     const load = w.shards.reduce((sum, s) => sum + s.load, 0);
     const shards = w.shards.map((s) => s.shard).join(" ");
     lines.push(
@@ -43,7 +47,9 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     const admission = [g.admission, ...g.reasons].join(" ").padEnd(17);
     const pending = g.shards.reduce((sum, s) => sum + s.pending, 0);
     const shown = paint(g.admission === "open" ? 32 : 33, admission);
-    lines.push(`${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ${String(g.sockets).padStart(7)}  ${g.broker}`);
+    lines.push(
+      `${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ${String(g.sockets).padStart(7)}  ${g.broker}`,
+    );
   }
   return lines.map((line) => cut(line, width));
 }

@@ -13,7 +13,9 @@ export interface WorkersByHand {
 export function workersByHand(redis: RedisStore): WorkersByHand {
   const members = new Members(redis);
   const all = async () => {
-    const others = [...(await members.roles())].filter(([, report]) => "governor" in (JSON.parse(report) as RoleReport));
+    const others = [...(await members.roles())].filter(
+      ([, report]) => "governor" in (JSON.parse(report) as RoleReport),
+    );
     return [...(await members.list()).workers.keys(), ...others.map(([id]) => id)];
   };
   const each = async (worker: string, act: (id: string) => Promise<boolean>): Promise<string[]> => {

@@ -33,8 +33,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws as `docker compose` refuses: for a variable that has to be set and is not. */
 export function readCompose(text: string, environment: Environment): Compose {
-  const file = interpolated(parse(text, { merge: true }), environment) as { services: Record<string, Partial<Service>>; volumes: object };
-  const services = Object.entries(file.services).map(([name, service]) => [name, { ...DEFAULTS, ...service, ...textual(service) }]);
+  const file = interpolated(parse(text, { merge: true }), environment) as {
+    services: Record<string, Partial<Service>>;
+    volumes: object;
+  };
+  const services = Object.entries(file.services).map(([name, service]) => [
+    name,
+    { ...DEFAULTS, ...service, ...textual(service) },
+  ]);
   return { services: Object.fromEntries(services), volumes: file.volumes as Compose["volumes"] };
 }
 
@@ -50,26 +56,36 @@ const DEFAULTS = {
 
 /** A process gets text, whatever YAML made of a number. */
 function textual(service: Partial<Service>): Pick<Service, "environment"> {
-  return { environment: Object.fromEntries(Object.entries(service.environment ?? {}).map(([name, value]) => [name, String(value)])) };
+  return {
+    environment: Object.fromEntries(
+      Object.entries(service.environment ?? {}).map(([name, value]) => [name, String(value)]),
+    ),
+  };
 }
 
 function interpolated(value: unknown, environment: Environment): unknown {
   if (typeof value === "string") return interpolate(value, environment);
   if (Array.isArray(value)) return value.map((entry) => interpolated(entry, environment));
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, interpolated(entry, environment)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, entry]) => [name, interpolated(entry, environment)]),
+  );
 }
 
 /** `${A}`, `${A:-instead}`, `${A:?complaint}`; any other dollar is refused. */
 export function interpolate(text: string, environment: Environment): string {
-  return text.replace(/\$(?:\{(\w+)(?::([-?])([^}]*))?\})?/g, (whole, name?: string, kind?: string, rest = "") => {
-    if (name === undefined) throw new Error(`a '$' that begins no variable of a known form: ${text}`);
-    const value = environment[name];
-    if (value) return value;
-    if (kind === "?") throw new Error(`required variable ${name} is missing a value: ${rest}`);
-    if (kind === undefined) throw new Error(`${whole} has neither a default nor a complaint`);
-    return rest;
-  });
+  return text.replace(
+    /\$(?:\{(\w+)(?::([-?])([^}]*))?\})?/g,
+    (whole, name?: string, kind?: string, rest = "") => {
+      if (name === undefined)
+        throw new Error(`a '$' that begins no variable of a known form: ${text}`);
+      const value = environment[name];
+      if (value) return value;
+      if (kind === "?") throw new Error(`required variable ${name} is missing a value: ${rest}`);
+      if (kind === undefined) throw new Error(`${whole} has neither a default nor a complaint`);
+      return rest;
+    },
+  );
 }
 
 /** `30s` → 30,000. */

@@ -44,7 +44,14 @@ function overview(): Overview {
       transitions: { running: 0, slowed: 0, paused: 0 },
       eased: {},
     },
-    shards: [{ shard: 0, load: 2, parked: 0, regions: [{ region: "eu", lagMs: 120, ready: 3, lookedAtMs: 1 }] }],
+    shards: [
+      {
+        shard: 0,
+        load: 2,
+        parked: 0,
+        regions: [{ region: "eu", lagMs: 120, ready: 3, lookedAtMs: 1 }],
+      },
+    ],
     outcomes: { reserved: sold },
     ...{ batch: empty, decide: empty, commit: empty, recorded: empty },
   };
@@ -81,7 +88,17 @@ function overview(): Overview {
     sales: [
       {
         ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
-        items: [{ sku: "lamp", name: "Lamp", total: 1_000, available: 1_000 - sold, releasing: 0, held: 4, sold: sold - 4 }],
+        items: [
+          {
+            sku: "lamp",
+            name: "Lamp",
+            total: 1_000,
+            available: 1_000 - sold,
+            releasing: 0,
+            held: 4,
+            sold: sold - 4,
+          },
+        ],
       },
     ],
     roles: [gateway, worker],
@@ -89,7 +106,14 @@ function overview(): Overview {
   };
 }
 
-const LETTER = { id: "l1", queue: "payments.dead", region: "eu", reason: HOSTILE, headers: {}, body: { order: "o1" } };
+const LETTER = {
+  id: "l1",
+  queue: "payments.dead",
+  region: "eu",
+  reason: HOSTILE,
+  headers: {},
+  body: { order: "o1" },
+};
 const note = (what: string) => async (filter: LetterFilter) => {
   asked.push(`${what} ${JSON.stringify(filter)}`);
   return { matched: 1, done: 1, left: [] };
@@ -130,7 +154,10 @@ afterAll(async () => {
 });
 
 /** A page that fails the test on any console error, CSP violations among them. */
-async function open(hash = "", size = { width: 1280, height: 900 }): Promise<{ page: Page; errors: string[] }> {
+async function open(
+  hash = "",
+  size = { width: 1280, height: 900 },
+): Promise<{ page: Page; errors: string[] }> {
   const page = await browser.newPage({ viewport: size });
   const errors: string[] = [];
   page.on("console", (m) => m.type() === "error" && errors.push(m.text()));
@@ -139,7 +166,8 @@ async function open(hash = "", size = { width: 1280, height: 900 }): Promise<{ p
   return { page, errors };
 }
 
-const signedIn = async (size?: { width: number; height: number }) => open(`#token=${await token("ops", { scope: "operator" })}`, size);
+const signedIn = async (size?: { width: number; height: number }) =>
+  open(`#token=${await token("ops", { scope: "operator" })}`, size);
 
 test(
   "an operator signs in; the figures move; nothing is refused by the page's policy",
@@ -148,10 +176,14 @@ test(
     await page.fill("#token", await token("ops", { scope: "operator" }));
     await page.click("#sign-in button");
     await page.waitForSelector("#stock tbody tr:has-text('lamp')");
-    const left = async () => Number((await page.textContent("#stock tbody td:nth-child(2)"))?.replace(",", ""));
+    const left = async () =>
+      Number((await page.textContent("#stock tbody td:nth-child(2)"))?.replace(",", ""));
     const before = await left();
     await page.waitForFunction(
-      (was) => Number(document.querySelector("#stock tbody td:nth-child(2)")?.textContent?.replace(",", "")) < was,
+      (was) =>
+        Number(
+          document.querySelector("#stock tbody td:nth-child(2)")?.textContent?.replace(",", ""),
+        ) < was,
       before,
     );
     await page.waitForSelector("#chart-orders canvas");
@@ -198,7 +230,12 @@ test(
     expect(asked.some((a) => a.startsWith("drop"))).toBe(false);
     await page.click("#letter-drop");
     await page.waitForSelector("#said:has-text('1 dropped')");
-    expect(asked).toEqual(["pause worker-1", "resume *", 'redrive {"id":"l1"}', 'drop {"id":"l1"}']);
+    expect(asked).toEqual([
+      "pause worker-1",
+      "resume *",
+      'redrive {"id":"l1"}',
+      'drop {"id":"l1"}',
+    ]);
     expect(await page.title()).toBe("Sluice console");
     expect(errors).toEqual([]);
     await page.close();
@@ -235,7 +272,10 @@ test(
     await page.waitForSelector("#dead tbody button");
     asked.length = 0;
     listed.length = 0;
-    await page.waitForFunction((was) => document.querySelector("#age")?.textContent === was, "live");
+    await page.waitForFunction(
+      (was) => document.querySelector("#age")?.textContent === was,
+      "live",
+    );
     await Bun.sleep(2_500);
     expect(listed).toEqual([]);
     deadLetters++;
@@ -259,7 +299,10 @@ test(
     const { page } = await signedIn();
     await page.focus("#workers tbody button");
     const first = await page.$("#workers tbody button");
-    await page.waitForFunction((button) => !(button as unknown as { isConnected: boolean }).isConnected, first);
+    await page.waitForFunction(
+      (button) => !(button as unknown as { isConnected: boolean }).isConnected,
+      first,
+    );
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Pause");
     asked.length = 0;
     await page.keyboard.press("Enter");
@@ -278,9 +321,13 @@ test(
     await page.route("**/v1/admin/overview", () => void looks++);
     await page.waitForSelector("#age:has-text('no answer for 4 s')", { timeout: 10_000 });
     expect(looks).toBe(1);
-    await page.waitForFunction(() => document.querySelector("#age")?.textContent?.includes("no answer for 8 s"), undefined, {
-      timeout: 10_000,
-    });
+    await page.waitForFunction(
+      () => document.querySelector("#age")?.textContent?.includes("no answer for 8 s"),
+      undefined,
+      {
+        timeout: 10_000,
+      },
+    );
     expect(looks).toBe(2);
     await page.close();
   },
@@ -295,7 +342,9 @@ test.each([
   async (width, height) => {
     const { page } = await signedIn({ width, height });
     await page.waitForSelector("#chart-stock canvas");
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
     expect(overflow).toBeLessThanOrEqual(0);
     await page.close();
   },

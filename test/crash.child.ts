@@ -12,7 +12,11 @@ const die = () => process.kill(process.pid, "SIGKILL");
 type Method = (...args: never[]) => Promise<unknown>;
 
 /** Replaces a method; `around` gets the original bound to its object. */
-function cut(type: { prototype: object }, name: string, around: (original: Method, args: never[]) => Promise<unknown>): void {
+function cut(
+  type: { prototype: object },
+  name: string,
+  around: (original: Method, args: never[]) => Promise<unknown>,
+): void {
   const prototype = type.prototype as Record<string, Method>;
   const original = prototype[name] as Method;
   prototype[name] = function (this: object, ...args: never[]) {

@@ -26,7 +26,10 @@ test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
     await stack.sale({ a: 5 });
     // Fills Redis and lets go, so that the doomed worker's first decision is about the orders below.
     const first = await stack.worker("first");
-    await stack.until("the sale is in Redis", async () => (await stack?.ledger.operationsOpen())?.length === 0);
+    await stack.until(
+      "the sale is in Redis",
+      async () => (await stack?.ledger.operationsOpen())?.length === 0,
+    );
     await first.stop();
     const user = userOf(0);
     const orders = Array.from({ length: 7 }, (_, i) => makeOrder(user, { a: 1 }, { seq: i + 1 }));
@@ -39,7 +42,9 @@ test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
 
     await stack.worker("second");
     for (const { order } of orders) await stack.decided(user, order.id);
-    const states = await Promise.all(orders.map(async ({ order }) => (await stack?.ledger.order(user, order.id))?.state));
+    const states = await Promise.all(
+      orders.map(async ({ order }) => (await stack?.ledger.order(user, order.id))?.state),
+    );
     expect(states).toEqual([...Array(5).fill("reserved"), "sold_out", "sold_out"]);
     expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 0, held: 5 }]);
     expect(stack.events.filter((e) => e.event === "redis rebuilt").length).toBe(1); // the first filling only
@@ -51,7 +56,10 @@ test("killed before a follow-up is confirmed, it is sent again", async () => {
   stack = await Stack.start();
   await stack.sale({ a: 5 });
   const first = await stack.worker("first");
-  await stack.until("the sale is in Redis", async () => (await stack?.ledger.operationsOpen())?.length === 0);
+  await stack.until(
+    "the sale is in Redis",
+    async () => (await stack?.ledger.operationsOpen())?.length === 0,
+  );
   await first.stop();
   const user = userOf(0);
   const bad = makeOrder(user, { a: 1 });
@@ -60,7 +68,10 @@ test("killed before a follow-up is confirmed, it is sent again", async () => {
   expect(await child.exited).toBe(137);
   expect(await stack.ledger.followUpsOpen()).toBe(1);
   await stack.worker("second");
-  await stack.until("the follow-up is marked", async () => (await stack?.ledger.followUpsOpen()) === 0);
+  await stack.until(
+    "the follow-up is marked",
+    async () => (await stack?.ledger.followUpsOpen()) === 0,
+  );
   const connection = stack.links[0]?.connection;
   if (!connection) throw new Error("no region");
   // At least once: the doomed worker's copy may have arrived as well.

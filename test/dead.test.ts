@@ -27,7 +27,11 @@ async function dead(...args: string[]): Promise<{ out: string; err: string; code
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { out, err, code };
 }
 
@@ -38,14 +42,18 @@ type Letter = {
   source?: { exchange: string; routingKey: string };
   body: Record<string, unknown> | string;
 };
-const letters = async (...args: string[]) => JSON.parse((await dead("list", "--json", ...args)).out) as Letter[];
+const letters = async (...args: string[]) =>
+  JSON.parse((await dead("list", "--json", ...args)).out) as Letter[];
 const call = async (method: string, path: string, body?: unknown) => {
   const response = await fetch(`${gateway.gateway.url}/v1/admin/dead${path}`, {
     method,
     headers: { "content-type": "application/json", ...operator },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> & { letters?: Letter[] } };
+  return {
+    status: response.status,
+    body: (await response.json()) as Record<string, unknown> & { letters?: Letter[] },
+  };
 };
 
 /** An order that ends in payment_failed. */
@@ -57,10 +65,18 @@ async function failed(n: number): Promise<{ user: string; id: string }> {
 }
 
 const garbage = async () =>
-  expect(await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all"))).toBe("confirmed");
+  expect(
+    await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all")),
+  ).toBe("confirmed");
 
 beforeAll(async () => {
-  stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "10ms,10ms,10ms", SLUICE_JWT_SECRET: SECRET, SLUICE_HTTP_PORT: "0" } });
+  stack = await Stack.start({
+    env: {
+      SLUICE_RETRY_DELAYS: "10ms,10ms,10ms",
+      SLUICE_JWT_SECRET: SECRET,
+      SLUICE_HTTP_PORT: "0",
+    },
+  });
   await stack.sale({ a: 100 });
   await stack.worker("w1");
   provider = await stack.payments();
@@ -69,7 +85,9 @@ beforeAll(async () => {
     "gw",
     makeLog("gw", () => undefined),
   );
-  operator = { authorization: `Bearer ${await mintToken({ secret: SECRET, issuer: "sluice", audience: "sluice" }, "olga", "operator")}` };
+  operator = {
+    authorization: `Bearer ${await mintToken({ secret: SECRET, issuer: "sluice", audience: "sluice" }, "olga", "operator")}`,
+  };
   await failed(0);
   await garbage();
   await stack.until("both letters", async () => (await letters()).length === 2);
@@ -92,8 +110,12 @@ test(
     expect((await letters("--queue", PAYMENTS_DEAD)).map((l) => l.queue)).toEqual([PAYMENTS_DEAD]);
     expect((await letters("--reason", "JSON array")).map((l) => l.queue)).toEqual(["orders.dead"]);
     expect((await call("GET", "")).body.letters).toEqual(JSON.parse(JSON.stringify(found)));
-    expect((await call("GET", `?user=${userOf(0)}`)).body.letters?.map((l) => l.queue)).toEqual([PAYMENTS_DEAD]);
-    expect((await call("GET", `/${(found[1] as Letter).id}`)).body).toMatchObject({ body: { attempts: 4 } });
+    expect((await call("GET", `?user=${userOf(0)}`)).body.letters?.map((l) => l.queue)).toEqual([
+      PAYMENTS_DEAD,
+    ]);
+    expect((await call("GET", `/${(found[1] as Letter).id}`)).body).toMatchObject({
+      body: { attempts: 4 },
+    });
     expect(await letters()).toEqual(found);
   },
   TIMEOUT_MS,
@@ -116,9 +138,14 @@ test(
   async () => {
     const [{ user, body }] = (await letters("--queue", PAYMENTS_DEAD)) as [Letter];
     const id = (body as { id: string }).id;
-    expect(await dead("redrive", "--user", user as string)).toMatchObject({ code: 0, out: "1 sent again\n" });
+    expect(await dead("redrive", "--user", user as string)).toMatchObject({
+      code: 0,
+      out: "1 sent again\n",
+    });
     await stack.until("the second letter", async () =>
-      (await letters("--queue", PAYMENTS_DEAD)).some((l) => (l.body as { generation: number }).generation === 2),
+      (await letters("--queue", PAYMENTS_DEAD)).some(
+        (l) => (l.body as { generation: number }).generation === 2,
+      ),
     );
     const keys = [...provider.book.charges.keys()].filter((key) => key.includes(id));
     expect(keys.map((key) => key.split("/").slice(2).join("/")).toSorted()).toEqual([
@@ -133,10 +160,16 @@ test(
     ]);
     provider.forgive();
     const [second] = (await letters("--queue", PAYMENTS_DEAD)) as [Letter];
-    expect((await call("POST", `/${second.id}/redrive`)).body).toMatchObject({ matched: 1, done: 1, left: [] });
+    expect((await call("POST", `/${second.id}/redrive`)).body).toMatchObject({
+      matched: 1,
+      done: 1,
+      left: [],
+    });
     await stack.becomes(user as string, id, "paid");
     expect(await letters("--queue", PAYMENTS_DEAD)).toEqual([]);
-    expect((await stack.ledger.events(user as string, id)).filter((e) => e.event === "redriven").length).toBe(2);
+    expect(
+      (await stack.ledger.events(user as string, id)).filter((e) => e.event === "redriven").length,
+    ).toBe(2);
   },
   TIMEOUT_MS,
 );
@@ -153,14 +186,23 @@ test(
     const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
     await stack.until("the letter", async () => (await letter()) !== undefined);
     const copy = JSON.stringify((await letter())?.body);
-    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({ matched: 1, done: 1 });
+    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({
+      matched: 1,
+      done: 1,
+    });
     await stack.becomes(user, id, "paid");
     // Published, and the letter not yet taken out.
     await stack.links[0]?.publisher.publish("", PAYMENTS_DEAD, Buffer.from(copy));
     await stack.until("the letter again", async () => (await letter()) !== undefined);
-    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({ matched: 1, done: 1, left: [] });
+    expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({
+      matched: 1,
+      done: 1,
+      left: [],
+    });
     await opened.close();
-    expect([...provider.book.charges.keys()].filter((key) => key.includes(`${id}/2`))).toEqual([`${user}/${id}/2/1`]);
+    expect([...provider.book.charges.keys()].filter((key) => key.includes(`${id}/2`))).toEqual([
+      `${user}/${id}/2/1`,
+    ]);
   },
   TIMEOUT_MS,
 );
@@ -170,14 +212,27 @@ test(
   async () => {
     provider.forgive(false);
     for (const n of [4, 5]) await failed(n);
-    await stack.until("their letters", async () => (await letters("--queue", PAYMENTS_DEAD)).length === 2);
+    await stack.until(
+      "their letters",
+      async () => (await letters("--queue", PAYMENTS_DEAD)).length === 2,
+    );
     expect((await call("POST", "/drop", {})).body).toMatchObject({ status: 422, field: "all" });
-    expect((await call("POST", "/drop", { reson: "x" })).body).toMatchObject({ status: 422, code: "unknown_field", field: "reson" });
+    expect((await call("POST", "/drop", { reson: "x" })).body).toMatchObject({
+      status: 422,
+      code: "unknown_field",
+      field: "reson",
+    });
     expect((await call("GET", "?limit=0")).body).toMatchObject({ status: 422, field: "limit" });
     expect((await call("POST", "/00000000/drop")).status).toBe(404);
     provider.forgive();
-    expect((await call("POST", "/redrive", { reason: "payment_failed" })).body).toMatchObject({ matched: 2, done: 2 });
-    expect((await call("POST", "/drop", { all: true })).body).toMatchObject({ matched: 1, done: 1 });
+    expect((await call("POST", "/redrive", { reason: "payment_failed" })).body).toMatchObject({
+      matched: 2,
+      done: 2,
+    });
+    expect((await call("POST", "/drop", { all: true })).body).toMatchObject({
+      matched: 1,
+      done: 1,
+    });
     const stranger = await fetch(`${gateway.gateway.url}/v1/admin/dead`);
     expect(stranger.status).toBe(401);
   },
@@ -189,9 +244,17 @@ test(
   async () => {
     await garbage();
     await stack.until("the letter", async () => (await letters()).length === 1);
-    expect(await dead("drop", "00000000")).toMatchObject({ code: 1, err: "sluice: there is no dead letter 00000000\n" });
-    expect(await dead("drop")).toMatchObject({ code: 1, err: "sluice: say which: 'sluice dead drop ID', 'all', or a filter\n" });
-    expect((await dead("list", "--queue", "orders")).err).toContain("--queue must be one of orders.dead");
+    expect(await dead("drop", "00000000")).toMatchObject({
+      code: 1,
+      err: "sluice: there is no dead letter 00000000\n",
+    });
+    expect(await dead("drop")).toMatchObject({
+      code: 1,
+      err: "sluice: say which: 'sluice dead drop ID', 'all', or a filter\n",
+    });
+    expect((await dead("list", "--queue", "orders")).err).toContain(
+      "--queue must be one of orders.dead",
+    );
     expect(await dead("drop", "all")).toMatchObject({ code: 0, out: "1 dropped\n" });
     expect(await letters()).toEqual([]);
   },

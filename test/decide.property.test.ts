@@ -17,11 +17,17 @@ const arbitraryOrder = fc.record({
   user: fc.constantFrom("u1", "u2"),
   idIndex: fc.integer({ min: 0, max: 11 }),
   seq: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 })),
-  lines: fc.uniqueArray(fc.record({ sku: fc.constantFrom("a", "b", "c", "nothing"), qty: fc.integer({ min: 1, max: 3 }) }), {
-    minLength: 1,
-    maxLength: 3,
-    selector: (line) => line.sku,
-  }),
+  lines: fc.uniqueArray(
+    fc.record({
+      sku: fc.constantFrom("a", "b", "c", "nothing"),
+      qty: fc.integer({ min: 1, max: 3 }),
+    }),
+    {
+      minLength: 1,
+      maxLength: 3,
+      selector: (line) => line.sku,
+    },
+  ),
 });
 const arbitrarySkip = fc.record({
   kind: fc.constant("skip" as const),
@@ -29,11 +35,18 @@ const arbitrarySkip = fc.record({
   seq: fc.integer({ min: 1, max: 6 }),
 });
 const arbitraryHistory = fc.record({
-  units: fc.record({ a: fc.integer({ min: 0, max: 6 }), b: fc.integer({ min: 0, max: 6 }), c: fc.integer({ min: 0, max: 3 }) }),
+  units: fc.record({
+    a: fc.integer({ min: 0, max: 6 }),
+    b: fc.integer({ min: 0, max: 6 }),
+    c: fc.integer({ min: 0, max: 3 }),
+  }),
   // Batches of messages of rows.
   batches: fc.array(
     fc.array(
-      fc.array(fc.oneof({ arbitrary: arbitraryOrder, weight: 5 }, { arbitrary: arbitrarySkip, weight: 1 }), { minLength: 1, maxLength: 6 }),
+      fc.array(
+        fc.oneof({ arbitrary: arbitraryOrder, weight: 5 }, { arbitrary: arbitrarySkip, weight: 1 }),
+        { minLength: 1, maxLength: 6 },
+      ),
       { minLength: 1, maxLength: 3 },
     ),
     {
@@ -47,7 +60,10 @@ const IDS = Array.from({ length: 12 }, () => Bun.randomUUIDv7());
 
 function rowOf(r: ModelOrder | ModelSkip): string {
   if (r.kind === "skip") return skip(r.user, r.seq);
-  return row(r.user, Object.fromEntries(r.lines.map((l) => [l.sku, l.qty])), { id: r.id, seq: r.seq });
+  return row(r.user, Object.fromEntries(r.lines.map((l) => [l.sku, l.qty])), {
+    id: r.id,
+    seq: r.seq,
+  });
 }
 
 test("any history decides as the model does, and its journal replays to what Redis holds", async () => {
@@ -56,13 +72,19 @@ test("any history decides as the model does, and its journal replays to what Red
   await fc.assert(
     fc.asyncProperty(arbitraryHistory, async ({ units, batches }) => {
       await b.reset();
-      await b.sale(Object.fromEntries(Object.entries(units).map(([sku, n]) => [sku, { units: n, limit: LIMITS[sku as "a"] }])));
+      await b.sale(
+        Object.fromEntries(
+          Object.entries(units).map(([sku, n]) => [sku, { units: n, limit: LIMITS[sku as "a"] }]),
+        ),
+      );
       const model = new Model(units, LIMITS);
       const entries: Entry[] = [];
       const all: ModelOrder[] = [];
       for (const batch of batches) {
         const messages = batch.map((message) =>
-          message.map((r): ModelOrder | ModelSkip => (r.kind === "skip" ? r : { ...r, id: IDS[r.idIndex] as string })),
+          message.map((r): ModelOrder | ModelSkip =>
+            r.kind === "skip" ? r : { ...r, id: IDS[r.idIndex] as string },
+          ),
         );
         const decision = await b.decide(messages.map((message) => message.map(rowOf)));
         const expected = messages.map((message) => message.map((r) => model.take(r)).join(","));
@@ -71,7 +93,10 @@ test("any history decides as the model does, and its journal replays to what Red
         all.push(...messages.flat().filter((r): r is ModelOrder => r.kind === "order"));
       }
       for (const [sku, available] of Object.entries(model.available)) {
-        expect(await b.units(sku)).toEqual({ available, held: (units[sku as "a"] ?? 0) - available });
+        expect(await b.units(sku)).toEqual({
+          available,
+          held: (units[sku as "a"] ?? 0) - available,
+        });
       }
       await expectReplayed(b, entries, all, model);
     }),
@@ -80,9 +105,17 @@ test("any history decides as the model does, and its journal replays to what Red
 }, 120_000);
 
 /** Replaying the outbox must give just the keys that Redis has. */
-async function expectReplayed(b: Bench, entries: readonly Entry[], orders: readonly ModelOrder[], model: Model): Promise<void> {
+async function expectReplayed(
+  b: Bench,
+  entries: readonly Entry[],
+  orders: readonly ModelOrder[],
+  model: Model,
+): Promise<void> {
   expect(await b.shards.outbox(0, 0, 1_000)).toEqual([...entries]);
-  const replayed = new Replayed({ firstId: "0", isLimited: (_, sku) => sku === "b" || sku === "c" });
+  const replayed = new Replayed({
+    firstId: "0",
+    isLimited: (_, sku) => sku === "b" || sku === "c",
+  });
   for (const entry of entries) replayed.apply(entry);
   for (const order of orders) {
     const record = replayed.seen.get(`${order.user} ${order.id}`);
@@ -100,11 +133,16 @@ async function expectReplayed(b: Bench, entries: readonly Entry[], orders: reado
     expect(turn.parked.size).toBe(Number(counts[`${SALE_ID} ${turn.user}`] ?? 0));
     const held = await client.hgetall(`{0}:park:${SALE_ID}:${turn.user}`);
     const mine = [...turn.parked].map(([seq, p]) => [String(seq), p.row ? p.row[2] : "skip"]);
-    const theirs = Object.entries(held).map(([seq, text]) => [seq, text === "skip" ? text : JSON.parse(text)[1][2]]);
+    const theirs = Object.entries(held).map(([seq, text]) => [
+      seq,
+      text === "skip" ? text : JSON.parse(text)[1][2],
+    ]);
     expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(theirs));
     expect(clocks.includes(`${SALE_ID} ${turn.user}`)).toBe(turn.parked.size > 0);
   }
   const bought = await client.hgetall(`{0}:bought:${SALE_ID}`);
-  const units = Object.fromEntries([...(replayed.bought.get(SALE_ID) ?? [])].map(([field, n]) => [field, String(n)]));
+  const units = Object.fromEntries(
+    [...(replayed.bought.get(SALE_ID) ?? [])].map(([field, n]) => [field, String(n)]),
+  );
   expect(units).toEqual(bought);
 }

@@ -8,7 +8,11 @@ const TIMEOUT_MS = 120_000;
 
 /** The demo as a person runs it; its folder is made under a folder of this test. */
 function startDemo(tmp: string, ...args: string[]) {
-  return Bun.spawn([process.execPath, CLI, "demo", ...args], { env: { ...process.env, TMPDIR: tmp }, stdout: "pipe", stderr: "pipe" });
+  return Bun.spawn([process.execPath, CLI, "demo", ...args], {
+    env: { ...process.env, TMPDIR: tmp },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
 }
 
 /** Processes that have the folder on their command line or as their working folder's setting. */
@@ -17,7 +21,10 @@ function processesIn(dir: string): string[] {
     try {
       return (
         /^\d+$/.test(pid) &&
-        (readFileSync(`/proc/${pid}/environ`, "utf8") + readFileSync(`/proc/${pid}/cmdline`, "utf8")).includes(`${dir}/sluice-demo-`)
+        (
+          readFileSync(`/proc/${pid}/environ`, "utf8") +
+          readFileSync(`/proc/${pid}/cmdline`, "utf8")
+        ).includes(`${dir}/sluice-demo-`)
       );
     } catch {
       return false; // ended meanwhile
@@ -30,9 +37,16 @@ test(
   async () => {
     const tmp = testDir("demo");
     const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--json");
-    const [out, report, code] = await Promise.all([new Response(demo.stdout).text(), new Response(demo.stderr).text(), demo.exited]);
+    const [out, report, code] = await Promise.all([
+      new Response(demo.stdout).text(),
+      new Response(demo.stderr).text(),
+      demo.exited,
+    ]);
     expect({ code, report }).toMatchObject({ code: 0 });
-    const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number> & { byService: object; byCurrency: object };
+    const figures = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, number> & {
+      byService: object;
+      byCurrency: object;
+    };
     expect(Object.keys(figures.byService)).toEqual(["book-store", "warehouse-a", "warehouse-b"]);
     expect(Object.keys(figures.byCurrency)).toEqual(["EUR", "GBP", "JPY", "KWD", "USD"]);
     expect(Object.keys(figures).join()).toBe(
@@ -42,7 +56,13 @@ test(
     expect(figures.dispatched).toBe(figures.paid as number);
     expect(figures.cancelled).toBeGreaterThan(10);
     expect(figures.retries).toBeGreaterThan(10);
-    expect(figures).toMatchObject({ orders: 3000, accepted: 3000, decided: 3000, ledgered: 3000, violations: 0 });
+    expect(figures).toMatchObject({
+      orders: 3000,
+      accepted: 3000,
+      decided: 3000,
+      ledgered: 3000,
+      violations: 0,
+    });
     expect(figures.duplicates).toBeGreaterThan(100);
     expect(report).toContain("killed (SIGKILL) half-way");
     expect(readdirSync(tmp)).toEqual([]);

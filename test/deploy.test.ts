@@ -29,19 +29,39 @@ const serviceOf = (name: string): Service => compose.services[name] as Service;
 /** The services that are ours. */
 const ROLES = Object.keys(compose.services).filter((name) => serviceOf(name).build !== undefined);
 /** What a role needs besides the brokers, where it is not Redis and the ledger. */
-const STORES_OF: Readonly<Record<string, readonly string[]>> = { payments: ["provider"], rates: [], warehouse: [] };
+const STORES_OF: Readonly<Record<string, readonly string[]>> = {
+  payments: ["provider"],
+  rates: [],
+  warehouse: [],
+};
 const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
 
 describe("docker-compose.yml", () => {
   test("has two gateways, two workers, those who charge, and their stores", () => {
-    expect(ROLES).toEqual(["gateway-eu", "gateway-us", "worker-1", "worker-2", "payments", "rates", "warehouse", "provider"]);
-    expect(STORES.map((name) => serviceOf(name).image)).toEqual(["redis:7", "rabbitmq:4", "rabbitmq:4", "postgres:17"]);
+    expect(ROLES).toEqual([
+      "gateway-eu",
+      "gateway-us",
+      "worker-1",
+      "worker-2",
+      "payments",
+      "rates",
+      "warehouse",
+      "provider",
+    ]);
+    expect(STORES.map((name) => serviceOf(name).image)).toEqual([
+      "redis:7",
+      "rabbitmq:4",
+      "rabbitmq:4",
+      "postgres:17",
+    ]);
   });
 
   test("does without a secret of its own: the one for tokens has to be given", () => {
     const { SLUICE_JWT_SECRET, ...others } = SECRETS;
     expect(() => readCompose(TEXT, others)).toThrow("SLUICE_JWT_SECRET is missing a value: set it");
-    expect(readCompose(TEXT, { SLUICE_JWT_SECRET }).services.postgres?.environment.POSTGRES_PASSWORD).toBe("sluice");
+    expect(
+      readCompose(TEXT, { SLUICE_JWT_SECRET }).services.postgres?.environment.POSTGRES_PASSWORD,
+    ).toBe("sluice");
   });
 
   test.each(ROLES)("%s is given settings that there are, and a region that there is", (name) => {
@@ -57,13 +77,22 @@ describe("docker-compose.yml", () => {
     expect(redisUrl).toBe(`redis://:${redis.environment.REDISCLI_AUTH}@redis:6379`);
     expect(redis.command.slice(-2)).toEqual(["--requirepass", SECRETS.REDIS_PASSWORD]);
     const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = postgres;
-    expect(ledgerUrl).toBe(`postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`);
+    expect(ledgerUrl).toBe(
+      `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`,
+    );
     for (const region of regions) {
-      const { RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST } = serviceOf(`rabbitmq-${region.name}`).environment;
+      const { RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST } = serviceOf(
+        `rabbitmq-${region.name}`,
+      ).environment;
       const account = `${RABBITMQ_DEFAULT_USER}:${RABBITMQ_DEFAULT_PASS}`;
-      expect(region.url).toBe(`amqp://${account}@rabbitmq-${region.name}:5672/${RABBITMQ_DEFAULT_VHOST}`);
+      expect(region.url).toBe(
+        `amqp://${account}@rabbitmq-${region.name}:5672/${RABBITMQ_DEFAULT_VHOST}`,
+      );
     }
-    expect([redis.environment.REDISCLI_AUTH, POSTGRES_PASSWORD]).toEqual([SECRETS.REDIS_PASSWORD, SECRETS.POSTGRES_PASSWORD]);
+    expect([redis.environment.REDISCLI_AUTH, POSTGRES_PASSWORD]).toEqual([
+      SECRETS.REDIS_PASSWORD,
+      SECRETS.POSTGRES_PASSWORD,
+    ]);
   });
 
   test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
@@ -89,7 +118,9 @@ describe("docker-compose.yml", () => {
   });
 
   test("each store keeps its data in a volume of its own", () => {
-    const mounts = STORES.flatMap((name) => serviceOf(name).volumes.map((volume) => volume.split(":") as [string, string]));
+    const mounts = STORES.flatMap((name) =>
+      serviceOf(name).volumes.map((volume) => volume.split(":") as [string, string]),
+    );
     const files = mounts.filter(([source]) => source.startsWith("./"));
     expect(files.filter(([source]) => !existsSync(join(ROOT, source)))).toEqual([]);
     const named = mounts.filter(([source]) => !source.startsWith("./")).map(([source]) => source);
@@ -117,7 +148,11 @@ describe("docker-compose.yml", () => {
   });
 
   test("the commands in docs/operations.md name services that there are", () => {
-    const named = [...fileText("docs/operations.md").matchAll(/docker compose (?:exec|logs|kill)(?: --?\S+)* (\w[\w-]*)/g)];
+    const named = [
+      ...fileText("docs/operations.md").matchAll(
+        /docker compose (?:exec|logs|kill)(?: --?\S+)* (\w[\w-]*)/g,
+      ),
+    ];
     expect(named.length).toBeGreaterThan(0);
     for (const [, name] of named) expect(Object.keys(compose.services)).toContain(name as string);
   });
@@ -128,14 +163,24 @@ describe("Dockerfile", () => {
   const ignore = fileText(".dockerignore");
 
   test("takes what there is, and what .dockerignore lets through", () => {
-    const sources = stages.flat().flatMap((i) => (i.word === "COPY" ? (copied(i)?.sources ?? []) : []));
+    const sources = stages
+      .flat()
+      .flatMap((i) => (i.word === "COPY" ? (copied(i)?.sources ?? []) : []));
     expect(sources).toContain("core");
     expect(sources.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
     expect(sources.filter((path) => ignores(ignore, path))).toEqual([]);
   });
 
   test(".dockerignore keeps secrets, data and tests out, and the last line that matches decides", () => {
-    const out = [".env", ".env.local", ".git/config", ".sluice/jwt-secret", "node_modules/bun/x", "core/keys.test.ts", "ops/a.log"];
+    const out = [
+      ".env",
+      ".env.local",
+      ".git/config",
+      ".sluice/jwt-secret",
+      "node_modules/bun/x",
+      "core/keys.test.ts",
+      "ops/a.log",
+    ];
     expect(out.filter((path) => !ignores(ignore, path))).toEqual([]);
     expect(ignores("core\n!core/keys.ts", "core/keys.ts")).toBe(false);
     expect(ignores("core\n!core/keys.ts", "core/shard.ts")).toBe(true);
@@ -158,7 +203,10 @@ describe("run from the image's folder, as written", () => {
 
   /** A service's environment with this machine's addresses, and nothing besides. */
   const environmentOf = (name: string): Record<string, string> => {
-    const own = Object.entries(serviceOf(name).environment).map(([variable, value]) => [variable, native(value)]);
+    const own = Object.entries(serviceOf(name).environment).map(([variable, value]) => [
+      variable,
+      native(value),
+    ]);
     const port = ports[name] === undefined ? {} : { SLUICE_HTTP_PORT: ports[name] };
     return { ...image.environment, ...Object.fromEntries(own), ...port };
   };
@@ -167,19 +215,34 @@ describe("run from the image's folder, as written", () => {
     const [program = "", ...args] = command.map((word) => native(word));
     const found = Bun.which(program, { PATH: env.PATH as string });
     if (!found) throw new Error(`${name}: '${program}' is not in the image`);
-    return Bun.spawn([found, ...args], { cwd: image.dir, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    return Bun.spawn([found, ...args], {
+      cwd: image.dir,
+      env,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
   };
   /** The command line as docs/operations.md calls it. */
   const say = async (...command: string[]): Promise<string> => {
-    const [, name = "", words = ""] = /sluice\(\) \{ docker compose exec -T (\S+) (.+) "\$@"/.exec(fileText("docs/operations.md")) ?? [];
+    const [, name = "", words = ""] =
+      /sluice\(\) \{ docker compose exec -T (\S+) (.+) "\$@"/.exec(
+        fileText("docs/operations.md"),
+      ) ?? [];
     const child = spawn(name, [...words.split(" "), ...command]);
-    const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
     expect([code, err]).toEqual([0, ""]);
     return out.trim();
   };
   /** One health check: its exit code, and what it said. A check that outlasts its time-out has failed. */
   const check = async (name: string): Promise<{ code: number; said: string }> => {
-    const { test: form, timeout } = serviceOf(name).healthcheck as NonNullable<Service["healthcheck"]>;
+    const { test: form, timeout } = serviceOf(name).healthcheck as NonNullable<
+      Service["healthcheck"]
+    >;
     const [kind, ...words] = form;
     const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(words[0] as string)]);
     const late = setTimeout(() => child.kill("SIGKILL"), milliseconds(timeout));
@@ -187,15 +250,21 @@ describe("run from the image's folder, as written", () => {
     clearTimeout(late);
     return { code, said };
   };
-  const states = () => Promise.all(ROLES.map(async (name) => ((await check(name)).code === 0 ? "healthy" : "unhealthy")));
+  const states = () =>
+    Promise.all(
+      ROLES.map(async (name) => ((await check(name)).code === 0 ? "healthy" : "unhealthy")),
+    );
   const untilHealthy = async ({ name, child, log }: Started): Promise<void> => {
-    const { start_period, interval, retries } = serviceOf(name).healthcheck as NonNullable<Service["healthcheck"]>;
+    const { start_period, interval, retries } = serviceOf(name).healthcheck as NonNullable<
+      Service["healthcheck"]
+    >;
     const end = performance.now() + milliseconds(start_period) + retries * milliseconds(interval);
     for (let last = "nothing"; ; ) {
       const { code, said } = await check(name);
       if (code === 0) return;
       last = said || last;
-      if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: ${await log}`);
+      if (child.exitCode !== null)
+        throw new Error(`${name} ended with ${child.exitCode}: ${await log}`);
       if (performance.now() > end) throw new Error(`${name} has not become healthy: ${last}`);
       await Bun.sleep(CHECK_PAUSE_MS);
     }
@@ -209,7 +278,12 @@ describe("run from the image's folder, as written", () => {
 
   beforeAll(async () => {
     image = buildImage(ROOT, testDir("image"));
-    const [redisPort, providerPort, ...gatewayPorts] = (await freePorts(4)).map(String) as [string, string, string, string];
+    const [redisPort, providerPort, ...gatewayPorts] = (await freePorts(4)).map(String) as [
+      string,
+      string,
+      string,
+      string,
+    ];
     const record = `${testDir("deploy-provider")}/provider.jsonl`;
     Object.assign(ports, { "gateway-eu": gatewayPorts[0], "gateway-us": gatewayPorts[1] });
     rabbit = await brokerWith("deploy/rabbitmq.conf");
@@ -223,12 +297,25 @@ describe("run from the image's folder, as written", () => {
         .replaceAll("/tmp/packed.db", `${record}.packed.db`)
         .replaceAll(/http:\/\/(provider|127\.0\.0\.1):8090/g, `http://127.0.0.1:${providerPort}`)
         .replaceAll(/^redis-cli /g, `redis-cli -p ${redisPort} `)
-        .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) => rabbit.url(region))
+        .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) =>
+          rabbit.url(region),
+        )
         .replaceAll(/postgres:\S+@postgres:5432\/sluice/g, ledgerUrl);
     expect(native(`amqp://${account}@rabbitmq-eu:5672/sluice`)).toBe(rabbit.url("eu"));
     const [server = "", ...args] = serviceOf("redis").command;
-    const file = args.map((arg) => (arg === "/etc/redis/redis.conf" ? join(ROOT, "deploy/redis.conf") : arg));
-    const redis = start("redis", [server, ...file, "--port", redisPort, "--bind", "127.0.0.1", "--dir", testDir("deploy-redis")]);
+    const file = args.map((arg) =>
+      arg === "/etc/redis/redis.conf" ? join(ROOT, "deploy/redis.conf") : arg,
+    );
+    const redis = start("redis", [
+      server,
+      ...file,
+      "--port",
+      redisPort,
+      "--bind",
+      "127.0.0.1",
+      "--dir",
+      testDir("deploy-redis"),
+    ]);
     await untilHealthy(redis);
   }, TIMEOUT_MS);
 
@@ -240,7 +327,9 @@ describe("run from the image's folder, as written", () => {
 
   test("the stores' files are understood: Redis writes its log, a broker has its bounds", async () => {
     const asked = ["appendonly", "appendfsync", "maxmemory-policy", "save"];
-    const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], { env: environmentOf("redis") });
+    const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], {
+      env: environmentOf("redis"),
+    });
     const lines = (await new Response(client.stdout).text()).split("\n");
     const setting = (name: string) => lines[lines.indexOf(name) + 1];
     expect(asked.map(setting)).toEqual(["yes", "everysec", "noeviction", ""]);
@@ -255,7 +344,11 @@ describe("run from the image's folder, as written", () => {
 
   test("a gateway that takes no orders in is unhealthy, and says why", async () => {
     const answers = [new Response("broker away", { status: 503 }), new Response("{}")];
-    using _stub = Bun.serve({ hostname: "127.0.0.1", port: Number(ports["gateway-eu"]), fetch: () => answers.shift() as Response });
+    using _stub = Bun.serve({
+      hostname: "127.0.0.1",
+      port: Number(ports["gateway-eu"]),
+      fetch: () => answers.shift() as Response,
+    });
     expect(await check("gateway-eu")).toEqual({ code: 1, said: "broker away\n" });
     expect(await check("gateway-eu")).toEqual({ code: 0, said: "" });
   });
@@ -265,21 +358,31 @@ describe("run from the image's folder, as written", () => {
     ["running", "away", 1],
     ["rebuilding", "up", 1],
     ["halted: the ledger is behind", "up", 1],
-  ])("a worker that is %s, its ledger %s: health check ends with %i", async (state, ledger, code) => {
-    const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
-    await redis.connect();
-    const members = new Members(redis);
-    await members.beat("worker-1-0123abcd", milliseconds("60s"), JSON.stringify({ state, ledger }), []);
-    expect([(await check("worker-1")).code, (await check("worker-2")).code]).toEqual([code, 1]);
-    await members.letGo("worker-1-0123abcd", [], true);
-    await redis.close();
-  });
+  ])(
+    "a worker that is %s, its ledger %s: health check ends with %i",
+    async (state, ledger, code) => {
+      const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
+      await redis.connect();
+      const members = new Members(redis);
+      await members.beat(
+        "worker-1-0123abcd",
+        milliseconds("60s"),
+        JSON.stringify({ state, ledger }),
+        [],
+      );
+      expect([(await check("worker-1")).code, (await check("worker-2")).code]).toEqual([code, 1]);
+      await members.letGo("worker-1-0123abcd", [], true);
+      await redis.close();
+    },
+  );
 
   test(
     "each role becomes healthy, an order is decided, and the stop signal ends each in time with 0",
     async () => {
       expect(await states()).toEqual(ROLES.map(() => "unhealthy"));
-      const roles = ROLES.map((name) => start(name, [...image.entrypoint, ...serviceOf(name).command]));
+      const roles = ROLES.map((name) =>
+        start(name, [...image.entrypoint, ...serviceOf(name).command]),
+      );
       await Promise.all(roles.map(untilHealthy));
 
       const operator = await say("token", "--user", "shop", "--scope", "operator");
@@ -287,9 +390,17 @@ describe("run from the image's folder, as written", () => {
       expect((await call(ports["gateway-eu"], operator, "/v1/admin/sales", sale)).status).toBe(201);
 
       const [ann, id] = [await say("token", "--user", "ann"), await say("id")];
-      const order = JSON.stringify({ id, saleId: "demo", currency: "EUR", lines: [{ sku: "lamp", qty: 1 }] });
+      const order = JSON.stringify({
+        id,
+        saleId: "demo",
+        currency: "EUR",
+        lines: [{ sku: "lamp", qty: 1 }],
+      });
       expect(await untilAccepted(ports["gateway-us"], ann, order)).toBe(202);
-      expect(await untilPaid(() => say("orders", "--user", "ann", "--json"))).toEqual({ id, status: "paid" });
+      expect(await untilPaid(() => say("orders", "--user", "ann", "--json"))).toEqual({
+        id,
+        status: "paid",
+      });
 
       for (const [i, { name, child, log }] of roles.entries()) {
         const { stop_signal, stop_grace_period } = serviceOf(name);
@@ -299,7 +410,9 @@ describe("run from the image's folder, as written", () => {
         clearTimeout(late);
         expect([name, code, code === 0 ? "" : await log]).toEqual([name, 0, ""]);
         // One that is gone is known to be gone, and the others are not taken for it.
-        expect(await states()).toEqual(ROLES.map((_, other) => (other <= i ? "unhealthy" : "healthy")));
+        expect(await states()).toEqual(
+          ROLES.map((_, other) => (other <= i ? "unhealthy" : "healthy")),
+        );
       }
     },
     TIMEOUT_MS,
@@ -325,13 +438,22 @@ async function brokerWith(conf: string): Promise<PrivateRabbit> {
   }
 }
 
-function call(port: string | undefined, token: string, path: string, body: string): Promise<Response> {
+function call(
+  port: string | undefined,
+  token: string,
+  path: string,
+  body: string,
+): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   return fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
 }
 
 /** The other gateway may not know a new sale for half a second. */
-async function untilAccepted(port: string | undefined, token: string, order: string): Promise<number> {
+async function untilAccepted(
+  port: string | undefined,
+  token: string,
+  order: string,
+): Promise<number> {
   for (let attempt = 0; ; attempt++) {
     const { status } = await call(port, token, "/v1/orders", order);
     if (status !== 422 || attempt === 20) return status;
@@ -339,7 +461,9 @@ async function untilAccepted(port: string | undefined, token: string, order: str
   }
 }
 
-async function untilPaid(orders: () => Promise<string>): Promise<{ id: string; status: string } | undefined> {
+async function untilPaid(
+  orders: () => Promise<string>,
+): Promise<{ id: string; status: string } | undefined> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const [found] = JSON.parse(await orders()) as { id: string; state: string }[];
     if (found?.state === "paid") return { id: found.id, status: found.state };

@@ -21,7 +21,10 @@ test(
     await stack.route("art", "gallery");
     const url = stack.settings.regions[0]?.url as string;
     const file = join(import.meta.dir, "..", "docs", "examples", "service.mjs");
-    child = Bun.spawn([process.execPath, file], { env: { ...process.env, AMQP_URL: url, SERVICE: "gallery" }, stdout: "pipe" });
+    child = Bun.spawn([process.execPath, file], {
+      env: { ...process.env, AMQP_URL: url, SERVICE: "gallery" },
+      stdout: "pipe",
+    });
     const made = [];
     for (let n = 0; n < 3; n++) {
       const { order, row } = makeOrder(userOf(n % 2, n), { print: 1 });

@@ -19,7 +19,11 @@ afterEach(async () => {
 }, SLOW_MS);
 
 /** Replaces a method until the test is over. */
-function patch<T extends object, K extends keyof T>(target: T, name: K, make: (real: T[K]) => T[K]): void {
+function patch<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  make: (real: T[K]) => T[K],
+): void {
   const real = target[name];
   target[name] = make(real);
   undo.push(() => {
@@ -102,12 +106,21 @@ test(
       await tx.run("DELETE FROM messages WHERE shard = 0 AND n > ?", [n]);
       await tx.run("DELETE FROM orders WHERE id = ?", [lost.id]);
       await tx.run("DELETE FROM charges WHERE id = ?", [lost.id]);
-      await tx.run("UPDATE items SET available = ?, held = ?", [Number(stock[0]?.available), Number(stock[0]?.held)]);
-      await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = 0", [String(before?.last_id), n]);
+      await tx.run("UPDATE items SET available = ?, held = ?", [
+        Number(stock[0]?.available),
+        Number(stock[0]?.held),
+      ]);
+      await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = 0", [
+        String(before?.last_id),
+        n,
+      ]);
     });
     const rebuilt = count("redis rebuilt");
     await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic goes on
-    await stack.until("a halt or a rebuild", () => count("halted") > 0 || count("redis rebuilt") > rebuilt);
+    await stack.until(
+      "a halt or a rebuild",
+      () => count("halted") > 0 || count("redis rebuilt") > rebuilt,
+    );
     expect([count("halted") > 0, count("redis rebuilt") - rebuilt]).toEqual([true, 0]);
   },
   SLOW_MS,
@@ -149,7 +162,10 @@ test(
         },
     );
     const w2 = await stack.worker("w2");
-    await stack.until("both own a shard", () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1);
+    await stack.until(
+      "both own a shard",
+      () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
+    );
     slow = (w2.worker as unknown as { options: { ledger: SqlLedger } }).options.ledger;
     // w1 comes to rebuild only after w2 has read.
     const mend = "mend" as never;
@@ -176,7 +192,10 @@ test(
   "a worker whose Redis does not answer lets go of all its shards before its leases end",
   async () => {
     const [w1] = await ready({ a: 9 }, { env: { SLUICE_LEASE_TTL: "3s" } });
-    const never = () => new Promise<never>((_, reject) => setTimeout(() => reject(new Error("Command timed out")), 10_000));
+    const never = () =>
+      new Promise<never>((_, reject) =>
+        setTimeout(() => reject(new Error("Command timed out")), 10_000),
+      );
     patch(Members.prototype, "beat", () => never as never);
     patch(Members.prototype, "letGo", () => never as never);
     patch(ShardStore.prototype, "check", () => never as never);
@@ -194,8 +213,14 @@ test(
     const { dir, port } = stack.redis;
     await Bun.sleep(500);
     cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true });
-    await stack.ledger.operate({ kind: "restock", ref: "r1", saleId: "s1", sku: "a", units: 5 }, "test");
-    await stack.until("the restock in Redis", async () => (await stack.ledger.operationsOpen()).length === 0);
+    await stack.ledger.operate(
+      { kind: "restock", ref: "r1", saleId: "s1", sku: "a", units: 5 },
+      "test",
+    );
+    await stack.until(
+      "the restock in Redis",
+      async () => (await stack.ledger.operationsOpen()).length === 0,
+    );
     await stack.redis.kill();
     rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
     cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
@@ -268,7 +293,9 @@ test(
       "recorded",
       (real) =>
         async function (this: ShardStore, claim, id, n) {
-          copied ??= Bun.sleep(300).then(() => cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true }));
+          copied ??= Bun.sleep(300).then(() =>
+            cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true }),
+          );
           await copied;
           return real.call(this, claim, id, n);
         },
@@ -276,7 +303,10 @@ test(
     await stack.publish(0, [JSON.stringify(["c", user, second.order.id, "", Date.now(), "", 0])]);
     await stack.becomes(user, second.order.id, "cancelled");
     const client = await stack.client();
-    await stack.until("the unit is back", async () => (await client.client.hget("stock:s1", "a:a")) === "1");
+    await stack.until(
+      "the unit is back",
+      async () => (await client.client.hget("stock:s1", "a:a")) === "1",
+    );
     const before = count("redis rebuilt");
     await stack.redis.kill();
     rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
@@ -300,7 +330,9 @@ test(
     const user = userOf(1);
     const other = makeOrder(user, { a: 1 });
     await stack.publish(1, [other.row]); // another shard
-    const next = await stack.decided(user, other.order.id, 12_000).catch((error) => ({ state: (error as Error).message }));
+    const next = await stack
+      .decided(user, other.order.id, 12_000)
+      .catch((error) => ({ state: (error as Error).message }));
     const away = stack.events.find((e) => e.event === "ledger away");
     expect([next.state, away?.error]).toEqual(["reserved", undefined]);
   },
@@ -312,7 +344,10 @@ test(
   async () => {
     const [w1] = await ready({ a: 9 });
     const w2 = await stack.worker("w2");
-    await stack.until("both own a shard", () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1);
+    await stack.until(
+      "both own a shard",
+      () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
+    );
     const shard = w1?.worker.shards[0] as number;
     const model = stack.links[0]?.connection.model;
     if (!model) throw new Error("no broker");
@@ -325,7 +360,9 @@ test(
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
     await declare(model, topology(SHARDS), "eu");
-    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe("reserved");
+    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
+      "reserved",
+    );
   },
   SLOW_MS,
 );

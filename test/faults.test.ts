@@ -227,11 +227,19 @@ test(
     const user = userOf(1);
     const waiting = makeOrder(user, { a: 1 });
     await stack.publish(1, [waiting.row]);
-    const recover = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "recover", "--accept-ledger"], {
-      env: { ...process.env, ...stack.env },
-      stdout: "ignore",
-      stderr: "inherit",
-    });
+    const recover = Bun.spawn(
+      [
+        process.execPath,
+        join(import.meta.dir, "..", "ops", "cli.ts"),
+        "recover",
+        "--accept-ledger",
+      ],
+      {
+        env: { ...process.env, ...stack.env },
+        stdout: "ignore",
+        stderr: "inherit",
+      },
+    );
     expect(await back.order(user, waiting.order.id)).toBeUndefined();
     expect(await recover.exited).toBe(0);
     expect((await stack.decided(user, waiting.order.id, 30_000)).state).toBe("reserved");
@@ -249,9 +257,13 @@ test(
     after.push(() => other.stop());
     const env = { ...other.env, SLUICE_REDIS_URL: stack.redis.url };
     const events: string[] = [];
-    const stranger = await startWorker(readSettings(env), "stranger", (event, detail) => events.push(`${event} ${JSON.stringify(detail)}`));
+    const stranger = await startWorker(readSettings(env), "stranger", (event, detail) =>
+      events.push(`${event} ${JSON.stringify(detail)}`),
+    );
     after.unshift(() => stranger.stop());
-    await stack.until("it halts", () => events.some((e) => e.startsWith("halted") && e.includes("another ledger")));
+    await stack.until("it halts", () =>
+      events.some((e) => e.startsWith("halted") && e.includes("another ledger")),
+    );
     expect(events.some((e) => e.startsWith("redis rebuilt"))).toBe(false);
   },
   SLOW_MS,
@@ -262,16 +274,23 @@ test(
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: 40 });
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"], {
-      env: { ...process.env, ...stack.env },
-      stdout: "ignore",
-      stderr: "ignore",
-    });
+    const child = Bun.spawn(
+      [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"],
+      {
+        env: { ...process.env, ...stack.env },
+        stdout: "ignore",
+        stderr: "ignore",
+      },
+    );
     after.push(async () => child.kill("SIGKILL"));
     expect(await order(0)).toBe("reserved");
     child.kill("SIGSTOP");
     const second = await stack.worker("awake");
-    await stack.until("the other has the shards", () => second.worker.shards.length === SHARDS, 30_000);
+    await stack.until(
+      "the other has the shards",
+      () => second.worker.shards.length === SHARDS,
+      30_000,
+    );
     const users = Array.from({ length: 10 }, (_, i) => userOf(i % 2, i));
     const orders = users.map((user) => makeOrder(user, { a: 1 }));
     for (let i = 0; i < orders.length; i++) {
@@ -279,7 +298,9 @@ test(
       await stack.publish(i % 2, [orders[i]?.row ?? "", orders[i]?.row ?? ""]);
     }
     for (let i = 0; i < orders.length; i++)
-      expect((await stack.decided(users[i] ?? "", orders[i]?.order.id ?? "", 30_000)).state).toBe("reserved");
+      expect((await stack.decided(users[i] ?? "", orders[i]?.order.id ?? "", 30_000)).state).toBe(
+        "reserved",
+      );
     await expectHeld(11, 29);
   },
   SLOW_MS,
@@ -289,11 +310,14 @@ test(
   "a worker killed is replaced within five seconds",
   async () => {
     await ready({ a: 40 }, { env: { SLUICE_LEASE_TTL: "3s" } });
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"], {
-      env: { ...process.env, ...stack.env },
-      stdout: "ignore",
-      stderr: "ignore",
-    });
+    const child = Bun.spawn(
+      [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"],
+      {
+        env: { ...process.env, ...stack.env },
+        stdout: "ignore",
+        stderr: "ignore",
+      },
+    );
     // Two shards and two workers: with luck the child has none; then it is killed all the same.
     await stack.until("the child lives", async () => {
       const client = await stack.client();

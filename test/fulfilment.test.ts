@@ -12,19 +12,27 @@ afterEach(async () => stack?.stop(), TIMEOUT_MS);
 
 async function start(regions: readonly string[] = ["eu"]): Promise<void> {
   stack = await Stack.start({ regions });
-  await stack.sale({ radio: 500, lamp: 500, book: 500 }, { categories: { radio: "audio", lamp: "home", book: "books" } });
+  await stack.sale(
+    { radio: 500, lamp: 500, book: 500 },
+    { categories: { radio: "audio", lamp: "home", book: "books" } },
+  );
   await stack.worker("w1");
   await stack.payments();
 }
 
-async function order(lines: Record<string, number>, n = 0, region = 0): Promise<{ user: string; id: string }> {
+async function order(
+  lines: Record<string, number>,
+  n = 0,
+  region = 0,
+): Promise<{ user: string; id: string }> {
   const { order: made, row } = makeOrder(userOf(n % 2, n), lines);
   await stack.publish(n % 2, [row], region, `${region === 0 ? "eu" : "us"}.gateway`);
   return made;
 }
 
 const packed = (file: string) => readPackingList(file).map((p) => p.key);
-const key = ({ user, id }: { user: string; id: string }, part = 1) => partKey({ user, id, generation: 1, part });
+const key = ({ user, id }: { user: string; id: string }, part = 1) =>
+  partKey({ user, id, generation: 1, part });
 
 test(
   "an order goes in one part per service and is dispatched when all are done",
@@ -94,7 +102,8 @@ test(
     await stack.route("audio", "east");
     const made: { user: string; id: string }[] = [];
     const changes = (async () => {
-      for (const service of ["west", "", "east", "west", "", "east"]) await stack.route("audio", service);
+      for (const service of ["west", "", "east", "west", "", "east"])
+        await stack.route("audio", service);
     })();
     for (let i = 0; i < 150; i++) {
       made.push(await order({ radio: 1 }, i));
@@ -133,7 +142,9 @@ test(
     const made: { user: string; id: string }[] = [];
     for (let i = 0; i < 60; i++) made.push(await order({ radio: 1 }, i));
     await stack.until("some to be claimed", async () => {
-      const states = await Promise.all(made.map(async (m) => (await stack.ledger.events(m.user, m.id)).map((e) => e.event)));
+      const states = await Promise.all(
+        made.map(async (m) => (await stack.ledger.events(m.user, m.id)).map((e) => e.event)),
+      );
       return states.some((events) => events.includes("claimed"));
     });
     await doomed.kill();
@@ -169,12 +180,17 @@ test(
     const link = stack.links[0];
     const bad: Partial<Part> = { user: "u", id: "x", part: 2, of: 1 };
     for (const text of ["not json", "{}", JSON.stringify([bad])])
-      expect(await link?.publisher.publish("fulfilment", "eu.audio", Buffer.from(text))).toBe("confirmed");
+      expect(await link?.publisher.publish("fulfilment", "eu.audio", Buffer.from(text))).toBe(
+        "confirmed",
+      );
     await stack.fulfil("east");
     const made = await order({ radio: 1 });
     await stack.becomes(made.user, made.id, "dispatched");
     const { depth } = await import("../broker/inspect.ts");
-    await stack.until("three letters", async () => (await depth(link?.connection as never, "fulfilment.unrouted"))?.ready === 3);
+    await stack.until(
+      "three letters",
+      async () => (await depth(link?.connection as never, "fulfilment.unrouted"))?.ready === 3,
+    );
   },
   TIMEOUT_MS,
 );

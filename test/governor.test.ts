@@ -34,7 +34,10 @@ async function publish(stack: Stack, shard: number): Promise<{ user: string; id:
   return order;
 }
 
-async function inLedger(stack: Stack, placed: readonly { user: string; id: string }[]): Promise<void> {
+async function inLedger(
+  stack: Stack,
+  placed: readonly { user: string; id: string }[],
+): Promise<void> {
   for (const { user, id } of placed) expect((await stack.decided(user, id)).state).toBe("reserved");
   expect((await stack.ledger.stock("s1"))[0]).toMatchObject({ held: placed.length });
 }
@@ -59,7 +62,10 @@ test(
     placed.push(await publish(stack, 0), await publish(stack, 1));
     await inLedger(stack, placed);
     // Their charges were asked for, and counted.
-    await stack.until("their follow-ups", () => one.worker.report().followUps + two.worker.report().followUps > 0);
+    await stack.until(
+      "their follow-ups",
+      () => one.worker.report().followUps + two.worker.report().followUps > 0,
+    );
     await redis.close();
   },
   SLOW_MS,
@@ -74,7 +80,9 @@ async function pausedAlone(stack: Stack) {
   await members.pause("only", "ann");
   await stack.until("it to pause", () => state(running) === "paused");
   const placed = [await publish(stack, 0), await publish(stack, 1)];
-  await stack.until("it to have them in hand", () => running.worker.report().shards.every((s) => s.load > 0));
+  await stack.until("it to have them in hand", () =>
+    running.worker.report().shards.every((s) => s.load > 0),
+  );
   return { running, redis, members, placed };
 }
 
@@ -85,7 +93,9 @@ test(
     const { running: only, redis, members, placed } = await pausedAlone(stack);
     expect(held(only)).toBe(SHARDS);
     // For several of its beats and looks nothing moves, and the lag shows.
-    await stack.until("the lag to show", () => only.worker.report().shards.every((s) => (s.regions[0]?.lagMs ?? 0) > 1_000));
+    await stack.until("the lag to show", () =>
+      only.worker.report().shards.every((s) => (s.regions[0]?.lagMs ?? 0) > 1_000),
+    );
     for (const { user, id } of placed) expect(await stack.ledger.order(user, id)).toBeUndefined();
     await members.resume("only");
     await inLedger(stack, placed);
@@ -163,7 +173,9 @@ test(
     const hand = workersByHand(redis);
     const { connection } = stack.links[0] as (typeof stack.links)[number];
     const waiting = async (queue: string) => await depth(connection, queue);
-    const depot = [...(await members.roles()).keys()].find((id) => id.startsWith("depot")) as string;
+    const depot = [...(await members.roles()).keys()].find((id) =>
+      id.startsWith("depot"),
+    ) as string;
     expect(await hand.pause("nobody", "ann")).toEqual([]);
     expect((await hand.pause("*", "ann")).sort()).toEqual([depot, "one", "payments"]);
     await hand.resume("one");
@@ -171,9 +183,18 @@ test(
       ["payments", PAYMENTS],
       [depot, "fulfilment.depot"],
     ] as const) {
-      await stack.until(`${id} to pause`, async () => (await governorOf(members, id))?.state === "paused");
-      expect(await governorOf(members, id)).toMatchObject({ reasons: ["operator"], eased: { operator: 1 } });
-      await stack.until(`${queue} to be nobody's`, async () => (await waiting(queue))?.consumers === 0);
+      await stack.until(
+        `${id} to pause`,
+        async () => (await governorOf(members, id))?.state === "paused",
+      );
+      expect(await governorOf(members, id)).toMatchObject({
+        reasons: ["operator"],
+        eased: { operator: 1 },
+      });
+      await stack.until(
+        `${queue} to be nobody's`,
+        async () => (await waiting(queue))?.consumers === 0,
+      );
     }
     const placed = await publish(stack, 0);
     await stack.becomes(placed.user, placed.id, "reserved");
@@ -181,7 +202,10 @@ test(
     expect(provider.book.charges.size).toBe(0);
     await hand.resume("payments");
     await stack.becomes(placed.user, placed.id, "paid");
-    await stack.until("its part to wait", async () => (await waiting("fulfilment.depot"))?.ready === 1);
+    await stack.until(
+      "its part to wait",
+      async () => (await waiting("fulfilment.depot"))?.ready === 1,
+    );
     await hand.resume(depot);
     await stack.becomes(placed.user, placed.id, "dispatched");
     expect(provider.book.charges.size).toBe(1);
@@ -203,12 +227,19 @@ test.skipIf(process.platform !== "linux")(
     burnAsStranger(10_000);
     await stack.until("it to pause", () => state(worker) === "paused");
     expect(worker.worker.report().governor.reasons).toContain("cpu_others_percent");
-    await stack.until("charging to pause", async () => (await governorOf(members, "payments"))?.state === "paused");
+    await stack.until(
+      "charging to pause",
+      async () => (await governorOf(members, "payments"))?.state === "paused",
+    );
     expect((await governorOf(members, "payments"))?.reasons).toContain("cpu_others_percent");
     const placed = [await publish(stack, 0), await publish(stack, 1)];
     await stack.until("it to run again", () => state(worker) === "running", 40_000);
     for (const { user, id } of placed) await stack.becomes(user, id, "paid");
-    await stack.until("charging to go on", async () => (await governorOf(members, "payments"))?.state === "running", 40_000);
+    await stack.until(
+      "charging to go on",
+      async () => (await governorOf(members, "payments"))?.state === "running",
+      40_000,
+    );
     await redis.close();
   },
   SLOW_MS,

@@ -4,16 +4,24 @@ import { existsSync, readFileSync } from "node:fs";
 
 /** `file` "name", "name" … in the table's cells; a file by itself stands for all its tests. */
 function named(text: string): [file: string, name: string][] {
-  return [...text.matchAll(/`([\w/.-]+\.test\.ts)`((?: "[^"]+",?)*)/g)].flatMap(([, file = "", names = ""]): [string, string][] => {
-    const each = [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]): [string, string] => [file, name]);
-    return each.length > 0 ? each : [[file, ""]];
-  });
+  return [...text.matchAll(/`([\w/.-]+\.test\.ts)`((?: "[^"]+",?)*)/g)].flatMap(
+    ([, file = "", names = ""]): [string, string][] => {
+      const each = [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]): [string, string] => [
+        file,
+        name,
+      ]);
+      return each.length > 0 ? each : [[file, ""]];
+    },
+  );
 }
 
 /** The name as it is written, or its last part where tests stand in a group. */
 function missing(pairs: readonly (readonly [string, string])[]): string[] {
   return pairs
-    .filter(([file, name]) => !existsSync(file) || !readFileSync(file, "utf8").includes(name.split(" > ")[0] as string))
+    .filter(
+      ([file, name]) =>
+        !existsSync(file) || !readFileSync(file, "utf8").includes(name.split(" > ")[0] as string),
+    )
     .map(([file, name]) => `${file} "${name}"`);
 }
 
@@ -26,5 +34,8 @@ test("every test that the guarantees name is there", () => {
 test("a test that is not there is noticed, and so is a file", () => {
   const text =
     'shown by `broker/broker.test.ts` "no such test", "a dead letter is copied with its reason, then acknowledged" and `test/gone.test.ts` |';
-  expect(missing(named(text))).toEqual(['broker/broker.test.ts "no such test"', 'test/gone.test.ts ""']);
+  expect(missing(named(text))).toEqual([
+    'broker/broker.test.ts "no such test"',
+    'test/gone.test.ts ""',
+  ]);
 });

@@ -1,6 +1,14 @@
 // Builds, without a container engine, the folder that the Dockerfile's last stage would have: its COPY lines carried out under .dockerignore.
 // The packages of the other stage are stood in for by links to those of this checkout that are no development packages.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 export interface Instruction {
@@ -30,7 +38,8 @@ export function readStages(text: string): Instruction[][] {
 /** What a COPY takes from the checkout, and where to; undefined if it takes from another stage. */
 export function copied({ rest }: Instruction): { sources: string[]; target: string } | undefined {
   if (rest.startsWith("--from=")) return undefined;
-  if (rest.startsWith("-") || rest.startsWith("[")) throw new Error(`COPY ${rest}: a form this reader does not know`);
+  if (rest.startsWith("-") || rest.startsWith("["))
+    throw new Error(`COPY ${rest}: a form this reader does not know`);
   const words = rest.split(/ +/);
   return { sources: words.slice(0, -1), target: words.at(-1) as string };
 }
@@ -55,13 +64,18 @@ export function buildImage(root: string, dir: string): Image {
   for (const instruction of stage.filter(({ word }) => word === "COPY")) {
     const copy = copied(instruction);
     if (copy) for (const source of copy.sources) take(root, source, dir, copy.target, ignore);
-    else if (instruction.rest === `--from=packages ${workdir}/node_modules node_modules`) linkPackages(root, dir);
-    else throw new Error(`COPY ${instruction.rest}: this reader knows one thing to take from another stage, the packages`);
+    else if (instruction.rest === `--from=packages ${workdir}/node_modules node_modules`)
+      linkPackages(root, dir);
+    else
+      throw new Error(
+        `COPY ${instruction.rest}: this reader knows one thing to take from another stage, the packages`,
+      );
   }
   const environment = the(stage, "ENV")
     .split(" ")
     .map((pair) => pair.split("=") as [string, string]);
-  const here = (value: string) => value.replaceAll(workdir, dir).replaceAll("$PATH", process.env.PATH ?? "");
+  const here = (value: string) =>
+    value.replaceAll(workdir, dir).replaceAll("$PATH", process.env.PATH ?? "");
   return {
     dir,
     entrypoint: JSON.parse(the(stage, "ENTRYPOINT")),
@@ -79,7 +93,8 @@ function the(stage: readonly Instruction[], word: string): string {
 function take(root: string, source: string, dir: string, target: string, ignore: string): void {
   const from = join(root, source);
   if (statSync(from).isDirectory()) {
-    for (const name of readdirSync(from)) take(root, join(source, name), dir, join(target, name), ignore);
+    for (const name of readdirSync(from))
+      take(root, join(source, name), dir, join(target, name), ignore);
     return;
   }
   if (ignores(ignore, source)) return;
@@ -90,8 +105,12 @@ function take(root: string, source: string, dir: string, target: string, ignore:
 
 /** What `npm ci --omit=dev` would install. Packages for other machines are in the lock file, too, but not on this disk. */
 function linkPackages(root: string, dir: string): void {
-  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as { packages: Record<string, { dev?: boolean }> };
-  const wanted = Object.keys(lock.packages).filter((path) => path !== "" && !lock.packages[path]?.dev && existsSync(join(root, path)));
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  const wanted = Object.keys(lock.packages).filter(
+    (path) => path !== "" && !lock.packages[path]?.dev && existsSync(join(root, path)),
+  );
   for (const path of [...wanted, "node_modules/.bin/bun"]) {
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     symlinkSync(join(root, path), join(dir, path));

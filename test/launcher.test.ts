@@ -21,9 +21,13 @@ function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
     }
   }
   rmSync(join(path, "sudo"), { force: true });
-  writeFileSync(join(path, "sudo"), '#!/bin/sh\ncase "$*" in *apt-get*) exec "$@" ;; esac\n', { mode: 0o755 });
+  writeFileSync(join(path, "sudo"), '#!/bin/sh\ncase "$*" in *apt-get*) exec "$@" ;; esac\n', {
+    mode: 0o755,
+  });
   const aptCalls = join(path, "apt-calls");
-  writeFileSync(join(path, "apt-get"), `#!/bin/sh\necho "$*" >>${aptCalls}\nexit 100\n`, { mode: 0o755 });
+  writeFileSync(join(path, "apt-get"), `#!/bin/sh\necho "$*" >>${aptCalls}\nexit 100\n`, {
+    mode: 0o755,
+  });
   return { path, aptCalls };
 }
 
@@ -33,15 +37,28 @@ const installed = async () =>
   (await Bun.file(join(LAUNCHER, "../package-lock.json")).text());
 
 async function launch(path: string, env: Record<string, string>, ...args: string[]) {
-  if (!(await installed())) throw new Error("node_modules is not what package-lock.json says: run ./sluice test");
-  const child = Bun.spawn([LAUNCHER, ...args], { env: { HOME: "/", PATH: path, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (!(await installed()))
+    throw new Error("node_modules is not what package-lock.json says: run ./sluice test");
+  const child = Bun.spawn([LAUNCHER, ...args], {
+    env: { HOME: "/", PATH: path, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { out, err, code };
 }
 
 test("without npm it says where npm comes from", async () => {
   const { path } = pathWithout("npm");
-  expect(await launch(path, {}, "up")).toMatchObject({ code: 1, err: expect.stringContaining("npm is missing. Install Node.js") });
+  expect(await launch(path, {}, "up")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("npm is missing. Install Node.js"),
+  });
 });
 
 test("--no-install names what is missing and every way to get it, and installs nothing", async () => {
@@ -49,7 +66,13 @@ test("--no-install names what is missing and every way to get it, and installs n
   const { code, err } = await launch(path, {}, "demo", "--no-install");
   expect(code).toBe(1);
   expect(err).toContain("Sluice needs: redis-server");
-  for (const way of ["apt-get install redis-server", "dnf install", "brew install", "docker compose up", "SLUICE_REDIS_URL="])
+  for (const way of [
+    "apt-get install redis-server",
+    "dnf install",
+    "brew install",
+    "docker compose up",
+    "SLUICE_REDIS_URL=",
+  ])
     expect(err).toContain(way);
   expect(existsSync(aptCalls)).toBe(false);
 });
@@ -59,9 +82,15 @@ test("what a setting names elsewhere, as variable or flag, is not asked for", as
   const url = "redis://127.0.0.1:1";
   // A region that cannot be: the command ends by itself, after the launcher has let it pass.
   const env = { SLUICE_REGIONS: "none" };
-  for (const [more, ...flags] of [[{ SLUICE_REDIS_URL: url }], [{}, "--redis-url", url], [{}, `--redis-url=${url}`]] as const) {
+  for (const [more, ...flags] of [
+    [{ SLUICE_REDIS_URL: url }],
+    [{}, "--redis-url", url],
+    [{}, `--redis-url=${url}`],
+  ] as const) {
     const { code, err } = await launch(path, { ...env, ...more }, "up", "--no-install", ...flags);
-    expect(err).toBe("sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is no region name\n");
+    expect(err).toBe(
+      "sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is no region name\n",
+    );
     expect(code).toBe(1);
   }
   expect(existsSync(aptCalls)).toBe(false);
@@ -73,5 +102,7 @@ test("an install that fails says what could not be installed", async () => {
   expect(code).toBe(1);
   expect(err).toContain("missing on this machine: redis-server.");
   expect(err).toContain("the packages could not be installed: redis-server");
-  expect(await Bun.file(aptCalls).text()).toContain("install -y -qq --no-install-recommends redis-server");
+  expect(await Bun.file(aptCalls).text()).toContain(
+    "install -y -qq --no-install-recommends redis-server",
+  );
 });

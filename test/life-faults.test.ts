@@ -51,7 +51,9 @@ async function rush(persistence: boolean, halfWay: () => unknown = () => undefin
 
 const cancels: Promise<void>[] = [];
 function cancelSoon(shard: number, user: string, id: string, afterMs: number): Promise<void> {
-  const cancel = Bun.sleep(afterMs).then(() => stack.publish(shard, [cancelRowText(user, id, Date.now())]));
+  const cancel = Bun.sleep(afterMs).then(() =>
+    stack.publish(shard, [cancelRowText(user, id, Date.now())]),
+  );
   cancels.push(cancel);
   return cancel;
 }
@@ -104,9 +106,15 @@ test(
 test(
   "Redis back with an older file in the middle of charging and cancelling: likewise",
   async () => {
-    const keep = () => cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), { recursive: true });
+    const keep = () =>
+      cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
+        recursive: true,
+      });
     const story = await rush(true, keep);
-    await stack.until("charges that the older file knows nothing of", () => story.provider.book.charges.size > ORDERS / 2);
+    await stack.until(
+      "charges that the older file knows nothing of",
+      () => story.provider.book.charges.size > ORDERS / 2,
+    );
     const { dir, port } = stack.redis;
     const before = rebuilt();
     await stack.redis.kill();
@@ -136,10 +144,13 @@ test(
 
 /** Waits for orders that a service is at work on. */
 async function someAtWork({ sent }: Rush): Promise<void> {
-  const words = async ({ user, id }: { user: string; id: string }) => (await stack.ledger.events(user, id)).map((e) => e.event);
+  const words = async ({ user, id }: { user: string; id: string }) =>
+    (await stack.ledger.events(user, id)).map((e) => e.event);
   await stack.until("parts that are claimed and not done", async () => {
     const all = await Promise.all(sent.map(words));
-    return all.filter((events) => events.includes("claimed") && !events.includes("done")).length >= 3;
+    return (
+      all.filter((events) => events.includes("claimed") && !events.includes("done")).length >= 3
+    );
   });
 }
 
@@ -161,7 +172,10 @@ test(
 test(
   "Redis back with an older file in the middle of dispatching: likewise",
   async () => {
-    const keep = () => cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), { recursive: true });
+    const keep = () =>
+      cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
+        recursive: true,
+      });
     const story = await rush(true, keep);
     await someAtWork(story);
     const { dir, port } = stack.redis;
@@ -193,12 +207,18 @@ test(
       for (const { user, id } of sent) await stack.becomes(user, id, state);
     };
     await ends("reserved");
-    await stack.until("the follow-ups to be published", async () => (await stack.ledger.followUpsOpen()) === 0);
+    await stack.until(
+      "the follow-ups to be published",
+      async () => (await stack.ledger.followUpsOpen()) === 0,
+    );
     await stack.purge("payments");
     const provider = await stack.payments();
     expect(await recover("--ask-again")).toContain("30 charges, refunds and parts");
     await ends("paid");
-    await stack.until("the parts to be published", async () => (await stack.ledger.followUpsOpen()) === 0);
+    await stack.until(
+      "the parts to be published",
+      async () => (await stack.ledger.followUpsOpen()) === 0,
+    );
     await stack.purge("fulfilment.depot");
     const { file: list } = await stack.fulfil("depot");
     await recover("--ask-again");
@@ -212,7 +232,10 @@ test(
 
 async function recover(...args: string[]): Promise<string> {
   const cli = join(import.meta.dir, "..", "ops", "cli.ts");
-  const child = Bun.spawn([process.execPath, cli, "recover", ...args], { env: { ...process.env, ...stack.env }, stdout: "pipe" });
+  const child = Bun.spawn([process.execPath, cli, "recover", ...args], {
+    env: { ...process.env, ...stack.env },
+    stdout: "pipe",
+  });
   const out = await new Response(child.stdout).text();
   expect(await child.exited).toBe(0);
   return out;
@@ -226,7 +249,12 @@ async function expectNothingTwice(provider: Provider, list: string, orders: numb
   };
   let verdict: Verdict | undefined;
   await stack.until("the system to come to rest", async () => {
-    verdict = await verify({ ledgerUrl: stack.settings.ledgerUrl, history: [], ...views, ...records });
+    verdict = await verify({
+      ledgerUrl: stack.settings.ledgerUrl,
+      history: [],
+      ...views,
+      ...records,
+    });
     return verdict.result !== "inconclusive";
   });
   await views.close();

@@ -25,7 +25,12 @@ const happening = fc.oneof(
     qty: fc.integer({ min: 1, max: 3 }),
   }),
   fc.record({ kind: fc.constant("cancel" as const), user, idIndex }),
-  fc.record({ kind: fc.constant("redrive" as const), user, idIndex, generation: fc.integer({ min: 2, max: 3 }) }),
+  fc.record({
+    kind: fc.constant("redrive" as const),
+    user,
+    idIndex,
+    generation: fc.integer({ min: 2, max: 3 }),
+  }),
   fc.record({
     kind: fc.constant("part" as const),
     user,
@@ -40,12 +45,21 @@ const happening = fc.oneof(
     idIndex,
     attempt: fc.integer({ min: 1, max: 4 }),
     generation: fc.constantFrom(1, 1, 1, 2),
-    word: fc.constantFrom("captured" as const, "failed" as const, "failed" as const, "unknown" as const),
+    word: fc.constantFrom(
+      "captured" as const,
+      "failed" as const,
+      "failed" as const,
+      "unknown" as const,
+    ),
   }),
 );
 /** Batches of rows, each followed or not by a commit of the ledger and by a sweep of old holds. */
 const history = fc.array(
-  fc.record({ rows: fc.array(happening, { minLength: 1, maxLength: 6 }), commit: fc.boolean(), expire: fc.boolean() }),
+  fc.record({
+    rows: fc.array(happening, { minLength: 1, maxLength: 6 }),
+    commit: fc.boolean(),
+    expire: fc.boolean(),
+  }),
   {
     minLength: 1,
     maxLength: 8,
@@ -64,7 +78,12 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
         const { entry } = await b.decide([rows.map(rowOf)]);
         if (entry) entries.push(entry);
         if (expire) {
-          const sweep = { entryId: newEntryId(), cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: 3_600_000 };
+          const sweep = {
+            entryId: newEntryId(),
+            cutoffMs: Date.now() + 1_000,
+            limit: 10,
+            dedupWindowMs: 3_600_000,
+          };
           const reply = await b.shards.expire(b.claim, sweep);
           if (reply.word === "decided" && reply.entry) entries.push(reply.entry);
         }
@@ -83,7 +102,9 @@ function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): s
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
   if (r.kind === "part") return part(r.user, id, r.word, r.service, r.at, 2);
-  return r.kind === "cancel" ? cancel(r.user, id) : answer(r.user, id, r.attempt, r.word, "", r.generation);
+  return r.kind === "cancel"
+    ? cancel(r.user, id)
+    : answer(r.user, id, r.attempt, r.word, "", r.generation);
 }
 
 function replayOf(entries: readonly Entry[]): Replayed {
@@ -97,14 +118,20 @@ async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const live = await b.live("a");
   expect(live.available + live.releasing + live.held + live.sold).toBe(UNITS);
   expect(Math.min(live.available, live.releasing, live.held, live.sold)).toBeGreaterThanOrEqual(0);
-  const units = (state: string) => [...open.values()].filter((o) => o.state === state).reduce((sum, o) => sum + Number(o.row[8][1]), 0);
+  const units = (state: string) =>
+    [...open.values()]
+      .filter((o) => o.state === state)
+      .reduce((sum, o) => sum + Number(o.row[8][1]), 0);
   expect([live.held, live.sold]).toEqual([units("reserved"), units("paid")]);
   for (const who of ["u1", "u2"]) {
-    const charged = [...open].filter(([name, o]) => name.startsWith(`${who} `) && o.attempt > 0 && o.state !== "paid");
+    const charged = [...open].filter(
+      ([name, o]) => name.startsWith(`${who} `) && o.attempt > 0 && o.state !== "paid",
+    );
     expect(charged.length).toBeLessThanOrEqual(1);
   }
   // Whoever heads a lane is being charged: nobody waits for nothing.
-  for (const [who, [first]] of lanes) expect(open.get(`${who} ${first}`)?.attempt).toBeGreaterThan(0);
+  for (const [who, [first]] of lanes)
+    expect(open.get(`${who} ${first}`)?.attempt).toBeGreaterThan(0);
 }
 
 async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
@@ -114,17 +141,31 @@ async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
   const mine = [...replayed.open].map(([name, o]) => [name, openText(o)]);
   expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(open));
   const lanes: Record<string, string> = {};
-  for (const key of await client.keys("{0}:lane:*")) lanes[key.slice("{0}:lane:".length)] = (await client.lrange(key, 0, -1)).join(" ");
-  expect(Object.fromEntries([...replayed.lanes].map(([who, ids]) => [who, ids.join(" ")]))).toEqual(lanes);
-  const holds = (await client.lrange("{0}:holds", 0, -1)).map((hold) => hold.slice(hold.indexOf(" ") + 1));
-  for (const [name, o] of replayed.open) if (o.state === "reserved" && o.attempt === 0) expect(holds).toContain(name);
+  for (const key of await client.keys("{0}:lane:*"))
+    lanes[key.slice("{0}:lane:".length)] = (await client.lrange(key, 0, -1)).join(" ");
+  expect(Object.fromEntries([...replayed.lanes].map(([who, ids]) => [who, ids.join(" ")]))).toEqual(
+    lanes,
+  );
+  const holds = (await client.lrange("{0}:holds", 0, -1)).map((hold) =>
+    hold.slice(hold.indexOf(" ") + 1),
+  );
+  for (const [name, o] of replayed.open)
+    if (o.state === "reserved" && o.attempt === 0) expect(holds).toContain(name);
   const seen: Record<string, string> = {};
   for (const key of await client.keys("{0}:seen:*")) Object.assign(seen, await client.hgetall(key));
   expect(Object.fromEntries(replayed.seen)).toEqual(seen);
-  const redriven = Object.entries(await client.hgetall("{0}:redriven")).map(([name, generation]) => [name, Number(generation)]);
+  const redriven = Object.entries(await client.hgetall("{0}:redriven")).map(
+    ([name, generation]) => [name, Number(generation)],
+  );
   expect(Object.fromEntries(replayed.redriven)).toEqual(Object.fromEntries(redriven));
   for (const who of ["u1", "u2"])
-    expect([...(replayed.marks.get(who)?.keys() ?? [])].sort()).toEqual((await client.zrange(`{0}:marks:${who}`, 0, "-1")).sort());
+    expect([...(replayed.marks.get(who)?.keys() ?? [])].sort()).toEqual(
+      (await client.zrange(`{0}:marks:${who}`, 0, "-1")).sort(),
+    );
   const bought = await client.hgetall("{0}:bought:s1");
-  expect(Object.fromEntries([...(replayed.bought.get("s1") ?? [])].map(([field, n]) => [field, String(n)]))).toEqual(bought);
+  expect(
+    Object.fromEntries(
+      [...(replayed.bought.get("s1") ?? [])].map(([field, n]) => [field, String(n)]),
+    ),
+  ).toEqual(bought);
 }

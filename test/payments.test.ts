@@ -14,14 +14,20 @@ beforeEach(async () => {
 afterEach(async () => stack?.stop(), TIMEOUT_MS);
 
 /** Sends an order with a payment token; returns who and which. */
-async function order(payment: string, user = userOf(0), qty = 1): Promise<{ user: string; id: string }> {
+async function order(
+  payment: string,
+  user = userOf(0),
+  qty = 1,
+): Promise<{ user: string; id: string }> {
   const { order: made, row } = makeOrder(user, { a: qty }, { payment });
   await stack.publish(0, [row]);
   return { user, id: made.id };
 }
 
 const capturesKept = (provider: Provider, id: string) =>
-  [...provider.book.charges.values()].filter((c) => c.order === id && c.status === "captured" && !c.refunded).length;
+  [...provider.book.charges.values()].filter(
+    (c) => c.order === id && c.status === "captured" && !c.refunded,
+  ).length;
 
 /** Units in the ledger. */
 const units = async () => {
@@ -36,7 +42,9 @@ test(
     const { user, id } = await order("tok");
     await stack.becomes(user, id, "paid");
     expect(capturesKept(provider, id)).toBe(1);
-    expect([...provider.book.charges.values()]).toMatchObject([{ order: id, amount: 100, currency: "EUR" }]);
+    expect([...provider.book.charges.values()]).toMatchObject([
+      { order: id, amount: 100, currency: "EUR" },
+    ]);
     expect(await units()).toEqual({ available: 99, held: 0, sold: 1 });
   },
   TIMEOUT_MS,
@@ -72,11 +80,19 @@ test(
     expect(keys.map((key) => key.split("/").at(-1))).toEqual(["1", "2", "3", "4"]);
     expect(await units()).toEqual({ available: 100, held: 0, sold: 0 });
     const events = (await stack.ledger.events(user, id)).map((e) => e.event);
-    expect(events).toEqual(["charge_failed", "charge_failed", "charge_failed", "charge_failed", "payment_failed"]);
+    expect(events).toEqual([
+      "charge_failed",
+      "charge_failed",
+      "charge_failed",
+      "charge_failed",
+      "payment_failed",
+    ]);
     await stack.until("the dead letter", async () => (await stack.ledger.followUpsOpen()) === 0);
     const [letter] = await stack.take("payments.dead", 1);
     expect(letter).toMatchObject({ reason: "payment_failed", user, id, attempts: 4 });
-    expect((letter as { history: { attempt: number }[] }).history.map((h) => h.attempt)).toEqual([1, 2, 3, 4]);
+    expect((letter as { history: { attempt: number }[] }).history.map((h) => h.attempt)).toEqual([
+      1, 2, 3, 4,
+    ]);
   },
   TIMEOUT_MS,
 );
@@ -103,7 +119,9 @@ test(
     const other = await order("tok", userOf(0, 1));
     await stack.becomes(other.user, other.id, "paid");
     await stack.becomes(user, second.id, "paid");
-    const mine = [...provider.book.charges.values()].filter((c) => c.order !== other.id).map((c) => c.order);
+    const mine = [...provider.book.charges.values()]
+      .filter((c) => c.order !== other.id)
+      .map((c) => c.order);
     expect(mine).toEqual([first.id, first.id, first.id, second.id]);
   },
   TIMEOUT_MS,
@@ -114,8 +132,12 @@ test(
   async () => {
     const provider = await stack.payments();
     provider.outage = true;
-    const sent = await Promise.all(Array.from({ length: 30 }, (_, i) => order("tok", userOf(0, i))));
-    await stack.until("the breaker to open", () => stack.events.some((e) => e.event === "provider breaker" && e.state === "open"));
+    const sent = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => order("tok", userOf(0, i))),
+    );
+    await stack.until("the breaker to open", () =>
+      stack.events.some((e) => e.event === "provider breaker" && e.state === "open"),
+    );
     provider.outage = false;
     for (const { user, id } of sent) await stack.becomes(user, id, "paid");
     expect(provider.book.charges.size).toBe(30);
@@ -129,7 +151,9 @@ test(
   async () => {
     const provider = await stack.provider({ slowMs: 150, shares: { slow: 1 } });
     const first = stack.spawn("payments", { SLUICE_PROVIDER_URL: provider.url });
-    const sent = await Promise.all(Array.from({ length: 40 }, (_, i) => order("tok", userOf(0, i))));
+    const sent = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => order("tok", userOf(0, i))),
+    );
     await stack.until("some charges", () => provider.book.charges.size >= 5);
     await first.kill();
     stack.spawn("payments", { SLUICE_PROVIDER_URL: provider.url });
@@ -143,10 +167,15 @@ test(
 test(
   "the ledger's money adds up, and agrees with the provider's own record",
   async () => {
-    const provider = await stack.payments({ shares: { decline: 0.2, error_after: 0.1, timeout_after: 0.1, error_before: 0.1 } });
-    const sent = await Promise.all(Array.from({ length: 60 }, (_, i) => order("tok", userOf(0, i))));
+    const provider = await stack.payments({
+      shares: { decline: 0.2, error_after: 0.1, timeout_after: 0.1, error_before: 0.1 },
+    });
+    const sent = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => order("tok", userOf(0, i))),
+    );
     const states: string[] = [];
-    for (const { user, id } of sent) states.push((await stack.becomes(user, id, "paid", "payment_failed")).state);
+    for (const { user, id } of sent)
+      states.push((await stack.becomes(user, id, "paid", "payment_failed")).state);
     const paid = states.filter((s) => s === "paid").length;
     expect(await units()).toEqual({ available: 100 - paid, held: 0, sold: paid });
     const kept = sent.map(({ id }) => capturesKept(provider, id));

@@ -15,7 +15,11 @@ const file = (rates: Record<string, string>, path = `${testDir("rates")}/rates.j
   return path;
 };
 
-async function order(currency: string, n = 0, more: Parameters<typeof makeOrder>[2] = {}): Promise<{ user: string; id: string }> {
+async function order(
+  currency: string,
+  n = 0,
+  more: Parameters<typeof makeOrder>[2] = {},
+): Promise<{ user: string; id: string }> {
   const { order: made, row } = makeOrder(userOf(0, n), { a: 1 }, { currency, ...more });
   await stack.publish(0, [row]);
   return made;
@@ -24,7 +28,8 @@ async function order(currency: string, n = 0, more: Parameters<typeof makeOrder>
 async function chargesOf(id: string): Promise<string[]> {
   const audit = await LedgerAudit.open(stack.settings.ledgerUrl);
   const found: string[] = [];
-  for await (const chunk of audit.charges()) for (const c of chunk) if (c.id === id) found.push(`${c.amount} ${c.currency} at ${c.rate}`);
+  for await (const chunk of audit.charges())
+    for (const c of chunk) if (c.id === id) found.push(`${c.amount} ${c.currency} at ${c.rate}`);
   await audit.close();
   return found;
 }
@@ -57,12 +62,9 @@ test(
       currency: "JPY",
       rate: { id: expect.stringContaining("USDJPY"), value: "150.8720125" },
     });
-    expect([...provider.book.charges.values()].map((c) => `${c.amount} ${c.currency}`).toSorted()).toEqual([
-      "151 JPY",
-      "164 JPY",
-      "332 KWD",
-      "92 EUR",
-    ]);
+    expect(
+      [...provider.book.charges.values()].map((c) => `${c.amount} ${c.currency}`).toSorted(),
+    ).toEqual(["151 JPY", "164 JPY", "332 KWD", "92 EUR"]);
   },
   TIMEOUT_MS,
 );
@@ -103,7 +105,10 @@ test(
     for (const nonsense of ["0", "-1", "NaN", "1200", "0.0001"]) await say(nonsense);
     await stack.links[0]?.publisher.publish(FX_RATES, "", Buffer.from("not json"));
     await say("1.7", 5_000);
-    await stack.until("all to be refused", () => stack.events.filter((e) => e.event === "rate refused").length >= 5);
+    await stack.until(
+      "all to be refused",
+      () => stack.events.filter((e) => e.event === "rate refused").length >= 5,
+    );
     const first = await order("USD");
     await stack.becomes(first.user, first.id, "reserved");
     expect(await chargesOf(first.id)).toEqual(["110 USD at 1.1"]);
@@ -120,7 +125,11 @@ test(
     stack = await Stack.start({ env: { SLUICE_RATE_WAIT: "30s" } });
     await stack.sale({ a: 100 });
     await stack.worker("w1");
-    const made = [await order("USD"), await order("USD", 1, { seq: 1 }), await order("EUR", 1, { seq: 2 })];
+    const made = [
+      await order("USD"),
+      await order("USD", 1, { seq: 1 }),
+      await order("EUR", 1, { seq: 2 }),
+    ];
     for (const { user, id } of made) expect((await stack.decided(user, id)).state).toBe("parked");
     const store = await stack.client();
     await store.client.flushall();

@@ -5,7 +5,18 @@ import fc from "fast-check";
 import { rebuild } from "../consumers/rebuild.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
-import { answer, Bench, cancel, part, redrive, row, SALE_ID, STORE_ID, skip, WINDOW_MS } from "../core/lua/testing.ts";
+import {
+  answer,
+  Bench,
+  cancel,
+  part,
+  redrive,
+  row,
+  SALE_ID,
+  STORE_ID,
+  skip,
+  WINDOW_MS,
+} from "../core/lua/testing.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -17,11 +28,44 @@ const user = fc.constantFrom("u1", "u2");
 const idIndex = fc.integer({ min: 0, max: IDS.length - 1 });
 const seq = fc.integer({ min: 0, max: 6 });
 const happening = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("order" as const), user, idIndex, seq, qty: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("skip" as const), user, seq: fc.integer({ min: 1, max: 6 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("order" as const),
+      user,
+      idIndex,
+      seq,
+      qty: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("skip" as const),
+      user,
+      seq: fc.integer({ min: 1, max: 6 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("cancel" as const), user, idIndex }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("foreign" as const), user, idIndex, seq, qty: fc.constant(1) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("redrive" as const), user, idIndex, generation: fc.integer({ min: 2, max: 3 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("foreign" as const),
+      user,
+      idIndex,
+      seq,
+      qty: fc.constant(1),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("redrive" as const),
+      user,
+      idIndex,
+      generation: fc.integer({ min: 2, max: 3 }),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -48,7 +92,10 @@ const move = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant("decide" as const),
-      rows: fc.array(fc.array(happening, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 2 }),
+      rows: fc.array(fc.array(happening, { minLength: 1, maxLength: 5 }), {
+        minLength: 1,
+        maxLength: 2,
+      }),
     }),
   },
   {
@@ -80,14 +127,20 @@ function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): s
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
 /** A redrive is granted only once the ledger has that the payment failed. */
-async function decideAll(b: Bench, messages: readonly (readonly Happening[])[]): Promise<Entry | undefined> {
+async function decideAll(
+  b: Bench,
+  messages: readonly (readonly Happening[])[],
+): Promise<Entry | undefined> {
   const failed = new Set<string>();
   for (const key of await b.redis.client.keys("{0}:seen:*")) {
     for (const [name, record] of Object.entries(await b.redis.client.hgetall(key)))
       if (record.endsWith(" payment_failed")) failed.add(name);
   }
-  const granted = (r: Happening) => r.kind !== "redrive" || failed.has(`${r.user} ${IDS[r.idIndex]}`);
-  const rows = messages.map((message) => message.filter(granted).map(rowOf)).filter((message) => message.length > 0);
+  const granted = (r: Happening) =>
+    r.kind !== "redrive" || failed.has(`${r.user} ${IDS[r.idIndex]}`);
+  const rows = messages
+    .map((message) => message.filter(granted).map(rowOf))
+    .filter((message) => message.length > 0);
   return rows.length === 0 ? undefined : (await b.decide(rows)).entry;
 }
 
@@ -99,27 +152,45 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
     const type = await client.type(key);
     if (type === "hash") {
       const hash = await client.hgetall(key);
-      const parsed = Object.entries(hash).map(([f, v]) => [f, key.includes(":park:") && v !== "skip" ? JSON.parse(v) : v]);
+      const parsed = Object.entries(hash).map(([f, v]) => [
+        f,
+        key.includes(":park:") && v !== "skip" ? JSON.parse(v) : v,
+      ]);
       all[key] = Object.fromEntries(
-        parsed.filter(([, v]) => !(key.includes(":next:") && v === "1") && !(key.includes(":bought:") && v === "0")),
+        parsed.filter(
+          ([, v]) =>
+            !(key.includes(":next:") && v === "1") && !(key.includes(":bought:") && v === "0"),
+        ),
       );
-    } else if (type === "list") all[key] = (await client.lrange(key, 0, -1)).map((text) => (key.endsWith(":fx") ? JSON.parse(text) : text));
+    } else if (type === "list")
+      all[key] = (await client.lrange(key, 0, -1)).map((text) =>
+        key.endsWith(":fx") ? JSON.parse(text) : text,
+      );
     else if (type === "zset") {
       const flat = await client.zrange(key, 0, "-1", "WITHSCORES");
-      all[key] = Object.fromEntries(flat.flatMap((m, i) => (i % 2 === 0 ? [[m, flat[i + 1]]] : [])));
+      all[key] = Object.fromEntries(
+        flat.flatMap((m, i) => (i % 2 === 0 ? [[m, flat[i + 1]]] : [])),
+      );
       if (key.includes(":marks:")) all[key] = Object.keys(all[key] as object).sort();
     } else all[key] = await client.get(key);
-    if (all[key] && typeof all[key] === "object" && Object.keys(all[key] as object).length === 0) delete all[key];
+    if (all[key] && typeof all[key] === "object" && Object.keys(all[key] as object).length === 0)
+      delete all[key];
   }
   const open = (all["{0}:open"] ?? {}) as Record<string, string>;
-  const holds = ((all["{0}:holds"] ?? []) as string[]).filter((h) => /^reserved 1 0 /.test(open[h.slice(h.indexOf(" ") + 1)] ?? ""));
+  const holds = ((all["{0}:holds"] ?? []) as string[]).filter((h) =>
+    /^reserved 1 0 /.test(open[h.slice(h.indexOf(" ") + 1)] ?? ""),
+  );
   all["{0}:holds"] = holds.sort();
   // An order that was let go in another way leaves its place in the list, which is passed over later.
   const states = Object.entries(all).flatMap(([key, seen]) =>
     key.includes(":seen:") ? Object.entries(seen as Record<string, string>) : [],
   );
-  const parked = new Set(states.filter(([, record]) => record.endsWith(" parked")).map(([name]) => name));
-  const waits = ((all["{0}:fx"] ?? []) as [number, string, string, string | string[], string?][]).filter(([, , , who, id]) =>
+  const parked = new Set(
+    states.filter(([, record]) => record.endsWith(" parked")).map(([name]) => name),
+  );
+  const waits = (
+    (all["{0}:fx"] ?? []) as [number, string, string, string | string[], string?][]
+  ).filter(([, , , who, id]) =>
     parked.has(typeof who === "string" ? `${who} ${id}` : `${who[1]} ${who[2]}`),
   );
   if (waits.length > 0) all["{0}:fx"] = waits;
@@ -140,12 +211,21 @@ test("the rebuilt Redis holds what Redis held", async () => {
         let entry: Entry | undefined;
         if (m.do === "decide") entry = await decideAll(b, m.rows);
         else if (m.do === "force")
-          entry = (await b.decide([[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]], m.word)).entry;
+          entry = (
+            await b.decide(
+              [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
+              m.word,
+            )
+          ).entry;
         else if (m.do === "commit") {
           const last = entries.at(-1);
           if (last) await b.shards.recorded(b.claim, last.id, last.n);
         } else {
-          const reply = await b.shards[m.do](b.claim, { ...swept, entryId: newEntryId(), cutoffMs: Date.now() + 1_000 });
+          const reply = await b.shards[m.do](b.claim, {
+            ...swept,
+            entryId: newEntryId(),
+            cutoffMs: Date.now() + 1_000,
+          });
           if (reply.word === "decided") entry = reply.entry;
         }
         if (entry) entries.push(entry);
@@ -160,7 +240,9 @@ test("the rebuilt Redis holds what Redis held", async () => {
         currency: "EUR",
         opensAtMs: 0,
         closesAtMs: 9e12,
-        items: [{ sku: "a", name: "a", category: "c", priceMinor: 1, limitPerUser: 8, initial: UNITS }],
+        items: [
+          { sku: "a", name: "a", category: "c", priceMinor: 1, limitPerUser: 8, initial: UNITS },
+        ],
       };
       const stock = [
         {

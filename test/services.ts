@@ -44,7 +44,10 @@ export async function testRabbit(): Promise<TestRabbit> {
   return {
     freshVhost: async () => {
       const name = names[vhosts++];
-      if (!name) throw new Error(`the tests want more than ${MAX_VHOSTS} virtual hosts: raise MAX_VHOSTS in test/services.ts`);
+      if (!name)
+        throw new Error(
+          `the tests want more than ${MAX_VHOSTS} virtual hosts: raise MAX_VHOSTS in test/services.ts`,
+        );
       return node.url(name);
     },
   };
@@ -75,6 +78,10 @@ export async function freshDatabase(): Promise<string> {
 
 /** Called once, by the preload, when the run ends. */
 export async function stopTestServices(): Promise<void> {
-  await Promise.allSettled([redis?.then((r) => r.kill()), rabbit?.then((r) => r.kill()), postgres?.then((p) => p.kill())]);
+  await Promise.allSettled([
+    redis?.then((r) => r.kill()),
+    rabbit?.then((r) => r.kill()),
+    postgres?.then((p) => p.kill()),
+  ]);
   if (root) rmSync(root, { recursive: true, force: true });
 }

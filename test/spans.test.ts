@@ -44,7 +44,9 @@ interface Export {
 }
 
 const attributesOf = (list: readonly Attribute[]) =>
-  Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]));
+  Object.fromEntries(
+    list.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]),
+  );
 
 function spansOf({ resourceSpans }: Export): Span[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
@@ -68,7 +70,8 @@ class Collector {
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
-      if (new URL(request.url).pathname === "/v1/traces") this.spans.push(...spansOf((await request.json()) as Export));
+      if (new URL(request.url).pathname === "/v1/traces")
+        this.spans.push(...spansOf((await request.json()) as Export));
       return Response.json({});
     },
   });
@@ -128,7 +131,8 @@ test("a gateway's span lasts until the broker's answer, and says if that was non
   const spans = new Spans(`${url}/`, "gateway", "g");
   const t = await startTestGateway({ spans });
   after.push(() => t.close());
-  const send = async (traceparent: string) => post(`${t.gateway.url}/v1/orders`, order(), { ...(await bearer("ann")), traceparent });
+  const send = async (traceparent: string) =>
+    post(`${t.gateway.url}/v1/orders`, order(), { ...(await bearer("ann")), traceparent });
   t.broker.answer = undefined;
   const answered = send(SAMPLED);
   const batch = await t.broker.batch(0);
@@ -149,7 +153,13 @@ test("a gateway's span lasts until the broker's answer, and says if that was non
 test("a collector that is away costs nobody anything", async () => {
   const spans = new Spans("http://127.0.0.1:1", "gateway", "g");
   for (let i = 0; i < 5_000; i++)
-    spans.record({ name: "accept", traceparent: SAMPLED, startMs: Date.now(), endMs: Date.now(), attributes: {} });
+    spans.record({
+      name: "accept",
+      traceparent: SAMPLED,
+      startMs: Date.now(),
+      endMs: Date.now(),
+      attributes: {},
+    });
   const startedMs = performance.now();
   await spans.close();
   expect(performance.now() - startedMs).toBeLessThan(10_000);

@@ -45,9 +45,13 @@ export class Stack {
 
   static async start(options: StackOptions = {}): Promise<Stack> {
     const rabbit = await testRabbit();
-    const redis = await startRedis(testDir("stack-redis"), { persistence: options.persistence ?? false });
+    const redis = await startRedis(testDir("stack-redis"), {
+      persistence: options.persistence ?? false,
+    });
     const names = options.regions ?? ["eu"];
-    const regions = await Promise.all(names.map(async (name) => `${name}=${await rabbit.freshVhost()}`));
+    const regions = await Promise.all(
+      names.map(async (name) => `${name}=${await rabbit.freshVhost()}`),
+    );
     const env = {
       SLUICE_REDIS_URL: redis.url,
       SLUICE_REGIONS: regions.join(","),
@@ -84,10 +88,17 @@ export class Stack {
   }
 
   /** A payment provider that misbehaves as told, and a payment worker that asks it. */
-  async payments(options: { shares?: Shares; env?: Record<string, string> } & Partial<ProviderOptions> = {}): Promise<Provider> {
+  async payments(
+    options: { shares?: Shares; env?: Record<string, string> } & Partial<ProviderOptions> = {},
+  ): Promise<Provider> {
     const { env = {}, ...more } = options;
     const provider = await this.provider(more);
-    const settings = readSettings({ ...this.env, SLUICE_PROVIDER_URL: provider.url, SLUICE_PROVIDER_TIMEOUT: "300ms", ...env });
+    const settings = readSettings({
+      ...this.env,
+      SLUICE_PROVIDER_URL: provider.url,
+      SLUICE_PROVIDER_TIMEOUT: "300ms",
+      ...env,
+    });
     const log = makeLog("payments", (line) => {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
@@ -98,19 +109,31 @@ export class Stack {
   }
 
   /** A processing service, with a packing list of its own. */
-  async fulfil(service: string, file = `${testDir("packed")}/${service}.db`, workMs = 0): Promise<{ file: string; stop(): Promise<void> }> {
+  async fulfil(
+    service: string,
+    file = `${testDir("packed")}/${service}.db`,
+    workMs = 0,
+  ): Promise<{ file: string; stop(): Promise<void> }> {
     const log = makeLog(service, (line) => {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, { service, file, workMs });
+    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, {
+      service,
+      file,
+      workMs,
+    });
     this.running.push(role);
     return { file, stop: role.stop };
   }
 
   /** The rates role on a file, which it reads every 200 ms. */
   async rates(file: string): Promise<void> {
-    const settings = readSettings({ ...this.env, SLUICE_RATES_SOURCE: `file:${file}`, SLUICE_RATES_EVERY: "200ms" });
+    const settings = readSettings({
+      ...this.env,
+      SLUICE_RATES_SOURCE: `file:${file}`,
+      SLUICE_RATES_EVERY: "200ms",
+    });
     this.running.push(
       await startRates(
         settings,
@@ -123,13 +146,22 @@ export class Stack {
   async route(category: string, service: string, region = ""): Promise<void> {
     const ref = crypto.randomUUID();
     await this.ledger.operate({ kind: "route", ref, category, region, service }, "test");
-    await this.until("the route to be applied", async () => !(await this.ledger.operationsOpen()).some((o) => o.operation.ref === ref));
+    await this.until(
+      "the route to be applied",
+      async () => !(await this.ledger.operationsOpen()).some((o) => o.operation.ref === ref),
+    );
   }
 
   async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
     const file = `${testDir("provider")}/provider.jsonl`;
     const moods = { shares: {}, seed: 1, slowMs: 50, pendingMs: 100, hangMs: 600 };
-    const provider = await startProvider({ file, port: 0, webhookSecret: "s", ...moods, ...options });
+    const provider = await startProvider({
+      file,
+      port: 0,
+      webhookSecret: "s",
+      ...moods,
+      ...options,
+    });
     this.running.push(provider);
     return provider;
   }
@@ -214,20 +246,34 @@ export class Stack {
   }
 
   /** Publishes rows as one message, as a gateway would; settles with the confirm. */
-  async publish(shard: number, rows: readonly string[], region = 0, gateway = "test"): Promise<void> {
+  async publish(
+    shard: number,
+    rows: readonly string[],
+    region = 0,
+    gateway = "test",
+  ): Promise<void> {
     const link = this.links[region] as RegionLink;
     const headers = { "x-accepted-at": Date.now() };
-    const outcome = await link.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), Buffer.from(`[${rows.join(",")}]`), {
-      messageId: String(++this.batch),
-      appId: gateway,
-      headers,
-    });
+    const outcome = await link.publisher.publish(
+      ORDERS_EXCHANGE,
+      ordersKey(shard),
+      Buffer.from(`[${rows.join(",")}]`),
+      {
+        messageId: String(++this.batch),
+        appId: gateway,
+        headers,
+      },
+    );
     if (outcome !== "confirmed") throw new Error(`the publish was ${outcome}`);
   }
   private batch = 0;
 
   /** Waits for a condition of the ledger (or anything else), up to `timeoutMs`. */
-  async until(what: string, condition: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
+  async until(
+    what: string,
+    condition: () => Promise<boolean> | boolean,
+    timeoutMs = 20_000,
+  ): Promise<void> {
     const end = performance.now() + timeoutMs;
     while (performance.now() < end) {
       if (await condition()) return;
@@ -265,7 +311,11 @@ export class Stack {
   }
 }
 
-export function makeOrder(user: string, lines: Record<string, number>, more: Partial<Order> = {}): { order: Order; row: string } {
+export function makeOrder(
+  user: string,
+  lines: Record<string, number>,
+  more: Partial<Order> = {},
+): { order: Order; row: string } {
   const order: Order = {
     user,
     id: Bun.randomUUIDv7(),
@@ -281,9 +331,11 @@ export function makeOrder(user: string, lines: Record<string, number>, more: Par
   return { order, row: orderRowText(order, Date.now()) };
 }
 
-export const makeSkip = (user: string, seq: number): string => skipRowText({ user, saleId: "s1", seq }, Date.now());
+export const makeSkip = (user: string, seq: number): string =>
+  skipRowText({ user, saleId: "s1", seq }, Date.now());
 
 /** The n-th user of a shard. */
 export function userOf(shard: number, n = 0): string {
-  for (let i = 0, found = 0; ; i++) if (shardOf(`user${i}`, SHARDS) === shard && found++ === n) return `user${i}`;
+  for (let i = 0, found = 0; ; i++)
+    if (shardOf(`user${i}`, SHARDS) === shard && found++ === n) return `user${i}`;
 }

@@ -8,11 +8,16 @@ const SOURCES = new Bun.Glob("{bench,broker,consumers,core,gateway,ledger,ops,te
 
 async function sourceTree(): Promise<Tree> {
   const paths = await Array.fromAsync(SOURCES.scan({ cwd: ROOT }));
-  return new Map(await Promise.all(paths.sort().map(async (path) => [path, await Bun.file(join(ROOT, path)).text()] as const)));
+  return new Map(
+    await Promise.all(
+      paths.sort().map(async (path) => [path, await Bun.file(join(ROOT, path)).text()] as const),
+    ),
+  );
 }
 
 /** `from` is spelt apart, so that these examples are no imports of this file. */
-const importing = (...names: string[]) => names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
+const importing = (...names: string[]) =>
+  names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
 
 test("every file keeps the rules of the layout", async () => {
   const tree = await sourceTree();
@@ -42,19 +47,26 @@ test.each([
 
 test("only the ledger speaks SQL", () => {
   const text = `import { SQL } ${"from"} "bun";\n`;
-  expect(violations(new Map([["ops/a.ts", text]]))).toEqual(["ops/a.ts: only ledger may import SQL from bun"]);
+  expect(violations(new Map([["ops/a.ts", text]]))).toEqual([
+    "ops/a.ts: only ledger may import SQL from bun",
+  ]);
   expect(violations(new Map([["ledger/a.ts", text]]))).toEqual([]);
 });
 
 test("a lazy import counts as well", () => {
   const text = `const load = () => ${"import"}("../consumers/worker.ts");\n`;
-  expect(violations(new Map([["gateway/a.ts", text]]))).toEqual(["gateway/a.ts: gateway must not import consumers/worker.ts"]);
+  expect(violations(new Map([["gateway/a.ts", text]]))).toEqual([
+    "gateway/a.ts: gateway must not import consumers/worker.ts",
+  ]);
 });
 
 test("what a part may import, it may: the domain, shared contracts, the parts below", () => {
   const tree = new Map([
     ["ledger/a.ts", importing("../core/domain/order.ts", "../core/shard.ts", "./db.ts")],
-    ["gateway/a.ts", importing("../core/redis.ts", "../broker/publisher.ts", "../ledger/contract.ts", "hono")],
+    [
+      "gateway/a.ts",
+      importing("../core/redis.ts", "../broker/publisher.ts", "../ledger/contract.ts", "hono"),
+    ],
     ["gateway/a.test.ts", `${importing("../test/services.ts", "ioredis")}expect(1);`],
   ]);
   expect(violations(tree)).toEqual([]);
@@ -80,5 +92,7 @@ test("a file of one line too many is refused, Lua too", () => {
 });
 
 test("a test file that expects nothing is refused", () => {
-  expect(violations(new Map([["core/a.test.ts", 'test("x", () => undefined);\n']]))).toEqual(["core/a.test.ts: expects nothing"]);
+  expect(violations(new Map([["core/a.test.ts", 'test("x", () => undefined);\n']]))).toEqual([
+    "core/a.test.ts: expects nothing",
+  ]);
 });

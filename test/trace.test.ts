@@ -20,7 +20,11 @@ beforeEach(async () => {
     port: 0,
     fetch: async (request) => {
       const key = request.headers.get("idempotency-key") ?? "";
-      asked.push([new URL(request.url).pathname, key.split("/").at(-3) as string, request.headers.get("traceparent")]);
+      asked.push([
+        new URL(request.url).pathname,
+        key.split("/").at(-3) as string,
+        request.headers.get("traceparent"),
+      ]);
       return new Response("{}", { status });
     },
   });
@@ -45,7 +49,9 @@ test(
   async () => {
     const { user, id } = await place(1);
     expect((await stack.becomes(user, id, "paid")).traceparent).toBe(traceOf(1));
-    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([[{ id, traceparent: traceOf(1) }]]);
+    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([
+      [{ id, traceparent: traceOf(1) }],
+    ]);
     await stack.publish(0, [cancelRowText(user, id, Date.now())]);
     await stack.until("the refund", () => asked.length === 2);
     expect(asked).toEqual([
@@ -64,7 +70,9 @@ test(
     await stack.becomes(third.user, third.id, "parked");
     const first = await place(1, 1);
     for (const { user, id } of [first, second, third]) await stack.becomes(user, id, "paid");
-    expect(asked).toEqual([first, second, third].map(({ id }, i) => ["/v1/charges", id, traceOf(i + 1)]));
+    expect(asked).toEqual(
+      [first, second, third].map(({ id }, i) => ["/v1/charges", id, traceOf(i + 1)]),
+    );
     expect((await stack.ledger.order(third.user, third.id))?.traceparent).toBe(traceOf(3));
   },
   TIMEOUT_MS,
@@ -100,7 +108,9 @@ test(
     status = 200;
     await stack.becomes(user, id, "paid");
     expect(new Set(asked.map(([, , trace]) => trace))).toEqual(new Set([traceOf(5)]));
-    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([[{ id, traceparent: traceOf(5) }]]);
+    expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([
+      [{ id, traceparent: traceOf(5) }],
+    ]);
   },
   TIMEOUT_MS,
 );

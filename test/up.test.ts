@@ -42,7 +42,13 @@ async function up(dir: string, env: Record<string, string> = {}, ...flags: strin
     said += new TextDecoder().decode(value);
   }
   reader.releaseLock();
-  return { process: child, said, gateways: Object.fromEntries([...said.matchAll(GATEWAY_LINE)].map(([, name, url]) => [name, url])) };
+  return {
+    process: child,
+    said,
+    gateways: Object.fromEntries(
+      [...said.matchAll(GATEWAY_LINE)].map(([, name, url]) => [name, url]),
+    ),
+  };
 }
 
 async function told(dir: string, ...args: string[]): Promise<string> {
@@ -65,7 +71,10 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
 
 async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
-    const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as { id: string; state: string }[];
+    const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
+      id: string;
+      state: string;
+    }[];
     if (orders.some((order) => order.id === id && order.state === "dispatched")) return true;
     await Bun.sleep(100);
   }

@@ -74,12 +74,19 @@ async function runWith({
 
   const fleet = new Fleet({ dir, env, say: () => undefined });
   cleanUps.push(() => fleet.stop());
-  const mutant = crashing === undefined ? undefined : startMutant(dir, { ...env, MUTANT: crashing });
+  const mutant =
+    crashing === undefined ? undefined : startMutant(dir, { ...env, MUTANT: crashing });
   if (!mutant) fleet.worker("worker");
   const gateways = await Promise.all(settings.regions.map(({ name }) => fleet.gateway(name, 0)));
   await saleInRedis(redis.url, plan.sale.id);
   const webhookUrl = `${gateways[0]?.url}/v1/payments/webhook`;
-  const provider = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
+  const provider = await fleet.provider({
+    port: 0,
+    file: join(dir, "provider.jsonl"),
+    shares: "",
+    seed: 1,
+    webhookUrl,
+  });
   fleet.payments("payments", provider.url as string);
   fleet.rates("rates");
 
@@ -87,7 +94,13 @@ async function runWith({
   const history = new HistoryWriter(historyPath);
   const targets = gateways.map(({ url = "", region = "" }) => ({ url, region }));
   const issuer = { secret: SECRET, issuer: settings.jwtIssuer, audience: settings.jwtAudience };
-  const tally = { sent: 0, settled: 0, accepted: 0, total: plan.steps.length, answers: new Map<string, number>() };
+  const tally = {
+    sent: 0,
+    settled: 0,
+    accepted: 0,
+    total: plan.steps.length,
+    answers: new Map<string, number>(),
+  };
   const rush = await startRush({ plan, targets, issuer, history, tally });
   await rush.answered;
   if (mutant) {
@@ -99,10 +112,17 @@ async function runWith({
   }
   const views = await openViews(settings);
   cleanUps.push(() => views.close());
-  await drain(settings.ledgerUrl, views, { orders: tally.accepted, timeoutMs: TIMEOUT_MS / 2, graceMs: 6_000 });
+  await drain(settings.ledgerUrl, views, {
+    orders: tally.accepted,
+    timeoutMs: TIMEOUT_MS / 2,
+    graceMs: 6_000,
+  });
   rush.close();
   await history.close();
-  return { ...(await verify({ ledgerUrl: settings.ledgerUrl, history: [historyPath], ...views })), answers: tally.answers };
+  return {
+    ...(await verify({ ledgerUrl: settings.ledgerUrl, history: [historyPath], ...views })),
+    answers: tally.answers,
+  };
 }
 
 async function makeLedger(url: string, sale: Sale, sql: readonly string[]) {
@@ -124,7 +144,13 @@ const withoutGuards = (table: string): string[] => [
 
 function startMutant(dir: string, env: Record<string, string>) {
   const command = [process.execPath, join(import.meta.dir, "mutants", "worker.ts")];
-  const child = spawnRecorded({ name: "mutant", command, recordDir: join(dir, "run"), env, logFile: join(dir, "mutant.log") });
+  const child = spawnRecorded({
+    name: "mutant",
+    command,
+    recordDir: join(dir, "run"),
+    env,
+    logFile: join(dir, "mutant.log"),
+  });
   cleanUps.push(() => child.kill());
   return child;
 }
@@ -142,14 +168,19 @@ async function withRedis<T>(url: string, work: (store: RedisStore) => Promise<T>
 /** The worker has opened the store and brought the sale there. */
 async function saleInRedis(url: string, saleId: string): Promise<void> {
   await withRedis(url, async ({ client }) => {
-    while ((await client.exists(`stock:${saleId}`)) === 0 || (await client.hget(metaKey(0), "state")) !== "open") await Bun.sleep(20);
+    while (
+      (await client.exists(`stock:${saleId}`)) === 0 ||
+      (await client.hget(metaKey(0), "state")) !== "open"
+    )
+      await Bun.sleep(20);
   });
 }
 
 /** Every shard has decided something that nobody has recorded. */
 async function decided(url: string): Promise<void> {
   await withRedis(url, async ({ client }) => {
-    for (let shard = 0; shard < SHARDS; shard++) while ((await client.xlen(`{${shard}}:outbox`)) === 0) await Bun.sleep(20);
+    for (let shard = 0; shard < SHARDS; shard++)
+      while ((await client.xlen(`{${shard}}:outbox`)) === 0) await Bun.sleep(20);
   });
 }
 
@@ -165,7 +196,12 @@ test(
     const verdict = await runWith({});
     expect(verdict.violations).toEqual([]);
     expect(verdict.undrained).toEqual([]);
-    expect(verdict.counts).toMatchObject({ orders: ORDERS, accepted: ORDERS, decided: ORDERS, ledgered: ORDERS });
+    expect(verdict.counts).toMatchObject({
+      orders: ORDERS,
+      accepted: ORDERS,
+      decided: ORDERS,
+      ledgered: ORDERS,
+    });
   },
   TIMEOUT_MS,
 );

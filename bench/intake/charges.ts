@@ -18,10 +18,16 @@ const LEFT = 0.1;
 const TIMEOUT_S = 300;
 
 /** How fast a backlog of reserved orders is charged, with nothing else going on. */
-export async function benchCharges(stack: Stack, say: (line: string) => void): Promise<ChargesResult> {
+export async function benchCharges(
+  stack: Stack,
+  say: (line: string) => void,
+): Promise<ChargesResult> {
   const audit = await LedgerAudit.open(stack.ledgerUrl);
   try {
-    const count = async () => ({ paid: await audit.chargeCount("captured"), open: await audit.chargesOpen() });
+    const count = async () => ({
+      paid: await audit.chargeCount("captured"),
+      open: await audit.chargesOpen(),
+    });
     const before = usageByPart(stack);
     const start = { ...(await count()), atMs: performance.now() };
     let now = { ...start };
@@ -33,7 +39,8 @@ export async function benchCharges(stack: Stack, say: (line: string) => void): P
     const paid = now.paid - start.paid;
     const seconds = (now.atMs - start.atMs) / 1_000;
     const cpuMicros: Record<string, number> = {};
-    for (const [part, usage] of usageByPart(stack)) cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / paid;
+    for (const [part, usage] of usageByPart(stack))
+      cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / paid;
     return { paid, seconds, perSecond: paid / seconds, cpuMicros };
   } finally {
     await audit.close();

@@ -13,15 +13,26 @@ test("the flood's frames are sound orders with ids of their own, and its counts 
   let wrong = 0;
   const server = Bun.serve<undefined>({
     port: 0,
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("no", { status: 400 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("no", { status: 400 }),
     websocket: {
       open: (ws) => void ws.send(JSON.stringify({ type: "ready", user: "s", credit: CREDIT })),
       message: (ws, text) => {
-        const { ref, order } = JSON.parse(String(text)) as { ref: string; order: { id: string; user: string; lines: unknown[] } };
+        const { ref, order } = JSON.parse(String(text)) as {
+          ref: string;
+          order: { id: string; user: string; lines: unknown[] };
+        };
         if (judgeOrderId(order.id, Date.now()) !== "ok" || order.lines.length === 0) wrong++;
         ids.add(order.id);
         users.add(order.user);
-        if (ids.size % 10 === 0) ws.send(JSON.stringify({ type: "nacks", nacks: [[ref, order.id, { code: "shed" }]], credit: CREDIT }));
+        if (ids.size % 10 === 0)
+          ws.send(
+            JSON.stringify({
+              type: "nacks",
+              nacks: [[ref, order.id, { code: "shed" }]],
+              credit: CREDIT,
+            }),
+          );
         else ws.send(JSON.stringify({ type: "acks", acks: [[ref, order.id]], credit: CREDIT }));
         ws.send(JSON.stringify({ type: "outcomes", outcomes: [[order.id, "sold_out"]] }));
         if (ids.size === TOTAL) done.resolve();
@@ -29,7 +40,13 @@ test("the flood's frames are sound orders with ids of their own, and its counts 
     },
   });
   const counts = { sent: 0, accepted: 0, decided: 0, refused: new Map<string, number>() };
-  const options = { url: new URL(server.url), token: "x", index: 1, templates: bodies(false).map(frameTemplate), counts };
+  const options = {
+    url: new URL(server.url),
+    token: "x",
+    index: 1,
+    templates: bodies(false).map(frameTemplate),
+    counts,
+  };
   const socket = new FloodSocket({ ...options, may: () => counts.sent < TOTAL });
   await socket.connect();
   await done.promise;

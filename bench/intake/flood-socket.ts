@@ -45,7 +45,9 @@ export class FloodSocket {
   private readonly buffer: Uint8Array;
 
   constructor(private readonly options: FloodSocketOptions) {
-    this.buffer = new Uint8Array(FRAMES_PER_WRITE * Math.max(...options.templates.map((t) => t.bytes.length)));
+    this.buffer = new Uint8Array(
+      FRAMES_PER_WRITE * Math.max(...options.templates.map((t) => t.bytes.length)),
+    );
     this.random = options.index + 1;
   }
 
@@ -65,8 +67,15 @@ export class FloodSocket {
       },
     });
     const key = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
-    const headers = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Key: ${key}`, "Sec-WebSocket-Version: 13"];
-    this.socket.write(`GET /v1/ws HTTP/1.1\r\nHost: ${url.host}\r\n${headers.join("\r\n")}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+    const headers = [
+      "Upgrade: websocket",
+      "Connection: Upgrade",
+      `Sec-WebSocket-Key: ${key}`,
+      "Sec-WebSocket-Version: 13",
+    ];
+    this.socket.write(
+      `GET /v1/ws HTTP/1.1\r\nHost: ${url.host}\r\n${headers.join("\r\n")}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    );
     await ready.promise;
   }
 
@@ -74,7 +83,11 @@ export class FloodSocket {
   fill(): void {
     if (this.unwritten.length > 0) this.write(this.unwritten);
     while (this.unwritten.length === 0 && this.outstanding < this.credit && this.options.may()) {
-      const count = Math.min(FRAMES_PER_WRITE, this.credit - this.outstanding, this.options.due?.(this.serial) ?? FRAMES_PER_WRITE);
+      const count = Math.min(
+        FRAMES_PER_WRITE,
+        this.credit - this.outstanding,
+        this.options.due?.(this.serial) ?? FRAMES_PER_WRITE,
+      );
       if (count <= 0) return;
       this.write(this.frames(count));
     }
@@ -91,7 +104,9 @@ export class FloodSocket {
     let at = 0;
     for (let i = 0; i < count; i++) {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
-      const { bytes, idAt, userAt } = templates[(this.random >>> 16) % templates.length] as FrameTemplate;
+      const { bytes, idAt, userAt } = templates[
+        (this.random >>> 16) % templates.length
+      ] as FrameTemplate;
       buffer.set(bytes, at);
       writeHex(buffer, at + idAt, Math.floor(nowMs / 65_536), 8);
       writeHex(buffer, at + idAt + 9, nowMs % 65_536, 4);
@@ -119,7 +134,8 @@ export class FloodSocket {
         this.unread = Buffer.from(data);
         return;
       }
-      if (!data.subarray(0, 12).toString().endsWith(" 101")) throw new Error(data.subarray(0, end).toString());
+      if (!data.subarray(0, 12).toString().endsWith(" 101"))
+        throw new Error(data.subarray(0, end).toString());
       this.upgraded = true;
       data = data.subarray(end + 4);
     }
@@ -144,7 +160,12 @@ export class FloodSocket {
         const acks = (to - from - tail - 1 - ACKS_OVERHEAD) / ACK_LENGTH;
         this.outstanding -= acks;
         counts.accepted += acks;
-        if (heard) for (let i = 0; i < acks; i++) heard(serialAt(data, from + ACKS_OVERHEAD + 1 + i * ACK_LENGTH + ACK_ID_AT), "accepted");
+        if (heard)
+          for (let i = 0; i < acks; i++)
+            heard(
+              serialAt(data, from + ACKS_OVERHEAD + 1 + i * ACK_LENGTH + ACK_ID_AT),
+              "accepted",
+            );
         break;
       }
       case "o":
@@ -159,7 +180,12 @@ export class FloodSocket {
     }
   }
 
-  private rare(frame: { type: string; credit?: number; missed?: number; nacks?: [string, string, { code: string }][] }): void {
+  private rare(frame: {
+    type: string;
+    credit?: number;
+    missed?: number;
+    nacks?: [string, string, { code: string }][];
+  }): void {
     const { counts } = this.options;
     if (frame.credit !== undefined) this.credit = frame.credit;
     if (frame.missed !== undefined) counts.decided += frame.missed;
@@ -187,6 +213,13 @@ function frameAt(data: Buffer, at: number): { from: number; to: number } | undef
   const short = (data[at + 1] as number) & 127;
   const header = short === 126 ? 4 : short === 127 ? 10 : 2;
   if (data.length < at + header) return undefined;
-  const length = short === 126 ? data.readUInt16BE(at + 2) : short === 127 ? Number(data.readBigUInt64BE(at + 2)) : short;
-  return data.length < at + header + length ? undefined : { from: at + header, to: at + header + length };
+  const length =
+    short === 126
+      ? data.readUInt16BE(at + 2)
+      : short === 127
+        ? Number(data.readBigUInt64BE(at + 2))
+        : short;
+  return data.length < at + header + length
+    ? undefined
+    : { from: at + header, to: at + header + length };
 }

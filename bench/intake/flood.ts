@@ -34,7 +34,8 @@ async function flood(options: FloodOptions): Promise<void> {
   const counts = { sent: 0, accepted: 0, decided: 0, refused: new Map<string, number>() };
   const refused = () => [...counts.refused.values()].reduce((sum, n) => sum + n, 0);
   let sending = true;
-  const may = () => sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
+  const may = () =>
+    sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
   const sockets = Array.from(
@@ -46,7 +47,13 @@ async function flood(options: FloodOptions): Promise<void> {
   const report = (end?: boolean) => {
     const seconds = (performance.now() - started) / 1_000;
     const { user, system } = process.cpuUsage();
-    const line: FloodReport = { seconds, ...counts, refused: Object.fromEntries(counts.refused), cpuMicros: user + system, end };
+    const line: FloodReport = {
+      seconds,
+      ...counts,
+      refused: Object.fromEntries(counts.refused),
+      cpuMicros: user + system,
+      end,
+    };
     console.log(JSON.stringify(line));
   };
   for (const socket of sockets) socket.fill();

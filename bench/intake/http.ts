@@ -33,13 +33,26 @@ export async function benchHttp(options: {
   if (!wrk) return undefined;
   const [tokensFile, bodiesFile] = [join(options.dir, "tokens"), join(options.dir, "bodies")];
   const users = Array.from({ length: TOKENS }, (_, i) => `http-${i}`);
-  const lines = await Promise.all(users.map(async (user) => `${user} ${await mintToken(stack.issuer, user)}\n`));
+  const lines = await Promise.all(
+    users.map(async (user) => `${user} ${await mintToken(stack.issuer, user)}\n`),
+  );
   writeFileSync(tokensFile, lines.join(""));
   writeFileSync(bodiesFile, bodies(false).join("\n"));
   const run = async (seconds: number): Promise<{ text: string; cpuMicros: number }> => {
     const script = join(import.meta.dir, "wrk-orders.lua");
-    const flags = ["-t1", `-c${options.connections}`, `-d${seconds}s`, "--timeout", "20s", "-s", script];
-    const child = Bun.spawn([wrk, ...flags, url, "--", tokensFile, bodiesFile], { stdout: "pipe", stderr: "pipe" });
+    const flags = [
+      "-t1",
+      `-c${options.connections}`,
+      `-d${seconds}s`,
+      "--timeout",
+      "20s",
+      "-s",
+      script,
+    ];
+    const child = Bun.spawn([wrk, ...flags, url, "--", tokensFile, bodiesFile], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const text = await new Response(child.stdout).text();
     await child.exited;
     return { text, cpuMicros: Number(child.resourceUsage()?.cpuTime.total ?? 0) };
@@ -51,11 +64,15 @@ export async function benchHttp(options: {
   const after = usageByPart(stack);
   const line = text.split("\n").find((l) => l.startsWith("{"));
   if (!line) throw new Error(`wrk: ${text}`);
-  const { requests, seconds, p50, p99, not2xx, lost } = JSON.parse(line) as Record<string, number> & { requests: number; seconds: number };
+  const { requests, seconds, p50, p99, not2xx, lost } = JSON.parse(line) as Record<
+    string,
+    number
+  > & { requests: number; seconds: number };
   const refused = not2xx ?? 0;
   const accepted = requests - refused;
   const cpuMicros: Record<string, number> = { wrk: load / accepted };
-  for (const [part, usage] of after) cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / accepted;
+  for (const [part, usage] of after)
+    cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / accepted;
   const { connections } = options;
   return {
     connections,

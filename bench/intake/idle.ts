@@ -40,8 +40,14 @@ export async function benchIdle(url: string, issuer: TokenIssuer): Promise<IdleR
   return { orders: ORDERS, http202: latency(http), ack: latency(ack), decided: latency(decided) };
 }
 
-async function overSocket(url: string, token: string, order: () => string): Promise<{ ack: number[]; decided: number[] }> {
-  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/ws`, { headers: { authorization: `Bearer ${token}` } } as never);
+async function overSocket(
+  url: string,
+  token: string,
+  order: () => string,
+): Promise<{ ack: number[]; decided: number[] }> {
+  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/ws`, {
+    headers: { authorization: `Bearer ${token}` },
+  } as never);
   const result = { ack: [] as number[], decided: [] as number[] };
   const done = Promise.withResolvers<void>();
   let before = 0;
@@ -70,6 +76,7 @@ async function overSocket(url: string, token: string, order: () => string): Prom
 
 function latency(samples: number[]): Latency {
   const sorted = samples.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return { p50Ms: at(0.5), p99Ms: at(0.99) };
 }

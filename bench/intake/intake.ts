@@ -13,7 +13,15 @@ import { benchSale } from "./orders.ts";
 import { settled } from "./settled.ts";
 import { benchFlood, type FloodResult } from "./websocket.ts";
 
-export const PARTS = ["idle", "http", "burst", "sustained", "reserved", "charged", "charges"] as const;
+export const PARTS = [
+  "idle",
+  "http",
+  "burst",
+  "sustained",
+  "reserved",
+  "charged",
+  "charges",
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface IntakeOptions {
@@ -75,11 +83,16 @@ export async function benchIntake(options: IntakeOptions): Promise<IntakeResult>
   const charging = options.parts.filter((part) => CHARGING_PARTS.includes(part));
   const results: IntakeResult[] = [];
   if (taking.length > 0) results.push(await benchOn(options, taking, false));
-  if (charging.length > 0) results.push(await benchOn({ ...options, dir: join(options.dir, "charging") }, charging, true));
+  if (charging.length > 0)
+    results.push(await benchOn({ ...options, dir: join(options.dir, "charging") }, charging, true));
   return Object.assign({}, ...results) as IntakeResult;
 }
 
-async function benchOn(options: IntakeOptions, parts: readonly Part[], charges: boolean): Promise<IntakeResult> {
+async function benchOn(
+  options: IntakeOptions,
+  parts: readonly Part[],
+  charges: boolean,
+): Promise<IntakeResult> {
   const { dir, workers, say } = options;
   mkdirSync(dir, { recursive: true });
   const charging = charges ? { charging: { shares: "", seed: 1 } } : {};
@@ -103,27 +116,47 @@ async function benchOn(options: IntakeOptions, parts: readonly Part[], charges: 
     };
     const wanted = (part: Part) => parts.includes(part);
     const second = (part: string) => (r: { accepted: number; decided: number; seconds: number }) =>
-      say(`  ${part}: ${r.seconds.toFixed(0)} s, accepted ${rate(r.accepted, r.seconds)}, decided ${rate(r.decided, r.seconds)}`);
+      say(
+        `  ${part}: ${r.seconds.toFixed(0)} s, accepted ${rate(r.accepted, r.seconds)}, decided ${rate(r.decided, r.seconds)}`,
+      );
     if (wanted("idle")) result.idle = await benchIdle(url, stack.issuer);
     if (wanted("http")) {
-      result.http = (await benchHttp({ stack, dir, connections: HTTP_CONNECTIONS, seconds: HTTP_SECONDS })) ?? "missing";
+      result.http =
+        (await benchHttp({ stack, dir, connections: HTTP_CONNECTIONS, seconds: HTTP_SECONDS })) ??
+        "missing";
       await settled(redis, stack.shards);
     }
     const flood = (part: Part, seconds: number, window: number) =>
-      benchFlood(stack, redis, { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" }, second(part));
+      benchFlood(
+        stack,
+        redis,
+        { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" },
+        second(part),
+      );
     if (wanted("burst")) result.burst = await flood("burst", options.burstSeconds, 0);
-    if (wanted("sustained")) result.sustained = await flood("sustained", options.sustainedSeconds, SUSTAINED_WINDOW);
-    if (wanted("charged")) result.charged = await chargedFlood(stack, () => flood("charged", options.sustainedSeconds, SUSTAINED_WINDOW));
+    if (wanted("sustained"))
+      result.sustained = await flood("sustained", options.sustainedSeconds, SUSTAINED_WINDOW);
+    if (wanted("charged"))
+      result.charged = await chargedFlood(stack, () =>
+        flood("charged", options.sustainedSeconds, SUSTAINED_WINDOW),
+      );
     if (wanted("charges")) {
       await benchFlood(
         stack,
         redis,
-        { sockets: SOCKETS, seconds: BACKLOG_S, window: SUSTAINED_WINDOW, allReserved: true, drain: false },
+        {
+          sockets: SOCKETS,
+          seconds: BACKLOG_S,
+          window: SUSTAINED_WINDOW,
+          allReserved: true,
+          drain: false,
+        },
         second("backlog"),
       );
       result.charges = await benchCharges(stack, say);
     }
-    if (wanted("reserved")) result.reserved = await flood("reserved", options.burstSeconds, SUSTAINED_WINDOW);
+    if (wanted("reserved"))
+      result.reserved = await flood("reserved", options.burstSeconds, SUSTAINED_WINDOW);
     return result;
   } finally {
     await redis.close();
@@ -131,7 +164,10 @@ async function benchOn(options: IntakeOptions, parts: readonly Part[], charges: 
   }
 }
 
-async function chargedFlood(stack: Stack, flood: () => Promise<FloodResult>): Promise<NonNullable<IntakeResult["charged"]>> {
+async function chargedFlood(
+  stack: Stack,
+  flood: () => Promise<FloodResult>,
+): Promise<NonNullable<IntakeResult["charged"]>> {
   const audit = await LedgerAudit.open(stack.ledgerUrl);
   const startedMs = performance.now();
   const result = await flood();

@@ -17,7 +17,14 @@ export function benchSale(nowMs: number): Sale {
     ...SCARCE.map((sku) => ({ ...item, sku, name: sku, initial: 1 })),
     ...PLENTY.map((sku) => ({ ...item, sku, name: sku, initial: HUGE_STOCK })),
   ];
-  return { id: BENCH_SALE, name: "Bench", currency: "EUR", opensAtMs: nowMs - 60_000, closesAtMs: nowMs + DAY_MS, items };
+  return {
+    id: BENCH_SALE,
+    name: "Bench",
+    currency: "EUR",
+    opensAtMs: nowMs - 60_000,
+    closesAtMs: nowMs + DAY_MS,
+    items,
+  };
 }
 
 /** Bodies without id and user, in the mix of the workload: seven in ten have one line, two have two, one has three. */
@@ -25,7 +32,10 @@ export function bodies(allReserved: boolean): string[] {
   return Array.from({ length: 100 }, (_, i) => {
     const skus = allReserved || i % RESERVED_ONE_IN === 0 ? PLENTY : SCARCE;
     const count = i % 10 < 7 ? 1 : i % 10 < 9 ? 2 : 3;
-    const lines = Array.from({ length: count }, (_, l) => `{"sku":"${skus[(i + l) % skus.length]}","qty":1}`);
+    const lines = Array.from(
+      { length: count },
+      (_, l) => `{"sku":"${skus[(i + l) % skus.length]}","qty":1}`,
+    );
     return `"saleId":"${BENCH_SALE}","currency":"EUR","lines":[${lines.join(",")}]}`;
   });
 }
@@ -47,7 +57,11 @@ export function frameTemplate(body: string): FrameTemplate {
   const bytes = new Uint8Array(header.length + text.length);
   bytes.set(header);
   bytes.set(new TextEncoder().encode(text), header.length);
-  return { bytes, idAt: header.length + text.indexOf(ID), userAt: header.length + text.indexOf(USER) + "user-".length };
+  return {
+    bytes,
+    idAt: header.length + text.indexOf(ID),
+    userAt: header.length + text.indexOf(USER) + "user-".length,
+  };
 }
 
 const HEX = new TextEncoder().encode("0123456789abcdef");

@@ -3,7 +3,8 @@ import type { IntakeResult } from "./intake.ts";
 import type { FloodResult } from "./websocket.ts";
 
 export function intakePage(result: IntakeResult): string {
-  const { machine, workers, shards, idle, http, burst, sustained, reserved, charged, charges } = result;
+  const { machine, workers, shards, idle, http, burst, sustained, reserved, charged, charges } =
+    result;
   const lines = [
     "# Intake",
     "",
@@ -15,34 +16,78 @@ export function intakePage(result: IntakeResult): string {
     "| what | asked for | measured |",
     "|---|---|---|",
   ];
-  const row = (what: string, wanted: string, measured: string) => lines.push(`| ${what} | ${wanted} | ${measured} |`);
+  const row = (what: string, wanted: string, measured: string) =>
+    lines.push(`| ${what} | ${wanted} | ${measured} |`);
   if (burst)
-    row(`WebSocket burst, accepted, ${burst.seconds.toFixed(1)} s, ${burst.sockets} sockets`, "≥ 100,000/s for ≥ 5 s", accepted(burst));
-  if (sustained) row(`sustained into the ledger, ${sustained.seconds.toFixed(0)} s`, "≥ 60,000/s", `${n(sustained.decidedPerSecond)}/s`);
-  if (reserved) row(`the same, all reserved, ${reserved.seconds.toFixed(0)} s`, "", `${n(reserved.decidedPerSecond)}/s`);
+    row(
+      `WebSocket burst, accepted, ${burst.seconds.toFixed(1)} s, ${burst.sockets} sockets`,
+      "≥ 100,000/s for ≥ 5 s",
+      accepted(burst),
+    );
+  if (sustained)
+    row(
+      `sustained into the ledger, ${sustained.seconds.toFixed(0)} s`,
+      "≥ 60,000/s",
+      `${n(sustained.decidedPerSecond)}/s`,
+    );
+  if (reserved)
+    row(
+      `the same, all reserved, ${reserved.seconds.toFixed(0)} s`,
+      "",
+      `${n(reserved.decidedPerSecond)}/s`,
+    );
   if (charged) {
     const measured = `${n(charged.decidedPerSecond)}/s, and ${n(charged.paidPerSecond)} charges/s`;
-    row(`the same, what is reserved is charged, ${charged.seconds.toFixed(0)} s`, "within 10%", measured);
+    row(
+      `the same, what is reserved is charged, ${charged.seconds.toFixed(0)} s`,
+      "within 10%",
+      measured,
+    );
   }
-  if (charges) row(`charges of a backlog, ${charges.seconds.toFixed(0)} s, the stub included`, "≥ 3,000/s", `${n(charges.perSecond)}/s`);
-  if (http === "missing") row("single-order HTTP", "≥ 30,000/s, p99 < 30 ms", "not measured: wrk is not installed (apt install wrk)");
+  if (charges)
+    row(
+      `charges of a backlog, ${charges.seconds.toFixed(0)} s, the stub included`,
+      "≥ 3,000/s",
+      `${n(charges.perSecond)}/s`,
+    );
+  if (http === "missing")
+    row(
+      "single-order HTTP",
+      "≥ 30,000/s, p99 < 30 ms",
+      "not measured: wrk is not installed (apt install wrk)",
+    );
   else if (http) {
-    const bad = http.refused + http.lost > 0 ? `, ${n(http.refused)} refused, ${n(http.lost)} lost` : "";
+    const bad =
+      http.refused + http.lost > 0 ? `, ${n(http.refused)} refused, ${n(http.lost)} lost` : "";
     const measured = `${n(http.acceptedPerSecond)}/s, p50 ${ms(http.p50Ms)}, p99 ${ms(http.p99Ms)}${bad}`;
-    row(`single-order HTTP, wrk, ${http.connections} connections`, "≥ 30,000/s, p99 < 30 ms", measured);
+    row(
+      `single-order HTTP, wrk, ${http.connections} connections`,
+      "≥ 30,000/s, p99 < 30 ms",
+      measured,
+    );
   }
   if (idle) {
-    row("idle: 202 over HTTP, p99", "≤ 10 ms", `${ms(idle.http202.p99Ms)} (p50 ${ms(idle.http202.p50Ms)})`);
-    row("idle: decided and told, p99", "≤ 20 ms", `${ms(idle.decided.p99Ms)} (p50 ${ms(idle.decided.p50Ms)})`);
+    row(
+      "idle: 202 over HTTP, p99",
+      "≤ 10 ms",
+      `${ms(idle.http202.p99Ms)} (p50 ${ms(idle.http202.p50Ms)})`,
+    );
+    row(
+      "idle: decided and told, p99",
+      "≤ 20 ms",
+      `${ms(idle.decided.p99Ms)} (p50 ${ms(idle.decided.p50Ms)})`,
+    );
   }
   const spent = sustained ?? burst;
   if (spent) {
     row("Redis, CPU per order", "≤ 6 µs", `${spent.redisMicrosPerOrder.toFixed(1)} µs`);
     row("Redis, bytes per order kept", "≤ 250", n(spent.redisBytesPerOrder));
   }
-  if (charges) lines.push("", `**charges**, ${n(charges.paid)} paid: ${perOrder(charges.cpuMicros)}.`);
+  if (charges)
+    lines.push("", `**charges**, ${n(charges.paid)} paid: ${perOrder(charges.cpuMicros)}.`);
   if (http && http !== "missing") lines.push("", `**http**: ${perOrder(http.cpuMicros)}.`);
-  for (const [name, flood] of Object.entries({ burst, sustained, reserved, charged })) if (flood) lines.push("", ...spending(name, flood));
+  for (const [name, flood] of Object.entries({ burst, sustained, reserved, charged }))
+    if (flood) lines.push("", ...spending(name, flood));
   return `${lines.join("\n")}\n`;
 }
 
@@ -52,8 +97,14 @@ function accepted(flood: FloodResult): string {
 }
 
 function spending(name: string, { cpuMicros, memoryMb, accepted: orders }: FloodResult): string[] {
-  const memory = Object.entries(memoryMb).map(([part, samples]) => `- ${part}: ${samples.join(", ")}`);
-  return [`**${name}**, ${n(orders)} orders: ${perOrder(cpuMicros)}. Resident MB over the run:`, "", ...memory];
+  const memory = Object.entries(memoryMb).map(
+    ([part, samples]) => `- ${part}: ${samples.join(", ")}`,
+  );
+  return [
+    `**${name}**, ${n(orders)} orders: ${perOrder(cpuMicros)}. Resident MB over the run:`,
+    "",
+    ...memory,
+  ];
 }
 
 function perOrder(cpuMicros: Readonly<Record<string, number>>): string {

@@ -9,8 +9,16 @@ const STILL_LOOKS = 10;
 /** Settles once outboxes stay empty: what was accepted has been recorded. */
 export async function settled(redis: RedisStore, shards: number): Promise<void> {
   let still = 0;
-  for (const end = performance.now() + TIMEOUT_S * 1_000; performance.now() < end; await Bun.sleep(LOOK_MS)) {
-    const lengths = await Promise.all(Array.from({ length: shards }, (_, shard) => redis.run((client) => client.xlen(outboxKey(shard)))));
+  for (
+    const end = performance.now() + TIMEOUT_S * 1_000;
+    performance.now() < end;
+    await Bun.sleep(LOOK_MS)
+  ) {
+    const lengths = await Promise.all(
+      Array.from({ length: shards }, (_, shard) =>
+        redis.run((client) => client.xlen(outboxKey(shard))),
+      ),
+    );
     still = lengths.every((length) => length === 0) ? still + 1 : 0;
     if (still === STILL_LOOKS) return;
   }

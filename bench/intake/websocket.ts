@@ -40,10 +40,17 @@ export async function benchFlood(
   const token = await mintToken(stack.issuer, "flood", "service");
   const before = usageByPart(stack);
   const redisBefore = await redisUsage(redis);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "flood.ts"), JSON.stringify({ ...options, url, token })], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      join(import.meta.dir, "flood.ts"),
+      JSON.stringify({ ...options, url, token }),
+    ],
+    {
+      stdout: "pipe",
+      stderr: "inherit",
+    },
+  );
   const memoryMb: Record<string, number[]> = {};
   const every = Math.max(1, Math.floor(options.seconds / MEMORY_SAMPLES));
   let last: FloodReport | undefined;
@@ -54,13 +61,15 @@ export async function benchFlood(
     whileSending = last;
     onSecond(last);
     if (Math.round(last.seconds) % every === 0) {
-      for (const [part, { rssBytes }] of usageByPart(stack)) memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
+      for (const [part, { rssBytes }] of usageByPart(stack))
+        memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
     }
   }
   if (!last?.end || !whileSending) throw new Error("the flood ended before its time");
   if (drain) await settled(redis, stack.shards);
   const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.accepted };
-  for (const [part, usage] of usageByPart(stack)) cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / last.accepted;
+  for (const [part, usage] of usageByPart(stack))
+    cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / last.accepted;
   const redisAfter = await redisUsage(redis);
   return {
     sockets: options.sockets,
@@ -81,5 +90,8 @@ export async function benchFlood(
 async function redisUsage(redis: RedisStore): Promise<{ cpuMicros: number; bytes: number }> {
   const info = await redis.run((client) => client.info());
   const value = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(info)?.[1]);
-  return { cpuMicros: (value("used_cpu_user_main_thread") + value("used_cpu_sys_main_thread")) * 1e6, bytes: value("used_memory") };
+  return {
+    cpuMicros: (value("used_cpu_user_main_thread") + value("used_cpu_sys_main_thread")) * 1e6,
+    bytes: value("used_memory"),
+  };
 }

@@ -8,12 +8,17 @@ const refused = new Counter("orders_refused");
 const unanswered = new Counter("orders_unanswered");
 
 interface Answer {
-  readonly results: readonly { readonly status?: string; readonly problem?: { readonly code: string } }[];
+  readonly results: readonly {
+    readonly status?: string;
+    readonly problem?: { readonly code: string };
+  }[];
 }
 
 export function placeBatch(): void {
   const orders = Array.from({ length: BATCH }, order);
-  const response = http.post(`${URL}/v1/orders/batch`, `{"orders":[${orders.join(",")}]}`, { headers: HEADERS });
+  const response = http.post(`${URL}/v1/orders/batch`, `{"orders":[${orders.join(",")}]}`, {
+    headers: HEADERS,
+  });
   if (response.status !== 200) {
     // The whole request was turned away (503, 429), or got no answer at all.
     if (response.status === 0) unanswered.add(BATCH);

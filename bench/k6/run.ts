@@ -49,7 +49,11 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
   const k6 = await findK6(options.tools, say);
   mkdirSync(dir, { recursive: true });
   const held = script === "burst" ? HELD : undefined;
-  const env = { SLUICE_SOLD_OUT_AT_GATE: "no", SLUICE_USER_RATE: "100", SLUICE_WORKER_RATE: String(held ?? 0) };
+  const env = {
+    SLUICE_SOLD_OUT_AT_GATE: "no",
+    SLUICE_USER_RATE: "100",
+    SLUICE_WORKER_RATE: String(held ?? 0),
+  };
   const stack = await Stack.start({ dir: join(dir, "stack"), workers: 1, gateways: 1, say, env });
   try {
     await stack.createSale(benchSale(Date.now()));
@@ -96,7 +100,9 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
   }
 }
 
-export type K6 = { readonly kind: "binary"; readonly path: string } | { readonly kind: "docker"; readonly path: string };
+export type K6 =
+  | { readonly kind: "binary"; readonly path: string }
+  | { readonly kind: "docker"; readonly path: string };
 
 const IMAGE = "grafana/k6";
 
@@ -107,12 +113,40 @@ export function k6Command(
   summary: string,
   env: Readonly<Record<string, string>>,
 ): { command: string[]; env: Readonly<Record<string, string>> } {
-  const run = (summaryPath: string, scriptPath: string) => ["run", "--quiet", "--summary-export", summaryPath, scriptPath];
+  const run = (summaryPath: string, scriptPath: string) => [
+    "run",
+    "--quiet",
+    "--summary-export",
+    summaryPath,
+    scriptPath,
+  ];
   if (k6.kind === "binary") return { command: [k6.path, ...run(summary, script)], env };
-  const mounts = ["--volume", `${dirname(script)}:/scripts:ro`, "--volume", `${dirname(summary)}:/out`];
+  const mounts = [
+    "--volume",
+    `${dirname(script)}:/scripts:ro`,
+    "--volume",
+    `${dirname(summary)}:/out`,
+  ];
   const names = Object.keys(env).flatMap((name) => ["--env", name]);
-  const container = ["run", "--rm", "--network", "host", "--user", `${process.getuid?.() ?? 0}`, ...mounts, ...names, IMAGE];
-  return { command: [k6.path, ...container, ...run(`/out/${basename(summary)}`, `/scripts/${basename(script)}`)], env };
+  const container = [
+    "run",
+    "--rm",
+    "--network",
+    "host",
+    "--user",
+    `${process.getuid?.() ?? 0}`,
+    ...mounts,
+    ...names,
+    IMAGE,
+  ];
+  return {
+    command: [
+      k6.path,
+      ...container,
+      ...run(`/out/${basename(summary)}`, `/scripts/${basename(script)}`),
+    ],
+    env,
+  };
 }
 
 /** On the PATH, from an earlier build, built by Go, or in a container. */
@@ -124,7 +158,9 @@ async function findK6(tools: string, say: (line: string) => void): Promise<K6> {
   if (go && (await buildK6(go, tools, say))) return { kind: "binary", path: built };
   const docker = Bun.which("docker");
   if (docker) {
-    say(`k6 is missing: running it in a container (${IMAGE}); what it says of k6's own CPU is then not known`);
+    say(
+      `k6 is missing: running it in a container (${IMAGE}); what it says of k6's own CPU is then not known`,
+    );
     return { kind: "docker", path: docker };
   }
   throw new SettingError("k6 is missing, and Go or Docker to get it: put one of them on the PATH");
@@ -134,7 +170,11 @@ async function buildK6(go: string, tools: string, say: (line: string) => void): 
   mkdirSync(tools, { recursive: true });
   for (const source of ["go.k6.io/k6/v2@latest", "go.k6.io/k6@latest"]) {
     say(`k6 is missing: building it with Go (${source}); this takes some minutes, once`);
-    const child = Bun.spawn([go, "install", source], { env: { ...process.env, GOBIN: tools }, stdout: "ignore", stderr: "pipe" });
+    const child = Bun.spawn([go, "install", source], {
+      env: { ...process.env, GOBIN: tools },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
     const errors = await new Response(child.stderr).text();
     if ((await child.exited) === 0) return true;
     say(errors.trim().split("\n").slice(-2).join("\n"));
@@ -143,13 +183,27 @@ async function buildK6(go: string, tools: string, say: (line: string) => void): 
 }
 
 export function k6Page(result: K6Result, machine: string): string {
-  const { script, seconds, requestsPerSecond, ordersPerRequest, accepted, refused, unanswered, droppedIterations, k6CpuSeconds } = result;
+  const {
+    script,
+    seconds,
+    requestsPerSecond,
+    ordersPerRequest,
+    accepted,
+    refused,
+    unanswered,
+    droppedIterations,
+    k6CpuSeconds,
+  } = result;
   const offered =
     script === "websocket"
       ? "over 100 sockets, an order a frame"
       : `${Math.round(requestsPerSecond)} requests a second with ${ordersPerRequest} orders each${result.workerPerSecond ? `; the worker is held to ${result.workerPerSecond.toLocaleString("en")} orders a second, so that k6 can offer more than can be done` : ""}`;
   const trends = Object.entries(result.metrics).flatMap(([name, m]) =>
-    "p(99)" in m ? [`| ${name} | ${number(m.med)} | ${number(m["p(95)"])} | ${number(m["p(99)"])} | ${number(m.max)} |`] : [],
+    "p(99)" in m
+      ? [
+          `| ${name} | ${number(m.med)} | ${number(m["p(95)"])} | ${number(m["p(99)"])} | ${number(m.max)} |`,
+        ]
+      : [],
   );
   return `# k6: ${script}
 

@@ -6,7 +6,14 @@ import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";
 export const options: Options = {
   summaryTrendStats: SUMMARY,
   scenarios: {
-    steady: { executor: "constant-arrival-rate", rate: RATE, timeUnit: "1s", duration: `${SECONDS}s`, preAllocatedVUs: 50, maxVUs: 500 },
+    steady: {
+      executor: "constant-arrival-rate",
+      rate: RATE,
+      timeUnit: "1s",
+      duration: `${SECONDS}s`,
+      preAllocatedVUs: 50,
+      maxVUs: 500,
+    },
   },
   thresholds: {
     dropped_iterations: ["count<1"],

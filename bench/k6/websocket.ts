@@ -16,7 +16,14 @@ const acked = new Trend("order_ack_ms", true);
 
 export const options: Options = {
   summaryTrendStats: SUMMARY,
-  scenarios: { sockets: { executor: "per-vu-iterations", vus: SOCKETS, iterations: 1, maxDuration: `${SECONDS + 30}s` } },
+  scenarios: {
+    sockets: {
+      executor: "per-vu-iterations",
+      vus: SOCKETS,
+      iterations: 1,
+      maxDuration: `${SECONDS + 30}s`,
+    },
+  },
   thresholds: {
     dropped_iterations: ["count<1"],
     orders_refused: ["count<1"],
@@ -36,7 +43,9 @@ interface Frame {
 }
 
 export default function socket(): void {
-  const ws = new WebSocket(`${URL.replace("http", "ws")}/v1/ws`, undefined, { headers: { authorization: HEADERS.authorization } });
+  const ws = new WebSocket(`${URL.replace("http", "ws")}/v1/ws`, undefined, {
+    headers: { authorization: HEADERS.authorization },
+  });
   const sentMs = new Map<string, number>();
   let credit = 0;
   let refs = 0;

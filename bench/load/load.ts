@@ -66,17 +66,21 @@ async function load(options: LoadOptions): Promise<void> {
   let lastOutcomeMs = 0;
   let told = 0;
   const dueAt = (serial: number) => startedMs + serial / perMs;
-  const due = (serial: number) => Math.min(each, Math.floor((performance.now() - startedMs) * perMs)) - serial;
+  const due = (serial: number) =>
+    Math.min(each, Math.floor((performance.now() - startedMs) * perMs)) - serial;
   const heard = (serial: number, what: "accepted" | "decided" | "refused") => {
     const nowMs = performance.now();
-    histograms[what].recordValue(Math.min(HIGHEST_MICROS, Math.max(1, (nowMs - dueAt(serial)) * 1_000)));
+    histograms[what].recordValue(
+      Math.min(HIGHEST_MICROS, Math.max(1, (nowMs - dueAt(serial)) * 1_000)),
+    );
     if (what !== "decided") return;
     lastOutcomeMs = nowMs;
     told++;
   };
   const sockets = Array.from(
     { length: options.sockets },
-    (_, index) => new FloodSocket({ ...options, url, index, templates, counts, may: () => true, due, heard }),
+    (_, index) =>
+      new FloodSocket({ ...options, url, index, templates, counts, may: () => true, due, heard }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
   startedMs = performance.now();
@@ -92,7 +96,9 @@ async function load(options: LoadOptions): Promise<void> {
       missed: counts.decided - told,
       behindMs,
       cpuMicros: user + system,
-      ...(end ? { latency: latencies(histograms), lastOutcomeS: (lastOutcomeMs - startedMs) / 1_000, end } : {}),
+      ...(end
+        ? { latency: latencies(histograms), lastOutcomeS: (lastOutcomeMs - startedMs) / 1_000, end }
+        : {}),
     };
     console.log(JSON.stringify(line));
   };
@@ -109,7 +115,10 @@ async function load(options: LoadOptions): Promise<void> {
   }
   const planned = each * options.sockets;
   const end = performance.now() + SETTLE_S * 1_000;
-  const open = () => counts.sent < planned || counts.accepted + refused() < counts.sent || counts.decided < counts.accepted;
+  const open = () =>
+    counts.sent < planned ||
+    counts.accepted + refused() < counts.sent ||
+    counts.decided < counts.accepted;
   while (performance.now() < end && open()) await Bun.sleep(10);
   clearInterval(pacer);
   report(true);
@@ -118,10 +127,16 @@ async function load(options: LoadOptions): Promise<void> {
 }
 
 function histogram(): Histogram {
-  return build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_MICROS, numberOfSignificantValueDigits: 3 });
+  return build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: HIGHEST_MICROS,
+    numberOfSignificantValueDigits: 3,
+  });
 }
 
-function latencies(histograms: Record<"accepted" | "decided" | "refused", Histogram>): NonNullable<LoadReport["latency"]> {
+function latencies(
+  histograms: Record<"accepted" | "decided" | "refused", Histogram>,
+): NonNullable<LoadReport["latency"]> {
   const ms = (micros: number) => Math.round(micros) / 1_000;
   const of = (h: Histogram): Latency => ({
     count: h.totalCount,
@@ -129,5 +144,9 @@ function latencies(histograms: Record<"accepted" | "decided" | "refused", Histog
     p99: ms(h.getValueAtPercentile(99)),
     max: ms(h.maxValue),
   });
-  return { accepted: of(histograms.accepted), decided: of(histograms.decided), refused: of(histograms.refused) };
+  return {
+    accepted: of(histograms.accepted),
+    decided: of(histograms.decided),
+    refused: of(histograms.refused),
+  };
 }

@@ -21,7 +21,9 @@ export interface LoadOnce extends LoadResult {
 export async function benchLoad(options: LoadOnceOptions): Promise<LoadOnce> {
   const { rate, seconds, sockets, allReserved, targetWaitMs, workerRate, say } = options;
   const load = await onStack(options, {}, async (stack, redis) => {
-    const result = await runLoad(stack, { rate, seconds, sockets, allReserved }, (report) => say(`  ${progressOf(report)}`));
+    const result = await runLoad(stack, { rate, seconds, sockets, allReserved }, (report) =>
+      say(`  ${progressOf(report)}`),
+    );
     await settled(redis, stack.shards);
     return result;
   });

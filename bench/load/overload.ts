@@ -73,28 +73,47 @@ export async function benchOverload(options: OverloadOptions): Promise<OverloadR
 async function overload(options: OverloadOptions, name: Case, free: Best): Promise<OverloadCase> {
   const { say, seconds, dir } = options;
   const cap = name === "held" ? Math.round(free.perSecond / 4) : 0;
-  const { perSecond: bestPerSecond, micros: bestMicros } = cap === 0 ? free : await best(options, cap);
+  const { perSecond: bestPerSecond, micros: bestMicros } =
+    cap === 0 ? free : await best(options, cap);
   say(`${name}: the best ${Math.round(bestPerSecond)} orders/s`);
   const env: Record<string, string> = name === "shed" ? { SLUICE_REDIS_MEMORY: "1" } : {};
-  return onStack({ ...options, dir: join(dir, name), workerRate: cap }, env, async (stack, redis) => {
-    if (name === "shed") await Bun.sleep(HEAR_MS);
-    if (name !== "shed")
-      await runLoad(
+  return onStack(
+    { ...options, dir: join(dir, name), workerRate: cap },
+    env,
+    async (stack, redis) => {
+      if (name === "shed") await Bun.sleep(HEAR_MS);
+      if (name !== "shed")
+        await runLoad(
+          stack,
+          {
+            sockets: SOCKETS,
+            seconds: WARM_S,
+            rate: Math.round(bestPerSecond / 10),
+            allReserved: false,
+          },
+          () => undefined,
+        );
+      const rate = name === "burst" ? BURST_PER_SECOND : Math.round(bestPerSecond * OVER);
+      const plan = {
+        sockets: SOCKETS,
+        seconds: Math.min(seconds, LENGTH[name] ?? seconds),
+        rate,
+        allReserved: false,
+      };
+      const load = await runLoad(stack, plan, (r) => {
+        say(`  ${name}: ${progressOf(r)}`);
+      });
+      const recordedAfterS = Math.max(0, load.lastOutcomeS - plan.seconds);
+      if (name === "shed") return { name, bestPerSecond, bestMicros, load, recordedAfterS };
+      const after = await runLoad(
         stack,
-        { sockets: SOCKETS, seconds: WARM_S, rate: Math.round(bestPerSecond / 10), allReserved: false },
+        { ...plan, seconds: AFTER_S, rate: Math.round(bestPerSecond / 10) },
         () => undefined,
       );
-    const rate = name === "burst" ? BURST_PER_SECOND : Math.round(bestPerSecond * OVER);
-    const plan = { sockets: SOCKETS, seconds: Math.min(seconds, LENGTH[name] ?? seconds), rate, allReserved: false };
-    const load = await runLoad(stack, plan, (r) => {
-      say(`  ${name}: ${progressOf(r)}`);
-    });
-    const recordedAfterS = Math.max(0, load.lastOutcomeS - plan.seconds);
-    if (name === "shed") return { name, bestPerSecond, bestMicros, load, recordedAfterS };
-    const after = await runLoad(stack, { ...plan, seconds: AFTER_S, rate: Math.round(bestPerSecond / 10) }, () => undefined);
-    await settled(redis, stack.shards);
-    return { name, bestPerSecond, bestMicros, load, after, recordedAfterS };
-  });
+      await settled(redis, stack.shards);
+      return { name, bestPerSecond, bestMicros, load, after, recordedAfterS };
+    },
+  );
 }
 
 /** What goes into the ledger when there is always enough of it, with no more waiting than that takes, and nobody turned away. */
@@ -105,7 +124,12 @@ async function best(options: OverloadOptions, cap: number): Promise<Best> {
     async (stack, redis) => {
       const window = cap === 0 ? BEST_WINDOW : Math.round(cap * WINDOW_S);
       const flood = { sockets: 16, seconds: options.bestSeconds, window, allReserved: false };
-      const { decidedPerSecond, cpuMicros } = await benchFlood(stack, redis, flood, () => undefined);
+      const { decidedPerSecond, cpuMicros } = await benchFlood(
+        stack,
+        redis,
+        flood,
+        () => undefined,
+      );
       return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros) };
     },
   );

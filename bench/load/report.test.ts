@@ -9,8 +9,25 @@ const latency = {
   refused: { count: 1, p50: 2, p99: 18, max: 30 },
 };
 const load: LoadResult = {
-  ...{ sockets: 32, seconds: 60, offered: 48_000, achieved: 48_000, accepted: 1_000, acceptedPerSecond: 16_500, decidedPerSecond: 16_000 },
-  ...{ refused: { shed: 2_000 }, unanswered: 0, undecided: 0, missed: 0, latency, lastOutcomeS: 62, behindMs: 10, cpuMicros: { load: 1 } },
+  ...{
+    sockets: 32,
+    seconds: 60,
+    offered: 48_000,
+    achieved: 48_000,
+    accepted: 1_000,
+    acceptedPerSecond: 16_500,
+    decidedPerSecond: 16_000,
+  },
+  ...{
+    refused: { shed: 2_000 },
+    unanswered: 0,
+    undecided: 0,
+    missed: 0,
+    latency,
+    lastOutcomeS: 62,
+    behindMs: 10,
+    cpuMicros: { load: 1 },
+  },
   memoryMb: { "worker-1": [200, 200, 210], redis: [10, 100, 1_000] },
 };
 const held: OverloadCase = {
@@ -20,7 +37,11 @@ const held: OverloadCase = {
   load,
   after: {
     ...load,
-    latency: { ...latency, decided: { count: 1, p50: 4, p99: 90, max: 99 }, refused: { count: 0, p50: 0, p99: 0, max: 0 } },
+    latency: {
+      ...latency,
+      decided: { count: 1, p50: 4, p99: 90, max: 99 },
+      refused: { count: 0, p50: 0, p99: 0, max: 0 },
+    },
   },
   recordedAfterS: 2,
 };
@@ -36,22 +57,36 @@ test("a case that meets its aims has none missed; a store's growth is not the ga
 
 test.each([
   ["decided and recorded, of the best", { ...load, decidedPerSecond: 14_000 }],
-  ["accepted orders, p99 until the outcome", { ...load, latency: { ...latency, decided: { ...latency.decided, p99: 3_001 } } }],
-  ["refused orders, p99 until the answer", { ...load, latency: { ...latency, refused: { ...latency.refused, p99: 20 } } }],
-  ["memory of gateway and worker, last third against the first", { ...load, memoryMb: { "worker-1": [100, 200, 400] } }],
+  [
+    "accepted orders, p99 until the outcome",
+    { ...load, latency: { ...latency, decided: { ...latency.decided, p99: 3_001 } } },
+  ],
+  [
+    "refused orders, p99 until the answer",
+    { ...load, latency: { ...latency, refused: { ...latency.refused, p99: 20 } } },
+  ],
+  [
+    "memory of gateway and worker, last third against the first",
+    { ...load, memoryMb: { "worker-1": [100, 200, 400] } },
+  ],
   ["orders without an answer", { ...load, unanswered: 1 }],
   ["accepted orders without an outcome", { ...load, undecided: 1 }],
   ["offered and sent", { ...load, achieved: 40_000 }],
 ])("what misses its aim is said: %s", (what, changed) => {
   expect(missed({ ...held, load: changed })).toEqual([what]);
-  expect(overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here")).toContain("✗");
+  expect(
+    overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here"),
+  ).toContain("✗");
 });
 
 test("where all is turned away, its cost and its answers are judged, and that nothing was taken in", () => {
   const { after: _, ...shed } = { ...held, name: "shed" as const };
   const cheap = { ...load, accepted: 0, cpuMicros: { load: 9, "gateway-eu": 3, redis: 1 } };
-  const what = "CPU of an order turned away, of one taken in at the best, all parts but the generator";
+  const what =
+    "CPU of an order turned away, of one taken in at the best, all parts but the generator";
   expect(missed({ ...shed, load: cheap })).toEqual([]);
-  expect(missed({ ...shed, load: { ...cheap, cpuMicros: { "gateway-eu": 6, redis: 1 } } })).toEqual([what]);
+  expect(missed({ ...shed, load: { ...cheap, cpuMicros: { "gateway-eu": 6, redis: 1 } } })).toEqual(
+    [what],
+  );
   expect(missed({ ...shed, load: { ...cheap, accepted: 1 } })).toEqual([what]);
 });

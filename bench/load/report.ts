@@ -25,12 +25,16 @@ const NORMAL_P99_MS = 500;
 /** Resident memory of the last third of a run against the first. */
 const FLAT = 1.5;
 
-export function aims({ name, bestPerSecond, bestMicros, load, after, recordedAfterS }: OverloadCase, targetWaitMs: number): Aim[] {
+export function aims(
+  { name, bestPerSecond, bestMicros, load, after, recordedAfterS }: OverloadCase,
+  targetWaitMs: number,
+): Aim[] {
   const { latency } = load;
   const share = load.decidedPerSecond / bestPerSecond;
   const shed = refusedOf(load);
   const list: Aim[] = [];
-  const add = (what: string, aim: string, measured: string, met: boolean) => list.push({ what, aim, measured, met });
+  const add = (what: string, aim: string, measured: string, met: boolean) =>
+    list.push({ what, aim, measured, met });
   const refusedSoon = () =>
     add(
       "refused orders, p99 until the answer",
@@ -55,19 +59,34 @@ export function aims({ name, bestPerSecond, bestMicros, load, after, recordedAft
       share >= LEAST_OF_BEST[name],
     );
     const limit = 1.5 * targetWaitMs;
-    add("accepted orders, p99 until the outcome", `≤ ${whole(limit)} ms`, `${whole(latency.decided.p99)} ms`, latency.decided.p99 <= limit);
+    add(
+      "accepted orders, p99 until the outcome",
+      `≤ ${whole(limit)} ms`,
+      `${whole(latency.decided.p99)} ms`,
+      latency.decided.p99 <= limit,
+    );
     refusedSoon();
     const grown = Math.max(
       ...Object.entries(load.memoryMb)
         .filter(([part]) => !STORES.has(part))
         .map(([, mb]) => growth(mb)),
     );
-    add("memory of gateway and worker, last third against the first", `≤ ${FLAT}×`, `${grown.toFixed(2)}×`, grown <= FLAT);
+    add(
+      "memory of gateway and worker, last third against the first",
+      `≤ ${FLAT}×`,
+      `${grown.toFixed(2)}×`,
+      grown <= FLAT,
+    );
   }
   if (name !== "shed") {
     const withinS = name === "burst" ? RECORDED_WITHIN_S : NORMAL_WITHIN_S;
     const measured = `${recordedAfterS.toFixed(1)} s`;
-    add("accepted orders in the ledger after the last was offered", `≤ ${withinS} s`, measured, recordedAfterS <= withinS);
+    add(
+      "accepted orders in the ledger after the last was offered",
+      `≤ ${withinS} s`,
+      measured,
+      recordedAfterS <= withinS,
+    );
   }
   add("orders without an answer", "0", whole(load.unanswered), load.unanswered === 0);
   add("accepted orders without an outcome", "0", whole(load.undecided), load.undecided === 0);
@@ -91,7 +110,8 @@ const STORES: ReadonlySet<string> = new Set(["redis", "rabbitmq"]);
 
 function growth(mb: readonly number[]): number {
   const third = Math.max(1, Math.floor(mb.length / 3));
-  const mean = (part: readonly number[]) => part.reduce((sum, n) => sum + n, 0) / Math.max(1, part.length);
+  const mean = (part: readonly number[]) =>
+    part.reduce((sum, n) => sum + n, 0) / Math.max(1, part.length);
   return mean(mb.slice(-third)) / Math.max(1, mean(mb.slice(0, third)));
 }
 
@@ -114,7 +134,11 @@ export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machin
     for (const { what, aim, measured, met } of aims(one, targetWaitMs))
       lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
     lines.push("", ...details(one.load));
-    lines.push("", ...Object.entries(one.load.memoryMb).map(([part, mb]) => `- ${part}: ${mb.join(", ")} MB`), "");
+    lines.push(
+      "",
+      ...Object.entries(one.load.memoryMb).map(([part, mb]) => `- ${part}: ${mb.join(", ")} MB`),
+      "",
+    );
   }
   return `${lines.join("\n")}\n`;
 }
@@ -129,10 +153,24 @@ function details({ latency, cpuMicros, behindMs }: LoadResult): string[] {
   ];
 }
 
-const LATENCY_ROWS = { accepted: "until the acknowledgement", decided: "until the outcome", refused: "until the refusal" } as const;
+const LATENCY_ROWS = {
+  accepted: "until the acknowledgement",
+  decided: "until the outcome",
+  refused: "until the refusal",
+} as const;
 
 export function loadPage(load: LoadOnce, machine: string): string {
-  const { at, offered, achieved, seconds, sockets, allReserved, workerRate, targetWaitMs, latency } = load;
+  const {
+    at,
+    offered,
+    achieved,
+    seconds,
+    sockets,
+    allReserved,
+    workerRate,
+    targetWaitMs,
+    latency,
+  } = load;
   const rows = Object.entries(LATENCY_ROWS).map(([key, what]) => {
     const { count, p50, p99, max } = latency[key as keyof typeof LATENCY_ROWS];
     return `| ${what} | ${whole(count)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)} |`;

@@ -41,7 +41,10 @@ export async function runLoad(
   const token = await mintToken(stack.issuer, "load", "service");
   const before = usageByPart(stack);
   const argument = JSON.stringify({ ...options, url, token } satisfies LoadOptions);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "load.ts"), argument], { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "load.ts"), argument], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const memoryMb: Record<string, number[]> = {};
   const every = Math.max(1, Math.floor(options.seconds / MEMORY_SAMPLES));
   let last: LoadReport | undefined;
@@ -52,12 +55,15 @@ export async function runLoad(
     whileSending = last;
     onSecond(last);
     if (Math.round(last.seconds) % every !== 0) continue;
-    for (const [part, { rssBytes }] of usageByPart(stack)) memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
+    for (const [part, { rssBytes }] of usageByPart(stack))
+      memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
   }
-  if (!last?.end || !last.latency || !whileSending) throw new Error("the generator ended before its time");
+  if (!last?.end || !last.latency || !whileSending)
+    throw new Error("the generator ended before its time");
   const refused = refusedOf(last);
   const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.sent };
-  for (const [part, { cpuMicros: used }] of usageByPart(stack)) cpuMicros[part] = (used - (before.get(part)?.cpuMicros ?? 0)) / last.sent;
+  for (const [part, { cpuMicros: used }] of usageByPart(stack))
+    cpuMicros[part] = (used - (before.get(part)?.cpuMicros ?? 0)) / last.sent;
   return {
     sockets: options.sockets,
     seconds: options.seconds,

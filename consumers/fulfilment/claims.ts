@@ -28,7 +28,10 @@ const ANSWER_TIMEOUT_MS = 10_000;
 
 export class Claims {
   private readonly lanes = new Map<number, Lane>();
-  private readonly sent = new Map<string, { asks: readonly Ask[]; timer: ReturnType<typeof setTimeout> }>();
+  private readonly sent = new Map<
+    string,
+    { asks: readonly Ask[]; timer: ReturnType<typeof setTimeout> }
+  >();
   private readonly pushes: Subscription[] = [];
   private stopped = false;
   private serial = 0;
@@ -81,7 +84,12 @@ export class Claims {
       const link = this.regions.find((r) => r.publisher.ready);
       const body = Buffer.from(`[${asks.map((a) => a.row).join(",")}]`);
       const properties = { messageId: batch, appId: this.id, type: "orders.v1" };
-      const outcome = await link?.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, properties);
+      const outcome = await link?.publisher.publish(
+        ORDERS_EXCHANGE,
+        ordersKey(shard),
+        body,
+        properties,
+      );
       if (outcome === "confirmed") continue;
       this.again(shard, batch);
       await Bun.sleep(RETRY_MS);
@@ -90,7 +98,10 @@ export class Claims {
   }
 
   private expect(shard: number, batch: string, asks: readonly Ask[]): void {
-    this.sent.set(batch, { asks, timer: setTimeout(() => this.again(shard, batch), ANSWER_TIMEOUT_MS) });
+    this.sent.set(batch, {
+      asks,
+      timer: setTimeout(() => this.again(shard, batch), ANSWER_TIMEOUT_MS),
+    });
   }
 
   private again(shard: number, batch: string): void {

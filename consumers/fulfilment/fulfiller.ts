@@ -39,7 +39,12 @@ export class Fulfiller {
   constructor(private readonly options: FulfillerOptions) {
     const { regions, governing } = options;
     this.claims = new Claims(regions, options.id);
-    this.competing = new Competing({ regions, governing, subscribe: (link) => this.subscribe(link), idle: () => this.underWay === 0 });
+    this.competing = new Competing({
+      regions,
+      governing,
+      subscribe: (link) => this.subscribe(link),
+      idle: () => this.underWay === 0,
+    });
   }
 
   async start(): Promise<void> {
@@ -67,7 +72,10 @@ export class Fulfiller {
     });
   }
 
-  private async accept({ body }: Delivery, settle: (disposition: Disposition) => void): Promise<void> {
+  private async accept(
+    { body }: Delivery,
+    settle: (disposition: Disposition) => void,
+  ): Promise<void> {
     const parts = readParts(body, this.options.shards);
     if (!parts) return settle({ kind: "dead", reason: "not a list of parts (fulfilment.v1)" });
     this.underWay++;
@@ -89,8 +97,19 @@ export class Fulfiller {
     this.counts.done++;
     const { traceparent, user, id } = part;
     if (!traceparent) return;
-    const attributes = { "sluice.user": user, "sluice.order": id, "sluice.service": this.options.service, "sluice.part": part.part };
-    this.options.spans?.record({ name: "fulfil", traceparent, startMs, endMs: Date.now(), attributes });
+    const attributes = {
+      "sluice.user": user,
+      "sluice.order": id,
+      "sluice.service": this.options.service,
+      "sluice.part": part.part,
+    };
+    this.options.spans?.record({
+      name: "fulfil",
+      traceparent,
+      startMs,
+      endMs: Date.now(),
+      attributes,
+    });
   }
 
   /** A worker of an older version does not know such rows: it has no word for them, and is not the last to be asked. */
@@ -119,7 +138,9 @@ export class Fulfiller {
 function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
   try {
     const parts = JSON.parse(body.toString()) as unknown;
-    return Array.isArray(parts) && parts.every(isPart) && parts.every((p) => p.shard < shards) ? parts : undefined;
+    return Array.isArray(parts) && parts.every(isPart) && parts.every((p) => p.shard < shards)
+      ? parts
+      : undefined;
   } catch {
     return undefined;
   }

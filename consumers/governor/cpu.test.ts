@@ -10,7 +10,11 @@ function burn(strangers: boolean): void {
   if (strangers) burnAsStranger(BURN_MS);
   else
     for (let i = 0; i < availableParallelism(); i++)
-      Bun.spawn([process.execPath, "-e", `const end = Date.now() + ${BURN_MS}; while (Date.now() < end) {}`]);
+      Bun.spawn([
+        process.execPath,
+        "-e",
+        `const end = Date.now() + ${BURN_MS}; while (Date.now() < end) {}`,
+      ]);
 }
 
 async function sampled(orphans: boolean) {

@@ -52,13 +52,25 @@ export class CpuWatch {
 
   private read(): Reading | undefined {
     try {
-      const pressure = /^some .*total=(\d+)/m.exec(readFileSync(`${this.proc}/pressure/cpu`, "utf8"));
+      const pressure = /^some .*total=(\d+)/m.exec(
+        readFileSync(`${this.proc}/pressure/cpu`, "utf8"),
+      );
       // user nice system idle iowait irq softirq steal: what was stolen went to others, too.
       const lines = readFileSync(`${this.proc}/stat`, "utf8").split("\n");
       const cores = lines.filter((line) => /^cpu\d/.test(line)).length;
-      const [user, nice, system, , , irq, softirq, steal] = lines[0]?.split(/ +/).slice(1).map(Number) ?? [];
-      const busyTicks = [user, nice, system, irq, softirq, steal].reduce((sum: number, n) => sum + (n ?? 0), 0);
-      return { atMs: performance.now(), stalledMicros: Number(pressure?.[1]), busyTicks, cores, ours: this.ours() };
+      const [user, nice, system, , , irq, softirq, steal] =
+        lines[0]?.split(/ +/).slice(1).map(Number) ?? [];
+      const busyTicks = [user, nice, system, irq, softirq, steal].reduce(
+        (sum: number, n) => sum + (n ?? 0),
+        0,
+      );
+      return {
+        atMs: performance.now(),
+        stalledMicros: Number(pressure?.[1]),
+        busyTicks,
+        cores,
+        ours: this.ours(),
+      };
     } catch {
       return undefined;
     }
@@ -80,7 +92,8 @@ export class CpuWatch {
       else children.set(parent, [pid]);
     }
     const ours = [this.root, process.pid];
-    for (let i = 0; i < ours.length; i++) ours.push(...(children.get(ours[i] as number) ?? []).filter((pid) => !ours.includes(pid)));
+    for (let i = 0; i < ours.length; i++)
+      ours.push(...(children.get(ours[i] as number) ?? []).filter((pid) => !ours.includes(pid)));
     return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
   }
 

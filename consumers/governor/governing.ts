@@ -54,7 +54,8 @@ export class Governing implements Pace {
   ) {
     this.governor = new Governor({
       thresholds: settings.thresholds,
-      onChange: ({ state, level, reasons, signals }) => log("governor", { state, level, reasons, signals }),
+      onChange: ({ state, level, reasons, signals }) =>
+        log("governor", { state, level, reasons, signals }),
     });
     this.timer = setInterval(() => this.look(), LOOK_MS);
     this.timer.unref?.();
@@ -106,6 +107,9 @@ export class Governing implements Pace {
     const sample = this.watch?.sample();
     if (!sample) return;
     const waited = sample.pressurePercent >= this.settings.pressurePercent;
-    this.cpu = { cpu_pressure_percent: sample.pressurePercent, cpu_others_percent: waited ? sample.othersPercent : 0 };
+    this.cpu = {
+      cpu_pressure_percent: sample.pressurePercent,
+      cpu_others_percent: waited ? sample.othersPercent : 0,
+    };
   }
 }

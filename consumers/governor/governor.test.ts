@@ -1,12 +1,18 @@
 import { expect, test } from "bun:test";
 import { Governor, LOOK_MS } from "./governor.ts";
 
-const thresholds = { redis_ms: { slow: 100, pause: 1_000 }, ledger_ms: { slow: 100, pause: 1_000 } };
+const thresholds = {
+  redis_ms: { slow: 100, pause: 1_000 },
+  ledger_ms: { slow: 100, pause: 1_000 },
+};
 
 class Rig {
   nowMs = 0;
   readonly changes: string[] = [];
-  readonly governor = new Governor({ thresholds, onChange: ({ state, level }) => void this.changes.push(`${state} ${level}`) });
+  readonly governor = new Governor({
+    thresholds,
+    onChange: ({ state, level }) => void this.changes.push(`${state} ${level}`),
+  });
 
   look(signals: Record<string, number>, times = 1): void {
     for (let i = 0; i < times; i++) {
@@ -33,7 +39,12 @@ const BAD = { redis_ms: 10, ledger_ms: 1_000 };
 test("running → slowed: the third look over the threshold, named; then level by level, half the batch each, with longer rests", () => {
   const rig = new Rig();
   expect(rig.until(SLOW)).toBe(3);
-  expect(rig.governor.report()).toMatchObject({ state: "slowed", level: 1, reasons: ["redis_ms"], transitions: { slowed: 1 } });
+  expect(rig.governor.report()).toMatchObject({
+    state: "slowed",
+    level: 1,
+    reasons: ["redis_ms"],
+    transitions: { slowed: 1 },
+  });
   expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 2, 10]);
   expect(rig.until(SLOW)).toBe(3);
   expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 4, 30]);
@@ -58,7 +69,12 @@ test("slowed → running: four looks well below the threshold; between seven ten
   rig.look(SLOW, 3);
   expect(rig.until({ redis_ms: 70, ledger_ms: 0 })).toBe(Number.POSITIVE_INFINITY);
   expect(rig.until({ redis_ms: 69, ledger_ms: 0 })).toBe(4);
-  expect(rig.governor.report()).toMatchObject({ state: "running", level: 0, reasons: [], transitions: { running: 1 } });
+  expect(rig.governor.report()).toMatchObject({
+    state: "running",
+    level: 0,
+    reasons: [],
+    transitions: { running: 1 },
+  });
 });
 
 test("→ paused: six looks over the second threshold; → slowed once it is over and the pause has lasted its time", () => {
@@ -68,7 +84,11 @@ test("→ paused: six looks over the second threshold; → slowed once it is ove
   rig.look(BAD);
   expect(rig.governor.paused).toBe(true);
   const pausedAtMs = rig.nowMs;
-  expect(rig.governor.report()).toMatchObject({ state: "paused", level: 4, reasons: ["ledger_ms"] });
+  expect(rig.governor.report()).toMatchObject({
+    state: "paused",
+    level: 4,
+    reasons: ["ledger_ms"],
+  });
   while (rig.governor.paused) rig.look(CALM);
   expect(rig.nowMs - pausedAtMs).toBe(3_000);
   expect(rig.governor.state).toBe("slowed");
@@ -84,7 +104,9 @@ test("a pause that comes again soon lasts twice as long, half a minute at most; 
     while (rig.governor.paused) rig.look(CALM);
     return rig.nowMs - from;
   };
-  expect([pause(), pause(), pause(), pause(), pause(), pause()]).toEqual([3_000, 6_000, 12_000, 24_000, 30_000, 30_000]);
+  expect([pause(), pause(), pause(), pause(), pause(), pause()]).toEqual([
+    3_000, 6_000, 12_000, 24_000, 30_000, 30_000,
+  ]);
   rig.look(CALM, 60_000 / LOOK_MS);
   expect(pause()).toBe(3_000);
 });

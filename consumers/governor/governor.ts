@@ -42,7 +42,11 @@ export class Governor {
   private pauseMs = PAUSE_MS;
   private pausedAtMs = Number.NEGATIVE_INFINITY;
   private resumedAtMs = Number.NEGATIVE_INFINITY;
-  private readonly transitions: Record<GovernorState, number> = { running: 0, slowed: 0, paused: 0 };
+  private readonly transitions: Record<GovernorState, number> = {
+    running: 0,
+    slowed: 0,
+    paused: 0,
+  };
   private readonly easedBy: Record<string, number> = {};
 
   constructor(private readonly options: GovernorOptions) {}
@@ -80,7 +84,9 @@ export class Governor {
     this.signals = signals;
     const exceeds = (which: keyof Threshold) =>
       Object.keys(signals).filter(
-        (name) => (signals[name] as number) >= (this.options.thresholds[name]?.[which] ?? Number.POSITIVE_INFINITY),
+        (name) =>
+          (signals[name] as number) >=
+          (this.options.thresholds[name]?.[which] ?? Number.POSITIVE_INFINITY),
       );
     const slow = exceeds("slow");
     const pause = exceeds("pause");
@@ -95,7 +101,10 @@ export class Governor {
 
   report(): GovernorReport {
     const { level, signals, transitions } = this;
-    const reasons = [...(this.hand === undefined ? [] : ["operator"]), ...(level > 0 ? this.reasons : [])];
+    const reasons = [
+      ...(this.hand === undefined ? [] : ["operator"]),
+      ...(level > 0 ? this.reasons : []),
+    ];
     return {
       state: this.state,
       level: this.paused ? PAUSED : level,
@@ -109,12 +118,15 @@ export class Governor {
   private eased(): boolean {
     const { thresholds } = this.options;
     return Object.keys(this.signals).every(
-      (name) => (this.signals[name] as number) < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
+      (name) =>
+        (this.signals[name] as number) <
+        (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
     );
   }
 
   private pause(nowMs: number): void {
-    this.pauseMs = nowMs - this.resumedAtMs < RELAPSE_MS ? Math.min(MAX_PAUSE_MS, this.pauseMs * 2) : PAUSE_MS;
+    this.pauseMs =
+      nowMs - this.resumedAtMs < RELAPSE_MS ? Math.min(MAX_PAUSE_MS, this.pauseMs * 2) : PAUSE_MS;
     this.pausedAtMs = nowMs;
     this.change(PAUSED);
   }
@@ -130,7 +142,11 @@ export class Governor {
   private change(level: number, also: () => void = () => undefined): void {
     const before = this.state;
     // A step down the levels does not begin the count towards a pause anew.
-    this.over = { slow: 0, eased: 0, pause: level < PAUSED && level > this.level ? this.over.pause : 0 };
+    this.over = {
+      slow: 0,
+      eased: 0,
+      pause: level < PAUSED && level > this.level ? this.over.pause : 0,
+    };
     const reasons = level > this.level ? this.reasons : [];
     this.level = level;
     also();

@@ -49,7 +49,9 @@ export class Answers {
       const count = Math.min(lane.rows.length, MAX_ROWS);
       const body = Buffer.from(`[${lane.rows.slice(0, count).join(",")}]`);
       const link = this.regions.find((r) => r.publisher.ready);
-      const outcome = await link?.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, { type: "orders.v1" });
+      const outcome = await link?.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, {
+        type: "orders.v1",
+      });
       if (outcome !== "confirmed") {
         await Bun.sleep(RETRY_MS); // sent again: an answer that comes twice changes nothing
         continue;

@@ -50,7 +50,8 @@ export class Breaker {
       this.probing = false;
       this.pauseMs = Math.min(this.options.maxPauseMs, this.pauseMs * 2);
       this.open(why);
-    } else if (this.state === "closed" && this.failuresInARow >= this.options.failures) this.open(why);
+    } else if (this.state === "closed" && this.failuresInARow >= this.options.failures)
+      this.open(why);
   }
 
   private open(why: string): void {

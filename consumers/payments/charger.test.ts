@@ -25,7 +25,12 @@ test("a call that arrives at the provider after the look-up is not a failed char
       lookUp: async () => (book.get("key") as "captured" | undefined) ?? "none",
       refund: async () => "nothing",
     },
-    breaker: new Breaker({ failures: 100, pauseMs: 1, maxPauseMs: 1, now: () => performance.now() }),
+    breaker: new Breaker({
+      failures: 100,
+      pauseMs: 1,
+      maxPauseMs: 1,
+      now: () => performance.now(),
+    }),
     sleep: (ms) => Bun.sleep(ms),
     lookUpAfterMs: [50, 100, 200],
     stopped: () => false,

@@ -31,7 +31,10 @@ export interface ChargerOptions {
 /** Calls with one key before it is looked up instead. */
 const CALLS_PER_KEY = 2;
 
-export async function charge(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult> {
+export async function charge(
+  request: ChargeRequest,
+  options: ChargerOptions,
+): Promise<ChargeResult> {
   const { provider, breaker, sleep, stopped } = options;
   for (let calls = 0; calls < CALLS_PER_KEY && !stopped(); ) {
     const wait = breaker.waitMs();
@@ -67,15 +70,23 @@ export async function charge(request: ChargeRequest, options: ChargerOptions): P
 }
 
 /** What the provider knows of a charge; where it knows nothing it is asked once more. */
-async function knownOf(request: ChargeRequest, provider: PaymentProvider): Promise<"captured" | "declined" | "pending" | "unknown"> {
+async function knownOf(
+  request: ChargeRequest,
+  provider: PaymentProvider,
+): Promise<"captured" | "declined" | "pending" | "unknown"> {
   const known = await provider.lookUp(chargeKey(request));
   if (known !== "none") return known;
   const answer = await provider.charge(request);
-  return answer.kind === "captured" || answer.kind === "declined" || answer.kind === "pending" ? answer.kind : "unknown";
+  return answer.kind === "captured" || answer.kind === "declined" || answer.kind === "pending"
+    ? answer.kind
+    : "unknown";
 }
 
 /** Looks the charge up until the provider's word is definite. Look-ups are no attempts. */
-async function untilDefinite(request: ChargeRequest, options: ChargerOptions): Promise<ChargeResult> {
+async function untilDefinite(
+  request: ChargeRequest,
+  options: ChargerOptions,
+): Promise<ChargeResult> {
   const { provider, sleep, lookUpAfterMs, stopped } = options;
   for (const waitMs of lookUpAfterMs) {
     if (stopped()) return { word: "stopped" };

@@ -3,7 +3,12 @@
 // for whatever this one did not finish.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
-import { answerRowText, chargeKey, type PaymentRequest, type RefundRequest } from "../../core/domain/charge.ts";
+import {
+  answerRowText,
+  chargeKey,
+  type PaymentRequest,
+  type RefundRequest,
+} from "../../core/domain/charge.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/spans.ts";
 import { Competing } from "../competing.ts";
@@ -49,7 +54,12 @@ export class PaymentWorker {
   constructor(private readonly options: PaymentWorkerOptions) {
     this.answers = new Answers(options.regions, options.shards);
     const { regions, governing } = options;
-    this.competing = new Competing({ regions, governing, subscribe: (link) => this.subscribe(link), idle: () => this.underWay === 0 });
+    this.competing = new Competing({
+      regions,
+      governing,
+      subscribe: (link) => this.subscribe(link),
+      idle: () => this.underWay === 0,
+    });
     this.breaker = new Breaker({
       failures: FAILURES_TO_PAUSE,
       pauseMs: PAUSE_MS,
@@ -86,11 +96,16 @@ export class PaymentWorker {
       prefetch: this.options.prefetch ?? PREFETCH,
       independent: true,
       dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
-      handler: (delivery, settle) => void this.competing.work(() => this.accept(link, delivery, settle)),
+      handler: (delivery, settle) =>
+        void this.competing.work(() => this.accept(link, delivery, settle)),
     });
   }
 
-  private async accept(link: RegionLink, delivery: Delivery, settle: (disposition: Disposition) => void): Promise<void> {
+  private async accept(
+    link: RegionLink,
+    delivery: Delivery,
+    settle: (disposition: Disposition) => void,
+  ): Promise<void> {
     const requests = readRequests(delivery.body);
     if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
     // Not all done: not acknowledged, and all are asked for again, with the same keys, when this worker goes.
@@ -103,7 +118,9 @@ export class PaymentWorker {
     try {
       while (!this.stopped) {
         try {
-          return request.kind === "refund" ? await this.refund(request) : await this.charge(link, request);
+          return request.kind === "refund"
+            ? await this.refund(request)
+            : await this.charge(link, request);
         } catch (error) {
           // Asked again, with the same key: left alone it would hold its message, and its user's lane, for as long as this worker lives.
           this.options.log("payment failed to be asked for", {
@@ -120,7 +137,10 @@ export class PaymentWorker {
     }
   }
 
-  private async charge(link: RegionLink, request: PaymentRequest & { kind: "charge" }): Promise<boolean> {
+  private async charge(
+    link: RegionLink,
+    request: PaymentRequest & { kind: "charge" },
+  ): Promise<boolean> {
     const startMs = Date.now();
     if (request.amount === 0) {
       await this.answer(request, startMs, "captured", "nothing to pay");
@@ -156,7 +176,12 @@ export class PaymentWorker {
     while (!this.stopped) {
       const answer = await this.options.provider.refund(request);
       if (answer === "refunded" || answer === "nothing") {
-        await this.answer(request, startMs, "refunded", answer === "nothing" ? "the provider knows of no capture" : "");
+        await this.answer(
+          request,
+          startMs,
+          "refunded",
+          answer === "nothing" ? "the provider knows of no capture" : "",
+        );
         return true;
       }
       await Bun.sleep(ASK_AGAIN_MS);
@@ -168,7 +193,11 @@ export class PaymentWorker {
   private async putOff(link: RegionLink, request: PaymentRequest): Promise<boolean> {
     const body = Buffer.from(JSON.stringify([request]));
     while (!this.stopped) {
-      if ((await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) === "confirmed") return true;
+      if (
+        (await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) ===
+        "confirmed"
+      )
+        return true;
       await Bun.sleep(ASK_AGAIN_MS);
     }
     return false;
@@ -196,7 +225,14 @@ export class PaymentWorker {
       "sluice.outcome": word,
     };
     const failed = word === "failed" || word === "unknown" ? { failed: detail } : {};
-    this.options.spans?.record({ name, traceparent, startMs, endMs: Date.now(), attributes, ...failed });
+    this.options.spans?.record({
+      name,
+      traceparent,
+      startMs,
+      endMs: Date.now(),
+      attributes,
+      ...failed,
+    });
   }
 }
 
@@ -212,7 +248,12 @@ function readRequests(body: Buffer): readonly PaymentRequest[] | undefined {
 
 function isRequest(request: PaymentRequest): boolean {
   const { user, id, generation, attempt } = request;
-  const named = typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
+  const named =
+    typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
   if (!named || request.kind === "refund") return named;
-  return request.kind === "charge" && Number.isSafeInteger(request.amount) && typeof request.currency === "string";
+  return (
+    request.kind === "charge" &&
+    Number.isSafeInteger(request.amount) &&
+    typeof request.currency === "string"
+  );
 }

@@ -7,7 +7,13 @@ const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => a
 afterAll(() => server.stop(true));
 const provider = new HttpProvider(`http://127.0.0.1:${server.port}`, 100);
 const REQUEST: ChargeRequest = {
-  ...{ kind: "charge", user: "ann", id: "01a20b92-dfe4-7013-bd3c-9575ce90fe02", generation: 1, attempt: 1 },
+  ...{
+    kind: "charge",
+    user: "ann",
+    id: "01a20b92-dfe4-7013-bd3c-9575ce90fe02",
+    generation: 1,
+    attempt: 1,
+  },
   ...{ amount: 100, currency: "EUR", payment: "card" },
 };
 
@@ -48,7 +54,11 @@ test("a look-up says what is known, and unknown for anything that makes no sense
   };
   expect(await look('{"status":"captured"}')).toBe("captured");
   expect(await look("", 404)).toBe("none");
-  expect([await look("not json"), await look('{"status":"maybe"}'), await look("", 500)]).toEqual(["unknown", "unknown", "unknown"]);
+  expect([await look("not json"), await look('{"status":"maybe"}'), await look("", 500)]).toEqual([
+    "unknown",
+    "unknown",
+    "unknown",
+  ]);
 });
 
 test("a refund is done, has nothing to give back, or is unknown", async () => {

@@ -71,18 +71,32 @@ export class HttpProvider implements PaymentProvider {
     if (response.status === 404) return "none";
     if (response.status !== 200) return "unknown";
     const { status } = (await response.json().catch(() => ({}))) as { status?: string };
-    return status === "captured" || status === "declined" || status === "pending" ? status : "unknown";
+    return status === "captured" || status === "declined" || status === "pending"
+      ? status
+      : "unknown";
   }
 
   async refund(request: RefundRequest): Promise<"refunded" | "nothing" | "unknown"> {
     const key = chargeKey(request);
-    const response = await this.call("POST", "/v1/refunds", { key }, `refund/${key}`, request.traceparent);
+    const response = await this.call(
+      "POST",
+      "/v1/refunds",
+      { key },
+      `refund/${key}`,
+      request.traceparent,
+    );
     if (response instanceof Error) return "unknown";
     if (response.status === 200) return "refunded";
     return response.status === 404 || response.status === 409 ? "nothing" : "unknown";
   }
 
-  private async call(method: string, path: string, body?: unknown, key?: string, trace?: Traceparent): Promise<Response | Error> {
+  private async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    key?: string,
+    trace?: Traceparent,
+  ): Promise<Response | Error> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (key !== undefined) headers["idempotency-key"] = key;
     if (trace !== undefined) headers.traceparent = trace;
@@ -108,8 +122,12 @@ export class HttpProvider implements PaymentProvider {
 /** A connection refused has charged nobody; anything else may have. */
 function lostCall(error: Error): ChargeAnswer {
   const { code } = error as { code?: string };
-  if (code === "ConnectionRefused" || code === "ECONNREFUSED") return { kind: "away", why: "the provider refuses connections" };
-  return { kind: "unknown", why: error.name === "TimeoutError" ? "no answer in time" : error.message };
+  if (code === "ConnectionRefused" || code === "ECONNREFUSED")
+    return { kind: "away", why: "the provider refuses connections" };
+  return {
+    kind: "unknown",
+    why: error.name === "TimeoutError" ? "no answer in time" : error.message,
+  };
 }
 
 /** Seconds or a date, as RFC 9110 has it. */

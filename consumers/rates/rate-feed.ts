@@ -59,20 +59,26 @@ export class RateFeed {
   /** Asks for pairs that orders wait for; the answer comes as the feed does. */
   ask(pairs: readonly string[]): void {
     const nowMs = performance.now();
-    const due = pairs.filter((pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS);
+    const due = pairs.filter(
+      (pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS,
+    );
     const link = this.options.regions.find((r) => r.publisher.ready);
     if (due.length === 0 || !link) return;
     if (this.askedAtMs.size > MAX_PAIRS) this.askedAtMs.clear();
     for (const pair of due) this.askedAtMs.set(pair, nowMs);
     const body = Buffer.from(JSON.stringify(due));
-    void link.publisher.publish("", FX_REQUESTS, body, { type: "rates.request.v1", replyTo: ratesQueue(this.options.id) });
+    void link.publisher.publish("", FX_REQUESTS, body, {
+      type: "rates.request.v1",
+      replyTo: ratesQueue(this.options.id),
+    });
   }
 
   private async heard(body: Buffer): Promise<void> {
     const { now, maxAgeMs, put, log } = this.options;
     const good = ratesIn(body).filter((value) => {
       const rate = readRate(value);
-      if (typeof rate === "string") return this.refuse(String((value as Rate | null)?.pair).slice(0, 16), rate, value);
+      if (typeof rate === "string")
+        return this.refuse(String((value as Rate | null)?.pair).slice(0, 16), rate, value);
       const verdict = judgeRate(rate, this.last.get(rate.pair), now(), maxAgeMs);
       // The feed repeats itself, and an answer may come after the feed has said the same.
       if (verdict === "older") return false;

@@ -34,7 +34,12 @@ export type PaymentRequest = ChargeRequest | RefundRequest;
 
 /** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
 export function answerRowText(
-  { user, id, generation, attempt }: { user: string; id: string; generation: number; attempt: number },
+  {
+    user,
+    id,
+    generation,
+    attempt,
+  }: { user: string; id: string; generation: number; attempt: number },
   answer: "captured" | "failed" | "unknown" | "refunded",
   detail: string,
   atMs: number,
@@ -46,12 +51,19 @@ export function answerRowText(
 export const MAX_ATTEMPTS = 4;
 
 /** The idempotency key of an attempt: user and id name the order, since an id is the user's own choice. */
-export function chargeKey(of: { user: string; id: string; generation: number; attempt: number }): string {
+export function chargeKey(of: {
+  user: string;
+  id: string;
+  generation: number;
+  attempt: number;
+}): string {
   return `${of.user}/${of.id}/${of.generation}/${of.attempt}`;
 }
 
 /** The attempt a key stands for; undefined for a key that is none of ours. */
-export function parseChargeKey(key: string): { user: string; id: string; generation: number; attempt: number } | undefined {
+export function parseChargeKey(
+  key: string,
+): { user: string; id: string; generation: number; attempt: number } | undefined {
   const parts = key.split("/");
   const [user = "", id = "", generation = "", attempt = ""] = parts;
   if (

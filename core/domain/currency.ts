@@ -15,7 +15,10 @@ export const CURRENCIES: ReadonlySet<string> = new Set(CODES.split(" "));
 const DIGITS_OF_FIFTHS = 2;
 
 const DIGITS: ReadonlyMap<string, number> = new Map(
-  Object.values(table).map(({ code, base, exponent }) => [code, base === 10n ? Number(exponent) : DIGITS_OF_FIFTHS]),
+  Object.values(table).map(({ code, base, exponent }) => [
+    code,
+    base === 10n ? Number(exponent) : DIGITS_OF_FIFTHS,
+  ]),
 );
 
 /** Digits of the minor unit: 2 for most, 0 for yen, 3 for dinars. */

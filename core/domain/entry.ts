@@ -69,7 +69,9 @@ export type OrderStep = readonly [
 
 /** What became of a reserved order, as against how it came to be reserved, or why it is not. */
 export function isOrderStep(step: Step): step is OrderStep {
-  return step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait" && step[0] !== "passed";
+  return (
+    step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait" && step[0] !== "passed"
+  );
 }
 
 export interface Entry {
@@ -105,7 +107,8 @@ export function parseOutcome(word: string): RowOutcome {
   if (word === "past" || word === "skipped" || word === "skip_late") return { kind: word };
   const mark = word.charCodeAt(0);
   if (mark === 0x3d) return { kind: "known", state: word.slice(1) as OrderState };
-  if (mark === 0x2b || mark === 0x2d) return { kind: "step", word: word.slice(1), news: mark === 0x2b };
+  if (mark === 0x2b || mark === 0x2d)
+    return { kind: "step", word: word.slice(1), news: mark === 0x2b };
   if (mark === 0x21) return { kind: "conflict", state: word.slice(1) as OrderState };
   return { kind: "fresh", state: word as OrderState };
 }

@@ -10,13 +10,26 @@ const none = new Histogram().report();
 function look(
   atMs: number,
   done: number,
-  change: { gateway?: Partial<GatewayReport>; worker?: Partial<WorkerReport>; overview?: Partial<Overview> } = {},
+  change: {
+    gateway?: Partial<GatewayReport>;
+    worker?: Partial<WorkerReport>;
+    overview?: Partial<Overview>;
+  } = {},
 ): Overview {
   const outcome = new Histogram();
   outcome.observe(0.03, done);
   const gateway: GatewayReport = {
     ...process,
-    ...{ id: "eu.g", kind: "gateway", region: "eu", url: "", draining: false, broker: "up", admission: "open", reasons: [] },
+    ...{
+      id: "eu.g",
+      kind: "gateway",
+      region: "eu",
+      url: "",
+      draining: false,
+      broker: "up",
+      admission: "open",
+      reasons: [],
+    },
     shards: [{ shard: 0, state: "open", pending: 7, limit: 5_000, waitMs: 0 }],
     ...{
       rows: { confirmed: done, shed: 0, unconfirmed: 0 },
@@ -45,8 +58,22 @@ function look(
       followUps: 0,
       rebuilds: 0,
     },
-    governor: { state: "running", level: 0, reasons: [], signals: {}, transitions: { running: 0, slowed: 0, paused: 0 }, eased: {} },
-    shards: [{ shard: 0, load: 0, parked: 0, regions: [{ region: "eu", lagMs: 250, ready: 2, lookedAtMs: 1 }] }],
+    governor: {
+      state: "running",
+      level: 0,
+      reasons: [],
+      signals: {},
+      transitions: { running: 0, slowed: 0, paused: 0 },
+      eased: {},
+    },
+    shards: [
+      {
+        shard: 0,
+        load: 0,
+        parked: 0,
+        regions: [{ region: "eu", lagMs: 250, ready: 2, lookedAtMs: 1 }],
+      },
+    ],
     outcomes: { sold_out: done },
     ...{ batch: none, decide: none, commit: none, recorded: none },
     ...change.worker,
@@ -63,7 +90,9 @@ function look(
         name: "S",
         opensAtMs: 0,
         closesAtMs: 1,
-        items: [{ sku: "lamp", name: "L", total: 10, available: 4, releasing: 0, held: 1, sold: 5 }],
+        items: [
+          { sku: "lamp", name: "L", total: 10, available: 4, releasing: 0, held: 1, sold: 5 },
+        ],
       },
     ],
     roles: [gateway, worker],
@@ -90,7 +119,11 @@ test("rates and quantiles come from the difference of two looks", () => {
 
 test("a process that was restarted between the looks counts nothing twice and nothing below zero", () => {
   const after = look(2_000, 10, { gateway: { id: "eu.other" }, worker: { id: "w2" } });
-  expect(figures(look(1_000, 1_000), after)).toMatchObject({ acceptedPerS: 0, decidedPerS: 0, refusedPerS: 0 });
+  expect(figures(look(1_000, 1_000), after)).toMatchObject({
+    acceptedPerS: 0,
+    decidedPerS: 0,
+    refusedPerS: 0,
+  });
 });
 
 test("a quantile lies between its bucket's bounds by proportion; of nothing there is none", () => {
@@ -112,9 +145,19 @@ test("the verdict names the worst: trouble before pressure before all is well", 
       eased: {},
     },
   } as const;
-  expect(verdictOf(look(0, 1, { worker: slowed }))).toEqual({ level: "pressure", words: "w1: slowed (ledger_ms)" });
-  const blocked = look(0, 1, { worker: slowed, gateway: { broker: "blocked" }, overview: { owners: [] } });
-  expect(verdictOf(blocked)).toEqual({ level: "trouble", words: "1 shards have no owner; the broker of eu is blocked" });
+  expect(verdictOf(look(0, 1, { worker: slowed }))).toEqual({
+    level: "pressure",
+    words: "w1: slowed (ledger_ms)",
+  });
+  const blocked = look(0, 1, {
+    worker: slowed,
+    gateway: { broker: "blocked" },
+    overview: { owners: [] },
+  });
+  expect(verdictOf(blocked)).toEqual({
+    level: "trouble",
+    words: "1 shards have no owner; the broker of eu is blocked",
+  });
 });
 
 test("top draws the same in lines no wider than the terminal", () => {
@@ -125,7 +168,9 @@ test("top draws the same in lines no wider than the terminal", () => {
   expect(text).toContain("All is well");
   expect(text).toContain("in 500/s   decided 500/s");
   expect(text).toMatch(/lamp +4 +1 +5 +██/);
-  expect(topLines(figures(undefined, now), now, 80, true).join("")).toContain("\x1b[32mAll is well");
+  expect(topLines(figures(undefined, now), now, 80, true).join("")).toContain(
+    "\x1b[32mAll is well",
+  );
 });
 
 test("rates are taken over some seconds: a report that comes late shows neither a hole nor a peak", () => {

@@ -1,6 +1,13 @@
 // What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst, and one verdict in words. Pure, and without
 // imports of code: the console's page is given this very file.
-import type { FulfilReport, GatewayReport, HistogramReport, Overview, PaymentsReport, WorkerReport } from "./report.ts";
+import type {
+  FulfilReport,
+  GatewayReport,
+  HistogramReport,
+  Overview,
+  PaymentsReport,
+  WorkerReport,
+} from "./report.ts";
 
 export interface ShardFigure {
   readonly shard: number;
@@ -33,12 +40,17 @@ export interface Figures {
   readonly verdict: { readonly level: "ok" | "pressure" | "trouble"; readonly words: string };
 }
 
-export const gatewaysOf = (o: Overview): GatewayReport[] => o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
-export const workersOf = (o: Overview): WorkerReport[] => o.roles.filter((r): r is WorkerReport => r.kind === "worker");
+export const gatewaysOf = (o: Overview): GatewayReport[] =>
+  o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
+export const workersOf = (o: Overview): WorkerReport[] =>
+  o.roles.filter((r): r is WorkerReport => r.kind === "worker");
 /** Those that compete for a queue's messages: payment workers and services. */
 export const competingOf = (o: Overview): (PaymentsReport | FulfilReport)[] =>
-  o.roles.filter((r): r is PaymentsReport | FulfilReport => r.kind === "payments" || r.kind === "fulfil");
-export const paymentsOf = (o: Overview): PaymentsReport[] => o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
+  o.roles.filter(
+    (r): r is PaymentsReport | FulfilReport => r.kind === "payments" || r.kind === "fulfil",
+  );
+export const paymentsOf = (o: Overview): PaymentsReport[] =>
+  o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
 /** Reports come every second or so: over two looks next to each other one may be counted twice, or not at all. Rates are taken over this, ms. */
 const SPAN_MS = 4_000;
@@ -49,7 +61,8 @@ export class Looks {
 
   /** The look to compare this one with: some seconds old, or the oldest there is. */
   before(now: Overview): Overview | undefined {
-    while (this.kept.length > 1 && now.atMs - (this.kept[1] as Overview).atMs >= SPAN_MS) this.kept.shift();
+    while (this.kept.length > 1 && now.atMs - (this.kept[1] as Overview).atMs >= SPAN_MS)
+      this.kept.shift();
     const before = this.kept[0];
     this.kept.push(now);
     return before;
@@ -57,8 +70,11 @@ export class Looks {
 }
 
 export function figures(before: Overview | undefined, now: Overview): Figures {
-  const seconds = before ? Math.max(0.001, (now.atMs - before.atMs) / 1_000) : Number.POSITIVE_INFINITY;
-  const rate = (read: (o: Overview) => Map<string, number>) => growth(before ? read(before) : new Map(), read(now)) / seconds;
+  const seconds = before
+    ? Math.max(0.001, (now.atMs - before.atMs) / 1_000)
+    : Number.POSITIVE_INFINITY;
+  const rate = (read: (o: Overview) => Map<string, number>) =>
+    growth(before ? read(before) : new Map(), read(now)) / seconds;
   const gateways = gatewaysOf(now);
   const workers = workersOf(now);
   const items = now.sales.flatMap((sale) => sale.items);
@@ -99,21 +115,31 @@ export function verdictOf(now: Overview): Figures["verdict"] {
   const workers = workersOf(now);
   const trouble: string[] = [];
   if (now.redis.state === "away") trouble.push("Redis is away");
-  if (now.ledger.state === "away" || workers.some((w) => w.ledger === "away")) trouble.push("the ledger is away");
+  if (now.ledger.state === "away" || workers.some((w) => w.ledger === "away"))
+    trouble.push("the ledger is away");
   if (now.redis.state === "up" && now.owners.length < now.shardCount)
     trouble.push(`${now.shardCount - now.owners.length} shards have no owner`);
   for (const w of workers) if (w.state.startsWith("halted")) trouble.push(w.state);
-  for (const g of gateways) if (g.broker !== "up") trouble.push(`the broker of ${g.region} is ${g.broker}`);
-  for (const w of workers) for (const b of w.brokers) if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
+  for (const g of gateways)
+    if (g.broker !== "up") trouble.push(`the broker of ${g.region} is ${g.broker}`);
+  for (const w of workers)
+    for (const b of w.brokers)
+      if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
   if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway reports");
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
-  for (const g of gateways) if (g.admission !== "open") pressure.push(`${g.region}: admission ${g.admission} (${g.reasons.join(", ")})`);
+  for (const g of gateways)
+    if (g.admission !== "open")
+      pressure.push(`${g.region}: admission ${g.admission} (${g.reasons.join(", ")})`);
   for (const w of [...workers, ...competingOf(now)])
-    if (w.governor.state !== "running") pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
-  for (const p of paymentsOf(now)) if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
+    if (w.governor.state !== "running")
+      pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
+  for (const p of paymentsOf(now))
+    if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
   if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");
-  return pressure.length > 0 ? { level: "pressure", words: [...new Set(pressure)].join("; ") } : { level: "ok", words: "All is well" };
+  return pressure.length > 0
+    ? { level: "pressure", words: [...new Set(pressure)].join("; ") }
+    : { level: "ok", words: "All is well" };
 }
 
 /** Seconds (or whatever the bounds are) below which a share of what was counted lies, between two bounds by proportion; NaN: nothing was. */
@@ -148,7 +174,10 @@ function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): Shard
 }
 
 /** By process: one that is new counts from its start, one that is gone no more. */
-function byId<R extends { readonly id: string }>(reports: readonly R[], read: (report: R) => number): Map<string, number> {
+function byId<R extends { readonly id: string }>(
+  reports: readonly R[],
+  read: (report: R) => number,
+): Map<string, number> {
   return new Map(reports.map((r) => [r.id, read(r)]));
 }
 
@@ -163,7 +192,9 @@ function reasonsOf(before: Overview | undefined, now: Overview): [reason: string
   const earlier = new Map((before ? gatewaysOf(before) : []).map((g) => [g.id, g.refused]));
   for (const g of gatewaysOf(now)) {
     const was = earlier.get(g.id);
-    if (was) for (const [reason, n] of Object.entries(g.refused)) counts.set(reason, (counts.get(reason) ?? 0) + n - (was[reason] ?? 0));
+    if (was)
+      for (const [reason, n] of Object.entries(g.refused))
+        counts.set(reason, (counts.get(reason) ?? 0) + n - (was[reason] ?? 0));
   }
   return [...counts];
 }

@@ -7,7 +7,9 @@ import { convert } from "./money.ts";
 test("minor digits are those of ISO 4217", () => {
   expect(["JPY", "KRW", "VND", "CLP", "ISK", "XAF"].map(minorDigits)).toEqual([0, 0, 0, 0, 0, 0]);
   expect(["EUR", "USD", "GBP", "MGA", "MRU", "HUF"].map(minorDigits)).toEqual([2, 2, 2, 2, 2, 2]);
-  expect(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"].map(minorDigits)).toEqual([3, 3, 3, 3, 3, 3, 3]);
+  expect(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"].map(minorDigits)).toEqual([
+    3, 3, 3, 3, 3, 3, 3,
+  ]);
   expect(["CLF", "UYW"].map(minorDigits)).toEqual([4, 4]);
   expect(() => minorDigits("XXX")).toThrow("no currency");
   expect([...CURRENCIES].toSorted()).toEqual(
@@ -28,14 +30,20 @@ test("amounts go into another currency's minor units, half up", () => {
 
 test("for any amount and rate it is the exact product, rounded half up", () => {
   const amount = fc.integer({ min: 0, max: 99_999_999_999 });
-  const rate = fc.tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 999_999_999 }));
+  const rate = fc.tuple(
+    fc.integer({ min: 0, max: 99_999 }),
+    fc.integer({ min: 1, max: 999_999_999 }),
+  );
   const currency = fc.constantFrom("EUR", "JPY", "KWD", "CLF");
   fc.assert(
     fc.property(amount, rate, currency, currency, (minor, [whole, fraction], from, to) => {
       const digits = String(fraction).length;
-      const numerator = BigInt(minor) * BigInt(`${whole}${fraction}`) * 10n ** BigInt(minorDigits(to));
+      const numerator =
+        BigInt(minor) * BigInt(`${whole}${fraction}`) * 10n ** BigInt(minorDigits(to));
       const denominator = 10n ** BigInt(digits + minorDigits(from));
-      expect(convert(minor, `${whole}.${fraction}`, from, to)).toBe(Number((2n * numerator + denominator) / (2n * denominator)));
+      expect(convert(minor, `${whole}.${fraction}`, from, to)).toBe(
+        Number((2n * numerator + denominator) / (2n * denominator)),
+      );
     }),
   );
 });

@@ -1,5 +1,12 @@
 // Money from one currency into another: exact, in whole minor units, rounded half up.
-import { convert as converted, type DineroCurrency, dinero, halfUp, toSnapshot, transformScale } from "dinero.js/bigint";
+import {
+  convert as converted,
+  type DineroCurrency,
+  dinero,
+  halfUp,
+  toSnapshot,
+  transformScale,
+} from "dinero.js/bigint";
 import { minorDigits } from "./currency.ts";
 
 /** A decimal as a whole number and the digits behind its point: "1.0837" is 10837 and 4. */

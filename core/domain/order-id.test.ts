@@ -17,12 +17,20 @@ test("an id is accepted up to its window's edges and refused one millisecond pas
 });
 
 test("anything but a lower-case UUIDv7 is malformed", () => {
-  for (const id of ["", "__proto__", crypto.randomUUID(), idAt(NOW_MS).toUpperCase(), `${idAt(NOW_MS)} `])
+  for (const id of [
+    "",
+    "__proto__",
+    crypto.randomUUID(),
+    idAt(NOW_MS).toUpperCase(),
+    `${idAt(NOW_MS)} `,
+  ])
     expect(judgeOrderId(id, NOW_MS)).toBe("malformed");
 });
 
 test("no state is both open and terminal, and unknown words are no states", () => {
-  expect(new Set([...OPEN_STATES, ...TERMINAL_STATES]).size).toBe(OPEN_STATES.length + TERMINAL_STATES.length);
+  expect(new Set([...OPEN_STATES, ...TERMINAL_STATES]).size).toBe(
+    OPEN_STATES.length + TERMINAL_STATES.length,
+  );
   expect(isOrderState("reserved")).toBe(true);
   expect(isOrderState("conflict")).toBe(false);
 });

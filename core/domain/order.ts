@@ -64,8 +64,21 @@ export type OrderRow = readonly [
   /** Of the request it came with, if that named one (trace.ts). */
   traceparent?: Traceparent,
 ];
-export type SkipRow = readonly [kind: "s", user: string, id: "", fingerprint: "", acceptedAtMs: number, saleId: string, seq: number];
-export type RedriveRow = readonly [kind: "r", ...order: Ordered, generation: number, traceparent?: Traceparent];
+export type SkipRow = readonly [
+  kind: "s",
+  user: string,
+  id: "",
+  fingerprint: "",
+  acceptedAtMs: number,
+  saleId: string,
+  seq: number,
+];
+export type RedriveRow = readonly [
+  kind: "r",
+  ...order: Ordered,
+  generation: number,
+  traceparent?: Traceparent,
+];
 export type Row = OrderRow | SkipRow;
 
 // Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
@@ -105,15 +118,71 @@ function hash(text: string): string {
 
 /** An order's row under a new generation; its number is used up. */
 export function redriveRowText(row: OrderRow, generation: number): string {
-  const [, user, id, fingerprint, acceptedAtMs, saleId, , currency, lines, payment, metadata, maxTotal, trace] = row;
-  const again = ["r", user, id, fingerprint, acceptedAtMs, saleId, 0, currency, lines, payment, metadata, maxTotal, generation];
+  const [
+    ,
+    user,
+    id,
+    fingerprint,
+    acceptedAtMs,
+    saleId,
+    ,
+    currency,
+    lines,
+    payment,
+    metadata,
+    maxTotal,
+    trace,
+  ] = row;
+  const again = [
+    "r",
+    user,
+    id,
+    fingerprint,
+    acceptedAtMs,
+    saleId,
+    0,
+    currency,
+    lines,
+    payment,
+    metadata,
+    maxTotal,
+    generation,
+  ];
   return JSON.stringify(trace === undefined ? again : [...again, trace]);
 }
 
 /** The order that a redriven row tries again. */
 export function redrivenOrder(row: RedriveRow): OrderRow {
-  const [, user, id, fingerprint, acceptedAtMs, saleId, seq, currency, lines, payment, metadata, maxTotal, , trace] = row;
-  const order = ["o", user, id, fingerprint, acceptedAtMs, saleId, seq, currency, lines, payment, metadata, maxTotal] as const;
+  const [
+    ,
+    user,
+    id,
+    fingerprint,
+    acceptedAtMs,
+    saleId,
+    seq,
+    currency,
+    lines,
+    payment,
+    metadata,
+    maxTotal,
+    ,
+    trace,
+  ] = row;
+  const order = [
+    "o",
+    user,
+    id,
+    fingerprint,
+    acceptedAtMs,
+    saleId,
+    seq,
+    currency,
+    lines,
+    payment,
+    metadata,
+    maxTotal,
+  ] as const;
   return trace === undefined ? order : [...order, trace];
 }
 

@@ -19,7 +19,11 @@ export interface Part {
   readonly shard: number;
   /** Where the order was taken in. */
   readonly region: string;
-  readonly lines: readonly { readonly sku: string; readonly qty: number; readonly category: string }[];
+  readonly lines: readonly {
+    readonly sku: string;
+    readonly qty: number;
+    readonly category: string;
+  }[];
   /** JSON text the client gave with its order; empty when it gave none. */
   readonly metadata: string;
   /** Of the order's request, if it named one. */
@@ -27,20 +31,50 @@ export interface Part {
 }
 
 /** Names a part for good: whoever works on it may do so once under this key. */
-export function partKey({ user, id, generation, part }: Pick<Part, "user" | "id" | "generation" | "part">): string {
+export function partKey({
+  user,
+  id,
+  generation,
+  part,
+}: Pick<Part, "user" | "id" | "generation" | "part">): string {
   return `${user}/${id}/${generation}/${part}`;
 }
 
 /** A claim, or the report that a claimed part is done, as a row for the order's shard (core/lua/shared/fulfil.lua). */
-export function partRowText(of: Part, word: "claim" | "done", service: string, atMs: number): string {
-  return JSON.stringify(["f", of.user, of.id, "", atMs, "", 0, of.generation, of.part, of.of, word, service]);
+export function partRowText(
+  of: Part,
+  word: "claim" | "done",
+  service: string,
+  atMs: number,
+): string {
+  return JSON.stringify([
+    "f",
+    of.user,
+    of.id,
+    "",
+    atMs,
+    "",
+    0,
+    of.generation,
+    of.part,
+    of.of,
+    word,
+    service,
+  ]);
 }
 
 export function isPart(value: unknown): value is Part {
   if (typeof value !== "object" || value === null) return false;
   const { user, id, generation, part, of, shard, lines } = value as Part;
-  const named = typeof user === "string" && NAME_PATTERN.test(user) && typeof id === "string" && id.length === 36;
-  const counted = [generation, part, of].every((n) => Number.isSafeInteger(n) && n >= 1) && Number.isSafeInteger(shard) && shard >= 0;
+  const named =
+    typeof user === "string" &&
+    NAME_PATTERN.test(user) &&
+    typeof id === "string" &&
+    id.length === 36;
+  const counted =
+    [generation, part, of].every((n) => Number.isSafeInteger(n) && n >= 1) &&
+    Number.isSafeInteger(shard) &&
+    shard >= 0;
   return named && counted && part <= of && Array.isArray(lines);
 }
 
@@ -67,6 +101,10 @@ export interface Route {
 }
 
 /** The service for a category's parts; a route of its region goes before one of all. */
-export function serviceOf(routes: ReadonlyMap<string, string>, region: string, category: string): string | undefined {
+export function serviceOf(
+  routes: ReadonlyMap<string, string>,
+  region: string,
+  category: string,
+): string | undefined {
   return routes.get(`${region} ${category}`) ?? routes.get(` ${category}`);
 }

@@ -10,7 +10,22 @@ describe("what is no rate is refused, and the field named:", () => {
   test.each([
     [
       "value must match",
-      ["-1.2", "NaN", "Infinity", "1e5", "1,2", "", ".5", "1.", " 1", "0x10", 1.08, null, "1234567890.1", "1.1234567890123"],
+      [
+        "-1.2",
+        "NaN",
+        "Infinity",
+        "1e5",
+        "1,2",
+        "",
+        ".5",
+        "1.",
+        " 1",
+        "0x10",
+        1.08,
+        null,
+        "1234567890.1",
+        "1.1234567890123",
+      ],
     ],
     ["value must not be zero", ["0", "0.000", "000"]],
     ["value must have at most 15 digits", ["123456789.1234567", "9999.999999999999"]],
@@ -25,9 +40,12 @@ describe("what is no rate is refused, and the field named:", () => {
       expect(String(readRate({ ...good, pair }))).toStartWith("pair");
   });
   test("id, atMs", () => {
-    for (const id of ["", "a b", "x".repeat(65), 1]) expect(String(readRate({ ...good, id }))).toStartWith("id");
-    for (const atMs of [0, -1, 1.5, "1", Number.NaN]) expect(String(readRate({ ...good, atMs }))).toStartWith("atMs");
-    for (const nothing of [null, undefined, "x", 3]) expect(readRate(nothing)).toBe("not an object");
+    for (const id of ["", "a b", "x".repeat(65), 1])
+      expect(String(readRate({ ...good, id }))).toStartWith("id");
+    for (const atMs of [0, -1, 1.5, "1", Number.NaN])
+      expect(String(readRate({ ...good, atMs }))).toStartWith("atMs");
+    for (const nothing of [null, undefined, "x", 3])
+      expect(readRate(nothing)).toBe("not an object");
   });
 });
 
@@ -35,7 +53,10 @@ test("a rate must be young, newer than the last, and within a thousandfold of it
   const judge = (next: Rate, last?: Rate) => judgeRate(next, last, NOW, 60_000);
   expect(judge(rate("1.1", NOW - 60_000))).toBe("good");
   expect(judge(rate("1.1", NOW - 60_001))).toBe("too_old");
-  expect([judge(rate("1.1", NOW + 60_000)), judge(rate("1.1", NOW + 60_001))]).toEqual(["good", "ahead"]);
+  expect([judge(rate("1.1", NOW + 60_000)), judge(rate("1.1", NOW + 60_001))]).toEqual([
+    "good",
+    "ahead",
+  ]);
   const last = rate("1", NOW - 1_000);
   expect(judge(rate("1.2", NOW - 1_000), last)).toBe("older");
   expect([judge(rate("999.9"), last), judge(rate("1000"), last)]).toEqual(["good", "jump"]);

@@ -47,7 +47,12 @@ export function wrongValue(rate: unknown): string | undefined {
 export type RateVerdict = "good" | "too_old" | "ahead" | "older" | "jump";
 
 /** Whether a sound rate may take the place of the last one of its pair. */
-export function judgeRate(rate: Rate, last: Rate | undefined, nowMs: number, maxAgeMs: number): RateVerdict {
+export function judgeRate(
+  rate: Rate,
+  last: Rate | undefined,
+  nowMs: number,
+  maxAgeMs: number,
+): RateVerdict {
   if (rate.atMs < nowMs - maxAgeMs) return "too_old";
   if (rate.atMs > nowMs + MAX_AHEAD_MS) return "ahead";
   if (!last) return "good";

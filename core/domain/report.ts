@@ -169,7 +169,11 @@ export interface DeadCount {
 export interface Overview {
   /** Unix ms on Redis's clock. */
   readonly atMs: number;
-  readonly redis: { readonly state: "up" | "away"; readonly usedBytes: number; readonly maxBytes: number };
+  readonly redis: {
+    readonly state: "up" | "away";
+    readonly usedBytes: number;
+    readonly maxBytes: number;
+  };
   readonly ledger: { readonly state: "up" | "away" };
   readonly shardCount: number;
   /** Who holds each shard now. */

@@ -6,12 +6,16 @@ const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 test("a traceparent is read by its parts", () => {
   expect(readTraceparent(TRACE)).toBe(TRACE);
-  expect([traceIdOf(TRACE), spanIdOf(TRACE), isSampled(TRACE)]).toEqual(["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", true]);
-  expect([isSampled(`${TRACE.slice(0, -2)}00`), isSampled(`${TRACE.slice(0, -2)}02`), isSampled(`${TRACE.slice(0, -2)}0b`)]).toEqual([
-    false,
-    false,
+  expect([traceIdOf(TRACE), spanIdOf(TRACE), isSampled(TRACE)]).toEqual([
+    "0af7651916cd43dd8448eb211c80319c",
+    "b7ad6b7169203331",
     true,
   ]);
+  expect([
+    isSampled(`${TRACE.slice(0, -2)}00`),
+    isSampled(`${TRACE.slice(0, -2)}02`),
+    isSampled(`${TRACE.slice(0, -2)}0b`),
+  ]).toEqual([false, false, true]);
 });
 
 test("one of a later version is read as far as it is known, and handed on as version 00", () => {
@@ -35,10 +39,21 @@ test.each([
 });
 
 test("the trace is no part of what was ordered, and stays with the order when it is tried again", () => {
-  const order = { user: "u", id: Bun.randomUUIDv7(), saleId: "s", seq: 0, currency: "EUR", lines: [{ sku: "a", qty: 1 }] };
+  const order = {
+    user: "u",
+    id: Bun.randomUUIDv7(),
+    saleId: "s",
+    seq: 0,
+    currency: "EUR",
+    lines: [{ sku: "a", qty: 1 }],
+  };
   const all = { ...order, payment: "", metadata: "", maxTotal: 0 };
-  const [plain, traced] = [JSON.parse(orderRowText(all, 1)), JSON.parse(orderRowText(all, 1, TRACE))];
+  const [plain, traced] = [
+    JSON.parse(orderRowText(all, 1)),
+    JSON.parse(orderRowText(all, 1, TRACE)),
+  ];
   expect(traced).toEqual([...plain, TRACE]);
-  for (const row of [plain, traced]) expect(redrivenOrder(JSON.parse(redriveRowText(row, 2)))).toEqual(row);
+  for (const row of [plain, traced])
+    expect(redrivenOrder(JSON.parse(redriveRowText(row, 2)))).toEqual(row);
   expect(JSON.parse(redriveRowText(traced, 2))).toEqual(["r", ...plain.slice(1), 2, TRACE]);
 });

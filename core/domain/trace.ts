@@ -15,7 +15,8 @@ export function readTraceparent(text: string | null | undefined): Traceparent | 
   const parts = TRACEPARENT.exec(text);
   if (!parts) return undefined;
   const [, version, traceId, spanId, flags, rest] = parts;
-  if (traceId === ZERO_TRACE || spanId === ZERO_SPAN || (version === "00" && rest !== undefined)) return undefined;
+  if (traceId === ZERO_TRACE || spanId === ZERO_SPAN || (version === "00" && rest !== undefined))
+    return undefined;
   return version === "00" ? text : `00-${traceId}-${spanId}-${flags}`;
 }
 
@@ -51,7 +52,13 @@ export function tracedOrders(body: string): TracedOrder[] {
   (JSON.parse(body) as (string | number)[][]).forEach((row, at) => {
     const traceparent = row[row[0] === "r" ? 13 : 12];
     if ((row[0] !== "o" && row[0] !== "r") || typeof traceparent !== "string") return;
-    traced.push({ user: String(row[1]), id: String(row[2]), traceparent, acceptedAtMs: Number(row[4]), at });
+    traced.push({
+      user: String(row[1]),
+      id: String(row[2]),
+      traceparent,
+      acceptedAtMs: Number(row[4]),
+      at,
+    });
   });
   return traced;
 }

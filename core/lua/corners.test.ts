@@ -19,7 +19,12 @@ const replay = (entries: (Entry | undefined)[]) => {
   return replayed;
 };
 async function unpark(): Promise<Entry | undefined> {
-  const options = { entryId: newEntryId(), cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: WINDOW_MS };
+  const options = {
+    entryId: newEntryId(),
+    cutoffMs: Date.now() + 1_000,
+    limit: 10,
+    dedupWindowMs: WINDOW_MS,
+  };
   const reply = await bench.shards.unpark(bench.claim, options);
   if (reply.word !== "decided") throw new Error(reply.word);
   return reply.entry;
@@ -31,7 +36,10 @@ test("a stale owner's check is fenced, not 'went_back' (which halts the store)",
   const next = { ...bench.claim, epoch: 2 };
   expect(await bench.shards.own(next, STORE_ID)).toBe("owned");
   const entryId = newEntryId();
-  await bench.shards.decide(next, [{ gateway: "g", batch: "1", body: `[${row("u", { a: 1 })}]` }], { entryId, dedupWindowMs: WINDOW_MS });
+  await bench.shards.decide(next, [{ gateway: "g", batch: "1", body: `[${row("u", { a: 1 })}]` }], {
+    entryId,
+    dedupWindowMs: WINDOW_MS,
+  });
   await bench.shards.recorded(next, entryId, 2);
   // The old owner, asleep until now, has recorded up to 1.
   expect(await bench.shards.check(bench.claim, first.id, first.n)).toBe("fenced");
@@ -72,7 +80,9 @@ test("a cancel that came before its order lives as long as the order may still b
   expect(await send(`[${cancel("u", id)}]`)).toBe("+cancel_pending");
   await Bun.sleep(window + 50);
   // The window is over by the cancel's clock; the bucket of the order's id, 17 minutes long, is not past yet.
-  expect(["cancelled", "past"]).toContain((await send(`[${row("u", { a: 1 }, { id })}]`)) as string);
+  expect(["cancelled", "past"]).toContain(
+    (await send(`[${row("u", { a: 1 }, { id })}]`)) as string,
+  );
 });
 
 test("a row that cannot be decided fails before anything is written: others of its batch keep their stock and their order", async () => {
@@ -85,12 +95,18 @@ test("a row that cannot be decided fails before anything is written: others of i
 test("and decided again alone, the good one is fresh, not already known without an entry", async () => {
   for (let i = 0; i < 30; i++) {
     const goodRow = row(`v${i}`, { a: 1 });
-    const bad = row("u", { a: 1 }, { id: `${"zyxwvuts".slice(0, 8)}-zzzz-7zzz-8zzz-zzzzzzzzz${100 + i}` });
+    const bad = row(
+      "u",
+      { a: 1 },
+      { id: `${"zyxwvuts".slice(0, 8)}-zzzz-7zzz-8zzz-zzzzzzzzz${100 + i}` },
+    );
     await bench.sale({ a: { units: 1_000 } });
     await bench.decide([[goodRow, bad]]).catch(() => undefined);
     // What decideAlone does next:
     const again = await bench.decide([[goodRow]]);
-    expect(`${i} ${again.outcomes[0]} ${again.entry ? "in the outbox" : "acknowledged, and nowhere"}`).toBe(`${i} reserved in the outbox`);
+    expect(
+      `${i} ${again.outcomes[0]} ${again.entry ? "in the outbox" : "acknowledged, and nowhere"}`,
+    ).toBe(`${i} reserved in the outbox`);
   }
 });
 
@@ -105,7 +121,9 @@ test("a recorded() that arrives after Redis lost its tail does not make the chec
   await bench.shards.recorded(bench.claim, one.id, one.n);
   const { client } = bench.redis;
   const keys = await client.keys("*");
-  const dumps = await Promise.all(keys.map(async (key) => [key, await client.dumpBuffer(key)] as const));
+  const dumps = await Promise.all(
+    keys.map(async (key) => [key, await client.dumpBuffer(key)] as const),
+  );
   const two = (await bench.decide([[row("u", { a: 1 })]])).entry as Entry;
   // Redis comes back with what it had before entry 2; the ledger has 2.
   for (const key of await client.keys("*")) await client.del(key);
@@ -116,7 +134,9 @@ test("a recorded() that arrives after Redis lost its tail does not make the chec
 });
 
 test("64 marks a user, also within one batch", async () => {
-  const words = await bench.words(...Array.from({ length: 66 }, () => cancel("u", Bun.randomUUIDv7())));
+  const words = await bench.words(
+    ...Array.from({ length: 66 }, () => cancel("u", Bun.randomUUIDv7())),
+  );
   expect(words.filter((w) => w === "+cancel_pending").length).toBe(64);
 });
 

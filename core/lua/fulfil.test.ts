@@ -11,9 +11,13 @@ beforeEach(async () => {
 });
 afterAll(async () => bench?.close());
 
-async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
+async function decide(
+  ...rows: string[]
+): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
   const { outcomes, entry } = await bench.decide([rows]);
-  const steps = (entry?.steps ?? []).map((s) => (isOrderStep(s) ? [s[0], s[2], s[8]] : [s[0], s[2]]));
+  const steps = (entry?.steps ?? []).map((s) =>
+    isOrderStep(s) ? [s[0], s[2], s[8]] : [s[0], s[2]],
+  );
   return { words: (outcomes[0] as string).split(","), steps };
 }
 
@@ -31,7 +35,10 @@ async function paid(): Promise<string> {
 
 test("paid → claimed → dispatched: the order is closed", async () => {
   const id = await paid();
-  expect(await decide(part("u", id, "claim"))).toEqual({ words: ["+claimed"], steps: [["claimed", id, "1 1 depot"]] });
+  expect(await decide(part("u", id, "claim"))).toEqual({
+    words: ["+claimed"],
+    steps: [["claimed", id, "1 1 depot"]],
+  });
   expect(await decide(part("u", id, "done"))).toEqual({
     words: ["+dispatched"],
     steps: [
@@ -46,10 +53,10 @@ test("paid → claimed → dispatched: the order is closed", async () => {
 
 test("an order of several parts is dispatched when the last one is done, whatever their order", async () => {
   const id = await paid();
-  expect((await decide(part("u", id, "claim", "east", 1, 2), part("u", id, "claim", "west", 2, 2))).words).toEqual([
-    "+claimed",
-    "+claimed",
-  ]);
+  expect(
+    (await decide(part("u", id, "claim", "east", 1, 2), part("u", id, "claim", "west", 2, 2)))
+      .words,
+  ).toEqual(["+claimed", "+claimed"]);
   expect((await decide(part("u", id, "done", "west", 2, 2))).words).toEqual(["+done"]);
   expect((await decide(part("u", id, "done", "east", 1, 2))).words).toEqual(["+dispatched"]);
 });
@@ -57,11 +64,19 @@ test("an order of several parts is dispatched when the last one is done, whateve
 test("claims and reports that come again change nothing", async () => {
   const id = await paid();
   await decide(part("u", id, "claim", "depot", 1, 2));
-  expect(await decide(part("u", id, "claim", "depot", 1, 2))).toEqual({ words: ["=claimed"], steps: [] });
+  expect(await decide(part("u", id, "claim", "depot", 1, 2))).toEqual({
+    words: ["=claimed"],
+    steps: [],
+  });
   await decide(part("u", id, "done", "depot", 1, 2));
-  expect((await decide(part("u", id, "done", "depot", 1, 2), part("u", id, "claim", "depot", 1, 2))).words).toEqual(["=done", "=done"]);
+  expect(
+    (await decide(part("u", id, "done", "depot", 1, 2), part("u", id, "claim", "depot", 1, 2)))
+      .words,
+  ).toEqual(["=done", "=done"]);
   await decide(part("u", id, "claim", "depot", 2, 2), part("u", id, "done", "depot", 2, 2));
-  expect(await decide(part("u", id, "done", "depot", 2, 2), part("u", id, "claim", "depot", 1, 2))).toEqual({
+  expect(
+    await decide(part("u", id, "done", "depot", 2, 2), part("u", id, "claim", "depot", 1, 2)),
+  ).toEqual({
     words: ["=dispatched", "-dispatched"],
     steps: [],
   });
@@ -70,7 +85,9 @@ test("claims and reports that come again change nothing", async () => {
 test("a part belongs to the service that claimed it first", async () => {
   const id = await paid();
   await decide(part("u", id, "claim", "depot"));
-  expect((await decide(part("u", id, "claim", "other"), part("u", id, "done", "other"))).words).toEqual(["-taken", "-unclaimed"]);
+  expect(
+    (await decide(part("u", id, "claim", "other"), part("u", id, "done", "other"))).words,
+  ).toEqual(["-taken", "-unclaimed"]);
   expect((await decide(part("u", id, "done", "depot"))).words).toEqual(["+dispatched"]);
 });
 
@@ -109,26 +126,31 @@ test("claim, then cancel: too late, the money stays", async () => {
     words: ["+claimed", "-claimed"],
     steps: [["claimed", id, "1 1 depot"]],
   });
-  expect((await decide(part("u", id, "done"), cancel("u", id))).words).toEqual(["+dispatched", "-dispatched"]);
+  expect((await decide(part("u", id, "done"), cancel("u", id))).words).toEqual([
+    "+dispatched",
+    "-dispatched",
+  ]);
 });
 
 test("cancel, then claim: nothing is worked on, the money goes back", async () => {
   const id = await paid();
-  expect((await decide(cancel("u", id), part("u", id, "claim"), part("u", id, "done"))).words).toEqual([
-    "+cancelled",
-    "-cancelled",
-    "-cancelled",
-  ]);
+  expect(
+    (await decide(cancel("u", id), part("u", id, "claim"), part("u", id, "done"))).words,
+  ).toEqual(["+cancelled", "-cancelled", "-cancelled"]);
 });
 
 test("cancel while it is charged, then the capture, then a claim: refunded, not worked on", async () => {
   const id = await reserved();
-  expect((await decide(cancel("u", id), part("u", id, "claim"), answer("u", id, 1, "captured"), part("u", id, "claim"))).words).toEqual([
-    "+cancelled",
-    "-cancelled",
-    "+cancelled",
-    "-cancelled",
-  ]);
+  expect(
+    (
+      await decide(
+        cancel("u", id),
+        part("u", id, "claim"),
+        answer("u", id, 1, "captured"),
+        part("u", id, "claim"),
+      )
+    ).words,
+  ).toEqual(["+cancelled", "-cancelled", "+cancelled", "-cancelled"]);
 });
 
 test("one of several parts claimed: the whole order can no longer be cancelled", async () => {
@@ -140,6 +162,9 @@ test("one of several parts claimed: the whole order can no longer be cancelled",
 test("a late answer of the provider to a claimed order changes nothing", async () => {
   const id = await paid();
   await decide(part("u", id, "claim"));
-  expect(await decide(answer("u", id, 1, "captured"), answer("u", id, 1, "failed"))).toEqual({ words: ["+late", "+late"], steps: [] });
+  expect(await decide(answer("u", id, 1, "captured"), answer("u", id, 1, "failed"))).toEqual({
+    words: ["+late", "+late"],
+    steps: [],
+  });
   expect((await decide(part("u", id, "done"))).words).toEqual(["+dispatched"]);
 });

@@ -46,7 +46,13 @@ export class Model {
     if (known) return (known.body === body ? "=" : "!") + known.state;
     const state = this.judgeInTurn(order);
     this.decided.set(name, { body, state });
-    if (order.seq > 0 && order.seq === this.nextOf(order.user) && state !== "superseded" && state !== "parked") this.advance(order.user);
+    if (
+      order.seq > 0 &&
+      order.seq === this.nextOf(order.user) &&
+      state !== "superseded" &&
+      state !== "parked"
+    )
+      this.advance(order.user);
     return state;
   }
 
@@ -64,7 +70,9 @@ export class Model {
   private judge(order: ModelOrder): string {
     const units = (sku: string) => this.bought.get(`${order.user} ${sku}`) ?? 0;
     if (order.lines.some(({ sku }) => this.available[sku] === undefined)) return "unknown_item";
-    const over = order.lines.some(({ sku, qty }) => (this.limits[sku] ?? 0) > 0 && units(sku) + qty > (this.limits[sku] ?? 0));
+    const over = order.lines.some(
+      ({ sku, qty }) => (this.limits[sku] ?? 0) > 0 && units(sku) + qty > (this.limits[sku] ?? 0),
+    );
     if (over) return "over_limit";
     if (order.lines.some(({ sku, qty }) => (this.available[sku] ?? 0) < qty)) return "sold_out";
     for (const { sku, qty } of order.lines) {

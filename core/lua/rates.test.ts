@@ -22,8 +22,10 @@ beforeEach(async () => {
 });
 afterAll(async () => bench?.close());
 
-const put = (pair: string, value: string, agoMs = 0) => rates.put([{ id: `r-${pair}-${value}`, pair, value, atMs: Date.now() - agoMs }]);
-const usd = (user: string, more: Parameters<typeof row>[2] = {}) => row(user, { a: 1 }, { currency: "USD", ...more });
+const put = (pair: string, value: string, agoMs = 0) =>
+  rates.put([{ id: `r-${pair}-${value}`, pair, value, atMs: Date.now() - agoMs }]);
+const usd = (user: string, more: Parameters<typeof row>[2] = {}) =>
+  row(user, { a: 1 }, { currency: "USD", ...more });
 
 async function decide(...rows: string[]): Promise<{ words: string[]; entry: Entry | undefined }> {
   const { outcomes, entry } = await bench.decide([rows]);
@@ -31,18 +33,31 @@ async function decide(...rows: string[]): Promise<{ words: string[]; entry: Entr
 }
 
 /** What reprice lets go, and what it still waits for; `waitedMs` ago and before is given up. */
-async function reprice(waitedMs = 5_000): Promise<{ released: string[]; pairs: readonly string[]; entry: Entry | undefined }> {
-  const options = { entryId: newEntryId(), cutoffMs: Date.now() - waitedMs, limit: 100, dedupWindowMs: WINDOW_MS };
+async function reprice(
+  waitedMs = 5_000,
+): Promise<{ released: string[]; pairs: readonly string[]; entry: Entry | undefined }> {
+  const options = {
+    entryId: newEntryId(),
+    cutoffMs: Date.now() - waitedMs,
+    limit: 100,
+    dedupWindowMs: WINDOW_MS,
+  };
   const reply = await bench.shards.reprice(bench.claim, options);
   if (reply.word !== "decided") throw new Error(reply.word);
-  return { released: (reply.entry?.released ?? []).map(([, r, state]) => `${r[1]} ${state}`), pairs: reply.pairs, entry: reply.entry };
+  return {
+    released: (reply.entry?.released ?? []).map(([, r, state]) => `${r[1]} ${state}`),
+    pairs: reply.pairs,
+    entry: reply.entry,
+  };
 }
 
 test("an order is decided at the rate held, and says which", async () => {
   await put("EUR/USD", "1.0837");
   const { words, entry } = await decide(usd("u"));
   expect(words).toEqual(["reserved"]);
-  expect(entry?.steps).toEqual([["rate", "u", expect.any(String), "r-EUR/USD-1.0837", "1.0837", "EUR"]]);
+  expect(entry?.steps).toEqual([
+    ["rate", "u", expect.any(String), "r-EUR/USD-1.0837", "1.0837", "EUR"],
+  ]);
   expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
 });
 
@@ -78,24 +93,37 @@ test("waited for long enough: fx_unavailable", async () => {
 
 test("what is sold out, over the limit or closed needs no rate to be told so", async () => {
   await bench.words(row("x", { a: 10 }));
-  expect(await bench.words(usd("u"), row("u", { b: 3 }, { currency: "USD" }), row("u", { c: 1 }, { currency: "USD" }))).toEqual([
-    "sold_out",
-    "over_limit",
-    "unknown_item",
-  ]);
+  expect(
+    await bench.words(
+      usd("u"),
+      row("u", { b: 3 }, { currency: "USD" }),
+      row("u", { c: 1 }, { currency: "USD" }),
+    ),
+  ).toEqual(["sold_out", "over_limit", "unknown_item"]);
 });
 
 test("a numbered order that waits for its rate holds back the later ones of its user, and nobody else's", async () => {
-  const words = await bench.words(usd("u", { seq: 1 }), row("u", { a: 1 }, { seq: 2 }), row("v", { a: 1 }, { seq: 1 }));
+  const words = await bench.words(
+    usd("u", { seq: 1 }),
+    row("u", { a: 1 }, { seq: 2 }),
+    row("v", { a: 1 }, { seq: 1 }),
+  );
   expect(words).toEqual(["parked", "parked", "reserved"]);
-  expect(await bench.words(usd("u", { seq: 1 }), skip("u", 1))).toEqual(["superseded", "skip_late"]);
+  expect(await bench.words(usd("u", { seq: 1 }), skip("u", 1))).toEqual([
+    "superseded",
+    "skip_late",
+  ]);
   await put("EUR/USD", "1.1");
   expect((await reprice()).released).toEqual(["u reserved", "u reserved"]);
   expect(await bench.words(row("u", { a: 1 }, { seq: 3 }))).toEqual(["reserved"]);
 });
 
 test("a number that is let go and has no rate waits in its turn; given up, it lets the next one go", async () => {
-  const words = await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }), row("u", { a: 1 }, { seq: 1 }));
+  const words = await bench.words(
+    usd("u", { seq: 2 }),
+    row("u", { a: 1 }, { seq: 3 }),
+    row("u", { a: 1 }, { seq: 1 }),
+  );
   expect(words).toEqual(["parked", "parked", "reserved"]);
   expect((await reprice()).pairs).toEqual(["EUR/USD"]);
   expect((await reprice(-1)).released).toEqual(["u fx_unavailable", "u reserved"]);
@@ -113,9 +141,17 @@ test("each of a user's numbered orders has its own wait", async () => {
 
 test("a gap given up while a rate is waited for: nothing waits twice", async () => {
   await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }));
-  const unpark = { entryId: newEntryId(), cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: WINDOW_MS };
+  const unpark = {
+    entryId: newEntryId(),
+    cutoffMs: Date.now() + 1_000,
+    limit: 10,
+    dedupWindowMs: WINDOW_MS,
+  };
   const reply = await bench.shards.unpark(bench.claim, unpark);
-  expect(reply.word === "decided" && reply.entry?.released.map(([, , state]) => state)).toEqual(["fx_unavailable", "reserved"]);
+  expect(reply.word === "decided" && reply.entry?.released.map(([, , state]) => state)).toEqual([
+    "fx_unavailable",
+    "reserved",
+  ]);
   expect((await reprice(-1)).released).toEqual([]);
 });
 
@@ -131,9 +167,18 @@ test("maxTotal: an order that would cost more is over_max_total, in its own curr
   await put("EUR/USD", "1.0837");
   await put("EUR/JPY", "165.12345");
   const total = (currency: string, maxTotal: number) => row("u", { a: 1 }, { currency, maxTotal });
-  expect(await bench.words(total("EUR", 999), total("EUR", 1_000))).toEqual(["over_max_total", "reserved"]);
-  expect(await bench.words(total("USD", 1_083), total("USD", 1_084))).toEqual(["over_max_total", "reserved"]);
-  expect(await bench.words(total("JPY", 1_650), total("JPY", 1_651))).toEqual(["over_max_total", "reserved"]);
+  expect(await bench.words(total("EUR", 999), total("EUR", 1_000))).toEqual([
+    "over_max_total",
+    "reserved",
+  ]);
+  expect(await bench.words(total("USD", 1_083), total("USD", 1_084))).toEqual([
+    "over_max_total",
+    "reserved",
+  ]);
+  expect(await bench.words(total("JPY", 1_650), total("JPY", 1_651))).toEqual([
+    "over_max_total",
+    "reserved",
+  ]);
   expect(await bench.units("a")).toEqual({ available: 7, held: 3 });
 });
 
@@ -144,8 +189,13 @@ test("an order dearer than can be charged is turned away, whatever its buyer all
 });
 
 test("Lua's conversion is the library's, to the last unit", async () => {
-  const amount = fc.oneof(fc.integer({ min: 1, max: 99_999_999_999_999 }), fc.integer({ min: 1, max: 100_000 }));
-  const value = fc.tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 9_999_999_999 })).map(([w, f]) => `${w}.${f}`);
+  const amount = fc.oneof(
+    fc.integer({ min: 1, max: 99_999_999_999_999 }),
+    fc.integer({ min: 1, max: 100_000 }),
+  );
+  const value = fc
+    .tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 9_999_999_999 }))
+    .map(([w, f]) => `${w}.${f}`);
   const quote = fc.constantFrom("USD", "JPY", "KWD", "CLF", "CHF");
   let at = Date.now();
   await fc.assert(
@@ -169,7 +219,16 @@ test("Lua's conversion is the library's, to the last unit", async () => {
 test("what waits for rates replays to what Redis holds", async () => {
   const entries: Entry[] = [];
   const keep = (entry: Entry | undefined) => entry && entries.push(entry);
-  keep((await decide(usd("u", { seq: 1 }), usd("u", { seq: 2 }), usd("v"), usd("w", { currency: "JPY" }))).entry);
+  keep(
+    (
+      await decide(
+        usd("u", { seq: 1 }),
+        usd("u", { seq: 2 }),
+        usd("v"),
+        usd("w", { currency: "JPY" }),
+      )
+    ).entry,
+  );
   await put("EUR/JPY", "160");
   keep((await reprice()).entry);
   await Bun.sleep(20);
@@ -178,7 +237,9 @@ test("what waits for rates replays to what Redis holds", async () => {
   const replayed = new Replayed({ firstId: "0", isLimited: () => true });
   for (const entry of entries) replayed.apply(entry);
   const held = await bench.redis.client.lrange("{0}:fx", 0, -1);
-  expect([...replayed.rateWaits.values()].map((w) => JSON.parse(rateWaitText(w)))).toEqual(held.map((text) => JSON.parse(text)));
+  expect([...replayed.rateWaits.values()].map((w) => JSON.parse(rateWaitText(w)))).toEqual(
+    held.map((text) => JSON.parse(text)),
+  );
   expect(held.length).toBe(2);
 });
 

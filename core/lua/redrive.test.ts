@@ -11,10 +11,14 @@ beforeEach(async () => {
 });
 afterAll(async () => bench?.close());
 
-async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
+async function decide(
+  ...rows: string[]
+): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
   const { outcomes, entry } = await bench.decide([rows]);
   if (entry) await bench.shards.recorded(bench.claim, entry.id, entry.n);
-  const steps = (entry?.steps ?? []).map((s) => (isOrderStep(s) ? [s[0], s[2], s[3], s[4], s[8]] : [s[0], s[2]]));
+  const steps = (entry?.steps ?? []).map((s) =>
+    isOrderStep(s) ? [s[0], s[2], s[3], s[4], s[8]] : [s[0], s[2]],
+  );
   return { words: (outcomes[0] as string).split(","), steps };
 }
 
@@ -29,7 +33,10 @@ async function failed(user = "u", seq = 0): Promise<{ id: string; text: string }
 
 test("payment_failed → reserved under the next generation, charged under its keys, and paid", async () => {
   const { id, text } = await failed();
-  expect(await decide(redrive(text, 2))).toEqual({ words: ["+reserved"], steps: [["redriven", id, 2, 1, "reserved"]] });
+  expect(await decide(redrive(text, 2))).toEqual({
+    words: ["+reserved"],
+    steps: [["redriven", id, 2, 1, "reserved"]],
+  });
   expect(await bench.units("a")).toEqual({ available: 1, held: 2 });
   expect((await decide(answer("u", id, 1, "captured", "", 1))).words).toEqual(["+late"]);
   expect((await decide(answer("u", id, 1, "captured", "", 2))).words).toEqual(["+paid"]);
@@ -38,7 +45,10 @@ test("payment_failed → reserved under the next generation, charged under its k
 
 test("a generation is taken once, however often it comes, and whatever became of it", async () => {
   const { id, text } = await failed();
-  expect((await decide(redrive(text, 2), redrive(text, 2))).words).toEqual(["+reserved", "=reserved"]);
+  expect((await decide(redrive(text, 2), redrive(text, 2))).words).toEqual([
+    "+reserved",
+    "=reserved",
+  ]);
   for (const attempt of [1, 2, 3, 4]) await decide(answer("u", id, attempt, "failed", "", 2));
   expect((await decide(redrive(text, 2))).words).toEqual(["=payment_failed"]);
   expect((await decide(redrive(text, 3))).words).toEqual(["+reserved"]);
@@ -99,19 +109,26 @@ test("two minutes after it was accepted it cannot be cancelled, redriven or not"
   const text = row("u", { a: 1 }, { id, at: Date.now() - 120_001 });
   await decide(text);
   for (const attempt of [1, 2, 3, 4]) await decide(answer("u", id, attempt, "failed"));
-  expect((await decide(redrive(text, 2), cancel("u", id))).words).toEqual(["+reserved", "-too_late"]);
+  expect((await decide(redrive(text, 2), cancel("u", id))).words).toEqual([
+    "+reserved",
+    "-too_late",
+  ]);
 });
 
 test("a charge that stays unknown for too long gives the order up at once", async () => {
   const id = Bun.randomUUIDv7();
   await decide(row("u", { a: 2 }, { id }));
   const { words, steps } = await decide(answer("u", id, 1, "unknown", "unknown for too long"));
-  expect([words, steps]).toEqual([["+payment_failed"], [["payment_failed", id, 1, 1, "unknown for too long"]]]);
+  expect([words, steps]).toEqual([
+    ["+payment_failed"],
+    [["payment_failed", id, 1, 1, "unknown for too long"]],
+  ]);
   expect(await bench.units("a")).toEqual({ available: 3, held: 0 });
   expect((await decide(answer("u", id, 1, "captured"))).words).toEqual(["+late"]);
 });
 
 test("a row without a sound generation is refused", async () => {
   const { text } = await failed();
-  for (const generation of [1, 0, 1.5, -2]) expect(bench.decide([[redrive(text, generation)]])).rejects.toThrow("not a sound row");
+  for (const generation of [1, 0, 1.5, -2])
+    expect(bench.decide([[redrive(text, generation)]])).rejects.toThrow("not a sound row");
 });

@@ -13,9 +13,13 @@ beforeEach(async () => {
 afterAll(async () => bench?.close());
 
 /** Decides rows in one message: the words, and the steps as [what, id, attempt]. */
-async function decide(...rows: string[]): Promise<{ words: string[]; steps: (readonly unknown[])[]; entry: Entry | undefined }> {
+async function decide(
+  ...rows: string[]
+): Promise<{ words: string[]; steps: (readonly unknown[])[]; entry: Entry | undefined }> {
   const { outcomes, entry } = await bench.decide([rows]);
-  const steps = (entry?.steps ?? []).map((s) => (isOrderStep(s) ? [s[0], s[2], s[4]] : [s[0], s[2]]));
+  const steps = (entry?.steps ?? []).map((s) =>
+    isOrderStep(s) ? [s[0], s[2], s[4]] : [s[0], s[2]],
+  );
   return { words: (outcomes[0] as string).split(","), steps, entry };
 }
 
@@ -31,7 +35,12 @@ async function record(entry: Entry | undefined): Promise<void> {
 }
 
 const expire = async (cutoffMs: number) => {
-  const reply = await bench.shards.expire(bench.claim, { entryId: newEntryId(), cutoffMs, limit: 10, dedupWindowMs: WINDOW_MS });
+  const reply = await bench.shards.expire(bench.claim, {
+    entryId: newEntryId(),
+    cutoffMs,
+    limit: 10,
+    dedupWindowMs: WINDOW_MS,
+  });
   if (reply.word !== "decided") throw new Error(reply.word);
   return reply.entry;
 };
@@ -72,12 +81,19 @@ test("answers that come twice, late, or out of order are late and change nothing
   const id = await reserved();
   expect((await decide(answer("u", id, 2, "captured"))).words).toEqual(["+late"]);
   await decide(answer("u", id, 1, "failed"));
-  expect((await decide(answer("u", id, 1, "failed"), answer("u", id, 1, "captured"))).words).toEqual(["+late", "+late"]);
+  expect(
+    (await decide(answer("u", id, 1, "failed"), answer("u", id, 1, "captured"))).words,
+  ).toEqual(["+late", "+late"]);
   await decide(answer("u", id, 2, "captured"));
-  const { words, steps } = await decide(answer("u", id, 2, "captured"), answer("u", id, 2, "failed"));
+  const { words, steps } = await decide(
+    answer("u", id, 2, "captured"),
+    answer("u", id, 2, "failed"),
+  );
   expect([words, steps]).toEqual([["+late", "+late"], []]);
   expect(await bench.live("a")).toMatchObject({ available: 8, held: 0, sold: 2 });
-  expect((await decide(answer("stranger", Bun.randomUUIDv7(), 1, "captured"))).words).toEqual(["+late"]);
+  expect((await decide(answer("stranger", Bun.randomUUIDv7(), 1, "captured"))).words).toEqual([
+    "+late",
+  ]);
 });
 
 test("a user's charges run one at a time in order; another user's do not wait", async () => {
@@ -166,7 +182,9 @@ test("parked → cancelled when its number comes", async () => {
   expect(early.words).toEqual(["parked"]);
   expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
   const { entry } = await decide(row("u", { a: 1 }, { seq: 1 }));
-  expect(entry?.released.map(([, released, state]) => [released[2], state])).toEqual([[id, "cancelled"]]);
+  expect(entry?.released.map(([, released, state]) => [released[2], state])).toEqual([
+    [id, "cancelled"],
+  ]);
 });
 
 test("another user's cancel of the same id is another order's", async () => {
@@ -208,6 +226,8 @@ test("a hold that is young enough is kept", async () => {
 test("a row that answers nonsense is refused as a whole, and nothing is written", async () => {
   const id = await reserved();
   const bad = JSON.stringify(["p", "u", id, "", 1, "", 0, 1, 1, "maybe", ""]);
-  await expect(bench.decide([[answer("u", id, 1, "captured"), bad]])).rejects.toThrow("not a sound row");
+  await expect(bench.decide([[answer("u", id, 1, "captured"), bad]])).rejects.toThrow(
+    "not a sound row",
+  );
   expect(await bench.live("a")).toMatchObject({ held: 2, sold: 0 });
 });

@@ -26,7 +26,12 @@ export class Bench {
   static async open(library?: Library): Promise<Bench> {
     const redis = new RedisStore({ url: (await testRedis()).url, library });
     await redis.connect();
-    const bench = new Bench(redis, new ShardStore(redis), new StockStore(redis), new RebuildStore(redis));
+    const bench = new Bench(
+      redis,
+      new ShardStore(redis),
+      new StockStore(redis),
+      new RebuildStore(redis),
+    );
     await bench.reset();
     return bench;
   }
@@ -69,9 +74,20 @@ export class Bench {
   }
 
   /** Decides messages (each a list of rows); throws when refused. */
-  async decide(messages: readonly (readonly string[])[], force?: "rejected" | "stale"): Promise<Decision> {
-    const sent = messages.map((rows, i) => ({ gateway: "g", batch: String(i), body: `[${rows.join(",")}]` }));
-    const reply = await this.shards.decide(this.claim, sent, { entryId: newEntryId(), dedupWindowMs: WINDOW_MS, force });
+  async decide(
+    messages: readonly (readonly string[])[],
+    force?: "rejected" | "stale",
+  ): Promise<Decision> {
+    const sent = messages.map((rows, i) => ({
+      gateway: "g",
+      batch: String(i),
+      body: `[${rows.join(",")}]`,
+    }));
+    const reply = await this.shards.decide(this.claim, sent, {
+      entryId: newEntryId(),
+      dedupWindowMs: WINDOW_MS,
+      force,
+    });
     if (reply.word !== "decided") throw new Error(`decide answered ${reply.word}`);
     return reply;
   }
@@ -97,7 +113,11 @@ export class Bench {
   }
 }
 
-export function row(user: string, lines: Record<string, number>, more: Partial<Order> & { at?: number } = {}): string {
+export function row(
+  user: string,
+  lines: Record<string, number>,
+  more: Partial<Order> & { at?: number } = {},
+): string {
   const { at, ...rest } = more;
   const order: Order = {
     user,
@@ -115,7 +135,8 @@ export function row(user: string, lines: Record<string, number>, more: Partial<O
 }
 
 /** A cancel, sent `afterMs` after now. */
-export const cancel = (user: string, id: string, afterMs = 0): string => JSON.stringify(["c", user, id, "", Date.now() + afterMs, "", 0]);
+export const cancel = (user: string, id: string, afterMs = 0): string =>
+  JSON.stringify(["c", user, id, "", Date.now() + afterMs, "", 0]);
 
 /** What a payment worker heard of an attempt. */
 export function answer(
@@ -130,11 +151,20 @@ export function answer(
 }
 
 /** A service's claim of a part, or its report that it is done. */
-export function part(user: string, id: string, word: "claim" | "done", service = "depot", at = 1, of = 1): string {
+export function part(
+  user: string,
+  id: string,
+  word: "claim" | "done",
+  service = "depot",
+  at = 1,
+  of = 1,
+): string {
   return JSON.stringify(["f", user, id, "", Date.now(), "", 0, 1, at, of, word, service]);
 }
 
 /** An order's row, tried again under a generation. */
-export const redrive = (orderRow: string, generation: number): string => redriveRowText(JSON.parse(orderRow), generation);
+export const redrive = (orderRow: string, generation: number): string =>
+  redriveRowText(JSON.parse(orderRow), generation);
 
-export const skip = (user: string, seq: number): string => skipRowText({ user, saleId: SALE_ID, seq }, Date.now());
+export const skip = (user: string, seq: number): string =>
+  skipRowText({ user, saleId: SALE_ID, seq }, Date.now());

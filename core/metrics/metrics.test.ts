@@ -11,7 +11,15 @@ const times = new Histogram();
 times.observe(0.0004, 3);
 times.observe(0.7, 2);
 times.observe(99);
-const process = { id: "worker-1", host: "h", pid: 1, sinceMs: 1_000, rssBytes: 2_048, cpuSeconds: 1.5, loopDelayMs: 20 };
+const process = {
+  id: "worker-1",
+  host: "h",
+  pid: 1,
+  sinceMs: 1_000,
+  rssBytes: 2_048,
+  cpuSeconds: 1.5,
+  loopDelayMs: 20,
+};
 const worker: WorkerReport = {
   ...process,
   kind: "worker",
@@ -29,7 +37,14 @@ const worker: WorkerReport = {
     { region: "eu", state: "up" },
     { region: "us", state: "away" },
   ],
-  shards: [{ shard: 3, load: 4, parked: 1, regions: [{ region: "eu", lagMs: 1_500, ready: 12, lookedAtMs: 1 }] }],
+  shards: [
+    {
+      shard: 3,
+      load: 4,
+      parked: 1,
+      regions: [{ region: "eu", lagMs: 1_500, ready: 12, lookedAtMs: 1 }],
+    },
+  ],
   unrecorded: 2,
   outcomes: { reserved: 5, sold_out: 9 },
   steps: { paid: 4 },
@@ -91,13 +106,23 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
 });
 
 test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
-  const text = await metricsOf({ report: () => worker, overview: async () => overview(MAX_ITEMS + 50) }).text();
-  expect(text.split("\n").filter((line) => line.startsWith("sluice_stock_units{"))).toHaveLength((MAX_ITEMS + 1) * 4);
-  expect(text.split("\n")).toContain('sluice_stock_units{sale="other",sku="other",state="sold",role="worker"} 50');
+  const text = await metricsOf({
+    report: () => worker,
+    overview: async () => overview(MAX_ITEMS + 50),
+  }).text();
+  expect(text.split("\n").filter((line) => line.startsWith("sluice_stock_units{"))).toHaveLength(
+    (MAX_ITEMS + 1) * 4,
+  );
+  expect(text.split("\n")).toContain(
+    'sluice_stock_units{sale="other",sku="other",state="sold",role="worker"} 50',
+  );
 });
 
 test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
-  const text = await metricsOf({ report: () => worker, overview: () => Promise.reject(new Error("away")) }).text();
+  const text = await metricsOf({
+    report: () => worker,
+    overview: () => Promise.reject(new Error("away")),
+  }).text();
   expect(text).toContain("sluice_orders_decided_total");
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
@@ -115,12 +140,19 @@ test("a look that hangs holds up no scrape, and while Redis is away stock is unk
 
 test("every metric that the alerts and the dashboard name is one that some role shows", () => {
   const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
-  const families = [...kinds.flatMap((kind) => [...familiesOf(kind)]), ...STORES] as Family<never>[];
+  const families = [
+    ...kinds.flatMap((kind) => [...familiesOf(kind)]),
+    ...STORES,
+  ] as Family<never>[];
   const known = new Set(
-    families.flatMap(({ name, type }) => (type === "histogram" ? ["_bucket", "_sum", "_count"].map((end) => name + end) : [name])),
+    families.flatMap(({ name, type }) =>
+      type === "histogram" ? ["_bucket", "_sum", "_count"].map((end) => name + end) : [name],
+    ),
   );
   const deploy = join(import.meta.dir, "..", "..", "deploy");
-  const dashboard = JSON.parse(readFileSync(join(deploy, "grafana/dashboards/sluice.json"), "utf8")) as {
+  const dashboard = JSON.parse(
+    readFileSync(join(deploy, "grafana/dashboards/sluice.json"), "utf8"),
+  ) as {
     panels: { targets?: { expr: string }[] }[];
   };
   const rules = readFileSync(join(deploy, "prometheus/alerts.yml"), "utf8");

@@ -8,7 +8,9 @@ import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts"
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8")) as { readonly version: string };
+const { version } = JSON.parse(
+  readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"),
+) as { readonly version: string };
 
 export interface Metrics {
   readonly contentType: string;
@@ -32,11 +34,17 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     ...(now.kind === "gateway" ? { region: now.region } : {}),
     ...(now.kind === "fulfil" ? { service: now.service } : {}),
   });
-  const add = <R>(family: Family<R>, subject: () => R | undefined) => registry.registerMetric(new ReportMetric(family, subject) as never);
+  const add = <R>(family: Family<R>, subject: () => R | undefined) =>
+    registry.registerMetric(new ReportMetric(family, subject) as never);
   for (const family of familiesOf(now.kind)) add(family as Family<RoleReport>, () => now);
   if (overview) for (const family of STORES) add(family, () => stores);
   add<RoleReport>(
-    { type: "gauge", name: "sluice_build_info", help: "The version that runs.", samples: () => [[{ version }, 1]] },
+    {
+      type: "gauge",
+      name: "sluice_build_info",
+      help: "The version that runs.",
+      samples: () => [[{ version }, 1]],
+    },
     () => now,
   );
   return {
@@ -86,7 +94,10 @@ class ReportMetric<R> {
     const { help, type, samples } = this.family;
     const subject = this.subject();
     const found = subject === undefined ? [] : samples(subject);
-    const values = "counts" in found ? buckets(name, found) : (found as readonly Sample[]).map(([labels, value]) => ({ labels, value }));
+    const values =
+      "counts" in found
+        ? buckets(name, found)
+        : (found as readonly Sample[]).map(([labels, value]) => ({ labels, value }));
     return { name, help, type, aggregator: this.aggregator, values };
   }
 }
@@ -97,5 +108,9 @@ function buckets(name: string, { bounds, counts, sum }: HistogramReport): Value[
     total += count;
     return { labels: { le: bounds[i] ?? "+Inf" }, value: total, metricName: `${name}_bucket` };
   });
-  return [...values, { labels: {}, value: sum, metricName: `${name}_sum` }, { labels: {}, value: total, metricName: `${name}_count` }];
+  return [
+    ...values,
+    { labels: {}, value: sum, metricName: `${name}_sum` },
+    { labels: {}, value: total, metricName: `${name}_count` },
+  ];
 }

@@ -7,17 +7,42 @@ export const MAX_ITEMS = 200;
 const STATES = ["available", "releasing", "held", "sold"] as const;
 
 export const STORES: readonly Family<Overview>[] = [
-  { type: "gauge", name: "sluice_stock_units", help: "Units by item and by where they are.", samples: stockSamples },
-  { type: "gauge", name: "sluice_redis_up", help: "Whether Redis answers.", samples: (o) => [[{}, o.redis.state === "up" ? 1 : 0]] },
-  { type: "gauge", name: "sluice_redis_used_memory_bytes", help: "Memory Redis uses.", samples: (o) => known(o, o.redis.usedBytes) },
+  {
+    type: "gauge",
+    name: "sluice_stock_units",
+    help: "Units by item and by where they are.",
+    samples: stockSamples,
+  },
+  {
+    type: "gauge",
+    name: "sluice_redis_up",
+    help: "Whether Redis answers.",
+    samples: (o) => [[{}, o.redis.state === "up" ? 1 : 0]],
+  },
+  {
+    type: "gauge",
+    name: "sluice_redis_used_memory_bytes",
+    help: "Memory Redis uses.",
+    samples: (o) => known(o, o.redis.usedBytes),
+  },
   {
     type: "gauge",
     name: "sluice_redis_max_memory_bytes",
     help: "Memory Redis may use; 0: no bound is known.",
     samples: (o) => known(o, o.redis.maxBytes),
   },
-  { type: "gauge", name: "sluice_shards_owned", help: "Shards that a worker holds, of all.", samples: (o) => known(o, o.owners.length) },
-  { type: "gauge", name: "sluice_shards", help: "Shards there are.", samples: (o) => [[{}, o.shardCount]] },
+  {
+    type: "gauge",
+    name: "sluice_shards_owned",
+    help: "Shards that a worker holds, of all.",
+    samples: (o) => known(o, o.owners.length),
+  },
+  {
+    type: "gauge",
+    name: "sluice_shards",
+    help: "Shards there are.",
+    samples: (o) => [[{}, o.shardCount]],
+  },
 ];
 
 /** What only Redis knows is left out while it is away: nothing is not nought. */
@@ -33,9 +58,12 @@ function stockSamples({ sales, redis }: Overview): readonly Sample[] {
   for (const sale of sales) {
     for (const item of sale.items) {
       if (items++ >= MAX_ITEMS) for (const state of STATES) rest[state] += item[state];
-      else for (const state of STATES) samples.push([{ sale: sale.id, sku: item.sku, state }, item[state]]);
+      else
+        for (const state of STATES)
+          samples.push([{ sale: sale.id, sku: item.sku, state }, item[state]]);
     }
   }
-  if (items > MAX_ITEMS) for (const state of STATES) samples.push([{ sale: "other", sku: "other", state }, rest[state]]);
+  if (items > MAX_ITEMS)
+    for (const state of STATES) samples.push([{ sale: "other", sku: "other", state }, rest[state]]);
   return samples;
 }

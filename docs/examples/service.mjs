@@ -26,7 +26,20 @@ await channel.consume(
 
 /** Sends a claim or a report to the order's shard until it is answered: sent again it changes nothing. */
 async function tell(part, word) {
-  const row = ["f", part.user, part.id, "", Date.now(), "", 0, part.generation, part.part, part.of, word, service];
+  const row = [
+    "f",
+    part.user,
+    part.id,
+    "",
+    Date.now(),
+    "",
+    0,
+    part.generation,
+    part.part,
+    part.of,
+    word,
+    service,
+  ];
   while (true) {
     const messageId = randomUUID();
     const answer = new Promise((resolve) => {

@@ -15,7 +15,8 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
 }
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
-const body = async (response: Response) => (await response.json()) as Record<string, unknown> & { code: string };
+const body = async (response: Response) =>
+  (await response.json()) as Record<string, unknown> & { code: string };
 
 test("a user's bucket: its headers with each answer, 429 with Retry-After when it is empty, another user goes on", async () => {
   const t = await start({ admission: { userPerSecond: 1, userBurst: 3 } });
@@ -26,7 +27,11 @@ test("a user's bucket: its headers with each answer, 429 with Retry-After when i
   expect(taken.headers.get("ratelimit")).toBe('"user";r=2;t=1');
   for (let i = 0; i < 2; i++) expect((await post(orders(t), order(), ann)).status).toBe(202);
   const refused = await post(orders(t), order(), ann);
-  expect([refused.status, refused.headers.get("retry-after"), refused.headers.get("ratelimit")]).toEqual([429, "1", '"user";r=0;t=3']);
+  expect([
+    refused.status,
+    refused.headers.get("retry-after"),
+    refused.headers.get("ratelimit"),
+  ]).toEqual([429, "1", '"user";r=0;t=3']);
   expect(await body(refused)).toMatchObject({ code: "rate_limited", field: "user" });
   expect((await post(orders(t), order(), await bearer("bob"))).status).toBe(202);
   expect(t.broker.rows).toHaveLength(4);
@@ -50,17 +55,25 @@ test("skips and cancels take from the user's bucket as orders do; a service's an
   const t = await start({ admission: { userPerSecond: 0.01, userBurst: 3 } });
   const ann = await bearer("ann");
   const skip = () => post(`${orders(t)}/skip`, { saleId: "spring", seq: 1 }, ann);
-  const cancel = () => fetch(`${orders(t)}/${Bun.randomUUIDv7()}`, { method: "DELETE", headers: ann });
+  const cancel = () =>
+    fetch(`${orders(t)}/${Bun.randomUUIDv7()}`, { method: "DELETE", headers: ann });
   expect((await post(orders(t), order(), ann)).status).toBe(202);
   expect((await skip()).status).toBe(202);
   void cancel().catch(() => undefined);
   while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
   const refused = await Promise.all([skip(), cancel(), post(orders(t), order(), ann)]);
   expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
-  expect(await body(refused[0] as Response)).toMatchObject({ code: "rate_limited", estimate: { seconds: 100 } });
+  expect(await body(refused[0] as Response)).toMatchObject({
+    code: "rate_limited",
+    estimate: { seconds: 100 },
+  });
   const shop = await bearer("shop", { scope: "service" });
-  expect((await post(orders(t), order({ user: "ann" }), shop)).headers.get("ratelimit")).toStartWith('"user";r=0;');
-  expect((await post(orders(t), order({ user: "bob" }), shop)).headers.get("ratelimit")).toStartWith('"user";r=2;');
+  expect(
+    (await post(orders(t), order({ user: "ann" }), shop)).headers.get("ratelimit"),
+  ).toStartWith('"user";r=0;');
+  expect(
+    (await post(orders(t), order({ user: "bob" }), shop)).headers.get("ratelimit"),
+  ).toStartWith('"user";r=2;');
   expect(t.broker.rows).toHaveLength(4);
 });
 
@@ -85,7 +98,14 @@ test("an order that the region's rate turns away takes nothing of its user's", (
 test("a region's rate is shared by its gateways", () => {
   const nowMs = 1_000;
   const admission = new Admission({
-    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, regionPerSecond: 10, brokerBlocked: () => false },
+    ...{
+      shards: 1,
+      targetMs: 1_000,
+      stallOrders: 10,
+      lateMs: 60,
+      regionPerSecond: 10,
+      brokerBlocked: () => false,
+    },
     now: () => nowMs,
     random: () => 0,
   });
@@ -113,13 +133,20 @@ async function flooded(limit: number): Promise<{ t: TestGateway; ann: Record<str
 test("a full shard: 503 with an estimate and a jittered Retry-After, its body is not read; users of other shards go on; outcomes open it again", async () => {
   const { t, ann } = await flooded(20);
   const before = t.broker.rows.length;
-  const refused = await Promise.all(Array.from({ length: 30 }, () => post(orders(t), "not even JSON", ann)));
+  const refused = await Promise.all(
+    Array.from({ length: 30 }, () => post(orders(t), "not even JSON", ann)),
+  );
   expect(new Set(refused.map((r) => r.status))).toEqual(new Set([503]));
   const first = await body(refused[0] as Response);
-  expect(first).toMatchObject({ code: "shed", estimate: { seconds: Number(refused[0]?.headers.get("retry-after")) } });
+  expect(first).toMatchObject({
+    code: "shed",
+    estimate: { seconds: Number(refused[0]?.headers.get("retry-after")) },
+  });
   expect(t.broker.rows).toHaveLength(before);
   const others = await Promise.all(
-    ["bob", "cid", "dan", "eve", "fay"].map(async (u) => (await post(orders(t), order(), await bearer(u))).status),
+    ["bob", "cid", "dan", "eve", "fay"].map(
+      async (u) => (await post(orders(t), order(), await bearer(u))).status,
+    ),
   );
   expect(others.filter((s) => s === 202).length).toBeGreaterThan(0);
   for (const { batch, rows } of t.broker.published)
@@ -131,8 +158,13 @@ test("what waits is told its place and time", async () => {
   const { t } = await flooded(20);
   for (const place of [0, 7, 19]) {
     const waiting = t.broker.rows[place]?.[2] as string;
-    const shown = await body(await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }));
-    expect(shown).toMatchObject({ status: "accepted", estimate: { position: place, seconds: expect.any(Number) } });
+    const shown = await body(
+      await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }),
+    );
+    expect(shown).toMatchObject({
+      status: "accepted",
+      estimate: { position: place, seconds: expect.any(Number) },
+    });
   }
 });
 
@@ -153,8 +185,19 @@ test("Redis's memory closes the gate at nine tenths and opens it below 85 hundre
 
 test("an unnumbered order for a sold-out item is answered 409 at the gate; numbered ones and other items go on; a restock opens it", async () => {
   let lamps = 0;
-  const units = (sku: string, available: number) => ({ sku, available, releasing: 0, held: 0, sold: 0, initial: 10, restocked: 0 });
-  const t = await start({ admission: { soldOutAtGate: true }, stockOf: async () => [units("lamp", lamps), units("chair", 5)] });
+  const units = (sku: string, available: number) => ({
+    sku,
+    available,
+    releasing: 0,
+    held: 0,
+    sold: 0,
+    initial: 10,
+    restocked: 0,
+  });
+  const t = await start({
+    admission: { soldOutAtGate: true },
+    stockOf: async () => [units("lamp", lamps), units("chair", 5)],
+  });
   const ann = await bearer("ann");
   // The first order for a sale is the question whether its items are sold out.
   expect((await post(orders(t), order(), ann)).status).toBe(202);
@@ -170,7 +213,9 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
   );
   expect([refused.status, (await body(refused)).code]).toEqual([409, "sold_out"]);
   expect((await post(orders(t), order({ seq: 1 }), ann)).status).toBe(202);
-  expect((await post(orders(t), order({ lines: [{ sku: "chair", qty: 1 }] }), ann)).status).toBe(202);
+  expect((await post(orders(t), order({ lines: [{ sku: "chair", qty: 1 }] }), ann)).status).toBe(
+    202,
+  );
   expect(t.broker.rows).toHaveLength(3);
   expect((await post(orders(t), order(), ann)).status).toBe(409);
   // A unit has come back: what Redis said a moment ago counts for nothing.
@@ -184,7 +229,15 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
   while ((await post(orders(t), order(), ann)).status !== 409) await Bun.sleep(5);
   lamps = 1;
   const operator = await bearer("ops", { scope: "operator" });
-  expect((await post(`${t.gateway.url}/v1/admin/sales/spring/restock`, { sku: "lamp", units: 1 }, operator)).status).toBe(200);
+  expect(
+    (
+      await post(
+        `${t.gateway.url}/v1/admin/sales/spring/restock`,
+        { sku: "lamp", units: 1 },
+        operator,
+      )
+    ).status,
+  ).toBe(200);
   // Not when Redis is looked at next: at once.
   expect((await post(orders(t), order(), ann)).status).toBe(202);
 });
@@ -217,7 +270,11 @@ test("a late gateway takes less in and says so; what it turns away over a WebSoc
     await Bun.sleep(5);
     for (const type of socket.waiting) {
       const frame = await socket.next(type);
-      for (const [ref, id, reason] of (frame[type] ?? []) as [string, string, { code: string } | undefined][])
+      for (const [ref, id, reason] of (frame[type] ?? []) as [
+        string,
+        string,
+        { code: string } | undefined,
+      ][])
         answered.set(ref, [id, reason?.code]);
     }
   }
@@ -235,10 +292,19 @@ test("a late gateway takes less in and says so; what it turns away over a WebSoc
 });
 
 test.each<[string, (order: object) => string]>([
-  ["members in another order", (o: object) => JSON.stringify({ ref: "r", type: "order", order: o })],
-  ["a ref that must be escaped", (o: object) => JSON.stringify({ type: "order", ref: 'r"\n', order: o })],
+  [
+    "members in another order",
+    (o: object) => JSON.stringify({ ref: "r", type: "order", order: o }),
+  ],
+  [
+    "a ref that must be escaped",
+    (o: object) => JSON.stringify({ type: "order", ref: 'r"\n', order: o }),
+  ],
   ["many orders", (o: object) => JSON.stringify({ type: "orders", ref: "r", orders: [o] })],
-  ["an id that is none", (o: object) => JSON.stringify({ type: "order", ref: "r", order: { ...o, id: '"' } })],
+  [
+    "an id that is none",
+    (o: object) => JSON.stringify({ type: "order", ref: "r", order: { ...o, id: '"' } }),
+  ],
 ])("turned away however it is written: %s", async (_, write) => {
   const t = await start();
   t.gateway.admission.redisMemory(1);
@@ -255,10 +321,16 @@ test("while orders are turned away, garbage is still garbage, and credit and tok
   const socket = await TestSocket.open(t.gateway.url, "ann");
   socket.send('{"type":"order","ref":');
   expect(await socket.next("error")).toMatchObject({ problem: { code: "malformed" } });
-  for (let i = 0; i < 3; i++) socket.send(JSON.stringify({ type: "order", ref: `${i}`, order: order() }));
+  for (let i = 0; i < 3; i++)
+    socket.send(JSON.stringify({ type: "order", ref: `${i}`, order: order() }));
   const codes: string[] = [];
   while (codes.length < 3)
-    for (const [, , { code }] of (await socket.next("nacks")).nacks as [string, string, { code: string }][]) codes.push(code);
+    for (const [, , { code }] of (await socket.next("nacks")).nacks as [
+      string,
+      string,
+      { code: string },
+    ][])
+      codes.push(code);
   expect(codes).toEqual(["shed", "shed", "credit"]);
 });
 
@@ -267,7 +339,9 @@ test("an order turned away is not parsed: what comes behind its id does not matt
   t.gateway.admission.redisMemory(1);
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const placed = order();
-  socket.send(`${JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2)}, not JSON`);
+  socket.send(
+    `${JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2)}, not JSON`,
+  );
   expect((await socket.next("nacks")).nacks).toMatchObject([["r", placed.id, { code: "shed" }]]);
 });
 
@@ -290,7 +364,13 @@ test("how little a late gateway takes depends on how much was decided", () => {
       }
       const batch = new Batch(0, `${nowMs}`);
       for (let i = 0; i < decided / 10; i++)
-        batch.add("[]", "u", "", { follows: false, settled() {}, decided() {}, forgotten() {} }, undefined);
+        batch.add(
+          "[]",
+          "u",
+          "",
+          { follows: false, settled() {}, decided() {}, forgotten() {} },
+          undefined,
+        );
       admission.sent(batch);
       admission.settled(batch, true);
       admission.tick(lateMs);
@@ -315,7 +395,13 @@ test("those turned away for a full shard press a late gateway too", () => {
     const batch = new Batch(0, "b");
     for (let i = 0; i < 1_000; i++) {
       admission.taken(0);
-      batch.add("[]", "u", "", { follows: false, settled() {}, decided() {}, forgotten() {} }, undefined);
+      batch.add(
+        "[]",
+        "u",
+        "",
+        { follows: false, settled() {}, decided() {}, forgotten() {} },
+        undefined,
+      );
     }
     admission.sent(batch);
     for (let tick = 0; tick < 50; tick++) {

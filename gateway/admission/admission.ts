@@ -63,12 +63,22 @@ export class Admission {
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const { shards, user, lateMs, stallOrders, now = () => performance.now(), random = Math.random } = options;
+    const {
+      shards,
+      user,
+      lateMs,
+      stallOrders,
+      now = () => performance.now(),
+      random = Math.random,
+    } = options;
     this.now = now;
     this.random = random;
     this.lastTickMs = now();
     this.pace = new Pace(lateMs, stallOrders * shards);
-    this.lags = Array.from({ length: shards }, (_, shard) => new ShardLag({ ...options, phase: shard / shards }));
+    this.lags = Array.from(
+      { length: shards },
+      (_, shard) => new ShardLag({ ...options, phase: shard / shards }),
+    );
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);
     this.share(1);
@@ -96,7 +106,12 @@ export class Admission {
 
   /** Why an order of whatever shard is not. */
   shutsAll(): Problem | undefined {
-    if (this.draining || this.memoryFull || this.options.brokerBlocked() || (this.pace.bounded && !this.pace.room(this.now())))
+    if (
+      this.draining ||
+      this.memoryFull ||
+      this.options.brokerBlocked() ||
+      (this.pace.bounded && !this.pace.room(this.now()))
+    )
       return shedSoon(this.random);
     return undefined;
   }
@@ -124,7 +139,10 @@ export class Admission {
     const { users } = this;
     if (!users) return undefined;
     const { left, fullInMs } = users.look(user, this.now());
-    return { "ratelimit-policy": this.policy, ratelimit: `"user";r=${left};t=${Math.ceil(fullInMs / 1_000)}` };
+    return {
+      "ratelimit-policy": this.policy,
+      ratelimit: `"user";r=${left};t=${Math.ceil(fullInMs / 1_000)}`,
+    };
   }
 
   private get policy(): string {
@@ -164,7 +182,8 @@ export class Admission {
     const { regionPerSecond } = this.options;
     if (regionPerSecond === undefined) return;
     const perSecond = regionPerSecond / Math.max(1, gateways);
-    if (this.region?.size.perSecond !== perSecond) this.region = new TokenBuckets({ perSecond, burst: Math.max(1, Math.ceil(perSecond)) });
+    if (this.region?.size.perSecond !== perSecond)
+      this.region = new TokenBuckets({ perSecond, burst: Math.max(1, Math.ceil(perSecond)) });
   }
 
   /** What the reports of the others say. */
@@ -216,7 +235,12 @@ export class Admission {
     if (this.pace.bounded) reasons.push("late");
     const worst = (state: AdmissionState) => this.lags.some((lag) => lag.state === state);
     return {
-      state: allClosed || worst("closed") ? "closed" : worst("pressured") || this.pace.bounded ? "pressured" : "open",
+      state:
+        allClosed || worst("closed")
+          ? "closed"
+          : worst("pressured") || this.pace.bounded
+            ? "pressured"
+            : "open",
       reasons,
       shards,
     };
@@ -225,7 +249,9 @@ export class Admission {
   /** Sent away until there is room, each a little later than that, so that they do not all come back at once. */
   private full(lag: ShardLag): Problem {
     const spreadMs = this.options.targetMs;
-    return shedFor(Math.min(MAX_RETRY_AFTER_S, Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000)));
+    return shedFor(
+      Math.min(MAX_RETRY_AFTER_S, Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000)),
+    );
   }
 }
 
@@ -239,7 +265,9 @@ function limited(bucket: "user" | "region", waitMs: number): Problem {
   let one = known[seconds];
   if (!one) {
     const retryAfter = { "retry-after": String(seconds) };
-    one = new Problem("rate_limited", bucket, `the ${bucket}'s bucket is empty`, retryAfter, { estimate: { seconds } });
+    one = new Problem("rate_limited", bucket, `the ${bucket}'s bucket is empty`, retryAfter, {
+      estimate: { seconds },
+    });
     known[seconds] = one;
   }
   return one;

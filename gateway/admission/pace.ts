@@ -121,7 +121,10 @@ export class Pace {
     this.lateness = this.late.toSorted((a, b) => a - b)[WINDOW >> 1] as number;
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
     const asked = this.taken + this.turnedAway + this.full;
-    this.ahead = Math.max(0, Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN));
+    this.ahead = Math.max(
+      0,
+      Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN),
+    );
     this.full = 0;
     // A tick without orders says nothing of how many could be taken.
     if (this.taken > 0) {
@@ -143,7 +146,10 @@ export class Pace {
   /** A flood is taken in faster than it can be decided, until that is noticed. */
   private bind(nowMs: number): void {
     const takenPerMs = this.takenInMs > 0 ? this.takenLately / this.takenInMs : 0;
-    this.perMs = Math.max(this.floor, Math.min(takenPerMs, Math.max(this.can, takenPerMs * GUESS)) * LESS);
+    this.perMs = Math.max(
+      this.floor,
+      Math.min(takenPerMs, Math.max(this.can, takenPerMs * GUESS)) * LESS,
+    );
     this.left = 0;
     this.filledMs = nowMs;
     this.ticks = 0;

@@ -115,7 +115,8 @@ export class ShardLag {
   }
 
   sent(batch: Batch): void {
-    if (this.head === this.waiting.length) this.lastOutcomeMs = Math.max(this.lastOutcomeMs, batch.bornMs);
+    if (this.head === this.waiting.length)
+      this.lastOutcomeMs = Math.max(this.lastOutcomeMs, batch.bornMs);
     this.waiting.push({ batch, orders: batch.size });
   }
 
@@ -155,7 +156,9 @@ export class ShardLag {
   /** How long until there is room again, ms: no longer than the target, since the rate may be another by then. */
   roomInMs(): number {
     const excess = this.pending - this.limit;
-    return excess <= 0 || this.perMs === 0 ? 0 : Math.min(this.options.targetMs, excess / this.perMs);
+    return excess <= 0 || this.perMs === 0
+      ? 0
+      : Math.min(this.options.targetMs, excess / this.perMs);
   }
 
   /** Moves the controller on; `elapsedMs` since the last time. */
@@ -164,12 +167,16 @@ export class ShardLag {
     if (busy && this.wasBusy) this.measure(elapsedMs);
     else if (busy) this.begin();
     // It has less to do than it can: what is decided is the least that can be.
-    else if (this.state !== "open" && this.sinceTick > this.perMs * elapsedMs) this.measure(elapsedMs);
+    else if (this.state !== "open" && this.sinceTick > this.perMs * elapsedMs)
+      this.measure(elapsedMs);
     this.sinceTick = 0;
     this.wasBusy = busy;
     [this.state, this.limit] = this.judge(nowMs);
     const aim = Math.max(LEAST, this.perMs * this.options.targetMs * AIM);
-    this.inPerMs = Math.max(LEAST / TICK_MS, this.perMs * Math.max(0, 1 + GAIN * (1 - this.pending / aim)));
+    this.inPerMs = Math.max(
+      LEAST / TICK_MS,
+      this.perMs * Math.max(0, 1 + GAIN * (1 - this.pending / aim)),
+    );
   }
 
   /** Orders decided per ms while any waited. */
@@ -180,12 +187,21 @@ export class ShardLag {
   private judge(nowMs: number): [state: AdmissionState, limit: number] {
     const { targetMs, stallOrders } = this.options;
     const oldestMs = this.oldestMs(nowMs);
-    this.stalled = this.pending > 0 && oldestMs > STALL_MS && nowMs - this.lastOutcomeMs > Math.max(STALL_MS, targetMs / 2);
+    this.stalled =
+      this.pending > 0 &&
+      oldestMs > STALL_MS &&
+      nowMs - this.lastOutcomeMs > Math.max(STALL_MS, targetMs / 2);
     if (this.stalled) return ["pressured", stallOrders];
     const most = Math.max(LEAST, Math.floor(this.perMs * targetMs * MOST));
-    const open: [AdmissionState, number] = ["open", this.decidedInMs < KNOWN_MS ? stallOrders : Math.max(stallOrders, most)];
+    const open: [AdmissionState, number] = [
+      "open",
+      this.decidedInMs < KNOWN_MS ? stallOrders : Math.max(stallOrders, most),
+    ];
     const late = this.waitMs(nowMs) > targetMs * MOST || oldestMs > targetMs || this.turnedAway > 0;
-    const calm = this.turnedAway === 0 && oldestMs < targetMs * EARLY && this.waitMs(nowMs) < (targetMs * AIM) / 2;
+    const calm =
+      this.turnedAway === 0 &&
+      oldestMs < targetMs * EARLY &&
+      this.waitMs(nowMs) < (targetMs * AIM) / 2;
     this.turnedAway = 0;
     this.calm = calm ? this.calm + 1 : 0;
     if (this.state === "open" && !(late && oldestMs > targetMs * EARLY)) return open;
@@ -216,7 +232,8 @@ export class ShardLag {
   }
 
   private find(batch: Batch): number {
-    for (let i = this.head; i < this.waiting.length; i++) if (this.waiting[i]?.batch === batch) return i;
+    for (let i = this.head; i < this.waiting.length; i++)
+      if (this.waiting[i]?.batch === batch) return i;
     return -1;
   }
 

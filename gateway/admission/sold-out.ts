@@ -37,7 +37,8 @@ export class SoldOut {
       flags = { skus: NONE, untilMs: 0, askedMs: Number.NEGATIVE_INFINITY, asking: false };
       this.sales.set(saleId, flags);
     }
-    if (!flags.asking && nowMs - flags.askedMs >= LOOK_EVERY_MS) void this.ask(saleId, flags, nowMs);
+    if (!flags.asking && nowMs - flags.askedMs >= LOOK_EVERY_MS)
+      void this.ask(saleId, flags, nowMs);
     return nowMs < flags.untilMs ? flags.skus : NONE;
   }
 
@@ -57,7 +58,9 @@ export class SoldOut {
     try {
       const stock = await this.stockOf(saleId);
       if (version !== this.version) return;
-      flags.skus = new Set(stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku));
+      flags.skus = new Set(
+        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku),
+      );
       flags.untilMs = nowMs + BELIEVED_MS;
     } catch {
       // Redis does not answer: the flags lapse.

@@ -25,19 +25,24 @@ test("what is left and when it is full again is told", () => {
 test("however it is asked, a bucket gives no more than its burst and its rate, and no less", () => {
   const steps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 200 });
   fc.assert(
-    fc.property(steps, fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 20 }), (waits, perSecond, burst) => {
-      const buckets = new TokenBuckets({ perSecond, burst });
-      let nowMs = 5_000;
-      let tokens = burst;
-      for (const wait of waits) {
-        nowMs += wait;
-        tokens = Math.min(burst, tokens + (wait * perSecond) / 1_000);
-        // A plain bucket of fractions is the model.
-        if (buckets.take("ann", nowMs) === 0) {
-          expect(tokens).toBeGreaterThan(1 - 1e-3);
-          tokens -= 1;
-        } else expect(tokens).toBeLessThan(1 + 1e-3);
-      }
-    }),
+    fc.property(
+      steps,
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 20 }),
+      (waits, perSecond, burst) => {
+        const buckets = new TokenBuckets({ perSecond, burst });
+        let nowMs = 5_000;
+        let tokens = burst;
+        for (const wait of waits) {
+          nowMs += wait;
+          tokens = Math.min(burst, tokens + (wait * perSecond) / 1_000);
+          // A plain bucket of fractions is the model.
+          if (buckets.take("ann", nowMs) === 0) {
+            expect(tokens).toBeGreaterThan(1 - 1e-3);
+            tokens -= 1;
+          } else expect(tokens).toBeLessThan(1 + 1e-3);
+        }
+      },
+    ),
   );
 });

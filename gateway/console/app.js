@@ -16,17 +16,26 @@ let dead;
 
 /** A call to the gateway: {ok, value} or {ok: false, status, problem}. */
 async function call(method, path, body) {
-  const headers = { authorization: `Bearer ${sessionStorage.getItem(KEY)}`, ...(body ? { "content-type": "application/json" } : {}) };
+  const headers = {
+    authorization: `Bearer ${sessionStorage.getItem(KEY)}`,
+    ...(body ? { "content-type": "application/json" } : {}),
+  };
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(path, { method, headers, signal, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const response = await fetch(path, {
+      method,
+      headers,
+      signal,
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
     const value = await response.json().catch(() => ({}));
     return response.ok
       ? { ok: true, value }
       : {
           ok: false,
           status: response.status,
-          problem: [value.title, value.detail].filter(Boolean).join(": ") || `answer ${response.status}`,
+          problem:
+            [value.title, value.detail].filter(Boolean).join(": ") || `answer ${response.status}`,
         };
   } catch {
     return { ok: false, status: 0, problem: "the gateway does not answer" };
@@ -81,7 +90,8 @@ function show(now) {
   const f = figures(before, now);
   $("#verdict").textContent = f.verdict.words;
   $("#verdict").className = `pill ${f.verdict.level}`;
-  const up = (name, state) => el("span", state === "up" ? {} : { class: "down" }, state === "up" ? name : `${name} ${state}`);
+  const up = (name, state) =>
+    el("span", state === "up" ? {} : { class: "down" }, state === "up" ? name : `${name} ${state}`);
   $("#stores").replaceChildren(
     up("Redis", now.redis.state),
     up("ledger", now.ledger.state),
@@ -90,7 +100,11 @@ function show(now) {
   const kpis = [
     ["accepted / s", count(f.acceptedPerS)],
     ["decided / s", count(f.decidedPerS)],
-    ["refused / s", count(f.refusedPerS), f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ")],
+    [
+      "refused / s",
+      count(f.refusedPerS),
+      f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", "),
+    ],
     ["outcome p50", time(f.outcomeP50Ms)],
     ["outcome p99", time(f.outcomeP99Ms)],
     ["confirm p99", time(f.confirmP99Ms)],
@@ -101,7 +115,11 @@ function show(now) {
     ["retries / s", count(f.retriesPerS)],
     ["dead letters", count(f.dead)],
   ];
-  $("#kpis").replaceChildren(...kpis.map(([name, value, title]) => el("div", { title }, el("b", {}, value), el("span", {}, name))));
+  $("#kpis").replaceChildren(
+    ...kpis.map(([name, value, title]) =>
+      el("div", { title }, el("b", {}, value), el("span", {}, name)),
+    ),
+  );
   if (before) charts(now, f);
   showStock(now);
   showWorkers(now);
@@ -110,7 +128,14 @@ function show(now) {
   table(
     "shards",
     [["shard"], ["region"], ["lag", "n"], ["ready", "n"], ["in hand", "n"], ["owner"]],
-    f.shards.map((s) => [s.shard, s.region, el("span", { class: lagClass(s.lagMs) }, time(s.lagMs)), s.ready ?? "?", s.load, s.owner]),
+    f.shards.map((s) => [
+      s.shard,
+      s.region,
+      el("span", { class: lagClass(s.lagMs) }, time(s.lagMs)),
+      s.ready ?? "?",
+      s.load,
+      s.owner,
+    ]),
     "No worker holds a shard",
   );
   showRoles(now);
@@ -122,7 +147,11 @@ function showStock({ sales }) {
       "div",
       { class: "bar" },
       ...["available", "releasing", "held", "sold"].map((s) =>
-        el("i", { class: s, width: `${(100 * item[s]) / Math.max(1, item.total)}%`, title: `${item[s]} ${s}` }),
+        el("i", {
+          class: s,
+          width: `${(100 * item[s]) / Math.max(1, item.total)}%`,
+          title: `${item[s]} ${s}`,
+        }),
       ),
     );
   const rows = sales.flatMap((sale) =>
@@ -152,7 +181,16 @@ function showWorkers(now) {
   });
   table(
     "workers",
-    [["worker"], ["state", "text"], ["shards"], ["in hand", "n"], ["unrecorded", "n"], ["loop", "n"], ["memory", "n"], [""]],
+    [
+      ["worker"],
+      ["state", "text"],
+      ["shards"],
+      ["in hand", "n"],
+      ["unrecorded", "n"],
+      ["loop", "n"],
+      ["memory", "n"],
+      [""],
+    ],
     rows,
     "No worker lives",
   );
@@ -164,12 +202,20 @@ function governorState({ governor: g }, other) {
     .map(([name, v]) => `${name} ${v}`)
     .join(", ");
   const good = g.state === "running" && other === "";
-  return el("span", { class: good ? "good" : "warn", title: signals }, other || [g.state, ...g.reasons].join(" "));
+  return el(
+    "span",
+    { class: good ? "good" : "warn", title: signals },
+    other || [g.state, ...g.reasons].join(" "),
+  );
 }
 
 function handButton({ id, governor }) {
   const what = governor.reasons.includes("operator") ? "resume" : "pause";
-  return el("button", { type: "button", "data-key": id, onclick: () => byHand(id, what) }, what === "resume" ? "Resume" : "Pause");
+  return el(
+    "button",
+    { type: "button", "data-key": id, onclick: () => byHand(id, what) },
+    what === "resume" ? "Resume" : "Pause",
+  );
 }
 
 function showGateways(now) {
@@ -193,7 +239,16 @@ function showGateways(now) {
   });
   table(
     "gateways",
-    [["region"], ["gateway"], ["admission", "text"], ["wait", "n"], ["pending", "n"], ["sockets", "n"], ["loop", "n"], ["memory", "n"]],
+    [
+      ["region"],
+      ["gateway"],
+      ["admission", "text"],
+      ["wait", "n"],
+      ["pending", "n"],
+      ["sockets", "n"],
+      ["loop", "n"],
+      ["memory", "n"],
+    ],
     rows,
     "No gateway reports",
   );
@@ -207,18 +262,28 @@ function showRoles(now) {
   const rows = [
     ...paymentsOf(now).map((p) => [
       p.id,
-      p.breaker === "closed" ? governorState(p, "") : el("span", { class: "bad" }, `breaker ${p.breaker}`),
+      p.breaker === "closed"
+        ? governorState(p, "")
+        : el("span", { class: "bad" }, `breaker ${p.breaker}`),
       `charges: ${words(p.answers)}; in hand ${p.load}`,
       handButton(p),
     ]),
-    ...now.roles.filter((r) => r.kind === "fulfil").map((r) => [r.id, governorState(r, ""), `parts: ${words(r.parts)}`, handButton(r)]),
-    ...now.roles.filter((r) => r.kind === "rates").map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`, ""]),
+    ...now.roles
+      .filter((r) => r.kind === "fulfil")
+      .map((r) => [r.id, governorState(r, ""), `parts: ${words(r.parts)}`, handButton(r)]),
+    ...now.roles
+      .filter((r) => r.kind === "rates")
+      .map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`, ""]),
   ];
   table("roles", [["role"], ["state", "text"], ["", "text"], [""]], rows, "None reports");
 }
 
 async function byHand(worker, what) {
-  const { ok, problem } = await call("POST", `/v1/admin/workers/${encodeURIComponent(worker)}/${what}`, {});
+  const { ok, problem } = await call(
+    "POST",
+    `/v1/admin/workers/${encodeURIComponent(worker)}/${what}`,
+    {},
+  );
   say(ok ? `${worker === "*" ? "all workers" : worker}: ${what}` : problem);
 }
 

@@ -1,7 +1,18 @@
 // Three charts over the last five minutes, by uPlot: orders a second, lag by shard, units left by item.
 const KEPT = 300;
 const HEIGHT = 170;
-const COLOURS = ["#5b9bff", "#3fb97b", "#f26d63", "#e0a13a", "#b08cff", "#4cc4d0", "#d977b8", "#9aa86b", "#c28f6a", "#7f8ea3"];
+const COLOURS = [
+  "#5b9bff",
+  "#3fb97b",
+  "#f26d63",
+  "#e0a13a",
+  "#b08cff",
+  "#4cc4d0",
+  "#d977b8",
+  "#9aa86b",
+  "#c28f6a",
+  "#7f8ea3",
+];
 /** More lines than that say nothing. */
 const MAX_LINES = 10;
 
@@ -50,7 +61,9 @@ class Chart {
         ...this.size(),
         series: [{ label: "at" }, ...series],
         axes: [axis, { ...axis, size: 58, values }],
-        scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.1)] } },
+        scales: {
+          y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.1)] },
+        },
         cursor: { y: false },
         legend: { live: false },
       },
@@ -65,12 +78,18 @@ export function makeCharts({ count, time }) {
   const lag = new Chart("#chart-lag", time);
   const stock = new Chart("#chart-stock", count);
   return (look, f) => {
-    orders.add(look.atMs, { accepted: f.acceptedPerS, decided: f.decidedPerS, refused: f.refusedPerS });
+    orders.add(look.atMs, {
+      accepted: f.acceptedPerS,
+      decided: f.decidedPerS,
+      refused: f.refusedPerS,
+    });
     const lags = {};
     for (const s of f.shards) lags[s.shard] = Math.max(lags[s.shard] ?? 0, s.lagMs);
     lag.add(look.atMs, lags);
     const many = look.sales.length > 1;
-    const items = look.sales.flatMap((sale) => sale.items.map((item) => ({ ...item, name: many ? `${sale.id} · ${item.sku}` : item.sku })));
+    const items = look.sales.flatMap((sale) =>
+      sale.items.map((item) => ({ ...item, name: many ? `${sale.id} · ${item.sku}` : item.sku })),
+    );
     const largest = items.sort((a, b) => b.total - a.total).slice(0, MAX_LINES);
     stock.add(look.atMs, Object.fromEntries(largest.map((item) => [item.name, item.available])));
   };

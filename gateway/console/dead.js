@@ -22,7 +22,11 @@ export function deadLetters(call) {
   };
   const actOnThese = (what, done) => {
     const these = filter();
-    return act(`/v1/admin/dead/${what}`, Object.keys(these).length > 0 ? these : { all: true }, done);
+    return act(
+      `/v1/admin/dead/${what}`,
+      Object.keys(these).length > 0 ? these : { all: true },
+      done,
+    );
   };
   const show = async (id) => {
     const { ok, value, problem } = await call("GET", `/v1/admin/dead/${encodeURIComponent(id)}`);
@@ -34,17 +38,25 @@ export function deadLetters(call) {
       el("dd", {}, typeof v === "string" ? v : JSON.stringify(v)),
     ]);
     dialog.querySelector("dl").replaceChildren(...rows);
-    dialog.querySelector("pre").textContent = typeof body === "string" ? body : JSON.stringify(body, null, 2);
+    dialog.querySelector("pre").textContent =
+      typeof body === "string" ? body : JSON.stringify(body, null, 2);
     dialog.showModal();
   };
   const look = async () => {
-    const { ok, value, problem } = await call("GET", `/v1/admin/dead?${new URLSearchParams({ limit: "100", ...filter() })}`);
+    const { ok, value, problem } = await call(
+      "GET",
+      `/v1/admin/dead?${new URLSearchParams({ limit: "100", ...filter() })}`,
+    );
     const rows = ok
       ? value.letters.map((l) => [
           l.queue,
           l.region ?? "",
           l.reason ?? "",
-          el("button", { type: "button", "data-key": `show ${l.id}`, onclick: () => show(l.id) }, "Show"),
+          el(
+            "button",
+            { type: "button", "data-key": `show ${l.id}`, onclick: () => show(l.id) },
+            "Show",
+          ),
         ])
       : [];
     table("dead", [["queue"], ["region"], ["reason", "text"], [""]], rows, ok ? "None" : problem);
@@ -52,9 +64,15 @@ export function deadLetters(call) {
   };
 
   $("#letter-close").addEventListener("click", () => dialog.close());
-  $("#letter-redrive").addEventListener("click", () => act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "sent again"));
-  confirmed($("#letter-drop"), "Drop for good?", () => act(`/v1/admin/dead/${encodeURIComponent(shown)}/drop`, {}, "dropped"));
-  confirmed($("#redrive-these"), "Redrive all of these?", () => actOnThese("redrive", "sent again"));
+  $("#letter-redrive").addEventListener("click", () =>
+    act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "sent again"),
+  );
+  confirmed($("#letter-drop"), "Drop for good?", () =>
+    act(`/v1/admin/dead/${encodeURIComponent(shown)}/drop`, {}, "dropped"),
+  );
+  confirmed($("#redrive-these"), "Redrive all of these?", () =>
+    actOnThese("redrive", "sent again"),
+  );
   confirmed($("#drop-these"), "Drop these for good?", () => actOnThese("drop", "dropped"));
   for (const id of ["#dead-queue", "#dead-reason"]) $(id).addEventListener("change", look);
 

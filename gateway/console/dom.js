@@ -6,7 +6,8 @@ export function el(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "width") element.style.width = value;
-    else if (value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
+    else if (value !== undefined && value !== false)
+      element.setAttribute(key, value === true ? "" : value);
   }
   element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
   return element;
@@ -17,15 +18,23 @@ export function table(section, columns, rows, empty) {
   const target = document.querySelector(`#${section} table`);
   const head = el("tr", {}, ...columns.map(([title, cls]) => el("th", { class: cls }, title)));
   const lines = rows.map((cells) =>
-    el("tr", {}, ...cells.map((cell, i) => el("td", { class: columns[i][1] }, ...(Array.isArray(cell) ? cell : [cell])))),
+    el(
+      "tr",
+      {},
+      ...cells.map((cell, i) =>
+        el("td", { class: columns[i][1] }, ...(Array.isArray(cell) ? cell : [cell])),
+      ),
+    ),
   );
-  if (lines.length === 0) lines.push(el("tr", {}, el("td", { class: "dim", colspan: columns.length }, empty)));
+  if (lines.length === 0)
+    lines.push(el("tr", {}, el("td", { class: "dim", colspan: columns.length }, empty)));
   const focused = target.contains(document.activeElement) ? document.activeElement : undefined;
   // A button that is being pressed is not taken away from under the finger; one that is only focused comes back focused.
   if (focused?.matches(":active")) return;
   const key = focused?.dataset.key;
   target.replaceChildren(el("thead", {}, head), el("tbody", {}, ...lines));
-  if (key !== undefined) [...target.querySelectorAll("[data-key]")].find((e) => e.dataset.key === key)?.focus();
+  if (key !== undefined)
+    [...target.querySelectorAll("[data-key]")].find((e) => e.dataset.key === key)?.focus();
 }
 
 /** A button that is to be pressed twice: the first time it asks, for a few seconds. */

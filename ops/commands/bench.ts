@@ -34,7 +34,9 @@ interface Options {
 }
 
 export function register(program: Command): void {
-  const bench = program.command("bench").description("measure this machine with the standard workload");
+  const bench = program
+    .command("bench")
+    .description("measure this machine with the standard workload");
   bench
     .command("intake")
     .description("orders from the edge to the ledger: burst, sustained, single HTTP, idle")
@@ -48,7 +50,9 @@ export function register(program: Command): void {
     .action(intake);
   bench
     .command("load")
-    .description("orders at a rate of your choice whatever becomes of them, latencies from the moment each was meant to be sent")
+    .description(
+      "orders at a rate of your choice whatever becomes of them, latencies from the moment each was meant to be sent",
+    )
     .option("--rate <n>", "orders a second", whole(1, MAX_RATE), 20_000)
     .option("--seconds <n>", "length", whole(1, MAX_SECONDS), 30)
     .option("--sockets <n>", "WebSockets that share the rate", whole(1, MAX_SOCKETS), 32)
@@ -75,9 +79,16 @@ export function register(program: Command): void {
     .action(overload);
   bench
     .command(`k6 <${SCRIPTS.join("|")}>`)
-    .description("the scripts of bench/k6 against a stack of their own; k6 from the PATH, or built with Go")
+    .description(
+      "the scripts of bench/k6 against a stack of their own; k6 from the PATH, or built with Go",
+    )
     .option("--seconds <n>", "length", whole(5, MAX_SECONDS), 30)
-    .option("--rate <n>", "requests a second (of a burst: before and after it)", whole(1, 100_000), 50)
+    .option(
+      "--rate <n>",
+      "requests a second (of a burst: before and after it)",
+      whole(1, 100_000),
+      50,
+    )
     .option("--batch <n>", "orders in a request", whole(1, 300), 100)
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
@@ -93,7 +104,8 @@ interface K6Flags {
 }
 
 async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<void> {
-  if (!SCRIPTS.includes(script as Script)) throw new SettingError(`'${script}' is none of ${SCRIPTS.join(", ")}`);
+  if (!SCRIPTS.includes(script as Script))
+    throw new SettingError(`'${script}' is none of ${SCRIPTS.join(", ")}`);
   await inFolder(async (dir, say) => {
     const result = await benchK6({ ...flags, script: script as Script, dir, tools: TOOLS, say });
     show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
@@ -101,7 +113,9 @@ async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<vo
 }
 
 /** Measures in a folder of its own, which is gone afterwards. */
-async function inFolder(work: (dir: string, say: (line: string) => void) => Promise<void>): Promise<void> {
+async function inFolder(
+  work: (dir: string, say: (line: string) => void) => Promise<void>,
+): Promise<void> {
   await sweepFolders();
   const dir = makeFolder();
   try {
@@ -112,7 +126,12 @@ async function inFolder(work: (dir: string, say: (line: string) => void) => Prom
 }
 
 /** Prints what was measured, and keeps it in bench/results/. */
-function show(name: string, result: unknown, page: string, { json, save }: { readonly json: boolean; readonly save: boolean }): void {
+function show(
+  name: string,
+  result: unknown,
+  page: string,
+  { json, save }: { readonly json: boolean; readonly save: boolean },
+): void {
   if (save) {
     mkdirSync(RESULTS, { recursive: true });
     writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
@@ -152,7 +171,14 @@ interface OverloadFlags {
   readonly save: boolean;
 }
 
-async function overload({ targetWait: targetWaitMs, best: bestSeconds, seconds, json, save, ...flags }: OverloadFlags): Promise<void> {
+async function overload({
+  targetWait: targetWaitMs,
+  best: bestSeconds,
+  seconds,
+  json,
+  save,
+  ...flags
+}: OverloadFlags): Promise<void> {
   const cases = flags.cases.split(",") as Case[];
   const stranger = cases.find((name) => !CASES.includes(name));
   if (stranger) throw new SettingError(`--cases: '${stranger}' is none of ${CASES.join(", ")}`);
@@ -162,12 +188,28 @@ async function overload({ targetWait: targetWaitMs, best: bestSeconds, seconds, 
   });
 }
 
-async function intake({ workers, shards, burst: burstSeconds, sustained: sustainedSeconds, json, save, ...flags }: Options): Promise<void> {
+async function intake({
+  workers,
+  shards,
+  burst: burstSeconds,
+  sustained: sustainedSeconds,
+  json,
+  save,
+  ...flags
+}: Options): Promise<void> {
   const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
   if (stranger) throw new SettingError(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
   await inFolder(async (dir, say) => {
-    const result = await benchIntake({ dir, parts, workers, shards, burstSeconds, sustainedSeconds, say });
+    const result = await benchIntake({
+      dir,
+      parts,
+      workers,
+      shards,
+      burstSeconds,
+      sustainedSeconds,
+      say,
+    });
     show("intake", result, intakePage(result), { json, save });
   });
 }

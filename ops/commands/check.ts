@@ -15,7 +15,11 @@ export function register(program: Command): void {
       for (const [what, ...command] of STEPS) {
         process.stdout.write(`${what}: `);
         const run = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
-        process.stdout.write(run.exitCode === 0 ? "ok\n" : `failed\n${run.stdout.toString()}${run.stderr.toString()}\n`);
+        process.stdout.write(
+          run.exitCode === 0
+            ? "ok\n"
+            : `failed\n${run.stdout.toString()}${run.stderr.toString()}\n`,
+        );
         if (run.exitCode !== 0) process.exit(1);
       }
     });

@@ -19,23 +19,32 @@ interface Options {
 const DEFAULT_LIMIT = 1_000;
 
 export function register(program: Command): void {
-  const dead = program.command("dead").description("dead letters: list them, or show, redrive or drop some");
+  const dead = program
+    .command("dead")
+    .description("dead letters: list them, or show, redrive or drop some");
   const filtered = (command: Command) =>
     command
       .option("--queue <name>", `one of ${LETTER_QUEUES.join(", ")}`)
       .option("--reason <text>", "those whose reason holds this")
       .option("--user <name>", "those about a user's orders")
-      .option("--limit <n>", "how many are looked at in a queue", whole(1, MAX_LETTERS), DEFAULT_LIMIT)
+      .option(
+        "--limit <n>",
+        "how many are looked at in a queue",
+        whole(1, MAX_LETTERS),
+        DEFAULT_LIMIT,
+      )
       .option("--json", "print JSON", false);
   filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
   filtered(dead.command("show <id>").description("body, reason and trail of one")).action(show);
   const which = "[id]";
   filtered(
-    dead.command(`redrive ${which}`).description("send it where it came from, or try its payment again ('all': every failure)"),
+    dead
+      .command(`redrive ${which}`)
+      .description("send it where it came from, or try its payment again ('all': every failure)"),
   ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
-  filtered(dead.command(`drop ${which}`).description("take it out for good ('all': every failure)")).action(
-    (id: string | undefined, options: Options) => deal("drop", id, options),
-  );
+  filtered(
+    dead.command(`drop ${which}`).description("take it out for good ('all': every failure)"),
+  ).action((id: string | undefined, options: Options) => deal("drop", id, options));
 }
 
 async function list(options: Options): Promise<void> {
@@ -56,20 +65,33 @@ async function list(options: Options): Promise<void> {
 async function show(id: string, options: Options): Promise<void> {
   await withLetters(async (letters) => {
     const [found] = await letters.list(filterOf(id, options), options.limit);
-    if (!found) throw new SettingError(`there is no dead letter ${id} among the first ${options.limit} of any queue`);
+    if (!found)
+      throw new SettingError(
+        `there is no dead letter ${id} among the first ${options.limit} of any queue`,
+      );
     process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
   });
 }
 
-async function deal(what: "redrive" | "drop", id: string | undefined, options: Options): Promise<void> {
+async function deal(
+  what: "redrive" | "drop",
+  id: string | undefined,
+  options: Options,
+): Promise<void> {
   const filter = filterOf(id === "all" ? undefined : id, options);
   if (id === undefined && Object.keys(filter).length === 0)
     throw new SettingError(`say which: 'sluice dead ${what} ID', 'all', or a filter`);
   await withLetters(async (letters) => {
     const dealt =
-      what === "drop" ? await letters.drop(filter, options.limit) : await letters.redrive(filter, options.limit, "command line");
+      what === "drop"
+        ? await letters.drop(filter, options.limit)
+        : await letters.redrive(filter, options.limit, "command line");
     if (dealt.matched === 0)
-      throw new SettingError(id === undefined || id === "all" ? "there are no such dead letters" : `there is no dead letter ${id}`);
+      throw new SettingError(
+        id === undefined || id === "all"
+          ? "there are no such dead letters"
+          : `there is no dead letter ${id}`,
+      );
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
     const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} left as they are` : ""}`;
     process.stdout.write(options.json ? `${JSON.stringify(dealt)}\n` : `${text}\n`);
@@ -81,7 +103,12 @@ async function deal(what: "redrive" | "drop", id: string | undefined, options: O
 function filterOf(id: string | undefined, { queue, reason, user }: Options): LetterFilter {
   if (queue !== undefined && !(LETTER_QUEUES as readonly string[]).includes(queue))
     throw new SettingError(`--queue must be one of ${LETTER_QUEUES.join(", ")}, not '${queue}'`);
-  return { ...(id ? { id } : {}), ...(queue ? { queue } : {}), ...(reason ? { reason } : {}), ...(user ? { user } : {}) };
+  return {
+    ...(id ? { id } : {}),
+    ...(queue ? { queue } : {}),
+    ...(reason ? { reason } : {}),
+    ...(user ? { user } : {}),
+  };
 }
 
 async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {

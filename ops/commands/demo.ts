@@ -24,7 +24,9 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("demo")
-    .description("rush a sale on a fresh private system, kill a worker half-way, and prove the outcome")
+    .description(
+      "rush a sale on a fresh private system, kill a worker half-way, and prove the outcome",
+    )
     .option("--orders <n>", "orders to send", whole(1, MAX_ORDERS), DEFAULT_ORDERS)
     .option("--seed <n>", "what the rush is made from", whole(0, 2 ** 32 - 1), 1)
     .option("--keep", "keep the folder with history, ledger and logs", false)

@@ -13,7 +13,9 @@ export function register(program: Command): void {
     .option("--json", "print JSON", false)
     .action(async ({ json }: { json: boolean }) => {
       const findings = await examine();
-      process.stdout.write(json ? `${JSON.stringify(findings)}\n` : `${lines(findings).join("\n")}\n`);
+      process.stdout.write(
+        json ? `${JSON.stringify(findings)}\n` : `${lines(findings).join("\n")}\n`,
+      );
       process.exit(findings.some(({ state }) => state === "fail") ? 1 : 0);
     });
 }
@@ -23,7 +25,8 @@ async function examine(): Promise<Finding[]> {
     const settings = readSettings(process.env);
     return [...checkMachine(settings), ...(await checkServices(settings))];
   } catch (error) {
-    if (error instanceof SettingError) return [fail("settings", error.message, "correct it or unset it")];
+    if (error instanceof SettingError)
+      return [fail("settings", error.message, "correct it or unset it")];
     throw error;
   }
 }

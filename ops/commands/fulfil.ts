@@ -18,14 +18,21 @@ const MAX_WORK_MS = 600_000;
 export function register(program: Command): void {
   program
     .command("fulfil")
-    .description("a processing service: claims the parts of paid orders, packs them, reports them done")
+    .description(
+      "a processing service: claims the parts of paid orders, packs them, reports them done",
+    )
     .requiredOption("--service <name>", "whose queue it takes from: fulfilment.<name>")
     .option("--work <ms>", "how long a part takes", whole(0, MAX_WORK_MS), 0)
-    .option("--file <path>", "its packing list, shared by all processes of the service (default: under the data folder)")
+    .option(
+      "--file <path>",
+      "its packing list, shared by all processes of the service (default: under the data folder)",
+    )
     .action(({ service, work, file }: Options) => {
       if (!NAME_PATTERN.test(service) || service === "unrouted")
         throw new SettingError(`--service '${service}' must match ${NAME_PATTERN.source}`);
       const list = file ?? join(resolve(readSettings(process.env).dataDir), `packed-${service}.db`);
-      return runRole("fulfil", (settings, id, log) => startFulfil(settings, id, log, { service, file: list, workMs: work }));
+      return runRole("fulfil", (settings, id, log) =>
+        startFulfil(settings, id, log, { service, file: list, workMs: work }),
+      );
     });
 }

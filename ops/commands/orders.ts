@@ -31,11 +31,14 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
   requireStores(settings);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   try {
-    const found = id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
+    const found =
+      id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
     const orders = found.filter((order) => order !== undefined);
     const events = id === undefined ? [] : await ledger.events(user, id);
     if (json) {
-      process.stdout.write(`${JSON.stringify(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`);
+      process.stdout.write(
+        `${JSON.stringify(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`,
+      );
       return;
     }
     const rows = orders.map((o) => ({
@@ -50,7 +53,9 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
     }));
     process.stdout.write(table(rows));
     if (events.length > 0)
-      process.stdout.write(`\n${table(events.map((e) => ({ at: new Date(e.atMs).toISOString(), event: e.event, detail: e.detail })))}`);
+      process.stdout.write(
+        `\n${table(events.map((e) => ({ at: new Date(e.atMs).toISOString(), event: e.event, detail: e.detail })))}`,
+      );
   } finally {
     await ledger.close();
   }

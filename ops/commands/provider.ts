@@ -25,7 +25,10 @@ export function register(program: Command): void {
     .option("--port <n>", "port; 0 takes a free one", whole(0, 65_535), DEFAULT_PORT)
     .option("--shares <list>", "how often it misbehaves: decline=0.1,error_after=0.02,…", "")
     .option("--seed <n>", "what the misbehaviour is drawn from", whole(0, 2 ** 32 - 1), 1)
-    .option("--webhook <url>", "where it posts what became of a charge: http://…/v1/payments/webhook")
+    .option(
+      "--webhook <url>",
+      "where it posts what became of a charge: http://…/v1/payments/webhook",
+    )
     .option("--file <path>", "its record of captures and refunds (default: under the data folder)")
     .action(run);
 }
@@ -41,7 +44,9 @@ async function run(options: Options): Promise<void> {
     webhookUrl: options.webhook,
     webhookSecret: settings.webhookSecret,
   });
-  process.stderr.write(`provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`);
+  process.stderr.write(
+    `provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`,
+  );
   const signal = Promise.withResolvers<void>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => signal.resolve());
   await signal.promise;

@@ -26,7 +26,11 @@ export function register(program: Command): void {
     .action(() => runRole("payments", startPayments));
 }
 
-type Start = (settings: ReturnType<typeof readSettings>, id: string, log: ReturnType<typeof makeLog>) => Promise<RunningRole>;
+type Start = (
+  settings: ReturnType<typeof readSettings>,
+  id: string,
+  log: ReturnType<typeof makeLog>,
+) => Promise<RunningRole>;
 
 /** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
 export async function runRole(kind: string, start: Start): Promise<void> {

@@ -17,16 +17,22 @@ interface Where {
 }
 
 export function register(program: Command): void {
-  const routes = program.command("routes").description("which service gets the parts of a category: list them, or set, unset one");
+  const routes = program
+    .command("routes")
+    .description("which service gets the parts of a category: list them, or set, unset one");
   routes
     .command("list", { isDefault: true })
     .option("--json", "print JSON", false)
-    .action(async ({ json }: { json: boolean }) => withLedger(async ({ ledger }) => show(await ledger.routes(), json)));
+    .action(async ({ json }: { json: boolean }) =>
+      withLedger(async ({ ledger }) => show(await ledger.routes(), json)),
+    );
   routes
     .command("set <category> <service>")
     .description("parts of the category go to the service from now on")
     .option("--region <name>", "only those of orders taken in there")
-    .action((category: string, service: string, { region }: Where) => change(category, service, region));
+    .action((category: string, service: string, { region }: Where) =>
+      change(category, service, region),
+    );
   routes
     .command("unset <category>")
     .description("parts of the category wait in fulfilment.unrouted from now on")
@@ -66,11 +72,15 @@ async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean
 
 async function change(category: string, service: string, region = ""): Promise<void> {
   for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
-    if (!NAME_PATTERN.test(value)) throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
-  if (serviceQueueName(service) === UNROUTED) throw new SettingError(`service '${service}' is the queue of what has no route`);
+    if (!NAME_PATTERN.test(value))
+      throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
+  if (serviceQueueName(service) === UNROUTED)
+    throw new SettingError(`service '${service}' is the queue of what has no route`);
   await withLedger(async ({ ledger, settings }) => {
     if (region !== "" && !settings.regions.some((r) => r.name === region))
-      throw new SettingError(`--region '${region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`);
+      throw new SettingError(
+        `--region '${region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+      );
     const ref = crypto.randomUUID();
     await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
     await everywhere({ ledger, settings }, async (link, routing) => {
@@ -80,24 +90,34 @@ async function change(category: string, service: string, region = ""): Promise<v
     const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === ref);
     await ledger.operationsDone(done.map((o) => o.id));
     const where = region === "" ? "" : ` of region ${region}`;
-    process.stdout.write(service === "" ? `${category}${where} has no route now\n` : `${category}${where} goes to ${service}\n`);
+    process.stdout.write(
+      service === ""
+        ? `${category}${where} has no route now\n`
+        : `${category}${where} goes to ${service}\n`,
+    );
   });
 }
 
 async function drain(service: string): Promise<void> {
   await withLedger((open) =>
-    everywhere(open, (link, routing) => reroute(link.connection, link.publisher, routing, serviceQueueName(service))),
+    everywhere(open, (link, routing) =>
+      reroute(link.connection, link.publisher, routing, serviceQueueName(service)),
+    ),
   );
 }
 
-async function everywhere({ ledger, settings }: Open, work: (link: RegionLink, routing: Routing) => Promise<number>): Promise<void> {
+async function everywhere(
+  { ledger, settings }: Open,
+  work: (link: RegionLink, routing: Routing) => Promise<number>,
+): Promise<void> {
   const links = await openRegions(settings, () => undefined);
   const names = [...settings.regions.map((r) => r.name), ELSEWHERE];
   const routing = routingOf(await ledger.routes(), await ledger.formerRoutes(), names);
   try {
     for (const link of links) {
       const sent = await work(link, routing);
-      if (sent > 0) process.stdout.write(`${sent} messages sent on in region ${link.connection.region}\n`);
+      if (sent > 0)
+        process.stdout.write(`${sent} messages sent on in region ${link.connection.region}\n`);
     }
   } finally {
     for (const { connection } of links) await connection.close();

@@ -9,7 +9,9 @@ import { table } from "../table.ts";
 export function register(program: Command): void {
   program
     .command("stock")
-    .description("units per item: available, releasing, held, sold (Redis, and the ledger behind it)")
+    .description(
+      "units per item: available, releasing, held, sold (Redis, and the ledger behind it)",
+    )
     .argument("[sale]", "one sale only")
     .option("--json", "print JSON", false)
     .action(show);
@@ -41,6 +43,9 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
   }
   await redis.close();
   await ledger.close();
-  if (only !== undefined && rows.length === 0) throw Object.assign(new Error(`there is no sale '${only}'`), { name: "LedgerUnavailable" });
-  process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }));
+  if (only !== undefined && rows.length === 0)
+    throw Object.assign(new Error(`there is no sale '${only}'`), { name: "LedgerUnavailable" });
+  process.stdout.write(
+    json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
+  );
 }

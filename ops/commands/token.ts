@@ -24,6 +24,7 @@ export function register(program: Command): void {
 
 function hours(value: string): number {
   const n = Number(value);
-  if (!(n > 0 && n <= MAX_HOURS)) throw new InvalidArgumentError(`hours must be a number up to ${MAX_HOURS}`);
+  if (!(n > 0 && n <= MAX_HOURS))
+    throw new InvalidArgumentError(`hours must be a number up to ${MAX_HOURS}`);
   return n;
 }

@@ -14,7 +14,10 @@ import { mintToken } from "../token.ts";
 const WORKERS = 2;
 
 export function register(program: Command): void {
-  program.command("up").description("run everything on this machine, with a demo sale, until Ctrl-C").action(up);
+  program
+    .command("up")
+    .description("run everything on this machine, with a demo sale, until Ctrl-C")
+    .action(up);
 }
 
 async function up(): Promise<void> {
@@ -36,15 +39,25 @@ async function up(): Promise<void> {
     await createDemoSale(readSettings({ ...process.env, ...env }));
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
-    const gateways = await Promise.all(regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)));
-    env.SLUICE_PROVIDER_URL = settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
+    const gateways = await Promise.all(
+      regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)),
+    );
+    env.SLUICE_PROVIDER_URL =
+      settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
-    writeFileSync(current, JSON.stringify({ env: { ...env, SLUICE_GATEWAY_URL: gateways[0]?.url ?? "" }, pid: process.pid }), {
-      mode: 0o600,
-    });
+    writeFileSync(
+      current,
+      JSON.stringify({
+        env: { ...env, SLUICE_GATEWAY_URL: gateways[0]?.url ?? "" },
+        pid: process.pid,
+      }),
+      {
+        mode: 0o600,
+      },
+    );
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
     say("stopping: orders in hand are finished first");
@@ -59,7 +72,13 @@ async function up(): Promise<void> {
 /** Where no payment provider is named, one to try things with. It behaves, but for cards whose token asks otherwise (`stub:decline`). */
 async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise<string> {
   const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
-  const stub = await fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares: "", seed: 1, webhookUrl });
+  const stub = await fleet.provider({
+    port: 0,
+    file: join(dir, "provider.jsonl"),
+    shares: "",
+    seed: 1,
+    webhookUrl,
+  });
   return stub.url as string;
 }
 
@@ -78,7 +97,11 @@ async function startService(
   const routed = new Set((await ledger.routes()).map((route) => route.category));
   // The worker that owns shard 0 brings the brokers in line.
   for (const category of categories)
-    if (!routed.has(category)) await ledger.operate({ kind: "route", ref: `up ${category}`, category, region: "", service }, "sluice up");
+    if (!routed.has(category))
+      await ledger.operate(
+        { kind: "route", ref: `up ${category}`, category, region: "", service },
+        "sluice up",
+      );
   await ledger.close();
   fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
@@ -100,8 +123,10 @@ async function gatewayPorts(settings: Settings, say: (line: string) => void): Pr
   return Promise.all(
     Array.from({ length: count }, async (_, i) => {
       const port = settings.httpPort + i;
-      if (settings.httpPort === 0 || (await canListen(settings.httpHost, port))) return settings.httpPort === 0 ? 0 : port;
-      if (asked) throw new SettingError(`SLUICE_HTTP_PORT: port ${port} of ${settings.httpHost} is taken`);
+      if (settings.httpPort === 0 || (await canListen(settings.httpHost, port)))
+        return settings.httpPort === 0 ? 0 : port;
+      if (asked)
+        throw new SettingError(`SLUICE_HTTP_PORT: port ${port} of ${settings.httpHost} is taken`);
       const free = await freePort();
       say(`port ${port} is taken; a gateway listens on ${free} instead`);
       return free;
@@ -111,7 +136,10 @@ async function gatewayPorts(settings: Settings, say: (line: string) => void): Pr
 
 async function createDemoSale(settings: Settings): Promise<void> {
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const result = await ledger.operate({ kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) }, "sluice up");
+  const result = await ledger.operate(
+    { kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) },
+    "sluice up",
+  );
   await ledger.close();
   if (result === "sale_exists" || result === "ref_conflict") return; // made by an earlier run: its stock goes on
 }
@@ -126,7 +154,8 @@ async function welcome(
   return [
     "",
     ...gateways.map(
-      (g) => `  ${(g.region ?? "").padEnd(4)} ${g.url}   docs ${g.url}/docs   WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
+      (g) =>
+        `  ${(g.region ?? "").padEnd(4)} ${g.url}   docs ${g.url}/docs   WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
     "Place an order (the id is made anew each time):",

@@ -30,11 +30,29 @@ export function register(program: Command): void {
   program
     .command("verify")
     .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
-    .option("--history <file>", "what the clients sent and were told (JSON lines); may be repeated", collect, [])
-    .option("--provider <url or file>", "the payment provider's own record, if it is not where SLUICE_PROVIDER_URL says")
-    .option("--packed <service=file>", "a processing service's packing list ('sluice fulfil'); may be repeated", collect, [])
+    .option(
+      "--history <file>",
+      "what the clients sent and were told (JSON lines); may be repeated",
+      collect,
+      [],
+    )
+    .option(
+      "--provider <url or file>",
+      "the payment provider's own record, if it is not where SLUICE_PROVIDER_URL says",
+    )
+    .option(
+      "--packed <service=file>",
+      "a processing service's packing list ('sluice fulfil'); may be repeated",
+      collect,
+      [],
+    )
     .option("--partial", "there were other clients than those of the history", false)
-    .option("--wait <seconds>", "how long to wait for the system to come to rest", whole(0, 3_600), 20)
+    .option(
+      "--wait <seconds>",
+      "how long to wait for the system to come to rest",
+      whole(0, 3_600),
+      20,
+    )
     .option("--json", "print one JSON object", false)
     .action(async (options: Options) => {
       process.exitCode = EXIT_CODES[await run(options)];
@@ -54,11 +72,15 @@ function packingLists(named: readonly string[]): (() => Promise<PackedRecord[]>)
   const lists = named.map((pair) => {
     const at = pair.indexOf("=");
     const [service, file] = [pair.slice(0, at), pair.slice(at + 1)];
-    if (at < 1 || !existsSync(file)) throw new SettingError(`--packed '${pair}' must be service=file, and the file must be there`);
+    if (at < 1 || !existsSync(file))
+      throw new SettingError(`--packed '${pair}' must be service=file, and the file must be there`);
     return { service, file };
   });
   if (lists.length === 0) return undefined;
-  return async () => lists.flatMap(({ service, file }) => readPackingList(file).map((line) => ({ service, ...line })));
+  return async () =>
+    lists.flatMap(({ service, file }) =>
+      readPackingList(file).map((line) => ({ service, ...line })),
+    );
 }
 
 async function run(options: Options): Promise<Verdict["result"]> {
@@ -71,12 +93,21 @@ async function run(options: Options): Promise<Verdict["result"]> {
   try {
     while (true) {
       const { history, partial } = options;
-      const verdict = await verify({ ledgerUrl: settings.ledgerUrl, history, partial, provider, packed, ...views });
+      const verdict = await verify({
+        ledgerUrl: settings.ledgerUrl,
+        history,
+        partial,
+        provider,
+        packed,
+        ...views,
+      });
       if ((verdict.result === "inconclusive" || verdict.missing > 0) && performance.now() < end) {
         await Bun.sleep(LOOK_AGAIN_MS);
         continue;
       }
-      const text = options.json ? JSON.stringify(verdict) : verdictLines(verdict, paint(process.stdout.isTTY ?? false)).join("\n");
+      const text = options.json
+        ? JSON.stringify(verdict)
+        : verdictLines(verdict, paint(process.stdout.isTTY ?? false)).join("\n");
       process.stdout.write(`${text}\n`);
       return verdict.result;
     }

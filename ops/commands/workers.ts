@@ -18,7 +18,11 @@ export function register(program: Command): void {
   for (const what of ["pause", "resume"] as const) {
     workers
       .command(`${what} <worker>`)
-      .description(what === "pause" ? "decide nothing until resumed; its shards go to the others ('*': all workers)" : "let it go on")
+      .description(
+        what === "pause"
+          ? "decide nothing until resumed; its shards go to the others ('*': all workers)"
+          : "let it go on",
+      )
       .action((worker: string) => onRedis((redis) => byHand(redis, what, worker)));
   }
 }
@@ -78,7 +82,10 @@ function governorWords({ governor }: { readonly governor: GovernorReport }): str
 
 async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {
   const hand = workersByHand(redis);
-  const done = await (what === "pause" ? hand.pause(worker, process.env.USER ?? "command line") : hand.resume(worker));
-  if (done.length === 0) throw new SettingError(`no worker '${worker}' is alive; 'sluice workers' lists them`);
+  const done = await (what === "pause"
+    ? hand.pause(worker, process.env.USER ?? "command line")
+    : hand.resume(worker));
+  if (done.length === 0)
+    throw new SettingError(`no worker '${worker}' is alive; 'sluice workers' lists them`);
   process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);
 }

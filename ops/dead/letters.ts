@@ -3,7 +3,13 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
 import { Publisher } from "../../broker/publisher.ts";
-import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
+import {
+  ORDERS_DEAD,
+  ORDERS_EXCHANGE,
+  ordersKey,
+  PAYMENTS_DEAD,
+  UNROUTED,
+} from "../../broker/topology.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
@@ -87,7 +93,9 @@ export class Letters {
 
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
     return this.deal(filter, limit, (letter, raw, region) =>
-      letter.queue === PAYMENTS_DEAD ? this.chargeAgain(letter, region, subject) : sendAgain(raw, region),
+      letter.queue === PAYMENTS_DEAD
+        ? this.chargeAgain(letter, region, subject)
+        : sendAgain(raw, region),
     );
   }
 
@@ -109,14 +117,25 @@ export class Letters {
     return { matched, done: matched - left.length, left };
   }
 
-  private async chargeAgain({ body }: Letter, { publisher }: Region, subject: string): Promise<string | undefined> {
-    const { user, id, generation } = (body ?? {}) as { user?: unknown; id?: unknown; generation?: unknown };
-    if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number") return "it names no order";
+  private async chargeAgain(
+    { body }: Letter,
+    { publisher }: Region,
+    subject: string,
+  ): Promise<string | undefined> {
+    const { user, id, generation } = (body ?? {}) as {
+      user?: unknown;
+      id?: unknown;
+      generation?: unknown;
+    };
+    if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number")
+      return "it names no order";
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
     // The order went on since, by an earlier redrive of this letter: there is nothing left of it to do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
-    return notConfirmed(await publisher.publish(ORDERS_EXCHANGE, ordersKey(grant.shard), row, { type: "orders.v1" }));
+    return notConfirmed(
+      await publisher.publish(ORDERS_EXCHANGE, ordersKey(grant.shard), row, { type: "orders.v1" }),
+    );
   }
 
   private async walk(
@@ -127,7 +146,8 @@ export class Letters {
     for (const region of this.regions) {
       for (const queue of LETTER_QUEUES) {
         // Parts without a route are no failures: they are looked at only where they are meant.
-        if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined)) continue;
+        if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined))
+          continue;
         await walkDeadLetters(region.connection, queue, limit, async (raw) => {
           const letter = letterOf(raw);
           return matches(filter, letter) ? judge(letter, raw, region) : "keep";
@@ -142,9 +162,17 @@ async function sendAgain(
   { id, source, queue, routingKey, type, messageId, body }: DeadLetter,
   { publisher }: Region,
 ): Promise<string | undefined> {
-  if (queue === UNROUTED) return notConfirmed(await publisher.publish("fulfilment", routingKey, body, { type, messageId }));
+  if (queue === UNROUTED)
+    return notConfirmed(
+      await publisher.publish("fulfilment", routingKey, body, { type, messageId }),
+    );
   if (!source) return "the order is on record as it is; there is nothing to send again";
-  return notConfirmed(await publisher.publish(source.exchange, source.routingKey, body, { type, headers: { "x-redriven": id } }));
+  return notConfirmed(
+    await publisher.publish(source.exchange, source.routingKey, body, {
+      type,
+      headers: { "x-redriven": id },
+    }),
+  );
 }
 
 function notConfirmed(outcome: string): string | undefined {
@@ -156,7 +184,9 @@ function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLette
   const body = jsonOf(text) ?? text;
   const about = ordersIn(body);
   const reason = String(
-    headers["x-reason"] ?? (body as { reason?: unknown }).reason ?? (queue === UNROUTED ? "no route" : "given up by the broker"),
+    headers["x-reason"] ??
+      (body as { reason?: unknown }).reason ??
+      (queue === UNROUTED ? "no route" : "given up by the broker"),
   );
   return { id, region, queue, reason, ...about, source, headers, body };
 }

@@ -36,7 +36,11 @@ export interface DemoResult {
 const DRAIN_TIMEOUT_MS = 120_000;
 
 /** Which service packs what: one of them two categories, so that some orders go out in one part and some in two or three. */
-const SERVICES = { "warehouse-a": ["audio", "games"], "warehouse-b": ["home"], "book-store": ["books"] };
+const SERVICES = {
+  "warehouse-a": ["audio", "games"],
+  "warehouse-b": ["home"],
+  "book-store": ["books"],
+};
 
 /** How the payment provider misbehaves: one charge in five. Cards that are declined for good come on top, in the plan. */
 const PROVIDER_SHARES =
@@ -48,11 +52,20 @@ const RETRIES = { SLUICE_RETRY_DELAYS: "250ms,500ms,1s", SLUICE_PROVIDER_TIMEOUT
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { dir, progress } = options;
-  progress.say("  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment workers, a payment provider");
+  progress.say(
+    "  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment workers, a payment provider",
+  );
   const { onStack } = options;
   const env = { ...RETRIES, ...THE_WHOLE_WAY, ...options.env };
   const charging = { shares: PROVIDER_SHARES, seed: options.seed };
-  const stack = await Stack.start({ dir, env, onStack, charging, services: SERVICES, say: (line) => progress.say(`  ${line}`) });
+  const stack = await Stack.start({
+    dir,
+    env,
+    onStack,
+    charging,
+    services: SERVICES,
+    say: (line) => progress.say(`  ${line}`),
+  });
   try {
     const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
     await stack.createSale(plan.sale);
@@ -68,13 +81,32 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   }
 }
 
-async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: Plan, views: Views): Promise<DemoResult> {
+async function rushAndProve(
+  { dir, progress }: DemoOptions,
+  stack: Stack,
+  plan: Plan,
+  views: Views,
+): Promise<DemoResult> {
   const historyPath = join(dir, "history.jsonl");
   const history = new HistoryWriter(historyPath);
-  const tally: Tally = { sent: 0, settled: 0, accepted: 0, total: plan.steps.length, answers: new Map() };
-  const rush = await startRush({ plan, targets: stack.gateways, issuer: stack.issuer, history, tally });
+  const tally: Tally = {
+    sent: 0,
+    settled: 0,
+    accepted: 0,
+    total: plan.steps.length,
+    answers: new Map(),
+  };
+  const rush = await startRush({
+    plan,
+    targets: stack.gateways,
+    issuer: stack.issuer,
+    history,
+    tally,
+  });
   const startedAtMs = performance.timeOrigin + performance.now();
-  progress.follow(() => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`);
+  progress.follow(
+    () => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`,
+  );
   const killed = halfWay(tally, rush.answered).then(async () => {
     const names = [await stack.killWorker(), await stack.killWorker("payments")].join(" and ");
     stack.startWorker();
@@ -86,7 +118,10 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   const answeredAtMs = performance.timeOrigin + performance.now();
   const name = await killed;
   progress.follow(() => "  waiting until everything is decided, charged and recorded");
-  const restedAtMs = await drain(stack.ledgerUrl, views, { orders: tally.accepted, timeoutMs: DRAIN_TIMEOUT_MS });
+  const restedAtMs = await drain(stack.ledgerUrl, views, {
+    orders: tally.accepted,
+    timeoutMs: DRAIN_TIMEOUT_MS,
+  });
   rush.close();
   await history.close();
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");
@@ -99,7 +134,15 @@ async function rushAndProve({ dir, progress }: DemoOptions, stack: Stack, plan: 
   });
   const endedAtMs = restedAtMs ?? performance.timeOrigin + performance.now();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
-  return { plan, verdict, tally, historyPath, seconds, rushSeconds: (answeredAtMs - startedAtMs) / 1_000, killed: name };
+  return {
+    plan,
+    verdict,
+    tally,
+    historyPath,
+    seconds,
+    rushSeconds: (answeredAtMs - startedAtMs) / 1_000,
+    killed: name,
+  };
 }
 
 /** Settles when half of the steps have their answer, or all: the counts are only looked at so often. */

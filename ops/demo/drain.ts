@@ -21,14 +21,22 @@ const DEFAULT_GRACE_MS = 20_000;
 export async function drain(
   ledgerUrl: string,
   views: Views,
-  { orders, timeoutMs, graceMs = DEFAULT_GRACE_MS }: { orders: number; timeoutMs: number; graceMs?: number },
+  {
+    orders,
+    timeoutMs,
+    graceMs = DEFAULT_GRACE_MS,
+  }: { orders: number; timeoutMs: number; graceMs?: number },
 ): Promise<number | undefined> {
   const audit = await LedgerAudit.open(ledgerUrl);
   try {
     let last = -1;
     let still = 0;
     let restedAtMs = 0;
-    for (const end = performance.now() + timeoutMs; performance.now() < end; await Bun.sleep(LOOK_MS)) {
+    for (
+      const end = performance.now() + timeoutMs;
+      performance.now() < end;
+      await Bun.sleep(LOOK_MS)
+    ) {
       const lookedAtMs = performance.timeOrigin + performance.now();
       const entries = await atRest(audit, views);
       if (entries === undefined || entries !== last) {
@@ -51,10 +59,21 @@ async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<num
   const shards = [];
   for (const { shard } of positions) {
     const { orders, most } = await redis.parked(shard);
-    shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
+    shards.push({
+      shard,
+      outbox: await redis.outboxLength(shard),
+      parked: orders,
+      mostParked: most,
+    });
   }
   const findings = new Findings();
-  const open = { followUpsOpen: await audit.followUpsOpen(), chargesOpen: await audit.chargesOpen(), partsOpen: await audit.partsOpen() };
+  const open = {
+    followUpsOpen: await audit.followUpsOpen(),
+    chargesOpen: await audit.chargesOpen(),
+    partsOpen: await audit.partsOpen(),
+  };
   checkRest({ queues: await queues.depths(), shards, ...open, failures: 0 }, findings);
-  return findings.undrained.length > 0 ? undefined : positions.reduce((sum, position) => sum + position.lastN, 0);
+  return findings.undrained.length > 0
+    ? undefined
+    : positions.reduce((sum, position) => sum + position.lastN, 0);
 }

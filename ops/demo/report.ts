@@ -5,12 +5,20 @@ import type { DemoResult } from "./demo.ts";
 
 const number = (n: number): string => Math.round(n).toLocaleString("en");
 
-export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }: DemoResult, seed: number, colours: Paint): string[] {
+export function demoLines(
+  { plan, verdict, tally, seconds, rushSeconds, killed }: DemoResult,
+  seed: number,
+  colours: Paint,
+): string[] {
   const { counts, result, undrained } = verdict;
   const states = Object.entries(counts.states).map(([state, n]) => `${number(n)} ${state}`);
-  const answers = [...tally.answers].sort((a, b) => b[1] - a[1]).map(([answer, n]) => `${number(n)} × ${answer}`);
+  const answers = [...tally.answers]
+    .sort((a, b) => b[1] - a[1])
+    .map(([answer, n]) => `${number(n)} × ${answer}`);
   const ends = {
-    pass: colours.good(`  ✓ 0 violations: every order processed once and in order, no unit sold twice`),
+    pass: colours.good(
+      `  ✓ 0 violations: every order processed once and in order, no unit sold twice`,
+    ),
     violations: colours.bad(`  ✗ ${number(counts.violations)} violations`),
     inconclusive: colours.bad("  … inconclusive: not everything was decided in time"),
   };
@@ -21,13 +29,19 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
     "",
     row("answered", answers.join(", ")),
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
-    row("in the ledger", `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`),
+    row(
+      "in the ledger",
+      `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`,
+    ),
     row("outcomes", states.join(", ")),
     row(
       "life",
       `${number(paidOf(counts.states))} paid, ${number(counts.states.payment_failed ?? 0)} failed, ${number(counts.states.cancelled ?? 0)} cancelled`,
     ),
-    row("charges", `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`),
+    row(
+      "charges",
+      `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`,
+    ),
     row(
       "by service",
       Object.entries(counts.services)
@@ -51,7 +65,8 @@ export function demoLines({ plan, verdict, tally, seconds, rushSeconds, killed }
 }
 
 export function demoJson({ verdict, seconds }: DemoResult): string {
-  const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } = verdict.counts;
+  const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } =
+    verdict.counts;
   const { states, refunded, deadLettered, retries, services, currencies } = verdict.counts;
   const life = {
     paid: paidOf(states),

@@ -60,7 +60,10 @@ export class Stack {
       charging,
       services: fulfilment = {},
     } = options;
-    const services = await startLocalServices(readSettings({ ...env, SLUICE_DATA: dir }), () => undefined);
+    const services = await startLocalServices(
+      readSettings({ ...env, SLUICE_DATA: dir }),
+      () => undefined,
+    );
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
     const all = {
       ...services.env,
@@ -113,12 +116,16 @@ export class Stack {
   /** The provider's own record of what it captured and refunded. */
   async captures(): Promise<CaptureRecord[]> {
     const text = await (await fetch(`${this.provider?.url}/v1/records`)).text();
-    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
+    return text
+      .split("\n")
+      .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
   }
 
   /** What the services packed, by their own records. */
   async packed(): Promise<PackedRecord[]> {
-    return [...this.lists].flatMap(([service, file]) => readPackingList(file).map((line) => ({ service, ...line })));
+    return [...this.lists].flatMap(([service, file]) =>
+      readPackingList(file).map((line) => ({ service, ...line })),
+    );
   }
 
   /** The processing services' names. */
@@ -126,7 +133,10 @@ export class Stack {
     return [...this.lists.keys()];
   }
 
-  private async fulfil(dir: string, fulfilment: Readonly<Record<string, readonly string[]>>): Promise<void> {
+  private async fulfil(
+    dir: string,
+    fulfilment: Readonly<Record<string, readonly string[]>>,
+  ): Promise<void> {
     for (const [service, categories] of Object.entries(fulfilment)) {
       const file = join(dir, `packed-${service}.db`);
       new PackingList(file).close();
@@ -136,22 +146,39 @@ export class Stack {
     }
   }
 
-  private async charge(dir: string, { shares, seed }: NonNullable<StackOptions["charging"]>): Promise<void> {
+  private async charge(
+    dir: string,
+    { shares, seed }: NonNullable<StackOptions["charging"]>,
+  ): Promise<void> {
     const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
-    this.provider = await this.fleet.provider({ port: 0, file: join(dir, "provider.jsonl"), shares, seed, webhookUrl });
+    this.provider = await this.fleet.provider({
+      port: 0,
+      file: join(dir, "provider.jsonl"),
+      shares,
+      seed,
+      webhookUrl,
+    });
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
   }
 
   /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */
   async createSale(sale: Sale): Promise<void> {
     const { opensAtMs, closesAtMs, ...rest } = sale;
-    const form = { ...rest, opensAt: new Date(opensAtMs).toISOString(), closesAt: new Date(closesAtMs).toISOString() };
+    const form = {
+      ...rest,
+      opensAt: new Date(opensAtMs).toISOString(),
+      closesAt: new Date(closesAtMs).toISOString(),
+    };
     const headers = await this.operator();
     const end = performance.now() + SALE_TIMEOUT_MS;
     // At every gateway, so that each has it in its catalogue.
     for (const { url } of this.gateways) {
       while (true) {
-        const response = await fetch(`${url}/v1/admin/sales`, { method: "POST", headers, body: JSON.stringify(form) });
+        const response = await fetch(`${url}/v1/admin/sales`, {
+          method: "POST",
+          headers,
+          body: JSON.stringify(form),
+        });
         const text = await response.text();
         if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
         if (response.status < 500 && !response.ok) throw new Error(`the sale was refused: ${text}`);
@@ -168,7 +195,11 @@ export class Stack {
 
   private async admin(method: string, path: string, body: unknown): Promise<void> {
     const url = `${this.gateways[0]?.url}/v1/admin/${path}`;
-    const response = await fetch(url, { method, headers: await this.operator(), body: JSON.stringify(body) });
+    const response = await fetch(url, {
+      method,
+      headers: await this.operator(),
+      body: JSON.stringify(body),
+    });
     if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
 

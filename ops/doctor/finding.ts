@@ -7,5 +7,15 @@ export interface Finding {
 }
 
 export const ok = (what: string, detail: string): Finding => ({ what, state: "ok", detail });
-export const warn = (what: string, detail: string, mend: string): Finding => ({ what, state: "warn", detail, mend });
-export const fail = (what: string, detail: string, mend: string): Finding => ({ what, state: "fail", detail, mend });
+export const warn = (what: string, detail: string, mend: string): Finding => ({
+  what,
+  state: "warn",
+  detail,
+  mend,
+});
+export const fail = (what: string, detail: string, mend: string): Finding => ({
+  what,
+  state: "fail",
+  detail,
+  mend,
+});

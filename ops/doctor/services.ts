@@ -27,24 +27,55 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
     const info = parseInfo(await redis.run((client) => client.info()));
     const version = info.redis_version ?? "";
     const found: Finding[] = [];
-    if (Number(version.split(".")[0]) < OLDEST_REDIS) found.push(fail(what, `version ${version}`, "Redis 7.0 or Valkey 8 is needed"));
-    else found.push(ok(what, `version ${info.valkey_version ? `${info.valkey_version} (Valkey)` : version}, functions loaded`));
+    if (Number(version.split(".")[0]) < OLDEST_REDIS)
+      found.push(fail(what, `version ${version}`, "Redis 7.0 or Valkey 8 is needed"));
+    else
+      found.push(
+        ok(
+          what,
+          `version ${info.valkey_version ? `${info.valkey_version} (Valkey)` : version}, functions loaded`,
+        ),
+      );
     const policy = info.maxmemory_policy ?? "noeviction";
     if (policy !== "noeviction" && info.maxmemory !== "0")
-      found.push(fail(what, `maxmemory-policy is ${policy}: it may throw stock away`, "set maxmemory-policy noeviction"));
+      found.push(
+        fail(
+          what,
+          `maxmemory-policy is ${policy}: it may throw stock away`,
+          "set maxmemory-policy noeviction",
+        ),
+      );
     if (info.maxmemory === "0" && settings.redisMemory === 0)
       found.push(
-        warn(what, "nobody knows how much memory it may use", "set maxmemory, or SLUICE_REDIS_MEMORY: gateways stop in time then"),
+        warn(
+          what,
+          "nobody knows how much memory it may use",
+          "set maxmemory, or SLUICE_REDIS_MEMORY: gateways stop in time then",
+        ),
       );
     if (info.aof_enabled === "0")
-      found.push(warn(what, "keeps nothing on disk: a restart is a rebuild from the ledger", "set appendonly yes for a faster restart"));
+      found.push(
+        warn(
+          what,
+          "keeps nothing on disk: a restart is a rebuild from the ledger",
+          "set appendonly yes for a faster restart",
+        ),
+      );
     const [seconds] = await redis.run((client) => client.time());
     const apart = Math.abs(Number(seconds) * 1_000 - Date.now());
     if (apart > CLOCK_APART_MS)
-      found.push(warn(what, `its clock and this machine's are ${Math.round(apart / 1_000)} s apart`, "keep time by NTP on both"));
+      found.push(
+        warn(
+          what,
+          `its clock and this machine's are ${Math.round(apart / 1_000)} s apart`,
+          "keep time by NTP on both",
+        ),
+      );
     return found;
   } catch (error) {
-    return [fail(what, (error as Error).message, "see that it runs and that SLUICE_REDIS_URL is right")];
+    return [
+      fail(what, (error as Error).message, "see that it runs and that SLUICE_REDIS_URL is right"),
+    ];
   } finally {
     await redis.close();
   }
@@ -59,26 +90,53 @@ function parseInfo(text: string): Record<string, string> {
   );
 }
 
-async function checkRegion(region: Settings["regions"][number], settings: Settings): Promise<Finding[]> {
+async function checkRegion(
+  region: Settings["regions"][number],
+  settings: Settings,
+): Promise<Finding[]> {
   const what = `broker ${region.name}`;
   // Without a topology of its own: looking must declare nothing.
-  const connection = new BrokerConnection({ region, topology: { exchanges: [], queues: [], bindings: [] } });
+  const connection = new BrokerConnection({
+    region,
+    topology: { exchanges: [], queues: [], bindings: [] },
+  });
   try {
     await connection.start();
-    if (!connection.up) return [fail(what, "cannot be reached", `see that it runs and that SLUICE_REGIONS is right for '${region.name}'`)];
+    if (!connection.up)
+      return [
+        fail(
+          what,
+          "cannot be reached",
+          `see that it runs and that SLUICE_REGIONS is right for '${region.name}'`,
+        ),
+      ];
     const queues = topology(settings.shards).queues.map(({ name }) => name);
     const depths = await Promise.all(queues.map((queue) => depth(connection, queue)));
     const missing = depths.filter((d) => d === undefined).length;
-    if (missing > 0) return [ok(what, `reachable; ${missing} of ${queues.length} queues not made yet (the first role makes them)`)];
-    const owned = queues.filter((queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0).length;
+    if (missing > 0)
+      return [
+        ok(
+          what,
+          `reachable; ${missing} of ${queues.length} queues not made yet (the first role makes them)`,
+        ),
+      ];
+    const owned = queues.filter(
+      (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
+    ).length;
     const waiting = depths.reduce((sum, d) => sum + (d?.ready ?? 0), 0);
     if (owned < settings.shards)
       return [
-        warn(what, `${settings.shards - owned} of ${settings.shards} shards have no worker`, "start one: sluice worker (or sluice up)"),
+        warn(
+          what,
+          `${settings.shards - owned} of ${settings.shards} shards have no worker`,
+          "start one: sluice worker (or sluice up)",
+        ),
       ];
     return [ok(what, `reachable, every shard has a worker, ${waiting} messages waiting`)];
   } catch (error) {
-    return [fail(what, (error as Error).message, "see that it runs and that SLUICE_REGIONS is right")];
+    return [
+      fail(what, (error as Error).message, "see that it runs and that SLUICE_REGIONS is right"),
+    ];
   } finally {
     await connection.close();
   }
@@ -92,7 +150,12 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
   try {
     const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
     await ledger.close();
-    return [ok(what, `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ${settings.shards} shards`)];
+    return [
+      ok(
+        what,
+        `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ${settings.shards} shards`,
+      ),
+    ];
   } catch (error) {
     return [fail(what, (error as Error).message, "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
   }

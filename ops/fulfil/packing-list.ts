@@ -28,7 +28,8 @@ export class PackingList {
   /** Settles when the part is on the disk. All of a tick share one transaction. */
   pack(part: Part): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (this.waiting.push({ part, done: resolve, failed: reject }) === 1) setImmediate(() => this.flush());
+    if (this.waiting.push({ part, done: resolve, failed: reject }) === 1)
+      setImmediate(() => this.flush());
     return promise;
   }
 
@@ -47,7 +48,8 @@ export class PackingList {
     );
     try {
       this.db.transaction(() => {
-        for (const { part } of batch) insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
+        for (const { part } of batch)
+          insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
       })();
       for (const { done } of batch) done();
     } catch (error) {

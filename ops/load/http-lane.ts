@@ -41,7 +41,10 @@ export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
   await Promise.all(clients);
 }
 
-async function send({ step }: Errand, { target, saleId, authorization }: HttpLaneOptions): Promise<Answer> {
+async function send(
+  { step }: Errand,
+  { target, saleId, authorization }: HttpLaneOptions,
+): Promise<Answer> {
   const { method, path, user, body } = callOf(step, saleId);
   try {
     const response = await fetch(target.url + path, {
@@ -58,14 +61,27 @@ async function send({ step }: Errand, { target, saleId, authorization }: HttpLan
   }
 }
 
-function callOf(step: Step, saleId: string): { method: string; path: string; user: string; body?: string } {
+function callOf(
+  step: Step,
+  saleId: string,
+): { method: string; path: string; user: string; body?: string } {
   switch (step.kind) {
     case "order":
-      return { method: "POST", path: "/v1/orders", user: step.order.user, body: `{"id":"${step.order.id}",${step.bodyText.slice(1)}` };
+      return {
+        method: "POST",
+        path: "/v1/orders",
+        user: step.order.user,
+        body: `{"id":"${step.order.id}",${step.bodyText.slice(1)}`,
+      };
     case "cancel":
       return { method: "DELETE", path: `/v1/orders/${step.order.id}`, user: step.order.user };
     case "skip":
-      return { method: "POST", path: "/v1/orders/skip", user: step.user, body: JSON.stringify({ saleId, seq: step.seq }) };
+      return {
+        method: "POST",
+        path: "/v1/orders/skip",
+        user: step.user,
+        body: JSON.stringify({ saleId, seq: step.seq }),
+      };
   }
 }
 

@@ -70,10 +70,22 @@ export class Errand {
   end(answer: Answer, via: "http" | "ws"): number | undefined {
     const { step, options } = this;
     const result = resultOf(answer);
-    const call = { client: options.name, via, region: options.target.region, t0: this.t0, t1: historyNow(), result, status: answer.status };
+    const call = {
+      client: options.name,
+      via,
+      region: options.target.region,
+      t0: this.t0,
+      t1: historyNow(),
+      result,
+      status: answer.status,
+    };
     if (step.kind === "order") {
-      options.history.order({ ...call, user: step.order.user, id: step.order.id, send: this.send }, step.bodyText);
-    } else if (step.kind === "cancel") options.history.cancel({ ...call, user: step.order.user, id: step.order.id });
+      options.history.order(
+        { ...call, user: step.order.user, id: step.order.id, send: this.send },
+        step.bodyText,
+      );
+    } else if (step.kind === "cancel")
+      options.history.cancel({ ...call, user: step.order.user, id: step.order.id });
     else options.history.skip({ ...call, user: step.user, saleId: options.saleId, seq: step.seq });
     if (result === "ok" && step.kind === "order" && !step.order.accepted) {
       step.order.accepted = true;
@@ -83,9 +95,13 @@ export class Errand {
     const said = answer.code === "" ? String(answer.status) : `${answer.status} ${answer.code}`;
     const kind = step.kind === "cancel" ? `${said} (cancel)` : said;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
-    const again = result === "info" || (result === "fail" && (answer.status === 429 || answer.status === 503));
+    const again =
+      result === "info" || (result === "fail" && (answer.status === 429 || answer.status === 503));
     if (again && this.sendings < MAX_SENDINGS)
-      return Math.max(answer.afterMs ?? 0, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1)));
+      return Math.max(
+        answer.afterMs ?? 0,
+        Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (this.sendings - 1)),
+      );
     options.tally.settled++;
     return undefined;
   }

@@ -27,7 +27,9 @@ test("five in a hundred are sent twice and one in a hundred altered", () => {
 });
 
 test("an altered copy differs from its order, an exact one does not", () => {
-  const first = new Map(orders.filter((s) => s.copy === "first").map((s) => [s.order.id, s.bodyText]));
+  const first = new Map(
+    orders.filter((s) => s.copy === "first").map((s) => [s.order.id, s.bodyText]),
+  );
   for (const step of orders) {
     if (step.copy === "exact") expect(step.bodyText).toBe(first.get(step.order.id) as string);
     if (step.copy === "altered") expect(step.bodyText).not.toBe(first.get(step.order.id) as string);
@@ -39,7 +41,8 @@ test("a numbered user uses or gives up every number once, and some come out of t
   const use = (user: string, seq: number) => numbers.set(user, [...(numbers.get(user) ?? []), seq]);
   for (const step of plan.steps) {
     if (step.kind === "skip") use(step.user, step.seq);
-    else if (step.kind === "order" && step.copy === "first" && bodyOf(step).seq) use(step.order.user, bodyOf(step).seq as number);
+    else if (step.kind === "order" && step.copy === "first" && bodyOf(step).seq)
+      use(step.order.user, bodyOf(step).seq as number);
   }
   let outOfTurn = 0;
   for (const used of numbers.values()) {
@@ -52,16 +55,22 @@ test("a numbered user uses or gives up every number once, and some come out of t
 test("stock covers a tenth of the demand for every item", () => {
   const demand = new Map<string, number>();
   for (const step of orders) {
-    if (step.copy === "first") for (const { sku, qty } of bodyOf(step).lines) demand.set(sku, (demand.get(sku) ?? 0) + qty);
+    if (step.copy === "first")
+      for (const { sku, qty } of bodyOf(step).lines) demand.set(sku, (demand.get(sku) ?? 0) + qty);
   }
   expect(plan.sale.items.length).toBe(20);
-  for (const item of plan.sale.items) expect(item.initial).toBe(Math.floor((demand.get(item.sku) ?? 0) / 10));
+  for (const item of plan.sale.items)
+    expect(item.initial).toBe(Math.floor((demand.get(item.sku) ?? 0) / 10));
 });
 
 test("three in a hundred orders are cancelled, some before they are sent", () => {
-  const cancels = plan.steps.flatMap((step, i) => (step.kind === "cancel" ? [{ order: step.order, at: i }] : []));
+  const cancels = plan.steps.flatMap((step, i) =>
+    step.kind === "cancel" ? [{ order: step.order, at: i }] : [],
+  );
   const first = new Map(
-    plan.steps.map((step, i) => [step, i] as const).flatMap(([s, i]) => (s.kind === "order" && s.copy === "first" ? [[s.order, i]] : [])),
+    plan.steps
+      .map((step, i) => [step, i] as const)
+      .flatMap(([s, i]) => (s.kind === "order" && s.copy === "first" ? [[s.order, i]] : [])),
   );
   expect(cancels.length / plan.orders).toBeCloseTo(0.03, 2);
   const ahead = cancels.filter(({ order, at }) => at < (first.get(order) ?? 0)).length;

@@ -79,14 +79,31 @@ export function makePlan(options: PlanOptions): Plan {
     if (seq > 0 && random() < SKIP_SHARE) steps.push({ kind: "skip", user, seq, away: false });
     else {
       const body = drawBody(saleId, seq, demand, random);
-      const order = { user, id: uuidV7(options.nowMs + made / 100, random), sendings: 0, accepted: false };
-      const first: Step = { kind: "order", order, copy: "first", bodyText: JSON.stringify(body), away: false };
+      const order = {
+        user,
+        id: uuidV7(options.nowMs + made / 100, random),
+        sendings: 0,
+        accepted: false,
+      };
+      const first: Step = {
+        kind: "order",
+        order,
+        copy: "first",
+        bodyText: JSON.stringify(body),
+        away: false,
+      };
       const cancels = random() < CANCEL_SHARE;
-      if (cancels && random() < CANCEL_AHEAD_SHARE) steps.push({ kind: "cancel", order, away: false });
+      if (cancels && random() < CANCEL_AHEAD_SHARE)
+        steps.push({ kind: "cancel", order, away: false });
       else if (cancels)
-        copies.add(steps.length + 1 + Math.floor(random() ** 2 * CANCEL_DISTANCE), { kind: "cancel", order, away: random() < AWAY_SHARE });
+        copies.add(steps.length + 1 + Math.floor(random() ** 2 * CANCEL_DISTANCE), {
+          kind: "cancel",
+          order,
+          away: random() < AWAY_SHARE,
+        });
       steps.push(first);
-      for (const copy of drawCopies(first, body, random)) copies.add(steps.length + Math.floor(random() * COPY_DISTANCE), copy);
+      for (const copy of drawCopies(first, body, random))
+        copies.add(steps.length + Math.floor(random() * COPY_DISTANCE), copy);
       made++;
     }
     if (turn) {
@@ -96,8 +113,17 @@ export function makePlan(options: PlanOptions): Plan {
   }
   copies.moveAll(steps);
   const stock = demand.map((units) => Math.max(1, Math.floor(units / DEMAND_OVER_STOCK)));
-  const window = { opensAtMs: options.nowMs - OPENS_BEFORE_MS, closesAtMs: options.nowMs + SALE_LENGTH_MS };
-  const sale: Sale = { id: saleId, name: "The rush", currency: "EUR", ...window, items: itemsWith(stock) };
+  const window = {
+    opensAtMs: options.nowMs - OPENS_BEFORE_MS,
+    closesAtMs: options.nowMs + SALE_LENGTH_MS,
+  };
+  const sale: Sale = {
+    id: saleId,
+    name: "The rush",
+    currency: "EUR",
+    ...window,
+    items: itemsWith(stock),
+  };
   return { sale, steps, orders: options.orders, users };
 }
 
@@ -153,7 +179,10 @@ const HIGH_CEILING = 99_999_999;
 const LOW_CEILING = 5;
 
 function drawMoney(random: () => number): { currency: string; maxTotal?: number } {
-  const currency = random() < FOREIGN_SHARE ? (CURRENCIES[Math.floor(random() * CURRENCIES.length)] as string) : "EUR";
+  const currency =
+    random() < FOREIGN_SHARE
+      ? (CURRENCIES[Math.floor(random() * CURRENCIES.length)] as string)
+      : "EUR";
   if (random() >= CEILING_SHARE) return { currency };
   return { currency, maxTotal: random() < 0.5 ? HIGH_CEILING : LOW_CEILING };
 }
@@ -174,13 +203,22 @@ function drawBody(saleId: string, seq: number, demand: number[], random: () => n
   return { saleId, ...(seq > 0 ? { seq } : {}), ...drawMoney(random), lines, payment };
 }
 
-function drawCopies(first: Extract<Step, { kind: "order" }>, body: SentBody, random: () => number): Step[] {
+function drawCopies(
+  first: Extract<Step, { kind: "order" }>,
+  body: SentBody,
+  random: () => number,
+): Step[] {
   const copies: Step[] = [];
   if (random() < EXACT_SHARE) copies.push({ ...first, copy: "exact", away: random() < AWAY_SHARE });
   if (random() < ALTERED_SHARE) {
     const [line, ...rest] = body.lines;
     const lines = [{ sku: line?.sku ?? "", qty: (line?.qty ?? 0) + 1 }, ...rest];
-    copies.push({ ...first, copy: "altered", bodyText: JSON.stringify({ ...body, lines }), away: random() < AWAY_SHARE });
+    copies.push({
+      ...first,
+      copy: "altered",
+      bodyText: JSON.stringify({ ...body, lines }),
+      away: random() < AWAY_SHARE,
+    });
   }
   return copies;
 }

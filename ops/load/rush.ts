@@ -36,15 +36,30 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   const common = { saleId: plan.sale.id, history, tally };
   const sockets = targets.flatMap((target, t) =>
     (shares[t] as Share).sockets.map((steps, i) => {
-      return new WsLane({ ...common, name: `ws-${target.region}-${i}`, target, steps, authorization: service });
+      return new WsLane({
+        ...common,
+        name: `ws-${target.region}-${i}`,
+        target,
+        steps,
+        authorization: service,
+      });
     }),
   );
   const crowds = targets.map((target, t) => {
     const authorization = (user: string) => tokens.get(user) as string;
     const { http: steps } = shares[t] as Share;
-    return runHttpLane({ ...common, name: `http-${target.region}`, target, steps, authorization, concurrency: HTTP_CONCURRENCY });
+    return runHttpLane({
+      ...common,
+      name: `http-${target.region}`,
+      target,
+      steps,
+      authorization,
+      concurrency: HTTP_CONCURRENCY,
+    });
   });
-  const answered = Promise.all([...sockets.map((socket) => socket.run()), ...crowds]).then(() => undefined);
+  const answered = Promise.all([...sockets.map((socket) => socket.run()), ...crowds]).then(
+    () => undefined,
+  );
   return {
     answered,
     close: () => {
@@ -74,9 +89,14 @@ function share(steps: readonly Step[], targets: number): Share[] {
   return shares;
 }
 
-async function userTokens(shares: readonly Share[], issuer: TokenIssuer): Promise<Map<string, string>> {
+async function userTokens(
+  shares: readonly Share[],
+  issuer: TokenIssuer,
+): Promise<Map<string, string>> {
   const users = new Set(shares.flatMap((s) => s.http.map(userOf)));
-  const pairs = await Promise.all([...users].map(async (user) => [user, `Bearer ${await mintToken(issuer, user)}`] as const));
+  const pairs = await Promise.all(
+    [...users].map(async (user) => [user, `Bearer ${await mintToken(issuer, user)}`] as const),
+  );
   return new Map(pairs);
 }
 

@@ -10,8 +10,20 @@ export interface TokenIssuer {
 const LIFETIME = "2h";
 
 /** An HS256 token for a user; `scope` as in the gateway: service, operator. */
-export function mintToken({ secret, issuer, audience }: TokenIssuer, user: string, scope = ""): Promise<string> {
-  const token = new SignJWT(scope === "" ? {} : { scope }).setProtectedHeader({ alg: "HS256", typ: "JWT" });
-  const claims = token.setSubject(user).setIssuer(issuer).setAudience(audience).setIssuedAt().setExpirationTime(LIFETIME);
+export function mintToken(
+  { secret, issuer, audience }: TokenIssuer,
+  user: string,
+  scope = "",
+): Promise<string> {
+  const token = new SignJWT(scope === "" ? {} : { scope }).setProtectedHeader({
+    alg: "HS256",
+    typ: "JWT",
+  });
+  const claims = token
+    .setSubject(user)
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setIssuedAt()
+    .setExpirationTime(LIFETIME);
   return claims.sign(new TextEncoder().encode(secret));
 }

@@ -10,7 +10,11 @@ interface Frame {
   readonly ref: string;
   readonly order?: { readonly id: string };
 }
-type Answer = (frame: Frame, seen: number, socket: Bun.ServerWebSocket<undefined>) => string | undefined;
+type Answer = (
+  frame: Frame,
+  seen: number,
+  socket: Bun.ServerWebSocket<undefined>,
+) => string | undefined;
 
 const CREDIT = 5;
 const servers: Bun.Server<undefined>[] = [];
@@ -21,7 +25,8 @@ function farEnd(answer: Answer): { url: string; most: () => number } {
   let [open, most, seen] = [0, 0, 0];
   const server = Bun.serve<undefined>({
     port: 0,
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("no", { status: 400 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("no", { status: 400 }),
     websocket: {
       open: (ws) => {
         open = 0;
@@ -43,7 +48,8 @@ function farEnd(answer: Answer): { url: string; most: () => number } {
   return { url: `http://127.0.0.1:${server.port}`, most: () => most };
 }
 
-const ack = ({ ref, order }: Frame) => JSON.stringify({ type: "acks", acks: [[ref, order?.id ?? null]], credit: CREDIT });
+const ack = ({ ref, order }: Frame) =>
+  JSON.stringify({ type: "acks", acks: [[ref, order?.id ?? null]], credit: CREDIT });
 const nack = ({ ref }: Frame, status: number, code: string) =>
   JSON.stringify({ type: "nacks", nacks: [[ref, null, { status, code }]], credit: CREDIT });
 
@@ -52,20 +58,43 @@ async function runLane(answer: Answer) {
   const plan = makePlan({ orders: 40, seed: 1, nowMs: Date.now(), users: 10 });
   const path = join(testDir("lane"), "h.jsonl");
   const history = new HistoryWriter(path);
-  const tally = { sent: 0, settled: 0, accepted: 0, total: plan.steps.length, answers: new Map<string, number>() };
+  const tally = {
+    sent: 0,
+    settled: 0,
+    accepted: 0,
+    total: plan.steps.length,
+    answers: new Map<string, number>(),
+  };
   const target = { url, region: "eu" };
-  const lane = new WsLane({ name: "l", target, saleId: "rush", steps: plan.steps, history, tally, authorization: "Bearer x" });
+  const lane = new WsLane({
+    name: "l",
+    target,
+    saleId: "rush",
+    steps: plan.steps,
+    history,
+    tally,
+    authorization: "Bearer x",
+  });
   await lane.run();
   lane.close();
   await history.close();
   const lines: HistoryLine[] = [];
   for await (const part of readHistory(path)) lines.push(...part);
-  return { plan, tally, most: most(), calls: lines.filter((line): line is OrderCall => line.op === "order") };
+  return {
+    plan,
+    tally,
+    most: most(),
+    calls: lines.filter((line): line is OrderCall => line.op === "order"),
+  };
 }
 
 test("every step is answered, and never more are outstanding than there is credit for", async () => {
   const { plan, tally, most } = await runLane(ack);
-  expect(tally).toMatchObject({ settled: plan.steps.length, sent: plan.steps.length, accepted: 40 });
+  expect(tally).toMatchObject({
+    settled: plan.steps.length,
+    sent: plan.steps.length,
+    accepted: 40,
+  });
   expect(most).toBe(CREDIT);
 });
 
@@ -78,7 +107,10 @@ test("what was unanswered when the socket was lost is unknown, and is sent again
   expect(tally.accepted).toBe(40);
   const unknown = calls.filter((call) => call.result === "info");
   expect(unknown.length).toBeGreaterThan(0);
-  for (const { id } of unknown) expect(calls.some((call) => call.id === id && call.result === "ok" && call.send > 1)).toBe(true);
+  for (const { id } of unknown)
+    expect(calls.some((call) => call.id === id && call.result === "ok" && call.send > 1)).toBe(
+      true,
+    );
 });
 
 test("a shed order is sent again; one that is not acceptable is not", async () => {
@@ -88,7 +120,11 @@ test("a shed order is sent again; one that is not acceptable is not", async () =
     if (seen === 5) return nack(frame, 422, "unknown_item");
     return ack(frame);
   });
-  expect(Object.fromEntries(tally.answers)).toMatchObject({ "503 shed": 1, "503 unconfirmed": 1, "422 unknown_item": 1 });
+  expect(Object.fromEntries(tally.answers)).toMatchObject({
+    "503 shed": 1,
+    "503 unconfirmed": 1,
+    "422 unknown_item": 1,
+  });
   const results = calls.filter((call) => call.status !== 202).map((call) => call.result);
   expect(results.sort()).toEqual(["fail", "fail", "info"]);
   expect(tally.settled).toBe(tally.total);

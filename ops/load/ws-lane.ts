@@ -55,7 +55,9 @@ export class WsLane {
 
   private connect(): void {
     const url = `${this.options.target.url.replace(/^http/, "ws")}/v1/ws`;
-    const socket = new WebSocket(url, { headers: { authorization: this.options.authorization } } as never);
+    const socket = new WebSocket(url, {
+      headers: { authorization: this.options.authorization },
+    } as never);
     this.socket = socket;
     this.heardAtMs = performance.now();
     socket.onmessage = ({ data }) => this.receive(JSON.parse(String(data)) as Frame);
@@ -110,7 +112,10 @@ export class WsLane {
 
   private fill(): void {
     const { socket, options } = this;
-    while (socket?.readyState === WebSocket.OPEN && this.pending.size < Math.min(this.credit, MOST_PENDING)) {
+    while (
+      socket?.readyState === WebSocket.OPEN &&
+      this.pending.size < Math.min(this.credit, MOST_PENDING)
+    ) {
       const errand = this.again.shift() ?? this.nextErrand();
       if (!errand) return;
       const ref = String(this.refs++);
@@ -118,13 +123,19 @@ export class WsLane {
       errand.begin();
       const { step } = errand;
       if (step.kind === "skip") {
-        socket.send(`{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}","seq":${step.seq}}`);
+        socket.send(
+          `{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}","seq":${step.seq}}`,
+        );
       } else if (step.kind === "cancel") {
-        socket.send(`{"type":"cancel","ref":"${ref}","user":"${step.order.user}","id":"${step.order.id}"}`);
+        socket.send(
+          `{"type":"cancel","ref":"${ref}","user":"${step.order.user}","id":"${step.order.id}"}`,
+        );
       } else {
         const { user, id } = step.order;
         this.users.set(id, user);
-        socket.send(`{"type":"order","ref":"${ref}","order":{"id":"${id}","user":"${user}",${step.bodyText.slice(1)}}`);
+        socket.send(
+          `{"type":"order","ref":"${ref}","order":{"id":"${id}","user":"${user}",${step.bodyText.slice(1)}}`,
+        );
       }
     }
   }
@@ -136,13 +147,16 @@ export class WsLane {
     return new Errand(step, this.options);
   }
 
-  private outcomes(outcomes: readonly (readonly [id: string, state: string, mark?: string])[]): void {
+  private outcomes(
+    outcomes: readonly (readonly [id: string, state: string, mark?: string])[],
+  ): void {
     const t = historyNow();
     for (const [id, state, mark] of outcomes) {
       // Of a cancel: it will be honoured, or cannot be. Neither is a state of the order.
       if (state === "cancel_pending" || mark === "not_cancelled") continue;
       const user = this.users.get(id);
-      if (user !== undefined) this.options.history.outcome({ client: this.options.name, t, user, id, state });
+      if (user !== undefined)
+        this.options.history.outcome({ client: this.options.name, t, user, id, state });
     }
   }
 
@@ -164,7 +178,8 @@ export class WsLane {
   }
 
   private finishIfDone(): void {
-    const left = this.options.steps.length - this.next + this.pending.size + this.again.length + this.waiting;
+    const left =
+      this.options.steps.length - this.next + this.pending.size + this.again.length + this.waiting;
     if (left === 0) this.done.resolve();
   }
 }

@@ -31,9 +31,11 @@ export function parseShares(text: string): Shares {
   let sum = 0;
   for (const part of text.split(",").filter((p) => p !== "")) {
     const [name = "", share = ""] = part.split("=");
-    if (!isBehaviour(name)) throw new SettingError(`--shares: '${name}' is none of ${BEHAVIOURS.join(", ")}`);
+    if (!isBehaviour(name))
+      throw new SettingError(`--shares: '${name}' is none of ${BEHAVIOURS.join(", ")}`);
     const value = Number(share);
-    if (share === "" || !(value >= 0 && value <= 1)) throw new SettingError(`--shares: ${name} must be from 0 to 1, not '${share}'`);
+    if (share === "" || !(value >= 0 && value <= 1))
+      throw new SettingError(`--shares: ${name} must be from 0 to 1, not '${share}'`);
     shares[name] = value;
     sum += value;
   }
@@ -45,9 +47,14 @@ export function parseShares(text: string): Shares {
  * The behaviour for a charge. A token `stub:decline` names it for every attempt, `stub:decline:2` for the first two attempts. Other tokens
  * leave it to the draw.
  */
-export function behaviourFor(charge: { key: string; payment: string; attempt: number }, shares: Shares, seed: number): Behaviour {
+export function behaviourFor(
+  charge: { key: string; payment: string; attempt: number },
+  shares: Shares,
+  seed: number,
+): Behaviour {
   const [stub, name = "", times] = charge.payment.split(":");
-  if (stub === "stub" && isBehaviour(name)) return times === undefined || charge.attempt <= Number(times) ? name : "none";
+  if (stub === "stub" && isBehaviour(name))
+    return times === undefined || charge.attempt <= Number(times) ? name : "none";
   let draw = Bun.hash.xxHash32(charge.key, seed) / 2 ** 32;
   for (const behaviour of BEHAVIOURS) {
     draw -= shares[behaviour] ?? 0;

@@ -37,7 +37,8 @@ export class Book {
     const lines = existsSync(path) ? readFileSync(path, "utf8") : "";
     const book = new Book(await open(path, "a", 0o600));
     // A line cut short by a crash was never answered for.
-    for (const text of lines.slice(0, lines.lastIndexOf("\n") + 1).split("\n")) if (text !== "") book.apply(JSON.parse(text) as Line);
+    for (const text of lines.slice(0, lines.lastIndexOf("\n") + 1).split("\n"))
+      if (text !== "") book.apply(JSON.parse(text) as Line);
     if (lines !== "" && !lines.endsWith("\n")) await book.file.write("\n");
     return book;
   }

@@ -102,10 +102,14 @@ class Desk {
       return Response.json({ outage: this.outage });
     }
     if (pathname === "/healthz") return Response.json({ ok: true });
-    if (pathname === "/v1/records") return new Response([...this.book.charges.values()].map((c) => `${JSON.stringify(c)}\n`).join(""));
+    if (pathname === "/v1/records")
+      return new Response(
+        [...this.book.charges.values()].map((c) => `${JSON.stringify(c)}\n`).join(""),
+      );
     if (this.outage) return Response.json({ error: "outage" }, { status: 503 });
     if (pathname === "/v1/charges" && request.method === "POST") return this.charge(request);
-    if (pathname.startsWith("/v1/charges/")) return this.lookUp(decodeURIComponent(pathname.slice("/v1/charges/".length)));
+    if (pathname.startsWith("/v1/charges/"))
+      return this.lookUp(decodeURIComponent(pathname.slice("/v1/charges/".length)));
     if (pathname === "/v1/refunds" && request.method === "POST") return this.refund(request);
     return Response.json({ error: "no such call" }, { status: 404 });
   }
@@ -120,20 +124,30 @@ class Desk {
     const body = (await request.json()) as ChargeBody;
     const attempt = parseChargeKey(key)?.attempt;
     if (attempt === undefined || !(body.amount > 0))
-      return Response.json({ error: "Idempotency-Key and a positive amount are needed" }, { status: 400 });
+      return Response.json(
+        { error: "Idempotency-Key and a positive amount are needed" },
+        { status: 400 },
+      );
     const known = this.book.charges.get(key);
     if (known)
       return known.amount === body.amount && known.currency === body.currency
         ? answerFor(known)
         : Response.json({ error: "key reused" }, { status: 409 });
     const { shares, seed } = this.options;
-    const behaviour = this.forgiving || this.shown.has(key) ? "none" : behaviourFor({ key, payment: body.payment, attempt }, shares, seed);
+    const behaviour =
+      this.forgiving || this.shown.has(key)
+        ? "none"
+        : behaviourFor({ key, payment: body.payment, attempt }, shares, seed);
     if (behaviour !== "decline") this.shown.add(key);
     return this.serve(key, body, behaviour);
   }
 
   private async serve(key: string, body: ChargeBody, behaviour: Behaviour): Promise<Response> {
-    const { hangMs = DEFAULT_HANG_MS, slowMs = DEFAULT_SLOW_MS, pendingMs = DEFAULT_PENDING_MS } = this.options;
+    const {
+      hangMs = DEFAULT_HANG_MS,
+      slowMs = DEFAULT_SLOW_MS,
+      pendingMs = DEFAULT_PENDING_MS,
+    } = this.options;
     switch (behaviour) {
       case "decline":
         return answerFor(await this.enter(key, body, "declined"));
@@ -148,7 +162,10 @@ class Desk {
         await this.enter(key, body, "captured");
         return this.hang(hangMs);
       case "limited":
-        return Response.json({ error: "slow down" }, { status: 429, headers: { "retry-after": String(RETRY_AFTER_S) } });
+        return Response.json(
+          { error: "slow down" },
+          { status: 429, headers: { "retry-after": String(RETRY_AFTER_S) } },
+        );
       case "slow":
         await Bun.sleep(slowMs);
         return answerFor(await this.enter(key, body, "captured"));
@@ -171,7 +188,13 @@ class Desk {
   /** A call with the same key that came while this one was being written finds it. */
   private async enter(key: string, body: ChargeBody, status: ChargeStatus): Promise<Charge> {
     if (!this.book.charges.has(key))
-      await this.book.charge({ key, order: body.order, amount: body.amount, currency: body.currency, status });
+      await this.book.charge({
+        key,
+        order: body.order,
+        amount: body.amount,
+        currency: body.currency,
+        status,
+      });
     return this.book.charges.get(key) as Charge;
   }
 
@@ -182,14 +205,17 @@ class Desk {
 
   private lookUp(key: string): Response {
     const charge = this.book.charges.get(key);
-    return charge ? Response.json(charge) : Response.json({ error: "no such charge" }, { status: 404 });
+    return charge
+      ? Response.json(charge)
+      : Response.json({ error: "no such charge" }, { status: 404 });
   }
 
   private async refund(request: Request): Promise<Response> {
     const { key } = (await request.json()) as { key: string };
     const charge = this.book.charges.get(key);
     if (!charge) return Response.json({ error: "no such charge" }, { status: 404 });
-    if (charge.status !== "captured") return Response.json({ error: `the charge is ${charge.status}` }, { status: 409 });
+    if (charge.status !== "captured")
+      return Response.json({ error: `the charge is ${charge.status}` }, { status: 409 });
     if (!charge.refunded) await this.book.refund(key);
     return Response.json({ key, status: "refunded" });
   }
@@ -208,7 +234,11 @@ class Desk {
   }
 }
 
-const STATUS_CODES: Readonly<Record<ChargeStatus, number>> = { captured: 200, pending: 202, declined: 402 };
+const STATUS_CODES: Readonly<Record<ChargeStatus, number>> = {
+  captured: 200,
+  pending: 202,
+  declined: 402,
+};
 
 function answerFor(charge: Charge): Response {
   return Response.json(charge, { status: STATUS_CODES[charge.status] });

@@ -25,7 +25,10 @@ export class Webhooks {
     const body = JSON.stringify({ key: charge.key, status: charge.status });
     if (manner === "forged") {
       // The forger says the opposite, and does not know the secret.
-      const lie = JSON.stringify({ key: charge.key, status: charge.status === "captured" ? "declined" : "captured" });
+      const lie = JSON.stringify({
+        key: charge.key,
+        status: charge.status === "captured" ? "declined" : "captured",
+      });
       this.enqueue(() => this.post(lie, "not the secret", 1));
     }
     this.enqueue(() => this.post(body, this.secret, ATTEMPTS, manner === "late" ? LATE_MS : 0));
@@ -56,8 +59,13 @@ export class Webhooks {
   private async post(body: string, secret: string, attempts: number, delayMs = 0): Promise<void> {
     await Bun.sleep(delayMs);
     for (let attempt = 1; attempt <= attempts && !this.stopped; attempt++) {
-      const headers = { "content-type": "application/json", [SIGNATURE_HEADER]: signWebhook(body, secret, Date.now()) };
-      const response = await fetch(this.url as string, { method: "POST", headers, body }).catch(() => undefined);
+      const headers = {
+        "content-type": "application/json",
+        [SIGNATURE_HEADER]: signWebhook(body, secret, Date.now()),
+      };
+      const response = await fetch(this.url as string, { method: "POST", headers, body }).catch(
+        () => undefined,
+      );
       if (response?.ok || (response && response.status < 500)) return;
       await Bun.sleep(RETRY_MS * attempt);
     }

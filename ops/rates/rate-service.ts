@@ -67,7 +67,11 @@ export class RateService {
     const { source, everyMs, log } = this.options;
     try {
       this.quotes = await source.load();
-      this.publish([...this.quotes.rates.keys()].map((quote) => pairOf(this.quotes?.base ?? "", quote)).concat([...this.crossed]));
+      this.publish(
+        [...this.quotes.rates.keys()]
+          .map((quote) => pairOf(this.quotes?.base ?? "", quote))
+          .concat([...this.crossed]),
+      );
     } catch (error) {
       log("no rates", { source: source.name, error: (error as Error).message });
     }
@@ -77,14 +81,17 @@ export class RateService {
   private publish(pairs: readonly string[]): void {
     const body = Buffer.from(JSON.stringify(this.ratesOf(pairs)));
     // Nobody may be listening, and what is missed is said again: whatever becomes of it is fine.
-    for (const { publisher } of this.options.regions) void publisher.publish(FX_RATES, "", body, { type: "rates.v1" });
+    for (const { publisher } of this.options.regions)
+      void publisher.publish(FX_RATES, "", body, { type: "rates.v1" });
   }
 
   private answer({ publisher }: RegionLink, body: Buffer, replyTo: string): void {
     const pairs = readPairs(body);
     const rates = this.ratesOf(pairs);
     if (replyTo !== "" && rates.length > 0) publisher.push(replyTo, JSON.stringify(rates));
-    for (const { pair } of rates) if (this.crossed.size < MAX_CROSSED && !pair.startsWith(`${this.quotes?.base}/`)) this.crossed.add(pair);
+    for (const { pair } of rates)
+      if (this.crossed.size < MAX_CROSSED && !pair.startsWith(`${this.quotes?.base}/`))
+        this.crossed.add(pair);
   }
 
   private ratesOf(pairs: readonly string[]): Rate[] {
@@ -105,7 +112,10 @@ export function crossRate({ base, rates }: Quotes, from: string, to: string): st
   const [costOfFrom, costOfTo] = [rates.get(from), to === base ? "1" : rates.get(to)];
   if (costOfFrom === undefined || costOfTo === undefined || from === to) return undefined;
   const [a, b] = [decimalOf(costOfTo), decimalOf(costOfFrom)];
-  const [top, bottom] = [a.mantissa * 10n ** BigInt(b.digits), b.mantissa * 10n ** BigInt(a.digits)];
+  const [top, bottom] = [
+    a.mantissa * 10n ** BigInt(b.digits),
+    b.mantissa * 10n ** BigInt(a.digits),
+  ];
   // Digits behind the point: as many as make ten in all, twelve at most.
   const whole = top / bottom;
   const before = whole > 0n ? String(whole).length : -leadingZeros(top, bottom);
@@ -126,7 +136,9 @@ function leadingZeros(top: bigint, bottom: bigint): number {
 function readPairs(body: Buffer): string[] {
   try {
     const pairs: unknown = JSON.parse(body.toString());
-    return Array.isArray(pairs) ? pairs.filter((pair) => typeof pair === "string").slice(0, MAX_PAIRS_PER_REQUEST) : [];
+    return Array.isArray(pairs)
+      ? pairs.filter((pair) => typeof pair === "string").slice(0, MAX_PAIRS_PER_REQUEST)
+      : [];
   } catch {
     return [];
   }

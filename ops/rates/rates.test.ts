@@ -8,7 +8,11 @@ import { crossRate } from "./rate-service.ts";
 import { openSource, readQuotes } from "./source.ts";
 import { EUR_RATES } from "./table.ts";
 
-const quotes = (rates: Record<string, string>) => ({ base: "EUR", atMs: 1, rates: new Map(Object.entries(rates)) });
+const quotes = (rates: Record<string, string>) => ({
+  base: "EUR",
+  atMs: 1,
+  rates: new Map(Object.entries(rates)),
+});
 
 test("a pair between two other currencies is crossed, to ten digits", () => {
   const held = quotes({ USD: "1.08", JPY: "163", KWD: "0.332", VND: "27000" });
@@ -16,15 +20,17 @@ test("a pair between two other currencies is crossed, to ten digits", () => {
   expect(crossRate(held, "JPY", "USD")).toBe("0.006625766871");
   expect(crossRate(held, "USD", "EUR")).toBe("0.9259259259");
   expect(crossRate(held, "VND", "KWD")).toBe("0.000012296296");
-  expect([crossRate(held, "USD", "CHF"), crossRate(held, "CHF", "USD"), crossRate(held, "USD", "USD")]).toEqual([
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  expect([
+    crossRate(held, "USD", "CHF"),
+    crossRate(held, "CHF", "USD"),
+    crossRate(held, "USD", "USD"),
+  ]).toEqual([undefined, undefined, undefined]);
 });
 
 test("whatever is crossed is a rate that a worker takes, within a ten-thousandth of the quotient", () => {
-  const value = fc.tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 999_999 })).map(([w, f]) => `${w}.${f}`);
+  const value = fc
+    .tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 999_999 }))
+    .map(([w, f]) => `${w}.${f}`);
   fc.assert(
     fc.property(value, value, (usd, jpy) => {
       const crossed = crossRate(quotes({ USD: usd, JPY: jpy }), "USD", "JPY");
@@ -41,7 +47,14 @@ describe("a source", () => {
     const file = `${testDir("rates")}/rates.json`;
     const source = openSource(`file:${file}`);
     expect(source.load()).rejects.toThrow("ENOENT");
-    writeFileSync(file, JSON.stringify({ base: "EUR", at: "2027-01-31T10:00:00Z", rates: { USD: "1.08", JPY: 163.5, EUR: 1, VND: 1e-7 } }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        base: "EUR",
+        at: "2027-01-31T10:00:00Z",
+        rates: { USD: "1.08", JPY: 163.5, EUR: 1, VND: 1e-7 },
+      }),
+    );
     expect(await source.load()).toEqual({
       base: "EUR",
       atMs: Date.UTC(2027, 0, 31, 10),
@@ -67,7 +80,9 @@ describe("a source", () => {
   const server = Bun.serve({
     port: 0,
     fetch: (request) =>
-      request.url.endsWith("/rates") ? Response.json({ base: "USD", rates: { EUR: "0.92" } }) : new Response("no", { status: 500 }),
+      request.url.endsWith("/rates")
+        ? Response.json({ base: "USD", rates: { EUR: "0.92" } })
+        : new Response("no", { status: 500 }),
   });
   afterAll(() => server.stop(true));
 
@@ -92,5 +107,6 @@ describe("a source", () => {
     }
   });
 
-  test("of an unknown kind is refused", () => expect(() => openSource("ftp://x")).toThrow("SLUICE_RATES_SOURCE"));
+  test("of an unknown kind is refused", () =>
+    expect(() => openSource("ftp://x")).toThrow("SLUICE_RATES_SOURCE"));
 });

@@ -34,7 +34,9 @@ export function openSource(text: string): RateSource {
   if (/^https?:\/\//.test(text)) return httpSource(text);
   const walk = /^walk(?::(\d{1,9}))?$/.exec(text);
   if (walk) return walkSource(Number(walk[1] ?? 1));
-  throw new SettingError(`SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`);
+  throw new SettingError(
+    `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`,
+  );
 }
 
 function fileSource(path: string): RateSource {
@@ -46,7 +48,8 @@ function httpSource(url: string): RateSource {
     const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`${url} answered ${response.status}`);
     const text = await response.text();
-    if (text.length > MAX_BODY_CHARS) throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
+    if (text.length > MAX_BODY_CHARS)
+      throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
     return readQuotes(text, url);
   };
   return { name: "http", load };
@@ -85,14 +88,17 @@ export function readQuotes(text: string, where: string): Quotes {
     refuse(`not JSON (${(error as Error).message})`);
   }
   const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
-  if (typeof base !== "string" || !CURRENCIES.has(base)) refuse("'base' must be a currency of ISO 4217");
+  if (typeof base !== "string" || !CURRENCIES.has(base))
+    refuse("'base' must be a currency of ISO 4217");
   const atMs = at === undefined ? Date.now() : Date.parse(String(at));
   if (Number.isNaN(atMs)) refuse("'at' must be an RFC 3339 time");
-  if (typeof rates !== "object" || rates === null) refuse("'rates' must be an object of currency → rate");
+  if (typeof rates !== "object" || rates === null)
+    refuse("'rates' must be an object of currency → rate");
   const read = new Map<string, string>();
   for (const [currency, rate] of Object.entries(rates as object)) {
     if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is no currency of ISO 4217`);
-    const decimalText = typeof rate === "number" && rate > 0 && Number.isFinite(rate) ? decimalOfNumber(rate) : rate;
+    const decimalText =
+      typeof rate === "number" && rate > 0 && Number.isFinite(rate) ? decimalOfNumber(rate) : rate;
     const wrong = wrongValue(decimalText);
     if (wrong) refuse(`'rates.${currency}': ${wrong}`);
     if (currency !== base) read.set(currency, decimalText as string);

@@ -55,7 +55,11 @@ export async function startFulfil(
   const board = await openBoard(settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
-    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    {
+      report,
+      missing: () =>
+        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    },
     log,
   );
   log("fulfilment started", { id, service, file });

@@ -12,7 +12,12 @@ function emptyAt(load: number, ...regions: Queue[]): number | undefined {
   expect(other).toEqual({ shard: 0, pendingElsewhere: 0, emptyAtMs: undefined });
   return shard?.emptyAtMs;
 }
-const queue = (region: string, ready: number | null): Queue => ({ region, ready, lagMs: 0, lookedAtMs: LOOKED_MS });
+const queue = (region: string, ready: number | null): Queue => ({
+  region,
+  ready,
+  lagMs: 0,
+  lookedAtMs: LOOKED_MS,
+});
 
 test("nothing ready in this region's queue and nothing in hand: empty up to the look, whatever other regions have", () => {
   expect(emptyAt(0, queue("us", 0))).toBe(LOOKED_MS);

@@ -48,7 +48,12 @@ export class GatewayWatch {
       const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
       // Moments on Redis's clock become moments on this process's own.
       const ownMs = performance.now() - this.options.now();
-      admission.hear(newsOf({ shards, region }, others, reports).map((n) => ({ ...n, emptyAtMs: n.emptyAtMs && n.emptyAtMs + ownMs })));
+      admission.hear(
+        newsOf({ shards, region }, others, reports).map((n) => ({
+          ...n,
+          emptyAtMs: n.emptyAtMs && n.emptyAtMs + ownMs,
+        })),
+      );
       admission.share(1 + others.filter((g) => g.region === region).length);
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {

@@ -26,7 +26,11 @@ import type { RunningRole } from "./worker.ts";
 /** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
 const PUSH_PREFETCH = 0;
 
-export async function startGatewayRole(settings: Settings, name: string, log: Log): Promise<RunningRole & { gateway: Gateway }> {
+export async function startGatewayRole(
+  settings: Settings,
+  name: string,
+  log: Log,
+): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
   const region = regionOf(settings);
   // A part of an order names the region it was taken in: it is read from the gateway's id (core/domain/part.ts).
@@ -88,7 +92,15 @@ export async function startGatewayRole(settings: Settings, name: string, log: Lo
   const board = new Board(new Members(redis), gateway.report);
   const { admission } = gateway;
   const { shards, redisMemory } = settings;
-  const watch = new GatewayWatch({ redis, admission, id, region: region.name, shards, redisMemory, now: clock.now });
+  const watch = new GatewayWatch({
+    redis,
+    admission,
+    id,
+    region: region.name,
+    shards,
+    redisMemory,
+    now: clock.now,
+  });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
@@ -125,7 +137,15 @@ function regionOf(settings: Settings): Settings["regions"][number] {
 }
 
 function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
-  const { targetWaitMs, stallOrders, lateGatewayMs, userRate, userBurst, regionRate, soldOutAtGate } = settings;
+  const {
+    targetWaitMs,
+    stallOrders,
+    lateGatewayMs,
+    userRate,
+    userBurst,
+    regionRate,
+    soldOutAtGate,
+  } = settings;
   return {
     targetWaitMs,
     stallOrders,
@@ -139,11 +159,23 @@ function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admi
 
 /** The one key that tokens are verified with, named by the settings. */
 function authOptions(settings: Settings): GatewayOptions["auth"] {
-  const { jwtAlgorithm: algorithm, jwtIssuer: issuer, jwtAudience: audience, jwtSecret, jwtPublicKey, jwks } = settings;
+  const {
+    jwtAlgorithm: algorithm,
+    jwtIssuer: issuer,
+    jwtAudience: audience,
+    jwtSecret,
+    jwtPublicKey,
+    jwks,
+  } = settings;
   return { algorithm, issuer, audience, key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks) };
 }
 
-function keyOf(algorithm: Settings["jwtAlgorithm"], secret: string, pemFile: string, jwks: string): GatewayOptions["auth"]["key"] {
+function keyOf(
+  algorithm: Settings["jwtAlgorithm"],
+  secret: string,
+  pemFile: string,
+  jwks: string,
+): GatewayOptions["auth"]["key"] {
   if (algorithm === "HS256") {
     if (secret === "") throw new SettingError("SLUICE_JWT_SECRET is not set, and HS256 needs it");
     return { kind: "secret", secret };
@@ -182,10 +214,17 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
 /** Redis's counters; it knows totals only, so what was restocked is shown as part of the initial units. */
 async function liveStock(store: StockStore, saleId: string): Promise<Stock[] | undefined> {
   const live = await store.stock(saleId);
-  return live && [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }));
+  return (
+    live &&
+    [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))
+  );
 }
 
-async function applyOperation(ledger: Ledger, store: StockStore, operation: Operation): Promise<void> {
+async function applyOperation(
+  ledger: Ledger,
+  store: StockStore,
+  operation: Operation,
+): Promise<void> {
   if (operation.kind === "route") return untilApplied(ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
@@ -193,13 +232,19 @@ async function applyOperation(ledger: Ledger, store: StockStore, operation: Oper
   if (!sale) throw new Error(`the ledger has no sale '${saleId}'`);
   const word = await store.syncSale(sale, await ledger.stock(saleId), version);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
-  const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === operation.ref).map((o) => o.id);
+  const done = (await ledger.operationsOpen())
+    .filter((o) => o.operation.ref === operation.ref)
+    .map((o) => o.id);
   await ledger.operationsDone(done);
 }
 
 /** The brokers get routes from the owner of shard 0, who looks for them every beat. */
 async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
-  for (const end = performance.now() + APPLY_WAIT_MS; performance.now() < end; await Bun.sleep(50)) {
+  for (
+    const end = performance.now() + APPLY_WAIT_MS;
+    performance.now() < end;
+    await Bun.sleep(50)
+  ) {
     if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
   }
   throw new Error("no worker has applied it yet");
@@ -207,13 +252,18 @@ async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
 
 const APPLY_WAIT_MS = 3_000;
 
-function readiness(link: RegionLink, redis: boolean): { ok: boolean; detail: Record<string, unknown> } {
+function readiness(
+  link: RegionLink,
+  redis: boolean,
+): { ok: boolean; detail: Record<string, unknown> } {
   const broker = link.publisher.ready && !link.connection.conflict;
   // Redis is needed for decisions, not for intake: while it is away orders wait in the broker.
   return {
     ok: broker,
     detail: {
-      broker: broker ? "up" : (link.connection.conflict?.message ?? (link.connection.blocked ? "blocked" : "away")),
+      broker: broker
+        ? "up"
+        : (link.connection.conflict?.message ?? (link.connection.blocked ? "blocked" : "away")),
       redis: redis ? "up" : "away",
     },
   };

@@ -10,7 +10,15 @@ export function cpuWatch(): CpuWatch {
 }
 
 export function governorSettings(settings: Settings): GovernorSettings {
-  const { governorPressure, governorCpu, governorLoop, governorRedis, governorLedger, governorOutbox, workerRate } = settings;
+  const {
+    governorPressure,
+    governorCpu,
+    governorLoop,
+    governorRedis,
+    governorLedger,
+    governorOutbox,
+    workerRate,
+  } = settings;
   return {
     pressurePercent: governorPressure,
     thresholds: {
@@ -28,5 +36,10 @@ export function governorSettings(settings: Settings): GovernorSettings {
 export function competingGoverning(settings: Settings, log: Log): Governing {
   const { pressurePercent, thresholds } = governorSettings(settings);
   const { cpu_others_percent, loop_delay_ms } = thresholds;
-  return new Governing({ pressurePercent, thresholds: { cpu_others_percent, loop_delay_ms }, maxPerSecond: 0 }, cpuWatch(), log, false);
+  return new Governing(
+    { pressurePercent, thresholds: { cpu_others_percent, loop_delay_ms }, maxPerSecond: 0 },
+    cpuWatch(),
+    log,
+    false,
+  );
 }

@@ -18,7 +18,11 @@ export function requireStores(settings: Settings): void {
 
 export async function openRedis(settings: Settings, log: Log): Promise<RedisStore> {
   const library = patchedLibrary();
-  const redis = new RedisStore({ url: settings.redisUrl, library, onError: (error) => log("redis", { error: error.message }) });
+  const redis = new RedisStore({
+    url: settings.redisUrl,
+    library,
+    onError: (error) => log("redis", { error: error.message }),
+  });
   await redis.connect().catch((error) => {
     if (!(error instanceof StoreUnavailable)) throw error;
     log("redis away", { error: error.message });
@@ -33,14 +37,19 @@ function patchedLibrary(): Library | undefined {
   const pairs = JSON.parse(require("node:fs").readFileSync(file, "utf8")) as [string, string][];
   return buildLibrary((source) =>
     pairs.reduce((text, [from, to]) => {
-      if (!text.includes(from)) throw new SettingError(`SLUICE_TEST_PATCH: the library has no '${from}'`);
+      if (!text.includes(from))
+        throw new SettingError(`SLUICE_TEST_PATCH: the library has no '${from}'`);
       return text.replace(from, to);
     }, source),
   );
 }
 
 /** undefined: nobody collects traces, and OpenTelemetry is not even loaded (74 ms of a start). */
-export async function openSpans({ otlpUrl }: Settings, role: string, id: string): Promise<Spans | undefined> {
+export async function openSpans(
+  { otlpUrl }: Settings,
+  role: string,
+  id: string,
+): Promise<Spans | undefined> {
   if (otlpUrl === "") return undefined;
   const { Spans } = await import("../../core/spans.ts");
   return new Spans(otlpUrl, role, id);
@@ -52,7 +61,11 @@ export async function openRegions(settings: Settings, log: Log): Promise<RegionL
   return links;
 }
 
-export async function openRegion(region: Settings["regions"][number], settings: Settings, log: Log): Promise<RegionLink> {
+export async function openRegion(
+  region: Settings["regions"][number],
+  settings: Settings,
+  log: Log,
+): Promise<RegionLink> {
   const connection = new BrokerConnection({ region, topology: topology(settings.shards), log });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
   await publisher.start();

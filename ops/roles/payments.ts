@@ -10,7 +10,11 @@ import { competingGoverning } from "./governing.ts";
 import { openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
-export async function startPayments(settings: Settings, id: string, log: Log): Promise<RunningRole & { payments: PaymentWorker }> {
+export async function startPayments(
+  settings: Settings,
+  id: string,
+  log: Log,
+): Promise<RunningRole & { payments: PaymentWorker }> {
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
   if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
   const regions = await openRegions(settings, log);
@@ -18,7 +22,15 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   const spans = await openSpans(settings, "payments", id);
   const governing = competingGoverning(settings, log);
   const { shards, unknownMaxMs } = settings;
-  const payments = new PaymentWorker({ regions, provider, shards, unknownMaxMs, governing, spans, log });
+  const payments = new PaymentWorker({
+    regions,
+    provider,
+    shards,
+    unknownMaxMs,
+    governing,
+    spans,
+    log,
+  });
   await payments.start();
   const self = new Self(id);
   const report = (): PaymentsReport => ({
@@ -33,7 +45,11 @@ export async function startPayments(settings: Settings, id: string, log: Log): P
   const board = await openBoard(settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
-    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    {
+      report,
+      missing: () =>
+        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    },
     log,
   );
   log("payments started", { id });

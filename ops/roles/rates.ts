@@ -26,7 +26,11 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
   const board = await openBoard(settings, report);
   const metrics = startMetricsServer(
     settings,
-    { report, missing: () => regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])) },
+    {
+      report,
+      missing: () =>
+        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    },
     log,
   );
   log("rates started", { id, source: source.name });

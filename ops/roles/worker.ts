@@ -13,7 +13,11 @@ export interface RunningRole {
   stop(): Promise<void>;
 }
 
-export async function startWorker(settings: Settings, id: string, log: Log): Promise<RunningRole & { worker: Worker }> {
+export async function startWorker(
+  settings: Settings,
+  id: string,
+  log: Log,
+): Promise<RunningRole & { worker: Worker }> {
   requireStores(settings);
   stepBack(settings.workerNice);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
@@ -24,10 +28,30 @@ export async function startWorker(settings: Settings, id: string, log: Log): Pro
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs } = settings;
-  const waits = { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs, rateMaxAgeMs, rateWaitMs };
+  const waits = {
+    leaseMs,
+    dedupWindowMs,
+    gapTimeoutMs,
+    gapMaxMs,
+    holdTtlMs,
+    retryDelaysMs,
+    rateMaxAgeMs,
+    rateWaitMs,
+  };
   const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
   const spans = await openSpans(settings, "worker", id);
-  const worker = new Worker({ id, redis, ledger, writer, regions, ...waits, ...governing, spans, now: clock.now, log });
+  const worker = new Worker({
+    id,
+    redis,
+    ledger,
+    writer,
+    regions,
+    ...waits,
+    ...governing,
+    spans,
+    now: clock.now,
+    log,
+  });
   worker.start();
   const missing = () => [
     ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),

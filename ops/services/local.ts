@@ -20,7 +20,10 @@ export const LOCAL_REGIONS = ["eu", "us"] as const;
 const REDIS_NICE = 4;
 const SECRET_BYTES = 48;
 
-export async function startLocalServices(settings: Settings, say: (line: string) => void): Promise<LocalServices> {
+export async function startLocalServices(
+  settings: Settings,
+  say: (line: string) => void,
+): Promise<LocalServices> {
   const dir = resolve(settings.dataDir);
   mkdirSync(dir, { recursive: true });
   for (const name of ["redis", "rabbitmq", "roles"]) {
@@ -30,19 +33,27 @@ export async function startLocalServices(settings: Settings, say: (line: string)
   const wantRedis = settings.redisUrl === "";
   const wantRabbit = settings.regions.length === 0;
   if (wantRedis || wantRabbit)
-    say(`starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`);
+    say(
+      `starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`,
+    );
   const [redis, rabbit] = await Promise.all([
-    wantRedis ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) }) : undefined,
+    wantRedis
+      ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) })
+      : undefined,
     wantRabbit ? startRabbit(join(dir, "rabbitmq"), { vhosts: LOCAL_REGIONS }) : undefined,
   ]);
-  const regions = rabbit ? LOCAL_REGIONS.map((name) => ({ name, url: rabbit.url(name) })) : settings.regions;
+  const regions = rabbit
+    ? LOCAL_REGIONS.map((name) => ({ name, url: rabbit.url(name) }))
+    : settings.regions;
   return {
     env: {
       SLUICE_REDIS_URL: redis?.url ?? settings.redisUrl,
       SLUICE_REGIONS: regions.map(({ name, url }) => `${name}=${url}`).join(","),
       SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
       SLUICE_SHARDS: String(settings.shards),
-      ...(settings.jwtAlgorithm === "HS256" ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") } : {}),
+      ...(settings.jwtAlgorithm === "HS256"
+        ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") }
+        : {}),
     },
     redis,
     rabbit,
@@ -56,7 +67,11 @@ export async function startLocalServices(settings: Settings, say: (line: string)
 export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
   const file = join(dir, name);
   if (!existsSync(file)) {
-    writeFileSync(file, Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"), { mode: 0o600 });
+    writeFileSync(
+      file,
+      Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"),
+      { mode: 0o600 },
+    );
     chmodSync(file, 0o600);
   }
   return readFileSync(file, "utf8");

@@ -31,7 +31,11 @@ export function canListen(host: string, port: number): Promise<boolean> {
 }
 
 /** Waits until something accepts connections on a port, or `exited` says that nothing ever will. */
-export async function untilListening(port: number, timeoutMs: number, exited: Promise<unknown>): Promise<void> {
+export async function untilListening(
+  port: number,
+  timeoutMs: number,
+  exited: Promise<unknown>,
+): Promise<void> {
   let over = false;
   void exited.then(() => {
     over = true;
@@ -42,13 +46,19 @@ export async function untilListening(port: number, timeoutMs: number, exited: Pr
     await Bun.sleep(50);
   }
   throw new Error(
-    over ? `the process for port ${port} ended before it listened` : `nothing listened on port ${port} within ${timeoutMs} ms`,
+    over
+      ? `the process for port ${port} ended before it listened`
+      : `nothing listened on port ${port} within ${timeoutMs} ms`,
   );
 }
 
 async function accepts(port: number): Promise<boolean> {
   try {
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {}, error() {} } });
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: { data() {}, error() {} },
+    });
     socket.end();
     return true;
   } catch {

@@ -14,8 +14,12 @@ const DEBIAN_ROOT = "/usr/lib/postgresql";
 
 /** The folder of initdb and postgres: on Debian they are not on the PATH. */
 export function postgresBin(): string | undefined {
-  const versions = existsSync(DEBIAN_ROOT) ? readdirSync(DEBIAN_ROOT).sort((a, b) => Number(b) - Number(a)) : [];
-  const found = versions.map((v) => join(DEBIAN_ROOT, v, "bin")).find((dir) => existsSync(join(dir, "initdb")));
+  const versions = existsSync(DEBIAN_ROOT)
+    ? readdirSync(DEBIAN_ROOT).sort((a, b) => Number(b) - Number(a))
+    : [];
+  const found = versions
+    .map((v) => join(DEBIAN_ROOT, v, "bin"))
+    .find((dir) => existsSync(join(dir, "initdb")));
   return found ?? Bun.which("initdb")?.replace(/\/initdb$/, "");
 }
 
@@ -27,7 +31,10 @@ export async function startPostgres(dir: string, fixedPort?: number): Promise<Pr
   const user = process.getuid?.() === 0 ? accountOf("postgres") : undefined;
   if (user) chownSync(data, user.uid, user.gid);
   if (!existsSync(join(data, "PG_VERSION"))) {
-    const made = Bun.spawnSync([join(bin, "initdb"), "-D", data, "-U", "sluice", "-A", "trust", "--no-sync"], { ...user, cwd: "/" });
+    const made = Bun.spawnSync(
+      [join(bin, "initdb"), "-D", data, "-U", "sluice", "-A", "trust", "--no-sync"],
+      { ...user, cwd: "/" },
+    );
     if (made.exitCode !== 0) throw new Error(`initdb: ${made.stderr.toString()}`);
   }
   const port = fixedPort ?? (await freePort());

@@ -26,15 +26,26 @@ const LOG_FILE = "out.log";
 /** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
 const MEMORY_LIMIT = "2GB";
 /** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
-const SCRIPT_DIRS = ["/usr/lib/rabbitmq/bin", "/usr/local/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin"];
-const EPMD_PATHS = ["/usr/lib/erlang/bin/epmd", "/usr/local/lib/erlang/bin/epmd", "/opt/homebrew/bin/epmd"];
+const SCRIPT_DIRS = [
+  "/usr/lib/rabbitmq/bin",
+  "/usr/local/lib/rabbitmq/bin",
+  "/opt/homebrew/opt/rabbitmq/sbin",
+];
+const EPMD_PATHS = [
+  "/usr/lib/erlang/bin/epmd",
+  "/usr/local/lib/erlang/bin/epmd",
+  "/opt/homebrew/bin/epmd",
+];
 
 export function rabbitScript(name: string): string | undefined {
   const script = SCRIPT_DIRS.map((dir) => join(dir, name)).find((path) => existsSync(path));
   return script ?? Bun.which(name) ?? undefined;
 }
 
-export async function startRabbit(dir: string, options: PrivateRabbitOptions): Promise<PrivateRabbit> {
+export async function startRabbit(
+  dir: string,
+  options: PrivateRabbitOptions,
+): Promise<PrivateRabbit> {
   const server = rabbitScript("rabbitmq-server");
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
@@ -48,7 +59,11 @@ export async function startRabbit(dir: string, options: PrivateRabbitOptions): P
   }
 }
 
-async function startNode(server: string, dir: string, options: PrivateRabbitOptions): Promise<PrivateRabbit> {
+async function startNode(
+  server: string,
+  dir: string,
+  options: PrivateRabbitOptions,
+): Promise<PrivateRabbit> {
   const [free, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
   const port = options.port ?? free;
   const node = nodeName(dir);
@@ -86,7 +101,10 @@ async function startNode(server: string, dir: string, options: PrivateRabbitOpti
 /** Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is ours to end. */
 function startEpmd(dir: string, port: number): Child {
   const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
-  if (!command) throw new Error("epmd, a part of Erlang, is not installed where it is looked for: put it on the PATH");
+  if (!command)
+    throw new Error(
+      "epmd, a part of Erlang, is not installed where it is looked for: put it on the PATH",
+    );
   return spawnRecorded({
     name: "epmd",
     command: [command, "-port", String(port), "-address", "127.0.0.1"],
@@ -106,7 +124,13 @@ function writeConfig(dir: string, port: number, vhosts: readonly string[]): void
   const definitions = {
     users: [{ name: "guest", password: "guest", tags: ["administrator"], limits: {} }],
     vhosts: vhosts.map((name) => ({ name })),
-    permissions: vhosts.map((vhost) => ({ user: "guest", vhost, configure: ".*", write: ".*", read: ".*" })),
+    permissions: vhosts.map((vhost) => ({
+      user: "guest",
+      vhost,
+      configure: ".*",
+      write: ".*",
+      read: ".*",
+    })),
   };
   writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions));
   writeFileSync(
@@ -129,7 +153,12 @@ function writeConfig(dir: string, port: number, vhosts: readonly string[]): void
   }
 }
 
-function nodeEnv(dir: string, node: string, distPort: number, epmdPort: number): Record<string, string> {
+function nodeEnv(
+  dir: string,
+  node: string,
+  distPort: number,
+  epmdPort: number,
+): Record<string, string> {
   return {
     HOME: dir,
     RABBITMQ_NODENAME: node,
@@ -152,8 +181,16 @@ function nodeEnv(dir: string, node: string, distPort: number, epmdPort: number):
 async function ctl(env: Record<string, string>, node: string, args: string[]): Promise<string> {
   const script = rabbitScript("rabbitmqctl");
   if (!script) throw new Error("rabbitmqctl is not installed");
-  const run = Bun.spawn([script, "-n", node, ...args], { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text(), run.exited]);
+  const run = Bun.spawn([script, "-n", node, ...args], {
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+    run.exited,
+  ]);
   if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: ${err.trim() || out.trim()}`);
   return out;
 }

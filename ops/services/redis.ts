@@ -22,11 +22,32 @@ export interface PrivateRedisOptions {
 const MEMORY_LIMIT = "2gb";
 const START_TIMEOUT_MS = 20_000;
 
-export async function startRedis(dir: string, options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
+export async function startRedis(
+  dir: string,
+  options: PrivateRedisOptions = {},
+): Promise<PrivateRedis> {
   mkdirSync(dir, { recursive: true });
   const port = options.port ?? (await freePort());
-  const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"];
-  settings.push("--maxmemory", MEMORY_LIMIT, "--appendonly", options.persistence === false ? "no" : "yes", "--appendfsync", "everysec");
+  const settings = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--dir",
+    dir,
+    "--save",
+    "",
+    "--daemonize",
+    "no",
+  ];
+  settings.push(
+    "--maxmemory",
+    MEMORY_LIMIT,
+    "--appendonly",
+    options.persistence === false ? "no" : "yes",
+    "--appendfsync",
+    "everysec",
+  );
   const child = spawnRecorded({
     name: "redis",
     command: [Bun.which("redis-server") ?? "redis-server", ...settings],

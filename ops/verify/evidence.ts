@@ -88,7 +88,8 @@ export class Evidence {
       if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
-    for (const { row, state } of entry.released) if (this.slice(row[1])) this.release(entry, row, state);
+    for (const { row, state } of entry.released)
+      if (this.slice(row[1])) this.release(entry, row, state);
     for (const { what, user, id, detail } of entry.steps) {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
@@ -101,7 +102,11 @@ export class Evidence {
   private redriven(entry: DecodedEntry, key: string, state: string): void {
     const known = this.ledger.get(key);
     if (known?.state !== "payment_failed")
-      this.findings.violation("I3", "an order was tried again whose payment had not failed", `${key}: ${known?.state} ${place(entry)}`);
+      this.findings.violation(
+        "I3",
+        "an order was tried again whose payment had not failed",
+        `${key}: ${known?.state} ${place(entry)}`,
+      );
     else {
       known.state = state;
       known.had.push(state);
@@ -131,7 +136,11 @@ export class Evidence {
       return;
     }
     if (state === "cancelled" && known.claimed)
-      this.findings.violation("I7", "an order was cancelled though a service had claimed it", `${key} ${place(entry)}`);
+      this.findings.violation(
+        "I7",
+        "an order was cancelled though a service had claimed it",
+        `${key} ${place(entry)}`,
+      );
     known.state = state;
     known.had.push(state);
   }
@@ -146,7 +155,12 @@ export class Evidence {
     return order;
   }
 
-  private decide(entry: DecodedEntry, row: OrderRowText, state: string, at: { key: number; message: number; index: number }): void {
+  private decide(
+    entry: DecodedEntry,
+    row: OrderRowText,
+    state: string,
+    at: { key: number; message: number; index: number },
+  ): void {
     const key = orderKey(row[1], row[2]);
     const known = this.ledger.get(key);
     if (known) {
@@ -158,7 +172,8 @@ export class Evidence {
       return;
     }
     const lines: { sku: string; qty: number }[] = [];
-    for (let i = 0; i < row[8].length; i += 2) lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
+    for (let i = 0; i < row[8].length; i += 2)
+      lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
     const { shard, n } = entry;
     const body = rowBodyText(row);
     const order = {
@@ -175,26 +190,55 @@ export class Evidence {
       n,
       ...at,
     };
-    this.ledger.set(key, { ...order, first: state, state, had: [state], claimed: false, conflicts: 0 });
+    this.ledger.set(key, {
+      ...order,
+      first: state,
+      state,
+      had: [state],
+      claimed: false,
+      conflicts: 0,
+    });
   }
 
   /** A later sending in the journal: it must have found the first, told apart by its body, and told how it stood. */
-  private again(entry: DecodedEntry, row: OrderRowText, effect: "known" | "conflict", state: string): void {
+  private again(
+    entry: DecodedEntry,
+    row: OrderRowText,
+    effect: "known" | "conflict",
+    state: string,
+  ): void {
     const key = orderKey(row[1], row[2]);
     const known = this.ledger.get(key);
     if (!known) {
-      this.findings.violation("I1", "a resend found an order that the journal does not have", `${key} ${place(entry)}`);
+      this.findings.violation(
+        "I1",
+        "a resend found an order that the journal does not have",
+        `${key} ${place(entry)}`,
+      );
       return;
     }
     const same = rowBodyText(row) === known.body;
     if (effect === "conflict") known.conflicts++;
-    if (same && effect === "conflict") this.findings.violation("I3", "an exact resend was called a conflict", `${key} ${place(entry)}`);
+    if (same && effect === "conflict")
+      this.findings.violation(
+        "I3",
+        "an exact resend was called a conflict",
+        `${key} ${place(entry)}`,
+      );
     if (!same && effect === "known" && known.state !== "rejected") {
-      this.findings.violation("I3", "an altered resend was taken for the original", `${key} ${place(entry)}`);
+      this.findings.violation(
+        "I3",
+        "an altered resend was taken for the original",
+        `${key} ${place(entry)}`,
+      );
     }
     // What this entry lets go is listed after its rows, so a state may be one step ahead.
     if (state !== known.state && known.state !== "parked" && !this.ahead.has(`${key} ${state}`)) {
-      this.findings.violation("I3", "a resend was told another outcome", `${key}: ${state}, not ${known.state}, ${place(entry)}`);
+      this.findings.violation(
+        "I3",
+        "a resend was told another outcome",
+        `${key}: ${state}, not ${known.state}, ${place(entry)}`,
+      );
     }
   }
 
@@ -202,10 +246,19 @@ export class Evidence {
     const key = orderKey(row[1], row[2]);
     const known = this.ledger.get(key);
     if (known?.state !== "parked") {
-      this.findings.violation("I3", "an order was let go that was not parked", `${key}: ${known?.state ?? "unknown"} ${place(entry)}`);
+      this.findings.violation(
+        "I3",
+        "an order was let go that was not parked",
+        `${key}: ${known?.state ?? "unknown"} ${place(entry)}`,
+      );
       return;
     }
-    if (rowBodyText(row) !== known.body) this.findings.violation("I3", "a parked order changed while it waited", `${key} ${place(entry)}`);
+    if (rowBodyText(row) !== known.body)
+      this.findings.violation(
+        "I3",
+        "a parked order changed while it waited",
+        `${key} ${place(entry)}`,
+      );
     known.state = state;
     known.had.push(state);
   }

@@ -26,7 +26,10 @@ export interface Violation {
 const MAX_EXAMPLES = 3;
 
 export class Findings {
-  private readonly found = new Map<string, { invariant: Invariant; what: string; count: number; examples: string[] }>();
+  private readonly found = new Map<
+    string,
+    { invariant: Invariant; what: string; count: number; examples: string[] }
+  >();
   /** Why the system is not yet at rest. */
   readonly undrained: string[] = [];
 
@@ -47,7 +50,9 @@ export class Findings {
 
   get violations(): Violation[] {
     const order = Object.keys(INVARIANTS);
-    return [...this.found.values()].sort((a, b) => order.indexOf(a.invariant) - order.indexOf(b.invariant));
+    return [...this.found.values()].sort(
+      (a, b) => order.indexOf(a.invariant) - order.indexOf(b.invariant),
+    );
   }
 
   count(): number {

@@ -72,17 +72,27 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
   entry.messages.forEach(({ key, body, outcomes }, message) => {
     const rows = JSON.parse(body) as OrderRowText[];
     const words = outcomes.split(",");
-    if (rows.length !== words.length) throw new Error(`entry ${entry.shard}-${entry.n}: ${rows.length} rows, ${words.length} outcomes`);
+    if (rows.length !== words.length)
+      throw new Error(
+        `entry ${entry.shard}-${entry.n}: ${rows.length} rows, ${words.length} outcomes`,
+      );
     for (let index = 0; index < rows.length; index++) {
       const [effect, state] = effectOf(words[index] as string);
       decided.push({ row: rows[index] as OrderRowText, effect, state, key, message, index });
     }
   });
-  const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(([, row, state]) => ({ row, state }));
+  const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(
+    ([, row, state]) => ({ row, state }),
+  );
   const all = JSON.parse(entry.steps) as never[][];
   const rates = all
     .filter(([what]) => what === "rate")
-    .map(([, user, order, rateId, value]) => ({ user, id: order, rateId, value })) as never as RateTaken[];
+    .map(([, user, order, rateId, value]) => ({
+      user,
+      id: order,
+      rateId,
+      value,
+    })) as never as RateTaken[];
   const steps = all
     .filter(([what]) => !["wait", "rate", "rate_wait", "passed"].includes(what as never))
     .map(([what, user, orderId, , , , saleId, lines, detail]) => ({

@@ -7,7 +7,10 @@ import type { CaptureRecord } from "./checks/charges.ts";
  * Reads it anew each time. `named` is a file or a URL that must have it; `settingUrl` is the provider that is charged with, which need not.
  * undefined: nobody shows one.
  */
-export function providerRecord(named: string | undefined, settingUrl: string): () => Promise<CaptureRecord[] | undefined> {
+export function providerRecord(
+  named: string | undefined,
+  settingUrl: string,
+): () => Promise<CaptureRecord[] | undefined> {
   return async () => {
     if (named !== undefined && !/^https?:/.test(named)) {
       if (!existsSync(named)) throw new SettingError(`--provider: there is no file ${named}`);
@@ -17,7 +20,8 @@ export function providerRecord(named: string | undefined, settingUrl: string): (
     if (url === "") return undefined;
     const response = await fetch(`${url}/v1/records`).catch(() => undefined);
     if (response?.ok) return lines(await response.text()) as CaptureRecord[];
-    if (named !== undefined) throw new SettingError(`--provider: ${named}/v1/records does not answer`);
+    if (named !== undefined)
+      throw new SettingError(`--provider: ${named}/v1/records does not answer`);
     return undefined;
   };
 }
@@ -32,8 +36,19 @@ function fromEvents(text: string): CaptureRecord[] {
   for (const event of lines(text) as ({ t: string } & CaptureRecord)[]) {
     const { t, key } = event;
     const known = charges.get(key);
-    if (t === "charge") charges.set(key, { key, amount: event.amount, currency: event.currency, status: event.status, refunded: false });
-    else if (known) charges.set(key, t === "settle" ? { ...known, status: event.status } : { ...known, refunded: true });
+    if (t === "charge")
+      charges.set(key, {
+        key,
+        amount: event.amount,
+        currency: event.currency,
+        status: event.status,
+        refunded: false,
+      });
+    else if (known)
+      charges.set(
+        key,
+        t === "settle" ? { ...known, status: event.status } : { ...known, refunded: true },
+      );
   }
   return [...charges.values()];
 }

@@ -31,7 +31,9 @@ export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   const { result, counts, undrained } = verdict;
   const lines = invariantLines(verdict, colours);
   for (const reason of undrained) lines.push(`  … ${reason}`);
-  const states = Object.entries(counts.states).map(([state, n]) => `${n.toLocaleString("en")} ${state}`);
+  const states = Object.entries(counts.states).map(
+    ([state, n]) => `${n.toLocaleString("en")} ${state}`,
+  );
   lines.push("", `  ledger: ${states.length === 0 ? "no orders" : states.join(", ")}`);
   const words = {
     pass: colours.good("every invariant holds"),

@@ -102,10 +102,14 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
     const slices = sliceCount(options);
     for (let i = 0; i < slices; i++) {
       options.onProgress?.(`checking orders${slices > 1 ? `, part ${i + 1} of ${slices}` : ""}`);
-      await pass.run(slices === 1 ? () => true : (user) => Bun.hash.crc32(user) % slices === i, i === 0);
+      await pass.run(
+        slices === 1 ? () => true : (user) => Bun.hash.crc32(user) % slices === i,
+        i === 0,
+      );
     }
     options.onProgress?.("checking stock");
-    for await (const chunk of audit.movements()) for (const movement of chunk) pass.units.movement(movement);
+    for await (const chunk of audit.movements())
+      for (const movement of chunk) pass.units.movement(movement);
     pass.units.end(items);
     checkLiveStock(items, await liveStock(options.redis, items), atRest, findings);
     pass.settleMissing(atRest);
@@ -127,7 +131,15 @@ class Pass {
   readonly amounts: AmountsCheck;
   readonly charges: ChargesCheck;
   readonly parts: PartsCheck;
-  readonly counts: AcceptedCounts = { orders: 0, accepted: 0, decided: 0, ledgered: 0, sendings: 0, missing: 0, parked: 0 };
+  readonly counts: AcceptedCounts = {
+    orders: 0,
+    accepted: 0,
+    decided: 0,
+    ledgered: 0,
+    sendings: 0,
+    missing: 0,
+    parked: 0,
+  };
   readonly states = new Map<string, number>();
   private readonly missing: string[] = [];
 
@@ -159,9 +171,13 @@ class Pass {
 
   /** Accepted orders that are nowhere are lost, if the system is at rest. */
   settleMissing(atRest: boolean): void {
-    if (!atRest && this.counts.missing > 0) this.findings.waiting(`${this.counts.missing} accepted orders not yet in the ledger`);
-    else for (const key of this.missing) this.findings.violation("I1", "an accepted order is not in the ledger", key);
-    if (this.counts.parked > 0) this.findings.waiting(`${this.counts.parked} orders parked in the ledger`);
+    if (!atRest && this.counts.missing > 0)
+      this.findings.waiting(`${this.counts.missing} accepted orders not yet in the ledger`);
+    else
+      for (const key of this.missing)
+        this.findings.violation("I1", "an accepted order is not in the ledger", key);
+    if (this.counts.parked > 0)
+      this.findings.waiting(`${this.counts.parked} orders parked in the ledger`);
   }
 
   private async shard(
@@ -189,7 +205,8 @@ class Pass {
   private async judge(evidence: Evidence, slice: Slice): Promise<void> {
     const conflicts = new Map<string, number>();
     for await (const chunk of this.audit.conflicts()) {
-      for (const { user, id, count } of chunk) if (slice(user)) conflicts.set(orderKey(user, id), count);
+      for (const { user, id, count } of chunk)
+        if (slice(user)) conflicts.set(orderKey(user, id), count);
     }
     if (this.options.history.length > 0) {
       this.missing.push(...checkAccepted(evidence, this.counts, this.findings));
@@ -208,7 +225,10 @@ class Pass {
   }
 }
 
-async function catalogueOf(audit: LedgerAudit, items: Awaited<ReturnType<LedgerAudit["items"]>>): Promise<Catalogue> {
+async function catalogueOf(
+  audit: LedgerAudit,
+  items: Awaited<ReturnType<LedgerAudit["items"]>>,
+): Promise<Catalogue> {
   const sales = await audit.sales();
   return {
     sales: new Map(sales.map((sale) => [sale.id, sale])),
@@ -223,11 +243,21 @@ async function lookAtRest(options: VerifyOptions, audit: LedgerAudit): Promise<b
   return before.undrained.length === 0;
 }
 
-async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, failures: number, withLetters: boolean) {
+async function restOf(
+  { redis, queues }: VerifyOptions,
+  audit: LedgerAudit,
+  failures: number,
+  withLetters: boolean,
+) {
   const shards = [];
   for (const { shard } of await audit.shards()) {
     const { orders, most } = await redis.parked(shard);
-    shards.push({ shard, outbox: await redis.outboxLength(shard), parked: orders, mostParked: most });
+    shards.push({
+      shard,
+      outbox: await redis.outboxLength(shard),
+      parked: orders,
+      mostParked: most,
+    });
   }
   return {
     queues: await queues.depths(withLetters),
@@ -239,7 +269,10 @@ async function restOf({ redis, queues }: VerifyOptions, audit: LedgerAudit, fail
   };
 }
 
-async function liveStock(redis: RedisView, items: readonly { saleId: string }[]): Promise<Map<string, ReadonlyMap<string, LiveStock>>> {
+async function liveStock(
+  redis: RedisView,
+  items: readonly { saleId: string }[],
+): Promise<Map<string, ReadonlyMap<string, LiveStock>>> {
   const live = new Map<string, ReadonlyMap<string, LiveStock>>();
   for (const saleId of new Set(items.map((item) => item.saleId))) {
     const stock = await redis.stock(saleId);

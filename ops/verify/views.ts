@@ -2,7 +2,13 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";
-import { ORDERS_DEAD, PAYMENTS_DEAD, serviceQueueName, topology, UNROUTED } from "../../broker/topology.ts";
+import {
+  ORDERS_DEAD,
+  PAYMENTS_DEAD,
+  serviceQueueName,
+  topology,
+  UNROUTED,
+} from "../../broker/topology.ts";
 import { RedisStore } from "../../core/redis.ts";
 import type { RegionSetting } from "../../core/settings.ts";
 import { ShardStore } from "../../core/shard-store.ts";
@@ -16,7 +22,11 @@ export interface Views {
 }
 
 /** Which letters a queue of them holds; all stay where they are. */
-async function lettersIn(connection: BrokerConnection, queue: string, count: number): Promise<string[]> {
+async function lettersIn(
+  connection: BrokerConnection,
+  queue: string,
+  count: number,
+): Promise<string[]> {
   const letters: string[] = [];
   await walkDeadLetters(connection, queue, count, ({ id }) => {
     letters.push(id);
@@ -39,16 +49,24 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const store = new RedisStore({ url: options.redisUrl });
   await store.client.connect();
   const shards = new ShardStore(store);
-  const connections = options.regions.map((region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }));
+  const connections = options.regions.map(
+    (region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }),
+  );
   for (const connection of connections) await connection.start();
   // What has no route stays where it is for as long as there is none.
   const own = topology(options.shards).queues.map((queue) => queue.name);
-  const names = [...own.filter((name) => name !== UNROUTED), ...(options.processing ?? []).map(serviceQueueName)];
+  const names = [
+    ...own.filter((name) => name !== UNROUTED),
+    ...(options.processing ?? []).map(serviceQueueName),
+  ];
   const depths = connections.flatMap((connection) =>
     names.map((queue) => async (withLetters: boolean) => {
       const found = await depth(connection, queue);
       const dead = queue === ORDERS_DEAD || queue === PAYMENTS_DEAD;
-      const letters = withLetters && dead && found && found.ready > 0 ? { letters: await lettersIn(connection, queue, found.ready) } : {};
+      const letters =
+        withLetters && dead && found && found.ready > 0
+          ? { letters: await lettersIn(connection, queue, found.ready) }
+          : {};
       return { region: connection.region, queue, ready: found?.ready, dead, ...letters };
     }),
   );

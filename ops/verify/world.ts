@@ -48,13 +48,23 @@ export class World {
   ) {}
 
   /** A ledger of one shard with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
-  static async make(dir: string, url = `sqlite:${join(dir, `${crypto.randomUUID()}.db`)}`): Promise<World> {
+  static async make(
+    dir: string,
+    url = `sqlite:${join(dir, `${crypto.randomUUID()}.db`)}`,
+  ): Promise<World> {
     const ledger = await openLedger({ url, shards: 1 });
     const items = [
       { ...ITEM, sku: "mug", limitPerUser: 0, initial: 5 },
       { ...ITEM, sku: "cap", limitPerUser: 1, initial: 3 },
     ];
-    const sale = { id: SALE, name: "Spring", currency: "EUR", opensAtMs: START_MS, closesAtMs: START_MS + 1e9, items };
+    const sale = {
+      id: SALE,
+      name: "Spring",
+      currency: "EUR",
+      opensAtMs: START_MS,
+      closesAtMs: START_MS + 1e9,
+      items,
+    };
     await ledger.operate({ kind: "create", ref: "sale", sale }, "operator");
     await ledger.close();
     const writer = await openLedgerWriter(url);
@@ -69,9 +79,27 @@ export class World {
   }
 
   /** A client sends an order and is told, 10 ms later. */
-  sent(user: string, id: string, body: SentBody, { at, region = "eu", result = "ok", status = 202 }: Told): void {
+  sent(
+    user: string,
+    id: string,
+    body: SentBody,
+    { at, region = "eu", result = "ok", status = 202 }: Told,
+  ): void {
     const send = 1 + this.lines.filter((l) => l.op === "order" && l.id === id).length;
-    this.lines.push({ op: "order", client: "c1", via: "ws", region, t0: at, t1: at + 10, user, id, send, result, status, body });
+    this.lines.push({
+      op: "order",
+      client: "c1",
+      via: "ws",
+      region,
+      t0: at,
+      t1: at + 10,
+      user,
+      id,
+      send,
+      result,
+      status,
+      body,
+    });
   }
 
   told(user: string, id: string, state: string): void {
@@ -85,11 +113,23 @@ export class World {
     released: readonly (readonly [string, string])[] = [],
     kind = "decide",
   ): Promise<void> {
-    const messages = rows.length === 0 ? [] : [{ gateway: "g", batch: String(this.n + 1), body: `[${rows.join(",")}]`, outcomes: words }];
+    const messages =
+      rows.length === 0
+        ? []
+        : [
+            {
+              gateway: "g",
+              batch: String(this.n + 1),
+              body: `[${rows.join(",")}]`,
+              outcomes: words,
+            },
+          ];
     const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
     await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] });
     const states = words.split(",");
-    const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(([, state]) => state === "reserved");
+    const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(
+      ([, state]) => state === "reserved",
+    );
     for (const [text] of taken) {
       const [, user, id, , , , , , lines] = JSON.parse(text) as OrderRow;
       this.reserved.push({ user, id, sku: String(lines[0]), qty: Number(lines[1]) });
@@ -98,14 +138,41 @@ export class World {
 
   /** Every reserved order is charged, at once and in one entry, and the provider has it on record. */
   async pay(): Promise<void> {
-    const rows = this.reserved.map(({ user, id }) => ["p", user, id, "", START_MS, "", 0, 1, 1, "captured", ""]);
-    const steps = this.reserved.map(({ user, id, sku, qty }) => ["paid", user, id, 1, 1, "g", SALE, [sku, qty], ""] as const);
-    const messages = [{ gateway: "", batch: "", body: JSON.stringify(rows), outcomes: rows.map(() => "+paid").join(",") }];
+    const rows = this.reserved.map(({ user, id }) => [
+      "p",
+      user,
+      id,
+      "",
+      START_MS,
+      "",
+      0,
+      1,
+      1,
+      "captured",
+      "",
+    ]);
+    const steps = this.reserved.map(
+      ({ user, id, sku, qty }) => ["paid", user, id, 1, 1, "g", SALE, [sku, qty], ""] as const,
+    );
+    const messages = [
+      {
+        gateway: "",
+        batch: "",
+        body: JSON.stringify(rows),
+        outcomes: rows.map(() => "+paid").join(","),
+      },
+    ];
     await this.sql("UPDATE charges SET attempt = 1, status = 'started'");
     await this.record({ kind: "decide", messages, released: [], steps });
     await this.sql("UPDATE follow_ups SET done = 1");
     for (const { user, id, sku, qty } of this.reserved) {
-      const charge = { key: `${user}/${id}/1/1`, amount: qty * ITEM.priceMinor, currency: "EUR", status: "captured", refunded: false };
+      const charge = {
+        key: `${user}/${id}/1/1`,
+        amount: qty * ITEM.priceMinor,
+        currency: "EUR",
+        status: "captured",
+        refunded: false,
+      };
       this.captures.push(charge);
       const { total, sold } = this.live.get(sku) as LiveStock;
       this.live.set(sku, live(sku, total, 0, sold + qty));
@@ -116,16 +183,34 @@ export class World {
   async dispatch(): Promise<void> {
     const steps = this.reserved.flatMap(({ user, id, sku, qty }) => {
       const of = [user, id, 1, 1, "g", SALE, [sku, qty]] as const;
-      this.packed.push({ service: "depot", key: `${user}/${id}/1/1`, lines: JSON.stringify([{ sku, qty, category: ITEM.category }]) });
-      return [["claimed", ...of, "1 1 depot"] as const, ["done", ...of, "1 1 depot"] as const, ["dispatched", ...of, ""] as const];
+      this.packed.push({
+        service: "depot",
+        key: `${user}/${id}/1/1`,
+        lines: JSON.stringify([{ sku, qty, category: ITEM.category }]),
+      });
+      return [
+        ["claimed", ...of, "1 1 depot"] as const,
+        ["done", ...of, "1 1 depot"] as const,
+        ["dispatched", ...of, ""] as const,
+      ];
     });
     await this.record({ kind: "decide", messages: [], released: [], steps });
   }
 
-  private async record(entry: Pick<Entry, "kind" | "messages" | "released" | "steps">): Promise<void> {
+  private async record(
+    entry: Pick<Entry, "kind" | "messages" | "released" | "steps">,
+  ): Promise<void> {
     const n = ++this.n;
-    const place = { shard: 0, id: `e${n}`, prev: n === 1 ? "genesis" : `e${n - 1}`, n, atMs: START_MS };
-    const [result] = await this.writer.record([{ entry: { ...entry, ...place }, epoch: this.epoch }]);
+    const place = {
+      shard: 0,
+      id: `e${n}`,
+      prev: n === 1 ? "genesis" : `e${n - 1}`,
+      n,
+      atMs: START_MS,
+    };
+    const [result] = await this.writer.record([
+      { entry: { ...entry, ...place }, epoch: this.epoch },
+    ]);
     if (result !== "recorded") throw new Error(`the story's entry ${n} was ${result}`);
   }
 
@@ -143,7 +228,9 @@ export class World {
     await db.close();
   }
 
-  async verify(options: { partial?: boolean; sliceBytes?: number; history?: boolean } = {}): Promise<Verdict> {
+  async verify(
+    options: { partial?: boolean; sliceBytes?: number; history?: boolean } = {},
+  ): Promise<Verdict> {
     const path = join(this.dir, `${crypto.randomUUID()}.jsonl`);
     writeFileSync(path, this.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const redis = {

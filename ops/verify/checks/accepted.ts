@@ -14,7 +14,11 @@ export interface AcceptedCounts {
   parked: number;
 }
 
-export function checkAccepted({ sent, ledger }: Evidence, counts: AcceptedCounts, findings: Findings): string[] {
+export function checkAccepted(
+  { sent, ledger }: Evidence,
+  counts: AcceptedCounts,
+  findings: Findings,
+): string[] {
   const missing: string[] = [];
   for (const order of sent.values()) {
     const key = orderKey(order.user, order.id);
@@ -25,7 +29,11 @@ export function checkAccepted({ sent, ledger }: Evidence, counts: AcceptedCounts
     if (accepted) counts.accepted++;
     if (accepted && !found) missing.push(key);
     if (accepted && found && found.state !== "parked") counts.ledgered++;
-    if (accepted && (found ? found.state !== "parked" : order.told.some((state) => state !== "parked"))) counts.decided++;
+    if (
+      accepted &&
+      (found ? found.state !== "parked" : order.told.some((state) => state !== "parked"))
+    )
+      counts.decided++;
     if (order.told.length > 0) checkTold(key, order, found, findings);
   }
   counts.missing += missing.length;
@@ -34,11 +42,25 @@ export function checkAccepted({ sent, ledger }: Evidence, counts: AcceptedCounts
 }
 
 /** A client is told an outcome only after it was recorded, so the ledger must have had an order in that state. */
-function checkTold(key: string, order: SentOrder, found: LedgerOrder | undefined, findings: Findings): void {
+function checkTold(
+  key: string,
+  order: SentOrder,
+  found: LedgerOrder | undefined,
+  findings: Findings,
+): void {
   for (const state of order.told) {
-    if (!found) findings.violation("I1", "a client was told the outcome of an order that is not in the ledger", `${key}: ${state}`);
+    if (!found)
+      findings.violation(
+        "I1",
+        "a client was told the outcome of an order that is not in the ledger",
+        `${key}: ${state}`,
+      );
     else if (!found.had.includes(state)) {
-      findings.violation("I1", "a client was told another outcome than the ledger's", `${key}: ${state}, ledger ${found.state}`);
+      findings.violation(
+        "I1",
+        "a client was told another outcome than the ledger's",
+        `${key}: ${state}, ledger ${found.state}`,
+      );
     }
   }
 }

@@ -36,23 +36,38 @@ export class AmountsCheck {
     const order = this.orders.get(key);
     if (!order) return;
     if (status === "captured") this.kept.set(currency, (this.kept.get(currency) ?? 0) + amount);
-    if (currency !== order.currency) this.wrong("an order was charged in another currency than its own", `${key}: ${currency}`);
+    if (currency !== order.currency)
+      this.wrong("an order was charged in another currency than its own", `${key}: ${currency}`);
     const taken = this.rates.get(key);
     const base = this.sales.get(order.saleId)?.currency;
     if (base === order.currency) {
-      if (rateId !== "" || taken) this.wrong("an order in its sale's own currency was charged at a rate", `${key}: ${rateId}`);
+      if (rateId !== "" || taken)
+        this.wrong(
+          "an order in its sale's own currency was charged at a rate",
+          `${key}: ${rateId}`,
+        );
     } else if (rateId === "" || !taken?.some((t) => t.rateId === rateId && t.value === rate))
-      this.wrong("a charge does not record the rate its order was decided at", `${key}: '${rateId}', not '${taken?.map((t) => t.rateId)}'`);
+      this.wrong(
+        "a charge does not record the rate its order was decided at",
+        `${key}: '${rateId}', not '${taken?.map((t) => t.rateId)}'`,
+      );
     const due = this.due(order, base ?? "", rate);
     if (due !== BigInt(amount))
-      this.wrong("an order was charged another amount than its items cost", `${key}: ${amount} ${currency}, not ${due}`);
+      this.wrong(
+        "an order was charged another amount than its items cost",
+        `${key}: ${amount} ${currency}, not ${due}`,
+      );
     if (order.maxTotal > 0 && amount > order.maxTotal)
-      this.wrong("an order was charged more than its buyer allows", `${key}: ${amount}, at most ${order.maxTotal}`);
+      this.wrong(
+        "an order was charged more than its buyer allows",
+        `${key}: ${amount}, at most ${order.maxTotal}`,
+      );
   }
 
   private due(order: LedgerOrder, base: string, rate: string): bigint {
     let total = 0n;
-    for (const { sku, qty } of order.lines) total += BigInt(this.items.get(`${order.saleId} ${sku}`)?.priceMinor ?? 0) * BigInt(qty);
+    for (const { sku, qty } of order.lines)
+      total += BigInt(this.items.get(`${order.saleId} ${sku}`)?.priceMinor ?? 0) * BigInt(qty);
     if (base === order.currency) return total;
     const [whole = "", fraction = ""] = rate.split(".");
     const numerator = total * BigInt(whole + fraction) * 10n ** BigInt(minorDigits(order.currency));

@@ -2,14 +2,23 @@
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
-export function checkCancels({ sent, ledger }: Evidence, partial: boolean, findings: Findings): void {
+export function checkCancels(
+  { sent, ledger }: Evidence,
+  partial: boolean,
+  findings: Findings,
+): void {
   for (const [key, order] of sent) {
     const found = ledger.get(key);
     if (order.told.includes("cancelled") && found && found.state !== "cancelled")
-      findings.violation("I7", "an order goes on though its buyer was told that it is cancelled", `${key}: ${found.state}`);
+      findings.violation(
+        "I7",
+        "an order goes on though its buyer was told that it is cancelled",
+        `${key}: ${found.state}`,
+      );
   }
   for (const [key, order] of ledger) {
     if (order.state !== "cancelled" || (sent.get(key)?.cancels ?? 0) > 0) continue;
-    if (!partial || sent.has(key)) findings.violation("I7", "an order was cancelled that nobody cancelled", key);
+    if (!partial || sent.has(key))
+      findings.violation("I7", "an order was cancelled that nobody cancelled", key);
   }
 }

@@ -20,8 +20,13 @@ export class ChainCheck {
   ) {}
 
   entry(entry: DecodedEntry): void {
-    if (entry.n !== this.n + 1) this.broken("an entry's number does not follow the last", `${this.shard}-${entry.n} after ${this.n}`);
-    if (entry.prev !== this.id) this.broken("an entry does not follow the one before it", `${this.shard}-${entry.n}`);
+    if (entry.n !== this.n + 1)
+      this.broken(
+        "an entry's number does not follow the last",
+        `${this.shard}-${entry.n} after ${this.n}`,
+      );
+    if (entry.prev !== this.id)
+      this.broken("an entry does not follow the one before it", `${this.shard}-${entry.n}`);
     this.id = entry.id;
     this.n = entry.n;
   }
@@ -32,9 +37,14 @@ export class ChainCheck {
    */
   end(before: Position, after: Position): void {
     const within = before.lastN <= this.n && this.n <= after.lastN;
-    const named = [before, after].every(({ lastN, lastId }) => lastN !== this.n || lastId === this.id);
+    const named = [before, after].every(
+      ({ lastN, lastId }) => lastN !== this.n || lastId === this.id,
+    );
     if (!within || !named) {
-      this.broken("the ledger's position is not its last entry", `shard ${this.shard}: ${after.lastN}, journal ${this.n}`);
+      this.broken(
+        "the ledger's position is not its last entry",
+        `shard ${this.shard}: ${after.lastN}, journal ${this.n}`,
+      );
     }
   }
 

@@ -39,17 +39,24 @@ export class ChargesCheck {
   /** Takes every order that has been reserved. */
   order(order: LedgerOrder): void {
     this.amounts.order(order);
-    if (CHARGED.has(order.state) || order.had.includes("reserved")) this.states.set(orderKey(order.user, order.id), order.state);
+    if (CHARGED.has(order.state) || order.had.includes("reserved"))
+      this.states.set(orderKey(order.user, order.id), order.state);
   }
 
-  async end(audit: LedgerAudit, provider: readonly CaptureRecord[] | undefined, atRest: boolean): Promise<void> {
+  async end(
+    audit: LedgerAudit,
+    provider: readonly CaptureRecord[] | undefined,
+    atRest: boolean,
+  ): Promise<void> {
     const kept = await this.againstOrders(audit);
     await this.postings(audit);
     if (provider) this.againstProvider(kept.byKey, provider, atRest);
   }
 
   /** Each order that is paid has one capture in the ledger, every other one none. Returns the ledger's charges by key. */
-  private async againstOrders(audit: LedgerAudit): Promise<{ byKey: Map<string, { status: string; amount: number; currency: string }> }> {
+  private async againstOrders(
+    audit: LedgerAudit,
+  ): Promise<{ byKey: Map<string, { status: string; amount: number; currency: string }> }> {
     const byOrder = new Map<string, Charged>();
     const byKey = new Map<string, { status: string; amount: number; currency: string }>();
     for await (const chunk of audit.charges()) {
@@ -64,20 +71,28 @@ export class ChargesCheck {
         if (attempt > 1) this.retries++;
         if (status === "refunded") this.refunded++;
         if (status === "captured") charged.captured++;
-        if (attempt > 0) byKey.set(`${user}/${id}/${generation}/${attempt}`, { status, amount, currency });
-        if (!this.states.has(key)) this.findings.violation("I6", "an order was charged that had not been reserved", key);
+        if (attempt > 0)
+          byKey.set(`${user}/${id}/${generation}/${attempt}`, { status, amount, currency });
+        if (!this.states.has(key))
+          this.findings.violation("I6", "an order was charged that had not been reserved", key);
       }
     }
     for (const [key, state] of this.states) {
       const { captured, attempts, unknown } = byOrder.get(key) ?? { captured: 0, attempts: 0 };
-      if (captured > 1) this.findings.violation("I6", "an order was paid twice", `${key}: ${captured} captures`);
-      else if (PAID.has(state) && captured === 0) this.findings.violation("I6", "an order is paid without a capture", `${key}: ${state}`);
+      if (captured > 1)
+        this.findings.violation("I6", "an order was paid twice", `${key}: ${captured} captures`);
+      else if (PAID.has(state) && captured === 0)
+        this.findings.violation("I6", "an order is paid without a capture", `${key}: ${state}`);
       else if (!PAID.has(state) && captured > 0) {
         const invariant = state === "cancelled" ? "I7" : "I6";
         this.findings.violation(invariant, `money is kept for an order that is ${state}`, key);
       }
       if (state === "payment_failed" && !unknown && attempts % MAX_ATTEMPTS !== 0)
-        this.findings.violation("I6", `an order was given up without its ${MAX_ATTEMPTS} attempts`, `${key}: ${attempts}`);
+        this.findings.violation(
+          "I6",
+          `an order was given up without its ${MAX_ATTEMPTS} attempts`,
+          `${key}: ${attempts}`,
+        );
     }
     return { byKey };
   }
@@ -93,7 +108,8 @@ export class ChargesCheck {
         else crooked.set(name, sum);
       }
     }
-    for (const [name, sum] of crooked) this.findings.violation("I8", "postings of one cause do not sum to zero", `${name}: ${sum}`);
+    for (const [name, sum] of crooked)
+      this.findings.violation("I8", "postings of one cause do not sum to zero", `${name}: ${sum}`);
   }
 
   private againstProvider(
@@ -109,7 +125,12 @@ export class ChargesCheck {
       const [user = "", id = ""] = record.key.split("/");
       if (kept) keptOf.set(orderKey(user, id), (keptOf.get(orderKey(user, id)) ?? 0) + 1);
       if (record.status === "captured") captured.add(record.key);
-      if (!own) this.findings.violation("I6", "the provider was asked for a charge that the ledger does not have", record.key);
+      if (!own)
+        this.findings.violation(
+          "I6",
+          "the provider was asked for a charge that the ledger does not have",
+          record.key,
+        );
       else if (own.amount !== record.amount || own.currency !== record.currency)
         this.findings.violation(
           "I6",
@@ -124,7 +145,12 @@ export class ChargesCheck {
         );
     }
     for (const [order, count] of keptOf) {
-      if (count > 1) this.findings.violation("I6", "a customer pays twice for one order", `${order}: ${count} captures kept`);
+      if (count > 1)
+        this.findings.violation(
+          "I6",
+          "a customer pays twice for one order",
+          `${order}: ${count} captures kept`,
+        );
       if (atRest && this.states.get(order) === "cancelled")
         this.findings.violation("I7", "a cancelled order is paid for at the provider", order);
     }

@@ -20,10 +20,19 @@ export function checkLiveStock(
       continue;
     }
     if (ACCOUNTS.reduce((sum, account) => sum + units[account], 0) !== units.total) {
-      findings.violation("I5", "Redis's stock does not add up", `${name}: ${JSON.stringify(units)}`);
+      findings.violation(
+        "I5",
+        "Redis's stock does not add up",
+        `${name}: ${JSON.stringify(units)}`,
+      );
     }
     for (const account of ACCOUNTS) {
-      if (units[account] < 0) findings.violation("I5", "Redis's stock is below zero", `${name}: ${account} ${units[account]}`);
+      if (units[account] < 0)
+        findings.violation(
+          "I5",
+          "Redis's stock is below zero",
+          `${name}: ${account} ${units[account]}`,
+        );
       if (atRest && units[account] !== item[account]) {
         findings.violation(
           "I5",

@@ -31,7 +31,11 @@ export class PartsCheck {
     if (order.had.includes("paid")) this.orders.set(orderKey(order.user, order.id), order);
   }
 
-  async end(audit: LedgerAudit, packed: readonly PackedRecord[] | undefined, atRest: boolean): Promise<void> {
+  async end(
+    audit: LedgerAudit,
+    packed: readonly PackedRecord[] | undefined,
+    atRest: boolean,
+  ): Promise<void> {
     const byOrder = new Map<string, Parted>();
     const records = packed && new Map(packed.map((line) => [line.key, line]));
     if (records && packed && records.size < packed.length) this.twice(packed);
@@ -40,14 +44,24 @@ export class PartsCheck {
         const key = orderKey(user, id);
         if (!this.orders.has(key)) this.wrong("an order that was never paid has parts", key);
         // An order that was redriven has parts of each generation; those of earlier ones came to nothing.
-        const parted: Parted = byOrder.get(`${key} ${generation}`) ?? { statuses: [], of: new Set(), units: new Map() };
+        const parted: Parted = byOrder.get(`${key} ${generation}`) ?? {
+          statuses: [],
+          of: new Set(),
+          units: new Map(),
+        };
         byOrder.set(`${key} ${generation}`, parted);
         parted.statuses.push(status);
         parted.of.add(of);
         for (const { sku, qty } of JSON.parse(lines) as { sku: string; qty: number }[])
           parted.units.set(sku, (parted.units.get(sku) ?? 0) + qty);
         if (status === "done") this.byService.set(service, (this.byService.get(service) ?? 0) + 1);
-        if (records) this.againstRecord(records, `${user}/${id}/${generation}/${part}`, { service, status, lines }, atRest);
+        if (records)
+          this.againstRecord(
+            records,
+            `${user}/${id}/${generation}/${part}`,
+            { service, status, lines },
+            atRest,
+          );
       }
     }
     const parted = new Set<string>();
@@ -55,20 +69,28 @@ export class PartsCheck {
       this.whole(name, parts);
       parted.add(orderOf(name));
     }
-    for (const key of this.orders.keys()) if (!parted.has(key)) this.wrong("a paid order has no parts", key);
+    for (const key of this.orders.keys())
+      if (!parted.has(key)) this.wrong("a paid order has no parts", key);
     // What is left was packed without being anybody's part.
-    for (const key of records?.keys() ?? []) this.wrong("a service worked on what is no part of an order", key);
+    for (const key of records?.keys() ?? [])
+      this.wrong("a service worked on what is no part of an order", key);
   }
 
   private whole(name: string, { statuses, of, units }: Parted): void {
     const order = this.orders.get(orderOf(name));
     if (!order) return;
-    if (of.size !== 1 || !of.has(statuses.length)) this.wrong("an order's parts are not as many as they say", name);
-    const lines = order.lines.every(({ sku, qty }) => units.get(sku) === qty) && units.size === order.lines.length;
+    if (of.size !== 1 || !of.has(statuses.length))
+      this.wrong("an order's parts are not as many as they say", name);
+    const lines =
+      order.lines.every(({ sku, qty }) => units.get(sku) === qty) &&
+      units.size === order.lines.length;
     if (!lines) this.wrong("an order's parts are not its lines", name);
     const done = statuses.every((status) => status === "done");
     if ((order.state === "dispatched") !== done)
-      this.wrong("an order is dispatched when all its parts are done, and only then", `${name}: ${order.state}, ${statuses}`);
+      this.wrong(
+        "an order is dispatched when all its parts are done, and only then",
+        `${name}: ${order.state}, ${statuses}`,
+      );
     if (order.state === "cancelled" && statuses.some((status) => status !== "cancelled"))
       this.wrong("a service has a part of a cancelled order", `${name}: ${statuses}`);
   }
@@ -81,13 +103,20 @@ export class PartsCheck {
   ): void {
     const record = records.get(key);
     records.delete(key);
-    if (status === "done" && !record) this.wrong("a part is done in the ledger that its service did not work on", key);
+    if (status === "done" && !record)
+      this.wrong("a part is done in the ledger that its service did not work on", key);
     if (!record) return;
     if (record.service !== service)
-      this.wrong("a part was worked on by another service than the one that claimed it", `${key}: ${record.service}, not ${service}`);
+      this.wrong(
+        "a part was worked on by another service than the one that claimed it",
+        `${key}: ${record.service}, not ${service}`,
+      );
     if (record.lines !== lines) this.wrong("a service worked on other lines than the order's", key);
     if (status === "cancelled" || status === "waiting" || (atRest && status === "claimed"))
-      this.wrong("a service worked on a part it had not claimed, or never reported done", `${key}: ${status}`);
+      this.wrong(
+        "a service worked on a part it had not claimed, or never reported done",
+        `${key}: ${status}`,
+      );
   }
 
   private twice(packed: readonly PackedRecord[]): void {

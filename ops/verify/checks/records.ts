@@ -20,12 +20,17 @@ export class RecordsCheck {
     this.seen.add(key);
     if (!order) this.wrong("an order's record has no decision in the journal", key);
     else if (order.state !== record.state)
-      this.wrong("an order's record differs from its journal", `${key}: ${record.state}, ${order.state}`);
-    else if (order.key !== record.message || order.index !== record.index) this.wrong("an order's record points elsewhere", key);
+      this.wrong(
+        "an order's record differs from its journal",
+        `${key}: ${record.state}, ${order.state}`,
+      );
+    else if (order.key !== record.message || order.index !== record.index)
+      this.wrong("an order's record points elsewhere", key);
   }
 
   end(): void {
-    for (const key of this.evidence.ledger.keys()) if (!this.seen.has(key)) this.wrong("an order of the journal has no record", key);
+    for (const key of this.evidence.ledger.keys())
+      if (!this.seen.has(key)) this.wrong("an order of the journal has no record", key);
   }
 
   private wrong(what: string, example: string): void {

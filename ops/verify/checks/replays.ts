@@ -3,7 +3,11 @@
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
-export function checkReplays({ sent, ledger }: Evidence, conflictsOnRecord: ReadonlyMap<string, number>, findings: Findings): void {
+export function checkReplays(
+  { sent, ledger }: Evidence,
+  conflictsOnRecord: ReadonlyMap<string, number>,
+  findings: Findings,
+): void {
   for (const [key, stored] of ledger) {
     const order = sent.get(key);
     if (!order || order.sendings.length === 0 || stored.first === "rejected") continue;
@@ -16,24 +20,51 @@ function checkBody(key: string, order: SentOrder, stored: LedgerOrder, findings:
   const candidates = order.sendings.filter((s) => s.result !== "fail" && s.body === stored.body);
   if (candidates.length === 0) {
     if (order.sendings.every((s) => s.result === "fail")) return; // I10 says it
-    findings.violation("I3", "the ledger's order is none of those sent under its id", `${key}: ${stored.body}`);
+    findings.violation(
+      "I3",
+      "the ledger's order is none of those sent under its id",
+      `${key}: ${stored.body}`,
+    );
     return;
   }
   // Taken in one region before the other was sent: that region's queue has it first. Between regions either may come first.
   const first = candidates.some(
-    (c) => !order.sendings.some((s) => s.result === "ok" && s.region === c.region && s.body !== stored.body && s.t1 < c.t0),
+    (c) =>
+      !order.sendings.some(
+        (s) => s.result === "ok" && s.region === c.region && s.body !== stored.body && s.t1 < c.t0,
+      ),
   );
-  if (!first) findings.violation("I3", "an altered resend took the place of the original", `${key}: ${stored.body}`);
+  if (!first)
+    findings.violation(
+      "I3",
+      "an altered resend took the place of the original",
+      `${key}: ${stored.body}`,
+    );
 }
 
-function checkConflicts(key: string, order: SentOrder, stored: LedgerOrder, onRecord: number, findings: Findings): void {
+function checkConflicts(
+  key: string,
+  order: SentOrder,
+  stored: LedgerOrder,
+  onRecord: number,
+  findings: Findings,
+): void {
   const taken = order.sendings.filter((s) => s.result === "ok" && s.body !== stored.body).length;
   const possible = order.sendings.some((s) => s.result !== "fail" && s.body !== stored.body);
   if (onRecord < taken) {
-    findings.violation("I3", "an altered resend left no conflict on record", `${key}: ${taken} taken, ${onRecord} on record`);
+    findings.violation(
+      "I3",
+      "an altered resend left no conflict on record",
+      `${key}: ${taken} taken, ${onRecord} on record`,
+    );
   }
-  if (onRecord > 0 && !possible) findings.violation("I3", "a conflict is on record that no sending explains", key);
+  if (onRecord > 0 && !possible)
+    findings.violation("I3", "a conflict is on record that no sending explains", key);
   if (onRecord !== stored.conflicts) {
-    findings.violation("I3", "conflicts on record differ from the journal's", `${key}: ${onRecord}, journal ${stored.conflicts}`);
+    findings.violation(
+      "I3",
+      "conflicts on record differ from the journal's",
+      `${key}: ${onRecord}, journal ${stored.conflicts}`,
+    );
   }
 }

@@ -15,7 +15,12 @@ export interface QueueDepth {
 
 export interface Rest {
   readonly queues: readonly QueueDepth[];
-  readonly shards: readonly { readonly shard: number; readonly outbox: number; readonly parked: number; readonly mostParked: number }[];
+  readonly shards: readonly {
+    readonly shard: number;
+    readonly outbox: number;
+    readonly parked: number;
+    readonly mostParked: number;
+  }[];
   readonly followUpsOpen: number;
   /** Orders the ledger calls rejected or payment_failed: each has a dead letter. */
   readonly failures: number;
@@ -34,7 +39,8 @@ export function checkRest(rest: Rest, findings: Findings): void {
   for (const { region, queue, ready, dead: isDead, letters: inQueue } of rest.queues) {
     for (const letter of inQueue ?? []) letters.add(`${queue} ${letter}`);
     if (inQueue) continue;
-    if (ready === undefined) findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
+    if (ready === undefined)
+      findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
     else if (isDead) dead += ready;
     else if (ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
   }
@@ -43,11 +49,16 @@ export function checkRest(rest: Rest, findings: Findings): void {
     if (outbox > 0) findings.waiting(`${outbox} entries in the outbox of shard ${shard}`);
     if (parked > 0) findings.waiting(`${parked} orders or numbers parked in shard ${shard}`);
     if (mostParked > MAX_PARKED)
-      findings.violation("I11", `more than ${MAX_PARKED} orders of a user wait`, `${mostParked} in shard ${shard}`);
+      findings.violation(
+        "I11",
+        `more than ${MAX_PARKED} orders of a user wait`,
+        `${mostParked} in shard ${shard}`,
+      );
   }
   if (rest.chargesOpen > 0) findings.waiting(`${rest.chargesOpen} charges or refunds under way`);
   if (rest.partsOpen > 0) findings.waiting(`${rest.partsOpen} parts of paid orders under way`);
-  if (rest.followUpsOpen > 0) findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
+  if (rest.followUpsOpen > 0)
+    findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
   else if (dead !== rest.failures) {
     findings.violation(
       "I9",

@@ -3,14 +3,27 @@ import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
 /** `partial`: the history is that of some clients among others, so orders it does not name say nothing. */
-export function checkSubmitted({ sent, ledger }: Evidence, partial: boolean, findings: Findings): void {
+export function checkSubmitted(
+  { sent, ledger }: Evidence,
+  partial: boolean,
+  findings: Findings,
+): void {
   for (const [key, order] of ledger) {
     const sendings = sent.get(key)?.sendings ?? [];
     if (sendings.length === 0) {
-      if (!partial) findings.violation("I2", "the ledger holds an order that nobody sent", `${key}: ${order.state}`);
+      if (!partial)
+        findings.violation(
+          "I2",
+          "the ledger holds an order that nobody sent",
+          `${key}: ${order.state}`,
+        );
     } else if (sendings.every((s) => s.result === "fail")) {
       const statuses = [...new Set(sendings.map((s) => s.status))].join(", ");
-      findings.violation("I10", "an order that was only ever refused is in the ledger", `${key}: answered ${statuses}, ${order.state}`);
+      findings.violation(
+        "I10",
+        "an order that was only ever refused is in the ledger",
+        `${key}: answered ${statuses}, ${order.state}`,
+      );
     }
   }
 }

@@ -36,9 +36,11 @@ export class TurnsCheck {
     const lastRow = new Map<string, number>();
     for (const { row, effect, state } of entry.decided) {
       const seq = row[6];
-      if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(row[1])) continue;
+      if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(row[1]))
+        continue;
       const turn = this.touch(touched, row[5], row[1]);
-      if (effect === "skipped" || state === "rejected" || state === "stale") this.wait(turn, seq, "given");
+      if (effect === "skipped" || state === "rejected" || state === "stale")
+        this.wait(turn, seq, "given");
       else if (state === "parked") this.park(turn, row[1], seq);
       else if (state === "superseded") turn.superseded.push({ seq, id: row[2] });
       else {
@@ -72,7 +74,8 @@ export class TurnsCheck {
   }
 
   private park(turn: Turn, user: string, seq: number): void {
-    if (turn.ahead.has(seq)) this.findings.violation("I4", "two orders wait under one number", `${user}, number ${seq}`);
+    if (turn.ahead.has(seq))
+      this.findings.violation("I4", "two orders wait under one number", `${user}, number ${seq}`);
     this.wait(turn, seq, "parked");
   }
 
@@ -81,7 +84,12 @@ export class TurnsCheck {
     turn.peak = Math.max(turn.peak, turn.ahead.size);
   }
 
-  private ascending(last: Map<string, number>, name: string, seq: number, entry: DecodedEntry): void {
+  private ascending(
+    last: Map<string, number>,
+    name: string,
+    seq: number,
+    entry: DecodedEntry,
+  ): void {
     const before = last.get(name);
     if (before !== undefined && before >= seq) {
       this.findings.violation(
@@ -101,7 +109,8 @@ export class TurnsCheck {
 
   private loosen(): void {
     for (const turn of this.turns.values()) {
-      if (turn.ahead.size > 0 && [...turn.ahead.values()].every((what) => what === "given")) turn.loose = true;
+      if (turn.ahead.size > 0 && [...turn.ahead.values()].every((what) => what === "given"))
+        turn.loose = true;
     }
   }
 
@@ -113,18 +122,36 @@ export class TurnsCheck {
       turn.ahead.delete(seq);
       if (turn.loose && seq > turn.next) this.giveUp(turn, seq);
       if (seq > turn.next)
-        this.findings.violation("I4", "a number was decided before its turn", `${name}: ${seq}, ${turn.next} due, ${where}`);
+        this.findings.violation(
+          "I4",
+          "a number was decided before its turn",
+          `${name}: ${seq}, ${turn.next} due, ${where}`,
+        );
       else if (seq < turn.next)
-        this.findings.violation("I4", "a number was decided after its turn", `${name}: ${seq}, ${turn.next} due, ${where}`);
+        this.findings.violation(
+          "I4",
+          "a number was decided after its turn",
+          `${name}: ${seq}, ${turn.next} due, ${where}`,
+        );
       turn.next = Math.max(turn.next, seq + 1);
     }
     advance(turn);
     for (const { seq, id } of turn.superseded) {
-      const passed = seq < turn.next || turn.ahead.has(seq) || turn.peak >= MAX_PARKED || turn.loose;
+      const passed =
+        seq < turn.next || turn.ahead.has(seq) || turn.peak >= MAX_PARKED || turn.loose;
       if (!passed)
-        this.findings.violation("I4", "an order was superseded though its number had not passed", `${name}: ${seq} (${id}) ${where}`);
+        this.findings.violation(
+          "I4",
+          "an order was superseded though its number had not passed",
+          `${name}: ${seq} (${id}) ${where}`,
+        );
     }
-    if (turn.ahead.size > MAX_PARKED) this.findings.violation("I11", `more than ${MAX_PARKED} of a user's orders wait`, `${name} ${where}`);
+    if (turn.ahead.size > MAX_PARKED)
+      this.findings.violation(
+        "I11",
+        `more than ${MAX_PARKED} of a user's orders wait`,
+        `${name} ${where}`,
+      );
     if (turn.ahead.size === 0) turn.loose = false;
     turn.peak = turn.ahead.size;
     turn.decided.length = 0;

@@ -28,18 +28,25 @@ export class UnitsCheck {
     for (const { row, effect, state } of entry.decided) {
       if (effect === "fresh" && HOLDING.has(state) && slice(row[1])) this.take(cause, row);
     }
-    for (const { row, state } of entry.released) if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
+    for (const { row, state } of entry.released)
+      if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
     for (const { what, user, saleId, lines, detail } of entry.steps) {
       if (what === "redriven" && HOLDING.has(detail) && slice(user))
-        for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${saleId} ${lines[i]}`, Number(lines[i + 1]));
+        for (let i = 0; i < lines.length; i += 2)
+          add(this.taken, `${cause} ${saleId} ${lines[i]}`, Number(lines[i + 1]));
       const lets = LETTING_GO.has(what) || (what === "cancelled" && detail === "held");
       if (lets && slice(user))
-        for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${saleId} ${lines[i]}`, -Number(lines[i + 1]));
+        for (let i = 0; i < lines.length; i += 2)
+          add(this.taken, `${cause} ${saleId} ${lines[i]}`, -Number(lines[i + 1]));
     }
   }
 
   order(order: LedgerOrder): void {
-    const side = HOLDING.has(order.state) ? this.held : SELLING.has(order.state) ? this.sold : undefined;
+    const side = HOLDING.has(order.state)
+      ? this.held
+      : SELLING.has(order.state)
+        ? this.sold
+        : undefined;
     if (side) for (const { sku, qty } of order.lines) add(side, `${order.saleId} ${sku}`, qty);
   }
 
@@ -47,19 +54,23 @@ export class UnitsCheck {
     const item = `${saleId} ${sku}`;
     add(this.balance, `${account} ${item}`, units);
     add(this.crooked, `${cause} ${item}`, units);
-    if (account === "held" && cause.startsWith("entry ")) add(this.taken, `${cause} ${item}`, -units);
+    if (account === "held" && cause.startsWith("entry "))
+      add(this.taken, `${cause} ${item}`, -units);
   }
 
   end(items: readonly ItemRecord[]): void {
-    for (const [name, units] of this.crooked) this.wrong("stock movements of one cause do not sum to zero", `${name}: ${units}`);
-    for (const [name, units] of this.taken) this.wrong("an entry moved other units than its orders took", `${name}: ${units}`);
+    for (const [name, units] of this.crooked)
+      this.wrong("stock movements of one cause do not sum to zero", `${name}: ${units}`);
+    for (const [name, units] of this.taken)
+      this.wrong("an entry moved other units than its orders took", `${name}: ${units}`);
     const known = new Set<string>();
     for (const item of items) {
       known.add(`${item.saleId} ${item.sku}`);
       this.item(item);
     }
     for (const side of [this.held, this.sold]) {
-      for (const name of side.keys()) if (!known.has(name)) this.wrong("units were taken of an item that does not exist", name);
+      for (const name of side.keys())
+        if (!known.has(name)) this.wrong("units were taken of an item that does not exist", name);
     }
   }
 
@@ -69,21 +80,33 @@ export class UnitsCheck {
     const held = this.held.get(name) ?? 0;
     const sold = this.sold.get(name) ?? 0;
     if (held + sold > total) this.wrong("oversold", `${name}: ${held + sold} units of ${total}`);
-    if (held !== item.held) this.wrong("units held differ from what the orders hold", `${name}: counter ${item.held}, orders ${held}`);
-    if (sold !== item.sold) this.wrong("units sold differ from what the orders bought", `${name}: counter ${item.sold}, orders ${sold}`);
+    if (held !== item.held)
+      this.wrong(
+        "units held differ from what the orders hold",
+        `${name}: counter ${item.held}, orders ${held}`,
+      );
+    if (sold !== item.sold)
+      this.wrong(
+        "units sold differ from what the orders bought",
+        `${name}: counter ${item.sold}, orders ${sold}`,
+      );
     if (item.available + item.releasing + item.held + item.sold !== total)
       this.wrong("stock does not add up", `${name}: ${JSON.stringify(item)}`);
     for (const account of ["available", "releasing", "held", "sold"] as const) {
       if (item[account] < 0) this.wrong("stock below zero", `${name}: ${account} ${item[account]}`);
       const moved = this.balance.get(`${account} ${name}`) ?? 0;
       if (moved !== item[account])
-        this.wrong("stock differs from its movements", `${name}: ${account} ${item[account]}, movements ${moved}`);
+        this.wrong(
+          "stock differs from its movements",
+          `${name}: ${account} ${item[account]}, movements ${moved}`,
+        );
     }
   }
 
   private take(cause: string, row: OrderRowText): void {
     const lines = row[8];
-    for (let i = 0; i < lines.length; i += 2) add(this.taken, `${cause} ${row[5]} ${lines[i]}`, Number(lines[i + 1]));
+    for (let i = 0; i < lines.length; i += 2)
+      add(this.taken, `${cause} ${row[5]} ${lines[i]}`, Number(lines[i + 1]));
   }
 
   private wrong(what: string, example: string): void {

@@ -24,13 +24,20 @@ export function checkUnnumbered({ sent, ledger }: Evidence, findings: Findings):
 
 /** Walks the orders as they were decided. Whatever came before must not have been sent only after this one was acknowledged. */
 function checkUser(placed: Placed[], findings: Findings): void {
-  placed.sort((a, b) => a.order.n - b.order.n || a.order.message - b.order.message || a.order.index - b.order.index);
+  placed.sort(
+    (a, b) =>
+      a.order.n - b.order.n || a.order.message - b.order.message || a.order.index - b.order.index,
+  );
   const latest = new Map<string, { sentAt: number; key: string }>();
   for (const { key, sent } of placed) {
     for (const { region, result, t1 } of sent.sendings) {
       const before = latest.get(region);
       if (result === "ok" && before && before.sentAt > t1) {
-        findings.violation("I4", "an order was decided before one acknowledged earlier", `${before.key} before ${key}`);
+        findings.violation(
+          "I4",
+          "an order was decided before one acknowledged earlier",
+          `${before.key} before ${key}`,
+        );
         break;
       }
     }

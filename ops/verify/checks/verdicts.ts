@@ -13,13 +13,22 @@ export interface Catalogue {
 
 const TAKING = new Set(["reserved", "paid", "dispatched"]);
 
-export function checkVerdicts({ ledger }: Evidence, catalogue: Catalogue, findings: Findings): void {
+export function checkVerdicts(
+  { ledger }: Evidence,
+  catalogue: Catalogue,
+  findings: Findings,
+): void {
   const bought = unitsBought(ledger.values(), catalogue);
   const returned = unitsReturned(ledger.values());
   for (const [name, units] of bought) {
     const [user = "", ...item] = name.split(" ");
     const limit = catalogue.items.get(item.join(" "))?.limitPerUser ?? 0;
-    if (units > limit) findings.violation("I5", "a user has more than the limit", `${user}: ${units} of ${item.join(" ")}, limit ${limit}`);
+    if (units > limit)
+      findings.violation(
+        "I5",
+        "a user has more than the limit",
+        `${user}: ${units} of ${item.join(" ")}, limit ${limit}`,
+      );
   }
   for (const [key, order] of ledger) {
     const wrong = verdict(order, catalogue, bought, returned);
@@ -47,7 +56,8 @@ function unitsReturned(orders: Iterable<LedgerOrder>): Set<string> {
   const returned = new Set<string>();
   for (const order of orders) {
     if (!order.had.includes("reserved") || TAKING.has(order.state)) continue;
-    for (const { sku } of order.lines) returned.add(`${order.saleId} ${sku}`).add(`${order.user} ${order.saleId} ${sku}`);
+    for (const { sku } of order.lines)
+      returned.add(`${order.saleId} ${sku}`).add(`${order.user} ${order.saleId} ${sku}`);
   }
   return returned;
 }
@@ -60,12 +70,20 @@ function verdict(
 ): string | undefined {
   const sale = sales.get(order.saleId);
   const known = order.lines.map((line) => items.get(`${order.saleId} ${line.sku}`));
-  const inWindow = sale !== undefined && order.acceptedAtMs >= sale.opensAtMs && order.acceptedAtMs < sale.closesAtMs;
+  const inWindow =
+    sale !== undefined &&
+    order.acceptedAtMs >= sale.opensAtMs &&
+    order.acceptedAtMs < sale.closesAtMs;
   switch (order.state) {
     case "sold_out": {
       const explained = order.lines.some((line, i) => {
         const item = known[i];
-        return item === undefined || item.restocked > 0 || item.available < line.qty || returned.has(`${order.saleId} ${line.sku}`);
+        return (
+          item === undefined ||
+          item.restocked > 0 ||
+          item.available < line.qty ||
+          returned.has(`${order.saleId} ${line.sku}`)
+        );
       });
       return explained ? undefined : "an order was turned away as sold out though there was stock";
     }
@@ -73,27 +91,45 @@ function verdict(
       const explained = order.lines.some((line, i) => {
         const limit = known[i]?.limitPerUser ?? 0;
         if (returned.has(`${order.user} ${order.saleId} ${line.sku}`)) return true;
-        return limit > 0 && (bought.get(`${order.user} ${order.saleId} ${line.sku}`) ?? 0) + line.qty > limit;
+        return (
+          limit > 0 &&
+          (bought.get(`${order.user} ${order.saleId} ${line.sku}`) ?? 0) + line.qty > limit
+        );
       });
       return explained ? undefined : "an order was turned away as over the limit though it was not";
     }
     case "sale_closed":
-      return sale && !sale.moved && inWindow ? "an order was turned away as too early or late though the sale was open" : undefined;
+      return sale && !sale.moved && inWindow
+        ? "an order was turned away as too early or late though the sale was open"
+        : undefined;
     case "fx_unavailable":
-      return sale?.currency === order.currency ? "an order in its sale's own currency was turned away for want of a rate" : undefined;
+      return sale?.currency === order.currency
+        ? "an order in its sale's own currency was turned away for want of a rate"
+        : undefined;
     case "over_max_total": {
       if (sale?.currency !== order.currency)
-        return order.maxTotal === 0 ? "an order without a ceiling was turned away as too dear" : undefined;
-      const total = order.lines.reduce((sum, line, i) => sum + (known[i]?.priceMinor ?? 0) * line.qty, 0);
-      return total > order.maxTotal && order.maxTotal > 0 ? undefined : "an order was turned away as too dear though it was not";
+        return order.maxTotal === 0
+          ? "an order without a ceiling was turned away as too dear"
+          : undefined;
+      const total = order.lines.reduce(
+        (sum, line, i) => sum + (known[i]?.priceMinor ?? 0) * line.qty,
+        0,
+      );
+      return total > order.maxTotal && order.maxTotal > 0
+        ? undefined
+        : "an order was turned away as too dear though it was not";
     }
     case "unknown_item":
-      return sale && known.every((item) => item !== undefined) ? "an order was turned away for an item that exists" : undefined;
+      return sale && known.every((item) => item !== undefined)
+        ? "an order was turned away for an item that exists"
+        : undefined;
     case "reserved":
     case "paid":
     case "dispatched":
       if (known.includes(undefined)) return "an order was taken for an item that does not exist";
-      return sale && !sale.moved && !inWindow ? "an order was taken outside the sale's window" : undefined;
+      return sale && !sale.moved && !inWindow
+        ? "an order was taken outside the sale's window"
+        : undefined;
     default:
       return undefined;
   }
