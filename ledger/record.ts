@@ -3,6 +3,7 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { guard } from "./fence.ts";
 import { writeParts } from "./parts.ts";
 import { Prices } from "./prices.ts";
 import {
@@ -52,6 +53,8 @@ interface Position {
   lastId: string;
   lastN: number;
   moved: boolean;
+  /** It has entries from before there was a fence (ledger/fence.ts). */
+  readonly older: boolean;
   refused?: RecordResult;
 }
 
@@ -77,7 +80,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       }
       return result;
     });
-    await write(db, tx, accepted, epochs);
+    const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
+    await write(db, tx, accepted, epochs, new Set(older));
     for (const [shard, p] of positions) {
       if (p.moved)
         await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
@@ -112,7 +116,8 @@ async function lockPositions(
   const shards = [...new Set(entries.map((e) => e.entry.shard))].sort((a, b) => a - b);
   const lock = db.dialect === "postgres" ? " FOR UPDATE" : "";
   const rows = await tx.run(
-    `SELECT shard, epoch, last_id, last_n FROM shards WHERE shard IN (${shards.map(() => "?").join(",")}) ORDER BY shard${lock}`,
+    `SELECT shard, epoch, last_id, last_n, fenced_n FROM shards
+     WHERE shard IN (${shards.map(() => "?").join(",")}) ORDER BY shard${lock}`,
     shards,
   );
   return new Map(
@@ -123,6 +128,7 @@ async function lockPositions(
         lastId: String(r.last_id),
         lastN: Number(r.last_n),
         moved: false,
+        older: Number(r.fenced_n) > 0,
       } satisfies Position,
     ]),
   );
@@ -133,6 +139,7 @@ async function write(
   tx: Runner,
   entries: readonly Entry[],
   epochs: readonly number[],
+  older: ReadonlySet<number>,
 ): Promise<void> {
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
@@ -181,6 +188,7 @@ async function write(
     ["shard", "exchange", "routing_key", "body", "done"],
     sheet.followUps,
   );
+  await guard(db.dialect, tx, sheet.fence, older);
   await moveStock(tx, sheet.stock);
 }
 
