@@ -23,12 +23,16 @@ import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts"
 import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export interface WorkerOptions {
   readonly id: string;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
   readonly writer: LedgerWriter;
+  /** For the thread that makes snapshots. */
+  readonly ledgerUrl: string;
+  readonly snapshotEntries: number;
   readonly regions: readonly RegionLink[];
   readonly leaseMs: number;
   readonly dedupWindowMs: number;
@@ -73,6 +77,7 @@ export class Worker {
   private readonly governing: Governing;
   private readonly counts = new Counts();
   private readonly self: Self;
+  private readonly upkeep: Upkeep;
   private lastBeatMs = performance.now();
   private stopping = false;
   private stopped = false;
@@ -117,6 +122,7 @@ export class Worker {
         for (const owner of this.owners.values()) void owner.sweepRates();
       },
     });
+    this.upkeep = new Upkeep({ ...options, store: this.store });
     this.dead = new DeadCounts(regions);
     this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) =>
@@ -171,6 +177,7 @@ export class Worker {
     await this.lastBeat;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    this.upkeep.stop();
     this.relay.stop();
     this.recorder.stop();
     this.governing.stop();
@@ -305,6 +312,7 @@ export class Worker {
     if (this.owners.get(owner.shard) !== owner) return;
     this.owners.delete(owner.shard);
     await owner.close();
+    this.upkeep.forget(owner.shard);
     this.options.log("shard let go", { shard: owner.shard, why });
     void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
   }
@@ -334,6 +342,7 @@ export class Worker {
         await owner.sweepRates();
         // What was left open by a broker that was away, or asked for once more by the operator.
         void this.relay.followUps(owner.shard);
+        await this.upkeep.look(owner);
       }
     }
     if (!this.owners.has(0)) return;

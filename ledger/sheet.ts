@@ -52,7 +52,14 @@ export function emptySheet(prices: Prices): Sheet {
     parts: [],
     partSteps: [],
   };
-  return { prices, fence: new Fence(prices), ...rows, requests: new Map(), moved: [], stock: new Map() };
+  return {
+    prices,
+    fence: new Fence(prices),
+    ...rows,
+    requests: new Map(),
+    moved: [],
+    stock: new Map(),
+  };
 }
 
 /** Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU each, and the worker half of that. */

@@ -27,7 +27,7 @@ export async function startWorker(
   const clock = new SharedClock(redis);
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const { rateMaxAgeMs, rateWaitMs } = settings;
+  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
   const waits = {
     leaseMs,
     dedupWindowMs,
@@ -37,6 +37,7 @@ export async function startWorker(
     retryDelaysMs,
     rateMaxAgeMs,
     rateWaitMs,
+    snapshotEntries,
   };
   const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
   const spans = await openSpans(settings, "worker", id);
@@ -44,6 +45,7 @@ export async function startWorker(
     id,
     redis,
     ledger,
+    ledgerUrl: settings.ledgerUrl,
     writer,
     regions,
     ...waits,
