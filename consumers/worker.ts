@@ -177,6 +177,7 @@ export class Worker {
     await this.lastBeat;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    await this.recovery.stop();
     this.upkeep.stop();
     this.relay.stop();
     this.recorder.stop();
