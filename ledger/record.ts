@@ -3,17 +3,21 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { recordLateAnswers } from "./obligations.ts";
 import { writeParts } from "./parts.ts";
+import { recordPutOffs } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import {
   addEntry,
   addRequests,
   Contradiction,
   emptySheet,
+  FOLLOW_UPS,
+  type Move,
   type Sheet,
   Unreadable,
 } from "./sheet.ts";
-import { recordLateAnswers, recordSteps } from "./steps.ts";
+import { recordSteps } from "./steps.ts";
 
 /** Result i belongs to entry i. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
@@ -157,14 +161,7 @@ async function write(
     await recordSteps(tx, sheet, entry);
     await recordLateAnswers(tx, sheet, entry);
   }
-  for (const [state, bucket, id, user] of sheet.moved) {
-    await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [
-      state,
-      bucket,
-      id,
-      user,
-    ]);
-  }
+  for (const move of sheet.moved) await moveOrder(tx, move);
   addRequests(sheet);
   await insertRows(
     tx,
@@ -174,14 +171,20 @@ async function write(
   );
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
   await writeParts(tx, sheet);
+  for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
-  await insertRows(
-    tx,
-    "follow_ups",
-    ["shard", "exchange", "routing_key", "body", "done"],
-    sheet.followUps,
-  );
+  await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
   await moveStock(tx, sheet.stock);
+}
+
+/** The order goes on from a state in which that can be. */
+async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): Promise<void> {
+  const rows = await tx.run(
+    `UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?
+     AND state IN (${from.map(() => "?").join(",")}) RETURNING id`,
+    [state, bucket, id, user, ...from],
+  );
+  if (rows.length !== 1) throw new Contradiction(`order ${user}/${id} cannot become ${state}`);
 }
 
 const CHARGES = [
