@@ -17,6 +17,8 @@ const BACKOFF_MAX_MS = 3_000;
 export interface ConnectionOptions {
   readonly region: Region;
   readonly topology: Topology;
+  /** What it is for, in log lines. */
+  readonly name?: string;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
@@ -50,6 +52,11 @@ export class BrokerConnection {
     return this.options.region.name;
   }
 
+  private get named(): { region: string; connection?: string } {
+    const { name } = this.options;
+    return { region: this.region, ...(name === undefined ? {} : { connection: name }) };
+  }
+
   get up(): boolean {
     return this.model !== undefined;
   }
@@ -61,7 +68,7 @@ export class BrokerConnection {
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
       if (isRefusal(error as Error)) throw this.unavailable(error as Error);
-      this.log("broker away", { region: this.region, error: (error as Error).message });
+      this.log("broker away", { ...this.named, error: (error as Error).message });
     }
     this.loop = this.keepUp();
   }
@@ -107,12 +114,12 @@ export class BrokerConnection {
     });
     model.on("blocked", (reason: string) => {
       this.blocked = true;
-      this.log("broker blocked", { region: this.region, reason });
+      this.log("broker blocked", { ...this.named, reason });
       for (const hear of this.onBlocked) hear();
     });
     model.on("unblocked", () => {
       this.blocked = false;
-      this.log("broker unblocked", { region: this.region });
+      this.log("broker unblocked", this.named);
     });
     try {
       corkPerTick(model);
@@ -126,7 +133,7 @@ export class BrokerConnection {
     this.attempt = 0;
     this.model = model;
     for (const wake of this.waiters.splice(0)) wake();
-    this.log("broker up", { region: this.region });
+    this.log("broker up", this.named);
   }
 
   private async keepUp(): Promise<void> {
@@ -135,7 +142,7 @@ export class BrokerConnection {
       if (this.model) {
         await this.lost.promise;
         if (this.closing) return;
-        this.log("broker lost", { region: this.region });
+        this.log("broker lost", this.named);
       }
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
       await Bun.sleep(ceiling * (0.5 + random() / 2));
@@ -144,7 +151,7 @@ export class BrokerConnection {
         await this.establish();
       } catch (error) {
         if (error instanceof TopologyConflict) this.conflict = error;
-        this.log("broker away", { region: this.region, error: (error as Error).message });
+        this.log("broker away", { ...this.named, error: (error as Error).message });
       }
     }
   }

@@ -73,7 +73,7 @@ export class Competing {
       this.subscriptions.push(subscription);
       // A broker that is lost meanwhile brings its subscription back with it.
       const started = subscription.start().catch(() => undefined);
-      if (link.connection.up) await started;
+      if (link.consuming.up) await started;
     }
   }
 

@@ -5,10 +5,22 @@ import { RETRIES } from "../broker/topology.ts";
 import { gatewayQueue, type Push } from "../core/domain/push.ts";
 import type { FollowUp, Ledger, LedgerWriter } from "../ledger/contract.ts";
 
-/** A region's connection and its publisher. */
+/**
+ * A region's two connections. A broker with an alarm reads nothing more from a connection that
+ * publishes, its acknowledgements included: what is consumed has a connection that never publishes.
+ */
 export interface RegionLink {
+  /** Publishes; its alarm state is the region's. */
   readonly connection: BrokerConnection;
+  /** Consumes and acknowledges. Never publish over it. */
+  readonly consuming: BrokerConnection;
   readonly publisher: Publisher;
+}
+
+/** `blocked`: the broker has an alarm and takes nothing in; what lies in its queues is consumed. */
+export function linkState({ connection, consuming }: RegionLink): "up" | "blocked" | "away" {
+  if (!connection.up || !consuming.up) return "away";
+  return connection.blocked ? "blocked" : "up";
 }
 
 /** Follow-ups published before they are marked. */

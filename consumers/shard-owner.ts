@@ -238,19 +238,20 @@ export class ShardOwner {
   }
 
   private async consume(link: RegionLink): Promise<void> {
-    const subscription = new Subscription(link.connection, {
+    const { consuming } = link;
+    const subscription = new Subscription(consuming, {
       queue: ordersQueue(this.shard),
       prefetch: this.options.prefetch ?? PREFETCH,
-      handler: (delivery, settle) => this.accept(link.connection.region, delivery, settle),
+      handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // What was in hand will come again: known in Redis or the ledger by then, or decided then.
       onLost: () => {
-        this.decider?.dropFrom(link.connection.region);
-        this.progress.lost(link.connection.region);
+        this.decider?.dropFrom(consuming.region);
+        this.progress.lost(consuming.region);
       },
     });
     this.subscriptions.push(subscription);
-    if (link.connection.up) await subscription.start().catch(() => undefined);
+    if (consuming.up) await subscription.start().catch(() => undefined);
     else void subscription.start();
   }
 
@@ -283,13 +284,12 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { connection } = this.options.regions[i] as RegionLink;
-      // A broker that has raised an alarm would not answer until it is over.
-      if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
+      const { consuming } = this.options.regions[i] as RegionLink;
+      if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
-      if (seen) this.progress.ready(connection.region, seen.ready, lookedAtMs);
-      if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
+      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
+      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }
   }
 }

@@ -18,7 +18,7 @@ import { Governing, type GovernorSettings } from "./governor/governing.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { Recorder } from "./recorder.ts";
 import { Recovery } from "./recovery.ts";
-import { type RegionLink, Relay } from "./relay.ts";
+import { linkState, type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
 import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
@@ -146,9 +146,9 @@ export class Worker {
       state: this.recovery.state,
       governor: this.governing.report(),
       ledger: this.recorder.downSinceMs === undefined && this.ledgerAnswers ? "up" : "away",
-      brokers: this.options.regions.map(({ connection }) => ({
-        region: connection.region,
-        state: !connection.up ? "away" : connection.blocked ? "blocked" : "up",
+      brokers: this.options.regions.map((link) => ({
+        region: link.connection.region,
+        state: linkState(link),
       })),
       shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
       unrecorded: this.recorder.length,

@@ -43,8 +43,8 @@ export class Claims {
   ) {}
 
   async start(): Promise<void> {
-    for (const { connection } of this.regions) {
-      const subscription = new Subscription(connection, {
+    for (const { consuming } of this.regions) {
+      const subscription = new Subscription(consuming, {
         queue: gatewayQueue(this.id),
         prefetch: 0,
         exclusive: true,
@@ -52,7 +52,7 @@ export class Claims {
         handler: ({ body }) => this.heard(JSON.parse(body.toString()) as Push),
       });
       this.pushes.push(subscription);
-      if (connection.up) await subscription.start();
+      if (consuming.up) await subscription.start();
       else void subscription.start();
     }
   }

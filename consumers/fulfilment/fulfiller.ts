@@ -62,8 +62,9 @@ export class Fulfiller {
 
   private async subscribe(link: RegionLink): Promise<Subscription> {
     const queue = serviceQueue(this.options.service);
-    await link.connection.attach((model) => declareQueue(model, queue, link.connection.region));
-    return new Subscription(link.connection, {
+    const { consuming } = link;
+    await consuming.attach((model) => declareQueue(model, queue, consuming.region));
+    return new Subscription(consuming, {
       queue: queue.name,
       prefetch: PREFETCH,
       independent: true,

@@ -91,7 +91,7 @@ export class PaymentWorker {
   }
 
   private subscribe(link: RegionLink): Subscription {
-    return new Subscription(link.connection, {
+    return new Subscription(link.consuming, {
       queue: PAYMENTS,
       prefetch: this.options.prefetch ?? PREFETCH,
       independent: true,

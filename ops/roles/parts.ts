@@ -2,7 +2,7 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { topology } from "../../broker/topology.ts";
-import type { RegionLink } from "../../consumers/relay.ts";
+import { linkState, type RegionLink } from "../../consumers/relay.ts";
 import { buildLibrary, type Library } from "../../core/library.ts";
 import { RedisStore, StoreUnavailable } from "../../core/redis.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
@@ -66,9 +66,25 @@ export async function openRegion(
   settings: Settings,
   log: Log,
 ): Promise<RegionLink> {
-  const connection = new BrokerConnection({ region, topology: topology(settings.shards), log });
+  const options = { region, topology: topology(settings.shards), log };
+  const connection = new BrokerConnection({ ...options, name: "publishing" });
+  const consuming = new BrokerConnection({ ...options, name: "consuming" });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
   await publisher.start();
   await connection.start();
-  return { connection, publisher };
+  await consuming.start();
+  return { connection, consuming, publisher };
+}
+
+/** Consuming ends first: what is in flight may still publish. */
+export async function closeRegions(regions: readonly RegionLink[]): Promise<void> {
+  await Promise.all(regions.map(({ consuming }) => consuming.close()));
+  await Promise.all(regions.map(({ connection }) => connection.close()));
+}
+
+/** For readiness: the brokers that are away. */
+export function brokersAway(regions: readonly RegionLink[]): string[] {
+  return regions.flatMap((link) =>
+    linkState(link) === "away" ? [`broker ${link.connection.region}`] : [],
+  );
 }

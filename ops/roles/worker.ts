@@ -6,7 +6,14 @@ import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { stepBack } from "../services/priority.ts";
 import { cpuWatch, governorSettings } from "./governing.ts";
-import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
+import {
+  brokersAway,
+  closeRegions,
+  openRedis,
+  openRegions,
+  openSpans,
+  requireStores,
+} from "./parts.ts";
 
 export interface RunningRole {
   /** Quiet, then stop. */
@@ -54,7 +61,7 @@ export async function startWorker(
   });
   worker.start();
   const missing = () => [
-    ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    ...brokersAway(regions),
     ...(redis.connected && worker.beating ? [] : ["redis"]),
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
@@ -65,7 +72,7 @@ export async function startWorker(
     await worker.stop();
     await metrics.stop();
     clock.stop();
-    for (const { connection } of regions) await connection.close();
+    await closeRegions(regions);
     await writer.close();
     await ledger.close();
     await redis.close();
