@@ -229,7 +229,7 @@ type AnswerRow = readonly [
 
 async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
   const [, user, id, , , , , generation, attempt, answer] = row;
-  if (answer === "failed") return;
+  if (answer !== "captured" && answer !== "refunded") return;
   const [from, to] =
     answer === "captured"
       ? [["started", "failed", "unknown"], "refunding"]

@@ -22,8 +22,9 @@ test("a call that arrives at the provider after the look-up is not a failed char
         later.push(Bun.sleep(200).then(() => book.set("key", "captured")));
         return { kind: "unknown", why: "no answer in time" };
       },
-      lookUp: async () => (book.get("key") as "captured" | undefined) ?? "none",
-      refund: async () => "nothing",
+      lookUp: async () => (book.has("key") ? { kind: "captured", now: "kept" } : { kind: "none" }),
+      refund: async () => ({ kind: "unknown", why: "nobody asks" }),
+      lookUpRefund: async () => ({ kind: "none" }),
     },
     breaker: new Breaker({
       failures: 100,

@@ -9,9 +9,9 @@
 // Unknown never becomes failed: only the provider's own word does that. That it has no trace of a call is no such word: the call may still be on its way,
 // and asking again with its key is harmless whether it arrives or not. Whoever gives up in between (a crash) leaves the message with the
 // broker, and the next worker asks again with the same key.
-import { type ChargeRequest, chargeKey } from "../../core/domain/charge.ts";
+import type { ChargeRequest } from "../../core/domain/charge.ts";
 import type { Breaker } from "./breaker.ts";
-import type { PaymentProvider } from "./provider-client.ts";
+import type { LookUpAnswer, PaymentProvider } from "./provider.ts";
 
 /** `later`: still not known, ask again with the same key. `stopped`: given up half-way, because the worker stops. */
 export type ChargeResult =
@@ -73,13 +73,9 @@ export async function charge(
 async function knownOf(
   request: ChargeRequest,
   provider: PaymentProvider,
-): Promise<"captured" | "declined" | "pending" | "unknown"> {
-  const known = await provider.lookUp(chargeKey(request));
-  if (known !== "none") return known;
-  const answer = await provider.charge(request);
-  return answer.kind === "captured" || answer.kind === "declined" || answer.kind === "pending"
-    ? answer.kind
-    : "unknown";
+): Promise<Exclude<LookUpAnswer["kind"], "none">> {
+  const known = await provider.lookUp(request);
+  return known.kind === "none" ? (await provider.charge(request)).kind : known.kind;
 }
 
 /** Looks the charge up until the provider's word is definite. Look-ups are no attempts. */

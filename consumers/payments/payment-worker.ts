@@ -17,7 +17,7 @@ import type { RegionLink } from "../relay.ts";
 import { Answers } from "./answers.ts";
 import { Breaker } from "./breaker.ts";
 import { charge } from "./charger.ts";
-import type { PaymentProvider } from "./provider-client.ts";
+import type { PaymentProvider } from "./provider.ts";
 
 export interface PaymentWorkerOptions {
   readonly regions: readonly RegionLink[];
@@ -175,13 +175,8 @@ export class PaymentWorker {
     const startMs = Date.now();
     while (!this.stopped) {
       const answer = await this.options.provider.refund(request);
-      if (answer === "refunded" || answer === "nothing") {
-        await this.answer(
-          request,
-          startMs,
-          "refunded",
-          answer === "nothing" ? "the provider knows of no capture" : "",
-        );
+      if (answer.kind === "refunded") {
+        await this.answer(request, startMs, "refunded", "");
         return true;
       }
       await Bun.sleep(ASK_AGAIN_MS);

@@ -20,17 +20,40 @@ export interface ChargeRequest {
   readonly unknownSinceMs?: number;
 }
 
-/** Gives back what an attempt captured. */
+/** Where an attempt stands in the ledger. */
+export type ChargeStatus =
+  | "waiting"
+  | "dropped"
+  | "started"
+  | "captured"
+  | "failed"
+  | "unknown"
+  | "refunding"
+  | "refunded"
+  | "refund_failed"
+  | "returned"
+  | "disputed";
+
+/** Gives back what an attempt captured, all of it. */
 export interface RefundRequest {
   readonly kind: "refund";
   readonly user: string;
   readonly id: string;
   readonly generation: number;
   readonly attempt: number;
+  /** Minor units. Absent in requests of earlier versions: then it is looked up. */
+  readonly amount?: number;
+  readonly currency?: string;
   readonly traceparent?: Traceparent;
 }
 
 export type PaymentRequest = ChargeRequest | RefundRequest;
+
+/**
+ * What was heard of an attempt. `returned`: the provider gave the money back unasked. `disputed`: the
+ * buyer's bank took it back, or is about to.
+ */
+export type AnswerWord = "captured" | "failed" | "unknown" | "refunded" | "returned" | "disputed";
 
 /** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
 export function answerRowText(
@@ -40,7 +63,7 @@ export function answerRowText(
     generation,
     attempt,
   }: { user: string; id: string; generation: number; attempt: number },
-  answer: "captured" | "failed" | "unknown" | "refunded",
+  answer: AnswerWord,
   detail: string,
   atMs: number,
 ): string {

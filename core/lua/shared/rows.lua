@@ -2,7 +2,7 @@
 --   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal, traceparent?}
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
 --   {'c', user, id, '', acceptedAtMs, '', 0}
---   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}
+--   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, answer, detail}, its answer one of ANSWERS
 --   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation, traceparent?}
 --   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done, service}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
@@ -23,7 +23,9 @@ local UUID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$'
 local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
 local TRACE_LENGTH = 55
 local FULFILMENTS = { claim = true, done = true }
-local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true }
+local ANSWERS = {
+  captured = true, failed = true, unknown = true, refunded = true, returned = true, disputed = true,
+}
 
 -- What stands in keys and in records of words between spaces.
 local function is_name(text)

@@ -4,13 +4,16 @@
 local MAX_ATTEMPTS = 4
 local CANCEL_WINDOW_MS = 120000
 
--- {'p', user, id, '', at, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}. unknown: it has been looked up in vain for
+-- What happened to money after it was captured. The ledger knows whether it is news.
+local AFTER_CAPTURE = { refunded = true, returned = true, disputed = true }
+
+-- {'p', user, id, '', at, '', 0, generation, attempt, answer, detail}. unknown: it has been looked up in vain for
 -- so long that the order is given up; a capture that shows up later goes back.
 -- An answer to any other than the attempt that is under way is 'late': the ledger knows whether it is news.
 local function settle_charge(batch, row)
   local field, o = row[13], batch.open[row[13]]
   local generation, attempt, answer = row[8], row[9], row[10]
-  if not o or answer == 'refunded' or o.generation ~= generation or o.attempt ~= attempt or o.state == 'paid' then return '+late' end
+  if not o or AFTER_CAPTURE[answer] or o.generation ~= generation or o.attempt ~= attempt or o.state == 'paid' then return '+late' end
   batch.touched[field] = true
   if o.state == 'cancelled' then
     -- Cancelled while it was being charged: now it is known whether there is something to give back.
