@@ -3,8 +3,7 @@
 //   1. the ledger raises the incarnation and every shard's epoch (compare-and-set: one rebuilder wins)
 //   2. every shard is set to loading under the new incarnation: from here nobody decides
 //   3. what Redis held is cleared, and loaded again from the ledger
-//   4. charges, refunds and parts without an end are asked for once more
-//   5. every shard is opened; owners take their shards again, and RabbitMQ brings back what was not acknowledged
+//   4. every shard is opened; owners take their shards again, and RabbitMQ brings back what was not acknowledged
 //
 // A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins again, one incarnation later.
 import {
@@ -59,14 +58,11 @@ export async function rebuild(options: RebuildOptions, from: number): Promise<Re
     const limited = await loadStock(options, incarnation);
     let orders = 0;
     for (const { shard } of shards) orders += await loadShard(options, incarnation, shard, limited);
-    // Before anybody goes on: whoever takes a shard sends what is open there.
-    const askedAgain = await writer.askAgain();
     for (const { shard } of shards) await store.open(incarnation, shard);
     log("redis rebuilt", {
       incarnation,
       shards: shards.length,
       orders,
-      askedAgain,
       ms: Math.round(performance.now() - startedMs),
     });
     return "rebuilt";

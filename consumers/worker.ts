@@ -118,9 +118,12 @@ export class Worker {
     });
     this.dead = new DeadCounts(regions);
     this.routes = new RouteSync({ ledger, regions, log });
-    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) =>
-      this.counts.relayed(n),
-    );
+    this.relay = new Relay({
+      ...{ regions, ledger, writer },
+      retryDelaysMs: options.retryDelaysMs,
+      now: options.now,
+      onDone: (n) => this.counts.relayed(n),
+    });
   }
 
   start(): void {

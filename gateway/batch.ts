@@ -1,4 +1,5 @@
 // Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel lists instead of an object per order.
+import type { LaneBatch, Verdict } from "../broker/lanes.ts";
 
 /** Who gave rows. Called for each row, in order, when its batch has been settled, and again when its outcome is known. */
 export interface Recipient {
@@ -18,10 +19,9 @@ export interface Estimate {
   readonly seconds: number;
 }
 
-/** `shed`: no effect. `unconfirmed`: unknown, sending the same id again is safe. */
-export type Verdict = "confirmed" | "shed" | "unconfirmed";
+export type { Verdict } from "../broker/lanes.ts";
 
-export class Batch {
+export class Batch implements LaneBatch {
   /** Rows with commas between; the brackets come with body(). */
   private text = "";
   readonly recipients: (Recipient | undefined)[] = [];

@@ -1,5 +1,5 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
-import type { Attempt } from "../core/domain/charge.ts";
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -93,6 +93,14 @@ export interface Bill {
   readonly rate?: { readonly id: string; readonly value: string };
 }
 
+/** An attempt to charge an order, as the ledger has it. */
+export interface RecordedAttempt {
+  /** Minor units of `currency`. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly status: ChargeStatus;
+}
+
 export interface Following {
   readonly user: string;
   readonly id: string;
@@ -175,6 +183,13 @@ export interface Ledger {
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
+  /** undefined: no such attempt is recorded. */
+  attempt(
+    user: string,
+    id: string,
+    generation: number,
+    attempt: number,
+  ): Promise<RecordedAttempt | undefined>;
   /** What happened to orders since; those that are not recorded yet are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
   /**

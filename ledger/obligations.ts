@@ -5,8 +5,8 @@
 // the next number, due after a wait that grows with the time it has been asked in vain. A copy with
 // an older number (asked again by an operator, delivered twice) is answered once more and ends.
 import {
+  type AnswerWord,
   type Attempt,
-  type ChargeAnswerWord,
   type PaymentRequest,
   readPutOff,
 } from "../core/domain/charge.ts";
@@ -137,7 +137,7 @@ type AnswerRow = readonly [
   seq: 0,
   generation: number,
   attempt: number,
-  answer: ChargeAnswerWord,
+  answer: AnswerWord,
   detail: string,
 ];
 

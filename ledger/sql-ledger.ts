@@ -1,5 +1,5 @@
 // Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay) gathered into one object.
-import type { Attempt } from "../core/domain/charge.ts";
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
@@ -11,6 +11,7 @@ import type {
   Operation,
   OperationResult,
   OrderEvent,
+  RecordedAttempt,
   ShardPosition,
   StoredOrder,
   Target,
@@ -81,6 +82,24 @@ export class SqlLedger implements Ledger {
     if (!r) return undefined;
     const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
     return { amount: Number(r.amount), currency: String(r.currency), ...rate };
+  }
+
+  async attempt(
+    user: string,
+    id: string,
+    generation: number,
+    attempt: number,
+  ): Promise<RecordedAttempt | undefined> {
+    const text =
+      "SELECT amount, currency, status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?";
+    const [row] = await this.db.run(text, [id, user, generation, attempt]);
+    if (!row) return undefined;
+    const { amount, currency, status } = row;
+    return {
+      amount: Number(amount),
+      currency: String(currency),
+      status: String(status) as ChargeStatus,
+    };
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {

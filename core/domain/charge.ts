@@ -34,9 +34,32 @@ export interface LookUpRequest extends Asked {
   readonly kind: "lookup";
 }
 
-/** Gives back what an attempt captured. */
-export interface RefundRequest extends Asked {
+/** Where an attempt stands in the ledger. */
+export type ChargeStatus =
+  /** In its user's lane, as attempt 0; `dropped`: its order ended there. */
+  | "waiting"
+  | "dropped"
+  /** Under way. */
+  | "started"
+  | "captured"
+  | "failed"
+  /** Its order is given up; it is looked up until it is known. `unresolved`: nobody asks any more. */
+  | "unknown"
+  | "unresolved"
+  /** On its way back; `refund_failed`: still owed, and nobody asks any more. */
+  | "refunding"
+  | "refunded"
+  | "refund_failed"
+  /** Gone at the provider without Sluice asking. */
+  | "returned"
+  | "disputed";
+
+/** Gives back what an attempt captured, all of it. */
+export interface RefundRequest extends Omit<Asked, "amount" | "currency"> {
   readonly kind: "refund";
+  /** Minor units. Absent in requests of earlier versions: then it is looked up. */
+  readonly amount?: number;
+  readonly currency?: string;
 }
 
 export type PaymentRequest = ChargeRequest | LookUpRequest | RefundRequest;
@@ -58,7 +81,7 @@ export const CHARGE_ANSWERS = [
   "returned",
   "disputed",
 ] as const;
-export type ChargeAnswerWord = (typeof CHARGE_ANSWERS)[number];
+export type AnswerWord = (typeof CHARGE_ANSWERS)[number];
 
 /** The detail of `later`, as JSON. A copy of an older request than the open one ends with it. */
 export interface PutOff {
@@ -71,7 +94,7 @@ export interface PutOff {
 /** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
 export function answerRowText(
   { user, id, generation, attempt }: Attempt,
-  answer: ChargeAnswerWord,
+  answer: AnswerWord,
   detail: string,
   atMs: number,
 ): string {
@@ -107,7 +130,9 @@ function isCount(value: unknown): value is number {
 export function readPaymentRequest(value: unknown): PaymentRequest | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { request, sinceMs, kind, payment, ...rest } = value as Readonly<Record<string, unknown>>;
-  if (!isAttempt(rest) || !hasTerms(rest)) return undefined;
+  const terms = rest as Partial<Asked>;
+  const nameless = kind === "refund" && terms.amount === undefined && terms.currency === undefined;
+  if (!isAttempt(rest) || !(nameless || hasTerms(terms))) return undefined;
   if (request !== undefined && !isCount(request)) return undefined;
   if (sinceMs !== undefined && !Number.isSafeInteger(sinceMs)) return undefined;
   if (kind === "charge") return typeof payment === "string" ? (value as ChargeRequest) : undefined;

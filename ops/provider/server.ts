@@ -205,19 +205,18 @@ class Desk {
 
   private lookUp(key: string): Response {
     const charge = this.book.charges.get(key);
-    return charge
-      ? Response.json(charge)
-      : Response.json({ error: "no such charge" }, { status: 404 });
+    return charge ? Response.json(charge) : Response.json({ key, status: "none" }, { status: 404 });
   }
 
   private async refund(request: Request): Promise<Response> {
     const { key } = (await request.json()) as { key: string };
     const charge = this.book.charges.get(key);
-    if (!charge) return Response.json({ error: "no such charge" }, { status: 404 });
+    if (!charge) return Response.json({ key, status: "none" }, { status: 404 });
     if (charge.status !== "captured")
       return Response.json({ error: `the charge is ${charge.status}` }, { status: 409 });
     if (!charge.refunded) await this.book.refund(key);
-    return Response.json({ key, status: "refunded" });
+    const { amount, currency } = charge;
+    return Response.json({ key, amount, currency, status: "refunded" });
   }
 
   private async hang(ms: number): Promise<Response> {

@@ -21,12 +21,14 @@ export async function startPayments(
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
   const spans = await openSpans(settings, "payments", id);
   const governing = competingGoverning(settings, log);
-  const { shards, unknownMaxMs } = settings;
+  const { shards, unknownMaxMs, settleMaxMs } = settings;
   const payments = new PaymentWorker({
+    id,
     regions,
     provider,
     shards,
     unknownMaxMs,
+    settleMaxMs,
     governing,
     spans,
     log,

@@ -1,33 +1,57 @@
-// One lane per shard: one batch with the broker, the next one filling meanwhile, so that batches grow by themselves with the load and no
-// order overtakes an earlier one of its user. A batch that is not confirmed is answered as a whole before the next one goes.
+// Publish and wait, for all who send rows to shards: gateways, payment workers, services. One lane a
+// shard: one batch with the broker, the next one filling meanwhile, so that batches grow by themselves
+// with the load and no row overtakes an earlier one of its lane. A batch that is not confirmed is
+// settled as a whole before the next one goes. What waits is bounded; numbers begin with a prefix of
+// the process, so that an answer to an earlier process is not taken for one to this.
 //
-//   add ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
+//   room ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the same read share a message. Behind a confirm a batch of few rows
-// waits a little for more, and longer where orders wait their turn for long anyway.
-import { Batch, type Recipient, type Verdict } from "./batch.ts";
-import type { GatewayLimits } from "./limits.ts";
-import type { PublishOutcome } from "./ports.ts";
+// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the
+// same read share a message. Behind a confirm a batch of few rows waits a little for more, and longer
+// where orders wait their turn for long anyway.
+import type { PublishOutcome } from "./publisher.ts";
 
-export interface LanesOptions {
+/** `shed`: no effect. `unconfirmed`: unknown, sending the same again is safe. */
+export type Verdict = "confirmed" | "shed" | "unconfirmed";
+
+/** Rows on their way to one shard, as one message. */
+export interface LaneBatch {
+  readonly size: number;
+  /** Characters of its rows. */
+  readonly length: number;
+  readonly number: string;
+  /** When it went to the broker, monotonic ms. */
+  sentMs: number;
+  body(): Buffer;
+  settle(verdict: Verdict): void;
+}
+
+export interface LaneLimits {
+  readonly batchOrders: number;
+  readonly batchBytes: number;
+  readonly waitingBytes: number;
+}
+
+export interface BatchLanesOptions<B extends LaneBatch> {
   readonly shards: number;
-  readonly limits: Pick<GatewayLimits, "batchOrders" | "batchBytes" | "waitingBytes">;
+  readonly limits: LaneLimits;
+  readonly newBatch: (shard: number, number: string) => B;
   /** How long a batch of few rows waits for more in any case, ms; 0: an idle lane's not at all, one behind a confirm's for a moment. */
   readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
-  /** Goes before each batch's number, so that numbers of an earlier process are not taken for this one's. */
+  /** Goes before each batch's number: no two processes share one. */
   readonly numberPrefix: string;
   /** Before it is handed to the broker: its outcomes may come sooner than the confirm. */
-  readonly onSending: (batch: Batch) => void;
+  readonly onSending: (batch: B) => void;
   /** After its recipients have been told. */
-  readonly onSettled: (batch: Batch, verdict: Verdict) => void;
+  readonly onSettled: (batch: B, verdict: Verdict) => void;
 }
 
-interface Lane {
+interface Lane<B> {
   readonly shard: number;
-  filling: Batch;
+  filling: B;
   /** Filled to a bound, waiting for their turn; only when the broker is slower than one full batch a round trip. */
-  readonly full: Batch[];
+  readonly full: B[];
   busy: boolean;
 }
 
@@ -40,16 +64,16 @@ const NEXT_MS = 5;
 /** So many rows are enough to go at once: then a message costs next to nothing a row. */
 const ENOUGH = 100;
 
-export class Lanes {
-  private readonly lanes: Lane[];
-  private scheduled: Lane[] = [];
+export class BatchLanes<B extends LaneBatch> {
+  private readonly lanes: Lane<B>[];
+  private scheduled: Lane<B>[] = [];
   private batches = 0;
   /** Characters of rows not yet settled. */
   waitingBytes = 0;
   private idleWaiters: (() => void)[] = [];
   private busyLanes = 0;
 
-  constructor(private readonly options: LanesOptions) {
+  constructor(private readonly options: BatchLanesOptions<B>) {
     this.lanes = Array.from({ length: options.shards }, (_, shard) => ({
       shard,
       filling: this.next(shard),
@@ -58,27 +82,24 @@ export class Lanes {
     }));
   }
 
-  /** Takes a row, or says false: too much is waiting. */
-  add(
-    shard: number,
-    row: string,
-    user: string,
-    id: string,
-    recipient: Recipient,
-    ref: unknown,
-  ): boolean {
+  /** The batch that takes a row of this length next; undefined: too much is waiting. */
+  protected room(shard: number, length: number): B | undefined {
     const { limits } = this.options;
-    if (this.waitingBytes + row.length > limits.waitingBytes) return false;
-    const lane = this.lanes[shard] as Lane;
+    if (this.waitingBytes + length > limits.waitingBytes) return undefined;
+    const lane = this.lanes[shard] as Lane<B>;
     let { filling } = lane;
-    if (filling.size >= limits.batchOrders || filling.length + row.length > limits.batchBytes) {
+    if (filling.size >= limits.batchOrders || filling.length + length > limits.batchBytes) {
       lane.full.push(filling);
       filling = lane.filling = this.next(shard);
     }
-    filling.add(row, user, id, recipient, ref);
-    this.waitingBytes += row.length;
+    return filling;
+  }
+
+  /** The row has been added to the batch that had room for it. */
+  protected added(shard: number, length: number): void {
+    this.waitingBytes += length;
+    const lane = this.lanes[shard] as Lane<B>;
     if (!lane.busy) this.schedule(lane);
-    return true;
   }
 
   /** Settles when nothing waits and nothing is in flight. */
@@ -86,23 +107,23 @@ export class Lanes {
     while (this.busyLanes > 0) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
   }
 
-  private schedule(lane: Lane): void {
+  private schedule(lane: Lane<B>): void {
     lane.busy = true;
     this.busyLanes++;
     const lingerMs = this.options.lingerMs?.() ?? 0;
     if (lingerMs > 0) {
-      setTimeout(() => this.send(lane), lingerMs);
+      setTimeout(() => this.dispatch(lane), lingerMs);
       return;
     }
     if (this.scheduled.push(lane) > 1) return;
     setImmediate(() => {
       const lanes = this.scheduled;
       this.scheduled = [];
-      for (const l of lanes) this.send(l);
+      for (const l of lanes) this.dispatch(l);
     });
   }
 
-  private send(lane: Lane): void {
+  private dispatch(lane: Lane<B>): void {
     let batch = lane.full.shift();
     if (!batch) {
       batch = lane.filling;
@@ -122,24 +143,27 @@ export class Lanes {
     );
   }
 
-  private settle(lane: Lane, batch: Batch, length: number, verdict: Verdict): void {
+  private settle(lane: Lane<B>, batch: B, length: number, verdict: Verdict): void {
     // All separators but the rows themselves were never counted as waiting.
     this.waitingBytes -= length - (batch.size - 1);
     batch.settle(verdict);
     this.options.onSettled(batch, verdict);
     // Nothing may wait yet: those who have just been answered send again in a moment.
-    if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.send(lane);
-    else setTimeout(() => this.send(lane), Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0));
+    if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
+    else setTimeout(() => this.dispatch(lane), Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0));
   }
 
-  private rest(lane: Lane): void {
+  private rest(lane: Lane<B>): void {
     lane.busy = false;
     if (--this.busyLanes > 0) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();
   }
 
-  private next(shard: number): Batch {
-    return new Batch(shard, `${this.options.numberPrefix}${(this.batches++).toString(36)}`);
+  private next(shard: number): B {
+    return this.options.newBatch(
+      shard,
+      `${this.options.numberPrefix}${(this.batches++).toString(36)}`,
+    );
   }
 }
 
