@@ -8,7 +8,7 @@ import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
 import type { Region } from "./region.ts";
 import type { Topology } from "./topology.ts";
 
-/** Seconds without a sign of life after which either side drops the connection: a dead worker's shard must move on within seconds. */
+/** Either side drops a connection that has been silent for two of these, in seconds. */
 const HEARTBEAT_S = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
@@ -19,6 +19,11 @@ export interface ConnectionOptions {
   readonly topology: Topology;
   /** What it is for, in log lines. */
   readonly name?: string;
+  /**
+   * Seconds between signs of life; the broker ends a connection that has given none for two or three
+   * of them, and hands on what it held. A worker's lease is not kept waiting longer than it lasts.
+   */
+  readonly heartbeatS?: number;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
@@ -100,8 +105,11 @@ export class BrokerConnection {
   }
 
   private async establish(): Promise<void> {
-    const { url } = this.options.region;
-    const model = await connect(withHeartbeat(url), { timeout: CONNECT_TIMEOUT_MS, noDelay: true });
+    const { region, heartbeatS = HEARTBEAT_S } = this.options;
+    const model = await connect(withHeartbeat(region.url, heartbeatS), {
+      timeout: CONNECT_TIMEOUT_MS,
+      noDelay: true,
+    });
     this.lost = Promise.withResolvers<void>();
     const { lost } = this;
     this.blocked = false;
@@ -163,10 +171,9 @@ export class BrokerConnection {
   }
 }
 
-function withHeartbeat(url: string): string {
+function withHeartbeat(url: string, seconds: number): string {
   const parsed = new URL(url);
-  if (!parsed.searchParams.has("heartbeat"))
-    parsed.searchParams.set("heartbeat", String(HEARTBEAT_S));
+  if (!parsed.searchParams.has("heartbeat")) parsed.searchParams.set("heartbeat", String(seconds));
   return parsed.toString();
 }
 

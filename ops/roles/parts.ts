@@ -9,6 +9,9 @@ import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Spans } from "../../core/spans.ts";
 import type { Log } from "../log.ts";
 
+/** RabbitMQ ends a connection that has missed two heartbeats, and looks once a heartbeat. */
+const SILENT_BEATS = 3;
+
 /** Refuses to start a role without what it cannot do without. */
 export function requireStores(settings: Settings): void {
   if (settings.redisUrl === "") throw new SettingError("SLUICE_REDIS_URL is not set");
@@ -55,20 +58,40 @@ export async function openSpans(
   return new Spans(otlpUrl, role, id);
 }
 
-export async function openRegions(settings: Settings, log: Log): Promise<RegionLink[]> {
+export interface RegionOptions {
+  /** Seconds between signs of life of the connection that consumes. */
+  readonly heartbeatS?: number;
+}
+
+export async function openRegions(
+  settings: Settings,
+  log: Log,
+  options: RegionOptions = {},
+): Promise<RegionLink[]> {
   const links: RegionLink[] = [];
-  for (const region of settings.regions) links.push(await openRegion(region, settings, log));
+  for (const region of settings.regions)
+    links.push(await openRegion(region, settings, log, options));
   return links;
+}
+
+/** The broker must have ended a frozen worker's consumers by the time its lease is over. */
+export function heartbeatWithin(leaseMs: number): number {
+  return Math.max(1, Math.floor(leaseMs / 1_000 / SILENT_BEATS));
 }
 
 export async function openRegion(
   region: Settings["regions"][number],
   settings: Settings,
   log: Log,
+  { heartbeatS }: RegionOptions = {},
 ): Promise<RegionLink> {
   const options = { region, topology: topology(settings.shards), log };
   const connection = new BrokerConnection({ ...options, name: "publishing" });
-  const consuming = new BrokerConnection({ ...options, name: "consuming" });
+  const consuming = new BrokerConnection({
+    ...options,
+    name: "consuming",
+    ...(heartbeatS === undefined ? {} : { heartbeatS }),
+  });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
   await publisher.start();
   await connection.start();

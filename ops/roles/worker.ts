@@ -9,6 +9,7 @@ import { cpuWatch, governorSettings } from "./governing.ts";
 import {
   brokersAway,
   closeRegions,
+  heartbeatWithin,
   openRedis,
   openRegions,
   openSpans,
@@ -30,7 +31,9 @@ export async function startWorker(
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(settings.ledgerUrl);
   const redis = await openRedis(settings, log);
-  const regions = await openRegions(settings, log);
+  const regions = await openRegions(settings, log, {
+    heartbeatS: heartbeatWithin(settings.leaseMs),
+  });
   const clock = new SharedClock(redis);
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
