@@ -113,7 +113,7 @@ export class Worker {
       },
       put: async (good) => {
         await rates.put(good);
-        for (const owner of this.owners.values()) void owner.sweepRates();
+        for (const owner of this.owners.values()) owner.sweepRates();
       },
     });
     this.dead = new DeadCounts(regions);
@@ -327,8 +327,8 @@ export class Worker {
       if (problem) await this.onStop(owner, problem, "found by the check");
       else {
         await owner.sweepGaps();
-        await owner.sweepHolds();
-        await owner.sweepRates();
+        owner.sweepHolds();
+        owner.sweepRates();
         // What was left open by a broker that was away, or asked for once more by the operator.
         void this.relay.followUps(owner.shard);
       }
