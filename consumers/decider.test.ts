@@ -58,7 +58,7 @@ async function decider() {
   const made = new Decider({
     claim: bench.claim,
     store,
-    recorder: new Recorder({ writer, ledger, log: () => undefined }),
+    recorder: new Recorder({ writer, log: () => undefined }),
     dedupWindowMs: WINDOW_MS,
     governing,
     counts: new Counts(),

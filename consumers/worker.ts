@@ -100,7 +100,7 @@ export class Worker {
       begin: () => this.governing.ledger.begin(),
       took: (seconds: number) => this.counts.commit.observe(seconds),
     };
-    this.recorder = new Recorder({ writer, ledger, timed, log });
+    this.recorder = new Recorder({ writer, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
       ...{
