@@ -136,13 +136,15 @@ export class ShardOwner {
     return undefined;
   }
 
+  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is back.
+
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
     const { dedupWindowMs, now } = this.options;
-    await decider.unpark({
+    void decider.unpark({
       entryId: newEntryId(),
       cutoffMs: this.gaps.cutoffMs(now()),
       limit: UNPARK_USERS,
@@ -151,10 +153,10 @@ export class ShardOwner {
   }
 
   /** Gives up stock that has been held too long. Called about once a second. */
-  async sweepHolds(): Promise<void> {
+  sweepHolds(): void {
     const { dedupWindowMs, holdTtlMs, now } = this.options;
     if (this.closed) return;
-    await this.decider?.expire({
+    void this.decider?.expire({
       entryId: newEntryId(),
       cutoffMs: now() - holdTtlMs,
       limit: EXPIRE_ORDERS,
@@ -163,11 +165,11 @@ export class ShardOwner {
   }
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
-  async sweepRates(): Promise<void> {
+  sweepRates(): void {
     const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
     if (this.closed) return;
     const cutoffMs = now() - rateWaitMs;
-    await this.decider?.reprice(
+    void this.decider?.reprice(
       { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
     );

@@ -100,7 +100,7 @@ export class Worker {
       begin: () => this.governing.ledger.begin(),
       took: (seconds: number) => this.counts.commit.observe(seconds),
     };
-    this.recorder = new Recorder({ writer, ledger, timed, log });
+    this.recorder = new Recorder({ writer, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
       ...{
@@ -113,7 +113,7 @@ export class Worker {
       },
       put: async (good) => {
         await rates.put(good);
-        for (const owner of this.owners.values()) void owner.sweepRates();
+        for (const owner of this.owners.values()) owner.sweepRates();
       },
     });
     this.dead = new DeadCounts(regions);
@@ -330,8 +330,8 @@ export class Worker {
       if (problem) await this.onStop(owner, problem, "found by the check");
       else {
         await owner.sweepGaps();
-        await owner.sweepHolds();
-        await owner.sweepRates();
+        owner.sweepHolds();
+        owner.sweepRates();
         // What was left open by a broker that was away, or asked for once more by the operator.
         void this.relay.followUps(owner.shard);
       }

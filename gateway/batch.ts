@@ -3,7 +3,7 @@ import type { LaneBatch, Verdict } from "../broker/lanes.ts";
 
 /** Who gave rows. Called for each row, in order, when its batch has been settled, and again when its outcome is known. */
 export interface Recipient {
-  /** Wants to hear of outcomes, not only of the confirm. */
+  /** Wants to hear of outcomes, not only of the confirm; a socket that is gone does not. */
   readonly follows: boolean;
   /** `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with `confirmed`. */
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;

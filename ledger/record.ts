@@ -32,7 +32,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   for (const given of entries) {
     const { shard } = given.entry;
     const result = stopped.get(shard) ?? (await recordAlone(db, given));
-    if (result !== "recorded") stopped.set(shard, result);
+    if (result !== "recorded" && result !== "fenced") stopped.set(shard, result);
     results.push(result);
   }
   return results;
@@ -62,18 +62,13 @@ interface Position {
 async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
   return db.transaction(async (tx) => {
     const positions = await lockPositions(db, tx, entries);
+    const known = await onRecord(tx, positions, entries);
     const accepted: Entry[] = [];
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
-      const position = positions.get(entry.shard);
-      if (!position) throw new Error(`the ledger has no shard ${entry.shard}`);
-      // Recorded before, by a commit whose answer was lost.
-      if (
-        entry.id === position.lastId &&
-        position.epoch === epoch &&
-        position.refused === undefined
-      )
-        return "recorded";
+      const position = positionIn(positions, entry);
+      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect is in the ledger.
+      if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
         accepted.push(entry);
@@ -94,13 +89,41 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
   });
 }
 
-/** Accepts an entry that follows the last one; after one refusal the shard's later entries are refused alike. */
-function judge(position: Position, entry: Entry, epoch: number): RecordResult {
-  if (position.refused === undefined) {
-    if (position.epoch !== epoch) position.refused = "fenced";
-    else if (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
-      position.refused = "fork";
+function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry): Position {
+  const position = positions.get(shard);
+  if (!position) throw new Error(`the ledger has no shard ${shard}`);
+  return position;
+}
+
+/** Of entries up to their shard's last number, the ids that stand in the ledger at that number. In all but the rare doubt there is none to ask for. */
+async function onRecord(
+  tx: Runner,
+  positions: ReadonlyMap<number, Position>,
+  entries: readonly EntryToRecord[],
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for (const { entry } of entries) {
+    if (entry.n > positionIn(positions, entry).lastN) continue;
+    const [there] = await tx.run("SELECT id FROM entries WHERE shard = ? AND n = ?", [
+      entry.shard,
+      entry.n,
+    ]);
+    if (there?.id === entry.id) known.add(entry.id);
   }
+  return known;
+}
+
+/**
+ * Accepts an entry that follows the last one. After a fork the shard's later entries are refused alike; a former owner's entry is
+ * no word against the present one's.
+ */
+function judge(position: Position, entry: Entry, epoch: number): RecordResult {
+  if (position.epoch !== epoch) return "fenced";
+  if (
+    position.refused === undefined &&
+    (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
+  )
+    position.refused = "fork";
   if (position.refused !== undefined) return position.refused;
   position.lastId = entry.id;
   position.lastN = entry.n;
