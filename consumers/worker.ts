@@ -94,6 +94,7 @@ export class Worker {
       store: this.store,
       dropAll: (why) => this.dropAll(why),
       rebuilt: () => this.counts.rebuilds++,
+      rebuildFailed: () => this.counts.rebuildsFailed++,
     });
     this.governing = new Governing(options.governor, options.cpu, log);
     const timed = {
@@ -227,7 +228,8 @@ export class Worker {
   }
 
   private async take(shard: number): Promise<void> {
-    if (this.taking.has(shard) || this.stopping || this.recovery.rebuilding) return;
+    if (this.taking.has(shard) || this.stopping) return;
+    if (this.recovery.rebuilding || this.recovery.resting) return;
     this.taking.add(shard);
     const { id, leaseMs, log } = this.options;
     let owner: ShardOwner | undefined;
@@ -323,6 +325,7 @@ export class Worker {
       () => false,
     );
     if (this.recovery.halted !== undefined) return this.recovery.watchHalt();
+    await this.recovery.look();
     for (const owner of [...this.owners.values()]) {
       // Whoever is paused leaves the stores alone, but for its leases.
       if (!owner.running || this.governing.paused) continue;

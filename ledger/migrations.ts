@@ -10,6 +10,7 @@
 //   parts                what each processing service has to do for a paid order
 //   grants               orders to be tried again after their payment failed
 //   routes               which service gets which category
+//   purchases, turns     units of limited items and next numbers, by user: the fence
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
@@ -101,6 +102,16 @@ const MIGRATIONS: readonly Migration[] = [
     "ALTER TABLE parts ADD COLUMN request INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE parts ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE follow_ups ADD COLUMN due_ms BIGINT NOT NULL DEFAULT 0",
+  ],
+  (d) => [
+    // The second fence (ledger/fence.ts). fenced_n: where it began, in a shard that was there before.
+    "ALTER TABLE shards ADD COLUMN fenced_n BIGINT NOT NULL DEFAULT 0",
+    "UPDATE shards SET fenced_n = last_n",
+    `CREATE TABLE purchases (sale TEXT NOT NULL, usr TEXT NOT NULL, sku TEXT NOT NULL, units BIGINT NOT NULL,
+       PRIMARY KEY (sale, usr, sku)) ${clustered(d)}`,
+    // lowest: the lowest number that the last transaction spoke of; the fence compares it with next.
+    `CREATE TABLE turns (sale TEXT NOT NULL, usr TEXT NOT NULL, next BIGINT NOT NULL, lowest BIGINT NOT NULL,
+       PRIMARY KEY (sale, usr)) ${clustered(d)}`,
   ],
 ];
 

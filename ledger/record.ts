@@ -3,6 +3,7 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { guard } from "./fence.ts";
 import { recordLateAnswers } from "./obligations.ts";
 import { writeParts } from "./parts.ts";
 import { recordPutOffs } from "./parts-again.ts";
@@ -56,6 +57,8 @@ interface Position {
   lastId: string;
   lastN: number;
   moved: boolean;
+  /** It has entries from before there was a fence (ledger/fence.ts). */
+  readonly older: boolean;
   refused?: RecordResult;
 }
 
@@ -76,7 +79,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       }
       return result;
     });
-    await write(db, tx, accepted, epochs);
+    const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
+    await write(db, tx, accepted, epochs, new Set(older));
     for (const [shard, p] of positions) {
       if (p.moved)
         await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
@@ -139,7 +143,8 @@ async function lockPositions(
   const shards = [...new Set(entries.map((e) => e.entry.shard))].sort((a, b) => a - b);
   const lock = db.dialect === "postgres" ? " FOR UPDATE" : "";
   const rows = await tx.run(
-    `SELECT shard, epoch, last_id, last_n FROM shards WHERE shard IN (${shards.map(() => "?").join(",")}) ORDER BY shard${lock}`,
+    `SELECT shard, epoch, last_id, last_n, fenced_n FROM shards
+     WHERE shard IN (${shards.map(() => "?").join(",")}) ORDER BY shard${lock}`,
     shards,
   );
   return new Map(
@@ -150,6 +155,7 @@ async function lockPositions(
         lastId: String(r.last_id),
         lastN: Number(r.last_n),
         moved: false,
+        older: Number(r.fenced_n) > 0,
       } satisfies Position,
     ]),
   );
@@ -160,6 +166,7 @@ async function write(
   tx: Runner,
   entries: readonly Entry[],
   epochs: readonly number[],
+  older: ReadonlySet<number>,
 ): Promise<void> {
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
@@ -197,6 +204,7 @@ async function write(
   for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
   await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
+  await guard(db.dialect, tx, sheet.fence, older);
   await moveStock(tx, sheet.stock);
 }
 

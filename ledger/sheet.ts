@@ -6,14 +6,12 @@ import { convert } from "../core/domain/money.ts";
 import { type OrderRow, type RedriveRow, redrivenOrder } from "../core/domain/order.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
+import { Fence } from "./fence.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
+import { Unreadable } from "./refusals.ts";
 
-/** An entry whose text makes no sense. Were it taken for trouble with the database, it would be tried for ever and hold up every shard. */
-export class Unreadable extends Error {}
-
-/** An entry that cannot be true by what the ledger knows: Redis has lost something and must be rebuilt. */
-export class Contradiction extends Error {}
+export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
 
@@ -28,6 +26,7 @@ export interface Move {
 
 export interface Sheet {
   readonly prices: Prices;
+  readonly fence: Fence;
   readonly entries: Value[];
   readonly messages: Value[];
   readonly orders: Value[];
@@ -62,7 +61,14 @@ export function emptySheet(prices: Prices): Sheet {
     parts: [],
     partSteps: [],
   };
-  return { prices, ...rows, requests: new Map(), moved: [], stock: new Map() };
+  return {
+    prices,
+    fence: new Fence(prices),
+    ...rows,
+    requests: new Map(),
+    moved: [],
+    stock: new Map(),
+  };
 }
 
 /** Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU each, and the worker half of that. */
@@ -148,14 +154,17 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     addRows(sheet, entry, id, message, moves, terms);
   }
   for (const [, row, state] of released) {
-    const [, user, id] = row;
+    const [, user, id, , , saleId, seq] = row;
+    if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
     sheet.moved.push({ state, from: PARKED, bucket: bucketOf(user, shard), id, user });
     sheet.events.push(user, id, entry.atMs, state, "", shard, n);
     if (state === "reserved") reserve(sheet, entry, row, moves, terms);
   }
   for (const step of steps) {
+    sheet.fence.step(shard, step);
     if (isOrderStep(step)) addUnits(moves, step[0], step[8], step[6], step[7]);
   }
+  sheet.fence.endEntry();
   post(sheet, entry, moves);
 }
 
@@ -173,10 +182,13 @@ function addRows(
     const row = rows[i] as OrderRow;
     const outcome = parseOutcome(words[i] as string);
     if (outcome.kind === "fresh") {
+      if (row[6] > 0) sheet.fence.numbered(row[5], row[1], row[6], outcome.state);
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
       if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
       if (outcome.state === "rejected")
         followUp(sheet, entry.shard, "", "orders.dead", deadLetter(entry, row));
+    } else if (outcome.kind === "skipped") {
+      sheet.fence.skipped(row[5], row[1], row[6]);
     } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
       const again = rows[i] as RedriveRow;
       reserve(sheet, entry, redrivenOrder(again), moves, terms, again[12]);
@@ -245,6 +257,7 @@ function reserve(
 ): void {
   const [, user, id, , , saleId, , currency, lines, payment, metadata, , trace] = row;
   addMove(moves, "available", "held", saleId, lines);
+  sheet.fence.reserved(entry.shard, saleId, user, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
   const rate = rates.get(`${user} ${id}`);
