@@ -72,6 +72,7 @@ function overview(): Overview {
       rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
       batches: 1,
       refused: {},
+      webhooks: {},
       sockets: 5,
       waitingBytes: 0,
       undecided: 0,
