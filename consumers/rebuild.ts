@@ -65,7 +65,7 @@ async function loadAll(
   incarnation: number,
   positions: readonly ShardPosition[],
 ): Promise<RebuildResult> {
-  const { store, ledger, writer, log } = options;
+  const { store, ledger, log } = options;
   const startedMs = performance.now();
   for (const position of positions) {
     const word = await store.reset(ledger.storeId, incarnation, position);
@@ -79,14 +79,11 @@ async function loadAll(
   const limited = await loadStock(options, load);
   let orders = 0;
   for (const shard of shards) orders += await loadShard(options, load, shard, limited);
-  // Before anybody goes on: whoever takes a shard sends what is open there.
-  const askedAgain = await writer.askAgain();
   await ready(load);
   log("redis rebuilt", {
     incarnation,
     shards: shards.length,
     orders,
-    askedAgain,
     ms: Math.round(performance.now() - startedMs),
   });
   return "rebuilt";

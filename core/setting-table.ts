@@ -12,6 +12,7 @@ import {
   text,
   threshold,
   url,
+  webhookSecrets,
   whole,
 } from "./setting-readers.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "./shard.ts";
@@ -170,12 +171,12 @@ export const SETTINGS = {
     fallback: 604_800_000,
     read: duration(1_000, 2_592_000_000),
   },
-  webhookSecret: {
+  webhookSecrets: {
     variable: "SLUICE_WEBHOOK_SECRET",
-    says: "secret the provider signs with",
+    says: "secrets the provider signs with, separated by commas; several while one replaces another",
     secret: true,
-    fallback: "",
-    read: text,
+    fallback: [] as readonly string[],
+    read: webhookSecrets,
   },
   ratesSource: {
     variable: "SLUICE_RATES_SOURCE",

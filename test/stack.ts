@@ -158,7 +158,7 @@ export class Stack {
     const provider = await startProvider({
       file,
       port: 0,
-      webhookSecret: "s",
+      webhookSecrets: ["s"],
       ...moods,
       ...options,
     });

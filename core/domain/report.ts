@@ -57,6 +57,8 @@ export interface GatewayReport extends ProcessReport {
   readonly rows: Readonly<Record<"confirmed" | "shed" | "unconfirmed", number>>;
   readonly batches: number;
   readonly refused: Readonly<Record<string, number>>;
+  /** Counter: the payment provider's webhooks by what became of them. */
+  readonly webhooks: Readonly<Record<string, number>>;
   readonly sockets: number;
   readonly waitingBytes: number;
   readonly undecided: number;

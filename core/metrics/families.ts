@@ -97,6 +97,12 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     "Orders whose batch was not confirmed, by what their clients were told.",
     (r) => by("answer", { shed: r.rows.shed, unconfirmed: r.rows.unconfirmed }),
   ),
+  family(
+    "counter",
+    "sluice_webhooks_total",
+    "Webhooks of the payment provider, by what became of them.",
+    (r) => by("outcome", r.webhooks),
+  ),
   family("counter", "sluice_orders_refused_total", "Requests refused, by problem code.", (r) =>
     by("reason", r.refused),
   ),

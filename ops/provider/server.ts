@@ -21,7 +21,8 @@ export interface ProviderOptions {
   readonly seed: number;
   /** Where webhooks go; none are sent without it. */
   readonly webhookUrl?: string;
-  readonly webhookSecret: string;
+  /** What they are signed with, a signature each. */
+  readonly webhookSecrets: readonly string[];
   /** How long a call hangs that gets no answer, ms. */
   readonly hangMs?: number;
   /** How long a slow one takes, ms. */
@@ -92,7 +93,7 @@ class Desk {
     private readonly options: ProviderOptions,
     readonly book: Book,
   ) {
-    this.webhooks = new Webhooks(options.webhookUrl, options.webhookSecret);
+    this.webhooks = new Webhooks(options.webhookUrl, options.webhookSecrets);
   }
 
   async answer(request: Request): Promise<Response> {
@@ -179,7 +180,7 @@ class Desk {
       case "forged":
       case "none": {
         const charge = await this.enter(key, body, "captured");
-        if (behaviour !== "none") this.webhooks.send(charge, behaviour);
+        if (behaviour !== "none") this.webhooks.send(charge, "captured", behaviour);
         return answerFor(charge);
       }
     }
@@ -200,7 +201,7 @@ class Desk {
 
   private async settle(charge: Charge): Promise<void> {
     await this.book.settle(charge.key, "captured");
-    this.webhooks.send(charge, "none");
+    this.webhooks.send(charge, "captured");
   }
 
   private lookUp(key: string): Response {

@@ -62,7 +62,7 @@ export async function startGatewayRole(
     trustedProxies: settings.trustedProxies,
     shards: settings.shards,
     admission: admissionSettings(settings),
-    ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
+    webhookSecrets: settings.webhookSecrets,
     spans,
     clock: clock.now,
     broker: {
