@@ -38,6 +38,9 @@ export interface FollowUp {
 /** Where a follow-up goes. */
 export type Target = Pick<FollowUp, "exchange" | "routingKey">;
 
+/** How many attempts stand in each status in which an operator may have to look. */
+export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
+
 export interface StoredOrder {
   readonly user: string;
   readonly id: string;
@@ -202,6 +205,8 @@ export interface Ledger {
     options?: { readonly dueMs?: number; readonly except?: readonly Target[] },
   ): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
+  /** Attempts whose money is owed or unknown after their order's end, by status. */
+  owed(): Promise<Owed>;
 
   operate(operation: Operation, subject: string): Promise<OperationResult>;
   /** Operations not yet known to be in Redis, oldest first. */

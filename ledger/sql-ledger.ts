@@ -11,6 +11,7 @@ import type {
   Operation,
   OperationResult,
   OrderEvent,
+  Owed,
   RecordedAttempt,
   ShardPosition,
   StoredOrder,
@@ -136,6 +137,16 @@ export class SqlLedger implements Ledger {
     return Number(
       (await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open,
     );
+  }
+
+  async owed(): Promise<Owed> {
+    const rows = await this.db.run(
+      `SELECT status, COUNT(*) AS attempts FROM charges
+       WHERE status IN ('unknown', 'refund_failed', 'unresolved') GROUP BY status`,
+    );
+    const counts = { unknown: 0, refund_failed: 0, unresolved: 0 };
+    for (const r of rows) counts[r.status as keyof Owed] = Number(r.attempts);
+    return counts;
   }
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
