@@ -165,6 +165,12 @@ export const SETTINGS = {
     fallback: 3_600_000,
     read: duration(1_000, 604_800_000),
   },
+  settleMaxMs: {
+    variable: "SLUICE_SETTLE_MAX",
+    says: "how long a refund, or a charge whose order was given up, is asked about before an operator has to see to it",
+    fallback: 604_800_000,
+    read: duration(1_000, 2_592_000_000),
+  },
   webhookSecrets: {
     variable: "SLUICE_WEBHOOK_SECRET",
     says: "secrets the provider signs with, separated by commas; several while one replaces another",

@@ -1,5 +1,5 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
-import type { ChargeStatus } from "../core/domain/charge.ts";
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -35,6 +35,9 @@ export interface FollowUp {
   readonly body: string;
 }
 
+/** Where a follow-up goes. */
+export type Target = Pick<FollowUp, "exchange" | "routingKey">;
+
 export interface StoredOrder {
   readonly user: string;
   readonly id: string;
@@ -61,8 +64,13 @@ export interface OrderEvent {
     | OrderState
     | "conflict"
     | "charge_failed"
+    | "charge_unknown"
+    | "charge_unresolved"
     | "refund"
     | "refunded"
+    | "refund_failed"
+    | "returned"
+    | "disputed"
     | "claimed"
     | "done"
     | "redriven";
@@ -184,7 +192,15 @@ export interface Ledger {
   ): Promise<RecordedAttempt | undefined>;
   /** What happened to orders since; those that are not recorded yet are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
-  followUps(shard: number, limit: number): Promise<FollowUp[]>;
+  /**
+   * Open follow-ups of a shard, oldest first. `dueMs`: those due by then alone (Redis's clock);
+   * `except`: none of these targets.
+   */
+  followUps(
+    shard: number,
+    limit: number,
+    options?: { readonly dueMs?: number; readonly except?: readonly Target[] },
+  ): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
 
   operate(operation: Operation, subject: string): Promise<OperationResult>;
@@ -207,13 +223,16 @@ export interface Ledger {
   /**
    * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
    * `settled`: its payment has not failed (any more). `superseded`: it failed again in a later generation.
+   * `unknown`: an earlier attempt may still be captured; tried again now, it could be paid twice.
    */
   grantRedrive(
     user: string,
     id: string,
     from: number,
     subject: string,
-  ): Promise<RedriveGrant | "settled" | "superseded">;
+  ): Promise<RedriveGrant | "settled" | "superseded" | "unknown">;
+  /** Asks the provider about one attempt once more. `settled`: there is nothing left to ask. */
+  askOnce(of: Attempt): Promise<"asked" | "settled">;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

@@ -1,8 +1,9 @@
 // Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay) gathered into one object.
-import type { ChargeStatus } from "../core/domain/charge.ts";
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
+import { askOnce } from "./ask-again.ts";
 import type {
   Bill,
   FollowUp,
@@ -13,6 +14,7 @@ import type {
   RecordedAttempt,
   ShardPosition,
   StoredOrder,
+  Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
@@ -104,10 +106,22 @@ export class SqlLedger implements Ledger {
     return followed(this.db, this.shards, orders);
   }
 
-  async followUps(shard: number, limit: number): Promise<FollowUp[]> {
+  async followUps(
+    shard: number,
+    limit: number,
+    { dueMs, except = [] }: { dueMs?: number; except?: readonly Target[] } = {},
+  ): Promise<FollowUp[]> {
+    const others = except.map(() => " AND NOT (exchange = ? AND routing_key = ?)").join("");
     const rows = await this.db.run(
-      "SELECT id, shard, exchange, routing_key, body FROM follow_ups WHERE shard = ? AND done = 0 ORDER BY id LIMIT ?",
-      [shard, limit],
+      `SELECT id, shard, exchange, routing_key, body FROM follow_ups
+       WHERE shard = ? AND done = 0${dueMs === undefined ? "" : " AND due_ms <= ?"}${others}
+       ORDER BY id LIMIT ?`,
+      [
+        shard,
+        ...(dueMs === undefined ? [] : [dueMs]),
+        ...except.flatMap(({ exchange, routingKey }) => [exchange, routingKey]),
+        limit,
+      ],
     );
     return rows.map((r) => ({
       id: Number(r.id),
@@ -176,6 +190,12 @@ export class SqlLedger implements Ledger {
         [id, user],
       );
       if (Number(last[0]?.generation) !== from) return "superseded";
+      const open = await tx.run(
+        `SELECT status FROM charges WHERE id = ? AND usr = ?
+         AND status IN ('started', 'unknown', 'unresolved')`,
+        [id, user],
+      );
+      if (open.length > 0) return "unknown";
       const generation = from + 1;
       const grant =
         "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
@@ -186,6 +206,10 @@ export class SqlLedger implements Ledger {
         row: JSON.parse(String(found.row_text)) as OrderRow,
       };
     });
+  }
+
+  askOnce(of: Attempt): ReturnType<Ledger["askOnce"]> {
+    return askOnce(this.db, this.shards, of);
   }
 
   routes(): ReturnType<Ledger["routes"]> {

@@ -35,6 +35,7 @@ function overview(): Overview {
       deadLettered: 0,
       followUps: 0,
       rebuilds: 0,
+      rebuildsFailed: 0,
     },
     governor: {
       state: "running",

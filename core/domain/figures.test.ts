@@ -58,6 +58,7 @@ function look(
       deadLettered: 0,
       followUps: 0,
       rebuilds: 0,
+      rebuildsFailed: 0,
     },
     governor: {
       state: "running",

@@ -123,6 +123,8 @@ export interface WorkerReport extends ProcessReport {
   /** Of the worker that owns shard 0: it looks at them for all. */
   readonly dead?: readonly DeadCount[];
   readonly rebuilds: number;
+  /** Rebuilds that were begun and ended without opening Redis. */
+  readonly rebuildsFailed: number;
   /** Orders in one FCALL, by calls; here `bounds` are orders and `sum` is orders. */
   readonly batch: HistogramReport;
   /** By calls. */

@@ -192,6 +192,12 @@ export const WORKER: readonly Family<WorkerReport>[] = [
     (r) => one(r.rebuilds),
   ),
   family(
+    "counter",
+    "sluice_rebuilds_failed_total",
+    "Rebuilds this worker began that opened nothing: Redis lost what was loaded, was full, or went away.",
+    (r) => one(r.rebuildsFailed),
+  ),
+  family(
     "gauge",
     "sluice_worker_up",
     "1 while the worker runs; 0 while it rebuilds or is halted.",

@@ -10,6 +10,7 @@ import {
   PAYMENTS_DEAD,
   UNROUTED,
 } from "../../broker/topology.ts";
+import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
@@ -58,10 +59,13 @@ const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 export class Letters {
   private constructor(
     private readonly regions: readonly Region[],
-    private readonly ledger: Pick<Ledger, "grantRedrive">,
+    private readonly ledger: Pick<Ledger, "grantRedrive" | "askOnce">,
   ) {}
 
-  static async open(settings: Settings, ledger: Pick<Ledger, "grantRedrive">): Promise<Letters> {
+  static async open(
+    settings: Settings,
+    ledger: Pick<Ledger, "grantRedrive" | "askOnce">,
+  ): Promise<Letters> {
     const regions: Region[] = [];
     for (const region of settings.regions) {
       const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
@@ -117,19 +121,26 @@ export class Letters {
     return { matched, done: matched - left.length, left };
   }
 
+  /**
+   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any more,
+   * or a request that made no sense: the provider is asked again.
+   */
   private async chargeAgain(
-    { body }: Letter,
+    { body, reason }: Letter,
     { publisher }: Region,
     subject: string,
   ): Promise<string | undefined> {
-    const { user, id, generation } = (body ?? {}) as {
-      user?: unknown;
-      id?: unknown;
-      generation?: unknown;
-    };
+    const of = (body ?? {}) as Partial<Attempt>;
+    if (reason !== "payment_failed" && isAttempt(of)) {
+      await this.ledger.askOnce(of);
+      return undefined;
+    }
+    const { user, id, generation } = of;
     if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number")
       return "it names no order";
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
+    if (grant === "unknown")
+      return "an attempt of it may still be captured: it can be redriven once that is known";
     // The order went on since, by an earlier redrive of this letter: there is nothing left of it to do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
