@@ -30,7 +30,7 @@ function lines(text: string): unknown[] {
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as unknown]));
 }
 
-/** The stub's file has a line per event: charge, settle, refund. */
+/** The stub's file has a line per event; those but charge, settle and refund move no money. */
 function fromEvents(text: string): CaptureRecord[] {
   const charges = new Map<string, CaptureRecord>();
   for (const event of lines(text) as ({ t: string } & CaptureRecord)[]) {
@@ -44,11 +44,8 @@ function fromEvents(text: string): CaptureRecord[] {
         status: event.status,
         refunded: false,
       });
-    else if (known)
-      charges.set(
-        key,
-        t === "settle" ? { ...known, status: event.status } : { ...known, refunded: true },
-      );
+    else if (known && t === "settle") charges.set(key, { ...known, status: event.status });
+    else if (known && t === "refund") charges.set(key, { ...known, refunded: true });
   }
   return [...charges.values()];
 }
