@@ -49,7 +49,8 @@ export interface StoredOrder {
   readonly state: OrderState;
   readonly fingerprint: string;
   readonly acceptedAtMs: number;
-  readonly decidedAtMs: number;
+  /** Redis's clock. undefined: it is parked. */
+  readonly decidedAtMs: number | undefined;
   readonly shard: number;
   readonly currency: string;
   readonly lines: readonly { readonly sku: string; readonly qty: number }[];
@@ -94,6 +95,8 @@ export interface Bill {
   readonly currency: string;
   /** The exchange rate it was converted at, if it was. */
   readonly rate?: { readonly id: string; readonly value: string };
+  /** Its charge waits until those of the user's earlier orders are settled. */
+  readonly waits: boolean;
 }
 
 /** An attempt to charge an order, as the ledger has it. */
