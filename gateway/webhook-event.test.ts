@@ -9,6 +9,7 @@ const STATUSES: readonly ChargeStatus[] = [
   "started",
   "failed",
   "unknown",
+  "unresolved",
   "captured",
   "refunding",
   "refunded",
@@ -32,7 +33,7 @@ test("an event that is the status already is no news, and an old one neither", (
 });
 
 test("what cannot be is a misfit: declined after captured, disputed after given back", () => {
-  for (const status of STATUSES.slice(3)) expect(meaning("declined", status).kind).toBe("misfit");
+  for (const status of STATUSES.slice(4)) expect(meaning("declined", status).kind).toBe("misfit");
   for (const status of ["refunded", "returned"] as const)
     expect(meaning("disputed", status).kind).toBe("misfit");
 });
@@ -46,6 +47,7 @@ test("a refund is Sluice's own where it asked for one, else the provider's", () 
     ["started", "returned"],
     ["failed", "refunded"],
     ["unknown", "refunded"],
+    ["unresolved", "refunded"],
     ["captured", "returned"],
     ["refunding", "refunded"],
     ["refunded", "no_news"],

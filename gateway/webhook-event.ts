@@ -53,44 +53,32 @@ export function meaningOf(event: ChargeEvent, recorded: RecordedAttempt): Meanin
   return words.length > 0 ? { kind: "news", words } : { kind: "no_news" };
 }
 
+type Answers = Readonly<Partial<Record<ChargeStatus, readonly AnswerWord[]>>>;
+
 const NO_NEWS = [] as const;
+/** Nobody waits for such an attempt any more: the ledger has a capture of it refunded. */
+const givenUp = (...words: AnswerWord[]) => ({ failed: words, unknown: words, unresolved: words });
+const captured = (...words: AnswerWord[]) => ({
+  captured: words,
+  refunding: words,
+  refund_failed: words,
+  refunded: words,
+  returned: words,
+  disputed: words,
+});
 
 /**
  * Answers by event and by the attempt's status; what is missing cannot be. Events overtake each
  * other: a refund of what is not known to be captured proves the capture too. A refund is Sluice's
  * own where one was asked for, and `returned` otherwise.
  */
-const MEANINGS: Readonly<
-  Record<Kind, Readonly<Partial<Record<ChargeStatus, readonly AnswerWord[]>>>>
-> = {
-  captured: {
-    started: ["captured"],
-    unknown: ["captured"],
-    failed: ["captured"],
-    captured: NO_NEWS,
-    refunding: NO_NEWS,
-    refunded: NO_NEWS,
-    refund_failed: NO_NEWS,
-    returned: NO_NEWS,
-    disputed: NO_NEWS,
-  },
-  declined: { started: ["failed"], unknown: ["failed"], failed: NO_NEWS },
-  pending: {
-    started: NO_NEWS,
-    unknown: NO_NEWS,
-    failed: NO_NEWS,
-    captured: NO_NEWS,
-    refunding: NO_NEWS,
-    refunded: NO_NEWS,
-    refund_failed: NO_NEWS,
-    returned: NO_NEWS,
-    disputed: NO_NEWS,
-  },
+const MEANINGS: Readonly<Record<Kind, Answers>> = {
+  captured: { started: ["captured"], ...givenUp("captured"), ...captured() },
+  declined: { started: ["failed"], ...givenUp("failed"), failed: NO_NEWS },
+  pending: { started: NO_NEWS, ...givenUp(), ...captured() },
   refunded: {
     started: ["captured", "returned"],
-    // The ledger asks for a refund of a capture that comes so late.
-    unknown: ["captured", "refunded"],
-    failed: ["captured", "refunded"],
+    ...givenUp("captured", "refunded"),
     captured: ["returned"],
     disputed: ["returned"],
     refunding: ["refunded"],
@@ -100,8 +88,7 @@ const MEANINGS: Readonly<
   },
   disputed: {
     started: ["captured", "disputed"],
-    unknown: ["captured", "disputed"],
-    failed: ["captured", "disputed"],
+    ...givenUp("captured", "disputed"),
     captured: ["disputed"],
     refunding: ["disputed"],
     refund_failed: ["disputed"],
