@@ -19,13 +19,11 @@ beforeEach(async () => {
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
-      const key = request.headers.get("idempotency-key") ?? "";
-      asked.push([
-        new URL(request.url).pathname,
-        key.split("/").at(-3) as string,
-        request.headers.get("traceparent"),
-      ]);
-      return new Response("{}", { status });
+      const { pathname } = new URL(request.url);
+      const key = request.headers.get("idempotency-key") ?? decodeURIComponent(pathname);
+      const [, , id = ""] = key.split("/").reverse();
+      asked.push([pathname, id, request.headers.get("traceparent")]);
+      return answerTo(request, key);
     },
   });
   stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "50ms,50ms,50ms" } });
@@ -37,6 +35,20 @@ afterEach(async () => {
   await stack?.stop();
   await provider?.stop(true);
 }, TIMEOUT_MS);
+
+/** As docs/payments.md has it, with the status of the moment. */
+async function answerTo(request: Request, key: string): Promise<Response> {
+  const path = decodeURIComponent(new URL(request.url).pathname);
+  const refund = path.startsWith("/v1/refunds");
+  const about = request.method === "GET" ? path.replace(/^\/v1\/\w+\//, "") : key;
+  const name = about.replace(/^refund\//, "");
+  const body = (await request.json().catch(() => terms.get(name))) as Record<string, unknown>;
+  terms.set(name, body);
+  const word = status === 402 ? "declined" : refund ? "refunded" : "captured";
+  const { amount, currency } = body ?? {};
+  return Response.json({ key: name, amount, currency, status: word, reason: "no" }, { status });
+}
+const terms = new Map<string, Record<string, unknown>>();
 
 async function place(n: number, seq = 0): Promise<{ user: string; id: string }> {
   const { order } = makeOrder(userOf(0), { a: 1 }, { seq });
