@@ -15,6 +15,7 @@ import { Counts } from "./counts.ts";
 import { DeadCounts } from "./dead-counts.ts";
 import type { CpuWatch } from "./governor/cpu.ts";
 import { Governing, type GovernorSettings } from "./governor/governing.ts";
+import { OwedCounts } from "./owed-counts.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { Recorder } from "./recorder.ts";
 import { Recovery } from "./recovery.ts";
@@ -69,6 +70,7 @@ export class Worker {
   private readonly relay: Relay;
   private readonly routes: RouteSync;
   private readonly dead: DeadCounts;
+  private readonly owed: OwedCounts;
   private readonly rates: RateFeed;
   private readonly governing: Governing;
   private readonly counts = new Counts();
@@ -118,6 +120,7 @@ export class Worker {
       },
     });
     this.dead = new DeadCounts(regions);
+    this.owed = new OwedCounts(ledger);
     this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay({
       ...{ regions, ledger, writer },
@@ -157,7 +160,7 @@ export class Worker {
       shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
       unrecorded: this.recorder.length,
       ...this.counts.report(),
-      ...(this.owners.has(0) ? { dead: this.dead.counts } : {}),
+      ...(this.owners.has(0) ? { dead: this.dead.counts, ...this.owed.report() } : {}),
     };
   }
 
@@ -348,6 +351,7 @@ export class Worker {
     );
     await this.routes.sync();
     await this.dead.look();
+    await this.owed.look();
   }
 
   /** One thing at a time, never in the way of a beat. */

@@ -38,6 +38,9 @@ export interface FollowUp {
 /** Where a follow-up goes. */
 export type Target = Pick<FollowUp, "exchange" | "routingKey">;
 
+/** How many attempts stand in each status in which an operator may have to look. */
+export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
+
 export interface StoredOrder {
   readonly user: string;
   readonly id: string;
@@ -46,7 +49,8 @@ export interface StoredOrder {
   readonly state: OrderState;
   readonly fingerprint: string;
   readonly acceptedAtMs: number;
-  readonly decidedAtMs: number;
+  /** Redis's clock. undefined: it is parked. */
+  readonly decidedAtMs: number | undefined;
   readonly shard: number;
   readonly currency: string;
   readonly lines: readonly { readonly sku: string; readonly qty: number }[];
@@ -91,6 +95,8 @@ export interface Bill {
   readonly currency: string;
   /** The exchange rate it was converted at, if it was. */
   readonly rate?: { readonly id: string; readonly value: string };
+  /** Its charge waits until those of the user's earlier orders are settled. */
+  readonly waits: boolean;
 }
 
 /** An attempt to charge an order, as the ledger has it. */
@@ -202,6 +208,8 @@ export interface Ledger {
     options?: { readonly dueMs?: number; readonly except?: readonly Target[] },
   ): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
+  /** Attempts whose money is owed or unknown after their order's end, by status. */
+  owed(): Promise<Owed>;
 
   operate(operation: Operation, subject: string): Promise<OperationResult>;
   /** Operations not yet known to be in Redis, oldest first. */

@@ -1,7 +1,7 @@
 // Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is named `parked` is named again.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readSettings } from "../core/settings.ts";
-import { ISSUER, SECRET, TestSocket } from "../gateway/testing.ts";
+import { bearer, ISSUER, SECRET, TestSocket } from "../gateway/testing.ts";
 import { makeLog } from "../ops/log.ts";
 import { startGatewayRole } from "../ops/roles/gateway.ts";
 import { Stack, userOf } from "./stack.ts";
@@ -85,11 +85,36 @@ test(
         );
         expect([...named.values()]).toEqual(orders.map(() => "reserved"));
         socket.ws.close();
+        if (n === 0) await agrees(url, userOf(0, 0), orders);
       }),
     );
   },
   TIMEOUT_MS,
 );
+
+/** The status and the event stream tell the same of each, with the time of its decision. */
+async function agrees(url: string, user: string, orders: readonly Placed[]): Promise<void> {
+  const headers = await bearer(user);
+  for (const { id, seq } of orders) {
+    const status = await fetch(`${url}/v1/orders/${id}`, { headers });
+    const { events, ...shown } = (await status.json()) as Record<string, unknown> & {
+      events: { at: string; event: string }[];
+    };
+    expect(shown).toMatchObject({ status: "reserved" });
+    if (events[0]) expect(shown.decidedAt).toBe(events[0].at);
+    const stop = new AbortController();
+    const stream = await fetch(`${url}/v1/orders/${id}/events`, { headers, signal: stop.signal });
+    let text = "";
+    for await (const part of stream.body as unknown as AsyncIterable<Uint8Array>) {
+      text += new TextDecoder().decode(part);
+      if (text.includes("event: reserved")) break;
+    }
+    stop.abort();
+    // Numbers 5, 3 and 2 came before the first: they waited.
+    const told = [...text.matchAll(/event: (\w+)/g)].map(([, event]) => event);
+    expect(told).toEqual([2, 3, 5].includes(seq) ? ["parked", "reserved"] : ["reserved"]);
+  }
+}
 
 test(
   "orders that are let go by a later frame are named then",

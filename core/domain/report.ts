@@ -122,6 +122,8 @@ export interface WorkerReport extends ProcessReport {
   readonly followUps: number;
   /** Of the worker that owns shard 0: it looks at them for all. */
   readonly dead?: readonly DeadCount[];
+  /** Of the same worker: attempts whose money is owed or unknown after their order's end. */
+  readonly owed?: Readonly<Record<string, number>>;
   readonly rebuilds: number;
   /** Rebuilds that were begun and ended without opening Redis. */
   readonly rebuildsFailed: number;

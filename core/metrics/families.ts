@@ -182,6 +182,12 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family("counter", "sluice_dead_lettered_total", "Orders whose charge failed for good.", (r) =>
     one(r.deadLettered),
   ),
+  family(
+    "gauge",
+    "sluice_charges_owed",
+    "Attempts given up on (unknown, unresolved) and refunds refused (refund_failed), by status.",
+    (r) => (r.owed ? by("status", r.owed) : []),
+  ),
   family("counter", "sluice_follow_ups_total", "Follow-ups published and marked.", (r) =>
     one(r.followUps),
   ),
