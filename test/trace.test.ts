@@ -9,21 +9,32 @@ const traceOf = (n: number) => `00-${String(n).padStart(32, "a")}-b7ad6b71692033
 let stack: Stack;
 /** What the provider was asked, and of which trace. */
 let asked: [path: string, order: string, trace: string | null][];
+/** The trace of each look-up. */
+let lookedUp: (string | null)[];
 let status: number;
+const WORDS: Record<string, string> = { "/v1/charges": "captured", "/v1/refunds": "refunded" };
 let provider: ReturnType<typeof Bun.serve>;
 
 beforeEach(async () => {
   asked = [];
+  lookedUp = [];
   status = 200;
   provider = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
       const { pathname } = new URL(request.url);
-      const key = request.headers.get("idempotency-key") ?? decodeURIComponent(pathname);
-      const [, , id = ""] = key.split("/").reverse();
-      asked.push([pathname, id, request.headers.get("traceparent")]);
-      return answerTo(request, key);
+      const trace = request.headers.get("traceparent");
+      if (request.method === "GET") {
+        const key = decodeURIComponent(pathname.split("/").at(-1) as string);
+        lookedUp.push(trace);
+        return Response.json({ key, status: "none" }, { status: 404 });
+      }
+      const key = (request.headers.get("idempotency-key") ?? "").replace(/^refund\//, "");
+      asked.push([pathname, key.split("/").at(-3) as string, trace]);
+      const { amount, currency } = (await request.json()) as Record<string, unknown>;
+      const word = status === 402 ? "declined" : WORDS[pathname];
+      return Response.json({ key, amount, currency, status: word }, { status });
     },
   });
   stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "50ms,50ms,50ms" } });
@@ -35,20 +46,6 @@ afterEach(async () => {
   await stack?.stop();
   await provider?.stop(true);
 }, TIMEOUT_MS);
-
-/** As docs/payments.md has it, with the status of the moment. */
-async function answerTo(request: Request, key: string): Promise<Response> {
-  const path = decodeURIComponent(new URL(request.url).pathname);
-  const refund = path.startsWith("/v1/refunds");
-  const about = request.method === "GET" ? path.replace(/^\/v1\/\w+\//, "") : key;
-  const name = about.replace(/^refund\//, "");
-  const body = (await request.json().catch(() => terms.get(name))) as Record<string, unknown>;
-  terms.set(name, body);
-  const word = status === 402 ? "declined" : refund ? "refunded" : "captured";
-  const { amount, currency } = body ?? {};
-  return Response.json({ key: name, amount, currency, status: word, reason: "no" }, { status });
-}
-const terms = new Map<string, Record<string, unknown>>();
 
 async function place(n: number, seq = 0): Promise<{ user: string; id: string }> {
   const { order } = makeOrder(userOf(0), { a: 1 }, { seq });
@@ -119,7 +116,8 @@ test(
     await redis.close();
     status = 200;
     await stack.becomes(user, id, "paid");
-    expect(new Set(asked.map(([, , trace]) => trace))).toEqual(new Set([traceOf(5)]));
+    const traces = [...asked.map(([, , trace]) => trace), ...lookedUp];
+    expect(new Set(traces)).toEqual(new Set([traceOf(5)]));
     expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([
       [{ id, traceparent: traceOf(5) }],
     ]);

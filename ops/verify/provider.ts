@@ -30,11 +30,11 @@ function lines(text: string): unknown[] {
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as unknown]));
 }
 
-/** The stub's file has a line per event; those but charge, settle and refund move no money. */
+/** The stub's file has a line per event; those that are not named here move no money. */
 function fromEvents(text: string): CaptureRecord[] {
-  const charges = new Map<string, CaptureRecord>();
-  for (const event of lines(text) as ({ t: string } & CaptureRecord)[]) {
-    const { t, key } = event;
+  const charges = new Map<string, CaptureRecord & { returned?: boolean; disputed?: boolean }>();
+  for (const event of lines(text) as ({ t: string; by?: string } & CaptureRecord)[]) {
+    const { t, key, by } = event;
     const known = charges.get(key);
     if (t === "charge")
       charges.set(key, {
@@ -45,7 +45,9 @@ function fromEvents(text: string): CaptureRecord[] {
         refunded: false,
       });
     else if (known && t === "settle") charges.set(key, { ...known, status: event.status });
-    else if (known && t === "refund") charges.set(key, { ...known, refunded: true });
+    else if (known && t === "refund")
+      charges.set(key, { ...known, refunded: true, returned: by === "provider" });
+    else if (known && t === "dispute") charges.set(key, { ...known, disputed: true });
   }
   return [...charges.values()];
 }
