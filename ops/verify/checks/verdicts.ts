@@ -1,6 +1,7 @@
 // R4 and X6, under I5: was each refusal, and each reservation, one that the sale allowed? Judged by what holds at the end: where stock and a
 // user's purchases only went one way, what is there at the end was there, or more, before. Where units came back (a cancel, a failed
 // charge), a refusal before that cannot be judged so, and is let pass.
+import { MAX_LANE } from "../../../core/domain/lane.ts";
 import type { ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import type { Evidence, LedgerOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -20,6 +21,7 @@ export function checkVerdicts(
 ): void {
   const bought = unitsBought(ledger.values(), catalogue);
   const returned = unitsReturned(ledger.values());
+  const crowded = crowdedUsers(ledger.values());
   for (const [name, units] of bought) {
     const [user = "", ...item] = name.split(" ");
     const limit = catalogue.items.get(item.join(" "))?.limitPerUser ?? 0;
@@ -31,6 +33,7 @@ export function checkVerdicts(
       );
   }
   for (const [key, order] of ledger) {
+    if (order.state === "over_limit" && crowded.has(order.user)) continue;
     const wrong = verdict(order, catalogue, bought, returned);
     if (wrong) findings.violation("I5", wrong, `${key}: ${order.state}, ${order.body}`);
   }
@@ -49,6 +52,14 @@ function unitsBought(orders: Iterable<LedgerOrder>, { items }: Catalogue): Map<s
     }
   }
   return bought;
+}
+
+/** Users who have had enough orders reserved to fill their lane: it may have been full when a later one was turned away. */
+function crowdedUsers(orders: Iterable<LedgerOrder>): Set<string> {
+  const reserved = new Map<string, number>();
+  for (const { user, had } of orders)
+    if (had.includes("reserved")) reserved.set(user, (reserved.get(user) ?? 0) + 1);
+  return new Set([...reserved].filter(([, count]) => count >= MAX_LANE).map(([user]) => user));
 }
 
 /** `sale sku` and `user sale sku` of units that were held once and came back. */
