@@ -1,6 +1,6 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres differ.
 import { SQL } from "bun";
-import { Silence } from "../core/silence.ts";
+import { NoAnswer, Silence } from "../core/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
 export type Value = string | number | null;
@@ -107,6 +107,8 @@ export class Db implements Runner {
     try {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
+    } catch (error) {
+      throw error instanceof NoAnswer ? new LedgerUnavailable(error.message) : error;
     } finally {
       silence.end();
     }

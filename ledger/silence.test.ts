@@ -47,7 +47,9 @@ test(
     const { proxy, db } = await silentable();
     await db.run("SELECT 1");
     proxy.stall("answers");
-    expect((await failure(db.run("SELECT 2"))).message).toContain("no answer within 1000 ms");
+    const error = await failure(db.run("SELECT 2"));
+    expect(error).toBeInstanceOf(LedgerUnavailable);
+    expect(error.message).toBe("no answer within 1000 ms");
     proxy.renew();
     expect((await db.run("SELECT 3 AS n"))[0]).toEqual({ n: 3 });
   },
