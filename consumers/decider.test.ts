@@ -62,6 +62,7 @@ async function decider() {
     dedupWindowMs: WINDOW_MS,
     governing,
     counts: new Counts(),
+    clock: { bounds: () => "" },
     now: Date.now,
     lookUp: async () => undefined,
     onRecorded: () => undefined,

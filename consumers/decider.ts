@@ -2,11 +2,19 @@
 // are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
+import type { DecidingClock } from "../core/clock.ts";
 import { type Entry, isOrderStep } from "../core/domain/entry.ts";
 import { tracedOrders } from "../core/domain/trace.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
-import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
+import type {
+  Claim,
+  Decision,
+  Refusal,
+  ShardMessage,
+  ShardStore,
+  SweepOptions,
+} from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { RecordResult } from "../ledger/contract.ts";
 import { type Counts, wordsIn } from "./counts.ts";
@@ -37,6 +45,7 @@ export interface DeciderOptions {
   readonly dedupWindowMs: number;
   readonly governing: Governing;
   readonly counts: Counts;
+  readonly clock: Pick<DecidingClock, "bounds">;
   /** Redis's clock. */
   readonly now: () => number;
   /** The order's state if the ledger has it. */
@@ -100,7 +109,12 @@ export class Decider implements Deciding {
     const { claim, store, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
     const reply = await store
-      .decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force })
+      .decide(claim, messages, {
+        entryId: newEntryId(),
+        dedupWindowMs,
+        force,
+        clock: this.options.clock.bounds(),
+      })
       .finally(() => {
         counts.decide.observe(ended() / 1_000);
       });
@@ -125,25 +139,30 @@ export class Decider implements Deciding {
   }
 
   /** Gives up parked orders whose gap is over. */
-  unpark(options: Parameters<ShardStore["unpark"]>[1]): Promise<void> {
-    return this.sweep("unpark", () => this.options.store.unpark(this.options.claim, options));
+  unpark(options: SweepOptions): Promise<void> {
+    return this.sweep("unpark", () =>
+      this.options.store.unpark(this.options.claim, this.clocked(options)),
+    );
   }
 
   /** Gives up reserved orders whose charge never started. */
-  expire(options: Parameters<ShardStore["expire"]>[1]): Promise<void> {
-    return this.sweep("expire", () => this.options.store.expire(this.options.claim, options));
+  expire(options: SweepOptions): Promise<void> {
+    return this.sweep("expire", () =>
+      this.options.store.expire(this.options.claim, this.clocked(options)),
+    );
   }
 
   /** Decides orders that waited for a rate. */
-  reprice(
-    options: Parameters<ShardStore["reprice"]>[1],
-    onPairs: (pairs: readonly string[]) => void,
-  ): Promise<void> {
+  reprice(options: SweepOptions, onPairs: (pairs: readonly string[]) => void): Promise<void> {
     return this.sweep("reprice", async () => {
-      const reply = await this.options.store.reprice(this.options.claim, options);
+      const reply = await this.options.store.reprice(this.options.claim, this.clocked(options));
       if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
       return reply;
     });
+  }
+
+  private clocked(options: SweepOptions): SweepOptions {
+    return { ...options, clock: this.options.clock.bounds() };
   }
 
   /** A call between two batches; its entry takes its place among the others. Settles undone when the decider pauses or stops. */

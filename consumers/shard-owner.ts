@@ -8,6 +8,7 @@
 import { depth } from "../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
+import type { DecidingClock } from "../core/clock.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { ShardReport } from "../core/domain/report.ts";
 import { newEntryId } from "../core/entry-id.ts";
@@ -47,6 +48,7 @@ export interface OwnerOptions {
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
+  readonly clock: DecidingClock;
   readonly holdTtlMs: number;
   readonly rateWaitMs: number;
   /** Asks for rates that orders wait for. */
@@ -71,14 +73,14 @@ export class ShardOwner {
   private readonly progress: Progress;
   private parked = 0;
   private looks = 0;
+  private clockFollowed = 0;
 
   constructor(private readonly options: OwnerOptions) {
-    const { regions, gapTimeoutMs, gapMaxMs } = options;
+    const { regions, gapTimeoutMs } = options;
     this.progress = new Progress(regions.map((r) => r.connection.region));
     this.gaps = new GapClock({
       regions: regions.map((r) => r.connection.region),
       gapTimeoutMs,
-      gapMaxMs,
     });
   }
 
@@ -143,22 +145,33 @@ export class ShardOwner {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
-    const { dedupWindowMs, now } = this.options;
+    const { dedupWindowMs } = this.options;
     void decider.unpark({
       entryId: newEntryId(),
-      cutoffMs: this.gaps.cutoffMs(now()),
+      cutoffMs: this.gapCutoffMs(),
       limit: UNPARK_USERS,
       dedupWindowMs,
     });
   }
 
+  private gapCutoffMs(): number {
+    const { clock, gapMaxMs } = this.options;
+    if (clock.followed !== this.clockFollowed) this.gaps.reset();
+    this.clockFollowed = clock.followed;
+    return this.gaps.cutoffMs({
+      monotonicMs: performance.now(),
+      nowMs: clock.now(),
+      gapMaxAgoMs: clock.ago(gapMaxMs),
+    });
+  }
+
   /** Gives up stock that has been held too long. Called about once a second. */
   sweepHolds(): void {
-    const { dedupWindowMs, holdTtlMs, now } = this.options;
+    const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
     void this.decider?.expire({
       entryId: newEntryId(),
-      cutoffMs: now() - holdTtlMs,
+      cutoffMs: clock.ago(holdTtlMs),
       limit: EXPIRE_ORDERS,
       dedupWindowMs,
     });
@@ -166,9 +179,9 @@ export class ShardOwner {
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
   sweepRates(): void {
-    const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
+    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
-    const cutoffMs = now() - rateWaitMs;
+    const cutoffMs = clock.ago(rateWaitMs);
     void this.decider?.reprice(
       { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
@@ -207,6 +220,7 @@ export class ShardOwner {
     const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
       this.options;
     return new Decider({
+      clock: this.options.clock,
       spans,
       governing,
       counts,

@@ -1,5 +1,5 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived, nothing shared with the code that wrote them.
-import { Db } from "./db.ts";
+import { Db, PATIENT_MS } from "./db.ts";
 import { messageId } from "./places.ts";
 
 export interface JournalMessage {
@@ -107,7 +107,7 @@ export class LedgerAudit {
   private constructor(private readonly db: Db) {}
 
   static async open(url: string): Promise<LedgerAudit> {
-    return new LedgerAudit(await Db.open(url));
+    return new LedgerAudit(await Db.open(url, PATIENT_MS));
   }
 
   close(): Promise<void> {
