@@ -12,7 +12,7 @@ import {
 } from "../../broker/topology.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
-import type { Ledger } from "../../ledger/contract.ts";
+import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
 
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
@@ -48,6 +48,8 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
+type LetterLedger = Pick<Ledger, "grantRedrive" | "recordLetter">;
+
 interface Region {
   readonly connection: BrokerConnection;
   readonly publisher: Publisher;
@@ -58,10 +60,10 @@ const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 export class Letters {
   private constructor(
     private readonly regions: readonly Region[],
-    private readonly ledger: Pick<Ledger, "grantRedrive">,
+    private readonly ledger: LetterLedger,
   ) {}
 
-  static async open(settings: Settings, ledger: Pick<Ledger, "grantRedrive">): Promise<Letters> {
+  static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
     const regions: Region[] = [];
     for (const region of settings.regions) {
       const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
@@ -87,16 +89,24 @@ export class Letters {
     return found;
   }
 
-  drop(filter: LetterFilter, limit: number): Promise<Dealt> {
-    return this.deal(filter, limit, async () => undefined);
+  /** What is dropped is on record in the ledger before it is gone. */
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
+    return this.deal(filter, limit, async (letter, raw) => {
+      await this.ledger.recordLetter(recordOf(letter, raw, "dropped", subject));
+      return undefined;
+    });
   }
 
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
-    return this.deal(filter, limit, (letter, raw, region) =>
-      letter.queue === PAYMENTS_DEAD
-        ? this.chargeAgain(letter, region, subject)
-        : sendAgain(raw, region),
-    );
+    return this.deal(filter, limit, async (letter, raw, region) => {
+      const why =
+        letter.queue === PAYMENTS_DEAD
+          ? await this.chargeAgain(letter, region, subject)
+          : await sendAgain(raw, region);
+      if (why === undefined)
+        await this.ledger.recordLetter(recordOf(letter, raw, "redriven", subject));
+      return why;
+    });
   }
 
   /** `work` returns why a letter stays. */
@@ -177,6 +187,26 @@ async function sendAgain(
 
 function notConfirmed(outcome: string): string | undefined {
   return outcome === "confirmed" ? undefined : `not sent again, the broker's answer was ${outcome}`;
+}
+
+function recordOf(
+  { id: letter, region, queue, reason, user = "", order = "", body }: Letter,
+  raw: DeadLetter,
+  fate: LetterRecord["fate"],
+  subject: string,
+): LetterRecord {
+  const { generation } = (body ?? {}) as { generation?: unknown };
+  return {
+    ...{ letter, region, queue, fate, reason, user, id: order, subject },
+    generation: isCount(generation) ? generation : 0,
+    atMs: Date.now(),
+    body: raw.body.toString(),
+  };
+}
+
+/** Letters may hold anything; a number that no column takes must not keep one from being dropped. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
 function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {
