@@ -69,6 +69,15 @@ export class Db implements Runner {
     );
   }
 
+  /** Runs `work` on one unchanging look at the database, as it is at the first statement. It only reads. */
+  async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
+    const { dialect } = this;
+    const mode = dialect === "sqlite" ? "deferred" : "isolation level repeatable read read only";
+    const body = (tx: SQL) =>
+      work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
+    return this.inTurn(() => this.sql.begin(mode, body as never) as Promise<T>);
+  }
+
   /**
    * SQLite has one connection here: a statement sent while another caller's transaction is open would become part of it, and be undone
    * with it after it was called done. Postgres gives each caller a connection of his own.
