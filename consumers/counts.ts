@@ -12,6 +12,7 @@ export class Counts {
   retries = 0;
   followUps = 0;
   rebuilds = 0;
+  rebuildsFailed = 0;
   /** Orders. */
   readonly batch = new Histogram(BATCH_BOUNDS);
   /** Seconds, by calls and transactions. */
@@ -21,7 +22,8 @@ export class Counts {
   readonly recorded = new Histogram();
 
   report() {
-    const { outcomes, steps, retries, followUps, rebuilds, batch, decide, commit, recorded } = this;
+    const { outcomes, steps, retries, followUps, rebuilds, rebuildsFailed } = this;
+    const { batch, decide, commit, recorded } = this;
     const times = { decide: decide.report(), commit: commit.report(), recorded: recorded.report() };
     return {
       outcomes,
@@ -29,6 +31,7 @@ export class Counts {
       retries,
       followUps,
       rebuilds,
+      rebuildsFailed,
       deadLettered: steps.payment_failed ?? 0,
       batch: batch.report(),
       ...times,

@@ -4,7 +4,9 @@ import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import type { ShardStore } from "../core/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
-import { rebuild } from "./rebuild.ts";
+import { Announcement } from "./announcement.ts";
+import { type RebuildResult, rebuild } from "./rebuild.ts";
+import { RebuildPace } from "./rebuild-pace.ts";
 
 export interface RecoveryOptions {
   readonly redis: RedisStore;
@@ -17,6 +19,7 @@ export interface RecoveryOptions {
   /** Lets go of all shards. */
   readonly dropAll: (why: string) => Promise<void>;
   readonly rebuilt: () => void;
+  readonly rebuildFailed: () => void;
 }
 
 export class Recovery {
@@ -24,24 +27,31 @@ export class Recovery {
   halted: string | undefined;
   rebuilding = false;
   private readonly store: RebuildStore;
+  private readonly announcement: Announcement;
+  private readonly pace = new RebuildPace();
 
   constructor(private readonly options: RecoveryOptions) {
     this.store = new RebuildStore(options.redis);
+    this.announcement = new Announcement(this.store);
   }
 
   /** As a worker's report says it. */
   get state(): string {
-    return this.halted !== undefined
-      ? `halted: ${this.halted}`
-      : this.rebuilding
-        ? "rebuilding"
-        : "running";
+    if (this.halted !== undefined) return `halted: ${this.halted}`;
+    return this.rebuilding || this.resting ? "rebuilding" : "running";
   }
+
+  /** A rebuild that failed or did not hold is tried again after a pause; until then no shard is worth taking. */
+  get resting(): boolean {
+    return this.pace.restMs > 0 && this.waits;
+  }
+  private waits = false;
+  private troubleIn = 0;
 
   /** Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was missed. */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
-    const { ledger, writer, dedupWindowMs, now, log, dropAll } = this.options;
-    if (this.rebuilding || (await this.store.underWay())) return;
+    const { ledger, dropAll } = this.options;
+    if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
     // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a ledger that has gone back.
     const redis = await this.store.state(0);
     const incarnation = await ledger.incarnation();
@@ -52,20 +62,55 @@ export class Recovery {
       );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
     if (rebuilt) return; // by somebody else, meanwhile
+    this.troubleIn = incarnation;
+    this.waits = !this.pace.mayBegin(incarnation);
+    if (this.waits) return;
     this.rebuilding = true;
     try {
       await dropAll("Redis is rebuilt");
-      const result = await rebuild(
-        { store: this.store, ledger, writer, dedupWindowMs, now, log },
-        incarnation,
-      );
-      if (result === "rebuilt") this.options.rebuilt();
-      else if (result === "went_back")
-        await this.haltAll("the ledger is behind what it had confirmed");
-      else log("rebuild left to others", { result });
+      await this.attempt(incarnation);
     } finally {
       this.rebuilding = false;
     }
+  }
+
+  /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
+  async look(): Promise<void> {
+    if (!this.resting) return;
+    const incarnation = await this.options.ledger.incarnation();
+    if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
+  }
+
+  private async attempt(incarnation: number): Promise<void> {
+    const { store, announcement, pace, options } = this;
+    const { log } = options;
+    let result: RebuildResult | "failed";
+    try {
+      result = await rebuild({ ...options, store, announcement }, incarnation);
+    } catch (error) {
+      result = "failed";
+      log("rebuild failed", { error: (error as Error).message });
+    }
+    if (result === "lost" || result === "failed") return this.again(incarnation, result);
+    await announcement.retract();
+    if (result === "rebuilt") {
+      pace.ended(incarnation + 1);
+      options.rebuilt();
+    } else if (result === "went_back")
+      await this.haltAll("the ledger is behind what it had confirmed");
+    else log("rebuild left to others", { result });
+  }
+
+  /** Nothing was opened: the same worker begins again after a pause, and the others leave it to it. */
+  private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
+    const { pace, options, announcement } = this;
+    this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);
+    pace.ended(this.troubleIn);
+    this.waits = true;
+    options.rebuildFailed();
+    const restMs = Math.round(pace.restMs);
+    options.log("rebuild begins again", { result, repeated: pace.repeated, restMs });
+    await announcement.rest(incarnation + 1, restMs);
   }
 
   halt(reason: string): void {

@@ -3,6 +3,7 @@
 import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
 import { type OrderRow, type RedriveRow, type Row, redrivenOrder } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
+import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS } from "../core/keys.ts";
 
 export interface Parked {
   readonly gateway: string;
@@ -43,6 +44,12 @@ export interface RateWait {
 
 /** core/lua/shared/parking.lua */
 const MAX_PARKED = 64;
+
+/** The first id of the bucket that holds this moment (core/lua/shared/seen.lua). */
+export function firstIdOf(atMs: number): string {
+  const bucket = Math.floor(atMs / SEEN_BUCKET_MS);
+  return bucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0");
+}
 
 export interface ReplayOptions {
   /** Orders with ids below this one are not remembered. */
@@ -189,6 +196,7 @@ export class Replayed {
         this.close(name, order);
         return;
       case "charge_failed":
+      case "given_up":
         // Of a cancelled order it was the last there was to hear; of others a new attempt follows.
         if (order.state === "cancelled") this.close(name, order);
         return;

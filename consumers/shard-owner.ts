@@ -136,13 +136,15 @@ export class ShardOwner {
     return undefined;
   }
 
+  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is back.
+
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
     const { dedupWindowMs, now } = this.options;
-    await decider.unpark({
+    void decider.unpark({
       entryId: newEntryId(),
       cutoffMs: this.gaps.cutoffMs(now()),
       limit: UNPARK_USERS,
@@ -151,10 +153,10 @@ export class ShardOwner {
   }
 
   /** Gives up stock that has been held too long. Called about once a second. */
-  async sweepHolds(): Promise<void> {
+  sweepHolds(): void {
     const { dedupWindowMs, holdTtlMs, now } = this.options;
     if (this.closed) return;
-    await this.decider?.expire({
+    void this.decider?.expire({
       entryId: newEntryId(),
       cutoffMs: now() - holdTtlMs,
       limit: EXPIRE_ORDERS,
@@ -163,11 +165,11 @@ export class ShardOwner {
   }
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
-  async sweepRates(): Promise<void> {
+  sweepRates(): void {
     const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
     if (this.closed) return;
     const cutoffMs = now() - rateWaitMs;
-    await this.decider?.reprice(
+    void this.decider?.reprice(
       { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
     );
@@ -238,19 +240,20 @@ export class ShardOwner {
   }
 
   private async consume(link: RegionLink): Promise<void> {
-    const subscription = new Subscription(link.connection, {
+    const { consuming } = link;
+    const subscription = new Subscription(consuming, {
       queue: ordersQueue(this.shard),
       prefetch: this.options.prefetch ?? PREFETCH,
-      handler: (delivery, settle) => this.accept(link.connection.region, delivery, settle),
+      handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // What was in hand will come again: known in Redis or the ledger by then, or decided then.
       onLost: () => {
-        this.decider?.dropFrom(link.connection.region);
-        this.progress.lost(link.connection.region);
+        this.decider?.dropFrom(consuming.region);
+        this.progress.lost(consuming.region);
       },
     });
     this.subscriptions.push(subscription);
-    if (link.connection.up) await subscription.start().catch(() => undefined);
+    if (consuming.up) await subscription.start().catch(() => undefined);
     else void subscription.start();
   }
 
@@ -283,13 +286,12 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { connection } = this.options.regions[i] as RegionLink;
-      // A broker that has raised an alarm would not answer until it is over.
-      if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
+      const { consuming } = this.options.regions[i] as RegionLink;
+      if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
-      if (seen) this.progress.ready(connection.region, seen.ready, lookedAtMs);
-      if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
+      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
+      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }
   }
 }

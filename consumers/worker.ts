@@ -15,10 +15,11 @@ import { Counts } from "./counts.ts";
 import { DeadCounts } from "./dead-counts.ts";
 import type { CpuWatch } from "./governor/cpu.ts";
 import { Governing, type GovernorSettings } from "./governor/governing.ts";
+import { OwedCounts } from "./owed-counts.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { Recorder } from "./recorder.ts";
 import { Recovery } from "./recovery.ts";
-import { type RegionLink, Relay } from "./relay.ts";
+import { linkState, type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
 import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
@@ -69,6 +70,7 @@ export class Worker {
   private readonly relay: Relay;
   private readonly routes: RouteSync;
   private readonly dead: DeadCounts;
+  private readonly owed: OwedCounts;
   private readonly rates: RateFeed;
   private readonly governing: Governing;
   private readonly counts = new Counts();
@@ -94,13 +96,14 @@ export class Worker {
       store: this.store,
       dropAll: (why) => this.dropAll(why),
       rebuilt: () => this.counts.rebuilds++,
+      rebuildFailed: () => this.counts.rebuildsFailed++,
     });
     this.governing = new Governing(options.governor, options.cpu, log);
     const timed = {
       begin: () => this.governing.ledger.begin(),
       took: (seconds: number) => this.counts.commit.observe(seconds),
     };
-    this.recorder = new Recorder({ writer, ledger, timed, log });
+    this.recorder = new Recorder({ writer, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
       ...{
@@ -113,14 +116,18 @@ export class Worker {
       },
       put: async (good) => {
         await rates.put(good);
-        for (const owner of this.owners.values()) void owner.sweepRates();
+        for (const owner of this.owners.values()) owner.sweepRates();
       },
     });
     this.dead = new DeadCounts(regions);
+    this.owed = new OwedCounts(ledger);
     this.routes = new RouteSync({ ledger, regions, log });
-    this.relay = new Relay(regions, ledger, writer, options.retryDelaysMs, (n) =>
-      this.counts.relayed(n),
-    );
+    this.relay = new Relay({
+      ...{ regions, ledger, writer },
+      retryDelaysMs: options.retryDelaysMs,
+      now: options.now,
+      onDone: (n) => this.counts.relayed(n),
+    });
   }
 
   start(): void {
@@ -146,14 +153,14 @@ export class Worker {
       state: this.recovery.state,
       governor: this.governing.report(),
       ledger: this.recorder.downSinceMs === undefined && this.ledgerAnswers ? "up" : "away",
-      brokers: this.options.regions.map(({ connection }) => ({
-        region: connection.region,
-        state: !connection.up ? "away" : connection.blocked ? "blocked" : "up",
+      brokers: this.options.regions.map((link) => ({
+        region: link.connection.region,
+        state: linkState(link),
       })),
       shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
       unrecorded: this.recorder.length,
       ...this.counts.report(),
-      ...(this.owners.has(0) ? { dead: this.dead.counts } : {}),
+      ...(this.owners.has(0) ? { dead: this.dead.counts, ...this.owed.report() } : {}),
     };
   }
 
@@ -224,7 +231,8 @@ export class Worker {
   }
 
   private async take(shard: number): Promise<void> {
-    if (this.taking.has(shard) || this.stopping || this.recovery.rebuilding) return;
+    if (this.taking.has(shard) || this.stopping) return;
+    if (this.recovery.rebuilding || this.recovery.resting) return;
     this.taking.add(shard);
     const { id, leaseMs, log } = this.options;
     let owner: ShardOwner | undefined;
@@ -320,6 +328,7 @@ export class Worker {
       () => false,
     );
     if (this.recovery.halted !== undefined) return this.recovery.watchHalt();
+    await this.recovery.look();
     for (const owner of [...this.owners.values()]) {
       // Whoever is paused leaves the stores alone, but for its leases.
       if (!owner.running || this.governing.paused) continue;
@@ -327,8 +336,8 @@ export class Worker {
       if (problem) await this.onStop(owner, problem, "found by the check");
       else {
         await owner.sweepGaps();
-        await owner.sweepHolds();
-        await owner.sweepRates();
+        owner.sweepHolds();
+        owner.sweepRates();
         // What was left open by a broker that was away, or asked for once more by the operator.
         void this.relay.followUps(owner.shard);
       }
@@ -342,6 +351,7 @@ export class Worker {
     );
     await this.routes.sync();
     await this.dead.look();
+    await this.owed.look();
   }
 
   /** One thing at a time, never in the way of a beat. */

@@ -1,6 +1,6 @@
 // Every key in Redis, in one place. `{n}` is the hash tag of shard n, so that one function call stays on one cluster slot.
 //
-//   {n}:meta               hash    store, inc, state, epoch, tip, n, base, basen   whose it is, fence, chain (core/lua/shared/shard.lua)
+//   {n}:meta               hash    store, inc, state, epoch, tip, n, base, basen, loaded   whose it is, fence, chain (core/lua/shared/shard.lua)
 //   {n}:outbox             stream  <n>-0 → id, prev, k, t, messages, released      what the ledger has not confirmed yet
 //   {n}:seen:<bucket>      hash    <user> <id> → <fingerprint> <state>             decided orders, by the first digits of the id
 //   {n}:next:<sale>        hash    <user> → next number
@@ -22,7 +22,7 @@
 //   {members}:owners       hash    <shard> → <lease end> <worker>
 //   {members}:paused       hash    <worker> → who paused it
 //   {members}:roles        hash    <role> → <end> <report>                            gateways, payment workers, services, rates
-//   {members}:rebuild      string  the incarnation being loaded, while its rebuilder lives
+//   {members}:rebuild      string  <incarnation> <token> of the rebuild under way, while its rebuilder lives
 
 /** How long a decided order's record stays: long past any resend, since the gateway refuses ids older than ten minutes. */
 export const DEFAULT_DEDUP_WINDOW_MS = 3_600_000;

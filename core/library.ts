@@ -1,5 +1,6 @@
 // The function library as one text, and the name it is loaded under. Redis wants function names that are unique over all
 // libraries, so both carry a hash of the text: two versions run side by side while a deployment is half-way.
+import announce from "./lua/announce.lua" with { type: "text" };
 import check from "./lua/check.lua" with { type: "text" };
 import decide from "./lua/decide.lua" with { type: "text" };
 import expire from "./lua/expire.lua" with { type: "text" };
@@ -44,6 +45,8 @@ export const FUNCTIONS = [
   "reset",
   "restore",
   "ready",
+  "announce",
+  "retract",
   "halt",
   "beat",
   "claim",
@@ -83,6 +86,7 @@ const PARTS = [
     sync_sale,
     reset,
     restore,
+    announce,
     halt,
     members,
   ],

@@ -324,10 +324,10 @@ export class LedgerAudit {
     return Number((await this.db.run("SELECT COUNT(*) AS orders FROM orders"))[0]?.orders);
   }
 
-  async followUpsOpen(): Promise<number> {
-    return Number(
-      (await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open,
-    );
+  /** What is to be published by now and is not; what is put off until later is owed, not under way. */
+  async followUpsOpen(nowMs = Date.now()): Promise<number> {
+    const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
+    return Number((await this.db.run(text, [nowMs]))[0]?.open);
   }
 
   /** The journal's messages of some entries, by entry. */

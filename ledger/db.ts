@@ -146,28 +146,32 @@ function numbered(text: string): string {
 /** Rows per INSERT: at 500 a statement costs its parsing once for many rows, and stays far from either database's limit of parameters. */
 const ROWS_PER_INSERT = 500;
 
-/** Inserts flat values, `columns.length` a row. */
+/** Inserts flat values, `columns.length` a row. `rest` ends the statement (ON CONFLICT …); what it returns is returned. */
 export async function insertRows(
   tx: Runner,
   table: string,
   columns: readonly string[],
   flat: readonly Value[],
-): Promise<void> {
+  rest = "",
+): Promise<Record<string, unknown>[]> {
   const width = columns.length;
+  const returned: Record<string, unknown>[] = [];
   for (let from = 0; from < flat.length; from += ROWS_PER_INSERT * width) {
     const part = flat.slice(from, from + ROWS_PER_INSERT * width);
-    await tx.run(insertText(table, columns, part.length / width), part);
+    const rows = await tx.run(insertText(table, columns, part.length / width, rest), part);
+    if (rest !== "") returned.push(...rows);
   }
+  return returned;
 }
 
 const insertTexts = new Map<string, string>();
 
-function insertText(table: string, columns: readonly string[], rows: number): string {
-  const key = `${table} ${rows}`;
+function insertText(table: string, columns: readonly string[], rows: number, rest: string): string {
+  const key = `${table} ${rows} ${rest}`;
   let text = insertTexts.get(key);
   if (text === undefined) {
     const row = `(${columns.map(() => "?").join(",")})`;
-    text = `INSERT INTO ${table} (${columns.join(",")}) VALUES ${Array(rows).fill(row).join(",")}`;
+    text = `INSERT INTO ${table} (${columns.join(",")}) VALUES ${Array(rows).fill(row).join(",")} ${rest}`;
     insertTexts.set(key, text);
   }
   return text;

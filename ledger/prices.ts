@@ -1,10 +1,13 @@
-// Prices and categories of items. A sale's prices never change once it has been created, so a writer keeps what it has read.
+// Prices, categories and limits of items. They never change once a sale has been created, so a writer keeps what it has read.
 import type { Runner } from "./db.ts";
 
 export class Prices {
   /** `sale sku` → minor units of the sale's currency. */
   private readonly minorUnits = new Map<string, number>();
   private readonly categories = new Map<string, string>();
+  /** Units a user may have, of items that have a limit. */
+  private readonly limits = new Map<string, number>();
+  private readonly limited = new Set<string>();
   private readonly known = new Set<string>();
   private readonly missing = new Set<string>();
 
@@ -15,6 +18,17 @@ export class Prices {
     for (let i = 0; i < lines.length; i += 2)
       sum += (this.minorUnits.get(`${saleId} ${lines[i]}`) ?? 0) * (lines[i + 1] as number);
     return sum;
+  }
+
+  /** Whether any item of a sale has a limit; false while the sale has not been loaded, as for total(). */
+  hasLimits(saleId: string): boolean {
+    if (!this.known.has(saleId)) this.missing.add(saleId);
+    return this.limited.has(saleId);
+  }
+
+  /** Units of an item that a user may have; 0: as many as there are. */
+  limit(saleId: string, sku: string): number {
+    return this.limits.get(`${saleId} ${sku}`) ?? 0;
   }
 
   /** Items nobody knows are of no category: they cannot have been held. */
@@ -30,11 +44,13 @@ export class Prices {
   async load(tx: Runner): Promise<boolean> {
     if (this.missing.size === 0) return false;
     for (const saleId of this.missing) {
-      for (const r of await tx.run("SELECT sku, price_minor, category FROM items WHERE sale = ?", [
-        saleId,
-      ])) {
-        this.minorUnits.set(`${saleId} ${r.sku}`, Number(r.price_minor));
-        this.categories.set(`${saleId} ${r.sku}`, String(r.category));
+      const text = "SELECT sku, price_minor, category, limit_per_user FROM items WHERE sale = ?";
+      for (const { sku, price_minor, category, limit_per_user } of await tx.run(text, [saleId])) {
+        this.minorUnits.set(`${saleId} ${sku}`, Number(price_minor));
+        this.categories.set(`${saleId} ${sku}`, String(category));
+        if (Number(limit_per_user) === 0) continue;
+        this.limits.set(`${saleId} ${sku}`, Number(limit_per_user));
+        this.limited.add(saleId);
       }
       this.known.add(saleId);
     }

@@ -6,19 +6,27 @@ import { convert } from "../core/domain/money.ts";
 import { type OrderRow, type RedriveRow, redrivenOrder } from "../core/domain/order.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
+import { Fence } from "./fence.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
+import { Unreadable } from "./refusals.ts";
 
-/** An entry whose text makes no sense. Were it taken for trouble with the database, it would be tried for ever and hold up every shard. */
-export class Unreadable extends Error {}
-
-/** An entry that cannot be true by what the ledger knows: Redis has lost something and must be rebuilt. */
-export class Contradiction extends Error {}
+export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
 
+/** A change of an order's state, from one of those in which it can be. */
+export interface Move {
+  readonly state: string;
+  readonly from: readonly string[];
+  readonly bucket: number;
+  readonly id: string;
+  readonly user: string;
+}
+
 export interface Sheet {
   readonly prices: Prices;
+  readonly fence: Fence;
   readonly entries: Value[];
   readonly messages: Value[];
   readonly orders: Value[];
@@ -34,8 +42,8 @@ export interface Sheet {
   routes?: ReadonlyMap<string, string>;
   /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
   readonly requests: Map<string, string[]>;
-  /** Orders whose state changes: [state, bucket, id, user]. */
-  readonly moved: [string, number, string, string][];
+  /** Orders whose state changes. */
+  readonly moved: Move[];
   /** Units by which an item's accounts change, by `sale sku`. */
   readonly stock: Map<string, Partial<Record<Account, number>>>;
 }
@@ -53,7 +61,14 @@ export function emptySheet(prices: Prices): Sheet {
     parts: [],
     partSteps: [],
   };
-  return { prices, ...rows, requests: new Map(), moved: [], stock: new Map() };
+  return {
+    prices,
+    fence: new Fence(prices),
+    ...rows,
+    requests: new Map(),
+    moved: [],
+    stock: new Map(),
+  };
 }
 
 /** Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU each, and the worker half of that. */
@@ -83,16 +98,27 @@ export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
     for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      sheet.followUps.push(
-        Number(shard),
-        exchange,
-        routingKey,
-        `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`,
-        0,
-      );
+      const part = requests.slice(from, from + REQUESTS_PER_MESSAGE);
+      followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);
     }
   }
 }
+
+/** A message to be published once the entry is recorded; `dueMs`: not before (Redis's clock). */
+export function followUp(
+  sheet: Sheet,
+  shard: number,
+  exchange: string,
+  routingKey: string,
+  body: string,
+  dueMs = 0,
+): void {
+  sheet.followUps.push(shard, exchange, routingKey, body, 0, dueMs);
+}
+
+export const FOLLOW_UPS = ["shard", "exchange", "routing_key", "body", "done", "due_ms"];
+
+const PARKED = ["parked"];
 
 /** Units an entry moves, by `sale sku from to`. */
 type Moves = Map<string, number>;
@@ -129,13 +155,17 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     addRows(sheet, entry, id, message, moves, terms);
   }
   for (const [, row, state] of released) {
-    sheet.moved.push([state, bucketOf(row[1], shard), row[2], row[1]]);
-    sheet.events.push(row[1], row[2], entry.atMs, state, "", shard, n);
+    const [, user, id, , , saleId, seq] = row;
+    if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
+    sheet.moved.push({ state, from: PARKED, bucket: bucketOf(user, shard), id, user });
+    sheet.events.push(user, id, entry.atMs, state, "", shard, n);
     if (state === "reserved") reserve(sheet, entry, row, moves, terms);
   }
   for (const step of steps) {
+    sheet.fence.step(shard, step);
     if (isOrderStep(step)) addUnits(moves, step[0], step[8], step[6], step[7]);
   }
+  sheet.fence.endEntry();
   post(sheet, entry, moves);
 }
 
@@ -153,10 +183,13 @@ function addRows(
     const row = rows[i] as OrderRow;
     const outcome = parseOutcome(words[i] as string);
     if (outcome.kind === "fresh") {
+      if (row[6] > 0) sheet.fence.numbered(row[5], row[1], row[6], outcome.state);
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
       if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
       if (outcome.state === "rejected")
-        sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
+        followUp(sheet, entry.shard, "", "orders.dead", deadLetter(entry, row));
+    } else if (outcome.kind === "skipped") {
+      sheet.fence.skipped(row[5], row[1], row[6]);
     } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
       const again = rows[i] as RedriveRow;
       reserve(sheet, entry, redrivenOrder(again), moves, terms, again[12]);
@@ -178,6 +211,20 @@ export function rowsOf(body: string, count: number): readonly unknown[] {
   if (!Array.isArray(rows) || rows.length !== count)
     throw new Unreadable(`${count} outcomes do not belong to these rows`);
   return rows;
+}
+
+/** The rows of an entry that were answered with exactly this word. */
+export function rowsAnswered(entry: Entry, word: string): unknown[] {
+  const found: unknown[] = [];
+  for (const { body, outcomes } of entry.messages) {
+    // The search only saves the splitting: most messages have no such word.
+    if (!outcomes.includes(word)) continue;
+    const words = outcomes.split(",");
+    rowsOf(body, words.length).forEach((row, i) => {
+      if (words[i] === word) found.push(row);
+    });
+  }
+  return found;
 }
 
 /** How the orders an entry reserves come to be charged: which wait in their lane, and at which rate, by `user id`. */
@@ -211,6 +258,7 @@ function reserve(
 ): void {
   const [, user, id, , , saleId, , currency, lines, payment, metadata, , trace] = row;
   addMove(moves, "available", "held", saleId, lines);
+  sheet.fence.reserved(entry.shard, saleId, user, lines);
   const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
   const rate = rates.get(`${user} ${id}`);

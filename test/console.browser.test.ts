@@ -35,6 +35,7 @@ function overview(): Overview {
       deadLettered: 0,
       followUps: 0,
       rebuilds: 0,
+      rebuildsFailed: 0,
     },
     governor: {
       state: "running",
@@ -72,6 +73,7 @@ function overview(): Overview {
       rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
       batches: 1,
       refused: {},
+      webhooks: {},
       sockets: 5,
       waitingBytes: 0,
       undecided: 0,

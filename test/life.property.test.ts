@@ -1,7 +1,7 @@
 // Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and the journal replays to what Redis holds.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { openText } from "../consumers/rebuild.ts";
+import { openText } from "../consumers/load-shard.ts";
 import { Replayed } from "../consumers/replayed.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";

@@ -2,6 +2,7 @@
 // batches. Key by key, Redis must hold afterwards what it held before.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Announcement } from "../consumers/announcement.ts";
 import { rebuild } from "../consumers/rebuild.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
@@ -275,17 +276,20 @@ test("the rebuilt Redis holds what Redis held", async () => {
           ],
         }),
       };
+      const announcement = new Announcement(b.rebuild);
       const result = await rebuild(
         {
           store: b.rebuild,
           ledger: ledger as never,
           writer: writer as never,
+          announcement,
           dedupWindowMs: WINDOW_MS,
           now: Date.now,
           log: () => undefined,
         },
         1,
       );
+      await announcement.retract();
       expect(result).toBe("rebuilt");
       expect(await dump(b)).toEqual(before);
       expect(await b.live("a")).toMatchObject({

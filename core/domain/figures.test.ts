@@ -35,6 +35,7 @@ function look(
       rows: { confirmed: done, shed: 0, unconfirmed: 0 },
       batches: 1,
       refused: { shed: done / 2 },
+      webhooks: {},
       sockets: 1,
       waitingBytes: 0,
       undecided: 0,
@@ -57,6 +58,7 @@ function look(
       deadLettered: 0,
       followUps: 0,
       rebuilds: 0,
+      rebuildsFailed: 0,
     },
     governor: {
       state: "running",

@@ -1,7 +1,7 @@
 // Orders in another currency than their sale's: decided at the rate held, parked while there is none, and never dearer than their buyer allows.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
-import { rateWaitText } from "../../consumers/rebuild.ts";
+import { rateWaitText } from "../../consumers/load-shard.ts";
 import { Replayed } from "../../consumers/replayed.ts";
 import { minorDigits } from "../domain/currency.ts";
 import type { Entry } from "../domain/entry.ts";

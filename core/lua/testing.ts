@@ -40,8 +40,8 @@ export class Bench {
     await this.redis.client.flushall();
     for (const shard of [0, 1]) {
       await this.rebuild.reset(STORE_ID, 1, { shard, epoch: 1, lastId: "genesis", lastN: 0 });
-      await this.rebuild.open(1, shard);
     }
+    await this.rebuild.load(1, [0, 1]).ready();
   }
 
   /** Puts a sale into Redis: units and limit of each item. */

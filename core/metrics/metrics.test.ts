@@ -52,6 +52,7 @@ const worker: WorkerReport = {
   deadLettered: 0,
   followUps: 6,
   rebuilds: 0,
+  rebuildsFailed: 0,
   dead: [{ queue: "payments.dead", region: "eu", messages: 3 }],
   batch: times.report(),
   decide: times.report(),

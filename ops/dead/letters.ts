@@ -10,6 +10,7 @@ import {
   PAYMENTS_DEAD,
   UNROUTED,
 } from "../../broker/topology.ts";
+import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
@@ -48,7 +49,7 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
-type LetterLedger = Pick<Ledger, "grantRedrive" | "recordLetter">;
+type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter">;
 
 interface Region {
   readonly connection: BrokerConnection;
@@ -127,19 +128,26 @@ export class Letters {
     return { matched, done: matched - left.length, left };
   }
 
+  /**
+   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any more,
+   * or a request that made no sense: the provider is asked again.
+   */
   private async chargeAgain(
-    { body }: Letter,
+    { body, reason }: Letter,
     { publisher }: Region,
     subject: string,
   ): Promise<string | undefined> {
-    const { user, id, generation } = (body ?? {}) as {
-      user?: unknown;
-      id?: unknown;
-      generation?: unknown;
-    };
+    const of = (body ?? {}) as Partial<Attempt>;
+    if (reason !== "payment_failed" && isAttempt(of)) {
+      await this.ledger.askOnce(of);
+      return undefined;
+    }
+    const { user, id, generation } = of;
     if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number")
       return "it names no order";
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
+    if (grant === "unknown")
+      return "an attempt of it may still be captured: it can be redriven once that is known";
     // The order went on since, by an earlier redrive of this letter: there is nothing left of it to do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);

@@ -20,7 +20,7 @@ import { overview } from "../overview.ts";
 import { workersByHand } from "../workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
-import { openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
+import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 /** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
@@ -43,7 +43,7 @@ export async function startGatewayRole(
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
   let onPush: (push: Push) => void = () => undefined;
-  const pushes = new Subscription(link.connection, {
+  const pushes = new Subscription(link.consuming, {
     queue: gatewayQueue(id),
     prefetch: PUSH_PREFETCH,
     exclusive: true,
@@ -62,7 +62,7 @@ export async function startGatewayRole(
     trustedProxies: settings.trustedProxies,
     shards: settings.shards,
     admission: admissionSettings(settings),
-    ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
+    webhookSecrets: settings.webhookSecrets,
     spans,
     clock: clock.now,
     broker: {
@@ -111,7 +111,7 @@ export async function startGatewayRole(
     await board.stop();
     await pushes.close();
     clock.stop();
-    await link.connection.close();
+    await closeRegions([link]);
     await ledger.close();
     await redis.close();
     await spans?.close();

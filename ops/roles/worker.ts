@@ -6,7 +6,15 @@ import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { stepBack } from "../services/priority.ts";
 import { cpuWatch, governorSettings } from "./governing.ts";
-import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
+import {
+  brokersAway,
+  closeRegions,
+  heartbeatWithin,
+  openRedis,
+  openRegions,
+  openSpans,
+  requireStores,
+} from "./parts.ts";
 
 export interface RunningRole {
   /** Quiet, then stop. */
@@ -23,7 +31,9 @@ export async function startWorker(
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(settings.ledgerUrl);
   const redis = await openRedis(settings, log);
-  const regions = await openRegions(settings, log);
+  const regions = await openRegions(settings, log, {
+    heartbeatS: heartbeatWithin(settings.leaseMs),
+  });
   const clock = new SharedClock(redis);
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
@@ -54,7 +64,7 @@ export async function startWorker(
   });
   worker.start();
   const missing = () => [
-    ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    ...brokersAway(regions),
     ...(redis.connected && worker.beating ? [] : ["redis"]),
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
@@ -65,7 +75,7 @@ export async function startWorker(
     await worker.stop();
     await metrics.stop();
     clock.stop();
-    for (const { connection } of regions) await connection.close();
+    await closeRegions(regions);
     await writer.close();
     await ledger.close();
     await redis.close();

@@ -3,6 +3,7 @@
 --   store  the ledger this Redis belongs to      inc    incarnation of this content; a rebuild raises it
 --   state  loading | open | halted               epoch  the owner's fence, handed out by the ledger
 --   tip,n  id and number of the last entry       base,basen  id and number of the last entry the ledger has confirmed
+--   loaded, loaded_stock  how many values the last rebuild has loaded (restore.lua)
 
 -- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch ('' for any).
 -- Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.

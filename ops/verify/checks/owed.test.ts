@@ -40,7 +40,7 @@ const DIFFERENCES: readonly (readonly [
   ["captured", { refunded: true }, "the provider and the ledger differ about a charge"],
   [
     "captured",
-    { returned: true },
+    { refunded: true, refundedBy: "provider" },
     "the ledger does not know of a charge that was returned at the provider",
   ],
   [
@@ -52,6 +52,11 @@ const DIFFERENCES: readonly (readonly [
   ["captured", { currency: "USD" }, "the provider charged another amount than the ledger has"],
   ["failed", {}, "the provider and the ledger differ about a charge"],
   ["unresolved", {}, "a capture was never found, and nobody looks for it any more"],
+  [
+    "refunded",
+    { refunded: true, refundedAmount: 1 },
+    "the provider gave back another amount than it took",
+  ],
   ["refunded", {}, "the provider and the ledger differ about a charge"],
   ["refunded", { status: "declined" }, "the provider and the ledger differ about a charge"],
   ["returned", {}, "the provider and the ledger differ about a charge"],
@@ -60,7 +65,7 @@ const DIFFERENCES: readonly (readonly [
   ["unknown", { status: "declined" }, undefined],
   ["refund_failed", {}, undefined],
   ["refunded", { refunded: true }, undefined],
-  ["returned", { returned: true }, undefined],
+  ["returned", { refunded: true, refundedBy: "provider" }, undefined],
   ["disputed", { disputed: true }, undefined],
 ];
 

@@ -11,12 +11,13 @@ export interface CaptureRecord {
   readonly amount: number;
   readonly currency: string;
   readonly status: string;
-  /** It gave the money back because it was asked to by key. */
+  /** The money is back with the customer: all of it, or so much. */
   readonly refunded: boolean;
-  /** It gave the money back of its own, or for somebody at its own desk. */
-  readonly returned?: boolean;
+  readonly refundedAmount?: number | undefined;
+  /** `provider`: it gave it back of its own, or for somebody at its own desk. */
+  readonly refundedBy?: string | undefined;
   /** The customer disputes the charge. */
-  readonly disputed?: boolean;
+  readonly disputed?: boolean | undefined;
 }
 
 export interface ChargeTold {
@@ -71,6 +72,8 @@ export function checkProvider(
         differenceOf(own.status, money),
         `${key}: ${status} and ${money}, ledger ${own.status}`,
       );
+    else if (record.refunded && (record.refundedAmount ?? amount) !== amount)
+      wrong("the provider gave back another amount than it took", `${key}: of ${amount}`);
     else if (own.status === "unknown" && money === "kept")
       findings.note("captures that the ledger still looks for", key);
   }
@@ -88,10 +91,9 @@ const OWED = new Set(["unknown", "refund_failed"]);
 /** The ledger says that money came in, whatever became of it. */
 const NEEDS_CAPTURE = new Set(["captured", "refunded", "refund_failed", "returned", "disputed"]);
 
-function moneyOf({ status, refunded, returned, disputed }: CaptureRecord): Money {
-  if (returned || status === "returned") return "returned";
-  if (refunded || status === "refunded") return "refunded";
-  if (disputed || status === "disputed") return "disputed";
+function moneyOf({ status, refunded, refundedBy, disputed }: CaptureRecord): Money {
+  if (refunded) return refundedBy === "provider" ? "returned" : "refunded";
+  if (disputed) return "disputed";
   return status === "captured" ? "kept" : "none";
 }
 

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { RebuildPace } from "./rebuild-pace.ts";
+
+let nowMs = 0;
+const pace = () => {
+  nowMs = 1_000_000;
+  return new RebuildPace(
+    () => nowMs,
+    () => 0.5,
+  );
+};
+
+/** Fails as soon as it may; returns the pauses between the tries, ms. */
+function pauses(of: RebuildPace, count: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const beganAt = nowMs;
+    while (!of.mayBegin(i + 1)) nowMs += 100;
+    found.push(nowMs - beganAt);
+    of.ended(i + 2);
+  }
+  return found;
+}
+
+test("the first rebuild begins at once, each further one after a pause twice as long, up to 30 s", () => {
+  expect(pauses(pace(), 9)).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+});
+
+test("what was whole for a minute may be rebuilt at once", () => {
+  const of = pace();
+  pauses(of, 5);
+  nowMs += 60_001;
+  expect(of.mayBegin(6)).toBe(true);
+  expect(of.repeated).toBe(0);
+});
+
+test("rebuilds of other workers count: their incarnations tell of them", () => {
+  const of = pace();
+  expect(of.mayBegin(1)).toBe(true);
+  expect(of.mayBegin(4)).toBe(false);
+  expect(of.restMs).toBe(2_000);
+  expect(of.mayBegin(4)).toBe(false);
+  nowMs += 2_000;
+  expect(of.mayBegin(4)).toBe(true);
+});
+
+test("a rebuild that fails before it raises the incarnation counts too", () => {
+  const of = pace();
+  expect(of.mayBegin(1)).toBe(true);
+  of.ended(1);
+  of.ended(1);
+  expect(of.restMs).toBe(1_000);
+  of.whole();
+  expect(of.mayBegin(1)).toBe(true);
+});

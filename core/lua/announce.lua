@@ -1,0 +1,25 @@
+-- announce: says that a rebuild is under way, for as long as ARGV 3 says. While another rebuilder's announcement stands it changes
+-- nothing: the one that finds another's must not begin, or has been overtaken.
+--
+-- KEYS  1 the announcement: '<incarnation> <token>'
+-- ARGV  1 incarnation  2 the rebuilder's token  3 how long it stands, ms
+-- Returns {'announced'} or {'another'}.
+local function announce(keys, args)
+  local held = redis.call('GET', keys[1])
+  if held and string.match(held, ' (.*)$') ~= args[2] then return { 'another' } end
+  redis.call('SET', keys[1], args[1] .. ' ' .. args[2], 'PX', args[3])
+  return { 'announced' }
+end
+redis.register_function('announce', announce)
+
+-- retract: takes back the rebuilder's own announcement, never another's.
+--
+-- KEYS  1 the announcement   ARGV  1 the rebuilder's token
+-- Returns {'retracted'} or {'another'}.
+local function retract(keys, args)
+  local held = redis.call('GET', keys[1])
+  if not held or string.match(held, ' (.*)$') ~= args[1] then return { 'another' } end
+  redis.call('DEL', keys[1])
+  return { 'retracted' }
+end
+redis.register_function('retract', retract)

@@ -1,0 +1,179 @@
+// The ledger's own knowledge of limits and numbers: what Redis decides against it is refused, whatever Redis believes.
+import { afterAll, describe, expect, test } from "bun:test";
+import type { Entry, Step } from "../core/domain/entry.ts";
+import { orderRowText, skipRowText } from "../core/domain/order.ts";
+import { freshDatabase, testDir } from "../test/services.ts";
+import type { LedgerWriter, RecordResult } from "./contract.ts";
+import { Db } from "./db.ts";
+import { openLedger, openLedgerWriter } from "./open.ts";
+import { entryOf, SHARDS, saleOf, userOf } from "./test-entries.ts";
+
+const USER = userOf(0);
+const LIMIT = 2;
+const closing: { close(): Promise<void> }[] = [];
+afterAll(async () => {
+  for (const one of closing) await one.close();
+});
+
+const row = (id: string, qty = 1, seq = 0, user = USER) =>
+  orderRowText(
+    {
+      ...{ user, id, saleId: "s1", seq, currency: "EUR", lines: [{ sku: "a", qty }] },
+      ...{ payment: "", metadata: "", maxTotal: 0 },
+    },
+    1,
+  );
+const newId = () => Bun.randomUUIDv7();
+const ended = (what: "expired" | "cancelled" | "payment_failed", id: string, qty = 1): Step => [
+  ...([what, USER, id, 1, 0, "g", "s1", ["a", qty]] as const),
+  what === "cancelled" ? "held" : "",
+];
+const passed = (next: number): Step => ["passed", USER, "s1", next];
+
+describe.each(["sqlite", "postgres"])("%s", (dialect) => {
+  async function fresh() {
+    const url =
+      dialect === "sqlite" ? `sqlite:${testDir("fence")}/ledger.db` : await freshDatabase();
+    const ledger = await openLedger({ url, shards: SHARDS });
+    const sale = saleOf(100);
+    const items = sale.items.flatMap((item) => [
+      { ...item, limitPerUser: LIMIT },
+      { ...item, sku: "b" },
+    ]);
+    await ledger.operate({ kind: "create", ref: "sale", sale: { ...sale, items } }, "test");
+    const writer = await openLedgerWriter(url);
+    closing.push(ledger, writer);
+    return { url, ledger, writer, journal: await Journal.of(writer) };
+  }
+
+  /** Entries of shard 0, one after the other; what is refused takes no place. */
+  class Journal {
+    private n = 0;
+    private constructor(
+      private readonly writer: LedgerWriter,
+      private readonly epoch: number,
+    ) {}
+    static async of(writer: LedgerWriter): Promise<Journal> {
+      return new Journal(writer, (await writer.takeShard(0, "w")).epoch);
+    }
+
+    async add(rows: readonly string[], words: string, more: Partial<Entry> = {}) {
+      return (await this.together([[rows, words, more]]))[0];
+    }
+
+    async together(
+      entries: readonly (readonly [readonly string[], string, Partial<Entry>?])[],
+    ): Promise<RecordResult[]> {
+      const given = entries.map(([rows, words, more], i) => ({
+        entry: entryOf(0, this.n + i + 1, rows, words, more),
+        epoch: this.epoch,
+      }));
+      const results = await this.writer.record(given);
+      this.n += results.filter((result) => result === "recorded").length;
+      return results;
+    }
+  }
+
+  test("a user's units may reach the limit of an item and not pass it, in one entry or over many", async () => {
+    const { ledger, journal } = await fresh();
+    expect(await journal.add([row(newId())], "reserved")).toBe("recorded");
+    expect(await journal.add([row(newId(), 2)], "reserved")).toBe("refused");
+    expect(await journal.add([row(newId(), 1)], "reserved")).toBe("recorded");
+    expect(await journal.add([row(newId(), 1)], "reserved")).toBe("refused");
+    const other = userOf(0).replace("u", "v");
+    expect(await journal.add([row(newId(), 3, 0, other)], "reserved")).toBe("refused");
+    expect(await ledger.stock("s1")).toMatchObject([{ held: 2 }, { held: 0 }]);
+  }, 30_000);
+
+  test("units that come back may be reserved again, within an entry too; more than was reserved cannot come back", async () => {
+    const { journal } = await fresh();
+    const [first, second] = [newId(), newId()];
+    await journal.add([row(first, 2)], "reserved");
+    const steps = [ended("cancelled", first, 2)];
+    expect(await journal.add([row(second, 2)], "reserved", { steps })).toBe("recorded");
+    expect(await journal.add([], "", { steps: [ended("expired", second, 2)] })).toBe("recorded");
+    expect(await journal.add([row(newId(), 2)], "reserved")).toBe("recorded");
+    const twice = [ended("payment_failed", second, 2), ended("payment_failed", second, 2)];
+    expect(await journal.add([], "", { steps: twice })).toBe("refused");
+  }, 30_000);
+
+  test("the limit holds over several entries of one transaction", async () => {
+    const { journal } = await fresh();
+    const [first, second] = [newId(), newId()];
+    const results = await journal.together([
+      [[row(first, 2)], "reserved"],
+      [[row(second, 1)], "reserved"],
+      [[], "", { steps: [ended("cancelled", first, 2)] }],
+    ]);
+    expect(results).toEqual(["recorded", "refused", "refused"]);
+  }, 30_000);
+
+  test("a number is decided once, and none below it afterwards", async () => {
+    const { journal } = await fresh();
+    expect(await journal.add([row(newId(), 1, 1)], "reserved")).toBe("recorded");
+    expect(await journal.add([row(newId(), 1, 1)], "sold_out")).toBe("refused");
+    expect(await journal.add([row(newId(), 1, 4)], "sold_out")).toBe("recorded");
+    for (const seq of [1, 3, 4])
+      expect(await journal.add([row(newId(), 1, seq)], "sold_out")).toBe("refused");
+    expect(await journal.add([row(newId(), 1, 2)], "superseded")).toBe("recorded");
+    expect(await journal.add([row(newId(), 1, 2)], "rejected")).toBe("recorded");
+    expect(await journal.add([row(newId(), 1, 2)], "stale")).toBe("recorded");
+    expect(await journal.add([row(newId(), 1, 2)], "parked")).toBe("refused");
+    expect(
+      await journal.add([skipRowText({ user: USER, saleId: "s1", seq: 2 }, 1)], "skipped"),
+    ).toBe("refused");
+    const twice = [row(newId(), 1, 5), row(newId(), 1, 5)];
+    expect(await journal.add(twice, "sold_out,sold_out")).toBe("refused");
+  }, 30_000);
+
+  test("parked orders are released in their order, and a turn never goes back", async () => {
+    const { journal } = await fresh();
+    const [second, third] = [row(newId(), 1, 2), row(newId(), 1, 3)];
+    expect(await journal.add([third, second], "parked,parked")).toBe("recorded");
+    const released = [second, third].map((text) => ["g", JSON.parse(text), "sold_out"] as const);
+    expect(
+      await journal.add([row(newId(), 1, 4), row(newId(), 1, 1)], "sold_out,sold_out", {
+        released,
+      }),
+    ).toBe("recorded");
+    expect(await journal.add([], "", { kind: "unpark", released })).toBe("refused");
+    expect(await journal.add([], "", { steps: [passed(7)] })).toBe("recorded");
+    expect(await journal.add([], "", { steps: [passed(6)] })).toBe("refused");
+    expect(await journal.add([row(newId(), 1, 6)], "sold_out")).toBe("refused");
+    expect(await journal.add([row(newId(), 1, 7)], "sold_out")).toBe("recorded");
+  }, 30_000);
+
+  test("numbers hold over several entries of one transaction", async () => {
+    const { journal } = await fresh();
+    const results = await journal.together([
+      [[row(newId(), 1, 2)], "sold_out"],
+      [[row(newId(), 1, 1)], "sold_out"],
+    ]);
+    expect(results).toEqual(["recorded", "refused"]);
+  }, 30_000);
+
+  test("what has neither number nor limit leaves no trace", async () => {
+    const { url, journal } = await fresh();
+    const plain = row(newId()).replace('"a",1', '"b",1');
+    expect(await journal.add([plain, row(newId(), 9)], "reserved,sold_out")).toBe("recorded");
+    const db = await Db.open(url);
+    closing.push(db);
+    expect(await db.run("SELECT * FROM purchases")).toHaveLength(0);
+    expect(await db.run("SELECT * FROM turns")).toHaveLength(0);
+  }, 30_000);
+
+  test("in a ledger from before the fence, units reserved before it may come back, and the limit holds from what is on record", async () => {
+    const { url, journal } = await fresh();
+    const before = newId();
+    await journal.add([row(before, 2)], "reserved");
+    const db = await Db.open(url);
+    closing.push(db);
+    // As the migration finds it.
+    await db.run("DELETE FROM purchases");
+    await db.run("UPDATE shards SET fenced_n = last_n");
+    expect(await journal.add([], "", { steps: [ended("expired", before, 2)] })).toBe("recorded");
+    expect(await journal.add([row(newId(), 2)], "reserved")).toBe("recorded");
+    const [purchase] = await db.run("SELECT units FROM purchases");
+    expect(Number(purchase?.units)).toBe(0);
+  }, 30_000);
+});

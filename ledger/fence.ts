@@ -1,0 +1,198 @@
+// The second fence: what Redis decided by its own counters is compared with what the ledger has recorded, in the transaction that
+// records it. An entry that reserves more than a user's limit, gives back what was never reserved, or decides a number that has
+// passed cannot be true: Redis has lost something.
+//
+//   purchases  units reserved per user of items that have a limit, less those given back
+//   turns      the next number of each user and sale, as far as decided orders show it
+//
+// Both only ever state what is on record. Numbers that were skipped or rejected move Redis's next number and not the one here, so
+// that the ledger's is at most as high. A ledger that is older than its fence knows nothing of what was reserved before: there
+// `purchases` may go below zero, and its limit is checked against what it has. Orders without numbers and items without a limit
+// touch neither table.
+import type { OrderStep, Step } from "../core/domain/entry.ts";
+import type { OrderState } from "../core/domain/outcome.ts";
+import { type Dialect, insertRows, type Runner, type Value } from "./db.ts";
+import type { Prices } from "./prices.ts";
+import { Contradiction } from "./refusals.ts";
+
+type Lines = readonly (string | number)[];
+
+/** Units of one item for one user, over the entries of a transaction. Within an entry only the sum counts: it may cancel first. */
+interface Purchase {
+  readonly shard: number;
+  readonly sale: string;
+  readonly user: string;
+  readonly sku: string;
+  readonly limit: number;
+  /** Of the entry that is being read. */
+  entry: number;
+  sum: number;
+  /** The highest and the lowest sum after any entry. */
+  peak: number;
+  low: number;
+}
+
+/** One user's numbers in one sale, over the entries of a transaction. */
+interface Turn {
+  readonly sale: string;
+  readonly user: string;
+  /** The next number after the entries read so far; 0 while they decided none. */
+  next: number;
+  /** The lowest number any entry spoke of. */
+  lowest: number;
+  /** Of the entry that is being read: the numbers it decided, the lowest it spoke of, and where it left the turn. */
+  decided: number[];
+  spoken: number;
+  passed: number;
+}
+
+/** Outcomes that leave an order's number to another, or say nothing of whether it was due. */
+const UNDUE: ReadonlySet<OrderState> = new Set(["parked", "superseded", "rejected", "stale"]);
+const GIVES_BACK: ReadonlySet<string> = new Set(["payment_failed", "expired", "cancelled"]);
+
+export class Fence {
+  readonly purchases = new Map<string, Purchase>();
+  readonly turns = new Map<string, Turn>();
+  private readonly bought = new Set<Purchase>();
+  private readonly turned = new Set<Turn>();
+
+  constructor(private readonly prices: Prices) {}
+
+  /** Units are reserved for a user. */
+  reserved(shard: number, sale: string, user: string, lines: Lines): void {
+    this.move(shard, sale, user, lines, 1);
+  }
+
+  /** An order under a number got its first outcome, or was released. */
+  numbered(sale: string, user: string, seq: number, state: OrderState): void {
+    if (state === "superseded" || state === "rejected" || state === "stale") return;
+    const turn = this.turn(sale, user);
+    turn.spoken = Math.min(turn.spoken, seq);
+    if (UNDUE.has(state)) return;
+    if (turn.decided.includes(seq))
+      throw new Contradiction(`number ${seq} of ${user} in ${sale} was decided twice`);
+    turn.decided.push(seq);
+    turn.passed = Math.max(turn.passed, seq + 1);
+  }
+
+  /** A number was given up: it had not passed. */
+  skipped(sale: string, user: string, seq: number): void {
+    const turn = this.turn(sale, user);
+    turn.spoken = Math.min(turn.spoken, seq);
+  }
+
+  step(shard: number, step: Step | OrderStep): void {
+    if (step[0] === "passed") {
+      const [, user, sale, next] = step;
+      const turn = this.turn(sale, user);
+      turn.spoken = Math.min(turn.spoken, next);
+      turn.passed = Math.max(turn.passed, next);
+    } else if (GIVES_BACK.has(step[0])) {
+      const [, user, , , , , sale, lines] = step as OrderStep;
+      this.move(shard, sale, user, lines, -1);
+    }
+  }
+
+  /** All of an entry has been read. */
+  endEntry(): void {
+    for (const purchase of this.bought) {
+      purchase.sum += purchase.entry;
+      purchase.entry = 0;
+      purchase.peak = Math.max(purchase.peak, purchase.sum);
+      purchase.low = Math.min(purchase.low, purchase.sum);
+    }
+    for (const turn of this.turned) {
+      if (turn.spoken < turn.next) throw passedAlready(turn);
+      turn.lowest = Math.min(turn.lowest, turn.spoken);
+      turn.next = Math.max(turn.next, turn.passed);
+      turn.decided = [];
+      turn.spoken = Number.MAX_SAFE_INTEGER;
+      turn.passed = 0;
+    }
+    this.bought.clear();
+    this.turned.clear();
+  }
+
+  private move(shard: number, sale: string, user: string, lines: Lines, sign: 1 | -1): void {
+    if (!this.prices.hasLimits(sale)) return;
+    for (let i = 0; i < lines.length; i += 2) {
+      const sku = lines[i] as string;
+      const limit = this.prices.limit(sale, sku);
+      if (limit === 0) continue;
+      const key = `${sale} ${user} ${sku}`;
+      let purchase = this.purchases.get(key);
+      if (!purchase) {
+        purchase = { shard, sale, user, sku, limit, entry: 0, sum: 0, peak: 0, low: 0 };
+        this.purchases.set(key, purchase);
+      }
+      purchase.entry += sign * (lines[i + 1] as number);
+      this.bought.add(purchase);
+    }
+  }
+
+  private turn(sale: string, user: string): Turn {
+    const key = `${sale} ${user}`;
+    let turn = this.turns.get(key);
+    if (!turn) {
+      const none = Number.MAX_SAFE_INTEGER;
+      turn = { sale, user, next: 0, lowest: none, decided: [], spoken: none, passed: 0 };
+      this.turns.set(key, turn);
+    }
+    this.turned.add(turn);
+    return turn;
+  }
+}
+
+/**
+ * Compares a transaction's entries with what is on record, and records what they change. Throws Contradiction.
+ * `older`: shards with entries from before there was a fence.
+ */
+export async function guard(
+  dialect: Dialect,
+  tx: Runner,
+  fence: Fence,
+  older: ReadonlySet<number>,
+): Promise<void> {
+  if (fence.purchases.size > 0) await guardPurchases(tx, fence.purchases, older);
+  if (fence.turns.size > 0) await guardTurns(dialect, tx, [...fence.turns.values()]);
+}
+
+const ADD = `ON CONFLICT (sale, usr, sku) DO UPDATE SET units = purchases.units + excluded.units
+  RETURNING sale, usr, sku, units`;
+
+async function guardPurchases(
+  tx: Runner,
+  purchases: Fence["purchases"],
+  older: ReadonlySet<number>,
+): Promise<void> {
+  const flat: Value[] = [];
+  for (const { sale, user, sku, sum } of purchases.values()) flat.push(sale, user, sku, sum);
+  const rows = await insertRows(tx, "purchases", ["sale", "usr", "sku", "units"], flat, ADD);
+  for (const { sale, usr, sku, units } of rows) {
+    const purchase = purchases.get(`${sale} ${usr} ${sku}`) as Purchase;
+    const before = Number(units) - purchase.sum;
+    if (before + purchase.peak > purchase.limit)
+      throw new Contradiction(`${usr} would have more than ${purchase.limit} of ${sku} in ${sale}`);
+    if (before + purchase.low < 0 && !older.has(purchase.shard))
+      throw new Contradiction(`${usr} gives back more of ${sku} in ${sale} than was reserved`);
+  }
+}
+
+async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]): Promise<void> {
+  const highest = dialect === "sqlite" ? "MAX" : "GREATEST";
+  // A turn that is ahead of the lowest number the entries speak of is not updated, and so not returned.
+  const advance = `ON CONFLICT (sale, usr) DO UPDATE
+    SET next = ${highest}(turns.next, excluded.next), lowest = excluded.lowest
+    WHERE turns.next <= excluded.lowest RETURNING sale, usr`;
+  const flat: Value[] = [];
+  for (const { sale, user, next, lowest } of turns)
+    flat.push(sale, user, Math.max(1, next), lowest);
+  const rows = await insertRows(tx, "turns", ["sale", "usr", "next", "lowest"], flat, advance);
+  if (rows.length === turns.length) return;
+  const kept = new Set(rows.map(({ sale, usr }) => `${sale} ${usr}`));
+  throw passedAlready(turns.find(({ sale, user }) => !kept.has(`${sale} ${user}`)) as Turn);
+}
+
+function passedAlready({ sale, user, lowest, spoken }: Turn): Contradiction {
+  return new Contradiction(`number ${Math.min(lowest, spoken)} of ${user} in ${sale} has passed`);
+}

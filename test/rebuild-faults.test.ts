@@ -1,0 +1,224 @@
+// Rebuilds in trouble, with the real services: Redis fails over while it is loaded, is full, or two workers want to rebuild it.
+import { afterEach, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import type { Entry } from "../core/domain/entry.ts";
+import { RebuildStore } from "../core/rebuild-store.ts";
+import { SqlLedger } from "../ledger/sql-ledger.ts";
+import { startRedis } from "../ops/services/redis.ts";
+import { testDir } from "./services.ts";
+import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
+
+const SLOW_MS = 120_000;
+let stack: Stack;
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  await stack?.stop();
+  for (const u of undo.splice(0).reverse()) await u();
+}, SLOW_MS);
+
+/** Replaces a method until the test is over. */
+function patch<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  make: (real: T[K]) => T[K],
+): void {
+  const real = target[name];
+  target[name] = make(real);
+  undo.push(() => {
+    target[name] = real;
+  });
+}
+
+/** Runs `before` when a shard's journal is about to be read. */
+function beforeReplay(before: (ledger: SqlLedger, shard: number) => Promise<void>): void {
+  patch(
+    SqlLedger.prototype,
+    "replay",
+    (real) =>
+      async function* (this: SqlLedger, shard: number): AsyncGenerator<readonly Entry[]> {
+        await before(this, shard);
+        yield* real.call(this, shard);
+      },
+  );
+}
+
+type Started = Awaited<ReturnType<Stack["worker"]>>;
+
+async function ready(
+  options: StackOptions = {},
+  workers = ["w1"],
+  limitPerUser = 0,
+): Promise<Started[]> {
+  stack = await Stack.start(options);
+  await stack.sale({ a: 10 }, { limitPerUser });
+  const started: Started[] = [];
+  for (const id of workers) started.push(await stack.worker(id));
+  await untilOwned(started);
+  return started;
+}
+
+const untilOwned = (started: readonly Started[]) =>
+  stack.until(
+    "all shards to be owned",
+    async () =>
+      started.flatMap(({ worker }) => worker.shards).length === SHARDS &&
+      (await stack.ledger.operationsOpen()).length === 0,
+    40_000,
+  );
+
+async function order(user: string): Promise<string> {
+  const { order, row } = makeOrder(user, { a: 1 });
+  await stack.publish(0, [row]);
+  await stack.decided(user, order.id, 40_000);
+  return order.id;
+}
+
+const count = (event: string) => stack.events.filter((e) => e.event === event).length;
+
+/** Two Redis servers of which the second follows the first, and a line that leads to the first. */
+async function pair() {
+  const first = await startRedis(testDir("first"), { persistence: false });
+  const second = await startRedis(testDir("second"), { persistence: false });
+  const line = await TcpProxy.to(first.url);
+  const clients = { first: new Redis(first.url), second: new Redis(second.url) };
+  await clients.second.replicaof("127.0.0.1", first.port);
+  undo.push(async () => {
+    for (const client of Object.values(clients)) client.disconnect();
+    await line.close();
+    await Promise.all([first.kill(), second.kill()]);
+  });
+  const offset = async (client: Redis, name: string) =>
+    new RegExp(`${name}:(\\d+)`).exec(await client.info("replication"))?.[1];
+  return {
+    url: line.through(first.url),
+    ...clients,
+    caughtUp: async () =>
+      (await offset(clients.first, "master_repl_offset")) ===
+      (await offset(clients.second, "slave_repl_offset")),
+    /** From here on the second one has nothing of what the first one is told. */
+    part: () => clients.second.replicaof("NO", "ONE"),
+    failOver: async () => {
+      const before = line.accepted;
+      (line as unknown as { target: object }).target = { host: "127.0.0.1", port: second.port };
+      line.cut();
+      await stack.until("a connection to the second Redis", () => line.accepted > before);
+    },
+  };
+}
+
+test(
+  "Redis fails over while it is loaded, to a replica that lacks a shard's load: it is loaded anew, nothing is lost",
+  async () => {
+    const redis = await pair();
+    const env = { SLUICE_REDIS_URL: redis.url, SLUICE_GOVERNOR_CPU: "off" };
+    const started = await ready({ env }, ["w1"], 1);
+    const user = userOf(0);
+    const id = await order(user);
+    await stack.until("the replica to follow", redis.caughtUp);
+    let [parted, failedOver] = [false, false];
+    beforeReplay(async (_, shard) => {
+      if (shard === 0 && !parted) {
+        parted = true;
+        await stack.until("the replica to have it all", redis.caughtUp);
+        await redis.part();
+      } else if (shard === 1 && !failedOver) {
+        failedOver = true;
+        await redis.failOver();
+        await Bun.sleep(1_500); // the worker's own connection is dialled anew
+      }
+    });
+    const [rebuilt, again] = [count("redis rebuilt"), count("rebuild begins again")];
+    await redis.first.flushall();
+    await stack.until("a rebuild", () => count("redis rebuilt") > rebuilt, 40_000);
+    await untilOwned(started);
+    expect(failedOver).toBe(true);
+    expect(count("rebuild begins again")).toBeGreaterThan(again);
+    // What the replica lacked is there: the open order, its lane, and what its user has bought.
+    expect(await redis.second.hexists("{0}:open", `${user} ${id}`)).toBe(1);
+    expect(await redis.second.lrange(`{0}:lane:${user}`, 0, -1)).toEqual([id]);
+    expect(await redis.second.hget("{0}:bought:s1", `${user} a`)).toBe("1");
+    const second = await order(user);
+    expect((await stack.ledger.order(user, second))?.state).toBe("over_limit");
+    await stack.payments();
+    await stack.becomes(user, id, "paid");
+    expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 9, held: 0, sold: 1 }]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "an announcement that lapses leads to one more rebuild, not to a row of them",
+  async () => {
+    const started = await ready({}, ["w1", "w2"]);
+    await order(userOf(0));
+    // The first rebuilder stands still: neither its announcement is renewed nor its load goes on until the other has rebuilt.
+    let frozen: SqlLedger | undefined;
+    let held: RebuildStore | undefined;
+    patch(
+      RebuildStore.prototype,
+      "announce",
+      (real) =>
+        function (this: RebuildStore, incarnation, token, ttlMs) {
+          if (held === undefined) {
+            held = this;
+            return real.call(this, incarnation, token, 300);
+          }
+          if (this === held && frozen) return new Promise(() => undefined);
+          return real.call(this, incarnation, token, ttlMs);
+        },
+    );
+    const rebuilt = count("redis rebuilt");
+    const others = () => count("redis rebuilt") > rebuilt;
+    beforeReplay(async (ledger) => {
+      if (frozen === undefined) {
+        frozen = ledger;
+        await stack.until("another rebuild", others, 40_000);
+        frozen = null as never; // goes on, overtaken
+      }
+    });
+    const before = await stack.ledger.incarnation();
+    const client = await stack.client();
+    await client.client.flushall();
+    await client.close();
+    await stack.until("a rebuild", others, 40_000);
+    await untilOwned(started);
+    await Bun.sleep(3_000); // several beats, in which nobody may begin once more
+    await order(userOf(0, 1));
+    expect(await stack.ledger.incarnation()).toBe(before + 2);
+    expect(count("redis rebuilt")).toBe(rebuilt + 1);
+    expect(count("rebuild left to others")).toBeGreaterThanOrEqual(1);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a Redis that is full while it is loaded is loaded again after pauses that grow, and heals once it has room",
+  async () => {
+    const started = await ready();
+    await order(userOf(0));
+    const admin = new Redis(stack.redis.url);
+    undo.push(() => admin.disconnect());
+    let full = true;
+    beforeReplay(async () => {
+      if (full) await admin.config("SET", "maxmemory", "1");
+    });
+    const before = await stack.ledger.incarnation();
+    await admin.flushall();
+    await stack.until("a rebuild that fails", () => count("rebuild begins again") > 0);
+    await Bun.sleep(5_000);
+    const rests = stack.events
+      .filter((e) => e.event === "rebuild begins again")
+      .map((e) => e.restMs as number);
+    // Twenty beats have passed. The pauses are 0.5, 1, 2, 4 s, each up to a quarter more or less.
+    expect(rests.length).toBeLessThanOrEqual(4);
+    for (let i = 1; i < rests.length; i++)
+      expect(rests[i] as number).toBeGreaterThan(rests[i - 1] as number);
+    expect((await stack.ledger.incarnation()) - before).toBeLessThanOrEqual(4);
+    full = false;
+    await admin.config("SET", "maxmemory", "0");
+    await untilOwned(started);
+    await order(userOf(0, 1));
+  },
+  SLOW_MS,
+);

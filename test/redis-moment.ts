@@ -1,0 +1,29 @@
+// All that a Redis holds at one moment, to be put back later: what a failover to a replica that lags, or an older file, does.
+import type { Redis } from "ioredis";
+
+interface Held {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly ttlMs: number;
+}
+
+export class RedisMoment {
+  private constructor(private readonly held: readonly Held[]) {}
+
+  static async of(client: Redis): Promise<RedisMoment> {
+    const keys = await client.keysBuffer("*");
+    const held = await Promise.all(
+      keys.map(async (key) => ({
+        key,
+        value: (await client.dumpBuffer(key)) as Buffer,
+        ttlMs: Math.max(0, await client.pttl(key)),
+      })),
+    );
+    return new RedisMoment(held.filter(({ value }) => value !== null));
+  }
+
+  async putBack(client: Redis): Promise<void> {
+    await client.flushall();
+    await Promise.all(this.held.map(({ key, value, ttlMs }) => client.restore(key, ttlMs, value)));
+  }
+}
