@@ -154,7 +154,14 @@ export class Stack {
 
   async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
     const file = `${testDir("provider")}/provider.jsonl`;
-    const moods = { shares: {}, seed: 1, slowMs: 50, pendingMs: 100, hangMs: 600 };
+    const moods = {
+      shares: {},
+      seed: 1,
+      slowMs: 50,
+      pendingMs: 100,
+      lateCaptureMs: 2_000,
+      hangMs: 600,
+    };
     const provider = await startProvider({
       file,
       port: 0,

@@ -61,7 +61,8 @@ export class HttpProvider implements PaymentProvider {
 
   async lookUp(charge: ChargeTerms): Promise<LookUpAnswer> {
     const terms = termsOf(charge);
-    const reply = await this.call({ method: "GET", url: chargeUrl(terms.key) });
+    const { traceparent } = charge;
+    const reply = await this.call({ method: "GET", url: chargeUrl(terms.key), traceparent });
     if (reply.kind !== "reply") return reply;
     const { status, body } = reply;
     if (status === 404 && isNone(body, terms.key)) return { kind: "none" };
@@ -98,7 +99,8 @@ export class HttpProvider implements PaymentProvider {
     const terms = await this.refundTerms(request);
     if ("kind" in terms) return terms;
     const url = `/v1/refunds/${encodeURIComponent(terms.key)}`;
-    const reply = await this.call({ method: "GET", url });
+    const { traceparent } = request;
+    const reply = await this.call({ method: "GET", url, traceparent });
     if (reply.kind !== "reply") return reply;
     const { status, body } = reply;
     if (status === 404 && isNone(body, terms.key)) return { kind: "none" };

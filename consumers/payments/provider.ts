@@ -12,7 +12,7 @@ import type { ChargeRequest, RefundRequest } from "../../core/domain/charge.ts";
 /** One attempt and what it is for: what a look-up's answer is compared with. */
 export type ChargeTerms = Pick<
   ChargeRequest,
-  "user" | "id" | "generation" | "attempt" | "amount" | "currency"
+  "user" | "id" | "generation" | "attempt" | "amount" | "currency" | "traceparent"
 >;
 
 /** Nothing is known of the money; invariant 2. */

@@ -36,7 +36,7 @@ export interface Later {
 }
 
 export async function chargeTurn(request: ChargeRequest, provider: PaymentProvider): Promise<Turn> {
-  if ((request.request ?? 1) > 1) {
+  if (askedInVain(request)) {
     const known = await provider.lookUp(request);
     if (known.kind !== "none") return ofLookUp(known);
   }
@@ -48,11 +48,15 @@ export async function lookUpTurn(request: LookUpRequest, provider: PaymentProvid
 }
 
 export async function refundTurn(request: RefundRequest, provider: PaymentProvider): Promise<Turn> {
-  if ((request.request ?? 1) > 1) {
+  if (askedInVain(request)) {
     const known = await provider.lookUpRefund(request);
     if (known.kind !== "none") return ofRefund(known);
   }
   return ofRefund(await provider.refund(request));
+}
+
+function askedInVain({ sinceMs }: { readonly sinceMs?: number }): boolean {
+  return sinceMs !== undefined;
 }
 
 function ofCharge(answer: ChargeAnswer): Turn {

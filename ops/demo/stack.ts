@@ -127,6 +127,13 @@ export class Stack {
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
   }
 
+  /** Whether the provider has nothing more to do of its own: charges to settle, webhooks to send. */
+  async providerQuiet(): Promise<boolean> {
+    if (!this.provider) return true;
+    const response = await fetch(`${this.provider.url}/healthz`);
+    return ((await response.json()) as { open: number }).open === 0;
+  }
+
   /** What the services packed, by their own records. */
   async packed(): Promise<PackedRecord[]> {
     return [...this.lists].flatMap(([service, file]) =>

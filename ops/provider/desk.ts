@@ -40,6 +40,7 @@ export class Desk {
   readonly options: ProviderOptions & typeof DEFAULTS;
   readonly webhooks: Webhooks;
   private readonly timers = new Set<Timer>();
+  private planned = 0;
 
   constructor(
     options: ProviderOptions,
@@ -51,11 +52,21 @@ export class Desk {
 
   /** No answer, for as long as anybody waits. */
   async hang(): Promise<Response> {
-    await new Promise<void>((resolve) => this.later(this.options.hangMs, resolve));
+    await new Promise<void>((resolve) => this.after(this.options.hangMs, resolve));
     return failed(504, "gateway timeout");
   }
 
-  later(ms: number, work: () => unknown): void {
+  /** What is still to come of it without being asked: changes, and webhooks. */
+  get open(): number {
+    return this.planned + this.webhooks.open;
+  }
+
+  later(ms: number, work: () => Promise<unknown>): void {
+    this.planned++;
+    this.after(ms, () => work().finally(() => this.planned--));
+  }
+
+  private after(ms: number, work: () => unknown): void {
     const timer = setTimeout(() => {
       this.timers.delete(timer);
       void work();

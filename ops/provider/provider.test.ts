@@ -106,7 +106,7 @@ test.each(BEHAVIOURS)(
         .trim()
         .split("\n")
         .map((line) => JSON.parse(line)),
-    ).toEqual([charge]);
+    ).toEqual([{ ...charge, returned: false }]);
   },
   TIMEOUT_MS,
 );

@@ -2,7 +2,7 @@
 // own record, and misbehaves as told (behaviour.ts). Besides the calls of that page:
 //
 //   GET  /v1/records   every charge with its refund and its dispute, one JSON object a line
-//   GET  /healthz
+//   GET  /healthz      {"open"}: changes and webhooks that are still to come without being asked for
 //   POST /outage       {"on": true}: every call gets 503 until it is off again
 import { failed, LOGIN_PATH } from "./answers.ts";
 import { Book } from "./book.ts";
@@ -74,7 +74,7 @@ class Counter {
       this.outage = Boolean(((await request.json()) as { on?: boolean }).on);
       return Response.json({ outage: this.outage });
     }
-    if (pathname === "/healthz") return Response.json({ ok: true });
+    if (pathname === "/healthz") return Response.json({ ok: true, open: this.desk.open });
     if (pathname === "/v1/records") return this.records();
     if (pathname === LOGIN_PATH) {
       this.ledAstray++;
@@ -90,7 +90,10 @@ class Counter {
   }
 
   private records(): Response {
-    const charges = [...this.desk.book.charges.values()];
-    return new Response(charges.map((charge) => `${JSON.stringify(charge)}\n`).join(""));
+    const lines = [...this.desk.book.charges.values()].map((charge) => {
+      const returned = charge.refundedBy === "provider";
+      return `${JSON.stringify({ ...charge, returned })}\n`;
+    });
+    return new Response(lines.join(""));
   }
 }

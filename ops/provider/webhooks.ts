@@ -4,8 +4,10 @@ import { signWebhook } from "../../core/webhook-signature.ts";
 import type { Charge } from "./book.ts";
 
 const LATE_MS = 3_000;
-const ATTEMPTS = 5;
+/** Two minutes of them: of a dispute there is no other word. */
+const ATTEMPTS = 30;
 const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
 /** A gateway that does not answer must not hold up the others for long. */
 const TIMEOUT_MS = 10_000;
 /** Sent at once; the rest waits its turn. */
@@ -23,6 +25,11 @@ export class Webhooks {
     private readonly url: string | undefined,
     private readonly secrets: readonly string[],
   ) {}
+
+  /** Those that have not been taken yet. */
+  get open(): number {
+    return this.queue.length + this.underWay;
+  }
 
   /** Sends what became of a charge: its status, or what happened to its money since. */
   send(charge: Charge, status: EventStatus, manner: Manner = "none"): void {
@@ -82,8 +89,9 @@ export class Webhooks {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }).catch(() => undefined);
       await response?.body?.cancel();
-      if (response?.ok) return;
-      await Bun.sleep(RETRY_MS * attempt);
+      // One that is refused would be refused again.
+      if (response && response.status < 500) return;
+      await Bun.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
     }
   }
 }
