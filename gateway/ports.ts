@@ -38,7 +38,7 @@ export interface LettersPort {
   /** The letters a filter finds among the first `limit` of each queue. */
   list(filter: LetterFilter, limit: number): Promise<readonly object[]>;
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
-  drop(filter: LetterFilter, limit: number): Promise<Dealt>;
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
 }
 
 export interface Dealt {

@@ -131,6 +131,24 @@ export interface Followed {
   readonly events: readonly FollowedEvent[];
 }
 
+/** A dead letter that leaves its queue by an operator's hand. */
+export interface LetterRecord {
+  /** Its name in its queue. */
+  readonly letter: string;
+  readonly region: string;
+  readonly queue: string;
+  readonly fate: "dropped" | "redriven";
+  readonly reason: string;
+  /** Whose order it is about; empty when it names none. */
+  readonly user: string;
+  readonly id: string;
+  /** 0 when it names none. */
+  readonly generation: number;
+  readonly subject: string;
+  readonly atMs: number;
+  readonly body: string;
+}
+
 /** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
 export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
@@ -224,6 +242,8 @@ export interface Ledger {
     detail: string;
     status: number;
   }): Promise<void>;
+  /** A dead letter that is about to be dropped, or was sent on: on record before it is gone. */
+  recordLetter(letter: LetterRecord): Promise<void>;
   /** Rises with every change of any sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;

@@ -32,6 +32,8 @@ const BUSY_RETRY_MAX_MS = 2;
 /** 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth of the writer's time. */
 const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
+/** A statement of a long look, and the thought between two: a history of gigabytes is read in one. */
+const SNAPSHOT_STEP_MS = 600_000;
 
 export class Db implements Runner {
   /** Settles when everything asked of SQLite so far is done. */
@@ -118,6 +120,23 @@ export class Db implements Runner {
   private redial(silent: SQL): void {
     if (this.sql === silent) this.sql = this.connect();
     void silent.close({ timeout: 0 }).catch(() => undefined);
+  }
+
+  /**
+   * Runs `work` on one unchanging look at the database, as it is at the first statement. It only reads,
+   * and may think between its statements, but not for ever.
+   */
+  async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
+    const { dialect } = this;
+    const mode = dialect === "sqlite" ? "deferred" : "isolation level repeatable read read only";
+    const body = async (tx: SQL) => {
+      const run = (text: string, values: readonly Value[] = []) => runOn(tx, dialect, text, values);
+      if (dialect === "postgres")
+        for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
+          await run(`SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);
+      return work({ run });
+    };
+    return this.inTurn(() => this.sql.begin(mode, body as never) as Promise<T>);
   }
 
   /**

@@ -14,6 +14,8 @@
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
+//   rebuilds             when Redis was rebuilt from this ledger
+//   letters              dead letters that were dropped or redriven
 import type { Db, Dialect } from "./db.ts";
 
 type Migration = (dialect: Dialect) => readonly string[];
@@ -112,6 +114,19 @@ const MIGRATIONS: readonly Migration[] = [
     // lowest: the lowest number that the last transaction spoke of; the fence compares it with next.
     `CREATE TABLE turns (sale TEXT NOT NULL, usr TEXT NOT NULL, next BIGINT NOT NULL, lowest BIGINT NOT NULL,
        PRIMARY KEY (sale, usr)) ${clustered(d)}`,
+  ],
+  (d) => [
+    // When the ledger took an entry, and when Redis was told of an operator's change, by the writer's
+    // clock; 0: not known. Units that come back, or are added, are for sale from about then on.
+    "ALTER TABLE entries ADD COLUMN recorded_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE operations ADD COLUMN applied_ms BIGINT NOT NULL DEFAULT 0",
+    // When Redis was rebuilt: what it had decided and not yet handed over was lost with it.
+    "CREATE TABLE rebuilds (incarnation BIGINT PRIMARY KEY, at_ms BIGINT NOT NULL)",
+    // Dead letters that were taken out for good or sent on, by whom, and what they said.
+    // fate: dropped, redriven. usr and id are empty for a letter that names no order.
+    `CREATE TABLE letters (seq ${serial(d)}, letter TEXT NOT NULL, region TEXT NOT NULL, queue TEXT NOT NULL,
+       fate TEXT NOT NULL, reason TEXT NOT NULL, usr TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
+       subject TEXT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL)`,
   ],
 ];
 

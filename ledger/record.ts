@@ -176,7 +176,7 @@ async function write(
   await insertRows(
     tx,
     "entries",
-    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
+    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps", "recorded_ms"],
     sheet.entries,
   );
   await insertRows(

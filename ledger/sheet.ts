@@ -136,6 +136,7 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     epoch,
     JSON.stringify(released),
     JSON.stringify(steps),
+    Date.now(),
   );
   const terms = termsOf(steps);
   const moves: Moves = new Map();

@@ -8,6 +8,7 @@ import type {
   Bill,
   FollowUp,
   Ledger,
+  LetterRecord,
   Operation,
   OperationResult,
   OrderEvent,
@@ -19,6 +20,7 @@ import type {
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
+import { recordLetter } from "./letters.ts";
 import { operate, operationsOpen } from "./operations.ts";
 import { bucketOf } from "./places.ts";
 import { replay } from "./replay.ts";
@@ -159,7 +161,8 @@ export class SqlLedger implements Ledger {
   }
 
   async operationsDone(ids: readonly number[]): Promise<void> {
-    for (const id of ids) await this.db.run("UPDATE operations SET applied = 1 WHERE id = ?", [id]);
+    const text = "UPDATE operations SET applied = 1, applied_ms = ? WHERE id = ? AND applied = 0";
+    for (const id of ids) await this.db.run(text, [Date.now(), id]);
   }
 
   async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
@@ -167,6 +170,10 @@ export class SqlLedger implements Ledger {
       "INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)",
       [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
     );
+  }
+
+  recordLetter(letter: LetterRecord): Promise<void> {
+    return recordLetter(this.db, letter);
   }
 
   catalogueVersion(): Promise<number> {

@@ -13,7 +13,7 @@ import {
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
-import type { Ledger } from "../../ledger/contract.ts";
+import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
 
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
@@ -49,6 +49,8 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
+type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter">;
+
 interface Region {
   readonly connection: BrokerConnection;
   readonly publisher: Publisher;
@@ -59,13 +61,10 @@ const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 export class Letters {
   private constructor(
     private readonly regions: readonly Region[],
-    private readonly ledger: Pick<Ledger, "grantRedrive" | "askOnce">,
+    private readonly ledger: LetterLedger,
   ) {}
 
-  static async open(
-    settings: Settings,
-    ledger: Pick<Ledger, "grantRedrive" | "askOnce">,
-  ): Promise<Letters> {
+  static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
     const regions: Region[] = [];
     for (const region of settings.regions) {
       const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
@@ -91,16 +90,24 @@ export class Letters {
     return found;
   }
 
-  drop(filter: LetterFilter, limit: number): Promise<Dealt> {
-    return this.deal(filter, limit, async () => undefined);
+  /** What is dropped is on record in the ledger before it is gone. */
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
+    return this.deal(filter, limit, async (letter, raw) => {
+      await this.ledger.recordLetter(recordOf(letter, raw, "dropped", subject));
+      return undefined;
+    });
   }
 
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
-    return this.deal(filter, limit, (letter, raw, region) =>
-      letter.queue === PAYMENTS_DEAD
-        ? this.chargeAgain(letter, region, subject)
-        : sendAgain(raw, region),
-    );
+    return this.deal(filter, limit, async (letter, raw, region) => {
+      const why =
+        letter.queue === PAYMENTS_DEAD
+          ? await this.chargeAgain(letter, region, subject)
+          : await sendAgain(raw, region);
+      if (why === undefined)
+        await this.ledger.recordLetter(recordOf(letter, raw, "redriven", subject));
+      return why;
+    });
   }
 
   /** `work` returns why a letter stays. */
@@ -188,6 +195,26 @@ async function sendAgain(
 
 function notConfirmed(outcome: string): string | undefined {
   return outcome === "confirmed" ? undefined : `not sent again, the broker's answer was ${outcome}`;
+}
+
+function recordOf(
+  { id: letter, region, queue, reason, user = "", order = "", body }: Letter,
+  raw: DeadLetter,
+  fate: LetterRecord["fate"],
+  subject: string,
+): LetterRecord {
+  const { generation } = (body ?? {}) as { generation?: unknown };
+  return {
+    ...{ letter, region, queue, fate, reason, user, id: order, subject },
+    generation: isCount(generation) ? generation : 0,
+    atMs: Date.now(),
+    body: raw.body.toString(),
+  };
+}
+
+/** Letters may hold anything; a number that no column takes must not keep one from being dropped. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
 function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {

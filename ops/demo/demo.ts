@@ -136,6 +136,7 @@ async function rushAndProve(
   const verdict = await verify({
     ledgerUrl: stack.ledgerUrl,
     history: [historyPath],
+    rules: stack.rules,
     ...views,
     provider: () => stack.captures(),
     packed: () => stack.packed(),

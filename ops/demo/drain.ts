@@ -79,7 +79,7 @@ async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<num
     chargesOpen: await audit.chargesOpen(),
     partsOpen: await audit.partsOpen(),
   };
-  checkRest({ queues: await queues.depths(), shards, ...open, failures: 0 }, findings);
+  checkRest({ queues: await queues.depths(), shards, ...open }, findings);
   return findings.undrained.length > 0
     ? undefined
     : positions.reduce((sum, position) => sum + position.lastN, 0);

@@ -10,6 +10,7 @@ import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import { type LocalServices, startLocalServices } from "../services/local.ts";
 import type { CaptureRecord } from "../verify/checks/charges.ts";
 import type { PackedRecord } from "../verify/checks/parts.ts";
+import type { TimeRules } from "../verify/checks/times.ts";
 
 export interface StackOptions {
   readonly dir: string;
@@ -47,6 +48,8 @@ export class Stack {
     readonly redisUrl: string,
     readonly regions: readonly { readonly name: string; readonly url: string }[],
     readonly shards: number,
+    /** What its workers run with, for the proof. */
+    readonly rules: TimeRules,
   ) {}
 
   static async start(options: StackOptions): Promise<Stack> {
@@ -73,10 +76,13 @@ export class Stack {
       SLUICE_JWT_ISSUER: "sluice",
       SLUICE_JWT_AUDIENCE: "sluice",
     };
-    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
+    const settings = readSettings(all);
+    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = settings;
     const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
-    const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
+    const stack = new Stack(
+      ...([services, fleet, issuer, ledgerUrl, redisUrl, regions, shards, settings] as const),
+    );
     onStack?.(stack);
     try {
       for (let i = 0; i < workers; i++) stack.startWorker();

@@ -207,7 +207,7 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
   return {
     list: (filter, limit) => on((letters) => letters.list(filter, limit)),
     redrive: (filter, limit, subject) => on((letters) => letters.redrive(filter, limit, subject)),
-    drop: (filter, limit) => on((letters) => letters.drop(filter, limit)),
+    drop: (filter, limit, subject) => on((letters) => letters.drop(filter, limit, subject)),
   };
 }
 

@@ -35,11 +35,13 @@ function lines(text: string): unknown[] {
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as unknown]));
 }
 
+type Event = { readonly t: string; readonly by?: string } & CaptureRecord;
+
 /** The stub's file has a line per event; those that are not named here move no money. */
 function fromEvents(text: string): CaptureRecord[] {
-  const charges = new Map<string, CaptureRecord & { returned?: boolean; disputed?: boolean }>();
-  for (const event of lines(text) as ({ t: string; by?: string } & CaptureRecord)[]) {
-    const { t, key, by } = event;
+  const charges = new Map<string, CaptureRecord>();
+  for (const event of lines(text) as Event[]) {
+    const { t, key } = event;
     const known = charges.get(key);
     if (t === "charge")
       charges.set(key, {
@@ -51,7 +53,12 @@ function fromEvents(text: string): CaptureRecord[] {
       });
     else if (known && t === "settle") charges.set(key, { ...known, status: event.status });
     else if (known && t === "refund")
-      charges.set(key, { ...known, refunded: true, returned: by === "provider" });
+      charges.set(key, {
+        ...known,
+        refunded: true,
+        refundedAmount: event.amount,
+        refundedBy: event.by,
+      });
     else if (known && t === "dispute") charges.set(key, { ...known, disputed: true });
   }
   return [...charges.values()];
