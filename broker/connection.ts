@@ -8,7 +8,7 @@ import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
 import type { Region } from "./region.ts";
 import type { Topology } from "./topology.ts";
 
-/** Seconds without a sign of life after which either side drops the connection: a dead worker's shard must move on within seconds. */
+/** Either side drops a connection that has been silent for two of these, in seconds. */
 const HEARTBEAT_S = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
@@ -17,6 +17,13 @@ const BACKOFF_MAX_MS = 3_000;
 export interface ConnectionOptions {
   readonly region: Region;
   readonly topology: Topology;
+  /** What it is for, in log lines. */
+  readonly name?: string;
+  /**
+   * Seconds between signs of life; the broker ends a connection that has given none for two or three
+   * of them, and hands on what it held. A worker's lease is not kept waiting longer than it lasts.
+   */
+  readonly heartbeatS?: number;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
@@ -50,6 +57,11 @@ export class BrokerConnection {
     return this.options.region.name;
   }
 
+  private get named(): { region: string; connection?: string } {
+    const { name } = this.options;
+    return { region: this.region, ...(name === undefined ? {} : { connection: name }) };
+  }
+
   get up(): boolean {
     return this.model !== undefined;
   }
@@ -61,7 +73,7 @@ export class BrokerConnection {
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
       if (isRefusal(error as Error)) throw this.unavailable(error as Error);
-      this.log("broker away", { region: this.region, error: (error as Error).message });
+      this.log("broker away", { ...this.named, error: (error as Error).message });
     }
     this.loop = this.keepUp();
   }
@@ -93,8 +105,11 @@ export class BrokerConnection {
   }
 
   private async establish(): Promise<void> {
-    const { url } = this.options.region;
-    const model = await connect(withHeartbeat(url), { timeout: CONNECT_TIMEOUT_MS, noDelay: true });
+    const { region, heartbeatS = HEARTBEAT_S } = this.options;
+    const model = await connect(withHeartbeat(region.url, heartbeatS), {
+      timeout: CONNECT_TIMEOUT_MS,
+      noDelay: true,
+    });
     this.lost = Promise.withResolvers<void>();
     const { lost } = this;
     this.blocked = false;
@@ -107,12 +122,12 @@ export class BrokerConnection {
     });
     model.on("blocked", (reason: string) => {
       this.blocked = true;
-      this.log("broker blocked", { region: this.region, reason });
+      this.log("broker blocked", { ...this.named, reason });
       for (const hear of this.onBlocked) hear();
     });
     model.on("unblocked", () => {
       this.blocked = false;
-      this.log("broker unblocked", { region: this.region });
+      this.log("broker unblocked", this.named);
     });
     try {
       corkPerTick(model);
@@ -126,7 +141,7 @@ export class BrokerConnection {
     this.attempt = 0;
     this.model = model;
     for (const wake of this.waiters.splice(0)) wake();
-    this.log("broker up", { region: this.region });
+    this.log("broker up", this.named);
   }
 
   private async keepUp(): Promise<void> {
@@ -135,7 +150,7 @@ export class BrokerConnection {
       if (this.model) {
         await this.lost.promise;
         if (this.closing) return;
-        this.log("broker lost", { region: this.region });
+        this.log("broker lost", this.named);
       }
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
       await Bun.sleep(ceiling * (0.5 + random() / 2));
@@ -144,7 +159,7 @@ export class BrokerConnection {
         await this.establish();
       } catch (error) {
         if (error instanceof TopologyConflict) this.conflict = error;
-        this.log("broker away", { region: this.region, error: (error as Error).message });
+        this.log("broker away", { ...this.named, error: (error as Error).message });
       }
     }
   }
@@ -156,10 +171,9 @@ export class BrokerConnection {
   }
 }
 
-function withHeartbeat(url: string): string {
+function withHeartbeat(url: string, seconds: number): string {
   const parsed = new URL(url);
-  if (!parsed.searchParams.has("heartbeat"))
-    parsed.searchParams.set("heartbeat", String(HEARTBEAT_S));
+  if (!parsed.searchParams.has("heartbeat")) parsed.searchParams.set("heartbeat", String(seconds));
   return parsed.toString();
 }
 

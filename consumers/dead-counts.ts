@@ -18,12 +18,11 @@ export class DeadCounts {
     if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
     this.lookedAtMs = performance.now();
     const counts: DeadCount[] = [];
-    for (const { connection } of this.regions) {
-      // One with an alarm would not answer until it is over.
-      if (!connection.up || connection.blocked) continue;
+    for (const { consuming } of this.regions) {
+      if (!consuming.up) continue;
       for (const queue of QUEUES) {
-        const seen = await depth(connection, queue).catch(() => undefined);
-        if (seen) counts.push({ queue, region: connection.region, messages: seen.ready });
+        const seen = await depth(consuming, queue).catch(() => undefined);
+        if (seen) counts.push({ queue, region: consuming.region, messages: seen.ready });
       }
     }
     this.counts = counts;

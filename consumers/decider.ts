@@ -2,11 +2,19 @@
 // are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
+import type { DecidingClock } from "../core/clock.ts";
 import { type Entry, isOrderStep } from "../core/domain/entry.ts";
 import { tracedOrders } from "../core/domain/trace.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
-import type { Claim, Decision, Refusal, ShardMessage, ShardStore } from "../core/shard-store.ts";
+import type {
+  Claim,
+  Decision,
+  Refusal,
+  ShardMessage,
+  ShardStore,
+  SweepOptions,
+} from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { RecordResult } from "../ledger/contract.ts";
 import { type Counts, wordsIn } from "./counts.ts";
@@ -14,6 +22,7 @@ import type { Governing } from "./governor/governing.ts";
 import { settlePast } from "./past.ts";
 import { decideAlone } from "./poison.ts";
 import type { Recorder } from "./recorder.ts";
+import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
 import type { Deciding, Work } from "./work.ts";
 
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
@@ -36,6 +45,7 @@ export interface DeciderOptions {
   readonly dedupWindowMs: number;
   readonly governing: Governing;
   readonly counts: Counts;
+  readonly clock: Pick<DecidingClock, "bounds">;
   /** Redis's clock. */
   readonly now: () => number;
   /** The order's state if the ledger has it. */
@@ -57,6 +67,9 @@ export class Decider implements Deciding {
   private unrecorded = 0;
   /** Waits at the gate: the governor has paused this worker. */
   private held = false;
+  private readonly sweeps = new Sweeps();
+  /** The last turn was a sweep's. */
+  private swept = false;
   /** Settles when everything decided so far has been recorded (true) or the decider has stopped (false). */
   private tail: Promise<boolean> = Promise.resolve(true);
   private wake: (() => void) | undefined;
@@ -84,6 +97,7 @@ export class Decider implements Deciding {
   stop(): void {
     this.stopped = true;
     this.queue = [];
+    this.sweeps.clear();
     this.wake?.();
   }
 
@@ -95,7 +109,12 @@ export class Decider implements Deciding {
     const { claim, store, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
     const reply = await store
-      .decide(claim, messages, { entryId: newEntryId(), dedupWindowMs, force })
+      .decide(claim, messages, {
+        entryId: newEntryId(),
+        dedupWindowMs,
+        force,
+        clock: this.options.clock.bounds(),
+      })
       .finally(() => {
         counts.decide.observe(ended() / 1_000);
       });
@@ -120,43 +139,38 @@ export class Decider implements Deciding {
   }
 
   /** Gives up parked orders whose gap is over. */
-  unpark(options: Parameters<ShardStore["unpark"]>[1]): Promise<void> {
-    return this.sweep(() => this.options.store.unpark(this.options.claim, options));
+  unpark(options: SweepOptions): Promise<void> {
+    return this.sweep("unpark", () =>
+      this.options.store.unpark(this.options.claim, this.clocked(options)),
+    );
   }
 
   /** Gives up reserved orders whose charge never started. */
-  expire(options: Parameters<ShardStore["expire"]>[1]): Promise<void> {
-    return this.sweep(() => this.options.store.expire(this.options.claim, options));
+  expire(options: SweepOptions): Promise<void> {
+    return this.sweep("expire", () =>
+      this.options.store.expire(this.options.claim, this.clocked(options)),
+    );
   }
 
   /** Decides orders that waited for a rate. */
-  reprice(
-    options: Parameters<ShardStore["reprice"]>[1],
-    onPairs: (pairs: readonly string[]) => void,
-  ): Promise<void> {
-    return this.sweep(async () => {
-      const reply = await this.options.store.reprice(this.options.claim, options);
+  reprice(options: SweepOptions, onPairs: (pairs: readonly string[]) => void): Promise<void> {
+    return this.sweep("reprice", async () => {
+      const reply = await this.options.store.reprice(this.options.claim, this.clocked(options));
       if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
       return reply;
     });
   }
 
-  /** A call between the batches; its entry takes its place among the others. Left out when there is something to decide. */
-  private async sweep(call: () => Promise<Decision | { word: Refusal }>): Promise<void> {
-    if (this.stopped || this.deciding || this.options.governing.paused) return;
-    this.deciding = true;
-    try {
-      const reply = await call();
-      if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
-      else if (reply.entry) this.record(reply.entry);
-    } catch (error) {
-      this.fail(
-        error instanceof StoreUnavailable ? "store_unavailable" : "broken",
-        (error as Error).message,
-      );
-    }
-    this.deciding = false;
-    if (this.queue.length > 0 && !this.stopped) void this.run();
+  private clocked(options: SweepOptions): SweepOptions {
+    return { ...options, clock: this.options.clock.bounds() };
+  }
+
+  /** A call between two batches; its entry takes its place among the others. Settles undone when the decider pauses or stops. */
+  private sweep(kind: SweepKind, call: SweepCall): Promise<void> {
+    if (this.stopped || this.options.governing.paused) return Promise.resolve();
+    const made = this.sweeps.ask(kind, call);
+    if (!this.deciding) void this.run();
+    return made;
   }
 
   /** A region's channel is gone: its messages will come again. */
@@ -167,11 +181,11 @@ export class Decider implements Deciding {
   private async run(): Promise<void> {
     this.deciding = true;
     try {
-      while (this.queue.length > 0 && !this.stopped) {
+      while ((this.queue.length > 0 || this.sweeps.due) && !this.stopped) {
         if (this.unrecorded >= MAX_UNRECORDED)
           await new Promise<void>((resolve) => (this.wake = resolve));
         else if (this.options.governing.paused) await this.hold();
-        else await this.paced();
+        else await this.turn();
       }
     } catch (error) {
       this.fail(
@@ -182,7 +196,19 @@ export class Decider implements Deciding {
     this.deciding = false;
   }
 
+  /** A batch, or a sweep that is due: they alternate, so that neither keeps the other waiting for longer than one turn. */
+  private async turn(): Promise<void> {
+    this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);
+    if (!this.swept) return this.paced();
+    await this.sweeps.make((reply) => {
+      if (this.stopped) return;
+      if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
+      else if (reply.entry) this.record(reply.entry);
+    });
+  }
+
   private async hold(): Promise<void> {
+    this.sweeps.clear();
     this.held = true;
     await Bun.sleep(PAUSE_LOOK_MS);
     this.held = false;

@@ -4,12 +4,11 @@
 //   2. the ledger raises the incarnation and every shard's epoch (compare-and-set: one rebuilder wins)
 //   3. every shard is set to loading under the new incarnation: from here nobody decides
 //   4. what Redis held is cleared, and loaded again from the ledger; both sides count what is loaded
-//   5. charges, refunds and parts without an end are asked for once more
-//   6. one call compares the counts of all shards and of the stock, and opens all or none
-//   7. owners take their shards again, and RabbitMQ brings back what was not acknowledged
+//   5. one call compares the counts of all shards and of the stock, and opens all or none
+//   6. owners take their shards again, and RabbitMQ brings back what was not acknowledged
 //
-// Redis may lose its tail, or all, at any moment of this: a loss before 6 shows in the incarnation or the counts, and the rebuild
-// begins again; a loss after 6 leaves shards that are not open, or a chain that is broken, which their owners see.
+// Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation or the counts, and the rebuild
+// begins again; a loss after 5 leaves shards that are not open, or a chain that is broken, which their owners see.
 // A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins, one incarnation later.
 import type { Sale } from "../core/domain/sale.ts";
 import { stockKey } from "../core/keys.ts";
@@ -67,7 +66,7 @@ async function loadAll(
   incarnation: number,
   positions: readonly ShardPosition[],
 ): Promise<RebuildResult> {
-  const { store, ledger, writer, log } = options;
+  const { store, ledger, log } = options;
   const startedMs = performance.now();
   for (const position of positions) {
     const word = await store.reset(ledger.storeId, incarnation, position);
@@ -83,14 +82,11 @@ async function loadAll(
   const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
   let orders = 0;
   for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
-  // Before anybody goes on: whoever takes a shard sends what is open there.
-  const askedAgain = await writer.askAgain();
   await ready(load);
   log("redis rebuilt", {
     incarnation,
     shards: shards.length,
     orders,
-    askedAgain,
     ms: Math.round(performance.now() - startedMs),
   });
   return "rebuilt";

@@ -1,9 +1,9 @@
 // ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next one fills.
 //
-// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the recorder finds out where the ledger stands (the
-// lost answer may have been a commit) and goes on from there.
+// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries are given to it until it answers.
+// The lost answer may have been a commit: the ledger knows each entry that it has by its id (ledger/record.ts).
 import type { Entry } from "../core/domain/entry.ts";
-import type { EntryToRecord, Ledger, LedgerWriter, RecordResult } from "../ledger/contract.ts";
+import type { EntryToRecord, LedgerWriter, RecordResult } from "../ledger/contract.ts";
 
 /** Entries in one transaction: enough to share an fsync among all shards, few enough that the first need not wait long for the last. */
 const MAX_ENTRIES = 64;
@@ -16,7 +16,6 @@ interface Waiting extends EntryToRecord {
 
 export interface RecorderOptions {
   readonly writer: LedgerWriter;
-  readonly ledger: Pick<Ledger, "positions">;
   /** Told how long each transaction took, seconds. */
   readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -28,6 +27,8 @@ export class Recorder {
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
   downSinceMs: number | undefined;
+  /** When the oldest try that has had no answer began, monotonic ms. */
+  private askedAtMs: number | undefined;
 
   constructor(private readonly options: RecorderOptions) {}
 
@@ -44,6 +45,11 @@ export class Recorder {
     return this.waiting.length;
   }
 
+  /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
+  get silentMs(): number {
+    return this.askedAtMs === undefined ? 0 : performance.now() - this.askedAtMs;
+  }
+
   /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
   stop(): void {
     this.stopped = true;
@@ -55,24 +61,18 @@ export class Recorder {
     let retryMs = RETRY_MIN_MS;
     while (this.waiting.length > 0 && !this.stopped) {
       const batch = this.waiting.slice(0, MAX_ENTRIES);
+      this.askedAtMs ??= performance.now();
       try {
-        if (this.downSinceMs !== undefined) await this.settleKnown();
-        else {
-          const results = await this.commit(batch);
-          this.waiting.splice(0, batch.length);
-          batch.forEach((w, i) => {
-            w.settle(results[i] as RecordResult);
-          });
-        }
+        const results = await this.commit(batch);
+        this.answered();
+        this.waiting.splice(0, batch.length);
+        batch.forEach((w, i) => {
+          w.settle(results[i] as RecordResult);
+        });
         retryMs = RETRY_MIN_MS;
+        this.askedAtMs = undefined;
       } catch (error) {
-        if (this.downSinceMs === undefined) {
-          this.downSinceMs = performance.now();
-          this.options.log("ledger away", {
-            error: (error as Error).message,
-            waiting: this.waiting.length,
-          });
-        }
+        this.unanswered(error as Error);
         await Bun.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
@@ -90,22 +90,16 @@ export class Recorder {
     }
   }
 
-  /** The ledger is back: entries it has already are recorded, whatever became of the answer. */
-  private async settleKnown(): Promise<void> {
-    const positions = new Map((await this.options.ledger.positions()).map((p) => [p.shard, p]));
-    const recordedUpTo = new Map<number, number>();
-    for (const { entry } of this.waiting) {
-      const position = positions.get(entry.shard);
-      if (position?.lastId === entry.id) recordedUpTo.set(entry.shard, entry.n);
-    }
-    this.waiting = this.waiting.filter((w) => {
-      const known = w.entry.n <= (recordedUpTo.get(w.entry.shard) ?? 0);
-      if (known) w.settle("recorded");
-      return !known;
-    });
-    this.options.log("ledger back", {
-      afterMs: Math.round(performance.now() - (this.downSinceMs ?? 0)),
-    });
+  private unanswered(error: Error): void {
+    if (this.downSinceMs !== undefined) return;
+    this.downSinceMs = performance.now();
+    this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
+  }
+
+  private answered(): void {
+    if (this.downSinceMs === undefined) return;
+    const afterMs = Math.round(performance.now() - this.downSinceMs);
     this.downSinceMs = undefined;
+    this.options.log("ledger back", { afterMs });
   }
 }

@@ -215,6 +215,7 @@ export class Replayed {
         this.close(name, order);
         return;
       case "charge_failed":
+      case "given_up":
         // Of a cancelled order it was the last there was to hear; of others a new attempt follows.
         if (order.state === "cancelled") this.close(name, order);
         return;

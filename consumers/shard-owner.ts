@@ -8,6 +8,7 @@
 import { depth } from "../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
+import type { DecidingClock } from "../core/clock.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { ShardReport } from "../core/domain/report.ts";
 import { newEntryId } from "../core/entry-id.ts";
@@ -47,6 +48,7 @@ export interface OwnerOptions {
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
+  readonly clock: DecidingClock;
   readonly holdTtlMs: number;
   readonly rateWaitMs: number;
   /** Asks for rates that orders wait for. */
@@ -71,14 +73,14 @@ export class ShardOwner {
   private readonly progress: Progress;
   private parked = 0;
   private looks = 0;
+  private clockFollowed = 0;
 
   constructor(private readonly options: OwnerOptions) {
-    const { regions, gapTimeoutMs, gapMaxMs } = options;
+    const { regions, gapTimeoutMs } = options;
     this.progress = new Progress(regions.map((r) => r.connection.region));
     this.gaps = new GapClock({
       regions: regions.map((r) => r.connection.region),
       gapTimeoutMs,
-      gapMaxMs,
     });
   }
 
@@ -145,38 +147,51 @@ export class ShardOwner {
     return undefined;
   }
 
+  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is back.
+
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
-    const { dedupWindowMs, now } = this.options;
-    await decider.unpark({
+    const { dedupWindowMs } = this.options;
+    void decider.unpark({
       entryId: newEntryId(),
-      cutoffMs: this.gaps.cutoffMs(now()),
+      cutoffMs: this.gapCutoffMs(),
       limit: UNPARK_USERS,
       dedupWindowMs,
     });
   }
 
+  private gapCutoffMs(): number {
+    const { clock, gapMaxMs } = this.options;
+    if (clock.followed !== this.clockFollowed) this.gaps.reset();
+    this.clockFollowed = clock.followed;
+    return this.gaps.cutoffMs({
+      monotonicMs: performance.now(),
+      nowMs: clock.now(),
+      gapMaxAgoMs: clock.ago(gapMaxMs),
+    });
+  }
+
   /** Gives up stock that has been held too long. Called about once a second. */
-  async sweepHolds(): Promise<void> {
-    const { dedupWindowMs, holdTtlMs, now } = this.options;
+  sweepHolds(): void {
+    const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
-    await this.decider?.expire({
+    void this.decider?.expire({
       entryId: newEntryId(),
-      cutoffMs: now() - holdTtlMs,
+      cutoffMs: clock.ago(holdTtlMs),
       limit: EXPIRE_ORDERS,
       dedupWindowMs,
     });
   }
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
-  async sweepRates(): Promise<void> {
-    const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
+  sweepRates(): void {
+    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
-    const cutoffMs = now() - rateWaitMs;
-    await this.decider?.reprice(
+    const cutoffMs = clock.ago(rateWaitMs);
+    void this.decider?.reprice(
       { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
     );
@@ -214,6 +229,7 @@ export class ShardOwner {
     const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
       this.options;
     return new Decider({
+      clock: this.options.clock,
       spans,
       governing,
       counts,
@@ -247,19 +263,20 @@ export class ShardOwner {
   }
 
   private async consume(link: RegionLink): Promise<void> {
-    const subscription = new Subscription(link.connection, {
+    const { consuming } = link;
+    const subscription = new Subscription(consuming, {
       queue: ordersQueue(this.shard),
       prefetch: this.options.prefetch ?? PREFETCH,
-      handler: (delivery, settle) => this.accept(link.connection.region, delivery, settle),
+      handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // What was in hand will come again: known in Redis or the ledger by then, or decided then.
       onLost: () => {
-        this.decider?.dropFrom(link.connection.region);
-        this.progress.lost(link.connection.region);
+        this.decider?.dropFrom(consuming.region);
+        this.progress.lost(consuming.region);
       },
     });
     this.subscriptions.push(subscription);
-    if (link.connection.up) await subscription.start().catch(() => undefined);
+    if (consuming.up) await subscription.start().catch(() => undefined);
     else void subscription.start();
   }
 
@@ -292,13 +309,12 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { connection } = this.options.regions[i] as RegionLink;
-      // A broker that has raised an alarm would not answer until it is over.
-      if (!connection.up || connection.blocked || !this.subscriptions[i]?.consuming) continue;
+      const { consuming } = this.options.regions[i] as RegionLink;
+      if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(connection, ordersQueue(this.shard)).catch(() => undefined);
-      if (seen) this.progress.ready(connection.region, seen.ready, lookedAtMs);
-      if (seen?.ready === 0 && this.load === 0) this.gaps.read(connection.region, lookedAtMs);
+      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
+      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }
   }
 }

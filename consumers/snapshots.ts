@@ -38,6 +38,8 @@ export class Snapshots {
       this.held.set(shard, held);
     }
     const sinceMs = performance.now() - (this.madeAtMs.get(shard) ?? Number.NEGATIVE_INFINITY);
+    // Other shards are looked at meanwhile.
+    if (this.busy) return;
     if (lastN - held < (wanted && sinceMs > WANTED_EVERY_MS ? 1 : snapshotEntries)) return;
     this.make(shard, lastN);
   }

@@ -17,6 +17,7 @@ import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
 import fulfil from "./lua/shared/fulfil.lua" with { type: "text" };
 import judge from "./lua/shared/judge.lua" with { type: "text" };
+import lanes from "./lua/shared/lanes.lua" with { type: "text" };
 import marks from "./lua/shared/marks.lua" with { type: "text" };
 import open from "./lua/shared/open.lua" with { type: "text" };
 import outbox from "./lua/shared/outbox.lua" with { type: "text" };
@@ -69,6 +70,7 @@ const PARTS = [
     parking,
     rates,
     rate_waits,
+    lanes,
     judge,
     marks,
     open,

@@ -1,4 +1,5 @@
 // How the text of a setting becomes its value: each reader names the variable and what it may be when it is something else.
+import { isWebhookSecret } from "./webhook-signature.ts";
 
 /** A setting that cannot be used; the message names it and says what it may be. */
 export class SettingError extends Error {
@@ -61,6 +62,19 @@ export function url(...schemes: readonly string[]) {
       );
     return value;
   };
+}
+
+/** More would be tried for each webhook; two are needed while one replaces the other. */
+const MAX_WEBHOOK_SECRETS = 4;
+
+/** Never repeats the value: it would end up in a log. */
+export function webhookSecrets(value: string, variable: string): readonly string[] {
+  const secrets = list(value);
+  if (secrets.length > MAX_WEBHOOK_SECRETS || !secrets.every(isWebhookSecret))
+    throw new SettingError(
+      `${variable} must be up to ${MAX_WEBHOOK_SECRETS} secrets, separated by commas: whsec_ and base64, or plain text`,
+    );
+  return secrets;
 }
 
 export interface RegionSetting {

@@ -12,6 +12,7 @@ import {
   text,
   threshold,
   url,
+  webhookSecrets,
   whole,
 } from "./setting-readers.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "./shard.ts";
@@ -127,6 +128,12 @@ export const SETTINGS = {
     fallback: 600_000,
     read: duration(100, 86_400_000),
   },
+  clockStepMs: {
+    variable: "SLUICE_CLOCK_STEP",
+    says: "a Redis clock that jumps by more is not followed, and nothing is decided by it",
+    fallback: 5_000,
+    read: duration(1_000, 31_536_000_000),
+  },
   dedupWindowMs: {
     variable: "SLUICE_DEDUP_WINDOW",
     says: "how long Redis remembers an order",
@@ -164,12 +171,18 @@ export const SETTINGS = {
     fallback: 3_600_000,
     read: duration(1_000, 604_800_000),
   },
-  webhookSecret: {
+  settleMaxMs: {
+    variable: "SLUICE_SETTLE_MAX",
+    says: "how long a refund, or a charge whose order was given up, is asked about before an operator has to see to it",
+    fallback: 604_800_000,
+    read: duration(1_000, 2_592_000_000),
+  },
+  webhookSecrets: {
     variable: "SLUICE_WEBHOOK_SECRET",
-    says: "secret the provider signs with",
+    says: "secrets the provider signs with, separated by commas; several while one replaces another",
     secret: true,
-    fallback: "",
-    read: text,
+    fallback: [] as readonly string[],
+    read: webhookSecrets,
   },
   ratesSource: {
     variable: "SLUICE_RATES_SOURCE",

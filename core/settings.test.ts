@@ -49,6 +49,19 @@ test.each([
   expect((error as Error).message).toContain(variable);
 });
 
+test("webhooks may be signed with several secrets; a broken one is refused and not repeated", () => {
+  const set = (value: string) => readSettings({ SLUICE_WEBHOOK_SECRET: value });
+  const secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "plain text"];
+  const settings = set(secrets.join(", "));
+  expect(settings.webhookSecrets).toEqual(secrets);
+  const shown = describeSettings(settings).find((s) => s.variable === "SLUICE_WEBHOOK_SECRET");
+  expect(shown?.value).toBe("…,…");
+  for (const broken of ["whsec_hush!", "hush,hush,hush,hush,hush"]) {
+    expect(() => set(broken)).toThrow(SettingError);
+    expect(() => set(broken)).not.toThrow("hush");
+  }
+});
+
 test("secrets are masked where settings are shown", () => {
   const shown = JSON.stringify(
     describeSettings(

@@ -67,7 +67,8 @@ function textOf(value: unknown): string {
 
 /** A URL without its password; any other secret not at all. */
 function masked(name: string, value: unknown): string {
-  if (name === "jwtSecret" || name === "webhookSecret") return "…";
+  if (name === "jwtSecret") return "…";
+  if (name === "webhookSecrets") return (value as readonly string[]).map(() => "…").join(",");
   const hide = (address: string) => address.replace(/\/\/[^@/]*@/, "//…@");
   if (typeof value === "string") return hide(value);
   return (value as RegionSetting[]).map((r) => `${r.name}=${hide(r.url)}`).join(",");

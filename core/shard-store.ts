@@ -3,8 +3,11 @@ import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/en
 import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
-/** Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`: the ledger went back. */
-export type Refusal = "not_ready" | "halted" | "fenced";
+/**
+ * Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`: the
+ * ledger went back. `clock`: its clock is not where the owner reckons it.
+ */
+export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
 
 /** A message on its way to be decided. `body` is the JSON array of rows as published. */
 export interface ShardMessage {
@@ -34,6 +37,17 @@ export interface DecideOptions {
   /** Every fresh order gets this state without being judged. */
   readonly force?: "rejected" | "stale";
   readonly stockPrefix?: string;
+  /** What Redis's clock may show (SharedClock.bounds); any, if left out. */
+  readonly clock?: string;
+}
+
+export interface SweepOptions {
+  readonly entryId: EntryId;
+  /** What began at or before this time, on Redis's clock, is over. */
+  readonly cutoffMs: number;
+  readonly limit: number;
+  readonly dedupWindowMs: number;
+  readonly clock?: string;
 }
 
 export class ShardStore {
@@ -53,6 +67,7 @@ export class ShardStore {
     ];
     args.push(options.dedupWindowMs, options.force ?? "");
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
+    args.push(options.clock ?? "");
     const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (
       | string
       | number
@@ -73,10 +88,7 @@ export class ShardStore {
   }
 
   /** Gives up gaps that began at or before `cutoffMs` (Redis's clock), at most `limit` users at once. */
-  async unpark(
-    claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
-  ): Promise<Decision | { word: Refusal }> {
+  async unpark(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
       claim.epoch,
@@ -85,6 +97,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("unpark", [metaKey(claim.shard)], args)) as (
       | string
@@ -99,10 +112,7 @@ export class ShardStore {
   }
 
   /** Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not started, at most `limit` at once. */
-  async expire(
-    claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
-  ): Promise<Decision | { word: Refusal }> {
+  async expire(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
       claim.epoch,
@@ -111,6 +121,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (
       | string
@@ -127,7 +138,7 @@ export class ShardStore {
   /** Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or longer. `pairs`: what is still waited for. */
   async reprice(
     claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
+    options: SweepOptions,
   ): Promise<(Decision & { readonly pairs: readonly string[] }) | { word: Refusal }> {
     const args = [
       claim.incarnation,
@@ -137,6 +148,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (
       | string

@@ -31,10 +31,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
 
   for (const what of ["redrive", "drop"] as const) {
     const deal = async (c: Context<Env>, filter: LetterFilter, limit: number) => {
-      const dealt =
-        what === "drop"
-          ? await letters().drop(filter, limit)
-          : await letters().redrive(filter, limit, c.get("principal").user);
+      const dealt = await letters()[what](filter, limit, c.get("principal").user);
       if (filter.id !== undefined && dealt.matched === 0)
         throw new Refused(problem("not_found", "id"));
       return c.json(dealt);

@@ -1,8 +1,9 @@
 // Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel lists instead of an object per order.
+import type { LaneBatch, Verdict } from "../broker/lanes.ts";
 
 /** Who gave rows. Called for each row, in order, when its batch has been settled, and again when its outcome is known. */
 export interface Recipient {
-  /** Wants to hear of outcomes, not only of the confirm. */
+  /** Wants to hear of outcomes, not only of the confirm; a socket that is gone does not. */
   readonly follows: boolean;
   /** `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with `confirmed`. */
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;
@@ -18,10 +19,9 @@ export interface Estimate {
   readonly seconds: number;
 }
 
-/** `shed`: no effect. `unconfirmed`: unknown, sending the same id again is safe. */
-export type Verdict = "confirmed" | "shed" | "unconfirmed";
+export type { Verdict } from "../broker/lanes.ts";
 
-export class Batch {
+export class Batch implements LaneBatch {
   /** Rows with commas between; the brackets come with body(). */
   private text = "";
   readonly recipients: (Recipient | undefined)[] = [];

@@ -6,6 +6,7 @@ import type { Auth, Principal } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientAddress } from "./client-address.ts";
+import type { Counters } from "./counters.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { Intake } from "./intake.ts";
 import { readJson } from "./json.ts";
@@ -23,6 +24,7 @@ export interface AppParts {
   readonly catalogue: Catalogue;
   readonly admission: Admission;
   readonly intake: Intake;
+  readonly counters: Counters;
   /** Whether it is about to stop, or stopping. */
   readonly leaving: () => boolean;
   readonly undecided: Undecided;

@@ -1,12 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
-import { signWebhook } from "../core/webhook-signature.ts";
-import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "./testing.ts";
+import { bearer, order, startTestGateway, type TestGateway, TestSocket } from "./testing.ts";
 
-const SECRET = "the provider's";
 let t: TestGateway;
 afterEach(async () => t?.close());
 const start = async () => {
-  t = await startTestGateway({ webhookSecret: SECRET });
+  t = await startTestGateway();
   return t;
 };
 
@@ -104,36 +102,4 @@ test("a reserved order's later states reach the socket that placed it", async ()
     [placed.id as string, "reserved"],
     [placed.id as string, "paid"],
   ]);
-});
-
-const webhook = (body: string, signature: string) =>
-  post(`${t.gateway.url}/v1/payments/webhook`, body, { "payment-signature": signature });
-
-test("a signed webhook is an answer to its attempt", async () => {
-  const { broker } = await start();
-  const id = Bun.randomUUIDv7();
-  const body = JSON.stringify({ key: `ann/${id}/1/2`, status: "declined" });
-  const response = await webhook(body, signWebhook(body, SECRET, Date.now()));
-  expect([response.status, await response.json()]).toEqual([200, { taken: true }]);
-  expect(broker.rows).toEqual([
-    ["p", "ann", id, "", expect.any(Number), "", 0, 1, 2, "failed", "webhook"],
-  ]);
-});
-
-test("a forged, old, altered or senseless webhook goes nowhere", async () => {
-  const { broker } = await start();
-  const body = JSON.stringify({ key: `ann/${Bun.randomUUIDv7()}/1/1`, status: "captured" });
-  const signed = (text: string, secret = SECRET, atMs = Date.now()) =>
-    webhook(text, signWebhook(text, secret, atMs));
-  expect((await signed(body, "not the secret")).status).toBe(401);
-  expect((await signed(body, SECRET, Date.now() - 3_600_000)).status).toBe(401);
-  expect(
-    (await webhook(body.replace("captured", "declined"), signWebhook(body, SECRET, Date.now())))
-      .status,
-  ).toBe(401);
-  expect((await webhook(body, "t=1")).status).toBe(401);
-  expect((await signed('{"key":"x","status":"captured"}')).status).toBe(422);
-  expect((await signed(body.replace("captured", "stolen"))).status).toBe(422);
-  expect((await signed("not json")).status).toBe(400);
-  expect(broker.published).toEqual([]);
 });

@@ -3,6 +3,7 @@ import type { GatewayReport } from "../core/domain/report.ts";
 import { Histogram } from "../core/histogram.ts";
 import type { Verdict } from "./batch.ts";
 import type { ProblemCode } from "./problem.ts";
+import type { WebhookOutcome } from "./webhook.ts";
 
 export class Counters {
   readonly rows: Record<Verdict, number> = { confirmed: 0, shed: 0, unconfirmed: 0 };
@@ -17,8 +18,24 @@ export class Counters {
     ["sold_out", 0],
   ]);
 
+  /** Webhooks by what became of them. */
+  private readonly webhooks: Record<WebhookOutcome, number> = {
+    taken: 0,
+    no_news: 0,
+    replay: 0,
+    unknown_kind: 0,
+    not_ours: 0,
+    misfit: 0,
+    forged: 0,
+    late: 0,
+  };
+
   refused(code: ProblemCode): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+  }
+
+  webhook(outcome: WebhookOutcome): void {
+    this.webhooks[outcome]++;
   }
 
   settled(verdict: Verdict, rows: number, seconds: number): void {
@@ -27,12 +44,16 @@ export class Counters {
     this.batches++;
   }
 
-  report(): Pick<GatewayReport, "rows" | "batches" | "refused" | "confirm" | "outcome"> {
+  report(): Pick<
+    GatewayReport,
+    "rows" | "batches" | "refused" | "webhooks" | "confirm" | "outcome"
+  > {
     const { rows, batches, confirm, outcome } = this;
     return {
       rows: { ...rows },
       batches,
       refused: Object.fromEntries(this.refusals),
+      webhooks: { ...this.webhooks },
       confirm: confirm.report(),
       outcome: outcome.report(),
     };

@@ -1,6 +1,6 @@
 // The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next batch. No promise, no copy and no log
 // line per order.
-import { answerRowText, type parseChargeKey } from "../core/domain/charge.ts";
+import { type AnswerWord, answerRowText, type parseChargeKey } from "../core/domain/charge.ts";
 import { cancelRowText, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
@@ -116,7 +116,7 @@ export class Intake {
   /** Sends what the payment provider said of a charge on its way. */
   answer(
     of: NonNullable<ReturnType<typeof parseChargeKey>>,
-    word: "captured" | "failed",
+    word: AnswerWord,
     recipient: Recipient,
   ): Problem | undefined {
     const row = answerRowText(of, word, "webhook", this.options.clock());

@@ -8,7 +8,7 @@ import {
   MAX_SEQ,
   NAME_PATTERN,
 } from "../core/domain/order.ts";
-import { OPEN_STATES, TERMINAL_STATES } from "../core/domain/outcome.ts";
+import { OPEN_STATES, TERMINAL_STATES, WAITS_FOR } from "../core/domain/outcome.ts";
 import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM } from "../core/domain/sale.ts";
 import { PROBLEM_CODES } from "./problem.ts";
 
@@ -133,7 +133,12 @@ export const schemas: Json = {
         description: "Of the request it came with, if that named a trace",
       },
       acceptedAt: TIME,
-      decidedAt: TIME,
+      waitsFor: {
+        enum: [...WAITS_FOR],
+        description:
+          "Of a parked or reserved order, asked for by itself: an order with a lower number, an exchange rate, or the charge of an earlier order of the user",
+      },
+      decidedAt: { ...TIME, description: "Not there while it is accepted or parked" },
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
     },
     required: ["id", "user", "status"],

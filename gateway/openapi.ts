@@ -146,18 +146,34 @@ const paths: Json = {
     post: {
       summary: "For the payment provider: what became of a charge",
       description:
-        "Signed with the webhook secret, see docs/http.md. What is no news changes nothing, so it may be sent again.",
+        "Signed as Standard Webhooks has it, see docs/payments.md. It may be sent again: a replay and what is no news change nothing. " +
+        "Statuses other than those named are answered 200 and have no effect.",
+      parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
+        name: header,
+        in: "header",
+        required: true,
+        schema: { type: "string" },
+        description: "As Standard Webhooks has it",
+      })),
       requestBody: body(
         object(
           {
             key: { type: "string" },
-            status: { type: "string", enum: ["captured", "declined", "pending"] },
+            amount: whole(0, Number.MAX_SAFE_INTEGER),
+            currency: { type: "string" },
+            status: {
+              type: "string",
+              examples: ["captured", "declined", "pending", "refunded", "disputed"],
+            },
           },
-          ["key", "status"],
+          ["key", "amount", "currency", "status"],
         ),
       ),
       responses: {
-        200: ok("Taken", object({ taken: { type: "boolean" } }, ["taken"])),
+        200: ok(
+          "Taken, or rightly without effect",
+          object({ taken: { type: "boolean" }, outcome: { type: "string" } }, ["taken", "outcome"]),
+        ),
         ...refusals(400, 401, 404, 413, 422, 503),
       },
     },

@@ -38,7 +38,7 @@ export interface LettersPort {
   /** The letters a filter finds among the first `limit` of each queue. */
   list(filter: LetterFilter, limit: number): Promise<readonly object[]>;
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
-  drop(filter: LetterFilter, limit: number): Promise<Dealt>;
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
 }
 
 export interface Dealt {
@@ -76,8 +76,8 @@ export interface GatewayOptions {
   readonly shards: number;
   readonly limits?: Partial<GatewayLimits>;
   readonly admission?: AdmissionSettings;
-  /** What the payment provider signs webhooks with; without it none are taken. */
-  readonly webhookSecret?: string;
+  /** What the payment provider signs webhooks with; none are taken without one. */
+  readonly webhookSecrets?: readonly string[];
   /** Told of orders whose request names a trace; undefined: nobody asks. */
   readonly spans?: SpanRecorder | undefined;
   /** Unix ms on the clock that decisions use (core/clock.ts). */
@@ -89,6 +89,7 @@ export interface GatewayOptions {
     | "ordersOf"
     | "events"
     | "bill"
+    | "attempt"
     | "followed"
     | "operate"
     | "audit"

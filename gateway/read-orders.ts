@@ -2,6 +2,7 @@
 
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
+import type { WaitsFor } from "../core/domain/outcome.ts";
 import { traceIdOf } from "../core/domain/trace.ts";
 import { shardOf } from "../core/shard.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../ledger/contract.ts";
@@ -36,8 +37,11 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const shard = shardOf(user, shards);
     const ahead = parts.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);
-    if (order)
-      return c.json(show(order, await ledger.events(user, id), await ledger.bill(user, id)));
+    if (order) {
+      const bill = await ledger.bill(user, id);
+      const waitsFor = waitOf(order, bill, parts.catalogue.get(order.saleId)?.sale.currency);
+      return c.json({ ...show(order, await ledger.events(user, id), bill), ...waitsFor });
+    }
     if (ahead !== undefined)
       return c.json({
         id,
@@ -83,6 +87,18 @@ export function idOf(id: string, field: string, nowMs: number): string {
   return id;
 }
 
+/** What keeps the order from its next state, as far as that is known without looking at other orders. */
+function waitOf(
+  { state, seq, currency }: StoredOrder,
+  bill: Bill | undefined,
+  saleCurrency: string | undefined,
+): { waitsFor?: WaitsFor } {
+  if (state === "reserved" && bill?.waits) return { waitsFor: "earlier_charge" };
+  if (state !== "parked") return {};
+  if (seq === 0) return { waitsFor: "rate" };
+  return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
+}
+
 function show(
   order: StoredOrder,
   events?: readonly OrderEvent[],
@@ -101,7 +117,7 @@ function show(
     ...(bill ? { amount: bill.amount, ...(bill.rate ? { rate: bill.rate } : {}) } : {}),
     ...(order.traceparent === "" ? {} : { traceId: traceIdOf(order.traceparent) }),
     acceptedAt: rfc3339(order.acceptedAtMs),
-    decidedAt: rfc3339(order.decidedAtMs),
+    ...(order.decidedAtMs === undefined ? {} : { decidedAt: rfc3339(order.decidedAtMs) }),
     ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),
   };
 }

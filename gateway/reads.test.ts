@@ -108,6 +108,41 @@ test("a decided order is shown from the ledger with what happened to it, its pay
   expect(JSON.stringify(body)).not.toContain("secret");
 });
 
+test("an order that waits says for what, and has no time of a decision before it is decided", async () => {
+  const t = await start();
+  const [unnumbered, numbered, foreign, lined, charged] = stored("ann", 5) as [
+    StoredOrder,
+    StoredOrder,
+    StoredOrder,
+    StoredOrder,
+    StoredOrder,
+  ];
+  const parked = { state: "parked", decidedAtMs: undefined } as const;
+  ledgerWith(t, [
+    { ...unnumbered, ...parked, currency: "USD" },
+    { ...numbered, ...parked, seq: 2 },
+    { ...foreign, ...parked, seq: 2, currency: "USD" },
+    lined,
+    charged,
+  ]);
+  t.ledger.bill = (_, id) =>
+    Promise.resolve({ amount: 1, currency: "EUR", waits: id === lined.id });
+  const headers = await bearer("ann");
+  const shown = async ({ id }: StoredOrder) => (await get(t, `/v1/orders/${id}`, headers)).body;
+  for (const [order, waitsFor] of [
+    [unnumbered, "rate"],
+    [numbered, "number"],
+    [foreign, "number_or_rate"],
+  ] as const) {
+    expect(await shown(order)).toMatchObject({ status: "parked", waitsFor });
+    expect(await shown(order)).not.toHaveProperty("decidedAt");
+  }
+  const decidedAt = "1970-01-01T00:00:02.000Z";
+  expect(await shown(lined)).toMatchObject({ waitsFor: "earlier_charge", decidedAt });
+  expect(await shown(charged)).toMatchObject({ status: "reserved", decidedAt });
+  expect(await shown(charged)).not.toHaveProperty("waitsFor");
+});
+
 test("a user's orders come in pages, newest first", async () => {
   const t = await start();
   const orders = stored("ann", 5);

@@ -22,7 +22,6 @@ export const CLOSE_POLICY = 1008;
 export type Ref = string;
 
 export class Socket implements Recipient, Follower {
-  readonly follows = true;
   principal: Principal | undefined;
   closed = false;
   /** Garbage frames so far. */
@@ -52,6 +51,10 @@ export class Socket implements Recipient, Follower {
     readonly openedAtMs: number,
   ) {
     this.credit = new Credit(limits.credit);
+  }
+
+  get follows(): boolean {
+    return !this.closed;
   }
 
   opened(ws: ServerWebSocket<Socket>): void {

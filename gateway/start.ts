@@ -111,6 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     catalogue,
     admission,
     intake,
+    counters,
     undecided,
     stock,
     unitsBack,

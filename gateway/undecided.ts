@@ -2,13 +2,19 @@
 // oldest batch is forgotten first, and those who follow it are told.
 import type { Push } from "../core/domain/push.ts";
 import type { Batch, Recipient } from "./batch.ts";
+import { Recent } from "./recent.ts";
 
 export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
   /** Orders that wait for their number, or for their charge: what becomes of them comes one by one. */
-  private readonly open: OpenOrders;
+  private readonly open: Recent<Recipient>;
+  /**
+   * Later states, with commas between, of orders whose outcome may not have been told yet: the two come by pushes of their own, from
+   * two workers perhaps, and a batch without its confirm keeps its outcomes back.
+   */
+  private readonly early = new Recent<string>(MAX_EARLY);
   /** Orders remembered. */
   orders = 0;
 
@@ -23,7 +29,7 @@ export class Undecided {
       readonly onUnitsBack?: () => void;
     } = {},
   ) {
-    this.open = new OpenOrders(maxOrders);
+    this.open = new Recent(maxOrders, (loser) => loser.forgotten(1));
   }
 
   add(batch: Batch): void {
@@ -52,10 +58,13 @@ export class Undecided {
     }
     for (const [user, id, state] of push.released) {
       if (UNITS_BACK.has(state)) this.options.onUnitsBack?.();
-      const recipient = this.open.get(`${user} ${id}`);
-      if (!recipient) continue;
-      if (state !== "reserved") this.open.delete(`${user} ${id}`);
-      recipient.decided(user, id, state);
+      const key = `${user} ${id}`;
+      const recipient = this.open.get(key);
+      if (recipient?.follows) this.change(recipient, user, id, state);
+      else if (this.batches.size > 0) {
+        const before = this.early.get(key);
+        this.early.set(key, before === undefined ? state : `${before},${state}`);
+      }
     }
   }
 
@@ -81,9 +90,25 @@ export class Undecided {
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;
       const word = words[i] as string;
-      if (word === "parked" || word === "reserved") this.open.set(`${user} ${id}`, recipient);
       recipient.decided(user, id, word);
+      if (WAITS.has(word)) this.follow(recipient, user, id, word);
     }
+  }
+
+  /** More is to be heard of the order; what came before its outcome is told now. */
+  private follow(recipient: Recipient, user: string, id: string, word: string): void {
+    const key = `${user} ${id}`;
+    this.open.set(key, recipient);
+    const early = this.early.size > 0 ? this.early.get(key) : undefined;
+    if (early === undefined) return;
+    this.early.delete(key);
+    for (const state of early.split(","))
+      if (!word.endsWith(state)) this.change(recipient, user, id, state);
+  }
+
+  private change(recipient: Recipient, user: string, id: string, state: string): void {
+    if (state !== "reserved") this.open.delete(`${user} ${id}`);
+    recipient.decided(user, id, state);
   }
 
   private forget(batch: Batch): void {
@@ -100,31 +125,7 @@ export class Undecided {
 }
 
 const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);
-
-/**
- * Recipients by `user id`, bounded: when the younger half is full, the older half is forgotten as a whole. (Forgetting the oldest one by one
- * makes a Map skip over all it has forgotten before: 80 µs an order.)
- */
-class OpenOrders {
-  private young = new Map<string, Recipient>();
-  private old = new Map<string, Recipient>();
-
-  constructor(private readonly max: number) {}
-
-  set(key: string, recipient: Recipient): void {
-    if (this.young.size >= this.max / 2) {
-      for (const loser of this.old.values()) loser.forgotten(1);
-      this.old = this.young;
-      this.young = new Map();
-    }
-    this.young.set(key, recipient);
-  }
-
-  get(key: string): Recipient | undefined {
-    return this.young.get(key) ?? this.old.get(key);
-  }
-
-  delete(key: string): void {
-    if (!this.young.delete(key)) this.old.delete(key);
-  }
-}
+/** Words after which more is to be heard of an order: it waits for its number or rate, or for its charge. */
+const WAITS: ReadonlySet<string> = new Set(["parked", "=parked", "reserved", "=reserved"]);
+/** Orders whose later states are kept for their outcomes' sake: some seconds' worth of what is pushed. */
+const MAX_EARLY = 20_000;

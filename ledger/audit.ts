@@ -1,103 +1,29 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived, nothing shared with the code that wrote them.
-import { Db } from "./db.ts";
+import type {
+  ChargeRecord,
+  ItemRecord,
+  JournalEntry,
+  JournalMessage,
+  LetterFate,
+  MovementRecord,
+  OperationRecord,
+  OrderRecord,
+  PartRecord,
+  PostingRecord,
+  SaleRecord,
+  Seam,
+} from "./audit-records.ts";
+import { Db, PATIENT_MS, type Runner } from "./db.ts";
 import { messageId } from "./places.ts";
 
-export interface JournalMessage {
-  /** Its number in the ledger; order rows refer to it. */
-  readonly key: number;
-  readonly gateway: string;
-  /** JSON array of rows, as published. */
-  readonly body: string;
-  /** A word a row, separated by commas. */
-  readonly outcomes: string;
-}
+export type * from "./audit-records.ts";
 
-export interface JournalEntry {
+/** Where the ledger stands in a shard's journal. */
+export interface Position {
   readonly shard: number;
-  readonly n: number;
-  readonly id: string;
-  readonly prev: string;
-  readonly kind: string;
-  readonly atMs: number;
-  readonly messages: readonly JournalMessage[];
-  /** JSON array of [gateway, row, state]. */
-  readonly released: string;
-  /** JSON array of what became of reserved orders. */
-  readonly steps: string;
-}
-
-export interface ChargeRecord {
-  readonly user: string;
-  readonly id: string;
-  readonly generation: number;
-  readonly attempt: number;
-  readonly amount: number;
-  readonly currency: string;
-  /** waiting, dropped, started, captured, failed, unknown, refunding, refunded. */
-  readonly status: string;
-  /** Empty for an order in its sale's own currency. */
-  readonly rateId: string;
-  readonly rate: string;
-}
-
-export interface PartRecord {
-  readonly user: string;
-  readonly id: string;
-  readonly generation: number;
-  readonly part: number;
-  readonly of: number;
-  readonly service: string;
-  /** waiting, claimed, done, cancelled. */
-  readonly status: string;
-  /** JSON: [{sku, qty, category}] */
-  readonly lines: string;
-}
-
-export interface PostingRecord {
-  readonly cause: string;
-  readonly currency: string;
-  readonly account: string;
-  readonly amount: number;
-}
-
-export interface OrderRecord {
-  readonly user: string;
-  readonly id: string;
-  readonly state: string;
-  readonly message: number;
-  readonly index: number;
-}
-
-export interface ItemRecord {
-  readonly saleId: string;
-  readonly sku: string;
-  readonly limitPerUser: number;
-  readonly priceMinor: number;
-  readonly initial: number;
-  readonly restocked: number;
-  readonly available: number;
-  readonly releasing: number;
-  readonly held: number;
-  readonly sold: number;
-  /** Of a sale that has been retired: Redis does not have it any more. */
-  readonly retired?: boolean;
-}
-
-export interface MovementRecord {
-  readonly cause: string;
-  readonly saleId: string;
-  readonly sku: string;
-  readonly account: string;
-  readonly units: number;
-}
-
-export interface SaleRecord {
-  readonly id: string;
-  readonly currency: string;
-  readonly opensAtMs: number;
-  readonly closesAtMs: number;
-  /** The operator has moved its window after it was made. */
-  readonly moved: boolean;
+  readonly epoch: number;
+  readonly lastId: string;
+  readonly lastN: number;
 }
 
 /** Rows read at once. */
@@ -106,29 +32,72 @@ const CHUNK = 5_000;
 const ENTRY_CHUNK = 32;
 
 export class LedgerAudit {
-  private constructor(private readonly db: Db) {}
+  private constructor(
+    private readonly db: Runner,
+    private readonly end: () => Promise<void>,
+  ) {}
 
+  /** Each question is answered as the ledger is then. */
   static async open(url: string): Promise<LedgerAudit> {
-    return new LedgerAudit(await Db.open(url));
+    const db = await Db.open(url, PATIENT_MS);
+    return new LedgerAudit(db, () => db.close());
+  }
+
+  /** All questions that `work` asks are answered as of one moment: the first of them. */
+  static async snapshot<T>(url: string, work: (audit: LedgerAudit) => Promise<T>): Promise<T> {
+    const db = await Db.open(url, PATIENT_MS);
+    try {
+      return await db.snapshot((tx) => work(new LedgerAudit(tx, async () => undefined)));
+    } finally {
+      await db.close();
+    }
   }
 
   close(): Promise<void> {
-    return this.db.close();
+    return this.end();
   }
 
-  async shards(): Promise<{ shard: number; lastId: string; lastN: number }[]> {
-    const rows = await this.db.run("SELECT shard, last_id, last_n FROM shards ORDER BY shard");
+  async shards(): Promise<Position[]> {
+    const rows = await this.db.run(
+      "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",
+    );
     return rows.map((r) => ({
       shard: Number(r.shard),
+      epoch: Number(r.epoch),
       lastId: String(r.last_id),
       lastN: Number(r.last_n),
     }));
   }
 
+  /** When each shard's last entry was decided; shards without entries are left out. */
+  async lastEntryTimes(): Promise<Map<number, number>> {
+    const rows = await this.db.run(
+      `SELECT e.shard, e.at_ms FROM entries e JOIN shards s ON s.shard = e.shard AND s.last_n = e.n`,
+    );
+    return new Map(rows.map((r) => [Number(r.shard), Number(r.at_ms)]));
+  }
+
+  /** Where a shard's epoch was raised more than once, or Redis's clock went back. */
+  async seams(): Promise<Seam[]> {
+    const rows = await this.db.run(
+      `SELECT shard, at_ms, from_ms, raised FROM (
+         SELECT shard, at_ms, LAG(at_ms) OVER w AS from_ms,
+           epoch - COALESCE(LAG(epoch) OVER w, 0) AS raised
+         FROM entries WINDOW w AS (PARTITION BY shard ORDER BY n)) AS steps
+       WHERE raised > 1 OR at_ms < from_ms`,
+    );
+    return rows.map((r) => ({
+      shard: Number(r.shard),
+      fromMs: r.from_ms === null ? Number.NEGATIVE_INFINITY : Number(r.from_ms),
+      toMs: Number(r.at_ms),
+      raised: Number(r.raised),
+    }));
+  }
+
   /** A shard's journal, oldest first. */
   async *entries(shard: number): AsyncGenerator<readonly JournalEntry[]> {
-    const text =
-      "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?";
+    const text = `SELECT n, id, prev, kind, at_ms, epoch, recorded_ms, released, steps FROM entries
+      WHERE shard = ? AND n > ? ORDER BY n LIMIT ?`;
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [shard, after, ENTRY_CHUNK]);
       if (rows.length === 0) return;
@@ -141,6 +110,8 @@ export class LedgerAudit {
         prev: String(r.prev),
         kind: String(r.kind),
         atMs: Number(r.at_ms),
+        epoch: Number(r.epoch),
+        recordedMs: Number(r.recorded_ms),
         released: String(r.released),
         steps: String(r.steps),
         messages: messages.get(Number(r.n)) ?? [],
@@ -219,12 +190,6 @@ export class LedgerAudit {
   }
 
   async sales(): Promise<SaleRecord[]> {
-    const moved = new Set<string>();
-    for (const r of await this.db.run("SELECT operation FROM operations")) {
-      const operation = JSON.parse(String(r.operation)) as { kind: string; saleId?: string };
-      if ((operation.kind === "open" || operation.kind === "close") && operation.saleId)
-        moved.add(operation.saleId);
-    }
     const rows = await this.db.run(
       "SELECT id, currency, opens_ms, closes_ms FROM sales ORDER BY id",
     );
@@ -233,7 +198,44 @@ export class LedgerAudit {
       currency: String(r.currency),
       opensAtMs: Number(r.opens_ms),
       closesAtMs: Number(r.closes_ms),
-      moved: moved.has(String(r.id)),
+    }));
+  }
+
+  /** The operator's changes, oldest first. */
+  async operations(): Promise<OperationRecord[]> {
+    const rows = await this.db.run(
+      "SELECT operation, at_ms, applied_ms FROM operations ORDER BY id",
+    );
+    return rows.map((r) => ({
+      operation: JSON.parse(String(r.operation)) as OperationRecord["operation"],
+      atMs: Number(r.at_ms),
+      appliedMs: Number(r.applied_ms),
+    }));
+  }
+
+  /** When Redis was rebuilt; undefined: not all rebuilds are on record. */
+  async rebuilds(): Promise<number[] | undefined> {
+    const rows = await this.db.run("SELECT at_ms FROM rebuilds ORDER BY at_ms");
+    const [store] = await this.db.run("SELECT incarnation FROM store");
+    return rows.length === Number(store?.incarnation)
+      ? rows.map((r) => Number(r.at_ms))
+      : undefined;
+  }
+
+  /** Dead letters that an operator has dropped or redriven. */
+  async letters(): Promise<LetterFate[]> {
+    const rows = await this.db.run(
+      "SELECT letter, queue, fate, reason, usr, id, generation, subject FROM letters ORDER BY seq",
+    );
+    return rows.map((r) => ({
+      letter: String(r.letter),
+      queue: String(r.queue),
+      fate: String(r.fate),
+      reason: String(r.reason),
+      user: String(r.usr),
+      id: String(r.id),
+      generation: Number(r.generation),
+      subject: String(r.subject),
     }));
   }
 
@@ -325,10 +327,10 @@ export class LedgerAudit {
     return Number((await this.db.run("SELECT COUNT(*) AS orders FROM orders"))[0]?.orders);
   }
 
-  async followUpsOpen(): Promise<number> {
-    return Number(
-      (await this.db.run("SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0"))[0]?.open,
-    );
+  /** What is to be published by now and is not; what is put off until later is owed, not under way. */
+  async followUpsOpen(nowMs = Date.now()): Promise<number> {
+    const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
+    return Number((await this.db.run(text, [nowMs]))[0]?.open);
   }
 
   /** The journal's messages of some entries, by entry. */

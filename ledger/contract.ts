@@ -1,4 +1,5 @@
 // What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -37,6 +38,12 @@ export interface FollowUp {
   readonly body: string;
 }
 
+/** Where a follow-up goes. */
+export type Target = Pick<FollowUp, "exchange" | "routingKey">;
+
+/** How many attempts stand in each status in which an operator may have to look. */
+export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
+
 export interface StoredOrder {
   readonly user: string;
   readonly id: string;
@@ -45,7 +52,8 @@ export interface StoredOrder {
   readonly state: OrderState;
   readonly fingerprint: string;
   readonly acceptedAtMs: number;
-  readonly decidedAtMs: number;
+  /** Redis's clock. undefined: it is parked. */
+  readonly decidedAtMs: number | undefined;
   readonly shard: number;
   readonly currency: string;
   readonly lines: readonly { readonly sku: string; readonly qty: number }[];
@@ -63,8 +71,13 @@ export interface OrderEvent {
     | OrderState
     | "conflict"
     | "charge_failed"
+    | "charge_unknown"
+    | "charge_unresolved"
     | "refund"
     | "refunded"
+    | "refund_failed"
+    | "returned"
+    | "disputed"
     | "claimed"
     | "done"
     | "redriven";
@@ -85,6 +98,16 @@ export interface Bill {
   readonly currency: string;
   /** The exchange rate it was converted at, if it was. */
   readonly rate?: { readonly id: string; readonly value: string };
+  /** Its charge waits until those of the user's earlier orders are settled. */
+  readonly waits: boolean;
+}
+
+/** An attempt to charge an order, as the ledger has it. */
+export interface RecordedAttempt {
+  /** Minor units of `currency`. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly status: ChargeStatus;
 }
 
 export interface Following {
@@ -109,6 +132,24 @@ export interface Followed {
   /** Its state now: the events may be ahead of it. */
   readonly state: string;
   readonly events: readonly FollowedEvent[];
+}
+
+/** A dead letter that leaves its queue by an operator's hand. */
+export interface LetterRecord {
+  /** Its name in its queue. */
+  readonly letter: string;
+  readonly region: string;
+  readonly queue: string;
+  readonly fate: "dropped" | "redriven";
+  readonly reason: string;
+  /** Whose order it is about; empty when it names none. */
+  readonly user: string;
+  readonly id: string;
+  /** 0 when it names none. */
+  readonly generation: number;
+  readonly subject: string;
+  readonly atMs: number;
+  readonly body: string;
 }
 
 /** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
@@ -173,10 +214,27 @@ export interface Ledger {
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
+  /** undefined: no such attempt is recorded. */
+  attempt(
+    user: string,
+    id: string,
+    generation: number,
+    attempt: number,
+  ): Promise<RecordedAttempt | undefined>;
   /** What happened to orders since; those that are not recorded yet are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
-  followUps(shard: number, limit: number): Promise<FollowUp[]>;
+  /**
+   * Open follow-ups of a shard, oldest first. `dueMs`: those due by then alone (Redis's clock);
+   * `except`: none of these targets.
+   */
+  followUps(
+    shard: number,
+    limit: number,
+    options?: { readonly dueMs?: number; readonly except?: readonly Target[] },
+  ): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
+  /** Attempts whose money is owed or unknown after their order's end, by status. */
+  owed(): Promise<Owed>;
 
   operate(operation: Operation, subject: string): Promise<OperationResult>;
   /** Operations not yet known to be in Redis, oldest first. */
@@ -191,6 +249,8 @@ export interface Ledger {
     detail: string;
     status: number;
   }): Promise<void>;
+  /** A dead letter that is about to be dropped, or was sent on: on record before it is gone. */
+  recordLetter(letter: LetterRecord): Promise<void>;
   /** Rises with every change of any sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
@@ -200,13 +260,16 @@ export interface Ledger {
   /**
    * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
    * `settled`: its payment has not failed (any more). `superseded`: it failed again in a later generation.
+   * `unknown`: an earlier attempt may still be captured; tried again now, it could be paid twice.
    */
   grantRedrive(
     user: string,
     id: string,
     from: number,
     subject: string,
-  ): Promise<RedriveGrant | "settled" | "superseded">;
+  ): Promise<RedriveGrant | "settled" | "superseded" | "unknown">;
+  /** Asks the provider about one attempt once more. `settled`: there is nothing left to ask. */
+  askOnce(of: Attempt): Promise<"asked" | "settled">;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

@@ -24,8 +24,8 @@ const row = (id: string, qty = 1, seq = 0, user = USER) =>
     1,
   );
 const newId = () => Bun.randomUUIDv7();
-const ended = (what: "expired" | "cancelled" | "payment_failed", id: string, qty = 1): Step => [
-  ...([what, USER, id, 1, 0, "g", "s1", ["a", qty]] as const),
+const ended = (what: "cancelled" | "payment_failed", id: string, qty = 1): Step => [
+  ...([what, USER, id, 1, 1, "g", "s1", ["a", qty]] as const),
   what === "cancelled" ? "held" : "",
 ];
 const passed = (next: number): Step => ["passed", USER, "s1", next];
@@ -91,7 +91,9 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     await journal.add([row(first, 2)], "reserved");
     const steps = [ended("cancelled", first, 2)];
     expect(await journal.add([row(second, 2)], "reserved", { steps })).toBe("recorded");
-    expect(await journal.add([], "", { steps: [ended("expired", second, 2)] })).toBe("recorded");
+    expect(await journal.add([], "", { steps: [ended("payment_failed", second, 2)] })).toBe(
+      "recorded",
+    );
     expect(await journal.add([row(newId(), 2)], "reserved")).toBe("recorded");
     const twice = [ended("payment_failed", second, 2), ended("payment_failed", second, 2)];
     expect(await journal.add([], "", { steps: twice })).toBe("refused");
@@ -171,7 +173,9 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     // As the migration finds it.
     await db.run("DELETE FROM purchases");
     await db.run("UPDATE shards SET fenced_n = last_n");
-    expect(await journal.add([], "", { steps: [ended("expired", before, 2)] })).toBe("recorded");
+    expect(await journal.add([], "", { steps: [ended("payment_failed", before, 2)] })).toBe(
+      "recorded",
+    );
     expect(await journal.add([row(newId(), 2)], "reserved")).toBe("recorded");
     const [purchase] = await db.run("SELECT units FROM purchases");
     expect(Number(purchase?.units)).toBe(0);

@@ -193,6 +193,36 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await ledger.followUpsOpen()).toBe(0);
   });
 
+  test("an order that was parked was decided when it was let go; before, it has no such time", async () => {
+    const { ledger, writer } = await fresh();
+    const { epoch } = await writer.takeShard(0, "w");
+    const user = userOf(0);
+    const [now, early, left] = [nextId(), nextId(), nextId()];
+    const row = rowText(user, 1, early);
+    const rows = [rowText(user, 1, now), row, rowText(user, 1, left)];
+    const first = entry(0, 1, "genesis", rows, "reserved,parked,parked");
+    const conflict = entry(0, 2, "id-0-1", [row], "!parked", { atMs: 7 });
+    await writer.record([first, conflict].map((e) => ({ entry: e, epoch })));
+    const decided = async () =>
+      new Map((await ledger.ordersOf(user, { limit: 9 })).map((o) => [o.id, o.decidedAtMs]));
+    expect(await decided()).toEqual(
+      new Map<string, number | undefined>([
+        [left, undefined],
+        [early, undefined],
+        [now, 5],
+      ]),
+    );
+    const released: Entry["released"] = [["g", JSON.parse(row) as OrderRow, "reserved"]];
+    const letGo = entry(0, 3, "id-0-2", [], "", { released, atMs: 9 });
+    const paid: Entry["steps"] = [["paid", user, early, 1, 1, "g", "s1", ["a", 1], ""]];
+    const later = entry(0, 4, "id-0-3", [], "", { steps: paid, atMs: 11 });
+    const results = await writer.record([letGo, later].map((e) => ({ entry: e, epoch })));
+    expect(results).toEqual(["recorded", "recorded"]);
+    expect((await decided()).get(early)).toBe(9);
+    expect(await ledger.order(user, early)).toMatchObject({ state: "paid", decidedAtMs: 9 });
+    expect((await ledger.order(user, left))?.decidedAtMs).toBeUndefined();
+  });
+
   test("replay gives back every entry as it was recorded", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(1, "w");

@@ -15,6 +15,8 @@
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
+//   rebuilds             when Redis was rebuilt from this ledger
+//   letters              dead letters that were dropped or redriven
 import type { Db, Dialect } from "./db.ts";
 
 type Migration = (dialect: Dialect) => readonly string[];
@@ -66,8 +68,9 @@ const MIGRATIONS: readonly Migration[] = [
   ],
   (d) => [
     "ALTER TABLE entries ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'",
-    // One row an attempt; attempt 0 waits in its user's lane. status: waiting, dropped (cancelled meanwhile), started, captured, failed,
-    // refunding, refunded.
+    // One row an attempt; attempt 0 waits in its user's lane. status: waiting, dropped (cancelled
+    // meanwhile), started, captured, failed, refunding, refunded; and since obligations.ts: unknown,
+    // unresolved, refund_failed, returned, disputed.
     `CREATE TABLE charges (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, attempt INTEGER NOT NULL,
        amount BIGINT NOT NULL CHECK (amount >= 0), currency TEXT NOT NULL, payment TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL,
        PRIMARY KEY (id, usr, generation, attempt)) ${clustered(d)}`,
@@ -92,6 +95,17 @@ const MIGRATIONS: readonly Migration[] = [
   ],
   // The traceparent of the order's request, for those who are asked to do something about it; empty when it named none.
   () => ["ALTER TABLE charges ADD COLUMN trace TEXT NOT NULL DEFAULT ''"],
+  // What is owed and could not be settled at once comes back at its time: obligations.ts.
+  () => [
+    "ALTER TABLE charges ADD COLUMN request INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE charges ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0",
+    // The rare ones only: an index over every charge under way would cost each order of a rush.
+    `CREATE INDEX charges_owed ON charges (status)
+       WHERE status IN ('unknown', 'refund_failed', 'unresolved')`,
+    "ALTER TABLE parts ADD COLUMN request INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE parts ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE follow_ups ADD COLUMN due_ms BIGINT NOT NULL DEFAULT 0",
+  ],
   (d) => [
     // The second fence (ledger/fence.ts). fenced_n: where it began, in a shard that was there before.
     "ALTER TABLE shards ADD COLUMN fenced_n BIGINT NOT NULL DEFAULT 0",
@@ -101,6 +115,19 @@ const MIGRATIONS: readonly Migration[] = [
     // lowest: the lowest number that the last transaction spoke of; the fence compares it with next.
     `CREATE TABLE turns (sale TEXT NOT NULL, usr TEXT NOT NULL, next BIGINT NOT NULL, lowest BIGINT NOT NULL,
        PRIMARY KEY (sale, usr)) ${clustered(d)}`,
+  ],
+  (d) => [
+    // When the ledger took an entry, and when Redis was told of an operator's change, by the writer's
+    // clock; 0: not known. Units that come back, or are added, are for sale from about then on.
+    "ALTER TABLE entries ADD COLUMN recorded_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE operations ADD COLUMN applied_ms BIGINT NOT NULL DEFAULT 0",
+    // When Redis was rebuilt: what it had decided and not yet handed over was lost with it.
+    "CREATE TABLE rebuilds (incarnation BIGINT PRIMARY KEY, at_ms BIGINT NOT NULL)",
+    // Dead letters that were taken out for good or sent on, by whom, and what they said.
+    // fate: dropped, redriven. usr and id are empty for a letter that names no order.
+    `CREATE TABLE letters (seq ${serial(d)}, letter TEXT NOT NULL, region TEXT NOT NULL, queue TEXT NOT NULL,
+       fate TEXT NOT NULL, reason TEXT NOT NULL, usr TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
+       subject TEXT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL)`,
   ],
   (d) => [
     // What a shard's journal comes to at an entry (ledger/snapshots.ts). A head without all its chunks counts for nothing.

@@ -163,7 +163,8 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
     else if (plan.fault === "prev" || plan.fault === "number") result = "fork";
     else if (duplicate !== undefined || units > model.available) result = "refused";
     else result = "recorded";
-    if (result !== "recorded") stuck.set(plan.shard, result);
+    // A former owner's entry says nothing against the present one's.
+    if (result !== "recorded" && result !== "fenced") stuck.set(plan.shard, result);
   }
   if (result !== "recorded") return { given, result };
 

@@ -4,17 +4,21 @@ import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
 import { guard } from "./fence.ts";
+import { recordLateAnswers } from "./obligations.ts";
 import { writeParts } from "./parts.ts";
+import { recordPutOffs } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import {
   addEntry,
   addRequests,
   Contradiction,
   emptySheet,
+  FOLLOW_UPS,
+  type Move,
   type Sheet,
   Unreadable,
 } from "./sheet.ts";
-import { recordLateAnswers, recordSteps } from "./steps.ts";
+import { recordSteps } from "./steps.ts";
 
 /** Result i belongs to entry i. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
@@ -29,7 +33,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   for (const given of entries) {
     const { shard } = given.entry;
     const result = stopped.get(shard) ?? (await recordAlone(db, given));
-    if (result !== "recorded") stopped.set(shard, result);
+    if (result !== "recorded" && result !== "fenced") stopped.set(shard, result);
     results.push(result);
   }
   return results;
@@ -61,18 +65,13 @@ interface Position {
 async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
   return db.transaction(async (tx) => {
     const positions = await lockPositions(db, tx, entries);
+    const known = await onRecord(tx, positions, entries);
     const accepted: Entry[] = [];
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
-      const position = positions.get(entry.shard);
-      if (!position) throw new Error(`the ledger has no shard ${entry.shard}`);
-      // Recorded before, by a commit whose answer was lost.
-      if (
-        entry.id === position.lastId &&
-        position.epoch === epoch &&
-        position.refused === undefined
-      )
-        return "recorded";
+      const position = positionIn(positions, entry);
+      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect is in the ledger.
+      if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
         accepted.push(entry);
@@ -94,13 +93,41 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
   });
 }
 
-/** Accepts an entry that follows the last one; after one refusal the shard's later entries are refused alike. */
-function judge(position: Position, entry: Entry, epoch: number): RecordResult {
-  if (position.refused === undefined) {
-    if (position.epoch !== epoch) position.refused = "fenced";
-    else if (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
-      position.refused = "fork";
+function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry): Position {
+  const position = positions.get(shard);
+  if (!position) throw new Error(`the ledger has no shard ${shard}`);
+  return position;
+}
+
+/** Of entries up to their shard's last number, the ids that stand in the ledger at that number. In all but the rare doubt there is none to ask for. */
+async function onRecord(
+  tx: Runner,
+  positions: ReadonlyMap<number, Position>,
+  entries: readonly EntryToRecord[],
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for (const { entry } of entries) {
+    if (entry.n > positionIn(positions, entry).lastN) continue;
+    const [there] = await tx.run("SELECT id FROM entries WHERE shard = ? AND n = ?", [
+      entry.shard,
+      entry.n,
+    ]);
+    if (there?.id === entry.id) known.add(entry.id);
   }
+  return known;
+}
+
+/**
+ * Accepts an entry that follows the last one. After a fork the shard's later entries are refused alike; a former owner's entry is
+ * no word against the present one's.
+ */
+function judge(position: Position, entry: Entry, epoch: number): RecordResult {
+  if (position.epoch !== epoch) return "fenced";
+  if (
+    position.refused === undefined &&
+    (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
+  )
+    position.refused = "fork";
   if (position.refused !== undefined) return position.refused;
   position.lastId = entry.id;
   position.lastN = entry.n;
@@ -149,7 +176,7 @@ async function write(
   await insertRows(
     tx,
     "entries",
-    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
+    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps", "recorded_ms"],
     sheet.entries,
   );
   await insertRows(
@@ -164,14 +191,7 @@ async function write(
     await recordSteps(tx, sheet, entry);
     await recordLateAnswers(tx, sheet, entry);
   }
-  for (const [state, bucket, id, user] of sheet.moved) {
-    await tx.run("UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?", [
-      state,
-      bucket,
-      id,
-      user,
-    ]);
-  }
+  for (const move of sheet.moved) await moveOrder(tx, move);
   addRequests(sheet);
   await insertRows(
     tx,
@@ -181,15 +201,21 @@ async function write(
   );
   await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
   await writeParts(tx, sheet);
+  for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
   await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
-  await insertRows(
-    tx,
-    "follow_ups",
-    ["shard", "exchange", "routing_key", "body", "done"],
-    sheet.followUps,
-  );
+  await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
   await guard(db.dialect, tx, sheet.fence, older);
   await moveStock(tx, sheet.stock);
+}
+
+/** The order goes on from a state in which that can be. */
+async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): Promise<void> {
+  const rows = await tx.run(
+    `UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?
+     AND state IN (${from.map(() => "?").join(",")}) RETURNING id`,
+    [state, bucket, id, user, ...from],
+  );
+  if (rows.length !== 1) throw new Contradiction(`order ${user}/${id} cannot become ${state}`);
 }
 
 const CHARGES = [

@@ -15,6 +15,15 @@ export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
 
+/** A change of an order's state, from one of those in which it can be. */
+export interface Move {
+  readonly state: string;
+  readonly from: readonly string[];
+  readonly bucket: number;
+  readonly id: string;
+  readonly user: string;
+}
+
 export interface Sheet {
   readonly prices: Prices;
   readonly fence: Fence;
@@ -33,8 +42,8 @@ export interface Sheet {
   routes?: ReadonlyMap<string, string>;
   /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
   readonly requests: Map<string, string[]>;
-  /** Orders whose state changes: [state, bucket, id, user]. */
-  readonly moved: [string, number, string, string][];
+  /** Orders whose state changes. */
+  readonly moved: Move[];
   /** Units by which an item's accounts change, by `sale sku`. */
   readonly stock: Map<string, Partial<Record<Account, number>>>;
 }
@@ -89,16 +98,27 @@ export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
     for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      sheet.followUps.push(
-        Number(shard),
-        exchange,
-        routingKey,
-        `[${requests.slice(from, from + REQUESTS_PER_MESSAGE).join(",")}]`,
-        0,
-      );
+      const part = requests.slice(from, from + REQUESTS_PER_MESSAGE);
+      followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);
     }
   }
 }
+
+/** A message to be published once the entry is recorded; `dueMs`: not before (Redis's clock). */
+export function followUp(
+  sheet: Sheet,
+  shard: number,
+  exchange: string,
+  routingKey: string,
+  body: string,
+  dueMs = 0,
+): void {
+  sheet.followUps.push(shard, exchange, routingKey, body, 0, dueMs);
+}
+
+export const FOLLOW_UPS = ["shard", "exchange", "routing_key", "body", "done", "due_ms"];
+
+const PARKED = ["parked"];
 
 /** Units an entry moves, by `sale sku from to`. */
 type Moves = Map<string, number>;
@@ -116,6 +136,7 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     epoch,
     JSON.stringify(released),
     JSON.stringify(steps),
+    Date.now(),
   );
   const terms = termsOf(steps);
   const moves: Moves = new Map();
@@ -134,9 +155,10 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     addRows(sheet, entry, id, message, moves, terms);
   }
   for (const [, row, state] of released) {
-    if (row[6] > 0) sheet.fence.numbered(row[5], row[1], row[6], state);
-    sheet.moved.push([state, bucketOf(row[1], shard), row[2], row[1]]);
-    sheet.events.push(row[1], row[2], entry.atMs, state, "", shard, n);
+    const [, user, id, , , saleId, seq] = row;
+    if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
+    sheet.moved.push({ state, from: PARKED, bucket: bucketOf(user, shard), id, user });
+    sheet.events.push(user, id, entry.atMs, state, "", shard, n);
     if (state === "reserved") reserve(sheet, entry, row, moves, terms);
   }
   for (const step of steps) {
@@ -165,7 +187,7 @@ function addRows(
       sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
       if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
       if (outcome.state === "rejected")
-        sheet.followUps.push(entry.shard, "", "orders.dead", deadLetter(entry, row), 0);
+        followUp(sheet, entry.shard, "", "orders.dead", deadLetter(entry, row));
     } else if (outcome.kind === "skipped") {
       sheet.fence.skipped(row[5], row[1], row[6]);
     } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
@@ -189,6 +211,20 @@ export function rowsOf(body: string, count: number): readonly unknown[] {
   if (!Array.isArray(rows) || rows.length !== count)
     throw new Unreadable(`${count} outcomes do not belong to these rows`);
   return rows;
+}
+
+/** The rows of an entry that were answered with exactly this word. */
+export function rowsAnswered(entry: Entry, word: string): unknown[] {
+  const found: unknown[] = [];
+  for (const { body, outcomes } of entry.messages) {
+    // The search only saves the splitting: most messages have no such word.
+    if (!outcomes.includes(word)) continue;
+    const words = outcomes.split(",");
+    rowsOf(body, words.length).forEach((row, i) => {
+      if (words[i] === word) found.push(row);
+    });
+  }
+  return found;
 }
 
 /** How the orders an entry reserves come to be charged: which wait in their lane, and at which rate, by `user id`. */

@@ -1,19 +1,26 @@
 // Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay) gathered into one object.
+import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { OrderRow } from "../core/domain/order.ts";
-import type { OrderState } from "../core/domain/outcome.ts";
+import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/shard.ts";
+import { askOnce } from "./ask-again.ts";
 import type {
   Bill,
   FollowUp,
   Ledger,
+  LetterRecord,
   Operation,
   OperationResult,
   OrderEvent,
+  Owed,
+  RecordedAttempt,
   ShardPosition,
   StoredOrder,
+  Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
+import { recordLetter } from "./letters.ts";
 import { operate, operationsOpen } from "./operations.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
@@ -75,21 +82,52 @@ export class SqlLedger implements Ledger {
 
   async bill(user: string, id: string): Promise<Bill | undefined> {
     const text =
-      "SELECT amount, currency, rate_id, rate FROM charges WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1";
+      "SELECT amount, currency, rate_id, rate, status FROM charges WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1";
     const [r] = await this.db.run(text, [id, user]);
     if (!r) return undefined;
     const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
-    return { amount: Number(r.amount), currency: String(r.currency), ...rate };
+    const waits = r.status === "waiting";
+    return { amount: Number(r.amount), currency: String(r.currency), ...rate, waits };
+  }
+
+  async attempt(
+    user: string,
+    id: string,
+    generation: number,
+    attempt: number,
+  ): Promise<RecordedAttempt | undefined> {
+    const text =
+      "SELECT amount, currency, status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?";
+    const [row] = await this.db.run(text, [id, user, generation, attempt]);
+    if (!row) return undefined;
+    const { amount, currency, status } = row;
+    return {
+      amount: Number(amount),
+      currency: String(currency),
+      status: String(status) as ChargeStatus,
+    };
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {
     return followed(this.db, this.shards, orders);
   }
 
-  async followUps(shard: number, limit: number): Promise<FollowUp[]> {
+  async followUps(
+    shard: number,
+    limit: number,
+    { dueMs, except = [] }: { dueMs?: number; except?: readonly Target[] } = {},
+  ): Promise<FollowUp[]> {
+    const others = except.map(() => " AND NOT (exchange = ? AND routing_key = ?)").join("");
     const rows = await this.db.run(
-      "SELECT id, shard, exchange, routing_key, body FROM follow_ups WHERE shard = ? AND done = 0 ORDER BY id LIMIT ?",
-      [shard, limit],
+      `SELECT id, shard, exchange, routing_key, body FROM follow_ups
+       WHERE shard = ? AND done = 0${dueMs === undefined ? "" : " AND due_ms <= ?"}${others}
+       ORDER BY id LIMIT ?`,
+      [
+        shard,
+        ...(dueMs === undefined ? [] : [dueMs]),
+        ...except.flatMap(({ exchange, routingKey }) => [exchange, routingKey]),
+        limit,
+      ],
     );
     return rows.map((r) => ({
       id: Number(r.id),
@@ -106,6 +144,16 @@ export class SqlLedger implements Ledger {
     );
   }
 
+  async owed(): Promise<Owed> {
+    const rows = await this.db.run(
+      `SELECT status, COUNT(*) AS attempts FROM charges
+       WHERE status IN ('unknown', 'refund_failed', 'unresolved') GROUP BY status`,
+    );
+    const counts = { unknown: 0, refund_failed: 0, unresolved: 0 };
+    for (const r of rows) counts[r.status as keyof Owed] = Number(r.attempts);
+    return counts;
+  }
+
   operate(operation: Operation, subject: string): Promise<OperationResult> {
     return operate(this.db, operation, subject, Date.now());
   }
@@ -115,7 +163,8 @@ export class SqlLedger implements Ledger {
   }
 
   async operationsDone(ids: readonly number[]): Promise<void> {
-    for (const id of ids) await this.db.run("UPDATE operations SET applied = 1 WHERE id = ?", [id]);
+    const text = "UPDATE operations SET applied = 1, applied_ms = ? WHERE id = ? AND applied = 0";
+    for (const id of ids) await this.db.run(text, [Date.now(), id]);
   }
 
   async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
@@ -123,6 +172,10 @@ export class SqlLedger implements Ledger {
       "INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)",
       [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
     );
+  }
+
+  recordLetter(letter: LetterRecord): Promise<void> {
+    return recordLetter(this.db, letter);
   }
 
   catalogueVersion(): Promise<number> {
@@ -162,6 +215,12 @@ export class SqlLedger implements Ledger {
         [id, user],
       );
       if (Number(last[0]?.generation) !== from) return "superseded";
+      const open = await tx.run(
+        `SELECT status FROM charges WHERE id = ? AND usr = ?
+         AND status IN ('started', 'unknown', 'unresolved')`,
+        [id, user],
+      );
+      if (open.length > 0) return "unknown";
       const generation = from + 1;
       const grant =
         "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
@@ -172,6 +231,10 @@ export class SqlLedger implements Ledger {
         row: JSON.parse(String(found.row_text)) as OrderRow,
       };
     });
+  }
+
+  askOnce(of: Attempt): ReturnType<Ledger["askOnce"]> {
+    return askOnce(this.db, this.shards, of);
   }
 
   routes(): ReturnType<Ledger["routes"]> {
@@ -202,16 +265,33 @@ export class SqlLedger implements Ledger {
     return this.db.close();
   }
 
-  /** The row's text is taken out of the message by the database, so that a look-up does not carry hundreds of orders over. */
+  /**
+   * The row's text and its first outcome are taken out of the message by the database, so that a look-up does not carry hundreds of
+   * orders over. An order that was parked was decided when it was let go: at its first event that is a state.
+   */
   private selectOrders(): string {
-    const row =
-      this.db.dialect === "sqlite"
-        ? "json_extract(m.body, '$[' || o.idx || ']')"
-        : "(m.body::json -> o.idx)::text";
-    return `SELECT o.state, m.shard, e.at_ms, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message
-      JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
+    const { row, outcome } = PIECES[this.db.dialect];
+    const letGo = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
+    return `SELECT o.state, m.shard, ${row} AS row_text,
+      CASE WHEN ${outcome} = 'parked' THEN (${letGo}) ELSE e.at_ms END AS decided_ms
+      FROM orders o JOIN messages m ON m.id = o.message JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
   }
 }
+
+/** An order's row and its first outcome, out of its message. */
+const PIECES = {
+  sqlite: {
+    row: "json_extract(m.body, '$[' || o.idx || ']')",
+    outcome: `json_extract('["' || replace(m.outcomes, ',', '","') || '"]', '$[' || o.idx || ']')`,
+  },
+  postgres: {
+    row: "(m.body::json -> o.idx)::text",
+    outcome: "split_part(m.outcomes, ',', o.idx + 1)",
+  },
+} as const;
+
+/** The states an order can have once its turn has come, as SQL. */
+const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
 function storedOrder(r: Record<string, unknown>): StoredOrder {
   const row = JSON.parse(String(r.row_text)) as OrderRow;
@@ -227,7 +307,7 @@ function storedOrder(r: Record<string, unknown>): StoredOrder {
     state: String(r.state) as OrderState,
     fingerprint: row[3],
     acceptedAtMs: row[4],
-    decidedAtMs: Number(r.at_ms),
+    decidedAtMs: r.decided_ms === null ? undefined : Number(r.decided_ms),
     shard: Number(r.shard),
     currency: row[7],
     lines,

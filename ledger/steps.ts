@@ -1,10 +1,23 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
+
+import type { Attempt } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
-import type { Traceparent } from "../core/domain/trace.ts";
 import type { Runner } from "./db.ts";
+import {
+  askNext,
+  chargeEvent,
+  moveCharge,
+  post,
+  requestOf,
+  restart,
+  statusOf,
+  TERMS,
+  termsOf,
+  waitBefore,
+} from "./obligations.ts";
 import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
-import { ask, rowsOf, type Sheet, traced } from "./sheet.ts";
+import { ask, Contradiction, followUp, type Sheet, traced } from "./sheet.ts";
 
 /** Where a charge of an attempt is published: the first at once, a retry after its wait. */
 const QUEUE_OF_ATTEMPT = [
@@ -15,166 +28,139 @@ const QUEUE_OF_ATTEMPT = [
   "payments.retry.3",
 ];
 
-/** Begins the detail of an attempt that was given up without knowing what became of it. */
-const UNKNOWN = "unknown";
-const TERMS = "amount, currency, payment, metadata, trace";
-
-interface Terms {
-  readonly amount: number;
-  readonly currency: string;
-  readonly payment: string;
-  readonly metadata: string;
-  readonly trace: Traceparent;
-}
-
 export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
   for (const step of entry.steps) if (isOrderStep(step)) await recordStep(tx, sheet, entry, step);
 }
 
 async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [what, , , , , , , , detail] = step;
+  const [what, , , , attempt, , , , detail] = step;
+  const of = attemptOf(step);
   switch (what) {
     case "start":
-      return start(tx, sheet, entry, step);
+      return start(tx, sheet, entry, of);
     case "charge_failed":
-      await setStatus(tx, step, "failed", detail);
-      return event(sheet, entry, step, "charge_failed", detail);
-    case "paid": {
-      const terms = await setStatus(tx, step, "captured", detail);
-      if (terms) post(sheet, entry, terms, "customer", "revenue");
-      await addParts(tx, sheet, entry, step, {
-        metadata: terms?.metadata ?? "",
-        trace: terms?.trace ?? "",
-      });
-      return restate(sheet, entry, step, "paid");
-    }
+      await moveCharge(tx, of, STARTED, "failed", detail);
+      return chargeEvent(sheet, entry, of, "charge_failed", detail);
+    case "given_up":
+      return giveUp(tx, sheet, entry, of, detail);
+    case "paid":
+      return paid(tx, sheet, entry, step);
     case "claimed":
     case "done":
       sheet.partSteps.push(step);
-      return event(sheet, entry, step, what, detail);
+      return chargeEvent(sheet, entry, of, what, detail);
     case "dispatched":
-      return restate(sheet, entry, step, what);
+      return restate(sheet, entry, step, "dispatched", ["paid"]);
     case "redriven":
-      event(sheet, entry, step, "redriven", "");
-      return restate(sheet, entry, step, detail);
+      chargeEvent(sheet, entry, of, "redriven", "");
+      return restate(sheet, entry, step, detail, ["payment_failed"]);
     case "payment_failed":
-      await setStatus(tx, step, detail.startsWith(UNKNOWN) ? "unknown" : "failed", detail);
-      event(sheet, entry, step, "charge_failed", detail);
-      restate(sheet, entry, step, "payment_failed");
-      return deadLetter(tx, sheet, entry, step);
+      return paymentFailed(tx, sheet, entry, step);
     case "cancelled":
-    case "expired":
-      if (step[4] === 0) await setStatus(tx, step, "dropped", what);
+      if (attempt === 0) await moveCharge(tx, of, ["waiting"], "dropped", what);
       if (detail === "sold") sheet.partSteps.push(step);
-      return restate(sheet, entry, step, what);
+      return restate(sheet, entry, step, "cancelled", [detail === "sold" ? "paid" : "reserved"]);
+    case "expired":
+      await moveCharge(tx, of, ["waiting"], "dropped", what);
+      return restate(sheet, entry, step, "expired", ["reserved"]);
     case "refund":
-      return refund(tx, sheet, entry, step);
+      return refund(tx, sheet, entry, of);
   }
 }
 
+const STARTED = ["started"];
+
+function attemptOf([, user, id, generation, attempt]: OrderStep): Attempt {
+  return { user, id, generation, attempt };
+}
+
 /** The attempt is on record before anybody can ask the provider for it. */
-async function start(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [, user, id, generation, attempt] = step;
+async function start(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promise<void> {
+  const { user, id, generation, attempt } = of;
   const waited = await tx.run(
-    `UPDATE charges SET attempt = ?, status = 'started' WHERE id = ? AND usr = ? AND generation = ? AND attempt = 0
-     RETURNING ${TERMS}`,
+    `UPDATE charges SET attempt = ?, status = 'started' WHERE id = ? AND usr = ? AND generation = ?
+     AND attempt = 0 AND status = 'waiting' RETURNING ${TERMS}`,
     [attempt, id, user, generation],
   );
-  const rows =
-    waited.length > 0
-      ? waited
-      : await tx.run(
-          `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail, metadata, rate_id, rate, trace)
-     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata, rate_id, rate, trace FROM charges
-     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt LIMIT 1 RETURNING ${TERMS}`,
-          [attempt, id, user, generation],
-        );
+  const rows = waited.length > 0 ? waited : await startNext(tx, of);
+  if (!rows[0]) throw new Contradiction(`attempt ${attempt} of ${user}/${id} cannot start`);
   const queue = QUEUE_OF_ATTEMPT[attempt] ?? "payments";
-  const { amount, currency, payment, trace } = termsOf(rows[0]);
-  ask(sheet, entry.shard, queue, {
-    kind: "charge",
-    user,
-    id,
-    generation,
-    attempt,
-    amount,
-    currency,
-    payment,
-    ...traced(trace),
-  });
+  ask(sheet, entry.shard, queue, requestOf(of, "started", termsOf(rows[0])));
 }
 
-/** What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider gets to it. */
-async function refund(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [, user, id, generation, attempt] = step;
-  const was = await tx.run(
-    "SELECT status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?",
-    [id, user, generation, attempt],
+/** A retry has the terms of the attempt before it, which must have failed. */
+function startNext(tx: Runner, { user, id, generation, attempt }: Attempt) {
+  return tx.run(
+    `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail,
+       metadata, rate_id, rate, trace)
+     SELECT usr, id, generation, ?, amount, currency, payment, 'started', '', metadata, rate_id,
+       rate, trace FROM charges
+     WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status = 'failed'
+     RETURNING ${TERMS}`,
+    [attempt, id, user, generation, attempt - 1],
   );
-  const terms = await setStatus(tx, step, "refunding", "");
-  if (!terms) return;
-  post(sheet, entry, terms, was[0]?.status === "captured" ? "revenue" : "customer", "refunds");
-  event(sheet, entry, step, "refund", "");
-  ask(sheet, entry.shard, "payments", {
-    kind: "refund",
-    user,
-    id,
-    generation,
-    attempt,
-    ...traced(terms.trace),
-  });
 }
 
-async function setStatus(
+async function paid(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
+  const [, , , , , , , , detail] = step;
+  const terms = await moveCharge(tx, attemptOf(step), STARTED, "captured", detail);
+  post(sheet, entry, terms, "customer", "revenue");
+  await addParts(tx, sheet, entry, step, { metadata: terms.metadata, trace: terms.trace });
+  restate(sheet, entry, step, "paid", ["reserved"]);
+}
+
+/** The order waits for the attempt no longer; what became of it is looked up until it is known. */
+async function giveUp(
   tx: Runner,
-  step: OrderStep,
-  status: string,
-  detail: string,
-): Promise<Terms | undefined> {
-  const [, user, id, generation, attempt] = step;
-  const rows = await tx.run(
-    `UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
-    [status, detail, id, user, generation, attempt],
-  );
-  return rows[0] && termsOf(rows[0]);
-}
-
-function termsOf(row: Record<string, unknown> | undefined): Terms {
-  return {
-    amount: Number(row?.amount),
-    currency: String(row?.currency),
-    payment: String(row?.payment),
-    metadata: String(row?.metadata ?? ""),
-    trace: String(row?.trace ?? ""),
-  };
-}
-
-function post(
   sheet: Sheet,
   entry: Entry,
-  { amount, currency }: Terms,
-  from: string,
-  to: string,
+  of: Attempt,
+  detail: string,
+): Promise<void> {
+  const { sinceMs } = await moveCharge(tx, of, STARTED, "unknown", detail);
+  chargeEvent(sheet, entry, of, "charge_unknown", detail);
+  await askNext(tx, sheet, entry, of, "unknown", waitBefore("unknown", sinceMs, entry.atMs));
+}
+
+async function paymentFailed(
+  tx: Runner,
+  sheet: Sheet,
+  entry: Entry,
+  step: OrderStep,
+): Promise<void> {
+  const [, , , , , , , , detail] = step;
+  const of = attemptOf(step);
+  if ((await statusOf(tx, of)) !== "unknown") {
+    await moveCharge(tx, of, STARTED, "failed", detail);
+    chargeEvent(sheet, entry, of, "charge_failed", detail);
+  }
+  restate(sheet, entry, step, "payment_failed", ["reserved"]);
+  await deadLetter(tx, sheet, entry, step);
+}
+
+/**
+ * What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider
+ * gets to it. What has left at the provider already is not given back twice.
+ */
+async function refund(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promise<void> {
+  const status = await statusOf(tx, of);
+  if (status === "returned" || status === "disputed") return;
+  if (status !== "captured" && status !== "started")
+    throw new Contradiction(`attempt ${of.attempt} of ${of.user}/${of.id} has nothing to refund`);
+  const terms = await restart(tx, of, status, "refunding");
+  post(sheet, entry, terms, status === "captured" ? "revenue" : "customer", "refunds");
+  chargeEvent(sheet, entry, of, "refund", "");
+  ask(sheet, entry.shard, "payments", requestOf(of, "refunding", terms));
+}
+
+function restate(
+  sheet: Sheet,
+  entry: Entry,
+  [, user, id]: OrderStep,
+  state: string,
+  from: readonly string[],
 ): void {
-  const cause = `entry ${entry.shard}-${entry.n}`;
-  sheet.postings.push(cause, currency, from, -amount, cause, currency, to, amount);
-}
-
-function event(sheet: Sheet, entry: Entry, step: OrderStep, word: string, detail: string): void {
-  const [, user, id, generation, attempt] = step;
-  sheet.events.push(
-    user,
-    id,
-    entry.atMs,
-    word,
-    JSON.stringify({ generation, attempt, detail }),
-    entry.shard,
-    entry.n,
-  );
-}
-
-function restate(sheet: Sheet, entry: Entry, [, user, id]: OrderStep, state: string): void {
-  sheet.moved.push([state, bucketOf(user, entry.shard), id, user]);
+  sheet.moved.push({ state, from, bucket: bucketOf(user, entry.shard), id, user });
   sheet.events.push(user, id, entry.atMs, state, "", entry.shard, entry.n);
 }
 
@@ -199,62 +185,5 @@ async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
     history: tried,
     ...traced(String(history[0]?.trace ?? "")),
   };
-  sheet.followUps.push(entry.shard, "", "payments.dead", JSON.stringify(letter), 0);
-}
-
-/** Answers to attempts that were over when they came: a capture nobody counts on goes back, a refund is done, anything else is no news. */
-export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
-  for (const { body, outcomes } of entry.messages) {
-    if (!outcomes.includes("+late")) continue;
-    const words = outcomes.split(",");
-    const rows = rowsOf(body, words.length);
-    for (let i = 0; i < rows.length; i++)
-      if (words[i] === "+late") await lateAnswer(tx, sheet, entry, rows[i] as AnswerRow);
-  }
-}
-
-type AnswerRow = readonly [
-  "p",
-  user: string,
-  id: string,
-  "",
-  atMs: number,
-  "",
-  0,
-  generation: number,
-  attempt: number,
-  answer: string,
-  string,
-];
-
-async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
-  const [, user, id, , , , , generation, attempt, answer] = row;
-  if (answer === "failed") return;
-  const [from, to] =
-    answer === "captured"
-      ? [["started", "failed", "unknown"], "refunding"]
-      : [["refunding"], "refunded"];
-  const rows = await tx.run(
-    `UPDATE charges SET status = ? WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? AND status IN (${from.map(() => "?").join(",")})
-     RETURNING ${TERMS}`,
-    [to, id, user, generation, attempt, ...from],
-  );
-  if (!rows[0]) return;
-  const step = ["refund", user, id, generation, attempt, "", "", [], ""] as const;
-  const terms = termsOf(rows[0]);
-  if (answer === "captured") {
-    post(sheet, entry, terms, "customer", "refunds");
-    event(sheet, entry, step, "refund", "captured when nobody counted on it any more");
-    ask(sheet, entry.shard, "payments", {
-      kind: "refund",
-      user,
-      id,
-      generation,
-      attempt,
-      ...traced(terms.trace),
-    });
-  } else {
-    post(sheet, entry, terms, "refunds", "customer");
-    event(sheet, entry, step, "refunded", "");
-  }
+  followUp(sheet, entry.shard, "", "payments.dead", JSON.stringify(letter));
 }

@@ -31,6 +31,10 @@ export class DirectWriter implements LedgerWriter {
           [from],
         );
         if (raised.length === 0) return undefined;
+        await tx.run("INSERT INTO rebuilds (incarnation, at_ms) VALUES (?, ?)", [
+          Number(raised[0]?.incarnation),
+          Date.now(),
+        ]);
         await tx.run("UPDATE shards SET epoch = epoch + 1, owner = ''");
         const rows = await tx.run(
           "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",

@@ -73,6 +73,7 @@ function overview(): Overview {
       rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
       batches: 1,
       refused: {},
+      webhooks: {},
       sockets: 5,
       waitingBytes: 0,
       undecided: 0,

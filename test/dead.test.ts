@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
 import { readSettings } from "../core/settings.ts";
+import { LedgerAudit } from "../ledger/audit.ts";
 import { Letters } from "../ops/dead/letters.ts";
 import { mintToken } from "../ops/load/tokens.ts";
 import { makeLog } from "../ops/log.ts";
@@ -257,6 +258,31 @@ test(
     );
     expect(await dead("drop", "all")).toMatchObject({ code: 0, out: "1 dropped\n" });
     expect(await letters()).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "what is dropped or redriven is on record first, with its order and who did it",
+  async () => {
+    const audit = await LedgerAudit.open(stack.settings.ledgerUrl);
+    const before = (await audit.letters()).length;
+    provider.forgive(false);
+    const { user, id } = await failed(7);
+    await stack.until("its letter", async () => (await letters("--user", user)).length === 1);
+    provider.forgive();
+    expect(await dead("redrive", "--user", user)).toMatchObject({ code: 0 });
+    await stack.becomes(user, id, "paid");
+    await garbage();
+    await stack.until("the letter", async () => (await letters()).length === 1);
+    const [junk] = (await letters()) as [Letter];
+    expect((await call("POST", "/drop", { all: true })).body).toMatchObject({ done: 1 });
+    const about = { queue: "payments.dead", user, id, generation: 1 };
+    expect((await audit.letters()).slice(before)).toMatchObject([
+      { ...about, fate: "redriven", subject: "command line" },
+      { fate: "dropped", letter: junk.id, queue: "orders.dead", user: "", subject: "olga" },
+    ]);
+    await audit.close();
   },
   TIMEOUT_MS,
 );

@@ -1,5 +1,6 @@
 // Charges from reservation to the provider and back, against the stub in all its moods.
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { cancelRowText } from "../core/domain/order.ts";
 import type { Provider } from "../ops/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
@@ -58,6 +59,16 @@ test.each([
   ["a charge that was pending is paid in the end", "stub:pending", 1],
   ["a provider that says slow down is asked again later", "stub:limited", 1],
   ["a slow provider is waited for", "stub:slow", 1],
+  ["a page with status 200 is no capture", "stub:html200", 1],
+  ["a redirect is no capture, and nobody follows it", "stub:redirect", 1],
+  ["another charge's capture is none of this one", "stub:wrong_key", 1],
+  ["half the amount is no capture", "stub:wrong_amount", 1],
+  ["an answer without an end is no capture", "stub:huge_answer", 1],
+  [
+    "a charge that is captured late, without a word, is looked up until it is",
+    "stub:late_capture",
+    1,
+  ],
 ])(
   "%s",
   async (_, token, mostCharges) => {
@@ -180,6 +191,45 @@ test(
     expect(await units()).toEqual({ available: 100 - paid, held: 0, sold: paid });
     const kept = sent.map(({ id }) => capturesKept(provider, id));
     expect(kept).toEqual(states.map((s) => (s === "paid" ? 1 : 0)));
+  },
+  TIMEOUT_MS,
+);
+
+/** A paid order that its buyer cancels. */
+async function cancelled(token: string): Promise<{ user: string; id: string }> {
+  const { user, id } = await order(token);
+  await stack.becomes(user, id, "paid");
+  await stack.publish(0, [cancelRowText(user, id, Date.now())]);
+  return { user, id };
+}
+
+const attemptOf = (of: { user: string; id: string }) => stack.ledger.attempt(of.user, of.id, 1, 1);
+const statusIs = (of: { user: string; id: string }, status: string) =>
+  stack.until(`the charge to be ${status}`, async () => (await attemptOf(of))?.status === status);
+
+test.each(["refund_conflict", "refund_error", "refund_pending"])(
+  "a refund that is first answered otherwise (%s) is recorded once it is made",
+  async (mood) => {
+    const provider = await stack.payments();
+    const of = await cancelled(`stub:${mood}`);
+    await statusIs(of, "refunded");
+    expect([...provider.book.charges.values()]).toMatchObject([
+      { refunded: true, refundedBy: "request" },
+    ]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a refund that is refused for good is owed, and lies with the dead letters",
+  async () => {
+    const provider = await stack.payments();
+    const of = await cancelled("stub:refund_refused");
+    await statusIs(of, "refund_failed");
+    expect(capturesKept(provider, of.id)).toBe(1);
+    expect(await stack.take("payments.dead", 1)).toMatchObject([
+      { reason: "refund_failed", id: of.id, amount: 100 },
+    ]);
   },
   TIMEOUT_MS,
 );

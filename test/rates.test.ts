@@ -61,6 +61,7 @@ test(
       amount: 151,
       currency: "JPY",
       rate: { id: expect.stringContaining("USDJPY"), value: "150.8720125" },
+      waits: false,
     });
     expect(
       [...provider.book.charges.values()].map((c) => `${c.amount} ${c.currency}`).toSorted(),

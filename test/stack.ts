@@ -15,7 +15,7 @@ import { makeLog } from "../ops/log.ts";
 import type { Shares } from "../ops/provider/behaviour.ts";
 import { type Provider, type ProviderOptions, startProvider } from "../ops/provider/server.ts";
 import { startFulfil } from "../ops/roles/fulfil.ts";
-import { openRegion } from "../ops/roles/parts.ts";
+import { closeRegions, openRegion } from "../ops/roles/parts.ts";
 import { startPayments } from "../ops/roles/payments.ts";
 import { startRates } from "../ops/roles/rates.ts";
 import { startWorker } from "../ops/roles/worker.ts";
@@ -154,11 +154,18 @@ export class Stack {
 
   async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
     const file = `${testDir("provider")}/provider.jsonl`;
-    const moods = { shares: {}, seed: 1, slowMs: 50, pendingMs: 100, hangMs: 600 };
+    const moods = {
+      shares: {},
+      seed: 1,
+      slowMs: 50,
+      pendingMs: 100,
+      lateCaptureMs: 2_000,
+      hangMs: 600,
+    };
     const provider = await startProvider({
       file,
       port: 0,
-      webhookSecret: "s",
+      webhookSecrets: ["s"],
       ...moods,
       ...options,
     });
@@ -305,7 +312,7 @@ export class Stack {
 
   async stop(): Promise<void> {
     await Promise.all(this.running.map((r) => r.stop()));
-    for (const { connection } of this.links) await connection.close();
+    await closeRegions(this.links);
     await this.ledger.close();
     await this.redis.kill();
   }

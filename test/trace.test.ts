@@ -9,23 +9,32 @@ const traceOf = (n: number) => `00-${String(n).padStart(32, "a")}-b7ad6b71692033
 let stack: Stack;
 /** What the provider was asked, and of which trace. */
 let asked: [path: string, order: string, trace: string | null][];
+/** The trace of each look-up. */
+let lookedUp: (string | null)[];
 let status: number;
+const WORDS: Record<string, string> = { "/v1/charges": "captured", "/v1/refunds": "refunded" };
 let provider: ReturnType<typeof Bun.serve>;
 
 beforeEach(async () => {
   asked = [];
+  lookedUp = [];
   status = 200;
   provider = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
-      const key = request.headers.get("idempotency-key") ?? "";
-      asked.push([
-        new URL(request.url).pathname,
-        key.split("/").at(-3) as string,
-        request.headers.get("traceparent"),
-      ]);
-      return new Response("{}", { status });
+      const { pathname } = new URL(request.url);
+      const trace = request.headers.get("traceparent");
+      if (request.method === "GET") {
+        const key = decodeURIComponent(pathname.split("/").at(-1) as string);
+        lookedUp.push(trace);
+        return Response.json({ key, status: "none" }, { status: 404 });
+      }
+      const key = (request.headers.get("idempotency-key") ?? "").replace(/^refund\//, "");
+      asked.push([pathname, key.split("/").at(-3) as string, trace]);
+      const { amount, currency } = (await request.json()) as Record<string, unknown>;
+      const word = status === 402 ? "declined" : WORDS[pathname];
+      return Response.json({ key, amount, currency, status: word }, { status });
     },
   });
   stack = await Stack.start({ env: { SLUICE_RETRY_DELAYS: "50ms,50ms,50ms" } });
@@ -107,7 +116,8 @@ test(
     await redis.close();
     status = 200;
     await stack.becomes(user, id, "paid");
-    expect(new Set(asked.map(([, , trace]) => trace))).toEqual(new Set([traceOf(5)]));
+    const traces = [...asked.map(([, , trace]) => trace), ...lookedUp];
+    expect(new Set(traces)).toEqual(new Set([traceOf(5)]));
     expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([
       [{ id, traceparent: traceOf(5) }],
     ]);

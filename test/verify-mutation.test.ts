@@ -1,27 +1,13 @@
 // The checker is worth as much as what it finds: with one rule of the real system knocked out at a time, it must turn red; with none, it
 // must pass.
 import { afterEach, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Sale } from "../core/domain/sale.ts";
-import { metaKey } from "../core/keys.ts";
-import { RedisStore } from "../core/redis.ts";
-import { readSettings } from "../core/settings.ts";
-import { Db } from "../ledger/db.ts";
-import { openLedger } from "../ledger/open.ts";
 import { drain } from "../ops/demo/drain.ts";
-import { Fleet } from "../ops/fleet.ts";
-import { HistoryWriter } from "../ops/history.ts";
-import { makePlan } from "../ops/load/plan.ts";
-import { startRush } from "../ops/load/rush.ts";
 import { spawnRecorded } from "../ops/services/processes.ts";
-import { startRedis } from "../ops/services/redis.ts";
 import { type Verdict, verify } from "../ops/verify/verify.ts";
 import { openViews } from "../ops/verify/views.ts";
-import { testDir, testRabbit } from "./services.ts";
+import { SHARDS, saleInRedis, startRushSystem, withRedis } from "./rush-system.ts";
 
-const SECRET = "a secret for this test, and long enough";
-const SHARDS = 2;
 const ORDERS = 1_500;
 const TIMEOUT_MS = 90_000;
 
@@ -48,67 +34,27 @@ async function runWith({
   crashing,
   soldOutAtGate = "no",
 }: Mutation): Promise<Verdict & { readonly answers: ReadonlyMap<string, number> }> {
-  const dir = testDir("mutation");
-  const redis = await startRedis(join(dir, "redis"), { persistence: false });
-  cleanUps.push(() => redis.kill());
-  const rabbit = await testRabbit();
-  const patch = join(dir, "patch.json");
-  writeFileSync(patch, JSON.stringify(lua));
-  const env = {
-    SLUICE_REDIS_URL: redis.url,
-    SLUICE_REGIONS: `eu=${await rabbit.freshVhost()},us=${await rabbit.freshVhost()}`,
-    SLUICE_LEDGER_URL: `sqlite:${join(dir, "ledger.db")}`,
-    SLUICE_SHARDS: String(SHARDS),
-    SLUICE_JWT_SECRET: SECRET,
-    SLUICE_LEASE_TTL: "1s",
-    // Lost orders leave gaps in the numbers; nothing else does.
-    SLUICE_GAP_TIMEOUT: "2s",
-    SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
-    SLUICE_RATE_WAIT: "1s",
-    SLUICE_SOLD_OUT_AT_GATE: soldOutAtGate,
-    SLUICE_TEST_PATCH: patch,
-  };
-  const settings = readSettings(env);
-  const plan = makePlan({ orders: ORDERS, seed: 5, nowMs: Date.now(), users: 300 });
-  await makeLedger(settings.ledgerUrl, plan.sale, sql);
-
-  const fleet = new Fleet({ dir, env, say: () => undefined });
-  cleanUps.push(() => fleet.stop());
-  const mutant =
-    crashing === undefined ? undefined : startMutant(dir, { ...env, MUTANT: crashing });
-  if (!mutant) fleet.worker("worker");
-  const gateways = await Promise.all(settings.regions.map(({ name }) => fleet.gateway(name, 0)));
-  await saleInRedis(redis.url, plan.sale.id);
-  const webhookUrl = `${gateways[0]?.url}/v1/payments/webhook`;
-  const provider = await fleet.provider({
-    port: 0,
-    file: join(dir, "provider.jsonl"),
-    shares: "",
-    seed: 1,
-    webhookUrl,
+  const env = { SLUICE_SOLD_OUT_AT_GATE: soldOutAtGate, SLUICE_TEST_PATCH: JSON.stringify(lua) };
+  let mutant: ReturnType<typeof startMutant> | undefined;
+  const system = await startRushSystem({
+    ...{ orders: ORDERS, env, sql, cleanUps },
+    ...(crashing === undefined
+      ? {}
+      : {
+          startWorker: (dir, common) => {
+            mutant = startMutant(dir, { ...common, MUTANT: crashing });
+          },
+        }),
   });
-  fleet.payments("payments", provider.url as string);
-  fleet.rates("rates");
-
-  const historyPath = join(dir, "history.jsonl");
-  const history = new HistoryWriter(historyPath);
-  const targets = gateways.map(({ url = "", region = "" }) => ({ url, region }));
-  const issuer = { secret: SECRET, issuer: settings.jwtIssuer, audience: settings.jwtAudience };
-  const tally = {
-    sent: 0,
-    settled: 0,
-    accepted: 0,
-    total: plan.steps.length,
-    answers: new Map<string, number>(),
-  };
-  const rush = await startRush({ plan, targets, issuer, history, tally });
+  const { settings, redisUrl, plan, fleet, tally, history, historyPath } = system;
+  const rush = await system.rush();
   await rush.answered;
   if (mutant) {
-    await decided(redis.url);
+    await decided(redisUrl);
     await mutant.kill();
-    await wipe(redis.url);
+    await wipe(redisUrl);
     fleet.worker("worker");
-    await saleInRedis(redis.url, plan.sale.id);
+    await saleInRedis(redisUrl, plan.sale.id);
   }
   const views = await openViews(settings);
   cleanUps.push(() => views.close());
@@ -119,20 +65,8 @@ async function runWith({
   });
   rush.close();
   await history.close();
-  return {
-    ...(await verify({ ledgerUrl: settings.ledgerUrl, history: [historyPath], ...views })),
-    answers: tally.answers,
-  };
-}
-
-async function makeLedger(url: string, sale: Sale, sql: readonly string[]) {
-  const ledger = await openLedger({ url, shards: SHARDS });
-  await ledger.operate({ kind: "create", ref: "sale", sale }, "test");
-  await ledger.close();
-  const db = await Db.open(url);
-  await db.run("PRAGMA foreign_keys = OFF");
-  for (const statement of sql) await db.run(statement);
-  await db.close();
+  const looked = { ledgerUrl: settings.ledgerUrl, history: [historyPath], rules: settings };
+  return { ...(await verify({ ...looked, ...views })), answers: tally.answers };
 }
 
 /** A table as it was, but for its keys and checks. */
@@ -153,27 +87,6 @@ function startMutant(dir: string, env: Record<string, string>) {
   });
   cleanUps.push(() => child.kill());
   return child;
-}
-
-async function withRedis<T>(url: string, work: (store: RedisStore) => Promise<T>): Promise<T> {
-  const store = new RedisStore({ url });
-  await store.client.connect();
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
-
-/** The worker has opened the store and brought the sale there. */
-async function saleInRedis(url: string, saleId: string): Promise<void> {
-  await withRedis(url, async ({ client }) => {
-    while (
-      (await client.exists(`stock:${saleId}`)) === 0 ||
-      (await client.hget(metaKey(0), "state")) !== "open"
-    )
-      await Bun.sleep(20);
-  });
 }
 
 /** Every shard has decided something that nobody has recorded. */
@@ -239,6 +152,40 @@ test(
     const verdict = await runWith({ lua, sql: withoutGuards("items") });
     expect(verdict.result).toBe("violations");
     expect(found(verdict)).toContain("I5 oversold");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "told that an item is sold out while there is stock, it finds that some were turned away wrongly",
+  async () => {
+    const lua = [
+      [
+        "if not enough then return 'sold_out' end",
+        "if not enough or string.sub(row[3], -1) == '0' then return 'sold_out' end",
+      ],
+    ] as const;
+    const verdict = await runWith({ lua });
+    expect(found(verdict)).toContain(
+      "I5 an order was turned away as sold out though there was stock",
+    );
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "with records that are thought to be gone it finds orders that were called stale at once",
+  async () => {
+    const lua = [
+      [
+        "if not forced and row[14] < batch.first_bucket then",
+        "if not forced and string.sub(row[3], -2) == '00' then",
+      ],
+    ] as const;
+    const verdict = await runWith({ lua });
+    expect(found(verdict)).toContain(
+      "I1 an order was turned away as stale though it was young enough to be judged",
+    );
   },
   TIMEOUT_MS,
 );

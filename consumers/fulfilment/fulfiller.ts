@@ -1,15 +1,28 @@
-// A processing service: takes the parts of paid orders from its queue, claims each before it works on it, and reports it done. Several
-// processes of one service share its queue. A message is acknowledged when all its parts have an end; what a process leaves behind comes to
-// another one, which claims it again, for the same service, so work must be harmless to repeat under the part's key (partKey).
+// A processing service: takes the parts of paid orders from its queue, claims each before it works on
+// it, and reports it done. Several processes of one service share its queue.
+//
+//  1. A message is acknowledged when the ledger has what became of all its parts.
+//  2. A part whose work fails is put off (`later`): the ledger asks again after a wait that grows. One
+//     that has been tried in vain for a day lies with the parts without a route, for an operator.
+//  3. What a process leaves behind comes to another one, which claims it again, for the same service:
+//     work must be harmless to repeat under the part's key (partKey).
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
-import { serviceQueue, UNROUTED } from "../../broker/topology.ts";
-import { isPart, type Part, partKey } from "../../core/domain/part.ts";
+import { ORDERS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
+import {
+  isPart,
+  PARTS_TYPE,
+  type Part,
+  type PartWord,
+  partKey,
+  partKeyOf,
+  partRowText,
+} from "../../core/domain/part.ts";
 import type { SpanRecorder } from "../../core/spans.ts";
 import { Competing } from "../competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../relay.ts";
-import { Claims } from "./claims.ts";
+import { RowLanes, Undelivered } from "../row-lanes.ts";
 
 export interface FulfillerOptions {
   readonly service: string;
@@ -24,21 +37,24 @@ export interface FulfillerOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** Messages in hand, per region; each holds up to 20 parts. */
+/** Messages in flight, per region; each holds up to 20 parts. */
 const PREFETCH = 32;
-const WORK_AGAIN_MS = 1_000;
+/** Work that takes longer counts as failed: it is put off, and may be done twice under its key. */
+const WORK_MAX_MS = 600_000;
+/** Tried in vain for this long, a part is an operator's. */
+const GIVE_UP_MS = 86_400_000;
 
 export class Fulfiller {
-  private readonly claims: Claims;
+  private readonly lanes: RowLanes;
   private readonly competing: Competing;
   private underWay = 0;
   private stopped = false;
-  /** Parts done, and parts that were not to be worked on. */
-  readonly counts = { done: 0, refused: 0 };
+  /** Parts done, not to be worked on, put off, and left to an operator. */
+  readonly counts = { done: 0, refused: 0, putOff: 0, givenUp: 0 };
 
   constructor(private readonly options: FulfillerOptions) {
-    const { regions, governing } = options;
-    this.claims = new Claims(regions, options.id);
+    const { id, regions, shards, governing } = options;
+    this.lanes = new RowLanes({ id, regions, shards, exchange: ORDERS_EXCHANGE });
     this.competing = new Competing({
       regions,
       governing,
@@ -48,7 +64,7 @@ export class Fulfiller {
   }
 
   async start(): Promise<void> {
-    await this.claims.start();
+    await this.lanes.listen();
     await this.competing.start();
   }
 
@@ -56,83 +72,122 @@ export class Fulfiller {
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;
-    await this.claims.stop();
+    await this.lanes.stop();
     await this.competing.close();
   }
 
   private async subscribe(link: RegionLink): Promise<Subscription> {
     const queue = serviceQueue(this.options.service);
-    await link.connection.attach((model) => declareQueue(model, queue, link.connection.region));
-    return new Subscription(link.connection, {
+    const { consuming } = link;
+    await consuming.attach((model) => declareQueue(model, queue, consuming.region));
+    return new Subscription(consuming, {
       queue: queue.name,
       prefetch: PREFETCH,
       independent: true,
       dead: { publisher: link.publisher, queue: UNROUTED },
-      handler: (delivery, settle) => void this.competing.work(() => this.accept(delivery, settle)),
+      handler: (delivery, settle) =>
+        void this.competing.work(() => this.accept(link, delivery, settle)),
     });
   }
 
   private async accept(
+    link: RegionLink,
     { body }: Delivery,
     settle: (disposition: Disposition) => void,
   ): Promise<void> {
     const parts = readParts(body, this.options.shards);
     if (!parts) return settle({ kind: "dead", reason: "not a list of parts (fulfilment.v1)" });
     this.underWay++;
-    await Promise.all(parts.map((part) => this.fulfil(part)));
+    const done = await Promise.all(parts.map((part) => this.finish(link, part)));
     this.underWay--;
-    if (!this.stopped) settle("ack");
+    if (this.stopped) return;
+    if (done.every(Boolean)) settle("ack");
+    else this.competing.recycle();
   }
 
-  private async fulfil(part: Part): Promise<void> {
-    // Claimed: by this process, or by one of this service that did not come to its end. Done: nothing is left to do. Anything else: another
-    // service has it, or the order was cancelled.
-    if ((await this.ask(part, "claim")) !== "claimed") {
+  /** Whether there is nothing more to do for the part now. */
+  private async finish(link: RegionLink, part: Part): Promise<boolean> {
+    try {
+      return await this.fulfil(link, part);
+    } catch (error) {
+      if (!(error instanceof Undelivered)) throw error;
+      this.options.log("part not settled", { part: partKey(part), error: error.message });
+      return false;
+    }
+  }
+
+  private async fulfil(link: RegionLink, part: Part): Promise<boolean> {
+    // Claimed: by this process, or by one of this service that did not come to its end. Done: nothing
+    // is left to do. Anything else: another service has it, or the order was cancelled.
+    if ((await this.tell(part, "claim")) !== "claimed") {
       this.counts.refused++;
-      return;
+      return true;
     }
     const startMs = Date.now();
-    await this.work(part);
-    await this.ask(part, "done");
+    const failure = await this.work(part);
+    if (this.stopped) return false;
+    if (failure !== undefined) return this.putOff(link, part, failure);
+    await this.tell(part, "done");
     this.counts.done++;
-    const { traceparent, user, id } = part;
+    this.trace(part, startMs);
+    return true;
+  }
+
+  /** The shard's word without the sign that says whether it is news: `+done` and `=done` are both `done`. */
+  private async tell(part: Part, word: PartWord): Promise<string> {
+    const row = partRowText(part, word, this.options.service, Date.now());
+    return (await this.lanes.ask(part.shard, row)).slice(1);
+  }
+
+  /** Why it could not be done. */
+  private async work(part: Part): Promise<string | undefined> {
+    try {
+      await within(this.options.work(part), WORK_MAX_MS);
+      return undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      this.options.log("part not done", { part: partKey(part), error: message });
+      return message;
+    }
+  }
+
+  private async putOff(link: RegionLink, part: Part, why: string): Promise<boolean> {
+    if (part.sinceMs !== undefined && Date.now() - part.sinceMs >= GIVE_UP_MS)
+      return this.giveUp(link, part, why);
+    await this.tell(part, "later");
+    this.counts.putOff++;
+    return true;
+  }
+
+  /** The part lies with those that have no route, with the reason; redriven, it is worked on again. */
+  private async giveUp({ publisher }: RegionLink, part: Part, why: string): Promise<boolean> {
+    const { request: _, sinceMs: __, ...anew } = part;
+    const body = Buffer.from(JSON.stringify([anew]));
+    const headers = { "x-reason": `given up after a day: ${why}` };
+    const key = partKeyOf(part.region, part.lines[0]?.category ?? "");
+    const outcome = await publisher.publish(UNROUTED, key, body, { type: PARTS_TYPE, headers });
+    if (outcome !== "confirmed") return false;
+    this.counts.givenUp++;
+    return true;
+  }
+
+  private trace({ traceparent, user, id, part }: Part, startMs: number): void {
     if (!traceparent) return;
     const attributes = {
       "sluice.user": user,
       "sluice.order": id,
       "sluice.service": this.options.service,
-      "sluice.part": part.part,
+      "sluice.part": part,
     };
-    this.options.spans?.record({
-      name: "fulfil",
-      traceparent,
-      startMs,
-      endMs: Date.now(),
-      attributes,
-    });
+    const span = { name: "fulfil", traceparent, startMs, endMs: Date.now(), attributes };
+    this.options.spans?.record(span);
   }
+}
 
-  /** A worker of an older version does not know such rows: it has no word for them, and is not the last to be asked. */
-  private async ask(part: Part, word: "claim" | "done"): Promise<string> {
-    while (true) {
-      const answer = await this.claims.ask(part, word, this.options.service);
-      if (answer !== "") return answer;
-      this.options.log("claim not understood", { part: partKey(part) });
-      await Bun.sleep(WORK_AGAIN_MS);
-    }
-  }
-
-  private async work(part: Part): Promise<void> {
-    while (!this.stopped) {
-      try {
-        return await this.options.work(part);
-      } catch (error) {
-        this.options.log("part not done", { part: partKey(part), error: (error as Error).message });
-        await Bun.sleep(WORK_AGAIN_MS);
-      }
-    }
-    await new Promise(() => undefined); // stopped half-way: the part stays claimed, and its message comes again
-  }
+function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms);
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }
 
 function readParts(body: Buffer, shards: number): readonly Part[] | undefined {

@@ -26,6 +26,11 @@ export class Breaker {
     this.pauseMs = options.pauseMs;
   }
 
+  /** No call may be made for a while yet. */
+  get pausing(): boolean {
+    return this.state === "open" && this.options.now() < this.opensUntilMs;
+  }
+
   /** Ms to wait before the next call may be made; 0 for now. The caller that gets 0 while half-open is the probe. */
   waitMs(): number {
     if (this.state === "closed") return 0;

@@ -1,50 +1,59 @@
-// A payment worker: competes with others for charges and refunds, asks the provider, and sends what it says back to the order's shard. It
-// keeps nothing itself: a request is acknowledged only once the broker has the answer, so another worker asks again, with the same key,
-// for whatever this one did not finish.
+// A payment worker: competes with others for what is owed, asks the provider, and sends what it says
+// back to the order's shard. It keeps nothing itself.
+//
+//  1. A message is acknowledged only once the broker has the answers to all its requests; what this
+//     worker did not finish another one asks for, with the same keys.
+//  2. Nothing is repeated while its message waits: what is not definite is answered `later`, and the
+//     ledger asks again at its due time.
+//  3. A request that makes no sense goes to the dead letters alone, with its order's name.
+//  4. A provider that fails for everyone is left alone: nothing is consumed while the breaker is open.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
-import { PAYMENTS, PAYMENTS_DEAD, RETRIES } from "../../broker/topology.ts";
+import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
+  type AnswerWord,
   answerRowText,
   chargeKey,
   type PaymentRequest,
-  type RefundRequest,
+  putOffText,
+  readPaymentRequest,
 } from "../../core/domain/charge.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
+import { shardOf } from "../../core/shard.ts";
 import type { SpanRecorder } from "../../core/spans.ts";
 import { Competing } from "../competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../relay.ts";
-import { Answers } from "./answers.ts";
+import { RowLanes } from "../row-lanes.ts";
+import { buryRequest } from "./bad-request.ts";
 import { Breaker } from "./breaker.ts";
-import { charge } from "./charger.ts";
-import type { PaymentProvider } from "./provider-client.ts";
+import type { PaymentProvider } from "./provider.ts";
+import { chargeTurn, type Later, lookUpTurn, refundTurn, type Turn } from "./turn.ts";
 
 export interface PaymentWorkerOptions {
+  readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly provider: PaymentProvider;
   readonly shards: number;
-  /** A charge that stays unknown for longer is given up; a capture that shows up later goes back. */
+  /** A charge asked for in vain for longer is given up: its order fails, it is only looked up. */
   readonly unknownMaxMs: number;
+  /** What is owed and stays unknown for longer is left to an operator. */
+  readonly settleMaxMs: number;
   readonly spans?: SpanRecorder | undefined;
   readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Messages in hand at once, per region. */
+  /** Messages in flight at once, per region. */
   readonly prefetch?: number;
 }
 
-/** Messages; each holds up to 20 requests and takes as long as its slowest: so many that a few slow answers in each do not hold up the rest. */
+/** Messages; each holds up to 20 requests and takes as long as its slowest call. */
 const PREFETCH = 64;
 const FAILURES_TO_PAUSE = 20;
 const PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 15_000;
-/** Look-ups of a charge that is pending or unknown, then it goes back into a queue and is asked for again later. */
-const LOOK_UP_AFTER_MS = [200, 400, 800, 1_600, 3_200];
-const LATER_MS = 5_000;
-const ASK_AGAIN_MS = 2_000;
 
 export class PaymentWorker {
   private readonly competing: Competing;
-  private readonly answers: Answers;
+  private readonly lanes: RowLanes;
   private readonly breaker: Breaker;
   private stopped = false;
   private underWay = 0;
@@ -52,14 +61,8 @@ export class PaymentWorker {
   readonly counts: Record<string, number> = {};
 
   constructor(private readonly options: PaymentWorkerOptions) {
-    this.answers = new Answers(options.regions, options.shards);
-    const { regions, governing } = options;
-    this.competing = new Competing({
-      regions,
-      governing,
-      subscribe: (link) => this.subscribe(link),
-      idle: () => this.underWay === 0,
-    });
+    const { id, regions, shards, governing } = options;
+    this.lanes = new RowLanes({ id, regions, shards, exchange: ORDERS_EXCHANGE });
     this.breaker = new Breaker({
       failures: FAILURES_TO_PAUSE,
       pauseMs: PAUSE_MS,
@@ -67,13 +70,20 @@ export class PaymentWorker {
       now: () => performance.now(),
       onChange: (state, why) => options.log("provider breaker", { state, why }),
     });
+    this.competing = new Competing({
+      regions,
+      governing,
+      subscribe: (link) => this.subscribe(link),
+      idle: () => this.underWay === 0,
+      paused: () => this.breaker.pausing,
+    });
   }
 
   start(): Promise<void> {
     return this.competing.start();
   }
 
-  /** Requests in hand. */
+  /** Requests in flight. */
   get load(): number {
     return this.underWay;
   }
@@ -82,16 +92,16 @@ export class PaymentWorker {
     return this.breaker.state;
   }
 
-  /** Quiet, then stop: what is in hand is finished if it is soon; the rest stays with the broker. */
+  /** Quiet, then stop: what is in flight is finished if it is soon; the rest stays with the broker. */
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;
-    this.answers.stop();
+    await this.lanes.stop();
     await this.competing.close();
   }
 
   private subscribe(link: RegionLink): Subscription {
-    return new Subscription(link.connection, {
+    return new Subscription(link.consuming, {
       queue: PAYMENTS,
       prefetch: this.options.prefetch ?? PREFETCH,
       independent: true,
@@ -106,115 +116,106 @@ export class PaymentWorker {
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): Promise<void> {
-    const requests = readRequests(delivery.body);
+    const requests = readList(delivery.body);
     if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
-    // Not all done: not acknowledged, and all are asked for again, with the same keys, when this worker goes.
     const done = await Promise.all(requests.map((request) => this.one(link, request)));
-    if (done.every(Boolean) && !this.stopped) settle("ack");
+    if (this.stopped) return;
+    if (done.every(Boolean)) settle("ack");
+    // It goes back to the queue, and all of it is asked for again, with the same keys.
+    else this.competing.recycle();
   }
 
-  private async one(link: RegionLink, request: PaymentRequest): Promise<boolean> {
+  /** Whether the broker has what there is to say about it. */
+  private async one(link: RegionLink, value: unknown): Promise<boolean> {
     this.underWay++;
     try {
-      while (!this.stopped) {
-        try {
-          return request.kind === "refund"
-            ? await this.refund(request)
-            : await this.charge(link, request);
-        } catch (error) {
-          // Asked again, with the same key: left alone it would hold its message, and its user's lane, for as long as this worker lives.
-          this.options.log("payment failed to be asked for", {
-            key: chargeKey(request),
-            ...(request.traceparent ? { traceId: traceIdOf(request.traceparent) } : {}),
-            error: (error as Error).message,
-          });
-          await Bun.sleep(ASK_AGAIN_MS);
-        }
-      }
+      const request = readPaymentRequest(value);
+      if (!request) return await buryRequest(link.publisher, value);
+      return await this.settle(request);
+    } catch (error) {
+      const { message } = error as Error;
+      const request = readPaymentRequest(value);
+      const key = request ? chargeKey(request) : "";
+      const trace = request?.traceparent ? { traceId: traceIdOf(request.traceparent) } : {};
+      this.options.log("payment request not settled", { key, ...trace, error: message });
       return false;
     } finally {
       this.underWay--;
     }
   }
 
-  private async charge(
-    link: RegionLink,
-    request: PaymentRequest & { kind: "charge" },
-  ): Promise<boolean> {
+  private async settle(request: PaymentRequest): Promise<boolean> {
     const startMs = Date.now();
-    if (request.amount === 0) {
-      await this.answer(request, startMs, "captured", "nothing to pay");
-      return true;
-    }
-    const result = await charge(request, {
-      provider: this.options.provider,
-      breaker: this.breaker,
-      sleep: (ms) => Bun.sleep(ms),
-      lookUpAfterMs: LOOK_UP_AFTER_MS,
-      stopped: () => this.stopped,
-    });
-    switch (result.word) {
-      case "stopped":
-        return false;
-      case "later": {
-        const since = request.unknownSinceMs ?? Date.now();
-        if (Date.now() - since >= this.options.unknownMaxMs) {
-          await this.answer(request, startMs, "unknown", "unknown for too long");
-          return true;
-        }
-        return this.putOff(link, { ...request, unknownSinceMs: since });
-      }
-      case "captured":
-      case "failed":
-        await this.answer(request, startMs, result.word, result.detail);
-        return true;
+    const turn = await this.turn(request);
+    if (!turn) return false;
+    if (turn.word === "later") await this.putOff(request, startMs, turn);
+    else await this.answer(request, startMs, turn.word, turn.detail);
+    if ("gone" in turn && turn.gone) await this.answer(request, startMs, turn.gone, "looked up");
+    return true;
+  }
+
+  /** undefined: the provider is not to be asked now. */
+  private async turn(request: PaymentRequest): Promise<Turn | undefined> {
+    if (request.amount === 0 && request.kind !== "lookup") return NOTHING_TO_PAY[request.kind];
+    if (!(await this.allowed())) return undefined;
+    const turn = await this.ask(request);
+    if (turn.word === "later" && !turn.served) this.breaker.failed(turn.why);
+    else this.breaker.succeeded();
+    return turn;
+  }
+
+  private ask(request: PaymentRequest): Promise<Turn> {
+    const { provider } = this.options;
+    switch (request.kind) {
+      case "charge":
+        return chargeTurn(request, provider);
+      case "lookup":
+        return lookUpTurn(request, provider);
+      case "refund":
+        return refundTurn(request, provider);
     }
   }
 
-  private async refund(request: RefundRequest): Promise<boolean> {
-    const startMs = Date.now();
+  /** Waits for the one call that tries whether the provider is back, and not for longer. */
+  private async allowed(): Promise<boolean> {
     while (!this.stopped) {
-      const answer = await this.options.provider.refund(request);
-      if (answer === "refunded" || answer === "nothing") {
-        await this.answer(
-          request,
-          startMs,
-          "refunded",
-          answer === "nothing" ? "the provider knows of no capture" : "",
-        );
-        return true;
-      }
-      await Bun.sleep(ASK_AGAIN_MS);
+      const waitMs = this.breaker.waitMs();
+      if (waitMs === 0) return true;
+      if (this.breaker.pausing) return false;
+      await Bun.sleep(waitMs);
     }
     return false;
   }
 
-  /** A charge that stays unknown makes room for others, and is asked for again with the same key. */
-  private async putOff(link: RegionLink, request: PaymentRequest): Promise<boolean> {
-    const body = Buffer.from(JSON.stringify([request]));
-    while (!this.stopped) {
-      if (
-        (await link.publisher.publish("", RETRIES[0], body, { expiration: LATER_MS })) ===
-        "confirmed"
-      )
-        return true;
-      await Bun.sleep(ASK_AGAIN_MS);
+  /** Asked again later, unless it has been asked in vain for too long. */
+  private putOff(request: PaymentRequest, startMs: number, turn: Later): Promise<void> {
+    const { unknownMaxMs, settleMaxMs } = this.options;
+    const inVainMs = request.sinceMs === undefined ? 0 : Date.now() - request.sinceMs;
+    const { why, waitMs } = turn;
+    if (request.kind === "charge" && inVainMs >= unknownMaxMs)
+      return this.answer(request, startMs, "unknown", `unknown for too long: ${why}`);
+    if (request.kind !== "charge" && inVainMs >= settleMaxMs) {
+      // Asked for so long, a provider that has no trace of a charge has never taken it.
+      if (turn.none) return this.answer(request, startMs, "failed", why);
+      return this.answer(request, startMs, "unresolved", `unknown for too long: ${why}`);
     }
-    return false;
+    const detail = putOffText({ request: request.request ?? 1, waitMs, why });
+    return this.answer(request, startMs, "later", detail);
   }
 
   private answer(
     request: PaymentRequest,
     startMs: number,
-    word: "captured" | "failed" | "unknown" | "refunded",
+    word: AnswerWord,
     detail: string,
   ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
-    this.trace(request, startMs, word, detail);
-    return this.answers.send(request.user, answerRowText(request, word, detail, Date.now()));
+    if (word !== "later") this.trace(request, startMs, word, detail);
+    const row = answerRowText(request, word, detail, Date.now());
+    return this.lanes.send(shardOf(request.user, this.options.shards), row);
   }
 
-  private trace(request: PaymentRequest, startMs: number, word: string, detail: string): void {
+  private trace(request: PaymentRequest, startMs: number, word: AnswerWord, detail: string): void {
     const { kind: name, traceparent, user, id, generation, attempt } = request;
     if (!traceparent) return;
     const attributes = {
@@ -224,36 +225,30 @@ export class PaymentWorker {
       "sluice.attempt": attempt,
       "sluice.outcome": word,
     };
-    const failed = word === "failed" || word === "unknown" ? { failed: detail } : {};
-    this.options.spans?.record({
-      name,
-      traceparent,
-      startMs,
-      endMs: Date.now(),
-      attributes,
-      ...failed,
-    });
+    const failed = FAILED.has(word) ? { failed: detail } : {};
+    const endMs = Date.now();
+    this.options.spans?.record({ name, traceparent, startMs, endMs, attributes, ...failed });
   }
 }
 
+const FAILED: ReadonlySet<AnswerWord> = new Set([
+  "failed",
+  "unknown",
+  "refund_failed",
+  "unresolved",
+]);
+
+const NOTHING_TO_PAY = {
+  charge: { word: "captured", detail: "nothing to pay" },
+  refund: { word: "refunded", detail: "nothing to pay" },
+} as const;
+
 /** undefined: nothing of ours. */
-function readRequests(body: Buffer): readonly PaymentRequest[] | undefined {
+function readList(body: Buffer): readonly unknown[] | undefined {
   try {
-    const requests = JSON.parse(body.toString()) as PaymentRequest[];
-    return Array.isArray(requests) && requests.every(isRequest) ? requests : undefined;
+    const list: unknown = JSON.parse(body.toString());
+    return Array.isArray(list) && list.length > 0 ? list : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isRequest(request: PaymentRequest): boolean {
-  const { user, id, generation, attempt } = request;
-  const named =
-    typeof user === "string" && typeof id === "string" && generation >= 1 && attempt >= 1;
-  if (!named || request.kind === "refund") return named;
-  return (
-    request.kind === "charge" &&
-    Number.isSafeInteger(request.amount) &&
-    typeof request.currency === "string"
-  );
 }

@@ -1,138 +1,207 @@
-// The payment provider, over HTTP. Every answer is a value; what cannot be told apart from a lost answer is `unknown`.
-
+// The payment provider, over HTTP (docs/payments.md is its contract). Only what the contract
+// documents is believed, and only if it repeats the question's key, amount and currency. A page with
+// status 200, a redirect or another charge's answer is `unknown`.
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
-import type { Traceparent } from "../../core/domain/trace.ts";
 import { Histogram } from "../../core/histogram.ts";
+import type {
+  ChargeAnswer,
+  ChargeTerms,
+  LookUpAnswer,
+  NoAnswer,
+  PaymentProvider,
+  RefundAnswer,
+  RefundLookUpAnswer,
+} from "./provider.ts";
+import {
+  type Body,
+  type Call,
+  callProvider,
+  type JsonObject,
+  type Reply,
+} from "./provider-call.ts";
 
-/** `busy`: not served, ask again after that long. `away`: the provider cannot be reached at all. Both, and `unknown`, may or may not have charged. */
-export type ChargeAnswer =
-  | { readonly kind: "captured" }
-  | { readonly kind: "declined"; readonly reason: string }
-  | { readonly kind: "pending" }
-  | { readonly kind: "busy"; readonly afterMs: number }
-  | { readonly kind: "away"; readonly why: string }
-  | { readonly kind: "unknown"; readonly why: string };
-
-/** `none`: the provider has never taken this key. */
-export type LookUpAnswer = "captured" | "declined" | "pending" | "none" | "unknown";
-
-/** What Sluice asks of a provider. Charges and refunds with a key that was used before do nothing new. */
-export interface PaymentProvider {
-  charge(request: ChargeRequest): Promise<ChargeAnswer>;
-  lookUp(key: string): Promise<LookUpAnswer>;
-  /** `nothing`: there is no capture to refund. */
-  refund(request: RefundRequest): Promise<"refunded" | "nothing" | "unknown">;
+/** What an answer must repeat. */
+interface Terms {
+  readonly key: string;
+  readonly amount: number;
+  readonly currency: string;
 }
-
-const MAX_RETRY_AFTER_MS = 60_000;
-const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 export class HttpProvider implements PaymentProvider {
   /** Seconds, by calls. */
   readonly took = new Histogram();
+  private readonly url: string;
 
   constructor(
-    private readonly url: string,
+    url: string,
     /** A call without an answer for this long is `unknown`. */
     private readonly timeoutMs: number,
-  ) {}
+  ) {
+    this.url = url.replace(/\/+$/, "");
+  }
 
   async charge(request: ChargeRequest): Promise<ChargeAnswer> {
-    const { id, amount, currency, payment } = request;
-    const response = await this.call(
-      "POST",
-      "/v1/charges",
-      { order: id, amount, currency, payment },
-      chargeKey(request),
-      request.traceparent,
-    );
-    if (response instanceof Error) return lostCall(response);
-    switch (response.status) {
-      case 200:
-        return { kind: "captured" };
-      case 202:
-        return { kind: "pending" };
-      case 429:
-        return { kind: "busy", afterMs: retryAfterMs(response) };
-      case 503:
-        return { kind: "away", why: "the provider answers 503" };
-      case 400:
-      case 402:
-      case 422:
-        return { kind: "declined", reason: `the provider answers ${response.status}` };
-      default:
-        return { kind: "unknown", why: `the provider answers ${response.status}` };
-    }
+    const { id, amount, currency, payment, traceparent } = request;
+    const terms = termsOf(request);
+    const reply = await this.call({
+      method: "POST",
+      url: "/v1/charges",
+      body: { order: id, amount, currency, payment },
+      key: terms.key,
+      traceparent,
+    });
+    if (reply.kind !== "reply") return reply;
+    const { status, body } = reply;
+    if (status === 200 && says(body, "captured", terms)) return { kind: "captured" };
+    if (status === 202 && says(body, "pending", terms)) return { kind: "pending" };
+    if (REFUSALS.has(status) && refuses(body, "declined", terms))
+      return { kind: "declined", reason: reasonOf(body) };
+    return noAnswer(reply);
   }
 
-  async lookUp(key: string): Promise<LookUpAnswer> {
-    const response = await this.call("GET", `/v1/charges/${encodeURIComponent(key)}`);
-    if (response instanceof Error) return "unknown";
-    if (response.status === 404) return "none";
-    if (response.status !== 200) return "unknown";
-    const { status } = (await response.json().catch(() => ({}))) as { status?: string };
-    return status === "captured" || status === "declined" || status === "pending"
-      ? status
-      : "unknown";
+  async lookUp(charge: ChargeTerms): Promise<LookUpAnswer> {
+    const terms = termsOf(charge);
+    const { traceparent } = charge;
+    const reply = await this.call({ method: "GET", url: chargeUrl(terms.key), traceparent });
+    if (reply.kind !== "reply") return reply;
+    const { status, body } = reply;
+    if (status === 404 && isNone(body, terms.key)) return { kind: "none" };
+    if (status !== 200) return noAnswer(reply);
+    if (says(body, "pending", terms)) return { kind: "pending" };
+    if (says(body, "declined", terms)) return { kind: "declined", reason: reasonOf(body) };
+    const now = says(body, "captured", terms) ? whereabouts(body) : undefined;
+    return now ? { kind: "captured", now } : noAnswer(reply);
   }
 
-  async refund(request: RefundRequest): Promise<"refunded" | "nothing" | "unknown"> {
+  async refund(request: RefundRequest): Promise<RefundAnswer> {
+    const terms = await this.refundTerms(request);
+    if ("kind" in terms) return terms.kind === "none" ? NO_SUCH_CHARGE : terms;
+    const reply = await this.call({
+      method: "POST",
+      url: "/v1/refunds",
+      body: terms,
+      key: `refund/${terms.key}`,
+      traceparent: request.traceparent,
+    });
+    if (reply.kind !== "reply") return reply;
+    const { status, body } = reply;
+    if (status === 200 && says(body, "refunded", terms)) return { kind: "refunded" };
+    if (status === 202 && says(body, "pending", terms)) return { kind: "pending" };
+    if (REFUSALS.has(status) && refuses(body, "refused", terms))
+      return { kind: "refused", reason: reasonOf(body) };
+    // One 404 may be a proxy's. That the charge cannot be looked up either makes it the provider's.
+    if (status === 404 && isNone(body, terms.key) && (await this.hasNone(terms.key)))
+      return NO_SUCH_CHARGE;
+    return noAnswer(reply);
+  }
+
+  async lookUpRefund(request: RefundRequest): Promise<RefundLookUpAnswer> {
+    const terms = await this.refundTerms(request);
+    if ("kind" in terms) return terms;
+    const url = `/v1/refunds/${encodeURIComponent(terms.key)}`;
+    const { traceparent } = request;
+    const reply = await this.call({ method: "GET", url, traceparent });
+    if (reply.kind !== "reply") return reply;
+    const { status, body } = reply;
+    if (status === 404 && isNone(body, terms.key)) return { kind: "none" };
+    if (status !== 200) return noAnswer(reply);
+    if (says(body, "refunded", terms)) return { kind: "refunded" };
+    if (says(body, "pending", terms)) return { kind: "pending" };
+    if (says(body, "refused", terms)) return { kind: "refused", reason: reasonOf(body) };
+    return noAnswer(reply);
+  }
+
+  /** Requests of earlier versions do not say how much they give back; the charge itself does. */
+  private async refundTerms(
+    request: RefundRequest,
+  ): Promise<Terms | NoAnswer | { readonly kind: "none" }> {
     const key = chargeKey(request);
-    const response = await this.call(
-      "POST",
-      "/v1/refunds",
-      { key },
-      `refund/${key}`,
-      request.traceparent,
-    );
-    if (response instanceof Error) return "unknown";
-    if (response.status === 200) return "refunded";
-    return response.status === 404 || response.status === 409 ? "nothing" : "unknown";
+    const { amount, currency } = request;
+    if (amount !== undefined && currency !== undefined) return { key, amount, currency };
+    const reply = await this.call({ method: "GET", url: chargeUrl(key) });
+    if (reply.kind !== "reply") return reply;
+    const { status, body } = reply;
+    if (status === 404 && isNone(body, key)) return { kind: "none" };
+    const { status: word, key: found, amount: sum, currency: unit } = fieldsOf(body);
+    const sound = status === 200 && word === "captured" && found === key;
+    return sound && Number.isSafeInteger(sum) && typeof unit === "string"
+      ? { key, amount: sum as number, currency: unit }
+      : noAnswer(reply);
   }
 
-  private async call(
-    method: string,
-    path: string,
-    body?: unknown,
-    key?: string,
-    trace?: Traceparent,
-  ): Promise<Response | Error> {
-    const headers: Record<string, string> = { "content-type": "application/json" };
-    if (key !== undefined) headers["idempotency-key"] = key;
-    if (trace !== undefined) headers.traceparent = trace;
+  private async hasNone(key: string): Promise<boolean> {
+    const reply = await this.call({ method: "GET", url: chargeUrl(key) });
+    return reply.kind === "reply" && reply.status === 404 && isNone(reply.body, key);
+  }
+
+  private async call(call: Call): Promise<Reply | NoAnswer> {
     const startedMs = performance.now();
-    try {
-      const response = await fetch(this.url + path, {
-        method,
-        signal: AbortSignal.timeout(this.timeoutMs),
-        headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      // Read to the end: an answer cut short is a lost one, and the connection is free again.
-      const text = await response.text();
-      return new Response(text, { status: response.status, headers: response.headers });
-    } catch (error) {
-      return error as Error;
-    } finally {
-      this.took.observe((performance.now() - startedMs) / 1_000);
-    }
+    const reply = await callProvider({ ...call, url: this.url + call.url }, this.timeoutMs);
+    this.took.observe((performance.now() - startedMs) / 1_000);
+    return reply;
   }
 }
 
-/** A connection refused has charged nobody; anything else may have. */
-function lostCall(error: Error): ChargeAnswer {
-  const { code } = error as { code?: string };
-  if (code === "ConnectionRefused" || code === "ECONNREFUSED")
-    return { kind: "away", why: "the provider refuses connections" };
-  return {
-    kind: "unknown",
-    why: error.name === "TimeoutError" ? "no answer in time" : error.message,
-  };
+/** Statuses that may carry a definite no. Alone they are none: any proxy answers 400. */
+const REFUSALS = new Set([400, 402, 422]);
+const NO_SUCH_CHARGE = { kind: "refused", reason: "the provider has no such charge" } as const;
+/** Of a reason that goes into the ledger and to the buyer. */
+const MAX_REASON = 200;
+
+function termsOf(charge: ChargeTerms): Terms {
+  return { key: chargeKey(charge), amount: charge.amount, currency: charge.currency };
 }
 
-/** Seconds or a date, as RFC 9110 has it. */
-function retryAfterMs(response: Response): number {
-  const text = response.headers.get("retry-after") ?? "";
-  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
-  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : DEFAULT_RETRY_AFTER_MS;
+function chargeUrl(key: string): string {
+  return `/v1/charges/${encodeURIComponent(key)}`;
+}
+
+/** The whole answer fits the question. */
+function says(body: Body, wanted: string, terms: Terms): boolean {
+  const { status, key, amount, currency } = fieldsOf(body);
+  return (
+    status === wanted && key === terms.key && amount === terms.amount && currency === terms.currency
+  );
+}
+
+/** A refusal may leave the sum out, but must not contradict it. */
+function refuses(body: Body, wanted: string, terms: Terms): boolean {
+  const { amount, currency } = terms;
+  const complete = { kind: "json", json: { amount, currency, ...fieldsOf(body) } } as const;
+  return says(complete, wanted, terms);
+}
+
+function isNone(body: Body, key: string): boolean {
+  const fields = fieldsOf(body);
+  return fields.status === "none" && fields.key === key;
+}
+
+/** undefined: it makes no sense. */
+function whereabouts(body: Body): "kept" | "refunded" | "disputed" | undefined {
+  const { refunded = false, disputed = false } = fieldsOf(body);
+  if (typeof refunded !== "boolean" || typeof disputed !== "boolean") return undefined;
+  if (refunded) return "refunded";
+  return disputed ? "disputed" : "kept";
+}
+
+function reasonOf(body: Body): string {
+  const { reason } = fieldsOf(body);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: not for terminals, not for Postgres.
+  const text = typeof reason === "string" ? reason.replace(/[\x00-\x1f\x7f-\x9f]/g, " ") : "";
+  return text === "" ? "no reason given" : text.slice(0, MAX_REASON).toWellFormed();
+}
+
+/** No fields where there is no JSON: nothing will fit. */
+function fieldsOf(body: Body): JsonObject {
+  return body.kind === "json" ? body.json : {};
+}
+
+/** Why a reply settles nothing. */
+function noAnswer({ status, body, retryAfterMs }: Reply): NoAnswer {
+  if (status === 429) return { kind: "busy", afterMs: retryAfterMs };
+  if (status === 503) return { kind: "away", why: "the provider answers 503" };
+  if (status >= 300 && status < 400)
+    return { kind: "unknown", why: `the provider redirects (${status})` };
+  const flaw = body.kind === "flawed" ? body.flaw : "it does not fit the question";
+  return { kind: "unknown", why: `the provider answers ${status}: ${flaw}` };
 }

@@ -37,8 +37,8 @@ export class RateFeed {
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
     for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
-    for (const { connection } of regions) {
-      const subscription = new Subscription(connection, {
+    for (const { consuming } of regions) {
+      const subscription = new Subscription(consuming, {
         queue: ratesQueue(id),
         prefetch: 0,
         exclusive: true,

@@ -26,14 +26,17 @@ export interface DecidedMessage {
 export type Released = readonly [gateway: string, row: OrderRow, state: OrderState];
 
 /**
- * What happened to an order that had been reserved. `start`: an attempt to charge begins. `charge_failed`: it ended without a capture.
- * `refund`: what it captured goes back. `cancelled` says in `detail` whether its units were `held` or `sold`.
- * `claimed`, `done`: a service took a part, or finished it; `detail` is `part of service`.
- * `redriven`: the order was tried again, and `detail` is the state it got.
+ * What happened to an order that had been reserved. `start`: an attempt to charge begins.
+ * `charge_failed`: it ended without a capture. `given_up`: nobody knows what became of the attempt
+ * and the order waits for it no longer; it goes on being looked up. `refund`: what it captured goes
+ * back. `cancelled` says in `detail` whether its units were `held` or `sold`. `claimed`, `done`: a
+ * service took a part, or finished it; `detail` is `part of service`. `redriven`: the order was
+ * tried again, and `detail` is the state it got.
  */
 export type StepWord =
   | "start"
   | "charge_failed"
+  | "given_up"
   | "paid"
   | "payment_failed"
   | "refund"

@@ -35,6 +35,7 @@ function look(
       rows: { confirmed: done, shed: 0, unconfirmed: 0 },
       batches: 1,
       refused: { shed: done / 2 },
+      webhooks: {},
       sockets: 1,
       waitingBytes: 0,
       undecided: 0,

@@ -28,6 +28,10 @@ export interface Part {
   readonly metadata: string;
   /** Of the order's request, if it named one. */
   readonly traceparent?: Traceparent;
+  /** How often it has been asked for; absent: once. The newest alone can be put off. */
+  readonly request?: number;
+  /** When a service first could not do it, Unix ms. */
+  readonly sinceMs?: number;
 }
 
 /** Names a part for good: whoever works on it may do so once under this key. */
@@ -40,27 +44,17 @@ export function partKey({
   return `${user}/${id}/${generation}/${part}`;
 }
 
-/** A claim, or the report that a claimed part is done, as a row for the order's shard (core/lua/shared/fulfil.lua). */
-export function partRowText(
-  of: Part,
-  word: "claim" | "done",
-  service: string,
-  atMs: number,
-): string {
-  return JSON.stringify([
-    "f",
-    of.user,
-    of.id,
-    "",
-    atMs,
-    "",
-    0,
-    of.generation,
-    of.part,
-    of.of,
-    word,
-    service,
-  ]);
+/**
+ * What a service says of a part. `later`: it has claimed the part and could not do it; the ledger
+ * asks again after a while.
+ */
+export type PartWord = "claim" | "done" | "later";
+
+/** As a row for the order's shard (core/lua/shared/fulfil.lua). */
+export function partRowText(of: Part, word: PartWord, service: string, atMs: number): string {
+  const { user, id, generation, part, of: parts, request = 1 } = of;
+  const row = ["f", user, id, "", atMs, "", 0, generation, part, parts, word, service];
+  return JSON.stringify(word === "later" ? [...row, request] : row);
 }
 
 export function isPart(value: unknown): value is Part {

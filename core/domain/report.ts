@@ -57,6 +57,8 @@ export interface GatewayReport extends ProcessReport {
   readonly rows: Readonly<Record<"confirmed" | "shed" | "unconfirmed", number>>;
   readonly batches: number;
   readonly refused: Readonly<Record<string, number>>;
+  /** Counter: the payment provider's webhooks by what became of them. */
+  readonly webhooks: Readonly<Record<string, number>>;
   readonly sockets: number;
   readonly waitingBytes: number;
   readonly undecided: number;
@@ -120,6 +122,8 @@ export interface WorkerReport extends ProcessReport {
   readonly followUps: number;
   /** Of the worker that owns shard 0: it looks at them for all. */
   readonly dead?: readonly DeadCount[];
+  /** Of the same worker: attempts whose money is owed or unknown after their order's end. */
+  readonly owed?: Readonly<Record<string, number>>;
   readonly rebuilds: number;
   /** Rebuilds that were begun and ended without opening Redis. */
   readonly rebuildsFailed: number;

@@ -121,7 +121,10 @@ test("a charge that stays unknown for too long gives the order up at once", asyn
   const { words, steps } = await decide(answer("u", id, 1, "unknown", "unknown for too long"));
   expect([words, steps]).toEqual([
     ["+payment_failed"],
-    [["payment_failed", id, 1, 1, "unknown for too long"]],
+    [
+      ["given_up", id, 1, 1, "unknown for too long"],
+      ["payment_failed", id, 1, 1, "unknown for too long"],
+    ],
   ]);
   expect(await bench.units("a")).toEqual({ available: 3, held: 0 });
   expect((await decide(answer("u", id, 1, "captured"))).words).toEqual(["+late"]);

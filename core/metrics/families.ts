@@ -97,6 +97,12 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     "Orders whose batch was not confirmed, by what their clients were told.",
     (r) => by("answer", { shed: r.rows.shed, unconfirmed: r.rows.unconfirmed }),
   ),
+  family(
+    "counter",
+    "sluice_webhooks_total",
+    "Webhooks of the payment provider, by what became of them.",
+    (r) => by("outcome", r.webhooks),
+  ),
   family("counter", "sluice_orders_refused_total", "Requests refused, by problem code.", (r) =>
     by("reason", r.refused),
   ),
@@ -175,6 +181,12 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   ),
   family("counter", "sluice_dead_lettered_total", "Orders whose charge failed for good.", (r) =>
     one(r.deadLettered),
+  ),
+  family(
+    "gauge",
+    "sluice_charges_owed",
+    "Attempts given up on (unknown, unresolved) and refunds refused (refund_failed), by status.",
+    (r) => (r.owed ? by("status", r.owed) : []),
   ),
   family("counter", "sluice_follow_ups_total", "Follow-ups published and marked.", (r) =>
     one(r.followUps),

@@ -84,7 +84,7 @@ async function deal(
   await withLetters(async (letters) => {
     const dealt =
       what === "drop"
-        ? await letters.drop(filter, options.limit)
+        ? await letters.drop(filter, options.limit, "command line")
         : await letters.redrive(filter, options.limit, "command line");
     if (dealt.matched === 0)
       throw new SettingError(

@@ -49,7 +49,7 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
       ...(id !== undefined && o.traceparent !== "" ? { trace: traceIdOf(o.traceparent) } : {}),
       items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
       accepted: new Date(o.acceptedAtMs).toISOString(),
-      "ms to decide": o.decidedAtMs - o.acceptedAtMs,
+      "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
     }));
     process.stdout.write(table(rows));
     if (events.length > 0)

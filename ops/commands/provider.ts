@@ -42,7 +42,7 @@ async function run(options: Options): Promise<void> {
     shares: parseShares(options.shares),
     seed: options.seed,
     webhookUrl: options.webhook,
-    webhookSecret: settings.webhookSecret,
+    webhookSecrets: settings.webhookSecrets,
   });
   process.stderr.write(
     `provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`,

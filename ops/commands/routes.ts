@@ -9,7 +9,7 @@ import { ELSEWHERE } from "../../core/domain/part.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
-import { openRegions, requireStores } from "../roles/parts.ts";
+import { closeRegions, openRegions, requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 interface Where {
@@ -120,6 +120,6 @@ async function everywhere(
         process.stdout.write(`${sent} messages sent on in region ${link.connection.region}\n`);
     }
   } finally {
-    for (const { connection } of links) await connection.close();
+    await closeRegions(links);
   }
 }

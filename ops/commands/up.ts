@@ -31,7 +31,7 @@ async function up(): Promise<void> {
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
   const ports = await gatewayPorts(settings, say);
   const services = await startLocalServices(settings, say);
-  const webhookSecret = settings.webhookSecret || localSecret(dir, "webhook-secret");
+  const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
   const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
   const fleet = new Fleet({ dir: join(dir, "roles"), env, say });
   const current = join(dir, "current.json");

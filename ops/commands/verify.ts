@@ -97,6 +97,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
         ledgerUrl: settings.ledgerUrl,
         history,
         partial,
+        rules: settings,
         provider,
         packed,
         ...views,

@@ -10,9 +10,10 @@ import {
   PAYMENTS_DEAD,
   UNROUTED,
 } from "../../broker/topology.ts";
+import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
 import type { Settings } from "../../core/settings.ts";
-import type { Ledger } from "../../ledger/contract.ts";
+import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
 
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
@@ -48,6 +49,8 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
+type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter">;
+
 interface Region {
   readonly connection: BrokerConnection;
   readonly publisher: Publisher;
@@ -58,10 +61,10 @@ const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 export class Letters {
   private constructor(
     private readonly regions: readonly Region[],
-    private readonly ledger: Pick<Ledger, "grantRedrive">,
+    private readonly ledger: LetterLedger,
   ) {}
 
-  static async open(settings: Settings, ledger: Pick<Ledger, "grantRedrive">): Promise<Letters> {
+  static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
     const regions: Region[] = [];
     for (const region of settings.regions) {
       const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
@@ -87,16 +90,24 @@ export class Letters {
     return found;
   }
 
-  drop(filter: LetterFilter, limit: number): Promise<Dealt> {
-    return this.deal(filter, limit, async () => undefined);
+  /** What is dropped is on record in the ledger before it is gone. */
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
+    return this.deal(filter, limit, async (letter, raw) => {
+      await this.ledger.recordLetter(recordOf(letter, raw, "dropped", subject));
+      return undefined;
+    });
   }
 
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
-    return this.deal(filter, limit, (letter, raw, region) =>
-      letter.queue === PAYMENTS_DEAD
-        ? this.chargeAgain(letter, region, subject)
-        : sendAgain(raw, region),
-    );
+    return this.deal(filter, limit, async (letter, raw, region) => {
+      const why =
+        letter.queue === PAYMENTS_DEAD
+          ? await this.chargeAgain(letter, region, subject)
+          : await sendAgain(raw, region);
+      if (why === undefined)
+        await this.ledger.recordLetter(recordOf(letter, raw, "redriven", subject));
+      return why;
+    });
   }
 
   /** `work` returns why a letter stays. */
@@ -117,19 +128,26 @@ export class Letters {
     return { matched, done: matched - left.length, left };
   }
 
+  /**
+   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any more,
+   * or a request that made no sense: the provider is asked again.
+   */
   private async chargeAgain(
-    { body }: Letter,
+    { body, reason }: Letter,
     { publisher }: Region,
     subject: string,
   ): Promise<string | undefined> {
-    const { user, id, generation } = (body ?? {}) as {
-      user?: unknown;
-      id?: unknown;
-      generation?: unknown;
-    };
+    const of = (body ?? {}) as Partial<Attempt>;
+    if (reason !== "payment_failed" && isAttempt(of)) {
+      await this.ledger.askOnce(of);
+      return undefined;
+    }
+    const { user, id, generation } = of;
     if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number")
       return "it names no order";
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
+    if (grant === "unknown")
+      return "an attempt of it may still be captured: it can be redriven once that is known";
     // The order went on since, by an earlier redrive of this letter: there is nothing left of it to do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
@@ -177,6 +195,26 @@ async function sendAgain(
 
 function notConfirmed(outcome: string): string | undefined {
   return outcome === "confirmed" ? undefined : `not sent again, the broker's answer was ${outcome}`;
+}
+
+function recordOf(
+  { id: letter, region, queue, reason, user = "", order = "", body }: Letter,
+  raw: DeadLetter,
+  fate: LetterRecord["fate"],
+  subject: string,
+): LetterRecord {
+  const { generation } = (body ?? {}) as { generation?: unknown };
+  return {
+    ...{ letter, region, queue, fate, reason, user, id: order, subject },
+    generation: isCount(generation) ? generation : 0,
+    atMs: Date.now(),
+    body: raw.body.toString(),
+  };
+}
+
+/** Letters may hold anything; a number that no column takes must not keep one from being dropped. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
 function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {

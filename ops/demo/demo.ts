@@ -42,9 +42,16 @@ const SERVICES = {
   "book-store": ["books"],
 };
 
-/** How the payment provider misbehaves: one charge in five. Cards that are declined for good come on top, in the plan. */
-const PROVIDER_SHARES =
-  "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01,limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005";
+/**
+ * How the payment provider misbehaves: one charge in three, for some only when it is refunded. Cards
+ * that are declined for good come on top, in the plan.
+ */
+const PROVIDER_SHARES = [
+  "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01",
+  "limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005",
+  "html200=0.005,redirect=0.005,wrong_key=0.005,wrong_amount=0.005,declined200=0.005",
+  "huge_answer=0.003,late_capture=0.005,refund_conflict=0.02,refund_error=0.02,refund_pending=0.02",
+].join(",");
 /** The gateways would answer most orders for sold-out items themselves; here every order is decided, so that there is more to prove. */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 /** Shorter than in a real sale, so that the demo need not be waited for. */
@@ -121,6 +128,7 @@ async function rushAndProve(
   const restedAtMs = await drain(stack.ledgerUrl, views, {
     orders: tally.accepted,
     timeoutMs: DRAIN_TIMEOUT_MS,
+    quiet: () => stack.providerQuiet(),
   });
   rush.close();
   await history.close();
@@ -128,6 +136,7 @@ async function rushAndProve(
   const verdict = await verify({
     ledgerUrl: stack.ledgerUrl,
     history: [historyPath],
+    rules: stack.rules,
     ...views,
     provider: () => stack.captures(),
     packed: () => stack.packed(),

@@ -25,7 +25,14 @@ export async function drain(
     orders,
     timeoutMs,
     graceMs = DEFAULT_GRACE_MS,
-  }: { orders: number; timeoutMs: number; graceMs?: number },
+    quiet = async () => true,
+  }: {
+    orders: number;
+    timeoutMs: number;
+    graceMs?: number;
+    /** Whether nothing is to come from outside either. */
+    quiet?: () => Promise<boolean>;
+  },
 ): Promise<number | undefined> {
   const audit = await LedgerAudit.open(ledgerUrl);
   try {
@@ -38,7 +45,7 @@ export async function drain(
       await Bun.sleep(LOOK_MS)
     ) {
       const lookedAtMs = performance.timeOrigin + performance.now();
-      const entries = await atRest(audit, views);
+      const entries = (await quiet()) ? await atRest(audit, views) : undefined;
       if (entries === undefined || entries !== last) {
         still = 0;
         restedAtMs = lookedAtMs;
@@ -72,7 +79,7 @@ async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<num
     chargesOpen: await audit.chargesOpen(),
     partsOpen: await audit.partsOpen(),
   };
-  checkRest({ queues: await queues.depths(), shards, ...open, failures: 0 }, findings);
+  checkRest({ queues: await queues.depths(), shards, ...open }, findings);
   return findings.undrained.length > 0
     ? undefined
     : positions.reduce((sum, position) => sum + position.lastN, 0);

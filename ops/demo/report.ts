@@ -1,6 +1,6 @@
 // What the demo showed, in a screen; and the same as one JSON object.
 import { minorDigits } from "../../core/domain/currency.ts";
-import { invariantLines, type Paint } from "../verify/report.ts";
+import { invariantLines, knownLines, type Paint } from "../verify/report.ts";
 import type { DemoResult } from "./demo.ts";
 
 const number = (n: number): string => Math.round(n).toLocaleString("en");
@@ -57,6 +57,7 @@ export function demoLines(
     row("stock", `${number(counts.sold)} of ${number(counts.stock)} units sold`),
     "",
     ...invariantLines(verdict, colours),
+    ...knownLines(verdict, colours),
     ...undrained.map((reason) => `  … ${reason}`),
     "",
     ends[result],

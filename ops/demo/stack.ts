@@ -10,6 +10,7 @@ import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import { type LocalServices, startLocalServices } from "../services/local.ts";
 import type { CaptureRecord } from "../verify/checks/charges.ts";
 import type { PackedRecord } from "../verify/checks/parts.ts";
+import type { TimeRules } from "../verify/checks/times.ts";
 
 export interface StackOptions {
   readonly dir: string;
@@ -47,6 +48,8 @@ export class Stack {
     readonly redisUrl: string,
     readonly regions: readonly { readonly name: string; readonly url: string }[],
     readonly shards: number,
+    /** What its workers run with, for the proof. */
+    readonly rules: TimeRules,
   ) {}
 
   static async start(options: StackOptions): Promise<Stack> {
@@ -73,10 +76,13 @@ export class Stack {
       SLUICE_JWT_ISSUER: "sluice",
       SLUICE_JWT_AUDIENCE: "sluice",
     };
-    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
+    const settings = readSettings(all);
+    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = settings;
     const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
-    const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
+    const stack = new Stack(
+      ...([services, fleet, issuer, ledgerUrl, redisUrl, regions, shards, settings] as const),
+    );
     onStack?.(stack);
     try {
       for (let i = 0; i < workers; i++) stack.startWorker();
@@ -115,10 +121,17 @@ export class Stack {
 
   /** The provider's own record of what it captured and refunded. */
   async captures(): Promise<CaptureRecord[]> {
-    const text = await (await fetch(`${this.provider?.url}/v1/records`)).text();
+    const text = await (await fetch(`${this.provider?.url}/v1/records`, answerWithin())).text();
     return text
       .split("\n")
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
+  }
+
+  /** Whether the provider has nothing more to do of its own: charges to settle, webhooks to send. */
+  async providerQuiet(): Promise<boolean> {
+    if (!this.provider) return true;
+    const response = await fetch(`${this.provider.url}/healthz`);
+    return ((await response.json()) as { open: number }).open === 0;
   }
 
   /** What the services packed, by their own records. */
@@ -178,6 +191,7 @@ export class Stack {
           method: "POST",
           headers,
           body: JSON.stringify(form),
+          ...answerWithin(),
         });
         const text = await response.text();
         if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
@@ -199,6 +213,7 @@ export class Stack {
       method,
       headers: await this.operator(),
       body: JSON.stringify(body),
+      ...answerWithin(),
     });
     if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
@@ -207,4 +222,10 @@ export class Stack {
     await this.fleet.stop();
     await this.services.stop();
   }
+}
+
+const ANSWER_TIMEOUT_MS = 30_000;
+
+function answerWithin(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
 }

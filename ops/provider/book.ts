@@ -1,30 +1,43 @@
-// The stub's own record of what it captured and refunded: lines of JSON, appended and synced before any answer. A provider's memory is
-// what the proof compares the ledger with, so it shares nothing with Sluice but the keys it was given.
+// The stub's own record of what became of every charge and refund: lines of JSON, appended and synced
+// before any answer. A provider's memory is what the proof compares the ledger with, so it shares
+// nothing with Sluice but the keys it was given.
 import { existsSync, readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import type { Behaviour } from "./behaviour.ts";
 
 export type ChargeStatus = "captured" | "declined" | "pending";
+export type RefundStatus = "none" | "pending" | "refused" | "refunded";
 
 export interface Charge {
   readonly key: string;
   readonly order: string;
   readonly amount: number;
   readonly currency: string;
+  /** As which it was served. */
+  readonly behaviour: Behaviour;
   status: ChargeStatus;
+  refund: RefundStatus;
+  /** The money is back. */
   refunded: boolean;
+  /** Minor units given back; all or nothing. */
+  refundedAmount: number;
+  /** `request`: Sluice asked for it. `provider`: made here, unasked. */
+  refundedBy?: "request" | "provider";
+  disputed: boolean;
 }
 
+type NewCharge = Pick<Charge, "key" | "order" | "amount" | "currency" | "status" | "behaviour">;
+
 type Line =
-  | {
-      readonly t: "charge";
-      readonly key: string;
-      readonly order: string;
-      readonly amount: number;
-      readonly currency: string;
-      readonly status: ChargeStatus;
-    }
+  | ({ readonly t: "charge" } & NewCharge)
   | { readonly t: "settle"; readonly key: string; readonly status: "captured" | "declined" }
-  | { readonly t: "refund"; readonly key: string };
+  | {
+      readonly t: "refund";
+      readonly key: string;
+      readonly amount: number;
+      readonly by: "request" | "provider";
+    }
+  | { readonly t: "refund_pending" | "refund_refused" | "dispute"; readonly key: string };
 
 export class Book {
   readonly charges = new Map<string, Charge>();
@@ -43,9 +56,10 @@ export class Book {
     return book;
   }
 
-  /** Opens a charge. Settles when it is on the disk. */
-  charge(charge: Omit<Charge, "refunded">): Promise<void> {
-    return this.write({ t: "charge", ...charge });
+  /** Opens a charge, unless its key has one. Every change settles once it is on the disk. */
+  async charge(charge: NewCharge): Promise<Charge> {
+    if (!this.charges.has(charge.key)) await this.write({ t: "charge", ...charge });
+    return this.charges.get(charge.key) as Charge;
   }
 
   /** Ends a pending one. */
@@ -53,8 +67,20 @@ export class Book {
     return this.write({ t: "settle", key, status });
   }
 
-  refund(key: string): Promise<void> {
-    return this.write({ t: "refund", key });
+  refund({ key, amount }: Charge, by: "request" | "provider"): Promise<void> {
+    return this.write({ t: "refund", key, amount, by });
+  }
+
+  refundPending(key: string): Promise<void> {
+    return this.write({ t: "refund_pending", key });
+  }
+
+  refuseRefund(key: string): Promise<void> {
+    return this.write({ t: "refund_refused", key });
+  }
+
+  dispute(key: string): Promise<void> {
+    return this.write({ t: "dispute", key });
   }
 
   async close(): Promise<void> {
@@ -80,13 +106,37 @@ export class Book {
 
   private apply(line: Line): void {
     if (line.t === "charge") {
-      const { key, order, amount, currency, status } = line;
-      this.charges.set(key, { key, order, amount, currency, status, refunded: false });
+      const { t: _, ...charge } = line;
+      const untouched = {
+        refund: "none",
+        refunded: false,
+        refundedAmount: 0,
+        disputed: false,
+      } as const;
+      this.charges.set(charge.key, { ...charge, ...untouched });
       return;
     }
     const charge = this.charges.get(line.key);
     if (!charge) return;
-    if (line.t === "settle") charge.status = line.status;
-    else charge.refunded = true;
+    switch (line.t) {
+      case "settle":
+        charge.status = line.status;
+        break;
+      case "refund":
+        charge.refund = "refunded";
+        charge.refunded = true;
+        charge.refundedAmount = line.amount;
+        charge.refundedBy = line.by;
+        break;
+      case "refund_pending":
+        charge.refund = "pending";
+        break;
+      case "refund_refused":
+        charge.refund = "refused";
+        break;
+      case "dispute":
+        charge.disputed = true;
+        break;
+    }
   }
 }

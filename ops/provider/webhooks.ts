@@ -1,13 +1,19 @@
-// The stub's webhooks: signed, sent again until they are taken, and on demand doubled, late or forged.
-import { SIGNATURE_HEADER, signWebhook } from "../../core/webhook-signature.ts";
+// The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
+// taken, and on demand doubled, late or forged.
+import { signWebhook } from "../../core/webhook-signature.ts";
 import type { Charge } from "./book.ts";
 
 const LATE_MS = 3_000;
-const ATTEMPTS = 5;
+/** Two minutes of them: of a dispute there is no other word. */
+const ATTEMPTS = 30;
 const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+/** A gateway that does not answer must not hold up the others for long. */
+const TIMEOUT_MS = 10_000;
 /** Sent at once; the rest waits its turn. */
 const MAX_UNDER_WAY = 64;
 
+export type EventStatus = "captured" | "declined" | "pending" | "refunded" | "disputed";
 export type Manner = "none" | "twice" | "late" | "forged";
 
 export class Webhooks {
@@ -17,22 +23,29 @@ export class Webhooks {
 
   constructor(
     private readonly url: string | undefined,
-    private readonly secret: string,
+    private readonly secrets: readonly string[],
   ) {}
 
-  send(charge: Charge, manner: Manner): void {
-    if (!this.url) return;
-    const body = JSON.stringify({ key: charge.key, status: charge.status });
+  /** Those that have not been taken yet. */
+  get open(): number {
+    return this.queue.length + this.underWay;
+  }
+
+  /** Sends what became of a charge: its status, or what happened to its money since. */
+  send(charge: Charge, status: EventStatus, manner: Manner = "none"): void {
+    if (!this.url || this.secrets.length === 0) return;
+    const { key, amount, currency } = charge;
+    const id = `msg_${crypto.randomUUID()}`;
+    const body = JSON.stringify({ key, amount, currency, status });
     if (manner === "forged") {
       // The forger says the opposite, and does not know the secret.
-      const lie = JSON.stringify({
-        key: charge.key,
-        status: charge.status === "captured" ? "declined" : "captured",
-      });
-      this.enqueue(() => this.post(lie, "not the secret", 1));
+      const opposite = status === "captured" ? "declined" : "captured";
+      const lie = JSON.stringify({ key, amount, currency, status: opposite });
+      this.enqueue(() => this.post(`msg_${crypto.randomUUID()}`, lie, ["not the secret"], 1));
     }
-    this.enqueue(() => this.post(body, this.secret, ATTEMPTS, manner === "late" ? LATE_MS : 0));
-    if (manner === "twice") this.enqueue(() => this.post(body, this.secret, ATTEMPTS));
+    const delayMs = manner === "late" ? LATE_MS : 0;
+    this.enqueue(() => this.post(id, body, this.secrets, ATTEMPTS, delayMs));
+    if (manner === "twice") this.enqueue(() => this.post(id, body, this.secrets, ATTEMPTS));
   }
 
   stop(): void {
@@ -56,18 +69,29 @@ export class Webhooks {
     }
   }
 
-  private async post(body: string, secret: string, attempts: number, delayMs = 0): Promise<void> {
+  private async post(
+    id: string,
+    body: string,
+    secrets: readonly string[],
+    attempts: number,
+    delayMs = 0,
+  ): Promise<void> {
     await Bun.sleep(delayMs);
     for (let attempt = 1; attempt <= attempts && !this.stopped; attempt++) {
       const headers = {
         "content-type": "application/json",
-        [SIGNATURE_HEADER]: signWebhook(body, secret, Date.now()),
+        ...signWebhook(id, body, secrets, Date.now()),
       };
-      const response = await fetch(this.url as string, { method: "POST", headers, body }).catch(
-        () => undefined,
-      );
-      if (response?.ok || (response && response.status < 500)) return;
-      await Bun.sleep(RETRY_MS * attempt);
+      const response = await fetch(this.url as string, {
+        method: "POST",
+        headers,
+        body,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }).catch(() => undefined);
+      await response?.body?.cancel();
+      // One that is refused would be refused again.
+      if (response && response.status < 500) return;
+      await Bun.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
     }
   }
 }

@@ -42,7 +42,7 @@ export class RateService {
   async start(): Promise<void> {
     await this.tick();
     for (const link of this.options.regions) {
-      const subscription = new Subscription(link.connection, {
+      const subscription = new Subscription(link.consuming, {
         queue: FX_REQUESTS,
         prefetch: PREFETCH,
         independent: true,
@@ -52,7 +52,7 @@ export class RateService {
         },
       });
       this.subscriptions.push(subscription);
-      if (link.connection.up) await subscription.start();
+      if (link.consuming.up) await subscription.start();
       else void subscription.start();
     }
   }

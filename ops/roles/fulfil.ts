@@ -8,7 +8,7 @@ import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
 import { competingGoverning } from "./governing.ts";
-import { openRegions, openSpans } from "./parts.ts";
+import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export interface FulfilOptions {
@@ -57,8 +57,7 @@ export async function startFulfil(
     settings,
     {
       report,
-      missing: () =>
-        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+      missing: () => brokersAway(regions),
     },
     log,
   );
@@ -72,7 +71,7 @@ export async function startFulfil(
       governing.stop();
       self.stop();
       await spans?.close();
-      for (const { connection } of regions) await connection.close();
+      await closeRegions(regions);
       list.close();
       log("fulfilment stopped", { id, ...fulfiller.counts });
     },

@@ -20,7 +20,7 @@ import { overview } from "../overview.ts";
 import { workersByHand } from "../workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
-import { openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
+import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 /** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
@@ -37,13 +37,13 @@ export async function startGatewayRole(
   const id = `${region.name}.${name}`;
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(settings, log);
-  const clock = new SharedClock(redis);
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const link = await openRegion(region, settings, log);
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
   let onPush: (push: Push) => void = () => undefined;
-  const pushes = new Subscription(link.connection, {
+  const pushes = new Subscription(link.consuming, {
     queue: gatewayQueue(id),
     prefetch: PUSH_PREFETCH,
     exclusive: true,
@@ -62,7 +62,7 @@ export async function startGatewayRole(
     trustedProxies: settings.trustedProxies,
     shards: settings.shards,
     admission: admissionSettings(settings),
-    ...(settings.webhookSecret === "" ? {} : { webhookSecret: settings.webhookSecret }),
+    webhookSecrets: settings.webhookSecrets,
     spans,
     clock: clock.now,
     broker: {
@@ -111,7 +111,7 @@ export async function startGatewayRole(
     await board.stop();
     await pushes.close();
     clock.stop();
-    await link.connection.close();
+    await closeRegions([link]);
     await ledger.close();
     await redis.close();
     await spans?.close();
@@ -207,7 +207,7 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
   return {
     list: (filter, limit) => on((letters) => letters.list(filter, limit)),
     redrive: (filter, limit, subject) => on((letters) => letters.redrive(filter, limit, subject)),
-    drop: (filter, limit) => on((letters) => letters.drop(filter, limit)),
+    drop: (filter, limit, subject) => on((letters) => letters.drop(filter, limit, subject)),
   };
 }
 

@@ -2,12 +2,15 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { topology } from "../../broker/topology.ts";
-import type { RegionLink } from "../../consumers/relay.ts";
+import { linkState, type RegionLink } from "../../consumers/relay.ts";
 import { buildLibrary, type Library } from "../../core/library.ts";
 import { RedisStore, StoreUnavailable } from "../../core/redis.ts";
 import { SettingError, type Settings } from "../../core/settings.ts";
 import type { Spans } from "../../core/spans.ts";
 import type { Log } from "../log.ts";
+
+/** RabbitMQ ends a connection that has missed two heartbeats, and looks once a heartbeat. */
+const SILENT_BEATS = 3;
 
 /** Refuses to start a role without what it cannot do without. */
 export function requireStores(settings: Settings): void {
@@ -16,9 +19,15 @@ export function requireStores(settings: Settings): void {
   if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
 }
 
-export async function openRedis(settings: Settings, log: Log): Promise<RedisStore> {
+/** `callTimeoutMs`: after which a Redis that does not answer is dialled anew. */
+export async function openRedis(
+  settings: Settings,
+  log: Log,
+  options: { readonly callTimeoutMs?: number } = {},
+): Promise<RedisStore> {
   const library = patchedLibrary();
   const redis = new RedisStore({
+    ...options,
     url: settings.redisUrl,
     library,
     onError: (error) => log("redis", { error: error.message }),
@@ -55,20 +64,56 @@ export async function openSpans(
   return new Spans(otlpUrl, role, id);
 }
 
-export async function openRegions(settings: Settings, log: Log): Promise<RegionLink[]> {
+export interface RegionOptions {
+  /** Seconds between signs of life of the connection that consumes. */
+  readonly heartbeatS?: number;
+}
+
+export async function openRegions(
+  settings: Settings,
+  log: Log,
+  options: RegionOptions = {},
+): Promise<RegionLink[]> {
   const links: RegionLink[] = [];
-  for (const region of settings.regions) links.push(await openRegion(region, settings, log));
+  for (const region of settings.regions)
+    links.push(await openRegion(region, settings, log, options));
   return links;
+}
+
+/** The broker must have ended a frozen worker's consumers by the time its lease is over. */
+export function heartbeatWithin(leaseMs: number): number {
+  return Math.max(1, Math.floor(leaseMs / 1_000 / SILENT_BEATS));
 }
 
 export async function openRegion(
   region: Settings["regions"][number],
   settings: Settings,
   log: Log,
+  { heartbeatS }: RegionOptions = {},
 ): Promise<RegionLink> {
-  const connection = new BrokerConnection({ region, topology: topology(settings.shards), log });
+  const options = { region, topology: topology(settings.shards), log };
+  const connection = new BrokerConnection({ ...options, name: "publishing" });
+  const consuming = new BrokerConnection({
+    ...options,
+    name: "consuming",
+    ...(heartbeatS === undefined ? {} : { heartbeatS }),
+  });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
   await publisher.start();
   await connection.start();
-  return { connection, publisher };
+  await consuming.start();
+  return { connection, consuming, publisher };
+}
+
+/** Consuming ends first: what is in flight may still publish. */
+export async function closeRegions(regions: readonly RegionLink[]): Promise<void> {
+  await Promise.all(regions.map(({ consuming }) => consuming.close()));
+  await Promise.all(regions.map(({ connection }) => connection.close()));
+}
+
+/** For readiness: the brokers that are away. */
+export function brokersAway(regions: readonly RegionLink[]): string[] {
+  return regions.flatMap((link) =>
+    linkState(link) === "away" ? [`broker ${link.connection.region}`] : [],
+  );
 }

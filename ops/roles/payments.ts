@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { openBoard } from "./board.ts";
 import { competingGoverning } from "./governing.ts";
-import { openRegions, openSpans } from "./parts.ts";
+import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startPayments(
@@ -21,12 +21,14 @@ export async function startPayments(
   const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
   const spans = await openSpans(settings, "payments", id);
   const governing = competingGoverning(settings, log);
-  const { shards, unknownMaxMs } = settings;
+  const { shards, unknownMaxMs, settleMaxMs } = settings;
   const payments = new PaymentWorker({
+    id,
     regions,
     provider,
     shards,
     unknownMaxMs,
+    settleMaxMs,
     governing,
     spans,
     log,
@@ -47,8 +49,7 @@ export async function startPayments(
     settings,
     {
       report,
-      missing: () =>
-        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+      missing: () => brokersAway(regions),
     },
     log,
   );
@@ -62,7 +63,7 @@ export async function startPayments(
       governing.stop();
       self.stop();
       await spans?.close();
-      for (const { connection } of regions) await connection.close();
+      await closeRegions(regions);
       log("payments stopped", { id });
     },
   };

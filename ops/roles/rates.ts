@@ -6,7 +6,7 @@ import { startMetricsServer } from "../metrics-server.ts";
 import { RateService } from "../rates/rate-service.ts";
 import { openSource } from "../rates/source.ts";
 import { openBoard } from "./board.ts";
-import { openRegions } from "./parts.ts";
+import { brokersAway, closeRegions, openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startRates(settings: Settings, id: string, log: Log): Promise<RunningRole> {
@@ -28,8 +28,7 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
     settings,
     {
       report,
-      missing: () =>
-        regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+      missing: () => brokersAway(regions),
     },
     log,
   );
@@ -40,7 +39,7 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
       await board.stop();
       await metrics.stop();
       self.stop();
-      for (const { connection } of regions) await connection.close();
+      await closeRegions(regions);
       log("rates stopped", { id });
     },
   };

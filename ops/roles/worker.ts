@@ -6,7 +6,18 @@ import type { Log } from "../log.ts";
 import { startMetricsServer } from "../metrics-server.ts";
 import { stepBack } from "../services/priority.ts";
 import { cpuWatch, governorSettings } from "./governing.ts";
-import { openRedis, openRegions, openSpans, requireStores } from "./parts.ts";
+import {
+  brokersAway,
+  closeRegions,
+  heartbeatWithin,
+  openRedis,
+  openRegions,
+  openSpans,
+  requireStores,
+} from "./parts.ts";
+
+/** Redis may be busy for a second or two with nothing wrong. */
+const MIN_CALL_TIMEOUT_MS = 3_000;
 
 export interface RunningRole {
   /** Quiet, then stop. */
@@ -22,9 +33,13 @@ export async function startWorker(
   stepBack(settings.workerNice);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(settings.ledgerUrl);
-  const redis = await openRedis(settings, log);
-  const regions = await openRegions(settings, log);
-  const clock = new SharedClock(redis);
+  // A connection that has been silent for a lease has cost the leases already.
+  const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
+  const redis = await openRedis(settings, log, { callTimeoutMs });
+  const regions = await openRegions(settings, log, {
+    heartbeatS: heartbeatWithin(settings.leaseMs),
+  });
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
@@ -51,12 +66,13 @@ export async function startWorker(
     ...waits,
     ...governing,
     spans,
+    clock,
     now: clock.now,
     log,
   });
   worker.start();
   const missing = () => [
-    ...regions.flatMap(({ connection }) => (connection.up ? [] : [`broker ${connection.region}`])),
+    ...brokersAway(regions),
     ...(redis.connected && worker.beating ? [] : ["redis"]),
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
@@ -67,7 +83,7 @@ export async function startWorker(
     await worker.stop();
     await metrics.stop();
     clock.stop();
-    for (const { connection } of regions) await connection.close();
+    await closeRegions(regions);
     await writer.close();
     await ledger.close();
     await redis.close();

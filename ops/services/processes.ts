@@ -1,6 +1,15 @@
-// Child processes with a record on disk, so that what a crashed run left behind is found and ended by whoever comes next.
-// A record holds the process id and its start time: a reused id is never mistaken for the process that was started.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// Child processes with a record on disk, so that the next start finds and ends what a crashed run left
+// behind. A record holds the process id and its start time: a reused id is never taken for the process
+// that was started.
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { stepBack } from "./priority.ts";
 
@@ -28,6 +37,9 @@ export interface SpawnOptions {
 }
 
 const DEFAULT_GRACE_MS = 10_000;
+/** The kernel takes a killed process away at once, unless a disk holds it up. */
+const KILL_WAIT_MS = 5_000;
+const LOOK_MS = 50;
 
 /** Starts a process and records it. */
 export function spawnRecorded(options: SpawnOptions): Child {
@@ -69,10 +81,22 @@ export function spawnRecorded(options: SpawnOptions): Child {
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  signalOne(-pid, signal);
+}
+
+function signalOne(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, signal);
+    process.kill(pid, signal);
   } catch {
     // gone already
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined; // not there
   }
 }
 
@@ -117,28 +141,50 @@ export async function endLeftovers(recordDir: string): Promise<string[]> {
 }
 
 function living(path: string): { pid: number; started: string } | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
+  const text = textOf(path);
+  if (text === undefined) return undefined;
   const [pidText = "", started = ""] = text.trim().split(" ");
   const pid = Number(pidText);
   return pid > 1 && started !== "" && startTime(pid) === started ? { pid, started } : undefined;
 }
 
+/**
+ * Ends the process that a pid file names, if it works on `dir` (any other has got a reused id). For a
+ * process that was never recorded: the run that started it was killed before it could.
+ */
+export async function endByPidFile(file: string, dir: string): Promise<boolean> {
+  const pid = Number(textOf(file)?.trim());
+  const started = pid > 1 ? startTime(pid) : "";
+  if (started === "" || !worksOn(pid, dir)) return false;
+  await endProcess(pid, started);
+  return true;
+}
+
+/** Whether a process runs in a folder, or was started with the folder in its environment. */
+function worksOn(pid: number, dir: string): boolean {
+  const folder = realpathSync(dir);
+  try {
+    if (readlinkSync(`/proc/${pid}/cwd`) === folder) return true;
+  } catch {
+    return false; // another user's, or gone
+  }
+  const environment = textOf(`/proc/${pid}/environ`) ?? "";
+  return environment.includes(`${dir}/`) || environment.includes(`${folder}/`);
+}
+
+/** Asks it to stop, then kills it. Two processes on one data folder would ruin it: rejects if it stays. */
 async function endProcess(pid: number, started: string): Promise<void> {
-  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  for (const [signal, graceMs] of [
+    ["SIGTERM", DEFAULT_GRACE_MS],
+    ["SIGKILL", KILL_WAIT_MS],
+  ] as const) {
     signalGroup(pid, signal);
-    try {
-      process.kill(pid, signal);
-    } catch {
-      return;
-    }
-    for (let i = 0; i < 50 && startTime(pid) === started; i++) await Bun.sleep(100);
+    signalOne(pid, signal);
+    const end = performance.now() + graceMs;
+    while (startTime(pid) === started && performance.now() < end) await Bun.sleep(LOOK_MS);
     if (startTime(pid) !== started) return;
   }
+  throw new Error(`process ${pid}, left by an earlier run, does not end: kill it by hand`);
 }
 
 function list(dir: string): string[] {

@@ -3,7 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePorts, untilListening } from "./ports.ts";
-import { type Child, spawnRecorded } from "./processes.ts";
+import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRabbit extends Child {
   readonly port: number;
@@ -21,8 +21,12 @@ export interface PrivateRabbitOptions {
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 20_000;
+/** rabbitmqctl starts a node of its own, which takes seconds; one that hangs is ended. */
+const CTL_TIMEOUT_MS = 60_000;
 const START_ATTEMPTS = 3;
 const LOG_FILE = "out.log";
+/** Written by the node itself. */
+const PID_FILE = "rabbitmq.pid";
 /** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
 const MEMORY_LIMIT = "2GB";
 /** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
@@ -49,6 +53,9 @@ export async function startRabbit(
   const server = rabbitScript("rabbitmq-server");
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
+  // Each start has ports of its own, so nothing else would keep a second node off the folder.
+  await endLeftovers(join(dir, "run"));
+  await endByPidFile(join(dir, PID_FILE), dir);
   for (let attempt = 1; ; attempt++) {
     try {
       return await startNode(server, dir, options);
@@ -170,7 +177,10 @@ function nodeEnv(
     RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, "enabled_plugins"),
     RABBITMQ_DIST_PORT: String(distPort),
     RABBITMQ_CONF_ENV_FILE: join(dir, "none.conf"),
-    RABBITMQ_PID_FILE: join(dir, "rabbitmq.pid"),
+    RABBITMQ_PID_FILE: join(dir, PID_FILE),
+    // The start script becomes the node instead of waiting for it: the process started here is the
+    // node, and signals and records mean the node.
+    RUNNING_UNDER_SYSTEMD: "true",
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // Without busy waiting: schedulers that spin would take the cores from those who have work.
@@ -185,6 +195,7 @@ async function ctl(env: Record<string, string>, node: string, args: string[]): P
     env: { ...process.env, ...env },
     stdout: "pipe",
     stderr: "pipe",
+    timeout: CTL_TIMEOUT_MS,
   });
   const [out, err, code] = await Promise.all([
     new Response(run.stdout).text(),

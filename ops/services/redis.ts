@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
-import { type Child, spawnRecorded } from "./processes.ts";
+import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRedis extends Child {
   readonly url: string;
@@ -27,6 +27,9 @@ export async function startRedis(
   options: PrivateRedisOptions = {},
 ): Promise<PrivateRedis> {
   mkdirSync(dir, { recursive: true });
+  const pidFile = join(dir, "redis.pid");
+  await endLeftovers(join(dir, "run"));
+  await endByPidFile(pidFile, dir);
   const port = options.port ?? (await freePort());
   const settings = [
     "--port",
@@ -39,6 +42,8 @@ export async function startRedis(
     "",
     "--daemonize",
     "no",
+    "--pidfile",
+    pidFile,
   ];
   settings.push(
     "--maxmemory",

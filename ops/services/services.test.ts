@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import { testDir, testRabbit, testRedis } from "../../test/services.ts";
-import { endLeftovers, spawnRecorded, startTime } from "./processes.ts";
+import { endByPidFile, endLeftovers, spawnRecorded, startTime } from "./processes.ts";
+import { startRabbit } from "./rabbitmq.ts";
 import { startRedis } from "./redis.ts";
 
 test("the shared Redis answers", async () => {
@@ -43,3 +46,64 @@ test("a private Redis keeps its data over a restart", async () => {
   again.disconnect();
   await second.kill();
 });
+
+test("a start ends the node that still runs on its folder, though no record names it", async () => {
+  const dir = testDir("own-rabbit");
+  const first = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(readFileSync(`/proc/${first.pid}/comm`, "utf8").trim()).toBe("beam.smp");
+  rmSync(join(dir, "run"), { recursive: true });
+  const second = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(nodesOn(dir)).toEqual([second.pid]);
+  await first.exited;
+  await second.kill();
+  await first.kill(); // its epmd
+}, 120_000);
+
+test("a starter that is killed leaves its node to the next start, which ends it first", async () => {
+  const dir = testDir("left-rabbit");
+  const module = join(import.meta.dir, "rabbitmq.ts");
+  const script = `
+    import { startRabbit } from ${JSON.stringify(module)};
+    await startRabbit(${JSON.stringify(dir)}, { vhosts: ["eu"] });
+    console.log("up");
+    await new Promise(() => setInterval(() => undefined, 1_000));`;
+  const starter = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  await starter.stdout.getReader().read();
+  const [left] = nodesOn(dir);
+  starter.kill("SIGKILL");
+  await starter.exited;
+  const next = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(nodesOn(dir)).toEqual([next.pid]);
+  expect(left).toBeNumber();
+  expect(next.pid).not.toBe(left as number);
+  await next.kill();
+  expect(nodesOn(dir)).toEqual([]);
+}, 120_000);
+
+test("a Redis that no record names is ended before another starts on its folder", async () => {
+  const dir = testDir("left-redis");
+  const first = await startRedis(dir);
+  rmSync(join(dir, "run"), { recursive: true });
+  const second = await startRedis(dir);
+  await first.exited;
+  await second.kill();
+});
+
+test("a pid file that names a stranger ends nobody", async () => {
+  const dir = testDir("stranger");
+  await Bun.write(join(dir, "redis.pid"), `${process.pid}\n`);
+  expect(await endByPidFile(join(dir, "redis.pid"), dir)).toBe(false);
+});
+
+/** RabbitMQ nodes that were started on a folder. */
+function nodesOn(dir: string): number[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    try {
+      const node = readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "beam.smp";
+      const here = node && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
+      return here ? [Number(pid)] : [];
+    } catch {
+      return []; // no process, or gone meanwhile
+    }
+  });
+}

@@ -1,5 +1,5 @@
 // What the two sides say of each order, gathered for one slice of the users: what the clients sent, and what the ledger holds.
-import type { CallResult, HistoryLine } from "../history.ts";
+import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import { rowBodyText, sentBodyText } from "./body.ts";
 import type { Findings } from "./findings.ts";
 import type { DecodedEntry, OrderRowText } from "./journal.ts";
@@ -11,6 +11,8 @@ export interface Sending {
   readonly result: CallResult;
   readonly status: number;
   readonly body: string;
+  /** What was asked for, if it was refused for good. */
+  readonly refused?: Pick<SentBody, "saleId" | "lines"> | undefined;
 }
 
 export interface SentOrder {
@@ -46,6 +48,12 @@ export interface LedgerOrder {
   readonly had: string[];
   /** A service has claimed a part of it. */
   claimed: boolean;
+  /** Raised each time it is redriven. */
+  generation: number;
+  /** Redis's clock at the decision that gave it its first state but `parked`; at its last one if it was redriven. */
+  decidedAtMs: number;
+  /** Redis's clock when it was last sent, as far as the journal shows. */
+  seenAtMs: number;
   /** Other bodies under its id that were decided as conflicts, as the journal shows them. */
   conflicts: number;
 }
@@ -61,23 +69,32 @@ export class Evidence {
   /** `user id state` that the entry at hand brings about. */
   private ahead: ReadonlySet<string> = new Set();
 
+  /** The ledger is looked at as it was at `clockMs`: what clients heard later says nothing of it. */
   constructor(
     private readonly slice: Slice,
     private readonly findings: Findings,
+    private readonly clockMs = Number.POSITIVE_INFINITY,
   ) {}
 
   line(line: HistoryLine): void {
     if (line.op === "skip" || !this.slice(line.user)) return;
     const order = this.sentOrder(line.user, line.id);
+    if (line.op === "outcome") {
+      if (line.t <= this.clockMs) order.told.push(line.state);
+      return;
+    }
+    const late = line.t1 > this.clockMs;
     // 200 says that it was cancelled; 202 that it is on its way.
     if (line.op === "cancel") {
-      if (line.result !== "fail") order.cancels++;
-      if (line.status === 200) order.told.push("cancelled");
-    } else if (line.op === "outcome") order.told.push(line.state);
-    else {
-      const { t0, t1, region, result, status } = line;
-      order.sendings.push({ t0, t1, region, result, status, body: sentBodyText(line.body) });
+      if (late || line.result !== "fail") order.cancels++;
+      if (!late && line.status === 200) order.told.push("cancelled");
+      return;
     }
+    const { t0, t1, region } = line;
+    const [result, status] = late ? (["info", 0] as const) : [line.result, line.status];
+    const refused = result === "fail" ? line.body : undefined;
+    const body = sentBodyText(line.body);
+    order.sendings.push({ t0, t1, region, result, status, body, refused });
   }
 
   entry(entry: DecodedEntry): void {
@@ -90,16 +107,16 @@ export class Evidence {
     }
     for (const { row, state } of entry.released)
       if (this.slice(row[1])) this.release(entry, row, state);
-    for (const { what, user, id, detail } of entry.steps) {
+    for (const { what, user, id, generation, detail } of entry.steps) {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
-      else if (what === "redriven") this.redriven(entry, key, detail);
+      else if (what === "redriven") this.redriven(entry, key, generation, detail);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
     }
   }
 
-  private redriven(entry: DecodedEntry, key: string, state: string): void {
+  private redriven(entry: DecodedEntry, key: string, generation: number, state: string): void {
     const known = this.ledger.get(key);
     if (known?.state !== "payment_failed")
       this.findings.violation(
@@ -110,6 +127,8 @@ export class Evidence {
     else {
       known.state = state;
       known.had.push(state);
+      known.generation = generation;
+      known.decidedAtMs = entry.atMs;
     }
   }
 
@@ -174,7 +193,7 @@ export class Evidence {
     const lines: { sku: string; qty: number }[] = [];
     for (let i = 0; i < row[8].length; i += 2)
       lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
-    const { shard, n } = entry;
+    const { shard, n, atMs } = entry;
     const body = rowBodyText(row);
     const order = {
       user: row[1],
@@ -196,6 +215,9 @@ export class Evidence {
       state,
       had: [state],
       claimed: false,
+      generation: 1,
+      decidedAtMs: atMs,
+      seenAtMs: atMs,
       conflicts: 0,
     });
   }
@@ -217,6 +239,7 @@ export class Evidence {
       );
       return;
     }
+    known.seenAtMs = entry.atMs;
     const same = rowBodyText(row) === known.body;
     if (effect === "conflict") known.conflicts++;
     if (same && effect === "conflict")
@@ -261,6 +284,7 @@ export class Evidence {
       );
     known.state = state;
     known.had.push(state);
+    known.decidedAtMs = entry.atMs;
   }
 }
 

@@ -23,6 +23,13 @@ export interface Violation {
   readonly examples: readonly string[];
 }
 
+/** What is not as it should end, and is known: money that somebody is owed, letters that wait for the operator. */
+export interface Known {
+  readonly what: string;
+  readonly count: number;
+  readonly examples: readonly string[];
+}
+
 const MAX_EXAMPLES = 3;
 
 export class Findings {
@@ -30,18 +37,28 @@ export class Findings {
     string,
     { invariant: Invariant; what: string; count: number; examples: string[] }
   >();
+  private readonly notes = new Map<string, { what: string; count: number; examples: string[] }>();
   /** Why the system is not yet at rest. */
   readonly undrained: string[] = [];
 
   violation(invariant: Invariant, what: string, example: string): void {
     const key = `${invariant} ${what}`;
-    let entry = this.found.get(key);
-    if (!entry) {
-      entry = { invariant, what, count: 0, examples: [] };
-      this.found.set(key, entry);
-    }
+    const entry = this.found.get(key) ?? { invariant, what, count: 0, examples: [] };
+    this.found.set(key, entry);
     entry.count++;
     if (entry.examples.length < MAX_EXAMPLES) entry.examples.push(example);
+  }
+
+  /** No violation, and not passed over either. */
+  note(what: string, example: string): void {
+    const entry = this.notes.get(what) ?? { what, count: 0, examples: [] };
+    this.notes.set(what, entry);
+    entry.count++;
+    if (entry.examples.length < MAX_EXAMPLES) entry.examples.push(example);
+  }
+
+  get known(): Known[] {
+    return [...this.notes.values()];
   }
 
   waiting(reason: string): void {

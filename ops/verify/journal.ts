@@ -41,6 +41,9 @@ export interface StepTaken {
   readonly what: string;
   readonly user: string;
   readonly id: string;
+  readonly generation: number;
+  /** 0: its charge had not begun. */
+  readonly attempt: number;
   readonly saleId: string;
   readonly lines: readonly (string | number)[];
   readonly detail: string;
@@ -60,6 +63,11 @@ export interface DecodedEntry {
   readonly id: string;
   readonly prev: string;
   readonly kind: string;
+  /** Redis's clock. */
+  readonly atMs: number;
+  readonly epoch: number;
+  /** When the ledger took it, by the writer's clock; 0: not known. */
+  readonly recordedMs: number;
   readonly decided: readonly Decided[];
   /** Parked orders that this entry let go, in the order they went. */
   readonly released: readonly Let[];
@@ -95,16 +103,18 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
     })) as never as RateTaken[];
   const steps = all
     .filter(([what]) => !["wait", "rate", "rate_wait", "passed"].includes(what as never))
-    .map(([what, user, orderId, , , , saleId, lines, detail]) => ({
+    .map(([what, user, orderId, generation, attempt, , saleId, lines, detail]) => ({
       what,
       user,
       id: orderId,
+      generation,
+      attempt,
       saleId,
       lines,
       detail,
     })) as unknown as StepTaken[];
-  const { shard, n, id, prev, kind } = entry;
-  return { shard, n, id, prev, kind, decided, released, steps, rates };
+  const { shard, n, id, prev, kind, atMs, epoch, recordedMs } = entry;
+  return { shard, n, id, prev, kind, atMs, epoch, recordedMs, decided, released, steps, rates };
 }
 
 function effectOf(word: string): [Effect, string] {

@@ -18,7 +18,9 @@ export function providerRecord(
     }
     const url = named ?? settingUrl;
     if (url === "") return undefined;
-    const response = await fetch(`${url}/v1/records`).catch(() => undefined);
+    const response = await fetch(`${url}/v1/records`, {
+      signal: AbortSignal.timeout(RECORDS_TIMEOUT_MS),
+    }).catch(() => undefined);
     if (response?.ok) return lines(await response.text()) as CaptureRecord[];
     if (named !== undefined)
       throw new SettingError(`--provider: ${named}/v1/records does not answer`);
@@ -26,14 +28,19 @@ export function providerRecord(
   };
 }
 
+/** All that a provider has on record, in one answer. */
+const RECORDS_TIMEOUT_MS = 60_000;
+
 function lines(text: string): unknown[] {
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as unknown]));
 }
 
-/** The stub's file has a line per event: charge, settle, refund. */
+type Event = { readonly t: string; readonly by?: string } & CaptureRecord;
+
+/** The stub's file has a line per event; those that are not named here move no money. */
 function fromEvents(text: string): CaptureRecord[] {
   const charges = new Map<string, CaptureRecord>();
-  for (const event of lines(text) as ({ t: string } & CaptureRecord)[]) {
+  for (const event of lines(text) as Event[]) {
     const { t, key } = event;
     const known = charges.get(key);
     if (t === "charge")
@@ -44,11 +51,15 @@ function fromEvents(text: string): CaptureRecord[] {
         status: event.status,
         refunded: false,
       });
-    else if (known)
-      charges.set(
-        key,
-        t === "settle" ? { ...known, status: event.status } : { ...known, refunded: true },
-      );
+    else if (known && t === "settle") charges.set(key, { ...known, status: event.status });
+    else if (known && t === "refund")
+      charges.set(key, {
+        ...known,
+        refunded: true,
+        refundedAmount: event.amount,
+        refundedBy: event.by,
+      });
+    else if (known && t === "dispute") charges.set(key, { ...known, disputed: true });
   }
   return [...charges.values()];
 }

@@ -27,10 +27,21 @@ export function invariantLines({ violations }: Verdict, { good, bad, faint }: Pa
   return lines;
 }
 
+/** What is no violation, and not passed over. */
+export function knownLines({ known }: Verdict, { faint }: Paint): string[] {
+  return known.flatMap(({ what, count, examples }) => [
+    `  ! ${count.toLocaleString("en")} ${what}`,
+    ...examples.map((example) => faint(`           ${example.slice(0, 200)}`)),
+  ]);
+}
+
 export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   const { result, counts, undrained } = verdict;
   const lines = invariantLines(verdict, colours);
+  lines.push(...knownLines(verdict, colours));
   for (const reason of undrained) lines.push(`  … ${reason}`);
+  if (!verdict.atRest)
+    lines.push("  … not at rest: Redis, queues, provider and services were not compared");
   const states = Object.entries(counts.states).map(
     ([state, n]) => `${n.toLocaleString("en")} ${state}`,
   );

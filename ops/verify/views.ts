@@ -13,7 +13,9 @@ import { RedisStore } from "../../core/redis.ts";
 import type { RegionSetting } from "../../core/settings.ts";
 import { ShardStore } from "../../core/shard-store.ts";
 import { StockStore } from "../../core/stock-store.ts";
-import type { QueueView, RedisView } from "./verify.ts";
+import type { Letter } from "./checks/letters.ts";
+import { letterOf } from "./letters.ts";
+import type { QueueView, RedisView } from "./look.ts";
 
 export interface Views {
   readonly redis: RedisView;
@@ -26,10 +28,10 @@ async function lettersIn(
   connection: BrokerConnection,
   queue: string,
   count: number,
-): Promise<string[]> {
-  const letters: string[] = [];
-  await walkDeadLetters(connection, queue, count, ({ id }) => {
-    letters.push(id);
+): Promise<Letter[]> {
+  const letters: Letter[] = [];
+  await walkDeadLetters(connection, queue, count, (letter) => {
+    letters.push(letterOf(letter));
     return "keep";
   });
   return letters;
@@ -64,7 +66,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
       const found = await depth(connection, queue);
       const dead = queue === ORDERS_DEAD || queue === PAYMENTS_DEAD;
       const letters =
-        withLetters && dead && found && found.ready > 0
+        withLetters && dead && found
           ? { letters: await lettersIn(connection, queue, found.ready) }
           : {};
       return { region: connection.region, queue, ready: found?.ready, dead, ...letters };

@@ -2,7 +2,7 @@
 // thing in it and must see the checker say so.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Entry } from "../../core/domain/entry.ts";
+import type { Entry, StepWord } from "../../core/domain/entry.ts";
 import { type OrderRow, orderRowText, skipRowText } from "../../core/domain/order.ts";
 import type { LiveStock } from "../../core/stock-store.ts";
 import { Db } from "../../ledger/db.ts";
@@ -11,11 +11,22 @@ import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 import type { PackedRecord } from "./checks/parts.ts";
 import type { QueueDepth } from "./checks/rest.ts";
+import type { TimeRules } from "./checks/times.ts";
 import { type Verdict, verify } from "./verify.ts";
 
 const SALE = "spring";
-const START_MS = 1_790_000_000_000;
+export const START_MS = 1_790_000_000_000;
 const ITEM = { name: "item", category: "c", priceMinor: 100 };
+
+/** The checker looks long after the last thing has happened. */
+const LATER_MS = 3_600_000;
+
+interface Asked {
+  readonly partial?: boolean;
+  readonly sliceBytes?: number;
+  readonly history?: boolean;
+  readonly rules?: TimeRules;
+}
 
 interface Told {
   readonly at: number;
@@ -28,7 +39,7 @@ export class World {
   readonly lines: HistoryLine[] = [];
   readonly queues: QueueDepth[] = [
     { region: "eu", queue: "orders.0", ready: 0, dead: false },
-    { region: "eu", queue: "orders.dead", ready: 0, dead: true },
+    { region: "eu", queue: "orders.dead", ready: 0, dead: true, letters: [] },
   ];
   readonly outbox = { length: 0 };
   readonly live = new Map<string, LiveStock>();
@@ -37,22 +48,26 @@ export class World {
   /** What the services have on record. */
   readonly packed: PackedRecord[] = [];
   private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
-  private n = 0;
+  /** Redis's clock when the next entry is decided. */
+  atMs = START_MS;
+  /** By shard: entries so far. */
+  private readonly n: number[] = [];
+  private readonly epochs: number[] = [];
   private serial = 0;
 
   private constructor(
     private readonly dir: string,
     readonly url: string,
     private readonly writer: Awaited<ReturnType<typeof openLedgerWriter>>,
-    private epoch: number,
   ) {}
 
-  /** A ledger of one shard with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
+  /** A ledger with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
   static async make(
     dir: string,
     url = `sqlite:${join(dir, `${crypto.randomUUID()}.db`)}`,
+    shards = 1,
   ): Promise<World> {
-    const ledger = await openLedger({ url, shards: 1 });
+    const ledger = await openLedger({ url, shards });
     const items = [
       { ...ITEM, sku: "mug", limitPerUser: 0, initial: 5 },
       { ...ITEM, sku: "cap", limitPerUser: 1, initial: 3 },
@@ -68,7 +83,8 @@ export class World {
     await ledger.operate({ kind: "create", ref: "sale", sale }, "operator");
     await ledger.close();
     const writer = await openLedgerWriter(url);
-    const world = new World(dir, url, writer, (await writer.takeShard(0, "w")).epoch);
+    for (let shard = 0; shard < shards; shard++) await writer.takeShard(shard, "w");
+    const world = new World(dir, url, writer);
     world.live.set("mug", live("mug", 5));
     world.live.set("cap", live("cap", 3));
     return world;
@@ -112,6 +128,7 @@ export class World {
     words: string,
     released: readonly (readonly [string, string])[] = [],
     kind = "decide",
+    shard = 0,
   ): Promise<void> {
     const messages =
       rows.length === 0
@@ -119,13 +136,13 @@ export class World {
         : [
             {
               gateway: "g",
-              batch: String(this.n + 1),
+              batch: String((this.n[shard] ?? 0) + 1),
               body: `[${rows.join(",")}]`,
               outcomes: words,
             },
           ];
     const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
-    await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] });
+    await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] }, shard);
     const states = words.split(",");
     const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(
       ([, state]) => state === "reserved",
@@ -197,27 +214,65 @@ export class World {
     await this.record({ kind: "decide", messages: [], released: [], steps });
   }
 
+  /** The ledger records what became of orders: `what`, whose, which, its lines, and more. */
+  async happened(
+    what: StepWord,
+    [user, id]: readonly [user: string, id: string],
+    lines: readonly (string | number)[],
+    { detail = "", attempt = 1, kind = "decide", shard = 0 } = {},
+  ): Promise<void> {
+    const step = [what, user, id, 1, attempt, "g", SALE, lines, detail] as const;
+    await this.record({ kind: kind as "decide", messages: [], released: [], steps: [step] }, shard);
+  }
+
   private async record(
     entry: Pick<Entry, "kind" | "messages" | "released" | "steps">,
+    shard = 0,
   ): Promise<void> {
-    const n = ++this.n;
-    const place = {
-      shard: 0,
-      id: `e${n}`,
-      prev: n === 1 ? "genesis" : `e${n - 1}`,
-      n,
-      atMs: START_MS,
-    };
+    const n = (this.n[shard] ?? 0) + 1;
+    this.n[shard] = n;
+    const id = (m: number) => (m === 0 ? "genesis" : shard === 0 ? `e${m}` : `e${m} of ${shard}`);
+    const place = { shard, id: id(n), prev: id(n - 1), n, atMs: this.atMs };
     const [result] = await this.writer.record([
-      { entry: { ...entry, ...place }, epoch: this.epoch },
+      { entry: { ...entry, ...place }, epoch: this.epochs[shard] ?? 1 },
     ]);
     if (result !== "recorded") throw new Error(`the story's entry ${n} was ${result}`);
+  }
+
+  /** A shard gets a new owner. */
+  async taken(shard = 0): Promise<void> {
+    this.epochs[shard] = (await this.writer.takeShard(shard, "w")).epoch;
+  }
+
+  /** Redis is lost and built anew, at the story's time, and every shard has a new owner. */
+  async rebuilt(): Promise<void> {
+    const db = await Db.open(this.url);
+    const [store] = await db.run("SELECT incarnation FROM store");
+    await this.writer.beginRebuild(Number(store?.incarnation));
+    await db.run("UPDATE rebuilds SET at_ms = ? WHERE incarnation = ?", [
+      this.atMs,
+      Number(store?.incarnation) + 1,
+    ]);
+    const shards = await db.run("SELECT shard FROM shards");
+    await db.close();
+    for (const { shard } of shards) await this.taken(Number(shard));
+  }
+
+  /** The ledger took every entry at the time it was decided, and not at the test's. */
+  async recordedInTime(): Promise<void> {
+    await this.sql("UPDATE entries SET recorded_ms = at_ms");
   }
 
   /** Redis's counters follow the ledger. */
   hold(sku: string, units: number): void {
     const { total, held } = this.live.get(sku) as LiveStock;
     this.live.set(sku, live(sku, total, held + units));
+  }
+
+  /** A letter lies in the dead letters. */
+  letter(queue: string, user: string, order: string, reason = "given up", id = order): void {
+    const letters = [{ id, reason, user, order }];
+    this.queues.push({ region: "us", queue, ready: 1, dead: true, letters });
   }
 
   /** Breaks the ledger, constraints or not. */
@@ -228,9 +283,7 @@ export class World {
     await db.close();
   }
 
-  async verify(
-    options: { partial?: boolean; sliceBytes?: number; history?: boolean } = {},
-  ): Promise<Verdict> {
+  async verify(options: Asked = {}): Promise<Verdict> {
     const path = join(this.dir, `${crypto.randomUUID()}.jsonl`);
     writeFileSync(path, this.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const redis = {
@@ -239,7 +292,7 @@ export class World {
       parked: async () => ({ orders: 0, most: 0 }),
     };
     const queues = { depths: async () => this.queues };
-    const { partial, sliceBytes } = options;
+    const { partial, sliceBytes, rules } = options;
     const provider = async () => this.captures;
     return verify({
       ledgerUrl: this.url,
@@ -250,6 +303,8 @@ export class World {
       sliceBytes,
       provider,
       packed: async () => this.packed,
+      rules,
+      now: () => this.atMs + LATER_MS,
     });
   }
 

@@ -1,5 +1,4 @@
--- Orders in another currency than their sale's prices, and orders with a ceiling: what they cost, at the rate held now. Prices and rates are read
--- only for such orders, and once a batch.
+-- Orders in another currency than their sale's prices, and orders with a ceiling: what they cost, at the rate held now. Rates are read once a batch.
 --
 --   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>     one for all shards (set_rates.lua)
 --
@@ -44,14 +43,7 @@ local function rate_of(batch, pair)
 end
 
 -- What an order's lines cost in its sale's currency.
-local function base_total(batch, row)
-  local sale, lines, missing = batch.sales[row[6]], row[9], {}
-  for i = 1, #lines, 2 do
-    if not sale.items[lines[i]].price then missing[#missing + 1] = lines[i] end
-  end
-  local fields = {}
-  for i, sku in ipairs(missing) do fields[i] = sku .. ':p' end
-  for i, price in ipairs(hmget(batch.stock_prefix .. row[6], fields)) do sale.items[missing[i]].price = tonumber(price or 0) end
+local function base_total(sale, lines)
   local total = 0
   for i = 1, #lines, 2 do total = total + sale.items[lines[i]].price * lines[i + 1] end
   return total
@@ -59,7 +51,7 @@ end
 
 -- Whether an order costs more than its buyer set, or than can be charged. rate: nil for the sale's own currency.
 local function too_dear(batch, row, rate)
-  local total = base_total(batch, row)
+  local total = base_total(batch.sales[row[6]], row[9])
   if total > MAX_MONEY then return true end
   if rate then total = scaled(total, rate.mantissa, rate.scale) end
   return total > MAX_MONEY or row[12] > 0 and total > row[12]

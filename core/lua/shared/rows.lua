@@ -2,9 +2,9 @@
 --   {'o', user, id, fingerprint, acceptedAtMs, sale, seq, currency, {sku, qty, …}, payment, metadata, maxTotal, traceparent?}
 --   {'s', user, '', '', acceptedAtMs, sale, seq}
 --   {'c', user, id, '', acceptedAtMs, '', 0}
---   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}
+--   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, answer, detail}
 --   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation, traceparent?}
---   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done, service}
+--   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done | later, service, request?}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
 -- by another way must fail as a whole, not half-way.
 
@@ -22,8 +22,9 @@ local MAX_COUNT = 1e9
 local UUID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$'
 local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
 local TRACE_LENGTH = 55
-local FULFILMENTS = { claim = true, done = true }
-local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true }
+local FULFILMENTS = { claim = true, done = true, later = true }
+local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true, later = true,
+  refund_failed = true, unresolved = true, returned = true, disputed = true }
 
 -- What stands in keys and in records of words between spaces.
 local function is_name(text)
@@ -71,7 +72,8 @@ local function part_is_sound(row)
   local part, of, service = row[9], row[10], row[12]
   if not is_whole(row[8], 1, MAX_COUNT) or not is_whole(of, 1, MAX_LINES) or not is_whole(part, 1, of) then return false end
   -- It stands in a record whose words are parted by spaces and semicolons.
-  return FULFILMENTS[row[11]] and is_name(service) and service ~= ''
+  if not FULFILMENTS[row[11]] or not is_name(service) or service == '' then return false end
+  return row[11] ~= 'later' or is_whole(row[13], 1, MAX_COUNT)
 end
 
 local function is_trace(text)

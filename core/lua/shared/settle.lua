@@ -4,34 +4,52 @@
 local MAX_ATTEMPTS = 4
 local CANCEL_WINDOW_MS = 120000
 
--- {'p', user, id, '', at, '', 0, generation, attempt, captured | failed | unknown | refunded, detail}. unknown: it has been looked up in vain for
--- so long that the order is given up; a capture that shows up later goes back.
--- An answer to any other than the attempt that is under way is 'late': the ledger knows whether it is news.
+-- {'p', user, id, '', at, '', 0, generation, attempt, answer, detail}; core/domain/charge.ts lists the
+-- answers. An answer that changes nothing here is 'late': to any attempt but the one under way, or
+-- one that only the ledger keeps (later, refunded, …). The ledger knows whether it is news.
+local SETTLES = { captured = true, failed = true, unknown = true }
+
+-- The attempt's answer has come while its order was cancelled: is there something to give back?
+local CANCELLED_STEPS = { captured = 'refund', failed = 'charge_failed', unknown = 'given_up' }
+
+local function settle_cancelled(batch, field, o, answer, detail)
+  close_order(batch, field)
+  step(batch, CANCELLED_STEPS[answer], field, o, detail)
+end
+
+local function settle_paid(batch, field, o)
+  o.state = 'paid'
+  sell_units(batch, o)
+  restate(batch, field, o)
+  step(batch, 'paid', field, o)
+end
+
+local function settle_failed(batch, field, o, answer, detail)
+  if answer == 'unknown' then step(batch, 'given_up', field, o, detail) end
+  o.state = 'payment_failed'
+  release_units(batch, field, o, 'h')
+  restate(batch, field, o)
+  step(batch, 'payment_failed', field, o, detail)
+  close_order(batch, field)
+end
+
 local function settle_charge(batch, row)
   local field, o = row[13], batch.open[row[13]]
-  local generation, attempt, answer = row[8], row[9], row[10]
-  if not o or answer == 'refunded' or o.generation ~= generation or o.attempt ~= attempt or o.state == 'paid' then return '+late' end
+  local generation, attempt, answer, detail = row[8], row[9], row[10], row[11]
+  local under_way = o and o.generation == generation and o.attempt == attempt and o.state ~= 'paid'
+  if not under_way or not SETTLES[answer] then return '+late' end
   batch.touched[field] = true
   if o.state == 'cancelled' then
-    -- Cancelled while it was being charged: now it is known whether there is something to give back.
-    close_order(batch, field)
-    step(batch, answer == 'captured' and 'refund' or 'charge_failed', field, o, row[11])
+    settle_cancelled(batch, field, o, answer, detail)
   elseif answer == 'captured' then
-    o.state = 'paid'
-    sell_units(batch, o)
-    restate(batch, field, o)
-    step(batch, 'paid', field, o)
-  elseif attempt < MAX_ATTEMPTS and answer ~= 'unknown' then
-    step(batch, 'charge_failed', field, o, row[11])
+    settle_paid(batch, field, o)
+  elseif attempt < MAX_ATTEMPTS and answer == 'failed' then
+    step(batch, 'charge_failed', field, o, detail)
     o.attempt = attempt + 1
     step(batch, 'start', field, o)
     return '+retry'
   else
-    o.state = 'payment_failed'
-    release_units(batch, field, o, 'h')
-    restate(batch, field, o)
-    step(batch, 'payment_failed', field, o, row[11])
-    close_order(batch, field)
+    settle_failed(batch, field, o, answer, detail)
   end
   leave_lane(batch, row[2], row[3])
   return '+' .. o.state

@@ -7,7 +7,8 @@ local function retired_sale()
   return { retired = true, currency = '', limited = false, opens = 0, closes = 0, items = {}, changed = {} }
 end
 
--- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {currency, opens, closes, limited, items = sku → {a, h, l}}.
+-- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {currency, opens,
+-- closes, limited, items = sku → {a, h, l, price}}.
 local function read_sales(prefix, wanted)
   local sales = {}
   for sale, skus in pairs(wanted) do
@@ -15,15 +16,17 @@ local function read_sales(prefix, wanted)
     for sku in pairs(skus) do
       order[#order + 1] = sku
       local at = #fields
-      fields[at + 1], fields[at + 2], fields[at + 3] = sku .. ':a', sku .. ':h', sku .. ':l'
+      fields[at + 1], fields[at + 2] = sku .. ':a', sku .. ':h'
+      fields[at + 3], fields[at + 4] = sku .. ':l', sku .. ':p'
     end
     local values = hmget(prefix .. sale, fields)
     if values[1] then
       local items = {}
       for i, sku in ipairs(order) do
-        local at = 3 * i + 1
+        local at = 4 * i
         if values[at] then
-          items[sku] = { a = tonumber(values[at]), h = tonumber(values[at + 1]), l = tonumber(values[at + 2]) }
+          items[sku] = { a = tonumber(values[at]), h = tonumber(values[at + 1]), l = tonumber(values[at + 2]),
+            price = tonumber(values[at + 3] or 0) }
         end
       end
       local limited = false

@@ -1,10 +1,11 @@
 // I7, seen from the clients: an order is cancelled only if its buyer asked for it, and one whose buyer was told so is cancelled for good.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import type { Witness } from "../witness.ts";
 
 export function checkCancels(
   { sent, ledger }: Evidence,
-  partial: boolean,
+  { partial, whole }: Witness,
   findings: Findings,
 ): void {
   for (const [key, order] of sent) {
@@ -18,7 +19,7 @@ export function checkCancels(
   }
   for (const [key, order] of ledger) {
     if (order.state !== "cancelled" || (sent.get(key)?.cancels ?? 0) > 0) continue;
-    if (!partial || sent.has(key))
+    if (whole(order) && (!partial || sent.has(key)))
       findings.violation("I7", "an order was cancelled that nobody cancelled", key);
   }
 }

@@ -1,46 +1,65 @@
-// I6, I7, I8: the ledger's charges held against the orders' states, against the money it posted, and against the provider's own record.
-import type { LedgerAudit } from "../../../ledger/audit.ts";
+// I6, I7, I8: the ledger's charges held against the orders' states and against the money it posted. Money that somebody
+// is owed is named, whatever becomes of it.
+import type { ChargeRecord, LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { AmountsCheck } from "./amounts.ts";
+import type { LettersCheck } from "./letters.ts";
+import { type CaptureRecord, type ChargeTold, checkProvider } from "./provider-record.ts";
 
-/** A line of the provider's record. */
-export interface CaptureRecord {
-  /** user/order/generation/attempt */
-  readonly key: string;
-  readonly amount: number;
-  readonly currency: string;
-  readonly status: string;
-  readonly refunded: boolean;
-}
+export type { CaptureRecord } from "./provider-record.ts";
 
-/** States in which exactly one capture is kept. */
+/** States of an order that was paid. */
 const PAID = new Set(["paid", "dispatched"]);
 /** States that an order reaches only after its stock was reserved, and so has charges. */
 const CHARGED = new Set(["reserved", "paid", "dispatched", "payment_failed", "expired"]);
+/** Of an attempt whose money came in. It may have gone again since, without Sluice having a say in it. */
+const CAME_IN = new Set(["captured", "returned", "disputed"]);
+/** Of an attempt that a reserved order waits for. */
+const OPEN = new Set(["waiting", "started"]);
+/** Nobody may know what became of these. */
+const UNSURE = new Set(["unknown", "unresolved"]);
+
+/** What is owed, and to whom, by the status of a charge. */
+const OWED: Readonly<Record<string, string>> = {
+  started: "charges under way: it is not known yet whether the customer has paid",
+  unknown: "charges of orders given up, looked up until it is known whether they were paid",
+  unresolved: "charges that nobody looks up any more, and nobody knows whether they were paid",
+  refunding: "refunds under way: the customer is owed them",
+  refund_failed: "refunds that the provider refuses: the customer is owed them",
+  disputed: "captures that the customer disputes",
+  returned: "captures that were given back at the provider",
+};
 
 interface Charged {
   captured: number;
+  cameIn: number;
   attempts: number;
   /** An attempt was given up without knowing what became of it. */
-  unknown?: boolean;
+  unsure: boolean;
+  /** The latest generation that has an attempt which is open. */
+  openIn: number;
 }
+
+const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, unsure: false, openIn: 0 };
 
 export class ChargesCheck {
   retries = 0;
   refunded = 0;
-  private readonly states = new Map<string, string>();
+  /** Orders that have been reserved: their state, and the generation they are in. */
+  private readonly orders = new Map<string, Pick<LedgerOrder, "state" | "generation">>();
 
   constructor(
     private readonly findings: Findings,
     private readonly amounts: AmountsCheck,
+    private readonly letters: LettersCheck,
   ) {}
 
-  /** Takes every order that has been reserved. */
   order(order: LedgerOrder): void {
     this.amounts.order(order);
-    if (CHARGED.has(order.state) || order.had.includes("reserved"))
-      this.states.set(orderKey(order.user, order.id), order.state);
+    const { user, id, state, had, generation } = order;
+    if (CHARGED.has(state) || had.includes("reserved"))
+      this.orders.set(orderKey(user, id), { state, generation });
   }
 
   async end(
@@ -48,53 +67,67 @@ export class ChargesCheck {
     provider: readonly CaptureRecord[] | undefined,
     atRest: boolean,
   ): Promise<void> {
-    const kept = await this.againstOrders(audit);
+    const byOrder = new Map<string, Charged>();
+    const byKey = new Map<string, ChargeTold>();
+    for await (const chunk of audit.charges())
+      for (const charge of chunk) this.charge(charge, byOrder, byKey);
+    for (const [key, order] of this.orders) this.settled(key, order, byOrder.get(key) ?? NONE);
     await this.postings(audit);
-    if (provider) this.againstProvider(kept.byKey, provider, atRest);
+    if (provider && atRest) {
+      const stateOf = (key: string) => this.orders.get(key)?.state;
+      checkProvider(byKey, provider, stateOf, this.findings);
+    }
   }
 
-  /** Each order that is paid has one capture in the ledger, every other one none. Returns the ledger's charges by key. */
-  private async againstOrders(
-    audit: LedgerAudit,
-  ): Promise<{ byKey: Map<string, { status: string; amount: number; currency: string }> }> {
-    const byOrder = new Map<string, Charged>();
-    const byKey = new Map<string, { status: string; amount: number; currency: string }>();
-    for await (const chunk of audit.charges()) {
-      for (const charge of chunk) {
-        const { user, id, generation, attempt, amount, currency, status } = charge;
-        this.amounts.charge(charge);
-        const key = orderKey(user, id);
-        const charged = byOrder.get(key) ?? { captured: 0, attempts: 0 };
-        byOrder.set(key, charged);
-        if (attempt > 0) charged.attempts++;
-        if (status === "unknown") charged.unknown = true;
-        if (attempt > 1) this.retries++;
-        if (status === "refunded") this.refunded++;
-        if (status === "captured") charged.captured++;
-        if (attempt > 0)
-          byKey.set(`${user}/${id}/${generation}/${attempt}`, { status, amount, currency });
-        if (!this.states.has(key))
-          this.findings.violation("I6", "an order was charged that had not been reserved", key);
-      }
-    }
-    for (const [key, state] of this.states) {
-      const { captured, attempts, unknown } = byOrder.get(key) ?? { captured: 0, attempts: 0 };
-      if (captured > 1)
-        this.findings.violation("I6", "an order was paid twice", `${key}: ${captured} captures`);
-      else if (PAID.has(state) && captured === 0)
-        this.findings.violation("I6", "an order is paid without a capture", `${key}: ${state}`);
-      else if (!PAID.has(state) && captured > 0) {
-        const invariant = state === "cancelled" ? "I7" : "I6";
-        this.findings.violation(invariant, `money is kept for an order that is ${state}`, key);
-      }
-      if (state === "payment_failed" && !unknown && attempts % MAX_ATTEMPTS !== 0)
-        this.findings.violation(
-          "I6",
-          `an order was given up without its ${MAX_ATTEMPTS} attempts`,
-          `${key}: ${attempts}`,
-        );
-    }
-    return { byKey };
+  private charge(
+    charge: ChargeRecord,
+    byOrder: Map<string, Charged>,
+    byKey: Map<string, ChargeTold>,
+  ): void {
+    const { user, id, generation, attempt, amount, currency, status } = charge;
+    this.amounts.charge(charge);
+    const key = orderKey(user, id);
+    if (!this.orders.has(key))
+      this.wrong("I6", "an order was charged that had not been reserved", key);
+    const charged = byOrder.get(key) ?? { ...NONE };
+    byOrder.set(key, charged);
+    if (attempt > 0) charged.attempts++;
+    if (UNSURE.has(status)) charged.unsure = true;
+    if (status === "captured") charged.captured++;
+    if (CAME_IN.has(status)) charged.cameIn++;
+    if (OPEN.has(status)) charged.openIn = Math.max(charged.openIn, generation);
+    if (attempt > 1) this.retries++;
+    if (status === "refunded") this.refunded++;
+    this.letters.charge(charge);
+    const name = `${user}/${id}/${generation}/${attempt}`;
+    if (attempt > 0) byKey.set(name, { status, amount, currency });
+    const owed = OWED[status];
+    if (owed) this.findings.note(owed, `${name}: ${amount} ${currency}`);
+  }
+
+  /** A paid order has one capture, every other one none; and one that is reserved has an end before it. */
+  private settled(
+    key: string,
+    { state, generation }: Pick<LedgerOrder, "state" | "generation">,
+    { captured, cameIn, attempts, unsure, openIn }: Charged,
+  ): void {
+    if (captured > 1) this.wrong("I6", "an order was paid twice", `${key}: ${captured} captures`);
+    else if (PAID.has(state) && cameIn === 0)
+      this.wrong("I6", "an order is paid without a capture", `${key}: ${state}`);
+    else if (!PAID.has(state) && captured > 0)
+      this.wrong(
+        state === "cancelled" ? "I7" : "I6",
+        `money is kept for an order that is ${state}`,
+        key,
+      );
+    if (state === "reserved" && openIn < generation)
+      this.wrong("I1", "an order is reserved and nobody charges for it: it has no end", key);
+    if (state === "payment_failed" && !unsure && attempts % MAX_ATTEMPTS !== 0)
+      this.wrong(
+        "I6",
+        `an order was given up without its ${MAX_ATTEMPTS} attempts`,
+        `${key}: ${attempts}`,
+      );
   }
 
   /** Double entry: each cause sums to zero per currency. */
@@ -109,55 +142,11 @@ export class ChargesCheck {
       }
     }
     for (const [name, sum] of crooked)
-      this.findings.violation("I8", "postings of one cause do not sum to zero", `${name}: ${sum}`);
+      this.wrong("I8", "postings of one cause do not sum to zero", `${name}: ${sum}`);
   }
 
-  private againstProvider(
-    ledger: ReadonlyMap<string, { status: string; amount: number; currency: string }>,
-    provider: readonly CaptureRecord[],
-    atRest: boolean,
-  ): void {
-    const keptOf = new Map<string, number>();
-    const captured = new Set<string>();
-    for (const record of provider) {
-      const own = ledger.get(record.key);
-      const kept = record.status === "captured" && !record.refunded;
-      const [user = "", id = ""] = record.key.split("/");
-      if (kept) keptOf.set(orderKey(user, id), (keptOf.get(orderKey(user, id)) ?? 0) + 1);
-      if (record.status === "captured") captured.add(record.key);
-      if (!own)
-        this.findings.violation(
-          "I6",
-          "the provider was asked for a charge that the ledger does not have",
-          record.key,
-        );
-      else if (own.amount !== record.amount || own.currency !== record.currency)
-        this.findings.violation(
-          "I6",
-          "the provider charged another amount than the ledger has",
-          `${record.key}: ${record.amount} ${record.currency}`,
-        );
-      else if (atRest && kept !== (own.status === "captured"))
-        this.findings.violation(
-          "I6",
-          "the provider and the ledger differ about a charge",
-          `${record.key}: ${record.status}, ledger ${own.status}`,
-        );
-    }
-    for (const [order, count] of keptOf) {
-      if (count > 1)
-        this.findings.violation(
-          "I6",
-          "a customer pays twice for one order",
-          `${order}: ${count} captures kept`,
-        );
-      if (atRest && this.states.get(order) === "cancelled")
-        this.findings.violation("I7", "a cancelled order is paid for at the provider", order);
-    }
-    for (const [key, { status, amount }] of ledger) {
-      if (status === "captured" && amount > 0 && !captured.has(key))
-        this.findings.violation("I6", "the ledger has a capture that the provider does not", key);
-    }
+  private wrong(invariant: "I1" | "I6" | "I7" | "I8", what: string, example: string): void {
+    this.findings.violation(invariant, what, example);
   }
 }
 

@@ -54,6 +54,8 @@ export class PartsCheck {
         parted.of.add(of);
         for (const { sku, qty } of JSON.parse(lines) as { sku: string; qty: number }[])
           parted.units.set(sku, (parted.units.get(sku) ?? 0) + qty);
+        if (service === "" && status === "waiting")
+          this.findings.note("parts of paid orders that no route takes", `${key}, part ${part}`);
         if (status === "done") this.byService.set(service, (this.byService.get(service) ?? 0) + 1);
         if (records)
           this.againstRecord(

@@ -2,15 +2,18 @@
 // each altered sending that was taken left its conflict on record.
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import type { Witness } from "../witness.ts";
 
 export function checkReplays(
   { sent, ledger }: Evidence,
   conflictsOnRecord: ReadonlyMap<string, number>,
+  { whole }: Witness,
   findings: Findings,
 ): void {
   for (const [key, stored] of ledger) {
     const order = sent.get(key);
-    if (!order || order.sendings.length === 0 || stored.first === "rejected") continue;
+    if (!whole(stored) || !order || order.sendings.length === 0 || stored.first === "rejected")
+      continue;
     checkBody(key, order, stored, findings);
     checkConflicts(key, order, stored, conflictsOnRecord.get(key) ?? 0, findings);
   }

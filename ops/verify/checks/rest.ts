@@ -1,6 +1,7 @@
 // I9 and I11: whether the system is at rest, and whether what it left behind is what it should be. Not being at rest is no violation: it
 // says that nothing can be concluded yet.
 import type { Findings } from "../findings.ts";
+import type { Letter } from "./letters.ts";
 
 export interface QueueDepth {
   readonly region: string;
@@ -9,8 +10,8 @@ export interface QueueDepth {
   readonly ready: number | undefined;
   /** Dead letters stay; all other queues empty. */
   readonly dead: boolean;
-  /** Of a queue of dead letters: what tells one from another. A letter may lie there twice, when its confirm was lost. */
-  readonly letters?: readonly string[];
+  /** Of a queue of dead letters that was looked into. */
+  readonly letters?: readonly Letter[];
 }
 
 export interface Rest {
@@ -22,8 +23,6 @@ export interface Rest {
     readonly mostParked: number;
   }[];
   readonly followUpsOpen: number;
-  /** Orders the ledger calls rejected or payment_failed: each has a dead letter. */
-  readonly failures: number;
   /** Charges and refunds whose end is not known yet. */
   readonly chargesOpen: number;
   /** Parts of paid orders that a service is to have and has not finished. */
@@ -34,17 +33,11 @@ export interface Rest {
 const MAX_PARKED = 64;
 
 export function checkRest(rest: Rest, findings: Findings): void {
-  let dead = 0;
-  const letters = new Set<string>();
-  for (const { region, queue, ready, dead: isDead, letters: inQueue } of rest.queues) {
-    for (const letter of inQueue ?? []) letters.add(`${queue} ${letter}`);
-    if (inQueue) continue;
+  for (const { region, queue, ready, dead } of rest.queues) {
     if (ready === undefined)
       findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
-    else if (isDead) dead += ready;
-    else if (ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
+    else if (!dead && ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
   }
-  dead += letters.size;
   for (const { shard, outbox, parked, mostParked } of rest.shards) {
     if (outbox > 0) findings.waiting(`${outbox} entries in the outbox of shard ${shard}`);
     if (parked > 0) findings.waiting(`${parked} orders or numbers parked in shard ${shard}`);
@@ -59,11 +52,4 @@ export function checkRest(rest: Rest, findings: Findings): void {
   if (rest.partsOpen > 0) findings.waiting(`${rest.partsOpen} parts of paid orders under way`);
   if (rest.followUpsOpen > 0)
     findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
-  else if (dead !== rest.failures) {
-    findings.violation(
-      "I9",
-      "the dead letters are not the known failures",
-      `${dead} dead letters, ${rest.failures} orders rejected or not paid`,
-    );
-  }
 }

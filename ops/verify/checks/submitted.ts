@@ -1,14 +1,15 @@
 // I2 and I10: the ledger holds nothing that nobody sent, and nothing of what was refused every time it was sent.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import type { Witness } from "../witness.ts";
 
-/** `partial`: the history is that of some clients among others, so orders it does not name say nothing. */
 export function checkSubmitted(
   { sent, ledger }: Evidence,
-  partial: boolean,
+  { partial, whole }: Witness,
   findings: Findings,
 ): void {
   for (const [key, order] of ledger) {
+    if (!whole(order)) continue;
     const sendings = sent.get(key)?.sendings ?? [];
     if (sendings.length === 0) {
       if (!partial)

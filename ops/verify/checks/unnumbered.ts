@@ -2,6 +2,7 @@
 // decided first.
 import { type Evidence, type LedgerOrder, orderKey, type SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import type { Witness } from "../witness.ts";
 
 interface Placed {
   readonly key: string;
@@ -9,12 +10,16 @@ interface Placed {
   readonly sent: SentOrder;
 }
 
-export function checkUnnumbered({ sent, ledger }: Evidence, findings: Findings): void {
+export function checkUnnumbered(
+  { sent, ledger }: Evidence,
+  { whole }: Witness,
+  findings: Findings,
+): void {
   const byUser = new Map<string, Placed[]>();
   for (const order of ledger.values()) {
     const key = orderKey(order.user, order.id);
     const own = sent.get(key);
-    if (order.seq !== 0 || !own || own.sendings.length === 0) continue;
+    if (order.seq !== 0 || !whole(order) || !own || own.sendings.length === 0) continue;
     const list = byUser.get(order.user);
     if (list) list.push({ key, order, sent: own });
     else byUser.set(order.user, [{ key, order, sent: own }]);

@@ -1,0 +1,136 @@
+// One call to the provider, bounded in time and in bytes. What comes back is a status and, if it is
+// one, a JSON object; nothing of it is believed yet (provider-client.ts).
+import type { Traceparent } from "../../core/domain/trace.ts";
+import type { NoAnswer } from "./provider.ts";
+
+export interface Call {
+  readonly method: "GET" | "POST";
+  readonly url: string;
+  readonly body?: object;
+  readonly key?: string;
+  readonly traceparent?: Traceparent | undefined;
+}
+
+export interface Reply {
+  readonly kind: "reply";
+  readonly status: number;
+  /** What Retry-After asks for, ms; bounded, and a second without one. */
+  readonly retryAfterMs: number;
+  readonly body: Body;
+}
+
+/** `flaw`: why it is not one. */
+export type Body =
+  | { readonly kind: "json"; readonly json: JsonObject }
+  | { readonly kind: "flawed"; readonly flaw: string };
+export type JsonObject = { readonly [name: string]: unknown };
+
+/** An answer of the contract has a few hundred bytes; the rest is left unread. */
+export const MAX_ANSWER_BYTES = 65_536;
+const MAX_RETRY_AFTER_MS = 60_000;
+const DEFAULT_RETRY_AFTER_MS = 1_000;
+
+/** Never rejects, and ends within `timeoutMs`: headers and body together. */
+export async function callProvider(call: Call, timeoutMs: number): Promise<Reply | NoAnswer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  late.catch(() => undefined);
+  const abort = new AbortController();
+  const timer = setTimeout(() => {
+    reject(new Late());
+    abort.abort();
+  }, timeoutMs);
+  try {
+    const response = await Promise.race([send(call, abort.signal), late]);
+    const { status, headers } = response;
+    const body = await readBody(response, late);
+    return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers) };
+  } catch (error) {
+    return lost(error as Error);
+  } finally {
+    clearTimeout(timer);
+    // Ends what is still open: a body that was not read to its end.
+    abort.abort();
+  }
+}
+
+/** A redirect is an answer like any other: whoever it points to must not get token and key. */
+function send(call: Call, signal: AbortSignal): Promise<Response> {
+  const { method, url, body, key, traceparent } = call;
+  const headers: Record<string, string> = {
+    accept: "application/json",
+    // A compressed answer could be small on the wire and endless in memory.
+    "accept-encoding": "identity",
+  };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (key !== undefined) headers["idempotency-key"] = key;
+  if (traceparent !== undefined) headers.traceparent = traceparent;
+  return fetch(url, {
+    method,
+    headers,
+    signal,
+    redirect: "manual",
+    decompress: false,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+class Late extends Error {}
+
+async function readBody(response: Response, late: Promise<never>): Promise<Body> {
+  const { headers } = response;
+  const type = headers.get("content-type") ?? "";
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type))
+    return flawed(`its content type is '${type.slice(0, 100)}', not JSON`);
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") return flawed("it is compressed, though nobody asked for that");
+  const bytes = await readBytes(response, late);
+  if (bytes === undefined) return flawed(`it is longer than ${MAX_ANSWER_BYTES} bytes`);
+  try {
+    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return { kind: "json", json: value as JsonObject };
+    return flawed("it is not a JSON object");
+  } catch {
+    return flawed("it is not JSON");
+  }
+}
+
+function flawed(flaw: string): Body {
+  return { kind: "flawed", flaw };
+}
+
+/** undefined: there are more bytes than an answer has. */
+async function readBytes(
+  response: Response,
+  late: Promise<never>,
+): Promise<Uint8Array | undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await Promise.race([reader.read(), late]);
+    if (done) return Buffer.concat(chunks, size);
+    size += value.byteLength;
+    if (size > MAX_ANSWER_BYTES) return undefined;
+    chunks.push(value);
+  }
+}
+
+/** Errors of a connection that was never made: nothing was sent. */
+const NEVER_SENT = new Set(["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
+
+function lost(error: Error & { code?: string }): NoAnswer {
+  if (error instanceof Late) return { kind: "unknown", why: "no answer in time" };
+  const { code = "" } = error;
+  return NEVER_SENT.has(code)
+    ? { kind: "away", why: `the provider cannot be reached (${code})` }
+    : { kind: "unknown", why: error.message };
+}
+
+/** Seconds or a date, as RFC 9110 has it. */
+function retryAfterMs(headers: Headers): number {
+  const text = headers.get("retry-after") ?? "";
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : DEFAULT_RETRY_AFTER_MS;
+}

@@ -1,0 +1,246 @@
+// What is owed stays open until its end is definite, asked for once at a time; and what cannot be true
+// is refused.
+import { afterEach, describe, expect, test } from "bun:test";
+import { type AnswerWord, answerRowText, putOffText } from "../core/domain/charge.ts";
+import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
+import { freshDatabase, testDir } from "../test/services.ts";
+import { LedgerAudit } from "./audit.ts";
+import type { FollowUp, RecordResult } from "./contract.ts";
+import { openLedger, openLedgerWriter } from "./open.ts";
+import { entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+
+const closing: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of closing.splice(0)) await one.close();
+});
+
+const USER = userOf(0);
+const START_MS = 1_000_000;
+const HOUR_MS = 3_600_000;
+
+/** A ledger with one order reserved, its first charge under way. */
+async function charging(dialect: string) {
+  const url = dialect === "sqlite" ? `sqlite:${testDir("owed")}/ledger.db` : await freshDatabase();
+  const ledger = await openLedger({ url, shards: SHARDS });
+  await ledger.operate({ kind: "create", ref: "sale", sale: saleOf(10) }, "test");
+  const writer = await openLedgerWriter(url);
+  const audit = await LedgerAudit.open(url);
+  closing.push(ledger, writer, audit);
+  const { epoch } = await writer.takeShard(0, "w");
+  const id = Bun.randomUUIDv7();
+  let n = 0;
+  /** Records an entry; one that is refused is not counted. */
+  const record = async (
+    rows: readonly string[],
+    words: string,
+    steps: readonly Step[] = [],
+    atMs = START_MS,
+  ): Promise<RecordResult> => {
+    const entry: Entry = entryOf(0, n + 1, rows, words, { steps, atMs });
+    const [result] = await writer.record([{ entry, epoch }]);
+    if (result === "recorded") n++;
+    return result as RecordResult;
+  };
+  const step = (what: OrderStep[0], attempt = 1, detail = ""): Step => [
+    ...([what, USER, id, 1, attempt, "g", "s1", ["a", 2]] as const),
+    detail,
+  ];
+  const answer = (word: AnswerWord, detail = "", attempt = 1) =>
+    answerRowText({ user: USER, id, generation: 1, attempt }, word, detail, START_MS);
+  const late = (word: AnswerWord, detail = "", atMs = START_MS) =>
+    record([answer(word, detail)], "+late", [], atMs);
+  const pay = () => record([answer("captured")], "+paid", [step("paid")]);
+  expect(await record([rowText(USER, id, 2)], "reserved")).toBe("recorded");
+  return { ledger, writer, audit, id, record, step, answer, late, pay };
+}
+
+type Rig = Awaited<ReturnType<typeof charging>>;
+
+async function statuses({ audit, id }: Rig): Promise<string[]> {
+  const found: string[] = [];
+  for await (const chunk of audit.charges())
+    for (const c of chunk) if (c.id === id) found.push(c.status);
+  return found;
+}
+
+async function balances({ audit }: Rig): Promise<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for await (const chunk of audit.postings())
+    for (const p of chunk) sums[p.account] = (sums[p.account] ?? 0) + p.amount;
+  return Object.fromEntries(Object.entries(sums).filter(([, sum]) => sum !== 0));
+}
+
+/** Requests that are open, without those that were published. */
+async function open({ ledger, writer }: Rig, dueMs?: number): Promise<Record<string, unknown>[]> {
+  const found: FollowUp[] = await ledger.followUps(0, 100, dueMs === undefined ? {} : { dueMs });
+  await writer.followUpsDone(found.map((f) => f.id));
+  return found
+    .filter((f) => f.routingKey.startsWith("payments"))
+    .flatMap((f) => JSON.parse(f.body) as Record<string, unknown>[]);
+}
+
+const later = (request: number, waitMs = 0) => putOffText({ request, waitMs, why: "busy" });
+
+describe.each(["sqlite", "postgres"])("%s", (dialect) => {
+  test("a late capture of the attempt that its order waits for is refused: Redis has lost it", async () => {
+    const rig = await charging(dialect);
+    for (const word of ["captured", "failed", "unknown"] as const)
+      expect(await rig.late(word)).toBe("refused");
+    expect(await statuses(rig)).toEqual(["started"]);
+    expect((await rig.ledger.order(USER, rig.id))?.state).toBe("reserved");
+    expect(await rig.pay()).toBe("recorded");
+    // What came twice is no news.
+    for (const word of ["captured", "failed", "unknown"] as const)
+      expect(await rig.late(word)).toBe("recorded");
+    expect(await statuses(rig)).toEqual(["captured"]);
+  });
+
+  test.each<[string, (rig: Rig) => readonly Step[]]>([
+    ["a retry whose attempt before has not failed", (rig) => [rig.step("start", 2)]],
+    ["an attempt that nobody began", (rig) => [rig.step("paid", 2)]],
+    ["a refund of what was never charged", (rig) => [rig.step("refund", 3)]],
+    ["an order that is dispatched without being paid", (rig) => [rig.step("dispatched")]],
+    ["an order that expires while it is charged", (rig) => [rig.step("expired")]],
+    ["an order cancelled as sold that is not paid", (rig) => [rig.step("cancelled", 1, "sold")]],
+    ["an order that fails twice", (rig) => [1, 1].map(() => rig.step("payment_failed"))],
+  ])("%s is refused, and changes nothing", async (_, steps) => {
+    const rig = await charging(dialect);
+    expect(await rig.record([], "", steps(rig))).toBe("refused");
+    expect(await statuses(rig)).toEqual(["started"]);
+    expect((await rig.ledger.stock("s1"))[0]).toMatchObject({ available: 8, held: 2, sold: 0 });
+    expect(await rig.pay()).toBe("recorded");
+  });
+
+  test("a request that is put off comes back at its due time, later each time, and copies of older ones end", async () => {
+    const rig = await charging(dialect);
+    expect(await open(rig)).toMatchObject([{ kind: "charge", attempt: 1 }]);
+    let atMs = START_MS;
+    const waits: number[] = [];
+    for (let request = 1; request <= 8; request++) {
+      // Two workers had a copy each: one request follows.
+      for (let copy = 0; copy < 2; copy++) await rig.late("later", later(request), atMs);
+      expect(await open(rig, atMs)).toEqual([]);
+      const [row] = await rig.ledger.followUps(0, 100);
+      let dueMs = atMs;
+      while ((await rig.ledger.followUps(0, 1, { dueMs })).length === 0) dueMs += 250;
+      expect(row).toBeDefined();
+      expect(await open(rig)).toMatchObject([
+        { kind: "charge", amount: 200, request: request + 1, sinceMs: START_MS },
+      ]);
+      waits.push(dueMs - atMs);
+      atMs = dueMs;
+    }
+    expect(waits[0]).toBe(1_000);
+    expect(waits[7]).toBeGreaterThan(5_000);
+    expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    // A provider that asks for more patience gets it.
+    await rig.late("later", later(9, HOUR_MS), atMs);
+    expect(await open(rig, atMs + HOUR_MS - 1)).toEqual([]);
+    expect(await open(rig, atMs + HOUR_MS)).toMatchObject([{ request: 10 }]);
+    expect(await rig.pay()).toBe("recorded");
+    expect(await rig.late("later", later(10))).toBe("recorded");
+    expect(await open(rig)).toEqual([]);
+  });
+
+  test("a charge given up as unknown is looked up until it is known; a capture goes back; no redrive before", async () => {
+    const rig = await charging(dialect);
+    const { ledger, id, step, answer, record } = rig;
+    await open(rig);
+    const steps = [step("given_up", 1, "too long"), step("payment_failed", 1, "too long")];
+    expect(await record([answer("unknown", "too long")], "+payment_failed", steps)).toBe(
+      "recorded",
+    );
+    expect(await statuses(rig)).toEqual(["unknown"]);
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 10, held: 0 });
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toBe("unknown");
+    expect(await open(rig, START_MS + 4_999)).toMatchObject([{ reason: "payment_failed" }]);
+    expect(await open(rig, START_MS + 5_000)).toMatchObject([{ kind: "lookup", request: 2 }]);
+    await rig.late("later", later(2), START_MS + HOUR_MS);
+    expect(await open(rig)).toMatchObject([{ kind: "lookup", request: 3 }]);
+    await rig.late("captured");
+    expect(await statuses(rig)).toEqual(["refunding"]);
+    expect(await open(rig)).toMatchObject([{ kind: "refund", amount: 200, currency: "EUR" }]);
+    expect(await balances(rig)).toEqual({ customer: -200, refunds: 200 });
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ generation: 2 });
+    await rig.late("refunded");
+    expect(await statuses(rig)).toEqual(["refunded"]);
+    expect(await balances(rig)).toEqual({});
+  });
+
+  test("an attempt given up on that failed after all ends there; one nobody ever knew of is an operator's", async () => {
+    const rig = await charging(dialect);
+    const { ledger, id, step, answer, record } = rig;
+    const steps = [step("given_up"), step("payment_failed")];
+    await record([answer("unknown")], "+payment_failed", steps);
+    await open(rig);
+    await rig.late("unresolved", "unknown for too long");
+    expect(await statuses(rig)).toEqual(["unresolved"]);
+    expect(await open(rig)).toMatchObject([{ reason: "charge_unresolved", amount: 200 }]);
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toBe("unknown");
+    const of = { user: USER, id, generation: 1, attempt: 1 };
+    expect(await ledger.askOnce(of)).toBe("asked");
+    expect(await open(rig)).toMatchObject([{ kind: "lookup" }]);
+    await rig.late("failed", "declined");
+    expect(await statuses(rig)).toEqual(["failed"]);
+    expect(await ledger.askOnce(of)).toBe("settled");
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ generation: 2 });
+  });
+
+  test("a refund that the provider refuses for good is a dead letter and stays owed; redriven, it is asked again", async () => {
+    const rig = await charging(dialect);
+    const { ledger, id, step, record } = rig;
+    await rig.pay();
+    await record([], "", [step("cancelled", 1, "sold"), step("refund")]);
+    await open(rig);
+    await rig.late("refund_failed", "refund window closed");
+    expect(await statuses(rig)).toEqual(["refund_failed"]);
+    expect((await ledger.events(USER, id)).at(-1)?.event).toBe("refund_failed");
+    expect(await balances(rig)).toEqual({ customer: -200, refunds: 200 });
+    const [letter] = await ledger.followUps(0, 100);
+    expect(letter?.routingKey).toBe("payments.dead");
+    const body = JSON.parse(letter?.body ?? "") as Parameters<typeof ledger.askOnce>[0];
+    expect(body).toMatchObject({ reason: "refund_failed", amount: 200, user: USER, id });
+    expect(await ledger.askOnce(body)).toBe("asked");
+    expect((await open(rig)).at(-1)).toMatchObject({ kind: "refund", request: 3 });
+    await rig.late("refunded");
+    expect(await statuses(rig)).toEqual(["refunded"]);
+    expect(await balances(rig)).toEqual({});
+  });
+
+  test("asked again three times, each attempt has one open request; the copies before end with their next answer", async () => {
+    const rig = await charging(dialect);
+    const published = await open(rig);
+    for (let i = 0; i < 3; i++) expect(await rig.writer.askAgain()).toBe(1);
+    const requests = [...published, ...(await open(rig))].map((r) => r.request);
+    expect(requests).toEqual([undefined, 4]);
+    for (const request of [1, 2, 3, 4]) await rig.late("later", later(request));
+    expect((await open(rig)).map((r) => r.request)).toEqual([5]);
+  });
+
+  test("money that leaves at the provider is on record: given back there, disputed, and never given back twice", async () => {
+    const rig = await charging(dialect);
+    const { step, record } = rig;
+    await rig.pay();
+    await rig.late("disputed", "chargeback");
+    expect([await statuses(rig), await balances(rig)]).toEqual([
+      ["disputed"],
+      { customer: -200, disputes: 200 },
+    ]);
+    await record([], "", [step("cancelled", 1, "sold"), step("refund")]);
+    expect((await open(rig)).map((r) => r.kind)).not.toContain("refund");
+    await rig.late("returned");
+    expect([await statuses(rig), await balances(rig)]).toEqual([["returned"], {}]);
+    await rig.late("returned");
+    expect(await balances(rig)).toEqual({});
+  });
+
+  test("a charge of a cancelled order that stays unknown is not forgotten either", async () => {
+    const rig = await charging(dialect);
+    const { step, record, answer } = rig;
+    await record([], "", [step("cancelled", 1, "held")]);
+    await record([answer("unknown")], "+cancelled", [step("given_up")]);
+    expect(await statuses(rig)).toEqual(["unknown"]);
+    await rig.late("captured");
+    expect(await statuses(rig)).toEqual(["refunding"]);
+  });
+});

@@ -1,0 +1,107 @@
+// Parts that are asked for again: one that its service could not do, after a wait that grows; and all
+// that have no end, when an operator says that a broker has lost messages.
+import type { Entry } from "../core/domain/entry.ts";
+import type { OrderRow } from "../core/domain/order.ts";
+import { type Part, type PartWord, regionOfGateway } from "../core/domain/part.ts";
+import { shardOf } from "../core/shard.ts";
+import type { Db, Runner } from "./db.ts";
+import { bucketOf } from "./places.ts";
+import { followUp, rowsAnswered, type Sheet, send, traced } from "./sheet.ts";
+
+/** The wait before a part comes back: half the time it has been tried in vain, within these, ms. */
+const LEAST_WAIT_MS = 1_000;
+const MOST_WAIT_MS = 600_000;
+
+const FIELDS = "usr, id, generation, part, parts, routing_key, lines, request, since_ms";
+
+/** Returns how many were asked for. */
+export async function partsAgain(
+  db: Db,
+  tx: Runner,
+  sheet: Sheet,
+  shards: number,
+): Promise<number> {
+  const open = await tx.run(
+    `UPDATE parts SET request = request + 1 WHERE status IN ('waiting', 'claimed')
+     RETURNING ${FIELDS}`,
+  );
+  for (const r of open) {
+    const shard = shardOf(String(r.usr), shards);
+    const part = await partOf(db, tx, r, shard);
+    if (part) send(sheet, shard, "fulfilment", String(r.routing_key), part);
+  }
+  return open.length;
+}
+
+/** Parts that their service could not do (`later`): those it has claimed come back. */
+export async function recordPutOffs(db: Db, tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
+  for (const row of rowsAnswered(entry, "+late") as PartRow[]) {
+    const [kind] = row;
+    if (kind === "f") await putOff(db, tx, sheet, entry, row);
+  }
+}
+
+type PartRow = readonly [
+  kind: "f",
+  user: string,
+  id: string,
+  fingerprint: "",
+  atMs: number,
+  saleId: "",
+  seq: 0,
+  generation: number,
+  part: number,
+  of: number,
+  word: PartWord,
+  service: string,
+  request?: number,
+];
+
+async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Promise<void> {
+  const [, user, id, , , , , generation, part, , word, service, request = 1] = row;
+  if (word !== "later") return;
+  const [r] = await tx.run(
+    `UPDATE parts SET request = request + 1,
+     since_ms = CASE WHEN since_ms = 0 THEN ? ELSE since_ms END
+     WHERE id = ? AND usr = ? AND generation = ? AND part = ? AND status = 'claimed'
+     AND service = ? AND request = ? RETURNING ${FIELDS}`,
+    [entry.atMs, id, user, generation, part, service, request],
+  );
+  const again = r && (await partOf(db, tx, r, entry.shard));
+  if (!r || !again) return;
+  const inVainMs = Math.max(0, entry.atMs - Number(r.since_ms));
+  const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, Math.round(inVainMs / 2)));
+  const body = JSON.stringify([again]);
+  followUp(sheet, entry.shard, "fulfilment", String(r.routing_key), body, entry.atMs + waitMs);
+}
+
+/** The part as its service gets it; undefined when its order is not on record. */
+async function partOf(
+  db: Db,
+  tx: Runner,
+  r: Record<string, unknown>,
+  shard: number,
+): Promise<Part | undefined> {
+  const row =
+    db.dialect === "sqlite"
+      ? "json_extract(m.body, '$[' || o.idx || ']')"
+      : "(m.body::json -> o.idx)::text";
+  const [user, id] = [String(r.usr), String(r.id)];
+  const [found] = await tx.run(
+    `SELECT m.gateway, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message
+     WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
+    [bucketOf(user, shard), id, user],
+  );
+  if (!found) return undefined;
+  const placed = JSON.parse(String(found.row_text)) as OrderRow;
+  const [, , , , , saleId, , , , , metadata, , trace] = placed;
+  return {
+    ...{ user, id, saleId, shard, metadata },
+    ...{ generation: Number(r.generation), part: Number(r.part), of: Number(r.parts) },
+    region: regionOfGateway(String(found.gateway)),
+    lines: JSON.parse(String(r.lines)) as Part["lines"],
+    request: Number(r.request),
+    ...(Number(r.since_ms) > 0 ? { sinceMs: Number(r.since_ms) } : {}),
+    ...traced(trace),
+  };
+}

@@ -1,0 +1,54 @@
+// X11 at the gate: an order that a gateway turns away as sold out by itself.
+import { afterAll, expect, test } from "bun:test";
+import { closeWorlds, emptyWorld, foundIn } from "../test-story.ts";
+import { body, row, START_MS, type World } from "../world.ts";
+
+afterAll(closeWorlds);
+
+const WRONG =
+  "I5 an order was turned away at the gate as sold out though there was stock all the time";
+
+/** All mugs are taken, and come back five seconds later. */
+async function soldOutFor5s(): Promise<World> {
+  const world = await emptyWorld();
+  const [all, one] = [world.id(), world.id()];
+  world.sent("ann", all, body("mug", 5), { at: START_MS - 10 });
+  world.sent("ann", one, body("cap", 1), { at: START_MS - 9_000 });
+  world.atMs = START_MS - 5_000;
+  await world.entry([row("ann", one, body("cap", 1))], "reserved");
+  world.atMs = START_MS;
+  await world.entry([row("ann", all, body("mug", 5))], "reserved");
+  world.atMs += 5_000;
+  await world.happened("cancelled", ["ann", all], ["mug", 5], { detail: "held" });
+  return world;
+}
+
+/** Ben asks at that time, and is turned away. */
+function turnedAway(world: World, afterMs: number, sku = "mug", seq = 0): void {
+  const told = { at: START_MS + afterMs, result: "fail", status: 409 } as const;
+  world.sent("ben", world.id(), body(sku, 1, seq), told);
+}
+
+test("what was gone while it was asked for, or a moment before, was turned away rightly", async () => {
+  const world = await soldOutFor5s();
+  for (const afterMs of [0, 2_500, 5_000, 6_500]) turnedAway(world, afterMs);
+  expect(await foundIn(world)).not.toContain(WRONG);
+});
+
+test.each([
+  ["long before it was gone", "mug", -3_000],
+  ["long after it came back", "mug", 8_000],
+  ["of another item", "cap", 2_500],
+])("turned away wrongly: %s", async (_, sku, afterMs) => {
+  const world = await soldOutFor5s();
+  turnedAway(world, afterMs, sku);
+  expect(await foundIn(world)).toContain(WRONG);
+});
+
+test("an order of two items may be turned away for either", async () => {
+  const world = await soldOutFor5s();
+  const both = { ...body("cap", 1), lines: [...body("cap", 1).lines, ...body("mug", 1).lines] };
+  const told = { at: START_MS + 1_000, result: "fail", status: 409 } as const;
+  world.sent("ben", world.id(), both, told);
+  expect(await foundIn(world)).not.toContain(WRONG);
+});

@@ -1,0 +1,107 @@
+// X6, under I5: what each user holds of items with a limit, followed entry by entry. Nobody has more than the limit
+// at the end of an entry, and nobody was turned away for it who would have stayed within it. Rows and what an
+// entry frees took turns: the user gets the benefit of what he had before, and the system of all he took.
+// A user whose lane may have been full of orders to be charged may be turned away as well.
+import { MAX_LANE } from "../../../core/domain/lane.ts";
+import type { ItemRecord } from "../../../ledger/audit.ts";
+import { orderKey, type Slice } from "../evidence.ts";
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry } from "../journal.ts";
+
+type Lines = readonly (string | number)[];
+
+const FREEING = new Set(["payment_failed", "expired", "cancelled"]);
+
+export class LimitsCheck {
+  /** `user sale sku` → units. */
+  private readonly bought = new Map<string, number>();
+  /** user → orders he has ever had reserved: his lane cannot have held more. */
+  private readonly reserved = new Map<string, number>();
+  private readonly limits: ReadonlyMap<string, number>;
+
+  constructor(
+    items: Iterable<ItemRecord>,
+    private readonly slice: Slice,
+    private readonly findings: Findings,
+  ) {
+    this.limits = new Map(
+      [...items].flatMap(({ saleId, sku, limitPerUser }) =>
+        limitPerUser > 0 ? [[`${saleId} ${sku}`, limitPerUser] as const] : [],
+      ),
+    );
+  }
+
+  entry(entry: DecodedEntry): void {
+    const taken = new Map<string, number>();
+    const freed = new Map<string, number>();
+    for (const [state, user, , saleId, lines] of verdicts(entry))
+      if (state === "reserved" && this.slice(user)) {
+        this.add(taken, user, saleId, lines);
+        this.reserved.set(user, (this.reserved.get(user) ?? 0) + 1);
+      }
+    for (const { what, user, saleId, lines } of entry.steps)
+      if (FREEING.has(what) && this.slice(user)) this.add(freed, user, saleId, lines);
+    for (const [state, user, id, saleId, lines] of verdicts(entry))
+      if (state === "over_limit" && this.slice(user) && !this.over(taken, user, saleId, lines))
+        this.findings.violation(
+          "I5",
+          "an order was turned away as over the limit though it was not",
+          `${orderKey(user, id)}: ${lines.join(" ")}, entry ${entry.shard}-${entry.n}`,
+        );
+    this.settle(taken, freed, entry);
+  }
+
+  private over(
+    taken: ReadonlyMap<string, number>,
+    user: string,
+    saleId: string,
+    lines: Lines,
+  ): boolean {
+    if ((this.reserved.get(user) ?? 0) >= MAX_LANE) return true;
+    for (let i = 0; i < lines.length; i += 2) {
+      const limit = this.limits.get(`${saleId} ${lines[i]}`);
+      const name = `${user} ${saleId} ${lines[i]}`;
+      const most = (this.bought.get(name) ?? 0) + (taken.get(name) ?? 0);
+      if (limit !== undefined && most + Number(lines[i + 1]) > limit) return true;
+    }
+    return false;
+  }
+
+  private settle(
+    taken: ReadonlyMap<string, number>,
+    freed: ReadonlyMap<string, number>,
+    { shard, n }: DecodedEntry,
+  ): void {
+    for (const name of new Set([...taken.keys(), ...freed.keys()])) {
+      const units = (this.bought.get(name) ?? 0) + (taken.get(name) ?? 0) - (freed.get(name) ?? 0);
+      if (units === 0) this.bought.delete(name);
+      else this.bought.set(name, units);
+      const limit = this.limits.get(name.slice(name.indexOf(" ") + 1)) ?? 0;
+      if (units > limit && taken.has(name))
+        this.findings.violation(
+          "I5",
+          "a user has more than the limit",
+          `${name}: ${units}, limit ${limit}, entry ${shard}-${n}`,
+        );
+    }
+  }
+
+  private add(units: Map<string, number>, user: string, saleId: string, lines: Lines): void {
+    for (let i = 0; i < lines.length; i += 2) {
+      if (!this.limits.has(`${saleId} ${lines[i]}`)) continue;
+      const name = `${user} ${saleId} ${lines[i]}`;
+      units.set(name, (units.get(name) ?? 0) + Number(lines[i + 1]));
+    }
+  }
+}
+
+/** What the entry decided of orders, whichever way. */
+function* verdicts(
+  entry: DecodedEntry,
+): Generator<[state: string, user: string, id: string, saleId: string, lines: Lines]> {
+  for (const { row, effect, state } of entry.decided)
+    if (effect === "fresh" && row[0] === "o") yield [state, row[1], row[2], row[5], row[8]];
+  for (const { row, state } of entry.released) yield [state, row[1], row[2], row[5], row[8]];
+  for (const { what, user, id, saleId, lines, detail } of entry.steps)
+    if (what === "redriven") yield [detail, user, id, saleId, lines];
+}

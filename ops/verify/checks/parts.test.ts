@@ -1,0 +1,87 @@
+// Parts, services and what was cancelled: I7.
+import { afterAll, expect, test } from "bun:test";
+import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
+import type { World } from "../world.ts";
+
+const LIES: readonly Lie[] = [
+  [
+    "money is kept for an order that is cancelled",
+    "I7",
+    ({ world }) =>
+      world.sql(`UPDATE entries SET steps = replace(steps, '["paid","ann"', '["cancelled","ann"')`),
+  ],
+  [
+    "an order that was never paid has parts",
+    "I7",
+    ({ world }) => world.sql("UPDATE parts SET usr = 'eve' WHERE usr = 'ann'"),
+  ],
+  [
+    "a paid order has no parts",
+    "I7",
+    ({ world }) => world.sql("DELETE FROM parts WHERE usr = 'ann'"),
+  ],
+  [
+    "an order's parts are not as many as they say",
+    "I7",
+    ({ world }) => world.sql("UPDATE parts SET parts = 2 WHERE usr = 'ann'"),
+  ],
+  [
+    "an order's parts are not its lines",
+    "I7",
+    ({ world }) => world.sql(`UPDATE parts SET lines = replace(lines, '"mug"', '"cap"')`),
+  ],
+  [
+    "an order is dispatched when all its parts are done, and only then",
+    "I7",
+    ({ world }) => world.sql("UPDATE parts SET status = 'claimed' WHERE usr = 'ann'"),
+  ],
+  [
+    "a service worked on what is no part of an order",
+    "I7",
+    ({ world }) => pack(world, { key: "eve/x/1/1" }),
+  ],
+  ["a part was worked on twice", "I7", ({ world }) => pack(world, { service: "other" })],
+  [
+    "a part is done in the ledger that its service did not work on",
+    "I7",
+    ({ world }) => world.packed.pop(),
+  ],
+  [
+    "a service worked on other lines than the order's",
+    "I7",
+    ({ world }) => repack(world, { lines: "[]" }),
+  ],
+  [
+    "a part was worked on by another service than the one that claimed it",
+    "I7",
+    ({ world }) => repack(world, { service: "other" }),
+  ],
+  [
+    "a service worked on an order that is not its to work on",
+    "I7",
+    ({ world }) =>
+      world.sql(`UPDATE entries SET steps = replace(steps, '["claimed","ann"', '["start","ann"')`),
+  ],
+  [
+    "an order was cancelled though a service had claimed it",
+    "I7",
+    ({ world }) =>
+      world.sql(
+        `UPDATE entries SET steps = replace(steps, '["dispatched","ann"', '["cancelled","ann"')`,
+      ),
+  ],
+];
+
+afterAll(closeWorlds);
+
+test.each(LIES)("one lie is found: %s", async (what, invariant, lie) => {
+  expect(await foundAfter(lie)).toContain(`${invariant} ${what}`);
+});
+
+function pack(world: World, change: Partial<World["packed"][number]>): void {
+  world.packed.push({ ...(world.packed[0] as World["packed"][number]), ...change });
+}
+
+function repack(world: World, change: Partial<World["packed"][number]>): void {
+  world.packed[0] = { ...(world.packed[0] as World["packed"][number]), ...change };
+}

@@ -1,0 +1,197 @@
+// R4 and X11, under I5: nobody is told that an item is sold out while there are units of it. Replays the entries
+// of all shards in the order of their times, and knows of each item at every moment how many units were for sale
+// at least:
+//
+//   1. units that an entry takes are gone from its millisecond on, whichever of that millisecond's came first;
+//   2. units that come back are for sale RETURN_MS after the ledger had the entry that freed them, or once the
+//      shard has a new owner (rebuilds and take-overs tell Redis all that the ledger has);
+//   3. units that are added are for sale RETURN_MS after Redis was told.
+//
+// An order of several items is sold out when any of them is, so it was turned away wrongly only if all were there.
+// What lies behind the horizon, or in a stretch of doubt, is not judged.
+import type { ItemRecord, OperationRecord } from "../../../ledger/audit.ts";
+import type { Findings } from "../findings.ts";
+import type { DecodedEntry } from "../journal.ts";
+import { Spans } from "../spans.ts";
+import { RETURN_MS } from "../tolerances.ts";
+
+interface Item {
+  /** At least so many are for sale. Below zero where units were sold again before they count as back. */
+  forSale: number;
+  /** At least so many are for sale or on their way back. */
+  unsold: number;
+  /** When there may have been none, nor any on their way back: what a gateway calls sold out. */
+  readonly gone: Spans;
+}
+
+/** Units on their way back. */
+interface Freed {
+  readonly item: Item;
+  readonly units: number;
+  readonly epoch: number;
+  readonly dueMs: number;
+}
+
+interface Added {
+  readonly item: Item;
+  readonly units: number;
+  readonly dueMs: number;
+}
+
+type Lines = readonly (string | number)[];
+type Units = Map<Item, number>;
+
+export interface StockTimes {
+  /** Up to then every shard's decisions are in the ledger. */
+  readonly horizonMs: number;
+  readonly doubts: Spans;
+}
+
+const FREEING = new Set(["payment_failed", "expired", "cancelled"]);
+
+export class SoldOutCheck {
+  private readonly items = new Map<string, Item>();
+  /** By shard, oldest first. */
+  private readonly freed = new Map<number, Freed[]>();
+  private readonly added: Added[];
+
+  constructor(
+    private readonly findings: Findings,
+    private readonly times: StockTimes,
+    items: readonly ItemRecord[],
+    operations: readonly OperationRecord[],
+  ) {
+    for (const { saleId, sku, initial } of items) {
+      const item = { forSale: initial, unsold: initial, gone: new Spans() };
+      if (initial === 0) item.gone.begin(Number.NEGATIVE_INFINITY);
+      this.items.set(`${saleId} ${sku}`, item);
+    }
+    this.added = operations.flatMap((o) => this.addedBy(o)).sort((a, b) => a.dueMs - b.dueMs);
+  }
+
+  /** Entries of one millisecond. */
+  group(entries: readonly DecodedEntry[]): void {
+    const atMs = entries[0]?.atMs ?? 0;
+    this.comeBack(entries, atMs);
+    const taken = new Map<Item, number>();
+    for (const entry of entries) this.takings(entry, taken);
+    const judged = atMs <= this.times.horizonMs && !this.times.doubts.touch(atMs, atMs);
+    if (judged) for (const entry of entries) this.judge(entry, taken);
+    for (const [item, units] of taken) {
+      item.forSale -= units;
+      item.unsold -= units;
+      if (item.unsold <= 0) item.gone.begin(atMs);
+    }
+    for (const entry of entries) this.free(entry);
+  }
+
+  /** Whether the item had units the whole time. Unknown items, and times that cannot be judged, have none. */
+  hadUnits(saleId: string, sku: string, fromMs: number, toMs: number): boolean {
+    const item = this.items.get(`${saleId} ${sku}`);
+    const { horizonMs, doubts } = this.times;
+    if (!item || toMs > horizonMs || doubts.touch(fromMs, toMs)) return false;
+    return !item.gone.touch(fromMs, toMs);
+  }
+
+  private addedBy({ operation, appliedMs }: OperationRecord): Added[] {
+    const { kind, saleId, sku, units = 0 } = operation;
+    const item = kind === "restock" ? this.items.get(`${saleId} ${sku}`) : undefined;
+    return item && appliedMs > 0 ? [{ item, units, dueMs: appliedMs + RETURN_MS }] : [];
+  }
+
+  private comeBack(entries: readonly DecodedEntry[], atMs: number): void {
+    for (const { shard, epoch } of entries) {
+      const freed = this.freed.get(shard);
+      while (freed?.[0] && freed[0].epoch < epoch) this.back(freed.shift() as Freed);
+    }
+    for (const freed of this.freed.values())
+      while (freed[0] && freed[0].dueMs <= atMs) this.back(freed.shift() as Freed);
+    while (this.added[0] && this.added[0].dueMs <= atMs) {
+      const { item, units } = this.added.shift() as Added;
+      item.forSale += units;
+      this.unsold(item, units, atMs);
+    }
+  }
+
+  private back({ item, units }: Freed): void {
+    item.forSale += units;
+  }
+
+  private unsold(item: Item, units: number, atMs: number): void {
+    item.unsold += units;
+    if (item.unsold > 0) item.gone.end(atMs);
+  }
+
+  /** What the entry's orders took. */
+  private takings({ decided, released, steps }: DecodedEntry, taken: Units): void {
+    for (const { row, effect, state } of decided)
+      if (effect === "fresh" && state === "reserved") this.add(taken, row[5], row[8]);
+    for (const { row, state } of released)
+      if (state === "reserved") this.add(taken, row[5], row[8]);
+    for (const { what, detail, saleId, lines } of steps)
+      if (what === "redriven" && detail === "reserved") this.add(taken, saleId, lines);
+  }
+
+  private judge(entry: DecodedEntry, taken: Units): void {
+    // What later rows of the entry took was still there. What it let go took its turn somewhere in between.
+    const later: Units = new Map();
+    for (let i = entry.decided.length - 1; i >= 0; i--) {
+      const { row, effect, state } = entry.decided[i] as DecodedEntry["decided"][number];
+      if (effect !== "fresh") continue;
+      if (state === "reserved") this.add(later, row[5], row[8]);
+      if (state === "sold_out")
+        this.judgeOne(entry, `${row[1]} ${row[2]}`, row[5], row[8], taken, later);
+    }
+    for (const { row, state } of entry.released)
+      if (state === "sold_out") this.judgeOne(entry, `${row[1]} ${row[2]}`, row[5], row[8], taken);
+    for (const { what, detail, user, id, saleId, lines } of entry.steps)
+      if (what === "redriven" && detail === "sold_out")
+        this.judgeOne(entry, `${user} ${id}`, saleId, lines, taken);
+  }
+
+  private judgeOne(
+    { shard, n }: DecodedEntry,
+    order: string,
+    saleId: string,
+    lines: Lines,
+    taken: Units,
+    later?: Units,
+  ): void {
+    const left: string[] = [];
+    for (let i = 0; i < lines.length; i += 2) {
+      const item = this.items.get(`${saleId} ${lines[i]}`);
+      if (!item) return;
+      const units = item.forSale - (taken.get(item) ?? 0) + (later?.get(item) ?? 0);
+      if (units < Number(lines[i + 1])) return;
+      left.push(`${units} of ${lines[i]}`);
+    }
+    this.findings.violation(
+      "I5",
+      "an order was turned away as sold out though there was stock",
+      `${order}: ${left.join(", ")} left, entry ${shard}-${n}`,
+    );
+  }
+
+  private free({ shard, epoch, atMs, recordedMs, steps }: DecodedEntry): void {
+    const dueMs = recordedMs > 0 ? recordedMs + RETURN_MS : Number.POSITIVE_INFINITY;
+    for (const { what, saleId, lines } of steps) {
+      if (!FREEING.has(what)) continue;
+      const freed = this.freed.get(shard) ?? [];
+      this.freed.set(shard, freed);
+      for (let i = 0; i < lines.length; i += 2) {
+        const item = this.items.get(`${saleId} ${lines[i]}`);
+        if (!item) continue;
+        const units = Number(lines[i + 1]);
+        freed.push({ item, units, epoch, dueMs });
+        this.unsold(item, units, atMs);
+      }
+    }
+  }
+
+  private add(units: Units, saleId: string, lines: Lines): void {
+    for (let i = 0; i < lines.length; i += 2) {
+      const item = this.items.get(`${saleId} ${lines[i]}`);
+      if (item) units.set(item, (units.get(item) ?? 0) + Number(lines[i + 1]));
+    }
+  }
+}

@@ -1,0 +1,23 @@
+// When nothing can be said about stock: decisions that Redis lost before the ledger had them took units that
+// no journal shows, and where Redis's clock went back the order of the entries is not known.
+import type { LedgerAudit, Seam } from "../../ledger/audit.ts";
+import { Spans } from "./spans.ts";
+import { CLOCK_MS } from "./tolerances.ts";
+
+export async function doubtsOf(audit: LedgerAudit): Promise<Spans> {
+  const rebuilds = await audit.rebuilds();
+  const seams = await audit.seams();
+  return Spans.of(seams.flatMap((seam) => doubtAt(seam, rebuilds)));
+}
+
+function doubtAt(
+  { fromMs, toMs, raised }: Seam,
+  rebuilds: readonly number[] | undefined,
+): [number, number][] {
+  if (toMs < fromMs) return [[toMs, fromMs]];
+  // A rebuild raises every epoch, and whoever takes the shard afterwards raises it again.
+  if (raised < 2) return [];
+  if (!rebuilds) return [[fromMs, toMs]];
+  const last = rebuilds.findLast((atMs) => atMs >= fromMs - CLOCK_MS && atMs <= toMs + CLOCK_MS);
+  return last === undefined ? [] : [[fromMs, Math.min(toMs, last + CLOCK_MS)]];
+}

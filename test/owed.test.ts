@@ -1,0 +1,182 @@
+// Money that is owed stays open until its end is definite, and holds up nobody: refused refunds,
+// charges given up on and captured later, answers that are none, requests that make no sense.
+import { afterEach, expect, test } from "bun:test";
+import { cancelRowText, redriveRowText } from "../core/domain/order.ts";
+import { shardOf } from "../core/shard.ts";
+import type { Provider } from "../ops/provider/server.ts";
+import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
+
+const TIMEOUT_MS = 120_000;
+const FAST_RETRIES = { SLUICE_RETRY_DELAYS: "50ms,100ms,200ms", SLUICE_GOVERNOR_CPU: "off" };
+let stack: Stack;
+afterEach(async () => stack?.stop(), TIMEOUT_MS);
+
+async function start(env: Record<string, string> = {}): Promise<void> {
+  stack = await Stack.start({ env: { ...FAST_RETRIES, ...env } });
+  await stack.sale({ a: 10_000 });
+  await stack.worker("w1");
+}
+
+interface Placed {
+  readonly user: string;
+  readonly id: string;
+}
+
+async function order(payment: string, user = userOf(0)): Promise<Placed> {
+  const { order: made, row } = makeOrder(user, { a: 1 }, { payment });
+  await stack.publish(shardOf(user, SHARDS), [row]);
+  return { user, id: made.id };
+}
+
+async function cancel({ user, id }: Placed): Promise<void> {
+  await stack.publish(shardOf(user, SHARDS), [cancelRowText(user, id, Date.now())]);
+}
+
+const events = async ({ user, id }: Placed) =>
+  (await stack.ledger.events(user, id)).map((e) => e.event);
+
+const kept = (provider: Provider, { id }: Placed) =>
+  [...provider.book.charges.values()].filter(
+    (c) => c.order === id && c.status === "captured" && !c.refunded,
+  ).length;
+
+test(
+  "500 refunds that the provider refuses hold up nobody: a fresh order is paid within 2 s; each is a dead letter, and redriven it is asked again",
+  async () => {
+    await start();
+    const provider = await stack.payments();
+    const users = Array.from({ length: 250 }, (_, n) => userOf(0, n));
+    const sent: Placed[] = [];
+    for (let round = 0; round < 2; round++) {
+      const made = users.map((user) =>
+        makeOrder(user, { a: 1 }, { payment: "stub:refund_refused" }),
+      );
+      for (let at = 0; at < made.length; at += 50)
+        await stack.publish(
+          0,
+          made.slice(at, at + 50).map((m) => m.row),
+        );
+      sent.push(...made.map(({ order: { user, id } }) => ({ user, id })));
+    }
+    for (const { user, id } of sent) await stack.becomes(user, id, "paid");
+    for (let at = 0; at < sent.length; at += 50)
+      await stack.publish(
+        0,
+        sent.slice(at, at + 50).map(({ user, id }) => cancelRowText(user, id, Date.now())),
+      );
+    const [last] = sent.slice(-1);
+    await stack.becomes(last?.user as string, last?.id as string, "cancelled");
+    const startedMs = performance.now();
+    const fresh = await order("tok", userOf(1, 3));
+    await stack.becomes(fresh.user, fresh.id, "paid");
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    await stack.until(
+      "all refunds to be refused for good",
+      async () => (await stack.ledger.owed()).refund_failed === sent.length,
+      60_000,
+    );
+    expect(await events(sent[0] as Placed)).toContain("refund_failed");
+    const letters = (await stack.take("payments.dead", sent.length)) as { reason: string }[];
+    expect(new Set(letters.map((l) => l.reason))).toEqual(new Set(["refund_failed"]));
+    provider.forgive();
+    const of = { ...(sent[0] as Placed), generation: 1, attempt: 1 };
+    expect(await stack.ledger.askOnce(of)).toBe("asked");
+  },
+  TIMEOUT_MS,
+);
+
+test.each(["refund_conflict", "refund_error", "refund_pending"])(
+  "a refund that is not definite at once (%s) is asked again until it is, and made once",
+  async (mood) => {
+    await start();
+    const provider = await stack.payments();
+    const placed = await order(`stub:${mood}`);
+    await stack.becomes(placed.user, placed.id, "paid");
+    await cancel(placed);
+    await stack.until("the refund", async () => (await events(placed)).includes("refunded"));
+    expect(kept(provider, placed)).toBe(0);
+    expect((await events(placed)).filter((e) => e === "refund")).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+test.each(["html200", "redirect", "wrong_key", "wrong_amount", "declined200", "huge_answer"])(
+  "an answer that is none (%s) is no capture: it is asked again, and the end is the provider's own",
+  async (mood) => {
+    await start();
+    const provider = await stack.payments();
+    const placed = await Promise.all([0, 1, 2, 3].map((n) => order(`stub:${mood}`, userOf(0, n))));
+    for (const one of placed) {
+      const { state } = await stack.becomes(one.user, one.id, "paid", "payment_failed");
+      expect(kept(provider, one)).toBe(state === "paid" ? 1 : 0);
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "given up as unknown, then captured after all: it goes back, nobody pays twice, and a redrive waits for it",
+  async () => {
+    await start({ SLUICE_UNKNOWN_MAX: "1s" });
+    // No webhook tells: the look-ups have to find it.
+    const provider = await stack.payments({ pendingMs: 6_000, webhookUrl: "" });
+    const placed = await order("stub:pending");
+    await stack.becomes(placed.user, placed.id, "payment_failed");
+    const redrive = () => stack.ledger.grantRedrive(placed.user, placed.id, 1, "op");
+    expect(await redrive()).toBe("unknown");
+    await stack.until(
+      "the first attempt to be refunded",
+      async () => (await events(placed)).includes("refunded"),
+      60_000,
+    );
+    const grant = await redrive();
+    if (typeof grant === "string") throw new Error(grant);
+    const again = grant.row.with(9, "tok") as unknown as typeof grant.row;
+    await stack.publish(grant.shard, [redriveRowText(again, grant.generation)]);
+    await stack.becomes(placed.user, placed.id, "paid");
+    expect(kept(provider, placed)).toBe(1);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a request that makes no sense goes to the dead letters alone, with its order's name; the others of its message are paid",
+  async () => {
+    await start();
+    const placed = [await order("tok", userOf(0, 0)), await order("tok", userOf(0, 1))] as const;
+    for (const { user, id } of placed) await stack.decided(user, id);
+    const requests = (await stack.take("payments", 1))[0] as { amount: number; id: string }[];
+    const both = [...requests];
+    if (both.length < 2) both.push(...((await stack.take("payments", 1))[0] as typeof requests));
+    const [bad, good] = both.map((r) => (r.id === placed[0].id ? { ...r, amount: 1e15 } : r));
+    const [link] = stack.links;
+    const body = Buffer.from(JSON.stringify([bad, good, null, 7]));
+    await link?.publisher.publish("", "payments", body, {});
+    await stack.payments();
+    await stack.becomes(placed[1].user, placed[1].id, "paid");
+    const letters = (await stack.take("payments.dead", 3)) as { reason: string; id?: string }[];
+    expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("payment request makes no sense"));
+    const { user, id } = placed[0];
+    expect(letters.map((l) => l.id).filter(Boolean)).toEqual([id]);
+    // Redriven: the ledger writes the request anew.
+    await stack.ledger.askOnce({ user, id, generation: 1, attempt: 1 });
+    await stack.becomes(user, id, "paid");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a retry's short wait never queues behind a longer one: what is asked again later waits elsewhere",
+  async () => {
+    await start({ SLUICE_RETRY_DELAYS: "300ms,300ms,300ms" });
+    await stack.payments({ pendingMs: 20_000 });
+    const pending = await order("stub:pending", userOf(0, 0));
+    await stack.decided(pending.user, pending.id);
+    const declined = await order("stub:decline:1", userOf(0, 1));
+    const startedMs = performance.now();
+    await stack.becomes(declined.user, declined.id, "paid");
+    expect(performance.now() - startedMs).toBeLessThan(8_000);
+    expect((await stack.ledger.order(pending.user, pending.id))?.state).toBe("reserved");
+  },
+  TIMEOUT_MS,
+);
