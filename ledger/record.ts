@@ -20,7 +20,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   try {
     return await recordTogether(db, entries);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRefusal(db, error)) throw error;
   }
   // An entry contradicts the ledger. One transaction each shows which, and lets the other shards' through.
   const results: RecordResult[] = [];
@@ -28,7 +28,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   for (const given of entries) {
     const { shard } = given.entry;
     const result = stopped.get(shard) ?? (await recordAlone(db, given));
-    if (result !== "recorded") stopped.set(shard, result);
+    if (result !== "recorded" && result !== "unreadable") stopped.set(shard, result);
     results.push(result);
   }
   return results;
@@ -38,13 +38,42 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
   try {
     return (await recordTogether(db, [given]))[0] as RecordResult;
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (error instanceof Unreadable) return keepUnreadable(db, given, error.message);
+    if (!isRefusal(db, error)) throw error;
     return "refused";
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Unreadable || error instanceof Contradiction || isConstraint(error);
+/**
+ * An entry whose text makes no sense is no sign that Redis has lost something, so nothing is rebuilt for it. It takes its place in the
+ * chain with nothing in it, and its text goes to the dead letters. What Redis has changed with it is corrected by the next rebuild;
+ * until then Redis holds units back, but sells none twice.
+ */
+async function keepUnreadable(
+  db: Db,
+  { entry, epoch }: EntryToRecord,
+  why: string,
+): Promise<RecordResult> {
+  const { shard, n, id, prev, messages, unreadable } = entry;
+  const letter = {
+    reason: `an entry that cannot be read: ${why}`,
+    shard,
+    entry: n,
+    id,
+    text: unreadable ?? messages,
+  };
+  const empty = { messages: [], released: [], steps: [] };
+  const place: Entry = { shard, n, id, prev, kind: "decide", atMs: entry.atMs, ...empty };
+  const [result] = await recordTogether(db, [{ entry: place, epoch }], (sheet) => {
+    sheet.followUps.push(shard, "", "orders.dead", JSON.stringify(letter), 0);
+  });
+  return result === "recorded" ? "unreadable" : (result as RecordResult);
+}
+
+function isRefusal(db: Db, error: unknown): boolean {
+  return (
+    error instanceof Unreadable || error instanceof Contradiction || isConstraint(error, db.dialect)
+  );
 }
 
 interface Position {
@@ -55,7 +84,11 @@ interface Position {
   refused?: RecordResult;
 }
 
-async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
+async function recordTogether(
+  db: Db,
+  entries: readonly EntryToRecord[],
+  add: (sheet: Sheet) => void = () => undefined,
+): Promise<RecordResult[]> {
   return db.transaction(async (tx) => {
     const positions = await lockPositions(db, tx, entries);
     const accepted: Entry[] = [];
@@ -77,7 +110,7 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       }
       return result;
     });
-    await write(db, tx, accepted, epochs);
+    await write(db, tx, accepted, epochs, add);
     for (const [shard, p] of positions) {
       if (p.moved)
         await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
@@ -133,6 +166,7 @@ async function write(
   tx: Runner,
   entries: readonly Entry[],
   epochs: readonly number[],
+  add: (sheet: Sheet) => void,
 ): Promise<void> {
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
@@ -166,6 +200,7 @@ async function write(
     ]);
   }
   addRequests(sheet);
+  add(sheet);
   await insertRows(
     tx,
     "events",
@@ -194,8 +229,20 @@ const PRICES = new WeakMap<Db, Prices>();
 function gather(prices: Prices, entries: readonly Entry[], epochs: readonly number[]): Sheet {
   const sheet = emptySheet(prices);
   for (let i = 0; i < entries.length; i++)
-    addEntry(sheet, entries[i] as Entry, epochs[i] as number);
+    readInto(sheet, entries[i] as Entry, epochs[i] as number);
   return sheet;
+}
+
+/** No database is asked here: whatever goes wrong is the entry's fault, and would go wrong with every try. */
+function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
+  if (entry.unreadable !== undefined)
+    throw new Unreadable("Redis holds other text than it was given");
+  try {
+    addEntry(sheet, entry, epoch);
+  } catch (error) {
+    if (error instanceof Contradiction) throw error;
+    throw new Unreadable((error as Error).message);
+  }
 }
 
 /** Moves the units, items in sorted order so that two writers cannot wait for each other. The table's checks refuse what is not there. */
@@ -207,9 +254,6 @@ async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
       "UPDATE items SET available = available + ?, held = held + ?, sold = sold + ? WHERE sale = ? AND sku = ? RETURNING sku",
       [available, held, sold, sale, sku],
     );
-    if (rows.length !== 1)
-      throw Object.assign(new Error(`no item ${sku} in sale ${sale}: constraint failed`), {
-        code: "SQLITE_CONSTRAINT",
-      });
+    if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
   }
 }

@@ -19,6 +19,7 @@ import { bucketOf } from "./places.ts";
 import { replay } from "./replay.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
+import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
@@ -78,6 +79,10 @@ export class SqlLedger implements Ledger {
     if (!r) return undefined;
     const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
     return { amount: Number(r.amount), currency: String(r.currency), ...rate };
+  }
+
+  states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {
+    return states(this.db, ...of);
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {

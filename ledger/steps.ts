@@ -1,6 +1,7 @@
 // What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
+import { hasWord, splitWords } from "../core/domain/words.ts";
 import type { Runner } from "./db.ts";
 import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
@@ -205,8 +206,8 @@ async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
 /** Answers to attempts that were over when they came: a capture nobody counts on goes back, a refund is done, anything else is no news. */
 export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
   for (const { body, outcomes } of entry.messages) {
-    if (!outcomes.includes("+late")) continue;
-    const words = outcomes.split(",");
+    if (!hasWord(outcomes, "+late")) continue;
+    const words = splitWords(outcomes);
     const rows = rowsOf(body, words.length);
     for (let i = 0; i < rows.length; i++)
       if (words[i] === "+late") await lateAnswer(tx, sheet, entry, rows[i] as AnswerRow);
