@@ -63,7 +63,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
       const position = positionIn(positions, entry);
-      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect is in the ledger.
+      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect
+      // is in the ledger.
       if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
@@ -91,7 +92,10 @@ function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry):
   return position;
 }
 
-/** Of entries up to their shard's last number, the ids that stand in the ledger at that number. In all but the rare doubt there is none to ask for. */
+/**
+ * Of entries up to their shard's last number, the ids that stand in the ledger at that number. In
+ * all but the rare doubt there is none to ask for.
+ */
 async function onRecord(
   tx: Runner,
   positions: ReadonlyMap<number, Position>,
@@ -110,8 +114,8 @@ async function onRecord(
 }
 
 /**
- * Accepts an entry that follows the last one. After a fork the shard's later entries are refused alike; a former owner's entry is
- * no word against the present one's.
+ * Accepts an entry that follows the last one. After a fork the shard's later entries are refused
+ * alike; a former owner's entry is no word against the present one's.
  */
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   if (position.epoch !== epoch) return "fenced";
