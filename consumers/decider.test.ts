@@ -96,7 +96,10 @@ const SALE = {
 
 const FROM = { gateway: "g", batch: "1", region: "eu", deliveries: 0, acceptedAtMs: 0 };
 
-/** Whenever a message is done, another one has come: the queue is never empty. Returns how to end it. */
+/**
+ * Whenever a message is done, another one has come: the queue is never empty. Returns how to end
+ * it.
+ */
 function flood(to: Decider): () => void {
   let on = true;
   let n = 0;

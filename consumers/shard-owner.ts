@@ -141,7 +141,8 @@ export class ShardOwner {
     return undefined;
   }
 
-  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is back.
+  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is
+  // back.
 
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {

@@ -187,7 +187,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.positions()).map((p) => p.lastN)).toEqual([4, 3]);
   }, 30_000);
 
-  test("what stands in the ledger is recorded for a former owner too; the rest of his is fenced, the new one's is not", async () => {
+  test("what is in the ledger is recorded for a former owner too; the rest is fenced for that one alone", async () => {
     const { ledger, writer } = await opened(await freshUrl());
     const former = await writer.takeShard(0, "former");
     const sold = (n: number) =>

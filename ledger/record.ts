@@ -107,7 +107,8 @@ async function recordTogether(
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
       const position = positionIn(positions, entry);
-      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect is in the ledger.
+      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect
+      // is in the ledger.
       if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
@@ -136,7 +137,10 @@ function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry):
   return position;
 }
 
-/** Of entries up to their shard's last number, the ids that stand in the ledger at that number. In all but the rare doubt there is none to ask for. */
+/**
+ * Of entries up to their shard's last number, the ids that stand in the ledger at that number. In
+ * all but the rare doubt there is none to ask for.
+ */
 async function onRecord(
   tx: Runner,
   positions: ReadonlyMap<number, Position>,
@@ -155,8 +159,8 @@ async function onRecord(
 }
 
 /**
- * Accepts an entry that follows the last one. After a fork the shard's later entries are refused alike; a former owner's entry is
- * no word against the present one's.
+ * Accepts an entry that follows the last one. After a fork the shard's later entries are refused
+ * alike; a former owner's entry is no word against the present one's.
  */
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   if (position.epoch !== epoch) return "fenced";
