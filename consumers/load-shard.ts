@@ -96,7 +96,8 @@ async function loadOpen({ load, shard }: Loading, replayed: Replayed): Promise<v
     "holds",
     oldestFirst.map(([name, order]) => `${order.heldSinceMs} ${name}`),
   );
-  await hash("redriven", [...replayed.redriven].flat());
+  for (const [sale, generations] of replayed.redriven)
+    await hash(`redriven:${sale}`, [...generations].flat());
   await list("fx", [...replayed.rateWaits.values()].map(rateWaitText));
 }
 

@@ -10,6 +10,7 @@
 // Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation or the counts, and the rebuild
 // begins again; a loss after 5 leaves shards that are not open, or a chain that is broken, which their owners see.
 // A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins, one incarnation later.
+import type { Sale } from "../core/domain/sale.ts";
 import { stockKey } from "../core/keys.ts";
 import {
   type Load,
@@ -20,8 +21,8 @@ import {
 import { StoreUnavailable } from "../core/redis.ts";
 import type { Ledger, LedgerWriter, ShardPosition } from "../ledger/contract.ts";
 import type { Announcement } from "./announcement.ts";
+import { loadJournal } from "./load-journal.ts";
 import { inChunks, loadReplayed } from "./load-shard.ts";
-import { firstIdOf, Replayed } from "./replayed.ts";
 
 export interface RebuildOptions {
   readonly store: RebuildStore;
@@ -76,9 +77,11 @@ async function loadAll(
   const load = store.load(incarnation, shards);
   await load.clearStock();
   for (const shard of shards) await load.clearShard(shard);
-  const limited = await loadStock(options, load);
+  const sales = await ledger.sales();
+  const limited = await loadStock(options, load, sales);
+  const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
   let orders = 0;
-  for (const shard of shards) orders += await loadShard(options, load, shard, limited);
+  for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
   await ready(load);
   log("redis rebuilt", {
     incarnation,
@@ -101,11 +104,19 @@ async function ready(load: Load): Promise<void> {
   }
 }
 
-/** Loads every sale; returns `sale sku` of the items with a limit per user. */
-async function loadStock({ ledger }: RebuildOptions, load: Load): Promise<Set<string>> {
+/** Loads every sale that was not retired; returns `sale sku` of the items with a limit per user. */
+async function loadStock(
+  { ledger }: RebuildOptions,
+  load: Load,
+  sales: readonly Sale[],
+): Promise<Set<string>> {
   const limited = new Set<string>();
   const version = await ledger.catalogueVersion();
-  for (const sale of await ledger.sales()) {
+  for (const sale of sales) {
+    if (sale.retired) {
+      await load.retired(sale.id);
+      continue;
+    }
     const items = new Map(sale.items.map((item) => [item.sku, item]));
     const window = ["opens", sale.opensAtMs, "closes", sale.closesAtMs];
     const fields: (string | number)[] = ["v", version, ...window, "c", sale.currency];
@@ -125,19 +136,16 @@ async function loadStock({ ledger }: RebuildOptions, load: Load): Promise<Set<st
 
 /** Loads one shard; returns how many orders it remembers. */
 async function loadShard(
-  { ledger, announcement, dedupWindowMs, now }: RebuildOptions,
+  { ledger, announcement, dedupWindowMs, now, log }: RebuildOptions,
   load: Load,
   shard: number,
   limited: ReadonlySet<string>,
+  retired: readonly string[],
 ): Promise<number> {
-  const replayed = new Replayed({
-    firstId: firstIdOf(now() - dedupWindowMs),
-    isLimited: (saleId, sku) => limited.has(`${saleId} ${sku}`),
-  });
-  for await (const entries of ledger.replay(shard)) {
-    announcement.check();
-    for (const entry of entries) replayed.apply(entry);
-  }
+  const isLimited = (saleId: string, sku: string) => limited.has(`${saleId} ${sku}`);
+  const journal = { ledger, isLimited, log, check: () => announcement.check() };
+  const replayed = await loadJournal(journal, shard, now() - dedupWindowMs);
+  for (const saleId of retired) replayed.retire(saleId);
   await loadReplayed({ load, shard, dedupWindowMs }, replayed);
   return replayed.seen.size;
 }

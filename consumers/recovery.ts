@@ -81,6 +81,11 @@ export class Recovery {
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }
 
+  /** The worker stops: another one need not wait for its announcement to lapse. */
+  stop(): Promise<void> {
+    return this.announcement.retract();
+  }
+
   private async attempt(incarnation: number): Promise<void> {
     const { store, announcement, pace, options } = this;
     const { log } = options;

@@ -3,7 +3,7 @@
 import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
 import { type OrderRow, type RedriveRow, type Row, redrivenOrder } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
-import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS } from "../core/keys.ts";
+import { Seen, type SeenOptions } from "./seen.ts";
 
 export interface Parked {
   readonly gateway: string;
@@ -45,21 +45,14 @@ export interface RateWait {
 /** core/lua/shared/parking.lua */
 const MAX_PARKED = 64;
 
-/** The first id of the bucket that holds this moment (core/lua/shared/seen.lua). */
-export function firstIdOf(atMs: number): string {
-  const bucket = Math.floor(atMs / SEEN_BUCKET_MS);
-  return bucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0");
-}
-
-export interface ReplayOptions {
-  /** Orders with ids below this one are not remembered. */
-  readonly firstId: string;
+export interface ReplayOptions extends SeenOptions {
   readonly isLimited: (saleId: string, sku: string) => boolean;
 }
 
 export class Replayed {
   /** `user id` → `fingerprint state`. */
-  readonly seen = new Map<string, string>();
+  readonly seen: Map<string, string>;
+  private readonly memory: Seen;
   /** `sale user`. */
   readonly turns = new Map<string, Turn>();
   /** sale → `user sku` → units. */
@@ -74,14 +67,39 @@ export class Replayed {
 
   /** Orders that wait for a rate, oldest first, by `user id`. */
   readonly rateWaits = new Map<string, RateWait>();
-  /** The last generation taken of orders that were redriven, by `user id`. */
-  readonly redriven = new Map<string, number>();
+  /** The last generation taken of orders that were redriven: sale → `user id` → generation. */
+  readonly redriven = new Map<string, Map<string, number>>();
   /** Every parked order, by `user id`. */
   private readonly parkedOrders = new Map<string, { gateway: string; row: OrderRow }>();
 
-  constructor(private readonly options: ReplayOptions) {}
+  constructor(private readonly options: ReplayOptions) {
+    this.memory = new Seen(options);
+    this.seen = this.memory.records;
+  }
+
+  /** Only which orders an entry decided: for entries that a snapshot holds, but for that. */
+  applySeen(entry: Entry): void {
+    this.memory.apply(entry);
+  }
+
+  /** Forgets what is kept for as long as a sale lives. */
+  retire(saleId: string): void {
+    this.bought.delete(saleId);
+    this.redriven.delete(saleId);
+    for (const [name, turn] of this.turns) if (turn.saleId === saleId) this.turns.delete(name);
+  }
+
+  /** Filled from a snapshot: which orders are parked follows from where they wait. */
+  restored(): void {
+    const add = (gateway: string, row: OrderRow) =>
+      this.parkedOrders.set(`${row[1]} ${row[2]}`, { gateway, row });
+    for (const { parked } of this.turns.values())
+      for (const { gateway, row } of parked.values()) if (row) add(gateway, row);
+    for (const { gateway, row } of this.rateWaits.values()) add(gateway, row);
+  }
 
   apply(entry: Entry): void {
+    this.memory.at(entry.atMs);
     const waiting = new Map(
       entry.steps.filter((s) => s[0] === "wait").map((s, i) => [`${s[1]} ${s[2]}`, i + 1]),
     );
@@ -152,7 +170,8 @@ export class Replayed {
   ): OpenOrder | undefined {
     const order = redrivenOrder(row);
     const generation = row[12];
-    this.redriven.set(`${row[1]} ${row[2]}`, generation);
+    const taken = this.redriven.get(row[5]) ?? new Map<string, number>();
+    this.redriven.set(row[5], taken.set(`${row[1]} ${row[2]}`, generation));
     this.remember(order, state);
     if (state !== "reserved") return undefined;
     this.buy(order);
@@ -314,7 +333,7 @@ export class Replayed {
   }
 
   private remember(row: OrderRow, state: OrderState): void {
-    if (row[2] >= this.options.firstId) this.seen.set(`${row[1]} ${row[2]}`, `${row[3]} ${state}`);
+    this.memory.remember(row, state);
   }
 
   private buy(row: OrderRow): void {

@@ -99,6 +99,15 @@ export class ShardOwner {
     return this.claim?.incarnation ?? 0;
   }
 
+  get claimed(): Claim | undefined {
+    return this.claim;
+  }
+
+  /** The last entry that the ledger has. */
+  get recordedN(): number {
+    return this.last.n;
+  }
+
   /** Messages and entries in hand. */
   get load(): number {
     return this.decider?.load ?? 0;

@@ -14,11 +14,12 @@ export async function syncSales(ledger: Ledger, store: StockStore, all: boolean)
   );
   const version = await ledger.catalogueVersion();
   for (const sale of await ledger.sales()) {
-    if (
-      (all || touched.has(sale.id)) &&
-      (await store.syncSale(sale, await ledger.stock(sale.id), version)) !== "synced"
-    )
-      return;
+    // A retired sale that Redis has again, with an older state, does no harm there.
+    if (!touched.has(sale.id) && (!all || sale.retired)) continue;
+    const word = sale.retired
+      ? await store.retireSale(sale.id)
+      : await store.syncSale(sale, await ledger.stock(sale.id), version);
+    if (word !== "synced") return;
   }
   await ledger.operationsDone(open.map(({ id }) => id));
 }

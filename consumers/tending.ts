@@ -16,6 +16,7 @@ import type { OwnerStop, ShardOwner } from "./shard-owner.ts";
 import { CLOCK_JUMPED, WITHOUT_LEDGER } from "./shares.ts";
 import type { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 /** One look in this many brings all sales in line, changed or not. */
 const SYNC_ALL_EVERY = 4;
@@ -31,6 +32,7 @@ export interface TendingOptions {
   readonly routes: RouteSync;
   readonly dead: DeadCounts;
   readonly owed: OwedCounts;
+  readonly upkeep: Upkeep;
   /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
   readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => Promise<void>;
@@ -62,7 +64,7 @@ export class Tending {
   /** Begins what is not still under way from the last round. */
   round(owners: ReadonlyMap<number, ShardOwner>): void {
     const { chores } = this;
-    const { recovery, governing, routes, dead, owed, dropAll } = this.options;
+    const { recovery, governing, routes, dead, owed, upkeep, dropAll } = this.options;
     chores.begin("ledger", () => this.ledger.look());
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => dropAll("Redis's clock has jumped"));
@@ -75,6 +77,7 @@ export class Tending {
       // A paused worker leaves the stores alone, but for its leases.
       if (!owner.running || governing.paused) continue;
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
+      chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
     }
     if (!owners.has(0)) return;
     chores.begin("sales", () => this.sales());

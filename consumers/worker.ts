@@ -25,12 +25,16 @@ import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts"
 import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
 import { Tending } from "./tending.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export interface WorkerOptions {
   readonly id: string;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
   readonly writer: LedgerWriter;
+  /** For the thread that makes snapshots. */
+  readonly ledgerUrl: string;
+  readonly snapshotEntries: number;
   readonly regions: readonly RegionLink[];
   readonly leaseMs: number;
   readonly dedupWindowMs: number;
@@ -73,6 +77,7 @@ export class Worker {
   private readonly governing: Governing;
   private readonly counts = new Counts();
   private readonly self: Self;
+  private readonly upkeep: Upkeep;
   private lastBeatMs = performance.now();
   private stopping = false;
   private stopped = false;
@@ -114,6 +119,7 @@ export class Worker {
         for (const owner of this.owners.values()) owner.sweepRates();
       },
     });
+    this.upkeep = new Upkeep({ ...options, store: this.store });
     this.dead = new DeadCounts(regions);
     this.owed = new OwedCounts(ledger);
     this.routes = new RouteSync({ ledger, regions, log });
@@ -123,10 +129,10 @@ export class Worker {
       now: options.now,
       onDone: (n) => this.counts.relayed(n),
     });
-    const { recorder, recovery, governing, relay, routes, dead, owed } = this;
+    const { recorder, recovery, governing, relay, routes, dead, owed, upkeep } = this;
     this.tending = new Tending({
       ...{ redis, ledger, clock: options.clock, log },
-      ...{ recorder, recovery, governing, relay, routes, dead, owed },
+      ...{ recorder, recovery, governing, relay, routes, dead, owed, upkeep },
       dropAll: (why) => this.dropAll(why),
       onStop: (owner, reason, detail) => this.onStop(owner, reason, detail),
     });
@@ -179,6 +185,8 @@ export class Worker {
     await this.lastBeat;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    await this.recovery.stop();
+    this.upkeep.stop();
     this.relay.stop();
     this.recorder.stop();
     this.governing.stop();
@@ -314,6 +322,7 @@ export class Worker {
     if (this.owners.get(owner.shard) !== owner) return;
     this.owners.delete(owner.shard);
     await owner.close();
+    this.upkeep.forget(owner.shard);
     this.options.log("shard let go", { shard: owner.shard, why });
     void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
   }

@@ -13,10 +13,11 @@
 //   {n}:holds              list    <time> <user> <id>                              orders that wait in their lane, oldest first
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:fx                 list    orders that wait for a rate, oldest first (core/lua/shared/rate_waits.lua)
-//   {n}:redriven           hash    <user> <id> → last generation taken                orders tried again after their payment failed
+//   {n}:redriven:<sale>    hash    <user> <id> → last generation taken                orders tried again after their payment failed
 //   {n}:marks              string  there are cancels that came before their order
 //   {n}:marks:<user>       zset    <id> by the time of the cancel
 //   stock:<sale>           hash    v, opens, closes, c, <sku>:a r h s t l p           available releasing held sold total limit price
+//   stock:~retired         set     sales that have ended and were retired (core/lua/retire.lua)
 //   rates                  hash    <base>/<quote> → <id> <value> <mantissa> <scale> <at> <expires>
 //   {members}:workers      hash    <worker> → <lease end> <report>
 //   {members}:owners       hash    <shard> → <lease end> <worker>
@@ -39,6 +40,8 @@ export const seenKey = (shard: number, id: string): string =>
 /** Stock keys are `<prefix><sale>`; on a cluster each shard would pass its own allotment's prefix. */
 export const STOCK_PREFIX = "stock:";
 export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;
+/** Not a sale's name: `~` may be in none. */
+export const RETIRED_KEY = `${STOCK_PREFIX}~retired`;
 export const RATES_KEY = "rates";
 export const WORKERS_KEY = "{members}:workers";
 export const OWNERS_KEY = "{members}:owners";

@@ -12,6 +12,7 @@ import recorded from "./lua/recorded.lua" with { type: "text" };
 import reprice from "./lua/reprice.lua" with { type: "text" };
 import reset from "./lua/reset.lua" with { type: "text" };
 import restore from "./lua/restore.lua" with { type: "text" };
+import retire from "./lua/retire.lua" with { type: "text" };
 import set_rates from "./lua/set_rates.lua" with { type: "text" };
 import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
@@ -47,6 +48,8 @@ export const FUNCTIONS = [
   "reset",
   "restore",
   "ready",
+  "retire",
+  "retire_stock",
   "announce",
   "retract",
   "halt",
@@ -90,6 +93,7 @@ const PARTS = [
     sync_sale,
     reset,
     restore,
+    retire,
     announce,
     halt,
     members,

@@ -1,6 +1,6 @@
 // The steps of a rebuild in Redis. Every one names the incarnation, and does nothing once a later rebuild has begun.
 import type { EntryId } from "./domain/entry.ts";
-import { metaKey, REBUILD_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
+import { metaKey, REBUILD_KEY, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /** A later rebuild has begun, or the store was halted: stop. */
@@ -112,6 +112,11 @@ export class Load {
   /** Fields of a sale's stock hash. */
   stock(key: string, fields: readonly (string | number)[]): Promise<void> {
     return this.step(this.guard, "loaded_stock", [key], "hash", fields);
+  }
+
+  /** A sale that has ended. */
+  retired(saleId: string): Promise<void> {
+    return this.step(this.guard, "loaded_stock", [RETIRED_KEY], "set", [saleId]);
   }
 
   /** Fields of a hash; `expiresAtMs` 0 for never. */

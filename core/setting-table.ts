@@ -347,6 +347,12 @@ export const SETTINGS = {
     fallback: 10_000,
     read: duration(100, 120_000),
   },
+  snapshotEntries: {
+    variable: "SLUICE_SNAPSHOT_ENTRIES",
+    says: "entries of a shard between two snapshots; a rebuild reads at most about as many again",
+    fallback: 2_000,
+    read: whole(1, 1_000_000),
+  },
   dataDir: {
     variable: "SLUICE_DATA",
     says: "folder of private services and the default ledger",

@@ -1,7 +1,7 @@
 // What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed unions.
 import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/entry.ts";
 import { splitWords } from "./domain/words.ts";
-import { metaKey, outboxKey, STOCK_PREFIX } from "./keys.ts";
+import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
@@ -191,6 +191,14 @@ export class ShardStore {
     lastN: number,
   ): Promise<"recorded" | "lost" | Refusal> {
     return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN, STOCK_PREFIX]);
+  }
+
+  /** Forgets what the shard knows of a retired sale's users. `not_yet`: Redis still has the sale's stock. */
+  async retire(claim: Claim, saleId: string): Promise<"retired" | "not_yet" | Refusal> {
+    const keys = [metaKey(claim.shard), RETIRED_KEY];
+    const args = [claim.incarnation, claim.epoch, saleId];
+    const [word] = (await this.redis.call("retire", keys, args)) as ["retired"];
+    return word;
   }
 
   async halt(shard: number, reason: string): Promise<void> {

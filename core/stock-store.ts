@@ -1,6 +1,6 @@
 // Stock as Redis has it, and the way an operator's change gets there.
 import type { Sale, Stock } from "./domain/sale.ts";
-import { metaKey, stockKey } from "./keys.ts";
+import { metaKey, RETIRED_KEY, stockKey } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 export class StockStore {
@@ -48,8 +48,23 @@ export class StockStore {
         items.get(sku)?.priceMinor ?? 0,
       );
     }
-    const reply = await this.redis.call("sync_sale", [metaKey(0), stockKey(sale.id)], args);
+    const reply = await this.redis.call(
+      "sync_sale",
+      [metaKey(0), stockKey(sale.id), RETIRED_KEY],
+      args,
+    );
     return (reply as ["synced" | "not_ready" | "halted"])[0];
+  }
+
+  /** A sale that has ended leaves Redis. May be repeated. */
+  async retireSale(saleId: string): Promise<"synced" | "not_ready" | "halted"> {
+    const keys = [metaKey(0), stockKey(saleId), RETIRED_KEY];
+    const reply = await this.redis.call("retire_stock", keys, [saleId]);
+    return (reply as ["synced" | "not_ready" | "halted"])[0];
+  }
+
+  async isRetired(saleId: string): Promise<boolean> {
+    return (await this.redis.run((client) => client.sismember(RETIRED_KEY, saleId))) === 1;
   }
 }
 

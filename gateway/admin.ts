@@ -203,6 +203,8 @@ function refusalOf(result: OperationResult): Problem | undefined {
       return undefined;
     case "ref_conflict":
       return problem("conflict", "Idempotency-Key", "it was used for another change");
+    case "sale_retired":
+      return problem("conflict", "sale", "it has ended and was retired");
     case "sale_exists":
       return problem("conflict", "id", "there is a sale of this name");
     case "unknown_sale":

@@ -84,6 +84,8 @@ export interface ItemRecord {
   readonly releasing: number;
   readonly held: number;
   readonly sold: number;
+  /** Of a sale that has been retired: Redis does not have it any more. */
+  readonly retired?: boolean;
 }
 
 export interface MovementRecord {

@@ -171,7 +171,9 @@ export class LedgerAudit {
   async items(): Promise<ItemRecord[]> {
     const columns =
       "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
-    const rows = await this.db.run(`SELECT sale, sku, ${columns} FROM items ORDER BY sale, sku`);
+    const rows = await this.db.run(
+      `SELECT sale, sku, ${columns}, retired_ms FROM items JOIN sales ON sales.id = sale ORDER BY sale, sku`,
+    );
     return rows.map((r) => ({
       saleId: String(r.sale),
       sku: String(r.sku),
@@ -183,6 +185,7 @@ export class LedgerAudit {
       releasing: Number(r.releasing),
       held: Number(r.held),
       sold: Number(r.sold),
+      ...(Number(r.retired_ms) > 0 ? { retired: true } : {}),
     }));
   }
 

@@ -6,6 +6,9 @@ import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
+import type { Stretch } from "./replay.ts";
+import type { EndedSales } from "./retire.ts";
+import type { SnapshotHead } from "./snapshots.ts";
 
 /**
  * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the last entry recorded,
@@ -162,6 +165,8 @@ export type Operation =
     }
   | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
   | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
+  /** The sale has ended: see ledger/retire.ts. */
+  | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
   /** Empty region: all regions. Empty service: the route is taken back. */
   | ({ readonly kind: "route"; readonly ref: string } & Route);
 
@@ -175,7 +180,9 @@ export type OperationResult =
   | "ref_conflict"
   | "unknown_sale"
   | "unknown_item"
-  | "sale_exists";
+  | "sale_exists"
+  /** It has ended for good: neither its window nor its stock can change. */
+  | "sale_retired";
 
 /** What the workers write. With SQLite it runs in a thread of its own. */
 export interface LedgerWriter {
@@ -253,6 +260,8 @@ export interface Ledger {
   /** Rises with every change of any sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
+  /** Sales that closed `delayMs` ago, and which of them may be retired. */
+  endedSales(nowMs: number, delayMs: number): Promise<EndedSales>;
   stock(saleId: string): Promise<Stock[]>;
   /**
    * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
@@ -272,9 +281,15 @@ export interface Ledger {
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;
 
   /**
-   * Everything recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The state of an order is what its entries say;
+   * What was recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The state of an order is what its entries say;
    * nothing else is kept of it.
    */
-  replay(shard: number): AsyncIterable<readonly Entry[]>;
+  replay(shard: number, stretch?: Stretch): AsyncIterable<readonly Entry[]>;
+  /** The number of the first entry decided at or after a moment; one past the last when there is none. */
+  firstEntrySince(shard: number, atMs: number): Promise<number>;
+  /** A shard's snapshots, newest first. */
+  snapshots(shard: number): Promise<SnapshotHead[]>;
+  /** undefined: the snapshot is damaged. */
+  snapshotChunks(head: SnapshotHead): Promise<string[] | undefined>;
   close(): Promise<void>;
 }

@@ -8,12 +8,13 @@
 // Both only ever state what is on record. Numbers that were skipped or rejected move Redis's next number and not the one here, so
 // that the ledger's is at most as high. A ledger that is older than its fence knows nothing of what was reserved before: there
 // `purchases` may go below zero, and its limit is checked against what it has. Orders without numbers and items without a limit
-// touch neither table.
+// touch neither table. Of a retired sale nothing is on record any more, and nothing is refused.
 import type { OrderStep, Step } from "../core/domain/entry.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { type Dialect, insertRows, type Runner, type Value } from "./db.ts";
 import type { Prices } from "./prices.ts";
 import { Contradiction } from "./refusals.ts";
+import { retiredOf } from "./retire.ts";
 
 type Lines = readonly (string | number)[];
 
@@ -44,6 +45,8 @@ interface Turn {
   decided: number[];
   spoken: number;
   passed: number;
+  /** What cannot be true of it. */
+  flaw?: string;
 }
 
 /** Outcomes that leave an order's number to another, or say nothing of whether it was due. */
@@ -69,8 +72,7 @@ export class Fence {
     const turn = this.turn(sale, user);
     turn.spoken = Math.min(turn.spoken, seq);
     if (UNDUE.has(state)) return;
-    if (turn.decided.includes(seq))
-      throw new Contradiction(`number ${seq} of ${user} in ${sale} was decided twice`);
+    if (turn.decided.includes(seq)) turn.flaw ??= `number ${seq} of ${user} was decided twice`;
     turn.decided.push(seq);
     turn.passed = Math.max(turn.passed, seq + 1);
   }
@@ -102,7 +104,7 @@ export class Fence {
       purchase.low = Math.min(purchase.low, purchase.sum);
     }
     for (const turn of this.turned) {
-      if (turn.spoken < turn.next) throw passedAlready(turn);
+      if (turn.spoken < turn.next) turn.flaw ??= passedAlready(turn);
       turn.lowest = Math.min(turn.lowest, turn.spoken);
       turn.next = Math.max(turn.next, turn.passed);
       turn.decided = [];
@@ -168,14 +170,17 @@ async function guardPurchases(
   const flat: Value[] = [];
   for (const { sale, user, sku, sum } of purchases.values()) flat.push(sale, user, sku, sum);
   const rows = await insertRows(tx, "purchases", ["sale", "usr", "sku", "units"], flat, ADD);
+  const flaws: Flaw[] = [];
   for (const { sale, usr, sku, units } of rows) {
     const purchase = purchases.get(`${sale} ${usr} ${sku}`) as Purchase;
     const before = Number(units) - purchase.sum;
+    const known = { sale: purchase.sale };
     if (before + purchase.peak > purchase.limit)
-      throw new Contradiction(`${usr} would have more than ${purchase.limit} of ${sku} in ${sale}`);
+      flaws.push({ ...known, what: `${usr} would have more than ${purchase.limit} of ${sku}` });
     if (before + purchase.low < 0 && !older.has(purchase.shard))
-      throw new Contradiction(`${usr} gives back more of ${sku} in ${sale} than was reserved`);
+      flaws.push({ ...known, what: `${usr} gives back more of ${sku} than was reserved` });
   }
+  await refuse(tx, flaws);
 }
 
 async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]): Promise<void> {
@@ -188,11 +193,27 @@ async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]):
   for (const { sale, user, next, lowest } of turns)
     flat.push(sale, user, Math.max(1, next), lowest);
   const rows = await insertRows(tx, "turns", ["sale", "usr", "next", "lowest"], flat, advance);
-  if (rows.length === turns.length) return;
   const kept = new Set(rows.map(({ sale, usr }) => `${sale} ${usr}`));
-  throw passedAlready(turns.find(({ sale, user }) => !kept.has(`${sale} ${user}`)) as Turn);
+  const flaws = turns.flatMap((turn) => {
+    if (!turn.flaw && kept.has(`${turn.sale} ${turn.user}`)) return [];
+    return [{ sale: turn.sale, what: turn.flaw ?? passedAlready(turn) }];
+  });
+  await refuse(tx, flaws);
 }
 
-function passedAlready({ sale, user, lowest, spoken }: Turn): Contradiction {
-  return new Contradiction(`number ${Math.min(lowest, spoken)} of ${user} in ${sale} has passed`);
+interface Flaw {
+  readonly sale: string;
+  readonly what: string;
+}
+
+/** Throws unless all of it is about sales that are retired. */
+async function refuse(tx: Runner, flaws: readonly Flaw[]): Promise<void> {
+  if (flaws.length === 0) return;
+  const retired = await retiredOf(tx, [...new Set(flaws.map(({ sale }) => sale))]);
+  for (const { sale, what } of flaws)
+    if (!retired.has(sale)) throw new Contradiction(`in sale ${sale}: ${what}`);
+}
+
+function passedAlready({ user, lowest, spoken }: Turn): string {
+  return `number ${Math.min(lowest, spoken)} of ${user} has passed`;
 }

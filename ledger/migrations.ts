@@ -11,6 +11,7 @@
 //   grants               orders to be tried again after their payment failed
 //   routes               which service gets which category
 //   purchases, turns     units of limited items and next numbers, by user: the fence
+//   snapshots            what a shard's journal comes to, for a rebuild to begin from
 //   follow_ups           what must be published because of an entry, until it is
 //   sales, operations    the catalogue, and the operator's changes to it
 //   audit                every admin call
@@ -127,6 +128,16 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE letters (seq ${serial(d)}, letter TEXT NOT NULL, region TEXT NOT NULL, queue TEXT NOT NULL,
        fate TEXT NOT NULL, reason TEXT NOT NULL, usr TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
        subject TEXT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL)`,
+  ],
+  (d) => [
+    // What a shard's journal comes to at an entry (ledger/snapshots.ts). A head without all its chunks counts for nothing.
+    `CREATE TABLE snapshots (shard INTEGER NOT NULL, n BIGINT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+       chunks INTEGER NOT NULL, checksum TEXT NOT NULL, at_ms BIGINT NOT NULL, open_sales TEXT NOT NULL,
+       PRIMARY KEY (shard, n)) ${clustered(d)}`,
+    `CREATE TABLE snapshot_chunks (shard INTEGER NOT NULL, n BIGINT NOT NULL, chunk INTEGER NOT NULL, body TEXT NOT NULL,
+       PRIMARY KEY (shard, n, chunk))`,
+    // When the sale was retired (ledger/retire.ts); 0: it was not.
+    "ALTER TABLE sales ADD COLUMN retired_ms BIGINT NOT NULL DEFAULT 0",
   ],
 ];
 

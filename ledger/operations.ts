@@ -2,6 +2,7 @@
 import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
+import { retiredOf, retireSale } from "./retire.ts";
 import { setRoute } from "./routes.ts";
 
 export async function operate(
@@ -16,7 +17,7 @@ export async function operate(
     const known = await tx.run("SELECT operation FROM operations WHERE ref = ?", [operation.ref]);
     if (known.length > 0)
       return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
-    const result = await apply(tx, operation);
+    const result = await apply(tx, operation, atMs);
     if (result === "done") {
       await tx.run(
         "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)",
@@ -41,13 +42,17 @@ function sameRequest(known: string, operation: Operation): boolean {
   return comparable(JSON.parse(known) as Operation) === comparable(operation);
 }
 
-async function apply(tx: Runner, operation: Operation): Promise<OperationResult> {
+async function apply(tx: Runner, operation: Operation, atMs: number): Promise<OperationResult> {
+  if ("saleId" in operation && (await retiredOf(tx, [operation.saleId])).size > 0)
+    return "sale_retired";
   switch (operation.kind) {
     case "create":
       return create(tx, operation.sale, operation.ref);
     case "route":
       await setRoute(tx, operation);
       return "done";
+    case "retire":
+      return (await retireSale(tx, operation.saleId, atMs)) ? "done" : "unknown_sale";
     case "restock":
       return restock(tx, operation);
     case "open":

@@ -5,13 +5,24 @@ import { messageId } from "./places.ts";
 /** Entries read at once: some hundred kilobytes. */
 const CHUNK = 16;
 
-/** Everything recorded for a shard, oldest first. */
-export async function* replay(db: Db, shard: number): AsyncGenerator<readonly Entry[]> {
-  let after = 0;
+/** Entries after `after` and up to `upTo`. */
+export interface Stretch {
+  readonly after?: number;
+  readonly upTo?: number;
+}
+
+/** What was recorded for a shard, oldest first. */
+export async function* replay(
+  db: Db,
+  shard: number,
+  { after: from = 0, upTo = Number.MAX_SAFE_INTEGER }: Stretch = {},
+): AsyncGenerator<readonly Entry[]> {
+  let after = from;
   while (true) {
     const rows = await db.run(
-      "SELECT n, id, prev, kind, at_ms, released, steps FROM entries WHERE shard = ? AND n > ? ORDER BY n LIMIT ?",
-      [shard, after, CHUNK],
+      `SELECT n, id, prev, kind, at_ms, released, steps FROM entries
+       WHERE shard = ? AND n > ? AND n <= ? ORDER BY n LIMIT ?`,
+      [shard, after, upTo, CHUNK],
     );
     if (rows.length === 0) return;
     const last = Number(rows[rows.length - 1]?.n);
@@ -29,6 +40,23 @@ export async function* replay(db: Db, shard: number): AsyncGenerator<readonly En
     }));
     after = last;
   }
+}
+
+/** The first entry decided at or after a moment (Redis's clock); one past the last when there is none. */
+export async function firstEntrySince(db: Db, shard: number, atMs: number): Promise<number> {
+  const [position] = await db.run("SELECT last_n FROM shards WHERE shard = ?", [shard]);
+  let [low, high] = [1, Number(position?.last_n) + 1];
+  // Halving: entries have no index by time, and their times only rise.
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [entry] = await db.run("SELECT at_ms FROM entries WHERE shard = ? AND n = ?", [
+      shard,
+      middle,
+    ]);
+    if (Number(entry?.at_ms ?? 0) < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A shard's messages lie together, in the order of their entries. */

@@ -26,7 +26,7 @@ export async function sales(db: Db): Promise<Sale[]> {
     else items.set(String(r.sale), [item]);
   }
   const rows = await db.run(
-    "SELECT id, name, currency, opens_ms, closes_ms FROM sales ORDER BY id",
+    "SELECT id, name, currency, opens_ms, closes_ms, retired_ms FROM sales ORDER BY id",
   );
   return rows.map((r) => ({
     id: String(r.id),
@@ -35,6 +35,7 @@ export async function sales(db: Db): Promise<Sale[]> {
     opensAtMs: Number(r.opens_ms),
     closesAtMs: Number(r.closes_ms),
     items: items.get(String(r.id)) ?? [],
+    ...(Number(r.retired_ms) > 0 ? { retired: true } : {}),
   }));
 }
 

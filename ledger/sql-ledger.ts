@@ -23,10 +23,12 @@ import { followed } from "./followed.ts";
 import { recordLetter } from "./letters.ts";
 import { operate, operationsOpen } from "./operations.ts";
 import { bucketOf } from "./places.ts";
-import { replay } from "./replay.ts";
+import { firstEntrySince, replay, type Stretch } from "./replay.ts";
+import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
 import { states } from "./states.ts";
+import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
@@ -189,6 +191,10 @@ export class SqlLedger implements Ledger {
     return sales(this.db);
   }
 
+  endedSales(nowMs: number, delayMs: number): ReturnType<Ledger["endedSales"]> {
+    return endedSales(this.db, nowMs, delayMs);
+  }
+
   stock(saleId: string): ReturnType<Ledger["stock"]> {
     return stock(this.db, saleId);
   }
@@ -244,8 +250,20 @@ export class SqlLedger implements Ledger {
     return formerRoutes(this.db);
   }
 
-  replay(shard: number): ReturnType<Ledger["replay"]> {
-    return replay(this.db, shard);
+  replay(shard: number, stretch?: Stretch): ReturnType<Ledger["replay"]> {
+    return replay(this.db, shard, stretch);
+  }
+
+  firstEntrySince(shard: number, atMs: number): Promise<number> {
+    return firstEntrySince(this.db, shard, atMs);
+  }
+
+  snapshots(shard: number): Promise<SnapshotHead[]> {
+    return snapshotHeads(this.db, shard);
+  }
+
+  snapshotChunks(head: SnapshotHead): Promise<string[] | undefined> {
+    return snapshotChunks(this.db, head);
   }
 
   close(): Promise<void> {

@@ -29,7 +29,8 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     (text) => JSON.parse(text) as RoleReport,
   );
   const workers = reports.filter((r): r is WorkerReport => r.kind === "worker");
-  const shown = (sales ?? []).toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
+  const living = (sales ?? []).filter((sale) => !sale.retired);
+  const shown = living.toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
   const store = new StockStore(redis);
   return {
     atMs: membership?.nowMs ?? Date.now(),

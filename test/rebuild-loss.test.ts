@@ -65,6 +65,8 @@ function ledgerOf(incarnation: number) {
     replay: async function* (shard: number) {
       if (shard === 0) yield entries;
     },
+    snapshots: async () => [],
+    firstEntrySince: async () => 1,
   };
   const writer = { askAgain: async () => 0, beginRebuild: async () => ({ incarnation, shards }) };
   return { ledger: ledger as never, writer: writer as never };

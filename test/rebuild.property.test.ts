@@ -4,6 +4,9 @@ import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Announcement } from "../consumers/announcement.ts";
 import { rebuild } from "../consumers/rebuild.ts";
+import { Replayed } from "../consumers/replayed.ts";
+import { firstIdOf } from "../consumers/seen.ts";
+import { encode, SNAPSHOT_VERSION } from "../consumers/snapshot.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import {
@@ -199,106 +202,125 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
   return all;
 }
 
-test("the rebuilt Redis holds what Redis held", async () => {
+/** A ledger with a snapshot that holds the first `at` entries; 0: none. */
+function snapshotAt(entries: readonly Entry[], at: number) {
+  const last = entries[at - 1];
+  const firstId = firstIdOf(Date.now() - WINDOW_MS);
+  const replayed = new Replayed({ firstId, onlyAhead: true, isLimited: () => true });
+  for (const entry of entries.slice(0, at)) replayed.apply(entry);
+  const head = { n: at, version: SNAPSHOT_VERSION, inChain: true };
+  return {
+    snapshots: async (shard: number) => (shard === 0 && last ? [head] : []),
+    snapshotChunks: async () => [...encode(replayed, firstId)],
+    firstEntrySince: async () => 1,
+  };
+}
+
+test("the rebuilt Redis holds what Redis held, whether it was read from the journal alone or from a snapshot on", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
-    fc.asyncProperty(fc.array(move, { minLength: 1, maxLength: 10 }), async (moves) => {
-      await b.reset();
-      await b.sale({ a: { units: UNITS, limit: 8 } });
-      const entries: Entry[] = [];
-      const swept = { limit: 10, dedupWindowMs: WINDOW_MS };
-      for (const m of moves) {
-        let entry: Entry | undefined;
-        if (m.do === "decide") entry = await decideAll(b, m.rows);
-        else if (m.do === "force")
-          entry = (
-            await b.decide(
-              [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
-              m.word,
-            )
-          ).entry;
-        else if (m.do === "commit") {
-          const last = entries.at(-1);
-          if (last) await b.shards.recorded(b.claim, last.id, last.n);
-        } else {
-          const reply = await b.shards[m.do](b.claim, {
-            ...swept,
-            entryId: newEntryId(),
-            cutoffMs: Date.now() + 1_000,
-          });
-          if (reply.word === "decided") entry = reply.entry;
+    fc.asyncProperty(
+      fc.array(move, { minLength: 1, maxLength: 10 }),
+      fc.nat(10),
+      async (moves, at) => {
+        await b.reset();
+        await b.sale({ a: { units: UNITS, limit: 8 } });
+        const entries: Entry[] = [];
+        const swept = { limit: 10, dedupWindowMs: WINDOW_MS };
+        for (const m of moves) {
+          let entry: Entry | undefined;
+          if (m.do === "decide") entry = await decideAll(b, m.rows);
+          else if (m.do === "force")
+            entry = (
+              await b.decide(
+                [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
+                m.word,
+              )
+            ).entry;
+          else if (m.do === "commit") {
+            const last = entries.at(-1);
+            if (last) await b.shards.recorded(b.claim, last.id, last.n);
+          } else {
+            const reply = await b.shards[m.do](b.claim, {
+              ...swept,
+              entryId: newEntryId(),
+              cutoffMs: Date.now() + 1_000,
+            });
+            if (reply.word === "decided") entry = reply.entry;
+          }
+          if (entry) entries.push(entry);
         }
-        if (entry) entries.push(entry);
-      }
-      const last = entries.at(-1);
-      if (last) await b.shards.recorded(b.claim, last.id, last.n);
-      const before = await dump(b);
-      const live = await b.live("a");
-      const sale = {
-        id: SALE_ID,
-        name: "s",
-        currency: "EUR",
-        opensAtMs: 0,
-        closesAtMs: 9e12,
-        items: [
-          { sku: "a", name: "a", category: "c", priceMinor: 1, limitPerUser: 8, initial: UNITS },
-        ],
-      };
-      const stock = [
-        {
-          sku: "a",
-          initial: UNITS,
-          restocked: 0,
+        const last = entries.at(-1);
+        if (last) await b.shards.recorded(b.claim, last.id, last.n);
+        const before = await dump(b);
+        const live = await b.live("a");
+        const sale = {
+          id: SALE_ID,
+          name: "s",
+          currency: "EUR",
+          opensAtMs: 0,
+          closesAtMs: 9e12,
+          items: [
+            { sku: "a", name: "a", category: "c", priceMinor: 1, limitPerUser: 8, initial: UNITS },
+          ],
+        };
+        const stock = [
+          {
+            sku: "a",
+            initial: UNITS,
+            restocked: 0,
+            available: live.available + live.releasing,
+            releasing: 0,
+            held: live.held,
+            sold: live.sold,
+          },
+        ];
+        const ledger = {
+          storeId: STORE_ID,
+          catalogueVersion: async () => 1,
+          sales: async () => [sale],
+          stock: async () => stock,
+          replay: async function* (shard: number, { after = 0 } = {}) {
+            if (shard === 0) yield entries.slice(after);
+          },
+          ...snapshotAt(entries, at),
+        };
+        const position = { lastId: last?.id ?? "genesis", lastN: last?.n ?? 0, epoch: 2 };
+        const writer = {
+          askAgain: async () => 0,
+          beginRebuild: async () => ({
+            incarnation: 2,
+            shards: [
+              { shard: 0, ...position },
+              { shard: 1, epoch: 2, lastId: "genesis", lastN: 0 },
+            ],
+          }),
+        };
+        const announcement = new Announcement(b.rebuild);
+        const result = await rebuild(
+          {
+            store: b.rebuild,
+            ledger: ledger as never,
+            writer: writer as never,
+            announcement,
+            dedupWindowMs: WINDOW_MS,
+            now: Date.now,
+            log: () => undefined,
+          },
+          1,
+        );
+        await announcement.retract();
+        expect(result).toBe("rebuilt");
+        expect(await dump(b)).toEqual(before);
+        expect(await b.live("a")).toMatchObject({
           available: live.available + live.releasing,
           releasing: 0,
           held: live.held,
           sold: live.sold,
-        },
-      ];
-      const ledger = {
-        storeId: STORE_ID,
-        catalogueVersion: async () => 1,
-        sales: async () => [sale],
-        stock: async () => stock,
-        replay: async function* (shard: number) {
-          if (shard === 0) yield entries;
-        },
-      };
-      const position = { lastId: last?.id ?? "genesis", lastN: last?.n ?? 0, epoch: 2 };
-      const writer = {
-        askAgain: async () => 0,
-        beginRebuild: async () => ({
-          incarnation: 2,
-          shards: [
-            { shard: 0, ...position },
-            { shard: 1, epoch: 2, lastId: "genesis", lastN: 0 },
-          ],
-        }),
-      };
-      const announcement = new Announcement(b.rebuild);
-      const result = await rebuild(
-        {
-          store: b.rebuild,
-          ledger: ledger as never,
-          writer: writer as never,
-          announcement,
-          dedupWindowMs: WINDOW_MS,
-          now: Date.now,
-          log: () => undefined,
-        },
-        1,
-      );
-      await announcement.retract();
-      expect(result).toBe("rebuilt");
-      expect(await dump(b)).toEqual(before);
-      expect(await b.live("a")).toMatchObject({
-        available: live.available + live.releasing,
-        releasing: 0,
-        held: live.held,
-        sold: live.sold,
-      });
-    }),
+        });
+      },
+    ),
     { numRuns: RUNS },
   );
 }, 300_000);

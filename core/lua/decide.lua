@@ -11,7 +11,7 @@
 -- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
 
 -- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, the orders, and the names of
--- orders that may be open, and of those that are tried again.
+-- orders that may be open, and those that are tried again.
 local function survey(args)
   local messages, ids, numbered, orders, open, redriven, known = {}, {}, {}, {}, {}, {}, {}
   for at = 7, #args - 1, 3 do
@@ -27,7 +27,7 @@ local function survey(args)
         end
       end
       if row[1] == 'o' or row[1] == 'r' then orders[#orders + 1] = row end
-      if row[1] == 'r' then redriven[#redriven + 1] = row[13] end
+      if row[1] == 'r' then redriven[#redriven + 1] = row end
       if row[1] ~= 'o' and row[1] ~= 's' then open[#open + 1] = row[13] end
       if row[1] ~= 's' then
         local list = ids[row[14]]
@@ -54,6 +54,9 @@ end
 
 -- An order with a number: decided when the number is due, parked when it is early, superseded when it has passed.
 local function decide_numbered(batch, row, gateway, forced)
+  -- Of a retired sale no numbers are kept.
+  local sale = batch.sales[row[6]]
+  if sale and sale.retired then return forced or 'sale_closed' end
   local turn = batch.turns[row[6] .. ' ' .. row[2]]
   local seq = row[7]
   if seq < turn.next then return forced or 'superseded' end

@@ -5,11 +5,11 @@
 -- KEYS  1 the shard's meta hash  2… the keys to write
 -- ARGV  1 incarnation  2 the counter: loaded, or loaded_stock (in the meta hash of the shard that guards the stock)
 --       3 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2), text (KEYS 2 is ARGV 5),
---       list (appended to KEYS 2), lists (for each key how many values, then the values)
+--       list (appended to KEYS 2), set (added to KEYS 2), lists (for each key how many values, then the values)
 --       4 time at which KEYS 2 expires, Unix ms, 0 for never  5… field, value … or score, member …
 -- Returns {'restored'}; {'overtaken'} when a later rebuild has begun or the shard was halted; {'lost'} when Redis has forgotten
 -- that this rebuild had begun.
-local WRITES = { zset = 'ZADD', hash = 'HSET', list = 'RPUSH' }
+local WRITES = { zset = 'ZADD', hash = 'HSET', list = 'RPUSH', set = 'SADD' }
 
 -- nil while the shard is being loaded under this incarnation, or the word to answer with.
 local function load_refusal(meta_key, inc)

@@ -80,7 +80,7 @@ export async function startGatewayRole(
       },
     },
     ledger,
-    stockOf: (saleId) => liveStock(stock, saleId),
+    stockOf: (saleId) => liveStock(stock, ledger, saleId),
     applyOperation: (operation) => applyOperation(ledger, stock, operation),
     letters: lettersOf(settings, ledger),
     overview: () => overview({ redis, ledger, redisMemory: settings.redisMemory }),
@@ -211,9 +211,17 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
   };
 }
 
-/** Redis's counters; it knows totals only, so what was restocked is shown as part of the initial units. */
-async function liveStock(store: StockStore, saleId: string): Promise<Stock[] | undefined> {
+/**
+ * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial units. Of a retired sale the
+ * ledger's.
+ */
+async function liveStock(
+  store: StockStore,
+  ledger: Ledger,
+  saleId: string,
+): Promise<Stock[] | undefined> {
   const live = await store.stock(saleId);
+  if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
   return (
     live &&
     [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))

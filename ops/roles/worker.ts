@@ -42,7 +42,7 @@ export async function startWorker(
   const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const { rateMaxAgeMs, rateWaitMs } = settings;
+  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
   const waits = {
     leaseMs,
     dedupWindowMs,
@@ -52,6 +52,7 @@ export async function startWorker(
     retryDelaysMs,
     rateMaxAgeMs,
     rateWaitMs,
+    snapshotEntries,
   };
   const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
   const spans = await openSpans(settings, "worker", id);
@@ -59,6 +60,7 @@ export async function startWorker(
     id,
     redis,
     ledger,
+    ledgerUrl: settings.ledgerUrl,
     writer,
     regions,
     ...waits,

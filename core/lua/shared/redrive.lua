@@ -1,12 +1,16 @@
 -- Orders whose payment failed, tried again by the operator. The ledger grants each try a generation, the next higher one; a generation is
 -- taken once, however often it comes. The number the order had is used up already: stock and limits are judged anew.
 --
---   redriven  hash  <user> <id> → the last generation taken
+--   redriven:<sale>  hash  <user> <id> → the last generation taken
 
--- fields: list of 'user id'.
-local function read_redriven(shard, fields)
+-- rows: those of redriven orders. Older versions kept all sales' in one hash, which the next rebuild splits.
+local function read_redriven(shard, rows)
   local redriven = {}
-  for i, generation in ipairs(hmget(shard.prefix .. 'redriven', fields)) do redriven[fields[i]] = tonumber(generation or 1) end
+  for _, row in ipairs(rows) do
+    local field = row[13]
+    local generation = redis.call('HGET', shard.prefix .. 'redriven:' .. row[6], field) or redis.call('HGET', shard.prefix .. 'redriven', field)
+    redriven[field] = tonumber(generation or 1)
+  end
   return redriven
 end
 
@@ -18,7 +22,7 @@ local function redrive_order(batch, row, gateway)
   if o or state and state ~= 'payment_failed' then return '-' .. state end
   if not state and row[14] >= batch.first_bucket then return '-unknown' end
   batch.redriven[field] = generation
-  batch.regranted[#batch.regranted + 1] = field
+  batch.regranted[#batch.regranted + 1] = { row[6], field }
   batch.give_up[field] = true -- it does not wait for a rate: it can be redriven again
   local taken = { state = judge(batch, row), generation = generation, attempt = 0, gateway = gateway, fingerprint = row[4], sale = row[6], lines = row[9] }
   if taken.state == 'reserved' then
@@ -32,9 +36,7 @@ local function redrive_order(batch, row, gateway)
 end
 
 local function write_redriven(shard, batch)
-  local fields = {}
-  for i, field in ipairs(batch.regranted) do
-    fields[2 * i - 1], fields[2 * i] = field, batch.redriven[field]
+  for _, granted in ipairs(batch.regranted) do
+    redis.call('HSET', shard.prefix .. 'redriven:' .. granted[1], granted[2], batch.redriven[granted[2]])
   end
-  call_in_chunks('HSET', shard.prefix .. 'redriven', fields)
 end

@@ -2,6 +2,11 @@
 -- t (total = a + r + h + s), l (limit per user, 0 for none), p (price, minor units; see rates.lua). A batch reads what it needs once, decides on Lua tables and
 -- writes what changed once.
 
+-- What a retired sale looks like to whoever judges its orders: closed at any time (retire.lua).
+local function retired_sale()
+  return { retired = true, currency = '', limited = false, opens = 0, closes = 0, items = {}, changed = {} }
+end
+
 -- Loads sales for a set of skus each. wanted: sale → set of skus. Returns sale → {currency, opens,
 -- closes, limited, items = sku → {a, h, l, price}}.
 local function read_sales(prefix, wanted)
@@ -27,6 +32,8 @@ local function read_sales(prefix, wanted)
       local limited = false
       for _, item in pairs(items) do limited = limited or item.l > 0 end
       sales[sale] = { currency = values[3], limited = limited, opens = tonumber(values[1]), closes = tonumber(values[2]), items = items, changed = {} }
+    elseif redis.call('SISMEMBER', prefix .. '~retired', sale) == 1 then
+      sales[sale] = retired_sale()
     end
   end
   return sales

@@ -13,6 +13,7 @@ export function checkLiveStock(
   findings: Findings,
 ): void {
   for (const item of items) {
+    if (item.retired) continue;
     const name = `${item.saleId} ${item.sku}`;
     const units = live.get(item.saleId)?.get(item.sku);
     if (!units) {
