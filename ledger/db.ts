@@ -79,8 +79,7 @@ export class Db implements Runner {
     const { dialect } = this;
     const mode = dialect === "sqlite" ? "deferred" : "isolation level repeatable read read only";
     const body = async (tx: SQL) => {
-      const run = (text: string, values: readonly Value[] = []) =>
-        runOn(tx, dialect, text, values);
+      const run = (text: string, values: readonly Value[] = []) => runOn(tx, dialect, text, values);
       if (dialect === "postgres")
         for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
           await run(`SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);

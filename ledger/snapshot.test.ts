@@ -24,10 +24,7 @@ test.each([
     const looks = await LedgerAudit.snapshot(url, async (audit) => {
       const before = await audit.sales();
       await ledger.operate({ kind: "create", ref: "b", sale: { ...saleOf(1), id: "s2" } }, "test");
-      await ledger.operate(
-        { kind: "restock", ref: "r", saleId: "s1", sku: "a", units: 4 },
-        "test",
-      );
+      await ledger.operate({ kind: "restock", ref: "r", saleId: "s1", sku: "a", units: 4 }, "test");
       return [before, await audit.sales(), await audit.items()] as const;
     });
     expect(looks[0].map(({ id }) => id)).toEqual(["s1"]);
