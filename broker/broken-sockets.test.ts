@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
 import { testRabbit } from "../test/services.ts";
 import { TcpProxy } from "../test/tcp-proxy.ts";
+import { answered } from "./answer.ts";
 import { CLOSE_TIMEOUT_MS } from "./close.ts";
 import { BrokerConnection } from "./connection.ts";
 import { depth } from "./inspect.ts";
@@ -301,6 +302,24 @@ test(
     await broker.close();
     expect(performance.now() - startedMs).toBeLessThan(CLOSE_TIMEOUT_MS * 3);
     await until("the socket is closed", () => proxy.connected === 0, 1_000);
+  },
+  BOOT_MS,
+);
+
+test(
+  "a call that the broker does not answer fails in its time; the connection is dropped and dialled anew",
+  async () => {
+    const { broker, events } = await broken();
+    await broker.start();
+    const model = broker.model as ChannelModel;
+    const gone = lost(model);
+    // Heartbeats go on: the line is fine, only this call is not served.
+    const call = answered(model, new Promise<never>(() => undefined), 200);
+    expect(((await call.catch((error) => error)) as Error).message).toBe("no answer within 200 ms");
+    await gone;
+    await broker.untilUp();
+    expect(broker.model).not.toBe(model);
+    expect(events).toEqual(["broker up", "broker lost", "broker up"]);
   },
   BOOT_MS,
 );

@@ -5,15 +5,21 @@ import type { Channel, ChannelModel } from "amqplib";
 /** An answer takes milliseconds; past this nobody is there to give one. Well below a lease, whose holder waits here when it lets go. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
-export async function closeChannel(channel: Channel): Promise<void> {
-  await answered(channel);
+/** Whether the broker has answered. If not, it may hold on to what the channel had. */
+export async function closeChannel(channel: Channel): Promise<boolean> {
+  return answered(channel);
 }
 
 /** Without an answer the socket goes, so that the broker takes back what this connection held. */
 export async function closeConnection(model: ChannelModel): Promise<void> {
-  if (await answered(model)) return;
+  if (!(await answered(model)))
+    dropConnection(model, "the closing of the connection had no answer");
+}
+
+/** At once, without a word to the broker. */
+export function dropConnection(model: ChannelModel, why: string): void {
   const { stream } = model.connection as unknown as { stream: { destroy(error: Error): void } };
-  stream.destroy(new Error("the broker has not answered the closing of the connection"));
+  stream.destroy(new Error(why));
 }
 
 /** Whether it is closed; false when the time is over. */

@@ -1,6 +1,7 @@
 // Dead letters, looked at and dealt with one by one. Looking takes messages out and gives them back in their order; nothing leaves the queue but
 // by an acknowledgement, and that comes only after what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
 import type { Channel, GetMessage } from "amqplib";
+import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
@@ -31,17 +32,17 @@ export async function walkDeadLetters(
   limit: number,
   judge: (letter: DeadLetter) => Fate | Promise<Fate>,
 ): Promise<number> {
-  if (!connection.model)
-    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel: Channel = await connection.model.createChannel();
+  const { model } = connection;
+  if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  const channel: Channel = await answered(model, model.createChannel());
   channel.on("error", () => undefined); // a rejection below says it
   let dropped = 0;
   let kept = 0;
   try {
     // Those that are there now: one that is sent again and dies again must not be met a second time.
-    const { messageCount } = await channel.checkQueue(queue);
+    const { messageCount } = await answered(model, channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
-      const message = await channel.get(queue);
+      const message = await answered(model, channel.get(queue));
       if (!message) break;
       if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
         channel.ack(message);

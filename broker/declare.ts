@@ -1,5 +1,6 @@
 // Declares a topology; declaring what is there already changes nothing.
 import type { ChannelModel } from "amqplib";
+import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
@@ -44,10 +45,10 @@ async function step(
   what: string,
   run: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
-  const channel = await model.createChannel();
+  const channel = await answered(model, model.createChannel());
   channel.on("error", () => undefined); // the rejection below says it
   try {
-    await run(channel);
+    await answered(model, run(channel));
     await closeChannel(channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;

@@ -1,3 +1,4 @@
+import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
@@ -7,12 +8,12 @@ export async function depth(
   connection: BrokerConnection,
   queue: string,
 ): Promise<{ ready: number; consumers: number } | undefined> {
-  if (!connection.model)
-    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await connection.model.createChannel();
+  const { model } = connection;
+  if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  const channel = await answered(model, model.createChannel());
   channel.on("error", () => undefined); // the rejection below says it
   try {
-    const { messageCount, consumerCount } = await channel.checkQueue(queue);
+    const { messageCount, consumerCount } = await answered(model, channel.checkQueue(queue));
     await closeChannel(channel);
     return { ready: messageCount, consumers: consumerCount };
   } catch (error) {

@@ -1,5 +1,6 @@
 // Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent; or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 
@@ -118,7 +119,7 @@ export class Publisher {
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const channel = await model.createConfirmChannel();
+    const channel = await answered(model, model.createConfirmChannel());
     // The broker refused something by closing the channel (no such exchange, too large a message): a new connection declares all anew.
     channel.on("error", () => void closeConnection(model));
     channel.on("return", (message) => {

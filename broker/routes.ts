@@ -2,6 +2,7 @@
 // parts are under way, so the new binding is made before the old one goes: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
+import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { walkDeadLetters } from "./dead-letters.ts";
@@ -41,14 +42,14 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
     await declareQueue(model, serviceQueue(service), region);
   await onChannel(model, async (channel) => {
     for (const { service, key } of wanted.values())
-      await channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key);
+      await answered(model, channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key));
   });
   for (const { category, service } of routing.former) {
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
       // Its queue may never have been declared in this region: there is nothing to take back then.
       await onChannel(model, (channel) =>
-        channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+        answered(model, channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key)),
       ).catch(() => undefined);
     }
   }
@@ -112,7 +113,7 @@ async function onChannel(
   model: ChannelModel,
   work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
 ) {
-  const channel = await model.createChannel();
+  const channel = await answered(model, model.createChannel());
   channel.on("error", () => undefined); // the rejection says it
   await work(channel);
   await closeChannel(channel);

@@ -1,7 +1,8 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing is requeued, ever: what is not
 // acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
-import { closeChannel } from "./close.ts";
+import { answered } from "./answer.ts";
+import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -44,6 +45,7 @@ const DEAD_RETRY_MS = 1_000;
 
 export class Subscription {
   private channel: Channel | undefined;
+  private model: ChannelModel | undefined;
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
@@ -69,9 +71,10 @@ export class Subscription {
   async quiet(): Promise<void> {
     this.quieted = true;
     this.connection.detach(this.attachment);
-    const { channel, consumerTag } = this;
+    const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
-    if (channel && consumerTag) await channel.cancel(consumerTag).catch(() => undefined);
+    if (!channel || !model || !consumerTag) return;
+    await answered(model, channel.cancel(consumerTag)).catch(() => undefined); // gone with its channel
   }
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
@@ -79,16 +82,19 @@ export class Subscription {
     this.quieted = true;
     this.ended = true;
     this.connection.detach(this.attachment);
-    const { channel } = this;
+    const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (channel) await closeChannel(channel);
+    if (!channel || !model || (await closeChannel(channel)) || this.connection.blocked) return;
+    // A broker that does not answer still takes the channel's messages to be ours. (One that has an
+    // alarm does not read from a connection that has published: it answers when that is over.)
+    dropConnection(model, "the closing of a channel had no answer");
   }
 
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await model.createChannel();
+    const channel = await answered(model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -98,25 +104,27 @@ export class Subscription {
       this.openLater(model);
     });
     if (exclusive)
-      await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
-    if (bindTo !== undefined) await channel.bindQueue(queue, bindTo, "");
-    await channel.prefetch(prefetch);
+      await answered(
+        model,
+        channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
+      );
+    if (bindTo !== undefined) await answered(model, channel.bindQueue(queue, bindTo, ""));
+    await answered(model, channel.prefetch(prefetch));
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
       await closeChannel(channel);
       return;
     }
     this.channel = channel;
+    this.model = model;
     const ackUpTo = (tag: number) => this.ack(channel, tag, true);
     const acks = this.options.independent
       ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
       : new OrderedAcks(ackUpTo);
-    const { consumerTag } = await channel.consume(
-      queue,
-      (message) => this.deliver(channel, acks, message),
-      {
-        noAck: noAck ?? false,
-      },
+    const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
+    const { consumerTag } = await answered(
+      model,
+      channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
     if (this.channel === channel) this.consumerTag = consumerTag;
   }

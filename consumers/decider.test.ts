@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { GENESIS } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { Bench, row, WINDOW_MS } from "../core/lua/testing.ts";
 import { ShardStore } from "../core/shard-store.ts";
@@ -62,9 +63,12 @@ async function decider() {
     dedupWindowMs: WINDOW_MS,
     governing,
     counts: new Counts(),
+    clock: { bounds: () => "" },
     now: Date.now,
-    lookUp: async () => undefined,
+    lastId: GENESIS,
+    lookUp: async () => new Map(),
     onRecorded: () => undefined,
+    onUnreadable: () => undefined,
     tell: () => undefined,
     tellReleased: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
     onStop: (reason, detail) => stops.push(`${reason}: ${detail}`),

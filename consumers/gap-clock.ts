@@ -5,13 +5,25 @@
 // Each region has a mark, the time up to which its queue has been read: the stamp of the last order read from it, or the moment it was
 // seen empty. The lowest mark, `gapTimeoutMs` ago, is the cutoff: every gap that began before it has had its full time.
 
+//
+// How long a gap has lasted is measured by this process's monotonic clock. Stamps are Redis's clock's.
+
 export interface GapClockOptions {
   readonly regions: readonly string[];
   readonly gapTimeoutMs: number;
-  readonly gapMaxMs: number;
+}
+
+/** One moment on both clocks. */
+export interface Moment {
+  readonly monotonicMs: number;
+  /** Redis's clock. */
+  readonly nowMs: number;
+  /** Gaps that began at or before this time, on Redis's clock, have lasted for `gapMax`. */
+  readonly gapMaxAgoMs: number;
 }
 
 interface Sample {
+  readonly monotonicMs: number;
   readonly atMs: number;
   readonly readUpToMs: number;
 }
@@ -27,15 +39,21 @@ export class GapClock {
     this.marks.set(region, Math.max(upToMs, this.marks.get(region) ?? 0));
   }
 
-  /** Called about once a second with Redis's clock: gaps that began at or before the returned time are over. */
-  cutoffMs(nowMs: number): number {
-    const { regions, gapTimeoutMs, gapMaxMs } = this.options;
+  /** Redis's clock was set: what was read before says nothing on the new one. */
+  reset(): void {
+    this.marks.clear();
+    this.samples = [];
+  }
+
+  /** Called about once a second: gaps that began at or before the returned time are over. */
+  cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs }: Moment): number {
+    const { regions, gapTimeoutMs } = this.options;
     const readUpToMs = Math.min(...regions.map((region) => this.marks.get(region) ?? 0));
-    this.samples.push({ atMs: nowMs, readUpToMs });
-    let cutoff = nowMs - gapMaxMs;
+    this.samples.push({ monotonicMs, atMs: nowMs, readUpToMs });
+    let cutoff = gapMaxAgoMs;
     let old = 0;
     for (const sample of this.samples) {
-      if (sample.atMs > nowMs - gapTimeoutMs) break;
+      if (sample.monotonicMs > monotonicMs - gapTimeoutMs) break;
       cutoff = Math.max(cutoff, Math.min(sample.readUpToMs, sample.atMs));
       old++;
     }

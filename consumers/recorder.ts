@@ -27,6 +27,8 @@ export class Recorder {
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
   downSinceMs: number | undefined;
+  /** When the oldest try that has had no answer began, monotonic ms. */
+  private askedAtMs: number | undefined;
 
   constructor(private readonly options: RecorderOptions) {}
 
@@ -43,6 +45,11 @@ export class Recorder {
     return this.waiting.length;
   }
 
+  /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
+  get silentMs(): number {
+    return this.askedAtMs === undefined ? 0 : performance.now() - this.askedAtMs;
+  }
+
   /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
   stop(): void {
     this.stopped = true;
@@ -54,6 +61,7 @@ export class Recorder {
     let retryMs = RETRY_MIN_MS;
     while (this.waiting.length > 0 && !this.stopped) {
       const batch = this.waiting.slice(0, MAX_ENTRIES);
+      this.askedAtMs ??= performance.now();
       try {
         const results = await this.commit(batch);
         this.answered();
@@ -62,6 +70,7 @@ export class Recorder {
           w.settle(results[i] as RecordResult);
         });
         retryMs = RETRY_MIN_MS;
+        this.askedAtMs = undefined;
       } catch (error) {
         this.unanswered(error as Error);
         await Bun.sleep(retryMs);

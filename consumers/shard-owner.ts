@@ -8,8 +8,10 @@
 import { depth } from "../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
+import type { DecidingClock } from "../core/clock.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { ShardReport } from "../core/domain/report.ts";
+import { hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
@@ -18,6 +20,7 @@ import type { Counts } from "./counts.ts";
 import { Decider, type StopReason } from "./decider.ts";
 import { GapClock } from "./gap-clock.ts";
 import type { Governing } from "./governor/governing.ts";
+import { readDelivery } from "./incoming.ts";
 import { Progress } from "./progress.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
@@ -47,6 +50,7 @@ export interface OwnerOptions {
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
+  readonly clock: DecidingClock;
   readonly holdTtlMs: number;
   readonly rateWaitMs: number;
   /** Asks for rates that orders wait for. */
@@ -55,6 +59,7 @@ export interface OwnerOptions {
   readonly spans?: SpanRecorder | undefined;
   /** Redis's clock. */
   readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
   readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
 }
 
@@ -71,14 +76,14 @@ export class ShardOwner {
   private readonly progress: Progress;
   private parked = 0;
   private looks = 0;
+  private clockFollowed = 0;
 
   constructor(private readonly options: OwnerOptions) {
-    const { regions, gapTimeoutMs, gapMaxMs } = options;
+    const { regions, gapTimeoutMs } = options;
     this.progress = new Progress(regions.map((r) => r.connection.region));
     this.gaps = new GapClock({
       regions: regions.map((r) => r.connection.region),
       gapTimeoutMs,
-      gapMaxMs,
     });
   }
 
@@ -143,22 +148,33 @@ export class ShardOwner {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
-    const { dedupWindowMs, now } = this.options;
+    const { dedupWindowMs } = this.options;
     void decider.unpark({
       entryId: newEntryId(),
-      cutoffMs: this.gaps.cutoffMs(now()),
+      cutoffMs: this.gapCutoffMs(),
       limit: UNPARK_USERS,
       dedupWindowMs,
     });
   }
 
+  private gapCutoffMs(): number {
+    const { clock, gapMaxMs } = this.options;
+    if (clock.followed !== this.clockFollowed) this.gaps.reset();
+    this.clockFollowed = clock.followed;
+    return this.gaps.cutoffMs({
+      monotonicMs: performance.now(),
+      nowMs: clock.now(),
+      gapMaxAgoMs: clock.ago(gapMaxMs),
+    });
+  }
+
   /** Gives up stock that has been held too long. Called about once a second. */
   sweepHolds(): void {
-    const { dedupWindowMs, holdTtlMs, now } = this.options;
+    const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
     void this.decider?.expire({
       entryId: newEntryId(),
-      cutoffMs: now() - holdTtlMs,
+      cutoffMs: clock.ago(holdTtlMs),
       limit: EXPIRE_ORDERS,
       dedupWindowMs,
     });
@@ -166,9 +182,9 @@ export class ShardOwner {
 
   /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
   sweepRates(): void {
-    const { dedupWindowMs, rateWaitMs, now, askRates } = this.options;
+    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
-    const cutoffMs = now() - rateWaitMs;
+    const cutoffMs = clock.ago(rateWaitMs);
     void this.decider?.reprice(
       { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
@@ -197,6 +213,7 @@ export class ShardOwner {
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
         if (results[i] === "recorded") this.recorded(entries[i] as Entry);
+        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -207,6 +224,7 @@ export class ShardOwner {
     const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
       this.options;
     return new Decider({
+      clock: this.options.clock,
       spans,
       governing,
       counts,
@@ -215,8 +233,10 @@ export class ShardOwner {
       store,
       recorder,
       dedupWindowMs,
-      lookUp: async (user, id) => (await ledger.order(user, id))?.state,
+      lastId: this.last.id,
+      lookUp: (orders) => ledger.states(claim.shard, orders),
       onRecorded: (entry) => this.recorded(entry),
+      onUnreadable: (entry) => this.unreadable(entry),
       tell: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
       tellReleased: (released) => relay.tellReleased(released),
       onStop: (reason, detail) => this.options.onStop(this, reason, detail),
@@ -231,6 +251,15 @@ export class ShardOwner {
     this.last = { id: entry.id, n: entry.n };
     this.tellRecorded();
     if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);
+  }
+
+  /** Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it. */
+  private unreadable({ shard, n, id }: Entry): void {
+    this.options.counts.unreadable++;
+    this.options.log("entry unreadable", { shard, n, id, letter: ORDERS_DEAD });
+    this.last = { id, n };
+    this.tellRecorded();
+    void this.options.relay.followUps(shard);
   }
 
   /** If the call is lost, the next one, or the next check, says as much. */
@@ -262,15 +291,16 @@ export class ShardOwner {
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): void {
-    const { acceptedAtMs } = delivery;
+    const message = readDelivery(delivery, this.options.now());
+    if (typeof message === "string") {
+      settle({ kind: "dead", reason: message });
+      return;
+    }
+    const { acceptedAtMs } = message;
     this.progress.came(region, acceptedAtMs);
     const work: Work = {
+      ...message,
       region,
-      gateway: delivery.appId,
-      batch: delivery.messageId,
-      body: delivery.body.toString(),
-      deliveries: delivery.deliveries,
-      acceptedAtMs,
       done: (disposition) => {
         this.progress.went(region, acceptedAtMs);
         if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs);
@@ -297,11 +327,11 @@ export class ShardOwner {
 }
 
 const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
+const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
 
 /** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters, parts. */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
   if (steps.some(([what]) => ASKING.has(what))) return true;
-  const asked = (words: string) =>
-    words.includes("reserved") || words.includes("rejected") || words.includes("+late");
-  return messages.some((m) => asked(m.outcomes)) || released.some(([, , state]) => asked(state));
+  if (released.some(([, , state]) => state === "reserved")) return true;
+  return messages.some(({ outcomes }) => ASKING_WORDS.some((word) => hasWord(outcomes, word)));
 }

@@ -2,6 +2,7 @@
 //
 // Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
 // are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
+import type { SharedClock } from "../core/clock.ts";
 import type { WorkerReport } from "../core/domain/report.ts";
 import { Members, type Membership } from "../core/members.ts";
 import { RateStore } from "../core/rate-store.ts";
@@ -9,12 +10,12 @@ import type { RedisStore } from "../core/redis.ts";
 import { Self } from "../core/self.ts";
 import { ShardStore } from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
-import { StockStore } from "../core/stock-store.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
 import { Counts } from "./counts.ts";
 import { DeadCounts } from "./dead-counts.ts";
 import type { CpuWatch } from "./governor/cpu.ts";
 import { Governing, type GovernorSettings } from "./governor/governing.ts";
+import { withTimeout } from "./ledger-watch.ts";
 import { OwedCounts } from "./owed-counts.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { Recorder } from "./recorder.ts";
@@ -23,7 +24,7 @@ import { linkState, type RegionLink, Relay } from "./relay.ts";
 import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
 import { sharesOf } from "./shares.ts";
 import { RouteSync } from "./sync-routes.ts";
-import { syncSales } from "./sync-sales.ts";
+import { Tending } from "./tending.ts";
 
 export interface WorkerOptions {
   readonly id: string;
@@ -46,6 +47,7 @@ export interface WorkerOptions {
   /** undefined: the CPU is not looked at. */
   readonly cpu?: CpuWatch | undefined;
   readonly spans?: SpanRecorder | undefined;
+  readonly clock: SharedClock;
   /** Redis's clock. */
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -53,10 +55,6 @@ export interface WorkerOptions {
 
 /** Beats per lease: two may be lost before it ends. */
 const BEATS_PER_LEASE = 4;
-/** Every so many looks all sales are brought in line, changed or not. */
-const SYNC_ALL_EVERY = 4;
-/** The ledger counts as away when it answers no simple question within this. */
-const LEDGER_WAIT_MS = 2_000;
 /** A quiet shutdown waits this long for what is in hand. */
 const QUIET_MS = 10_000;
 
@@ -78,12 +76,9 @@ export class Worker {
   private lastBeatMs = performance.now();
   private stopping = false;
   private stopped = false;
-  /** At the last look: one that commits nothing finds out no other way. */
-  private ledgerAnswers = true;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private lastBeat: Promise<void> = Promise.resolve();
-  private tending = false;
-  private tended = 0;
+  private readonly tending: Tending;
   private background: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: WorkerOptions) {
@@ -128,6 +123,13 @@ export class Worker {
       now: options.now,
       onDone: (n) => this.counts.relayed(n),
     });
+    const { recorder, recovery, governing, relay, routes, dead, owed } = this;
+    this.tending = new Tending({
+      ...{ redis, ledger, clock: options.clock, log },
+      ...{ recorder, recovery, governing, relay, routes, dead, owed },
+      dropAll: (why) => this.dropAll(why),
+      onStop: (owner, reason, detail) => this.onStop(owner, reason, detail),
+    });
   }
 
   start(): void {
@@ -150,9 +152,9 @@ export class Worker {
     return {
       kind: "worker",
       ...this.self.report(),
-      state: this.recovery.state,
+      state: this.tending.unfit ?? this.recovery.state,
       governor: this.governing.report(),
-      ledger: this.recorder.downSinceMs === undefined && this.ledgerAnswers ? "up" : "away",
+      ledger: this.recorder.downSinceMs === undefined && this.tending.ledgerAnswers ? "up" : "away",
       brokers: this.options.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),
@@ -203,10 +205,7 @@ export class Worker {
       this.lastBeatMs = started;
       this.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
       if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
-      if (!this.tending && !this.stopping) {
-        this.tending = true;
-        this.inBackground(() => this.tend().finally(() => (this.tending = false)));
-      }
+      if (!this.stopping) this.tending.round(this.owners);
     } catch (error) {
       if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
       // Let go before the leases end and another worker takes them.
@@ -232,7 +231,7 @@ export class Worker {
 
   private async take(shard: number): Promise<void> {
     if (this.taking.has(shard) || this.stopping) return;
-    if (this.recovery.rebuilding || this.recovery.resting) return;
+    if (this.recovery.rebuilding || this.recovery.resting || this.tending.unfit) return;
     this.taking.add(shard);
     const { id, leaseMs, log } = this.options;
     let owner: ShardOwner | undefined;
@@ -300,6 +299,10 @@ export class Worker {
       case "halted":
         await this.recovery.haltAsRedisSays(owner.shard);
         return;
+      case "clock":
+        // Measured at once: until it is right again, no shard is taken.
+        await this.options.clock.sync().catch(() => undefined); // Redis is away: the next beats tell
+        return;
       case "fenced":
       case "store_unavailable":
       case "broken":
@@ -320,53 +323,10 @@ export class Worker {
     await Promise.all([...this.owners.values()].map((owner) => this.drop(owner, why)));
   }
 
-  /** The work between beats: is Redis whole, are gaps over, is an operator's change on its way? */
-  private async tend(): Promise<void> {
-    const { ledger } = this.options;
-    this.ledgerAnswers = await withTimeout(ledger.incarnation(), LEDGER_WAIT_MS).then(
-      () => true,
-      () => false,
-    );
-    if (this.recovery.halted !== undefined) return this.recovery.watchHalt();
-    await this.recovery.look();
-    for (const owner of [...this.owners.values()]) {
-      // Whoever is paused leaves the stores alone, but for its leases.
-      if (!owner.running || this.governing.paused) continue;
-      const problem = await owner.check();
-      if (problem) await this.onStop(owner, problem, "found by the check");
-      else {
-        await owner.sweepGaps();
-        owner.sweepHolds();
-        owner.sweepRates();
-        // What was left open by a broker that was away, or asked for once more by the operator.
-        void this.relay.followUps(owner.shard);
-      }
-    }
-    if (!this.owners.has(0)) return;
-    // Now and then all of them: Redis may have come back without a change, and nothing else missing.
-    await syncSales(
-      ledger,
-      new StockStore(this.options.redis),
-      this.tended++ % SYNC_ALL_EVERY === 0,
-    );
-    await this.routes.sync();
-    await this.dead.look();
-    await this.owed.look();
-  }
-
   /** One thing at a time, never in the way of a beat. */
   private inBackground(work: () => Promise<void>): void {
     this.background = this.background
       .then(work)
       .catch((error) => this.options.log("left undone", { error: (error as Error).message }));
   }
-}
-
-function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  return Promise.race([
-    work,
-    Bun.sleep(ms).then(() => {
-      throw new Error(`no answer within ${ms} ms`);
-    }),
-  ]);
 }

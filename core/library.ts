@@ -1,5 +1,6 @@
 // The function library as one text, and the name it is loaded under. Redis wants function names that are unique over all
 // libraries, so both carry a hash of the text: two versions run side by side while a deployment is half-way.
+import { limitsInLua } from "./domain/limits.ts";
 import announce from "./lua/announce.lua" with { type: "text" };
 import check from "./lua/check.lua" with { type: "text" };
 import decide from "./lua/decide.lua" with { type: "text" };
@@ -16,6 +17,7 @@ import batch from "./lua/shared/batch.lua" with { type: "text" };
 import bought from "./lua/shared/bought.lua" with { type: "text" };
 import fulfil from "./lua/shared/fulfil.lua" with { type: "text" };
 import judge from "./lua/shared/judge.lua" with { type: "text" };
+import lanes from "./lua/shared/lanes.lua" with { type: "text" };
 import marks from "./lua/shared/marks.lua" with { type: "text" };
 import open from "./lua/shared/open.lua" with { type: "text" };
 import outbox from "./lua/shared/outbox.lua" with { type: "text" };
@@ -54,8 +56,9 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** Shared helpers first, in the order they need one another, then the functions. */
+/** The limits, then shared helpers in the order they need one another, then the functions. */
 const PARTS = [
+  limitsInLua(),
   ...[
     shard,
     rows,
@@ -66,6 +69,7 @@ const PARTS = [
     parking,
     rates,
     rate_waits,
+    lanes,
     judge,
     marks,
     open,

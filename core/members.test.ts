@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
-import { fairShares } from "./members.ts";
+import { testRedis } from "../test/services.ts";
+import { OWNERS_KEY, WORKERS_KEY } from "./keys.ts";
+import { fairShares, Members } from "./members.ts";
+import { RedisStore } from "./redis.ts";
 
 const names = (count: number) =>
   Array.from({ length: count }, () => `worker-${crypto.randomUUID().slice(0, 8)}`);
@@ -29,4 +32,19 @@ test("most shards stay where they are when a worker comes", () => {
   }
   // Four of sixteen have to move; the bound on the shares moves a few more.
   expect(moved / 100).toBeLessThan(8);
+});
+
+test("leases of a clock that was put back since do not run on: nobody lives by them", async () => {
+  const { url } = await testRedis();
+  const store = new RedisStore({ url });
+  await store.connect();
+  const hourAhead = Date.now() + 3_600_000;
+  await store.run((c) => c.del(WORKERS_KEY, OWNERS_KEY));
+  await store.run((c) => c.hset(WORKERS_KEY, "gone", `${hourAhead} {}`));
+  await store.run((c) => c.hset(OWNERS_KEY, "0", `${hourAhead} gone`));
+  const members = new Members(store);
+  expect(await members.claim("here", 3_000, 0)).toBe("claimed");
+  const { workers, owners } = await members.beat("here", 3_000, "{}", [0]);
+  expect([[...workers.keys()], [...owners]]).toEqual([["here"], [[0, "here"]]]);
+  await store.close();
 });

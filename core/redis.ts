@@ -22,13 +22,15 @@ export class BadRow extends Error {
 export interface RedisOptions {
   readonly url: string;
   readonly library?: Library;
-  /** A call without an answer for this long counts as lost. */
+  /** A call without an answer for this long counts as lost, and so does its connection. */
   readonly callTimeoutMs?: number;
   /** Called with each connection error; the connection goes on trying. */
   readonly onError?: (error: Error) => void;
 }
 
-const DEFAULT_CALL_TIMEOUT_MS = 10_000;
+/** A call takes milliseconds; a Redis that is busy with a slow disk or a long script takes seconds. */
+const DEFAULT_CALL_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
@@ -39,12 +41,17 @@ export class RedisStore {
   private loading: Promise<void> | undefined;
 
   constructor(options: RedisOptions) {
+    const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     this.library = options.library ?? buildLibrary();
     this.client = new Redis(options.url, {
       autoResendUnfulfilledCommands: false,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
-      commandTimeout: options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
+      commandTimeout: callTimeoutMs,
+      // With a call open and nothing heard for this long the connection is dropped and dialled anew:
+      // without it a connection that has fallen silent stays for as long as the kernel likes.
+      socketTimeout: callTimeoutMs,
+      connectTimeout: CONNECT_TIMEOUT_MS,
       lazyConnect: true,
       retryStrategy: (attempt) =>
         Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) *

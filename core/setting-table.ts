@@ -128,6 +128,12 @@ export const SETTINGS = {
     fallback: 600_000,
     read: duration(100, 86_400_000),
   },
+  clockStepMs: {
+    variable: "SLUICE_CLOCK_STEP",
+    says: "a Redis clock that jumps by more is not followed, and nothing is decided by it",
+    fallback: 5_000,
+    read: duration(1_000, 31_536_000_000),
+  },
   dedupWindowMs: {
     variable: "SLUICE_DEDUP_WINDOW",
     says: "how long Redis remembers an order",

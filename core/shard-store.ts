@@ -1,10 +1,14 @@
 // What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed unions.
 import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/entry.ts";
+import { splitWords } from "./domain/words.ts";
 import { metaKey, outboxKey, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
-/** Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`: the ledger went back. */
-export type Refusal = "not_ready" | "halted" | "fenced";
+/**
+ * Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`: the
+ * ledger went back. `clock`: its clock is not where the owner reckons it.
+ */
+export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
 
 /** A message on its way to be decided. `body` is the JSON array of rows as published. */
 export interface ShardMessage {
@@ -17,6 +21,8 @@ export interface Decision {
   readonly word: "decided";
   /** One word a row, separated by commas, for each message given. */
   readonly outcomes: readonly string[];
+  /** The last entry Redis had when it was asked. */
+  readonly prev: EntryId;
   /** undefined: nothing changed, so nothing is to be recorded. */
   readonly entry: Entry | undefined;
 }
@@ -34,6 +40,17 @@ export interface DecideOptions {
   /** Every fresh order gets this state without being judged. */
   readonly force?: "rejected" | "stale";
   readonly stockPrefix?: string;
+  /** What Redis's clock may show (SharedClock.bounds); any, if left out. */
+  readonly clock?: string;
+}
+
+export interface SweepOptions {
+  readonly entryId: EntryId;
+  /** What began at or before this time, on Redis's clock, is over. */
+  readonly cutoffMs: number;
+  readonly limit: number;
+  readonly dedupWindowMs: number;
+  readonly clock?: string;
 }
 
 export class ShardStore {
@@ -53,6 +70,7 @@ export class ShardStore {
     ];
     args.push(options.dedupWindowMs, options.force ?? "");
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
+    args.push(options.clock ?? "");
     const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (
       | string
       | number
@@ -61,6 +79,7 @@ export class ShardStore {
     const outcomes = reply.slice(6) as string[];
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes,
       entry: entryOf(
         claim.shard,
@@ -73,10 +92,7 @@ export class ShardStore {
   }
 
   /** Gives up gaps that began at or before `cutoffMs` (Redis's clock), at most `limit` users at once. */
-  async unpark(
-    claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
-  ): Promise<Decision | { word: Refusal }> {
+  async unpark(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
       claim.epoch,
@@ -85,6 +101,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("unpark", [metaKey(claim.shard)], args)) as (
       | string
@@ -93,16 +110,14 @@ export class ShardStore {
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry: entryOf(claim.shard, "unpark", options.entryId, reply, []),
     };
   }
 
   /** Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not started, at most `limit` at once. */
-  async expire(
-    claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
-  ): Promise<Decision | { word: Refusal }> {
+  async expire(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
       claim.epoch,
@@ -111,6 +126,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (
       | string
@@ -119,6 +135,7 @@ export class ShardStore {
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry: entryOf(claim.shard, "expire", options.entryId, reply, []),
     };
@@ -127,7 +144,7 @@ export class ShardStore {
   /** Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or longer. `pairs`: what is still waited for. */
   async reprice(
     claim: Claim,
-    options: { entryId: EntryId; cutoffMs: number; limit: number; dedupWindowMs: number },
+    options: SweepOptions,
   ): Promise<(Decision & { readonly pairs: readonly string[] }) | { word: Refusal }> {
     const args = [
       claim.incarnation,
@@ -137,6 +154,7 @@ export class ShardStore {
       options.dedupWindowMs,
       options.cutoffMs,
       options.limit,
+      options.clock ?? "",
     ];
     const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (
       | string
@@ -146,6 +164,7 @@ export class ShardStore {
     const entry = entryOf(claim.shard, "reprice", options.entryId, reply, []);
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry,
       pairs: JSON.parse(reply[6] as string) as string[],
@@ -229,7 +248,7 @@ function decidedMessages(
 
 /** Mirrors decide.lua: anything but known (=), refused (-), past and skip_late is in the entry. */
 function hasNews(outcomes: string): boolean {
-  for (const word of outcomes.split(",")) {
+  for (const word of splitWords(outcomes)) {
     const mark = word.charCodeAt(0);
     if (mark !== 0x3d && mark !== 0x2d && word !== "past" && word !== "skip_late") return true;
   }
@@ -261,6 +280,29 @@ function entryOf(
 
 /** Reads the fields in the order outbox.lua writes them. */
 function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
+  const place = {
+    shard,
+    id: f[1] ?? "",
+    prev: f[3] ?? "",
+    n: Number(streamId.split("-")[0]),
+    kind: f[5] as Entry["kind"],
+    atMs: Number(f[7]),
+  };
+  const released = listIn(f[9]);
+  const steps = listIn(f[11]);
+  if (!released || !steps || !Number.isSafeInteger(place.atMs) || f.length % 8 !== 4) {
+    const unreadable = JSON.stringify(f);
+    return { ...place, atMs: 0, messages: [], released: [], steps: [], unreadable };
+  }
+  return {
+    ...place,
+    messages: messagesIn(f),
+    released: released as Released[],
+    steps: steps as Step[],
+  };
+}
+
+function messagesIn(f: readonly string[]): DecidedMessage[] {
   const messages: DecidedMessage[] = [];
   for (let i = 12; i < f.length; i += 8) {
     messages.push({
@@ -270,15 +312,14 @@ function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
       outcomes: f[i + 7] ?? "",
     });
   }
-  return {
-    shard,
-    id: f[1] ?? "",
-    prev: f[3] ?? "",
-    n: Number(streamId.split("-")[0]),
-    kind: f[5] as Entry["kind"],
-    atMs: Number(f[7]),
-    messages,
-    released: JSON.parse(f[9] ?? "[]") as Released[],
-    steps: JSON.parse(f[11] ?? "[]") as Step[],
-  };
+  return messages;
+}
+
+function listIn(text = ""): unknown[] | undefined {
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) ? list : undefined;
+  } catch {
+    return undefined;
+  }
 }

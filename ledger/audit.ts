@@ -13,7 +13,7 @@ import type {
   SaleRecord,
   Seam,
 } from "./audit-records.ts";
-import { Db, type Runner } from "./db.ts";
+import { Db, PATIENT_MS, type Runner } from "./db.ts";
 import { messageId } from "./places.ts";
 
 export type * from "./audit-records.ts";
@@ -39,13 +39,13 @@ export class LedgerAudit {
 
   /** Each question is answered as the ledger is then. */
   static async open(url: string): Promise<LedgerAudit> {
-    const db = await Db.open(url);
+    const db = await Db.open(url, PATIENT_MS);
     return new LedgerAudit(db, () => db.close());
   }
 
   /** All questions that `work` asks are answered as of one moment: the first of them. */
   static async snapshot<T>(url: string, work: (audit: LedgerAudit) => Promise<T>): Promise<T> {
-    const db = await Db.open(url);
+    const db = await Db.open(url, PATIENT_MS);
     try {
       return await db.snapshot((tx) => work(new LedgerAudit(tx, async () => undefined)));
     } finally {

@@ -1,5 +1,6 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres differ.
 import { SQL } from "bun";
+import { NoAnswer, Silence } from "../core/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
 export type Value = string | number | null;
@@ -13,6 +14,16 @@ export class LedgerUnavailable extends Error {
   override name = "LedgerUnavailable";
 }
 
+/** A statement answers within milliseconds. Past this its connection is taken for silent. */
+const SILENCE_MS = 10_000;
+/** For what reads or rewrites whole tables. */
+export const PATIENT_MS = 10 * 60_000;
+const CONNECT_TIMEOUT_S = 5;
+/**
+ * A transaction of a client that has fallen silent holds its rows locked: Postgres ends it after
+ * this, so that another worker can take the shard. Above what this side waits.
+ */
+const IDLE_IN_TRANSACTION_MS = 15_000;
 /** How long a writer waits for another process's transaction. */
 const BUSY_TIMEOUT_MS = 10_000;
 /** Between two tries, longer each time. */
@@ -28,16 +39,23 @@ export class Db implements Runner {
   /** Settles when everything asked of SQLite so far is done. */
   private tail: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    private readonly sql: SQL,
-    readonly dialect: Dialect,
-  ) {}
+  private sql: SQL;
 
-  static async open(url: string): Promise<Db> {
+  private constructor(
+    private readonly connect: () => SQL,
+    readonly dialect: Dialect,
+    private readonly silenceMs: number,
+  ) {
+    this.sql = connect();
+  }
+
+  /** `silenceMs`: a Postgres that gives no answer for this long has its connections dropped. */
+  static async open(url: string, silenceMs = SILENCE_MS): Promise<Db> {
     const dialect = dialectOf(url);
     try {
-      if (dialect === "postgres") return new Db(new SQL({ url, max: 4 }), dialect);
-      const db = new Db(new SQL(`sqlite://${url.slice("sqlite:".length)}`), dialect);
+      if (dialect === "postgres") return new Db(() => postgres(url), dialect, silenceMs);
+      const path = url.slice("sqlite:".length);
+      const db = new Db(() => new SQL(`sqlite://${path}`), dialect, silenceMs);
       await db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       await db.run("PRAGMA journal_mode = WAL");
       await db.run("PRAGMA synchronous = FULL");
@@ -55,20 +73,53 @@ export class Db implements Runner {
   }
 
   async run(text: string, values: readonly Value[] = []): Promise<Record<string, unknown>[]> {
-    return this.inTurn(() => runOn(this.sql, this.dialect, text, values));
+    return this.inTurn(() => this.answered((sql) => runOn(sql, this.dialect, text, values)));
   }
 
   /** Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back. */
   async transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
-    const body = (tx: SQL) =>
-      work({ run: (text, values = []) => runOn(tx, dialect, text, values) });
-    return this.inTurn(
-      () =>
-        (dialect === "sqlite"
-          ? this.sql.begin("immediate", body as never)
-          : this.sql.begin(body as never)) as Promise<T>,
-    );
+    const begin = (sql: SQL, heard: () => void) => {
+      const body = (tx: SQL) => {
+        heard();
+        return work({
+          run: async (text, values = []) => {
+            const rows = await runOn(tx, dialect, text, values);
+            heard();
+            return rows;
+          },
+        });
+      };
+      return (
+        dialect === "sqlite" ? sql.begin("immediate", body as never) : sql.begin(body as never)
+      ) as Promise<T>;
+    };
+    return this.inTurn(() => this.answered(begin));
+  }
+
+  /**
+   * Waits for Postgres, but not beyond its silence: then all connections are closed and others are
+   * opened. Whether a commit whose answer was lost took effect is not known. (SQLite answers in the
+   * calling thread: no timer could run. Its waits are bounded by `patiently`.)
+   */
+  private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
+    const { sql } = this;
+    if (this.dialect === "sqlite") return ask(sql, () => undefined);
+    const silence = new Silence(this.silenceMs, () => this.redial(sql));
+    try {
+      const answer = ask(sql, () => silence.heard());
+      return await Promise.race([answer, silence.over]);
+    } catch (error) {
+      throw error instanceof NoAnswer ? new LedgerUnavailable(error.message) : error;
+    } finally {
+      silence.end();
+    }
+  }
+
+  /** Everything else under way on the silent connections fails as well. */
+  private redial(silent: SQL): void {
+    if (this.sql === silent) this.sql = this.connect();
+    void silent.close({ timeout: 0 }).catch(() => undefined);
   }
 
   /**
@@ -100,8 +151,17 @@ export class Db implements Runner {
   }
 
   async close(): Promise<void> {
-    await this.inTurn(() => this.sql.close());
+    await this.inTurn(() => this.answered((sql) => sql.close()));
   }
+}
+
+function postgres(url: string): SQL {
+  return new SQL({
+    url,
+    max: 4,
+    connectionTimeout: CONNECT_TIMEOUT_S,
+    connection: { idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS },
+  });
 }
 
 /** Tries again while another process's transaction is in the way. What is refused for that has not begun. */
@@ -187,12 +247,19 @@ function insertText(table: string, columns: readonly string[], rows: number, res
   return text;
 }
 
-/** Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in trouble. */
-export function isConstraint(error: unknown): boolean {
-  const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
-  if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? ""))
-    return true;
-  return /^2[23]/.test(String(errno ?? code ?? "")); // SQLSTATE classes 22, data exception, and 23, integrity constraint violation
+/** SQLite's result code for a constraint; an extended one (SQLITE_CONSTRAINT_CHECK is 275) has it in its low byte. */
+const SQLITE_CONSTRAINT = 19;
+
+/**
+ * Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in
+ * trouble. Judged by the database's own code: SQLite's are numbers, of which 2314 is an I/O error; Postgres's are SQLSTATEs, of which
+ * class 22 is a data exception and 23 an integrity constraint violation.
+ */
+export function isConstraint(error: unknown, dialect: Dialect): boolean {
+  const { code, errno } = error as { code?: unknown; errno?: unknown };
+  if (dialect === "postgres") return typeof errno === "string" && /^2[23][0-9A-Z]{3}$/.test(errno);
+  if (typeof errno === "number") return (errno & 0xff) === SQLITE_CONSTRAINT;
+  return typeof code === "string" && /^SQLITE_CONSTRAINT(_|$)/.test(code);
 }
 
 function masked(url: string): string {

@@ -1,7 +1,7 @@
 // Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
-import { Db, dialectOf, LedgerUnavailable } from "./db.ts";
+import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
 import { SqlLedger } from "./sql-ledger.ts";
 import { ThreadedWriter } from "./threaded-writer.ts";
@@ -17,7 +17,9 @@ export interface LedgerOptions {
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const db = await Db.open(options.url);
   try {
-    await migrate(db);
+    // Whether it answers at all; what follows may take its time.
+    await db.run("SELECT 1");
+    await prepare(options.url);
     const store = await openStore(db, options.shards);
     if (store.shards !== options.shards) {
       throw new LedgerUnavailable(
@@ -57,6 +59,16 @@ async function openStore(db: Db, shards: number): Promise<{ id: string; shards: 
     }
     return store;
   });
+}
+
+/** Adding an index to a large table takes longer than any other statement may. */
+async function prepare(url: string): Promise<void> {
+  const db = await Db.open(url, PATIENT_MS);
+  try {
+    await migrate(db);
+  } finally {
+    await db.close().catch(() => undefined);
+  }
 }
 
 /** A commit must be on the disk before it is called one. */

@@ -26,6 +26,7 @@ import { bucketOf } from "./places.ts";
 import { replay } from "./replay.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
+import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
@@ -104,6 +105,10 @@ export class SqlLedger implements Ledger {
       currency: String(currency),
       status: String(status) as ChargeStatus,
     };
+  }
+
+  states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {
+    return states(this.db, ...of);
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {

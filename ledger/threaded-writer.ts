@@ -1,6 +1,19 @@
+import { Silence } from "../core/silence.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
 import type { Answer, Call } from "./thread.ts";
+
+/** Above what a call waits for another process's transaction (db.ts), with others before it. */
+const ANSWER_MS = 30_000;
+/** Asking for everything again is one long transaction. */
+const ASK_AGAIN_MS = 10 * 60_000;
+const CLOSE_MS = 5_000;
+
+export interface ThreadOptions {
+  readonly answerMs?: number;
+  /** What the thread runs. */
+  readonly script?: string;
+}
 
 /** The writer seen from the main thread: calls go over, answers come back in any order. */
 export class ThreadedWriter implements LedgerWriter {
@@ -9,7 +22,10 @@ export class ThreadedWriter implements LedgerWriter {
   private readonly open = new Map<number, PromiseWithResolvers<unknown>>();
   private nextId = 0;
 
-  constructor(private readonly url: string) {}
+  constructor(
+    private readonly url: string,
+    private readonly options: ThreadOptions = {},
+  ) {}
 
   record(entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
     return this.call("record", entries) as Promise<RecordResult[]>;
@@ -32,35 +48,54 @@ export class ThreadedWriter implements LedgerWriter {
   }
 
   async close(): Promise<void> {
-    if (this.worker) await this.call("close").catch(() => undefined);
+    if (this.worker) await this.call("close").catch(() => undefined); // ended below all the same
     this.closed = true;
     this.worker?.terminate();
   }
 
-  private call(method: Call["method"], ...args: unknown[]): Promise<unknown> {
-    if (this.closed) return Promise.reject(new LedgerUnavailable("the ledger's writer is closed"));
+  /** A thread that does not answer in time is ended, and the next call starts another. */
+  private async call(method: Call["method"], ...args: unknown[]): Promise<unknown> {
+    if (this.closed) throw new LedgerUnavailable("the ledger's writer is closed");
     this.worker ??= this.start();
+    const { worker } = this;
     const id = this.nextId++;
     const answer = Promise.withResolvers<unknown>();
     this.open.set(id, answer);
-    this.worker.postMessage({ id, method, args } satisfies Call);
-    return answer.promise;
+    worker.postMessage({ id, method, args } satisfies Call);
+    const limitMs = this.limitOf(method);
+    const silence = new Silence(limitMs, () =>
+      this.ended(worker, `no answer within ${limitMs} ms`),
+    );
+    try {
+      return await answer.promise;
+    } finally {
+      silence.end();
+    }
+  }
+
+  private limitOf(method: Call["method"]): number {
+    if (method === "askAgain") return ASK_AGAIN_MS;
+    if (method === "close") return CLOSE_MS;
+    return this.options.answerMs ?? ANSWER_MS;
   }
 
   /** A thread that has ended answers nothing more: what waits for it fails, and the next call starts another. */
   private start(): Worker {
-    const worker = new Worker(new URL("./thread.ts", import.meta.url).href);
-    const ended = (message: string) => {
-      if (this.worker !== worker) return;
-      this.worker = undefined;
-      worker.terminate();
-      this.failAll(message);
-    };
+    const script = this.options.script ?? new URL("./thread.ts", import.meta.url).href;
+    const worker = new Worker(script);
     worker.onmessage = ({ data }: MessageEvent<Answer>) => this.settle(data);
-    worker.onerror = (event) => ended(event.message);
-    worker.addEventListener("close", () => ended("it ended"));
+    worker.onerror = (event) => this.ended(worker, event.message);
+    worker.addEventListener("close", () => this.ended(worker, "it ended"));
     worker.postMessage({ open: this.url });
     return worker;
+  }
+
+  /** What it was asked may have been committed: the callers find out. */
+  private ended(worker: Worker, why: string): void {
+    if (this.worker !== worker) return;
+    this.worker = undefined;
+    worker.terminate();
+    this.failAll(why);
   }
 
   private settle({ id, value, error }: Answer): void {

@@ -17,9 +17,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "ops"],
 };
 
-/** Files of core that every part agrees on: how a user's shard and the keys are found. Without I/O, as the domain is. */
+/** Files of core that every part agrees on: how a shard, the keys and a deadline are found. No I/O. */
 function contracts(): string[] {
-  return ["core/shard.ts", "core/keys.ts"];
+  return ["core/shard.ts", "core/keys.ts", "core/silence.ts"];
 }
 
 /** A client library, and the one folder that may use it. */

@@ -3,9 +3,9 @@
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 '' to judge, or the state that every fresh order gets without being judged (rejected, stale)
---       7… gateway, batch, body of each message
+--       7… gateway, batch, body of each message; last, the bounds of the clock (shared/shard.lua)
 -- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of message 1, of message 2, …}
---         or {'not_ready'}, {'halted'}, {'fenced'}. Error 'BADROW message row' (from 0) before anything is written.
+--         or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}. Error 'BADROW message row' (from 0) before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it had been decided; '!state' when it
 -- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
@@ -14,7 +14,7 @@
 -- orders that may be open, and of those that are tried again.
 local function survey(args)
   local messages, ids, numbered, orders, open, redriven, known = {}, {}, {}, {}, {}, {}, {}
-  for at = 7, #args, 3 do
+  for at = 7, #args - 1, 3 do
     local rows = decode_rows(args[at + 2], #messages)
     messages[#messages + 1] = rows
     for r = 1, #rows do
@@ -110,6 +110,7 @@ local function decide(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now, window = now_ms(), tonumber(args[5])
+  if not clock_fits(now, args[#args]) then return { 'clock' } end
   local forced = args[6] ~= '' and args[6] or nil
 
   local messages, ids, numbered, orders, named, again = survey(args)

@@ -4,11 +4,13 @@
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 holds that began at or before this time (Redis's clock, ms) are given up  7 so many are looked at
+--       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
 -- Returns as unpark does, with the steps.
 local function expire(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
+  if not clock_fits(now, args[8]) then return { 'clock' } end
   local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
   local holds = redis.call('LRANGE', shard.prefix .. 'holds', 0, tonumber(args[7]) - 1)
   if #holds == 0 then return reply end

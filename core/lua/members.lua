@@ -1,22 +1,31 @@
+-- Whether a lease runs. One that ends later than any worker would set it was set before Redis's clock
+-- was put back: its holder may be long gone.
+local LEASES_AHEAD = 20
+local function runs(ends, now, lease)
+  return ends > now and ends <= now + LEASES_AHEAD * lease
+end
+
 -- beat: a worker says that it lives and which shards it holds, and hears who else does. All on Redis's clock.
 --
 -- KEYS  1 workers hash  2 owners hash  3 paused hash
 -- ARGV  1 worker  2 lease, ms  3 report (JSON)  4… shards it holds
 -- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run, who has paused this worker or ''}.
 local function beat(keys, args)
-  local now = now_ms()
-  local ends = string.format('%.0f', now + tonumber(args[2]))
+  local now, lease_ms = now_ms(), tonumber(args[2])
+  local ends = string.format('%.0f', now + lease_ms)
   redis.call('HSET', keys[1], args[1], ends .. ' ' .. args[3])
   for at = 4, #args do
     local lease = redis.call('HGET', keys[2], args[at])
     local lease_ends, holder = string.match(lease or '0 ', '^(%d+) (.*)$')
-    if holder == args[1] or tonumber(lease_ends) <= now then redis.call('HSET', keys[2], args[at], ends .. ' ' .. args[1]) end
+    if holder == args[1] or not runs(tonumber(lease_ends), now, lease_ms) then
+      redis.call('HSET', keys[2], args[at], ends .. ' ' .. args[1])
+    end
   end
   local living, held = {}, {}
   local all = redis.call('HGETALL', keys[1])
   for i = 1, #all, 2 do
     local lives_until, report = string.match(all[i + 1], '^(%d+) (.*)$')
-    if tonumber(lives_until) > now then
+    if runs(tonumber(lives_until), now, lease_ms) then
       living[#living + 1], living[#living + 2] = all[i], report
     else
       redis.call('HDEL', keys[1], all[i])
@@ -26,7 +35,7 @@ local function beat(keys, args)
   local leases = redis.call('HGETALL', keys[2])
   for i = 1, #leases, 2 do
     local runs_until, holder = string.match(leases[i + 1], '^(%d+) (.*)$')
-    if tonumber(runs_until) > now then held[#held + 1], held[#held + 2] = leases[i], holder end
+    if runs(tonumber(runs_until), now, lease_ms) then held[#held + 1], held[#held + 2] = leases[i], holder end
   end
   return { string.format('%.0f', now), living, held, redis.call('HGET', keys[3], args[1]) or '' }
 end
@@ -40,7 +49,7 @@ local function claim(keys, args)
   local now = now_ms()
   local lease = redis.call('HGET', keys[1], args[3])
   local lease_ends, holder = string.match(lease or '0 ', '^(%d+) (.*)$')
-  if holder ~= args[1] and tonumber(lease_ends) > now then return { 'held' } end
+  if holder ~= args[1] and runs(tonumber(lease_ends), now, tonumber(args[2])) then return { 'held' } end
   redis.call('HSET', keys[1], args[3], string.format('%.0f', now + tonumber(args[2])) .. ' ' .. args[1])
   return { 'claimed' }
 end

@@ -15,6 +15,7 @@ export interface ModelSkip {
 }
 
 const MAX_PARKED = 64;
+const MAX_LANE = 1_000;
 
 export class Model {
   readonly available: Record<string, number>;
@@ -22,6 +23,8 @@ export class Model {
   private readonly next = new Map<string, number>();
   private readonly parked = new Map<string, Map<number, ModelOrder | "skip">>();
   private readonly bought = new Map<string, number>();
+  /** Orders in each user's lane: nobody is charged here, so none leaves. */
+  private readonly lanes = new Map<string, number>();
 
   constructor(
     units: Record<string, number>,
@@ -75,6 +78,9 @@ export class Model {
     );
     if (over) return "over_limit";
     if (order.lines.some(({ sku, qty }) => (this.available[sku] ?? 0) < qty)) return "sold_out";
+    const before = this.lanes.get(order.user) ?? 0;
+    if (before >= MAX_LANE) return "over_limit";
+    this.lanes.set(order.user, before + 1);
     for (const { sku, qty } of order.lines) {
       this.available[sku] = (this.available[sku] ?? 0) - qty;
       this.bought.set(`${order.user} ${sku}`, units(sku) + qty);

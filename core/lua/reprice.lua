@@ -3,6 +3,7 @@
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 orders that wait since this time (Redis's clock, ms) or longer are given up  7 so many are looked at
+--       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
 -- Returns as unpark does; and at last, JSON, the pairs that are still waited for.
 
 -- A numbered order waits at its number: who is it now? nil: it has been let go meanwhile.
@@ -16,6 +17,7 @@ local function reprice(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
+  if not clock_fits(now, args[8]) then return { 'clock' } end
   local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]', '[]' }
   local texts = redis.call('LRANGE', shard.prefix .. 'fx', 0, tonumber(args[7]) - 1)
   if #texts == 0 then return reply end

@@ -3,6 +3,7 @@
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 gaps that began at or before this time (Redis's clock, ms) are given up  7 at most so many users
+--       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
 -- Returns {'decided', n or '' when no gap was that old, prev, time, released, steps} or {'not_ready'}, {'halted'}, {'fenced'}.
 
 local function lowest_parked(turn)
@@ -17,6 +18,7 @@ local function unpark(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
+  if not clock_fits(now, args[8]) then return { 'clock' } end
   local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
   local names = redis.call('ZRANGEBYSCORE', shard.prefix .. 'gaps', '-inf', args[6], 'LIMIT', 0, tonumber(args[7]))
   if #names == 0 then return reply end

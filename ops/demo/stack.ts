@@ -121,7 +121,7 @@ export class Stack {
 
   /** The provider's own record of what it captured and refunded. */
   async captures(): Promise<CaptureRecord[]> {
-    const text = await (await fetch(`${this.provider?.url}/v1/records`)).text();
+    const text = await (await fetch(`${this.provider?.url}/v1/records`, answerWithin())).text();
     return text
       .split("\n")
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
@@ -191,6 +191,7 @@ export class Stack {
           method: "POST",
           headers,
           body: JSON.stringify(form),
+          ...answerWithin(),
         });
         const text = await response.text();
         if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
@@ -212,6 +213,7 @@ export class Stack {
       method,
       headers: await this.operator(),
       body: JSON.stringify(body),
+      ...answerWithin(),
     });
     if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
@@ -220,4 +222,10 @@ export class Stack {
     await this.fleet.stop();
     await this.services.stop();
   }
+}
+
+const ANSWER_TIMEOUT_MS = 30_000;
+
+function answerWithin(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
 }

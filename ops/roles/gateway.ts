@@ -37,7 +37,7 @@ export async function startGatewayRole(
   const id = `${region.name}.${name}`;
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(settings, log);
-  const clock = new SharedClock(redis);
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const link = await openRegion(region, settings, log);
   const stock = new StockStore(redis);

@@ -19,9 +19,15 @@ export function requireStores(settings: Settings): void {
   if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
 }
 
-export async function openRedis(settings: Settings, log: Log): Promise<RedisStore> {
+/** `callTimeoutMs`: after which a Redis that does not answer is dialled anew. */
+export async function openRedis(
+  settings: Settings,
+  log: Log,
+  options: { readonly callTimeoutMs?: number } = {},
+): Promise<RedisStore> {
   const library = patchedLibrary();
   const redis = new RedisStore({
+    ...options,
     url: settings.redisUrl,
     library,
     onError: (error) => log("redis", { error: error.message }),

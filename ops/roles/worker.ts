@@ -16,6 +16,9 @@ import {
   requireStores,
 } from "./parts.ts";
 
+/** Redis may be busy for a second or two with nothing wrong. */
+const MIN_CALL_TIMEOUT_MS = 3_000;
+
 export interface RunningRole {
   /** Quiet, then stop. */
   stop(): Promise<void>;
@@ -30,11 +33,13 @@ export async function startWorker(
   stepBack(settings.workerNice);
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(settings.ledgerUrl);
-  const redis = await openRedis(settings, log);
+  // A connection that has been silent for a lease has cost the leases already.
+  const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
+  const redis = await openRedis(settings, log, { callTimeoutMs });
   const regions = await openRegions(settings, log, {
     heartbeatS: heartbeatWithin(settings.leaseMs),
   });
-  const clock = new SharedClock(redis);
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs } = settings;
@@ -59,6 +64,7 @@ export async function startWorker(
     ...waits,
     ...governing,
     spans,
+    clock,
     now: clock.now,
     log,
   });

@@ -21,6 +21,8 @@ export interface PrivateRabbitOptions {
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 20_000;
+/** rabbitmqctl starts a node of its own, which takes seconds; one that hangs is ended. */
+const CTL_TIMEOUT_MS = 60_000;
 const START_ATTEMPTS = 3;
 const LOG_FILE = "out.log";
 /** Written by the node itself. */
@@ -193,6 +195,7 @@ async function ctl(env: Record<string, string>, node: string, args: string[]): P
     env: { ...process.env, ...env },
     stdout: "pipe",
     stderr: "pipe",
+    timeout: CTL_TIMEOUT_MS,
   });
   const [out, err, code] = await Promise.all([
     new Response(run.stdout).text(),

@@ -18,13 +18,18 @@ export function providerRecord(
     }
     const url = named ?? settingUrl;
     if (url === "") return undefined;
-    const response = await fetch(`${url}/v1/records`).catch(() => undefined);
+    const response = await fetch(`${url}/v1/records`, {
+      signal: AbortSignal.timeout(RECORDS_TIMEOUT_MS),
+    }).catch(() => undefined);
     if (response?.ok) return lines(await response.text()) as CaptureRecord[];
     if (named !== undefined)
       throw new SettingError(`--provider: ${named}/v1/records does not answer`);
     return undefined;
   };
 }
+
+/** All that a provider has on record, in one answer. */
+const RECORDS_TIMEOUT_MS = 60_000;
 
 function lines(text: string): unknown[] {
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as unknown]));

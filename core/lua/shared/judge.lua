@@ -1,4 +1,4 @@
--- The decision on one order whose turn it is: window, items, the user's limits, then all of its stock or none.
+-- The decision on one order whose turn it is: window, items, the user's limits, then all of its stock or none, and room in his lane.
 -- Works on the tables of a batch (see stock.lua, bought.lua) and returns the order's state, or no_rate: it has to wait for one
 -- (rate_waits.lua).
 local function over_limit(items, bought, user, lines)
@@ -29,6 +29,7 @@ local function judge(batch, row)
     if not rate then return may_wait_for_rate(batch, row) and 'no_rate' or 'fx_unavailable' end
   end
   if too_dear(batch, row, rate) then return 'over_max_total' end
+  if lane_is_full(batch, user) then return 'over_limit' end
   if rate then batch.steps[#batch.steps + 1] = { 'rate', row[2], row[3], rate.id, rate.value, sale.currency } end
   for i = 1, #lines, 2 do
     local sku, qty = lines[i], lines[i + 1]

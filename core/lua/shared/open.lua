@@ -3,7 +3,6 @@
 --
 --   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
 --                      the state of a paid order of which a service has claimed parts: paid;<of>;<part><c or d><service>;…  (claimed, done)
---   lane:<user>  list  <id> …  orders of a user that are to be charged, the first being charged: one at a time, in order
 --   holds        list  <time, ms> <user> <id> of orders that wait in their lane (no others expire), oldest first; one that waits no
 --                      more is passed over when it comes to the front (a sorted set cost 3.6 µs an order)
 --
@@ -58,32 +57,6 @@ local function as_row(field, o)
   return { 'o', user, id, o.fingerprint, o.accepted, o.sale, 0, '', o.lines, '', '', 0, field, string.sub(id, 1, BUCKET_DIGITS) }
 end
 
--- A user's lane as this batch leaves it: its length, its ids once somebody needs them, and what is to be done to the list.
-local function lane_of(batch, user)
-  local lane = batch.lanes[user]
-  if not lane then
-    local key = batch.shard.prefix .. 'lane:' .. user
-    lane = { key = key, length = redis.call('LLEN', key), todo = {} }
-    batch.lanes[user] = lane
-  end
-  return lane
-end
-
--- Who leaves must know who comes next. What has been done so far can only have been appending.
-local function lane_ids(lane)
-  if not lane.ids then
-    lane.ids = redis.call('LRANGE', lane.key, 0, -1)
-    for _, done in ipairs(lane.todo) do lane.ids[#lane.ids + 1] = done[3] end
-  end
-  return lane.ids
-end
-
-local function enter_lane(lane, id)
-  lane.length = lane.length + 1
-  if lane.ids then lane.ids[#lane.ids + 1] = id end
-  lane.todo[#lane.todo + 1] = { 'RPUSH', lane.key, id }
-end
-
 -- Notes what happened, for the ledger: {what, user, id, generation, attempt, gateway, sale, lines, detail}.
 local function step(batch, what, field, o, detail)
   local user, id = string.match(field, '^(%S+) (%S+)$')
@@ -94,9 +67,7 @@ end
 local function open_order(batch, row, gateway)
   -- Records are words between spaces: names that are none would be read back as others.
   assert(string.find(row[13], '^%S+ %S+$') and string.find(row[4], '^%S+$'), 'a name with a space')
-  local lane = lane_of(batch, row[2])
-  enter_lane(lane, row[3])
-  local waits = lane.length > 1
+  local waits = enter_lane(batch, row[2], row[3])
   local o = { state = 'reserved', generation = 1, attempt = waits and 0 or 1, accepted = row[5],
     gateway = string.find(gateway, '^%S+$') and gateway or '-', fingerprint = row[4], sale = row[6], lines = row[9] }
   batch.open[row[13]] = o
@@ -109,16 +80,9 @@ end
 
 -- The order leaves its lane; if it was the one being charged, the next one's charge starts.
 local function leave_lane(batch, user, id)
-  local lane = lane_of(batch, user)
-  local ids = lane_ids(lane)
-  local was_first = ids[1] == id
-  for i = #ids, 1, -1 do
-    if ids[i] == id then table.remove(ids, i) end
-  end
-  lane.length = #ids
-  lane.todo[#lane.todo + 1] = { 'LREM', lane.key, 1, id }
-  if not was_first or #ids == 0 then return end
-  local field = user .. ' ' .. ids[1]
+  local next_id = exit_lane(batch, user, id)
+  if not next_id then return end
+  local field = user .. ' ' .. next_id
   local o = batch.open[field]
   if not o then
     local text = redis.call('HGET', batch.shard.prefix .. 'open', field)
@@ -186,9 +150,7 @@ local function write_open(shard, batch, now)
   call_in_chunks('HSET', shard.prefix .. 'open', set)
   call_in_chunks('HDEL', shard.prefix .. 'open', gone)
   call_in_chunks('RPUSH', shard.prefix .. 'holds', holds)
-  for _, lane in pairs(batch.lanes) do
-    for _, command in ipairs(lane.todo) do redis.call(unpack(command)) end
-  end
+  write_lanes(batch)
 end
 
 -- Units on their way back wait for the ledger under the number of the entry that frees them.

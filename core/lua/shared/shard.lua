@@ -20,6 +20,14 @@ local function now_ms()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- Whether this clock is where the caller reckons it to be: bounds 'earliest latest' in ms, '' for any.
+-- A clock that has jumped must not say what is stale, or over.
+local function clock_fits(now, bounds)
+  if not bounds or bounds == '' then return true end
+  local earliest, latest = string.match(bounds, '^(%d+) (%d+)$')
+  return now >= tonumber(earliest) and now <= tonumber(latest)
+end
+
 -- Calls a command with a long list of arguments in pieces: unpack is bounded by Lua's C stack.
 local CHUNK = 1000
 local function call_in_chunks(command, key, args)

@@ -1,6 +1,8 @@
 // X6, under I5: what each user holds of items with a limit, followed entry by entry. Nobody has more than the limit
 // at the end of an entry, and nobody was turned away for it who would have stayed within it. Rows and what an
 // entry frees took turns: the user gets the benefit of what he had before, and the system of all he took.
+// A user whose lane may have been full of orders to be charged may be turned away as well.
+import { MAX_LANE } from "../../../core/domain/lane.ts";
 import type { ItemRecord } from "../../../ledger/audit.ts";
 import { orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -13,6 +15,8 @@ const FREEING = new Set(["payment_failed", "expired", "cancelled"]);
 export class LimitsCheck {
   /** `user sale sku` → units. */
   private readonly bought = new Map<string, number>();
+  /** user → orders he has ever had reserved: his lane cannot have held more. */
+  private readonly reserved = new Map<string, number>();
   private readonly limits: ReadonlyMap<string, number>;
 
   constructor(
@@ -28,11 +32,13 @@ export class LimitsCheck {
   }
 
   entry(entry: DecodedEntry): void {
-    if (this.limits.size === 0) return;
     const taken = new Map<string, number>();
     const freed = new Map<string, number>();
     for (const [state, user, , saleId, lines] of verdicts(entry))
-      if (state === "reserved" && this.slice(user)) this.add(taken, user, saleId, lines);
+      if (state === "reserved" && this.slice(user)) {
+        this.add(taken, user, saleId, lines);
+        this.reserved.set(user, (this.reserved.get(user) ?? 0) + 1);
+      }
     for (const { what, user, saleId, lines } of entry.steps)
       if (FREEING.has(what) && this.slice(user)) this.add(freed, user, saleId, lines);
     for (const [state, user, id, saleId, lines] of verdicts(entry))
@@ -51,6 +57,7 @@ export class LimitsCheck {
     saleId: string,
     lines: Lines,
   ): boolean {
+    if ((this.reserved.get(user) ?? 0) >= MAX_LANE) return true;
     for (let i = 0; i < lines.length; i += 2) {
       const limit = this.limits.get(`${saleId} ${lines[i]}`);
       const name = `${user} ${saleId} ${lines[i]}`;

@@ -1,0 +1,22 @@
+// Waits for what the broker answers to a call on a connection. Without an answer in time the
+// connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead, not a
+// broker that has stopped serving one channel.
+import type { ChannelModel } from "amqplib";
+import { Silence } from "../core/silence.ts";
+import { dropConnection } from "./close.ts";
+
+/** Declaring a quorum queue takes a broker a second or two while it elects leaders. */
+const ANSWER_MS = 10_000;
+
+export async function answered<T>(
+  model: ChannelModel,
+  call: Promise<T>,
+  limitMs = ANSWER_MS,
+): Promise<T> {
+  const silence = new Silence(limitMs, () => dropConnection(model, "a call had no answer"));
+  try {
+    return await Promise.race([call, silence.over]);
+  } finally {
+    silence.end();
+  }
+}

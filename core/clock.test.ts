@@ -1,0 +1,123 @@
+import { expect, test } from "bun:test";
+import { SharedClock } from "./clock.ts";
+
+const HOUR_MS = 3_600_000;
+const START_MS = 1_800_000_000_000;
+
+/** A clock whose three sources are set by hand. */
+function clocks() {
+  const at = { monotonic: 5_000, redis: START_MS, wall: START_MS };
+  const events: string[] = [];
+  const clock = new SharedClock(undefined, {
+    read: async () => at.redis,
+    wall: () => at.wall,
+    monotonic: () => at.monotonic,
+    log: (event) => events.push(event),
+  });
+  const pass = (ms: number) => {
+    at.monotonic += ms;
+    at.redis += ms;
+    at.wall += ms;
+  };
+  /** Time passes, and it measures every two seconds. */
+  const watch = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 2_000) {
+      pass(2_000);
+      await clock.sync();
+    }
+  };
+  return { at, clock, events, pass, watch };
+}
+
+test("small differences are followed at once", async () => {
+  const { at, clock } = clocks();
+  at.redis += 700;
+  await clock.sync();
+  expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 700, undefined]);
+});
+
+test.each([HOUR_MS, -HOUR_MS])("a jump of %d ms is seen and not followed", async (jumpMs) => {
+  const { at, clock, events, watch } = clocks();
+  await clock.sync();
+  at.redis += jumpMs;
+  await watch(120_000);
+  expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 120_000, jumpMs]);
+  at.redis -= jumpMs; // set right again
+  await watch(2_000);
+  expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 122_000, undefined]);
+  expect(events).toEqual(["clock jumped", "clock right again"]);
+});
+
+test("the first time heard may be off by what machines are off by, not by an hour", async () => {
+  const [near, far] = [clocks(), clocks()];
+  near.at.redis += 20_000;
+  far.at.redis += HOUR_MS;
+  await Promise.all([near.clock.sync(), far.clock.sync()]);
+  expect([near.clock.now(), near.clock.jumpMs]).toEqual([START_MS + 20_000, undefined]);
+  expect([far.clock.now(), far.clock.jumpMs]).toEqual([START_MS, HOUR_MS]);
+});
+
+test("a wall clock that jumps alone changes nothing", async () => {
+  const { at, clock, watch } = clocks();
+  await clock.sync();
+  at.wall += HOUR_MS;
+  await watch(120_000);
+  expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 120_000, undefined]);
+});
+
+test("a new time that this machine shows too is followed once it has been steady", async () => {
+  const { at, clock, watch } = clocks();
+  await clock.sync();
+  at.redis += HOUR_MS;
+  at.wall += HOUR_MS;
+  await watch(28_000);
+  expect(clock.jumpMs).toBe(HOUR_MS);
+  at.redis += 3_000; // not steady: it is watched from here on
+  at.wall += 3_000;
+  await watch(30_000);
+  expect(clock.jumpMs).toBe(HOUR_MS + 3_000);
+  await watch(4_000);
+  expect([clock.jumpMs, clock.now()]).toEqual([undefined, START_MS + HOUR_MS + 65_000]);
+  expect(clock.followed).toBe(1);
+});
+
+test("after a step forwards nothing has lasted longer than it has", async () => {
+  const { at, clock, pass, watch } = clocks();
+  await clock.sync();
+  const stampMs = clock.now(); // something begins
+  at.redis += HOUR_MS;
+  at.wall += HOUR_MS;
+  await watch(34_000);
+  expect(clock.followed).toBe(1);
+  expect(clock.ago(60_000)).toBeLessThan(stampMs);
+  pass(26_000); // a minute in all
+  expect(clock.ago(60_000)).toBeGreaterThanOrEqual(stampMs);
+});
+
+test("after a step backwards what begins now does not end at once", async () => {
+  const { at, clock, pass, watch } = clocks();
+  await clock.sync();
+  at.redis -= HOUR_MS;
+  at.wall -= HOUR_MS;
+  await watch(34_000);
+  expect(clock.followed).toBe(1);
+  const stampMs = clock.now();
+  pass(59_000);
+  expect(clock.ago(60_000)).toBeLessThan(stampMs);
+  pass(1_000);
+  expect(clock.ago(60_000)).toBe(stampMs);
+});
+
+test("a measurement that took too long says nothing", async () => {
+  const at = { monotonic: 0 };
+  const clock = new SharedClock(undefined, {
+    read: async () => {
+      at.monotonic += 20_000;
+      return START_MS + 9_000;
+    },
+    wall: () => START_MS,
+    monotonic: () => at.monotonic,
+  });
+  await clock.sync();
+  expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 20_000, undefined]);
+});

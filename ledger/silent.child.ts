@@ -1,0 +1,19 @@
+// A ledger's thread that hangs the first time it is asked; a marker beside the ledger says whether
+// it has.
+import "./thread.ts";
+import { existsSync, writeFileSync } from "node:fs";
+
+declare const self: Worker;
+type Handler = (event: MessageEvent) => void;
+
+const real = self.onmessage as unknown as Handler;
+let marker = "";
+
+self.onmessage = (event: MessageEvent<{ open?: string }>) => {
+  const { open } = event.data;
+  if (open !== undefined) marker = `${open.slice("sqlite:".length)}.hung`;
+  if (open !== undefined || existsSync(marker)) return real(event);
+  writeFileSync(marker, "");
+  // Blocks the thread itself, as a disk that hangs would.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+};

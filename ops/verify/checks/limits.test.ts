@@ -1,0 +1,30 @@
+// over_limit is explained by a limit, or by a lane that may have been full, and by nothing else.
+import { expect, test } from "bun:test";
+import { MAX_LANE } from "../../../core/domain/lane.ts";
+import { Findings } from "../findings.ts";
+import type { DecodedEntry } from "../journal.ts";
+import { LimitsCheck } from "./limits.ts";
+
+/** What is found when a user had this many orders reserved, and one turned away as over_limit. */
+function findingsWith(reserved: number): unknown[] {
+  const findings = new Findings();
+  const check = new LimitsCheck([], () => true, findings);
+  const decided = (user: string, state: string) => ({
+    row: ["o", user, Bun.randomUUIDv7(), "f", 1, "s1", 0, "EUR", ["a", 1], "", "", 0],
+    effect: "fresh",
+    state,
+  });
+  const entry = (n: number, rows: unknown[]) =>
+    check.entry({ shard: 0, n, decided: rows, released: [], steps: [] } as unknown as DecodedEntry);
+  entry(1, [
+    ...Array.from({ length: reserved }, () => decided("ann", "reserved")),
+    ...Array.from({ length: MAX_LANE }, () => decided("bob", "reserved")),
+  ]);
+  entry(2, [decided("ann", "over_limit")]);
+  return findings.violations;
+}
+
+test("over_limit is explained by a lane that may have been full, and by no shorter one", () => {
+  expect(findingsWith(MAX_LANE)).toEqual([]);
+  expect(findingsWith(MAX_LANE - 1)).toHaveLength(1);
+});

@@ -1,0 +1,86 @@
+// A worker whose own connection to a store falls silent, while the store serves everybody else.
+import { afterEach, expect, test } from "bun:test";
+import { readSettings } from "../core/settings.ts";
+import { makeLog } from "../ops/log.ts";
+import { startWorker } from "../ops/roles/worker.ts";
+import { freshDatabase } from "./services.ts";
+import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
+
+/** A paused worker leaves its shards too; here it is to do so without the governor's help. */
+const UNGOVERNED = Object.fromEntries(
+  ["CPU", "LOOP", "REDIS", "LEDGER", "OUTBOX"].map((name) => [`SLUICE_GOVERNOR_${name}`, "off"]),
+);
+const LIMIT_MS = 240_000;
+const WAIT_MS = 90_000;
+
+let stack: Stack;
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of undo.splice(0).reverse()) await close();
+  await stack?.stop();
+}, LIMIT_MS);
+
+/** A worker of this stack with some settings of its own, and what it logs. */
+async function workerWith(env: Record<string, string>) {
+  const events: string[] = [];
+  const log = makeLog("silent", (line) => {
+    if (process.env.SHOW_LOG) process.stderr.write(line);
+    events.push((JSON.parse(line) as { event: string }).event);
+  });
+  const role = await startWorker(readSettings({ ...stack.env, ...env }), "silent", log);
+  undo.push(role.stop);
+  return { role, events };
+}
+
+async function decidedNow(shard: number, n: number): Promise<string> {
+  const user = userOf(shard, n);
+  const { row, order } = makeOrder(user, { a: 1 });
+  await stack.publish(shard, [row]);
+  return (await stack.decided(user, order.id, WAIT_MS)).state;
+}
+
+/** One worker behind a line owns every shard; the line falls silent, and another worker comes. */
+async function losesItsLine(proxy: TcpProxy, env: Record<string, string>): Promise<void> {
+  const { role, events } = await workerWith(env);
+  await stack.until("all shards owned", () => role.worker.shards.length === SHARDS, WAIT_MS);
+  expect(await decidedNow(0, 0)).toBe("reserved");
+  const rebuilds = () => role.worker.report().rebuilds;
+  const rebuiltBefore = rebuilds(); // an empty Redis was filled
+  proxy.stall("requests", "answers");
+  const other = await stack.worker("other");
+  for (let shard = 0; shard < SHARDS; shard++) expect(await decidedNow(shard, 1)).toBe("reserved");
+  expect(role.worker.shards).toEqual([]);
+  expect(events).toContain("shard let go");
+
+  proxy.renew();
+  const shared = () => role.worker.shards.length > 0 && other.worker.shards.length > 0;
+  await stack.until("both owning shards again", shared, WAIT_MS);
+  for (let shard = 0; shard < SHARDS; shard++) expect(await decidedNow(shard, 2)).toBe("reserved");
+  expect([other.worker.report().rebuilds, rebuilds()]).toEqual([0, rebuiltBefore]);
+}
+
+test(
+  "a worker whose ledger falls silent gives its shards to one whose ledger answers, and is back when it hears from it",
+  async () => {
+    const url = await freshDatabase();
+    stack = await Stack.start({ ledgerUrl: url, env: UNGOVERNED });
+    await stack.sale({ a: 100 });
+    const proxy = await TcpProxy.to(url);
+    undo.push(() => proxy.close());
+    await losesItsLine(proxy, { SLUICE_LEDGER_URL: proxy.through(url) });
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a worker whose Redis falls silent gives its shards to one whose Redis answers, and dials anew",
+  async () => {
+    stack = await Stack.start({ env: UNGOVERNED });
+    await stack.sale({ a: 100 });
+    const proxy = await TcpProxy.to(stack.redis.url);
+    undo.push(() => proxy.close());
+    await losesItsLine(proxy, { SLUICE_REDIS_URL: proxy.through(stack.redis.url) });
+  },
+  LIMIT_MS,
+);
