@@ -27,8 +27,8 @@ import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
-import { states } from "./states.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
+import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
