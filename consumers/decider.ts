@@ -4,8 +4,7 @@
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
 import type { DecidingClock } from "../core/clock.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
-import { tracedOrders } from "../core/domain/trace.ts";
-import { countWords, hasWord, splitWords } from "../core/domain/words.ts";
+import { countWords, hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
 import type {
@@ -19,6 +18,7 @@ import type {
 import type { SpanRecorder } from "../core/spans.ts";
 import type { RecordResult } from "../ledger/contract.ts";
 import type { Counts } from "./counts.ts";
+import { recordDecisions } from "./decision-spans.ts";
 import type { Governing } from "./governor/governing.ts";
 import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
@@ -285,35 +285,14 @@ export class Decider implements Deciding {
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
       this.options.tell(work, outcomes);
-      this.trace(work, outcomes, startMs);
+      const { spans, claim, now } = this.options;
+      if (spans) recordDecisions(spans, claim.shard, work, outcomes, startMs, now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
         Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
         countWords(outcomes),
       );
     });
-  }
-
-  private trace(work: Work, outcomes: string, startMs: number): void {
-    const { spans, claim, now } = this.options;
-    if (!spans) return;
-    const words = splitWords(outcomes);
-    for (const { user, id, traceparent, at } of tracedOrders(work.body)) {
-      const attributes = {
-        "sluice.user": user,
-        "sluice.order": id,
-        "sluice.shard": claim.shard,
-        "sluice.region": work.region,
-        "sluice.outcome": words[at],
-      };
-      spans.record({
-        name: "decide",
-        traceparent,
-        startMs,
-        endMs: Math.max(startMs, now()),
-        attributes,
-      });
-    }
   }
 
   private takeBatch(): Work[] {
