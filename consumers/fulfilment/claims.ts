@@ -2,7 +2,7 @@
 // gateway does it; the answer to a message comes to the service's own exclusive queue once the ledger has it. Answers are best effort: what
 // has none is asked again, which changes nothing.
 import { Subscription } from "../../broker/subscriber.ts";
-import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
+import { CLAIMS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import { type Part, partRowText } from "../../core/domain/part.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { RegionLink } from "../relay.ts";
@@ -85,7 +85,7 @@ export class Claims {
       const body = Buffer.from(`[${asks.map((a) => a.row).join(",")}]`);
       const properties = { messageId: batch, appId: this.id, type: "orders.v1" };
       const outcome = await link?.publisher.publish(
-        ORDERS_EXCHANGE,
+        CLAIMS_EXCHANGE,
         ordersKey(shard),
         body,
         properties,

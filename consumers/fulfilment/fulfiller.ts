@@ -38,7 +38,7 @@ export class Fulfiller {
 
   constructor(private readonly options: FulfillerOptions) {
     const { regions, governing } = options;
-    this.claims = new Claims(regions, options.id);
+    this.claims = new Claims(regions, answersId(options));
     this.competing = new Competing({
       regions,
       governing,
@@ -67,7 +67,7 @@ export class Fulfiller {
       queue: queue.name,
       prefetch: PREFETCH,
       independent: true,
-      dead: { publisher: link.publisher, queue: UNROUTED },
+      dead: { publisher: link.publisher, queue: UNROUTED, exchange: UNROUTED },
       handler: (delivery, settle) => void this.competing.work(() => this.accept(delivery, settle)),
     });
   }
@@ -144,4 +144,9 @@ function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A service may make only queues that are named after it (broker/accounts.ts). */
+function answersId({ service, id }: { readonly service: string; readonly id: string }): string {
+  return id === service || id.startsWith(`${service}-`) ? id : `${service}-${id}`;
 }

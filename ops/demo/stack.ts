@@ -63,6 +63,7 @@ export class Stack {
     const services = await startLocalServices(
       readSettings({ ...env, SLUICE_DATA: dir }),
       () => undefined,
+      Object.keys(fulfilment),
     );
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
     const all = {
@@ -74,7 +75,8 @@ export class Stack {
       SLUICE_JWT_AUDIENCE: "sluice",
     };
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = readSettings(all);
-    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
+    const { roleEnv } = services;
+    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, roleEnv, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
     const stack = new Stack(services, fleet, issuer, ledgerUrl, redisUrl, regions, shards);
     onStack?.(stack);

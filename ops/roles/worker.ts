@@ -46,6 +46,7 @@ export async function startWorker(
     ledger,
     writer,
     regions,
+    publishers: settings.publishers,
     ...waits,
     ...governing,
     spans,
