@@ -37,11 +37,15 @@ const PAUSE_LOOK_MS = 100;
 const MAX_UNRECORDED = 4;
 /** A message that has come this often before is decided by itself, and sifted first: it may be what broke its batch. */
 const POISON_DELIVERIES = 2;
+/** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
+const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
 
 /** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
+
+const NOTHING_DECIDED = /^,*$/;
 
 /** `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made of it. */
 type Settled = "recorded" | "unreadable" | "stopped";
@@ -85,6 +89,8 @@ export class Decider implements Deciding {
   private tail: Promise<Settled> = Promise.resolve("recorded");
   private wake: (() => void) | undefined;
 
+  /** Until then, monotonic, batches are sifted before Redis sees them: garbage seldom comes alone. */
+  private waryUntilMs = 0;
   /** The last entry given to the recorder: what Redis decides next must follow it. */
   private handed: EntryId;
 
@@ -265,12 +271,14 @@ export class Decider implements Deciding {
 
   /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
   private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
-    if (!batch.some(isSuspect)) {
+    const wary = performance.now() < this.waryUntilMs;
+    if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
         return decision?.outcomes.map((outcomes) => ({ outcomes }));
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
+        this.waryUntilMs = performance.now() + WARY_MS;
       }
     }
     const { now, dedupWindowMs } = this.options;
@@ -280,13 +288,18 @@ export class Decider implements Deciding {
 
   /** Acknowledges and tells once the ledger has all that was decided up to now. */
   private finish(work: Work, { outcomes, dead }: Verdict, startMs: number): void {
+    // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when its copy is confirmed.
+    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+      work.done({ kind: "dead", reason: dead });
+      return;
+    }
     void this.tail.then((recorded) => {
       if (recorded === "stopped" || this.stopped) return;
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
       this.options.tell(work, outcomes);
       const { spans, claim, now } = this.options;
-      if (spans) recordDecisions(spans, claim.shard, work, outcomes, startMs, now());
+      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
         Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,

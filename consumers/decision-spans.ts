@@ -4,17 +4,18 @@ import { splitWords } from "../core/domain/words.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { Work } from "./work.ts";
 
-/** Times are Redis's, Unix ms. */
 export function recordDecisions(
   spans: SpanRecorder,
-  shard: number,
   work: Work,
   outcomes: string,
+  shard: number,
   startMs: number,
   nowMs: number,
 ): void {
+  const traced = tracedOrders(work.body);
+  if (traced.length === 0) return;
   const words = splitWords(outcomes);
-  for (const { user, id, traceparent, at } of tracedOrders(work.body)) {
+  for (const { user, id, traceparent, at } of traced) {
     const attributes = {
       "sluice.user": user,
       "sluice.order": id,
@@ -23,8 +24,11 @@ export function recordDecisions(
       "sluice.outcome": words[at],
     };
     spans.record({
-      ...{ name: "decide", traceparent, attributes },
-      ...{ startMs, endMs: Math.max(startMs, nowMs) },
+      name: "decide",
+      traceparent,
+      startMs,
+      endMs: Math.max(startMs, nowMs),
+      attributes,
     });
   }
 }

@@ -4,10 +4,13 @@ import { isUtf8 } from "node:buffer";
 import type { Delivery } from "../broker/subscriber.ts";
 import { LIMITS } from "../core/domain/limits.ts";
 import type { ShardMessage } from "../core/shard-store.ts";
+import type { Publishers } from "./publishers.ts";
+import type { Rights } from "./rights.ts";
 
 export interface Incoming extends ShardMessage {
   readonly deliveries: number;
   readonly acceptedAtMs: number;
+  readonly rights: Rights | undefined;
 }
 
 /** A gateway's clock follows Redis's; a stamp further ahead is none of a gateway's. */
@@ -17,18 +20,27 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 const NOT_UTF8 = "\ufffd";
 
 /** The message, or why it goes to the dead letters. */
-export function readDelivery(delivery: Delivery, nowMs: number): Incoming | string {
+export function readDelivery(
+  delivery: Delivery,
+  shard: number,
+  publishers: Publishers,
+  nowMs: number,
+): Incoming | string {
   const { body: bytes, appId, messageId, deliveries, acceptedAtMs } = delivery;
   if (bytes.length > LIMITS.MAX_MESSAGE_BYTES)
     return `too large: ${bytes.length} bytes, at most ${LIMITS.MAX_MESSAGE_BYTES}`;
   const body = bytes.toString();
   if (body.includes(NOT_UTF8) && !isUtf8(bytes)) return "not UTF-8";
+  const judged = publishers.judge(delivery, body, shard);
+  if ("refused" in judged) return judged.refused;
   return {
     gateway: PRINTABLE.test(appId) ? appId : "",
     batch: PRINTABLE.test(messageId) ? messageId : "",
     body,
     deliveries,
-    acceptedAtMs: believedStamp(acceptedAtMs, nowMs),
+    // Only a gateway stamps what it takes in.
+    acceptedAtMs: judged.rights?.orders === false ? 0 : believedStamp(acceptedAtMs, nowMs),
+    rights: judged.rights,
   };
 }
 

@@ -22,6 +22,7 @@ import { GapClock } from "./gap-clock.ts";
 import type { Governing } from "./governor/governing.ts";
 import { readDelivery } from "./incoming.ts";
 import { Progress } from "./progress.ts";
+import type { Publishers } from "./publishers.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
 import type { Work } from "./work.ts";
@@ -47,6 +48,7 @@ export interface OwnerOptions {
   readonly counts: Counts;
   readonly relay: Relay;
   readonly regions: readonly RegionLink[];
+  readonly publishers: Publishers;
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
@@ -301,7 +303,8 @@ export class ShardOwner {
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): void {
-    const message = readDelivery(delivery, this.options.now());
+    const { publishers, now } = this.options;
+    const message = readDelivery(delivery, this.shard, publishers, now());
     if (typeof message === "string") {
       settle({ kind: "dead", reason: message });
       return;

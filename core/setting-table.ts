@@ -5,6 +5,8 @@ import {
   list,
   offOr,
   oneOf,
+  type PublisherSetting,
+  publishers,
   type RegionSetting,
   regions,
   retryDelays,
@@ -39,6 +41,19 @@ export const SETTINGS = {
     secret: true,
     fallback: [] as readonly RegionSetting[],
     read: regions,
+  },
+  operatorRegions: {
+    variable: "SLUICE_OPERATOR_REGIONS",
+    says: "brokers as the operator's user, for dead letters; as SLUICE_REGIONS by default",
+    secret: true,
+    fallback: [] as readonly RegionSetting[],
+    read: regions,
+  },
+  publishers: {
+    variable: "SLUICE_PUBLISHERS",
+    says: "what each user of the brokers may publish: user=gateway|payments|operator|service|all,…",
+    fallback: [] as readonly PublisherSetting[],
+    read: publishers,
   },
   ledgerUrl: {
     variable: "SLUICE_LEDGER_URL",
