@@ -2,27 +2,16 @@
 // are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
-import type { DecidingClock } from "../core/clock.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import { countWords, hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
-import type {
-  Claim,
-  Decision,
-  Refusal,
-  ShardMessage,
-  ShardStore,
-  SweepOptions,
-} from "../core/shard-store.ts";
-import type { SpanRecorder } from "../core/spans.ts";
+import type { Decision, Refusal, ShardMessage, SweepOptions } from "../core/shard-store.ts";
 import type { RecordResult } from "../ledger/contract.ts";
-import type { Counts } from "./counts.ts";
+import type { DeciderOptions, StopReason } from "./decider-options.ts";
 import { recordDecisions } from "./decision-spans.ts";
-import type { Governing } from "./governor/governing.ts";
 import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
-import type { Recorder } from "./recorder.ts";
 import { decideApart } from "./set-apart.ts";
 import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
@@ -31,7 +20,7 @@ import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
-/** A paused decider looks so often whether it may go on. */
+/** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
 /** Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has little to decide again. */
 const MAX_UNRECORDED = 4;
@@ -42,38 +31,10 @@ const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
 
-/** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
-export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
-
 const NOTHING_DECIDED = /^,*$/;
 
 /** `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made of it. */
 type Settled = "recorded" | "unreadable" | "stopped";
-
-export interface DeciderOptions {
-  readonly claim: Claim;
-  readonly store: ShardStore;
-  readonly recorder: Recorder;
-  readonly dedupWindowMs: number;
-  readonly governing: Governing;
-  readonly counts: Counts;
-  readonly clock: Pick<DecidingClock, "bounds">;
-  /** Redis's clock. */
-  readonly now: () => number;
-  /** Id of the entry that the ledger recorded last before this decider began. */
-  readonly lastId: EntryId;
-  readonly lookUp: Deciding["lookUp"];
-  readonly onRecorded: (entry: Entry) => void;
-  /** The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on. */
-  readonly onUnreadable: (entry: Entry) => void;
-  readonly tell: (work: Work, outcomes: string) => void;
-  /** Told of what was decided of orders that name a trace. */
-  readonly spans?: SpanRecorder | undefined;
-  readonly tellReleased: (
-    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
-  ) => void;
-  readonly onStop: (reason: StopReason, detail: string) => void;
-}
 
 export class Decider implements Deciding {
   private queue: Work[] = [];
