@@ -5,17 +5,34 @@ import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
+/** A user that may not declare looks whether all is there; it is a worker's to make. */
 export async function declare(
   model: ChannelModel,
   topology: Topology,
   region: string,
 ): Promise<void> {
+  try {
+    await declareAll(model, topology, region);
+  } catch (error) {
+    if (!isAccessRefused(error)) throw error;
+    await lookForAll(model, topology, region);
+  }
+}
+
+async function lookForAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+  for (const { name } of topology.exchanges)
+    await step(model, region, `exchange '${name}'`, (ch) => ch.checkExchange(name));
+  for (const { name } of topology.queues)
+    await step(model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
+}
+
+async function declareAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
   for (const { name, type, alternate } of topology.exchanges) {
     const options = alternate === undefined ? {} : { alternateExchange: alternate };
     await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type, options));
   }
   for (const queue of topology.queues) {
-    await declareQueue(model, queue, region);
+    await assertQueue(model, queue, region);
   }
   for (const { queue, exchange, key } of topology.bindings) {
     await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
@@ -24,7 +41,21 @@ export async function declare(
   }
 }
 
+/** Or looks for it, if this user may not declare it. */
 export async function declareQueue(
+  model: ChannelModel,
+  queue: Queue,
+  region: string,
+): Promise<void> {
+  try {
+    await assertQueue(model, queue, region);
+  } catch (error) {
+    if (!isAccessRefused(error)) throw error;
+    await step(model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
+  }
+}
+
+async function assertQueue(
   model: ChannelModel,
   { name, arguments: args }: Queue,
   region: string,
@@ -34,8 +65,13 @@ export async function declareQueue(
   );
 }
 
+function isAccessRefused(error: unknown): boolean {
+  return (error as { code?: number }).code === ACCESS_REFUSED;
+}
+
 type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 
+const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 
 /** One declaration on a channel of its own: the broker closes the channel of a declaration it refuses. */

@@ -21,3 +21,37 @@ export async function depth(
     throw error;
   }
 }
+
+/** Whether this connection's user may publish to an exchange. Nothing has the key, so that nothing is delivered. */
+export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
+  if (!connection.model)
+    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  const channel = await connection.model.createConfirmChannel();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  channel.on("error", () => resolve(false));
+  channel.on("close", () => resolve(false));
+  channel.publish(exchange, NO_QUEUE, Buffer.alloc(0), { mandatory: true }, () => resolve(true));
+  const may = await promise;
+  if (may) await closeChannel(channel);
+  return may;
+}
+
+const NO_QUEUE = "sluice.no-such-queue";
+
+/** Whether this connection's user may declare, and so delete, an exchange that is there as `type`. */
+export async function mayConfigure(
+  connection: BrokerConnection,
+  { name, type }: { readonly name: string; readonly type: string },
+): Promise<boolean> {
+  if (!connection.model)
+    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  const channel = await connection.model.createChannel();
+  channel.on("error", () => undefined); // the rejection below says it
+  try {
+    await channel.assertExchange(name, type);
+    await closeChannel(channel);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,5 +1,6 @@
 // Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent; or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -38,11 +39,15 @@ export class Publisher {
   private channel: ConfirmChannel | undefined;
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
+  /** The broker refuses any other user than the connection's, so that readers can rely on it. */
+  private readonly userId: string;
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly options: { readonly confirmTimeoutMs: number },
-  ) {}
+  ) {
+    this.userId = userOf(connection.options.region.url);
+  }
 
   async start(): Promise<void> {
     this.connection.onBlocked.add(() => this.giveUpSoon());
@@ -80,6 +85,7 @@ export class Publisher {
     const options: Options.Publish = {
       ...properties,
       headers,
+      userId: this.userId,
       persistent: true,
       mandatory: true,
       contentType: "application/json",

@@ -13,6 +13,12 @@ export interface Delivery {
   readonly type: string;
   /** The queue an answer goes to; empty for none. */
   readonly replyTo: string;
+  /** The publisher, as the broker has verified; empty when the publisher has not said. */
+  readonly userId: string;
+  /** Where it was published; empty for straight to the queue. */
+  readonly exchange: string;
+  /** Of a dead letter that is sent again: whose it was, as the operator says. */
+  readonly origin: string;
   /** How often it had been delivered before (quorum queues count; others say at least whether). */
   readonly deliveries: number;
   /** The publisher's stamp, Unix ms; 0 when it gave none. */
@@ -29,7 +35,12 @@ export interface SubscribeOptions {
   /** The channel is gone (closed, connection lost): deliveries in hand will come again, settling them has no effect. */
   readonly onLost?: () => void;
   /** Where dead letters go; needed if the handler says `dead`. */
-  readonly dead?: { readonly publisher: Publisher; readonly queue: string };
+  readonly dead?: {
+    readonly publisher: Publisher;
+    readonly queue: string;
+    /** Reaches that queue, and is written to instead of naming it; its bindings have no keys. */
+    readonly exchange?: string;
+  };
   /** Declares the queue exclusive, for this connection alone. */
   readonly exclusive?: boolean;
   /** A fanout exchange that an exclusive queue is bound to. */
@@ -40,6 +51,8 @@ export interface SubscribeOptions {
   readonly noAck?: boolean;
 }
 
+/** Header of a dead letter: the user that had published it. */
+export const ORIGIN = "x-origin-user";
 const RESUBSCRIBE_MS = 500;
 const DEAD_RETRY_MS = 1_000;
 
@@ -171,11 +184,13 @@ export class Subscription {
       "x-routing-key": routingKey,
       "x-deliveries": deliveries(message) + 1,
       "x-app-id": message.properties.appId ?? "",
+      [ORIGIN]: originOf(message),
     };
     const { messageId, type } = message.properties as { messageId?: string; type?: string };
+    const key = dead.exchange === undefined ? dead.queue : routingKey;
     while (!this.ended) {
       if (
-        (await dead.publisher.publish("", dead.queue, message.content, {
+        (await dead.publisher.publish(dead.exchange ?? "", key, message.content, {
           messageId,
           type,
           headers,
@@ -228,11 +243,12 @@ class OrderedAcks implements Acks {
 }
 
 function delivery(message: ConsumeMessage): Delivery {
-  const { messageId, appId, type, replyTo } = message.properties as {
+  const { messageId, appId, type, replyTo, userId } = message.properties as {
     messageId?: string;
     appId?: string;
     type?: string;
     replyTo?: string;
+    userId?: string;
   };
   const acceptedAtMs = Number(message.properties.headers?.["x-accepted-at"] ?? 0);
   return {
@@ -241,6 +257,9 @@ function delivery(message: ConsumeMessage): Delivery {
     appId: appId ?? "",
     type: type ?? "",
     replyTo: replyTo ?? "",
+    userId: userId ?? "",
+    exchange: message.fields.exchange,
+    origin: String(message.properties.headers?.[ORIGIN] ?? ""),
     deliveries: deliveries(message),
     acceptedAtMs,
   };
@@ -249,4 +268,9 @@ function delivery(message: ConsumeMessage): Delivery {
 function deliveries(message: ConsumeMessage): number {
   const count = message.properties.headers?.["x-delivery-count"] as number | undefined;
   return count ?? (message.fields.redelivered ? 1 : 0);
+}
+
+/** A dead letter that was sent again and died again still is whose it was first. */
+function originOf({ properties }: ConsumeMessage): string {
+  return String(properties.headers?.[ORIGIN] ?? properties.userId ?? "");
 }

@@ -1,6 +1,7 @@
 // Exchanges, queues and bindings as data. Nothing else in the project names a queue.
 //
 //   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
+//   claims ──<shard>──▶ orders.<shard>: what services say of their parts
 //   payments ◀── payments.retry.1/2/3 (each message lapses after its wait)        payments.dead: charges that failed for good
 //   fulfilment ──<region>.<category>──▶ fulfilment.<service>, bound as routes say (routes.ts)   ──(no route)──▶ fulfilment.unrouted
 //   fx.rates ──▶ rates.<id>, exclusive to each worker; fx.requests: pairs asked for
@@ -28,6 +29,8 @@ export interface Topology {
 }
 
 export const ORDERS_EXCHANGE = "orders";
+/** Services claim parts here, and may write nowhere else. */
+export const CLAIMS_EXCHANGE = "claims";
 export const ORDERS_DEAD = "orders.dead";
 export const PAYMENTS = "payments";
 export const PAYMENTS_DEAD = "payments.dead";
@@ -86,6 +89,7 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
   return {
     exchanges: [
       { name: ORDERS_EXCHANGE, type: "direct" },
+      { name: CLAIMS_EXCHANGE, type: "direct" },
       { name: UNROUTED, type: "fanout" },
       { name: FX_RATES, type: "fanout" },
       { name: FULFILMENT_EXCHANGE, type: "topic", alternate: UNROUTED },
@@ -108,11 +112,9 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
       { name: FX_REQUESTS, arguments: quorum(SHORT_LIVED) },
     ],
     bindings: [
-      ...ids.map((shard) => ({
-        queue: ordersQueue(shard),
-        exchange: ORDERS_EXCHANGE,
-        key: ordersKey(shard),
-      })),
+      ...[ORDERS_EXCHANGE, CLAIMS_EXCHANGE].flatMap((exchange) =>
+        ids.map((shard) => ({ queue: ordersQueue(shard), exchange, key: ordersKey(shard) })),
+      ),
       { queue: UNROUTED, exchange: UNROUTED, key: "" },
     ],
   };

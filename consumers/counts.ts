@@ -1,6 +1,7 @@
 // What a worker has done since it started, as plain numbers: counted by the batch where it can be, and never by anything that allocates for an
 // order. Reports, metrics and the console are made of these.
 import type { Entry } from "../core/domain/entry.ts";
+import { splitWords } from "../core/domain/words.ts";
 import { Histogram } from "../core/histogram.ts";
 
 /** Orders in one FCALL. */
@@ -13,6 +14,8 @@ export class Counts {
   followUps = 0;
   rebuilds = 0;
   rebuildsFailed = 0;
+  /** Entries that the ledger could not read. */
+  unreadable = 0;
   /** Orders. */
   readonly batch = new Histogram(BATCH_BOUNDS);
   /** Seconds, by calls and transactions. */
@@ -46,7 +49,7 @@ export class Counts {
   /** The ledger has it. */
   entry({ messages, released, steps }: Entry): void {
     for (const { outcomes } of messages) {
-      for (const word of outcomes.split(",")) {
+      for (const word of splitWords(outcomes)) {
         // What is known or refused is no decision; a cancel's or a charge's word is counted as the step it made.
         const mark = word.charCodeAt(0);
         if (mark >= LETTER_A) add(this.outcomes, word);
@@ -64,11 +67,4 @@ const LETTER_A = 0x61;
 
 function add(counts: Record<string, number>, word: string): void {
   counts[word] = (counts[word] ?? 0) + 1;
-}
-
-/** Rows in a message by its words. */
-export function wordsIn(outcomes: string): number {
-  let count = 1;
-  for (let i = outcomes.indexOf(","); i >= 0; i = outcomes.indexOf(",", i + 1)) count++;
-  return count;
 }

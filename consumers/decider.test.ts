@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { GENESIS } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { Bench, row, WINDOW_MS } from "../core/lua/testing.ts";
 import { ShardStore } from "../core/shard-store.ts";
@@ -64,8 +65,10 @@ async function decider() {
     counts: new Counts(),
     clock: { bounds: () => "" },
     now: Date.now,
-    lookUp: async () => undefined,
+    lastId: GENESIS,
+    lookUp: async () => new Map(),
     onRecorded: () => undefined,
+    onUnreadable: () => undefined,
     tell: () => undefined,
     tellReleased: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
     onStop: (reason, detail) => stops.push(`${reason}: ${detail}`),
@@ -93,7 +96,10 @@ const SALE = {
 
 const FROM = { gateway: "g", batch: "1", region: "eu", deliveries: 0, acceptedAtMs: 0 };
 
-/** Whenever a message is done, another one has come: the queue is never empty. Returns how to end it. */
+/**
+ * Whenever a message is done, another one has come: the queue is never empty. Returns how to end
+ * it.
+ */
 function flood(to: Decider): () => void {
   let on = true;
   let n = 0;

@@ -2,63 +2,39 @@
 // are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
-import type { DecidingClock } from "../core/clock.ts";
-import { type Entry, isOrderStep } from "../core/domain/entry.ts";
-import { tracedOrders } from "../core/domain/trace.ts";
+import type { Entry, EntryId } from "../core/domain/entry.ts";
+import { countWords, hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import { StoreUnavailable } from "../core/redis.ts";
-import type {
-  Claim,
-  Decision,
-  Refusal,
-  ShardMessage,
-  ShardStore,
-  SweepOptions,
-} from "../core/shard-store.ts";
-import type { SpanRecorder } from "../core/spans.ts";
+import type { Decision, Refusal, ShardMessage, SweepOptions } from "../core/shard-store.ts";
 import type { RecordResult } from "../ledger/contract.ts";
-import { type Counts, wordsIn } from "./counts.ts";
-import type { Governing } from "./governor/governing.ts";
-import { settlePast } from "./past.ts";
-import { decideAlone } from "./poison.ts";
-import type { Recorder } from "./recorder.ts";
+import type { DeciderOptions, StopReason } from "./decider-options.ts";
+import { recordDecisions } from "./decision-spans.ts";
+import { laterStates } from "./later-states.ts";
+import { PAST, settlePast } from "./past.ts";
+import { decideApart } from "./set-apart.ts";
+import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
-import type { Deciding, Work } from "./work.ts";
+import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 
 /** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
-/** A paused decider looks so often whether it may go on. */
+/** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
 /** Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has little to decide again. */
 const MAX_UNRECORDED = 4;
-/** A message that has come this often before is decided order by order: one of them may be what breaks the batch. */
+/** A message that has come this often before is decided by itself, and sifted first: it may be what broke its batch. */
 const POISON_DELIVERIES = 2;
+/** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
+const WARY_MS = 1_000;
+/** An order whose id is this near the end of the window may be past when Redis looks at it. */
+const WINDOW_MARGIN_MS = 3_600_000;
 
-/** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
-export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
+const NOTHING_DECIDED = /^,*$/;
 
-export interface DeciderOptions {
-  readonly claim: Claim;
-  readonly store: ShardStore;
-  readonly recorder: Recorder;
-  readonly dedupWindowMs: number;
-  readonly governing: Governing;
-  readonly counts: Counts;
-  readonly clock: Pick<DecidingClock, "bounds">;
-  /** Redis's clock. */
-  readonly now: () => number;
-  /** The order's state if the ledger has it. */
-  readonly lookUp: (user: string, id: string) => Promise<string | undefined>;
-  readonly onRecorded: (entry: Entry) => void;
-  readonly tell: (work: Work, outcomes: string) => void;
-  /** Told of what was decided of orders that name a trace. */
-  readonly spans?: SpanRecorder | undefined;
-  readonly tellReleased: (
-    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
-  ) => void;
-  readonly onStop: (reason: StopReason, detail: string) => void;
-}
+/** `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made of it. */
+type Settled = "recorded" | "unreadable" | "stopped";
 
 export class Decider implements Deciding {
   private queue: Work[] = [];
@@ -70,11 +46,18 @@ export class Decider implements Deciding {
   private readonly sweeps = new Sweeps();
   /** The last turn was a sweep's. */
   private swept = false;
-  /** Settles when everything decided so far has been recorded (true) or the decider has stopped (false). */
-  private tail: Promise<boolean> = Promise.resolve(true);
+  /** Settles when everything decided so far has been recorded or the decider has stopped. */
+  private tail: Promise<Settled> = Promise.resolve("recorded");
   private wake: (() => void) | undefined;
 
-  constructor(private readonly options: DeciderOptions) {}
+  /** Until then, monotonic, batches are sifted before Redis sees them: garbage seldom comes alone. */
+  private waryUntilMs = 0;
+  /** The last entry given to the recorder: what Redis decides next must follow it. */
+  private handed: EntryId;
+
+  constructor(private readonly options: DeciderOptions) {
+    this.handed = options.lastId;
+  }
 
   accept(work: Work): void {
     if (this.stopped) return;
@@ -101,7 +84,10 @@ export class Decider implements Deciding {
     this.wake?.();
   }
 
-  /** Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (poison, past). */
+  /**
+   * Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (set-apart, past).
+   * Throws what Redis says against it.
+   */
   async decideOnce(
     messages: readonly ShardMessage[],
     force?: "rejected" | "stale",
@@ -118,24 +104,15 @@ export class Decider implements Deciding {
       .finally(() => {
         counts.decide.observe(ended() / 1_000);
       });
-    if (reply.word !== "decided") {
-      this.fail(reply.word, "refused by Redis");
-      return undefined;
-    }
-    if (reply.entry) this.record(reply.entry);
-    return reply;
+    return this.taken(reply) ? (reply as Decision) : undefined;
   }
 
-  lookUp(user: string, id: string): Promise<string | undefined> {
-    return this.options.lookUp(user, id);
+  lookUp(orders: readonly OrderName[]): Promise<ReadonlyMap<string, string>> {
+    return this.options.lookUp(orders);
   }
 
-  tell(work: Work, outcomes: string): void {
-    this.options.tell(work, outcomes);
-  }
-
-  recorded(): Promise<boolean> {
-    return this.tail;
+  async recorded(): Promise<boolean> {
+    return (await this.tail) !== "stopped";
   }
 
   /** Gives up parked orders whose gap is over. */
@@ -201,9 +178,7 @@ export class Decider implements Deciding {
     this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);
     if (!this.swept) return this.paced();
     await this.sweeps.make((reply) => {
-      if (this.stopped) return;
-      if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
-      else if (reply.entry) this.record(reply.entry);
+      if (!this.stopped) this.taken(reply);
     });
   }
 
@@ -223,72 +198,75 @@ export class Decider implements Deciding {
 
   /** Returns how many rows were decided. */
   private async step(): Promise<number> {
-    const first = this.queue[0] as Work;
-    if (first.deliveries >= POISON_DELIVERIES) {
-      this.queue.shift();
-      await decideAlone(this, first);
-      return 1;
-    }
     const batch = this.takeBatch();
     const startMs = this.options.now();
-    const decision = await this.tryTogether(batch);
-    if (decision === undefined) return 0;
-    const orders = decision.outcomes.reduce((sum, words) => sum + wordsIn(words), 0);
+    const verdicts = await this.decideBatch(batch);
+    if (verdicts === undefined) return 0;
+    const orders = verdicts.reduce((sum, { outcomes }) => sum + countWords(outcomes), 0);
     this.options.counts.batch.observe(orders);
-    for (let i = 0; i < batch.length; i++)
-      this.finish(batch[i] as Work, decision.outcomes[i] as string, startMs);
-    if (decision.outcomes.some((words) => words.includes("past")))
-      await settlePast(this, batch, decision.outcomes);
+    const late: number[] = [];
+    for (let i = 0; i < batch.length; i++) {
+      const verdict = verdicts[i] as Verdict;
+      if (hasWord(verdict.outcomes, PAST)) late.push(i);
+      else this.finish(batch[i] as Work, verdict, startMs);
+    }
+    if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
     return orders;
   }
 
-  /** A batch that fails as a whole is taken apart: one bad order must not hold up the others. */
-  private async tryTogether(batch: readonly Work[]): Promise<Decision | undefined> {
-    try {
-      return await this.decideOnce(batch);
-    } catch (error) {
-      if (error instanceof StoreUnavailable) throw error;
-      for (const work of batch) if (!this.stopped) await decideAlone(this, work);
-      return undefined;
-    }
+  private async settleLate(
+    late: readonly number[],
+    batch: readonly Work[],
+    verdicts: readonly Verdict[],
+    startMs: number,
+  ): Promise<void> {
+    const works = late.map((i) => batch[i] as Work);
+    const settled = await settlePast(
+      this,
+      works,
+      late.map((i) => verdicts[i] as Verdict),
+    );
+    for (const [i, verdict] of settled?.entries() ?? [])
+      this.finish(works[i] as Work, verdict, startMs);
   }
 
-  /** Acknowledges and tells once the ledger has all that was decided up to now. Late orders are settled before: see past.ts. */
-  private finish(work: Work, outcomes: string, startMs: number): void {
-    if (outcomes.includes("past")) return;
+  /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
+  private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
+    const wary = performance.now() < this.waryUntilMs;
+    if (!wary && !batch.some(isSuspect)) {
+      try {
+        const decision = await this.decideOnce(batch);
+        return decision?.outcomes.map((outcomes) => ({ outcomes }));
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw error;
+        this.waryUntilMs = performance.now() + WARY_MS;
+      }
+    }
+    const { now, dedupWindowMs } = this.options;
+    const rememberedSinceMs = now() - dedupWindowMs + WINDOW_MARGIN_MS;
+    return decideApart({ decider: this, rememberedSinceMs }, batch);
+  }
+
+  /** Acknowledges and tells once the ledger has all that was decided up to now. */
+  private finish(work: Work, { outcomes, dead }: Verdict, startMs: number): void {
+    // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when its copy is confirmed.
+    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+      work.done({ kind: "dead", reason: dead });
+      return;
+    }
     void this.tail.then((recorded) => {
-      if (!recorded || this.stopped) return;
-      work.done("ack");
+      if (recorded === "stopped" || this.stopped) return;
+      work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
+      if (outcomes === "" || recorded === "unreadable") return;
       this.options.tell(work, outcomes);
-      this.trace(work, outcomes, startMs);
+      const { spans, claim, now } = this.options;
+      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
         Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
-        wordsIn(outcomes),
+        countWords(outcomes),
       );
     });
-  }
-
-  private trace(work: Work, outcomes: string, startMs: number): void {
-    const { spans, claim, now } = this.options;
-    if (!spans) return;
-    const words = outcomes.split(",");
-    for (const { user, id, traceparent, at } of tracedOrders(work.body)) {
-      const attributes = {
-        "sluice.user": user,
-        "sluice.order": id,
-        "sluice.shard": claim.shard,
-        "sluice.region": work.region,
-        "sluice.outcome": words[at],
-      };
-      spans.record({
-        name: "decide",
-        traceparent,
-        startMs,
-        endMs: Math.max(startMs, now()),
-        attributes,
-      });
-    }
   }
 
   private takeBatch(): Work[] {
@@ -297,43 +275,58 @@ export class Decider implements Deciding {
     let count = 0;
     for (const work of this.queue) {
       bytes += work.body.length;
-      if (
-        count > 0 &&
-        (bytes > most || count === MAX_BATCH_MESSAGES || work.deliveries >= POISON_DELIVERIES)
-      )
-        break;
+      const alone = work.deliveries >= POISON_DELIVERIES;
+      if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || alone)) break;
       count++;
+      if (alone) break;
     }
     return this.queue.splice(0, count);
   }
 
+  /**
+   * Has what Redis answered recorded. False: it refused, or its answer does not follow what it decided before, and the decider stops.
+   * An answer without an entry rests on records alone: it may rest only on those whose entries were handed over.
+   */
+  private taken(reply: Decision | { word: Refusal }): boolean {
+    if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
+    else if (reply.prev !== this.handed)
+      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`);
+    else if (reply.entry) this.record(reply.entry);
+    return !this.stopped;
+  }
+
   private record(entry: Entry): void {
+    this.handed = entry.id;
     this.unrecorded++;
     const before = this.tail;
     const ended = this.options.governing.outbox.begin();
     const result = this.options.recorder.record(entry, this.options.claim.epoch);
     this.tail = Promise.all([before, result]).then(([earlier, word]) => {
       ended();
-      return earlier && this.settle(entry, word);
+      return earlier === "stopped" ? earlier : this.settle(entry, word);
     });
   }
 
-  private settle(entry: Entry, result: RecordResult): boolean {
+  private settle(entry: Entry, result: RecordResult): Settled {
     this.unrecorded--;
-    if (this.stopped) return false;
+    if (this.stopped) return "stopped";
     this.wake?.();
+    if (result === "unreadable") {
+      this.options.onUnreadable(entry);
+      return result;
+    }
     if (result === "recorded") {
       this.options.counts.entry(entry);
       this.options.onRecorded(entry);
       const changes = laterStates(entry);
       if (changes.length > 0) this.options.tellReleased(changes);
-      return true;
+      return result;
     }
     this.fail(
       result === "fenced" ? "fenced" : "lost",
       `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`,
     );
-    return false;
+    return "stopped";
   }
 
   private fail(reason: StopReason, detail: string): void {
@@ -343,28 +336,7 @@ export class Decider implements Deciding {
   }
 }
 
-/** New states of orders that were decided, or parked, before: those who took them in are told one by one. */
-function laterStates({
-  released,
-  steps,
-}: Entry): [gateway: string, user: string, id: string, state: string][] {
-  const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [
-    gateway,
-    row[1],
-    row[2],
-    state,
-  ]);
-  for (const step of steps) {
-    if (!isOrderStep(step) || !STATES_OF_STEPS.has(step[0])) continue;
-    changes.push([step[5], step[1], step[2], step[0]]);
-  }
-  return changes;
+/** Whether a message is sifted before Redis sees it. */
+function isSuspect({ rights, deliveries, body }: Work): boolean {
+  return rights !== undefined || deliveries >= POISON_DELIVERIES || isOdd(body);
 }
-
-const STATES_OF_STEPS: ReadonlySet<string> = new Set([
-  "paid",
-  "payment_failed",
-  "cancelled",
-  "expired",
-  "dispatched",
-]);

@@ -1,7 +1,8 @@
 // ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next one fills.
 //
-// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries are given to it until it answers.
-// The lost answer may have been a commit: the ledger knows each entry that it has by its id (ledger/record.ts).
+// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
+// are given to it until it answers. The lost answer may have been a commit: the ledger knows each
+// entry that it has by its id (ledger/record.ts).
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../ledger/contract.ts";
 

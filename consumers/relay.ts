@@ -67,7 +67,10 @@ export class Relay {
 
   constructor(private readonly options: RelayOptions) {}
 
-  /** Outcomes of a gateway's batch go back through the region it published in; all of an event-loop round leave in one push. */
+  /**
+   * Outcomes of a gateway's batch go back through the region it published in; all of an event-loop
+   * round leave in one push.
+   */
   tell(region: string, gateway: string, batch: string, outcomes: string): void {
     const link = this.options.regions.find((r) => r.connection.region === region);
     if (link && gateway !== "") this.pushTo(link, gateway).batches.push([batch, outcomes]);

@@ -107,7 +107,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
       onSending: (batch) => this.expect(batch),
       onSettled: () => undefined,
     });
-    this.queueId = `${rowOptions.id}.${prefix.slice(0, -1)}`;
+    this.queueId = `${rowOptions.id}-${prefix.slice(0, -1)}`;
   }
 
   /** Listens for answers. Needed by those who ask. */

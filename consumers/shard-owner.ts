@@ -11,15 +11,19 @@ import { ORDERS_DEAD, ordersQueue } from "../broker/topology.ts";
 import type { DecidingClock } from "../core/clock.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { ShardReport } from "../core/domain/report.ts";
+import { hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
 import type { Counts } from "./counts.ts";
-import { Decider, type StopReason } from "./decider.ts";
+import { Decider } from "./decider.ts";
+import type { StopReason } from "./decider-options.ts";
 import { GapClock } from "./gap-clock.ts";
 import type { Governing } from "./governor/governing.ts";
+import { readDelivery } from "./incoming.ts";
 import { Progress } from "./progress.ts";
+import type { Publishers } from "./publishers.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
 import type { Work } from "./work.ts";
@@ -45,6 +49,7 @@ export interface OwnerOptions {
   readonly counts: Counts;
   readonly relay: Relay;
   readonly regions: readonly RegionLink[];
+  readonly publishers: Publishers;
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
   readonly gapMaxMs: number;
@@ -57,6 +62,7 @@ export interface OwnerOptions {
   readonly spans?: SpanRecorder | undefined;
   /** Redis's clock. */
   readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
   readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
 }
 
@@ -147,7 +153,8 @@ export class ShardOwner {
     return undefined;
   }
 
-  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is back.
+  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is
+  // back.
 
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {
@@ -219,6 +226,7 @@ export class ShardOwner {
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
         if (results[i] === "recorded") this.recorded(entries[i] as Entry);
+        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -238,8 +246,10 @@ export class ShardOwner {
       store,
       recorder,
       dedupWindowMs,
-      lookUp: async (user, id) => (await ledger.order(user, id))?.state,
+      lastId: this.last.id,
+      lookUp: (orders) => ledger.states(claim.shard, orders),
       onRecorded: (entry) => this.recorded(entry),
+      onUnreadable: (entry) => this.unreadable(entry),
       tell: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
       tellReleased: (released) => relay.tellReleased(released),
       onStop: (reason, detail) => this.options.onStop(this, reason, detail),
@@ -254,6 +264,15 @@ export class ShardOwner {
     this.last = { id: entry.id, n: entry.n };
     this.tellRecorded();
     if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);
+  }
+
+  /** Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it. */
+  private unreadable({ shard, n, id }: Entry): void {
+    this.options.counts.unreadable++;
+    this.options.log("entry unreadable", { shard, n, id, letter: ORDERS_DEAD });
+    this.last = { id, n };
+    this.tellRecorded();
+    void this.options.relay.followUps(shard);
   }
 
   /** If the call is lost, the next one, or the next check, says as much. */
@@ -285,15 +304,17 @@ export class ShardOwner {
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): void {
-    const { acceptedAtMs } = delivery;
+    const { publishers, now } = this.options;
+    const message = readDelivery(delivery, this.shard, publishers, now());
+    if (typeof message === "string") {
+      settle({ kind: "dead", reason: message });
+      return;
+    }
+    const { acceptedAtMs } = message;
     this.progress.came(region, acceptedAtMs);
     const work: Work = {
+      ...message,
       region,
-      gateway: delivery.appId,
-      batch: delivery.messageId,
-      body: delivery.body.toString(),
-      deliveries: delivery.deliveries,
-      acceptedAtMs,
       done: (disposition) => {
         this.progress.went(region, acceptedAtMs);
         if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs);
@@ -320,11 +341,11 @@ export class ShardOwner {
 }
 
 const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
+const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
 
 /** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters, parts. */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
   if (steps.some(([what]) => ASKING.has(what))) return true;
-  const asked = (words: string) =>
-    words.includes("reserved") || words.includes("rejected") || words.includes("+late");
-  return messages.some((m) => asked(m.outcomes)) || released.some(([, , state]) => asked(state));
+  if (released.some(([, , state]) => state === "reserved")) return true;
+  return messages.some(({ outcomes }) => ASKING_WORDS.some((word) => hasWord(outcomes, word)));
 }

@@ -1,4 +1,5 @@
-// Sweeps that wait for their turn between a decider's batches: at most one of each kind, as it was asked for last.
+// Sweeps that wait for their turn between a decider's batches: at most one of each kind, as it was
+// asked for last.
 import type { Decision, Refusal } from "../core/shard-store.ts";
 
 /** Gaps that are over, holds that lasted too long, orders that waited for a rate. */
@@ -18,7 +19,10 @@ export class Sweeps {
     return this.waiting.size > 0;
   }
 
-  /** Settles once the sweep has been made, or is not going to be. The later call has the later cutoff, so it does the earlier one's work. */
+  /**
+   * Settles once the sweep has been made, or is not going to be. The later call has the later
+   * cutoff, so it does the earlier one's work.
+   */
   ask(kind: SweepKind, call: SweepCall): Promise<void> {
     const asked = this.waiting.get(kind)?.asked ?? Promise.withResolvers<void>();
     this.waiting.set(kind, { call, asked });

@@ -8,6 +8,7 @@ import { Members, type Membership } from "../core/members.ts";
 import { RateStore } from "../core/rate-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { Self } from "../core/self.ts";
+import type { PublisherSetting } from "../core/setting-readers.ts";
 import { ShardStore } from "../core/shard-store.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { Ledger, LedgerWriter } from "../ledger/contract.ts";
@@ -17,6 +18,7 @@ import type { CpuWatch } from "./governor/cpu.ts";
 import { Governing, type GovernorSettings } from "./governor/governing.ts";
 import { withTimeout } from "./ledger-watch.ts";
 import { OwedCounts } from "./owed-counts.ts";
+import { Publishers } from "./publishers.ts";
 import { RateFeed } from "./rates/rate-feed.ts";
 import { Recorder } from "./recorder.ts";
 import { Recovery } from "./recovery.ts";
@@ -36,6 +38,8 @@ export interface WorkerOptions {
   readonly ledgerUrl: string;
   readonly snapshotEntries: number;
   readonly regions: readonly RegionLink[];
+  /** What each user of the brokers may publish. */
+  readonly publishers: readonly PublisherSetting[];
   readonly leaseMs: number;
   readonly dedupWindowMs: number;
   readonly gapTimeoutMs: number;
@@ -70,6 +74,7 @@ export class Worker {
   private readonly recovery: Recovery;
   private readonly recorder: Recorder;
   private readonly relay: Relay;
+  private readonly publishers: Publishers;
   private readonly routes: RouteSync;
   private readonly dead: DeadCounts;
   private readonly owed: OwedCounts;
@@ -88,6 +93,7 @@ export class Worker {
 
   constructor(private readonly options: WorkerOptions) {
     const { redis, ledger, writer, regions, log } = options;
+    this.publishers = new Publishers(options.publishers, ledger.shards);
     this.members = new Members(redis);
     this.store = new ShardStore(redis);
     this.self = new Self(options.id);
@@ -265,6 +271,7 @@ export class Worker {
     const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
     return {
       ...this.options,
+      publishers: this.publishers,
       worker: this.options.id,
       shard,
       store,

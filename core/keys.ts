@@ -9,7 +9,7 @@
 //   {n}:park:<sale>:<user> hash    <seq> → [gateway, row] or "skip"
 //   {n}:gaps               zset    <sale> <user> by the time its gap began
 //   {n}:open               hash    <user> <id> → <state> <generation> <attempt> …  orders to which something may still happen
-//   {n}:lane:<user>        list    <id> …                                          to be charged one after the other, 1,000 at most
+//   {n}:lane:<user>        list    <id> …                                          charged one after the other, 1,000 at most
 //   {n}:holds              list    <time> <user> <id>                              orders that wait in their lane, oldest first
 //   {n}:freed              list    <entry> <sale> <sku> <qty>                      releasing units, until the ledger has the entry
 //   {n}:fx                 list    orders that wait for a rate, oldest first (core/lua/shared/rate_waits.lua)

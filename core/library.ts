@@ -1,5 +1,6 @@
 // The function library as one text, and the name it is loaded under. Redis wants function names that are unique over all
 // libraries, so both carry a hash of the text: two versions run side by side while a deployment is half-way.
+import { limitsInLua } from "./domain/limits.ts";
 import announce from "./lua/announce.lua" with { type: "text" };
 import check from "./lua/check.lua" with { type: "text" };
 import decide from "./lua/decide.lua" with { type: "text" };
@@ -58,8 +59,9 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** Shared helpers first, in the order they need one another, then the functions. */
+/** The limits, then shared helpers in the order they need one another, then the functions. */
 const PARTS = [
+  limitsInLua(),
   ...[
     shard,
     rows,

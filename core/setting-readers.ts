@@ -127,3 +127,28 @@ export function retryDelays(value: string, variable: string): readonly number[] 
     );
   return delays;
 }
+
+export interface PublisherSetting {
+  /** Of the broker; `prefix*` for all that begin so. */
+  readonly user: string;
+  readonly role: "gateway" | "payments" | "operator" | "service" | "all";
+  /** Of a service whose user is not named after it. */
+  readonly service?: string;
+}
+
+const PUBLISHER_ROLES = ["gateway", "payments", "operator", "service", "all"] as const;
+
+/** `user=role,…`; `service-*=service` takes the service's name from the user's, `user=service:name` says it. */
+export function publishers(value: string, variable: string): readonly PublisherSetting[] {
+  return list(value).map((part) => {
+    const [, user = "", word = "", service] = /^([^=]+)=([a-z]+)(?::([\w.@-]+))?$/.exec(part) ?? [];
+    const role = PUBLISHER_ROLES.find((known) => known === word);
+    // A service has a name, from its user or said; the others have none.
+    const named = service !== undefined || (role === "service" && user.endsWith("*"));
+    if (role === undefined || named !== (role === "service"))
+      throw new SettingError(
+        `${variable} must be user=role,…; '${part}' is none (roles: ${PUBLISHER_ROLES.join(", ")}; service-*=service, or user=service:name)`,
+      );
+    return service === undefined ? { user, role } : { user, role, service };
+  });
+}

@@ -5,16 +5,17 @@ import {
   list,
   offOr,
   oneOf,
+  type PublisherSetting,
+  publishers,
   type RegionSetting,
   regions,
   retryDelays,
-  type Threshold,
   text,
-  threshold,
   url,
   webhookSecrets,
   whole,
 } from "./setting-readers.ts";
+import { GOVERNOR_SETTINGS } from "./setting-table-governor.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "./shard.ts";
 
 export interface Setting<T> {
@@ -39,6 +40,19 @@ export const SETTINGS = {
     secret: true,
     fallback: [] as readonly RegionSetting[],
     read: regions,
+  },
+  operatorRegions: {
+    variable: "SLUICE_OPERATOR_REGIONS",
+    says: "brokers as the operator's user, for dead letters; as SLUICE_REGIONS by default",
+    secret: true,
+    fallback: [] as readonly RegionSetting[],
+    read: regions,
+  },
+  publishers: {
+    variable: "SLUICE_PUBLISHERS",
+    says: "what each user of the brokers may publish: user=gateway|payments|operator|service|all,…",
+    fallback: [] as readonly PublisherSetting[],
+    read: publishers,
   },
   ledgerUrl: {
     variable: "SLUICE_LEDGER_URL",
@@ -299,42 +313,7 @@ export const SETTINGS = {
     fallback: 0,
     read: whole(0, 100_000_000),
   },
-  governorCpu: {
-    variable: "SLUICE_GOVERNOR_CPU",
-    says: "percent of the CPU used by others at which a worker slows down, and at which it pauses",
-    fallback: { slow: 85, pause: 97 } as Threshold | undefined,
-    read: threshold(whole(1, 100)),
-  },
-  governorPressure: {
-    variable: "SLUICE_GOVERNOR_PRESSURE",
-    says: "… while work has to wait for a CPU this percent of the time",
-    fallback: 50,
-    read: whole(0, 100),
-  },
-  governorLoop: {
-    variable: "SLUICE_GOVERNOR_LOOP",
-    says: "delay of its event loop at which a worker slows down, and pauses",
-    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorRedis: {
-    variable: "SLUICE_GOVERNOR_REDIS",
-    says: "mean time of a call to Redis, likewise",
-    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorLedger: {
-    variable: "SLUICE_GOVERNOR_LEDGER",
-    says: "mean time of a transaction of the ledger, likewise",
-    fallback: { slow: 1_000, pause: 5_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorOutbox: {
-    variable: "SLUICE_GOVERNOR_OUTBOX",
-    says: "age of the oldest entry that is decided and not recorded, likewise",
-    fallback: { slow: 3_000, pause: 15_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
+  ...GOVERNOR_SETTINGS,
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
     says: "how far a worker steps back for the gateways of its machine (0 to 19); the private Redis does by up to 4 of it",

@@ -1,5 +1,6 @@
 // What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed unions.
 import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/entry.ts";
+import { splitWords } from "./domain/words.ts";
 import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -20,6 +21,8 @@ export interface Decision {
   readonly word: "decided";
   /** One word a row, separated by commas, for each message given. */
   readonly outcomes: readonly string[];
+  /** The last entry Redis had when it was asked. */
+  readonly prev: EntryId;
   /** undefined: nothing changed, so nothing is to be recorded. */
   readonly entry: Entry | undefined;
 }
@@ -76,6 +79,7 @@ export class ShardStore {
     const outcomes = reply.slice(6) as string[];
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes,
       entry: entryOf(
         claim.shard,
@@ -106,6 +110,7 @@ export class ShardStore {
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry: entryOf(claim.shard, "unpark", options.entryId, reply, []),
     };
@@ -130,6 +135,7 @@ export class ShardStore {
     if (reply[0] !== "decided") return { word: reply[0] as Refusal };
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry: entryOf(claim.shard, "expire", options.entryId, reply, []),
     };
@@ -158,6 +164,7 @@ export class ShardStore {
     const entry = entryOf(claim.shard, "reprice", options.entryId, reply, []);
     return {
       word: "decided",
+      prev: reply[2] as string,
       outcomes: [],
       entry,
       pairs: JSON.parse(reply[6] as string) as string[],
@@ -249,7 +256,7 @@ function decidedMessages(
 
 /** Mirrors decide.lua: anything but known (=), refused (-), past and skip_late is in the entry. */
 function hasNews(outcomes: string): boolean {
-  for (const word of outcomes.split(",")) {
+  for (const word of splitWords(outcomes)) {
     const mark = word.charCodeAt(0);
     if (mark !== 0x3d && mark !== 0x2d && word !== "past" && word !== "skip_late") return true;
   }
@@ -281,6 +288,29 @@ function entryOf(
 
 /** Reads the fields in the order outbox.lua writes them. */
 function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
+  const place = {
+    shard,
+    id: f[1] ?? "",
+    prev: f[3] ?? "",
+    n: Number(streamId.split("-")[0]),
+    kind: f[5] as Entry["kind"],
+    atMs: Number(f[7]),
+  };
+  const released = listIn(f[9]);
+  const steps = listIn(f[11]);
+  if (!released || !steps || !Number.isSafeInteger(place.atMs) || f.length % 8 !== 4) {
+    const unreadable = JSON.stringify(f);
+    return { ...place, atMs: 0, messages: [], released: [], steps: [], unreadable };
+  }
+  return {
+    ...place,
+    messages: messagesIn(f),
+    released: released as Released[],
+    steps: steps as Step[],
+  };
+}
+
+function messagesIn(f: readonly string[]): DecidedMessage[] {
   const messages: DecidedMessage[] = [];
   for (let i = 12; i < f.length; i += 8) {
     messages.push({
@@ -290,15 +320,14 @@ function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
       outcomes: f[i + 7] ?? "",
     });
   }
-  return {
-    shard,
-    id: f[1] ?? "",
-    prev: f[3] ?? "",
-    n: Number(streamId.split("-")[0]),
-    kind: f[5] as Entry["kind"],
-    atMs: Number(f[7]),
-    messages,
-    released: JSON.parse(f[9] ?? "[]") as Released[],
-    steps: JSON.parse(f[11] ?? "[]") as Step[],
-  };
+  return messages;
+}
+
+function listIn(text = ""): unknown[] | undefined {
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) ? list : undefined;
+  } catch {
+    return undefined;
+  }
 }

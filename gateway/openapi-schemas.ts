@@ -136,7 +136,7 @@ export const schemas: Json = {
       waitsFor: {
         enum: [...WAITS_FOR],
         description:
-          "Of a parked or reserved order, asked for by itself: an order with a lower number, an exchange rate, or the charge of an earlier order of the user",
+          "Of a parked or reserved order that was asked for by its id: lower numbers, an exchange rate, or the charges of the user's earlier orders",
       },
       decidedAt: { ...TIME, description: "Not there while it is accepted or parked" },
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),

@@ -87,7 +87,10 @@ export function idOf(id: string, field: string, nowMs: number): string {
   return id;
 }
 
-/** What keeps the order from its next state, as far as that is known without looking at other orders. */
+/**
+ * What keeps the order from its next state, as far as that is known without looking at other
+ * orders.
+ */
 function waitOf(
   { state, seq, currency }: StoredOrder,
   bill: Bill | undefined,

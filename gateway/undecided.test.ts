@@ -1,4 +1,5 @@
-// Later states of orders come by pushes of their own, before or after the outcome of their batch: the client hears of both, in order.
+// Later states of orders come by pushes of their own, before or after the outcome of their batch:
+// the client hears of both, in order.
 import { afterEach, expect, test } from "bun:test";
 import { Recent } from "./recent.ts";
 import { order, startTestGateway, type TestGateway, TestSocket } from "./testing.ts";
@@ -22,7 +23,7 @@ async function placed(t: TestGateway, socket: TestSocket, n: number, changes = {
   return { id: it.id, batch: await t.broker.batch(n) };
 }
 
-test("let go before its outcome is told, an order is named parked and then its state", async () => {
+test("released before its outcome is told, an order is named parked and then its state", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);
@@ -38,7 +39,7 @@ test("let go before its outcome is told, an order is named parked and then its s
   ]);
 });
 
-test("let go before its batch is confirmed, likewise", async () => {
+test("released before its batch is confirmed, likewise", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);

@@ -11,8 +11,9 @@ export class Undecided {
   /** Orders that wait for their number, or for their charge: what becomes of them comes one by one. */
   private readonly open: Recent<Recipient>;
   /**
-   * Later states, with commas between, of orders whose outcome may not have been told yet: the two come by pushes of their own, from
-   * two workers perhaps, and a batch without its confirm keeps its outcomes back.
+   * Later states, with commas between, of orders whose outcome may not have been told yet: the two
+   * come by pushes of their own, from two workers perhaps, and a batch without its confirm keeps
+   * its outcomes back.
    */
   private readonly early = new Recent<string>(MAX_EARLY);
   /** Orders remembered. */
@@ -125,7 +126,13 @@ export class Undecided {
 }
 
 const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);
-/** Words after which more is to be heard of an order: it waits for its number or rate, or for its charge. */
+/**
+ * Words after which more is to be heard of an order: it waits for its number or rate, or for its
+ * charge.
+ */
 const WAITS: ReadonlySet<string> = new Set(["parked", "=parked", "reserved", "=reserved"]);
-/** Orders whose later states are kept for their outcomes' sake: some seconds' worth of what is pushed. */
+/**
+ * Orders whose later states are kept for their outcomes' sake: some seconds' worth of what is
+ * pushed.
+ */
 const MAX_EARLY = 20_000;

@@ -13,8 +13,9 @@ import type { SnapshotHead } from "./snapshots.ts";
 /**
  * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the last entry recorded,
  * so Redis lost something. `refused`: stock would fall below zero or an order is there already, so Redis lost something.
+ * `unreadable`: its text makes no sense. It is kept, goes to the dead letters, and the chain goes on behind it.
  */
-export type RecordResult = "recorded" | "fenced" | "fork" | "refused";
+export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 
 export interface EntryToRecord {
   readonly entry: Entry;
@@ -210,6 +211,11 @@ export interface Ledger {
   positions(): Promise<ShardPosition[]>;
   /** undefined: never recorded. */
   order(user: string, id: string): Promise<StoredOrder | undefined>;
+  /** The states of those that the shard has recorded, by `user id`. */
+  states(
+    shard: number,
+    orders: readonly { readonly user: string; readonly id: string }[],
+  ): Promise<Map<string, OrderState>>;
   /** Newest id first; `before` is the id to go on from. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;

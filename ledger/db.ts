@@ -247,12 +247,19 @@ function insertText(table: string, columns: readonly string[], rows: number, res
   return text;
 }
 
-/** Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in trouble. */
-export function isConstraint(error: unknown): boolean {
-  const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
-  if (code?.startsWith("SQLITE_CONSTRAINT") || /constraint failed/i.test(message ?? ""))
-    return true;
-  return /^2[23]/.test(String(errno ?? code ?? "")); // SQLSTATE classes 22, data exception, and 23, integrity constraint violation
+/** SQLite's result code for a constraint; an extended one (SQLITE_CONSTRAINT_CHECK is 275) has it in its low byte. */
+const SQLITE_CONSTRAINT = 19;
+
+/**
+ * Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in
+ * trouble. Judged by the database's own code: SQLite's are numbers, of which 2314 is an I/O error; Postgres's are SQLSTATEs, of which
+ * class 22 is a data exception and 23 an integrity constraint violation.
+ */
+export function isConstraint(error: unknown, dialect: Dialect): boolean {
+  const { code, errno } = error as { code?: unknown; errno?: unknown };
+  if (dialect === "postgres") return typeof errno === "string" && /^2[23][0-9A-Z]{3}$/.test(errno);
+  if (typeof errno === "number") return (errno & 0xff) === SQLITE_CONSTRAINT;
+  return typeof code === "string" && /^SQLITE_CONSTRAINT(_|$)/.test(code);
 }
 
 function masked(url: string): string {

@@ -193,7 +193,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await ledger.followUpsOpen()).toBe(0);
   });
 
-  test("an order that was parked was decided when it was let go; before, it has no such time", async () => {
+  test("an order that was parked was decided when it was released, and before that at no time", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const user = userOf(0);

@@ -14,18 +14,22 @@ import {
   Contradiction,
   emptySheet,
   FOLLOW_UPS,
+  followUp,
   type Move,
   type Sheet,
   Unreadable,
 } from "./sheet.ts";
 import { recordSteps } from "./steps.ts";
 
+/** Results after which the shard's later entries may be recorded all the same. */
+const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
+
 /** Result i belongs to entry i. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
   try {
     return await recordTogether(db, entries);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRefusal(db, error)) throw error;
   }
   // An entry contradicts the ledger. One transaction each shows which, and lets the other shards' through.
   const results: RecordResult[] = [];
@@ -33,7 +37,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   for (const given of entries) {
     const { shard } = given.entry;
     const result = stopped.get(shard) ?? (await recordAlone(db, given));
-    if (result !== "recorded" && result !== "fenced") stopped.set(shard, result);
+    if (!GOES_ON.has(result)) stopped.set(shard, result);
     results.push(result);
   }
   return results;
@@ -43,13 +47,42 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
   try {
     return (await recordTogether(db, [given]))[0] as RecordResult;
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (error instanceof Unreadable) return keepUnreadable(db, given, error.message);
+    if (!isRefusal(db, error)) throw error;
     return "refused";
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Unreadable || error instanceof Contradiction || isConstraint(error);
+/**
+ * An entry whose text makes no sense is no sign that Redis has lost something, so nothing is rebuilt for it. It takes its place in the
+ * chain with nothing in it, and its text goes to the dead letters. What Redis has changed with it is corrected by the next rebuild;
+ * until then Redis holds units back, but sells none twice.
+ */
+async function keepUnreadable(
+  db: Db,
+  { entry, epoch }: EntryToRecord,
+  why: string,
+): Promise<RecordResult> {
+  const { shard, n, id, prev, messages, unreadable } = entry;
+  const letter = {
+    reason: `an entry that cannot be read: ${why}`,
+    shard,
+    entry: n,
+    id,
+    text: unreadable ?? messages,
+  };
+  const empty = { messages: [], released: [], steps: [] };
+  const place: Entry = { shard, n, id, prev, kind: "decide", atMs: entry.atMs, ...empty };
+  const [result] = await recordTogether(db, [{ entry: place, epoch }], (sheet) => {
+    followUp(sheet, shard, "", "orders.dead", JSON.stringify(letter));
+  });
+  return result === "recorded" ? "unreadable" : (result as RecordResult);
+}
+
+function isRefusal(db: Db, error: unknown): boolean {
+  return (
+    error instanceof Unreadable || error instanceof Contradiction || isConstraint(error, db.dialect)
+  );
 }
 
 interface Position {
@@ -62,7 +95,11 @@ interface Position {
   refused?: RecordResult;
 }
 
-async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
+async function recordTogether(
+  db: Db,
+  entries: readonly EntryToRecord[],
+  add: (sheet: Sheet) => void = () => undefined,
+): Promise<RecordResult[]> {
   return db.transaction(async (tx) => {
     const positions = await lockPositions(db, tx, entries);
     const known = await onRecord(tx, positions, entries);
@@ -70,7 +107,8 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
       const position = positionIn(positions, entry);
-      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect is in the ledger.
+      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect
+      // is in the ledger.
       if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
@@ -80,7 +118,7 @@ async function recordTogether(db: Db, entries: readonly EntryToRecord[]): Promis
       return result;
     });
     const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
-    await write(db, tx, accepted, epochs, new Set(older));
+    await write(db, tx, accepted, epochs, new Set(older), add);
     for (const [shard, p] of positions) {
       if (p.moved)
         await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
@@ -99,7 +137,10 @@ function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry):
   return position;
 }
 
-/** Of entries up to their shard's last number, the ids that stand in the ledger at that number. In all but the rare doubt there is none to ask for. */
+/**
+ * Of entries up to their shard's last number, the ids that stand in the ledger at that number. In
+ * all but the rare doubt there is none to ask for.
+ */
 async function onRecord(
   tx: Runner,
   positions: ReadonlyMap<number, Position>,
@@ -118,8 +159,8 @@ async function onRecord(
 }
 
 /**
- * Accepts an entry that follows the last one. After a fork the shard's later entries are refused alike; a former owner's entry is
- * no word against the present one's.
+ * Accepts an entry that follows the last one. After a fork the shard's later entries are refused
+ * alike; a former owner's entry is no word against the present one's.
  */
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   if (position.epoch !== epoch) return "fenced";
@@ -167,6 +208,7 @@ async function write(
   entries: readonly Entry[],
   epochs: readonly number[],
   older: ReadonlySet<number>,
+  add: (sheet: Sheet) => void,
 ): Promise<void> {
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
@@ -193,6 +235,7 @@ async function write(
   }
   for (const move of sheet.moved) await moveOrder(tx, move);
   addRequests(sheet);
+  add(sheet);
   await insertRows(
     tx,
     "events",
@@ -228,8 +271,20 @@ const PRICES = new WeakMap<Db, Prices>();
 function gather(prices: Prices, entries: readonly Entry[], epochs: readonly number[]): Sheet {
   const sheet = emptySheet(prices);
   for (let i = 0; i < entries.length; i++)
-    addEntry(sheet, entries[i] as Entry, epochs[i] as number);
+    readInto(sheet, entries[i] as Entry, epochs[i] as number);
   return sheet;
+}
+
+/** No database is asked here: whatever goes wrong is the entry's fault, and would go wrong with every try. */
+function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
+  if (entry.unreadable !== undefined)
+    throw new Unreadable("Redis holds other text than it was given");
+  try {
+    addEntry(sheet, entry, epoch);
+  } catch (error) {
+    if (error instanceof Contradiction) throw error;
+    throw new Unreadable((error as Error).message);
+  }
 }
 
 /** Moves the units, items in sorted order so that two writers cannot wait for each other. The table's checks refuse what is not there. */
@@ -241,9 +296,6 @@ async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
       "UPDATE items SET available = available + ?, held = held + ?, sold = sold + ? WHERE sale = ? AND sku = ? RETURNING sku",
       [available, held, sold, sale, sku],
     );
-    if (rows.length !== 1)
-      throw Object.assign(new Error(`no item ${sku} in sale ${sale}: constraint failed`), {
-        code: "SQLITE_CONSTRAINT",
-      });
+    if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
   }
 }

@@ -28,6 +28,7 @@ import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
+import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
@@ -81,8 +82,8 @@ export class SqlLedger implements Ledger {
   }
 
   async bill(user: string, id: string): Promise<Bill | undefined> {
-    const text =
-      "SELECT amount, currency, rate_id, rate, status FROM charges WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1";
+    const text = `SELECT amount, currency, rate_id, rate, status FROM charges
+      WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1`;
     const [r] = await this.db.run(text, [id, user]);
     if (!r) return undefined;
     const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
@@ -106,6 +107,10 @@ export class SqlLedger implements Ledger {
       currency: String(currency),
       status: String(status) as ChargeStatus,
     };
+  }
+
+  states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {
+    return states(this.db, ...of);
   }
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {
@@ -266,15 +271,18 @@ export class SqlLedger implements Ledger {
   }
 
   /**
-   * The row's text and its first outcome are taken out of the message by the database, so that a look-up does not carry hundreds of
-   * orders over. An order that was parked was decided when it was let go: at its first event that is a state.
+   * The row's text and its first outcome are taken out of the message by the database, so that a
+   * look-up does not carry hundreds of orders over. An order that was parked was decided when it
+   * was released: at its first event that is a state.
    */
   private selectOrders(): string {
     const { row, outcome } = PIECES[this.db.dialect];
-    const letGo = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
+    const released = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr
+      AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
     return `SELECT o.state, m.shard, ${row} AS row_text,
-      CASE WHEN ${outcome} = 'parked' THEN (${letGo}) ELSE e.at_ms END AS decided_ms
-      FROM orders o JOIN messages m ON m.id = o.message JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
+      CASE WHEN ${outcome} = 'parked' THEN (${released}) ELSE e.at_ms END AS decided_ms
+      FROM orders o JOIN messages m ON m.id = o.message
+      JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
   }
 }
 

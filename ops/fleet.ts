@@ -21,6 +21,8 @@ export interface FleetOptions {
   /** Where records and logs of the roles go. */
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
+  /** What a kind of role has besides; `service` is that of a processing one. */
+  readonly roleEnv?: (kind: Role["kind"], service?: string) => Readonly<Record<string, string>>;
   readonly say: (line: string) => void;
 }
 
@@ -85,7 +87,8 @@ export class Fleet {
 
   /** A processing service with its packing list. */
   fulfil(name: string, service: string, file: string): Role {
-    return this.start("fulfil", name, {}, {}, ["--service", service, "--file", file]);
+    const env = this.options.roleEnv?.("fulfil", service) ?? {};
+    return this.start("fulfil", name, env, {}, ["--service", service, "--file", file]);
   }
 
   rates(name: string): Role {
@@ -165,6 +168,7 @@ export class Fleet {
       recordDir: join(dir, "run"),
       env: {
         ...this.options.env,
+        ...(kind === "fulfil" || kind === "provider" ? {} : this.options.roleEnv?.(kind)),
         ...env,
         SLUICE_ID: name,
         SLUICE_STARTER: String(process.pid),

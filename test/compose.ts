@@ -27,6 +27,7 @@ export interface HealthCheck {
 export interface Compose {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, null>>;
+  readonly configs: Readonly<Record<string, { readonly content: string }>>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -36,12 +37,15 @@ export function readCompose(text: string, environment: Environment): Compose {
   const file = interpolated(parse(text, { merge: true }), environment) as {
     services: Record<string, Partial<Service>>;
     volumes: object;
+    configs: Compose["configs"];
   };
   const services = Object.entries(file.services).map(([name, service]) => [
     name,
     { ...DEFAULTS, ...service, ...textual(service) },
   ]);
-  return { services: Object.fromEntries(services), volumes: file.volumes as Compose["volumes"] };
+  const { configs } = file;
+  const volumes = file.volumes as Compose["volumes"];
+  return { services: Object.fromEntries(services), volumes, configs };
 }
 
 /** What a service is that does not say. */
@@ -72,11 +76,12 @@ function interpolated(value: unknown, environment: Environment): unknown {
   );
 }
 
-/** `${A}`, `${A:-instead}`, `${A:?complaint}`; any other dollar is refused. */
+/** `${A}`, `${A:-instead}`, `${A:?complaint}`, `$$` for a dollar; any other is refused. */
 export function interpolate(text: string, environment: Environment): string {
   return text.replace(
-    /\$(?:\{(\w+)(?::([-?])([^}]*))?\})?/g,
+    /\$(?:\$|\{(\w+)(?::([-?])([^}]*))?\})?/g,
     (whole, name?: string, kind?: string, rest = "") => {
+      if (whole === "$$") return "$";
       if (name === undefined)
         throw new Error(`a '$' that begins no variable of a known form: ${text}`);
       const value = environment[name];

@@ -100,7 +100,7 @@ test(
     const found = await letters();
     expect(found.map((l) => l.queue)).toEqual(["orders.dead", "payments.dead"]);
     const listed = (await dead()).out;
-    expect(listed).toContain("not a JSON array of orders");
+    expect(listed).toContain("not a JSON array of rows");
     expect(listed).toContain("payment_failed");
     const shown = await dead("show", (found[1] as Letter).id);
     expect(JSON.parse(shown.out)).toMatchObject({

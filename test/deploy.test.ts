@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { accountsOf } from "../broker/accounts.ts";
 import { Members } from "../core/members.ts";
 import { RedisStore } from "../core/redis.ts";
 import { readSettings } from "../core/settings.ts";
@@ -21,7 +22,7 @@ const TEXT = fileText("docker-compose.yml");
 const SECRETS = {
   SLUICE_JWT_SECRET: "0123456789abcdef0123456789abcdef",
   REDIS_PASSWORD: "redisword",
-  RABBITMQ_PASSWORD: "rabbitword",
+  RABBITMQ_GATEWAY_PASSWORD: "gatewayword",
   POSTGRES_PASSWORD: "postgresword",
 };
 const compose: Compose = readCompose(TEXT, SECRETS);
@@ -34,6 +35,21 @@ const STORES_OF: Readonly<Record<string, readonly string[]>> = {
   rates: [],
   warehouse: [],
 };
+/** Who each role is at the brokers. */
+const USER_OF: Readonly<Record<string, string>> = {
+  "gateway-eu": "gateway",
+  "gateway-us": "gateway",
+  "worker-1": "worker",
+  "worker-2": "worker",
+  payments: "payments",
+  rates: "rates",
+  warehouse: "service-warehouse",
+};
+interface Definitions {
+  readonly vhosts: readonly { readonly name: string }[];
+  readonly users: readonly { readonly name: string; readonly password: string }[];
+  readonly permissions: readonly { readonly user: string }[];
+}
 const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
 
 describe("docker-compose.yml", () => {
@@ -66,13 +82,15 @@ describe("docker-compose.yml", () => {
 
   test.each(ROLES)("%s is given settings that there are, and a region that there is", (name) => {
     const settings = readSettings(serviceOf(name).environment);
-    expect(settings.regions.map((region) => region.name)).toEqual(["eu", "us"]);
+    // A provider has no business with the brokers.
+    const regions = name === "provider" ? [] : ["eu", "us"];
+    expect(settings.regions.map((region) => region.name)).toEqual(regions);
     expect(["", ...settings.regions.map((region) => region.name)]).toContain(settings.region);
     expect(settings.jwtSecret).toBe(SECRETS.SLUICE_JWT_SECRET);
   });
 
   test("the roles know the stores by the names, accounts and passwords that the stores are given", () => {
-    const { redisUrl, regions, ledgerUrl } = readSettings(serviceOf("worker-1").environment);
+    const { redisUrl, ledgerUrl } = readSettings(serviceOf("worker-1").environment);
     const [redis, postgres] = [serviceOf("redis"), serviceOf("postgres").environment];
     expect(redisUrl).toBe(`redis://:${redis.environment.REDISCLI_AUTH}@redis:6379`);
     expect(redis.command.slice(-2)).toEqual(["--requirepass", SECRETS.REDIS_PASSWORD]);
@@ -80,19 +98,29 @@ describe("docker-compose.yml", () => {
     expect(ledgerUrl).toBe(
       `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`,
     );
-    for (const region of regions) {
-      const { RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST } = serviceOf(
-        `rabbitmq-${region.name}`,
-      ).environment;
-      const account = `${RABBITMQ_DEFAULT_USER}:${RABBITMQ_DEFAULT_PASS}`;
-      expect(region.url).toBe(
-        `amqp://${account}@rabbitmq-${region.name}:5672/${RABBITMQ_DEFAULT_VHOST}`,
-      );
-    }
     expect([redis.environment.REDISCLI_AUTH, POSTGRES_PASSWORD]).toEqual([
       SECRETS.REDIS_PASSWORD,
       SECRETS.POSTGRES_PASSWORD,
     ]);
+  });
+
+  test("each role is a user of its own at the brokers, with the permissions of its role", () => {
+    const content = compose.configs["rabbitmq-definitions"]?.content ?? "";
+    const { vhosts, users, permissions } = JSON.parse(content) as Definitions;
+    expect(vhosts).toEqual([{ name: "sluice" }]);
+    const own = accountsOf(["warehouse"]).map((account) => ({ ...account, vhost: "sluice" }));
+    const byUser = (a: { user: string }, b: { user: string }) => (a.user < b.user ? -1 : 1);
+    expect(permissions.toSorted(byUser)).toEqual(own.toSorted(byUser));
+    expect(users.find(({ name }) => name === "gateway")?.password).toBe(
+      SECRETS.RABBITMQ_GATEWAY_PASSWORD,
+    );
+    for (const [name, user] of Object.entries(USER_OF)) {
+      const password = users.find((u) => u.name === user)?.password;
+      const { regions } = readSettings(serviceOf(name).environment);
+      expect(regions.map(({ url }) => url)).toEqual(
+        ["eu", "us"].map((r) => `amqp://${user}:${password}@rabbitmq-${r}:5672/sluice`),
+      );
+    }
   });
 
   test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
@@ -288,7 +316,6 @@ describe("run from the image's folder, as written", () => {
     Object.assign(ports, { "gateway-eu": gatewayPorts[0], "gateway-us": gatewayPorts[1] });
     rabbit = await brokerWith("deploy/rabbitmq.conf");
     const ledgerUrl = await freshDatabase();
-    const account = `sluice:${SECRETS.RABBITMQ_PASSWORD}`;
     native = (text) =>
       text
         .replaceAll("@redis:6379", `@127.0.0.1:${redisPort}`)
@@ -297,11 +324,12 @@ describe("run from the image's folder, as written", () => {
         .replaceAll("/tmp/packed.db", `${record}.packed.db`)
         .replaceAll(/http:\/\/(provider|127\.0\.0\.1):8090/g, `http://127.0.0.1:${providerPort}`)
         .replaceAll(/^redis-cli /g, `redis-cli -p ${redisPort} `)
-        .replaceAll(/amqp:\S+?@rabbitmq-(\w+):5672\/sluice/g, (_, region: string) =>
-          rabbit.url(region),
+        .replaceAll(
+          /amqp:\/\/([\w-]+):\w[\w-]*@rabbitmq-(\w+):5672\/sluice/g,
+          (_, user: string, region: string) => rabbit.url(region, user),
         )
         .replaceAll(/postgres:\S+@postgres:5432\/sluice/g, ledgerUrl);
-    expect(native(`amqp://${account}@rabbitmq-eu:5672/sluice`)).toBe(rabbit.url("eu"));
+    expect(native("amqp://rates:word@rabbitmq-eu:5672/sluice")).toBe(rabbit.url("eu", "rates"));
     const [server = "", ...args] = serviceOf("redis").command;
     const file = args.map((arg) =>
       arg === "/etc/redis/redis.conf" ? join(ROOT, "deploy/redis.conf") : arg,
@@ -432,7 +460,7 @@ async function brokerWith(conf: string): Promise<PrivateRabbit> {
   cpSync(join(ROOT, conf), join(dir, "conf.d", "50-sluice.conf"));
   process.env.RABBITMQ_CONFIG_FILES = join(dir, "conf.d");
   try {
-    return await startRabbit(dir, { vhosts: ["eu", "us"] });
+    return await startRabbit(dir, { vhosts: ["eu", "us"], accounts: accountsOf(["warehouse"]) });
   } finally {
     delete process.env.RABBITMQ_CONFIG_FILES;
   }

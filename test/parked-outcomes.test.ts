@@ -1,4 +1,5 @@
-// Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is named `parked` is named again.
+// Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is
+// named `parked` is named again.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readSettings } from "../core/settings.ts";
 import { bearer, ISSUER, SECRET, TestSocket } from "../gateway/testing.ts";
@@ -117,7 +118,7 @@ async function agrees(url: string, user: string, orders: readonly Placed[]): Pro
 }
 
 test(
-  "orders that are let go by a later frame are named then",
+  "orders that a later frame releases are named then",
   async () => {
     const { url } = gateway.gateway;
     await Promise.all(

@@ -10,7 +10,7 @@ import { openLedger } from "../ledger/open.ts";
 import { Fleet, type Role } from "../ops/fleet.ts";
 import { HistoryWriter } from "../ops/history.ts";
 import type { Tally } from "../ops/load/lane.ts";
-import { makePlan, type Plan } from "../ops/load/plan.ts";
+import { makePlan, type Plan, type Step } from "../ops/load/plan.ts";
 import { type Rush, startRush } from "../ops/load/rush.ts";
 import { startRedis } from "../ops/services/redis.ts";
 import { testDir, testRabbit } from "./services.ts";
@@ -41,8 +41,8 @@ export interface RushSystem {
   readonly historyPath: string;
   readonly history: HistoryWriter;
   readonly tally: Tally;
-  /** Lets the clients loose. */
-  rush(): Promise<Rush>;
+  /** Lets the clients loose, with all they have to send or with a part of it. */
+  rush(steps?: readonly Step[]): Promise<Rush>;
 }
 
 export async function startRushSystem(options: RushOptions): Promise<RushSystem> {
@@ -72,7 +72,8 @@ export async function startRushSystem(options: RushOptions): Promise<RushSystem>
   const tally: Tally = { sent: 0, settled: 0, accepted: 0, total, answers: new Map() };
   const targets = gateways.map(({ url = "", region = "" }) => ({ url, region }));
   const issuer = { secret: SECRET, issuer: settings.jwtIssuer, audience: settings.jwtAudience };
-  const rush = () => startRush({ plan, targets, issuer, history, tally });
+  const rush = (steps = plan.steps) =>
+    startRush({ plan: { ...plan, steps }, targets, issuer, history, tally });
   return {
     ...{ dir, fleet, settings, redisUrl: redis.url, plan, provider, historyPath, history },
     ...{ tally, rush },

@@ -54,7 +54,7 @@ export async function testRabbit(): Promise<TestRabbit> {
 }
 
 /** Made at boot, since adding one later costs a second each. */
-const MAX_VHOSTS = 150;
+const MAX_VHOSTS = 320;
 
 /** URL of a new, empty database of a Postgres that all tests share. */
 export async function freshDatabase(): Promise<string> {

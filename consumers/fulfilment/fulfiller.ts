@@ -8,7 +8,7 @@
 //     work must be harmless to repeat under the part's key (partKey).
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
-import { ORDERS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
+import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
 import {
   isPart,
   PARTS_TYPE,
@@ -53,8 +53,9 @@ export class Fulfiller {
   readonly counts = { done: 0, refused: 0, putOff: 0, givenUp: 0 };
 
   constructor(private readonly options: FulfillerOptions) {
-    const { id, regions, shards, governing } = options;
-    this.lanes = new RowLanes({ id, regions, shards, exchange: ORDERS_EXCHANGE });
+    const { regions, shards, governing } = options;
+    const lanes = { id: answersId(options), regions, shards, exchange: CLAIMS_EXCHANGE };
+    this.lanes = new RowLanes(lanes);
     this.competing = new Competing({
       regions,
       governing,
@@ -84,7 +85,7 @@ export class Fulfiller {
       queue: queue.name,
       prefetch: PREFETCH,
       independent: true,
-      dead: { publisher: link.publisher, queue: UNROUTED },
+      dead: { publisher: link.publisher, queue: UNROUTED, exchange: UNROUTED },
       handler: (delivery, settle) =>
         void this.competing.work(() => this.accept(link, delivery, settle)),
     });
@@ -199,4 +200,9 @@ function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A service may make only queues that are named after it (broker/accounts.ts). */
+function answersId({ service, id }: { readonly service: string; readonly id: string }): string {
+  return id === service || id.startsWith(`${service}-`) ? id : `${service}-${id}`;
 }

@@ -104,6 +104,11 @@ async function readBytes(
   response: Response,
   late: Promise<never>,
 ): Promise<Uint8Array | undefined> {
+  const { headers } = response;
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  // The usual case: what says how long it is cannot be longer, and a stream takes more time.
+  if (length <= MAX_ANSWER_BYTES && !headers.has("transfer-encoding"))
+    return new Uint8Array(await Promise.race([response.arrayBuffer(), late]));
   const reader = response.body?.getReader();
   if (!reader) return new Uint8Array();
   const chunks: Uint8Array[] = [];

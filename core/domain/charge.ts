@@ -1,4 +1,5 @@
 // A charge as it travels: what must be asked of the payment provider, and what the provider said.
+import type { ANSWER_WORDS } from "./limits.ts";
 import { MAX_MONEY_MINOR, NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
 
@@ -70,18 +71,7 @@ export type PaymentRequest = ChargeRequest | LookUpRequest | RefundRequest;
  * Not definite: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is given
  * up while it goes on being looked up; `unresolved`, nobody asks any more, an operator has to see.
  */
-export const CHARGE_ANSWERS = [
-  "captured",
-  "failed",
-  "unknown",
-  "refunded",
-  "later",
-  "refund_failed",
-  "unresolved",
-  "returned",
-  "disputed",
-] as const;
-export type AnswerWord = (typeof CHARGE_ANSWERS)[number];
+export type AnswerWord = (typeof ANSWER_WORDS)[number];
 
 /** The detail of `later`, as JSON. A copy of an older request than the open one ends with it. */
 export interface PutOff {

@@ -89,6 +89,8 @@ export interface Entry {
   readonly messages: readonly DecidedMessage[];
   readonly released: readonly Released[];
   readonly steps: readonly Step[];
+  /** Set when Redis holds what no function of Sluice writes: the entry's own text, which is all that is known of it. */
+  readonly unreadable?: string;
 }
 
 /** What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event on the original. */

@@ -10,6 +10,7 @@
 //   part ["f", user, id, "", acceptedAtMs, "", 0, generation, part, of, claim | done, service]: of a paid order (part.ts)
 //   answer ["p", user, id, "", acceptedAtMs, "", 0, generation, attempt, captured | failed | unknown | refunded, detail]: of a charge (charge.ts)
 
+import { LIMITS } from "./limits.ts";
 import type { Traceparent } from "./trace.ts";
 
 export type Sku = string;
@@ -82,13 +83,9 @@ export type RedriveRow = readonly [
 export type Row = OrderRow | SkipRow;
 
 // Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
-export const MAX_LINES = 20;
-export const MAX_QTY = 1_000;
-export const MAX_SEQ = 1_000_000_000;
+export const { MAX_LINES, MAX_QTY, MAX_SEQ, MAX_MONEY_MINOR } = LIMITS;
 export const MAX_METADATA_BYTES = 1_024;
 export const MAX_PAYMENT_LENGTH = 256;
-/** Fourteen digits: the longest integer that Lua's JSON writes back exactly. */
-export const MAX_MONEY_MINOR = 99_999_999_999_999;
 /** Users, sales and skus: what needs no escaping in JSON, in a Redis key or in a routing key. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 

@@ -21,8 +21,8 @@ export const TERMINAL_STATES = [
 ] as const;
 
 /**
- * What a parked or a reserved order may wait for. `number_or_rate`: it is numbered, and in another currency than its sale's.
- * `earlier_charge`: the charges of its user's earlier orders.
+ * What a parked or a reserved order may wait for. `number_or_rate`: it is numbered, and in another
+ * currency than its sale's. `earlier_charge`: the charges of its user's earlier orders.
  */
 export const WAITS_FOR = ["number", "rate", "number_or_rate", "earlier_charge"] as const;
 export type WaitsFor = (typeof WAITS_FOR)[number];

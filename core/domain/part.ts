@@ -1,5 +1,6 @@
 // A part of a paid order: what one processing service has to do for it. It travels in a message of the exchange `fulfilment`, and the service's
 // claim and report come back as rows in the order's shard.
+import type { PART_WORDS } from "./limits.ts";
 import { NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
 
@@ -48,7 +49,7 @@ export function partKey({
  * What a service says of a part. `later`: it has claimed the part and could not do it; the ledger
  * asks again after a while.
  */
-export type PartWord = "claim" | "done" | "later";
+export type PartWord = (typeof PART_WORDS)[number];
 
 /** As a row for the order's shard (core/lua/shared/fulfil.lua). */
 export function partRowText(of: Part, word: PartWord, service: string, atMs: number): string {

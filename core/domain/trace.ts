@@ -50,6 +50,8 @@ export function tracedOrders(body: string): TracedOrder[] {
   if (!body.includes('"00-')) return [];
   const traced: TracedOrder[] = [];
   (JSON.parse(body) as (string | number)[][]).forEach((row, at) => {
+    // A row among sound ones may be anything: it was set apart.
+    if (!Array.isArray(row)) return;
     const traceparent = row[row[0] === "r" ? 13 : 12];
     if ((row[0] !== "o" && row[0] !== "r") || typeof traceparent !== "string") return;
     traced.push({

@@ -8,6 +8,8 @@ import amqp from "amqplib";
 const service = process.env.SERVICE ?? "gallery";
 const me = `${service}-${randomUUID()}`;
 const connection = await amqp.connect(process.env.AMQP_URL);
+// The broker vouches for who claims: it refuses a message whose userId is not the connection's user.
+const userId = decodeURIComponent(new URL(process.env.AMQP_URL).username) || "guest";
 const channel = await connection.createConfirmChannel();
 
 // Answers come to a queue of our own, named after us. The shard's word stands at the place of the row in our message.
@@ -46,10 +48,11 @@ async function tell(part, word) {
       waiting.set(messageId, resolve);
       setTimeout(() => resolve(undefined), 10_000).unref();
     });
-    channel.publish("orders", String(part.shard), Buffer.from(JSON.stringify([row])), {
+    channel.publish("claims", String(part.shard), Buffer.from(JSON.stringify([row])), {
       persistent: true,
       messageId,
       appId: me,
+      userId,
       type: "orders.v1",
     });
     const heard = await answer;

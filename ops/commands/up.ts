@@ -30,10 +30,11 @@ async function up(): Promise<void> {
   const stopSignal = Promise.withResolvers<void>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
   const ports = await gatewayPorts(settings, say);
-  const services = await startLocalServices(settings, say);
+  const services = await startLocalServices(settings, say, Object.keys(DEMO_SERVICES));
   const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
   const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
-  const fleet = new Fleet({ dir: join(dir, "roles"), env, say });
+  const { roleEnv } = services;
+  const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
   const current = join(dir, "current.json");
   try {
     await createDemoSale(readSettings({ ...process.env, ...env }));

@@ -3,6 +3,7 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
 import { Publisher } from "../../broker/publisher.ts";
+import { ORIGIN } from "../../broker/subscriber.ts";
 import {
   ORDERS_DEAD,
   ORDERS_EXCHANGE,
@@ -66,7 +67,8 @@ export class Letters {
 
   static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
     const regions: Region[] = [];
-    for (const region of settings.regions) {
+    const { regions: all, operatorRegions } = settings;
+    for (const region of operatorRegions.length > 0 ? operatorRegions : all) {
       const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
       const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
       await publisher.start();
@@ -177,7 +179,7 @@ export class Letters {
 
 /** Only what was sent somewhere can be sent there again; a letter about an order that is on record as it is would change nothing. */
 async function sendAgain(
-  { id, source, queue, routingKey, type, messageId, body }: DeadLetter,
+  { id, source, queue, routingKey, type, messageId, body, headers }: DeadLetter,
   { publisher }: Region,
 ): Promise<string | undefined> {
   if (queue === UNROUTED)
@@ -188,7 +190,8 @@ async function sendAgain(
   return notConfirmed(
     await publisher.publish(source.exchange, source.routingKey, body, {
       type,
-      headers: { "x-redriven": id },
+      // What it may hold is still judged by who sent it first.
+      headers: { "x-redriven": id, [ORIGIN]: headers[ORIGIN] ?? "" },
     }),
   );
 }

@@ -51,6 +51,7 @@ const PROVIDER_SHARES = [
   "limited=0.02,slow=0.02,pending=0.02,twice=0.01,late=0.005,forged=0.005",
   "html200=0.005,redirect=0.005,wrong_key=0.005,wrong_amount=0.005,declined200=0.005",
   "huge_answer=0.003,late_capture=0.005,refund_conflict=0.02,refund_error=0.02,refund_pending=0.02",
+  "refund_refused=0.02,disputed=0.005,returned=0.005",
 ].join(",");
 /** The gateways would answer most orders for sold-out items themselves; here every order is decided, so that there is more to prove. */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };

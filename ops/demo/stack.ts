@@ -66,6 +66,7 @@ export class Stack {
     const services = await startLocalServices(
       readSettings({ ...env, SLUICE_DATA: dir }),
       () => undefined,
+      Object.keys(fulfilment),
     );
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
     const all = {
@@ -78,7 +79,8 @@ export class Stack {
     };
     const settings = readSettings(all);
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = settings;
-    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, say });
+    const { roleEnv } = services;
+    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, roleEnv, say });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
     const stack = new Stack(
       ...([services, fleet, issuer, ledgerUrl, redisUrl, regions, shards, settings] as const),

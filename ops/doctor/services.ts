@@ -5,6 +5,7 @@ import { ordersQueue, topology } from "../../broker/topology.ts";
 import { RedisStore } from "../../core/redis.ts";
 import type { Settings } from "../../core/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const OLDEST_REDIS = 7;
@@ -120,6 +121,7 @@ async function checkRegion(
           `reachable; ${missing} of ${queues.length} queues not made yet (the first role makes them)`,
         ),
       ];
+    const accounts = await checkAccount(connection, settings);
     const owned = queues.filter(
       (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
     ).length;
@@ -131,8 +133,12 @@ async function checkRegion(
           `${settings.shards - owned} of ${settings.shards} shards have no worker`,
           "start one: sluice worker (or sluice up)",
         ),
+        ...accounts,
       ];
-    return [ok(what, `reachable, every shard has a worker, ${waiting} messages waiting`)];
+    return [
+      ok(what, `reachable, every shard has a worker, ${waiting} messages waiting`),
+      ...accounts,
+    ];
   } catch (error) {
     return [
       fail(what, (error as Error).message, "see that it runs and that SLUICE_REGIONS is right"),

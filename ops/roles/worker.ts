@@ -63,6 +63,7 @@ export async function startWorker(
     ledgerUrl: settings.ledgerUrl,
     writer,
     regions,
+    publishers: settings.publishers,
     ...waits,
     ...governing,
     spans,

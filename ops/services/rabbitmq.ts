@@ -2,14 +2,15 @@
 // boot from a definitions file, so that starting it takes no second command.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Account } from "../../broker/accounts.ts";
 import { freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRabbit extends Child {
   readonly port: number;
   readonly dir: string;
-  /** AMQP URL of a virtual host. */
-  url(vhost: string): string;
+  /** AMQP URL of a virtual host, as one of the accounts; as `guest`, who may do everything, where there are none. */
+  url(vhost: string, user?: string): string;
   /** Runs rabbitmqctl against this node and returns what it printed. */
   ctl(...args: string[]): Promise<string>;
 }
@@ -17,6 +18,8 @@ export interface PrivateRabbit extends Child {
 export interface PrivateRabbitOptions {
   readonly vhosts: readonly string[];
   readonly port?: number;
+  /** Users with random passwords instead of `guest`. */
+  readonly accounts?: readonly Account[];
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -27,8 +30,11 @@ const START_ATTEMPTS = 3;
 const LOG_FILE = "out.log";
 /** Written by the node itself. */
 const PID_FILE = "rabbitmq.pid";
+const GUEST = "guest";
 /** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
 const MEMORY_LIMIT = "2GB";
+/** A shard's messages have a megabyte at most; what gateways are told of outcomes may be longer. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
 const SCRIPT_DIRS = [
   "/usr/lib/rabbitmq/bin",
@@ -74,7 +80,8 @@ async function startNode(
   const [free, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
   const port = options.port ?? free;
   const node = nodeName(dir);
-  writeConfig(dir, port, options.vhosts);
+  const passwords = passwordsIn(dir, options.accounts ?? []);
+  writeConfig(dir, port, options, passwords);
   const env = nodeEnv(dir, node, distPort, epmdPort);
   const epmd = startEpmd(dir, epmdPort);
   const child = spawnRecorded({
@@ -98,7 +105,8 @@ async function startNode(
     ...child,
     port,
     dir,
-    url: (vhost) => `amqp://guest:guest@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
+    url: (vhost, user = GUEST) =>
+      `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
     ctl: (...args) => ctl(env, node, args),
     stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(epmd.kill),
     kill: () => child.kill().finally(epmd.kill),
@@ -127,19 +135,45 @@ function nodeName(dir: string): string {
   return readFileSync(file, "utf8");
 }
 
-function writeConfig(dir: string, port: number, vhosts: readonly string[]): void {
+/** Made once for each user, and readable by their owner only. */
+function passwordsIn(dir: string, accounts: readonly Account[]): Record<string, string> {
+  if (accounts.length === 0) return {};
+  const file = join(dir, "passwords.json");
+  const known = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>)
+    : {};
+  for (const user of [GUEST, ...accounts.map((a) => a.user)]) known[user] ??= newPassword();
+  writeFileSync(file, JSON.stringify(known), { mode: 0o600 });
+  return known;
+}
+
+function newPassword(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
+}
+
+function writeConfig(
+  dir: string,
+  port: number,
+  { vhosts, accounts = [] }: PrivateRabbitOptions,
+  passwords: Readonly<Record<string, string>>,
+): void {
+  // A node that was made without accounts has a `guest`, who keeps neither password nor permissions.
+  const all = { configure: ".*", write: ".*", read: ".*" };
+  const none = { configure: "^$", write: "^$", read: "^$" };
+  const users = [{ user: GUEST, ...(accounts.length > 0 ? none : all) }, ...accounts];
   const definitions = {
-    users: [{ name: "guest", password: "guest", tags: ["administrator"], limits: {} }],
-    vhosts: vhosts.map((name) => ({ name })),
-    permissions: vhosts.map((vhost) => ({
-      user: "guest",
-      vhost,
-      configure: ".*",
-      write: ".*",
-      read: ".*",
+    users: users.map(({ user }) => ({
+      name: user,
+      password: passwords[user] ?? GUEST,
+      tags: user === GUEST && accounts.length === 0 ? ["administrator"] : [],
+      limits: {},
     })),
+    vhosts: vhosts.map((name) => ({ name })),
+    permissions: vhosts.flatMap((vhost) =>
+      users.map(({ user, configure, write, read }) => ({ user, vhost, configure, write, read })),
+    ),
   };
-  writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions));
+  writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions), { mode: 0o600 });
   writeFileSync(
     join(dir, "rabbitmq.conf"),
     [
@@ -147,6 +181,7 @@ function writeConfig(dir: string, port: number, vhosts: readonly string[]): void
       `load_definitions = ${join(dir, "definitions.json")}`,
       `vm_memory_high_watermark.absolute = ${MEMORY_LIMIT}`,
       "disk_free_limit.absolute = 200MB",
+      `max_message_size = ${MAX_MESSAGE_BYTES}`,
       "collect_statistics_interval = 30000",
       "log.file.level = warning",
       "",

@@ -6,25 +6,16 @@
 --   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation, traceparent?}
 --   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done | later, service, request?}
 -- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
--- by another way must fail as a whole, not half-way.
+-- by another way must fail as a whole, not half-way. core/domain/row-check.ts accepts the same rows; the limits are of
+-- core/domain/limits.ts.
 
 -- decode_rows adds to a row that names an order (name_row):
 --   row[13] 'user id', the field of its record       row[14] the bucket of its record       row[15] a redriven one's generation
 --   row[16] the trace of an order's request, if it has one
 
-local MAX_LINES = 20
-local MAX_QTY = 1000
 local BUCKET_DIGITS = 7
-local MAX_NAME = 64
-local MAX_MS = 1e14
--- Of attempts and generations.
-local MAX_COUNT = 1e9
 local UUID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$'
 local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
-local TRACE_LENGTH = 55
-local FULFILMENTS = { claim = true, done = true, later = true }
-local ANSWERS = { captured = true, failed = true, unknown = true, refunded = true, later = true,
-  refund_failed = true, unresolved = true, returned = true, disputed = true }
 
 -- What stands in keys and in records of words between spaces.
 local function is_name(text)
@@ -47,7 +38,7 @@ end
 
 -- Opaque text, for the ledger: Postgres takes no NUL.
 local function is_text(text)
-  return text == '' or type(text) == 'string' and not string.find(text, '%z')
+  return text == '' or type(text) == 'string' and #text <= MAX_TEXT_BYTES and not string.find(text, '%z')
 end
 
 local function is_whole(number, least, most)
@@ -80,21 +71,29 @@ local function is_trace(text)
   return type(text) == 'string' and #text == TRACE_LENGTH and string.find(text, TRACE)
 end
 
+-- Rows about an order carry nothing of it but its id, and no field behind their own.
+local function is_bare(row, fields)
+  return row[4] == '' and row[fields + 1] == nil
+end
+
+local function order_is_sound(row)
+  return is_name(row[4]) and row[8] ~= nil and is_common_name(row[8]) and is_text(row[10]) and is_text(row[11])
+    and is_whole(row[12], 0, MAX_MONEY_MINOR) and lines_are_sound(row[9])
+end
+
 local function row_is_sound(row)
   if type(row) ~= 'table' then return false end
-  local seq = row[7]
-  if not is_name(row[2]) or row[2] == '' or not is_whole(row[5], 0, MAX_MS) or row[6] == nil or not is_common_name(row[6]) then return false end
-  if type(seq) ~= 'number' or seq < 0 or seq > 1e9 or seq % 1 ~= 0 then return false end
-  if row[1] == 's' then return seq > 0 end
+  local kind, seq = row[1], row[7]
+  if not is_name(row[2]) or row[2] == '' or not is_whole(row[5], 0, MAX_TIME_MS) or row[6] == nil or not is_common_name(row[6]) then return false end
+  if type(seq) ~= 'number' or seq < 0 or seq > MAX_SEQ or seq % 1 ~= 0 then return false end
+  if kind == 's' then return seq > 0 and row[3] == '' and is_bare(row, 7) end
   local id = row[3]
-  if type(id) ~= 'string' or #id ~= 36 or not string.find(id, UUID) then return false end
-  if row[1] == 'c' then return true end
-  if row[1] == 'p' then return is_whole(row[8], 1, MAX_COUNT) and is_whole(row[9], 1, MAX_COUNT) and ANSWERS[row[10]] and is_text(row[11]) end
-  if row[1] == 'f' then return part_is_sound(row) end
-  if row[1] == 'r' and not (seq == 0 and is_whole(row[13], 2, MAX_COUNT) and (row[14] == nil or is_trace(row[14]))) then return false end
-  if row[1] == 'o' and row[13] ~= nil and not is_trace(row[13]) then return false end
-  return (row[1] == 'o' or row[1] == 'r') and is_name(row[4]) and row[8] ~= nil and is_common_name(row[8]) and is_text(row[10]) and is_text(row[11])
-    and is_whole(row[12], 0, 99999999999999) and lines_are_sound(row[9])
+  if type(id) ~= 'string' or #id ~= ID_LENGTH or not string.find(id, UUID) then return false end
+  if kind == 'o' then return row[14] == nil and (row[13] == nil or is_trace(row[13])) and order_is_sound(row) end
+  if kind == 'c' then return is_bare(row, 7) end
+  if kind == 'p' then return is_bare(row, 11) and is_whole(row[8], 1, MAX_COUNT) and is_whole(row[9], 1, MAX_COUNT) and ANSWERS[row[10]] and is_text(row[11]) end
+  if kind == 'f' then return is_bare(row, row[11] == 'later' and 13 or 12) and part_is_sound(row) end
+  return kind == 'r' and seq == 0 and is_whole(row[13], 2, MAX_COUNT) and row[15] == nil and (row[14] == nil or is_trace(row[14])) and order_is_sound(row)
 end
 
 -- Adds to an order's row, taken out of where it was parked, what every later step would have to make again.
@@ -104,12 +103,26 @@ local function name_row(row)
   row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
 end
 
+-- What Redis's JSON takes and others do not (0x10, NaN) is refused. The setting is kept by Redis, so that once is enough; there is
+-- no cjson yet while a library is loaded.
+local strict = false
+
+local function decode(body)
+  if not strict then
+    cjson.decode_invalid_numbers(false)
+    strict = true
+  end
+  return pcall(cjson.decode, body)
+end
+
 -- Decodes a message's body; an error names the message and the row, both from 0.
 local function decode_rows(body, index)
-  local ok, rows = pcall(cjson.decode, body)
+  if #body > MAX_MESSAGE_BYTES then error({ err = 'BADROW ' .. index .. ' -1 too large' }) end
+  local ok, rows = decode(body)
   if not ok or type(rows) ~= 'table' or string.byte(body) ~= 91 or #rows == 0 then
     error({ err = 'BADROW ' .. index .. ' -1 not a JSON array of rows' })
   end
+  if #rows > MAX_MESSAGE_ROWS then error({ err = 'BADROW ' .. index .. ' -1 too many rows' }) end
   for i = 1, #rows do
     local row = rows[i]
     if not row_is_sound(row) then error({ err = 'BADROW ' .. index .. ' ' .. (i - 1) .. ' not a sound row' }) end

@@ -1,0 +1,113 @@
+// One user of the broker for each kind of role, and what it may do there, as data: configure (declare and delete), write (publish, and
+// bind a queue), read (consume, and bind from an exchange). Each pattern names whole names.
+//
+// Whoever may write to `amq.default` may publish to any queue by its name. That is why a message is also judged by who sent it
+// (consumers/publishers.ts): the broker refuses a `user_id` that is not the connection's own.
+import {
+  CLAIMS_EXCHANGE,
+  FULFILMENT_EXCHANGE,
+  FX_RATES,
+  FX_REQUESTS,
+  ORDERS_DEAD,
+  ORDERS_EXCHANGE,
+  PAYMENTS,
+  PAYMENTS_DEAD,
+  serviceQueueName,
+  UNROUTED,
+} from "./topology.ts";
+
+export interface Permissions {
+  readonly configure: string;
+  readonly write: string;
+  readonly read: string;
+}
+
+export interface Account extends Permissions {
+  readonly user: string;
+}
+
+export const ROLE_USERS = ["gateway", "worker", "payments", "rates", "operator"] as const;
+export type RoleUser = (typeof ROLE_USERS)[number];
+/** Before the name of a service. */
+export const SERVICE_PREFIX = "service-";
+export const serviceUser = (service: string): string => `${SERVICE_PREFIX}${service}`;
+
+const DEFAULT_EXCHANGE = "amq.default";
+const NOTHING = "^$";
+/** Answers to a gateway or a service come to a queue of its own, which it makes. */
+const OWN_QUEUES = "gateway\\..*";
+/** All that topology.ts and routes.ts declare. */
+const QUEUES = ["orders\\..*", "payments(\\..*)?", "fulfilment\\..*", "fx\\..*", "rates\\..*"];
+const EXCHANGES = [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE].map(literally);
+
+const ROLES: Readonly<Record<RoleUser, Permissions>> = {
+  gateway: {
+    configure: oneOf(OWN_QUEUES),
+    write: oneOf(literally(ORDERS_EXCHANGE)),
+    read: oneOf(OWN_QUEUES),
+  },
+  // It alone declares what all share. It publishes what follows from orders to queues by name, and never to `orders` or `claims`.
+  worker: {
+    configure: oneOf(...QUEUES, ...EXCHANGES),
+    write: oneOf(...QUEUES, ...[FULFILMENT_EXCHANGE, DEFAULT_EXCHANGE].map(literally)),
+    read: oneOf(...QUEUES, ...EXCHANGES),
+  },
+  payments: {
+    configure: NOTHING,
+    write: oneOf(...[ORDERS_EXCHANGE, DEFAULT_EXCHANGE].map(literally)),
+    read: oneOf(literally(PAYMENTS)),
+  },
+  rates: {
+    configure: NOTHING,
+    write: oneOf(...[FX_RATES, DEFAULT_EXCHANGE].map(literally)),
+    read: oneOf(literally(FX_REQUESTS)),
+  },
+  operator: {
+    configure: NOTHING,
+    write: oneOf(
+      ...[ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE, DEFAULT_EXCHANGE].map(literally),
+    ),
+    read: oneOf(...[ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED].map(literally)),
+  },
+};
+
+/** The accounts of an installation with these services. */
+export function accountsOf(services: readonly string[]): Account[] {
+  return [
+    ...ROLE_USERS.map((user) => ({ user, ...ROLES[user] })),
+    ...services.map((service) => ({
+      user: serviceUser(service),
+      ...permissionsOfService(service),
+    })),
+  ];
+}
+
+/** What a user of this name is meant to have; undefined when the name is none of those above. */
+export function permissionsOf(user: string): Permissions | undefined {
+  if (user.startsWith(SERVICE_PREFIX))
+    return permissionsOfService(user.slice(SERVICE_PREFIX.length));
+  return ROLE_USERS.find((role) => role === user) && ROLES[user as RoleUser];
+}
+
+/** Takes its parts, claims them, and gets its answers; what it cannot read it puts to the parts without a route. */
+function permissionsOfService(service: string): Permissions {
+  const own = [`gateway\\.${literally(service)}(-.*)?`, literally(serviceQueueName(service))];
+  return {
+    configure: oneOf(...own),
+    write: oneOf(...[CLAIMS_EXCHANGE, UNROUTED].map(literally)),
+    read: oneOf(...own),
+  };
+}
+
+function oneOf(...patterns: readonly string[]): string {
+  return `^(${patterns.join("|")})$`;
+}
+
+function literally(name: string): string {
+  return name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/** Who connects with this URL; a client names `guest` when the URL names nobody. */
+export function userOf(url: string): string {
+  return decodeURIComponent(new URL(url).username) || "guest";
+}

@@ -1,0 +1,65 @@
+// The limits of a row and of a message, in one table. The check in TypeScript (row-check.ts) reads it, and the function library
+// begins with it as Lua text (core/library.ts): both accept the same rows, which core/lua/rows.property.test.ts holds them to.
+
+export const LIMITS = {
+  /**
+   * Bytes of a message. A gateway's has 256 KiB at most; at four times that Redis takes some 20 ms to read one, and the other
+   * shards wait that long.
+   */
+  MAX_MESSAGE_BYTES: 1024 * 1024,
+  /** Rows of a message. A gateway and a payment worker send 500 at most; each costs Redis up to 20 µs. */
+  MAX_MESSAGE_ROWS: 1_000,
+  /** Different items of an order. */
+  MAX_LINES: 20,
+  /** Units of one item of an order. */
+  MAX_QTY: 1_000,
+  /** A user's number within a sale. */
+  MAX_SEQ: 1_000_000_000,
+  /** Attempts and generations. */
+  MAX_COUNT: 1_000_000_000,
+  /** A time in Unix ms, in the year 5138: as long as Lua's JSON writes it back exactly. */
+  MAX_TIME_MS: 100_000_000_000_000,
+  /** Minor units. Fourteen digits: the longest integer that Lua's JSON writes back exactly. */
+  MAX_MONEY_MINOR: 99_999_999_999_999,
+  /** Characters of a user, a sale, an item, a currency, a service and a fingerprint. */
+  MAX_NAME: 64,
+  /** Bytes of opaque text: payment token, metadata, a provider's words. */
+  MAX_TEXT_BYTES: 8 * 1024,
+  /** Characters of an order's id, and of a traceparent. */
+  ID_LENGTH: 36,
+  TRACE_LENGTH: 55,
+} as const;
+
+/** What a row may be: see order.ts. */
+export const ROW_KINDS = ["o", "s", "c", "p", "r", "f"] as const;
+export type RowKind = (typeof ROW_KINDS)[number];
+/** What was heard of an attempt to charge. */
+export const ANSWER_WORDS = [
+  "captured",
+  "failed",
+  "unknown",
+  "refunded",
+  "later",
+  "refund_failed",
+  "unresolved",
+  "returned",
+  "disputed",
+] as const;
+/** What a service says of a part. */
+export const PART_WORDS = ["claim", "done", "later"] as const;
+
+/** The table as Lua text. */
+export function limitsInLua(): string {
+  const numbers = Object.entries(LIMITS).map(([name, value]) => `local ${name} = ${value}`);
+  return [
+    "-- Made from core/domain/limits.ts.",
+    ...numbers,
+    `local ANSWERS = ${setInLua(ANSWER_WORDS)}`,
+    `local FULFILMENTS = ${setInLua(PART_WORDS)}`,
+    "",
+  ].join("\n");
+}
+
+function setInLua(words: readonly string[]): string {
+  return `{ ${words.map((word) => `${word} = true`).join(", ")} }`;
+}

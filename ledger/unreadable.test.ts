@@ -1,0 +1,84 @@
+// What the ledger cannot read, and what its database refuses: neither is taken for the other, nor for trouble with the database.
+import { afterAll, describe, expect, test } from "bun:test";
+import { freshDatabase, testDir } from "../test/services.ts";
+import { Db, isConstraint } from "./db.ts";
+import { openLedger, openLedgerWriter } from "./open.ts";
+import { entryId, entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+
+const closing: { close(): Promise<unknown> }[] = [];
+afterAll(async () => {
+  for (const one of closing) await one.close();
+});
+
+const urlOf = async (dialect: string) =>
+  dialect === "sqlite" ? `sqlite:${testDir("unreadable")}/ledger.db` : freshDatabase();
+
+async function fresh(dialect: string) {
+  const url = await urlOf(dialect);
+  const ledger = await openLedger({ url, shards: SHARDS });
+  await ledger.operate({ kind: "create", ref: "sale", sale: saleOf(10) }, "test");
+  const writer = await openLedgerWriter(url);
+  closing.push(ledger, writer);
+  return { ledger, writer, epoch: (await writer.takeShard(0, "w")).epoch };
+}
+
+describe.each(["sqlite", "postgres"])("%s", (dialect) => {
+  test("an entry that cannot be read is kept as a dead letter, and those behind it are recorded", async () => {
+    const { ledger, writer, epoch } = await fresh(dialect);
+    const id = Bun.randomUUIDv7();
+    const garbled = [
+      entryOf(0, 1, ["[0x10]"], "reserved"),
+      entryOf(0, 2, ["1"], "reserved"),
+      entryOf(0, 3, [rowText(userOf(0), Bun.randomUUIDv7(), 1)], "reserved,reserved"),
+      entryOf(0, 4, [], "", { unreadable: '["id","x"]' }),
+      entryOf(0, 5, [rowText(userOf(0), id, 2)], "reserved"),
+    ];
+    const results = await writer.record(garbled.map((entry) => ({ entry, epoch })));
+    expect(results).toEqual([...Array(4).fill("unreadable"), "recorded"]);
+    expect((await ledger.order(userOf(0), id))?.state).toBe("reserved");
+    expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 8, held: 2 });
+    expect((await ledger.positions())[0]).toMatchObject({ lastId: entryId(0, 5), lastN: 5 });
+    const letters = (await ledger.followUps(0, 100)).filter((f) => f.routingKey === "orders.dead");
+    expect(letters.map(({ body }) => JSON.parse(body).entry)).toEqual([1, 2, 3, 4]);
+    expect(letters[0]?.body).toContain("0x10");
+    expect(letters[3]?.body).toContain('[\\"id\\",\\"x\\"]');
+    let replayed = 0;
+    for await (const entries of ledger.replay(0)) replayed += entries.length;
+    expect(replayed).toBe(5);
+  }, 30_000);
+
+  test("one that cannot be read and does not follow either is a fork", async () => {
+    const { writer, epoch } = await fresh(dialect);
+    const entry = entryOf(0, 2, ["[0x10]"], "reserved");
+    expect(await writer.record([{ entry, epoch }])).toEqual(["fork"]);
+  }, 30_000);
+
+  test("what the data refuse is told by the database's own code", async () => {
+    const db = await Db.open(await urlOf(dialect));
+    closing.push(db);
+    await db.run("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0), b TEXT NOT NULL)");
+    const refusals = ["(0, 'b')", "(1, NULL)", "(2, 'b'), (2, 'b')"];
+    for (const values of refusals) {
+      const error = await db.run(`INSERT INTO t VALUES ${values}`).catch((e) => e);
+      expect([values, isConstraint(error, dialect as "sqlite" | "postgres")]).toEqual([
+        values,
+        true,
+      ]);
+    }
+    const trouble = await db.run("INSERT INTO nowhere VALUES (1)").catch((e) => e);
+    expect(isConstraint(trouble, dialect as "sqlite" | "postgres")).toBe(false);
+  }, 30_000);
+});
+
+test.each([
+  ["sqlite", { code: "SQLITE_IOERR_SHMLOCK", errno: 2314 }, false],
+  ["sqlite", { code: "SQLITE_CONSTRAINT_CHECK", errno: 275 }, true],
+  ["sqlite", { code: "SQLITE_FULL", errno: 13, message: "constraint failed" }, false],
+  ["postgres", { code: "ERR_POSTGRES_SERVER_ERROR", errno: "23505" }, true],
+  ["postgres", { code: "ERR_POSTGRES_SERVER_ERROR", errno: "22021" }, true],
+  ["postgres", { code: "ERR_POSTGRES_SERVER_ERROR", errno: "53100" }, false],
+  ["postgres", { code: "ERR_POSTGRES_CONNECTION_CLOSED" }, false],
+  ["postgres", { code: "22", errno: 2314 }, false],
+] as const)("%s's %o is a refusal of the data: %p", (dialect, error, is) => {
+  expect(isConstraint(error, dialect)).toBe(is);
+});

@@ -1,0 +1,222 @@
+// A broker with one user a role: each can do its work and nothing else, and what a stranger sends is a dead letter (I1, I6, I7).
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { ChannelModel } from "amqplib";
+import { accountsOf } from "../broker/accounts.ts";
+import { mayWrite } from "../broker/inspect.ts";
+import {
+  CLAIMS_EXCHANGE,
+  FULFILMENT_EXCHANGE,
+  ORDERS_DEAD,
+  ORDERS_EXCHANGE,
+  ordersKey,
+} from "../broker/topology.ts";
+import type { RegionLink } from "../consumers/relay.ts";
+import { answerRowText } from "../core/domain/charge.ts";
+import { readSettings } from "../core/settings.ts";
+import { checkAccount } from "../ops/doctor/accounts.ts";
+import { makeLog } from "../ops/log.ts";
+import { startFulfil } from "../ops/roles/fulfil.ts";
+import { openRegion } from "../ops/roles/parts.ts";
+import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
+import { testDir } from "./services.ts";
+import { makeOrder, Stack, userOf } from "./stack.ts";
+
+const SLOW_MS = 120_000;
+const SERVICES = ["depot", "rogue"];
+let rabbit: PrivateRabbit;
+let stack: Stack;
+const links = new Map<string, RegionLink>();
+
+beforeAll(async () => {
+  rabbit = await startRabbit(testDir("accounts"), {
+    vhosts: ["eu"],
+    accounts: accountsOf(SERVICES),
+  });
+  stack = await Stack.start({
+    env: {
+      SLUICE_REGIONS: `eu=${rabbit.url("eu", "worker")}`,
+      SLUICE_PUBLISHERS: "gateway=gateway,payments=payments,operator=operator,service-*=service",
+    },
+  });
+  await stack.sale({ a: 100 });
+  const { worker } = await stack.worker("w1");
+  await stack.until("all shards owned", () => worker.shards.length === 2);
+  for (const user of ["gateway", "payments", "rates", "operator", "service-depot", "service-rogue"])
+    links.set(user, await connect(user));
+}, SLOW_MS);
+afterAll(async () => {
+  for (const { connection } of links.values()) await connection.close();
+  await stack?.stop();
+  await rabbit?.kill();
+});
+
+const settingsOf = (user: string) =>
+  readSettings({ ...stack.env, SLUICE_REGIONS: `eu=${rabbit.url("eu", user)}` });
+
+async function connect(user: string): Promise<RegionLink> {
+  const settings = settingsOf(user);
+  return openRegion({ name: "eu", url: rabbit.url("eu", user) }, settings, () => undefined);
+}
+
+async function send(user: string, rows: readonly unknown[], exchange = ORDERS_EXCHANGE) {
+  const { publisher, connection } = links.get(user) as RegionLink;
+  await connection.untilUp();
+  return publisher.publish(exchange, ordersKey(0), Buffer.from(JSON.stringify(rows)), {
+    messageId: crypto.randomUUID(),
+    appId: user,
+  });
+}
+
+/** Reasons of the dead letters there are now, when this many have come. */
+async function deadReasons(count: number): Promise<string[]> {
+  const { connection } = links.get("operator") as RegionLink;
+  const channel = await (connection.model as ChannelModel).createChannel();
+  const reasons: string[] = [];
+  await stack.until(`${count} dead letters`, async () => {
+    const letter = await channel.get(ORDERS_DEAD, { noAck: true });
+    if (letter) reasons.push(String(letter.properties.headers?.["x-reason"]));
+    return reasons.length >= count;
+  });
+  await channel.close();
+  return reasons;
+}
+
+const part = (user: string, id: string, service: string, word = "claim") => [
+  ...["f", user, id, "", Date.now(), "", 0, 1, 1, 1, word],
+  service,
+];
+
+async function reserved(): Promise<{ user: string; id: string }> {
+  const user = userOf(0);
+  const { order, row } = makeOrder(user, { a: 1 });
+  expect(await send("gateway", [JSON.parse(row)])).toBe("confirmed");
+  expect((await stack.decided(user, order.id)).state).toBe("reserved");
+  return { user, id: order.id };
+}
+
+test(
+  "each role's user may write where its work is, and the broker refuses it everywhere else",
+  async () => {
+    const may: Record<string, readonly string[]> = {
+      gateway: [ORDERS_EXCHANGE],
+      payments: [ORDERS_EXCHANGE, ""],
+      "service-depot": [CLAIMS_EXCHANGE],
+      rates: [""],
+      operator: [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE, ""],
+    };
+    for (const [user, exchanges] of Object.entries(may)) {
+      for (const exchange of [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, ""]) {
+        const { connection } = links.get(user) as RegionLink;
+        const expected = [user, exchange, exchanges.includes(exchange)];
+        expect([user, exchange, await mayWrite(connection, exchange)]).toEqual(expected);
+      }
+    }
+  },
+  SLOW_MS,
+);
+
+test(
+  "an order goes its way with a user for each role: paid, claimed and dispatched",
+  async () => {
+    await stack.route("c", "depot");
+    const role = await startFulfil(
+      settingsOf("service-depot"),
+      "depot",
+      makeLog("depot", () => {}),
+      {
+        service: "depot",
+        file: `${testDir("packed")}/depot.db`,
+        workMs: 0,
+      },
+    );
+    const { user, id } = await reserved();
+    const captured = answerRowText(
+      { user, id, generation: 1, attempt: 1 },
+      "captured",
+      "",
+      Date.now(),
+    );
+    expect(await send("payments", [JSON.parse(captured)])).toBe("confirmed");
+    await stack.becomes(user, id, "dispatched");
+    await role.stop();
+  },
+  SLOW_MS,
+);
+
+test(
+  "what a hostile service sends has no effect, and each of it is a dead letter that says why",
+  async () => {
+    const { user, id } = await reserved();
+    await stack.route("c", "rogue");
+    const paid = JSON.parse(
+      answerRowText({ user, id, generation: 1, attempt: 1 }, "captured", "", Date.now()),
+    );
+    const order = JSON.parse(makeOrder(user, { a: 1 }).row);
+    const elsewhere = part(userOf(1), id, "rogue");
+    const rogue = "service-rogue";
+    for (const row of [
+      paid,
+      order,
+      part(user, id, "depot"),
+      elsewhere,
+      ["c", user, id, "", 1, "", 0],
+    ])
+      expect(await send(rogue, [row], CLAIMS_EXCHANGE)).toBe("confirmed");
+    expect(await send("payments", [order])).toBe("confirmed");
+    expect(await send("gateway", [part(user, id, "depot", "done")])).toBe("confirmed");
+    const reasons = await deadReasons(7);
+    expect(reasons.map((reason) => reason.replace("1 of 1 rows: ", ""))).toEqual([
+      "its publisher may not send such a row",
+      "its publisher may not send such a row",
+      "a service speaks for another one",
+      "its user belongs to another shard",
+      "its publisher may not send such a row",
+      "its publisher may not send such a row",
+      "its publisher may not send such a row",
+    ]);
+    expect((await stack.ledger.order(user, id))?.state).toBe("reserved");
+    expect(await stack.ledger.order(user, order[2])).toBeUndefined();
+  },
+  SLOW_MS,
+);
+
+test(
+  "nobody publishes under another's name",
+  async () => {
+    const { connection } = links.get("service-rogue") as RegionLink;
+    await connection.untilUp();
+    const channel = await (connection.model as ChannelModel).createConfirmChannel();
+    const closed = new Promise<string>((resolve) =>
+      channel.on("error", (error: Error) => resolve(error.message)),
+    );
+    channel.publish(CLAIMS_EXCHANGE, "0", Buffer.from("[]"), { userId: "service-depot" });
+    expect(await closed).toMatch(/user_id/);
+  },
+  SLOW_MS,
+);
+
+test(
+  "the doctor names a user whom all share, and one that may do more than its role needs",
+  async () => {
+    const look = async (user: string, permissions?: string) => {
+      if (permissions)
+        await rabbit.ctl("set_permissions", "-p", "eu", user, "^$", permissions, ".*");
+      const connection = await connect(user);
+      const found = await checkAccount(connection.connection, readSettings({}));
+      await connection.connection.close();
+      return found.map(({ state, detail }) => `${state}: ${detail}`);
+    };
+    expect(await look("rates")).toEqual(["ok: user 'rates' may do its own work and no other"]);
+    expect(await look("rates", ".*")).toEqual([
+      "warn: user 'rates' may write to 'orders' and write to 'claims', which it has no need of",
+    ]);
+    await rabbit.ctl("add_user", "shop", "word");
+    await rabbit.ctl("set_permissions", "-p", "eu", "shop", ".*", ".*", ".*");
+    const url = rabbit.url("eu").replace(/\/\/[^@]*@/, "//shop:word@");
+    const { connection } = await openRegion({ name: "eu", url }, stack.settings, () => undefined);
+    const [finding] = await checkAccount(connection, readSettings({}));
+    await connection.close();
+    expect(finding).toMatchObject({ state: "warn", detail: expect.stringMatching(/'shop'/) });
+  },
+  SLOW_MS,
+);
