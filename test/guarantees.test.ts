@@ -1,4 +1,4 @@
-// The table of guarantees names tests: each must be there under that name.
+// The tables of guarantees and faults name tests: each must be there under that name.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 
@@ -29,6 +29,15 @@ test("every test that the guarantees name is there", () => {
   const pairs = named(readFileSync("docs/guarantees.md", "utf8"));
   expect(pairs.length).toBeGreaterThan(50);
   expect(missing(pairs)).toEqual([]);
+});
+
+test("every test that the page of faults names is there, and every fault names one", () => {
+  const text = readFileSync("docs/faults.md", "utf8").replaceAll(/\n {2}/g, " ");
+  const pairs = named(text);
+  expect(pairs.length).toBeGreaterThan(60);
+  expect(missing(pairs)).toEqual([]);
+  const faults = text.split(/^### /m).slice(1);
+  expect(faults.filter((fault) => named(fault).length === 0)).toEqual([]);
 });
 
 test("a test that is not there is noticed, and so is a file", () => {

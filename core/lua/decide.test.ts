@@ -271,3 +271,20 @@ test("an operator's change may be repeated and may come in any order: totals ris
   expect(await bench.units("a")).toEqual({ available: 3, held: 5 });
   expect(await bench.words(row("u", { a: 3 }))).toEqual(["reserved"]);
 });
+
+test("an order dearer than any amount that can be charged is over_max_total, in its sale's own currency too", async () => {
+  await bench.sale({
+    gold: { units: 5_000, price: 99_999_999_999 },
+    coin: { units: 5_000, price: 1 },
+    // A thousand of these are beyond the integers that a double tells apart.
+    sun: { units: 5_000, price: 99_999_999_999_999 },
+  });
+  const orders = [{ gold: 1_000 }, { gold: 1_000, coin: 999 }, { gold: 1_000, coin: 1_000 }];
+  const { outcomes } = await bench.decide([
+    [...orders, { sun: 1 }, { sun: 2 }, { sun: 1_000 }].map((lines) => row("u", lines)),
+  ]);
+  expect(outcomes[0]?.split(",")).toEqual([
+    ...["reserved", "reserved", "over_max_total"],
+    ...["reserved", "over_max_total", "over_max_total"],
+  ]);
+});
