@@ -1,6 +1,6 @@
 // docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles run from the image's folder with the
 // command, environment, health check and stop signal that are written there. Only addresses, and a broker's account, are this machine's.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
@@ -16,6 +16,8 @@ import { freshDatabase, testDir } from "./services.ts";
 const ROOT = join(import.meta.dir, "..");
 const fileText = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const TIMEOUT_MS = 180_000;
+// A role takes seconds to start where others use the machine.
+setDefaultTimeout(TIMEOUT_MS);
 /** The interval of the file is for a machine that has other things to do. */
 const CHECK_PAUSE_MS = 200;
 const TEXT = fileText("docker-compose.yml");
@@ -364,7 +366,7 @@ describe("run from the image's folder, as written", () => {
     const broker = await rabbit.ctl("environment");
     expect(broker).toContain('{vm_memory_high_watermark,{absolute,"1GB"}}');
     expect(broker).toContain('{disk_free_limit,"1GB"}');
-  });
+  }, TIMEOUT_MS);
 
   test("the image has all that the command line can load", async () => {
     expect(await say("--help")).toContain("gateway");
