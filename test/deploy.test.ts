@@ -355,18 +355,22 @@ describe("run from the image's folder, as written", () => {
     await rabbit?.kill();
   });
 
-  test("the stores' files are understood: Redis writes its log, a broker has its bounds", async () => {
-    const asked = ["appendonly", "appendfsync", "maxmemory-policy", "save"];
-    const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], {
-      env: environmentOf("redis"),
-    });
-    const lines = (await new Response(client.stdout).text()).split("\n");
-    const setting = (name: string) => lines[lines.indexOf(name) + 1];
-    expect(asked.map(setting)).toEqual(["yes", "everysec", "noeviction", ""]);
-    const broker = await rabbit.ctl("environment");
-    expect(broker).toContain('{vm_memory_high_watermark,{absolute,"1GB"}}');
-    expect(broker).toContain('{disk_free_limit,"1GB"}');
-  }, TIMEOUT_MS);
+  test(
+    "the stores' files are understood: Redis writes its log, a broker has its bounds",
+    async () => {
+      const asked = ["appendonly", "appendfsync", "maxmemory-policy", "save"];
+      const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], {
+        env: environmentOf("redis"),
+      });
+      const lines = (await new Response(client.stdout).text()).split("\n");
+      const setting = (name: string) => lines[lines.indexOf(name) + 1];
+      expect(asked.map(setting)).toEqual(["yes", "everysec", "noeviction", ""]);
+      const broker = await rabbit.ctl("environment");
+      expect(broker).toContain('{vm_memory_high_watermark,{absolute,"1GB"}}');
+      expect(broker).toContain('{disk_free_limit,"1GB"}');
+    },
+    TIMEOUT_MS,
+  );
 
   test("the image has all that the command line can load", async () => {
     expect(await say("--help")).toContain("gateway");

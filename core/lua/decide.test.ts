@@ -279,10 +279,11 @@ test("an order dearer than any amount that can be charged is over_max_total, in 
     // A thousand of these are beyond the integers that a double tells apart.
     sun: { units: 5_000, price: 99_999_999_999_999 },
   });
-  const orders = [{ gold: 1_000 }, { gold: 1_000, coin: 999 }, { gold: 1_000, coin: 1_000 }];
-  const { outcomes } = await bench.decide([
-    [...orders, { sun: 1 }, { sun: 2 }, { sun: 1_000 }].map((lines) => row("u", lines)),
-  ]);
+  const orders: Record<string, number>[] = [
+    ...[{ gold: 1_000 }, { gold: 1_000, coin: 999 }, { gold: 1_000, coin: 1_000 }],
+    ...[{ sun: 1 }, { sun: 2 }, { sun: 1_000 }],
+  ];
+  const { outcomes } = await bench.decide([orders.map((lines) => row("u", lines))]);
   expect(outcomes[0]?.split(",")).toEqual([
     ...["reserved", "reserved", "over_max_total"],
     ...["reserved", "over_max_total", "over_max_total"],
