@@ -9,7 +9,8 @@ import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
 
 let root: string | undefined;
 let redis: Promise<PrivateRedis> | undefined;
-let rabbit: Promise<PrivateRabbit> | undefined;
+/** Each has as many virtual hosts as it was started with; the last one has some left. */
+const rabbits: Promise<PrivateRabbit>[] = [];
 let postgres: Promise<PrivatePostgres> | undefined;
 let vhosts = 0;
 let databases = 0;
@@ -38,23 +39,24 @@ export interface TestRabbit {
 
 /** A broker that all tests share; each takes virtual hosts of its own. */
 export async function testRabbit(): Promise<TestRabbit> {
-  const names = Array.from({ length: MAX_VHOSTS }, (_, i) => `test${i}`);
-  rabbit ??= startRabbit(testDir("rabbit"), { vhosts: names });
-  const node = await rabbit;
+  await currentRabbit();
   return {
     freshVhost: async () => {
-      const name = names[vhosts++];
-      if (!name)
-        throw new Error(
-          `the tests want more than ${MAX_VHOSTS} virtual hosts: raise MAX_VHOSTS in test/services.ts`,
-        );
-      return node.url(name);
+      const node = await currentRabbit();
+      return node.url(VHOSTS[vhosts++ % VHOSTS.length] as string);
     },
   };
 }
 
-/** Made at boot, since adding one later costs a second each. */
-const MAX_VHOSTS = 320;
+/** Made at boot, since adding one later costs a second each; a node with many takes long to start. */
+const VHOSTS = Array.from({ length: 100 }, (_, i) => `test${i}`);
+
+/** The node that has a virtual host left. */
+function currentRabbit(): Promise<PrivateRabbit> {
+  const at = Math.floor(vhosts / VHOSTS.length);
+  rabbits[at] ??= startRabbit(testDir("rabbit"), { vhosts: VHOSTS });
+  return rabbits[at];
+}
 
 /** URL of a new, empty database of a Postgres that all tests share. */
 export async function freshDatabase(): Promise<string> {
@@ -80,7 +82,7 @@ export async function freshDatabase(): Promise<string> {
 export async function stopTestServices(): Promise<void> {
   await Promise.allSettled([
     redis?.then((r) => r.kill()),
-    rabbit?.then((r) => r.kill()),
+    ...rabbits.map((rabbit) => rabbit.then((r) => r.kill())),
     postgres?.then((p) => p.kill()),
   ]);
   if (root) rmSync(root, { recursive: true, force: true });
