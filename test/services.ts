@@ -39,11 +39,11 @@ export interface TestRabbit {
 
 /** A broker that all tests share; each takes virtual hosts of its own. */
 export async function testRabbit(): Promise<TestRabbit> {
-  await currentRabbit();
+  await rabbitOf(vhosts);
   return {
     freshVhost: async () => {
-      const node = await currentRabbit();
-      return node.url(VHOSTS[vhosts++ % VHOSTS.length] as string);
+      const taken = vhosts++;
+      return (await rabbitOf(taken)).url(VHOSTS[taken % VHOSTS.length] as string);
     },
   };
 }
@@ -51,9 +51,9 @@ export async function testRabbit(): Promise<TestRabbit> {
 /** Made at boot, since adding one later costs a second each; a node with many takes long to start. */
 const VHOSTS = Array.from({ length: 100 }, (_, i) => `test${i}`);
 
-/** The node that has a virtual host left. */
-function currentRabbit(): Promise<PrivateRabbit> {
-  const at = Math.floor(vhosts / VHOSTS.length);
+/** The node of the virtual host with this number. */
+function rabbitOf(vhost: number): Promise<PrivateRabbit> {
+  const at = Math.floor(vhost / VHOSTS.length);
   rabbits[at] ??= startRabbit(testDir("rabbit"), { vhosts: VHOSTS });
   return rabbits[at];
 }
