@@ -163,13 +163,12 @@ async function onRecord(
  * alike; a former owner's entry is no word against the present one's.
  */
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
-  if (position.epoch !== epoch) return "fenced";
-  if (
-    position.refused === undefined &&
-    (entry.prev !== position.lastId || entry.n !== position.lastN + 1)
-  )
-    position.refused = "fork";
   if (position.refused !== undefined) return position.refused;
+  if (position.epoch !== epoch) return "fenced";
+  if (entry.prev !== position.lastId || entry.n !== position.lastN + 1) {
+    position.refused = "fork";
+    return "fork";
+  }
   position.lastId = entry.id;
   position.lastN = entry.n;
   position.moved = true;
