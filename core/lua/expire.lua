@@ -6,13 +6,27 @@
 --       6 holds that began at or before this time (Redis's clock, ms) are given up  7 so many are looked at
 --       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
 -- Returns as unpark does, with the steps.
+
+-- Holds looked at while none is due, so that those which wait no more leave the list. Each look reads
+-- an order, and in a rush a sweep comes between any two batches.
+local IDLE_LOOK = 20
+
+-- The oldest holds: as many as may be given up when the first is due, a few when it is not.
+local function holds_to_look_at(shard, cutoff, most)
+  local key = shard.prefix .. 'holds'
+  local first = redis.call('LINDEX', key, 0)
+  if not first then return {} end
+  local due = tonumber(string.match(first, '^%d+')) <= cutoff
+  return redis.call('LRANGE', key, 0, (due and most or IDLE_LOOK) - 1)
+end
+
 local function expire(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   local now = now_ms()
   if not clock_fits(now, args[8]) then return { 'clock' } end
   local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }
-  local holds = redis.call('LRANGE', shard.prefix .. 'holds', 0, tonumber(args[7]) - 1)
+  local holds = holds_to_look_at(shard, tonumber(args[6]), tonumber(args[7]))
   if #holds == 0 then return reply end
   local fields = {}
   for i, hold in ipairs(holds) do fields[i] = string.match(hold, ' (.*)$') end
