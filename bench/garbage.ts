@@ -1,5 +1,6 @@
-// Garbage beside orders: what messages that hold anything cost those that hold orders. Orders are offered at a steady rate twice, the
-// second time beside messages of every bad kind, sent by a user that may publish orders.
+// Garbage beside orders: what messages that hold anything cost those that hold orders. Orders are
+// offered at a steady rate twice, the second time beside messages of every bad kind, sent by a user
+// that may publish orders.
 //
 //   bun bench/garbage.ts [seconds] [orders a second] [garbage messages a second]
 import { BrokerConnection } from "../broker/connection.ts";

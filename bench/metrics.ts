@@ -1,9 +1,10 @@
-// What metrics cost: the counting where orders pass, and a scrape, which stands beside them on the same core. Prints Markdown.
+// What metrics cost: the counting where orders pass, and a scrape, which stands beside them on the
+// same core. Prints Markdown.
 //
 //   bun bench/metrics.ts
 //
-// Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a flooded one). Best of some rounds: whatever else the machine
-// does only adds to it.
+// Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a
+// flooded one). Best of some rounds: whatever else the machine does only adds to it.
 import { Counts } from "../consumers/counts.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { WorkerReport } from "../core/domain/report.ts";

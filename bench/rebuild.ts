@@ -1,6 +1,7 @@
-// How long a rebuild of Redis takes: `bun bench/rebuild.ts [orders …]`, 100,000 and 10 million when none are given. A ledger with such a
-// history is written directly, in a folder of its own that goes afterwards: entries of 100 orders over 30 days, of which one order
-// is still open, five were sent, and 94 found nothing left. The `orders` table stays empty: a rebuild does not read it.
+// How long a rebuild of Redis takes: `bun bench/rebuild.ts [orders …]`, 100,000 and 10 million when
+// none are given. A ledger with such a history is written directly, in a folder of its own that
+// goes afterwards: entries of 100 orders over 30 days, of which one order is still open, five were
+// sent, and 94 found nothing left. The `orders` table stays empty: a rebuild does not read it.
 // Printed: one line a history, with snapshots as the workers make them, and for small ones without.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -117,7 +118,9 @@ async function writeLedger(url: string, orders: number, users: string[][]): Prom
   return open;
 }
 
-/** Each shard's snapshot, some entries before its last; returns the seconds of work it took in all. */
+/**
+ * Each shard's snapshot, some entries before its last; returns the seconds of work it took in all.
+ */
 async function snapshots(url: string): Promise<number> {
   const db = await Db.open(url);
   const startedMs = performance.now();

@@ -1,8 +1,10 @@
-// One user of the broker for each kind of role, and what it may do there, as data: configure (declare and delete), write (publish, and
-// bind a queue), read (consume, and bind from an exchange). Each pattern names whole names.
+// One user of the broker for each kind of role, and what it may do there, as data: configure
+// (declare and delete), write (publish, and bind a queue), read (consume, and bind from an
+// exchange). Each pattern names whole names.
 //
-// Whoever may write to `amq.default` may publish to any queue by its name. That is why a message is also judged by who sent it
-// (consumers/publishers.ts): the broker refuses a `user_id` that is not the connection's own.
+// A user who may write to `amq.default` may publish to any queue by its name. That is why a message is
+// also judged by who sent it (consumers/publishers.ts): the broker refuses a `user_id` that is not
+// the connection's own.
 import {
   CLAIMS_EXCHANGE,
   FULFILMENT_EXCHANGE,
@@ -46,7 +48,8 @@ const ROLES: Readonly<Record<RoleUser, Permissions>> = {
     write: oneOf(literally(ORDERS_EXCHANGE)),
     read: oneOf(OWN_QUEUES),
   },
-  // It alone declares what all share. It publishes what follows from orders to queues by name, and never to `orders` or `claims`.
+  // It alone declares what all share. It publishes what follows from orders to queues by name, and
+  // never to `orders` or `claims`.
   worker: {
     configure: oneOf(...QUEUES, ...EXCHANGES),
     write: oneOf(...QUEUES, ...[FULFILMENT_EXCHANGE, DEFAULT_EXCHANGE].map(literally)),
@@ -89,7 +92,10 @@ export function permissionsOf(user: string): Permissions | undefined {
   return ROLE_USERS.find((role) => role === user) && ROLES[user as RoleUser];
 }
 
-/** Takes its parts, claims them, and gets its answers; what it cannot read it puts to the parts without a route. */
+/**
+ * Takes its parts, claims them, and gets its answers; what it cannot read it puts to the parts
+ * without a route.
+ */
 function permissionsOfService(service: string): Permissions {
   const own = [`gateway\\.${literally(service)}(-.*)?`, literally(serviceQueueName(service))];
   return {

@@ -1,6 +1,6 @@
 // Waits for what the broker answers to a call on a connection. Without an answer in time the
-// connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead, not a
-// broker that has stopped serving one channel.
+// connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead,
+// not a broker that has stopped serving one channel.
 import type { ChannelModel } from "amqplib";
 import { Silence } from "../core/silence.ts";
 import { dropConnection } from "./close.ts";

@@ -1,5 +1,6 @@
-// The line to the broker breaks: cut, or stalled with both ends open. What was under way is reported for what it is, everything comes back
-// by itself, and nothing waits for an answer that cannot come.
+// The line to the broker breaks: cut, or stalled with both ends open. What was under way is
+// reported for what it is, everything comes back by itself, and nothing waits for an answer that
+// cannot come.
 import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
 import { testRabbit } from "../test/services.ts";
@@ -168,7 +169,8 @@ test.each([
     await until("all five again", () => box.got.length === 10);
     expect(bodies(box)).toEqual([..."01234", ..."01234"]);
     expect(box.got.slice(5).map(({ delivery }) => delivery.deliveries)).toEqual(times(5, 1));
-    // The tags on the new channel are the same numbers: an old ack sent there would take a message that nobody has dealt with.
+    // The tags on the new channel are the same numbers: an old ack sent there would take a message
+    // that nobody has dealt with.
     for (const { settle } of box.got.slice(0, 5)) settle("ack");
     await Bun.sleep(0);
     expect(await out.publish(ORDERS_EXCHANGE, ordersKey(1), Buffer.from("anew"))).toBe("confirmed");
@@ -193,7 +195,8 @@ test(
     const stalledAtMs = performance.now();
     const meanwhile = send(out, 3);
     expect(await Promise.all(meanwhile)).toEqual(times(3, "unknown"));
-    // Two intervals without a sign, and up to one more until somebody looks (half of one is left for a slow machine).
+    // Two intervals without a sign, and up to one more until somebody looks (half of one is left
+    // for a slow machine).
     const noticedMs = performance.now() - stalledAtMs;
     expect(noticedMs).toBeGreaterThan(HEARTBEAT_S * 1_000 - 100);
     expect(noticedMs).toBeLessThan(HEARTBEAT_S * 3_500);
@@ -342,7 +345,10 @@ test(
   BOOT_MS,
 );
 
-/** Counts what the stream under a connection is told to write: each is one system call, a batch of pieces (writev) being one as well. */
+/**
+ * Counts what the stream under a connection is told to write: each is one system call, a batch of
+ * pieces (writev) being one as well.
+ */
 function countWrites(model: ChannelModel): { reset(): void; count(): number } {
   type Write = (...args: unknown[]) => unknown;
   const { stream } = model.connection as unknown as { stream: Record<"_write" | "_writev", Write> };

@@ -1,8 +1,12 @@
-// Closes a channel or a connection, and comes to an end whatever happens: amqplib's own promise never settles when the connection is lost
-// before the broker has answered, nor while a broker under an alarm does not read.
+// Closes a channel or a connection, and comes to an end whatever happens: amqplib's own promise
+// never settles when the connection is lost before the broker has answered, nor while a broker
+// under an alarm does not read.
 import type { Channel, ChannelModel } from "amqplib";
 
-/** An answer takes milliseconds; past this nobody is there to give one. Well below a lease, whose holder waits here when it lets go. */
+/**
+ * An answer takes milliseconds; past this nobody is there to give one. Well below a lease, whose
+ * holder waits here when it lets go.
+ */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
 /** Whether the broker has answered. If not, it may hold on to what the channel had. */

@@ -1,5 +1,5 @@
-// One region's connection: reconnects by itself with backoff and jitter, declares the topology each time, and tells its users (publisher,
-// subscriptions) when there is a new connection to work on.
+// One region's connection: reconnects by itself with backoff and jitter, declares the topology each
+// time, and tells its users (publisher, subscriptions) when there is a new connection to work on.
 import { type ChannelModel, connect } from "amqplib";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
@@ -20,8 +20,9 @@ export interface ConnectionOptions {
   /** What it is for, in log lines. */
   readonly name?: string;
   /**
-   * Seconds between signs of life; the broker ends a connection that has given none for two or three
-   * of them, and hands on what it held. A worker's lease is not kept waiting longer than it lasts.
+   * Seconds between signs of life; the broker ends a connection that has given none for two or
+   * three of them, and hands on what it held. A worker's lease is not kept waiting longer than it
+   * lasts.
    */
   readonly heartbeatS?: number;
   /** 0 to 1, for the jitter. */
@@ -29,7 +30,10 @@ export interface ConnectionOptions {
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** Works on each new connection. Its promise settles when it is set up; a rejection drops the connection and tries again. */
+/**
+ * Works on each new connection. Its promise settles when it is set up; a rejection drops the
+ * connection and tries again.
+ */
 export type Attachment = (model: ChannelModel) => Promise<void>;
 
 export class BrokerConnection {
@@ -66,7 +70,10 @@ export class BrokerConnection {
     return this.model !== undefined;
   }
 
-  /** Connects for the first time. Rejects when that fails for a reason an operator must see; otherwise it goes on trying. */
+  /**
+   * Connects for the first time. Rejects when that fails for a reason an operator must see;
+   * otherwise it goes on trying.
+   */
   async start(): Promise<void> {
     try {
       await this.establish();

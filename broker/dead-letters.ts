@@ -1,5 +1,6 @@
-// Dead letters, looked at and dealt with one by one. Looking takes messages out and gives them back in their order; nothing leaves the queue but
-// by an acknowledgement, and that comes only after what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
+// Dead letters, looked at and dealt with one by one. Looking takes messages out and gives them back
+// in their order; nothing leaves the queue but by an acknowledgement, and that comes only after
+// what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
 import type { Channel, GetMessage } from "amqplib";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
@@ -25,7 +26,10 @@ export interface DeadLetter {
 /** `keep` leaves it where it is, `drop` takes it out. */
 export type Fate = "keep" | "drop";
 
-/** Walks the first `limit` letters of a queue, oldest first; each goes the way `judge` says once it has settled. Returns how many were dropped. */
+/**
+ * Walks the first `limit` letters of a queue, oldest first; each goes the way `judge` says once it
+ * has settled. Returns how many were dropped.
+ */
 export async function walkDeadLetters(
   connection: BrokerConnection,
   queue: string,
@@ -39,7 +43,8 @@ export async function walkDeadLetters(
   let dropped = 0;
   let kept = 0;
   try {
-    // Those that are there now: one that is sent again and dies again must not be met a second time.
+    // Those that are there now: one that is sent again and dies again must not be met a second
+    // time.
     const { messageCount } = await answered(model, channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
       const message = await answered(model, channel.get(queue));
@@ -60,7 +65,10 @@ export async function walkDeadLetters(
 const BACK_WAIT_MS = 500;
 const BACK_LOOK_MS = 10;
 
-/** A closed channel's messages are back a moment later: whoever looks next should find them. Somebody else may have taken some, so not for long. */
+/**
+ * A closed channel's messages are back a moment later: whoever looks next should find them.
+ * Somebody else may have taken some, so not for long.
+ */
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
   if (kept === 0) return;
   for (

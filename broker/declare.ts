@@ -74,7 +74,10 @@ type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 
-/** One declaration on a channel of its own: the broker closes the channel of a declaration it refuses. */
+/**
+ * One declaration on a channel of its own: the broker closes the channel of a declaration it
+ * refuses.
+ */
 async function step(
   model: ChannelModel,
   region: string,

@@ -3,7 +3,10 @@ import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 
-/** Messages ready and consumers of a queue, by passive declaration on a throw-away channel; undefined when there is no such queue. */
+/**
+ * Messages ready and consumers of a queue, by passive declaration on a throw-away channel;
+ * undefined when there is no such queue.
+ */
 export async function depth(
   connection: BrokerConnection,
   queue: string,
@@ -22,7 +25,10 @@ export async function depth(
   }
 }
 
-/** Whether this connection's user may publish to an exchange. Nothing has the key, so that nothing is delivered. */
+/**
+ * Whether this connection's user may publish to an exchange. Nothing has the key, so that nothing
+ * is delivered.
+ */
 export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
   if (!connection.model)
     throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
@@ -38,7 +44,9 @@ export async function mayWrite(connection: BrokerConnection, exchange: string): 
 
 const NO_QUEUE = "sluice.no-such-queue";
 
-/** Whether this connection's user may declare, and so delete, an exchange that is there as `type`. */
+/**
+ * Whether this connection's user may declare, and so delete, an exchange that is there as `type`.
+ */
 export async function mayConfigure(
   connection: BrokerConnection,
   { name, type }: { readonly name: string; readonly type: string },

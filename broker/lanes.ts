@@ -1,14 +1,15 @@
-// Publish and wait, for all who send rows to shards: gateways, payment workers, services. One lane a
-// shard: one batch with the broker, the next one filling meanwhile, so that batches grow by themselves
-// with the load and no row overtakes an earlier one of its lane. A batch that is not confirmed is
-// settled as a whole before the next one goes. What waits is bounded; numbers begin with a prefix of
-// the process, so that an answer to an earlier process is not taken for one to this.
+// Publish and wait, for all who send rows to shards: gateways, payment workers, services. One lane
+// a shard: one batch with the broker, the next one filling meanwhile, so that batches grow by
+// themselves with the load and no row overtakes an earlier one of its lane. A batch that is not
+// confirmed is settled as a whole before the next one goes. What waits is bounded; numbers begin
+// with a prefix of the process, so that an answer to an earlier process is not taken for one to
+// this.
 //
 //   room ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-// The first row of an idle lane waits for the end of the event-loop round: rows that came in with the
-// same read share a message. Behind a confirm a batch of few rows waits a little for more, and longer
-// where orders wait their turn for long anyway.
+// The first row of an idle lane waits for the end of the event-loop round: rows that came in with
+// the same read share a message. Behind a confirm a batch of few rows waits a little for more, and
+// longer where orders wait their turn for long anyway.
 import type { PublishOutcome } from "./publisher.ts";
 
 /** `shed`: no effect. `unconfirmed`: unknown, sending the same again is safe. */
@@ -36,7 +37,10 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly shards: number;
   readonly limits: LaneLimits;
   readonly newBatch: (shard: number, number: string) => B;
-  /** How long a batch of few rows waits for more in any case, ms; 0: an idle lane's not at all, one behind a confirm's for a moment. */
+  /**
+   * How long a batch of few rows waits for more in any case, ms; 0: an idle lane's not at all, one
+   * behind a confirm's for a moment.
+   */
   readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
   /** Goes before each batch's number: no two processes share one. */
@@ -50,18 +54,22 @@ export interface BatchLanesOptions<B extends LaneBatch> {
 interface Lane<B> {
   readonly shard: number;
   filling: B;
-  /** Filled to a bound, waiting for their turn; only when the broker is slower than one full batch a round trip. */
+  /**
+   * Filled to a bound, waiting for their turn; only when the broker is slower than one full batch a
+   * round trip.
+   */
   readonly full: B[];
   busy: boolean;
 }
 
 /**
- * Right behind a confirm a batch of few rows waits this long for more, ms: rows keep coming then, and a message costs broker and worker the more the fewer rows share it.
- * 20,000 orders/s over WebSockets, on two cores that messages of few rows fill: decided after 104 and 189 ms (p50, two runs) with it, after 489 and 520 without. An idle
- * lane does not wait.
+ * Right behind a confirm a batch of few rows waits this long for more, ms: rows keep coming then,
+ * and a message costs broker and worker the more the fewer rows share it. 20,000 orders/s over
+ * WebSockets, on two cores that messages of few rows fill: decided after 104 and 189 ms (p50, two
+ * runs) with it, after 489 and 520 without. An idle lane does not wait.
  */
 const NEXT_MS = 5;
-/** So many rows are enough to go at once: then a message costs next to nothing a row. */
+/** This many rows are enough to go at once: then a message costs next to nothing a row. */
 const ENOUGH = 100;
 
 export class BatchLanes<B extends LaneBatch> {
@@ -173,7 +181,8 @@ function verdictOf(outcome: PublishOutcome): Verdict {
       return "confirmed";
     case "unsent":
       return "shed";
-    // A queue that refuses may have passed the message on to some of its replicas: claim no more than that it is not known.
+    // A queue that refuses may have passed the message on to some of its replicas: claim no more
+    // than that it is not known.
     case "nacked":
     case "returned":
     case "unknown":

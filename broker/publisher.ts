@@ -1,4 +1,5 @@
-// Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent; or unknown.
+// Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent;
+// or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
@@ -6,8 +7,9 @@ import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 
 /**
- * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): it has not. `unsent`: the connection is away or blocked, or too
- * much is under way; nothing left this process. `unknown`: the confirm is missing; it may be there.
+ * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): it has not.
+ * `unsent`: the connection is away or blocked, or too much is under way; nothing left this process.
+ * `unknown`: the confirm is missing; it may be there.
  */
 export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
 
@@ -23,11 +25,17 @@ export interface PublishProperties {
   readonly expiration?: number;
 }
 
-/** Messages awaiting a confirm on one connection: one per shard and process in normal work, so this only bounds what goes wrong. */
+/**
+ * Messages awaiting a confirm on one connection: one per shard and process in normal work, so this
+ * only bounds what goes wrong.
+ */
 const MAX_IN_FLIGHT = 1_024;
 /** Confirms that were on their way when the alarm was raised come within this. */
 const BLOCKED_GRACE_MS = 50;
-/** A push that finds this many bytes waiting on the connection is dropped: clients catch up from the ledger. */
+/**
+ * A push that finds this many bytes waiting on the connection is dropped: clients catch up from the
+ * ledger.
+ */
 const MAX_PUSH_BACKLOG_BYTES = 8 * 1024 * 1024;
 
 interface InFlight {
@@ -102,7 +110,10 @@ export class Publisher {
     return promise;
   }
 
-  /** Best effort to a queue: transient, unconfirmed, dropped when nobody is there or the connection is slow. */
+  /**
+   * Best effort to a queue: transient, unconfirmed, dropped when nobody is there or the connection
+   * is slow.
+   */
   push(queue: string, body: string): void {
     const { channel } = this;
     if (!channel || this.connection.blocked || backlog(channel) > MAX_PUSH_BACKLOG_BYTES) return;
@@ -116,7 +127,10 @@ export class Publisher {
     }
   }
 
-  /** A broker with an alarm reads nothing more: what it has not confirmed by then is not known, and nobody is kept waiting for it. */
+  /**
+   * A broker with an alarm reads nothing more: what it has not confirmed by then is not known, and
+   * nobody is kept waiting for it.
+   */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
     setTimeout(() => {
@@ -126,7 +140,8 @@ export class Publisher {
 
   private async open(model: ChannelModel): Promise<void> {
     const channel = await answered(model, model.createConfirmChannel());
-    // The broker refused something by closing the channel (no such exchange, too large a message): a new connection declares all anew.
+    // The broker refused something by closing the channel (no such exchange, too large a message):
+    // a new connection declares all anew.
     channel.on("error", () => void closeConnection(model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
@@ -140,7 +155,10 @@ export class Publisher {
   }
 }
 
-/** amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word for a nack is one. */
+/**
+ * amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word
+ * for a nack is one.
+ */
 function refusal(error: Error): PublishOutcome {
   return error.message === "message nacked" ? "nacked" : "unknown";
 }

@@ -1,4 +1,5 @@
-// The broker says no while the line holds: it closes a channel, takes a queue away, or asks publishers to stop.
+// The broker says no while the line holds: it closes a channel, takes a queue away, or asks
+// publishers to stop.
 import { afterEach, expect, test } from "bun:test";
 import { type Channel, connect } from "amqplib";
 import { startRabbit } from "../ops/services/rabbitmq.ts";
@@ -34,7 +35,9 @@ async function connected(url: string, confirmTimeoutMs = 60_000) {
   return { broker, out, send, events };
 }
 
-/** A subscription that leaves everything in hand, what it got, and how often it lost its channel. */
+/**
+ * A subscription that leaves everything in hand, what it got, and how often it lost its channel.
+ */
 async function holding(broker: BrokerConnection) {
   const seen = { bodies: [] as string[], losses: 0 };
   const subscription = new Subscription(broker, {
@@ -47,7 +50,10 @@ async function holding(broker: BrokerConnection) {
   return { subscription, seen };
 }
 
-/** The broker closes the channel of whoever acknowledges what it was never given, as it does when an acknowledgement is overdue. */
+/**
+ * The broker closes the channel of whoever acknowledges what it was never given, as it does when an
+ * acknowledgement is overdue.
+ */
 function offend(subscription: Subscription): Promise<void> {
   const { channel } = subscription as unknown as { channel: Channel };
   const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
@@ -131,7 +137,8 @@ test("under a memory alarm publishes are unsent and closing does not wait; after
   const { subscription, seen } = await holding(broker);
   expect(await send("before")).toBe("confirmed");
   await node.ctl("set_vm_memory_high_watermark", "absolute", "1MB");
-  // The broker says so to those who publish: the first one after the alarm is not read before it is over.
+  // The broker says so to those who publish: the first one after the alarm is not read before it is
+  // over.
   const during = send("during");
   await until("the broker has said so", () => broker.blocked);
   const blockedMs = performance.now();

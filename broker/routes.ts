@@ -1,5 +1,6 @@
-// Routes as the broker has them: a service's queue is bound to the exchange `fulfilment` for the categories it is to have. They change while
-// parts are under way, so the new binding is made before the old one goes: for a moment a part may reach both services, and only one can claim it.
+// Routes as the broker has them: a service's queue is bound to the exchange `fulfilment` for the
+// categories it is to have. They change while parts are under way, so the new binding is made
+// before the old one goes: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
 import { answered } from "./answer.ts";
@@ -83,7 +84,10 @@ function keysOf({ regions }: Routing, category: string): string[] {
   return ["*", ...regions].map((region) => partKeyOf(region, category));
 }
 
-/** Sends the parts of a queue that have a route (anywhere but back there) on their way. Returns how many messages went. */
+/**
+ * Sends the parts of a queue that have a route (anywhere but back there) on their way. Returns how
+ * many messages went.
+ */
 export async function reroute(
   connection: BrokerConnection,
   publisher: Publisher,

@@ -1,5 +1,5 @@
-// Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing is requeued, ever: what is not
-// acknowledged comes back, in order, when the channel closes.
+// Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
+// is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
@@ -25,14 +25,20 @@ export interface Delivery {
   readonly acceptedAtMs: number;
 }
 
-/** `ack`: done with. `dead`: a copy goes to the dead letters with the reason, is confirmed, then it is acknowledged. */
+/**
+ * `ack`: done with. `dead`: a copy goes to the dead letters with the reason, is confirmed, then it
+ * is acknowledged.
+ */
 export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
 
 export interface SubscribeOptions {
   readonly queue: string;
   readonly prefetch: number;
   readonly handler: (delivery: Delivery, settle: (disposition: Disposition) => void) => void;
-  /** The channel is gone (closed, connection lost): deliveries in hand will come again, settling them has no effect. */
+  /**
+   * The channel is gone (closed, connection lost): deliveries in hand will come again, settling
+   * them has no effect.
+   */
   readonly onLost?: () => void;
   /** Where dead letters go; needed if the handler says `dead`. */
   readonly dead?: {
@@ -163,7 +169,10 @@ export class Subscription {
     });
   }
 
-  /** The broker ended the consumer (queue deleted) or the channel (an ack overdue): asks until the queue is there, on this connection. */
+  /**
+   * The broker ended the consumer (queue deleted) or the channel (an ack overdue): asks until the
+   * queue is there, on this connection.
+   */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
     this.reopening = setTimeout(() => {
@@ -209,7 +218,10 @@ interface Acks {
   settle(tag: number): void;
 }
 
-/** Acknowledges in the order of delivery: one multiple ack a tick, up to the last message before which all are settled. */
+/**
+ * Acknowledges in the order of delivery: one multiple ack a tick, up to the last message before
+ * which all are settled.
+ */
 class OrderedAcks implements Acks {
   private expected: number[] = [];
   private settled = new Set<number>();

@@ -48,11 +48,15 @@ export const serviceQueueName = (service: string): string => `fulfilment.${servi
 export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
 
-/** Messages a shard's queue may hold; a message carries up to some hundreds of orders. Beyond it publishes are refused, not dropped. */
+/**
+ * Messages a shard's queue may hold; a message carries up to some hundreds of orders. Beyond it
+ * publishes are refused, not dropped.
+ */
 export const DEFAULT_MAX_LENGTH = 20_000;
 /**
- * How often a message may come back before the broker would give it up (to orders.dead). Every hand-over of a shard counts as one, so it
- * is far above what crashes can cause; poison is found after three deliveries by the decider.
+ * How often a message may come back before the broker would give it up (to orders.dead). Every
+ * hand-over of a shard counts as one, so it is far above what crashes can cause; poison is found
+ * after three deliveries by the decider.
  */
 const DELIVERY_LIMIT = 10_000;
 

@@ -1,4 +1,5 @@
-// A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It lapses with its rebuilder.
+// A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It
+// lapses with its rebuilder.
 import { newEntryId } from "../core/entry-id.ts";
 import { Overtaken, type RebuildStore } from "../core/rebuild-store.ts";
 
@@ -36,7 +37,10 @@ export class Announcement {
     return this.store.underWay(this.token);
   }
 
-  /** Keeps the others away for this long: a rebuild that failed is tried again by the same rebuilder. */
+  /**
+   * Keeps the others away for this long: a rebuild that failed is tried again by the same
+   * rebuilder.
+   */
   async rest(incarnation: number, ms: number): Promise<void> {
     this.pause();
     await this.renew(incarnation, ms + ANNOUNCE_TTL_MS).catch(() => undefined);

@@ -1,8 +1,10 @@
-// The work between beats, piece by piece. A piece that hangs or fails keeps no other from being done,
-// and one that is still under way is not begun again. What a piece waits for has a deadline of its
-// own (docs/decisions/0013-deadlines.md), so each comes to an end.
+// The work between beats, piece by piece. A piece that hangs or fails keeps no other from being
+// done, and one that is still under way is not begun again. What a piece waits for has a deadline
+// of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
 
-/** Above the longest of those deadlines but one: whoever reads the log should know what is stuck. */
+/**
+ * Above the longest of those deadlines but one: whoever reads the log should know what is stuck.
+ */
 const LATE_MS = 15_000;
 
 interface Chore {

@@ -1,7 +1,7 @@
 // A queue's messages in every region, for a worker that competes with others for them: payment
 // workers, services. Its governor has it rest before each message, or pause: then it gives its
-// subscriptions up, so that others get the messages, and takes them again when it resumes. What is in
-// flight is finished. A message whose work could not be finished goes back the same way.
+// subscriptions up, so that others get the messages, and takes them again when it resumes. What is
+// in flight is finished. A message whose work could not be finished goes back the same way.
 import type { Subscription } from "../broker/subscriber.ts";
 import type { Governing } from "./governor/governing.ts";
 import type { RegionLink } from "./relay.ts";
@@ -19,10 +19,15 @@ export interface CompetingOptions {
 
 /** How often it is asked whether to pause. */
 const LOOK_MS = 250;
-/** What is in flight has this long to be finished at a pause; then it goes back to the queue, and is done by another or again. */
+/**
+ * What is in flight has this long to be finished at a pause; then it goes back to the queue, and is
+ * done by another or again.
+ */
 const PAUSE_GRACE_MS = 10_000;
 const MAX_REST_MS = 2_000;
-/** Between two times at which unfinished messages go back: what failed just now fails again at once. */
+/**
+ * Between two times at which unfinished messages go back: what failed just now fails again at once.
+ */
 const RECYCLE_EVERY_MS = 2_000;
 
 export class Competing {

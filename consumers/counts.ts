@@ -1,5 +1,6 @@
-// What a worker has done since it started, as plain numbers: counted by the batch where it can be, and never by anything that allocates for an
-// order. Reports, metrics and the console are made of these.
+// What a worker has done since it started, as plain numbers: counted by the batch where it can be,
+// and never by anything that allocates for an order. Reports, metrics and the console are made of
+// these.
 import type { Entry } from "../core/domain/entry.ts";
 import { splitWords } from "../core/domain/words.ts";
 import { Histogram } from "../core/histogram.ts";
@@ -50,7 +51,8 @@ export class Counts {
   entry({ messages, released, steps }: Entry): void {
     for (const { outcomes } of messages) {
       for (const word of splitWords(outcomes)) {
-        // What is known or refused is no decision; a cancel's or a charge's word is counted as the step it made.
+        // What is known or refused is no decision; a cancel's or a charge's word is counted as the
+        // step it made.
         const mark = word.charCodeAt(0);
         if (mark >= LETTER_A) add(this.outcomes, word);
       }

@@ -8,7 +8,10 @@ import type { Governing } from "./governor/governing.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Deciding, Work } from "./work.ts";
 
-/** Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or contradicts it. */
+/**
+ * Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or
+ * contradicts it.
+ */
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
 
 export interface DeciderOptions {
@@ -25,7 +28,9 @@ export interface DeciderOptions {
   readonly lastId: EntryId;
   readonly lookUp: Deciding["lookUp"];
   readonly onRecorded: (entry: Entry) => void;
-  /** The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on. */
+  /**
+   * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
+   */
   readonly onUnreadable: (entry: Entry) => void;
   readonly tell: (work: Work, outcomes: string) => void;
   /** Told of what was decided of orders that name a trace. */

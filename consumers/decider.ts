@@ -1,7 +1,9 @@
-// ③ decide: one shard's messages, in the order they came, batch after batch: one FCALL decides, the recorder commits, and only then
-// are the messages acknowledged and the outcomes told. While a batch is with Redis the next one fills.
+// ③ decide: one shard's messages, in the order they came, batch after batch: one FCALL decides, the
+// recorder commits, and only then are the messages acknowledged and the outcomes told. While a
+// batch is with Redis the next one fills.
 //
-// The next batch may be decided while the last is being recorded; the ledger takes them in their order, so acknowledgements follow it.
+// The next batch may be decided while the last is being recorded; the ledger takes them in their
+// order, so acknowledgements follow it.
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import { countWords, hasWord } from "../core/domain/words.ts";
 import { newEntryId } from "../core/entry-id.ts";
@@ -17,14 +19,23 @@ import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
 import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 
-/** Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait, less would waste the call. */
+/**
+ * Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait,
+ * less would waste the call.
+ */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
-/** Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has little to decide again. */
+/**
+ * Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has
+ * little to decide again.
+ */
 const MAX_UNRECORDED = 4;
-/** A message that has come this often before is decided by itself, and sifted first: it may be what broke its batch. */
+/**
+ * A message that has come this often before is decided by itself, and sifted first: it may be what
+ * broke its batch.
+ */
 const POISON_DELIVERIES = 2;
 /** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
 const WARY_MS = 1_000;
@@ -33,7 +44,10 @@ const WINDOW_MARGIN_MS = 3_600_000;
 
 const NOTHING_DECIDED = /^,*$/;
 
-/** `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made of it. */
+/**
+ * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
+ * of it.
+ */
 type Settled = "recorded" | "unreadable" | "stopped";
 
 export class Decider implements Deciding {
@@ -50,7 +64,9 @@ export class Decider implements Deciding {
   private tail: Promise<Settled> = Promise.resolve("recorded");
   private wake: (() => void) | undefined;
 
-  /** Until then, monotonic, batches are sifted before Redis sees them: garbage seldom comes alone. */
+  /**
+   * Until then, monotonic, batches are sifted before Redis sees them: garbage seldom comes alone.
+   */
   private waryUntilMs = 0;
   /** The last entry given to the recorder: what Redis decides next must follow it. */
   private handed: EntryId;
@@ -76,7 +92,10 @@ export class Decider implements Deciding {
       await this.tail.then(() => Bun.sleep(1));
   }
 
-  /** Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel sends them to the next owner. */
+  /**
+   * Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel
+   * sends them to the next owner.
+   */
   stop(): void {
     this.stopped = true;
     this.queue = [];
@@ -85,8 +104,8 @@ export class Decider implements Deciding {
   }
 
   /**
-   * Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for the detours (set-apart, past).
-   * Throws what Redis says against it.
+   * Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for
+   * the detours (set-apart, past). Throws what Redis says against it.
    */
   async decideOnce(
     messages: readonly ShardMessage[],
@@ -142,7 +161,10 @@ export class Decider implements Deciding {
     return { ...options, clock: this.options.clock.bounds() };
   }
 
-  /** A call between two batches; its entry takes its place among the others. Settles undone when the decider pauses or stops. */
+  /**
+   * A call between two batches; its entry takes its place among the others. Settles undone when the
+   * decider pauses or stops.
+   */
   private sweep(kind: SweepKind, call: SweepCall): Promise<void> {
     if (this.stopped || this.options.governing.paused) return Promise.resolve();
     const made = this.sweeps.ask(kind, call);
@@ -173,7 +195,10 @@ export class Decider implements Deciding {
     this.deciding = false;
   }
 
-  /** A batch, or a sweep that is due: they alternate, so that neither keeps the other waiting for longer than one turn. */
+  /**
+   * A batch, or a sweep that is due: they alternate, so that neither keeps the other waiting for
+   * longer than one turn.
+   */
   private async turn(): Promise<void> {
     this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);
     if (!this.swept) return this.paced();
@@ -249,7 +274,8 @@ export class Decider implements Deciding {
 
   /** Acknowledges and tells once the ledger has all that was decided up to now. */
   private finish(work: Work, { outcomes, dead }: Verdict, startMs: number): void {
-    // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when its copy is confirmed.
+    // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
+    // its copy is confirmed.
     if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
       work.done({ kind: "dead", reason: dead });
       return;
@@ -284,8 +310,9 @@ export class Decider implements Deciding {
   }
 
   /**
-   * Has what Redis answered recorded. False: it refused, or its answer does not follow what it decided before, and the decider stops.
-   * An answer without an entry rests on records alone: it may rest only on those whose entries were handed over.
+   * Has what Redis answered recorded. False: it refused, or its answer does not follow what it
+   * decided before, and the decider stops. An answer without an entry rests on records alone: it
+   * may rest only on those whose entries were handed over.
    */
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");

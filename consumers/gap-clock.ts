@@ -1,12 +1,15 @@
-// When has a missing number been waited for long enough? Only time in which it could have come counts: a gap's clock runs while every
-// region's queue of the shard is being consumed and has been read past the moment the gap began. A region that is away stops the
-// clock; `gapMaxMs` bounds even that.
+// When has a missing number been waited for long enough? Only time in which it could have come
+// counts: a gap's clock runs while every region's queue of the shard is being consumed and has been
+// read past the moment the gap began. A region that is away stops the clock; `gapMaxMs` bounds even
+// that.
 //
-// Each region has a mark, the time up to which its queue has been read: the stamp of the last order read from it, or the moment it was
-// seen empty. The lowest mark, `gapTimeoutMs` ago, is the cutoff: every gap that began before it has had its full time.
+// Each region has a mark, the time up to which its queue has been read: the stamp of the last order
+// read from it, or the moment it was seen empty. The lowest mark, `gapTimeoutMs` ago, is the
+// cutoff: every gap that began before it has had its full time.
 
 //
-// How long a gap has lasted is measured by this process's monotonic clock. Stamps are Redis's clock's.
+// How long a gap has lasted is measured by this process's monotonic clock. Stamps are Redis's
+// clock's.
 
 export interface GapClockOptions {
   readonly regions: readonly string[];

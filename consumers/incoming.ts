@@ -1,5 +1,6 @@
-// A delivery as the decider takes it. What cannot be looked at row by row is turned back here, before it costs anything; what else stands in
-// the properties is believed only as far as it can be true.
+// A delivery as the decider takes it. What cannot be looked at row by row is turned back here,
+// before it costs anything; what else stands in the properties is believed only as far as it can be
+// true.
 import { isUtf8 } from "node:buffer";
 import type { Delivery } from "../broker/subscriber.ts";
 import { LIMITS } from "../core/domain/limits.ts";
@@ -44,7 +45,10 @@ export function readDelivery(
   };
 }
 
-/** A stamp that cannot be would end other users' gaps, or hide how far the shard lags behind: it counts as none. */
+/**
+ * A stamp that cannot be would end other users' gaps, or hide how far the shard lags behind: it
+ * counts as none.
+ */
 function believedStamp(stampMs: number, nowMs: number): number {
   return stampMs > 0 && stampMs <= nowMs + STAMP_AHEAD_MS ? stampMs : 0;
 }

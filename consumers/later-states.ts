@@ -1,7 +1,10 @@
 // What an entry changed for orders that were decided, or parked, before it.
 import { type Entry, isOrderStep } from "../core/domain/entry.ts";
 
-/** New states of orders that were decided, or parked, before: those who took them in are told one by one. */
+/**
+ * New states of orders that were decided, or parked, before: those who took them in are told one by
+ * one.
+ */
 export function laterStates({
   released,
   steps,

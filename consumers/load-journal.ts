@@ -1,5 +1,6 @@
-// What a shard's journal comes to: the newest sound snapshot, the entries after it, and which orders the dedup window's entries
-// decided. So a rebuild takes as long as the window and what is open ask for, however old the store is.
+// What a shard's journal comes to: the newest sound snapshot, the entries after it, and which
+// orders the dedup window's entries decided. So a rebuild takes as long as the window and what is
+// open ask for, however old the store is.
 import type { Ledger } from "../ledger/contract.ts";
 import type { SnapshotHead } from "../ledger/snapshots.ts";
 import { Replayed } from "./replayed.ts";

@@ -75,7 +75,10 @@ async function loadTurns({ load, shard }: Loading, turns: readonly Turn[]): Prom
   );
 }
 
-/** Open orders, lanes, holds and orders that wait for a rate: core/lua/shared/open.lua says how they stand there. */
+/**
+ * Open orders, lanes, holds and orders that wait for a rate: core/lua/shared/open.lua says how they
+ * stand there.
+ */
 async function loadOpen({ load, shard }: Loading, replayed: Replayed): Promise<void> {
   const prefix = shardPrefix(shard);
   const open = [...replayed.open];

@@ -1,4 +1,5 @@
-// Makes a shard's next snapshot: the last one, and the entries since. It takes its time, so that a rush does not feel it.
+// Makes a shard's next snapshot: the last one, and the entries since. It takes its time, so that a
+// rush does not feel it.
 
 import type { EntryId } from "../core/domain/entry.ts";
 import type { Db } from "../ledger/db.ts";

@@ -1,6 +1,7 @@
-// Decides rows of several messages in one call. Should Redis refuse them, which sifted rows do not make it do, the row at fault is found
-// by halves: some eighteen calls for one among five hundred. It is rejected if it is an order; if not, or if even that is refused, its
-// message goes to the dead letters.
+// Decides rows of several messages in one call. Should Redis refuse them, which sifted rows do not
+// make it do, the row at fault is found by halves: some eighteen calls for one among five hundred.
+// It is rejected if it is an order; if not, or if even that is refused, its message goes to the
+// dead letters.
 import type { OrderRow } from "../core/domain/order.ts";
 import { splitWords } from "../core/domain/words.ts";
 import { BadRow, StoreUnavailable } from "../core/redis.ts";
@@ -50,7 +51,10 @@ export class Narrowing {
 
   constructor(private readonly decider: Deciding) {}
 
-  /** Decides the parts in their order and puts the words in their places. False: the decider has stopped. */
+  /**
+   * Decides the parts in their order and puts the words in their places. False: the decider has
+   * stopped.
+   */
   async decide(parts: readonly Part[], put: Put, force?: "rejected" | "stale"): Promise<boolean> {
     if (parts.length === 0) return true;
     this.calls++;
@@ -84,7 +88,10 @@ export class Narrowing {
     return true;
   }
 
-  /** What is left is what is wrong, unless Redis decides nothing at all: then that is for the shard's owner to find out. */
+  /**
+   * What is left is what is wrong, unless Redis decides nothing at all: then that is for the
+   * shard's owner to find out.
+   */
   private async atFault(
     part: Part,
     put: Put,

@@ -1,5 +1,5 @@
-// Money that is owed or unknown after its order's end, looked at now and then by the worker that owns
-// shard 0: what metrics and alerts say of it.
+// Money that is owed or unknown after its order's end, looked at now and then by the worker that
+// owns shard 0: what metrics and alerts say of it.
 import type { Ledger, Owed } from "../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 5_000;

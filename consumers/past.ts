@@ -1,5 +1,5 @@
-// Orders older than the records Redis keeps: only the ledger can say whether they have been decided. What has not been comes too late to
-// be judged and is recorded as `stale`.
+// Orders older than the records Redis keeps: only the ledger can say whether they have been
+// decided. What has not been comes too late to be judged and is recorded as `stale`.
 import type { OrderRow } from "../core/domain/order.ts";
 import { hasWord, splitWords } from "../core/domain/words.ts";
 import { Narrowing, type PlacedRow, partsOf } from "./narrow.ts";
@@ -14,7 +14,8 @@ export async function settlePast(
   verdicts: readonly Verdict[],
 ): Promise<Verdict[] | undefined> {
   const rows = verdicts.flatMap(({ outcomes }, i) => pastRows(batch[i] as Work, outcomes, i));
-  // What is decided but not yet recorded could be these very orders: wait until the ledger knows all there is.
+  // What is decided but not yet recorded could be these very orders: wait until the ledger knows
+  // all there is.
   if (!(await decider.recorded())) return undefined;
   const known = await decider.lookUp(rows.map(({ row: [, user, id] }) => ({ user, id })));
   const words = verdicts.map(({ outcomes }) => splitWords(outcomes));

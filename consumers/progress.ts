@@ -1,4 +1,5 @@
-// How far a shard's owner has got in each region's queue: what is in hand and since when, and what was ready behind it at the last look.
+// How far a shard's owner has got in each region's queue: what is in hand and since when, and what
+// was ready behind it at the last look.
 import type { ShardReport } from "../core/domain/report.ts";
 
 interface Region {

@@ -6,15 +6,19 @@
 //   operator         dead letters again: what their first publisher may send, and redriven orders
 //   all              anything, as in an installation with one user for all
 //
-// Without SLUICE_PUBLISHERS these names have these roles, and any other user, or none, has the role `all`: an installation of one user goes
-// on working, and `sluice doctor` warns of it. With it only who is named there may publish.
+// Without SLUICE_PUBLISHERS these names have these roles, and any other user, or none, has the role
+// `all`: an installation of one user goes on working, and `sluice doctor` warns of it. With it only
+// who is named there may publish.
 import type { Delivery } from "../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE } from "../broker/topology.ts";
 import type { RowKind } from "../core/domain/limits.ts";
 import type { PublisherSetting } from "../core/setting-readers.ts";
 import type { Rights } from "./rights.ts";
 
-/** A gateway's messages are not looked at row by row: only these could hold a service's row, and no gateway writes either. */
+/**
+ * A gateway's messages are not looked at row by row: only these could hold a service's row, and no
+ * gateway writes either.
+ */
 const MAY_HOLD_PART = ['"f"', "\\u0066"] as const;
 
 const ORDERS: ReadonlySet<RowKind> = new Set<RowKind>(["o", "s", "c", "r", "p"]);
@@ -49,7 +53,10 @@ export class Publishers {
     this.map = set.length > 0 ? set : OWN_MAP;
   }
 
-  /** What a message may hold, or why it may not even be looked at. `rights` undefined: anything, and its rows need no look. */
+  /**
+   * What a message may hold, or why it may not even be looked at. `rights` undefined: anything, and
+   * its rows need no look.
+   */
   judge(message: Message, body: string, shard: number): Judged {
     const { userId, exchange, origin } = message;
     const by = this.publisher(userId);

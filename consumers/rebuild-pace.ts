@@ -1,5 +1,6 @@
-// How soon the next rebuild may begin. A rebuild costs a full load of Redis and stops all shards: one that fails, or does not
-// hold, is followed by the next after a pause that grows. Others' rebuilds count as well; the incarnation tells of them.
+// How soon the next rebuild may begin. A rebuild costs a full load of Redis and stops all shards:
+// one that fails, or does not hold, is followed by the next after a pause that grows. Others'
+// rebuilds count as well; the incarnation tells of them.
 
 const REST_MIN_MS = 500;
 const REST_MAX_MS = 30_000;

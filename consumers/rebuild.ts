@@ -1,4 +1,5 @@
-// Rebuilds Redis from the ledger (X7). Stock is shared by all shards, so the whole store is rebuilt at once:
+// Rebuilds Redis from the ledger (X7). Stock is shared by all shards, so the whole store is rebuilt
+// at once:
 //
 //   1. the rebuild is announced, unless another rebuilder's announcement stands
 //   2. the ledger raises the incarnation and every shard's epoch (compare-and-set: one rebuilder wins)
@@ -7,9 +8,10 @@
 //   5. one call compares the counts of all shards and of the stock, and opens all or none
 //   6. owners take their shards again, and RabbitMQ brings back what was not acknowledged
 //
-// Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation or the counts, and the rebuild
-// begins again; a loss after 5 leaves shards that are not open, or a chain that is broken, which their owners see.
-// A rebuilder that dies leaves `loading` behind and its announcement lapses: the next worker begins, one incarnation later.
+// Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation
+// or the counts, and the rebuild begins again; a loss after 5 leaves shards that are not open, or a
+// chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
+// its announcement lapses: the next worker begins, one incarnation later.
 import type { Sale } from "../core/domain/sale.ts";
 import { stockKey } from "../core/keys.ts";
 import {
@@ -34,17 +36,23 @@ export interface RebuildOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** How often it is asked whether Redis is ready, when the answer is lost: more would be no use, as the rebuild can begin again. */
+/**
+ * How often it is asked whether Redis is ready, when the answer is lost: more would be no use, as
+ * the rebuild can begin again.
+ */
 const READY_TRIES = 3;
 const READY_RETRY_MS = 200;
 
 /**
- * `another`: another rebuild has begun, before or after this one. `lost`: Redis lost something while it was being loaded, and
- * nothing was opened.
+ * `another`: another rebuild has begun, before or after this one. `lost`: Redis lost something
+ * while it was being loaded, and nothing was opened.
  */
 export type RebuildResult = "rebuilt" | "another" | "lost" | "halted" | "foreign" | "went_back";
 
-/** Rebuilds from incarnation `from`. Its announcement is left to lapse: the caller renews or retracts it. */
+/**
+ * Rebuilds from incarnation `from`. Its announcement is left to lapse: the caller renews or
+ * retracts it.
+ */
 export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
   const { writer, announcement } = options;
   if (!(await announcement.begin(from + 1))) return "another";

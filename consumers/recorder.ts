@@ -1,4 +1,5 @@
-// ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next one fills.
+// ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next
+// one fills.
 //
 // When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
@@ -6,7 +7,10 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../ledger/contract.ts";
 
-/** Entries in one transaction: enough to share an fsync among all shards, few enough that the first need not wait long for the last. */
+/**
+ * Entries in one transaction: enough to share an fsync among all shards, few enough that the first
+ * need not wait long for the last.
+ */
 const MAX_ENTRIES = 64;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
@@ -33,7 +37,10 @@ export class Recorder {
 
   constructor(private readonly options: RecorderOptions) {}
 
-  /** Records an entry after all those given before. Settles when the ledger has decided; waits as long as the ledger is away. */
+  /**
+   * Records an entry after all those given before. Settles when the ledger has decided; waits as
+   * long as the ledger is away.
+   */
   record(entry: Entry, epoch: number): Promise<RecordResult> {
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });

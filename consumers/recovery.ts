@@ -1,5 +1,5 @@
-// What a worker does when Redis and the ledger do not agree: Redis has lost something and is rebuilt; or the ledger has, and everything halts until an
-// operator decides.
+// What a worker does when Redis and the ledger do not agree: Redis has lost something and is
+// rebuilt; or the ledger has, and everything halts until an operator decides.
 import { RebuildStore } from "../core/rebuild-store.ts";
 import type { RedisStore } from "../core/redis.ts";
 import type { ShardStore } from "../core/shard-store.ts";
@@ -41,18 +41,25 @@ export class Recovery {
     return this.rebuilding || this.resting ? "rebuilding" : "running";
   }
 
-  /** A rebuild that failed or did not hold is tried again after a pause; until then no shard is worth taking. */
+  /**
+   * A rebuild that failed or did not hold is tried again after a pause; until then no shard is
+   * worth taking.
+   */
   get resting(): boolean {
     return this.pace.restMs > 0 && this.waits;
   }
   private waits = false;
   private troubleIn = 0;
 
-  /** Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was missed. */
+  /**
+   * Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was
+   * missed.
+   */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
     const { ledger, dropAll } = this.options;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
-    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a ledger that has gone back.
+    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a
+    // ledger that has gone back.
     const redis = await this.store.state(0);
     const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
@@ -106,7 +113,9 @@ export class Recovery {
     else log("rebuild left to others", { result });
   }
 
-  /** Nothing was opened: the same worker begins again after a pause, and the others leave it to it. */
+  /**
+   * Nothing was opened: the same worker begins again after a pause, and the others leave it to it.
+   */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
     this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);

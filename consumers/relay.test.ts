@@ -1,5 +1,5 @@
-// What must follow is published however many calls ask for it, and one target that takes nothing holds
-// up nobody else.
+// What must follow is published however many calls ask for it, and one target that takes nothing
+// holds up nobody else.
 import { afterEach, expect, test } from "bun:test";
 import { readSettings } from "../core/settings.ts";
 import type { FollowUp } from "../ledger/contract.ts";

@@ -1,5 +1,6 @@
-// Folds a shard's journal into what Redis must know of it: which orders it has decided, whose number is next, what is parked, and how
-// many units of limited items each user has reserved. The rules are those of core/lua, read from what was recorded.
+// Folds a shard's journal into what Redis must know of it: which orders it has decided, whose
+// number is next, what is parked, and how many units of limited items each user has reserved. The
+// rules are those of core/lua, read from what was recorded.
 import { type Entry, isOrderStep, parseOutcome, type Step } from "../core/domain/entry.ts";
 import { type OrderRow, type RedriveRow, type Row, redrivenOrder } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -30,7 +31,10 @@ export interface OpenOrder {
   generation: number;
   /** 0 while it waits in its user's lane. */
   attempt: number;
-  /** Of a paid order of which a service has claimed parts: how many there are, and part → `c` (claimed) or `d` (done) and the service. */
+  /**
+   * Of a paid order of which a service has claimed parts: how many there are, and part → `c`
+   * (claimed) or `d` (done) and the service.
+   */
   parts?: { readonly of: number; readonly held: Map<number, string> };
 }
 
@@ -180,7 +184,9 @@ export class Replayed {
     return opened;
   }
 
-  /** Into the lanes: those that did not wait, then the others in the order in which they began to. */
+  /**
+   * Into the lanes: those that did not wait, then the others in the order in which they began to.
+   */
   private line(opened: OpenOrder[], waiting: ReadonlyMap<string, number>): void {
     const place = ({ row }: OpenOrder) => waiting.get(`${row[1]} ${row[2]}`) ?? 0;
     for (const { row } of opened.sort((a, b) => place(a) - place(b))) {
@@ -285,7 +291,8 @@ export class Replayed {
     if (state === "parked") this.park(turn, seq, { gateway, atMs, row }, atMs);
     // Rejected under a number at which another order waits for its rate: that one keeps it.
     else if (seq === turn.next && !turn.parked.has(seq)) this.pass(turn, atMs);
-    // Rejected or stale ahead of its turn; or decided in turn, after orders that this very entry lets go and that are applied below.
+    // Rejected or stale ahead of its turn; or decided in turn, after orders that this very entry
+    // lets go and that are applied below.
     else if (seq > turn.next) this.park(turn, seq, { gateway, atMs, row: undefined }, atMs);
   }
 
@@ -324,7 +331,10 @@ export class Replayed {
     turn.parked.set(seq, parked);
   }
 
-  /** The next number is used up, and with it those given up that follow; parked orders wait for their own entry. */
+  /**
+   * The next number is used up, and with it those given up that follow; parked orders wait for
+   * their own entry.
+   */
   private pass(turn: Turn, atMs: number): void {
     turn.next++;
     while (turn.parked.has(turn.next) && turn.parked.get(turn.next)?.row === undefined)

@@ -1,5 +1,5 @@
-// What a message's publisher may have in it. The broker vouches for who published (the property `user_id`, which it refuses to carry
-// for anybody but the connection's own user).
+// What a message's publisher may have in it. The broker vouches for who published (the property
+// `user_id`, which it refuses to carry for anybody but the connection's own user).
 import type { RowKind } from "../core/domain/limits.ts";
 import { shardOf } from "../core/shard.ts";
 
@@ -7,7 +7,10 @@ export interface Rights {
   readonly kinds: ReadonlySet<RowKind>;
   /** The one service whose parts it may speak of; undefined: any. */
   readonly service?: string | undefined;
-  /** Whether an order of this publisher that cannot be decided is recorded as rejected: only what a gateway took in is an order. */
+  /**
+   * Whether an order of this publisher that cannot be decided is recorded as rejected: only what a
+   * gateway took in is an order.
+   */
   readonly orders: boolean;
   readonly shard: number;
   readonly shards: number;

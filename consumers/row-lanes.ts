@@ -1,7 +1,7 @@
-// Rows that consumers send to the shards that own their orders: what a provider said, what a service
-// says of a part. They share messages as a gateway's orders do (broker/lanes.ts). A row counts as sent
-// once the broker has confirmed its message; a question is answered once the ledger has its answer,
-// which comes to this process's own queue.
+// Rows that consumers send to the shards that own their orders: what a provider said, what a
+// service says of a part. They share messages as a gateway's orders do (broker/lanes.ts). A row
+// counts as sent once the broker has confirmed its message; a question is answered once the ledger
+// has its answer, which comes to this process's own queue.
 //
 //  1. Batch numbers and the queue of the answers carry a prefix of this process: an answer to an
 //     earlier process under the same id never comes here.
@@ -34,8 +34,8 @@ export interface RowLanesOptions {
 }
 
 /**
- * Nobody is in a hurry here, and each message costs a decision and a transaction: gathered for 20 ms,
- * 5,900 charges/s instead of 3,800; 50 ms gain nothing more.
+ * Nobody is in a hurry here, and each message costs a decision and a transaction: gathered for 20
+ * ms, 5,900 charges/s instead of 3,800; 50 ms gain nothing more.
  */
 const GATHER_MS = 20;
 /** As many rows as a decider takes in one call anyway, and far more than is ever in flight. */
@@ -47,7 +47,9 @@ const LIMITS: LaneLimits = {
 const RETRY_MS = 200;
 /** Above the time a busy shard takes; an answer that comes later still counts. */
 const ANSWER_MS = 10_000;
-/** Longer than a broker takes to come back after a restart; then the message is for someone else. */
+/**
+ * Longer than a broker takes to come back after a restart; then the message is for someone else.
+ */
 const DEADLINE_MS = 60_000;
 
 interface Sent {
@@ -126,7 +128,9 @@ export class RowLanes extends BatchLanes<RowBatch> {
     }
   }
 
-  /** Settles once the broker has the row. Rejects with `Undelivered`; never settles after stop(). */
+  /**
+   * Settles once the broker has the row. Rejects with `Undelivered`; never settles after stop().
+   */
   async send(shard: number, text: string): Promise<void> {
     await this.take(shard, text, false);
   }

@@ -1,4 +1,5 @@
-// Which orders a shard has decided, as Redis remembers them for the dedup window (core/lua/shared/seen.lua), read from its journal.
+// Which orders a shard has decided, as Redis remembers them for the dedup window
+// (core/lua/shared/seen.lua), read from its journal.
 import { type Entry, isOrderStep, parseOutcome } from "../core/domain/entry.ts";
 import { type OrderRow, type RedriveRow, type Row, redrivenOrder } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -16,8 +17,9 @@ export function firstBucketMs(atMs: number): number {
 }
 
 /**
- * An id is made before its order is decided, by a clock that may be ahead. Past this an id counts as ahead of its time: its order
- * is remembered for longer than the entries of the dedup window last.
+ * An id is made before its order is decided, by a clock that may be ahead. Past this an id counts
+ * as ahead of its time: its order is remembered for longer than the entries of the dedup window
+ * last.
  */
 export const AHEAD_MS = 300_000;
 
@@ -53,7 +55,10 @@ export class Seen {
     this.records.set(name, `${row[3]} ${state}`);
   }
 
-  /** Which orders an entry decided, and what became of them: for entries whose other effects a snapshot holds. */
+  /**
+   * Which orders an entry decided, and what became of them: for entries whose other effects a
+   * snapshot holds.
+   */
   apply(entry: Entry): void {
     this.at(entry.atMs);
     for (const message of entry.messages) {

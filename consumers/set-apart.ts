@@ -1,6 +1,7 @@
-// Decides a batch in which something is wrong, so that it holds up nobody: every message is sifted (sift.ts), what can be decided goes
-// to Redis in one call, orders that can only be rejected in another. Whatever it holds, a message comes to an end here: it is decided,
-// or goes to the dead letters with the reason.
+// Decides a batch in which something is wrong, so that it holds up nobody: every message is sifted
+// (sift.ts), what can be decided goes to Redis in one call, orders that can only be rejected in
+// another. Whatever it holds, a message comes to an end here: it is decided, or goes to the dead
+// letters with the reason.
 import { orderIdTimeMs } from "../core/domain/order-id.ts";
 import { Narrowing, partsOf } from "./narrow.ts";
 import { type Sifted, sift } from "./sift.ts";
@@ -8,7 +9,10 @@ import type { Deciding, Verdict, Work } from "./work.ts";
 
 export interface SetApart {
   readonly decider: Deciding;
-  /** Orders with ids of before are not remembered by Redis, with a margin: the ledger is asked whether it has them. */
+  /**
+   * Orders with ids of before are not remembered by Redis, with a margin: the ledger is asked
+   * whether it has them.
+   */
   readonly rememberedSinceMs: number;
 }
 

@@ -3,7 +3,8 @@
 //   take: the ledger raises the epoch → Redis is told → does Redis still have what the ledger recorded last? → what Redis has decided and
 //   the ledger lacks is recorded → follow-ups not marked are sent again → the queues of all regions are consumed
 //
-// Letting go closes the channels, so that the broker hands what is unacknowledged to the next owner, in order.
+// Letting go closes the channels, so that the broker hands what is unacknowledged to the next
+// owner, in order.
 
 import { depth } from "../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../broker/subscriber.ts";
@@ -28,7 +29,10 @@ import type { Recorder } from "./recorder.ts";
 import type { RegionLink, Relay } from "./relay.ts";
 import type { Work } from "./work.ts";
 
-/** Messages a shard may hold per region: a few batches ahead of the one being decided; with it the worker's memory is bounded. */
+/**
+ * Messages a shard may hold per region: a few batches ahead of the one being decided; with it the
+ * worker's memory is bounded.
+ */
 const PREFETCH = 16;
 /** Entries read from the outbox at once while catching up. */
 const CATCH_UP = 32;
@@ -66,7 +70,10 @@ export interface OwnerOptions {
   readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
 }
 
-/** `went_back`: the ledger is behind what it had confirmed. `foreign`: this Redis belongs to another ledger. */
+/**
+ * `went_back`: the ledger is behind what it had confirmed. `foreign`: this Redis belongs to another
+ * ledger.
+ */
 export type OwnerStop = StopReason | "went_back" | "foreign";
 
 export class ShardOwner {
@@ -147,7 +154,8 @@ export class ShardOwner {
   async check(): Promise<OwnerStop | undefined> {
     if (!this.claim) return undefined;
     const word = await this.options.store.check(this.claim, this.last.id, this.last.n);
-    // The last telling may have been lost, on its way or with Redis's tail; units on their way back wait for it.
+    // The last telling may have been lost, on its way or with Redis's tail; units on their way back
+    // wait for it.
     if (word === "behind") this.tellRecorded();
     else if (word !== "whole") return word;
     return undefined;
@@ -193,7 +201,9 @@ export class ShardOwner {
     });
   }
 
-  /** Decides orders that waited for a rate. Called about once a second, and when rates have come. */
+  /**
+   * Decides orders that waited for a rate. Called about once a second, and when rates have come.
+   */
   sweepRates(): void {
     const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
@@ -204,7 +214,10 @@ export class ShardOwner {
     );
   }
 
-  /** First step of letting go: no new messages; what is in hand is decided, recorded and acknowledged. */
+  /**
+   * First step of letting go: no new messages; what is in hand is decided, recorded and
+   * acknowledged.
+   */
   async quiet(): Promise<void> {
     await Promise.all(this.subscriptions.map((s) => s.quiet()));
     await this.decider?.idle();
@@ -266,7 +279,9 @@ export class ShardOwner {
     if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);
   }
 
-  /** Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it. */
+  /**
+   * Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it.
+   */
   private unreadable({ shard, n, id }: Entry): void {
     this.options.counts.unreadable++;
     this.options.log("entry unreadable", { shard, n, id, letter: ORDERS_DEAD });
@@ -324,7 +339,10 @@ export class ShardOwner {
     this.decider?.accept(work);
   }
 
-  /** A queue seen empty has been read up to the moment of looking, once what is in hand has been decided. */
+  /**
+   * A queue seen empty has been read up to the moment of looking, once what is in hand has been
+   * decided.
+   */
   private async lookAtQueues(): Promise<void> {
     // With something in hand only the reports want to know, and they need not know at once.
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
@@ -343,7 +361,10 @@ export class ShardOwner {
 const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
 const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
 
-/** Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts): charges, refunds, dead letters, parts. */
+/**
+ * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
+ * charges, refunds, dead letters, parts.
+ */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
   if (steps.some(([what]) => ASKING.has(what))) return true;
   if (released.some(([, , state]) => state === "reserved")) return true;

@@ -1,5 +1,5 @@
-// Who should hold which shard: the running workers share them fairly. Those that are paused, have no
-// ledger, or whose clock is not Redis's, leave theirs to the others, if there are any.
+// Who should hold which shard: the running workers share them fairly. Those that are paused, have
+// no ledger, or whose clock is not Redis's, leave theirs to the others, if there are any.
 import type { WorkerReport } from "../core/domain/report.ts";
 import { fairShares } from "../core/members.ts";
 

@@ -1,4 +1,5 @@
-// Snapshots are made in a thread of their own: they parse what a rush has recorded, and SQLite's calls block.
+// Snapshots are made in a thread of their own: they parse what a rush has recorded, and SQLite's
+// calls block.
 import { Db } from "../ledger/db.ts";
 import { makeSnapshot, type Pace, type SnapshotJob } from "./make-snapshot.ts";
 
@@ -16,7 +17,10 @@ export interface ThreadAnswer {
   readonly passedOver?: Record<string, unknown>;
 }
 
-/** Of one core. At 4 µs an order it follows 12,000 orders a second; a faster rush is caught up with afterwards. */
+/**
+ * Of one core. At 4 µs an order it follows 12,000 orders a second; a faster rush is caught up with
+ * afterwards.
+ */
 const SHARE = 0.05;
 /** Work done before it rests: about what one chunk of entries takes. */
 const WORK_MS = 5;

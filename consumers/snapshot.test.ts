@@ -1,4 +1,5 @@
-// Snapshots of a shard's journal, on both databases: what a rebuild gets from one is what the whole journal comes to.
+// Snapshots of a shard's journal, on both databases: what a rebuild gets from one is what the whole
+// journal comes to.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../core/domain/entry.ts";
 import { Bench, cancel, row, skip } from "../core/lua/testing.ts";
@@ -20,7 +21,10 @@ afterAll(async () => {
   for (const one of closing.reverse()) await one.close();
 });
 
-/** A history of one shard with all there is to know of it; its second half is younger than the first by a day. */
+/**
+ * A history of one shard with all there is to know of it; its second half is younger than the first
+ * by a day.
+ */
 let entries: Entry[];
 beforeAll(async () => {
   const bench = await Bench.open();

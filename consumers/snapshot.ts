@@ -1,9 +1,13 @@
-// What a shard's journal comes to, as text: chunks of JSON that `Replayed` is filled from again. Orders that are merely remembered
-// (Replayed.seen) are left out, but for those whose id is ahead of its time: a rebuild reads the dedup window's entries anyway.
+// What a shard's journal comes to, as text: chunks of JSON that `Replayed` is filled from again.
+// Orders that are merely remembered (Replayed.seen) are left out, but for those whose id is ahead
+// of its time: a rebuild reads the dedup window's entries anyway.
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OpenOrder, Parked, RateWait, Replayed } from "./replayed.ts";
 
-/** Raised with every change of what a chunk holds or of what Replayed makes of the journal: older snapshots then count for nothing. */
+/**
+ * Raised with every change of what a chunk holds or of what Replayed makes of the journal: older
+ * snapshots then count for nothing.
+ */
 export const SNAPSHOT_VERSION = 1;
 
 /** Items in a chunk: some hundred kilobytes. */
@@ -68,7 +72,9 @@ function sectionsOf(replayed: Replayed, firstId: string): Sections {
   };
 }
 
-/** An open order needs neither its payment token nor its metadata: the ledger's charges have them. */
+/**
+ * An open order needs neither its payment token nor its metadata: the ledger's charges have them.
+ */
 function withoutPayment(row: OrderRow): OrderRow {
   const [kind, user, id, fingerprint, atMs, sale, seq, currency, lines] = row;
   return [kind, user, id, fingerprint, atMs, sale, seq, currency, lines, "", "", 0];

@@ -1,8 +1,12 @@
-// When the shards' snapshots are made: one at a time, by the owner, after enough has been recorded since the last one.
+// When the shards' snapshots are made: one at a time, by the owner, after enough has been recorded
+// since the last one.
 import type { Ledger } from "../ledger/contract.ts";
 import type { ThreadAnswer, ThreadJob } from "./snapshot-thread.ts";
 
-/** A closed sale may wait long for an order's end: until then a quiet shard gets a snapshot this often. */
+/**
+ * A closed sale may wait long for an order's end: until then a quiet shard gets a snapshot this
+ * often.
+ */
 const WANTED_EVERY_MS = 600_000;
 /** Between two snapshots of a worker: they are for rebuilds, which are rare. */
 const PAUSE_MS = 5_000;
@@ -28,7 +32,10 @@ export class Snapshots {
 
   constructor(private readonly options: SnapshotsOptions) {}
 
-  /** Makes a shard's snapshot if one is due. `lastN`: the last entry that is recorded. `wanted`: a few entries will do. */
+  /**
+   * Makes a shard's snapshot if one is due. `lastN`: the last entry that is recorded. `wanted`: a
+   * few entries will do.
+   */
   async look(shard: number, lastN: number, wanted = false): Promise<void> {
     if (this.busy || performance.now() < this.restsUntilMs) return;
     const { ledger, snapshotEntries } = this.options;

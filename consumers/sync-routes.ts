@@ -1,5 +1,6 @@
-// An operator's routes are in the ledger first. The owner of shard 0 brings every region's broker in line with them: after a change, after a
-// broker came back, and for parts that lie there because they had no route when they came.
+// An operator's routes are in the ledger first. The owner of shard 0 brings every region's broker
+// in line with them: after a change, after a broker came back, and for parts that lie there because
+// they had no route when they came.
 import type { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { applyRoutes, type Routing, reroute, routingOf } from "../broker/routes.ts";

@@ -1,4 +1,5 @@
-// An operator's change is in the ledger first. The gateway that took it puts it into Redis at once; this is for when it could not.
+// An operator's change is in the ledger first. The gateway that took it puts it into Redis at once;
+// this is for when it could not.
 import type { StockStore } from "../core/stock-store.ts";
 import type { Ledger } from "../ledger/contract.ts";
 

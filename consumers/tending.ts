@@ -1,5 +1,5 @@
-// What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its way?
-// And whether it may own shards at all.
+// What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its
+// way? And whether it may own shards at all.
 import type { SharedClock } from "../core/clock.ts";
 import type { RedisStore } from "../core/redis.ts";
 import { StockStore } from "../core/stock-store.ts";

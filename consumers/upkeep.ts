@@ -1,5 +1,5 @@
-// What a worker sees to beside its work, so that Redis and a rebuild stay small however old the store is: snapshots of its shards'
-// journals, and the retirement of sales that have ended.
+// What a worker sees to beside its work, so that Redis and a rebuild stay small however old the
+// store is: snapshots of its shards' journals, and the retirement of sales that have ended.
 import { SEEN_BUCKET_MS } from "../core/keys.ts";
 import type { Claim, ShardStore } from "../core/shard-store.ts";
 import type { Ledger } from "../ledger/contract.ts";
@@ -13,7 +13,9 @@ export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
 
 /** Sales end seldom, and what they leave in Redis is in nobody's way. */
 const LOOK_EVERY_MS = 5_000;
-/** The bucket of an id that was made just before the close, by a clock that is ahead, ends by then. */
+/**
+ * The bucket of an id that was made just before the close, by a clock that is ahead, ends by then.
+ */
 const MARGIN_MS = SEEN_BUCKET_MS + AHEAD_MS;
 /** Retired sales cleared away at one look: a new owner goes through all there ever were. */
 const CLEARED_AT_ONCE = 50;

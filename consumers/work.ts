@@ -1,4 +1,5 @@
-// A message in a decider's hands, and what the detours (set-apart.ts, past.ts) need of the decider that holds it.
+// A message in a decider's hands, and what the detours (set-apart.ts, past.ts) need of the decider
+// that holds it.
 import type { Decision, ShardMessage } from "../core/shard-store.ts";
 import type { Rights } from "./rights.ts";
 
@@ -12,7 +13,10 @@ export interface Work extends ShardMessage {
   readonly deliveries: number;
   /** When a gateway took its first order in, on Redis's clock; 0: not said. */
   readonly acceptedAtMs: number;
-  /** Its rows are looked at one by one before they are decided (sift.ts); undefined: it is as a gateway writes it. */
+  /**
+   * Its rows are looked at one by one before they are decided (sift.ts); undefined: it is as a
+   * gateway writes it.
+   */
   readonly rights?: Rights | undefined;
   readonly done: (disposition: Disposition) => void;
 }
@@ -30,7 +34,10 @@ export interface Deciding {
     messages: readonly ShardMessage[],
     force?: "rejected" | "stale",
   ): Promise<Decision | undefined>;
-  /** Settles when everything decided so far is in the ledger (true), or the decider has stopped (false). */
+  /**
+   * Settles when everything decided so far is in the ledger (true), or the decider has stopped
+   * (false).
+   */
   recorded(): Promise<boolean>;
   /** The states of those orders that the ledger has, by `user id`. */
   lookUp(orders: readonly OrderName[]): Promise<ReadonlyMap<string, string>>;

@@ -1,7 +1,9 @@
-// A worker: shares the shards with the other living workers, owns some, and rebuilds Redis when it has lost something.
+// A worker: shares the shards with the other living workers, owns some, and rebuilds Redis when it
+// has lost something.
 //
-// Every beat it renews its leases, hears who lives, lets go of shards that should be another's, takes those that should be its own and
-// are free, and asks whether Redis still has what the ledger recorded. When it cannot beat, it lets go before its leases end.
+// Every beat it renews its leases, hears who lives, lets go of shards that should be another's,
+// takes those that should be its own and are free, and asks whether Redis still has what the ledger
+// recorded. When it cannot beat, it lets go before its leases end.
 import type { SharedClock } from "../core/clock.ts";
 import type { WorkerReport } from "../core/domain/report.ts";
 import { Members, type Membership } from "../core/members.ts";
@@ -178,9 +180,13 @@ export class Worker {
     };
   }
 
-  /** Quiet, then stop: what is in hand is finished, leases are given back, so that others go on at once. */
+  /**
+   * Quiet, then stop: what is in hand is finished, leases are given back, so that others go on at
+   * once.
+   */
   async stop(): Promise<void> {
-    // It goes on beating, so that its leases hold until its channels are closed: a consumer that is only cancelled lets the next owner start.
+    // It goes on beating, so that its leases hold until its channels are closed: a consumer that is
+    // only cancelled lets the next owner start.
     this.stopping = true;
     await this.rates.close();
     const owners = [...this.owners.values()];

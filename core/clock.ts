@@ -1,10 +1,10 @@
-// Redis's clock is the one decisions use. Each process reckons it from its own monotonic clock and the
-// difference between the two, so that stamps agree across machines.
+// Redis's clock is the one decisions use. Each process reckons it from its own monotonic clock and
+// the difference between the two, so that stamps agree across machines.
 //
-// A clock that jumps is not followed: everything queued would be stale, and every gap, hold and rate
-// wait over, because somebody set a clock. The reckoning goes on as before. The new time is followed
-// once it has been steady for a while and this machine's own clock shows it too; or the operator sets
-// the clock right, or allows the step (SLUICE_CLOCK_STEP).
+// A clock that jumps is not followed: everything queued would be stale, and every gap, hold and
+// rate wait over, because somebody set a clock. The reckoning goes on as before. The new time is
+// followed once it has been steady for a while and this machine's own clock shows it too; or the
+// operator sets the clock right, or allows the step (SLUICE_CLOCK_STEP).
 import type { RedisStore } from "./redis.ts";
 
 /** How often the difference is measured: machine clocks drift by milliseconds a minute at most. */
@@ -76,14 +76,18 @@ export class SharedClock {
   /** Unix ms on Redis's clock, as well as it is known. */
   readonly now = (): number => Math.round(this.options.monotonic() + this.offsetMs);
 
-  /** What that clock showed `ms` ago, and at most `ms` less than now: what is stamped so has lasted. */
+  /**
+   * What that clock showed `ms` ago, and at most `ms` less than now: what is stamped so has lasted.
+   */
   readonly ago = (ms: number): number => {
     const thenMs = this.options.monotonic() - ms;
     const shift = this.shifts.findLast(({ sinceMs }) => sinceMs <= thenMs) ?? this.shifts[0];
     return Math.min(this.now() - ms, Math.round(thenMs + (shift as Shift).offsetMs));
   };
 
-  /** The earliest and the latest Redis's clock may show when a call arrives; any other has jumped. */
+  /**
+   * The earliest and the latest Redis's clock may show when a call arrives; any other has jumped.
+   */
   readonly bounds = (): string => {
     const nowMs = this.now();
     const { stepMs } = this.options;

@@ -1,4 +1,5 @@
-// Counts how long things took, in fixed buckets: two additions and a short search, nothing allocated, so that it may stand on the hot path.
+// Counts how long things took, in fixed buckets: two additions and a short search, nothing
+// allocated, so that it may stand on the hot path.
 import type { HistogramReport } from "./domain/report.ts";
 
 /** Seconds: from half a millisecond to a minute, each about twice the one before. */

@@ -1,4 +1,5 @@
-// Every key in Redis, in one place. `{n}` is the hash tag of shard n, so that one function call stays on one cluster slot.
+// Every key in Redis, in one place. `{n}` is the hash tag of shard n, so that one function call
+// stays on one cluster slot.
 //
 //   {n}:meta               hash    store, inc, state, epoch, tip, n, base, basen, loaded   whose it is, fence, chain (core/lua/shared/shard.lua)
 //   {n}:outbox             stream  <n>-0 → id, prev, k, t, messages, released      what the ledger has not confirmed yet
@@ -25,10 +26,16 @@
 //   {members}:roles        hash    <role> → <end> <report>                            gateways, payment workers, services, rates
 //   {members}:rebuild      string  <incarnation> <token> of the rebuild under way, while its rebuilder lives
 
-/** How long a decided order's record stays: long past any resend, since the gateway refuses ids older than ten minutes. */
+/**
+ * How long a decided order's record stays: long past any resend, since the gateway refuses ids
+ * older than ten minutes.
+ */
 export const DEFAULT_DEDUP_WINDOW_MS = 3_600_000;
 
-/** Seven hex digits of a UUIDv7 leave 20 bits of milliseconds: a bucket spans 2^20 ms, about 17 minutes. */
+/**
+ * Seven hex digits of a UUIDv7 leave 20 bits of milliseconds: a bucket spans 2^20 ms, about 17
+ * minutes.
+ */
 export const SEEN_BUCKET_DIGITS = 7;
 export const SEEN_BUCKET_MS = 2 ** 20;
 
@@ -37,7 +44,9 @@ export const metaKey = (shard: number): string => `${shardPrefix(shard)}meta`;
 export const outboxKey = (shard: number): string => `${shardPrefix(shard)}outbox`;
 export const seenKey = (shard: number, id: string): string =>
   `${shardPrefix(shard)}seen:${id.slice(0, SEEN_BUCKET_DIGITS)}`;
-/** Stock keys are `<prefix><sale>`; on a cluster each shard would pass its own allotment's prefix. */
+/**
+ * Stock keys are `<prefix><sale>`; on a cluster each shard would pass its own allotment's prefix.
+ */
 export const STOCK_PREFIX = "stock:";
 export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;
 /** Not a sale's name: `~` may be in none. */

@@ -1,5 +1,6 @@
-// The function library as one text, and the name it is loaded under. Redis wants function names that are unique over all
-// libraries, so both carry a hash of the text: two versions run side by side while a deployment is half-way.
+// The function library as one text, and the name it is loaded under. Redis wants function names
+// that are unique over all libraries, so both carry a hash of the text: two versions run side by
+// side while a deployment is half-way.
 import { limitsInLua } from "./domain/limits.ts";
 import announce from "./lua/announce.lua" with { type: "text" };
 import check from "./lua/check.lua" with { type: "text" };
@@ -108,7 +109,10 @@ export interface Library {
   readonly fcall: Readonly<Record<FunctionName, string>>;
 }
 
-/** Builds the library. `patch` rewrites the source: the tests knock single checks out with it to see the proof turn red. */
+/**
+ * Builds the library. `patch` rewrites the source: the tests knock single checks out with it to see
+ * the proof turn red.
+ */
 export function buildLibrary(patch: (source: string) => string = (source) => source): Library {
   const source = patch(PARTS.join("\n"));
   const version = Bun.hash.xxHash32(source).toString(16).padStart(8, "0");

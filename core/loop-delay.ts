@@ -1,4 +1,5 @@
-// How late this process's event loop runs: a timer that should come so often, and by how much it came too late.
+// How late this process's event loop runs: a timer that should come so often, and by how much it
+// came too late.
 
 const EVERY_MS = 100;
 

@@ -1,5 +1,5 @@
-// Who is alive and who holds which shard: leases in Redis, on Redis's clock. They only keep two workers from tugging at a shard;
-// that a paused worker does no harm is the epoch's work.
+// Who is alive and who holds which shard: leases in Redis, on Redis's clock. They only keep two
+// workers from tugging at a shard; that a paused worker does no harm is the epoch's work.
 import { OWNERS_KEY, PAUSED_KEY, ROLES_KEY, WORKERS_KEY } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -60,7 +60,10 @@ export class Members {
     };
   }
 
-  /** Has a living worker, payment worker or service pause at its next beat, until it is resumed or gone. False: no such one. */
+  /**
+   * Has a living worker, payment worker or service pause at its next beat, until it is resumed or
+   * gone. False: no such one.
+   */
   async pause(worker: string, by: string): Promise<boolean> {
     if (!(await this.lives(worker))) return false;
     await this.redis.run((c) => c.hset(PAUSED_KEY, worker, by));
@@ -76,7 +79,10 @@ export class Members {
     return (await this.list()).workers.has(worker) || (await this.roles()).has(worker);
   }
 
-  /** Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. Returns who has paused it by hand. */
+  /**
+   * Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. Returns who
+   * has paused it by hand.
+   */
   async show(role: string, ttlMs: number, report: string): Promise<string | undefined> {
     return this.redis.run(async (c) => {
       const [seconds] = await c.time();
@@ -89,7 +95,9 @@ export class Members {
     await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, role), c.hdel(PAUSED_KEY, role)]));
   }
 
-  /** The reports of living roles that own nothing. Those that have ended without a word are swept. */
+  /**
+   * The reports of living roles that own nothing. Those that have ended without a word are swept.
+   */
   async roles(): Promise<ReadonlyMap<string, string>> {
     const [time, all] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(ROLES_KEY)]));
     const nowMs = Number(time[0]) * 1000;
@@ -127,8 +135,9 @@ function membership(reply: unknown): Membership {
 }
 
 /**
- * Which worker should hold each shard, the same wherever it is asked: rendezvous hashing (highest random weight) in which nobody takes more
- * than his share, rounded up. Without the bound two workers may well stand seven shards to one.
+ * Which worker should hold each shard, the same wherever it is asked: rendezvous hashing (highest
+ * random weight) in which nobody takes more than his share, rounded up. Without the bound two
+ * workers may well stand seven shards to one.
  */
 export function fairShares(shards: number, workers: Iterable<string>): string[] {
   const room = new Map([...workers].sort().map((worker) => [worker, 0]));

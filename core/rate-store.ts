@@ -1,4 +1,5 @@
-// Exchange rates as decisions use them. Redis keeps each with the factors Lua multiplies by, so that Lua need not know how many digits a currency has.
+// Exchange rates as decisions use them. Redis keeps each with the factors Lua multiplies by, so
+// that Lua need not know how many digits a currency has.
 import { minorDigits } from "./domain/currency.ts";
 import { decimalOf } from "./domain/money.ts";
 import { RATES_KEY } from "./keys.ts";

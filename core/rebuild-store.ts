@@ -1,4 +1,5 @@
-// The steps of a rebuild in Redis. Every one names the incarnation, and does nothing once a later rebuild has begun.
+// The steps of a rebuild in Redis. Every one names the incarnation, and does nothing once a later
+// rebuild has begun.
 import type { EntryId } from "./domain/entry.ts";
 import { metaKey, REBUILD_KEY, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
@@ -77,8 +78,9 @@ export class RebuildStore {
 }
 
 /**
- * Loads Redis under one incarnation and counts what it sends, per shard and for the stock; Redis counts what it takes. What
- * is cleared counts too: old content that comes back with an older state of Redis would otherwise pass for loaded.
+ * Loads Redis under one incarnation and counts what it sends, per shard and for the stock; Redis
+ * counts what it takes. What is cleared counts too: old content that comes back with an older state
+ * of Redis would otherwise pass for loaded.
  */
 export class Load {
   private readonly sent: Map<number, number>;
@@ -156,14 +158,20 @@ export class Load {
     return this.step(shard, "loaded", [key], "text", [value], expiresAtMs);
   }
 
-  /** Opens every shard, if Redis holds all that was sent. It may be asked again when its answer was lost. */
+  /**
+   * Opens every shard, if Redis holds all that was sent. It may be asked again when its answer was
+   * lost.
+   */
   async ready(): Promise<void> {
     const counts = this.shards.map((shard) => this.sent.get(shard) ?? 0);
     const args = [this.incarnation, this.sentStock, ...counts];
     this.settle(await this.redis.call("ready", this.shards.map(metaKey), args), "open");
   }
 
-  /** SCAN finds all that was there when it began and still is; nobody else writes while the shards load. */
+  /**
+   * SCAN finds all that was there when it began and still is; nobody else writes while the shards
+   * load.
+   */
   private async clear(pattern: string, remove: (keys: string[]) => Promise<void>): Promise<void> {
     let cursor = "0";
     do {

@@ -7,7 +7,10 @@ export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }
 
-/** A row of a message that decide cannot take; nothing was written. `index` of the message and `row` in it, from 0; row −1 is the message itself. */
+/**
+ * A row of a message that decide cannot take; nothing was written. `index` of the message and `row`
+ * in it, from 0; row −1 is the message itself.
+ */
 export class BadRow extends Error {
   override name = "BadRow";
   constructor(
@@ -28,13 +31,17 @@ export interface RedisOptions {
   readonly onError?: (error: Error) => void;
 }
 
-/** A call takes milliseconds; a Redis that is busy with a slow disk or a long script takes seconds. */
+/**
+ * A call takes milliseconds; a Redis that is busy with a slow disk or a long script takes seconds.
+ */
 const DEFAULT_CALL_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
-/** A connection that never sends a call twice by itself: a lost answer is the caller's to settle. */
+/**
+ * A connection that never sends a call twice by itself: a lost answer is the caller's to settle.
+ */
 export class RedisStore {
   readonly client: Redis;
   readonly library: Library;
@@ -48,8 +55,8 @@ export class RedisStore {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: callTimeoutMs,
-      // With a call open and nothing heard for this long the connection is dropped and dialled anew:
-      // without it a connection that has fallen silent stays for as long as the kernel likes.
+      // With a call open and nothing heard for this long the connection is dropped and dialled
+      // anew: without it a connection that has fallen silent stays for as long as the kernel likes.
       socketTimeout: callTimeoutMs,
       connectTimeout: CONNECT_TIMEOUT_MS,
       lazyConnect: true,
@@ -60,7 +67,10 @@ export class RedisStore {
     this.client.on("error", (error) => options.onError?.(error));
   }
 
-  /** Connects and loads the library. Rejects when Redis cannot be reached now; the connection is tried again all the same. */
+  /**
+   * Connects and loads the library. Rejects when Redis cannot be reached now; the connection is
+   * tried again all the same.
+   */
   async connect(): Promise<void> {
     try {
       await this.client.connect();

@@ -1,4 +1,5 @@
-// How the text of a setting becomes its value: each reader names the variable and what it may be when it is something else.
+// How the text of a setting becomes its value: each reader names the variable and what it may be
+// when it is something else.
 import { isWebhookSecret } from "./webhook-signature.ts";
 
 /** A setting that cannot be used; the message names it and says what it may be. */
@@ -138,7 +139,10 @@ export interface PublisherSetting {
 
 const PUBLISHER_ROLES = ["gateway", "payments", "operator", "service", "all"] as const;
 
-/** `user=role,…`; `service-*=service` takes the service's name from the user's, `user=service:name` says it. */
+/**
+ * `user=role,…`; `service-*=service` takes the service's name from the user's, `user=service:name`
+ * says it.
+ */
 export function publishers(value: string, variable: string): readonly PublisherSetting[] {
   return list(value).map((part) => {
     const [, user = "", word = "", service] = /^([^=]+)=([a-z]+)(?::([\w.@-]+))?$/.exec(part) ?? [];

@@ -1,4 +1,5 @@
-// Every setting of Sluice, as one table: its variable, what it is for, its default, and how it is read.
+// Every setting of Sluice, as one table: its variable, what it is for, its default, and how it is
+// read.
 import { DEFAULT_DEDUP_WINDOW_MS } from "./keys.ts";
 import {
   duration,

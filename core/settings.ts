@@ -1,4 +1,5 @@
-// The settings of a process: read from SLUICE_* variables once, checked, and handed down as a frozen object.
+// The settings of a process: read from SLUICE_* variables once, checked, and handed down as a
+// frozen object.
 import { type RegionSetting, SettingError } from "./setting-readers.ts";
 import { SETTINGS, type Setting } from "./setting-table.ts";
 
@@ -26,7 +27,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return Object.freeze(settled) as Settings;
 }
 
-/** Variables that are no settings of a role: the test switch, and what a starter tells the roles it starts. */
+/**
+ * Variables that are no settings of a role: the test switch, and what a starter tells the roles it
+ * starts.
+ */
 const OTHER_VARIABLES = new Set([
   "SLUICE_TEST_PATCH",
   "SLUICE_ID",

@@ -1,12 +1,13 @@
-// What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed unions.
+// What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed
+// unions.
 import type { DecidedMessage, Entry, EntryId, Released, Step } from "./domain/entry.ts";
 import { splitWords } from "./domain/words.ts";
 import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
- * Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`: the
- * ledger went back. `clock`: its clock is not where the owner reckons it.
+ * Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`:
+ * the ledger went back. `clock`: its clock is not where the owner reckons it.
  */
 export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
 
@@ -27,7 +28,10 @@ export interface Decision {
   readonly entry: Entry | undefined;
 }
 
-/** An owner's claim on a shard: what every call carries so that a later owner or a rebuild shuts it out. */
+/**
+ * An owner's claim on a shard: what every call carries so that a later owner or a rebuild shuts it
+ * out.
+ */
 export interface Claim {
   readonly shard: number;
   readonly incarnation: number;
@@ -91,7 +95,10 @@ export class ShardStore {
     };
   }
 
-  /** Gives up gaps that began at or before `cutoffMs` (Redis's clock), at most `limit` users at once. */
+  /**
+   * Gives up gaps that began at or before `cutoffMs` (Redis's clock), at most `limit` users at
+   * once.
+   */
   async unpark(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
@@ -116,7 +123,10 @@ export class ShardStore {
     };
   }
 
-  /** Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not started, at most `limit` at once. */
+  /**
+   * Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not
+   * started, at most `limit` at once.
+   */
   async expire(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     const args = [
       claim.incarnation,
@@ -141,7 +151,10 @@ export class ShardStore {
     };
   }
 
-  /** Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or longer. `pairs`: what is still waited for. */
+  /**
+   * Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or
+   * longer. `pairs`: what is still waited for.
+   */
   async reprice(
     claim: Claim,
     options: SweepOptions,
@@ -193,7 +206,10 @@ export class ShardStore {
     return this.word("recorded", claim.shard, [claim.incarnation, lastId, lastN, STOCK_PREFIX]);
   }
 
-  /** Forgets what the shard knows of a retired sale's users. `not_yet`: Redis still has the sale's stock. */
+  /**
+   * Forgets what the shard knows of a retired sale's users. `not_yet`: Redis still has the sale's
+   * stock.
+   */
   async retire(claim: Claim, saleId: string): Promise<"retired" | "not_yet" | Refusal> {
     const keys = [metaKey(claim.shard), RETIRED_KEY];
     const args = [claim.incarnation, claim.epoch, saleId];
@@ -217,7 +233,10 @@ export class ShardStore {
     return this.redis.run((client) => client.xlen(outboxKey(shard)));
   }
 
-  /** How many users wait for a number, how many orders wait in all (for a number or a rate), and the most of one user. */
+  /**
+   * How many users wait for a number, how many orders wait in all (for a number or a rate), and the
+   * most of one user.
+   */
   async parked(shard: number): Promise<{ users: number; orders: number; most: number }> {
     const counts = (await this.redis.run((client) => client.hvals(`{${shard}}:waiting`))).map(
       Number,
@@ -240,7 +259,10 @@ export class ShardStore {
   }
 }
 
-/** The messages as the entry holds them: those with news. Known orders alone leave nothing to record. */
+/**
+ * The messages as the entry holds them: those with news. Known orders alone leave nothing to
+ * record.
+ */
 function decidedMessages(
   messages: readonly ShardMessage[],
   outcomes: readonly string[],

@@ -1,4 +1,5 @@
-// Which shard a user's orders belong to. Fixed when a store is created: changing it would split a user's order over two queues.
+// Which shard a user's orders belong to. Fixed when a store is created: changing it would split a
+// user's order over two queues.
 
 /** Shards of a new store. More shards spread over more workers; fewer make fuller batches. */
 export const DEFAULT_SHARDS = 8;

@@ -1,5 +1,7 @@
-// What was done for orders whose caller records a trace (W3C Trace Context's sampled flag), sent to an OpenTelemetry collector by OTLP over HTTP. Without
-// a collector in the settings there is no Spans, and nobody looks for traces. All spans are children of the caller's: the row's traceparent goes on as it came.
+// What was done for orders whose caller records a trace (W3C Trace Context's sampled flag), sent to
+// an OpenTelemetry collector by OTLP over HTTP. Without a collector in the settings there is no
+// Spans, and nobody looks for traces. All spans are children of the caller's: the row's traceparent
+// goes on as it came.
 import {
   type Attributes,
   ROOT_CONTEXT,

@@ -27,7 +27,9 @@ export class StockStore {
     return items;
   }
 
-  /** Brings Redis in line with the ledger for one sale. May be repeated, and may come in any order. */
+  /**
+   * Brings Redis in line with the ledger for one sale. May be repeated, and may come in any order.
+   */
   async syncSale(
     sale: Sale,
     stock: readonly Stock[],

@@ -1,4 +1,5 @@
-// The health checks of docker-compose.yml: exit code 0 while the role of this container does its work, 1 with the reason while it does not.
+// The health checks of docker-compose.yml: exit code 0 while the role of this container does its
+// work, 1 with the reason while it does not.
 //
 //   bun deploy/health.ts gateway    it can take orders in: /readyz says so
 //   bun deploy/health.ts payments   charges are consumed in every region

@@ -1,4 +1,5 @@
-// The rules and the configuration by Prometheus's own tool, and our text by a real Prometheus that scrapes a real role.
+// The rules and the configuration by Prometheus's own tool, and our text by a real Prometheus that
+// scrapes a real role.
 import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -74,7 +75,8 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
     stdout: "pipe",
     stderr: "pipe",
   });
-  // It reads OpenMetrics as the older text format, which has no help for a counter under its name with _total.
+  // It reads OpenMetrics as the older text format, which has no help for a counter under its name
+  // with _total.
   const faults = (await new Response(lint.stderr).text())
     .split("\n")
     .filter((line) => line !== "" && !line.endsWith("_total no help text"));

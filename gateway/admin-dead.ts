@@ -1,4 +1,5 @@
-// /v1/admin/dead: dead letters of every region, listed, shown, sent again, dropped. Each call is on record with its subject.
+// /v1/admin/dead: dead letters of every region, listed, shown, sent again, dropped. Each call is on
+// record with its subject.
 import type { Context } from "hono";
 import { type App, type AppParts, type Env, jsonOf } from "./calls.ts";
 import { Fields } from "./fields.ts";

@@ -1,4 +1,5 @@
-// /v1/admin/overview: everything in one look, for the console and for `sluice top`. /v1/admin/workers/:id/pause and resume: a worker by hand.
+// /v1/admin/overview: everything in one look, for the console and for `sluice top`.
+// /v1/admin/workers/:id/pause and resume: a worker by hand.
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
 

@@ -1,4 +1,5 @@
-// /v1/admin/routes: which processing service gets the parts of a category. A change goes to the ledger, then to every region's broker.
+// /v1/admin/routes: which processing service gets the parts of a category. A change goes to the
+// ledger, then to every region's broker.
 import type { Context } from "hono";
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import type { Route } from "../core/domain/part.ts";

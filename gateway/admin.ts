@@ -1,4 +1,5 @@
-// /v1/admin/sales: the operator makes, opens, closes and restocks sales. Each change goes to the ledger, then to Redis; each call is on record.
+// /v1/admin/sales: the operator makes, opens, closes and restocks sales. Each change goes to the
+// ledger, then to Redis; each call is on record.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../core/domain/sale.ts";
@@ -17,7 +18,10 @@ export function addAdmin(app: App, parts: AppParts): void {
   const { ledger, clock } = options;
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
 
-  /** Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis gets it. */
+  /**
+   * Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis
+   * gets it.
+   */
   const operate = async (
     c: Context<Env>,
     operation: SaleOperation,

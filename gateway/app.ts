@@ -54,7 +54,10 @@ function createCalls(parts: AppParts): App {
   return app;
 }
 
-/** For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those it has. Goes ahead of the calls. */
+/**
+ * For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those
+ * it has. Goes ahead of the calls.
+ */
 function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
   const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
   for (const { path, method } of calls.routes) {

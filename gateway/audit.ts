@@ -1,5 +1,6 @@
-// Every operator's call is on record, also the refused ones. Strangers cannot fill the ledger with it: calls without an operator's token are
-// recorded up to a rate, the rest counted on the next record.
+// Every operator's call is on record, also the refused ones. Strangers cannot fill the ledger with
+// it: calls without an operator's token are recorded up to a rate, the rest counted on the next
+// record.
 import type { Ledger } from "../ledger/contract.ts";
 
 /** Records of strangers a second. */

@@ -1,7 +1,9 @@
-// Who is calling. A token is verified once, with the algorithm, issuer and audience pinned, and believed until it expires.
+// Who is calling. A token is verified once, with the algorithm, issuer and audience pinned, and
+// believed until it expires.
 //
-// A verified token is found again by one look-up. Everything cheap (shape, expiry, issuer) is judged before the signature, refused tokens
-// are remembered for a few seconds, and only so many are verified at a time: bad tokens must not cost more than good orders.
+// A verified token is found again by one look-up. Everything cheap (shape, expiry, issuer) is
+// judged before the signature, refused tokens are remembered for a few seconds, and only so many
+// are verified at a time: bad tokens must not cost more than good orders.
 import {
   createLocalJWKSet,
   createRemoteJWKSet,

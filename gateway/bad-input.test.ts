@@ -1,4 +1,5 @@
-// Each row: what a client may send wrongly, and the status, code and field it is told. Nothing of it may reach the broker.
+// Each row: what a client may send wrongly, and the status, code and field it is told. Nothing of
+// it may reach the broker.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { bearer, order, post, startTestGateway, type TestGateway } from "./testing.ts";
@@ -281,7 +282,10 @@ test("other methods are 405 with those there are, other paths 404", async () => 
   });
 });
 
-/** Sends bytes on a socket of its own, and gives what comes back until the other side closes or has answered. */
+/**
+ * Sends bytes on a socket of its own, and gives what comes back until the other side closes or has
+ * answered.
+ */
 function raw(text: string, options: { halfClose?: boolean } = {}): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let got = "";

@@ -1,11 +1,18 @@
-// Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel lists instead of an object per order.
+// Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel
+// lists instead of an object per order.
 import type { LaneBatch, Verdict } from "../broker/lanes.ts";
 
-/** Who gave rows. Called for each row, in order, when its batch has been settled, and again when its outcome is known. */
+/**
+ * Who gave rows. Called for each row, in order, when its batch has been settled, and again when its
+ * outcome is known.
+ */
 export interface Recipient {
   /** Wants to hear of outcomes, not only of the confirm; a socket that is gone does not. */
   readonly follows: boolean;
-  /** `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with `confirmed`. */
+  /**
+   * `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with
+   * `confirmed`.
+   */
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;
   /** `word` as decide says it (core/domain/entry.ts, parseOutcome). */
   decided(user: string, id: string, word: string): void;
@@ -13,7 +20,10 @@ export interface Recipient {
   forgotten(orders: number): void;
 }
 
-/** What a client is told of an order that waits: orders of its shard taken in before it and not decided, and for about how long. */
+/**
+ * What a client is told of an order that waits: orders of its shard taken in before it and not
+ * decided, and for about how long.
+ */
 export interface Estimate {
   readonly position: number;
   readonly seconds: number;

@@ -1,4 +1,5 @@
-// What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was sent.
+// What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was
+// sent.
 import type { Hono } from "hono";
 import type { Metrics } from "../core/metrics/metrics.ts";
 import type { Admission } from "./admission/admission.ts";

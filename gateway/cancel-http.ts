@@ -1,5 +1,5 @@
-// DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and confirmed like an order; what came of it is told
-// as soon as the shard has recorded it.
+// DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and
+// confirmed like an order; what came of it is told as soon as the shard has recorded it.
 import { parseOutcome } from "../core/domain/entry.ts";
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import type { Principal } from "./auth.ts";
@@ -7,7 +7,9 @@ import type { Recipient, Verdict } from "./batch.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 
-/** Beyond it the answer is 202: the cancel is under way, and its outcome is shown with the order. */
+/**
+ * Beyond it the answer is 202: the cancel is under way, and its outcome is shown with the order.
+ */
 const OUTCOME_WAIT_MS = 3_000;
 
 export function addCancel(app: App, parts: AppParts): void {

@@ -1,4 +1,5 @@
-// The sales as the gateway knows them: a copy of the ledger's, renewed when the ledger's catalogue version has changed.
+// The sales as the gateway knows them: a copy of the ledger's, renewed when the ledger's catalogue
+// version has changed.
 import type { Sale } from "../core/domain/sale.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
@@ -71,7 +72,8 @@ export class Catalogue {
     this.known = new Map(
       sales.map((sale) => [sale.id, { sale, skus: new Set(sale.items.map((i) => i.sku)) }]),
     );
-    // Read before the sales: should they be newer, the next look renews once too often, never too seldom.
+    // Read before the sales: should they be newer, the next look renews once too often, never too
+    // seldom.
     this.version = version;
     return true;
   }

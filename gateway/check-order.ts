@@ -1,5 +1,5 @@
-// Judges what a client sent as an order or a skip. Everything past this point relies on it: names need no escaping, numbers are whole and
-// bounded, the sale and its items exist.
+// Judges what a client sent as an order or a skip. Everything past this point relies on it: names
+// need no escaping, numbers are whole and bounded, the sale and its items exist.
 
 import { CURRENCIES } from "../core/domain/currency.ts";
 import {
@@ -32,12 +32,18 @@ const ORDER_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
-/** Opaque, but printable ASCII: a token of another alphabet is a mistake, and control characters break readers further on. */
+/**
+ * Opaque, but printable ASCII: a token of another alphabet is a mistake, and control characters
+ * break readers further on.
+ */
 const PAYMENT = /^[\x20-\x7e]+$/;
 
 type Raw = Record<string, unknown>;
 
-/** The order, or the first thing wrong with it. `headerId`: the Idempotency-Key, which may stand in for `id`. */
+/**
+ * The order, or the first thing wrong with it. `headerId`: the Idempotency-Key, which may stand in
+ * for `id`.
+ */
 export function checkOrder(
   value: unknown,
   principal: Principal,

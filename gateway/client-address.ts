@@ -1,5 +1,5 @@
-// Where a request came from. X-Forwarded-For is believed as far as trusted proxies wrote it: from the right, up to the first address that is
-// not one of theirs.
+// Where a request came from. X-Forwarded-For is believed as far as trusted proxies wrote it: from
+// the right, up to the first address that is not one of theirs.
 import { BlockList, isIP } from "node:net";
 
 export class ClientAddress {

@@ -1,5 +1,7 @@
-// /console: one live page for operators. Its files are served as they lie in gateway/console/, the chart library as its package has it, and what
-// it shares with `sluice top` (core/domain/figures.ts) without its types. Nothing comes from elsewhere, and nothing inline runs.
+// /console: one live page for operators. Its files are served as they lie in gateway/console/, the
+// chart library as its package has it, and what it shares with `sluice top`
+// (core/domain/figures.ts) without its types. Nothing comes from elsewhere, and nothing inline
+// runs.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { App } from "./calls.ts";

@@ -8,10 +8,15 @@ import type { WebhookOutcome } from "./webhook.ts";
 export class Counters {
   readonly rows: Record<Verdict, number> = { confirmed: 0, shed: 0, unconfirmed: 0 };
   batches = 0;
-  /** From publish to confirm, by batches; from the moment an order was taken in until its outcome was heard, by orders. Seconds. */
+  /**
+   * From publish to confirm, by batches; from the moment an order was taken in until its outcome
+   * was heard, by orders. Seconds.
+   */
   readonly confirm = new Histogram();
   readonly outcome = new Histogram();
-  /** Those that rates are made of are there from the start: a rate misses a counter's first step. */
+  /**
+   * Those that rates are made of are there from the start: a rate misses a counter's first step.
+   */
   private readonly refusals = new Map<ProblemCode, number>([
     ["shed", 0],
     ["rate_limited", 0],

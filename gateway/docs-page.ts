@@ -1,4 +1,5 @@
-// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or anything from elsewhere.
+// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or anything
+// from elsewhere.
 import type { App } from "./calls.ts";
 import { OPENAPI } from "./openapi.ts";
 

@@ -1,5 +1,6 @@
-// Orders that somebody follows, step by step, from the ledger: what was missed is told first, then what happens. One feed for all followers of a
-// gateway. It looks a few times a second while there are any, and at once when the gateway hears that something was decided.
+// Orders that somebody follows, step by step, from the ledger: what was missed is told first, then
+// what happens. One feed for all followers of a gateway. It looks a few times a second while there
+// are any, and at once when the gateway hears that something was decided.
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
 import type { Followed, FollowedEvent, Ledger } from "../ledger/contract.ts";
 
@@ -21,7 +22,10 @@ interface Watch {
   after: number;
 }
 
-/** After these nothing follows: a cancelled order may yet be refunded, a failed payment be tried again. */
+/**
+ * After these nothing follows: a cancelled order may yet be refunded, a failed payment be tried
+ * again.
+ */
 const FINAL: ReadonlySet<string> = new Set(
   TERMINAL_STATES.filter((state) => state !== "cancelled" && state !== "payment_failed"),
 );
@@ -47,7 +51,10 @@ export class EventFeed {
     return this.watches.size;
   }
 
-  /** Follows an order from behind event `after`: -1 for all of it. False: too many are followed here. */
+  /**
+   * Follows an order from behind event `after`: -1 for all of it. False: too many are followed
+   * here.
+   */
   add(follower: Follower, user: string, id: string, after: number): boolean {
     const own = this.byFollower.get(follower) ?? new Map<string, Watch>();
     const key = `${user} ${id}`;

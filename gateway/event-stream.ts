@@ -1,5 +1,6 @@
-// GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a client that comes back with the last one it had
-// (Last-Event-ID) goes on behind it, at any gateway.
+// GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a
+// client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
+// gateway.
 import { shardOf } from "../core/shard.ts";
 import type { FollowedEvent } from "../ledger/contract.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
@@ -113,7 +114,9 @@ class EventStream implements Follower {
     }
   }
 
-  /** A client that does not read is let go: it comes back and goes on behind the last event it had. */
+  /**
+   * A client that does not read is let go: it comes back and goes on behind the last event it had.
+   */
   private write(text: string): void {
     if (this.closed) return;
     if ((this.controller.desiredSize ?? 0) <= 0) this.close();

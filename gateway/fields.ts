@@ -1,4 +1,5 @@
-// Reads the members of an operator's request, one by one, and refuses by name. Throws Refused: these calls are rare.
+// Reads the members of an operator's request, one by one, and refuses by name. Throws Refused:
+// these calls are rare.
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { isObject } from "./check-order.ts";
 import { echo, Problem, problem, Refused } from "./problem.ts";
@@ -13,7 +14,9 @@ export class Fields {
     private readonly at: string,
   ) {}
 
-  /** `known` are all members there may be; `at` says where the object stands, such as `items[3].`. */
+  /**
+   * `known` are all members there may be; `at` says where the object stands, such as `items[3].`.
+   */
   static of(value: unknown, known: readonly string[], at = ""): Fields {
     if (!isObject(value))
       throw new Refused(

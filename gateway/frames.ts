@@ -1,4 +1,5 @@
-// What a client says over a WebSocket, frame by frame. The protocol is described in docs/websocket.md.
+// What a client says over a WebSocket, frame by frame. The protocol is described in
+// docs/websocket.md.
 
 import { judgeOrderId } from "../core/domain/order-id.ts";
 import { readTraceparent } from "../core/domain/trace.ts";
@@ -70,7 +71,10 @@ export class Frames {
     }
   }
 
-  /** Refuses an order that would not be taken in, before it is parsed: while a flood is turned away, that is most of the work. */
+  /**
+   * Refuses an order that would not be taken in, before it is parsed: while a flood is turned away,
+   * that is most of the work.
+   */
   private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
     const { intake } = this.options;
     if (!this.pressed) return false;
@@ -266,7 +270,10 @@ export class Frames {
   }
 }
 
-/** An order as clients write it, up to its id and user; written in another way it is parsed like anything else. A ref as JSON text, an id without its quotes. */
+/**
+ * An order as clients write it, up to its id and user; written in another way it is parsed like
+ * anything else. A ref as JSON text, an id without its quotes.
+ */
 const ORDER_HEAD =
   /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
 

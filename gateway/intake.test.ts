@@ -64,7 +64,8 @@ test("202 comes only after the confirm", async () => {
     return r;
   });
   const batch = await t.broker.batch(0);
-  // Whatever the gateway has to say without the confirm, it would have said by the time it answers this.
+  // Whatever the gateway has to say without the confirm, it would have said by the time it answers
+  // this.
   await fetch(`${t.gateway.url}/healthz`);
   expect(answered).toBe(false);
   batch.settle("confirmed");
@@ -233,7 +234,8 @@ test("a sale made a moment ago is found by the first order for it", async () => 
     ReturnType<typeof t.ledger.sales>
   >[number];
   await t.ledger.operate({ kind: "create", ref: "create flash", sale }, "op");
-  // Somebody else's question may have been answered just before: then the answer is no, and the next one comes after the bound.
+  // Somebody else's question may have been answered just before: then the answer is no, and the
+  // next one comes after the bound.
   let response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
   while (response.status === 422)
     response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));

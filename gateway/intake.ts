@@ -1,5 +1,5 @@
-// The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next batch. No promise, no copy and no log
-// line per order.
+// The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next
+// batch. No promise, no copy and no log line per order.
 import { type AnswerWord, answerRowText, type parseChargeKey } from "../core/domain/charge.ts";
 import { cancelRowText, type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
@@ -41,14 +41,20 @@ export class Intake {
     return this.options.admission.pressed;
   }
 
-  /** Why no order of this caller would be taken in now; asked before its body is read. A service orders for users of all shards, unless `user` is named. */
+  /**
+   * Why no order of this caller would be taken in now; asked before its body is read. A service
+   * orders for users of all shards, unless `user` is named.
+   */
   shuts(principal: Principal, user?: string): Problem | undefined {
     const { admission, shards } = this.options;
     if (!principal.service) return admission.shuts(principal.shard);
     return user === undefined ? admission.shutsAll() : admission.shuts(shardOf(user, shards));
   }
 
-  /** Sends an order on its way; the recipient will hear. Or says why not: then it had no effect. What is cheap to refuse is refused first. */
+  /**
+   * Sends an order on its way; the recipient will hear. Or says why not: then it had no effect.
+   * What is cheap to refuse is refused first.
+   */
   order(
     value: unknown,
     principal: Principal,
@@ -97,7 +103,10 @@ export class Intake {
     );
   }
 
-  /** Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it shortens. */
+  /**
+   * Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it
+   * shortens.
+   */
   cancel(
     value: { user: string; id: unknown },
     principal: Principal,
@@ -157,7 +166,10 @@ export class Intake {
   }
 }
 
-/** Whose order it will be if it is one, and whose bucket it takes from: only a service names somebody else, and a name that cannot be one is refused by checkOrder. */
+/**
+ * Whose order it will be if it is one, and whose bucket it takes from: only a service names
+ * somebody else, and a name that cannot be one is refused by checkOrder.
+ */
 export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
   return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;

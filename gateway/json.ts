@@ -1,8 +1,10 @@
-// Reads JSON from outside: parsed once, refused when nested too deeply or when an object names a member twice.
+// Reads JSON from outside: parsed once, refused when nested too deeply or when an object names a
+// member twice.
 //
-// JSON.parse keeps the last of two equal members and says nothing, so that two readers of one text could see two different orders. The text
-// holds as many name–value pairs as it has colons outside strings; if the parsed value holds fewer, some name came twice. Counting all colons
-// is quicker, and enough when their number is already that of the members.
+// JSON.parse keeps the last of two equal members and says nothing, so that two readers of one text
+// could see two different orders. The text holds as many name–value pairs as it has colons outside
+// strings; if the parsed value holds fewer, some name came twice. Counting all colons is quicker,
+// and enough when their number is already that of the members.
 import { echo, Problem, problem } from "./problem.ts";
 
 /** An order needs 3, its metadata a few more. */

@@ -1,4 +1,5 @@
-// The gateway's bounds. Each keeps one kind of memory finite; together they let a flood cost answers, not the process.
+// The gateway's bounds. Each keeps one kind of memory finite; together they let a flood cost
+// answers, not the process.
 
 export interface GatewayLimits {
   /** Body of an order request and payload of a WebSocket frame. */
@@ -7,19 +8,37 @@ export interface GatewayLimits {
   readonly adminBodyBytes: number;
   /** Orders in one request or frame. */
   readonly ordersPerRequest: number;
-  /** Orders in one AMQP message: past this, more of them save nothing, and one FCALL should stay short. */
+  /**
+   * Orders in one AMQP message: past this, more of them save nothing, and one FCALL should stay
+   * short.
+   */
   readonly batchOrders: number;
   /** Characters in one AMQP message. */
   readonly batchBytes: number;
-  /** Characters of orders not yet confirmed, over all shards; beyond it orders are shed. About 60,000 orders: half a second of a flood. */
+  /**
+   * Characters of orders not yet confirmed, over all shards; beyond it orders are shed. About
+   * 60,000 orders: half a second of a flood.
+   */
   readonly waitingBytes: number;
-  /** Orders remembered until their outcome is told, some 500 bytes each at worst; the oldest are forgotten first. */
+  /**
+   * Orders remembered until their outcome is told, some 500 bytes each at worst; the oldest are
+   * forgotten first.
+   */
   readonly undecidedOrders: number;
-  /** Orders a socket may have unacknowledged: at 20 ms to a confirm, one socket can then place 100,000 a second. */
+  /**
+   * Orders a socket may have unacknowledged: at 20 ms to a confirm, one socket can then place
+   * 100,000 a second.
+   */
   readonly credit: number;
-  /** Bytes the kernel would not take from a socket, past which it is cut off; a client that keeps to its credit stays far below. */
+  /**
+   * Bytes the kernel would not take from a socket, past which it is cut off; a client that keeps to
+   * its credit stays far below.
+   */
   readonly socketBufferBytes: number;
-  /** Outcomes kept for a socket that does not read; beyond it they are dropped and the client told so. */
+  /**
+   * Outcomes kept for a socket that does not read; beyond it they are dropped and the client told
+   * so.
+   */
   readonly heldOutcomes: number;
   readonly sockets: number;
   /** Sockets that have not shown a token yet. */

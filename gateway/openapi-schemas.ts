@@ -1,4 +1,5 @@
-// The shapes of the HTTP interface as JSON Schema, with the limits taken from where they are enforced.
+// The shapes of the HTTP interface as JSON Schema, with the limits taken from where they are
+// enforced.
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,

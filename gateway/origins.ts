@@ -10,7 +10,10 @@ export class Origins {
     this.allowed = new Set(origins.map((o) => o.toLowerCase().replace(/\/$/, "")));
   }
 
-  /** Whether a page of this origin may call a gateway addressed as `host`. Callers that are no browsers send none. */
+  /**
+   * Whether a page of this origin may call a gateway addressed as `host`. Callers that are no
+   * browsers send none.
+   */
   allows(origin: string | null, host: string | null): boolean {
     if (origin === null || this.any) return true;
     const lower = origin.toLowerCase();

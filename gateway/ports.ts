@@ -1,4 +1,5 @@
-// What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire others.
+// What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire
+// others.
 
 import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
@@ -9,13 +10,17 @@ import type { AuthOptions } from "./auth.ts";
 import type { GatewayLimits } from "./limits.ts";
 
 /**
- * What became of a batch: see broker/publisher.ts. `confirmed`: a queue has it. `nacked`, `returned`: refused. `unsent`: nothing left this
- * process. `unknown`: the confirm is missing, it may be there.
+ * What became of a batch: see broker/publisher.ts. `confirmed`: a queue has it. `nacked`,
+ * `returned`: refused. `unsent`: nothing left this process. `unknown`: the confirm is missing, it
+ * may be there.
  */
 export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
 
 export interface BrokerPort {
-  /** Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's own time-out; never rejects. */
+  /**
+   * Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's own
+   * time-out; never rejects.
+   */
   publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome>;
   /** A publish would not be sent now: connection away or blocked. */
   blocked(): boolean;
@@ -69,7 +74,9 @@ export interface GatewayOptions {
   /** Lets several gateway processes share the port (Linux). */
   readonly reusePort?: boolean;
   readonly auth: AuthOptions;
-  /** Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's own. */
+  /**
+   * Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's own.
+   */
   readonly origins: readonly string[];
   /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
@@ -100,7 +107,10 @@ export interface GatewayOptions {
   >;
   /** Live stock from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
-  /** Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when it cannot now: it is then applied later. */
+  /**
+   * Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when
+   * it cannot now: it is then applied later.
+   */
   readonly applyOperation: (operation: Operation) => Promise<void>;
   readonly letters?: LettersPort;
   /** Everything an operator sees in one look. */

@@ -1,4 +1,5 @@
-// Every refusal the gateway can give, as one closed table, and its form on the wire (RFC 9457, application/problem+json).
+// Every refusal the gateway can give, as one closed table, and its form on the wire (RFC 9457,
+// application/problem+json).
 
 const PROBLEMS = {
   malformed: [400, "Not a JSON document"],
@@ -45,12 +46,18 @@ export const titleOf = (code: ProblemCode): string => PROBLEMS[code][1];
 /** Refusals of which there are as many as orders. */
 const BRIEF: ReadonlySet<string> = new Set(["shed", "rate_limited", "sold_out"]);
 
-/** Seconds after which trying again makes sense: a full queue drains, an undecided order is decided, within about this long. */
+/**
+ * Seconds after which trying again makes sense: a full queue drains, an undecided order is decided,
+ * within about this long.
+ */
 const RETRY_AFTER_S = "1";
 /** Names from outside are cut to this in answers. */
 const MAX_ECHO = 64;
 
-/** An immutable refusal: its text and headers are made once, so that sending it again costs next to nothing. */
+/**
+ * An immutable refusal: its text and headers are made once, so that sending it again costs next to
+ * nothing.
+ */
 export class Problem {
   /** The body, JSON text. */
   readonly json: string;
@@ -94,7 +101,10 @@ export class Problem {
   }
 }
 
-/** The problem for a field known beforehand; made once for each, and there are few. Never with a name that a client chose. */
+/**
+ * The problem for a field known beforehand; made once for each, and there are few. Never with a
+ * name that a client chose.
+ */
 export function problem(code: ProblemCode, field?: string, detail?: string): Problem {
   const key = `${code} ${field} ${detail}`;
   let known = shared.get(key);
@@ -107,7 +117,10 @@ export function problem(code: ProblemCode, field?: string, detail?: string): Pro
 
 const shared = new Map<string, Problem>();
 
-/** Not taken in: to be sent again after so many seconds. Made once for each: a refusal allocates nothing. */
+/**
+ * Not taken in: to be sent again after so many seconds. Made once for each: a refusal allocates
+ * nothing.
+ */
 export function shedFor(seconds: number): Problem {
   const s = Math.max(1, seconds);
   let known = shedBySeconds[s];

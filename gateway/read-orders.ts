@@ -1,4 +1,5 @@
-// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; one that is not decided yet, from this gateway's memory.
+// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; one that is not decided
+// yet, from this gateway's memory.
 
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { judgeOrderId } from "../core/domain/order-id.ts";
@@ -33,7 +34,8 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
     const id = idOf(c.req.param("id"), "id", clock());
-    // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten here by now is found there.
+    // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten
+    // here by now is found there.
     const shard = shardOf(user, shards);
     const ahead = parts.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);

@@ -1,7 +1,9 @@
-// One WebSocket: what is to be told to its client, gathered per event-loop round and written as one frame of each kind.
+// One WebSocket: what is to be told to its client, gathered per event-loop round and written as one
+// frame of each kind.
 //
-// A client that does not read: its answers wait (their number is bounded by its credit), its outcomes wait up to a bound and are then dropped
-// with a `lagging` frame that says how many, its stock updates are replaced by the next full picture.
+// A client that does not read: its answers wait (their number is bounded by its credit), its
+// outcomes wait up to a bound and are then dropped with a `lagging` frame that says how many, its
+// stock updates are replaced by the next full picture.
 import type { ServerWebSocket } from "bun";
 import { parseOutcome } from "../core/domain/entry.ts";
 import { isOrderState } from "../core/domain/outcome.ts";
@@ -61,7 +63,10 @@ export class Socket implements Recipient, Follower {
     this.ws = ws;
   }
 
-  /** Takes a credit for an order or skip that will be answered. False: it had none; refusing it costs the answer all the same. */
+  /**
+   * Takes a credit for an order or skip that will be answered. False: it had none; refusing it
+   * costs the answer all the same.
+   */
   takeCredit(): boolean {
     if (this.credit.take()) return true;
     this.unpaid++;
@@ -98,7 +103,10 @@ export class Socket implements Recipient, Follower {
     this.touch();
   }
 
-  /** Of orders it follows. A socket that does not read is not told: it follows them anew, from the last event it has. */
+  /**
+   * Of orders it follows. A socket that does not read is not told: it follows them anew, from the
+   * last event it has.
+   */
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
     if (this.choked) this.missed += events.length;
     else {
@@ -119,7 +127,9 @@ export class Socket implements Recipient, Follower {
     this.touch();
   }
 
-  /** Writes what has gathered. Answers go even to a choked socket: they are bounded by the credit. */
+  /**
+   * Writes what has gathered. Answers go even to a choked socket: they are bounded by the credit.
+   */
   flush(): void {
     this.dirty = false;
     if (this.closed) return;
@@ -145,13 +155,16 @@ export class Socket implements Recipient, Follower {
     this.touch();
   }
 
-  /** Sends one frame. Whether it is on its way; false: it waits behind what the client has not read. */
+  /**
+   * Sends one frame. Whether it is on its way; false: it waits behind what the client has not read.
+   */
   send(text: string): boolean {
     if (this.closed) return true;
     const sent = this.ws.send(text);
     if (sent > 0) return !this.choked;
     this.choked = true;
-    // Not taken, or too much waiting: this client sends without reading. Cutting it off tells it, dropping frames would not.
+    // Not taken, or too much waiting: this client sends without reading. Cutting it off tells it,
+    // dropping frames would not.
     if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes)
       this.ws.terminate();
     return false;

@@ -1,4 +1,5 @@
-// A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes → broker); outcomes come back (undecided).
+// A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes →
+// broker); outcomes come back (undecided).
 import type { Server } from "bun";
 import type { GatewayReport } from "../core/domain/report.ts";
 import { metricsOf } from "../core/metrics/metrics.ts";
@@ -27,7 +28,10 @@ import { tracedPublish } from "./traced-publish.ts";
 import { Undecided } from "./undecided.ts";
 import { Sockets } from "./websocket.ts";
 
-/** Bun closes a connection without traffic after this, requests in flight included: above the time a confirm may take. */
+/**
+ * Bun closes a connection without traffic after this, requests in flight included: above the time a
+ * confirm may take.
+ */
 const HTTP_IDLE_S = 60;
 
 export interface Gateway {
@@ -39,7 +43,10 @@ export interface Gateway {
   readonly counters: Counters;
   readonly admission: Admission;
   report(): GatewayReport;
-  /** Says no at /readyz from now on, and takes orders in all the same: those who send them here have time to go elsewhere. */
+  /**
+   * Says no at /readyz from now on, and takes orders in all the same: those who send them here have
+   * time to go elsewhere.
+   */
   leave(): void;
   /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
   close(): Promise<void>;
@@ -130,7 +137,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reusePort: options.reusePort ?? false,
     development: false,
     idleTimeout: HTTP_IDLE_S,
-    // Bodies are bounded where they are read (body.ts), with an answer that says so; one that is not read is not kept either.
+    // Bodies are bounded where they are read (body.ts), with an answer that says so; one that is
+    // not read is not kept either.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes: {
       "/v1/orders": { POST: http.one },
@@ -147,7 +155,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       data: {} as Socket,
       maxPayloadLength: limits.bodyBytes,
       idleTimeout: limits.idleTimeoutS,
-      // Over the bound at which a socket is cut off by its own hand, so that no frame is ever dropped unseen.
+      // Over the bound at which a socket is cut off by its own hand, so that no frame is ever
+      // dropped unseen.
       backpressureLimit: 2 * limits.socketBufferBytes,
       perMessageDeflate: false,
     },
@@ -230,9 +239,11 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 }
 
 /**
- * While orders are turned away those taken in wait for a second anyway: for 20 ms of it they gather, so that fewer messages carry them. With three times what a worker
- * held to a quarter can do offered, an order cost RabbitMQ 4 µs instead of 14, the worker 6 instead of 12, and refusals came within 15 ms (p99) instead of 27; with
- * three times what the machine can do offered, 70% of the best was decided instead of 51%.
+ * While orders are turned away those taken in wait for a second anyway: for 20 ms of it they
+ * gather, so that fewer messages carry them. With three times what a worker held to a quarter can
+ * do offered, an order cost RabbitMQ 4 µs instead of 14, the worker 6 instead of 12, and refusals
+ * came within 15 ms (p99) instead of 27; with three times what the machine can do offered, 70% of
+ * the best was decided instead of 51%.
  */
 const LINGER_MS = 20;
 const DEFAULT_TARGET_MS = 2_000;

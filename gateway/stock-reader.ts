@@ -1,7 +1,11 @@
-// Live stock for however many ask at once: one question to Redis per sale at a time, its answer good for a moment.
+// Live stock for however many ask at once: one question to Redis per sale at a time, its answer
+// good for a moment.
 import type { Stock } from "../core/domain/sale.ts";
 
-/** Far below what a person notices, far above what a flood of page loads leaves between two questions. */
+/**
+ * Far below what a person notices, far above what a flood of page loads leaves between two
+ * questions.
+ */
 const FRESH_MS = 20;
 
 interface Answer {

@@ -1,11 +1,15 @@
-// A span for each order whose request names a recorded trace: from the moment it was taken in until the broker has answered.
+// A span for each order whose request names a recorded trace: from the moment it was taken in until
+// the broker has answered.
 import { tracedOrders } from "../core/domain/trace.ts";
 import type { SpanRecorder } from "../core/spans.ts";
 import type { LanesOptions } from "./lanes.ts";
 
 type Publish = LanesOptions["publish"];
 
-/** `publish`, and the spans of what it published. `clock`: the one that acceptance is stamped with, Unix ms. */
+/**
+ * `publish`, and the spans of what it published. `clock`: the one that acceptance is stamped with,
+ * Unix ms.
+ */
 export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () => number): Publish {
   return async (shard, body, batch) => {
     const orders = body.includes('"00-') ? tracedOrders(body.toString()) : [];

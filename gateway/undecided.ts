@@ -1,5 +1,6 @@
-// Batches whose outcomes have not been told yet: who to tell, and which orders this gateway knows to be accepted. Bounded by orders; the
-// oldest batch is forgotten first, and those who follow it are told.
+// Batches whose outcomes have not been told yet: who to tell, and which orders this gateway knows
+// to be accepted. Bounded by orders; the oldest batch is forgotten first, and those who follow it
+// are told.
 import type { Push } from "../core/domain/push.ts";
 import type { Batch, Recipient } from "./batch.ts";
 import { Recent } from "./recent.ts";
@@ -8,7 +9,9 @@ export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
-  /** Orders that wait for their number, or for their charge: what becomes of them comes one by one. */
+  /**
+   * Orders that wait for their number, or for their charge: what becomes of them comes one by one.
+   */
   private readonly open: Recent<Recipient>;
   /**
    * Later states, with commas between, of orders whose outcome may not have been told yet: the two
@@ -43,7 +46,10 @@ export class Undecided {
       this.forget(this.batches.values().next().value as Batch);
   }
 
-  /** Tells what came meanwhile, or drops a batch that is known not to have been sent. Call when the confirm is settled. */
+  /**
+   * Tells what came meanwhile, or drops a batch that is known not to have been sent. Call when the
+   * confirm is settled.
+   */
   settled(batch: Batch): void {
     if (batch.verdict === "shed") this.remove(batch);
     else if (batch.early !== undefined) this.tell(batch, batch.early);
@@ -69,7 +75,10 @@ export class Undecided {
     }
   }
 
-  /** Of an order that this gateway answered 202 for and whose outcome it has not heard of: how many were taken in before it and wait too. */
+  /**
+   * Of an order that this gateway answered 202 for and whose outcome it has not heard of: how many
+   * were taken in before it and wait too.
+   */
   ahead(shard: number, user: string, id: string): number | undefined {
     if (this.open.get(`${user} ${id}`)) return 0;
     let before = 0;

@@ -1,6 +1,6 @@
-// What a webhook claims of a charge, and what it means for the attempt that the ledger has on record.
-// A signature proves who sent it, not that it is right: an event whose sum or order of events does
-// not fit has no effect.
+// What a webhook claims of a charge, and what it means for the attempt that the ledger has on
+// record. A signature proves who sent it, not that it is right: an event whose sum or order of
+// events does not fit has no effect.
 import {
   type AnswerWord,
   type ChargeStatus,

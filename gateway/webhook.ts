@@ -18,7 +18,9 @@ import { type ChargeEvent, meaningOf, readEvent } from "./webhook-event.ts";
 
 /** An event of the contract has 300 bytes; those of other kinds may be longer. */
 const MAX_BODY_BYTES = 16_384;
-/** Ids remembered: those of some minutes. A replay that is not recognised changes nothing either. */
+/**
+ * Ids remembered: those of some minutes. A replay that is not recognised changes nothing either.
+ */
 const MAX_REMEMBERED = 10_000;
 
 /** What became of a webhook, as it is counted. */

@@ -1,7 +1,7 @@
 // Charges, look-ups, refunds and parts that have no end yet, asked for once more: when an operator
-// says that a broker has lost messages, or what lay with the dead letters is to be tried again. Each
-// gets the next number, so that a copy which was not lost ends with its next answer; keys and claims
-// make hearing it twice harmless.
+// says that a broker has lost messages, or what lay with the dead letters is to be tried again.
+// Each gets the next number, so that a copy which was not lost ends with its next answer; keys and
+// claims make hearing it twice harmless.
 import type { Attempt } from "../core/domain/charge.ts";
 import { shardOf } from "../core/shard.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";

@@ -122,7 +122,10 @@ export interface OperationRecord {
   readonly appliedMs: number;
 }
 
-/** Two entries of a shard that follow each other, between which Redis may have lost what it had decided. */
+/**
+ * Two entries of a shard that follow each other, between which Redis may have lost what it had
+ * decided.
+ */
 export interface Seam {
   readonly shard: number;
   /** -Infinity before a shard's first entry. */

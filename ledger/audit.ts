@@ -1,4 +1,5 @@
-// The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived, nothing shared with the code that wrote them.
+// The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived,
+// nothing shared with the code that wrote them.
 import type {
   ChargeRecord,
   ItemRecord,
@@ -327,7 +328,9 @@ export class LedgerAudit {
     return Number((await this.db.run("SELECT COUNT(*) AS orders FROM orders"))[0]?.orders);
   }
 
-  /** What is to be published by now and is not; what is put off until later is owed, not under way. */
+  /**
+   * What is to be published by now and is not; what is put off until later is owed, not under way.
+   */
   async followUpsOpen(nowMs = Date.now()): Promise<number> {
     const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
     return Number((await this.db.run(text, [nowMs]))[0]?.open);

@@ -1,4 +1,5 @@
-// What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation (ledger/open.ts).
+// What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation
+// (ledger/open.ts).
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
@@ -11,9 +12,10 @@ import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
 
 /**
- * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the last entry recorded,
- * so Redis lost something. `refused`: stock would fall below zero or an order is there already, so Redis lost something.
- * `unreadable`: its text makes no sense. It is kept, goes to the dead letters, and the chain goes on behind it.
+ * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow
+ * the last entry recorded, so Redis lost something. `refused`: stock would fall below zero or an
+ * order is there already, so Redis lost something. `unreadable`: its text makes no sense. It is
+ * kept, goes to the dead letters, and the chain goes on behind it.
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 
@@ -29,7 +31,10 @@ export interface ShardPosition {
   readonly lastN: number;
 }
 
-/** A follow-up: something that must be published because of a recorded entry, again and again until it is confirmed. */
+/**
+ * A follow-up: something that must be published because of a recorded entry, again and again until
+ * it is confirmed.
+ */
 export interface FollowUp {
   readonly id: number;
   readonly shard: number;
@@ -153,7 +158,10 @@ export interface LetterRecord {
   readonly body: string;
 }
 
-/** An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns what it did. */
+/**
+ * An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns
+ * what it did.
+ */
 export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
   | {
@@ -173,7 +181,10 @@ export type Operation =
 /** An operation that changes a sale. */
 export type SaleOperation = Exclude<Operation, { kind: "route" }>;
 
-/** `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why it cannot be. */
+/**
+ * `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why
+ * it cannot be.
+ */
 export type OperationResult =
   | "done"
   | "repeated"
@@ -186,11 +197,18 @@ export type OperationResult =
 
 /** What the workers write. With SQLite it runs in a thread of its own. */
 export interface LedgerWriter {
-  /** One transaction for all entries given (in order; several of one shard may follow each other). A refused entry refuses its shard's later ones, never another shard's. Result i belongs to entry i. Rejects only when the ledger cannot be reached or written. */
+  /**
+   * One transaction for all entries given (in order; several of one shard may follow each other). A
+   * refused entry refuses its shard's later ones, never another shard's. Result i belongs to entry
+   * i. Rejects only when the ledger cannot be reached or written.
+   */
   record(entries: readonly EntryToRecord[]): Promise<RecordResult[]>;
   /** Raises the shard's epoch and says where the ledger stands. */
   takeShard(shard: number, owner: string): Promise<ShardPosition>;
-  /** Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction. undefined: somebody else did. */
+  /**
+   * Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction.
+   * undefined: somebody else did.
+   */
   beginRebuild(
     from: number,
   ): Promise<
@@ -264,9 +282,10 @@ export interface Ledger {
   endedSales(nowMs: number, delayMs: number): Promise<EndedSales>;
   stock(saleId: string): Promise<Stock[]>;
   /**
-   * Grants an order whose payment failed in generation `from` the next one, once: the same again gives the same. `row`: the order as it was accepted.
-   * `settled`: its payment has not failed (any more). `superseded`: it failed again in a later generation.
-   * `unknown`: an earlier attempt may still be captured; tried again now, it could be paid twice.
+   * Grants an order whose payment failed in generation `from` the next one, once: the same again
+   * gives the same. `row`: the order as it was accepted. `settled`: its payment has not failed (any
+   * more). `superseded`: it failed again in a later generation. `unknown`: an earlier attempt may
+   * still be captured; tried again now, it could be paid twice.
    */
   grantRedrive(
     user: string,
@@ -281,11 +300,14 @@ export interface Ledger {
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;
 
   /**
-   * What was recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The state of an order is what its entries say;
-   * nothing else is kept of it.
+   * What was recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The
+   * state of an order is what its entries say; nothing else is kept of it.
    */
   replay(shard: number, stretch?: Stretch): AsyncIterable<readonly Entry[]>;
-  /** The number of the first entry decided at or after a moment; one past the last when there is none. */
+  /**
+   * The number of the first entry decided at or after a moment; one past the last when there is
+   * none.
+   */
   firstEntrySince(shard: number, atMs: number): Promise<number>;
   /** A shard's snapshots, newest first. */
   snapshots(shard: number): Promise<SnapshotHead[]>;

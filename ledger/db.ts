@@ -1,4 +1,5 @@
-// The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres differ.
+// The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
+// differ.
 import { SQL } from "bun";
 import { NoAnswer, Silence } from "../core/silence.ts";
 
@@ -29,10 +30,15 @@ const BUSY_TIMEOUT_MS = 10_000;
 /** Between two tries, longer each time. */
 const BUSY_RETRY_MIN_MS = 1;
 const BUSY_RETRY_MAX_MS = 2;
-/** 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth of the writer's time. */
+/**
+ * 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth
+ * of the writer's time.
+ */
 const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
-/** A statement of a long look, and the thought between two: a history of gigabytes is read in one. */
+/**
+ * A statement of a long look, and the thought between two: a history of gigabytes is read in one.
+ */
 const SNAPSHOT_STEP_MS = 600_000;
 
 export class Db implements Runner {
@@ -62,7 +68,8 @@ export class Db implements Runner {
       await db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
       await db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
       await db.run("PRAGMA foreign_keys = ON");
-      // From here on waiting is done between the tries, where a heartbeat can go on: ten seconds of a stopped event loop cost a worker its leases.
+      // From here on waiting is done between the tries, where a heartbeat can go on: ten seconds of
+      // a stopped event loop cost a worker its leases.
       await db.run("PRAGMA busy_timeout = 0");
       return db;
     } catch (error) {
@@ -76,7 +83,9 @@ export class Db implements Runner {
     return this.inTurn(() => this.answered((sql) => runOn(sql, this.dialect, text, values)));
   }
 
-  /** Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back. */
+  /**
+   * Runs `work` in one transaction that holds the write lock from its start; a throw rolls it back.
+   */
   async transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
     const begin = (sql: SQL, heard: () => void) => {
@@ -123,8 +132,8 @@ export class Db implements Runner {
   }
 
   /**
-   * Runs `work` on one unchanging look at the database, as it is at the first statement. It only reads,
-   * and may think between its statements, but not for ever.
+   * Runs `work` on one unchanging look at the database, as it is at the first statement. It only
+   * reads, and may think between its statements, but not for ever.
    */
   async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
@@ -140,8 +149,9 @@ export class Db implements Runner {
   }
 
   /**
-   * SQLite has one connection here: a statement sent while another caller's transaction is open would become part of it, and be undone
-   * with it after it was called done. Postgres gives each caller a connection of his own.
+   * SQLite has one connection here: a statement sent while another caller's transaction is open
+   * would become part of it, and be undone with it after it was called done. Postgres gives each
+   * caller a connection of his own.
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
@@ -164,7 +174,10 @@ function postgres(url: string): SQL {
   });
 }
 
-/** Tries again while another process's transaction is in the way. What is refused for that has not begun. */
+/**
+ * Tries again while another process's transaction is in the way. What is refused for that has not
+ * begun.
+ */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const end = performance.now() + BUSY_TIMEOUT_MS;
   for (let waitMs = BUSY_RETRY_MIN_MS; ; waitMs = Math.min(BUSY_RETRY_MAX_MS, waitMs * 2)) {
@@ -213,10 +226,16 @@ function numbered(text: string): string {
   return known;
 }
 
-/** Rows per INSERT: at 500 a statement costs its parsing once for many rows, and stays far from either database's limit of parameters. */
+/**
+ * Rows per INSERT: at 500 a statement costs its parsing once for many rows, and stays far from
+ * either database's limit of parameters.
+ */
 const ROWS_PER_INSERT = 500;
 
-/** Inserts flat values, `columns.length` a row. `rest` ends the statement (ON CONFLICT …); what it returns is returned. */
+/**
+ * Inserts flat values, `columns.length` a row. `rest` ends the statement (ON CONFLICT …); what it
+ * returns is returned.
+ */
 export async function insertRows(
   tx: Runner,
   table: string,
@@ -247,13 +266,17 @@ function insertText(table: string, columns: readonly string[], rows: number, res
   return text;
 }
 
-/** SQLite's result code for a constraint; an extended one (SQLITE_CONSTRAINT_CHECK is 275) has it in its low byte. */
+/**
+ * SQLite's result code for a constraint; an extended one (SQLITE_CONSTRAINT_CHECK is 275) has it in
+ * its low byte.
+ */
 const SQLITE_CONSTRAINT = 19;
 
 /**
- * Whether an error says that the data refuse the change (a check, a unique key, an impossible value), not that the database is in
- * trouble. Judged by the database's own code: SQLite's are numbers, of which 2314 is an I/O error; Postgres's are SQLSTATEs, of which
- * class 22 is a data exception and 23 an integrity constraint violation.
+ * Whether an error says that the data refuse the change (a check, a unique key, an impossible
+ * value), not that the database is in trouble. Judged by the database's own code: SQLite's are
+ * numbers, of which 2314 is an I/O error; Postgres's are SQLSTATEs, of which class 22 is a data
+ * exception and 23 an integrity constraint violation.
  */
 export function isConstraint(error: unknown, dialect: Dialect): boolean {
   const { code, errno } = error as { code?: unknown; errno?: unknown };

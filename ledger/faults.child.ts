@@ -1,5 +1,6 @@
-// A worker for faults.test.ts to kill: `bun faults.child.ts open <url>` opens a ledger and prints its store's id;
-// `bun faults.child.ts record <url>` records without pause and prints each number the ledger has confirmed.
+// A worker for faults.test.ts to kill: `bun faults.child.ts open <url>` opens a ledger and prints
+// its store's id; `bun faults.child.ts record <url>` records without pause and prints each number
+// the ledger has confirmed.
 import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, rowText, SHARDS, userOf } from "./test-entries.ts";
 

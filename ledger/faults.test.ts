@@ -26,7 +26,10 @@ async function opened(
   return { url, ledger, writer };
 }
 
-/** Reads what the child confirmed until it has confirmed `until`, then kills it. Returns the last number confirmed. */
+/**
+ * Reads what the child confirmed until it has confirmed `until`, then kills it. Returns the last
+ * number confirmed.
+ */
 async function killAfter(until: number, url: string): Promise<number> {
   const worker = child("record", url);
   let text = "";

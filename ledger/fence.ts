@@ -1,14 +1,16 @@
-// The second fence: what Redis decided by its own counters is compared with what the ledger has recorded, in the transaction that
-// records it. An entry that reserves more than a user's limit, gives back what was never reserved, or decides a number that has
-// passed cannot be true: Redis has lost something.
+// The second fence: what Redis decided by its own counters is compared with what the ledger has
+// recorded, in the transaction that records it. An entry that reserves more than a user's limit,
+// gives back what was never reserved, or decides a number that has passed cannot be true: Redis has
+// lost something.
 //
 //   purchases  units reserved per user of items that have a limit, less those given back
 //   turns      the next number of each user and sale, as far as decided orders show it
 //
-// Both only ever state what is on record. Numbers that were skipped or rejected move Redis's next number and not the one here, so
-// that the ledger's is at most as high. A ledger that is older than its fence knows nothing of what was reserved before: there
-// `purchases` may go below zero, and its limit is checked against what it has. Orders without numbers and items without a limit
-// touch neither table. Of a retired sale nothing is on record any more, and nothing is refused.
+// Both only ever state what is on record. Numbers that were skipped or rejected move Redis's next
+// number and not the one here, so that the ledger's is at most as high. A ledger that is older than
+// its fence knows nothing of what was reserved before: there `purchases` may go below zero, and its
+// limit is checked against what it has. Orders without numbers and items without a limit touch
+// neither table. Of a retired sale nothing is on record any more, and nothing is refused.
 import type { OrderStep, Step } from "../core/domain/entry.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { type Dialect, insertRows, type Runner, type Value } from "./db.ts";
@@ -18,7 +20,10 @@ import { retiredOf } from "./retire.ts";
 
 type Lines = readonly (string | number)[];
 
-/** Units of one item for one user, over the entries of a transaction. Within an entry only the sum counts: it may cancel first. */
+/**
+ * Units of one item for one user, over the entries of a transaction. Within an entry only the sum
+ * counts: it may cancel first.
+ */
 interface Purchase {
   readonly shard: number;
   readonly sale: string;
@@ -41,7 +46,10 @@ interface Turn {
   next: number;
   /** The lowest number any entry spoke of. */
   lowest: number;
-  /** Of the entry that is being read: the numbers it decided, the lowest it spoke of, and where it left the turn. */
+  /**
+   * Of the entry that is being read: the numbers it decided, the lowest it spoke of, and where it
+   * left the turn.
+   */
   decided: number[];
   spoken: number;
   passed: number;
@@ -146,8 +154,8 @@ export class Fence {
 }
 
 /**
- * Compares a transaction's entries with what is on record, and records what they change. Throws Contradiction.
- * `older`: shards with entries from before there was a fence.
+ * Compares a transaction's entries with what is on record, and records what they change. Throws
+ * Contradiction. `older`: shards with entries from before there was a fence.
  */
 export async function guard(
   dialect: Dialect,
@@ -185,7 +193,8 @@ async function guardPurchases(
 
 async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]): Promise<void> {
   const highest = dialect === "sqlite" ? "MAX" : "GREATEST";
-  // A turn that is ahead of the lowest number the entries speak of is not updated, and so not returned.
+  // A turn that is ahead of the lowest number the entries speak of is not updated, and so not
+  // returned.
   const advance = `ON CONFLICT (sale, usr) DO UPDATE
     SET next = ${highest}(turns.next, excluded.next), lowest = excluded.lowest
     WHERE turns.next <= excluded.lowest RETURNING sale, usr`;

@@ -1,5 +1,6 @@
-// What happened to some orders since their followers last heard: the first state each was given, then its events in their order. An order's events
-// are written by one owner of its shard after the other, so within an order their numbers only grow, and going on from the last one misses nothing.
+// What happened to some orders since their followers last heard: the first state each was given,
+// then its events in their order. An order's events are written by one owner of its shard after the
+// other, so within an order their numbers only grow, and going on from the last one misses nothing.
 // (Over all orders that would not be so: in Postgres a lower number may be committed later.)
 import { shardOf } from "../core/shard.ts";
 import type { Followed, Following } from "./contract.ts";

@@ -1,5 +1,6 @@
-// Dead letters that left their queues by an operator's hand: what they said, who decided, and when. Without this
-// record nobody could tell a failure that was dealt with from one whose letter was lost.
+// Dead letters that left their queues by an operator's hand: what they said, who decided, and when.
+// Without this record nobody could tell a failure that was dealt with from one whose letter was
+// lost.
 import type { LetterRecord } from "./contract.ts";
 import type { Runner } from "./db.ts";
 

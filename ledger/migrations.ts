@@ -30,7 +30,9 @@ const rowId = (dialect: Dialect) =>
   dialect === "sqlite" ? "INTEGER PRIMARY KEY" : "BIGINT PRIMARY KEY";
 /** SQLite keeps such a table as its key's tree alone; Postgres has only one kind. */
 const clustered = (dialect: Dialect) => (dialect === "sqlite" ? "WITHOUT ROWID" : "");
-/** Ids sort by their bytes, which is by time, whatever language the Postgres database was made for. */
+/**
+ * Ids sort by their bytes, which is by time, whatever language the Postgres database was made for.
+ */
 const orderId = (dialect: Dialect) => (dialect === "sqlite" ? "TEXT" : 'TEXT COLLATE "C"');
 
 const MIGRATIONS: readonly Migration[] = [
@@ -69,8 +71,8 @@ const MIGRATIONS: readonly Migration[] = [
   (d) => [
     "ALTER TABLE entries ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'",
     // One row an attempt; attempt 0 waits in its user's lane. status: waiting, dropped (cancelled
-    // meanwhile), started, captured, failed, refunding, refunded; and since obligations.ts: unknown,
-    // unresolved, refund_failed, returned, disputed.
+    // meanwhile), started, captured, failed, refunding, refunded; and since obligations.ts:
+    // unknown, unresolved, refund_failed, returned, disputed.
     `CREATE TABLE charges (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, attempt INTEGER NOT NULL,
        amount BIGINT NOT NULL CHECK (amount >= 0), currency TEXT NOT NULL, payment TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL,
        PRIMARY KEY (id, usr, generation, attempt)) ${clustered(d)}`,
@@ -83,7 +85,8 @@ const MIGRATIONS: readonly Migration[] = [
     // Empty for an order in its sale's own currency.
     "ALTER TABLE charges ADD COLUMN rate_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE charges ADD COLUMN rate TEXT NOT NULL DEFAULT ''",
-    // One row a part. service: who is to have it; empty while no route says. status: waiting, claimed, done, cancelled.
+    // One row a part. service: who is to have it; empty while no route says. status: waiting,
+    // claimed, done, cancelled.
     `CREATE TABLE parts (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL, generation INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL,
        routing_key TEXT NOT NULL, service TEXT NOT NULL, status TEXT NOT NULL, lines TEXT NOT NULL, PRIMARY KEY (id, usr, generation, part)) ${clustered(d)}`,
     "CREATE INDEX parts_open ON parts (service) WHERE status IN ('waiting', 'claimed')",
@@ -93,7 +96,8 @@ const MIGRATIONS: readonly Migration[] = [
     // service is empty where a route has been taken back.
     "CREATE TABLE routes (category TEXT NOT NULL, region TEXT NOT NULL, service TEXT NOT NULL, PRIMARY KEY (category, region))",
   ],
-  // The traceparent of the order's request, for those who are asked to do something about it; empty when it named none.
+  // The traceparent of the order's request, for those who are asked to do something about it; empty
+  // when it named none.
   () => ["ALTER TABLE charges ADD COLUMN trace TEXT NOT NULL DEFAULT ''"],
   // What is owed and could not be settled at once comes back at its time: obligations.ts.
   () => [
@@ -107,18 +111,21 @@ const MIGRATIONS: readonly Migration[] = [
     "ALTER TABLE follow_ups ADD COLUMN due_ms BIGINT NOT NULL DEFAULT 0",
   ],
   (d) => [
-    // The second fence (ledger/fence.ts). fenced_n: where it began, in a shard that was there before.
+    // The second fence (ledger/fence.ts). fenced_n: where it began, in a shard that was there
+    // before.
     "ALTER TABLE shards ADD COLUMN fenced_n BIGINT NOT NULL DEFAULT 0",
     "UPDATE shards SET fenced_n = last_n",
     `CREATE TABLE purchases (sale TEXT NOT NULL, usr TEXT NOT NULL, sku TEXT NOT NULL, units BIGINT NOT NULL,
        PRIMARY KEY (sale, usr, sku)) ${clustered(d)}`,
-    // lowest: the lowest number that the last transaction spoke of; the fence compares it with next.
+    // lowest: the lowest number that the last transaction spoke of; the fence compares it with
+    // next.
     `CREATE TABLE turns (sale TEXT NOT NULL, usr TEXT NOT NULL, next BIGINT NOT NULL, lowest BIGINT NOT NULL,
        PRIMARY KEY (sale, usr)) ${clustered(d)}`,
   ],
   (d) => [
-    // When the ledger took an entry, and when Redis was told of an operator's change, by the writer's
-    // clock; 0: not known. Units that come back, or are added, are for sale from about then on.
+    // When the ledger took an entry, and when Redis was told of an operator's change, by the
+    // writer's clock; 0: not known. Units that come back, or are added, are for sale from about
+    // then on.
     "ALTER TABLE entries ADD COLUMN recorded_ms BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE operations ADD COLUMN applied_ms BIGINT NOT NULL DEFAULT 0",
     // When Redis was rebuilt: what it had decided and not yet handed over was lost with it.
@@ -130,7 +137,8 @@ const MIGRATIONS: readonly Migration[] = [
        subject TEXT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL)`,
   ],
   (d) => [
-    // What a shard's journal comes to at an entry (ledger/snapshots.ts). A head without all its chunks counts for nothing.
+    // What a shard's journal comes to at an entry (ledger/snapshots.ts). A head without all its
+    // chunks counts for nothing.
     `CREATE TABLE snapshots (shard INTEGER NOT NULL, n BIGINT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
        chunks INTEGER NOT NULL, checksum TEXT NOT NULL, at_ms BIGINT NOT NULL, open_sales TEXT NOT NULL,
        PRIMARY KEY (shard, n)) ${clustered(d)}`,

@@ -1,5 +1,5 @@
-// What is still owed: a charge to settle, an attempt given up on whose end nobody knows, a refund to
-// make. Each is a row of `charges` until its end is definite, with one open request at most.
+// What is still owed: a charge to settle, an attempt given up on whose end nobody knows, a refund
+// to make. Each is a row of `charges` until its end is definite, with one open request at most.
 //
 // Requests of an attempt are numbered. One that could not be answered is put off: the ledger issues
 // the next number, due after a wait that grows with the time it has been asked in vain. A copy with

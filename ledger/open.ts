@@ -1,4 +1,5 @@
-// Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its guarantees rest on.
+// Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its
+// guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";

@@ -1,4 +1,5 @@
-// The operator's changes: first the ledger, then Redis. A reference makes each idempotent; until Redis is known to have it, it stays open.
+// The operator's changes: first the ledger, then Redis. A reference makes each idempotent; until
+// Redis is known to have it, it stays open.
 import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
@@ -36,7 +37,10 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
   }));
 }
 
-/** The moment of an `open` or `close` is set when it is first asked for: a repetition may carry another. */
+/**
+ * The moment of an `open` or `close` is set when it is first asked for: a repetition may carry
+ * another.
+ */
 function sameRequest(known: string, operation: Operation): boolean {
   const comparable = (o: Operation) => JSON.stringify("atMs" in o ? { ...o, atMs: 0 } : o);
   return comparable(JSON.parse(known) as Operation) === comparable(operation);

@@ -1,5 +1,5 @@
-// Parts that are asked for again: one that its service could not do, after a wait that grows; and all
-// that have no end, when an operator says that a broker has lost messages.
+// Parts that are asked for again: one that its service could not do, after a wait that grows; and
+// all that have no end, when an operator says that a broker has lost messages.
 import type { Entry } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import { type Part, type PartWord, regionOfGateway } from "../core/domain/part.ts";

@@ -1,5 +1,5 @@
-// The parts of a paid order: its lines, one part for each service that is to have some of them. Each is a row here, and goes out to the exchange
-// `fulfilment` under its region and category.
+// The parts of a paid order: its lines, one part for each service that is to have some of them.
+// Each is a row here, and goes out to the exchange `fulfilment` under its region and category.
 import type { Entry, OrderStep } from "../core/domain/entry.ts";
 import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
@@ -85,7 +85,10 @@ async function sharesOf(
   return [...shares.values()];
 }
 
-/** Rows as they are inserted, then what became of them: an order may be paid and cancelled in one entry. */
+/**
+ * Rows as they are inserted, then what became of them: an order may be paid and cancelled in one
+ * entry.
+ */
 export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
   await insertRows(tx, "parts", COLUMNS, sheet.parts);
   for (const step of sheet.partSteps) await moveParts(tx, step);
@@ -103,7 +106,9 @@ const COLUMNS = [
   "lines",
 ];
 
-/** A part was claimed or finished; or the order was cancelled, and none of it is to be worked on. */
+/**
+ * A part was claimed or finished; or the order was cancelled, and none of it is to be worked on.
+ */
 async function moveParts(
   tx: Runner,
   [status, user, id, generation, , , , , detail]: OrderStep,

@@ -1,4 +1,5 @@
-// Prices, categories and limits of items. They never change once a sale has been created, so a writer keeps what it has read.
+// Prices, categories and limits of items. They never change once a sale has been created, so a
+// writer keeps what it has read.
 import type { Runner } from "./db.ts";
 
 export class Prices {
@@ -11,7 +12,10 @@ export class Prices {
   private readonly known = new Set<string>();
   private readonly missing = new Set<string>();
 
-  /** Minor units; 0 while the sale's prices have not been loaded, which the next load() mends. Unknown items cost nothing: holding them is refused. */
+  /**
+   * Minor units; 0 while the sale's prices have not been loaded, which the next load() mends.
+   * Unknown items cost nothing: holding them is refused.
+   */
   total(saleId: string, lines: readonly (string | number)[]): number {
     if (!this.known.has(saleId)) this.missing.add(saleId);
     let sum = 0;
@@ -20,7 +24,10 @@ export class Prices {
     return sum;
   }
 
-  /** Whether any item of a sale has a limit; false while the sale has not been loaded, as for total(). */
+  /**
+   * Whether any item of a sale has a limit; false while the sale has not been loaded, as for
+   * total().
+   */
   hasLimits(saleId: string): boolean {
     if (!this.known.has(saleId)) this.missing.add(saleId);
     return this.limited.has(saleId);

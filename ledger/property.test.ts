@@ -1,4 +1,5 @@
-// The ledger against a model of a dozen lines: whatever is recorded, refused, restocked or let go, in any order, both say the same.
+// The ledger against a model of a dozen lines: whatever is recorded, refused, restocked or let go,
+// in any order, both say the same.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { OrderRow } from "../core/domain/order.ts";
@@ -135,7 +136,10 @@ async function play(
   }
 }
 
-/** The entry that a plan means, and what the ledger has to say to it. The model changes when that is `recorded`. */
+/**
+ * The entry that a plan means, and what the ledger has to say to it. The model changes when that is
+ * `recorded`.
+ */
 function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) {
   const shard = model.shards[plan.shard] as Model["shards"][number];
   const user = userOf(plan.shard);

@@ -1,5 +1,6 @@
-// ④ record: one transaction for the entries of all shards that are ready. It accepts an entry only from the shard's owner (epoch) and only
-// if it follows the last one recorded (chain), and moves stock under checks that none falls below zero: so even a wrong Redis cannot oversell.
+// ④ record: one transaction for the entries of all shards that are ready. It accepts an entry only
+// from the shard's owner (epoch) and only if it follows the last one recorded (chain), and moves
+// stock under checks that none falls below zero: so even a wrong Redis cannot oversell.
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
@@ -31,7 +32,8 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
   } catch (error) {
     if (!isRefusal(db, error)) throw error;
   }
-  // An entry contradicts the ledger. One transaction each shows which, and lets the other shards' through.
+  // An entry contradicts the ledger. One transaction each shows which, and lets the other shards'
+  // through.
   const results: RecordResult[] = [];
   const stopped = new Map<number, RecordResult>();
   for (const given of entries) {
@@ -54,9 +56,10 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
 }
 
 /**
- * An entry whose text makes no sense is no sign that Redis has lost something, so nothing is rebuilt for it. It takes its place in the
- * chain with nothing in it, and its text goes to the dead letters. What Redis has changed with it is corrected by the next rebuild;
- * until then Redis holds units back, but sells none twice.
+ * An entry whose text makes no sense is no sign that Redis has lost something, so nothing is
+ * rebuilt for it. It takes its place in the chain with nothing in it, and its text goes to the dead
+ * letters. What Redis has changed with it is corrected by the next rebuild; until then Redis holds
+ * units back, but sells none twice.
  */
 async function keepUnreadable(
   db: Db,
@@ -274,7 +277,10 @@ function gather(prices: Prices, entries: readonly Entry[], epochs: readonly numb
   return sheet;
 }
 
-/** No database is asked here: whatever goes wrong is the entry's fault, and would go wrong with every try. */
+/**
+ * No database is asked here: whatever goes wrong is the entry's fault, and would go wrong with
+ * every try.
+ */
 function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
   if (entry.unreadable !== undefined)
     throw new Unreadable("Redis holds other text than it was given");
@@ -286,7 +292,10 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
   }
 }
 
-/** Moves the units, items in sorted order so that two writers cannot wait for each other. The table's checks refuse what is not there. */
+/**
+ * Moves the units, items in sorted order so that two writers cannot wait for each other. The
+ * table's checks refuse what is not there.
+ */
 async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
   for (const key of [...stock.keys()].sort()) {
     const [sale = "", sku = ""] = key.split(" ");

@@ -42,7 +42,10 @@ export async function* replay(
   }
 }
 
-/** The first entry decided at or after a moment (Redis's clock); one past the last when there is none. */
+/**
+ * The first entry decided at or after a moment (Redis's clock); one past the last when there is
+ * none.
+ */
 export async function firstEntrySince(db: Db, shard: number, atMs: number): Promise<number> {
   const [position] = await db.run("SELECT last_n FROM shards WHERE shard = ?", [shard]);
   let [low, high] = [1, Number(position?.last_n) + 1];

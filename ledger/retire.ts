@@ -1,5 +1,6 @@
-// A sale that has ended is retired: Redis and the fence forget its users' numbers and units, and nothing of it can be reserved any
-// more. The ledger decides it and keeps it; Redis follows, as with every change of a sale, and a rebuild leaves the sale out.
+// A sale that has ended is retired: Redis and the fence forget its users' numbers and units, and
+// nothing of it can be reserved any more. The ledger decides it and keeps it; Redis follows, as
+// with every change of a sale, and a rebuild leaves the sale out.
 import type { Db, Runner } from "./db.ts";
 
 export interface EndedSales {
@@ -10,8 +11,9 @@ export interface EndedSales {
 }
 
 /**
- * Sales that closed `delayMs` ago (when no order that was accepted in time can still be judged), of which no unit is held and
- * nothing is open. What is open each shard's newest snapshot says, if it is younger than that or holds all there is.
+ * Sales that closed `delayMs` ago (when no order that was accepted in time can still be judged), of
+ * which no unit is held and nothing is open. What is open each shard's newest snapshot says, if it
+ * is younger than that or holds all there is.
  */
 export async function endedSales(db: Db, nowMs: number, delayMs: number): Promise<EndedSales> {
   const closed = await db.run(

@@ -1,4 +1,5 @@
-// Routes: which service gets the parts of a category. The operator's changes are operations (operations.ts); here they are as they stand.
+// Routes: which service gets the parts of a category. The operator's changes are operations
+// (operations.ts); here they are as they stand.
 import type { Route } from "../core/domain/part.ts";
 import type { Db, Runner } from "./db.ts";
 
@@ -19,7 +20,9 @@ export async function routes(db: Db): Promise<Route[]> {
   }));
 }
 
-/** Every service that has ever had a route for a category: their queues may still be bound to it. */
+/**
+ * Every service that has ever had a route for a category: their queues may still be bound to it.
+ */
 export async function formerRoutes(db: Db): Promise<{ category: string; service: string }[]> {
   const found = new Map<string, { category: string; service: string }>();
   for (const r of await db.run(

@@ -1,4 +1,5 @@
-// What a transaction writes, gathered from its entries: rows for each table, written with one statement per 500 rows.
+// What a transaction writes, gathered from its entries: rows for each table, written with one
+// statement per 500 rows.
 
 import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
@@ -71,7 +72,10 @@ export function emptySheet(prices: Prices): Sheet {
   };
 }
 
-/** Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU each, and the worker half of that. */
+/**
+ * Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU
+ * each, and the worker half of that.
+ */
 const REQUESTS_PER_MESSAGE = 20;
 
 /** Asks the payment workers for a charge or a refund. */
@@ -200,7 +204,10 @@ function addRows(
   }
 }
 
-/** Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one, though Redis wrote it. */
+/**
+ * Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one,
+ * though Redis wrote it.
+ */
 export function rowsOf(body: string, count: number): readonly unknown[] {
   let rows: unknown;
   try {
@@ -227,7 +234,10 @@ export function rowsAnswered(entry: Entry, word: string): unknown[] {
   return found;
 }
 
-/** How the orders an entry reserves come to be charged: which wait in their lane, and at which rate, by `user id`. */
+/**
+ * How the orders an entry reserves come to be charged: which wait in their lane, and at which rate,
+ * by `user id`.
+ */
 interface Terms {
   readonly waiting: ReadonlySet<string>;
   readonly rates: ReadonlyMap<
@@ -247,7 +257,9 @@ function termsOf(steps: Entry["steps"]): Terms {
   return { waiting, rates };
 }
 
-/** Units are held, and the first charge is under way, unless it waits for the user's earlier ones. */
+/**
+ * Units are held, and the first charge is under way, unless it waits for the user's earlier ones.
+ */
 function reserve(
   sheet: Sheet,
   entry: Entry,

@@ -82,7 +82,8 @@ test(
     );
     await silenced;
     expect(await failure(writer.takeShard(0, "same"))).toBeInstanceOf(LedgerUnavailable);
-    // Another worker's line is fine. Its deadline is longer than Postgres waits for a silent client.
+    // Another worker's line is fine. Its deadline is longer than Postgres waits for a silent
+    // client.
     const other = await Db.open(url, SOON_MS);
     undo.push(() => other.close());
     expect((await new DirectWriter(other).takeShard(0, "other")).epoch).toBe(1);

@@ -1,6 +1,7 @@
-// What a shard's journal comes to at one of its entries, so that a rebuild need not read it from the start. A snapshot is made of
-// chunks and a head; the head is written last, and says how many chunks there are and what they hash to. What is in the chunks is
-// for consumers/snapshot.ts to know. Nothing rests on a snapshot: without a sound one the journal is read from further back.
+// What a shard's journal comes to at one of its entries, so that a rebuild need not read it from
+// the start. A snapshot is made of chunks and a head; the head is written last, and says how many
+// chunks there are and what they hash to. What is in the chunks is for consumers/snapshot.ts to
+// know. Nothing rests on a snapshot: without a sound one the journal is read from further back.
 import type { EntryId } from "../core/domain/entry.ts";
 import type { Db } from "./db.ts";
 
@@ -47,7 +48,8 @@ export async function snapshotHeads(db: Db, shard: number): Promise<SnapshotHead
 export async function snapshotChunks(db: Db, head: SnapshotHead): Promise<string[] | undefined> {
   const hash = new Bun.CryptoHasher("sha256");
   const bodies: string[] = [];
-  // One by one: a chunk is some hundred kilobytes, and whoever reads them has other things to do in between.
+  // One by one: a chunk is some hundred kilobytes, and whoever reads them has other things to do in
+  // between.
   for (let chunk = 0; chunk < head.chunks; chunk++) {
     const [row] = await db.run(
       "SELECT body FROM snapshot_chunks WHERE shard = ? AND n = ? AND chunk = ?",
@@ -61,7 +63,10 @@ export async function snapshotChunks(db: Db, head: SnapshotHead): Promise<string
   return hash.digest("hex") === head.checksum ? bodies : undefined;
 }
 
-/** Writes a snapshot chunk by chunk, so that no transaction of the ledger's writer waits long for it. */
+/**
+ * Writes a snapshot chunk by chunk, so that no transaction of the ledger's writer waits long for
+ * it.
+ */
 export class SnapshotWriter {
   private readonly hash = new Bun.CryptoHasher("sha256");
   private chunks = 0;

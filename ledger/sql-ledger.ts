@@ -1,4 +1,5 @@
-// Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay) gathered into one object.
+// Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay)
+// gathered into one object.
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";

@@ -3,7 +3,9 @@ import type { OrderState } from "../core/domain/outcome.ts";
 import type { Db } from "./db.ts";
 import { bucketOf } from "./places.ts";
 
-/** Orders in one query: each is a look-up in the tree, and a condition the database has to parse. */
+/**
+ * Orders in one query: each is a look-up in the tree, and a condition the database has to parse.
+ */
 const AT_ONCE = 200;
 
 /** Of those that this shard recorded, by `user id`. */

@@ -1,4 +1,5 @@
-// What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are single rows, not bulk: most orders have none.
+// What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are
+// single rows, not bulk: most orders have none.
 
 import type { Attempt } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
@@ -139,8 +140,8 @@ async function paymentFailed(
 }
 
 /**
- * What was captured goes back. A paid order's money leaves the revenue at once, whenever the provider
- * gets to it. What has left at the provider already is not given back twice.
+ * What was captured goes back. A paid order's money leaves the revenue at once, whenever the
+ * provider gets to it. What has left at the provider already is not given back twice.
  */
 async function refund(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promise<void> {
   const status = await statusOf(tx, of);
@@ -164,7 +165,10 @@ function restate(
   sheet.events.push(user, id, entry.atMs, state, "", entry.shard, entry.n);
 }
 
-/** The whole trail goes with it: whoever looks at a dead letter wants to know why, and whether it is worth another try. */
+/**
+ * The whole trail goes with it: whoever looks at a dead letter wants to know why, and whether it is
+ * worth another try.
+ */
 async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
   const [, user, id, generation] = step;
   const history = await tx.run(

@@ -38,7 +38,10 @@ export function rowText(user: string, id: string, qty: number): string {
   return orderRowText(order, 1);
 }
 
-/** Entry n of a shard, with one message. Its id says its place, so that the one before it can be named. */
+/**
+ * Entry n of a shard, with one message. Its id says its place, so that the one before it can be
+ * named.
+ */
 export function entryOf(
   shard: number,
   n: number,

@@ -1,4 +1,5 @@
-// The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no heartbeat.
+// The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no
+// heartbeat.
 import { Db } from "./db.ts";
 import { DirectWriter } from "./writer.ts";
 

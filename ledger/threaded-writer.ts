@@ -79,7 +79,10 @@ export class ThreadedWriter implements LedgerWriter {
     return this.options.answerMs ?? ANSWER_MS;
   }
 
-  /** A thread that has ended answers nothing more: what waits for it fails, and the next call starts another. */
+  /**
+   * A thread that has ended answers nothing more: what waits for it fails, and the next call starts
+   * another.
+   */
   private start(): Worker {
     const script = this.options.script ?? new URL("./thread.ts", import.meta.url).href;
     const worker = new Worker(script);

@@ -1,4 +1,5 @@
-// What the ledger cannot read, and what its database refuses: neither is taken for the other, nor for trouble with the database.
+// What the ledger cannot read, and what its database refuses: neither is taken for the other, nor
+// for trouble with the database.
 import { afterAll, describe, expect, test } from "bun:test";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { Db, isConstraint } from "./db.ts";

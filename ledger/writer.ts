@@ -1,4 +1,5 @@
-// What the workers write, on an open database. With SQLite it lives in a thread of its own: see thread.ts.
+// What the workers write, on an open database. With SQLite it lives in a thread of its own: see
+// thread.ts.
 import { askAgain } from "./ask-again.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
@@ -72,7 +73,10 @@ export function positionOf(row: Record<string, unknown>): ShardPosition {
   };
 }
 
-/** Whatever goes wrong in the database is the ledger's being away: the data's refusals are results, not errors. */
+/**
+ * Whatever goes wrong in the database is the ledger's being away: the data's refusals are results,
+ * not errors.
+ */
 async function reachable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,4 +1,5 @@
-// The command line. A command's file is loaded only when it is called for, so that `sluice token` need not load a broker client.
+// The command line. A command's file is loaded only when it is called for, so that `sluice token`
+// need not load a broker client.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";

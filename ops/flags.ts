@@ -1,4 +1,5 @@
-// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this one command.
+// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this
+// one command.
 import { SettingError, settingVariables } from "../core/settings.ts";
 
 /** `SLUICE_GAP_TIMEOUT` → `--gap-timeout`. */

@@ -1,5 +1,6 @@
-// Roles as child processes, kept running: gateways and workers of `sluice up` and of the demo. A role that ends by itself is started again
-// after a moment; one that was killed on purpose stays dead.
+// Roles as child processes, kept running: gateways and workers of `sluice up` and of the demo. A
+// role that ends by itself is started again after a moment; one that was killed on purpose stays
+// dead.
 import { join } from "node:path";
 import { freePorts } from "./services/ports.ts";
 import { type Child, spawnRecorded } from "./services/processes.ts";
@@ -38,7 +39,9 @@ export class Fleet {
 
   constructor(private readonly options: FleetOptions) {}
 
-  /** Starts a gateway of a region; settles when it is ready to take orders. Port 0 takes a free one. */
+  /**
+   * Starts a gateway of a region; settles when it is ready to take orders. Port 0 takes a free one.
+   */
   async gateway(region: string, port: number, name = `gateway-${region}`): Promise<Role> {
     const [free] = await freePorts(1);
     const listens = port === 0 ? (free as number) : port;
@@ -99,7 +102,10 @@ export class Fleet {
     return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
   }
 
-  /** Gateways first, so that nothing new comes in; then those who charge; then the workers, which finish what they hold. */
+  /**
+   * Gateways first, so that nothing new comes in; then those who charge; then the workers, which
+   * finish what they hold.
+   */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));

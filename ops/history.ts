@@ -1,8 +1,11 @@
-// The clients' own record of what they sent and were told: one JSON line per call, written as it ends. It is the only witness
-// `sluice verify` has from outside the system.
+// The clients' own record of what they sent and were told: one JSON line per call, written as it
+// ends. It is the only witness `sluice verify` has from outside the system.
 import type { FileSink } from "bun";
 
-/** `ok`: taken for sure. `fail`: refused for sure. `info`: unknown (time-out, lost connection, `unconfirmed`). */
+/**
+ * `ok`: taken for sure. `fail`: refused for sure. `info`: unknown (time-out, lost connection,
+ * `unconfirmed`).
+ */
 export type CallResult = "ok" | "fail" | "info";
 
 interface CallBase {
@@ -114,7 +117,10 @@ export class HistoryWriter {
   }
 }
 
-/** Reads a history in pieces. A line that is not one is an error that names it; a last line cut short by a crash is left out. */
+/**
+ * Reads a history in pieces. A line that is not one is an error that names it; a last line cut
+ * short by a crash is left out.
+ */
 export async function* readHistory(path: string): AsyncGenerator<readonly HistoryLine[]> {
   const decoder = new TextDecoder();
   let rest = "";

@@ -1,5 +1,5 @@
-// One line of JSON per event an operator cares about, on standard error: standard output belongs to commands. Written by pino, at once, so that
-// the last words of a process that crashes are there.
+// One line of JSON per event an operator cares about, on standard error: standard output belongs to
+// commands. Written by pino, at once, so that the last words of a process that crashes are there.
 import pino from "pino";
 
 export type Log = (event: string, detail?: Record<string, unknown>) => void;

@@ -61,7 +61,10 @@ function listen(hostname: string, port: number, routes: Routes): ReturnType<type
   }
 }
 
-/** Where roles were started together, each says for Prometheus (file_sd) where its metrics are. Returns what takes that back. */
+/**
+ * Where roles were started together, each says for Prometheus (file_sd) where its metrics are.
+ * Returns what takes that back.
+ */
 export function announceMetrics(id: string, address: string): () => void {
   const dir = process.env.SLUICE_METRICS_DIR;
   if (!dir) return () => undefined;

@@ -1,4 +1,5 @@
-// Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as Redis has it.
+// Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
+// Redis has it.
 import type { Overview, RoleReport, WorkerReport } from "../core/domain/report.ts";
 import { Members } from "../core/members.ts";
 import type { RedisStore } from "../core/redis.ts";

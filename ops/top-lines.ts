@@ -54,7 +54,10 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   return lines.map((line) => cut(line, width));
 }
 
-/** A line of at most so many characters, colours not counted; what would move a terminal's cursor is left out. */
+/**
+ * A line of at most so many characters, colours not counted; what would move a terminal's cursor is
+ * left out.
+ */
 function cut(line: string, width: number): string {
   let out = "";
   let left = width;

@@ -1,5 +1,5 @@
-// Pausing and resuming workers by hand, payment workers and services among them: one by its name, or `*` for all that live. It is done at the worker's next
-// beat, within a second.
+// Pausing and resuming workers by hand, payment workers and services among them: one by its name,
+// or `*` for all that live. It is done at the worker's next beat, within a second.
 import type { RoleReport } from "../core/domain/report.ts";
 import { Members } from "../core/members.ts";
 import type { RedisStore } from "../core/redis.ts";

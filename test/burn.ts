@@ -1,4 +1,5 @@
-// For tests: burns all cores for a while, with twice as many processes as there are cores, in processes that are nobody's children.
+// For tests: burns all cores for a while, with twice as many processes as there are cores, in
+// processes that are nobody's children.
 import { availableParallelism } from "node:os";
 
 export function burnAsStranger(ms: number): void {

@@ -1,4 +1,5 @@
-// Reads docker-compose.yml as `docker compose` does, as far as this project's file goes: merge keys, and variables with what stands in for them.
+// Reads docker-compose.yml as `docker compose` does, as far as this project's file goes: merge
+// keys, and variables with what stands in for them.
 import { parse } from "yaml";
 
 export interface Service {

@@ -1,4 +1,5 @@
-// A worker killed at each step: what it held is decided once, recorded once, and nothing is lost (R5, I1, I3, I5).
+// A worker killed at each step: what it held is decided once, recorded once, and nothing is lost
+// (R5, I1, I3, I5).
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { ORDERS_DEAD } from "../broker/topology.ts";
@@ -24,7 +25,8 @@ test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
   async (step) => {
     stack = await Stack.start();
     await stack.sale({ a: 5 });
-    // Fills Redis and lets go, so that the doomed worker's first decision is about the orders below.
+    // Fills Redis and lets go, so that the doomed worker's first decision is about the orders
+    // below.
     const first = await stack.worker("first");
     await stack.until(
       "the sale is in Redis",

@@ -11,7 +11,8 @@ afterAll(async () => bench?.close());
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
 const LIMITS = { a: 0, b: 3, c: 2 };
 
-// Few users, ids and numbers, so that repetitions, changed bodies, gaps and the last unit all happen.
+// Few users, ids and numbers, so that repetitions, changed bodies, gaps and the last unit all
+// happen.
 const arbitraryOrder = fc.record({
   kind: fc.constant("order" as const),
   user: fc.constantFrom("u1", "u2"),

@@ -1,5 +1,6 @@
-// docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles run from the image's folder with the
-// command, environment, health check and stop signal that are written there. Only addresses, and a broker's account, are this machine's.
+// docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles
+// run from the image's folder with the command, environment, health check and stop signal that are
+// written there. Only addresses, and a broker's account, are this machine's.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -268,7 +269,10 @@ describe("run from the image's folder, as written", () => {
     expect([code, err]).toEqual([0, ""]);
     return out.trim();
   };
-  /** One health check: its exit code, and what it said. A check that outlasts its time-out has failed. */
+  /**
+   * One health check: its exit code, and what it said. A check that outlasts its time-out has
+   * failed.
+   */
   const check = async (name: string): Promise<{ code: number; said: string }> => {
     const { test: form, timeout } = serviceOf(name).healthcheck as NonNullable<
       Service["healthcheck"]

@@ -1,4 +1,5 @@
-// The service of docs/examples, as its page says: a program that knows nothing of Sluice but its messages.
+// The service of docs/examples, as its page says: a program that knows nothing of Sluice but its
+// messages.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { makeOrder, Stack, userOf } from "./stack.ts";

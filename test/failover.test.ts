@@ -1,4 +1,5 @@
-// Fail-overs at their worst moments, with the real services: a method is held up or cut short where a process would be.
+// Fail-overs at their worst moments, with the real services: a method is held up or cut short where
+// a process would be.
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -54,7 +55,8 @@ test(
   "a worker that stops while the ledger is slow keeps a user's orders in order",
   async () => {
     const [w1] = await ready({ a: 1, b: 100 });
-    // The first worker's commits hang (a slow disk, a database connection gone silent); the second one's do not.
+    // The first worker's commits hang (a slow disk, a database connection gone silent); the second
+    // one's do not.
     const hung = new Set<unknown>();
     let stall = true;
     patch(
@@ -143,7 +145,8 @@ test(
   async () => {
     const [w1] = await ready({ a: 9 });
     await order(0);
-    // w2 reads the ledger's incarnation, and its event loop is busy for a moment before it reads Redis's.
+    // w2 reads the ledger's incarnation, and its event loop is busy for a moment before it reads
+    // Redis's.
     let read: (() => void) | undefined;
     const w2HasRead = new Promise<void>((resolve) => (read = resolve));
     let slow: SqlLedger | undefined;
@@ -378,7 +381,8 @@ test(
     const { epoch } = await writer.takeShard(0, "w");
     const entry = entryOf(0, 1, [], "");
     expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);
-    // Postgres: the first COMMIT was under way in the server when its connection was cut and the positions were read.
+    // Postgres: the first COMMIT was under way in the server when its connection was cut and the
+    // positions were read.
     const again = await writer.record([{ entry, epoch }]);
     await writer.close();
     expect(again).toEqual(["recorded"]);

@@ -1,5 +1,6 @@
-// What must survive: Redis killed, rolled back or forgotten in parts; the ledger away, gone back or exchanged; a worker that sleeps past its
-// lease. With the real services, each broken for real (I1, I3, I5, X7).
+// What must survive: Redis killed, rolled back or forgotten in parts; the ledger away, gone back or
+// exchanged; a worker that sleeps past its lease. With the real services, each broken for real (I1,
+// I3, I5, X7).
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -166,7 +167,8 @@ test(
     await ready({ a: 2 });
     expect(await order(0)).toBe("reserved");
     const client = await stack.client();
-    // As a rebuilder leaves it: the ledger has the next incarnation, one shard is loading, nobody announces anything.
+    // As a rebuilder leaves it: the ledger has the next incarnation, one shard is loading, nobody
+    // announces anything.
     const db = await Db.open(stack.settings.ledgerUrl);
     await db.run("UPDATE store SET incarnation = incarnation + 1");
     await db.run("UPDATE shards SET epoch = epoch + 1");

@@ -1,4 +1,5 @@
-// Redis believes something else than the ledger knows: the ledger refuses, Redis is rebuilt, and the outcome is the right one.
+// Redis believes something else than the ledger knows: the ledger refuses, Redis is rebuilt, and
+// the outcome is the right one.
 import { afterEach, expect, test } from "bun:test";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 

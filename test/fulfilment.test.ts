@@ -1,4 +1,5 @@
-// Paid orders on their way to the services: real broker, real payment worker, real services, routes that change meanwhile.
+// Paid orders on their way to the services: real broker, real payment worker, real services, routes
+// that change meanwhile.
 import { afterEach, expect, test } from "bun:test";
 import { cancelRowText } from "../core/domain/order.ts";
 import { type Part, partKey } from "../core/domain/part.ts";

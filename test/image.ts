@@ -1,5 +1,6 @@
-// Builds, without a container engine, the folder that the Dockerfile's last stage would have: its COPY lines carried out under .dockerignore.
-// The packages of the other stage are stood in for by links to those of this checkout that are no development packages.
+// Builds, without a container engine, the folder that the Dockerfile's last stage would have: its
+// COPY lines carried out under .dockerignore. The packages of the other stage are stood in for by
+// links to those of this checkout that are no development packages.
 import {
   cpSync,
   existsSync,
@@ -44,7 +45,10 @@ export function copied({ rest }: Instruction): { sources: string[]; target: stri
   return { sources: words.slice(0, -1), target: words.at(-1) as string };
 }
 
-/** Whether .dockerignore keeps a path out: the last line decides that matches the path or a folder above it. */
+/**
+ * Whether .dockerignore keeps a path out: the last line decides that matches the path or a folder
+ * above it.
+ */
 export function ignores(text: string, path: string): boolean {
   const parts = path.split("/");
   const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"));
@@ -89,7 +93,10 @@ function the(stage: readonly Instruction[], word: string): string {
   return found[0]?.rest as string;
 }
 
-/** A folder's content goes into the target; a file goes to the target, or into it if it ends in a slash. */
+/**
+ * A folder's content goes into the target; a file goes to the target, or into it if it ends in a
+ * slash.
+ */
 function take(root: string, source: string, dir: string, target: string, ignore: string): void {
   const from = join(root, source);
   if (statSync(from).isDirectory()) {
@@ -103,7 +110,10 @@ function take(root: string, source: string, dir: string, target: string, ignore:
   cpSync(from, to);
 }
 
-/** What `npm ci --omit=dev` would install. Packages for other machines are in the lock file, too, but not on this disk. */
+/**
+ * What `npm ci --omit=dev` would install. Packages for other machines are in the lock file, too,
+ * but not on this disk.
+ */
 function linkPackages(root: string, dir: string): void {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Record<string, { dev?: boolean }>;

@@ -1,4 +1,5 @@
-// The launcher on machines that lack something. Its real installs are shown on a fresh system, not here: a test installs nothing.
+// The launcher on machines that lack something. Its real installs are shown on a fresh system, not
+// here: a test installs nothing.
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +7,10 @@ import { testDir } from "./services.ts";
 
 const LAUNCHER = join(import.meta.dir, "..", "sluice");
 
-/** A folder of links to every program of this machine but some; `apt-get` only says that it was called, `sudo` runs nothing else. */
+/**
+ * A folder of links to every program of this machine but some; `apt-get` only says that it was
+ * called, `sudo` runs nothing else.
+ */
 function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
   const path = testDir("path");
   for (const dir of (process.env.PATH ?? "").split(":").reverse()) {
@@ -31,7 +35,10 @@ function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
   return { path, aptCalls };
 }
 
-/** Were the packages not those of the lock file, the launcher would fetch them, under the feet of the tests that run. */
+/**
+ * Were the packages not those of the lock file, the launcher would fetch them, under the feet of
+ * the tests that run.
+ */
 const installed = async () =>
   (await Bun.file(join(LAUNCHER, "../node_modules/.installed-lock")).text()) ===
   (await Bun.file(join(LAUNCHER, "../package-lock.json")).text());

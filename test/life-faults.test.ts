@@ -1,5 +1,5 @@
-// Redis lost in the middle of charging and cancelling: wiped, or back with an older file. Nobody pays twice, nothing is oversold, and what
-// was cancelled is refunded.
+// Redis lost in the middle of charging and cancelling: wiped, or back with an older file. Nobody
+// pays twice, nothing is oversold, and what was cancelled is refunded.
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,10 @@ interface Rush {
   readonly list: string;
 }
 
-/** Half-way `halfWay` is called. More orders than units, charged by a provider in a bad mood, every fourth one cancelled at some moment. */
+/**
+ * Half-way `halfWay` is called. More orders than units, charged by a provider in a bad mood, every
+ * fourth one cancelled at some moment.
+ */
 async function rush(persistence: boolean, halfWay: () => unknown = () => undefined): Promise<Rush> {
   stack = await Stack.start({ env: ENV, persistence });
   await stack.sale({ a: UNITS });

@@ -1,4 +1,5 @@
-// Rebuilds in trouble, with the real services: Redis fails over while it is loaded, is full, or two workers want to rebuild it.
+// Rebuilds in trouble, with the real services: Redis fails over while it is loaded, is full, or two
+// workers want to rebuild it.
 import { afterEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { Entry } from "../core/domain/entry.ts";
@@ -152,7 +153,8 @@ test(
   async () => {
     const started = await ready({}, ["w1", "w2"]);
     await order(userOf(0));
-    // The first rebuilder stands still and its announcement lapses; it goes on while the second one is at work.
+    // The first rebuilder stands still and its announcement lapses; it goes on while the second one
+    // is at work.
     let held: RebuildStore | undefined;
     patch(
       RebuildStore.prototype,

@@ -1,5 +1,6 @@
-// The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire, cancels, answers, claims, redrives, rates that are missing, in mixed
-// batches. Key by key, Redis must hold afterwards what it held before.
+// The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire,
+// cancels, answers, claims, redrives, rates that are missing, in mixed batches. Key by key, Redis
+// must hold afterwards what it held before.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Announcement } from "../consumers/announcement.ts";
@@ -185,7 +186,8 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
     /^reserved 1 0 /.test(open[h.slice(h.indexOf(" ") + 1)] ?? ""),
   );
   all["{0}:holds"] = holds.sort();
-  // An order that was let go in another way leaves its place in the list, which is passed over later.
+  // An order that was let go in another way leaves its place in the list, which is passed over
+  // later.
   const states = Object.entries(all).flatMap(([key, seen]) =>
     key.includes(":seen:") ? Object.entries(seen as Record<string, string>) : [],
   );

@@ -1,4 +1,5 @@
-// All that a Redis holds at one moment, to be put back later: what a failover to a replica that lags, or an older file, does.
+// All that a Redis holds at one moment, to be put back later: what a failover to a replica that
+// lags, or an older file, does.
 import type { Redis } from "ioredis";
 
 interface Held {

@@ -1,4 +1,5 @@
-// A sale that closed long ago, with nothing open, leaves Redis; what still comes for it is `sale_closed`, and reads go on.
+// A sale that closed long ago, with nothing open, leaves Redis; what still comes for it is
+// `sale_closed`, and reads go on.
 import { afterEach, expect, test } from "bun:test";
 import { orderRowText } from "../core/domain/order.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";

@@ -1,4 +1,5 @@
-// The services tests run against: real ones, private to this run, started by the first test that asks and stopped when the run ends.
+// The services tests run against: real ones, private to this run, started by the first test that
+// asks and stopped when the run ends.
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,7 +49,9 @@ export async function testRabbit(): Promise<TestRabbit> {
   };
 }
 
-/** Made at boot, since adding one later costs a second each; a node with many takes long to start. */
+/**
+ * Made at boot, since adding one later costs a second each; a node with many takes long to start.
+ */
 const VHOSTS = Array.from({ length: 100 }, (_, i) => `test${i}`);
 
 /** The node of the virtual host with this number. */

@@ -1,4 +1,5 @@
-// Snapshots in a running system: the worker makes them beside its work, and Redis is rebuilt from them.
+// Snapshots in a running system: the worker makes them beside its work, and Redis is rebuilt from
+// them.
 import { afterEach, expect, test } from "bun:test";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 

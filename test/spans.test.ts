@@ -1,4 +1,5 @@
-// Spans of a recorded trace, as a real collector gets them: gateway, worker, payment worker and service, each with its own.
+// Spans of a recorded trace, as a real collector gets them: gateway, worker, payment worker and
+// service, each with its own.
 import { afterEach, expect, test } from "bun:test";
 import { orderRowText } from "../core/domain/order.ts";
 import { Spans } from "../core/spans.ts";

@@ -1,4 +1,5 @@
-// A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its own, and workers in this process.
+// A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its
+// own, and workers in this process.
 
 import { join } from "node:path";
 import type { ChannelModel } from "amqplib";

@@ -1,5 +1,6 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone speaks to which service, how long a file may
-// be, and that no circle of imports forms. Pure, so that a broken rule can be tried out on invented files.
+// The rules the source tree keeps, as functions over its files: who may import whom, who alone
+// speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
+// that a broken rule can be tried out on invented files.
 import { dirname, join, normalize } from "node:path";
 
 /** Path from the project's root → text. */
@@ -17,7 +18,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "ops"],
 };
 
-/** Files of core that every part agrees on: how a shard, the keys and a deadline are found. No I/O. */
+/**
+ * Files of core that every part agrees on: how a shard, the keys and a deadline are found. No I/O.
+ */
 function contracts(): string[] {
   return ["core/shard.ts", "core/keys.ts", "core/silence.ts"];
 }
@@ -102,7 +105,10 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/** Circles of imports, each named once. What is loaded by `import()` at a later time, and types, close no circle. */
+/**
+ * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
+ * close no circle.
+ */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();

@@ -1,9 +1,13 @@
-// A TCP line that can be broken: between a client and a server, cut (both ends torn down) or stalled (both ends open, nothing arrives).
+// A TCP line that can be broken: between a client and a server, cut (both ends torn down) or
+// stalled (both ends open, nothing arrives).
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 export type Direction = "requests" | "answers";
 
-/** One line: what has been stalled on it stays so; connections made after `renew` run over a new one. */
+/**
+ * One line: what has been stalled on it stays so; connections made after `renew` run over a new
+ * one.
+ */
 interface Line {
   readonly stalled: Set<Direction>;
 }
@@ -52,7 +56,10 @@ export class TcpProxy {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** From now on nothing arrives in these directions, not even an end, while the connections stay open; new connections fare no better. */
+  /**
+   * From now on nothing arrives in these directions, not even an end, while the connections stay
+   * open; new connections fare no better.
+   */
   stall(...directions: Direction[]): void {
     for (const direction of directions) this.line.stalled.add(direction);
   }

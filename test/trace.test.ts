@@ -1,4 +1,5 @@
-// The trace a request names, on every way an order takes: row, parking, ledger, provider, dead letter, redrive, service.
+// The trace a request names, on every way an order takes: row, parking, ledger, provider, dead
+// letter, redrive, service.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cancelRowText, orderRowText, redriveRowText } from "../core/domain/order.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";

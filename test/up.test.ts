@@ -1,4 +1,5 @@
-// sluice up as a person runs it: the folder it claims, the ports it takes, what a crash leaves behind.
+// sluice up as a person runs it: the folder it claims, the ports it takes, what a crash leaves
+// behind.
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// The checker is worth as much as what it finds: with one rule of the real system knocked out at a time, it must turn red; with none, it
-// must pass.
+// The checker is worth as much as what it finds: with one rule of the real system knocked out at a
+// time, it must turn red; with none, it must pass.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { drain } from "../ops/demo/drain.ts";
@@ -24,7 +24,10 @@ interface Mutation {
   readonly sql?: readonly string[];
   /** MUTANT of a worker that is killed half-way, and Redis wiped with it. */
   readonly crashing?: string;
-  /** Whether the gateways answer orders for sold-out items themselves. As a rule not: every order is decided, so that there is more to find. */
+  /**
+   * Whether the gateways answer orders for sold-out items themselves. As a rule not: every order is
+   * decided, so that there is more to find.
+   */
   readonly soldOutAtGate?: "yes" | "no";
 }
 
@@ -61,7 +64,8 @@ async function runWith({
   cleanUps.push(() => views.close());
   await drain(settings.ledgerUrl, views, {
     orders: tally.accepted,
-    // Where a rule is missing the system may never come to rest; what it did wrong is there by then.
+    // Where a rule is missing the system may never come to rest; what it did wrong is there by
+    // then.
     timeoutMs: lua.length > 0 ? MUTANT_DRAIN_MS : TIMEOUT_MS / 2,
     graceMs: 6_000,
   });
@@ -129,7 +133,8 @@ test(
     expect(verdict.undrained).toEqual([]);
     const { orders, accepted, decided, ledgered } = verdict.counts;
     expect([orders, decided, ledgered]).toEqual([ORDERS, accepted, accepted]);
-    // What was not accepted was told so: its item was gone. How many that are is a matter of how fast the stock went.
+    // What was not accepted was told so: its item was gone. How many that are is a matter of how
+    // fast the stock went.
     expect(ORDERS - accepted).toBeLessThanOrEqual(verdict.answers.get("409 sold_out") ?? 0);
     expect(accepted).toBeGreaterThan(ORDERS / 4);
   },

@@ -1,4 +1,5 @@
-// Charges end to end against the stub: reserved, asked for, captured, back in the ledger as paid. The stub takes its share of the same cores.
+// Charges end to end against the stub: reserved, asked for, captured, back in the ledger as paid.
+// The stub takes its share of the same cores.
 import { LedgerAudit } from "../../ledger/audit.ts";
 import type { Stack } from "../../ops/demo/stack.ts";
 import { usageByPart } from "./usage.ts";

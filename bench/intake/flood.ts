@@ -1,4 +1,5 @@
-// The WebSocket load generator, a process of its own so that its cost is known apart. Prints one line of JSON a second and one at the end.
+// The WebSocket load generator, a process of its own so that its cost is known apart. Prints one
+// line of JSON a second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
 import { FloodSocket } from "./flood-socket.ts";

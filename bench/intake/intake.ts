@@ -1,5 +1,6 @@
-// sluice bench intake: the standard workload on everything real. An idle system first, then single orders over HTTP, then the flood over
-// WebSockets as a burst, and at last as fast as the ledger keeps up.
+// sluice bench intake: the standard workload on everything real. An idle system first, then single
+// orders over HTTP, then the flood over WebSockets as a burst, and at last as fast as the ledger
+// keeps up.
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -61,15 +62,22 @@ export interface IntakeResult {
 const SOCKETS = 16;
 const HTTP_CONNECTIONS = 256;
 const HTTP_SECONDS = 10;
-/** Orders on their way in the sustained run: a quarter of a second of the target, so that the ledger always has a full batch waiting. */
+/**
+ * Orders on their way in the sustained run: a quarter of a second of the target, so that the ledger
+ * always has a full batch waiting.
+ */
 const SUSTAINED_WINDOW = 30_000;
 
-/** Nine in ten orders of the workload are for items that are sold out; here each goes the whole way, through broker, Redis and ledger. */
+/**
+ * Nine in ten orders of the workload are for items that are sold out; here each goes the whole way,
+ * through broker, Redis and ledger.
+ */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 
 /**
- * Admission is on, but nobody is turned away for a wait: what is measured is how much can be done, and these clients would send again at once what is turned away, which
- * would be measured, too. bench/load measures admission.
+ * Admission is on, but nobody is turned away for a wait: what is measured is how much can be done,
+ * and these clients would send again at once what is turned away, which would be measured, too.
+ * bench/load measures admission.
  */
 const ANY_WAIT = { SLUICE_TARGET_WAIT: "1m", SLUICE_STALL_ORDERS: "1000000" };
 

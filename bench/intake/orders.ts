@@ -1,5 +1,6 @@
-// The orders of the standard workload (design §10): 20,000 users, one to three lines, a tenth of the orders for items that do not run out
-// and the rest for items that have. As frames they are made once; only id and user are written anew for each.
+// The orders of the standard workload (design §10): 20,000 users, one to three lines, a tenth of
+// the orders for items that do not run out and the rest for items that have. As frames they are
+// made once; only id and user are written anew for each.
 import type { Sale } from "../../core/domain/sale.ts";
 
 export const BENCH_SALE = "bench";
@@ -27,7 +28,10 @@ export function benchSale(nowMs: number): Sale {
   };
 }
 
-/** Bodies without id and user, in the mix of the workload: seven in ten have one line, two have two, one has three. */
+/**
+ * Bodies without id and user, in the mix of the workload: seven in ten have one line, two have two,
+ * one has three.
+ */
 export function bodies(allReserved: boolean): string[] {
   return Array.from({ length: 100 }, (_, i) => {
     const skus = allReserved || i % RESERVED_ONE_IN === 0 ? PLENTY : SCARCE;
@@ -50,7 +54,10 @@ export interface FrameTemplate {
   readonly userAt: number;
 }
 
-/** RFC 6455 §5.2: text, final, masked with zeros (which leaves the text as it is), 16 bits of length. */
+/**
+ * RFC 6455 §5.2: text, final, masked with zeros (which leaves the text as it is), 16 bits of
+ * length.
+ */
 export function frameTemplate(body: string): FrameTemplate {
   const text = `{"type":"order","ref":"0","order":{"id":"${ID}","user":"${USER}",${body}}`;
   const header = Uint8Array.of(0x81, 0x80 | 126, text.length >> 8, text.length & 255, 0, 0, 0, 0);

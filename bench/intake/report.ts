@@ -1,4 +1,5 @@
-// The bench's figures as a page: what was asked for beside what was measured, and what each part spent.
+// The bench's figures as a page: what was asked for beside what was measured, and what each part
+// spent.
 import type { IntakeResult } from "./intake.ts";
 import type { FloodResult } from "./websocket.ts";
 

@@ -1,4 +1,5 @@
-// The WebSocket flood against a running stack: what was accepted and decided a second, and what each part spent on an order.
+// The WebSocket flood against a running stack: what was accepted and decided a second, and what
+// each part spent on an order.
 import { join } from "node:path";
 import type { RedisStore } from "../../core/redis.ts";
 import type { Stack } from "../../ops/demo/stack.ts";

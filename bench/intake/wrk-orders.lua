@@ -1,5 +1,6 @@
--- Single orders over HTTP for wrk: a new order each request, by one of many users with a token of his own. Requests are joined from ready
--- pieces: wrk.format alone costs as much as the gateway spends on an order.
+-- Single orders over HTTP for wrk: a new order each request, by one of many users with a token of
+-- his own. Requests are joined from ready pieces: wrk.format alone costs as much as the gateway
+-- spends on an order.
 --
 --   wrk -s wrk-orders.lua <url> -- <file of "user token" lines> <file of bodies without id, one a line>
 

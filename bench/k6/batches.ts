@@ -1,4 +1,5 @@
-// One request with a batch of orders, and what became of each: accepted, or refused by problem code.
+// One request with a batch of orders, and what became of each: accepted, or refused by problem
+// code.
 import http from "k6/http";
 import { Counter } from "k6/metrics";
 import { BATCH, HEADERS, order, URL } from "./orders.ts";

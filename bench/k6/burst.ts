@@ -1,5 +1,7 @@
-// From calm to eight times that, and back, while the worker is held to what comes at the start (run.ts): beside all else on the machine k6 could not offer
-// several times what can be done. Orders over the target wait are refused, which is as it should be; every request is answered, and none is dropped.
+// From calm to eight times that, and back, while the worker is held to what comes at the start
+// (run.ts): beside all else on the machine k6 could not offer several times what can be done.
+// Orders over the target wait are refused, which is as it should be; every request is answered, and
+// none is dropped.
 import type { Options } from "k6/options";
 import { placeBatch } from "./batches.ts";
 import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";

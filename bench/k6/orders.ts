@@ -10,7 +10,10 @@ export const SALE = __ENV.SLUICE_K6_SALE ?? "bench";
 export const SECONDS = Number(__ENV.SLUICE_K6_SECONDS ?? 30);
 /** Requests a second at the start, or all the time. */
 export const RATE = Number(__ENV.SLUICE_K6_RATE ?? 100);
-/** Orders in one request: k6 itself offers some thousand requests a second, so a flood is made of batches. */
+/**
+ * Orders in one request: k6 itself offers some thousand requests a second, so a flood is made of
+ * batches.
+ */
 export const BATCH = Number(__ENV.SLUICE_K6_BATCH ?? 100);
 const USERS = 20_000;
 const SKUS = 10;
@@ -18,11 +21,17 @@ const SKUS = 10;
 export const HEADERS = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
 export const SUMMARY: Options["summaryTrendStats"] = ["med", "p(95)", "p(99)", "max"];
 
-/** Ids of one run of a script's code: the moment, a random middle, and a count. Random digits for each order would cost k6 more than all else it does. */
+/**
+ * Ids of one run of a script's code: the moment, a random middle, and a count. Random digits for
+ * each order would cost k6 more than all else it does.
+ */
 let serial = Math.floor(Math.random() * 0x1000000);
 const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0");
 
-/** An order as JSON text; one in ten for an item that does not run out. k6 interprets JavaScript slowly: text by hand takes half of what an object does. */
+/**
+ * An order as JSON text; one in ten for an item that does not run out. k6 interprets JavaScript
+ * slowly: text by hand takes half of what an object does.
+ */
 export function order(): string {
   const scarce = Math.random() < 0.9;
   const sku = `${scarce ? "scarce" : "plenty"}-${Math.floor(Math.random() * SKUS)}`;

@@ -1,4 +1,5 @@
-// sluice bench k6: brings a stack up, finds k6, and runs one of the scripts beside this file against it.
+// sluice bench k6: brings a stack up, finds k6, and runs one of the scripts beside this file
+// against it.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { SettingError } from "../../core/settings.ts";
@@ -41,7 +42,10 @@ export interface K6Result {
   readonly metrics: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Of the burst: what k6 offers beside all else on two cores must be several times what can be done, so little is to be done, orders a second. */
+/**
+ * Of the burst: what k6 offers beside all else on two cores must be several times what can be done,
+ * so little is to be done, orders a second.
+ */
 const HELD = 5_000;
 
 export async function benchK6(options: K6Options): Promise<K6Result> {
@@ -106,7 +110,10 @@ export type K6 =
 
 const IMAGE = "grafana/k6";
 
-/** How k6 is run on a script, its summary written to `summary`. A container gets the folders of both, and reaches the gateway by the host's network (Linux). */
+/**
+ * How k6 is run on a script, its summary written to `summary`. A container gets the folders of
+ * both, and reaches the gateway by the host's network (Linux).
+ */
 export function k6Command(
   k6: K6,
   script: string,

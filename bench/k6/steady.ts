@@ -1,4 +1,5 @@
-// A constant rate, well within what can be done: nothing may be dropped or refused, and answers come soon.
+// A constant rate, well within what can be done: nothing may be dropped or refused, and answers
+// come soon.
 import type { Options } from "k6/options";
 import { placeBatch } from "./batches.ts";
 import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";

@@ -1,10 +1,14 @@
-// Many sockets, each with orders one after the other in frames of their own, within the credit it was granted.
+// Many sockets, each with orders one after the other in frames of their own, within the credit it
+// was granted.
 import { Counter, Trend } from "k6/metrics";
 import type { Options } from "k6/options";
 import { WebSocket } from "k6/websockets";
 import { HEADERS, order, RATE, SECONDS, SUMMARY, URL } from "./orders.ts";
 
-/** Thirty orders for each request that the others send: an order costs k6 here what a request costs it there. */
+/**
+ * Thirty orders for each request that the others send: an order costs k6 here what a request costs
+ * it there.
+ */
 const SOCKETS = 100;
 const EVERY_MS = Math.max(5, Math.round((1_000 * SOCKETS) / (RATE * 30)));
 

@@ -1,6 +1,7 @@
-// The open-loop generator, a process of its own: offers orders at a given rate whatever becomes of them, and measures each from the moment it
-// was meant to be sent. Orders that found no credit, or no time, go late, and their lateness is part of what is measured.
-// Prints one line of JSON a second and one at the end.
+// The open-loop generator, a process of its own: offers orders at a given rate whatever becomes of
+// them, and measures each from the moment it was meant to be sent. Orders that found no credit, or
+// no time, go late, and their lateness is part of what is measured. Prints one line of JSON a
+// second and one at the end.
 //
 //   bun bench/load/load.ts <JSON of LoadOptions>
 import { build, type Histogram } from "hdr-histogram-js";

@@ -1,5 +1,5 @@
-// Far more than can be done, three times over: what is accepted, how long it waits, how fast the rest is turned away, and how soon all is well
-// again.
+// Far more than can be done, three times over: what is accepted, how long it waits, how fast the
+// rest is turned away, and how soon all is well again.
 //
 //   held    the worker decides a quarter of what it could: the gateway has CPU to spare, and three times that rate is offered
 //   cpu     three times what the whole machine can do is offered: refusing costs what accepting needs
@@ -44,7 +44,10 @@ export interface OverloadResult {
 }
 
 const SOCKETS = 32;
-/** A third of a second of the best: the ledger always has a full batch waiting, and no admission steps in. */
+/**
+ * A third of a second of the best: the ledger always has a full batch waiting, and no admission
+ * steps in.
+ */
 const WINDOW_S = 0.33;
 const BEST_WINDOW = 30_000;
 const OVER = 3;
@@ -116,7 +119,10 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
   );
 }
 
-/** What goes into the ledger when there is always enough of it, with no more waiting than that takes, and nobody turned away. */
+/**
+ * What goes into the ledger when there is always enough of it, with no more waiting than that
+ * takes, and nobody turned away.
+ */
 async function best(options: OverloadOptions, cap: number): Promise<Best> {
   return onStack(
     { ...options, dir: join(options.dir, `best-${cap}`), workerRate: cap },

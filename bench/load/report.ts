@@ -18,7 +18,10 @@ const LEAST_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
 /** Turning an order away may cost this share of taking it in. */
 const SHED_SHARE = 0.2;
 const RECORDED_WITHIN_S = 15;
-/** After the flood service is normal within this: what was accepted is done, and what comes then is as fast as ever. */
+/**
+ * After the flood service is normal within this: what was accepted is done, and what comes then is
+ * as fast as ever.
+ */
 const NORMAL_WITHIN_S = 5;
 /** Normal again: p99 of an order's way to its outcome, ms. */
 const NORMAL_P99_MS = 500;

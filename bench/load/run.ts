@@ -1,4 +1,5 @@
-// Runs the open-loop generator against a stack, and puts what it measured beside what the system's parts used meanwhile.
+// Runs the open-loop generator against a stack, and puts what it measured beside what the system's
+// parts used meanwhile.
 import { join } from "node:path";
 import type { Stack } from "../../ops/demo/stack.ts";
 import { mintToken } from "../../ops/load/tokens.ts";

@@ -1,5 +1,5 @@
-// A processing service: takes the parts of paid orders from its queue, claims each before it works on
-// it, and reports it done. Several processes of one service share its queue.
+// A processing service: takes the parts of paid orders from its queue, claims each before it works
+// on it, and reports it done. Several processes of one service share its queue.
 //
 //  1. A message is acknowledged when the ledger has what became of all its parts.
 //  2. A part whose work fails is put off (`later`): the ledger asks again after a wait that grows. One
@@ -69,7 +69,9 @@ export class Fulfiller {
     await this.competing.start();
   }
 
-  /** Quiet, then stop: what is in hand is finished if it is soon; the rest goes back to the queue. */
+  /**
+   * Quiet, then stop: what is in hand is finished if it is soon; the rest goes back to the queue.
+   */
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;
@@ -118,8 +120,8 @@ export class Fulfiller {
   }
 
   private async fulfil(link: RegionLink, part: Part): Promise<boolean> {
-    // Claimed: by this process, or by one of this service that did not come to its end. Done: nothing
-    // is left to do. Anything else: another service has it, or the order was cancelled.
+    // Claimed: by this process, or by one of this service that did not come to its end. Done:
+    // nothing is left to do. Anything else: another service has it, or the order was cancelled.
     if ((await this.tell(part, "claim")) !== "claimed") {
       this.counts.refused++;
       return true;
@@ -134,7 +136,10 @@ export class Fulfiller {
     return true;
   }
 
-  /** The shard's word without the sign that says whether it is news: `+done` and `=done` are both `done`. */
+  /**
+   * The shard's word without the sign that says whether it is news: `+done` and `=done` are both
+   * `done`.
+   */
   private async tell(part: Part, word: PartWord): Promise<string> {
     const row = partRowText(part, word, this.options.service, Date.now());
     return (await this.lanes.ask(part.shard, row)).slice(1);
@@ -160,7 +165,9 @@ export class Fulfiller {
     return true;
   }
 
-  /** The part lies with those that have no route, with the reason; redriven, it is worked on again. */
+  /**
+   * The part lies with those that have no route, with the reason; redriven, it is worked on again.
+   */
   private async giveUp({ publisher }: RegionLink, part: Part, why: string): Promise<boolean> {
     const { request: _, sinceMs: __, ...anew } = part;
     const body = Buffer.from(JSON.stringify([anew]));

@@ -1,5 +1,6 @@
-// What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall information), and how much of all cores went to
-// processes that are not ours. Ours are this process and, where roles were started together, all that descend from their starter.
+// What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall
+// information), and how much of all cores went to processes that are not ours. Ours are this
+// process and, where roles were started together, all that descend from their starter.
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface CpuSample {
@@ -97,7 +98,10 @@ export class CpuWatch {
     return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
   }
 
-  /** Fields of /proc/<pid>/stat after the name: 1 is the parent, 11 and 12 the time in user and kernel mode. */
+  /**
+   * Fields of /proc/<pid>/stat after the name: 1 is the parent, 11 and 12 the time in user and
+   * kernel mode.
+   */
   private statOf(pid: string): string[] | undefined {
     try {
       const stat = readFileSync(`${this.proc}/${pid}/stat`, "utf8");

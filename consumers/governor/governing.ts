@@ -1,4 +1,5 @@
-// The governor at work: looks at this worker's signals twice a second, and tells its deciders at what pace to go.
+// The governor at work: looks at this worker's signals twice a second, and tells its deciders at
+// what pace to go.
 import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/loop-delay.ts";
 import type { CpuWatch } from "./cpu.ts";
@@ -7,7 +8,9 @@ import { Timing } from "./timings.ts";
 
 /** By signal, in the unit its name ends with; undefined switches one off. */
 export interface GovernorSettings {
-  /** CPU that others use counts only while somebody has to wait for one for this much of the time. */
+  /**
+   * CPU that others use counts only while somebody has to wait for one for this much of the time.
+   */
   readonly pressurePercent: number;
   readonly thresholds: {
     readonly cpu_others_percent?: Threshold | undefined;
@@ -33,7 +36,9 @@ export interface Pace {
 const CPU_EVERY = 2;
 
 export class Governing implements Pace {
-  /** A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded. */
+  /**
+   * A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded.
+   */
   readonly redis = new Timing();
   readonly ledger = new Timing();
   readonly outbox = new Timing();

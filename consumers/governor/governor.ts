@@ -4,8 +4,8 @@
 //   any ──(a signal over `pause` for six looks, or an operator)──▶ paused: nothing is decided; the shards go to workers that are not
 //   back, a level at a time ──(all signals well below `slow` for four looks; a pause lasts its time, twice as long when it comes again soon)
 //
-// Signals are signs of harm (stores that answer late, an event loop that lags, others who need the CPU), never of being busy. The machine is
-// pure: signals and the time come in, a pace comes out.
+// Signals are signs of harm (stores that answer late, an event loop that lags, others who need the
+// CPU), never of being busy. The machine is pure: signals and the time come in, a pace comes out.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {
@@ -65,7 +65,10 @@ export class Governor {
     return 1 / 2 ** Math.min(this.level, SLOWEST);
   }
 
-  /** How long to rest after work of this length, ms: as long at level 1, three and seven times as long at 2 and 3. */
+  /**
+   * How long to rest after work of this length, ms: as long at level 1, three and seven times as
+   * long at 2 and 3.
+   */
   restMs(workedMs: number): number {
     return this.level === 0 ? 0 : workedMs * (2 ** Math.min(this.level, SLOWEST) - 1);
   }

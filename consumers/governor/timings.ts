@@ -1,4 +1,5 @@
-// How long the stores took of late: means over the time between two looks, and what is still under way counts by its age.
+// How long the stores took of late: means over the time between two looks, and what is still under
+// way counts by its age.
 
 export class Timing {
   private sumMs = 0;

@@ -1,5 +1,6 @@
 // A payment request that makes no sense goes to the dead letters by itself: those that came in the
-// same message go on. The letter names the attempt where the request does, so that it can be redriven.
+// same message go on. The letter names the attempt where the request does, so that it can be
+// redriven.
 import type { Publisher } from "../../broker/publisher.ts";
 import { PAYMENTS_DEAD } from "../../broker/topology.ts";
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";

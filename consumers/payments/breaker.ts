@@ -1,4 +1,5 @@
-// Pauses charging while the provider fails for everybody: charges would only burn through their retries.
+// Pauses charging while the provider fails for everybody: charges would only burn through their
+// retries.
 //
 //   closed ──failures in a row──▶ open ──pause──▶ half-open: one call at a time ──success──▶ closed
 //                                   ▲──────────────failure────────────────────┘
@@ -31,7 +32,10 @@ export class Breaker {
     return this.state === "open" && this.options.now() < this.opensUntilMs;
   }
 
-  /** Ms to wait before the next call may be made; 0 for now. The caller that gets 0 while half-open is the probe. */
+  /**
+   * Ms to wait before the next call may be made; 0 for now. The caller that gets 0 while half-open
+   * is the probe.
+   */
   waitMs(): number {
     if (this.state === "closed") return 0;
     const left = this.opensUntilMs - this.options.now();

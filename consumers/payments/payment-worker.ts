@@ -1,5 +1,5 @@
-// A payment worker: competes with others for what is owed, asks the provider, and sends what it says
-// back to the order's shard. It keeps nothing itself.
+// A payment worker: competes with others for what is owed, asks the provider, and sends what it
+// says back to the order's shard. It keeps nothing itself.
 //
 //  1. A message is acknowledged only once the broker has the answers to all its requests; what this
 //     worker did not finish another one asks for, with the same keys.
@@ -92,7 +92,9 @@ export class PaymentWorker {
     return this.breaker.state;
   }
 
-  /** Quiet, then stop: what is in flight is finished if it is soon; the rest stays with the broker. */
+  /**
+   * Quiet, then stop: what is in flight is finished if it is soon; the rest stays with the broker.
+   */
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;

@@ -1,12 +1,12 @@
-// One turn of asking the provider about an attempt: at most two calls, no waiting. What is not definite
-// then is put off, and comes back at its due time (ledger/obligations.ts).
+// One turn of asking the provider about an attempt: at most two calls, no waiting. What is not
+// definite then is put off, and comes back at its due time (ledger/obligations.ts).
 //
 //   charge  first time: charge. Later: look up; the provider has no trace of it: charge, same key.
 //   lookup  an attempt its order no longer waits for: look up, and never charge.
 //   refund  first time: refund. Later: look the refund up; no trace of it: refund, same key.
 //
-// Unknown never becomes failed: only the provider's own word does that. That it has no trace of a call
-// is no such word: the call may still be on its way.
+// Unknown never becomes failed: only the provider's own word does that. That it has no trace of a
+// call is no such word: the call may still be on its way.
 import type { ChargeRequest, LookUpRequest, RefundRequest } from "../../core/domain/charge.ts";
 import type {
   ChargeAnswer,

@@ -44,7 +44,9 @@ export type ChargeStatus =
   | "started"
   | "captured"
   | "failed"
-  /** Its order is given up; it is looked up until it is known. `unresolved`: nobody asks any more. */
+  /**
+   * Its order is given up; it is looked up until it is known. `unresolved`: nobody asks any more.
+   */
   | "unknown"
   | "unresolved"
   /** On its way back; `refund_failed`: still owed, and nobody asks any more. */
@@ -68,8 +70,9 @@ export type PaymentRequest = ChargeRequest | LookUpRequest | RefundRequest;
 /**
  * What was heard of an attempt. Definite: `captured`, `failed`, `refunded`; `refund_failed` (the
  * provider refuses for good); `returned` and `disputed` (money that left without Sluice asking).
- * Not definite: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is given
- * up while it goes on being looked up; `unresolved`, nobody asks any more, an operator has to see.
+ * Not definite: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is
+ * given up while it goes on being looked up; `unresolved`, nobody asks any more, an operator has to
+ * see.
  */
 export type AnswerWord = (typeof ANSWER_WORDS)[number];
 
@@ -144,7 +147,10 @@ function hasTerms({ amount, currency }: Partial<Asked>): boolean {
 /** First try and retries. */
 export const MAX_ATTEMPTS = 4;
 
-/** The idempotency key of an attempt: user and id name the order, since an id is the user's own choice. */
+/**
+ * The idempotency key of an attempt: user and id name the order, since an id is the user's own
+ * choice.
+ */
 export function chargeKey(of: Attempt): string {
   return `${of.user}/${of.id}/${of.generation}/${of.attempt}`;
 }

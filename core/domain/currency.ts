@@ -1,5 +1,5 @@
-// ISO 4217: the codes of money one can pay with, and into how many digits its unit is divided. Precious metals, bond units and testing codes are
-// left out.
+// ISO 4217: the codes of money one can pay with, and into how many digits its unit is divided.
+// Precious metals, bond units and testing codes are left out.
 import * as table from "dinero.js/bigint/currencies";
 
 const CODES =
@@ -11,7 +11,10 @@ const CODES =
 
 export const CURRENCIES: ReadonlySet<string> = new Set(CODES.split(" "));
 
-/** What the ariary and the ouguiya have: fifths in people's hands, two digits in ISO 4217, which is what providers count in. */
+/**
+ * What the ariary and the ouguiya have: fifths in people's hands, two digits in ISO 4217, which is
+ * what providers count in.
+ */
 const DIGITS_OF_FIFTHS = 2;
 
 const DIGITS: ReadonlyMap<string, number> = new Map(

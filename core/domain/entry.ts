@@ -1,9 +1,13 @@
-// An outbox entry: what one decision changed, with all that the ledger needs to record it. Redis appends it in the same
-// call as the decision; the ledger accepts it only if it follows the last one it recorded.
+// An outbox entry: what one decision changed, with all that the ledger needs to record it. Redis
+// appends it in the same call as the decision; the ledger accepts it only if it follows the last
+// one it recorded.
 import type { OrderRow } from "./order.ts";
 import type { OrderState } from "./outcome.ts";
 
-/** 128 random bits, base64url, chosen by the caller of the function: an id no other history of this shard can have. */
+/**
+ * 128 random bits, base64url, chosen by the caller of the function: an id no other history of this
+ * shard can have.
+ */
 export type EntryId = string;
 
 /** The `prev` of a shard's first entry. */
@@ -48,11 +52,15 @@ export type StepWord =
   | "redriven";
 
 export type Step =
-  /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */
+  /**
+   * The first charge of a freshly reserved order waits until the user's earlier ones are settled.
+   */
   | readonly [what: "wait", user: string, id: string]
   /** The order is parked until there is a rate for the pair (`EUR/USD`). */
   | readonly [what: "rate_wait", user: string, id: string, pair: string]
-  /** A gap was given up in front of numbers given up: the user's next number in the sale is this. */
+  /**
+   * A gap was given up in front of numbers given up: the user's next number in the sale is this.
+   */
   | readonly [what: "passed", user: string, saleId: string, next: number]
   /** The order, in another currency than its sale's, was decided at this rate. */
   | readonly [what: "rate", user: string, id: string, rateId: string, value: string, base: string]
@@ -81,7 +89,10 @@ export interface Entry {
   readonly shard: number;
   readonly id: EntryId;
   readonly prev: EntryId;
-  /** Position in the shard's outbox, from 1 upwards. After a loss numbers are used again; ids are not. */
+  /**
+   * Position in the shard's outbox, from 1 upwards. After a loss numbers are used again; ids are
+   * not.
+   */
   readonly n: number;
   readonly kind: EntryKind;
   /** Redis's clock, Unix ms. */
@@ -89,11 +100,17 @@ export interface Entry {
   readonly messages: readonly DecidedMessage[];
   readonly released: readonly Released[];
   readonly steps: readonly Step[];
-  /** Set when Redis holds what no function of Sluice writes: the entry's own text, which is all that is known of it. */
+  /**
+   * Set when Redis holds what no function of Sluice writes: the entry's own text, which is all that
+   * is known of it.
+   */
   readonly unreadable?: string;
 }
 
-/** What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event on the original. */
+/**
+ * What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event
+ * on the original.
+ */
 export type RowOutcome =
   | { readonly kind: "fresh"; readonly state: OrderState }
   | { readonly kind: "known"; readonly state: OrderState }
@@ -104,10 +121,16 @@ export type RowOutcome =
   | { readonly kind: "skipped" }
   /** A number given up that had already passed, or was given up before. */
   | { readonly kind: "skip_late" }
-  /** Of a cancel or a charge's answer; `news` when it changed something. See core/lua/shared/settle.lua. */
+  /**
+   * Of a cancel or a charge's answer; `news` when it changed something. See
+   * core/lua/shared/settle.lua.
+   */
   | { readonly kind: "step"; readonly word: string; readonly news: boolean };
 
-/** Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`, `skip_late`; `+cancelled` step, `-too_late` step without effect. */
+/**
+ * Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`,
+ * `skip_late`; `+cancelled` step, `-too_late` step without effect.
+ */
 export function parseOutcome(word: string): RowOutcome {
   if (word === "past" || word === "skipped" || word === "skip_late") return { kind: word };
   const mark = word.charCodeAt(0);

@@ -1,5 +1,6 @@
-// What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst, and one verdict in words. Pure, and without
-// imports of code: the console's page is given this very file.
+// What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst,
+// and one verdict in words. Pure, and without imports of code: the console's page is given this
+// very file.
 import type {
   FulfilReport,
   GatewayReport,
@@ -52,7 +53,10 @@ export const competingOf = (o: Overview): (PaymentsReport | FulfilReport)[] =>
 export const paymentsOf = (o: Overview): PaymentsReport[] =>
   o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
-/** Reports come every second or so: over two looks next to each other one may be counted twice, or not at all. Rates are taken over this, ms. */
+/**
+ * Reports come every second or so: over two looks next to each other one may be counted twice, or
+ * not at all. Rates are taken over this, ms.
+ */
 const SPAN_MS = 4_000;
 
 /** The looks of the last seconds. */
@@ -142,7 +146,10 @@ export function verdictOf(now: Overview): Figures["verdict"] {
     : { level: "ok", words: "All is well" };
 }
 
-/** Seconds (or whatever the bounds are) below which a share of what was counted lies, between two bounds by proportion; NaN: nothing was. */
+/**
+ * Seconds (or whatever the bounds are) below which a share of what was counted lies, between two
+ * bounds by proportion; NaN: nothing was.
+ */
 export function quantile({ bounds, counts }: HistogramReport, share: number): number {
   const total = counts.reduce((a, b) => a + b, 0);
   if (total <= 0) return Number.NaN;

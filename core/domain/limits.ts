@@ -1,13 +1,17 @@
-// The limits of a row and of a message, in one table. The check in TypeScript (row-check.ts) reads it, and the function library
-// begins with it as Lua text (core/library.ts): both accept the same rows, which core/lua/rows.property.test.ts holds them to.
+// The limits of a row and of a message, in one table. The check in TypeScript (row-check.ts) reads
+// it, and the function library begins with it as Lua text (core/library.ts): both accept the same
+// rows, which core/lua/rows.property.test.ts holds them to.
 
 export const LIMITS = {
   /**
-   * Bytes of a message. A gateway's has 256 KiB at most; at four times that Redis takes some 20 ms to read one, and the other
-   * shards wait that long.
+   * Bytes of a message. A gateway's has 256 KiB at most; at four times that Redis takes some 20 ms
+   * to read one, and the other shards wait that long.
    */
   MAX_MESSAGE_BYTES: 1024 * 1024,
-  /** Rows of a message. A gateway and a payment worker send 500 at most; each costs Redis up to 20 µs. */
+  /**
+   * Rows of a message. A gateway and a payment worker send 500 at most; each costs Redis up to 20
+   * µs.
+   */
   MAX_MESSAGE_ROWS: 1_000,
   /** Different items of an order. */
   MAX_LINES: 20,

@@ -21,8 +21,8 @@ export function decimalOf(text: string): Decimal {
 }
 
 /**
- * Minor units of `to` for minor units of `from` (not negative), at `rate` units of `to` for one of `from`, as decimal text. Half a minor unit is rounded
- * up.
+ * Minor units of `to` for minor units of `from` (not negative), at `rate` units of `to` for one of
+ * `from`, as decimal text. Half a minor unit is rounded up.
  */
 export function convert(amountMinor: number, rate: string, from: string, to: string): number {
   const { mantissa, digits } = decimalOf(rate);

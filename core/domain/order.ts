@@ -1,7 +1,9 @@
-// An order as the system carries it: checked at the edge, written once as a row, read by Lua and by the ledger.
+// An order as the system carries it: checked at the edge, written once as a row, read by Lua and by
+// the ledger.
 //
-// A message on `orders.<shard>` is a JSON array of rows. A row is positional, so that the very text the gateway
-// publishes is what Redis decodes and what the ledger keeps: nobody in between writes it again.
+// A message on `orders.<shard>` is a JSON array of rows. A row is positional, so that the very text
+// the gateway publishes is what Redis decodes and what the ledger keeps: nobody in between writes
+// it again.
 //
 //   order ["o", user, id, fingerprint, acceptedAtMs, sale, seq, currency, [sku, qty, sku, qty, …], payment, metadata, maxTotal, traceparent?]
 //   redriven ["r", as an order's with seq 0 …, maxTotal, generation, traceparent?]: tried again after its payment failed
@@ -82,7 +84,8 @@ export type RedriveRow = readonly [
 ];
 export type Row = OrderRow | SkipRow;
 
-// Limits. Each is generous for a person and small for the system; together they keep an order below 2.5 KiB.
+// Limits. Each is generous for a person and small for the system; together they keep an order below
+// 2.5 KiB.
 export const { MAX_LINES, MAX_QTY, MAX_SEQ, MAX_MONEY_MINOR } = LIMITS;
 export const MAX_METADATA_BYTES = 1_024;
 export const MAX_PAYMENT_LENGTH = 256;
@@ -90,9 +93,10 @@ export const MAX_PAYMENT_LENGTH = 256;
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
 /**
- * The row as JSON text. Its fingerprint is XXH64, 16 hex digits, over all the client chose: what makes two sends of one id the same order. It tells
- * a user's own resend from a changed one, and is no defence against that user, who can only confuse himself. Names and ids are free of anything to escape; the opaque
- * strings are escaped. The trace is no part of what was ordered.
+ * The row as JSON text. Its fingerprint is XXH64, 16 hex digits, over all the client chose: what
+ * makes two sends of one id the same order. It tells a user's own resend from a changed one, and is
+ * no defence against that user, who can only confuse himself. Names and ids are free of anything to
+ * escape; the opaque strings are escaped. The trace is no part of what was ordered.
  */
 export function orderRowText(order: Order, acceptedAtMs: number, trace?: Traceparent): string {
   const tail = tailText(order);

@@ -1,4 +1,5 @@
-// Every state an order can be in, as one closed union: Lua, ledger, API and docs use these words and no others.
+// Every state an order can be in, as one closed union: Lua, ledger, API and docs use these words
+// and no others.
 
 /** Work goes on from these. */
 export const OPEN_STATES = ["accepted", "parked", "reserved", "paid"] as const;

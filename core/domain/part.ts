@@ -1,5 +1,6 @@
-// A part of a paid order: what one processing service has to do for it. It travels in a message of the exchange `fulfilment`, and the service's
-// claim and report come back as rows in the order's shard.
+// A part of a paid order: what one processing service has to do for it. It travels in a message of
+// the exchange `fulfilment`, and the service's claim and report come back as rows in the order's
+// shard.
 import type { PART_WORDS } from "./limits.ts";
 import { NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";

@@ -20,7 +20,9 @@ const VALUE = /^\d{1,9}(\.\d{1,12})?$/;
 /** Digits that matter: a whole number that Lua and JSON still hold exactly. */
 const MAX_DIGITS = 15;
 const MAX_AHEAD_MS = 60_000;
-/** A rate that moved so far at once is a mistake: a currency's name mixed up, a decimal point lost. */
+/**
+ * A rate that moved so far at once is a mistake: a currency's name mixed up, a decimal point lost.
+ */
 const MAX_JUMP = 1_000;
 
 /** The rate, or why it is none, naming the field. */

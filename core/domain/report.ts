@@ -1,7 +1,11 @@
-// What roles say of themselves, once a second, and what an operator sees of it all: the console, `sluice top`, `sluice workers` and the
-// metrics are made of these and of nothing else. Counters only ever grow while a process lives; who shows a rate takes two looks.
+// What roles say of themselves, once a second, and what an operator sees of it all: the console,
+// `sluice top`, `sluice workers` and the metrics are made of these and of nothing else. Counters
+// only ever grow while a process lives; who shows a rate takes two looks.
 
-/** How long something took. `counts[i]` took at most `bounds[i]` seconds and longer than the bound before; the last count is for longer still. */
+/**
+ * How long something took. `counts[i]` took at most `bounds[i]` seconds and longer than the bound
+ * before; the last count is for longer still.
+ */
 export interface HistogramReport {
   /** Seconds, ascending. */
   readonly bounds: readonly number[];
@@ -88,8 +92,9 @@ export interface GovernorReport {
 export interface ShardReport {
   readonly shard: number;
   /**
-   * By region: how long the oldest message in hand has been waiting since it was accepted; messages ready in its queue when it was looked at, and when that
-   * was, Unix ms on Redis's clock. null: nobody can look, or has not yet.
+   * By region: how long the oldest message in hand has been waiting since it was accepted; messages
+   * ready in its queue when it was looked at, and when that was, Unix ms on Redis's clock. null:
+   * nobody can look, or has not yet.
    */
   readonly regions: readonly {
     readonly region: string;

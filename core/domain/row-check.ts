@@ -1,5 +1,6 @@
-// Whether a row is one that decide takes, said with the reason when it is not: the TypeScript side of core/lua/shared/rows.lua.
-// Rows that a gateway has checked do not come here. Those of other publishers do, and those of a message that Redis has refused.
+// Whether a row is one that decide takes, said with the reason when it is not: the TypeScript side
+// of core/lua/shared/rows.lua. Rows that a gateway has checked do not come here. Those of other
+// publishers do, and those of a message that Redis has refused.
 import { ANSWER_WORDS, LIMITS, PART_WORDS } from "./limits.ts";
 
 /** What stands in keys, and in records of words between spaces. */

@@ -22,11 +22,17 @@ export interface Sale {
   /** Unix ms; orders accepted at or after it are `sale_closed`. */
   readonly closesAtMs: number;
   readonly items: readonly SaleItem[];
-  /** It has ended for good, and Redis has forgotten it: its orders are `sale_closed`, its stock is read from the ledger. */
+  /**
+   * It has ended for good, and Redis has forgotten it: its orders are `sale_closed`, its stock is
+   * read from the ledger.
+   */
   readonly retired?: boolean;
 }
 
-/** Units of one item by where they are. initial + restocked = available + releasing + held + sold, always. */
+/**
+ * Units of one item by where they are. initial + restocked = available + releasing + held + sold,
+ * always.
+ */
 export interface Stock {
   readonly sku: string;
   readonly initial: number;

@@ -1,15 +1,21 @@
-// The trace a request belongs to, as W3C Trace Context's `traceparent` says it: version-trace id-parent id-flags, in hex.
-// https://www.w3.org/TR/trace-context/#traceparent-header
+// The trace a request belongs to, as W3C Trace Context's `traceparent` says it: version-trace
+// id-parent id-flags, in hex. https://www.w3.org/TR/trace-context/#traceparent-header
 
 /** A traceparent of version 00: 55 characters. */
 export type Traceparent = string;
 
-/** Version 00 has nothing behind the flags; a later one may, and its first four parts are read as 00's. */
+/**
+ * Version 00 has nothing behind the flags; a later one may, and its first four parts are read as
+ * 00's.
+ */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const ZERO_TRACE = "0".repeat(32);
 const ZERO_SPAN = "0".repeat(16);
 
-/** The trace a header names; undefined when there is none, or one that is to be ignored by the standard. */
+/**
+ * The trace a header names; undefined when there is none, or one that is to be ignored by the
+ * standard.
+ */
 export function readTraceparent(text: string | null | undefined): Traceparent | undefined {
   if (typeof text !== "string") return undefined;
   const parts = TRACEPARENT.exec(text);

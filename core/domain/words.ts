@@ -1,5 +1,6 @@
-// A message's outcomes: one word a row, separated by commas (entry.ts, parseOutcome). Looked at without being taken apart, since most
-// messages have nothing to look for; a word counts only as a whole.
+// A message's outcomes: one word a row, separated by commas (entry.ts, parseOutcome). Looked at
+// without being taken apart, since most messages have nothing to look for; a word counts only as a
+// whole.
 
 const COMMA = 0x2c;
 

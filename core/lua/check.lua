@@ -1,8 +1,10 @@
--- check: does Redis still hold what the ledger recorded last? The chain of random ids tells, where numbers alone would not.
+-- check: does Redis still hold what the ledger recorded last? The chain of random ids tells, where
+-- numbers alone would not.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 id the ledger recorded last  3 its number  4 epoch: only the owner knows what the ledger recorded last
--- Returns {'whole'}; {'behind'} when it is whole but was not told that the ledger has it; {'lost'} when Redis has forgotten that entry (wiped, an older file, a lagging replica);
+-- Returns {'whole'}; {'behind'} when it is whole but was not told that the ledger has it; {'lost'}
+-- when Redis has forgotten that entry (wiped, an older file, a lagging replica);
 --         {'went_back'} when the ledger has: Redis was told of a later commit; or {'not_ready'}, {'halted'}, {'fenced'}.
 local function check(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[4])

@@ -1,4 +1,5 @@
-// What an owner that was asleep, a Redis that lost its tail, rows nobody checked and replays of rare turns must not do.
+// What an owner that was asleep, a Redis that lost its tail, rows nobody checked and replays of
+// rare turns must not do.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { Replayed } from "../../consumers/replayed.ts";
 import type { Entry } from "../domain/entry.ts";
@@ -79,7 +80,8 @@ test("a cancel that came before its order lives as long as the order may still b
   };
   expect(await send(`[${cancel("u", id)}]`)).toBe("+cancel_pending");
   await Bun.sleep(window + 50);
-  // The window is over by the cancel's clock; the bucket of the order's id, 17 minutes long, is not past yet.
+  // The window is over by the cancel's clock; the bucket of the order's id, 17 minutes long, is not
+  // past yet.
   expect(["cancelled", "past"]).toContain(
     (await send(`[${row("u", { a: 1 }, { id })}]`)) as string,
   );

@@ -1,17 +1,20 @@
--- decide: judges the orders, skips, cancels, charges' answers and services' claims of a batch of messages for one shard, in the order given, and appends the outbox entry.
+-- decide: judges the orders, skips, cancels, charges' answers and services' claims of a batch of
+-- messages for one shard, in the order given, and appends the outbox entry.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 '' to judge, or the state that every fresh order gets without being judged (rejected, stale)
 --       7… gateway, batch, body of each message; last, the bounds of the clock (shared/shard.lua)
--- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of message 1, of message 2, …}
+-- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of
+-- message 1, of message 2, …}
 --         or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}. Error 'BADROW message row' (from 0) before anything is written.
 --
--- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it had been decided; '!state' when it
--- had been, with another body; past (older than the records); skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
+-- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it
+-- had been decided; '!state' when it had been, with another body; past (older than the records);
+-- skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
 
--- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with numbers, the orders, and the names of
--- orders that may be open, and those that are tried again.
+-- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with
+-- numbers, the orders, and the names of orders that may be open, and those that are tried again.
 local function survey(args)
   local messages, ids, numbered, orders, open, redriven, known = {}, {}, {}, {}, {}, {}, {}
   for at = 7, #args - 1, 3 do
@@ -52,7 +55,8 @@ local function decide_skip(batch, row)
   return 'skipped'
 end
 
--- An order with a number: decided when the number is due, parked when it is early, superseded when it has passed.
+-- An order with a number: decided when the number is due, parked when it is early, superseded when
+-- it has passed.
 local function decide_numbered(batch, row, gateway, forced)
   -- Of a retired sale no numbers are kept.
   local sale = batch.sales[row[6]]

@@ -1,5 +1,5 @@
--- expire: gives up reserved orders whose stock has been held too long without their charge having started. An order with a charge under way
--- may have been paid: it stays until the answer is in.
+-- expire: gives up reserved orders whose stock has been held too long without their charge having
+-- started. An order with a charge under way may have been paid: it stays until the answer is in.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
@@ -7,8 +7,8 @@
 --       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
 -- Returns as unpark does, with the steps.
 
--- Holds looked at while none is due, so that those which wait no more leave the list. Each look reads
--- an order, and in a rush a sweep comes between any two batches.
+-- Holds looked at while none is due, so that those which wait no more leave the list. Each look
+-- reads an order, and in a rush a sweep comes between any two batches.
 local IDLE_LOOK = 20
 
 -- The oldest holds: as many as may be given up when the first is due, a few when it is not.

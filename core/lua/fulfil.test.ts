@@ -1,4 +1,5 @@
-// Each transition of a paid order, and each interleaving of a claim with what may come before and after it.
+// Each transition of a paid order, and each interleaving of a claim with what may come before and
+// after it.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { isOrderStep } from "../domain/entry.ts";
 import { answer, Bench, cancel, part, row } from "./testing.ts";

@@ -1,15 +1,17 @@
--- Whether a lease runs. One that ends later than any worker would set it was set before Redis's clock
--- was put back: its holder may be long gone.
+-- Whether a lease runs. One that ends later than any worker would set it was set before Redis's
+-- clock was put back: its holder may be long gone.
 local LEASES_AHEAD = 20
 local function runs(ends, now, lease)
   return ends > now and ends <= now + LEASES_AHEAD * lease
 end
 
--- beat: a worker says that it lives and which shards it holds, and hears who else does. All on Redis's clock.
+-- beat: a worker says that it lives and which shards it holds, and hears who else does. All on
+-- Redis's clock.
 --
 -- KEYS  1 workers hash  2 owners hash  3 paused hash
 -- ARGV  1 worker  2 lease, ms  3 report (JSON)  4… shards it holds
--- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run, who has paused this worker or ''}.
+-- Returns {time, {worker, report, …} of the living, {shard, worker, …} of leases that run, who has
+-- paused this worker or ''}.
 local function beat(keys, args)
   local now, lease_ms = now_ms(), tonumber(args[2])
   local ends = string.format('%.0f', now + lease_ms)
@@ -55,7 +57,8 @@ local function claim(keys, args)
 end
 redis.register_function('claim', claim)
 
--- let_go: gives leases back, and with leave = '1' the worker's own place, so that the others need not wait for it to lapse.
+-- let_go: gives leases back, and with leave = '1' the worker's own place, so that the others need
+-- not wait for it to lapse.
 --
 -- KEYS  1 workers hash  2 owners hash   ARGV  1 worker  2 leave  3… shards
 -- Returns {'gone'}.

@@ -1,5 +1,5 @@
-// The rules of deciding in plain TypeScript, one order at a time, for the property tests to compare with. It shares no code with the
-// function library, and is written for reading, not for speed.
+// The rules of deciding in plain TypeScript, one order at a time, for the property tests to compare
+// with. It shares no code with the function library, and is written for reading, not for speed.
 
 export interface ModelOrder {
   readonly kind: "order";

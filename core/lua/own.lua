@@ -1,8 +1,10 @@
--- own: takes a shard for the epoch that the ledger has just handed out. An older epoch is refused from then on.
+-- own: takes a shard for the epoch that the ledger has just handed out. An older epoch is refused
+-- from then on.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 store id of the ledger
--- Returns {'owned'}, {'fenced'}, {'not_ready'}, {'halted'} or {'foreign'} (this Redis belongs to another ledger).
+-- Returns {'owned'}, {'fenced'}, {'not_ready'}, {'halted'} or {'foreign'} (this Redis belongs to
+-- another ledger).
 local function own(keys, args)
   local m = redis.call('HMGET', keys[1], 'store', 'epoch')
   if m[1] and m[1] ~= args[3] then return { 'foreign' } end

@@ -1,4 +1,5 @@
-// Orders tried again after their payment failed: once for each generation that the ledger grants, judged anew.
+// Orders tried again after their payment failed: once for each generation that the ledger grants,
+// judged anew.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { isOrderStep } from "../domain/entry.ts";
 import { answer, Bench, cancel, part, redrive, row } from "./testing.ts";

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 store id  2 new incarnation  3 epoch  4 id the ledger recorded last  5 its number
--- Returns {'loading'}; {'went_back'} when Redis was told of a later commit than the ledger knows, which only this content can tell;
+-- Returns {'loading'}; {'went_back'} when Redis was told of a later commit than the ledger knows,
+-- which only this content can tell;
 --         {'overtaken'} when a later rebuild has begun; {'halted'}; {'foreign'} (this Redis belongs to another ledger).
 local function reset(keys, args)
   local m = redis.call('HMGET', keys[1], 'store', 'inc', 'state', 'base', 'basen')

@@ -1,14 +1,15 @@
--- restore: one step of a rebuild, refused unless the shard is loading under that incarnation: a rebuilder that was overtaken does
--- no harm. Each step adds the values it was given to a counter in the same call. A Redis that loses its tail while it is loaded
--- loses both together, so `ready` can tell by the counters.
+-- restore: one step of a rebuild, refused unless the shard is loading under that incarnation: a
+-- rebuilder that was overtaken does no harm. Each step adds the values it was given to a counter in
+-- the same call. A Redis that loses its tail while it is loaded loses both together, so `ready` can
+-- tell by the counters.
 --
 -- KEYS  1 the shard's meta hash  2… the keys to write
 -- ARGV  1 incarnation  2 the counter: loaded, or loaded_stock (in the meta hash of the shard that guards the stock)
 --       3 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2), text (KEYS 2 is ARGV 5),
 --       list (appended to KEYS 2), set (added to KEYS 2), lists (for each key how many values, then the values)
 --       4 time at which KEYS 2 expires, Unix ms, 0 for never  5… field, value … or score, member …
--- Returns {'restored'}; {'overtaken'} when a later rebuild has begun or the shard was halted; {'lost'} when Redis has forgotten
--- that this rebuild had begun.
+-- Returns {'restored'}; {'overtaken'} when a later rebuild has begun or the shard was halted;
+-- {'lost'} when Redis has forgotten that this rebuild had begun.
 local WRITES = { zset = 'ZADD', hash = 'HSET', list = 'RPUSH', set = 'SADD' }
 
 -- nil while the shard is being loaded under this incarnation, or the word to answer with.
@@ -49,11 +50,13 @@ local function restore(keys, args)
 end
 redis.register_function('restore', restore)
 
--- ready: ends the rebuild, for all shards or for none, once every counter says what the rebuilder has sent.
+-- ready: ends the rebuild, for all shards or for none, once every counter says what the rebuilder
+-- has sent.
 --
 -- KEYS  the meta hashes of all shards; the first one counts the stock
 -- ARGV  1 incarnation  2 values sent for the stock  3… values sent for each shard, in the order of KEYS
--- Returns {'open'}, again if it is open already; {'overtaken'}; {'lost'} when Redis does not hold all that was sent.
+-- Returns {'open'}, again if it is open already; {'overtaken'}; {'lost'} when Redis does not hold
+-- all that was sent.
 local function ready(keys, args)
   for i, key in ipairs(keys) do
     local m = redis.call('HMGET', key, 'inc', 'state', 'loaded')

@@ -1,4 +1,5 @@
-// The check of rows in TypeScript and that in Lua accept the same, and what Redis reads is what everybody reads.
+// The check of rows in TypeScript and that in Lua accept the same, and what Redis reads is what
+// everybody reads.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { isOdd, rejectable, sift } from "../../consumers/sift.ts";
@@ -46,7 +47,9 @@ const SOUND: readonly (readonly unknown[])[] = [
   ["f", "u", ID, "", 1, "", 0, 1, 1, 2, "claim", "depot"],
 ];
 
-/** What stands where something else should: just within a limit, just beyond it, or of another kind. */
+/**
+ * What stands where something else should: just within a limit, just beyond it, or of another kind.
+ */
 const edges = [
   ...Object.values(LIMITS).flatMap((limit) => [limit - 1, limit, limit + 1]),
   ...[

@@ -1,5 +1,6 @@
--- sync_sale: brings a sale in line with the ledger after the operator opened, closed, created or restocked it. It states what holds
--- instead of what changed: totals only ever rise and windows carry a version, so it may be repeated and may come in any order.
+-- sync_sale: brings a sale in line with the ledger after the operator opened, closed, created or
+-- restocked it. It states what holds instead of what changed: totals only ever rise and windows
+-- carry a version, so it may be repeated and may come in any order.
 --
 -- KEYS  1 meta hash of any shard (says whether this Redis is open)  2 the sale's stock hash  3 the set of retired sales
 -- ARGV  1 version of the catalogue  2 opens, ms  3 closes, ms  4 currency  5… sku, total, limit per user, price of each item

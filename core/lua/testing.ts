@@ -1,4 +1,5 @@
-// What the tests of the function library share: an open store on the tests' Redis, and rows by hand.
+// What the tests of the function library share: an open store on the tests' Redis, and rows by
+// hand.
 import { testRedis } from "../../test/services.ts";
 import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";
 import type { Sale } from "../domain/sale.ts";
@@ -13,7 +14,9 @@ export const STORE_ID = "store-of-the-tests";
 export const WINDOW_MS = 3_600_000;
 export const SALE_ID = "s1";
 
-/** An empty Redis, opened for two shards under incarnation 1; this test owns shard 0 with epoch 1. */
+/**
+ * An empty Redis, opened for two shards under incarnation 1; this test owns shard 0 with epoch 1.
+ */
 export class Bench {
   readonly claim: Claim = { shard: 0, incarnation: 1, epoch: 1 };
   private constructor(

@@ -1,10 +1,12 @@
--- unpark: lets parked orders go whose missing number has been waited for long enough; that number counts as passed.
+-- unpark: lets parked orders go whose missing number has been waited for long enough; that number
+-- counts as passed.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 gaps that began at or before this time (Redis's clock, ms) are given up  7 at most so many users
 --       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
--- Returns {'decided', n or '' when no gap was that old, prev, time, released, steps} or {'not_ready'}, {'halted'}, {'fenced'}.
+-- Returns {'decided', n or '' when no gap was that old, prev, time, released, steps} or
+-- {'not_ready'}, {'halted'}, {'fenced'}.
 
 local function lowest_parked(turn)
   local lowest
@@ -39,7 +41,8 @@ local function unpark(keys, args)
       local given_up = turn.parked[lowest] == 'skip'
       turn.next, turn.moved, turn.changed = lowest, true, true
       release(turn, decide_one)
-      -- Behind a number that was given up nothing may have been let go: the entry must say how far it went.
+      -- Behind a number that was given up nothing may have been let go: the entry must say how far
+      -- it went.
       if given_up then batch.steps[#batch.steps + 1] = { 'passed', turn.user, turn.sale, turn.next } end
     end
   end

@@ -1,5 +1,6 @@
-// The metric families of every role, as data: what is read from which report, under which labels. Labels are bounded: shards and regions are
-// few, reasons and outcomes are closed lists, items are counted off (stock.ts).
+// The metric families of every role, as data: what is read from which report, under which labels.
+// Labels are bounded: shards and regions are few, reasons and outcomes are closed lists, items are
+// counted off (stock.ts).
 import type {
   BrokerState,
   FulfilReport,

@@ -1,5 +1,5 @@
-// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting costs the hot path nothing that it does not
-// count anyway.
+// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting
+// costs the hot path nothing that it does not count anyway.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -60,7 +60,10 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
   };
 }
 
-/** A look serves scrapes for so long; one that takes longer than the other is left out, since the scrape has a time-out of its own. */
+/**
+ * A look serves scrapes for so long; one that takes longer than the other is left out, since the
+ * scrape has a time-out of its own.
+ */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
 

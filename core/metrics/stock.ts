@@ -1,4 +1,5 @@
-// Metrics of what only the stores know: stock by item, Redis's health and memory. Shown by gateways, from the look an operator's console takes.
+// Metrics of what only the stores know: stock by item, Redis's health and memory. Shown by
+// gateways, from the look an operator's console takes.
 import type { Overview } from "../domain/report.ts";
 import type { Family, Sample } from "./families.ts";
 

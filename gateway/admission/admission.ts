@@ -1,4 +1,5 @@
-// ① admit: whether an order is taken in at all. Asked before anything dear is done with it, answered from numbers of this process alone.
+// ① admit: whether an order is taken in at all. Asked before anything dear is done with it,
+// answered from numbers of this process alone.
 //
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
@@ -34,7 +35,10 @@ export interface ShardNews {
   readonly shard: number;
   /** Orders that other gateways have on their way there. */
   readonly pendingElsewhere: number;
-  /** Its owner had nothing left at this moment (monotonic ms here); undefined: it had, or nobody knows. */
+  /**
+   * Its owner had nothing left at this moment (monotonic ms here); undefined: it had, or nobody
+   * knows.
+   */
   readonly emptyAtMs?: number | undefined;
 }
 
@@ -58,7 +62,10 @@ export class Admission {
   private loop: LoopDelay | undefined;
   private lastTickMs: number;
   private readonly pace: Pace;
-  /** Whether somebody may be turned away, as of the last tick: where not, nobody need be asked about before an order is parsed. */
+  /**
+   * Whether somebody may be turned away, as of the last tick: where not, nobody need be asked about
+   * before an order is parsed.
+   */
   pressed = false;
   private said = "open";
 
@@ -201,7 +208,10 @@ export class Admission {
     this.pressed ||= this.memoryFull;
   }
 
-  /** Moves the controllers on. Called by the timer. `lateMs`: the event loop's worst since the last time. */
+  /**
+   * Moves the controllers on. Called by the timer. `lateMs`: the event loop's worst since the last
+   * time.
+   */
   tick(lateMs = this.loop?.take() ?? 0): void {
     const nowMs = this.now();
     const elapsedMs = nowMs - this.lastTickMs;
@@ -246,7 +256,10 @@ export class Admission {
     };
   }
 
-  /** Sent away until there is room, each a little later than that, so that they do not all come back at once. */
+  /**
+   * Sent away until there is room, each a little later than that, so that they do not all come back
+   * at once.
+   */
   private full(lag: ShardLag): Problem {
     const spreadMs = this.options.targetMs;
     return shedFor(

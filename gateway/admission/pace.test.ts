@@ -1,5 +1,5 @@
-// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile. What is decided is what was taken unless said otherwise, and
-// so late that it is late even then.
+// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile. What
+// is decided is what was taken unless said otherwise, and so late that it is late even then.
 import { beforeEach, expect, test } from "bun:test";
 import { Pace } from "./pace.ts";
 
@@ -14,7 +14,10 @@ beforeEach(() => {
   nowMs = 1_000;
 });
 
-/** One tick in which `offered` orders came, evenly, with an event loop so late, and so many were decided. Returns how many were taken. */
+/**
+ * One tick in which `offered` orders came, evenly, with an event loop so late, and so many were
+ * decided. Returns how many were taken.
+ */
 function tick(offered: number, lateMs: number, decided?: number): number {
   let taken = 0;
   for (let i = 0; i < offered; i++) {

@@ -1,22 +1,30 @@
-// How many orders a second this gateway takes in at all. Unbounded, until its own event loop runs late: then requests wait unread before it, where no
-// count of pending orders shows them, and a refusal waits as long as an acceptance. Whatever it is short of, it accepts less until what comes is
-// answered in time: turning an order away costs a sixth of what accepting one costs the machine.
+// How many orders a second this gateway takes in at all. Unbounded, until its own event loop runs
+// late: then requests wait unread before it, where no count of pending orders shows them, and a
+// refusal waits as long as an acceptance. Whatever it is short of, it accepts less until what comes
+// is answered in time: turning an order away costs a sixth of what accepting one costs the machine.
 //
 //   unbounded ──(late, and more is asked for than is decided; or very late)──▶ bounded, at a share of what was taken lately
 //   bounded: not in time ─▶ less, not below a floor        in time ─▶ a little more        nobody turned away for a second ─▶ unbounded
 //
-// Two cores, three times what they can do offered over WebSockets (196,000 orders/s), 8 s: unbounded, 157,000/s were answered, accepted orders had their
-// outcome after 6.0 s (p99) and refused ones their answer after 4.4 s, ever later; bounded at 30,000/s, all were answered, after 0.3 s and 0.1 s.
+// Two cores, three times what they can do offered over WebSockets (196,000 orders/s), 8 s:
+// unbounded, 157,000/s were answered, accepted orders had their outcome after 6.0 s (p99) and
+// refused ones their answer after 4.4 s, ever later; bounded at 30,000/s, all were answered, after
+// 0.3 s and 0.1 s.
 //
-// Lateness alone does not tell a flood from good work: clients that keep 30,000 orders outstanding and send the next when one is answered make both cores
-// as busy. There it was 16 ms (median; p99 80; up to 76 in the median of five ticks beside a process that burns a core), in the flood 59 (p99 329). But what
-// they ask for never runs further ahead of what is decided than they have outstanding; a flood runs ahead by a second's work within the second.
+// Lateness alone does not tell a flood from good work: clients that keep 30,000 orders outstanding
+// and send the next when one is answered make both cores as busy. There it was 16 ms (median; p99
+// 80; up to 76 in the median of five ticks beside a process that burns a core), in the flood 59
+// (p99 329). But what they ask for never runs further ahead of what is decided than they have
+// outstanding; a flood runs ahead by a second's work within the second.
 
 /** Less by this factor each time it is late, more by this one each time it is not. Refused orders of the flood above had their answer after 0.6–0.9 s (p99 of
  *  10 s) with five ticks between two moves, after 0.3–0.4 s with three. */
 const LESS = 0.85;
 const MORE = 1.04;
-/** It never takes less than this share of the most that was decided lately: a machine that only turns away is no better for its clients than a late one. */
+/**
+ * It never takes less than this share of the most that was decided lately: a machine that only
+ * turns away is no better for its clients than a late one.
+ */
 const FLOOR = 0.5;
 /** Nor less than this, orders a ms: what was taken lately may have been nothing. */
 const LEAST_PER_MS = 1;
@@ -24,20 +32,38 @@ const LEAST_PER_MS = 1;
 const MOVE_TICKS = 3;
 /** Ticks in which nobody was turned away before it is unbounded again. */
 const CALM_TICKS = 10;
-/** Means are taken over about this long, ms; one tick counts for no more than this much of it: a machine that slept is no overload. */
+/**
+ * Means are taken over about this long, ms; one tick counts for no more than this much of it: a
+ * machine that slept is no overload.
+ */
 const MEAN_MS = 500;
 const MOST_MS = 300;
-/** How late it is, is the median of so many ticks: garbage collections are no overload, however long each takes. */
+/**
+ * How late it is, is the median of so many ticks: garbage collections are no overload, however long
+ * each takes.
+ */
 const WINDOW = 5;
-/** It is pressed when what is asked for has run ahead of what is decided by as much as can be decided in this time, ms, … */
+/**
+ * It is pressed when what is asked for has run ahead of what is decided by as much as can be
+ * decided in this time, ms, …
+ */
 const AHEAD_MS = 1_000;
-/** … where so much more than was decided counts as no lead: clients that ask for as much as is decided are forgiven an old lead in seconds. */
+/**
+ * … where so much more than was decided counts as no lead: clients that ask for as much as is
+ * decided are forgiven an old lead in seconds.
+ */
 const FORGIVEN = 1.25;
 /** The lead counts up to so many times as much. */
 const MOST_AHEAD = 2;
-/** Where it is not, it may be that little is read because so little time is left to read it: so many times as late is late then. */
+/**
+ * Where it is not, it may be that little is read because so little time is left to read it: so many
+ * times as late is late then.
+ */
 const STARVED = 4;
-/** How much of the most that was decided is remembered from tick to tick: half of it after two minutes. */
+/**
+ * How much of the most that was decided is remembered from tick to tick: half of it after two
+ * minutes.
+ */
 const REMEMBERED = 0.9994;
 /** Where nobody knows yet what can be decided: this share of what was taken. */
 const GUESS = 0.4;

@@ -1,13 +1,16 @@
-// What one gateway knows of one shard's lag, from nothing but its own orders: how many wait for their outcome, how long the oldest has
-// waited, and how many a second are decided while any wait. And the controller that follows from it:
+// What one gateway knows of one shard's lag, from nothing but its own orders: how many wait for
+// their outcome, how long the oldest has waited, and how many a second are decided while any wait.
+// And the controller that follows from it:
 //
 //   open ──(the oldest waits a quarter of the target, and those behind it would wait longer than the target)──▶ pressured
 //   pressured: as many a second come in as are decided, more while fewer wait than aimed at, fewer while more do       ──(calm for a second)──▶ open
 //   pressured ──(the oldest waits half as long again as the target)──▶ closed ──(no longer than the target)──▶ pressured
 //   any ──(nothing is decided at all any more)──▶ stalled: no overload, an outage. Up to a bound orders are taken in all the same.
 //
-// A bound on what may wait is not enough by itself: all of it comes in at once, and then nothing for as long as it lasts. With 112,000 orders/s offered to two
-// cores, a second took in 600 to 61,000 of them so, those waited up to 4.3 s, and a second that took in many answered no refusal within 20 ms.
+// A bound on what may wait is not enough by itself: all of it comes in at once, and then nothing
+// for as long as it lasts. With 112,000 orders/s offered to two cores, a second took in 600 to
+// 61,000 of them so, those waited up to 4.3 s, and a second that took in many answered no refusal
+// within 20 ms.
 //
 // What was taken in keeps its place: the controller only says how much more may come.
 import type { AdmissionState } from "../../core/domain/report.ts";
@@ -24,25 +27,39 @@ export interface LagOptions {
 
 /** The controller looks so often. */
 export const TICK_MS = 100;
-/** Aimed at, of the target: what is measured lags behind what is, and the slowest in a hundred wait about twice as long as the mean. */
+/**
+ * Aimed at, of the target: what is measured lags behind what is, and the slowest in a hundred wait
+ * about twice as long as the mean.
+ */
 const AIM = 0.6;
 /** No more may wait than are decided in this share of the target. */
 const MOST = 0.75;
-/** Where nothing waits, so much more comes in than is decided; as much less where twice as many wait as aimed at. */
+/**
+ * Where nothing waits, so much more comes in than is decided; as much less where twice as many wait
+ * as aimed at.
+ */
 const GAIN = 1;
 /**
- * What may come in is given out this often, ms, so that what comes in shares messages and calls. Given out evenly instead (a bucket of 20 ms) messages held six
- * orders each, an order cost 27 µs of a worker instead of 10, and so fewer and fewer were decided: a fourth of the best, not half of it.
+ * What may come in is given out this often, ms, so that what comes in shares messages and calls.
+ * Given out evenly instead (a bucket of 20 ms) messages held six orders each, an order cost 27 µs
+ * of a worker instead of 10, and so fewer and fewer were decided: a fourth of the best, not half of
+ * it.
  */
 const LUMP_MS = 100;
 /** Less of the work than this, ms, does not tell how much can be decided. */
 const KNOWN_MS = 250;
-/** Overload shows in the age of the oldest order, too: below this share of the target nothing is wrong, however few were decided lately. */
+/**
+ * Overload shows in the age of the oldest order, too: below this share of the target nothing is
+ * wrong, however few were decided lately.
+ */
 const EARLY = 0.25;
 const CLOSE = 1.5;
 /** Ticks of calm before a shard is open again. */
 const CALM_TICKS = 10;
-/** A shard whose oldest order waits this long has as much to decide as it can: what is decided then is what can be. */
+/**
+ * A shard whose oldest order waits this long has as much to decide as it can: what is decided then
+ * is what can be.
+ */
 const BUSY_MS = 50;
 /** The rate is a mean over about this long. */
 const RATE_MS = 1_500;
@@ -83,7 +100,10 @@ export class ShardLag {
   private left = 0;
   private lump = 0;
   private inPerMs = 0;
-  /** Outcomes have come since it was idle last: until then the time is that of the way, not of the work. */
+  /**
+   * Outcomes have come since it was idle last: until then the time is that of the way, not of the
+   * work.
+   */
   private flowing = false;
 
   constructor(private readonly options: LagOptions) {
@@ -132,7 +152,9 @@ export class ShardLag {
     this.trim();
   }
 
-  /** The owner had nothing left at that moment: whatever was confirmed before it has been decided. */
+  /**
+   * The owner had nothing left at that moment: whatever was confirmed before it has been decided.
+   */
   emptyAt(ms: number): void {
     for (let i = this.head; i < this.waiting.length; i++) {
       const { batch } = this.waiting[i] as Waiting;
@@ -153,7 +175,10 @@ export class ShardLag {
     return this.perMs > 0 ? ahead / this.perMs : this.oldestMs(nowMs);
   }
 
-  /** How long until there is room again, ms: no longer than the target, since the rate may be another by then. */
+  /**
+   * How long until there is room again, ms: no longer than the target, since the rate may be
+   * another by then.
+   */
   roomInMs(): number {
     const excess = this.pending - this.limit;
     return excess <= 0 || this.perMs === 0
@@ -212,7 +237,8 @@ export class ShardLag {
   }
 
   private measure(elapsedMs: number): void {
-    // While nothing is decided at all the rate stays: an outage says nothing of what comes after it.
+    // While nothing is decided at all the rate stays: an outage says nothing of what comes after
+    // it.
     if (this.stalled && this.sinceTick === 0) return;
     if (!this.flowing) {
       this.flowing = this.sinceTick > 0;

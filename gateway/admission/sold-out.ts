@@ -1,6 +1,7 @@
-// Which items are sold out, so that an order for one can be answered without a way through the broker. Only ever a short cut: the flags are
-// made of what Redis says about once a fifth of a second while orders come in, hold for a second at most, and fall as soon as a unit has
-// come back or may be on its way. Decisions stay with Redis.
+// Which items are sold out, so that an order for one can be answered without a way through the
+// broker. Only ever a short cut: the flags are made of what Redis says about once a fifth of a
+// second while orders come in, hold for a second at most, and fall as soon as a unit has come back
+// or may be on its way. Decisions stay with Redis.
 import type { Stock } from "../../core/domain/sale.ts";
 
 /** Redis is asked again after this while orders come in. */
@@ -20,7 +21,9 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class SoldOut {
   private readonly sales = new Map<string, Flags>();
-  /** Raised whenever units may have come back: answers to questions asked before count for nothing. */
+  /**
+   * Raised whenever units may have come back: answers to questions asked before count for nothing.
+   */
   private version = 0;
 
   /** `saleId` must be a known sale's. */
@@ -42,7 +45,10 @@ export class SoldOut {
     return nowMs < flags.untilMs ? flags.skus : NONE;
   }
 
-  /** Units may have come back (a restock, a cancel, a failed charge): nothing is sold out until Redis says so anew. */
+  /**
+   * Units may have come back (a restock, a cancel, a failed charge): nothing is sold out until
+   * Redis says so anew.
+   */
   unitsBack(): void {
     this.version++;
     for (const flags of this.sales.values()) {

@@ -1,8 +1,9 @@
-// Token buckets by key, kept as one number each (the generic cell rate algorithm): the moment at which the bucket will be full again. Nothing
-// is shared with other processes: a look and a write in a Map of this one.
+// Token buckets by key, kept as one number each (the generic cell rate algorithm): the moment at
+// which the bucket will be full again. Nothing is shared with other processes: a look and a write
+// in a Map of this one.
 //
-// A bucket that is full is forgotten: those nobody touched for as long as filling takes are full for sure, so two generations of that
-// length hold all that matter.
+// A bucket that is full is forgotten: those nobody touched for as long as filling takes are full
+// for sure, so two generations of that length hold all that matter.
 
 export interface BucketSize {
   /** Tokens that come back in a second. */
@@ -11,7 +12,10 @@ export interface BucketSize {
   readonly burst: number;
 }
 
-/** Keys in a generation. More users than that in one filling time, and the first are forgiven what they took. */
+/**
+ * Keys in a generation. More users than that in one filling time, and the first are forgiven what
+ * they took.
+ */
 const MAX_KEYS = 200_000;
 
 export class TokenBuckets {

@@ -1,4 +1,5 @@
-// sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was decided in time.
+// sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was
+// decided in time.
 import type { Command } from "commander";
 import { whole } from "../arguments.ts";
 import { runDemo } from "../demo/demo.ts";

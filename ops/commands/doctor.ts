@@ -1,4 +1,5 @@
-// sluice doctor: what is missing or misconfigured, and the mend. Exit code 1 when something must be mended.
+// sluice doctor: what is missing or misconfigured, and the mend. Exit code 1 when something must be
+// mended.
 import type { Command } from "commander";
 import { readSettings, SettingError } from "../../core/settings.ts";
 import { type Finding, fail } from "../doctor/finding.ts";

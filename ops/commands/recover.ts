@@ -1,6 +1,7 @@
-// sluice recover: decisions that only an operator can take. The ledger went back (restored from a backup, say), or belongs to another Redis, and
-// everything has stopped: the ledger as it is now is the truth, and Redis is rebuilt from it by the workers. Or a broker has lost messages: what has no
-// end yet is asked for once more.
+// sluice recover: decisions that only an operator can take. The ledger went back (restored from a
+// backup, say), or belongs to another Redis, and everything has stopped: the ledger as it is now is
+// the truth, and Redis is rebuilt from it by the workers. Or a broker has lost messages: what has
+// no end yet is asked for once more.
 import type { Command } from "commander";
 import { metaKey } from "../../core/keys.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings.ts";

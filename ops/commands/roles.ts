@@ -34,7 +34,8 @@ type Start = (
 
 /** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
 export async function runRole(kind: string, start: Start): Promise<void> {
-  // Two processes of one name would share a queue or a lease: the name of a role ends in what no other has.
+  // Two processes of one name would share a queue or a lease: the name of a role ends in what no
+  // other has.
   const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
   const log = makeLog(id);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {

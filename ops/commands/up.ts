@@ -70,7 +70,10 @@ async function up(): Promise<void> {
   process.exit(0);
 }
 
-/** Where no payment provider is named, one to try things with. It behaves, but for cards whose token asks otherwise (`stub:decline`). */
+/**
+ * Where no payment provider is named, one to try things with. It behaves, but for cards whose token
+ * asks otherwise (`stub:decline`).
+ */
 async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise<string> {
   const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
   const stub = await fleet.provider({
@@ -117,7 +120,10 @@ function claimFolder(dir: string): void {
   recordProcess(dir, "up", process.pid);
 }
 
-/** The ports from SLUICE_HTTP_PORT on, one per region. One that was not asked for and is taken gives way to a free one. */
+/**
+ * The ports from SLUICE_HTTP_PORT on, one per region. One that was not asked for and is taken gives
+ * way to a free one.
+ */
 async function gatewayPorts(settings: Settings, say: (line: string) => void): Promise<number[]> {
   const count = settings.regions.length || LOCAL_REGIONS.length;
   const asked = Boolean(process.env.SLUICE_HTTP_PORT);

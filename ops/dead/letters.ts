@@ -1,5 +1,6 @@
-// Dead letters of every region, looked at and dealt with: one, those a filter finds, or all. What was sent somewhere is sent there again; a failed
-// payment is tried again under a new generation, granted by the ledger before anything is published. Interrupted anywhere, it can be done again.
+// Dead letters of every region, looked at and dealt with: one, those a filter finds, or all. What
+// was sent somewhere is sent there again; a failed payment is tried again under a new generation,
+// granted by the ledger before anything is published. Interrupted anywhere, it can be done again.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
 import { Publisher } from "../../broker/publisher.ts";
@@ -19,7 +20,9 @@ import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
 
-/** What is given must match; a filter with nothing in it finds all but the parts that have no route. */
+/**
+ * What is given must match; a filter with nothing in it finds all but the parts that have no route.
+ */
 export interface LetterFilter {
   readonly id?: string;
   readonly queue?: string;
@@ -131,8 +134,8 @@ export class Letters {
   }
 
   /**
-   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any more,
-   * or a request that made no sense: the provider is asked again.
+   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any
+   * more, or a request that made no sense: the provider is asked again.
    */
   private async chargeAgain(
     { body, reason }: Letter,
@@ -150,7 +153,8 @@ export class Letters {
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
     if (grant === "unknown")
       return "an attempt of it may still be captured: it can be redriven once that is known";
-    // The order went on since, by an earlier redrive of this letter: there is nothing left of it to do.
+    // The order went on since, by an earlier redrive of this letter: there is nothing left of it to
+    // do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
     return notConfirmed(
@@ -177,7 +181,10 @@ export class Letters {
   }
 }
 
-/** Only what was sent somewhere can be sent there again; a letter about an order that is on record as it is would change nothing. */
+/**
+ * Only what was sent somewhere can be sent there again; a letter about an order that is on record
+ * as it is would change nothing.
+ */
 async function sendAgain(
   { id, source, queue, routingKey, type, messageId, body, headers }: DeadLetter,
   { publisher }: Region,
@@ -215,7 +222,9 @@ function recordOf(
   };
 }
 
-/** Letters may hold anything; a number that no column takes must not keep one from being dropped. */
+/**
+ * Letters may hold anything; a number that no column takes must not keep one from being dropped.
+ */
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }

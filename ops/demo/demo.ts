@@ -1,5 +1,6 @@
-// The demo: a fresh system, a rush on it with everything that goes wrong in a sale, a worker killed in the middle of it, and then the
-// proof, from outside, that every order was processed once, in order, and no unit sold twice.
+// The demo: a fresh system, a rush on it with everything that goes wrong in a sale, a worker killed
+// in the middle of it, and then the proof, from outside, that every order was processed once, in
+// order, and no unit sold twice.
 import { join } from "node:path";
 import { HistoryWriter } from "../history.ts";
 import type { Tally } from "../load/lane.ts";
@@ -32,10 +33,16 @@ export interface DemoResult {
   readonly killed: string;
 }
 
-/** What is in the queues after the rush is decided within seconds; a gap in a user's numbers would take SLUICE_GAP_TIMEOUT. */
+/**
+ * What is in the queues after the rush is decided within seconds; a gap in a user's numbers would
+ * take SLUICE_GAP_TIMEOUT.
+ */
 const DRAIN_TIMEOUT_MS = 120_000;
 
-/** Which service packs what: one of them two categories, so that some orders go out in one part and some in two or three. */
+/**
+ * Which service packs what: one of them two categories, so that some orders go out in one part and
+ * some in two or three.
+ */
 const SERVICES = {
   "warehouse-a": ["audio", "games"],
   "warehouse-b": ["home"],
@@ -43,8 +50,8 @@ const SERVICES = {
 };
 
 /**
- * How the payment provider misbehaves: one charge in three, for some only when it is refunded. Cards
- * that are declined for good come on top, in the plan.
+ * How the payment provider misbehaves: one charge in three, for some only when it is refunded.
+ * Cards that are declined for good come on top, in the plan.
  */
 const PROVIDER_SHARES = [
   "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01",
@@ -53,7 +60,10 @@ const PROVIDER_SHARES = [
   "huge_answer=0.003,late_capture=0.005,refund_conflict=0.02,refund_error=0.02,refund_pending=0.02",
   "refund_refused=0.02,disputed=0.005,returned=0.005",
 ].join(",");
-/** The gateways would answer most orders for sold-out items themselves; here every order is decided, so that there is more to prove. */
+/**
+ * The gateways would answer most orders for sold-out items themselves; here every order is decided,
+ * so that there is more to prove.
+ */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 /** Shorter than in a real sale, so that the demo need not be waited for. */
 const RETRIES = { SLUICE_RETRY_DELAYS: "250ms,500ms,1s", SLUICE_PROVIDER_TIMEOUT: "1s" };
@@ -155,7 +165,9 @@ async function rushAndProve(
   };
 }
 
-/** Settles when half of the steps have their answer, or all: the counts are only looked at so often. */
+/**
+ * Settles when half of the steps have their answer, or all: the counts are only looked at so often.
+ */
 async function halfWay(tally: Tally, answered: Promise<void>): Promise<void> {
   let over = false;
   void answered.then(() => {

@@ -1,5 +1,5 @@
-// Waits until all that was accepted has been decided and recorded: queues, outboxes and follow-ups empty, nothing parked, and the ledger
-// no longer growing.
+// Waits until all that was accepted has been decided and recorded: queues, outboxes and follow-ups
+// empty, nothing parked, and the ledger no longer growing.
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { checkRest } from "../verify/checks/rest.ts";
 import { Findings } from "../verify/findings.ts";
@@ -9,14 +9,15 @@ const LOOK_MS = 100;
 /** Looks in a row that must find the same. */
 const STILL_LOOKS = 3;
 /**
- * Queues tell what is ready, not what is in a consumer's hands; those of a killed worker come back only when the broker misses its heartbeat
- * and another worker has its lease. So orders that are nowhere are waited for this long before they count as lost.
+ * Queues tell what is ready, not what is in a consumer's hands; those of a killed worker come back
+ * only when the broker misses its heartbeat and another worker has its lease. So orders that are
+ * nowhere are waited for this long before they count as lost.
  */
 const DEFAULT_GRACE_MS = 20_000;
 
 /**
- * Returns when the system came to rest (Unix ms) with at least `orders` in the ledger, or without them once it has been still for long; undefined
- * if it did not within `timeoutMs`.
+ * Returns when the system came to rest (Unix ms) with at least `orders` in the ledger, or without
+ * them once it has been still for long; undefined if it did not within `timeoutMs`.
  */
 export async function drain(
   ledgerUrl: string,

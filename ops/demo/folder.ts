@@ -1,5 +1,5 @@
-// A demo's folder under the system's temporary one. It names its owner, so that what a crashed demo left running is found and ended by
-// the next one, and a demo that is still at it is left alone.
+// A demo's folder under the system's temporary one. It names its owner, so that what a crashed demo
+// left running is found and ended by the next one, and a demo that is still at it is left alone.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-// Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each, two workers, a SQLite ledger. It runs on
-// free ports in a folder of its own, started and kept running as `sluice up` does it.
+// Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each,
+// two workers, a SQLite ledger. It runs on free ports in a folder of its own, started and kept
+// running as `sluice up` does it.
 import { join } from "node:path";
 import type { Sale } from "../../core/domain/sale.ts";
 import { readSettings } from "../../core/settings.ts";
@@ -20,13 +21,19 @@ export interface StackOptions {
   /** More or other settings of gateways and workers. */
   readonly env?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
-  /** A payment provider that misbehaves by these shares, and payment workers; without it nothing is charged. */
+  /**
+   * A payment provider that misbehaves by these shares, and payment workers; without it nothing is
+   * charged.
+   */
   readonly charging?: { readonly shares: string; readonly seed: number };
   /** A feed of exchange rates; with charging there is one in any case. */
   readonly rates?: boolean;
   /** Processing services, each with the categories it gets; they need charging. */
   readonly services?: Readonly<Record<string, readonly string[]>>;
-  /** Hears of the stack before its roles start, so that it can be stopped from outside at any moment. */
+  /**
+   * Hears of the stack before its roles start, so that it can be stopped from outside at any
+   * moment.
+   */
   readonly onStack?: (stack: Stack) => void;
 }
 
@@ -129,7 +136,9 @@ export class Stack {
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
   }
 
-  /** Whether the provider has nothing more to do of its own: charges to settle, webhooks to send. */
+  /**
+   * Whether the provider has nothing more to do of its own: charges to settle, webhooks to send.
+   */
   async providerQuiet(): Promise<boolean> {
     if (!this.provider) return true;
     const response = await fetch(`${this.provider.url}/healthz`);
@@ -176,7 +185,10 @@ export class Stack {
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
   }
 
-  /** Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought from. */
+  /**
+   * Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought
+   * from.
+   */
   async createSale(sale: Sale): Promise<void> {
     const { opensAtMs, closesAtMs, ...rest } = sale;
     const form = {

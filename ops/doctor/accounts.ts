@@ -1,4 +1,5 @@
-// The user a broker is reached as: shared by all roles, or a role's own with more than that role needs.
+// The user a broker is reached as: shared by all roles, or a role's own with more than that role
+// needs.
 import { type Permissions, permissionsOf, userOf } from "../../broker/accounts.ts";
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { mayConfigure, mayWrite } from "../../broker/inspect.ts";

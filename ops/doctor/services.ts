@@ -1,4 +1,5 @@
-// Redis, the brokers and the ledger as the settings name them: reachable, new enough, and set up as the guarantees need.
+// Redis, the brokers and the ledger as the settings name them: reachable, new enough, and set up as
+// the guarantees need.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";
@@ -9,7 +10,10 @@ import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const OLDEST_REDIS = 7;
-/** Stamps of different machines are corrected by Redis's clock; more than this says that one of them is wrong. */
+/**
+ * Stamps of different machines are corrected by Redis's clock; more than this says that one of them
+ * is wrong.
+ */
 const CLOCK_APART_MS = 60_000;
 
 export async function checkServices(settings: Settings): Promise<Finding[]> {

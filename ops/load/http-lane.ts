@@ -1,4 +1,5 @@
-// A crowd of HTTP clients: each order is one request with its user's own token, so many at a time over kept-alive connections.
+// A crowd of HTTP clients: each order is one request with its user's own token, so many at a time
+// over kept-alive connections.
 
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
 import type { Step } from "./plan.ts";

@@ -1,4 +1,5 @@
-// What the two kinds of clients have in common: their share of the steps, what an answer means, and what they write down.
+// What the two kinds of clients have in common: their share of the steps, what an answer means, and
+// what they write down.
 import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
 import type { Step } from "./plan.ts";
 
@@ -28,7 +29,10 @@ export interface LaneOptions {
   readonly tally: Tally;
 }
 
-/** A step that was answered `again` waits this long, longer each time, and is given up after so many sendings. */
+/**
+ * A step that was answered `again` waits this long, longer each time, and is given up after so many
+ * sendings.
+ */
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 2_000;
 const MAX_SENDINGS = 40;

@@ -1,5 +1,6 @@
-// What the clients of a rush will send, made from a seed: who orders what in which order, what is sent twice, altered, given up, or
-// numbered and out of turn. The stock covers a tenth of what is asked for.
+// What the clients of a rush will send, made from a seed: who orders what in which order, what is
+// sent twice, altered, given up, or numbered and out of turn. The stock covers a tenth of what is
+// asked for.
 import type { Sale } from "../../core/domain/sale.ts";
 import type { SentBody } from "../history.ts";
 import { drawRank, ITEMS, itemsWith, skuOf } from "./catalogue.ts";
@@ -51,7 +52,10 @@ const ALTERED_SHARE = 0.01;
 /** Cards that are declined whenever they are tried. */
 const BAD_CARD_SHARE = 0.03;
 const AWAY_SHARE = 0.5;
-/** Orders that are cancelled; of those, cancelled before they are sent; the others within so many steps after, most of them soon. */
+/**
+ * Orders that are cancelled; of those, cancelled before they are sent; the others within so many
+ * steps after, most of them soon.
+ */
 const CANCEL_SHARE = 0.03;
 const CANCEL_AHEAD_SHARE = 0.2;
 const CANCEL_DISTANCE = 30_000;

@@ -1,5 +1,5 @@
-// The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway, lets them run at once, and waits until
-// every step has its answer.
+// The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway,
+// lets them run at once, and waits until every step has its answer.
 import type { HistoryWriter } from "../history.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";

@@ -1,5 +1,6 @@
-// One WebSocket of a service that places orders for many users: an order a frame, never more outstanding than it has credit for. It
-// connects again when the socket is lost and sends again, under the same id, what had no answer.
+// One WebSocket of a service that places orders for many users: an order a frame, never more
+// outstanding than it has credit for. It connects again when the socket is lost and sends again,
+// under the same id, what had no answer.
 import { historyNow } from "../history.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
 
@@ -7,7 +8,10 @@ export interface WsLaneOptions extends LaneOptions {
   readonly authorization: string;
 }
 
-/** Orders without an answer on one socket: the credit allows more, but what waits for seconds would only be turned away. */
+/**
+ * Orders without an answer on one socket: the credit allows more, but what waits for seconds would
+ * only be turned away.
+ */
 const MOST_PENDING = 256;
 const RECONNECT_MS = 200;
 /** Without any answer for this long while some are due, the socket counts as dead. */

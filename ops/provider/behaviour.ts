@@ -5,8 +5,8 @@ import { SettingError } from "../../core/settings.ts";
 /**
  * New ones go to the end: what a seed draws for the others then stays as it is.
  *
- * `decline`, and for good. Everything else is shown once, and later calls with the key are served as
- * they should be. With `*` a coin decides whether the charge was made behind it.
+ * `decline`, and for good. Everything else is shown once, and later calls with the key are served
+ * as they should be. With `*` a coin decides whether the charge was made behind it.
  *
  *   error_before, error_after       500, without and with the charge made
  *   timeout_before, timeout_after   no answer, likewise
@@ -75,8 +75,8 @@ export function parseShares(text: string): Shares {
 }
 
 /**
- * The behaviour for a charge. A token `stub:decline` names it for every attempt, `stub:decline:2` for
- * the first two attempts. Other tokens leave it to the draw.
+ * The behaviour for a charge. A token `stub:decline` names it for every attempt, `stub:decline:2`
+ * for the first two attempts. Other tokens leave it to the draw.
  */
 export function behaviourFor(
   charge: { key: string; payment: string; attempt: number },

@@ -1,6 +1,6 @@
-// The stub's own record of what became of every charge and refund: lines of JSON, appended and synced
-// before any answer. A provider's memory is what the proof compares the ledger with, so it shares
-// nothing with Sluice but the keys it was given.
+// The stub's own record of what became of every charge and refund: lines of JSON, appended and
+// synced before any answer. A provider's memory is what the proof compares the ledger with, so it
+// shares nothing with Sluice but the keys it was given.
 import { existsSync, readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Behaviour } from "./behaviour.ts";

@@ -1,5 +1,5 @@
-// A payment provider to try Sluice with: a real HTTP server that keeps to docs/payments.md, keeps its
-// own record, and misbehaves as told (behaviour.ts). Besides the calls of that page:
+// A payment provider to try Sluice with: a real HTTP server that keeps to docs/payments.md, keeps
+// its own record, and misbehaves as told (behaviour.ts). Besides the calls of that page:
 //
 //   GET  /v1/records   every charge with its refund and its dispute, one JSON object a line
 //   GET  /healthz      {"open"}: changes and webhooks that are still to come without being asked for

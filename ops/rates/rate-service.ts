@@ -1,5 +1,6 @@
-// The rates role: loads its source again and again, publishes what it has to the feed of every region, and answers requests for single pairs. What
-// was asked for between two other currencies is crossed, and is part of the feed from then on.
+// The rates role: loads its source again and again, publishes what it has to the feed of every
+// region, and answers requests for single pairs. What was asked for between two other currencies is
+// crossed, and is part of the feed from then on.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/relay.ts";
@@ -107,7 +108,10 @@ export class RateService {
   }
 }
 
-/** What one unit of a currency costs in another, by way of the source's base: to ten digits that matter, half up. */
+/**
+ * What one unit of a currency costs in another, by way of the source's base: to ten digits that
+ * matter, half up.
+ */
 export function crossRate({ base, rates }: Quotes, from: string, to: string): string | undefined {
   const [costOfFrom, costOfTo] = [rates.get(from), to === base ? "1" : rates.get(to)];
   if (costOfFrom === undefined || costOfTo === undefined || from === to) return undefined;

@@ -1,4 +1,5 @@
-// Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a source of your own is one more of these.
+// Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a
+// source of your own is one more of these.
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { wrongValue } from "../../core/domain/rate.ts";
@@ -76,7 +77,10 @@ function decimal(rate: number): string {
   return rate.toFixed(Math.min(12, digits));
 }
 
-/** `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do as well, and `at` may be left out. */
+/**
+ * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do
+ * as well, and `at` may be left out.
+ */
 export function readQuotes(text: string, where: string): Quotes {
   const refuse = (what: string): never => {
     throw new Error(`${where}: ${what}`);

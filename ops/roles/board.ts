@@ -1,4 +1,5 @@
-// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role without Redis is shown by its metrics alone.
+// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
+// without Redis is shown by its metrics alone.
 import type { RoleReport } from "../../core/domain/report.ts";
 import { Members } from "../../core/members.ts";
 import { RedisStore } from "../../core/redis.ts";

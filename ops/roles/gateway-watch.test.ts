@@ -1,4 +1,5 @@
-// What a gateway makes of the workers' reports: a shard counts as empty only by a look into the queue of the gateway's own region, and only up to that look.
+// What a gateway makes of the workers' reports: a shard counts as empty only by a look into the
+// queue of the gateway's own region, and only up to that look.
 import { expect, test } from "bun:test";
 import type { ShardReport, WorkerReport } from "../../core/domain/report.ts";
 import { newsOf } from "./gateway-watch.ts";

@@ -1,5 +1,6 @@
-// What a gateway learns of the others once a second, for its admission: how much they have on the way to each shard, which shards have nothing
-// left, how many gateways share the region's rate, and how full Redis is.
+// What a gateway learns of the others once a second, for its admission: how much they have on the
+// way to each shard, which shards have nothing left, how many gateways share the region's rate, and
+// how full Redis is.
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { Members } from "../../core/members.ts";
 import type { RedisStore } from "../../core/redis.ts";
@@ -65,8 +66,9 @@ export class GatewayWatch {
 }
 
 /**
- * What the reports say of each shard, as a gateway of `region` sees it. Its owner had nothing left of this region when it looked into the queue and found
- * nothing ready, if it has nothing in hand by now. `emptyAtMs` is on Redis's clock here.
+ * What the reports say of each shard, as a gateway of `region` sees it. Its owner had nothing left
+ * of this region when it looked into the queue and found nothing ready, if it has nothing in hand
+ * by now. `emptyAtMs` is on Redis's clock here.
  */
 export function newsOf(
   { shards, region }: { readonly shards: number; readonly region: string },

@@ -33,7 +33,8 @@ export async function startGatewayRole(
 ): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
   const region = regionOf(settings);
-  // A part of an order names the region it was taken in: it is read from the gateway's id (core/domain/part.ts).
+  // A part of an order names the region it was taken in: it is read from the gateway's id
+  // (core/domain/part.ts).
   const id = `${region.name}.${name}`;
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(settings, log);
@@ -194,7 +195,10 @@ function readKey(file: string, variable: string): string {
   }
 }
 
-/** Opened for each call: an operator's look is rare, and other regions' brokers are none of a gateway's business else. */
+/**
+ * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
+ * gateway's business else.
+ */
 function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptions["letters"]> {
   const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
     const letters = await Letters.open(settings, ledger);
@@ -212,8 +216,8 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
 }
 
 /**
- * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial units. Of a retired sale the
- * ledger's.
+ * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial
+ * units. Of a retired sale the ledger's.
  */
 async function liveStock(
   store: StockStore,

@@ -32,7 +32,10 @@ export function governorSettings(settings: Settings): GovernorSettings {
   };
 }
 
-/** Of payment workers and services, which have no stores of their own to spare: CPU and event loop, and by hand. */
+/**
+ * Of payment workers and services, which have no stores of their own to spare: CPU and event loop,
+ * and by hand.
+ */
 export function competingGoverning(settings: Settings, log: Log): Governing {
   const { pressurePercent, thresholds } = governorSettings(settings);
   const { cpu_others_percent, loop_delay_ms } = thresholds;

@@ -39,7 +39,10 @@ export async function openRedis(
   return redis;
 }
 
-/** The tests knock single rules out to see the proof turn red: `SLUICE_TEST_PATCH` names a file of [from, to] pairs of Lua text. */
+/**
+ * The tests knock single rules out to see the proof turn red: `SLUICE_TEST_PATCH` names a file of
+ * [from, to] pairs of Lua text.
+ */
 function patchedLibrary(): Library | undefined {
   const file = process.env.SLUICE_TEST_PATCH;
   if (!file) return undefined;

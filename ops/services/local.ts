@@ -1,4 +1,5 @@
-// Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those the settings name.
+// Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those
+// the settings name.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../../broker/accounts.ts";
@@ -19,7 +20,10 @@ export interface LocalServices {
 
 /** Regions of a private broker: one virtual host each. */
 export const LOCAL_REGIONS = ["eu", "us"] as const;
-/** Redis decides, so it comes after the gateways as workers do, but before the workers: what they ask it stays short. The broker is part of taking orders in. */
+/**
+ * Redis decides, so it comes after the gateways as workers do, but before the workers: what they
+ * ask it stays short. The broker is part of taking orders in.
+ */
 const REDIS_NICE = 4;
 const SECRET_BYTES = 48;
 /** On a node of our own each role has its user, and nobody else may publish. */

@@ -1,4 +1,5 @@
-// A private PostgreSQL cluster for the tests. It refuses to run as root: then it runs as the user the package made.
+// A private PostgreSQL cluster for the tests. It refuses to run as root: then it runs as the user
+// the package made.
 import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";

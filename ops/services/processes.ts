@@ -1,6 +1,6 @@
-// Child processes with a record on disk, so that the next start finds and ends what a crashed run left
-// behind. A record holds the process id and its start time: a reused id is never taken for the process
-// that was started.
+// Child processes with a record on disk, so that the next start finds and ends what a crashed run
+// left behind. A record holds the process id and its start time: a reused id is never taken for the
+// process that was started.
 import {
   mkdirSync,
   readdirSync,
@@ -53,7 +53,8 @@ export function spawnRecorded(options: SpawnOptions): Child {
     stderr: output,
     uid: options.uid,
     gid: options.gid,
-    // A group of its own: Ctrl-C reaches the parent only, which then stops its children in the right order.
+    // A group of its own: Ctrl-C reaches the parent only, which then stops its children in the
+    // right order.
     detached: true,
   });
   stepBack(options.nice ?? 0, child.pid);
@@ -101,8 +102,9 @@ function textOf(file: string): string | undefined {
 }
 
 /**
- * Start time of a process in clock ticks since boot (proc(5), field 22). Empty where there is no such process or no /proc, and for one that
- * has ended without anybody asking how: in containers process 1 often does not reap.
+ * Start time of a process in clock ticks since boot (proc(5), field 22). Empty where there is no
+ * such process or no /proc, and for one that has ended without anybody asking how: in containers
+ * process 1 often does not reap.
  */
 export function startTime(pid: number): string {
   try {
@@ -149,8 +151,8 @@ function living(path: string): { pid: number; started: string } | undefined {
 }
 
 /**
- * Ends the process that a pid file names, if it works on `dir` (any other has got a reused id). For a
- * process that was never recorded: the run that started it was killed before it could.
+ * Ends the process that a pid file names, if it works on `dir` (any other has got a reused id). For
+ * a process that was never recorded: the run that started it was killed before it could.
  */
 export async function endByPidFile(file: string, dir: string): Promise<boolean> {
   const pid = Number(textOf(file)?.trim());
@@ -172,7 +174,10 @@ function worksOn(pid: number, dir: string): boolean {
   return environment.includes(`${dir}/`) || environment.includes(`${folder}/`);
 }
 
-/** Asks it to stop, then kills it. Two processes on one data folder would ruin it: rejects if it stays. */
+/**
+ * Asks it to stop, then kills it. Two processes on one data folder would ruin it: rejects if it
+ * stays.
+ */
 async function endProcess(pid: number, started: string): Promise<void> {
   for (const [signal, graceMs] of [
     ["SIGTERM", DEFAULT_GRACE_MS],

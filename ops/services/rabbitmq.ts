@@ -1,5 +1,6 @@
-// A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual hosts (one per region) are imported at
-// boot from a definitions file, so that starting it takes no second command.
+// A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual
+// hosts (one per region) are imported at boot from a definitions file, so that starting it takes no
+// second command.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../../broker/accounts.ts";
@@ -9,7 +10,10 @@ import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./process
 export interface PrivateRabbit extends Child {
   readonly port: number;
   readonly dir: string;
-  /** AMQP URL of a virtual host, as one of the accounts; as `guest`, who may do everything, where there are none. */
+  /**
+   * AMQP URL of a virtual host, as one of the accounts; as `guest`, who may do everything, where
+   * there are none.
+   */
   url(vhost: string, user?: string): string;
   /** Runs rabbitmqctl against this node and returns what it printed. */
   ctl(...args: string[]): Promise<string>;
@@ -31,11 +35,17 @@ const LOG_FILE = "out.log";
 /** Written by the node itself. */
 const PID_FILE = "rabbitmq.pid";
 const GUEST = "guest";
-/** Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what the machine has. */
+/**
+ * Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what
+ * the machine has.
+ */
 const MEMORY_LIMIT = "2GB";
 /** A shard's messages have a megabyte at most; what gateways are told of outcomes may be longer. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-/** Where the server's scripts lie when they are not on the PATH; run directly they keep the user who starts them. */
+/**
+ * Where the server's scripts lie when they are not on the PATH; run directly they keep the user who
+ * starts them.
+ */
 const SCRIPT_DIRS = [
   "/usr/lib/rabbitmq/bin",
   "/usr/local/lib/rabbitmq/bin",
@@ -66,7 +76,8 @@ export async function startRabbit(
     try {
       return await startNode(server, dir, options);
     } catch (error) {
-      // Between the choice of a free port and its use lie seconds in which another program may take it.
+      // Between the choice of a free port and its use lie seconds in which another program may take
+      // it.
       if (attempt === START_ATTEMPTS || !lastWords(dir).includes("eaddrinuse")) throw error;
     }
   }
@@ -113,7 +124,10 @@ async function startNode(
   };
 }
 
-/** Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is ours to end. */
+/**
+ * Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is
+ * ours to end.
+ */
 function startEpmd(dir: string, port: number): Child {
   const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
   if (!command)
@@ -157,7 +171,8 @@ function writeConfig(
   { vhosts, accounts = [] }: PrivateRabbitOptions,
   passwords: Readonly<Record<string, string>>,
 ): void {
-  // A node that was made without accounts has a `guest`, who keeps neither password nor permissions.
+  // A node that was made without accounts has a `guest`, who keeps neither password nor
+  // permissions.
   const all = { configure: ".*", write: ".*", read: ".*" };
   const none = { configure: "^$", write: "^$", read: "^$" };
   const users = [{ user: GUEST, ...(accounts.length > 0 ? none : all) }, ...accounts];

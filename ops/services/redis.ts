@@ -1,4 +1,5 @@
-// A private redis-server: loopback only, its own port and folder. The append-only file is synced every second; no guarantee rests on it.
+// A private redis-server: loopback only, its own port and folder. The append-only file is synced
+// every second; no guarantee rests on it.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
@@ -18,7 +19,10 @@ export interface PrivateRedisOptions {
   readonly nice?: number;
 }
 
-/** Gateways take nothing more in at nine tenths of it: plenty for ten million orders, and far from what the machine has. */
+/**
+ * Gateways take nothing more in at nine tenths of it: plenty for ten million orders, and far from
+ * what the machine has.
+ */
 const MEMORY_LIMIT = "2gb";
 const START_TIMEOUT_MS = 20_000;
 

@@ -1,5 +1,5 @@
-// The journals of all shards as one, in the order in which Redis decided. Entries of one millisecond come
-// together: which of them was first cannot be told.
+// The journals of all shards as one, in the order in which Redis decided. Entries of one
+// millisecond come together: which of them was first cannot be told.
 import type { JournalEntry, LedgerAudit } from "../../ledger/audit.ts";
 import { type DecodedEntry, decodeEntry } from "./journal.ts";
 

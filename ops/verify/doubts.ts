@@ -1,5 +1,6 @@
-// When nothing can be said about stock: decisions that Redis lost before the ledger had them took units that
-// no journal shows, and where Redis's clock went back the order of the entries is not known.
+// When nothing can be said about stock: decisions that Redis lost before the ledger had them took
+// units that no journal shows, and where Redis's clock went back the order of the entries is not
+// known.
 import type { LedgerAudit, Seam } from "../../ledger/audit.ts";
 import { Spans } from "./spans.ts";
 import { CLOCK_MS } from "./tolerances.ts";

@@ -1,4 +1,5 @@
-// What the two sides say of each order, gathered for one slice of the users: what the clients sent, and what the ledger holds.
+// What the two sides say of each order, gathered for one slice of the users: what the clients sent,
+// and what the ledger holds.
 import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import { rowBodyText, sentBodyText } from "./body.ts";
 import type { Findings } from "./findings.ts";
@@ -50,7 +51,10 @@ export interface LedgerOrder {
   claimed: boolean;
   /** Raised each time it is redriven. */
   generation: number;
-  /** Redis's clock at the decision that gave it its first state but `parked`; at its last one if it was redriven. */
+  /**
+   * Redis's clock at the decision that gave it its first state but `parked`; at its last one if it
+   * was redriven.
+   */
   decidedAtMs: number;
   /** Redis's clock when it was last sent, as far as the journal shows. */
   seenAtMs: number;
@@ -58,7 +62,10 @@ export interface LedgerOrder {
   conflicts: number;
 }
 
-/** Which users are looked at in one pass, so that memory stays bounded whatever the history's length. */
+/**
+ * Which users are looked at in one pass, so that memory stays bounded whatever the history's
+ * length.
+ */
 export type Slice = (user: string) => boolean;
 
 export const orderKey = (user: string, id: string): string => `${user} ${id}`;
@@ -69,7 +76,9 @@ export class Evidence {
   /** `user id state` that the entry at hand brings about. */
   private ahead: ReadonlySet<string> = new Set();
 
-  /** The ledger is looked at as it was at `clockMs`: what clients heard later says nothing of it. */
+  /**
+   * The ledger is looked at as it was at `clockMs`: what clients heard later says nothing of it.
+   */
   constructor(
     private readonly slice: Slice,
     private readonly findings: Findings,
@@ -222,7 +231,10 @@ export class Evidence {
     });
   }
 
-  /** A later sending in the journal: it must have found the first, told apart by its body, and told how it stood. */
+  /**
+   * A later sending in the journal: it must have found the first, told apart by its body, and told
+   * how it stood.
+   */
   private again(
     entry: DecodedEntry,
     row: OrderRowText,

@@ -1,4 +1,5 @@
-// What a verification found: violations by invariant, each with its count and first examples, and reasons why nothing can be said yet.
+// What a verification found: violations by invariant, each with its count and first examples, and
+// reasons why nothing can be said yet.
 
 export const INVARIANTS = {
   I1: "every accepted order is in the ledger once, with one outcome",
@@ -23,7 +24,10 @@ export interface Violation {
   readonly examples: readonly string[];
 }
 
-/** What is not as it should end, and is known: money that somebody is owed, letters that wait for the operator. */
+/**
+ * What is not as it should end, and is known: money that somebody is owed, letters that wait for
+ * the operator.
+ */
 export interface Known {
   readonly what: string;
   readonly count: number;

@@ -1,5 +1,6 @@
-// The ledger's journal, decoded with the checker's own eyes: rows and outcome words are read here anew, from the documented format
-// (core/domain/order.ts, core/domain/entry.ts), not with the code that wrote or recorded them.
+// The ledger's journal, decoded with the checker's own eyes: rows and outcome words are read here
+// anew, from the documented format (core/domain/order.ts, core/domain/entry.ts), not with the code
+// that wrote or recorded them.
 import type { JournalEntry } from "../../ledger/audit.ts";
 
 export type OrderRowText = readonly [
@@ -17,7 +18,10 @@ export type OrderRowText = readonly [
   maxTotal: number,
 ];
 
-/** `fresh` decided here; `known` and `conflict` found an earlier decision; `skipped` gave a number up; `none` changed nothing. */
+/**
+ * `fresh` decided here; `known` and `conflict` found an earlier decision; `skipped` gave a number
+ * up; `none` changed nothing.
+ */
 export type Effect = "fresh" | "known" | "conflict" | "skipped" | "none";
 
 export interface Decided {

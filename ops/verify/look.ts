@@ -1,6 +1,6 @@
-// One look at the system: the ledger as it is at one moment, and beside it Redis, the brokers, the provider and the
-// services. Those cannot be read at that same moment; so they are compared with the ledger only if nothing moved from
-// before the first was read until after the last:
+// One look at the system: the ledger as it is at one moment, and beside it Redis, the brokers, the
+// provider and the services. Those cannot be read at that same moment; so they are compared with
+// the ledger only if nothing moved from before the first was read until after the last:
 //
 //   1. a clock, and the outboxes that are empty: what was decided before is in the ledger
 //   2. the ledger's positions, which begin its snapshot: every check of the ledger sees what lies below them
@@ -145,7 +145,10 @@ function samePlaces(before: readonly Position[], after: readonly Position[]): bo
   );
 }
 
-/** A shard's decisions are in the ledger up to its last entry, or up to when its outbox was seen empty. */
+/**
+ * A shard's decisions are in the ledger up to its last entry, or up to when its outbox was seen
+ * empty.
+ */
 async function horizon(
   audit: LedgerAudit,
   positions: readonly Position[],

@@ -1,4 +1,5 @@
-// One pass over a slice of the users: the clients' history and the ledger's journal, read once each.
+// One pass over a slice of the users: the clients' history and the ledger's journal, read once
+// each.
 import type { LedgerAudit } from "../../ledger/audit.ts";
 import { readHistory } from "../history.ts";
 import { entriesByTime } from "./by-time.ts";

@@ -4,8 +4,8 @@ import { SettingError } from "../../core/settings.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 
 /**
- * Reads it anew each time. `named` is a file or a URL that must have it; `settingUrl` is the provider that is charged with, which need not.
- * undefined: nobody shows one.
+ * Reads it anew each time. `named` is a file or a URL that must have it; `settingUrl` is the
+ * provider that is charged with, which need not. undefined: nobody shows one.
  */
 export function providerRecord(
   named: string | undefined,

@@ -25,7 +25,9 @@ export interface Story {
   readonly four: string;
 }
 
-/** Ann sends twice and once altered; Ben sends 2 before 1, gives 3 up and sends 4; Cid is refused. */
+/**
+ * Ann sends twice and once altered; Ben sends 2 before 1, gives 3 up and sends 4; Cid is refused.
+ */
 export async function trueStory(url?: string): Promise<Story> {
   const world = await emptyWorld(url);
   const [ann, second, one, two, four, cid] = Array.from({ length: 6 }, () => world.id()) as [

@@ -1,7 +1,9 @@
-// The proof from outside: what the clients say they sent, held against the ledger, Redis's stock and the queues. Nothing here asks the
-// system what it counted, and nothing here decides with the system's code.
+// The proof from outside: what the clients say they sent, held against the ledger, Redis's stock
+// and the queues. Nothing here asks the system what it counted, and nothing here decides with the
+// system's code.
 //
-// Users are looked at slice by slice, each in one pass over history and journal, so memory is bounded whatever their length.
+// Users are looked at slice by slice, each in one pass over history and journal, so memory is
+// bounded whatever their length.
 import { statSync } from "node:fs";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { checkLiveStock } from "./checks/live-stock.ts";
@@ -31,18 +33,29 @@ export interface VerifyOptions extends Sights {
 export interface Verdict {
   readonly result: "pass" | "violations" | "inconclusive";
   readonly violations: readonly Violation[];
-  /** What is not as it should end, and is on record as such: money owed, letters to be dealt with. */
+  /**
+   * What is not as it should end, and is on record as such: money owed, letters to be dealt with.
+   */
   readonly known: readonly Known[];
-  /** Whether all could be compared; if not, only what the ledger says by itself, and what clients heard. */
+  /**
+   * Whether all could be compared; if not, only what the ledger says by itself, and what clients
+   * heard.
+   */
   readonly atRest: boolean;
   readonly undrained: readonly string[];
-  /** Accepted orders that are not in the ledger: lost, or in a consumer's hands, which no queue tells. Looking again later tells which. */
+  /**
+   * Accepted orders that are not in the ledger: lost, or in a consumer's hands, which no queue
+   * tells. Looking again later tells which.
+   */
   readonly missing: number;
   readonly counts: Counts;
 }
 
 export interface Counts {
-  /** Distinct ids the clients sent; of them answered 202; of those decided, and decided in the ledger. */
+  /**
+   * Distinct ids the clients sent; of them answered 202; of those decided, and decided in the
+   * ledger.
+   */
   readonly orders: number;
   readonly accepted: number;
   readonly decided: number;

@@ -1,5 +1,5 @@
-// A sale's window as it was, and as it may have been, at any moment: the operator moves it, and Redis hears of that
-// a little later.
+// A sale's window as it was, and as it may have been, at any moment: the operator moves it, and
+// Redis hears of that a little later.
 import type { OperationRecord, SaleRecord } from "../../ledger/audit.ts";
 import { CLOCK_MS, RETURN_MS } from "./tolerances.ts";
 
@@ -18,7 +18,10 @@ export class Windows {
     for (const sale of sales) this.sales.set(sale.id, versionsOf(sale, operations));
   }
 
-  /** Whether an order stamped so was within the window at `atMs`; undefined: it may have been or not. */
+  /**
+   * Whether an order stamped so was within the window at `atMs`; undefined: it may have been or
+   * not.
+   */
   within(saleId: string, acceptedAtMs: number, atMs: number): boolean | undefined {
     const versions = this.sales.get(saleId) ?? [];
     const replaced = versions.findLastIndex(({ sureMs }) => sureMs <= atMs);

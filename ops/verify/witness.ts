@@ -1,6 +1,6 @@
-// What the clients' history can be asked. It is written while they run: of a system at rest it is whole, but for
-// calls that were still under way when its last line was written; of a moving one it lags behind the ledger, and
-// what it does not show may be about to be written.
+// What the clients' history can be asked. It is written while they run: of a system at rest it is
+// whole, but for calls that were still under way when its last line was written; of a moving one it
+// lags behind the ledger, and what it does not show may be about to be written.
 import type { LedgerOrder } from "./evidence.ts";
 import { CALL_MS } from "./tolerances.ts";
 

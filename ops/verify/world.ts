@@ -1,5 +1,5 @@
-// A small true story for the checker's tests: what clients sent, and the ledger, queues and stock that follow from it. A test changes one
-// thing in it and must see the checker say so.
+// A small true story for the checker's tests: what clients sent, and the ledger, queues and stock
+// that follow from it. A test changes one thing in it and must see the checker say so.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, StepWord } from "../../core/domain/entry.ts";
@@ -153,7 +153,9 @@ export class World {
     }
   }
 
-  /** Every reserved order is charged, at once and in one entry, and the provider has it on record. */
+  /**
+   * Every reserved order is charged, at once and in one entry, and the provider has it on record.
+   */
   async pay(): Promise<void> {
     const rows = this.reserved.map(({ user, id }) => [
       "p",

@@ -1,5 +1,6 @@
-// A worker with a rule knocked out, for test/verify-mutation.test.ts. MUTANT is a list of: `early-ack` acknowledges messages when they
-// arrive, not when they are recorded; `slow-ledger` records nothing before the worker is killed.
+// A worker with a rule knocked out, for test/verify-mutation.test.ts. MUTANT is a list of:
+// `early-ack` acknowledges messages when they arrive, not when they are recorded; `slow-ledger`
+// records nothing before the worker is killed.
 import { Decider } from "../../consumers/decider.ts";
 import { Recorder } from "../../consumers/recorder.ts";
 import { readSettings } from "../../core/settings.ts";

@@ -1,7 +1,8 @@
--- What deciding a batch works on: everything it needs from Redis, read before the first decision and written after the last.
+-- What deciding a batch works on: everything it needs from Redis, read before the first decision
+-- and written after the last.
 
--- rows: all rows that may be judged, and the orders that may change (those at hand, the parked ones of their users, open ones).
--- open: the open orders that rows speak of.
+-- rows: all rows that may be judged, and the orders that may change (those at hand, the parked ones
+-- of their users, open ones). open: the open orders that rows speak of.
 local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
   local wanted = {}
   for r = 1, #rows do
@@ -50,7 +51,8 @@ local function remember(batch, row, state)
   list[at + 1], list[at + 2] = field, value
 end
 
--- The decision on an order whose turn it is, and what opens with it; no_rate when it must wait for one.
+-- The decision on an order whose turn it is, and what opens with it; no_rate when it must wait for
+-- one.
 local function decide_now(batch, row, gateway)
   if is_marked(batch, row) then return 'cancelled' end
   local state = judge(batch, row)
@@ -58,7 +60,8 @@ local function decide_now(batch, row, gateway)
   return state
 end
 
--- Decides a parked order whose number has come, or whose rate: held = {gateway, row}. False: it has to wait for a rate.
+-- Decides a parked order whose number has come, or whose rate: held = {gateway, row}. False: it has
+-- to wait for a rate.
 local function release_one(batch)
   return function(held)
     local row = held[2]

@@ -1,8 +1,9 @@
--- A paid order is fulfilled in parts, one a service (ledger/parts.ts). A service claims a part before it works on it, and says when it is done: a
--- claim and a cancel exclude each other. Words as in settle.lua.
+-- A paid order is fulfilled in parts, one a service (ledger/parts.ts). A service claims a part
+-- before it works on it, and says when it is done: a claim and a cancel exclude each other. Words
+-- as in settle.lua.
 
--- {'f', user, id, '', at, '', 0, generation, part, of, claim | done | later, service, request?}. later: the
--- service could not do the part it has claimed; the ledger asks it again after a while.
+-- {'f', user, id, '', at, '', 0, generation, part, of, claim | done | later, service, request?}.
+-- later: the service could not do the part it has claimed; the ledger asks it again after a while.
 local function fulfil_part(batch, row)
   local field, o = row[13], batch.open[row[13]]
   local part, of, service = row[9], row[10], row[12]

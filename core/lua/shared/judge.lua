@@ -1,6 +1,6 @@
--- The decision on one order whose turn it is: window, items, the user's limits, then all of its stock or none, and room in his lane.
--- Works on the tables of a batch (see stock.lua, bought.lua) and returns the order's state, or no_rate: it has to wait for one
--- (rate_waits.lua).
+-- The decision on one order whose turn it is: window, items, the user's limits, then all of its
+-- stock or none, and room in his lane. Works on the tables of a batch (see stock.lua, bought.lua)
+-- and returns the order's state, or no_rate: it has to wait for one (rate_waits.lua).
 local function over_limit(items, bought, user, lines)
   for i = 1, #lines, 2 do
     local sku = lines[i]

@@ -1,4 +1,5 @@
--- Cancels that came before their order. Its decision finds the mark: the order is cancelled, no stock is touched, its number is used up.
+-- Cancels that came before their order. Its decision finds the mark: the order is cancelled, no
+-- stock is touched, its number is used up.
 --
 --   marks         string  there are marks somewhere in the shard
 --   marks:<user>  zset    <id> by time; both stay as long as one of their orders may still be judged

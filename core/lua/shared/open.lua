@@ -1,12 +1,14 @@
--- Open orders: those with stock held, a charge under way, or paid and not yet dispatched. They stand in one hash of the shard, outside the
--- buckets of shared/seen.lua, for as long as something may still happen to them:
+-- Open orders: those with stock held, a charge under way, or paid and not yet dispatched. They
+-- stand in one hash of the shard, outside the buckets of shared/seen.lua, for as long as something
+-- may still happen to them:
 --
 --   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
 --                      the state of a paid order of which a service has claimed parts: paid;<of>;<part><c or d><service>;…  (claimed, done)
 --   holds        list  <time, ms> <user> <id> of orders that wait in their lane (no others expire), oldest first; one that waits no
 --                      more is passed over when it comes to the front (a sorted set cost 3.6 µs an order)
 --
--- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step below).
+-- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see
+-- step below).
 
 -- paid;2;1cwarehouse;2dwarehouse → 'paid', 2, {'cwarehouse', 'dwarehouse'}
 local function read_parts(text)
@@ -41,7 +43,8 @@ local function open_record_text(o)
   return head .. ' ' .. o.fingerprint .. ' ' .. o.sale .. ' ' .. table.concat(o.lines, ' ')
 end
 
--- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field → record.
+-- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field →
+-- record.
 local function read_open(shard, fields)
   local open = {}
   local values = hmget(shard.prefix .. 'open', fields)
@@ -57,13 +60,15 @@ local function as_row(field, o)
   return { 'o', user, id, o.fingerprint, o.accepted, o.sale, 0, '', o.lines, '', '', 0, field, string.sub(id, 1, BUCKET_DIGITS) }
 end
 
--- Notes what happened, for the ledger: {what, user, id, generation, attempt, gateway, sale, lines, detail}.
+-- Notes what happened, for the ledger: {what, user, id, generation, attempt, gateway, sale, lines,
+-- detail}.
 local function step(batch, what, field, o, detail)
   local user, id = string.match(field, '^(%S+) (%S+)$')
   batch.steps[#batch.steps + 1] = { what, user, id, o.generation, o.attempt, o.gateway, o.sale, o.lines, detail or '' }
 end
 
--- A fresh order has been reserved: its charge starts at once, or waits until the user's earlier ones are settled.
+-- A fresh order has been reserved: its charge starts at once, or waits until the user's earlier
+-- ones are settled.
 local function open_order(batch, row, gateway)
   -- Records are words between spaces: names that are none would be read back as others.
   assert(string.find(row[13], '^%S+ %S+$') and string.find(row[4], '^%S+$'), 'a name with a space')
@@ -97,7 +102,8 @@ local function leave_lane(batch, user, id)
   end
 end
 
--- The order's units go from held or sold to where they can be sold again: first to releasing, until the ledger has it (recorded.lua).
+-- The order's units go from held or sold to where they can be sold again: first to releasing, until
+-- the ledger has it (recorded.lua).
 local function release_units(batch, field, o, from)
   local user = string.match(field, '^%S+')
   for i = 1, #o.lines, 2 do

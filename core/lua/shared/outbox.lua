@@ -1,5 +1,5 @@
--- The outbox: one stream entry per decision, chained by ids. The entry carries all the ledger needs, so that whoever owns the
--- shard next can record it without the message at hand.
+-- The outbox: one stream entry per decision, chained by ids. The entry carries all the ledger
+-- needs, so that whoever owns the shard next can record it without the message at hand.
 --
 --   <n>-0 → id, prev, k (kind), t (time, ms), r (released, JSON), x (steps, JSON), then per message g (gateway), b (batch), y (body), o (outcomes)
 

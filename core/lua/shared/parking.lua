@@ -1,8 +1,9 @@
--- Numbered orders are decided in the order of their numbers. One that comes too early is parked until its number is due; a number
--- can be given up ("skip"). A user with anything parked stands in `waiting`, and in `gaps` by the time the wait for his missing
--- number began.
+-- Numbered orders are decided in the order of their numbers. One that comes too early is parked
+-- until its number is due; a number can be given up ("skip"). A user with anything parked stands in
+-- `waiting`, and in `gaps` by the time the wait for his missing number began.
 
--- A user may have this much parked per sale; a window this wide covers any client that pipelines, and it bounds memory.
+-- A user may have this much parked per sale; a window this wide covers any client that pipelines,
+-- and it bounds memory.
 local MAX_PARKED = 64
 
 -- Numbers and parked orders of the users in a batch, read once.
@@ -37,7 +38,8 @@ local function read_turns(shard, wanted)
   return turns
 end
 
--- The rows parked in these turns, decoded: whoever loads stock needs their items too. Returns seq texts decoded in place.
+-- The rows parked in these turns, decoded: whoever loads stock needs their items too. Returns seq
+-- texts decoded in place.
 local function decode_parked(turns)
   local rows = {}
   for _, turn in pairs(turns) do
@@ -62,7 +64,8 @@ local function park(turn, seq, held)
   turn.changed = true
 end
 
--- Lets go what is parked from the turn's next number on, up to one that has to wait for a rate. decide_one(held) judges a parked order.
+-- Lets go what is parked from the turn's next number on, up to one that has to wait for a rate.
+-- decide_one(held) judges a parked order.
 local function release(turn, decide_one)
   local held = turn.parked[turn.next]
   while held do

@@ -1,4 +1,5 @@
--- Orders that wait for a rate. They are parked: a numbered one at its own number, so that later ones wait behind it, an unnumbered one by itself.
+-- Orders that wait for a rate. They are parked: a numbered one at its own number, so that later
+-- ones wait behind it, an unnumbered one by itself.
 --
 --   fx  list  [<since, ms>, <pair>, <gateway>, <row>], or [<since, ms>, <pair>, <sale>, <user>, <id>] for a numbered one; JSON, oldest first
 

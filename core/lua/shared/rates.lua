@@ -1,15 +1,18 @@
--- Orders in another currency than their sale's prices, and orders with a ceiling: what they cost, at the rate held now. Rates are read once a batch.
+-- Orders in another currency than their sale's prices, and orders with a ceiling: what they cost,
+-- at the rate held now. Rates are read once a batch.
 --
 --   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>     one for all shards (set_rates.lua)
 --
--- An amount in minor units of the base costs amount × mantissa ÷ 10^scale of the quote's: value and minor digits are worked into them.
+-- An amount in minor units of the base costs amount × mantissa ÷ 10^scale of the quote's: value and
+-- minor digits are worked into them.
 
 local RATES_KEY = 'rates'
 -- Fourteen digits (core/domain/order.ts).
 local MAX_MONEY = 99999999999999
 local LIMB = 1e7
 
--- a × b ÷ 10^scale, rounded half up. Exact: both are whole and below 2^53, and are multiplied in limbs of seven digits.
+-- a × b ÷ 10^scale, rounded half up. Exact: both are whole and below 2^53, and are multiplied in
+-- limbs of seven digits.
 local function scaled(a, b, scale)
   local p = { 0, 0, 0, 0, 0, 0, 0, 0 }
   for i = 0, 2 do
@@ -49,7 +52,8 @@ local function base_total(sale, lines)
   return total
 end
 
--- Whether an order costs more than its buyer set, or than can be charged. rate: nil for the sale's own currency.
+-- Whether an order costs more than its buyer set, or than can be charged. rate: nil for the sale's
+-- own currency.
 local function too_dear(batch, row, rate)
   local total = base_total(batch.sales[row[6]], row[9])
   if total > MAX_MONEY then return true end

@@ -1,9 +1,11 @@
--- Orders whose payment failed, tried again by the operator. The ledger grants each try a generation, the next higher one; a generation is
--- taken once, however often it comes. The number the order had is used up already: stock and limits are judged anew.
+-- Orders whose payment failed, tried again by the operator. The ledger grants each try a
+-- generation, the next higher one; a generation is taken once, however often it comes. The number
+-- the order had is used up already: stock and limits are judged anew.
 --
 --   redriven:<sale>  hash  <user> <id> → the last generation taken
 
--- rows: those of redriven orders. Older versions kept all sales' in one hash, which the next rebuild splits.
+-- rows: those of redriven orders. Older versions kept all sales' in one hash, which the next
+-- rebuild splits.
 local function read_redriven(shard, rows)
   local redriven = {}
   for _, row in ipairs(rows) do
@@ -14,7 +16,8 @@ local function read_redriven(shard, rows)
   return redriven
 end
 
--- {'r', …, generation}. Words: '+state' it has now; '=state' when that generation has been taken; '-state' when it is not to be redriven.
+-- {'r', …, generation}. Words: '+state' it has now; '=state' when that generation has been taken;
+-- '-state' when it is not to be redriven.
 local function redrive_order(batch, row, gateway)
   local field, o, generation = row[13], batch.open[row[13]], row[15]
   local state = o and o.state or batch.seen[field] and string.match(batch.seen[field], ' (.*)$')

@@ -5,9 +5,9 @@
 --   {'p', user, id, '', acceptedAtMs, '', 0, generation, attempt, answer, detail}
 --   {'r', user, id, fingerprint, acceptedAtMs, sale, 0, currency, {sku, qty, …}, payment, metadata, maxTotal, generation, traceparent?}
 --   {'f', user, id, '', acceptedAtMs, '', 0, generation, part, of, claim | done | later, service, request?}
--- The gateway has checked them. They are checked again for what deciding relies on, before anything is written: a row that came
--- by another way must fail as a whole, not half-way. core/domain/row-check.ts accepts the same rows; the limits are of
--- core/domain/limits.ts.
+-- The gateway has checked them. They are checked again for what deciding relies on, before anything
+-- is written: a row that came by another way must fail as a whole, not half-way.
+-- core/domain/row-check.ts accepts the same rows; the limits are of core/domain/limits.ts.
 
 -- decode_rows adds to a row that names an order (name_row):
 --   row[13] 'user id', the field of its record       row[14] the bucket of its record       row[15] a redriven one's generation
@@ -22,8 +22,9 @@ local function is_name(text)
   return type(text) == 'string' and #text <= MAX_NAME and not string.find(text, '[^%w._@-]')
 end
 
--- The same few names come in every row: sales, items, currencies. Looked at once each, they cost a table access: 10.5 µs
--- an order instead of 12.9, 9.5 without any of these checks (medians of one run).
+-- The same few names come in every row: sales, items, currencies. Looked at once each, they cost a
+-- table access: 10.5 µs an order instead of 12.9, 9.5 without any of these checks (medians of one
+-- run).
 local MAX_KNOWN = 20000
 local known_names, known_count = {}, 0
 
@@ -96,15 +97,16 @@ local function row_is_sound(row)
   return kind == 'r' and seq == 0 and is_whole(row[13], 2, MAX_COUNT) and row[15] == nil and (row[14] == nil or is_trace(row[14])) and order_is_sound(row)
 end
 
--- Adds to an order's row, taken out of where it was parked, what every later step would have to make again.
+-- Adds to an order's row, taken out of where it was parked, what every later step would have to
+-- make again.
 local function name_row(row)
   if row[13] then row[16] = row[13] end
   row[13] = row[2] .. ' ' .. row[3]
   row[14] = string.sub(row[3], 1, BUCKET_DIGITS)
 end
 
--- What Redis's JSON takes and others do not (0x10, NaN) is refused. The setting is kept by Redis, so that once is enough; there is
--- no cjson yet while a library is loaded.
+-- What Redis's JSON takes and others do not (0x10, NaN) is refused. The setting is kept by Redis,
+-- so that once is enough; there is no cjson yet while a library is loaded.
 local strict = false
 
 local function decode(body)

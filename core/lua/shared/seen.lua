@@ -1,5 +1,6 @@
--- Records of decided orders, so that a second sending finds the first. They lie in one hash per bucket of ids (the first digits of
--- a UUIDv7 are its time) and a bucket expires as a whole, a window after its last id could have been made.
+-- Records of decided orders, so that a second sending finds the first. They lie in one hash per
+-- bucket of ids (the first digits of a UUIDv7 are its time) and a bucket expires as a whole, a
+-- window after its last id could have been made.
 
 local BUCKET_MS = 1048576 -- 2^20: what is left of 48 bits of milliseconds below seven hex digits
 local EXPIRY_MARGIN_MS = 60000 -- a bucket must not be gone a moment before it counts as past
@@ -14,7 +15,8 @@ local function bucket_ends(bucket, window)
   return (tonumber(bucket, 16) + 1) * BUCKET_MS + window + EXPIRY_MARGIN_MS
 end
 
--- Reads the records of all rows at once: returns a table field → 'fingerprint state'. fields: bucket → list of 'user id'.
+-- Reads the records of all rows at once: returns a table field → 'fingerprint state'. fields:
+-- bucket → list of 'user id'.
 local function read_seen(shard, fields)
   local seen = {}
   for bucket, list in pairs(fields) do

@@ -1,12 +1,13 @@
--- What happens to an order after it was reserved: its charge is settled, or its buyer cancels it. Each returns the word of its row: '+…' when
--- something changed, '=state' when it had happened before, '-…' when it cannot be.
+-- What happens to an order after it was reserved: its charge is settled, or its buyer cancels it.
+-- Each returns the word of its row: '+…' when something changed, '=state' when it had happened
+-- before, '-…' when it cannot be.
 
 local MAX_ATTEMPTS = 4
 local CANCEL_WINDOW_MS = 120000
 
--- {'p', user, id, '', at, '', 0, generation, attempt, answer, detail}; core/domain/charge.ts lists the
--- answers. An answer that changes nothing here is 'late': to any attempt but the one under way, or
--- one that only the ledger keeps (later, refunded, …). The ledger knows whether it is news.
+-- {'p', user, id, '', at, '', 0, generation, attempt, answer, detail}; core/domain/charge.ts lists
+-- the answers. An answer that changes nothing here is 'late': to any attempt but the one under way,
+-- or one that only the ledger keeps (later, refunded, …). The ledger knows whether it is news.
 local SETTLES = { captured = true, failed = true, unknown = true }
 
 -- The attempt's answer has come while its order was cancelled: is there something to give back?
@@ -55,7 +56,8 @@ local function settle_charge(batch, row)
   return '+' .. o.state
 end
 
--- {'c', user, id, '', at, '', 0}. An order not seen yet leaves a mark, which its decision honours (shared/marks.lua).
+-- {'c', user, id, '', at, '', 0}. An order not seen yet leaves a mark, which its decision honours
+-- (shared/marks.lua).
 local function cancel_order(batch, row)
   local field, o = row[13], batch.open[row[13]]
   if not o then

@@ -1,11 +1,13 @@
--- A shard's meta hash: who may write (store, incarnation, epoch), whether anybody may (state), and where its outbox stands.
+-- A shard's meta hash: who may write (store, incarnation, epoch), whether anybody may (state), and
+-- where its outbox stands.
 --
 --   store  the ledger this Redis belongs to      inc    incarnation of this content; a rebuild raises it
 --   state  loading | open | halted               epoch  the owner's fence, handed out by the ledger
 --   tip,n  id and number of the last entry       base,basen  id and number of the last entry the ledger has confirmed
 --   loaded, loaded_stock  how many values the last rebuild has loaded (restore.lua)
 
--- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch ('' for any).
+-- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch (''
+-- for any).
 -- Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.
 local function open_shard(meta_key, inc, epoch)
   local m = redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n')
@@ -20,8 +22,8 @@ local function now_ms()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
--- Whether this clock is where the caller reckons it to be: bounds 'earliest latest' in ms, '' for any.
--- A clock that has jumped must not say what is stale, or over.
+-- Whether this clock is where the caller reckons it to be: bounds 'earliest latest' in ms, '' for
+-- any. A clock that has jumped must not say what is stale, or over.
 local function clock_fits(now, bounds)
   if not bounds or bounds == '' then return true end
   local earliest, latest = string.match(bounds, '^(%d+) (%d+)$')

@@ -1,6 +1,7 @@
--- Stock of a sale in one hash: v (version), opens, closes, c (currency of its prices), and per sku a (available), r (releasing), h (held), s (sold),
--- t (total = a + r + h + s), l (limit per user, 0 for none), p (price, minor units; see rates.lua). A batch reads what it needs once, decides on Lua tables and
--- writes what changed once.
+-- Stock of a sale in one hash: v (version), opens, closes, c (currency of its prices), and per sku
+-- a (available), r (releasing), h (held), s (sold), t (total = a + r + h + s), l (limit per user, 0
+-- for none), p (price, minor units; see rates.lua). A batch reads what it needs once, decides on
+-- Lua tables and writes what changed once.
 
 -- What a retired sale looks like to whoever judges its orders: closed at any time (retire.lua).
 local function retired_sale()
@@ -39,7 +40,8 @@ local function read_sales(prefix, wanted)
   return sales
 end
 
--- Moves units of an item between two of its counters. Those but a and h are only ever added to, so they need not be read.
+-- Moves units of an item between two of its counters. Those but a and h are only ever added to, so
+-- they need not be read.
 local function move_units(batch, sale, sku, from, to, qty)
   local s = batch.sales[sale]
   local item = s and s.items[sku]

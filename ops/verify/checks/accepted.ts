@@ -1,4 +1,5 @@
-// I1: what was answered 202 is in the ledger with a decision, and clients were told nothing but what the ledger holds.
+// I1: what was answered 202 is in the ledger with a decision, and clients were told nothing but
+// what the ledger holds.
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import { orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -41,7 +42,10 @@ export function checkAccepted(
   return missing;
 }
 
-/** A client is told an outcome only after it was recorded, so the ledger must have had an order in that state. */
+/**
+ * A client is told an outcome only after it was recorded, so the ledger must have had an order in
+ * that state.
+ */
 function checkTold(
   key: string,
   order: SentOrder,

@@ -1,5 +1,6 @@
-// I8: what each order was charged, computed anew: its items at their prices, in the order's own currency at the rate that its decision named, to
-// the last minor unit. And never more than its buyer allowed.
+// I8: what each order was charged, computed anew: its items at their prices, in the order's own
+// currency at the rate that its decision named, to the last minor unit. And never more than its
+// buyer allowed.
 import { minorDigits } from "../../../core/domain/currency.ts";
 import type { ChargeRecord, ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey, type Slice } from "../evidence.ts";

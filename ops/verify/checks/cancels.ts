@@ -1,4 +1,5 @@
-// I7, seen from the clients: an order is cancelled only if its buyer asked for it, and one whose buyer was told so is cancelled for good.
+// I7, seen from the clients: an order is cancelled only if its buyer asked for it, and one whose
+// buyer was told so is cancelled for good.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";

@@ -1,4 +1,5 @@
-// I1: a shard's journal is one unbroken chain, up to the entry that the ledger says it recorded last.
+// I1: a shard's journal is one unbroken chain, up to the entry that the ledger says it recorded
+// last.
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 

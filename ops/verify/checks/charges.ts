@@ -1,5 +1,5 @@
-// I6, I7, I8: the ledger's charges held against the orders' states and against the money it posted. Money that somebody
-// is owed is named, whatever becomes of it.
+// I6, I7, I8: the ledger's charges held against the orders' states and against the money it posted.
+// Money that somebody is owed is named, whatever becomes of it.
 import type { ChargeRecord, LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -13,7 +13,10 @@ export type { CaptureRecord } from "./provider-record.ts";
 const PAID = new Set(["paid", "dispatched"]);
 /** States that an order reaches only after its stock was reserved, and so has charges. */
 const CHARGED = new Set(["reserved", "paid", "dispatched", "payment_failed", "expired"]);
-/** Of an attempt whose money came in. It may have gone again since, without Sluice having a say in it. */
+/**
+ * Of an attempt whose money came in. It may have gone again since, without Sluice having a say in
+ * it.
+ */
 const CAME_IN = new Set(["captured", "returned", "disputed"]);
 /** Of an attempt that a reserved order waits for. */
 const OPEN = new Set(["waiting", "started"]);
@@ -105,7 +108,10 @@ export class ChargesCheck {
     if (owed) this.findings.note(owed, `${name}: ${amount} ${currency}`);
   }
 
-  /** A paid order has one capture, every other one none; and one that is reserved has an end before it. */
+  /**
+   * A paid order has one capture, every other one none; and one that is reserved has an end before
+   * it.
+   */
   private settled(
     key: string,
     { state, generation }: Pick<LedgerOrder, "state" | "generation">,

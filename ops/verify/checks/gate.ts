@@ -1,6 +1,6 @@
-// X11, at the gateways: one answers for a sold-out item itself, by what Redis said a second ago at most. So an order
-// that was turned away with 409 must have met an item that had been gone at some moment from a second before it was
-// sent until it was answered.
+// X11, at the gateways: one answers for a sold-out item itself, by what Redis said a second ago at
+// most. So an order that was turned away with 409 must have met an item that had been gone at some
+// moment from a second before it was sent until it was answered.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import { CLOCK_MS, FLAG_MS } from "../tolerances.ts";

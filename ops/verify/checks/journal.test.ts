@@ -121,7 +121,10 @@ function drop(
   world.lines.splice(0, world.lines.length, ...world.lines.filter((line) => !which(line as never)));
 }
 
-/** Ben's fourth order is decided in the entry of his first, behind it in the list but ahead in number. */
+/**
+ * Ben's fourth order is decided in the entry of his first, behind it in the list but ahead in
+ * number.
+ */
 async function swapNumbers(world: World, four: string): Promise<void> {
   const swapped = `[${row("ben", four, body("cap", 1, 4))},${row("ben", world.id(), body("mug", 1, 3))}]`;
   await world.sql(

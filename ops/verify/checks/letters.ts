@@ -1,5 +1,6 @@
-// I9: each failure has its dead letter, unless the operator has dealt with it, which is on record; and no letter speaks of a
-// failure that there was not. Letters about anything else (what somebody sent that was no order) are known, and listed.
+// I9: each failure has its dead letter, unless the operator has dealt with it, which is on record;
+// and no letter speaks of a failure that there was not. Letters about anything else (what somebody
+// sent that was no order) are known, and listed.
 import type { ChargeRecord, LetterFate } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -66,7 +67,8 @@ export class LettersCheck {
     }
     for (const [name, generation] of this.failed) {
       if (this.said.has(name)) continue;
-      // One that was redriven and failed again has a new letter; a rejected order never has but one.
+      // One that was redriven and failed again has a new letter; a rejected order never has but
+      // one.
       const dealt = dealtWith.get(name);
       const over = dealt !== undefined && (dealt >= generation || name.startsWith("rejected "));
       if (over) this.findings.note("failures whose dead letter was dealt with", name);

@@ -1,7 +1,8 @@
-// X6, under I5: what each user holds of items with a limit, followed entry by entry. Nobody has more than the limit
-// at the end of an entry, and nobody was turned away for it who would have stayed within it. Rows and what an
-// entry frees took turns: the user gets the benefit of what he had before, and the system of all he took.
-// A user whose lane may have been full of orders to be charged may be turned away as well.
+// X6, under I5: what each user holds of items with a limit, followed entry by entry. Nobody has
+// more than the limit at the end of an entry, and nobody was turned away for it who would have
+// stayed within it. Rows and what an entry frees took turns: the user gets the benefit of what he
+// had before, and the system of all he took. A user whose lane may have been full of orders to be
+// charged may be turned away as well.
 import { MAX_LANE } from "../../../core/domain/lane.ts";
 import type { ItemRecord } from "../../../ledger/audit.ts";
 import { orderKey, type Slice } from "../evidence.ts";

@@ -1,4 +1,5 @@
-// I5 in Redis: its counters add up by themselves, and once the outboxes are empty they are the ledger's.
+// I5 in Redis: its counters add up by themselves, and once the outboxes are empty they are the
+// ledger's.
 import type { LiveStock } from "../../../core/stock-store.ts";
 import type { ItemRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";

@@ -1,4 +1,5 @@
-// Money that somebody is owed is named and never passed over; and what the provider has on record the ledger has too.
+// Money that somebody is owed is named and never passed over; and what the provider has on record
+// the ledger has too.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, foundIn, trueStory } from "../test-story.ts";
 import type { World } from "../world.ts";

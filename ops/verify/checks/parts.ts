@@ -1,5 +1,6 @@
-// I7, and the end of an order's way: its parts are its lines, each was worked on once by the one service that claimed it, and no service worked
-// on anything else. Held against the services' own records where there are some to look at.
+// I7, and the end of an order's way: its parts are its lines, each was worked on once by the one
+// service that claimed it, and no service worked on anything else. Held against the services' own
+// records where there are some to look at.
 import type { LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -43,7 +44,8 @@ export class PartsCheck {
       for (const { user, id, generation, part, of, service, status, lines } of chunk) {
         const key = orderKey(user, id);
         if (!this.orders.has(key)) this.wrong("an order that was never paid has parts", key);
-        // An order that was redriven has parts of each generation; those of earlier ones came to nothing.
+        // An order that was redriven has parts of each generation; those of earlier ones came to
+        // nothing.
         const parted: Parted = byOrder.get(`${key} ${generation}`) ?? {
           statuses: [],
           of: new Set(),

@@ -1,6 +1,7 @@
-// I6 and I7 at the provider: its own record of every attempt against the ledger's, when nothing is under way. They have
-// the same attempts, amounts and currencies; what the provider keeps the ledger has as captured, and what went back
-// there, by Sluice's refund or by somebody else's hand, went back here.
+// I6 and I7 at the provider: its own record of every attempt against the ledger's, when nothing is
+// under way. They have the same attempts, amounts and currencies; what the provider keeps the
+// ledger has as captured, and what went back there, by Sluice's refund or by somebody else's hand,
+// went back here.
 import { orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 

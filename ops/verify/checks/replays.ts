@@ -1,5 +1,6 @@
-// I3, seen from the clients: what is in the ledger is one of the bodies that were sent, not one sent after another had been taken; and
-// each altered sending that was taken left its conflict on record.
+// I3, seen from the clients: what is in the ledger is one of the bodies that were sent, not one
+// sent after another had been taken; and each altered sending that was taken left its conflict on
+// record.
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";
@@ -30,7 +31,8 @@ function checkBody(key: string, order: SentOrder, stored: LedgerOrder, findings:
     );
     return;
   }
-  // Taken in one region before the other was sent: that region's queue has it first. Between regions either may come first.
+  // Taken in one region before the other was sent: that region's queue has it first. Between
+  // regions either may come first.
   const first = candidates.some(
     (c) =>
       !order.sendings.some(

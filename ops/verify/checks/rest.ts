@@ -1,5 +1,5 @@
-// I9 and I11: whether the system is at rest, and whether what it left behind is what it should be. Not being at rest is no violation: it
-// says that nothing can be concluded yet.
+// I9 and I11: whether the system is at rest, and whether what it left behind is what it should be.
+// Not being at rest is no violation: it says that nothing can be concluded yet.
 import type { Findings } from "../findings.ts";
 import type { Letter } from "./letters.ts";
 

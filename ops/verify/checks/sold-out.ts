@@ -1,14 +1,14 @@
-// R4 and X11, under I5: nobody is told that an item is sold out while there are units of it. Replays the entries
-// of all shards in the order of their times, and knows of each item at every moment how many units were for sale
-// at least:
+// R4 and X11, under I5: nobody is told that an item is sold out while there are units of it.
+// Replays the entries of all shards in the order of their times, and knows of each item at every
+// moment how many units were for sale at least:
 //
 //   1. units that an entry takes are gone from its millisecond on, whichever of that millisecond's came first;
 //   2. units that come back are for sale RETURN_MS after the ledger had the entry that freed them, or once the
 //      shard has a new owner (rebuilds and take-overs tell Redis all that the ledger has);
 //   3. units that are added are for sale RETURN_MS after Redis was told.
 //
-// An order of several items is sold out when any of them is, so it was turned away wrongly only if all were there.
-// What lies behind the horizon, or in a stretch of doubt, is not judged.
+// An order of several items is sold out when any of them is, so it was turned away wrongly only if
+// all were there. What lies behind the horizon, or in a stretch of doubt, is not judged.
 import type { ItemRecord, OperationRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
@@ -16,7 +16,10 @@ import { Spans } from "../spans.ts";
 import { RETURN_MS } from "../tolerances.ts";
 
 interface Item {
-  /** At least so many are for sale. Below zero where units were sold again before they count as back. */
+  /**
+   * At least so many are for sale. Below zero where units were sold again before they count as
+   * back.
+   */
   forSale: number;
   /** At least so many are for sale or on their way back. */
   unsold: number;
@@ -85,7 +88,10 @@ export class SoldOutCheck {
     for (const entry of entries) this.free(entry);
   }
 
-  /** Whether the item had units the whole time. Unknown items, and times that cannot be judged, have none. */
+  /**
+   * Whether the item had units the whole time. Unknown items, and times that cannot be judged, have
+   * none.
+   */
   hadUnits(saleId: string, sku: string, fromMs: number, toMs: number): boolean {
     const item = this.items.get(`${saleId} ${sku}`);
     const { horizonMs, doubts } = this.times;
@@ -133,7 +139,8 @@ export class SoldOutCheck {
   }
 
   private judge(entry: DecodedEntry, taken: Units): void {
-    // What later rows of the entry took was still there. What it let go took its turn somewhere in between.
+    // What later rows of the entry took was still there. What it let go took its turn somewhere in
+    // between.
     const later: Units = new Map();
     for (let i = entry.decided.length - 1; i >= 0; i--) {
       const { row, effect, state } = entry.decided[i] as DecodedEntry["decided"][number];

@@ -1,6 +1,6 @@
-// What an entry says of time, held against its own: an order is `stale` only if it is older than the records of
-// decided orders, and `expired` only if its units were held for the whole of their time and nobody had begun to
-// charge for them.
+// What an entry says of time, held against its own: an order is `stale` only if it is older than
+// the records of decided orders, and `expired` only if its units were held for the whole of their
+// time and nobody had begun to charge for them.
 import { type LedgerOrder, orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";

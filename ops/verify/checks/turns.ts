@@ -1,8 +1,10 @@
-// I4 for numbered orders, and I11 for what is parked: follows each user's numbers through the journal and asks that every order was
-// decided when its number was due, not before, not after, and was passed over only for a reason.
+// I4 for numbered orders, and I11 for what is parked: follows each user's numbers through the
+// journal and asks that every order was decided when its number was due, not before, not after, and
+// was passed over only for a reason.
 //
-// An entry lists its rows first and what they let go after, though the two took turns. So rows are compared among rows, released
-// orders among released, and whether a number was due is judged at the entry's end.
+// An entry lists its rows first and what they let go after, though the two took turns. So rows are
+// compared among rows, released orders among released, and whether a number was due is judged at
+// the entry's end.
 import type { Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
@@ -19,7 +21,9 @@ interface Turn {
   readonly superseded: { seq: number; id: string }[];
   /** At least as many waited at some moment of the entry at hand. */
   peak: number;
-  /** The gap may have been given up without a trace: only numbers given up were waiting behind it. */
+  /**
+   * The gap may have been given up without a trace: only numbers given up were waiting behind it.
+   */
   loose: boolean;
 }
 

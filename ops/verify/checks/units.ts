@@ -1,5 +1,6 @@
-// I5: stock recomputed from the orders alone. What the orders hold must be what the counters say, what each entry moved must be what its
-// orders took (so an order takes all of its lines or none), and the counters must add up.
+// I5: stock recomputed from the orders alone. What the orders hold must be what the counters say,
+// what each entry moved must be what its orders took (so an order takes all of its lines or none),
+// and the counters must add up.
 import type { ItemRecord, MovementRecord } from "../../../ledger/audit.ts";
 import type { LedgerOrder, Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";

@@ -1,5 +1,5 @@
-// I4 for orders without a number: of two orders of one user, sent through one region, the one acknowledged before the other was sent is
-// decided first.
+// I4 for orders without a number: of two orders of one user, sent through one region, the one
+// acknowledged before the other was sent is decided first.
 import { type Evidence, type LedgerOrder, orderKey, type SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";
@@ -27,7 +27,10 @@ export function checkUnnumbered(
   for (const placed of byUser.values()) if (placed.length > 1) checkUser(placed, findings);
 }
 
-/** Walks the orders as they were decided. Whatever came before must not have been sent only after this one was acknowledged. */
+/**
+ * Walks the orders as they were decided. Whatever came before must not have been sent only after
+ * this one was acknowledged.
+ */
 function checkUser(placed: Placed[], findings: Findings): void {
   placed.sort(
     (a, b) =>

@@ -1,5 +1,6 @@
-// Was each refusal, and each reservation, one that the sale allowed? Its window as it was then, its items and their
-// prices. Whether there was stock is judged by sold-out.ts, what a user may have by limits.ts.
+// Was each refusal, and each reservation, one that the sale allowed? Its window as it was then, its
+// items and their prices. Whether there was stock is judged by sold-out.ts, what a user may have by
+// limits.ts.
 import type { ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import type { Evidence, LedgerOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
