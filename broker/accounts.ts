@@ -2,9 +2,9 @@
 // (declare and delete), write (publish, and bind a queue), read (consume, and bind from an
 // exchange). Each pattern names whole names.
 //
-// A user who may write to `amq.default` may publish to any queue by its name. That is why a message is
-// also judged by who sent it (consumers/publishers.ts): the broker refuses a `user_id` that is not
-// the connection's own.
+// A user who may write to `amq.default` may publish to any queue by its name. That is why a message
+// is also judged by who sent it (consumers/publishers.ts): the broker refuses a `user_id` that is
+// not the connection's own.
 import {
   CLAIMS_EXCHANGE,
   FULFILMENT_EXCHANGE,

@@ -5,8 +5,8 @@
 export const CLOCK_MS = 1_000;
 /**
  * Units that come back, or are added, count as for sale this long after the ledger (or, when added,
- * Redis) has them: a worker that dies in between is replaced within it, and whoever replaces it
- * tells Redis.
+ * Redis) has them: a worker that dies in between is replaced within it, and its successor tells
+ * Redis.
  */
 export const RETURN_MS = 30_000;
 /** A gateway believes for so long that an item is sold out (gateway/admission/sold-out.ts). */

@@ -1,7 +1,7 @@
 // R4 and X11: who was turned away for want of stock, and what there was at that moment.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, emptyWorld, foundIn } from "../test-story.ts";
-import { RETURN_MS } from "../tolerances.ts";
+import { CLOCK_MS, RETURN_MS } from "../tolerances.ts";
 import { body, row, START_MS, type World } from "../world.ts";
 
 afterAll(closeWorlds);
@@ -64,7 +64,7 @@ test("a unit that came back is for sale a while after the ledger has it, not bef
   expect(await foundIn(world)).not.toContain(WRONG);
 });
 
-test("whoever takes the shard tells Redis all that came back before", async () => {
+test("the next owner of the shard tells Redis all that came back; what it found decided was decided before", async () => {
   const world = await emptyWorld();
   const ann = await order(world, "ann", ["mug", 5], "reserved");
   world.atMs += 1_000;
@@ -72,6 +72,10 @@ test("whoever takes the shard tells Redis all that came back before", async () =
   await world.taken();
   world.atMs += 1_000;
   await order(world, "ben", ["mug", 1], "sold_out");
+  await world.recordedInTime();
+  expect(await foundIn(world)).not.toContain(WRONG);
+  world.atMs += 2 * CLOCK_MS;
+  await order(world, "cid", ["mug", 1], "sold_out");
   await world.recordedInTime();
   expect(await foundIn(world)).toContain(WRONG);
 });

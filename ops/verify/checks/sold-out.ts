@@ -4,7 +4,9 @@
 //
 //   1. units that an entry takes are gone from its millisecond on, whichever of that millisecond's came first;
 //   2. units that come back are for sale RETURN_MS after the ledger had the entry that freed them, or once the
-//      shard has a new owner (rebuilds and take-overs tell Redis all that the ledger has);
+//      shard has a new owner, who tells Redis all that the ledger has before deciding. What the owner before had
+//      decided is recorded by the new one and bears its epoch: the new owner is at work from the time it recorded
+//      its first entry;
 //   3. units that are added are for sale RETURN_MS after Redis was told.
 //
 // An order of several items is sold out when any of them is, so it was turned away wrongly only if
@@ -13,7 +15,7 @@ import type { ItemRecord, OperationRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 import { Spans } from "../spans.ts";
-import { RETURN_MS } from "../tolerances.ts";
+import { CLOCK_MS, RETURN_MS } from "../tolerances.ts";
 
 interface Item {
   /**
@@ -56,6 +58,8 @@ export class SoldOutCheck {
   private readonly items = new Map<string, Item>();
   /** By shard, oldest first. */
   private readonly freed = new Map<number, Freed[]>();
+  /** By shard: the epoch of its last entry, and when that epoch's first one was recorded. */
+  private readonly owners = new Map<number, { readonly epoch: number; readonly sinceMs: number }>();
   private readonly added: Added[];
 
   constructor(
@@ -106,9 +110,10 @@ export class SoldOutCheck {
   }
 
   private comeBack(entries: readonly DecodedEntry[], atMs: number): void {
-    for (const { shard, epoch } of entries) {
-      const freed = this.freed.get(shard);
-      while (freed?.[0] && freed[0].epoch < epoch) this.back(freed.shift() as Freed);
+    for (const entry of entries) {
+      if (!this.isTold(entry)) continue;
+      const freed = this.freed.get(entry.shard);
+      while (freed?.[0] && freed[0].epoch < entry.epoch) this.back(freed.shift() as Freed);
     }
     for (const freed of this.freed.values())
       while (freed[0] && freed[0].dueMs <= atMs) this.back(freed.shift() as Freed);
@@ -117,6 +122,16 @@ export class SoldOutCheck {
       item.forSale += units;
       this.unsold(item, units, atMs);
     }
+  }
+
+  /** Whether the entry was decided by an owner who had told Redis what the ledger has. */
+  private isTold({ shard, epoch, atMs, recordedMs }: DecodedEntry): boolean {
+    let owner = this.owners.get(shard);
+    if (!owner || owner.epoch !== epoch) {
+      owner = { epoch, sinceMs: recordedMs > 0 ? recordedMs : Number.POSITIVE_INFINITY };
+      this.owners.set(shard, owner);
+    }
+    return atMs >= owner.sinceMs + CLOCK_MS;
   }
 
   private back({ item, units }: Freed): void {
