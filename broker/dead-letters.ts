@@ -66,7 +66,7 @@ const BACK_WAIT_MS = 500;
 const BACK_LOOK_MS = 10;
 
 /**
- * A closed channel's messages are back a moment later: whoever looks next should find them.
+ * A closed channel's messages are back a moment later, and the next look should find them.
  * Somebody else may have taken some, so not for long.
  */
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {

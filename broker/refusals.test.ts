@@ -51,7 +51,7 @@ async function holding(broker: BrokerConnection) {
 }
 
 /**
- * The broker closes the channel of whoever acknowledges what it was never given, as it does when an
+ * The broker closes the channel of one that acknowledges what it was never given, as it does when an
  * acknowledgement is overdue.
  */
 function offend(subscription: Subscription): Promise<void> {

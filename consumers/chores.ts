@@ -3,7 +3,7 @@
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
 
 /**
- * Above the longest of those deadlines but one: whoever reads the log should know what is stuck.
+ * Above the longest of those deadlines but one: the log should name what is stuck.
  */
 const LATE_MS = 15_000;
 

@@ -93,7 +93,7 @@ export class Decider implements Deciding {
   }
 
   /**
-   * Lets go of everything at once. Messages in hand stay unacknowledged: closing their channel
+   * Drops everything at once. Messages in flight stay unacknowledged: closing their channel
    * sends them to the next owner.
    */
   stop(): void {

@@ -53,7 +53,7 @@ export async function callProvider(call: Call, timeoutMs: number): Promise<Reply
   }
 }
 
-/** A redirect is an answer like any other: whoever it points to must not get token and key. */
+/** A redirect is an answer like any other: the host it points to must not get token and key. */
 function send(call: Call, signal: AbortSignal): Promise<Response> {
   const { method, url, body, key, traceparent } = call;
   const headers: Record<string, string> = {
