@@ -14,13 +14,16 @@ COPY package.json ./
 COPY deploy/health.ts deploy/
 COPY bench bench
 COPY broker broker
+COPY cli cli
 COPY consumers consumers
 COPY core core
 COPY gateway gateway
 COPY ledger ledger
-COPY ops ops
+COPY proof proof
+COPY services services
+COPY stubs stubs
 # By number, so that a cluster can see that it is not root.
 USER 10001
 # The launcher ./sluice would look for npm and services; here everything is in place.
-ENTRYPOINT ["bun", "ops/cli.ts"]
+ENTRYPOINT ["bun", "cli/cli.ts"]
 CMD ["--help"]

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 

@@ -5,13 +5,13 @@
 //
 // Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a
 // flooded one). Best of some rounds: whatever else the machine does only adds to it.
-import { Counts } from "../consumers/counts.ts";
+import { Counts } from "../consumers/orders/counts.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { WorkerReport } from "../core/domain/report.ts";
-import { Histogram } from "../core/histogram.ts";
+import { Histogram } from "../core/metrics/histogram.ts";
 import { metricsOf } from "../core/metrics/metrics.ts";
-import { Self } from "../core/self.ts";
-import { Counters } from "../gateway/counters.ts";
+import { Self } from "../core/metrics/self.ts";
+import { Counters } from "../gateway/intake/counters.ts";
 
 const ROUNDS = 7;
 const ORDERS = 2_000_000;

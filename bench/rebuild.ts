@@ -6,19 +6,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Announcement } from "../consumers/announcement.ts";
-import { makeSnapshot } from "../consumers/make-snapshot.ts";
-import { rebuild } from "../consumers/rebuild.ts";
+import { Announcement } from "../consumers/rebuild/announcement.ts";
+import { makeSnapshot } from "../consumers/rebuild/make-snapshot.ts";
+import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import type { OrderStep } from "../core/domain/entry.ts";
+import { newEntryId } from "../core/domain/entry-id.ts";
 import { orderRowText } from "../core/domain/order.ts";
-import { newEntryId } from "../core/entry-id.ts";
-import { RebuildStore } from "../core/rebuild-store.ts";
-import { RedisStore } from "../core/redis.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
+import { RebuildStore } from "../core/stores/rebuild-store.ts";
+import { RedisStore } from "../core/stores/redis.ts";
 import { Db, insertRows, type Value } from "../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { messageId } from "../ledger/places.ts";
-import { startRedis } from "../ops/services/redis.ts";
+import { startRedis } from "../services/redis.ts";
 
 const SHARDS = 8;
 const ORDERS_PER_ENTRY = 100;

@@ -3,7 +3,7 @@
 // exchange). Each pattern names whole names.
 //
 // A user who may write to `amq.default` may publish to any queue by its name. That is why a message
-// is also judged by who sent it (consumers/publishers.ts): the broker refuses a `user_id` that is
+// is also judged by who sent it (consumers/orders/publishers.ts): the broker refuses a `user_id` that is
 // not the connection's own.
 import {
   CLAIMS_EXCHANGE,

@@ -2,7 +2,7 @@
 // connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead,
 // not a broker that has stopped serving one channel.
 import type { ChannelModel } from "amqplib";
-import { Silence } from "../core/silence.ts";
+import { Silence } from "../core/runtime/silence.ts";
 import { dropConnection } from "./close.ts";
 
 /** Declaring a quorum queue takes a broker a second or two while it elects leaders. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect } from "amqplib";
-import { startRabbit } from "../ops/services/rabbitmq.ts";
+import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../test/services.ts";
 import { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable, TopologyConflict } from "./errors.ts";

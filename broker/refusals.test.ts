@@ -2,7 +2,7 @@
 // publishers to stop.
 import { afterEach, expect, test } from "bun:test";
 import { type Channel, connect } from "amqplib";
-import { startRabbit } from "../ops/services/rabbitmq.ts";
+import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../test/services.ts";
 import { CLOSE_TIMEOUT_MS } from "./close.ts";
 import { BrokerConnection } from "./connection.ts";

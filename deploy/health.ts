@@ -12,9 +12,9 @@
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
-import { Members } from "../core/members.ts";
-import { RedisStore } from "../core/redis.ts";
-import { readSettings, type Settings } from "../core/settings.ts";
+import { readSettings, type Settings } from "../core/settings/settings.ts";
+import { Members } from "../core/stores/members.ts";
+import { RedisStore } from "../core/stores/redis.ts";
 
 /** What is wrong, or nothing. */
 type Check = (settings: Settings) => Promise<string | undefined>;
@@ -30,7 +30,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 };
 /** Below the time-out in docker-compose.yml, so that the reason is heard. */
 const ANSWER_TIMEOUT_MS = 4_000;
-/** A role's name ends in eight characters of its own: see ops/commands/roles.ts. */
+/** A role's name ends in eight characters of its own: see cli/commands/roles.ts. */
 const OWN_ENDING = /-[0-9a-f]{8}$/;
 
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {

@@ -4,8 +4,8 @@ import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePorts } from "../ops/services/ports.ts";
-import { spawnRecorded } from "../ops/services/processes.ts";
+import { freePorts } from "../services/ports.ts";
+import { spawnRecorded } from "../services/processes.ts";
 import { testDir } from "../test/services.ts";
 import { Stack } from "../test/stack.ts";
 

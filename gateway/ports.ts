@@ -4,10 +4,10 @@
 import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
-import type { SpanRecorder } from "../core/spans.ts";
+import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
-import type { AuthOptions } from "./auth.ts";
-import type { GatewayLimits } from "./limits.ts";
+import type { AuthOptions } from "./access/auth.ts";
+import type { GatewayLimits } from "./intake/limits.ts";
 
 /**
  * What became of a batch: see broker/publisher.ts. `confirmed`: a queue has it. `nacked`,
@@ -52,7 +52,7 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
-/** How much is taken in. What is left out: the defaults of core/settings.ts. */
+/** How much is taken in. What is left out: the defaults of core/settings/settings.ts. */
 export interface AdmissionSettings {
   readonly targetWaitMs?: number;
   readonly stallOrders?: number;
@@ -87,7 +87,7 @@ export interface GatewayOptions {
   readonly webhookSecrets?: readonly string[];
   /** Told of orders whose request names a trace; undefined: nobody asks. */
   readonly spans?: SpanRecorder | undefined;
-  /** Unix ms on the clock that decisions use (core/clock.ts). */
+  /** Unix ms on the clock that decisions use (core/stores/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;
   readonly ledger: Pick<

@@ -3,7 +3,7 @@
 // Each gets the next number, so that a copy which was not lost ends with its next answer; keys and
 // claims make hearing it twice harmless.
 import type { Attempt } from "../core/domain/charge.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
 import {
   OPEN_STATUSES,

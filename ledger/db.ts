@@ -1,7 +1,7 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
-import { NoAnswer, Silence } from "../core/silence.ts";
+import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
 export type Value = string | number | null;

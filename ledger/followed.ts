@@ -2,7 +2,7 @@
 // then its events in their order. An order's events are written by one owner of its shard after the
 // other, so within an order their numbers only grow, and going on from the last one misses nothing.
 // (Over all orders that would not be so: in Postgres a lower number may be committed later.)
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import type { Followed, Following } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { bucketOf } from "./places.ts";

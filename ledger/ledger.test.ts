@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../core/domain/entry.ts";
 import { type OrderRow, orderRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";

@@ -3,7 +3,7 @@
 import type { Entry } from "../core/domain/entry.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import { type Part, type PartWord, regionOfGateway } from "../core/domain/part.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import type { Db, Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
 import { followUp, rowsAnswered, type Sheet, send, traced } from "./sheet.ts";

@@ -1,6 +1,6 @@
 // What a shard's journal comes to at one of its entries, so that a rebuild need not read it from
 // the start. A snapshot is made of chunks and a head; the head is written last, and says how many
-// chunks there are and what they hash to. What is in the chunks is for consumers/snapshot.ts to
+// chunks there are and what they hash to. What is in the chunks is for consumers/rebuild/snapshot.ts to
 // know. Nothing rests on a snapshot: without a sound one the journal is read from further back.
 import type { EntryId } from "../core/domain/entry.ts";
 import type { Db } from "./db.ts";

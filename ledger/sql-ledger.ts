@@ -3,7 +3,7 @@
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 import { askOnce } from "./ask-again.ts";
 import type {
   Bill,

@@ -2,7 +2,7 @@
 import type { Entry } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
 
 export const SHARDS = 2;
 

@@ -1,4 +1,4 @@
-import { Silence } from "../core/silence.ts";
+import { Silence } from "../core/runtime/silence.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
 import type { Answer, Call } from "./thread.ts";

@@ -2,7 +2,7 @@
 // that is how the alarm ends.
 import { expect, test } from "bun:test";
 import { ordersQueue } from "../broker/topology.ts";
-import { startRabbit } from "../ops/services/rabbitmq.ts";
+import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 

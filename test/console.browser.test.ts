@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { GatewayReport, Overview, WorkerReport } from "../core/domain/report.ts";
-import { Histogram } from "../core/histogram.ts";
+import { Histogram } from "../core/metrics/histogram.ts";
 import type { LetterFilter } from "../gateway/ports.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 

@@ -2,11 +2,11 @@
 // after_decide | after_commit | before_ack | before_confirm. The steps are cut into from outside,
 // so that the worker's own code knows nothing of it.
 import { Publisher } from "../broker/publisher.ts";
-import { readSettings } from "../core/settings.ts";
-import { ShardStore } from "../core/shard-store.ts";
+import { makeLog } from "../cli/log.ts";
+import { startWorker } from "../cli/roles/worker.ts";
+import { readSettings } from "../core/settings/settings.ts";
+import { ShardStore } from "../core/stores/shard-store.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
-import { makeLog } from "../ops/log.ts";
-import { startWorker } from "../ops/roles/worker.ts";
 
 const die = () => process.kill(process.pid, "SIGKILL");
 

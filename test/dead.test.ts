@@ -3,15 +3,15 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
-import { readSettings } from "../core/settings.ts";
+import { makeLog } from "../cli/log.ts";
+import { Letters } from "../cli/operator/dead-letters.ts";
+import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { readSettings } from "../core/settings/settings.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
-import { Letters } from "../ops/dead/letters.ts";
-import { mintToken } from "../ops/load/tokens.ts";
-import { makeLog } from "../ops/log.ts";
-import { startGatewayRole } from "../ops/roles/gateway.ts";
+import { mintToken } from "../proof/load/tokens.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
-const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
+const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
 const TIMEOUT_MS = 60_000;
 const SECRET = "a secret that is long enough for HS256";
 let stack: Stack;

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Replayed } from "../consumers/replayed.ts";
+import { Replayed } from "../consumers/rebuild/replayed.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { Model, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
 import { Bench, row, SALE_ID, skip } from "../core/lua/testing.ts";

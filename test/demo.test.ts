@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testDir } from "./services.ts";
 
-const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
+const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
 const TIMEOUT_MS = 120_000;
 
 /** The demo as a person runs it; its folder is made under a folder of this test. */

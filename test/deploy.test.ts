@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
-import { Members } from "../core/members.ts";
-import { RedisStore } from "../core/redis.ts";
-import { readSettings } from "../core/settings.ts";
-import { freePorts } from "../ops/services/ports.ts";
-import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
+import { readSettings } from "../core/settings/settings.ts";
+import { Members } from "../core/stores/members.ts";
+import { RedisStore } from "../core/stores/redis.ts";
+import { freePorts } from "../services/ports.ts";
+import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { type Compose, interpolate, milliseconds, readCompose, type Service } from "./compose.ts";
 import { buildImage, copied, type Image, ignores, readStages } from "./image.ts";
 import { freshDatabase, testDir } from "./services.ts";
@@ -210,12 +210,12 @@ describe("Dockerfile", () => {
       ".sluice/jwt-secret",
       "node_modules/bun/x",
       "core/keys.test.ts",
-      "ops/a.log",
+      "cli/a.log",
     ];
     expect(out.filter((path) => !ignores(ignore, path))).toEqual([]);
-    expect(ignores("core\n!core/keys.ts", "core/keys.ts")).toBe(false);
-    expect(ignores("core\n!core/keys.ts", "core/shard.ts")).toBe(true);
-    expect(ignores("# core\n*.ts", "core/shard.ts")).toBe(false);
+    expect(ignores("core\n!core/stores/keys.ts", "core/stores/keys.ts")).toBe(false);
+    expect(ignores("core\n!core/stores/keys.ts", "core/domain/shard.ts")).toBe(true);
+    expect(ignores("# core\n*.ts", "core/domain/shard.ts")).toBe(false);
   });
 
   test("names the version of what it builds on, and runs without root", () => {

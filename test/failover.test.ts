@@ -3,12 +3,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Members } from "../core/members.ts";
-import { RebuildStore } from "../core/rebuild-store.ts";
-import { ShardStore } from "../core/shard-store.ts";
+import { Members } from "../core/stores/members.ts";
+import { RebuildStore } from "../core/stores/rebuild-store.ts";
+import { ShardStore } from "../core/stores/shard-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
-import { startRedis } from "../ops/services/redis.ts";
+import { startRedis } from "../services/redis.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
 const SLOW_MS = 60_000;

@@ -4,13 +4,13 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { readSettings } from "../core/settings.ts";
+import { overview } from "../cli/operator/overview.ts";
+import { startWorker } from "../cli/roles/worker.ts";
+import { readSettings } from "../core/settings/settings.ts";
 import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
-import { overview } from "../ops/overview.ts";
-import { startWorker } from "../ops/roles/worker.ts";
-import { startPostgres } from "../ops/services/postgres.ts";
-import { startRedis } from "../ops/services/redis.ts";
+import { startPostgres } from "../services/postgres.ts";
+import { startRedis } from "../services/redis.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
@@ -232,7 +232,7 @@ test(
     const recover = Bun.spawn(
       [
         process.execPath,
-        join(import.meta.dir, "..", "ops", "cli.ts"),
+        join(import.meta.dir, "..", "cli", "cli.ts"),
         "recover",
         "--accept-ledger",
       ],
@@ -277,7 +277,7 @@ test(
     stack = await Stack.start();
     await stack.sale({ a: 40 });
     const child = Bun.spawn(
-      [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"],
+      [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), "worker"],
       {
         env: { ...process.env, ...stack.env },
         stdout: "ignore",
@@ -313,7 +313,7 @@ test(
   async () => {
     await ready({ a: 40 }, { env: { SLUICE_LEASE_TTL: "3s" } });
     const child = Bun.spawn(
-      [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), "worker"],
+      [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), "worker"],
       {
         env: { ...process.env, ...stack.env },
         stdout: "ignore",

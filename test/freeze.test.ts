@@ -1,6 +1,6 @@
 // A worker that is frozen, not dead: its process keeps its connections open and answers nothing.
 import { expect, test } from "bun:test";
-import { Members } from "../core/members.ts";
+import { Members } from "../core/stores/members.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const LEASE_MS = 3_000;

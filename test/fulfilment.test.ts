@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cancelRowText } from "../core/domain/order.ts";
 import { type Part, partKey } from "../core/domain/part.ts";
-import { readPackingList } from "../ops/fulfil/packing-list.ts";
+import { readPackingList } from "../stubs/fulfil/packing-list.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 

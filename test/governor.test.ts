@@ -3,11 +3,11 @@
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";
+import { workersByHand } from "../cli/operator/workers-by-hand.ts";
 import type { GovernorReport, PaymentsReport } from "../core/domain/report.ts";
-import { Members } from "../core/members.ts";
+import { Members } from "../core/stores/members.ts";
 import { Db } from "../ledger/db.ts";
-import { readPackingList } from "../ops/fulfil/packing-list.ts";
-import { workersByHand } from "../ops/workers-by-hand.ts";
+import { readPackingList } from "../stubs/fulfil/packing-list.ts";
 import { burnAsStranger } from "./burn.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 

@@ -4,11 +4,11 @@ import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cancelRowText } from "../core/domain/order.ts";
-import { readPackingList } from "../ops/fulfil/packing-list.ts";
-import type { Provider } from "../ops/provider/server.ts";
-import { startRedis } from "../ops/services/redis.ts";
-import { type Verdict, verify } from "../ops/verify/verify.ts";
-import { openViews } from "../ops/verify/views.ts";
+import { type Verdict, verify } from "../proof/verify/verify.ts";
+import { openViews } from "../proof/verify/views.ts";
+import { startRedis } from "../services/redis.ts";
+import { readPackingList } from "../stubs/fulfil/packing-list.ts";
+import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 90_000;
@@ -234,7 +234,7 @@ test(
 );
 
 async function recover(...args: string[]): Promise<string> {
-  const cli = join(import.meta.dir, "..", "ops", "cli.ts");
+  const cli = join(import.meta.dir, "..", "cli", "cli.ts");
   const child = Bun.spawn([process.execPath, cli, "recover", ...args], {
     env: { ...process.env, ...stack.env },
     stdout: "pipe",

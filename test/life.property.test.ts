@@ -2,10 +2,10 @@
 // the journal replays to what Redis holds.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { openText } from "../consumers/load-shard.ts";
-import { Replayed } from "../consumers/replayed.ts";
+import { openText } from "../consumers/rebuild/load-shard.ts";
+import { Replayed } from "../consumers/rebuild/replayed.ts";
 import type { Entry } from "../core/domain/entry.ts";
-import { newEntryId } from "../core/entry-id.ts";
+import { newEntryId } from "../core/domain/entry-id.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
 
 let bench: Bench | undefined;

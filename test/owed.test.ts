@@ -2,8 +2,8 @@
 // charges given up on and captured later, answers that are none, requests that make no sense.
 import { afterEach, expect, test } from "bun:test";
 import { cancelRowText, redriveRowText } from "../core/domain/order.ts";
-import { shardOf } from "../core/shard.ts";
-import type { Provider } from "../ops/provider/server.ts";
+import { shardOf } from "../core/domain/shard.ts";
+import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 120_000;

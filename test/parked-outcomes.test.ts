@@ -1,10 +1,10 @@
 // Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is
 // named `parked` is named again.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readSettings } from "../core/settings.ts";
+import { makeLog } from "../cli/log.ts";
+import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { readSettings } from "../core/settings/settings.ts";
 import { bearer, ISSUER, SECRET, TestSocket } from "../gateway/testing.ts";
-import { makeLog } from "../ops/log.ts";
-import { startGatewayRole } from "../ops/roles/gateway.ts";
 import { Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;

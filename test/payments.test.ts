@@ -1,7 +1,7 @@
 // Charges from reservation to the provider and back, against the stub in all its moods.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cancelRowText } from "../core/domain/order.ts";
-import type { Provider } from "../ops/provider/server.ts";
+import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;

@@ -11,14 +11,14 @@ import {
   ORDERS_EXCHANGE,
   ordersKey,
 } from "../broker/topology.ts";
-import type { RegionLink } from "../consumers/relay.ts";
+import { checkAccount } from "../cli/doctor/accounts.ts";
+import { makeLog } from "../cli/log.ts";
+import { startFulfil } from "../cli/roles/fulfil.ts";
+import { openRegion } from "../cli/roles/parts.ts";
+import type { RegionLink } from "../consumers/orders/relay.ts";
 import { answerRowText } from "../core/domain/charge.ts";
-import { readSettings } from "../core/settings.ts";
-import { checkAccount } from "../ops/doctor/accounts.ts";
-import { makeLog } from "../ops/log.ts";
-import { startFulfil } from "../ops/roles/fulfil.ts";
-import { openRegion } from "../ops/roles/parts.ts";
-import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
+import { readSettings } from "../core/settings/settings.ts";
+import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 

@@ -3,9 +3,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { Entry } from "../core/domain/entry.ts";
-import { RebuildStore } from "../core/rebuild-store.ts";
+import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
-import { startRedis } from "../ops/services/redis.ts";
+import { startRedis } from "../services/redis.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 import { TcpProxy } from "./tcp-proxy.ts";

@@ -1,11 +1,11 @@
 // Redis loses its tail, or all, at any moment of a rebuild: it must never be opened with a part
 // missing.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { Announcement } from "../consumers/announcement.ts";
-import { type RebuildResult, rebuild } from "../consumers/rebuild.ts";
+import { Announcement } from "../consumers/rebuild/announcement.ts";
+import { type RebuildResult, rebuild } from "../consumers/rebuild/rebuild.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { Bench, row, SALE_ID, STORE_ID, WINDOW_MS } from "../core/lua/testing.ts";
-import { StoreUnavailable } from "../core/redis.ts";
+import { StoreUnavailable } from "../core/stores/redis.ts";
 import { RedisMoment } from "./redis-moment.ts";
 
 const SLOW_MS = 120_000;

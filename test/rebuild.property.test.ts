@@ -3,13 +3,13 @@
 // must hold afterwards what it held before.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Announcement } from "../consumers/announcement.ts";
-import { rebuild } from "../consumers/rebuild.ts";
-import { Replayed } from "../consumers/replayed.ts";
-import { firstIdOf } from "../consumers/seen.ts";
-import { encode, SNAPSHOT_VERSION } from "../consumers/snapshot.ts";
+import { firstIdOf } from "../consumers/orders/seen.ts";
+import { Announcement } from "../consumers/rebuild/announcement.ts";
+import { rebuild } from "../consumers/rebuild/rebuild.ts";
+import { Replayed } from "../consumers/rebuild/replayed.ts";
+import { encode, SNAPSHOT_VERSION } from "../consumers/rebuild/snapshot.ts";
 import type { Entry } from "../core/domain/entry.ts";
-import { newEntryId } from "../core/entry-id.ts";
+import { newEntryId } from "../core/domain/entry-id.ts";
 import {
   answer,
   Bench,

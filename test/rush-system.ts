@@ -3,17 +3,17 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sale } from "../core/domain/sale.ts";
-import { metaKey } from "../core/keys.ts";
-import { RedisStore } from "../core/redis.ts";
-import { readSettings, type Settings } from "../core/settings.ts";
+import { readSettings, type Settings } from "../core/settings/settings.ts";
+import { metaKey } from "../core/stores/keys.ts";
+import { RedisStore } from "../core/stores/redis.ts";
 import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
-import { Fleet, type Role } from "../ops/fleet.ts";
-import { HistoryWriter } from "../ops/history.ts";
-import type { Tally } from "../ops/load/lane.ts";
-import { makePlan, type Plan, type Step } from "../ops/load/plan.ts";
-import { type Rush, startRush } from "../ops/load/rush.ts";
-import { startRedis } from "../ops/services/redis.ts";
+import { HistoryWriter } from "../proof/history.ts";
+import type { Tally } from "../proof/load/lane.ts";
+import { makePlan, type Plan, type Step } from "../proof/load/plan.ts";
+import { type Rush, startRush } from "../proof/load/rush.ts";
+import { Fleet, type Role } from "../services/fleet.ts";
+import { startRedis } from "../services/redis.ts";
 import { testDir, testRabbit } from "./services.ts";
 
 const SECRET = "a secret for this test, and long enough";

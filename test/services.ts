@@ -4,9 +4,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
-import { type PrivatePostgres, startPostgres } from "../ops/services/postgres.ts";
-import { type PrivateRabbit, startRabbit } from "../ops/services/rabbitmq.ts";
-import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
+import { type PrivatePostgres, startPostgres } from "../services/postgres.ts";
+import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
+import { type PrivateRedis, startRedis } from "../services/redis.ts";
 
 let root: string | undefined;
 let redis: Promise<PrivateRedis> | undefined;

@@ -1,8 +1,8 @@
 // A worker whose own connection to a store falls silent, while the store serves everybody else.
 import { afterEach, expect, test } from "bun:test";
-import { readSettings } from "../core/settings.ts";
-import { makeLog } from "../ops/log.ts";
-import { startWorker } from "../ops/roles/worker.ts";
+import { makeLog } from "../cli/log.ts";
+import { startWorker } from "../cli/roles/worker.ts";
+import { readSettings } from "../core/settings/settings.ts";
 import { freshDatabase } from "./services.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 import { TcpProxy } from "./tcp-proxy.ts";

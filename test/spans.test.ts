@@ -2,7 +2,7 @@
 // service, each with its own.
 import { afterEach, expect, test } from "bun:test";
 import { orderRowText } from "../core/domain/order.ts";
-import { Spans } from "../core/spans.ts";
+import { Spans } from "../core/metrics/spans.ts";
 import { bearer, order, post, startTestGateway } from "../gateway/testing.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 

@@ -4,24 +4,24 @@
 import { join } from "node:path";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
-import type { RegionLink } from "../consumers/relay.ts";
+import { makeLog } from "../cli/log.ts";
+import { startFulfil } from "../cli/roles/fulfil.ts";
+import { closeRegions, openRegion } from "../cli/roles/parts.ts";
+import { startPayments } from "../cli/roles/payments.ts";
+import { startRates } from "../cli/roles/rates.ts";
+import { startWorker } from "../cli/roles/worker.ts";
+import type { RegionLink } from "../consumers/orders/relay.ts";
 import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
-import { RedisStore } from "../core/redis.ts";
-import { readSettings, type Settings } from "../core/settings.ts";
-import { shardOf } from "../core/shard.ts";
+import { shardOf } from "../core/domain/shard.ts";
+import { readSettings, type Settings } from "../core/settings/settings.ts";
+import { RedisStore } from "../core/stores/redis.ts";
 import type { Ledger, StoredOrder } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
-import { makeLog } from "../ops/log.ts";
-import type { Shares } from "../ops/provider/behaviour.ts";
-import { type Provider, type ProviderOptions, startProvider } from "../ops/provider/server.ts";
-import { startFulfil } from "../ops/roles/fulfil.ts";
-import { closeRegions, openRegion } from "../ops/roles/parts.ts";
-import { startPayments } from "../ops/roles/payments.ts";
-import { startRates } from "../ops/roles/rates.ts";
-import { startWorker } from "../ops/roles/worker.ts";
-import { type Child, spawnRecorded } from "../ops/services/processes.ts";
-import { type PrivateRedis, startRedis } from "../ops/services/redis.ts";
+import { type Child, spawnRecorded } from "../services/processes.ts";
+import { type PrivateRedis, startRedis } from "../services/redis.ts";
+import type { Shares } from "../stubs/provider/behaviour.ts";
+import { type Provider, type ProviderOptions, startProvider } from "../stubs/provider/server.ts";
 import { testDir, testRabbit } from "./services.ts";
 
 export const SHARDS = 2;
@@ -177,7 +177,7 @@ export class Stack {
   /** A role as a process of its own, to be killed. */
   spawn(role: string | readonly string[], env: Record<string, string> = {}): Child {
     const words = typeof role === "string" ? [role] : role;
-    const command = [process.execPath, join(import.meta.dir, "..", "ops", "cli.ts"), ...words];
+    const command = [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), ...words];
     const logFile = process.env.SHOW_LOG;
     const child = spawnRecorded({
       name: `${words[0]}-${this.running.length}`,

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const SOURCES = new Bun.Glob("{bench,broker,consumers,core,gateway,ledger,ops,test}/**/*.{ts,lua}");
+const SOURCES = new Bun.Glob(
+  "{bench,broker,cli,consumers,core,gateway,ledger,proof,services,stubs,test}/**/*.{ts,lua}",
+);
 
 async function sourceTree(): Promise<Tree> {
   const paths = await Array.fromAsync(SOURCES.scan({ cwd: ROOT }));
@@ -26,17 +28,21 @@ test("every file keeps the rules of the layout", async () => {
 });
 
 test.each([
-  ["the domain imports nothing above it", "core/domain/a.ts", "../keys.ts"],
+  ["the domain imports nothing above it", "core/domain/a.ts", "../stores/keys.ts"],
   ["core does not import the ledger", "core/a.ts", "../ledger/open.ts"],
-  ["the broker does not import core's I/O", "broker/a.ts", "../core/redis.ts"],
+  ["the broker does not import core's I/O", "broker/a.ts", "../core/stores/redis.ts"],
   ["the ledger does not import the broker", "ledger/a.ts", "../broker/topology.ts"],
-  ["gateway does not import consumers", "gateway/a.ts", "../consumers/worker.ts"],
+  ["gateway does not import consumers", "gateway/a.ts", "../consumers/shards/worker.ts"],
   ["consumers do not import gateway", "consumers/a.ts", "../gateway/start.ts"],
-  ["nothing below imports ops", "consumers/sub/a.ts", "../../ops/log.ts"],
-  ["what runs does not import what tests", "ops/a.ts", "../test/services.ts"],
-  ["only core speaks to Redis", "ops/a.ts", "ioredis"],
+  ["nothing below imports the command line", "consumers/sub/a.ts", "../../cli/log.ts"],
+  ["services know nothing of the proof", "services/a.ts", "../proof/history.ts"],
+  ["the proof does not import the gateway it checks", "proof/a.ts", "../gateway/start.ts"],
+  ["the proof does not import benches", "proof/a.ts", "../bench/ledger.ts"],
+  ["the runtime knows no store", "core/runtime/a.ts", "../stores/redis.ts"],
+  ["what runs does not import what tests", "cli/a.ts", "../test/services.ts"],
+  ["only core speaks to Redis", "cli/a.ts", "ioredis"],
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
-  ["only the gateway uses Hono", "ops/a.ts", "hono/factory"],
+  ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
   ["only the ledger opens SQLite", "core/a.ts", "bun:sqlite"],
   ["a new folder must be given its place", "helpers/a.ts", "node:fs"],
 ])("%s", (_, path, name) => {
@@ -47,25 +53,30 @@ test.each([
 
 test("only the ledger speaks SQL", () => {
   const text = `import { SQL } ${"from"} "bun";\n`;
-  expect(violations(new Map([["ops/a.ts", text]]))).toEqual([
-    "ops/a.ts: only ledger may import SQL from bun",
+  expect(violations(new Map([["cli/a.ts", text]]))).toEqual([
+    "cli/a.ts: only ledger may import SQL from bun",
   ]);
   expect(violations(new Map([["ledger/a.ts", text]]))).toEqual([]);
 });
 
 test("a lazy import counts as well", () => {
-  const text = `const load = () => ${"import"}("../consumers/worker.ts");\n`;
+  const text = `const load = () => ${"import"}("../consumers/shards/worker.ts");\n`;
   expect(violations(new Map([["gateway/a.ts", text]]))).toEqual([
-    "gateway/a.ts: gateway must not import consumers/worker.ts",
+    "gateway/a.ts: gateway must not import consumers/shards/worker.ts",
   ]);
 });
 
 test("what a part may import, it may: the domain, shared contracts, the parts below", () => {
   const tree = new Map([
-    ["ledger/a.ts", importing("../core/domain/order.ts", "../core/shard.ts", "./db.ts")],
+    ["ledger/a.ts", importing("../core/domain/order.ts", "../core/runtime/silence.ts", "./db.ts")],
     [
       "gateway/a.ts",
-      importing("../core/redis.ts", "../broker/publisher.ts", "../ledger/contract.ts", "hono"),
+      importing(
+        "../core/stores/redis.ts",
+        "../broker/publisher.ts",
+        "../ledger/contract.ts",
+        "hono",
+      ),
     ],
     ["gateway/a.test.ts", `${importing("../test/services.ts", "ioredis")}expect(1);`],
   ]);

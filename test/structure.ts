@@ -6,24 +6,26 @@ import { dirname, join, normalize } from "node:path";
 /** Path from the project's root → text. */
 export type Tree = ReadonlyMap<string, string>;
 
-/** What a folder may import besides itself. Parts below a folder know nothing of it. */
+/**
+ * The rooms, each with the rooms below it that it may import. Imports go one way:
+ * domain ← core, broker, ledger ← gateway, consumers ← stubs, services ← proof ← bench ← cli.
+ */
+const BELOW_ROLES = ["core", "core/domain", "core/runtime", "broker", "ledger"];
+const BELOW_PROOF = [...BELOW_ROLES, "consumers", "stubs", "services"];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "core/domain": [],
-  core: ["core/domain"],
-  broker: ["core/domain", ...contracts()],
-  ledger: ["core/domain", ...contracts()],
-  gateway: ["core", "core/domain", "broker", "ledger"],
-  consumers: ["core", "core/domain", "broker", "ledger"],
-  ops: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "bench"],
-  bench: ["core", "core/domain", "broker", "ledger", "gateway", "consumers", "ops"],
+  "core/runtime": ["core/domain"],
+  core: ["core/domain", "core/runtime"],
+  broker: ["core/domain", "core/runtime"],
+  ledger: ["core/domain", "core/runtime"],
+  gateway: BELOW_ROLES,
+  consumers: BELOW_ROLES,
+  stubs: [...BELOW_ROLES, "consumers"],
+  services: BELOW_ROLES,
+  proof: BELOW_PROOF,
+  bench: [...BELOW_PROOF, "gateway", "proof"],
+  cli: [...BELOW_PROOF, "gateway", "proof", "bench"],
 };
-
-/**
- * Files of core that every part agrees on: how a shard, the keys and a deadline are found. No I/O.
- */
-function contracts(): string[] {
-  return ["core/shard.ts", "core/keys.ts", "core/silence.ts"];
-}
 
 /** A client library, and the one folder that may use it. */
 const SPEAKS_TO: Readonly<Record<string, string>> = {
@@ -33,7 +35,7 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   "bun:sqlite": "ledger",
 };
 /** The service that comes along stands for somebody else's system, with a store of its own. */
-const STRANGERS = new Set(["ops/fulfil/packing-list.ts bun:sqlite"]);
+const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
 /** Bun's own SQL client is a name among others of `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
@@ -88,9 +90,9 @@ function wrongImports(path: string, text: string): string[] {
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain within core. */
+/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
 function partOf(path: string): string {
-  if (path.startsWith("core/domain/")) return "core/domain";
+  for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? (path.split("/")[0] as string) : "";
 }
 

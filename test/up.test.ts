@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testDir } from "./services.ts";
 
-const CLI = join(import.meta.dir, "..", "ops", "cli.ts");
+const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
 const TIMEOUT_MS = 120_000;
 const GATEWAY_LINE = / {2}(eu|us) +(http:\S+)/g;
 

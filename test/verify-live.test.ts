@@ -1,10 +1,10 @@
 // The proof beside a system that runs: it says nothing false, whatever moves while it looks.
 import { afterEach, expect, test } from "bun:test";
-import { drain } from "../ops/demo/drain.ts";
-import type { Rush } from "../ops/load/rush.ts";
-import { providerRecord } from "../ops/verify/provider.ts";
-import { type Verdict, verify } from "../ops/verify/verify.ts";
-import { openViews } from "../ops/verify/views.ts";
+import { drain } from "../proof/demo/drain.ts";
+import type { Rush } from "../proof/load/rush.ts";
+import { providerRecord } from "../proof/verify/provider.ts";
+import { type Verdict, verify } from "../proof/verify/verify.ts";
+import { openViews } from "../proof/verify/views.ts";
 import { startRushSystem } from "./rush-system.ts";
 
 const ORDERS = 6_000;

@@ -2,10 +2,10 @@
 // time, it must turn red; with none, it must pass.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
-import { drain } from "../ops/demo/drain.ts";
-import { spawnRecorded } from "../ops/services/processes.ts";
-import { type Verdict, verify } from "../ops/verify/verify.ts";
-import { openViews } from "../ops/verify/views.ts";
+import { drain } from "../proof/demo/drain.ts";
+import { type Verdict, verify } from "../proof/verify/verify.ts";
+import { openViews } from "../proof/verify/views.ts";
+import { spawnRecorded } from "../services/processes.ts";
 import { SHARDS, saleInRedis, startRushSystem, withRedis } from "./rush-system.ts";
 
 const ORDERS = 1_500;

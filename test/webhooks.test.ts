@@ -1,11 +1,11 @@
 // What the provider does to a charge without being asked reaches the ledger: by a signed webhook,
 // through a real gateway, its shard and the worker that decides it.
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { makeLog } from "../cli/log.ts";
+import { startGatewayRole } from "../cli/roles/gateway.ts";
 import { cancelRowText } from "../core/domain/order.ts";
-import { readSettings } from "../core/settings.ts";
-import { makeLog } from "../ops/log.ts";
-import type { Provider, ProviderOptions } from "../ops/provider/server.ts";
-import { startGatewayRole } from "../ops/roles/gateway.ts";
+import { readSettings } from "../core/settings/settings.ts";
+import type { Provider, ProviderOptions } from "../stubs/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;

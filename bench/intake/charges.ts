@@ -1,7 +1,7 @@
 // Charges end to end against the stub: reserved, asked for, captured, back in the ledger as paid.
 // The stub takes its share of the same cores.
 import { LedgerAudit } from "../../ledger/audit.ts";
-import type { Stack } from "../../ops/demo/stack.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
 import { usageByPart } from "./usage.ts";
 
 export interface ChargesResult {

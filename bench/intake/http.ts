@@ -1,8 +1,8 @@
 // Single orders over HTTP, by wrk: many connections, many tokens, one order a request.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Stack } from "../../ops/demo/stack.ts";
-import { mintToken } from "../../ops/load/tokens.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { mintToken } from "../../proof/load/tokens.ts";
 import { bodies } from "./orders.ts";
 import { usageByPart } from "./usage.ts";
 

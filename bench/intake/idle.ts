@@ -1,8 +1,8 @@
 // How long an order takes through an idle system: to its 202 over HTTP, to its ack and to its
 // outcome over a WebSocket.
 
-import { prng, uuidV7 } from "../../ops/load/prng.ts";
-import { mintToken, type TokenIssuer } from "../../ops/load/tokens.ts";
+import { prng, uuidV7 } from "../../core/runtime/prng.ts";
+import { mintToken, type TokenIssuer } from "../../proof/load/tokens.ts";
 import { bodies } from "./orders.ts";
 
 export interface Latency {

@@ -4,9 +4,9 @@
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import { RedisStore } from "../../core/redis.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
-import { Stack } from "../../ops/demo/stack.ts";
+import { Stack } from "../../proof/demo/stack.ts";
 import { benchCharges, type ChargesResult } from "./charges.ts";
 import { benchHttp, type HttpResult } from "./http.ts";
 import { benchIdle, type IdleResult } from "./idle.ts";

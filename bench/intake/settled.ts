@@ -1,5 +1,5 @@
-import { outboxKey } from "../../core/keys.ts";
-import type { RedisStore } from "../../core/redis.ts";
+import { outboxKey } from "../../core/stores/keys.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
 
 const TIMEOUT_S = 300;
 const LOOK_MS = 100;

@@ -1,6 +1,6 @@
 // What processes use, read from /proc: CPU time and resident memory. (Linux only, as the bench is.)
 import { readdirSync, readFileSync } from "node:fs";
-import type { Stack } from "../../ops/demo/stack.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
 
 /** Clock ticks a second; 100 on every Linux that matters. */
 const TICKS_PER_S = 100;

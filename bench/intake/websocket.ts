@@ -1,9 +1,9 @@
 // The WebSocket flood against a running stack: what was accepted and decided a second, and what
 // each part spent on an order.
 import { join } from "node:path";
-import type { RedisStore } from "../../core/redis.ts";
-import type { Stack } from "../../ops/demo/stack.ts";
-import { mintToken } from "../../ops/load/tokens.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { mintToken } from "../../proof/load/tokens.ts";
 import type { FloodOptions, FloodReport } from "./flood.ts";
 import { linesOf } from "./lines.ts";
 import { settled } from "./settled.ts";

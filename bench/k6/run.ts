@@ -2,9 +2,9 @@
 // against it.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { SettingError } from "../../core/settings.ts";
-import { Stack } from "../../ops/demo/stack.ts";
-import { mintToken } from "../../ops/load/tokens.ts";
+import { SettingError } from "../../core/settings/settings.ts";
+import { Stack } from "../../proof/demo/stack.ts";
+import { mintToken } from "../../proof/load/tokens.ts";
 import { BENCH_SALE, benchSale } from "../intake/orders.ts";
 import { usageOf } from "../intake/usage.ts";
 

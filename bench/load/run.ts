@@ -1,8 +1,8 @@
 // Runs the open-loop generator against a stack, and puts what it measured beside what the system's
 // parts used meanwhile.
 import { join } from "node:path";
-import type { Stack } from "../../ops/demo/stack.ts";
-import { mintToken } from "../../ops/load/tokens.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { mintToken } from "../../proof/load/tokens.ts";
 import { linesOf } from "../intake/lines.ts";
 import { usageByPart } from "../intake/usage.ts";
 import type { Latency, LoadOptions, LoadReport } from "./load.ts";

@@ -1,7 +1,7 @@
 // The stack that is loaded: one gateway, one worker, and a sale with the standard workload's items.
 import { mkdirSync } from "node:fs";
-import { RedisStore } from "../../core/redis.ts";
-import { Stack } from "../../ops/demo/stack.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
+import { Stack } from "../../proof/demo/stack.ts";
 import { benchSale } from "../intake/orders.ts";
 
 export interface LoadedStackOptions {

@@ -18,11 +18,11 @@ import {
   partKeyOf,
   partRowText,
 } from "../../core/domain/part.ts";
-import type { SpanRecorder } from "../../core/spans.ts";
-import { Competing } from "../competing.ts";
+import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
-import type { RegionLink } from "../relay.ts";
-import { RowLanes, Undelivered } from "../row-lanes.ts";
+import type { RegionLink } from "../orders/relay.ts";
+import { RowLanes, Undelivered } from "../orders/row-lanes.ts";
 
 export interface FulfillerOptions {
   readonly service: string;

@@ -1,7 +1,7 @@
 // The governor at work: looks at this worker's signals twice a second, and tells its deciders at
 // what pace to go.
 import type { GovernorReport } from "../../core/domain/report.ts";
-import { LoopDelay } from "../../core/loop-delay.ts";
+import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { CpuWatch } from "./cpu.ts";
 import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
 import { Timing } from "./timings.ts";

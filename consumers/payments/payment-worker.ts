@@ -17,13 +17,13 @@ import {
   putOffText,
   readPaymentRequest,
 } from "../../core/domain/charge.ts";
+import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
-import { shardOf } from "../../core/shard.ts";
-import type { SpanRecorder } from "../../core/spans.ts";
-import { Competing } from "../competing.ts";
+import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
-import type { RegionLink } from "../relay.ts";
-import { RowLanes } from "../row-lanes.ts";
+import type { RegionLink } from "../orders/relay.ts";
+import { RowLanes } from "../orders/row-lanes.ts";
 import { buryRequest } from "./bad-request.ts";
 import { Breaker } from "./breaker.ts";
 import type { PaymentProvider } from "./provider.ts";

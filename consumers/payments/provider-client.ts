@@ -2,7 +2,7 @@
 // documents is believed, and only if it repeats the question's key, amount and currency. A page
 // with status 200, a redirect or another charge's answer is `unknown`.
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
-import { Histogram } from "../../core/histogram.ts";
+import { Histogram } from "../../core/metrics/histogram.ts";
 import type {
   ChargeAnswer,
   ChargeTerms,

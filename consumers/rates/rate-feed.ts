@@ -4,7 +4,7 @@
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
-import type { RegionLink } from "../relay.ts";
+import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
   /** Names its queue; no two processes share one. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { topLines } from "../../ops/top-lines.ts";
-import { Histogram } from "../histogram.ts";
+import { topLines } from "../../cli/top-lines.ts";
+import { Histogram } from "../metrics/histogram.ts";
 import { figures, Looks, quantile, verdictOf } from "./figures.ts";
 import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
 

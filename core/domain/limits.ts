@@ -1,5 +1,5 @@
 // The limits of a row and of a message, in one table. The check in TypeScript (row-check.ts) reads
-// it, and the function library begins with it as Lua text (core/library.ts): both accept the same
+// it, and the function library begins with it as Lua text (core/stores/library.ts): both accept the same
 // rows, which core/lua/rows.property.test.ts holds them to.
 
 export const LIMITS = {

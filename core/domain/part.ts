@@ -79,7 +79,7 @@ export function partKeyOf(region: string, category: string): string {
   return `${region}.${category}`;
 }
 
-/** The region in a gateway's id, which begins with it (ops/roles/gateway.ts). */
+/** The region in a gateway's id, which begins with it (cli/roles/gateway.ts). */
 export function regionOfGateway(gateway: string): string {
   const dot = gateway.indexOf(".");
   return dot > 0 ? gateway.slice(0, dot) : ELSEWHERE;

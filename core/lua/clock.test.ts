@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { newEntryId } from "../entry-id.ts";
-import { ShardStore } from "../shard-store.ts";
+import { newEntryId } from "../domain/entry-id.ts";
+import { ShardStore } from "../stores/shard-store.ts";
 import { Bench, row, WINDOW_MS } from "./testing.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,9 +1,9 @@
 // What an owner that was asleep, a Redis that lost its tail, rows nobody checked and replays of
 // rare turns must not do.
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { Replayed } from "../../consumers/replayed.ts";
+import { Replayed } from "../../consumers/rebuild/replayed.ts";
 import type { Entry } from "../domain/entry.ts";
-import { newEntryId } from "../entry-id.ts";
+import { newEntryId } from "../domain/entry-id.ts";
 import { Bench, cancel, row, SALE_ID, STORE_ID, skip, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { BadRow } from "../redis.ts";
+import { BadRow } from "../stores/redis.ts";
 import { Bench, row, SALE_ID, skip } from "./testing.ts";
 
 let bench: Bench;

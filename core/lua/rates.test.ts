@@ -2,14 +2,14 @@
 // none, and never dearer than their buyer allows.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
-import { rateWaitText } from "../../consumers/load-shard.ts";
-import { Replayed } from "../../consumers/replayed.ts";
+import { rateWaitText } from "../../consumers/rebuild/load-shard.ts";
+import { Replayed } from "../../consumers/rebuild/replayed.ts";
 import { minorDigits } from "../domain/currency.ts";
 import type { Entry } from "../domain/entry.ts";
+import { newEntryId } from "../domain/entry-id.ts";
 import { convert } from "../domain/money.ts";
-import { newEntryId } from "../entry-id.ts";
-import { RATES_KEY } from "../keys.ts";
-import { RateStore } from "../rate-store.ts";
+import { RATES_KEY } from "../stores/keys.ts";
+import { RateStore } from "../stores/rate-store.ts";
 import { Bench, cancel, row, skip, WINDOW_MS } from "./testing.ts";
 
 const MAX_AGE_MS = 60_000;

@@ -2,10 +2,10 @@
 // everybody reads.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isOdd, rejectable, sift } from "../../consumers/sift.ts";
+import { isOdd, rejectable, sift } from "../../consumers/orders/sift.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { rowProblem } from "../domain/row-check.ts";
-import { buildLibrary } from "../library.ts";
+import { buildLibrary } from "../stores/library.ts";
 import { Bench } from "./testing.ts";
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 2_000);

@@ -1,7 +1,7 @@
 // Each transition of an order that has been reserved: docs/architecture.md has the diagram.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { type Entry, isOrderStep } from "../domain/entry.ts";
-import { newEntryId } from "../entry-id.ts";
+import { newEntryId } from "../domain/entry-id.ts";
 import { answer, Bench, cancel, row, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;

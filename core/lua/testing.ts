@@ -1,14 +1,14 @@
 // What the tests of the function library share: an open store on the tests' Redis, and rows by
 // hand.
 import { testRedis } from "../../test/services.ts";
+import { newEntryId } from "../domain/entry-id.ts";
 import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";
 import type { Sale } from "../domain/sale.ts";
-import { newEntryId } from "../entry-id.ts";
-import type { Library } from "../library.ts";
-import { RebuildStore } from "../rebuild-store.ts";
-import { RedisStore } from "../redis.ts";
-import { type Claim, type Decision, ShardStore } from "../shard-store.ts";
-import { type LiveStock, StockStore } from "../stock-store.ts";
+import type { Library } from "../stores/library.ts";
+import { RebuildStore } from "../stores/rebuild-store.ts";
+import { RedisStore } from "../stores/redis.ts";
+import { type Claim, type Decision, ShardStore } from "../stores/shard-store.ts";
+import { type LiveStock, StockStore } from "../stores/stock-store.ts";
 
 export const STORE_ID = "store-of-the-tests";
 export const WINDOW_MS = 3_600_000;

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
-import { Histogram } from "../histogram.ts";
 import { type Family, familiesOf } from "./families.ts";
+import { Histogram } from "./histogram.ts";
 import { metricsOf } from "./metrics.ts";
 import { MAX_ITEMS, STORES } from "./stock.ts";
 

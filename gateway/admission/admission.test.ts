@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { Batch } from "../batch.ts";
+import { Batch } from "../intake/batch.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 import { Admission } from "./admission.ts";
 

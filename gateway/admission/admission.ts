@@ -3,9 +3,9 @@
 //
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
-import { LoopDelay } from "../../core/loop-delay.ts";
-import type { Batch, Estimate } from "../batch.ts";
-import { Problem, shedFor, shedSoon } from "../problem.ts";
+import { LoopDelay } from "../../core/metrics/loop-delay.ts";
+import { Problem, shedFor, shedSoon } from "../http/problem.ts";
+import type { Batch, Estimate } from "../intake/batch.ts";
 import { Pace } from "./pace.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
 import { type BucketSize, TokenBuckets } from "./token-bucket.ts";

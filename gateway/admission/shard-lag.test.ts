@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Batch, type Recipient } from "../batch.ts";
+import { Batch, type Recipient } from "../intake/batch.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
 
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };

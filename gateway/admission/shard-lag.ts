@@ -14,7 +14,7 @@
 //
 // What was taken in keeps its place: the controller only says how much more may come.
 import type { AdmissionState } from "../../core/domain/report.ts";
-import type { Batch } from "../batch.ts";
+import type { Batch } from "../intake/batch.ts";
 
 export interface LagOptions {
   /** How long an order should wait for its outcome at most, ms. */

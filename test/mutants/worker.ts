@@ -1,11 +1,12 @@
 // A worker with a rule knocked out, for test/verify-mutation.test.ts. MUTANT is a list of:
 // `early-ack` acknowledges messages when they arrive, not when they are recorded; `slow-ledger`
 // records nothing before the worker is killed.
-import { Decider } from "../../consumers/decider.ts";
-import { Recorder } from "../../consumers/recorder.ts";
-import { readSettings } from "../../core/settings.ts";
-import { makeLog } from "../../ops/log.ts";
-import { startWorker } from "../../ops/roles/worker.ts";
+
+import { makeLog } from "../../cli/log.ts";
+import { startWorker } from "../../cli/roles/worker.ts";
+import { Decider } from "../../consumers/orders/decider.ts";
+import { Recorder } from "../../consumers/orders/recorder.ts";
+import { readSettings } from "../../core/settings/settings.ts";
 
 const mutant = (process.env.MUTANT ?? "").split(",");
 

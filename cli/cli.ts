@@ -1,0 +1,109 @@
+// The command line. A command's file is loaded only when it is called for, so that `sluice token`
+// need not load a broker client.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { SettingError } from "../core/settings/settings.ts";
+import { takeSettingFlags } from "./flags.ts";
+
+type Registrar = { register(program: Command): void };
+
+/** Command → its file. */
+const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
+  up: () => import("./commands/up.ts"),
+  gateway: () => import("./commands/roles.ts"),
+  payments: () => import("./commands/roles.ts"),
+  fulfil: () => import("./commands/fulfil.ts"),
+  provider: () => import("./commands/provider.ts"),
+  rates: () => import("./commands/roles.ts"),
+  worker: () => import("./commands/roles.ts"),
+  stock: () => import("./commands/stock.ts"),
+  top: () => import("./commands/top.ts"),
+  orders: () => import("./commands/orders.ts"),
+  sales: () => import("./commands/sales.ts"),
+  workers: () => import("./commands/workers.ts"),
+  token: () => import("./commands/token.ts"),
+  id: () => import("./commands/token.ts"),
+  verify: () => import("./commands/verify.ts"),
+  demo: () => import("./commands/demo.ts"),
+  bench: () => import("./commands/bench.ts"),
+  recover: () => import("./commands/recover.ts"),
+  routes: () => import("./commands/routes.ts"),
+  dead: () => import("./commands/dead.ts"),
+  doctor: () => import("./commands/doctor.ts"),
+  config: () => import("./commands/config.ts"),
+  check: () => import("./commands/check.ts"),
+};
+
+async function main(argv: string[]): Promise<void> {
+  const program = new Command("sluice").description(
+    "A flash-sale order system that decides every order exactly once.",
+  );
+  program.helpOption("-h, --help", "show what a command takes").showHelpAfterError();
+  program.addHelpText(
+    "after",
+    "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.",
+  );
+  const wanted = argv[2];
+  const load = wanted === undefined ? undefined : COMMANDS[wanted];
+  const { settings, rest } = WITHOUT_SETTINGS.has(wanted ?? "")
+    ? { settings: {}, rest: argv }
+    : takeSettingFlags(argv);
+  Object.assign(process.env, settings);
+  adoptLocal(wanted);
+  const files = load
+    ? [await load()]
+    : await Promise.all([...new Set(Object.values(COMMANDS))].map((l) => l()));
+  const seen = new Set<Registrar>();
+  for (const file of files) {
+    if (!seen.has(file)) file.register(program);
+    seen.add(file);
+  }
+  await program.parseAsync(rest);
+}
+
+/** Commands that measure or prove one fixed arrangement. */
+const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
+
+/** Commands that bring their services along, or need none. */
+const SELF_CONTAINED = new Set([
+  "up",
+  "demo",
+  "bench",
+  "check",
+  "gateway",
+  "worker",
+  "payments",
+  "provider",
+  "fulfil",
+  "rates",
+]);
+
+/** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
+function adoptLocal(command: string | undefined): void {
+  if (command === undefined || SELF_CONTAINED.has(command)) return;
+  const file = join(process.env.SLUICE_DATA || ".sluice", "current.json");
+  if (process.env.SLUICE_REDIS_URL || process.env.SLUICE_LEDGER_URL || !existsSync(file)) return;
+  const { env } = JSON.parse(readFileSync(file, "utf8")) as { env: Record<string, string> };
+  for (const [name, value] of Object.entries(env)) process.env[name] ??= value;
+}
+
+try {
+  await main(process.argv);
+} catch (error) {
+  const known = error instanceof SettingError || KNOWN_ERRORS().has((error as Error).name);
+  process.stderr.write(
+    `sluice: ${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`,
+  );
+  process.exit(1);
+}
+
+/** Errors whose message says all that a person needs. */
+function KNOWN_ERRORS(): ReadonlySet<string> {
+  return new Set([
+    "LedgerUnavailable",
+    "BrokerUnavailable",
+    "TopologyConflict",
+    "StoreUnavailable",
+  ]);
+}

@@ -1,0 +1,130 @@
+// sluice dead: the dead letters, and parts without a route. Without more it lists them; `show ID`
+// prints one, `redrive` and `drop` deal with one, with those a filter finds, or with `all`.
+import type { Command } from "commander";
+import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { whole } from "../arguments.ts";
+import {
+  LETTER_QUEUES,
+  type LetterFilter,
+  Letters,
+  MAX_LETTERS,
+} from "../operator/dead-letters.ts";
+import { requireStores } from "../roles/parts.ts";
+import { table } from "../table.ts";
+
+interface Options {
+  readonly queue?: string;
+  readonly reason?: string;
+  readonly user?: string;
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+const DEFAULT_LIMIT = 1_000;
+
+export function register(program: Command): void {
+  const dead = program
+    .command("dead")
+    .description("dead letters: list them, or show, redrive or drop some");
+  const filtered = (command: Command) =>
+    command
+      .option("--queue <name>", `one of ${LETTER_QUEUES.join(", ")}`)
+      .option("--reason <text>", "those whose reason holds this")
+      .option("--user <name>", "those about a user's orders")
+      .option(
+        "--limit <n>",
+        "how many are looked at in a queue",
+        whole(1, MAX_LETTERS),
+        DEFAULT_LIMIT,
+      )
+      .option("--json", "print JSON", false);
+  filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
+  filtered(dead.command("show <id>").description("body, reason and trail of one")).action(show);
+  const which = "[id]";
+  filtered(
+    dead
+      .command(`redrive ${which}`)
+      .description("send it where it came from, or try its payment again ('all': every failure)"),
+  ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
+  filtered(
+    dead.command(`drop ${which}`).description("take it out for good ('all': every failure)"),
+  ).action((id: string | undefined, options: Options) => deal("drop", id, options));
+}
+
+async function list(options: Options): Promise<void> {
+  await withLetters(async (letters) => {
+    const found = await letters.list(filterOf(undefined, options), options.limit);
+    const rows = found.map(({ id, region, queue, reason, user, order }) => ({
+      id,
+      region,
+      queue,
+      reason,
+      user: user ?? "",
+      order: order ?? "",
+    }));
+    process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : table(rows));
+  });
+}
+
+async function show(id: string, options: Options): Promise<void> {
+  await withLetters(async (letters) => {
+    const [found] = await letters.list(filterOf(id, options), options.limit);
+    if (!found)
+      throw new SettingError(
+        `there is no dead letter ${id} among the first ${options.limit} of any queue`,
+      );
+    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+  });
+}
+
+async function deal(
+  what: "redrive" | "drop",
+  id: string | undefined,
+  options: Options,
+): Promise<void> {
+  const filter = filterOf(id === "all" ? undefined : id, options);
+  if (id === undefined && Object.keys(filter).length === 0)
+    throw new SettingError(`say which: 'sluice dead ${what} ID', 'all', or a filter`);
+  await withLetters(async (letters) => {
+    const dealt =
+      what === "drop"
+        ? await letters.drop(filter, options.limit, "command line")
+        : await letters.redrive(filter, options.limit, "command line");
+    if (dealt.matched === 0)
+      throw new SettingError(
+        id === undefined || id === "all"
+          ? "there are no such dead letters"
+          : `there is no dead letter ${id}`,
+      );
+    const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
+    const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} left as they are` : ""}`;
+    process.stdout.write(options.json ? `${JSON.stringify(dealt)}\n` : `${text}\n`);
+    for (const { id: letter, why } of dealt.left) process.stderr.write(`${letter}: ${why}\n`);
+    if (dealt.left.length > 0) process.exitCode = 1;
+  });
+}
+
+function filterOf(id: string | undefined, { queue, reason, user }: Options): LetterFilter {
+  if (queue !== undefined && !(LETTER_QUEUES as readonly string[]).includes(queue))
+    throw new SettingError(`--queue must be one of ${LETTER_QUEUES.join(", ")}, not '${queue}'`);
+  return {
+    ...(id ? { id } : {}),
+    ...(queue ? { queue } : {}),
+    ...(reason ? { reason } : {}),
+    ...(user ? { user } : {}),
+  };
+}
+
+async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const letters = await Letters.open(settings, ledger);
+  try {
+    await work(letters);
+  } finally {
+    await letters.close();
+    await ledger.close();
+  }
+}

@@ -1,0 +1,62 @@
+// sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was
+// decided in time.
+import type { Command } from "commander";
+import { runDemo } from "../../proof/demo/demo.ts";
+import { endFolder, makeFolder, removeFolder, sweepFolders } from "../../proof/demo/folder.ts";
+import { Progress } from "../../proof/demo/progress.ts";
+import { demoJson, demoLines } from "../../proof/demo/report.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { paint } from "../../proof/verify/report.ts";
+import { whole } from "../arguments.ts";
+
+const DEFAULT_ORDERS = 100_000;
+const MAX_ORDERS = 10_000_000;
+const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
+/** 128 + SIGINT, as shells have it. */
+const EXIT_INTERRUPTED = 130;
+
+interface Options {
+  readonly orders: number;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly keep: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("demo")
+    .description(
+      "rush a sale on a fresh private system, kill a worker half-way, and prove the outcome",
+    )
+    .option("--orders <n>", "orders to send", whole(1, MAX_ORDERS), DEFAULT_ORDERS)
+    .option("--seed <n>", "what the rush is made from", whole(0, 2 ** 32 - 1), 1)
+    .option("--keep", "keep the folder with history, ledger and logs", false)
+    .option("--json", "print the figures as one JSON object, the report on standard error", false)
+    .action(run);
+}
+
+async function run({ orders, seed, json, keep }: Options): Promise<void> {
+  const out = json ? process.stderr : process.stdout;
+  const progress = new Progress(out);
+  await sweepFolders();
+  const dir = makeFolder();
+  let stack: Stack | undefined;
+  const interrupted = async () => {
+    progress.done();
+    out.write("  stopping\n");
+    await stack?.stop();
+    await endFolder(dir);
+    process.exit(EXIT_INTERRUPTED);
+  };
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", interrupted);
+  const onStack = (started: Stack) => {
+    stack = started;
+  };
+  const result = await runDemo({ orders, seed, dir, progress, onStack });
+  out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);
+  if (keep || result.verdict.result !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
+  else removeFolder(dir);
+  if (json) process.stdout.write(`${demoJson(result)}\n`);
+  process.exitCode = EXIT_CODES[result.verdict.result];
+}

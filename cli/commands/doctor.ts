@@ -1,0 +1,42 @@
+// sluice doctor: what is missing or misconfigured, and the mend. Exit code 1 when something must be
+// mended.
+import type { Command } from "commander";
+import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { paint } from "../../proof/verify/report.ts";
+import { type Finding, fail } from "../doctor/finding.ts";
+import { checkMachine } from "../doctor/machine.ts";
+import { checkServices } from "../doctor/services.ts";
+
+export function register(program: Command): void {
+  program
+    .command("doctor")
+    .description("what is missing or misconfigured, and the mend")
+    .option("--json", "print JSON", false)
+    .action(async ({ json }: { json: boolean }) => {
+      const findings = await examine();
+      process.stdout.write(
+        json ? `${JSON.stringify(findings)}\n` : `${lines(findings).join("\n")}\n`,
+      );
+      process.exit(findings.some(({ state }) => state === "fail") ? 1 : 0);
+    });
+}
+
+async function examine(): Promise<Finding[]> {
+  try {
+    const settings = readSettings(process.env);
+    return [...checkMachine(settings), ...(await checkServices(settings))];
+  } catch (error) {
+    if (error instanceof SettingError)
+      return [fail("settings", error.message, "correct it or unset it")];
+    throw error;
+  }
+}
+
+function lines(findings: readonly Finding[]): string[] {
+  const colours = paint(process.stdout.isTTY ?? false);
+  const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
+  return findings.flatMap(({ what, state, detail, mend }) => [
+    `${mark[state]}  ${what}: ${detail}`,
+    ...(mend === undefined ? [] : [`      → ${mend}`]),
+  ]);
+}

@@ -1,0 +1,38 @@
+// sluice fulfil: a processing service to try Sluice with, and to copy from (docs/fulfilment.md).
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { whole } from "../arguments.ts";
+import { startFulfil } from "../roles/fulfil.ts";
+import { runRole } from "./roles.ts";
+
+interface Options {
+  readonly service: string;
+  readonly work: number;
+  readonly file?: string;
+}
+
+const MAX_WORK_MS = 600_000;
+
+export function register(program: Command): void {
+  program
+    .command("fulfil")
+    .description(
+      "a processing service: claims the parts of paid orders, packs them, reports them done",
+    )
+    .requiredOption("--service <name>", "whose queue it takes from: fulfilment.<name>")
+    .option("--work <ms>", "how long a part takes", whole(0, MAX_WORK_MS), 0)
+    .option(
+      "--file <path>",
+      "its packing list, shared by all processes of the service (default: under the data folder)",
+    )
+    .action(({ service, work, file }: Options) => {
+      if (!NAME_PATTERN.test(service) || service === "unrouted")
+        throw new SettingError(`--service '${service}' must match ${NAME_PATTERN.source}`);
+      const list = file ?? join(resolve(readSettings(process.env).dataDir), `packed-${service}.db`);
+      return runRole("fulfil", (settings, id, log) =>
+        startFulfil(settings, id, log, { service, file: list, workMs: work }),
+      );
+    });
+}

@@ -1,0 +1,62 @@
+// sluice orders: a user's orders, or one of them with its events, from the ledger.
+import type { Command } from "commander";
+import { traceIdOf } from "../../core/domain/trace.ts";
+import { readSettings } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { whole } from "../arguments.ts";
+import { requireStores } from "../roles/parts.ts";
+import { table } from "../table.ts";
+
+const MAX_LIMIT = 100;
+
+interface Options {
+  readonly user: string;
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("orders")
+    .description("a user's orders, newest first; with an id, that order and its events")
+    .argument("[id]")
+    .requiredOption("--user <name>", "whose orders")
+    .option("--limit <n>", "how many at most", whole(1, MAX_LIMIT), 20)
+    .option("--json", "print JSON", false)
+    .action(show);
+}
+
+async function show(id: string | undefined, { user, limit, json }: Options): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  try {
+    const found =
+      id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
+    const orders = found.filter((order) => order !== undefined);
+    const events = id === undefined ? [] : await ledger.events(user, id);
+    if (json) {
+      process.stdout.write(
+        `${JSON.stringify(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`,
+      );
+      return;
+    }
+    const rows = orders.map((o) => ({
+      id: o.id,
+      sale: o.saleId,
+      seq: o.seq || "",
+      state: o.state,
+      ...(id !== undefined && o.traceparent !== "" ? { trace: traceIdOf(o.traceparent) } : {}),
+      items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
+      accepted: new Date(o.acceptedAtMs).toISOString(),
+      "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
+    }));
+    process.stdout.write(table(rows));
+    if (events.length > 0)
+      process.stdout.write(
+        `\n${table(events.map((e) => ({ at: new Date(e.atMs).toISOString(), event: e.event, detail: e.detail })))}`,
+      );
+  } finally {
+    await ledger.close();
+  }
+}

@@ -1,0 +1,55 @@
+// sluice provider: a payment provider to try Sluice with.
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { readSettings } from "../../core/settings/settings.ts";
+import { parseShares } from "../../stubs/provider/behaviour.ts";
+import { startProvider } from "../../stubs/provider/server.ts";
+import { whole } from "../arguments.ts";
+
+interface Options {
+  readonly host: string;
+  readonly port: number;
+  readonly shares: string;
+  readonly seed: number;
+  readonly webhook?: string;
+  readonly file?: string;
+}
+
+const DEFAULT_PORT = 8090;
+
+export function register(program: Command): void {
+  program
+    .command("provider")
+    .description("a payment provider to try Sluice with: captures, refunds, and misbehaves as told")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <n>", "port; 0 takes a free one", whole(0, 65_535), DEFAULT_PORT)
+    .option("--shares <list>", "how often it misbehaves: decline=0.1,error_after=0.02,…", "")
+    .option("--seed <n>", "what the misbehaviour is drawn from", whole(0, 2 ** 32 - 1), 1)
+    .option(
+      "--webhook <url>",
+      "where it posts what became of a charge: http://…/v1/payments/webhook",
+    )
+    .option("--file <path>", "its record of captures and refunds (default: under the data folder)")
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const settings = readSettings(process.env);
+  const provider = await startProvider({
+    file: options.file ?? join(resolve(settings.dataDir), "provider.jsonl"),
+    host: options.host,
+    port: options.port,
+    shares: parseShares(options.shares),
+    seed: options.seed,
+    webhookUrl: options.webhook,
+    webhookSecrets: settings.webhookSecrets,
+  });
+  process.stderr.write(
+    `provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`,
+  );
+  const signal = Promise.withResolvers<void>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => signal.resolve());
+  await signal.promise;
+  await provider.stop();
+  process.exit(0);
+}

@@ -1,0 +1,59 @@
+// sluice gateway, sluice worker: one role in this process, until a signal.
+import type { Command } from "commander";
+import { readSettings } from "../../core/settings/settings.ts";
+import { makeLog } from "../log.ts";
+import { startGatewayRole } from "../roles/gateway.ts";
+import { startPayments } from "../roles/payments.ts";
+import { startRates } from "../roles/rates.ts";
+import { type RunningRole, startWorker } from "../roles/worker.ts";
+
+export function register(program: Command): void {
+  program
+    .command("gateway")
+    .description("take orders in over HTTP and WebSocket (one region)")
+    .action(() => runRole("gateway", startGatewayRole));
+  program
+    .command("worker")
+    .description("decide and record the orders of a share of the shards")
+    .action(() => runRole("worker", startWorker));
+  program
+    .command("rates")
+    .description("feed exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
+    .action(() => runRole("rates", startRates));
+  program
+    .command("payments")
+    .description("charge reserved orders with the payment provider")
+    .action(() => runRole("payments", startPayments));
+}
+
+type Start = (
+  settings: ReturnType<typeof readSettings>,
+  id: string,
+  log: ReturnType<typeof makeLog>,
+) => Promise<RunningRole>;
+
+/** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
+export async function runRole(kind: string, start: Start): Promise<void> {
+  // Two processes of one name would share a queue or a lease: the name of a role ends in what no
+  // other has.
+  const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
+  const log = makeLog(id);
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      log("crashed", { error: message, stack });
+      process.exit(1);
+    });
+  }
+  const role = await start(readSettings(process.env), id, log);
+  const signal = Promise.withResolvers<NodeJS.Signals>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      signal.resolve(name);
+      process.once(name, () => process.exit(130));
+    });
+  }
+  log("stopping", { signal: await signal.promise });
+  await role.stop();
+  process.exit(0);
+}

@@ -1,0 +1,126 @@
+// sluice routes: which processing service gets the parts of a category. A change is in the ledger
+// first, then in every region's broker; nothing is restarted, and what had no route until now is
+// sent on.
+import type { Command } from "commander";
+import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
+import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
+import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { ELSEWHERE } from "../../core/domain/part.ts";
+import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { closeRegions, openRegions, requireStores } from "../roles/parts.ts";
+import { table } from "../table.ts";
+
+interface Where {
+  readonly region?: string;
+}
+
+export function register(program: Command): void {
+  const routes = program
+    .command("routes")
+    .description("which service gets the parts of a category: list them, or set, unset one");
+  routes
+    .command("list", { isDefault: true })
+    .option("--json", "print JSON", false)
+    .action(async ({ json }: { json: boolean }) =>
+      withLedger(async ({ ledger }) => show(await ledger.routes(), json)),
+    );
+  routes
+    .command("set <category> <service>")
+    .description("parts of the category go to the service from now on")
+    .option("--region <name>", "only those of orders taken in there")
+    .action((category: string, service: string, { region }: Where) =>
+      change(category, service, region),
+    );
+  routes
+    .command("unset <category>")
+    .description("parts of the category wait in fulfilment.unrouted from now on")
+    .option("--region <name>", "the route of this region only")
+    .action((category: string, { region }: Where) => change(category, "", region));
+  routes
+    .command("drain <service>")
+    .description("send what waits for a service to where the routes point now")
+    .action((service: string) => drain(service));
+}
+
+interface Open {
+  readonly ledger: Ledger;
+  readonly settings: Settings;
+}
+
+async function withLedger(work: (open: Open) => Promise<void>): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  try {
+    await work({ ledger, settings });
+  } finally {
+    await ledger.close();
+  }
+}
+
+async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean): Promise<void> {
+  const rows = routes.map(({ category, region, service }) => ({
+    category,
+    region: region || "all",
+    service,
+    queue: serviceQueueName(service),
+  }));
+  process.stdout.write(json ? `${JSON.stringify(routes)}\n` : table(rows));
+}
+
+async function change(category: string, service: string, region = ""): Promise<void> {
+  for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
+    if (!NAME_PATTERN.test(value))
+      throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
+  if (serviceQueueName(service) === UNROUTED)
+    throw new SettingError(`service '${service}' is the queue of what has no route`);
+  await withLedger(async ({ ledger, settings }) => {
+    if (region !== "" && !settings.regions.some((r) => r.name === region))
+      throw new SettingError(
+        `--region '${region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+      );
+    const ref = crypto.randomUUID();
+    await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
+    await everywhere({ ledger, settings }, async (link, routing) => {
+      await applyRoutes(link.connection, routing);
+      return reroute(link.connection, link.publisher, routing);
+    });
+    const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === ref);
+    await ledger.operationsDone(done.map((o) => o.id));
+    const where = region === "" ? "" : ` of region ${region}`;
+    process.stdout.write(
+      service === ""
+        ? `${category}${where} has no route now\n`
+        : `${category}${where} goes to ${service}\n`,
+    );
+  });
+}
+
+async function drain(service: string): Promise<void> {
+  await withLedger((open) =>
+    everywhere(open, (link, routing) =>
+      reroute(link.connection, link.publisher, routing, serviceQueueName(service)),
+    ),
+  );
+}
+
+async function everywhere(
+  { ledger, settings }: Open,
+  work: (link: RegionLink, routing: Routing) => Promise<number>,
+): Promise<void> {
+  const links = await openRegions(settings, () => undefined);
+  const names = [...settings.regions.map((r) => r.name), ELSEWHERE];
+  const routing = routingOf(await ledger.routes(), await ledger.formerRoutes(), names);
+  try {
+    for (const link of links) {
+      const sent = await work(link, routing);
+      if (sent > 0)
+        process.stdout.write(`${sent} messages sent on in region ${link.connection.region}\n`);
+    }
+  } finally {
+    await closeRegions(links);
+  }
+}

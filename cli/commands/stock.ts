@@ -1,0 +1,51 @@
+// sluice stock: units per item, in Redis and in the ledger side by side.
+import type { Command } from "commander";
+import { readSettings } from "../../core/settings/settings.ts";
+import { StockStore } from "../../core/stores/stock-store.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { openRedis, requireStores } from "../roles/parts.ts";
+import { table } from "../table.ts";
+
+export function register(program: Command): void {
+  program
+    .command("stock")
+    .description(
+      "units per item: available, releasing, held, sold (Redis, and the ledger behind it)",
+    )
+    .argument("[sale]", "one sale only")
+    .option("--json", "print JSON", false)
+    .action(show);
+}
+
+async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const redis = await openRedis(settings, () => undefined);
+  const store = new StockStore(redis);
+  const rows = [];
+  for (const sale of await ledger.sales()) {
+    if (only !== undefined && sale.id !== only) continue;
+    const live = redis.connected ? await store.stock(sale.id) : undefined;
+    for (const s of await ledger.stock(sale.id)) {
+      const r = live?.get(s.sku);
+      rows.push({
+        sale: sale.id,
+        sku: s.sku,
+        total: s.initial + s.restocked,
+        available: r?.available ?? "?",
+        releasing: r?.releasing ?? "?",
+        held: r?.held ?? "?",
+        sold: r?.sold ?? "?",
+        ledger: `${s.available}/${s.held}/${s.sold}`,
+      });
+    }
+  }
+  await redis.close();
+  await ledger.close();
+  if (only !== undefined && rows.length === 0)
+    throw Object.assign(new Error(`there is no sale '${only}'`), { name: "LedgerUnavailable" });
+  process.stdout.write(
+    json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
+  );
+}

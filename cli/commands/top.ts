@@ -1,0 +1,92 @@
+// sluice top: the essentials of a running system in a terminal, drawn anew each second.
+import type { Command } from "commander";
+import { figures, Looks } from "../../core/domain/figures.ts";
+import type { Overview } from "../../core/domain/report.ts";
+import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { mintToken } from "../token.ts";
+import { topLines } from "../top-lines.ts";
+
+const EVERY_MS = 1_000;
+const DEFAULT_URL = "http://127.0.0.1:8080";
+/** Another screen, and back; the cursor away, and back; home; clear to the end. */
+const [ENTER, LEAVE, HOME, CLEAR] = [
+  "\x1b[?1049h\x1b[?25l",
+  "\x1b[?1049l\x1b[?25h",
+  "\x1b[H",
+  "\x1b[J",
+];
+
+interface Options {
+  readonly url?: string;
+  readonly token?: string;
+  readonly once: boolean;
+  readonly json: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("top")
+    .description("stock, lag, workers and admission, live")
+    .option("--url <url>", "a gateway; the one of 'sluice up' unless said")
+    .option("--token <token>", "with operator scope; minted from SLUICE_JWT_SECRET unless given")
+    .option("--once", "two looks, one picture", false)
+    .option("--json", "one look as JSON", false)
+    .action(top);
+}
+
+async function top(options: Options): Promise<void> {
+  const url = (options.url ?? process.env.SLUICE_GATEWAY_URL) || DEFAULT_URL;
+  const token =
+    options.token ??
+    (await mintToken(readSettings(process.env), { user: "top", scope: "operator", hours: 12 }));
+  const look = () => lookAt(url, token);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(await look())}\n`);
+    return;
+  }
+  const looks = new Looks();
+  looks.before(await look());
+  if (options.once) {
+    await Bun.sleep(EVERY_MS);
+    process.stdout.write(`${draw(looks, await look()).join("\n")}\n`);
+    return;
+  }
+  process.stdout.write(ENTER);
+  process.on("exit", () => process.stdout.write(LEAVE));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
+  for (;;) {
+    await Bun.sleep(EVERY_MS);
+    const lines = await look().then(
+      (now) => draw(looks, now),
+      (error: Error) => [error.message, "trying on"],
+    );
+    process.stdout.write(
+      `${HOME}${lines.slice(0, (process.stdout.rows ?? 50) - 1).join("\x1b[K\n")}\x1b[K\n${CLEAR}`,
+    );
+  }
+}
+
+function draw(looks: Looks, now: Overview): string[] {
+  const colours = process.stdout.isTTY && !process.env.NO_COLOR;
+  return topLines(
+    figures(looks.before(now), now),
+    now,
+    process.stdout.columns ?? 100,
+    colours === true,
+  );
+}
+
+async function lookAt(url: string, token: string): Promise<Overview> {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}/v1/admin/overview`, {
+    headers,
+    signal: AbortSignal.timeout(5_000),
+  }).catch((error: Error) => {
+    throw new SettingError(`no gateway answers at ${url} (--url names another): ${error.message}`);
+  });
+  if (!response.ok)
+    throw new SettingError(
+      `the gateway at ${url} answers ${response.status}: ${(await response.text()).slice(0, 200)}`,
+    );
+  return (await response.json()) as Overview;
+}

@@ -1,0 +1,178 @@
+// sluice up: everything on this machine, until Ctrl-C.
+import { rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { Fleet } from "../../services/fleet.ts";
+import { LOCAL_REGIONS, localSecret, startLocalServices } from "../../services/local.ts";
+import { canListen, freePort } from "../../services/ports.ts";
+import { recordedPid, recordProcess } from "../../services/processes.ts";
+import { demoSale } from "../demo-sale.ts";
+import { mintToken } from "../token.ts";
+
+const WORKERS = 2;
+
+export function register(program: Command): void {
+  program
+    .command("up")
+    .description("run everything on this machine, with a demo sale, until Ctrl-C")
+    .action(up);
+}
+
+async function up(): Promise<void> {
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const settings = readSettings(process.env);
+  const dir = resolve(settings.dataDir);
+  claimFolder(dir);
+  // Roles that were killed could not take back where their metrics were.
+  rmSync(join(dir, "prometheus"), { recursive: true, force: true });
+  const stopSignal = Promise.withResolvers<void>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
+  const ports = await gatewayPorts(settings, say);
+  const services = await startLocalServices(settings, say, Object.keys(DEMO_SERVICES));
+  const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
+  const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
+  const { roleEnv } = services;
+  const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
+  const current = join(dir, "current.json");
+  try {
+    await createDemoSale(readSettings({ ...process.env, ...env }));
+    for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
+    const regions = readSettings({ ...process.env, ...env }).regions;
+    const gateways = await Promise.all(
+      regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)),
+    );
+    env.SLUICE_PROVIDER_URL =
+      settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
+    fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
+    fleet.rates("rates");
+    for (const [service, categories] of Object.entries(DEMO_SERVICES))
+      await startService(fleet, dir, service, categories, { ...process.env, ...env });
+    writeFileSync(
+      current,
+      JSON.stringify({
+        env: { ...env, SLUICE_GATEWAY_URL: gateways[0]?.url ?? "" },
+        pid: process.pid,
+      }),
+      {
+        mode: 0o600,
+      },
+    );
+    say(await welcome(gateways, { ...process.env, ...env }, settings));
+    await stopSignal.promise;
+    say("stopping: orders in hand are finished first");
+  } finally {
+    rmSync(current, { force: true });
+    await fleet.stop();
+    await services.stop();
+  }
+  process.exit(0);
+}
+
+/**
+ * Where no payment provider is named, one to try things with. It behaves, but for cards whose token
+ * asks otherwise (`stub:decline`).
+ */
+async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise<string> {
+  const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
+  const stub = await fleet.provider({
+    port: 0,
+    file: join(dir, "provider.jsonl"),
+    shares: "",
+    seed: 1,
+    webhookUrl,
+  });
+  return stub.url as string;
+}
+
+/** What the demo sale's items are processed by, unless a route says otherwise. */
+const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
+
+async function startService(
+  fleet: Fleet,
+  dir: string,
+  service: string,
+  categories: readonly string[],
+  env: Record<string, string | undefined>,
+): Promise<void> {
+  const { ledgerUrl, shards } = readSettings(env);
+  const ledger = await openLedger({ url: ledgerUrl, shards });
+  const routed = new Set((await ledger.routes()).map((route) => route.category));
+  // The worker that owns shard 0 brings the brokers in line.
+  for (const category of categories)
+    if (!routed.has(category))
+      await ledger.operate(
+        { kind: "route", ref: `up ${category}`, category, region: "", service },
+        "sluice up",
+      );
+  await ledger.close();
+  fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
+}
+
+/** One `up` per folder: a second one would end the first one's services as leftovers. */
+function claimFolder(dir: string): void {
+  const running = recordedPid(dir, "up");
+  if (running !== undefined)
+    throw new SettingError(
+      `'sluice up' runs here already (process ${running}). A second copy takes a folder of its own: SLUICE_DATA=.sluice2 ./sluice up`,
+    );
+  recordProcess(dir, "up", process.pid);
+}
+
+/**
+ * The ports from SLUICE_HTTP_PORT on, one per region. One that was not asked for and is taken gives
+ * way to a free one.
+ */
+async function gatewayPorts(settings: Settings, say: (line: string) => void): Promise<number[]> {
+  const count = settings.regions.length || LOCAL_REGIONS.length;
+  const asked = Boolean(process.env.SLUICE_HTTP_PORT);
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const port = settings.httpPort + i;
+      if (settings.httpPort === 0 || (await canListen(settings.httpHost, port)))
+        return settings.httpPort === 0 ? 0 : port;
+      if (asked)
+        throw new SettingError(`SLUICE_HTTP_PORT: port ${port} of ${settings.httpHost} is taken`);
+      const free = await freePort();
+      say(`port ${port} is taken; a gateway listens on ${free} instead`);
+      return free;
+    }),
+  );
+}
+
+async function createDemoSale(settings: Settings): Promise<void> {
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const result = await ledger.operate(
+    { kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) },
+    "sluice up",
+  );
+  await ledger.close();
+  if (result === "sale_exists" || result === "ref_conflict") return; // made by an earlier run: its stock goes on
+}
+
+async function welcome(
+  gateways: readonly { url?: string; region?: string }[],
+  env: Record<string, string | undefined>,
+  settings: Settings,
+): Promise<string> {
+  const token = await mintToken(readSettings(env), { user: "ann", scope: "", hours: 1 });
+  const url = gateways[0]?.url ?? "";
+  return [
+    "",
+    ...gateways.map(
+      (g) =>
+        `  ${(g.region ?? "").padEnd(4)} ${g.url}   docs ${g.url}/docs   WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
+    ),
+    "",
+    "Place an order (the id is made anew each time):",
+    "",
+    `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" -H "content-type: application/json" \\`,
+    `    -d '{"id":"'$(./sluice id)'","saleId":"demo","currency":"EUR","lines":[{"sku":"lamp","qty":1}]}'`,
+    "",
+    "Then: ./sluice orders --user ann    ./sluice stock    ./sluice workers    ./sluice verify --partial",
+    `A token for trying out (user ann, one hour): ${token}`,
+    `Logs: ${settings.dataDir}/roles/*.log. Ctrl-C stops everything.`,
+    "",
+  ].join("\n");
+}

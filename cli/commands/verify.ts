@@ -1,0 +1,119 @@
+// sluice verify: the invariants, from outside. Exit code 0: they hold; 1: violated; 2: nothing can
+// be said yet.
+import { existsSync } from "node:fs";
+import type { Command } from "commander";
+import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import type { PackedRecord } from "../../proof/verify/checks/parts.ts";
+import { providerRecord } from "../../proof/verify/provider.ts";
+import { paint, verdictLines } from "../../proof/verify/report.ts";
+import { type Verdict, verify } from "../../proof/verify/verify.ts";
+import { openViews } from "../../proof/verify/views.ts";
+import { readPackingList } from "../../stubs/fulfil/packing-list.ts";
+import { whole } from "../arguments.ts";
+import { requireStores } from "../roles/parts.ts";
+
+const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
+/** Pause between two looks at a system that is not at rest. */
+const LOOK_AGAIN_MS = 500;
+
+interface Options {
+  readonly history: readonly string[];
+  readonly provider?: string;
+  readonly packed: readonly string[];
+  readonly partial: boolean;
+  readonly wait: number;
+  readonly json: boolean;
+}
+
+export function register(program: Command): void {
+  const collect = (file: string, files: readonly string[]) => [...files, file];
+  program
+    .command("verify")
+    .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
+    .option(
+      "--history <file>",
+      "what the clients sent and were told (JSON lines); may be repeated",
+      collect,
+      [],
+    )
+    .option(
+      "--provider <url or file>",
+      "the payment provider's own record, if it is not where SLUICE_PROVIDER_URL says",
+    )
+    .option(
+      "--packed <service=file>",
+      "a processing service's packing list ('sluice fulfil'); may be repeated",
+      collect,
+      [],
+    )
+    .option("--partial", "there were other clients than those of the history", false)
+    .option(
+      "--wait <seconds>",
+      "how long to wait for the system to come to rest",
+      whole(0, 3_600),
+      20,
+    )
+    .option("--json", "print one JSON object", false)
+    .action(async (options: Options) => {
+      process.exitCode = EXIT_CODES[await run(options)];
+    });
+}
+
+/** The services that have a route. */
+async function routedServices(settings: Settings): Promise<string[]> {
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const routes = await ledger.routes();
+  await ledger.close();
+  return [...new Set(routes.map((route) => route.service))];
+}
+
+/** Reads the lists anew each time; undefined when none is named. */
+function packingLists(named: readonly string[]): (() => Promise<PackedRecord[]>) | undefined {
+  const lists = named.map((pair) => {
+    const at = pair.indexOf("=");
+    const [service, file] = [pair.slice(0, at), pair.slice(at + 1)];
+    if (at < 1 || !existsSync(file))
+      throw new SettingError(`--packed '${pair}' must be service=file, and the file must be there`);
+    return { service, file };
+  });
+  if (lists.length === 0) return undefined;
+  return async () =>
+    lists.flatMap(({ service, file }) =>
+      readPackingList(file).map((line) => ({ service, ...line })),
+    );
+}
+
+async function run(options: Options): Promise<Verdict["result"]> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const packed = packingLists(options.packed);
+  const views = await openViews({ ...settings, processing: await routedServices(settings) });
+  const provider = providerRecord(options.provider, settings.providerUrl);
+  const end = performance.now() + options.wait * 1_000;
+  try {
+    while (true) {
+      const { history, partial } = options;
+      const verdict = await verify({
+        ledgerUrl: settings.ledgerUrl,
+        history,
+        partial,
+        rules: settings,
+        provider,
+        packed,
+        ...views,
+      });
+      if ((verdict.result === "inconclusive" || verdict.missing > 0) && performance.now() < end) {
+        await Bun.sleep(LOOK_AGAIN_MS);
+        continue;
+      }
+      const text = options.json
+        ? JSON.stringify(verdict)
+        : verdictLines(verdict, paint(process.stdout.isTTY ?? false)).join("\n");
+      process.stdout.write(`${text}\n`);
+      return verdict.result;
+    }
+  } finally {
+    await views.close();
+  }
+}

@@ -1,0 +1,92 @@
+// sluice workers: who is alive, which shards each holds, how far each has got, and whether it eases
+// off; pause and resume one by hand.
+import type { Command } from "commander";
+import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { Members } from "../../core/stores/members.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import { workersByHand } from "../operator/workers-by-hand.ts";
+import { openRedis, requireStores } from "../roles/parts.ts";
+import { table } from "../table.ts";
+
+export function register(program: Command): void {
+  const workers = program.command("workers").description("living workers, their shards and state");
+  workers
+    .command("list", { isDefault: true })
+    .description("list them")
+    .option("--json", "print JSON", false)
+    .action(({ json }: { json: boolean }) => onRedis((redis) => list(redis, json)));
+  for (const what of ["pause", "resume"] as const) {
+    workers
+      .command(`${what} <worker>`)
+      .description(
+        what === "pause"
+          ? "decide nothing until resumed; its shards go to the others ('*': all workers)"
+          : "let it go on",
+      )
+      .action((worker: string) => onRedis((redis) => byHand(redis, what, worker)));
+  }
+}
+
+async function onRedis(work: (redis: RedisStore) => Promise<void>): Promise<void> {
+  const settings = readSettings(process.env);
+  requireStores(settings);
+  const redis = await openRedis(settings, () => undefined);
+  try {
+    await work(redis);
+  } finally {
+    await redis.close();
+  }
+}
+
+async function list(redis: RedisStore, json: boolean): Promise<void> {
+  const members = new Members(redis);
+  const [{ workers, owners }, roles] = await Promise.all([members.list(), members.roles()]);
+  const rows: Record<string, string | number>[] = [...workers].map(([worker, text]) => {
+    const report = JSON.parse(text) as WorkerReport;
+    const held = [...owners].filter(([, holder]) => holder === worker).map(([shard]) => shard);
+    const lags = report.shards.flatMap((s) => s.regions.map((r) => r.lagMs));
+    return {
+      worker,
+      shards: held.sort((a, b) => a - b).join(" "),
+      "in hand": report.shards.reduce((sum, s) => sum + s.load, 0),
+      "lag ms": Math.max(0, ...lags),
+      unrecorded: report.unrecorded,
+      ledger: report.ledger,
+      state: report.state,
+      governor: governorWords(report),
+    };
+  });
+  // Payment workers and services hold no shards, and ease off all the same.
+  for (const [id, text] of roles) {
+    const report = JSON.parse(text) as RoleReport;
+    if (report.kind !== "payments" && report.kind !== "fulfil") continue;
+    const load = report.kind === "payments" ? report.load : "";
+    const of = report.kind === "payments" ? "charges" : report.service;
+    rows.push({
+      worker: id,
+      shards: of,
+      "in hand": load,
+      "lag ms": "",
+      unrecorded: "",
+      ledger: "",
+      state: "running",
+      governor: governorWords(report),
+    });
+  }
+  process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+}
+
+function governorWords({ governor }: { readonly governor: GovernorReport }): string {
+  return [governor.state, ...governor.reasons].join(" ");
+}
+
+async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {
+  const hand = workersByHand(redis);
+  const done = await (what === "pause"
+    ? hand.pause(worker, process.env.USER ?? "command line")
+    : hand.resume(worker));
+  if (done.length === 0)
+    throw new SettingError(`no worker '${worker}' is alive; 'sluice workers' lists them`);
+  process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);
+}

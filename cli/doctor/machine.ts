@@ -1,0 +1,102 @@
+// The machine: programs, folder, limits.
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { Settings } from "../../core/settings/settings.ts";
+import { recordedPid } from "../../services/processes.ts";
+import { rabbitScript } from "../../services/rabbitmq.ts";
+import { type Finding, fail, ok, warn } from "./finding.ts";
+
+const PACKAGE = join(import.meta.dir, "..", "..", "package.json");
+/** A sale's ledger grows by about 400 bytes an order; RabbitMQ stops publishers below 200 MB. */
+const LEAST_FREE_BYTES = 2 ** 30;
+/** Sockets of a gateway, one per client, and some for itself. */
+const LEAST_OPEN_FILES = 4_096;
+
+export function checkMachine(settings: Settings): Finding[] {
+  return [
+    checkBun(),
+    ...checkPrograms(settings),
+    checkFolder(settings),
+    checkOpenFiles(),
+    checkUp(settings),
+  ];
+}
+
+function checkBun(): Finding {
+  const { dependencies } = JSON.parse(readFileSync(PACKAGE, "utf8")) as {
+    dependencies: { bun: string };
+  };
+  const wanted = dependencies.bun;
+  if (Bun.version === wanted) return ok("Bun", wanted);
+  return warn(
+    "Bun",
+    `${Bun.version} runs, ${wanted} is what the tests ran on`,
+    "start by ./sluice, which fetches the right one",
+  );
+}
+
+function checkPrograms(settings: Settings): Finding[] {
+  const found: Finding[] = [];
+  if (settings.redisUrl === "")
+    found.push(program("redis-server", Bun.which("redis-server"), "SLUICE_REDIS_URL"));
+  if (settings.regions.length === 0)
+    found.push(program("rabbitmq-server", rabbitScript("rabbitmq-server"), "SLUICE_REGIONS"));
+  return found;
+}
+
+function program(name: string, path: string | null | undefined, setting: string): Finding {
+  if (path) return ok(name, path);
+  return fail(
+    name,
+    "not installed",
+    `./sluice up installs it where apt is; or name one that runs elsewhere by ${setting}`,
+  );
+}
+
+function checkFolder(settings: Settings): Finding {
+  const dir = resolve(settings.dataDir);
+  const what = "data folder";
+  let there = dir;
+  while (!existsSync(there)) there = dirname(there);
+  if (!statSync(there).isDirectory())
+    return fail(what, `${there} is a file`, "choose another one by SLUICE_DATA");
+  try {
+    accessSync(there, constants.W_OK);
+  } catch {
+    return fail(what, `${there} cannot be written to`, "choose another one by SLUICE_DATA");
+  }
+  const { bavail, bsize } = statfsSync(there);
+  const free = bavail * bsize;
+  const detail = `${dir}, ${(free / 2 ** 30).toFixed(1)} GiB free`;
+  return free >= LEAST_FREE_BYTES
+    ? ok(what, detail)
+    : warn(what, detail, "make room: RabbitMQ stops taking orders below 200 MB");
+}
+
+function checkOpenFiles(): Finding {
+  const what = "open files";
+  const limit = /^Max open files\s+(\d+)/m.exec(readIfThere("/proc/self/limits"))?.[1];
+  if (limit === undefined) return ok(what, "not known on this system");
+  if (Number(limit) >= LEAST_OPEN_FILES) return ok(what, `${limit} a process`);
+  return warn(
+    what,
+    `${limit} a process: a gateway takes one per client`,
+    "ulimit -n 65536, or LimitNOFILE of the service",
+  );
+}
+
+function checkUp(settings: Settings): Finding {
+  const pid = recordedPid(resolve(settings.dataDir), "up");
+  return ok(
+    "sluice up",
+    pid === undefined ? `does not run in ${settings.dataDir}` : `runs as process ${pid}`,
+  );
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,172 @@
+// Redis, the brokers and the ledger as the settings name them: reachable, new enough, and set up as
+// the guarantees need.
+import { BrokerConnection } from "../../broker/connection.ts";
+import { depth } from "../../broker/inspect.ts";
+import { ordersQueue, topology } from "../../broker/topology.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { checkAccount } from "./accounts.ts";
+import { type Finding, fail, ok, warn } from "./finding.ts";
+
+const OLDEST_REDIS = 7;
+/**
+ * Stamps of different machines are corrected by Redis's clock; more than this says that one of them
+ * is wrong.
+ */
+const CLOCK_APART_MS = 60_000;
+
+export async function checkServices(settings: Settings): Promise<Finding[]> {
+  const looks: Promise<Finding[]>[] = [];
+  if (settings.redisUrl !== "") looks.push(checkRedis(settings));
+  for (const region of settings.regions) looks.push(checkRegion(region, settings));
+  if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
+  return (await Promise.all(looks)).flat();
+}
+
+async function checkRedis(settings: Settings): Promise<Finding[]> {
+  const what = "Redis";
+  const redis = new RedisStore({ url: settings.redisUrl, onError: () => undefined });
+  try {
+    await redis.connect();
+    const info = parseInfo(await redis.run((client) => client.info()));
+    const version = info.redis_version ?? "";
+    const found: Finding[] = [];
+    if (Number(version.split(".")[0]) < OLDEST_REDIS)
+      found.push(fail(what, `version ${version}`, "Redis 7.0 or Valkey 8 is needed"));
+    else
+      found.push(
+        ok(
+          what,
+          `version ${info.valkey_version ? `${info.valkey_version} (Valkey)` : version}, functions loaded`,
+        ),
+      );
+    const policy = info.maxmemory_policy ?? "noeviction";
+    if (policy !== "noeviction" && info.maxmemory !== "0")
+      found.push(
+        fail(
+          what,
+          `maxmemory-policy is ${policy}: it may throw stock away`,
+          "set maxmemory-policy noeviction",
+        ),
+      );
+    if (info.maxmemory === "0" && settings.redisMemory === 0)
+      found.push(
+        warn(
+          what,
+          "nobody knows how much memory it may use",
+          "set maxmemory, or SLUICE_REDIS_MEMORY: gateways stop in time then",
+        ),
+      );
+    if (info.aof_enabled === "0")
+      found.push(
+        warn(
+          what,
+          "keeps nothing on disk: a restart is a rebuild from the ledger",
+          "set appendonly yes for a faster restart",
+        ),
+      );
+    const [seconds] = await redis.run((client) => client.time());
+    const apart = Math.abs(Number(seconds) * 1_000 - Date.now());
+    if (apart > CLOCK_APART_MS)
+      found.push(
+        warn(
+          what,
+          `its clock and this machine's are ${Math.round(apart / 1_000)} s apart`,
+          "keep time by NTP on both",
+        ),
+      );
+    return found;
+  } catch (error) {
+    return [
+      fail(what, (error as Error).message, "see that it runs and that SLUICE_REDIS_URL is right"),
+    ];
+  } finally {
+    await redis.close();
+  }
+}
+
+function parseInfo(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text
+      .split("\r\n")
+      .map((line) => line.split(":"))
+      .map(([name = "", ...rest]) => [name, rest.join(":")]),
+  );
+}
+
+async function checkRegion(
+  region: Settings["regions"][number],
+  settings: Settings,
+): Promise<Finding[]> {
+  const what = `broker ${region.name}`;
+  // Without a topology of its own: looking must declare nothing.
+  const connection = new BrokerConnection({
+    region,
+    topology: { exchanges: [], queues: [], bindings: [] },
+  });
+  try {
+    await connection.start();
+    if (!connection.up)
+      return [
+        fail(
+          what,
+          "cannot be reached",
+          `see that it runs and that SLUICE_REGIONS is right for '${region.name}'`,
+        ),
+      ];
+    const queues = topology(settings.shards).queues.map(({ name }) => name);
+    const depths = await Promise.all(queues.map((queue) => depth(connection, queue)));
+    const missing = depths.filter((d) => d === undefined).length;
+    if (missing > 0)
+      return [
+        ok(
+          what,
+          `reachable; ${missing} of ${queues.length} queues not made yet (the first role makes them)`,
+        ),
+      ];
+    const accounts = await checkAccount(connection, settings);
+    const owned = queues.filter(
+      (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
+    ).length;
+    const waiting = depths.reduce((sum, d) => sum + (d?.ready ?? 0), 0);
+    if (owned < settings.shards)
+      return [
+        warn(
+          what,
+          `${settings.shards - owned} of ${settings.shards} shards have no worker`,
+          "start one: sluice worker (or sluice up)",
+        ),
+        ...accounts,
+      ];
+    return [
+      ok(what, `reachable, every shard has a worker, ${waiting} messages waiting`),
+      ...accounts,
+    ];
+  } catch (error) {
+    return [
+      fail(what, (error as Error).message, "see that it runs and that SLUICE_REGIONS is right"),
+    ];
+  } finally {
+    await connection.close();
+  }
+}
+
+const isOrders = (queue: string, shards: number): boolean =>
+  Array.from({ length: shards }, (_, shard) => ordersQueue(shard)).includes(queue);
+
+async function checkLedger(settings: Settings): Promise<Finding[]> {
+  const what = "ledger";
+  try {
+    const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+    await ledger.close();
+    return [
+      ok(
+        what,
+        `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ${settings.shards} shards`,
+      ),
+    ];
+  } catch (error) {
+    return [fail(what, (error as Error).message, "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
+  }
+}

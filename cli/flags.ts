@@ -1,0 +1,35 @@
+// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this
+// one command.
+import { SettingError, settingVariables } from "../core/settings/settings.ts";
+
+/** `SLUICE_GAP_TIMEOUT` → `--gap-timeout`. */
+export function flagOf(variable: string): string {
+  return `--${variable
+    .replace(/^SLUICE_/, "")
+    .toLowerCase()
+    .replaceAll("_", "-")}`;
+}
+
+/** Splits a command line into the settings its flags give and what is left for the command. */
+export function takeSettingFlags(argv: readonly string[]): {
+  settings: Record<string, string>;
+  rest: string[];
+} {
+  const variables = new Map(settingVariables().map((variable) => [flagOf(variable), variable]));
+  const settings: Record<string, string> = {};
+  const rest: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i] as string;
+    const [flag = "", ...value] = argument.split("=");
+    const variable = variables.get(flag);
+    if (variable === undefined) {
+      rest.push(argument);
+      continue;
+    }
+    const given = value.length > 0 ? value.join("=") : argv[++i];
+    if (given === undefined || given.startsWith("--"))
+      throw new SettingError(`${flag} needs a value (${variable})`);
+    settings[variable] = given;
+  }
+  return { settings, rest };
+}

@@ -1,0 +1,267 @@
+// Dead letters of every region, looked at and dealt with: one, those a filter finds, or all. What
+// was sent somewhere is sent there again; a failed payment is tried again under a new generation,
+// granted by the ledger before anything is published. Interrupted anywhere, it can be done again.
+import { BrokerConnection } from "../../broker/connection.ts";
+import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
+import { Publisher } from "../../broker/publisher.ts";
+import { ORIGIN } from "../../broker/subscriber.ts";
+import {
+  ORDERS_DEAD,
+  ORDERS_EXCHANGE,
+  ordersKey,
+  PAYMENTS_DEAD,
+  UNROUTED,
+} from "../../broker/topology.ts";
+import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
+import { redriveRowText } from "../../core/domain/order.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+
+export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
+export const MAX_LETTERS = 10_000;
+
+/**
+ * What is given must match; a filter with nothing in it finds all but the parts that have no route.
+ */
+export interface LetterFilter {
+  readonly id?: string;
+  readonly queue?: string;
+  /** A part of the reason. */
+  readonly reason?: string;
+  readonly user?: string;
+}
+
+/** A letter as people look at it. */
+export interface Letter {
+  readonly id: string;
+  readonly region: string;
+  readonly queue: string;
+  readonly reason: string;
+  /** Whose order it is about, where it says so. */
+  readonly user?: string;
+  readonly order?: string;
+  readonly source?: DeadLetter["source"];
+  readonly headers: DeadLetter["headers"];
+  /** JSON where it is some, else text. */
+  readonly body: unknown;
+}
+
+export interface Dealt {
+  readonly matched: number;
+  readonly done: number;
+  /** Of those left as they are: why, by letter. */
+  readonly left: readonly { readonly id: string; readonly why: string }[];
+}
+
+type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter">;
+
+interface Region {
+  readonly connection: BrokerConnection;
+  readonly publisher: Publisher;
+}
+
+const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
+
+export class Letters {
+  private constructor(
+    private readonly regions: readonly Region[],
+    private readonly ledger: LetterLedger,
+  ) {}
+
+  static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
+    const regions: Region[] = [];
+    const { regions: all, operatorRegions } = settings;
+    for (const region of operatorRegions.length > 0 ? operatorRegions : all) {
+      const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
+      const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
+      await publisher.start();
+      await connection.start();
+      regions.push({ connection, publisher });
+    }
+    return new Letters(regions, ledger);
+  }
+
+  async close(): Promise<void> {
+    for (const { connection } of this.regions) await connection.close();
+  }
+
+  /** The letters a filter finds among the first `limit` of each queue, oldest first. */
+  async list(filter: LetterFilter, limit: number): Promise<Letter[]> {
+    const found: Letter[] = [];
+    await this.walk(filter, limit, async (letter) => {
+      found.push(letter);
+      return "keep";
+    });
+    return found;
+  }
+
+  /** What is dropped is on record in the ledger before it is gone. */
+  drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
+    return this.deal(filter, limit, async (letter, raw) => {
+      await this.ledger.recordLetter(recordOf(letter, raw, "dropped", subject));
+      return undefined;
+    });
+  }
+
+  redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
+    return this.deal(filter, limit, async (letter, raw, region) => {
+      const why =
+        letter.queue === PAYMENTS_DEAD
+          ? await this.chargeAgain(letter, region, subject)
+          : await sendAgain(raw, region);
+      if (why === undefined)
+        await this.ledger.recordLetter(recordOf(letter, raw, "redriven", subject));
+      return why;
+    });
+  }
+
+  /** `work` returns why a letter stays. */
+  private async deal(
+    filter: LetterFilter,
+    limit: number,
+    work: (letter: Letter, raw: DeadLetter, region: Region) => Promise<string | undefined>,
+  ): Promise<Dealt> {
+    const left: { id: string; why: string }[] = [];
+    let matched = 0;
+    await this.walk(filter, limit, async (letter, raw, region) => {
+      matched++;
+      const why = await work(letter, raw, region);
+      if (why === undefined) return "drop";
+      left.push({ id: letter.id, why });
+      return "keep";
+    });
+    return { matched, done: matched - left.length, left };
+  }
+
+  /**
+   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any
+   * more, or a request that made no sense: the provider is asked again.
+   */
+  private async chargeAgain(
+    { body, reason }: Letter,
+    { publisher }: Region,
+    subject: string,
+  ): Promise<string | undefined> {
+    const of = (body ?? {}) as Partial<Attempt>;
+    if (reason !== "payment_failed" && isAttempt(of)) {
+      await this.ledger.askOnce(of);
+      return undefined;
+    }
+    const { user, id, generation } = of;
+    if (typeof user !== "string" || typeof id !== "string" || typeof generation !== "number")
+      return "it names no order";
+    const grant = await this.ledger.grantRedrive(user, id, generation, subject);
+    if (grant === "unknown")
+      return "an attempt of it may still be captured: it can be redriven once that is known";
+    // The order went on since, by an earlier redrive of this letter: there is nothing left of it to
+    // do.
+    if (grant === "settled" || grant === "superseded") return undefined;
+    const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
+    return notConfirmed(
+      await publisher.publish(ORDERS_EXCHANGE, ordersKey(grant.shard), row, { type: "orders.v1" }),
+    );
+  }
+
+  private async walk(
+    filter: LetterFilter,
+    limit: number,
+    judge: (letter: Letter, raw: DeadLetter, region: Region) => Promise<"keep" | "drop">,
+  ): Promise<void> {
+    for (const region of this.regions) {
+      for (const queue of LETTER_QUEUES) {
+        // Parts without a route are no failures: they are looked at only where they are meant.
+        if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined))
+          continue;
+        await walkDeadLetters(region.connection, queue, limit, async (raw) => {
+          const letter = letterOf(raw);
+          return matches(filter, letter) ? judge(letter, raw, region) : "keep";
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Only what was sent somewhere can be sent there again; a letter about an order that is on record
+ * as it is would change nothing.
+ */
+async function sendAgain(
+  { id, source, queue, routingKey, type, messageId, body, headers }: DeadLetter,
+  { publisher }: Region,
+): Promise<string | undefined> {
+  if (queue === UNROUTED)
+    return notConfirmed(
+      await publisher.publish("fulfilment", routingKey, body, { type, messageId }),
+    );
+  if (!source) return "the order is on record as it is; there is nothing to send again";
+  return notConfirmed(
+    await publisher.publish(source.exchange, source.routingKey, body, {
+      type,
+      // What it may hold is still judged by who sent it first.
+      headers: { "x-redriven": id, [ORIGIN]: headers[ORIGIN] ?? "" },
+    }),
+  );
+}
+
+function notConfirmed(outcome: string): string | undefined {
+  return outcome === "confirmed" ? undefined : `not sent again, the broker's answer was ${outcome}`;
+}
+
+function recordOf(
+  { id: letter, region, queue, reason, user = "", order = "", body }: Letter,
+  raw: DeadLetter,
+  fate: LetterRecord["fate"],
+  subject: string,
+): LetterRecord {
+  const { generation } = (body ?? {}) as { generation?: unknown };
+  return {
+    ...{ letter, region, queue, fate, reason, user, id: order, subject },
+    generation: isCount(generation) ? generation : 0,
+    atMs: Date.now(),
+    body: raw.body.toString(),
+  };
+}
+
+/**
+ * Letters may hold anything; a number that no column takes must not keep one from being dropped.
+ */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
+}
+
+function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {
+  const text = bytes.toString();
+  const body = jsonOf(text) ?? text;
+  const about = ordersIn(body);
+  const reason = String(
+    headers["x-reason"] ??
+      (body as { reason?: unknown }).reason ??
+      (queue === UNROUTED ? "no route" : "given up by the broker"),
+  );
+  return { id, region, queue, reason, ...about, source, headers, body };
+}
+
+/** A failed payment names its order; a rejected one has its row; parts name one each. */
+function ordersIn(body: unknown): { user?: string; order?: string } {
+  const first = Array.isArray(body) ? body[0] : body;
+  const { user, id, row } = (first ?? {}) as { user?: unknown; id?: unknown; row?: unknown };
+  if (typeof user === "string") return { user, ...(typeof id === "string" ? { order: id } : {}) };
+  return Array.isArray(row) ? { user: String(row[1]), order: String(row[2]) } : {};
+}
+
+function matches({ id, reason, user }: LetterFilter, letter: Letter): boolean {
+  return (
+    (id === undefined || letter.id === id) &&
+    (reason === undefined || letter.reason.includes(reason)) &&
+    (user === undefined || letter.user === user)
+  );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

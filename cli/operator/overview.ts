@@ -1,0 +1,86 @@
+// Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
+// Redis has it.
+import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { Members } from "../../core/stores/members.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import { StockStore } from "../../core/stores/stock-store.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+
+export interface OverviewOptions {
+  readonly redis: RedisStore;
+  readonly ledger: Ledger;
+  /** MB; 0: what Redis says itself. */
+  readonly redisMemory: number;
+}
+
+/** Sales that are shown: the ones that closed last are left out first. */
+const MAX_SALES = 20;
+
+/** Parts that cannot be asked are shown as away, and empty. */
+export async function overview(options: OverviewOptions): Promise<Overview> {
+  const { redis, ledger } = options;
+  const members = new Members(redis);
+  const [membership, others, memory, sales] = await Promise.all([
+    ask(members.list()),
+    ask(members.roles()),
+    ask(redisMemory(redis, options.redisMemory)),
+    ask(ledger.sales()),
+  ]);
+  const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map(
+    (text) => JSON.parse(text) as RoleReport,
+  );
+  const workers = reports.filter((r): r is WorkerReport => r.kind === "worker");
+  const living = (sales ?? []).filter((sale) => !sale.retired);
+  const shown = living.toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
+  const store = new StockStore(redis);
+  return {
+    atMs: membership?.nowMs ?? Date.now(),
+    redis: {
+      state: membership ? "up" : "away",
+      usedBytes: memory?.usedBytes ?? 0,
+      maxBytes: memory?.maxBytes ?? 0,
+    },
+    ledger: { state: sales ? "up" : "away" },
+    shardCount: ledger.shards,
+    owners: [...(membership?.owners ?? [])].map(([shard, worker]) => ({ shard, worker })),
+    sales: await Promise.all(
+      shown.map(async ({ id, name, opensAtMs, closesAtMs, items }) => {
+        const live = membership && (await ask(store.stock(id)));
+        const units = (sku: string) =>
+          live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
+        return {
+          id,
+          name,
+          opensAtMs,
+          closesAtMs,
+          items: items.map((item) => ({ name: item.name, ...units(item.sku), sku: item.sku })),
+        };
+      }),
+    ),
+    roles: reports.toSorted((a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id)),
+    dead: workers.flatMap((w) => w.dead ?? []),
+  };
+}
+
+/** One that hangs is away: whoever looks has a time-out of his own. */
+const ANSWER_MS = 600;
+
+function ask<T>(question: Promise<T>): Promise<T | undefined> {
+  return Promise.race([
+    question.catch(() => undefined),
+    Bun.sleep(ANSWER_MS).then(() => undefined),
+  ]);
+}
+
+/** What Redis uses, and how much it may. */
+export async function redisMemory(
+  redis: RedisStore,
+  limitMb: number,
+): Promise<{ usedBytes: number; maxBytes: number }> {
+  const info = await redis.run((client) => client.info("memory"));
+  const value = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
+  return {
+    usedBytes: value("used_memory"),
+    maxBytes: limitMb > 0 ? limitMb * 2 ** 20 : value("maxmemory"),
+  };
+}

@@ -1,0 +1,30 @@
+// Pausing and resuming workers by hand, payment workers and services among them: one by its name,
+// or `*` for all that live. It is done at the worker's next beat, within a second.
+import type { RoleReport } from "../../core/domain/report.ts";
+import { Members } from "../../core/stores/members.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+
+export interface WorkersByHand {
+  /** The workers meant; none: no such worker lives. */
+  pause(worker: string, by: string): Promise<string[]>;
+  resume(worker: string): Promise<string[]>;
+}
+
+export function workersByHand(redis: RedisStore): WorkersByHand {
+  const members = new Members(redis);
+  const all = async () => {
+    const others = [...(await members.roles())].filter(
+      ([, report]) => "governor" in (JSON.parse(report) as RoleReport),
+    );
+    return [...(await members.list()).workers.keys(), ...others.map(([id]) => id)];
+  };
+  const each = async (worker: string, act: (id: string) => Promise<boolean>): Promise<string[]> => {
+    const ids = worker === "*" ? await all() : [worker];
+    const done = await Promise.all(ids.map(act));
+    return ids.filter((_, i) => done[i]);
+  };
+  return {
+    pause: (worker, by) => each(worker, (id) => members.pause(id, by)),
+    resume: (worker) => each(worker, (id) => members.resume(id)),
+  };
+}

@@ -1,0 +1,57 @@
+// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
+// without Redis is shown by its metrics alone.
+import type { RoleReport } from "../../core/domain/report.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import { Members } from "../../core/stores/members.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
+
+const EVERY_MS = 1_000;
+/** A role that ended without a word is on the list for so long. */
+const TTL_MS = 5_000;
+
+export class Board {
+  private readonly timer: ReturnType<typeof setInterval>;
+  private id = "";
+
+  constructor(
+    private readonly members: Members,
+    private readonly report: () => RoleReport,
+    /** Hears each time whether somebody has paused this role by hand, and who. */
+    private readonly onHand?: (by: string | undefined) => void,
+  ) {
+    this.timer = setInterval(() => this.show(), EVERY_MS);
+    this.show();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.members.hide(this.id).catch(() => undefined);
+  }
+
+  private show(): void {
+    const report = this.report();
+    this.id = report.id;
+    this.members.show(report.id, TTL_MS, JSON.stringify(report)).then(
+      (pausedBy) => this.onHand?.(pausedBy),
+      () => undefined, // what was said before holds on
+    );
+  }
+}
+
+/** For a role that needs Redis for nothing else; it goes on without. */
+export async function openBoard(
+  { redisUrl }: Settings,
+  report: () => RoleReport,
+  onHand?: (by: string | undefined) => void,
+): Promise<{ stop(): Promise<void> }> {
+  if (redisUrl === "") return { stop: async () => undefined };
+  const redis = new RedisStore({ url: redisUrl });
+  await redis.client.connect().catch(() => undefined);
+  const board = new Board(new Members(redis), report, onHand);
+  return {
+    stop: async () => {
+      await board.stop();
+      await redis.close();
+    },
+  };
+}

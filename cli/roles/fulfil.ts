@@ -1,0 +1,79 @@
+// The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
+import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
+import type { FulfilReport } from "../../core/domain/report.ts";
+import { Self } from "../../core/metrics/self.ts";
+import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import { PackingList } from "../../stubs/fulfil/packing-list.ts";
+import type { Log } from "../log.ts";
+import { openBoard } from "./board.ts";
+import { competingGoverning } from "./governing.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+export interface FulfilOptions {
+  readonly service: string;
+  /** Its packing list; processes of one service share it. */
+  readonly file: string;
+  /** How long a part takes. */
+  readonly workMs: number;
+}
+
+export async function startFulfil(
+  settings: Settings,
+  id: string,
+  log: Log,
+  { service, file, workMs }: FulfilOptions,
+): Promise<RunningRole & { fulfiller: Fulfiller }> {
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  const regions = await openRegions(settings, log);
+  const list = new PackingList(file);
+  const spans = await openSpans(settings, "fulfil", id);
+  const governing = competingGoverning(settings, log);
+  const fulfiller = new Fulfiller({
+    service,
+    id,
+    regions,
+    shards: settings.shards,
+    governing,
+    spans,
+    log,
+    work: async (part) => {
+      if (workMs > 0) await Bun.sleep(workMs);
+      await list.pack(part);
+    },
+  });
+  await fulfiller.start();
+  const self = new Self(id);
+  const report = (): FulfilReport => ({
+    kind: "fulfil",
+    ...self.report(),
+    governor: governing.report(),
+    service,
+    parts: { ...fulfiller.counts },
+  });
+  const board = await openBoard(settings, report, (by) => governing.byHand(by));
+  const metrics = startMetricsServer(
+    settings,
+    {
+      report,
+      missing: () => brokersAway(regions),
+    },
+    log,
+  );
+  log("fulfilment started", { id, service, file });
+  return {
+    fulfiller,
+    stop: async () => {
+      await fulfiller.stop();
+      await board.stop();
+      await metrics.stop();
+      governing.stop();
+      self.stop();
+      await spans?.close();
+      await closeRegions(regions);
+      list.close();
+      log("fulfilment stopped", { id, ...fulfiller.counts });
+    },
+  };
+}

@@ -1,0 +1,86 @@
+// What a gateway learns of the others once a second, for its admission: how much they have on the
+// way to each shard, which shards have nothing left, how many gateways share the region's rate, and
+// how full Redis is.
+import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { Members } from "../../core/stores/members.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import type { Admission, ShardNews } from "../../gateway/admission/admission.ts";
+import { redisMemory } from "../operator/overview.ts";
+
+const EVERY_MS = 1_000;
+
+export class GatewayWatch {
+  private readonly timer: ReturnType<typeof setInterval>;
+  private looking = false;
+
+  constructor(
+    private readonly options: {
+      readonly redis: RedisStore;
+      readonly admission: Admission;
+      readonly id: string;
+      readonly region: string;
+      readonly shards: number;
+      readonly redisMemory: number;
+      /** Redis's clock. */
+      readonly now: () => number;
+    },
+  ) {
+    this.timer = setInterval(() => void this.look(), EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private async look(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    const { redis, admission, id, region, shards } = this.options;
+    try {
+      const members = new Members(redis);
+      const [{ workers }, roles, memory] = await Promise.all([
+        members.list(),
+        members.roles(),
+        redisMemory(redis, this.options.redisMemory),
+      ]);
+      const others = [...roles.values()]
+        .map((text) => JSON.parse(text) as RoleReport)
+        .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
+      const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
+      // Moments on Redis's clock become moments on this process's own.
+      const ownMs = performance.now() - this.options.now();
+      admission.hear(
+        newsOf({ shards, region }, others, reports).map((n) => ({
+          ...n,
+          emptyAtMs: n.emptyAtMs && n.emptyAtMs + ownMs,
+        })),
+      );
+      admission.share(1 + others.filter((g) => g.region === region).length);
+      admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
+    } catch {
+      // Redis is away: what was known before holds on; the lag shows in this gateway's own orders.
+    } finally {
+      this.looking = false;
+    }
+  }
+}
+
+/**
+ * What the reports say of each shard, as a gateway of `region` sees it. Its owner had nothing left
+ * of this region when it looked into the queue and found nothing ready, if it has nothing in hand
+ * by now. `emptyAtMs` is on Redis's clock here.
+ */
+export function newsOf(
+  { shards, region }: { readonly shards: number; readonly region: string },
+  others: readonly GatewayReport[],
+  workers: readonly WorkerReport[],
+): ShardNews[] {
+  const owned = new Map(workers.flatMap((w) => w.shards.map((s) => [s.shard, s] as const)));
+  return Array.from({ length: shards }, (_, shard) => {
+    const owner = owned.get(shard);
+    const queue = owner?.regions.find((r) => r.region === region);
+    const empty = owner?.load === 0 && queue?.ready === 0;
+    const pendingElsewhere = others.reduce((sum, g) => sum + (g.shards[shard]?.pending ?? 0), 0);
+    return { shard, pendingElsewhere, emptyAtMs: empty ? queue.lookedAtMs : undefined };
+  });
+}

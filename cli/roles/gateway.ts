@@ -1,0 +1,282 @@
+// A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
+import { readFileSync } from "node:fs";
+import { Subscription } from "../../broker/subscriber.ts";
+import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
+import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { gatewayQueue, type Push } from "../../core/domain/push.ts";
+import type { Stock } from "../../core/domain/sale.ts";
+import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import { SharedClock } from "../../core/stores/clock.ts";
+import { Members } from "../../core/stores/members.ts";
+import { StockStore } from "../../core/stores/stock-store.ts";
+import type { GatewayOptions } from "../../gateway/ports.ts";
+import { type Gateway, startGateway } from "../../gateway/start.ts";
+import type { Ledger, Operation } from "../../ledger/contract.ts";
+import { openLedger } from "../../ledger/open.ts";
+import type { Log } from "../log.ts";
+import { Letters } from "../operator/dead-letters.ts";
+import { overview } from "../operator/overview.ts";
+import { workersByHand } from "../operator/workers-by-hand.ts";
+import { Board } from "./board.ts";
+import { GatewayWatch } from "./gateway-watch.ts";
+import { announceMetrics } from "./metrics-server.ts";
+import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+/** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
+const PUSH_PREFETCH = 0;
+
+export async function startGatewayRole(
+  settings: Settings,
+  name: string,
+  log: Log,
+): Promise<RunningRole & { gateway: Gateway }> {
+  requireStores(settings);
+  const region = regionOf(settings);
+  // A part of an order names the region it was taken in: it is read from the gateway's id
+  // (core/domain/part.ts).
+  const id = `${region.name}.${name}`;
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const redis = await openRedis(settings, log);
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
+  await clock.start().catch(() => undefined);
+  const link = await openRegion(region, settings, log);
+  const stock = new StockStore(redis);
+  const spans = await openSpans(settings, "gateway", id);
+  let onPush: (push: Push) => void = () => undefined;
+  const pushes = new Subscription(link.consuming, {
+    queue: gatewayQueue(id),
+    prefetch: PUSH_PREFETCH,
+    exclusive: true,
+    noAck: true,
+    handler: ({ body }) => onPush(JSON.parse(body.toString()) as Push),
+  });
+  await pushes.start();
+  const gateway = await startGateway({
+    id,
+    region: region.name,
+    host: settings.httpHost,
+    port: settings.httpPort,
+    reusePort: settings.reusePort === "yes",
+    auth: authOptions(settings),
+    origins: settings.origins,
+    trustedProxies: settings.trustedProxies,
+    shards: settings.shards,
+    admission: admissionSettings(settings),
+    webhookSecrets: settings.webhookSecrets,
+    spans,
+    clock: clock.now,
+    broker: {
+      publish: (shard, body, batch) =>
+        link.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, {
+          messageId: batch,
+          appId: id,
+          type: "orders.v1",
+          headers: { "x-accepted-at": clock.now() },
+        }),
+      blocked: () => !link.publisher.ready,
+      state: () => (!link.connection.up ? "away" : link.connection.blocked ? "blocked" : "up"),
+      onPush: (handler) => {
+        onPush = handler;
+      },
+    },
+    ledger,
+    stockOf: (saleId) => liveStock(stock, ledger, saleId),
+    applyOperation: (operation) => applyOperation(ledger, stock, operation),
+    letters: lettersOf(settings, ledger),
+    overview: () => overview({ redis, ledger, redisMemory: settings.redisMemory }),
+    workers: workersByHand(redis),
+    ready: async () => readiness(link, redis.connected),
+    log,
+  });
+  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const board = new Board(new Members(redis), gateway.report);
+  const { admission } = gateway;
+  const { shards, redisMemory } = settings;
+  const watch = new GatewayWatch({
+    redis,
+    admission,
+    id,
+    region: region.name,
+    shards,
+    redisMemory,
+    now: clock.now,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    gateway.leave();
+    await Bun.sleep(settings.drainNoticeMs);
+    watch.stop();
+    withdraw();
+    await gateway.close();
+    await board.stop();
+    await pushes.close();
+    clock.stop();
+    await closeRegions([link]);
+    await ledger.close();
+    await redis.close();
+    await spans?.close();
+    log("gateway stopped", { id });
+  };
+  return {
+    gateway,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function regionOf(settings: Settings): Settings["regions"][number] {
+  if (settings.region === "") return settings.regions[0] as Settings["regions"][number];
+  const region = settings.regions.find((r) => r.name === settings.region);
+  if (!region)
+    throw new SettingError(
+      `SLUICE_REGION '${settings.region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+    );
+  return region;
+}
+
+function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
+  const {
+    targetWaitMs,
+    stallOrders,
+    lateGatewayMs,
+    userRate,
+    userBurst,
+    regionRate,
+    soldOutAtGate,
+  } = settings;
+  return {
+    targetWaitMs,
+    stallOrders,
+    lateMs: lateGatewayMs,
+    userPerSecond: userRate,
+    userBurst,
+    regionPerSecond: regionRate,
+    soldOutAtGate: soldOutAtGate === "yes",
+  };
+}
+
+/** The one key that tokens are verified with, named by the settings. */
+function authOptions(settings: Settings): GatewayOptions["auth"] {
+  const {
+    jwtAlgorithm: algorithm,
+    jwtIssuer: issuer,
+    jwtAudience: audience,
+    jwtSecret,
+    jwtPublicKey,
+    jwks,
+  } = settings;
+  return { algorithm, issuer, audience, key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks) };
+}
+
+function keyOf(
+  algorithm: Settings["jwtAlgorithm"],
+  secret: string,
+  pemFile: string,
+  jwks: string,
+): GatewayOptions["auth"]["key"] {
+  if (algorithm === "HS256") {
+    if (secret === "") throw new SettingError("SLUICE_JWT_SECRET is not set, and HS256 needs it");
+    return { kind: "secret", secret };
+  }
+  if (/^https?:/.test(jwks)) return { kind: "jwksUrl", url: jwks };
+  if (jwks !== "") return { kind: "jwks", jwks: JSON.parse(readKey(jwks, "SLUICE_JWKS")) };
+  if (pemFile !== "") return { kind: "pem", pem: readKey(pemFile, "SLUICE_JWT_PUBLIC_KEY") };
+  throw new SettingError(`SLUICE_JWT_PUBLIC_KEY or SLUICE_JWKS must be set for ${algorithm}`);
+}
+
+function readKey(file: string, variable: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new SettingError(`${variable}: '${file}' cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
+ * gateway's business else.
+ */
+function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptions["letters"]> {
+  const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
+    const letters = await Letters.open(settings, ledger);
+    try {
+      return await work(letters);
+    } finally {
+      await letters.close();
+    }
+  };
+  return {
+    list: (filter, limit) => on((letters) => letters.list(filter, limit)),
+    redrive: (filter, limit, subject) => on((letters) => letters.redrive(filter, limit, subject)),
+    drop: (filter, limit, subject) => on((letters) => letters.drop(filter, limit, subject)),
+  };
+}
+
+/**
+ * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial
+ * units. Of a retired sale the ledger's.
+ */
+async function liveStock(
+  store: StockStore,
+  ledger: Ledger,
+  saleId: string,
+): Promise<Stock[] | undefined> {
+  const live = await store.stock(saleId);
+  if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
+  return (
+    live &&
+    [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))
+  );
+}
+
+async function applyOperation(
+  ledger: Ledger,
+  store: StockStore,
+  operation: Operation,
+): Promise<void> {
+  if (operation.kind === "route") return untilApplied(ledger, operation.ref);
+  const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
+  const version = await ledger.catalogueVersion();
+  const sale = (await ledger.sales()).find((s) => s.id === saleId);
+  if (!sale) throw new Error(`the ledger has no sale '${saleId}'`);
+  const word = await store.syncSale(sale, await ledger.stock(saleId), version);
+  if (word !== "synced") throw new Error(`Redis answered ${word}`);
+  const done = (await ledger.operationsOpen())
+    .filter((o) => o.operation.ref === operation.ref)
+    .map((o) => o.id);
+  await ledger.operationsDone(done);
+}
+
+/** The brokers get routes from the owner of shard 0, who looks for them every beat. */
+async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
+  for (
+    const end = performance.now() + APPLY_WAIT_MS;
+    performance.now() < end;
+    await Bun.sleep(50)
+  ) {
+    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
+  }
+  throw new Error("no worker has applied it yet");
+}
+
+const APPLY_WAIT_MS = 3_000;
+
+function readiness(
+  link: RegionLink,
+  redis: boolean,
+): { ok: boolean; detail: Record<string, unknown> } {
+  const broker = link.publisher.ready && !link.connection.conflict;
+  // Redis is needed for decisions, not for intake: while it is away orders wait in the broker.
+  return {
+    ok: broker,
+    detail: {
+      broker: broker
+        ? "up"
+        : (link.connection.conflict?.message ?? (link.connection.blocked ? "blocked" : "away")),
+      redis: redis ? "up" : "away",
+    },
+  };
+}

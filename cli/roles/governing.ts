@@ -1,0 +1,48 @@
+// What a role's governor goes by, from the settings.
+import { CpuWatch } from "../../consumers/governor/cpu.ts";
+import { Governing, type GovernorSettings } from "../../consumers/governor/governing.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import type { Log } from "../log.ts";
+
+/** Processes that one starter started count as ours, not as others. */
+export function cpuWatch(): CpuWatch {
+  return new CpuWatch(Number(process.env.SLUICE_STARTER ?? process.pid));
+}
+
+export function governorSettings(settings: Settings): GovernorSettings {
+  const {
+    governorPressure,
+    governorCpu,
+    governorLoop,
+    governorRedis,
+    governorLedger,
+    governorOutbox,
+    workerRate,
+  } = settings;
+  return {
+    pressurePercent: governorPressure,
+    thresholds: {
+      cpu_others_percent: governorCpu,
+      loop_delay_ms: governorLoop,
+      redis_ms: governorRedis,
+      ledger_ms: governorLedger,
+      outbox_ms: governorOutbox,
+    },
+    maxPerSecond: workerRate,
+  };
+}
+
+/**
+ * Of payment workers and services, which have no stores of their own to spare: CPU and event loop,
+ * and by hand.
+ */
+export function competingGoverning(settings: Settings, log: Log): Governing {
+  const { pressurePercent, thresholds } = governorSettings(settings);
+  const { cpu_others_percent, loop_delay_ms } = thresholds;
+  return new Governing(
+    { pressurePercent, thresholds: { cpu_others_percent, loop_delay_ms }, maxPerSecond: 0 },
+    cpuWatch(),
+    log,
+    false,
+  );
+}

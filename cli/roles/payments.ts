@@ -1,0 +1,70 @@
+import { PaymentWorker } from "../../consumers/payments/payment-worker.ts";
+import { HttpProvider } from "../../consumers/payments/provider-client.ts";
+import type { PaymentsReport } from "../../core/domain/report.ts";
+import { Self } from "../../core/metrics/self.ts";
+import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import type { Log } from "../log.ts";
+import { openBoard } from "./board.ts";
+import { competingGoverning } from "./governing.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
+import type { RunningRole } from "./worker.ts";
+
+export async function startPayments(
+  settings: Settings,
+  id: string,
+  log: Log,
+): Promise<RunningRole & { payments: PaymentWorker }> {
+  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
+  const regions = await openRegions(settings, log);
+  const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
+  const spans = await openSpans(settings, "payments", id);
+  const governing = competingGoverning(settings, log);
+  const { shards, unknownMaxMs, settleMaxMs } = settings;
+  const payments = new PaymentWorker({
+    id,
+    regions,
+    provider,
+    shards,
+    unknownMaxMs,
+    settleMaxMs,
+    governing,
+    spans,
+    log,
+  });
+  await payments.start();
+  const self = new Self(id);
+  const report = (): PaymentsReport => ({
+    kind: "payments",
+    ...self.report(),
+    governor: governing.report(),
+    breaker: payments.breakerState,
+    load: payments.load,
+    answers: { ...payments.counts },
+    call: provider.took.report(),
+  });
+  const board = await openBoard(settings, report, (by) => governing.byHand(by));
+  const metrics = startMetricsServer(
+    settings,
+    {
+      report,
+      missing: () => brokersAway(regions),
+    },
+    log,
+  );
+  log("payments started", { id });
+  return {
+    payments,
+    stop: async () => {
+      await payments.stop();
+      await board.stop();
+      await metrics.stop();
+      governing.stop();
+      self.stop();
+      await spans?.close();
+      await closeRegions(regions);
+      log("payments stopped", { id });
+    },
+  };
+}

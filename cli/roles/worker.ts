@@ -1,0 +1,102 @@
+import { Worker } from "../../consumers/shards/worker.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import { SharedClock } from "../../core/stores/clock.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { stepBack } from "../../services/priority.ts";
+import type { Log } from "../log.ts";
+import { cpuWatch, governorSettings } from "./governing.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import {
+  brokersAway,
+  closeRegions,
+  heartbeatWithin,
+  openRedis,
+  openRegions,
+  openSpans,
+  requireStores,
+} from "./parts.ts";
+
+/** Redis may be busy for a second or two with nothing wrong. */
+const MIN_CALL_TIMEOUT_MS = 3_000;
+
+export interface RunningRole {
+  /** Quiet, then stop. */
+  stop(): Promise<void>;
+}
+
+export async function startWorker(
+  settings: Settings,
+  id: string,
+  log: Log,
+): Promise<RunningRole & { worker: Worker }> {
+  requireStores(settings);
+  stepBack(settings.workerNice);
+  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const writer = await openLedgerWriter(settings.ledgerUrl);
+  // A connection that has been silent for a lease has cost the leases already.
+  const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
+  const redis = await openRedis(settings, log, { callTimeoutMs });
+  const regions = await openRegions(settings, log, {
+    heartbeatS: heartbeatWithin(settings.leaseMs),
+  });
+  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
+  await clock.start().catch(() => undefined);
+  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
+  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
+  const waits = {
+    leaseMs,
+    dedupWindowMs,
+    gapTimeoutMs,
+    gapMaxMs,
+    holdTtlMs,
+    retryDelaysMs,
+    rateMaxAgeMs,
+    rateWaitMs,
+    snapshotEntries,
+  };
+  const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
+  const spans = await openSpans(settings, "worker", id);
+  const worker = new Worker({
+    id,
+    redis,
+    ledger,
+    ledgerUrl: settings.ledgerUrl,
+    writer,
+    regions,
+    publishers: settings.publishers,
+    ...waits,
+    ...governing,
+    spans,
+    clock,
+    now: clock.now,
+    log,
+  });
+  worker.start();
+  const missing = () => [
+    ...brokersAway(regions),
+    ...(redis.connected && worker.beating ? [] : ["redis"]),
+    ...(worker.report().ledger === "up" ? [] : ["ledger"]),
+    ...(worker.report().state === "running" ? [] : [worker.report().state]),
+  ];
+  const metrics = startMetricsServer(settings, { report: () => worker.report(), missing }, log);
+  log("worker started", { id });
+  const stop = async () => {
+    await worker.stop();
+    await metrics.stop();
+    clock.stop();
+    await closeRegions(regions);
+    await writer.close();
+    await ledger.close();
+    await redis.close();
+    await spans?.close();
+    log("worker stopped", { id });
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    worker,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}

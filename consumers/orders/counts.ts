@@ -1,0 +1,72 @@
+// What a worker has done since it started, as plain numbers: counted by the batch where it can be,
+// and never by anything that allocates for an order. Reports, metrics and the console are made of
+// these.
+import type { Entry } from "../../core/domain/entry.ts";
+import { splitWords } from "../../core/domain/words.ts";
+import { Histogram } from "../../core/metrics/histogram.ts";
+
+/** Orders in one FCALL. */
+const BATCH_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 1_000, 2_000];
+
+export class Counts {
+  readonly outcomes: Record<string, number> = {};
+  readonly steps: Record<string, number> = {};
+  retries = 0;
+  followUps = 0;
+  rebuilds = 0;
+  rebuildsFailed = 0;
+  /** Entries that the ledger could not read. */
+  unreadable = 0;
+  /** Orders. */
+  readonly batch = new Histogram(BATCH_BOUNDS);
+  /** Seconds, by calls and transactions. */
+  readonly decide = new Histogram();
+  readonly commit = new Histogram();
+  /** Seconds from acceptance until recorded, by orders. */
+  readonly recorded = new Histogram();
+
+  report() {
+    const { outcomes, steps, retries, followUps, rebuilds, rebuildsFailed } = this;
+    const { batch, decide, commit, recorded } = this;
+    const times = { decide: decide.report(), commit: commit.report(), recorded: recorded.report() };
+    return {
+      outcomes,
+      steps,
+      retries,
+      followUps,
+      rebuilds,
+      rebuildsFailed,
+      deadLettered: steps.payment_failed ?? 0,
+      batch: batch.report(),
+      ...times,
+    };
+  }
+
+  /** Follow-ups have been published and marked. */
+  relayed(followUps: number): void {
+    this.followUps += followUps;
+  }
+
+  /** The ledger has it. */
+  entry({ messages, released, steps }: Entry): void {
+    for (const { outcomes } of messages) {
+      for (const word of splitWords(outcomes)) {
+        // What is known or refused is no decision; a cancel's or a charge's word is counted as the
+        // step it made.
+        const mark = word.charCodeAt(0);
+        if (mark >= LETTER_A) add(this.outcomes, word);
+      }
+    }
+    for (const [, , state] of released) add(this.outcomes, state);
+    for (const step of steps) {
+      add(this.steps, step[0]);
+      if (step[0] === "start" && step[4] > 1) this.retries++;
+    }
+  }
+}
+
+const LETTER_A = 0x61;
+
+function add(counts: Record<string, number>, word: string): void {
+  counts[word] = (counts[word] ?? 0) + 1;
+}

@@ -1,0 +1,43 @@
+// What a decider is given, and why it may stop by itself.
+
+import type { Entry, EntryId } from "../../core/domain/entry.ts";
+import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { DecidingClock } from "../../core/stores/clock.ts";
+import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
+import type { Governing } from "../governor/governing.ts";
+import type { Counts } from "./counts.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Deciding, Work } from "./work.ts";
+
+/**
+ * Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or
+ * contradicts it.
+ */
+export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
+
+export interface DeciderOptions {
+  readonly claim: Claim;
+  readonly store: ShardStore;
+  readonly recorder: Recorder;
+  readonly dedupWindowMs: number;
+  readonly governing: Governing;
+  readonly counts: Counts;
+  readonly clock: Pick<DecidingClock, "bounds">;
+  /** Redis's clock. */
+  readonly now: () => number;
+  /** Id of the entry that the ledger recorded last before this decider began. */
+  readonly lastId: EntryId;
+  readonly lookUp: Deciding["lookUp"];
+  readonly onRecorded: (entry: Entry) => void;
+  /**
+   * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
+   */
+  readonly onUnreadable: (entry: Entry) => void;
+  readonly tell: (work: Work, outcomes: string) => void;
+  /** Told of what was decided of orders that name a trace. */
+  readonly spans?: SpanRecorder | undefined;
+  readonly tellReleased: (
+    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
+  ) => void;
+  readonly onStop: (reason: StopReason, detail: string) => void;
+}

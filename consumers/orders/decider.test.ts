@@ -1,0 +1,210 @@
+import { afterEach, expect, test } from "bun:test";
+import { GENESIS } from "../../core/domain/entry.ts";
+import { newEntryId } from "../../core/domain/entry-id.ts";
+import { Bench, row, WINDOW_MS } from "../../core/lua/testing.ts";
+import { ShardStore } from "../../core/stores/shard-store.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { testDir } from "../../test/services.ts";
+import { Governing } from "../governor/governing.ts";
+import { Counts } from "./counts.ts";
+import { Decider } from "./decider.ts";
+import { Recorder } from "./recorder.ts";
+
+const SLOW_MS = 60_000;
+const FAR_OFF_MS = 9e12;
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** The store, with a list of what was asked of it. */
+class Watched extends ShardStore {
+  readonly calls: string[] = [];
+  override decide(...args: Parameters<ShardStore["decide"]>) {
+    this.calls.push("decide");
+    return super.decide(...args);
+  }
+  override unpark(...args: Parameters<ShardStore["unpark"]>) {
+    this.calls.push("unpark");
+    return super.unpark(...args);
+  }
+  override expire(...args: Parameters<ShardStore["expire"]>) {
+    this.calls.push("expire");
+    return super.expire(...args);
+  }
+  override reprice(...args: Parameters<ShardStore["reprice"]>) {
+    this.calls.push("reprice");
+    return super.reprice(...args);
+  }
+}
+
+/** A decider of shard 0 on the tests' Redis, with a ledger of its own. */
+async function decider() {
+  const bench = await Bench.open();
+  await bench.sale({ a: { units: 1_000_000 } });
+  const url = `sqlite:${testDir("decider")}/ledger.db`;
+  const ledger = await openLedger({ url, shards: 2 });
+  await ledger.operate({ kind: "create", ref: "r", sale: SALE }, "test");
+  const writer = await openLedgerWriter(url);
+  const { epoch } = await writer.takeShard(0, "test");
+  expect(epoch).toBe(1);
+  const governing = new Governing(
+    { pressurePercent: 100, thresholds: {}, maxPerSecond: 0 },
+    undefined,
+    () => undefined,
+  );
+  const store = new Watched(bench.redis);
+  const stops: string[] = [];
+  const released: string[] = [];
+  const made = new Decider({
+    claim: bench.claim,
+    store,
+    recorder: new Recorder({ writer, log: () => undefined }),
+    dedupWindowMs: WINDOW_MS,
+    governing,
+    counts: new Counts(),
+    clock: { bounds: () => "" },
+    now: Date.now,
+    lastId: GENESIS,
+    lookUp: async () => new Map(),
+    onRecorded: () => undefined,
+    onUnreadable: () => undefined,
+    tell: () => undefined,
+    tellReleased: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
+    onStop: (reason, detail) => stops.push(`${reason}: ${detail}`),
+  });
+  closing.push(
+    () => bench.redis.close(),
+    () => ledger.close(),
+    () => writer.close(),
+    () => governing.stop(),
+    () => made.stop(),
+  );
+  return { bench, decider: made, store, governing, stops, released };
+}
+
+const SALE = {
+  id: "s1",
+  name: "Sale",
+  currency: "EUR",
+  opensAtMs: 0,
+  closesAtMs: 9e12,
+  items: [
+    { sku: "a", name: "a", category: "c", priceMinor: 1, limitPerUser: 0, initial: 1_000_000 },
+  ],
+};
+
+const FROM = { gateway: "g", batch: "1", region: "eu", deliveries: 0, acceptedAtMs: 0 };
+
+/**
+ * Whenever a message is done, another one has come: the queue is never empty. Returns how to end
+ * it.
+ */
+function flood(to: Decider): () => void {
+  let on = true;
+  let n = 0;
+  const more = (): void => {
+    if (!on) return;
+    const body = `[${row(`u${n++ % 100}`, { a: 1 })}]`;
+    to.accept({ ...FROM, body, done: more });
+  };
+  for (let i = 0; i < 200; i++) more();
+  return () => {
+    on = false;
+  };
+}
+
+const sweep = (cutoffMs: number) => ({
+  entryId: newEntryId(),
+  cutoffMs,
+  limit: 100,
+  dedupWindowMs: WINDOW_MS,
+});
+
+test(
+  "while there is always something to decide, every sweep asked for is made within a few batches",
+  async () => {
+    const { decider: it, store, stops } = await decider();
+    const stopFlood = flood(it);
+    for (let round = 0; round < 20; round++) {
+      const from = store.calls.length;
+      await Promise.all([
+        it.unpark(sweep(0)),
+        it.expire(sweep(0)),
+        it.reprice(sweep(0), () => undefined),
+      ]);
+      const since = store.calls.slice(from);
+      expect(since.filter((call) => call !== "decide").sort()).toEqual([
+        "expire",
+        "reprice",
+        "unpark",
+      ]);
+      expect(since.filter((call) => call === "decide").length).toBeLessThanOrEqual(4);
+    }
+    stopFlood();
+    expect(stops).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a gap that is over is given up in the midst of a rush",
+  async () => {
+    const { bench, decider: it, released, stops } = await decider();
+    const id = Bun.randomUUIDv7();
+    const body = `[${row("late-comer", { a: 1 }, { id, seq: 2 })}]`;
+    const parked = Promise.withResolvers<unknown>();
+    it.accept({ ...FROM, body, done: parked.resolve });
+    await parked.promise;
+    expect((await bench.shards.parked(0)).orders).toBe(1);
+    const stopFlood = flood(it);
+    await it.unpark(sweep(FAR_OFF_MS));
+    await it.recorded();
+    expect(released).toEqual([`${id} reserved`]);
+    stopFlood();
+    expect(stops).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a sweep that waits is made once, as it was asked for last, and all who asked hear of it",
+  async () => {
+    const { decider: it, store } = await decider();
+    const stopFlood = flood(it);
+    const cutoffs: number[] = [];
+    const real = store.expire.bind(store);
+    store.expire = (claim, options) => {
+      cutoffs.push(options.cutoffMs);
+      return real(claim, options);
+    };
+    await Promise.all([1, 2, 3].map((cutoffMs) => it.expire(sweep(cutoffMs))));
+    expect(cutoffs).toEqual([3]);
+    stopFlood();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a paused decider sweeps nothing, and keeps nobody waiting",
+  async () => {
+    const { decider: it, store, governing } = await decider();
+    governing.byHand("ops");
+    const stopFlood = flood(it);
+    await it.expire(sweep(0));
+    expect(store.calls).toEqual([]);
+    governing.byHand(undefined);
+    // Paused while one waits for its turn: it is given up then, not kept.
+    const waits = it.unpark(sweep(0));
+    governing.byHand("ops");
+    await waits;
+    governing.byHand(undefined);
+    await it.expire(sweep(0));
+    expect(store.calls).toContain("expire");
+    stopFlood();
+    const last = it.expire(sweep(0));
+    it.stop();
+    await last;
+  },
+  SLOW_MS,
+);

@@ -1,0 +1,44 @@
+// Orders older than the records Redis keeps: only the ledger can say whether they have been
+// decided. What has not been comes too late to be judged and is recorded as `stale`.
+import type { OrderRow } from "../../core/domain/order.ts";
+import { hasWord, splitWords } from "../../core/domain/words.ts";
+import { Narrowing, type PlacedRow, partsOf } from "./narrow.ts";
+import type { Deciding, Verdict, Work } from "./work.ts";
+
+export const PAST = "past";
+
+/** Settles the `past` rows of a batch, all at once. undefined: the decider has stopped. */
+export async function settlePast(
+  decider: Deciding,
+  batch: readonly Work[],
+  verdicts: readonly Verdict[],
+): Promise<Verdict[] | undefined> {
+  const rows = verdicts.flatMap(({ outcomes }, i) => pastRows(batch[i] as Work, outcomes, i));
+  // What is decided but not yet recorded could be these very orders: wait until the ledger knows
+  // all there is.
+  if (!(await decider.recorded())) return undefined;
+  const known = await decider.lookUp(rows.map(({ row: [, user, id] }) => ({ user, id })));
+  const words = verdicts.map(({ outcomes }) => splitWords(outcomes));
+  const unknown = rows.filter(({ message, at, row: [, user, id] }) => {
+    const state = known.get(`${user} ${id}`);
+    if (state !== undefined) (words[message] as string[])[at] = `=${state}`;
+    return state === undefined;
+  });
+  const narrowing = new Narrowing(decider);
+  const put = (message: number, at: number, word: string) => {
+    (words[message] as string[])[at] = word;
+  };
+  if (!(await narrowing.decide(partsOf(batch, unknown), put, "stale"))) return undefined;
+  return verdicts.map(({ dead }, i) => ({
+    outcomes: (words[i] as string[]).join(","),
+    dead: dead ?? narrowing.faults.get(i),
+  }));
+}
+
+function pastRows({ body }: Work, outcomes: string, message: number): PlacedRow[] {
+  if (!hasWord(outcomes, PAST)) return [];
+  const rows = JSON.parse(body) as OrderRow[];
+  return splitWords(outcomes).flatMap((word, at) =>
+    word === PAST ? [{ message, at, row: rows[at] as OrderRow }] : [],
+  );
+}

@@ -1,0 +1,56 @@
+// How far a shard's owner has got in each region's queue: what is in hand and since when, and what
+// was ready behind it at the last look.
+import type { ShardReport } from "../../core/domain/report.ts";
+
+interface Region {
+  /** When each message in hand was accepted, oldest first; as many as the prefetch at most. */
+  readonly inHand: number[];
+  ready: number | null;
+  lookedAtMs: number;
+}
+
+export class Progress {
+  private readonly regions: ReadonlyMap<string, Region>;
+
+  constructor(regions: readonly string[]) {
+    this.regions = new Map(
+      regions.map((region) => [region, { inHand: [], ready: null, lookedAtMs: 0 }]),
+    );
+  }
+
+  came(region: string, acceptedAtMs: number): void {
+    this.regions.get(region)?.inHand.push(acceptedAtMs);
+  }
+
+  went(region: string, acceptedAtMs: number): void {
+    const inHand = this.regions.get(region)?.inHand;
+    const at = inHand?.indexOf(acceptedAtMs) ?? -1;
+    if (at >= 0) inHand?.splice(at, 1);
+  }
+
+  /** What was in hand will come again, and nobody knows how much is behind it. */
+  lost(region: string): void {
+    const known = this.regions.get(region);
+    if (!known) return;
+    known.inHand.splice(0);
+    known.ready = null;
+  }
+
+  ready(region: string, messages: number, lookedAtMs: number): void {
+    const known = this.regions.get(region);
+    if (known) Object.assign(known, { ready: messages, lookedAtMs });
+  }
+
+  report(nowMs: number): ShardReport["regions"] {
+    return [...this.regions].map(([region, { inHand, ready, lookedAtMs }]) => {
+      // Answers of payment workers and services carry no stamp.
+      const first = inHand.find((ms) => ms > 0);
+      return {
+        region,
+        ready,
+        lookedAtMs,
+        lagMs: first === undefined ? 0 : Math.max(0, nowMs - first),
+      };
+    });
+  }
+}

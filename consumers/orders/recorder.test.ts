@@ -1,0 +1,79 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { LedgerWriter } from "../../ledger/contract.ts";
+import { LedgerUnavailable } from "../../ledger/db.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { entryOf, rowText, SHARDS, saleOf, userOf } from "../../ledger/test-entries.ts";
+import { freshDatabase, testDir } from "../../test/services.ts";
+import { Recorder } from "./recorder.ts";
+
+const closing: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of closing.splice(0)) await thing.close();
+});
+
+const databases = [
+  ["sqlite", async () => `sqlite:${testDir("recorder")}/ledger.db`],
+  ["postgres", freshDatabase],
+] as const;
+
+/** How a writer's answer to `record` is lost the first time. */
+const LOSSES = {
+  "the commit is there before anybody asks again": async (commit: () => Promise<unknown>) => {
+    await commit();
+    throw new LedgerUnavailable("the connection was lost");
+  },
+  "the commit lands only while it is being asked again": async (commit: () => Promise<unknown>) => {
+    void Bun.sleep(50).then(commit);
+    throw new LedgerUnavailable("no answer within 50 ms");
+  },
+} as const;
+
+describe.each(databases)("%s", (_, freshUrl) => {
+  test.each(Object.entries(LOSSES))(
+    "a commit in doubt settles each entry once, several of a shard among them: %s",
+    async (_, lose) => {
+      const url = await freshUrl();
+      const ledger = await openLedger({ url, shards: SHARDS });
+      const writer = await openLedgerWriter(url);
+      closing.push(ledger, writer);
+      await ledger.operate({ kind: "create", ref: "r", sale: saleOf(100) }, "op");
+      const epochs = [
+        (await writer.takeShard(0, "w")).epoch,
+        (await writer.takeShard(1, "w")).epoch,
+      ];
+      const events: string[] = [];
+      const recorder = new Recorder({
+        writer: losingOnce(writer, lose),
+        log: (event) => events.push(event),
+      });
+      const places = [0, 0, 1, 0, 1, 0].map((shard, i, all) => ({
+        shard,
+        n: all.slice(0, i + 1).filter((s) => s === shard).length,
+      }));
+      const results = await Promise.all(
+        places.map(({ shard, n }) => {
+          const rows = [rowText(userOf(shard), Bun.randomUUIDv7(), 1)];
+          return recorder.record(entryOf(shard, n, rows, "reserved"), epochs[shard] as number);
+        }),
+      );
+      expect(results).toEqual(places.map(() => "recorded" as const));
+      expect((await ledger.stock("s1"))[0]?.held).toBe(places.length);
+      expect((await ledger.positions()).map((p) => p.lastN)).toEqual([4, 2]);
+      expect(events).toEqual(["ledger away", "ledger back"]);
+    },
+    30_000,
+  );
+});
+
+/** Loses the answer to the second call: the first takes one entry, the others gather meanwhile. */
+function losingOnce(
+  writer: LedgerWriter,
+  lose: (commit: () => Promise<unknown>) => Promise<never>,
+): LedgerWriter {
+  let calls = 0;
+  return {
+    ...writer,
+    record: (entries) =>
+      ++calls === 2 ? lose(() => writer.record(entries)) : writer.record(entries),
+  } as LedgerWriter;
+}

@@ -1,0 +1,113 @@
+// ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next
+// one fills.
+//
+// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
+// are given to it until it answers. The lost answer may have been a commit: the ledger knows each
+// entry that it has by its id (ledger/record.ts).
+import type { Entry } from "../../core/domain/entry.ts";
+import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
+
+/**
+ * Entries in one transaction: enough to share an fsync among all shards, few enough that the first
+ * need not wait long for the last.
+ */
+const MAX_ENTRIES = 64;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 2_000;
+
+interface Waiting extends EntryToRecord {
+  readonly settle: (result: RecordResult) => void;
+}
+
+export interface RecorderOptions {
+  readonly writer: LedgerWriter;
+  /** Told how long each transaction took, seconds. */
+  readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+export class Recorder {
+  private waiting: Waiting[] = [];
+  private busy = false;
+  private stopped = false;
+  /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
+  downSinceMs: number | undefined;
+  /** When the oldest try that has had no answer began, monotonic ms. */
+  private askedAtMs: number | undefined;
+
+  constructor(private readonly options: RecorderOptions) {}
+
+  /**
+   * Records an entry after all those given before. Settles when the ledger has decided; waits as
+   * long as the ledger is away.
+   */
+  record(entry: Entry, epoch: number): Promise<RecordResult> {
+    const { promise, resolve } = Promise.withResolvers<RecordResult>();
+    this.waiting.push({ entry, epoch, settle: resolve });
+    if (!this.busy) void this.run();
+    return promise;
+  }
+
+  /** Entries not yet settled. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
+  get silentMs(): number {
+    return this.askedAtMs === undefined ? 0 : performance.now() - this.askedAtMs;
+  }
+
+  /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
+  stop(): void {
+    this.stopped = true;
+    for (const w of this.waiting.splice(0)) w.settle("fenced");
+  }
+
+  private async run(): Promise<void> {
+    this.busy = true;
+    let retryMs = RETRY_MIN_MS;
+    while (this.waiting.length > 0 && !this.stopped) {
+      const batch = this.waiting.slice(0, MAX_ENTRIES);
+      this.askedAtMs ??= performance.now();
+      try {
+        const results = await this.commit(batch);
+        this.answered();
+        this.waiting.splice(0, batch.length);
+        batch.forEach((w, i) => {
+          w.settle(results[i] as RecordResult);
+        });
+        retryMs = RETRY_MIN_MS;
+        this.askedAtMs = undefined;
+      } catch (error) {
+        this.unanswered(error as Error);
+        await Bun.sleep(retryMs);
+        retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
+      }
+    }
+    this.busy = false;
+  }
+
+  private async commit(batch: readonly Waiting[]): Promise<RecordResult[]> {
+    const { writer, timed } = this.options;
+    const ended = timed?.begin();
+    try {
+      return await writer.record(batch.map(({ entry, epoch }) => ({ entry, epoch })));
+    } finally {
+      if (ended) timed?.took(ended() / 1_000);
+    }
+  }
+
+  private unanswered(error: Error): void {
+    if (this.downSinceMs !== undefined) return;
+    this.downSinceMs = performance.now();
+    this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
+  }
+
+  private answered(): void {
+    if (this.downSinceMs === undefined) return;
+    const afterMs = Math.round(performance.now() - this.downSinceMs);
+    this.downSinceMs = undefined;
+    this.options.log("ledger back", { afterMs });
+  }
+}

@@ -1,0 +1,139 @@
+// Rows that consumers send to shards: answers fit their questions, what waits ends.
+import { afterEach, expect, test } from "bun:test";
+import { Subscription } from "../../broker/subscriber.ts";
+import { ORDERS_EXCHANGE, ordersQueue } from "../../broker/topology.ts";
+import { makeLog } from "../../cli/log.ts";
+import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
+import { gatewayQueue } from "../../core/domain/push.ts";
+import { readSettings } from "../../core/settings/settings.ts";
+import { testRabbit } from "../../test/services.ts";
+import type { RegionLink } from "./relay.ts";
+import { RowLanes, Undelivered } from "./row-lanes.ts";
+
+const TIMEOUT_MS = 60_000;
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+}, TIMEOUT_MS);
+
+async function openLink(url: string): Promise<RegionLink> {
+  const settings = readSettings({ SLUICE_REGIONS: `eu=${url}`, SLUICE_SHARDS: "1" });
+  const [region] = settings.regions;
+  if (!region) throw new Error("no region");
+  const link = await openRegion(
+    region,
+    settings,
+    makeLog("test", () => undefined),
+  );
+  closing.push(() => closeRegions([link]));
+  return link;
+}
+
+async function lanesOn(url: string, more: { deadlineMs?: number; answerMs?: number } = {}) {
+  const link = await openLink(url);
+  const of = { regions: [link], shards: 1, exchange: ORDERS_EXCHANGE, id: "depot-1", ...more };
+  const lanes = new RowLanes(of);
+  closing.push(() => lanes.stop());
+  await lanes.listen();
+  return lanes;
+}
+
+interface Question {
+  readonly gateway: string;
+  readonly batch: string;
+  readonly rows: readonly string[];
+}
+
+/** A shard that answers as the test says. */
+async function shard(url: string, answer: (question: Question) => string | undefined) {
+  const link = await openLink(url);
+  const asked: Question[] = [];
+  let wake = () => {};
+  const subscription = new Subscription(link.consuming, {
+    queue: ordersQueue(0),
+    prefetch: 10,
+    handler: ({ appId, messageId, body }, settle) => {
+      const rows = JSON.parse(body.toString()) as string[];
+      const question = { gateway: appId, batch: messageId, rows };
+      asked.push(question);
+      wake();
+      const outcomes = answer(question);
+      if (outcomes !== undefined) push(link, question.gateway, question.batch, outcomes);
+      settle("ack");
+    },
+  });
+  await subscription.start();
+  const heard = async (n: number) => {
+    while (asked.length < n) await new Promise<void>((resolve) => (wake = resolve));
+    return asked;
+  };
+  return { link, asked, heard };
+}
+
+function push(link: RegionLink, gateway: string, batch: string, outcomes: string): void {
+  const body = JSON.stringify({ batches: [[batch, outcomes]], released: [] });
+  link.publisher.push(gatewayQueue(gateway), body);
+}
+
+test(
+  "questions of one round share a message, and each hears its own word",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const { asked } = await shard(url, ({ rows }) => rows.map((r) => `+${r}`).join(","));
+    const lanes = await lanesOn(url);
+    expect(await Promise.all([lanes.ask(0, '"a"'), lanes.ask(0, '"b"')])).toEqual(["+a", "+b"]);
+    expect(asked.map((q) => q.rows)).toEqual([["a", "b"]]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a process started again under the same id never takes an answer to its former self",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const { link, heard } = await shard(url, () => undefined);
+    const former = await lanesOn(url);
+    void former.ask(0, '"former"').catch(() => undefined);
+    const [before] = await heard(1);
+    await former.stop();
+    const lanes = await lanesOn(url);
+    const answer = lanes.ask(0, '"present"');
+    const [, now] = await heard(2);
+    expect(now?.batch).not.toBe(before?.batch as string);
+    // The late answer, to either queue, under the former number.
+    push(link, before?.gateway as string, before?.batch as string, "+claimed");
+    push(link, now?.gateway as string, before?.batch as string, "+claimed");
+    push(link, now?.gateway as string, now?.batch as string, "-cancelled");
+    expect(await answer).toBe("-cancelled");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "an answer with another number of words is none: it is asked again",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const wrong = ["+a,+b", "nonsense,,", "+claimed"];
+    const { asked } = await shard(url, () => wrong.shift());
+    const lanes = await lanesOn(url, { answerMs: 200 });
+    expect(await lanes.ask(0, '"x"')).toBe("+claimed");
+    expect(asked).toHaveLength(3);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a question that nobody answers ends with Undelivered, and so does a row that no broker takes",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    await shard(url, () => undefined);
+    const lanes = await lanesOn(url, { answerMs: 100, deadlineMs: 400 });
+    expect(lanes.ask(0, '"x"')).rejects.toThrow(Undelivered);
+    const regions = [{ ...(await openLink(url)) }] as RegionLink[];
+    const lost = new RowLanes({ regions, shards: 2, exchange: "", id: "p", deadlineMs: 400 });
+    closing.push(() => lost.stop());
+    expect(lost.send(1, '"x"')).rejects.toThrow(Undelivered);
+    await lanes.ask(0, '"y"').catch(() => undefined);
+  },
+  TIMEOUT_MS,
+);

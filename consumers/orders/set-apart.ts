@@ -1,0 +1,75 @@
+// Decides a batch in which something is wrong, so that it holds up nobody: every message is sifted
+// (sift.ts), what can be decided goes to Redis in one call, orders that can only be rejected in
+// another. Whatever it holds, a message comes to an end here: it is decided, or goes to the dead
+// letters with the reason.
+import { orderIdTimeMs } from "../../core/domain/order-id.ts";
+import { Narrowing, partsOf } from "./narrow.ts";
+import { type Sifted, sift } from "./sift.ts";
+import type { Deciding, Verdict, Work } from "./work.ts";
+
+export interface SetApart {
+  readonly decider: Deciding;
+  /**
+   * Orders with ids of before are not remembered by Redis, with a margin: the ledger is asked
+   * whether it has them.
+   */
+  readonly rememberedSinceMs: number;
+}
+
+/** The verdicts of a batch, in its order; undefined when the decider has stopped. */
+export async function decideApart(
+  of: SetApart,
+  batch: readonly Work[],
+): Promise<Verdict[] | undefined> {
+  const sifted = batch.map((work) => sift(work.body, work.rights));
+  const words = sifted.map(({ count }) => Array<string>(count).fill(""));
+  const narrowing = new Narrowing(of.decider);
+  if (!(await decideKept(narrowing, batch, sifted, words))) return undefined;
+  if (!(await reject(of, narrowing, batch, sifted, words))) return undefined;
+  return batch.map((_, i) => {
+    const { dead } = sifted[i] as Sifted;
+    return { outcomes: (words[i] as string[]).join(","), dead: dead ?? narrowing.faults.get(i) };
+  });
+}
+
+async function decideKept(
+  narrowing: Narrowing,
+  batch: readonly Work[],
+  sifted: readonly Sifted[],
+  words: readonly string[][],
+): Promise<boolean> {
+  const parts = batch.flatMap(({ gateway, batch: number }, at) => {
+    const { body, kept } = sifted[at] as Sifted;
+    return body === "" ? [] : [{ at, gateway, batch: number, body, rows: kept }];
+  });
+  return narrowing.decide(parts, (at, row, word) => {
+    (words[at] as string[])[row] = word;
+  });
+}
+
+/** Records orders that cannot be decided. */
+async function reject(
+  { decider, rememberedSinceMs }: SetApart,
+  narrowing: Narrowing,
+  batch: readonly Work[],
+  sifted: readonly Sifted[],
+  words: readonly string[][],
+): Promise<boolean> {
+  const all = sifted.flatMap(({ rejected }, at) => rejected.map((r) => ({ ...r, message: at })));
+  if (all.length === 0) return true;
+  const named = all.map(({ row: [, user, id] }) => ({ user, id }));
+  const old = named.filter(({ id }) => orderIdTimeMs(id) < rememberedSinceMs);
+  if (old.length > 0 && !(await decider.recorded())) return false;
+  const known = old.length > 0 ? await decider.lookUp(old) : NOTHING;
+  const fresh = all.filter(({ message, at, row: [, user, id] }) => {
+    const state = known.get(`${user} ${id}`);
+    if (state !== undefined) (words[message] as string[])[at] = `=${state}`;
+    return state === undefined;
+  });
+  const put = (at: number, row: number, word: string) => {
+    (words[at] as string[])[row] = word;
+  };
+  return narrowing.decide(partsOf(batch, fresh), put, "rejected");
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();

@@ -1,0 +1,159 @@
+// Rebuilds Redis from the ledger (X7). Stock is shared by all shards, so the whole store is rebuilt
+// at once:
+//
+//   1. the rebuild is announced, unless another rebuilder's announcement stands
+//   2. the ledger raises the incarnation and every shard's epoch (compare-and-set: one rebuilder wins)
+//   3. every shard is set to loading under the new incarnation: from here nobody decides
+//   4. what Redis held is cleared, and loaded again from the ledger; both sides count what is loaded
+//   5. one call compares the counts of all shards and of the stock, and opens all or none
+//   6. owners take their shards again, and RabbitMQ brings back what was not acknowledged
+//
+// Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation
+// or the counts, and the rebuild begins again; a loss after 5 leaves shards that are not open, or a
+// chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
+// its announcement lapses: the next worker begins, one incarnation later.
+import type { Sale } from "../../core/domain/sale.ts";
+import { stockKey } from "../../core/stores/keys.ts";
+import {
+  type Load,
+  LostWhileLoading,
+  Overtaken,
+  type RebuildStore,
+} from "../../core/stores/rebuild-store.ts";
+import { StoreUnavailable } from "../../core/stores/redis.ts";
+import type { Ledger, LedgerWriter, ShardPosition } from "../../ledger/contract.ts";
+import type { Announcement } from "./announcement.ts";
+import { loadJournal } from "./load-journal.ts";
+import { inChunks, loadReplayed } from "./load-shard.ts";
+
+export interface RebuildOptions {
+  readonly store: RebuildStore;
+  readonly ledger: Ledger;
+  readonly writer: LedgerWriter;
+  readonly announcement: Announcement;
+  readonly dedupWindowMs: number;
+  readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+/**
+ * How often it is asked whether Redis is ready, when the answer is lost: more would be no use, as
+ * the rebuild can begin again.
+ */
+const READY_TRIES = 3;
+const READY_RETRY_MS = 200;
+
+/**
+ * `another`: another rebuild has begun, before or after this one. `lost`: Redis lost something
+ * while it was being loaded, and nothing was opened.
+ */
+export type RebuildResult = "rebuilt" | "another" | "lost" | "halted" | "foreign" | "went_back";
+
+/**
+ * Rebuilds from incarnation `from`. Its announcement is left to lapse: the caller renews or
+ * retracts it.
+ */
+export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
+  const { writer, announcement } = options;
+  if (!(await announcement.begin(from + 1))) return "another";
+  try {
+    const begun = await writer.beginRebuild(from);
+    if (begun === undefined) return "another";
+    return await loadAll(options, begun.incarnation, begun.shards);
+  } catch (error) {
+    if (error instanceof Overtaken) return "another";
+    if (error instanceof LostWhileLoading) return "lost";
+    throw error;
+  } finally {
+    announcement.pause();
+  }
+}
+
+async function loadAll(
+  options: RebuildOptions,
+  incarnation: number,
+  positions: readonly ShardPosition[],
+): Promise<RebuildResult> {
+  const { store, ledger, log } = options;
+  const startedMs = performance.now();
+  for (const position of positions) {
+    const word = await store.reset(ledger.storeId, incarnation, position);
+    if (word === "overtaken") return "another";
+    if (word !== "loading") return word;
+  }
+  const shards = positions.map(({ shard }) => shard);
+  const load = store.load(incarnation, shards);
+  await load.clearStock();
+  for (const shard of shards) await load.clearShard(shard);
+  const sales = await ledger.sales();
+  const limited = await loadStock(options, load, sales);
+  const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
+  let orders = 0;
+  for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
+  await ready(load);
+  log("redis rebuilt", {
+    incarnation,
+    shards: shards.length,
+    orders,
+    ms: Math.round(performance.now() - startedMs),
+  });
+  return "rebuilt";
+}
+
+/** An answer that is lost may have opened the shards: asking again tells. */
+async function ready(load: Load): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await load.ready();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || tried === READY_TRIES) throw error;
+    }
+    await Bun.sleep(READY_RETRY_MS * tried);
+  }
+}
+
+/** Loads every sale that was not retired; returns `sale sku` of the items with a limit per user. */
+async function loadStock(
+  { ledger }: RebuildOptions,
+  load: Load,
+  sales: readonly Sale[],
+): Promise<Set<string>> {
+  const limited = new Set<string>();
+  const version = await ledger.catalogueVersion();
+  for (const sale of sales) {
+    if (sale.retired) {
+      await load.retired(sale.id);
+      continue;
+    }
+    const items = new Map(sale.items.map((item) => [item.sku, item]));
+    const window = ["opens", sale.opensAtMs, "closes", sale.closesAtMs];
+    const fields: (string | number)[] = ["v", version, ...window, "c", sale.currency];
+    for (const { sku, available, releasing, held, sold, initial, restocked } of await ledger.stock(
+      sale.id,
+    )) {
+      const { limitPerUser = 0, priceMinor = 0 } = items.get(sku) ?? {};
+      if (limitPerUser > 0) limited.add(`${sale.id} ${sku}`);
+      fields.push(`${sku}:a`, available, `${sku}:r`, releasing, `${sku}:h`, held, `${sku}:s`, sold);
+      fields.push(`${sku}:t`, initial + restocked, `${sku}:l`, limitPerUser);
+      fields.push(`${sku}:p`, priceMinor);
+    }
+    await inChunks(fields, (part) => load.stock(stockKey(sale.id), part));
+  }
+  return limited;
+}
+
+/** Loads one shard; returns how many orders it remembers. */
+async function loadShard(
+  { ledger, announcement, dedupWindowMs, now, log }: RebuildOptions,
+  load: Load,
+  shard: number,
+  limited: ReadonlySet<string>,
+  retired: readonly string[],
+): Promise<number> {
+  const isLimited = (saleId: string, sku: string) => limited.has(`${saleId} ${sku}`);
+  const journal = { ledger, isLimited, log, check: () => announcement.check() };
+  const replayed = await loadJournal(journal, shard, now() - dedupWindowMs);
+  for (const saleId of retired) replayed.retire(saleId);
+  await loadReplayed({ load, shard, dedupWindowMs }, replayed);
+  return replayed.seen.size;
+}

@@ -1,0 +1,164 @@
+// What a worker does when Redis and the ledger do not agree: Redis has lost something and is
+// rebuilt; or the ledger has, and everything halts until an operator decides.
+import { RebuildStore } from "../../core/stores/rebuild-store.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import type { ShardStore } from "../../core/stores/shard-store.ts";
+import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
+import { Announcement } from "./announcement.ts";
+import { type RebuildResult, rebuild } from "./rebuild.ts";
+import { RebuildPace } from "./rebuild-pace.ts";
+
+export interface RecoveryOptions {
+  readonly redis: RedisStore;
+  readonly store: ShardStore;
+  readonly ledger: Ledger;
+  readonly writer: LedgerWriter;
+  readonly dedupWindowMs: number;
+  readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+  /** Lets go of all shards. */
+  readonly dropAll: (why: string) => Promise<void>;
+  readonly rebuilt: () => void;
+  readonly rebuildFailed: () => void;
+}
+
+export class Recovery {
+  /** Why everything stands still. */
+  halted: string | undefined;
+  rebuilding = false;
+  private readonly store: RebuildStore;
+  private readonly announcement: Announcement;
+  private readonly pace = new RebuildPace();
+
+  constructor(private readonly options: RecoveryOptions) {
+    this.store = new RebuildStore(options.redis);
+    this.announcement = new Announcement(this.store);
+  }
+
+  /** As a worker's report says it. */
+  get state(): string {
+    if (this.halted !== undefined) return `halted: ${this.halted}`;
+    return this.rebuilding || this.resting ? "rebuilding" : "running";
+  }
+
+  /**
+   * A rebuild that failed or did not hold is tried again after a pause; until then no shard is
+   * worth taking.
+   */
+  get resting(): boolean {
+    return this.pace.restMs > 0 && this.waits;
+  }
+  private waits = false;
+  private troubleIn = 0;
+
+  /**
+   * Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was
+   * missed.
+   */
+  async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
+    const { ledger, dropAll } = this.options;
+    if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
+    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a
+    // ledger that has gone back.
+    const redis = await this.store.state(0);
+    const incarnation = await ledger.incarnation();
+    if (redis.state === "halted") return;
+    if (redis.incarnation > incarnation)
+      return this.haltAll(
+        `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
+      );
+    const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
+    if (rebuilt) return; // by somebody else, meanwhile
+    this.troubleIn = incarnation;
+    this.waits = !this.pace.mayBegin(incarnation);
+    if (this.waits) return;
+    this.rebuilding = true;
+    try {
+      await dropAll("Redis is rebuilt");
+      await this.attempt(incarnation);
+    } finally {
+      this.rebuilding = false;
+    }
+  }
+
+  /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
+  async look(): Promise<void> {
+    if (!this.resting) return;
+    const incarnation = await this.options.ledger.incarnation();
+    if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
+  }
+
+  /** The worker stops: another one need not wait for its announcement to lapse. */
+  stop(): Promise<void> {
+    return this.announcement.retract();
+  }
+
+  private async attempt(incarnation: number): Promise<void> {
+    const { store, announcement, pace, options } = this;
+    const { log } = options;
+    let result: RebuildResult | "failed";
+    try {
+      result = await rebuild({ ...options, store, announcement }, incarnation);
+    } catch (error) {
+      result = "failed";
+      log("rebuild failed", { error: (error as Error).message });
+    }
+    if (result === "lost" || result === "failed") return this.again(incarnation, result);
+    await announcement.retract();
+    if (result === "rebuilt") {
+      pace.ended(incarnation + 1);
+      options.rebuilt();
+    } else if (result === "went_back")
+      await this.haltAll("the ledger is behind what it had confirmed");
+    else log("rebuild left to others", { result });
+  }
+
+  /**
+   * Nothing was opened: the same worker begins again after a pause, and the others leave it to it.
+   */
+  private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
+    const { pace, options, announcement } = this;
+    this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);
+    pace.ended(this.troubleIn);
+    this.waits = true;
+    options.rebuildFailed();
+    const restMs = Math.round(pace.restMs);
+    options.log("rebuild begins again", { result, repeated: pace.repeated, restMs });
+    await announcement.rest(incarnation + 1, restMs);
+  }
+
+  halt(reason: string): void {
+    this.halted = reason;
+    this.options.log("halted", { reason, next: "sluice recover" });
+  }
+
+  async haltAsRedisSays(shard: number): Promise<void> {
+    this.halt((await this.store.state(shard)).reason ?? "halted");
+  }
+
+  /** For all workers. */
+  async haltAll(reason: string): Promise<void> {
+    const { ledger, store, dropAll } = this.options;
+    this.halt(reason);
+    await dropAll("halted");
+    for (let shard = 0; shard < ledger.shards; shard++)
+      await store.halt(shard, reason).catch(() => undefined);
+  }
+
+  /** An operator has decided (sluice recover): go on. */
+  async watchHalt(): Promise<void> {
+    const { store, state } = await this.store.state(0);
+    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId))
+      return;
+    this.halted = undefined;
+    this.options.log("halt lifted", {});
+  }
+
+  private async allOpen(incarnation: number): Promise<boolean> {
+    for (let shard = 0; shard < this.options.ledger.shards; shard++) {
+      const state = await this.store.state(shard);
+      if (state.state !== "open" || state.incarnation !== incarnation) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,97 @@
+// When the shards' snapshots are made: one at a time, by the owner, after enough has been recorded
+// since the last one.
+import type { Ledger } from "../../ledger/contract.ts";
+import type { ThreadAnswer, ThreadJob } from "./snapshot-thread.ts";
+
+/**
+ * A closed sale may wait long for an order's end: until then a quiet shard gets a snapshot this
+ * often.
+ */
+const WANTED_EVERY_MS = 600_000;
+/** Between two snapshots of a worker: they are for rebuilds, which are rare. */
+const PAUSE_MS = 5_000;
+
+export interface SnapshotsOptions {
+  readonly ledgerUrl: string;
+  readonly ledger: Pick<Ledger, "snapshots">;
+  readonly dedupWindowMs: number;
+  /** Entries of a shard between two snapshots: what a rebuild may have to read after one. */
+  readonly snapshotEntries: number;
+  /** Redis's clock. */
+  readonly now: () => number;
+  readonly log: (event: string, detail: Record<string, unknown>) => void;
+}
+
+export class Snapshots {
+  private thread: Worker | undefined;
+  private busy = false;
+  private restsUntilMs = 0;
+  /** What each shard's newest snapshot holds, as far as it is known. */
+  private readonly held = new Map<number, number>();
+  private readonly madeAtMs = new Map<number, number>();
+
+  constructor(private readonly options: SnapshotsOptions) {}
+
+  /**
+   * Makes a shard's snapshot if one is due. `lastN`: the last entry that is recorded. `wanted`: a
+   * few entries will do.
+   */
+  async look(shard: number, lastN: number, wanted = false): Promise<void> {
+    if (this.busy || performance.now() < this.restsUntilMs) return;
+    const { ledger, snapshotEntries } = this.options;
+    let held = this.held.get(shard);
+    if (held === undefined) {
+      held = (await ledger.snapshots(shard)).find((head) => head.inChain)?.n ?? 0;
+      this.held.set(shard, held);
+    }
+    const sinceMs = performance.now() - (this.madeAtMs.get(shard) ?? Number.NEGATIVE_INFINITY);
+    // Other shards are looked at meanwhile.
+    if (this.busy) return;
+    if (lastN - held < (wanted && sinceMs > WANTED_EVERY_MS ? 1 : snapshotEntries)) return;
+    this.make(shard, lastN);
+  }
+
+  /** The shard is another's from here on, who may make snapshots too. */
+  forget(shard: number): void {
+    this.held.delete(shard);
+  }
+
+  stop(): void {
+    this.thread?.terminate();
+    this.thread = undefined;
+    this.busy = true;
+  }
+
+  private make(shard: number, n: number): void {
+    const { ledgerUrl: url, dedupWindowMs, now } = this.options;
+    this.busy = true;
+    this.thread ??= this.start();
+    this.thread.postMessage({ url, shard, n, sinceMs: now() - dedupWindowMs } satisfies ThreadJob);
+  }
+
+  private start(): Worker {
+    const thread = new Worker(new URL("./snapshot-thread.ts", import.meta.url).href);
+    const ended = (error: string) => {
+      if (this.thread !== thread) return;
+      this.thread = undefined;
+      thread.terminate();
+      this.ended({ shard: -1, error });
+    };
+    thread.onmessage = ({ data }: MessageEvent<ThreadAnswer>) => {
+      if (data.passedOver) this.options.log("snapshot passed over", data.passedOver);
+      else this.ended(data);
+    };
+    thread.onerror = (event) => ended(event.message);
+    thread.addEventListener("close", () => ended("the thread ended"));
+    return thread;
+  }
+
+  private ended({ shard, n, ms, error }: ThreadAnswer): void {
+    this.busy = false;
+    this.restsUntilMs = performance.now() + PAUSE_MS;
+    this.madeAtMs.set(shard, performance.now());
+    if (n !== undefined) this.held.set(shard, n);
+    if (n === undefined) this.options.log("no snapshot", { shard, error });
+    else this.options.log("snapshot made", { shard, n, ms });
+  }
+}

@@ -1,0 +1,23 @@
+// Money that is owed or unknown after its order's end, looked at now and then by the worker that
+// owns shard 0: what metrics and alerts say of it.
+import type { Ledger, Owed } from "../../ledger/contract.ts";
+
+const LOOK_EVERY_MS = 5_000;
+
+export class OwedCounts {
+  /** undefined: not looked at yet, which is not zero. */
+  private counts: Owed | undefined;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly ledger: Pick<Ledger, "owed">) {}
+
+  report(): { readonly owed?: Owed } {
+    return this.counts ? { owed: this.counts } : {};
+  }
+
+  async look(): Promise<void> {
+    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = performance.now();
+    this.counts = await this.ledger.owed();
+  }
+}

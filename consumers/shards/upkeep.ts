@@ -1,0 +1,86 @@
+// What a worker sees to beside its work, so that Redis and a rebuild stay small however old the
+// store is: snapshots of its shards' journals, and the retirement of sales that have ended.
+import { SEEN_BUCKET_MS } from "../../core/stores/keys.ts";
+import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+import { AHEAD_MS } from "../orders/seen.ts";
+import { Snapshots, type SnapshotsOptions } from "../rebuild/snapshots.ts";
+
+export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
+  readonly ledger: Pick<Ledger, "snapshots" | "sales" | "operate" | "endedSales">;
+  readonly store: Pick<ShardStore, "retire">;
+}
+
+/** Sales end seldom, and what they leave in Redis is in nobody's way. */
+const LOOK_EVERY_MS = 5_000;
+/**
+ * The bucket of an id that was made just before the close, by a clock that is ahead, ends by then.
+ */
+const MARGIN_MS = SEEN_BUCKET_MS + AHEAD_MS;
+/** Retired sales cleared away at one look: a new owner goes through all there ever were. */
+const CLEARED_AT_ONCE = 50;
+
+interface Owned {
+  readonly shard: number;
+  readonly claimed: Claim | undefined;
+  /** The last entry that the ledger has. */
+  readonly recordedN: number;
+}
+
+export class Upkeep {
+  private readonly snapshots: Snapshots;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Has shard 0: one worker retires for all. */
+  private decides = false;
+  /** A closed sale waits for the shards' snapshots to show that nothing of it is open. */
+  private waited = false;
+  private retired: readonly string[] = [];
+  /** `shard sale` of what this worker has cleared away. */
+  private readonly cleared = new Set<string>();
+
+  constructor(private readonly options: UpkeepOptions) {
+    this.snapshots = new Snapshots(options);
+  }
+
+  /** Called at every look at a shard that is owned and running. */
+  async look({ shard, claimed, recordedN }: Owned): Promise<void> {
+    this.decides ||= shard === 0;
+    await this.snapshots.look(shard, recordedN, this.waited);
+    await this.lookAtSales();
+    if (claimed) await this.clear(claimed);
+  }
+
+  forget(shard: number): void {
+    if (shard === 0) this.decides = false;
+    this.snapshots.forget(shard);
+  }
+
+  stop(): void {
+    this.snapshots.stop();
+  }
+
+  private async lookAtSales(): Promise<void> {
+    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = performance.now();
+    const { ledger, now, dedupWindowMs, log } = this.options;
+    const { ended, closed } = await ledger.endedSales(now(), dedupWindowMs + MARGIN_MS);
+    this.waited = closed > ended.length;
+    for (const saleId of this.decides ? ended : []) {
+      const result = await ledger.operate(
+        { kind: "retire", ref: `retire ${saleId}`, saleId },
+        "sluice",
+      );
+      if (result === "done") log("sale retired", { saleId });
+    }
+    this.retired = (await ledger.sales()).flatMap(({ id, retired }) => (retired ? [id] : []));
+  }
+
+  private async clear(claim: Claim): Promise<void> {
+    const name = (saleId: string) => `${claim.shard} ${saleId}`;
+    const left = this.retired.filter((saleId) => !this.cleared.has(name(saleId)));
+    for (const saleId of left.slice(0, CLEARED_AT_ONCE)) {
+      if ((await this.options.store.retire(claim, saleId)) !== "retired") return;
+      this.cleared.add(name(saleId));
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// What every role reports of its process.
+import { hostname } from "node:os";
+import type { ProcessReport } from "../domain/report.ts";
+import { LoopDelay } from "./loop-delay.ts";
+
+export class Self {
+  private readonly sinceMs = Date.now();
+  private readonly host = hostname();
+  private readonly loop = new LoopDelay();
+  private loopDelayMs = 0;
+  private takenAtMs = 0;
+
+  constructor(readonly id: string) {}
+
+  report(): ProcessReport {
+    const { user, system } = process.cpuUsage();
+    const { id, host, sinceMs } = this;
+    const rssBytes = process.memoryUsage.rss();
+    return {
+      id,
+      host,
+      pid: process.pid,
+      sinceMs,
+      rssBytes,
+      cpuSeconds: (user + system) / 1e6,
+      loopDelayMs: this.delay(),
+    };
+  }
+
+  stop(): void {
+    this.loop.stop();
+  }
+
+  /** The worst of about the last second, whoever asks. */
+  private delay(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.takenAtMs > 900) {
+      this.loopDelayMs = this.loop.take();
+      this.takenAtMs = nowMs;
+    }
+    return this.loopDelayMs;
+  }
+}

@@ -1,0 +1,158 @@
+// How the text of a setting becomes its value: each reader names the variable and what it may be
+// when it is something else.
+import { isWebhookSecret } from "../domain/webhook-signature.ts";
+
+/** A setting that cannot be used; the message names it and says what it may be. */
+export class SettingError extends Error {
+  override name = "SettingError";
+}
+
+export const text = (value: string): string => value;
+export const list = (value: string): readonly string[] =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+
+export function whole(least: number, most: number) {
+  return (value: string, variable: string): number => {
+    const n = Number(value);
+    if (!Number.isInteger(n) || n < least || n > most)
+      throw new SettingError(
+        `${variable} must be a whole number from ${least} to ${most}, not '${value}'`,
+      );
+    return n;
+  };
+}
+
+export function oneOf<const T extends string>(...words: readonly T[]) {
+  return (value: string, variable: string): T => {
+    if (!words.includes(value as T))
+      throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
+    return value as T;
+  };
+}
+
+/** `off`, or what `read` makes of it. */
+export function offOr<T>(read: (text: string, variable: string) => T) {
+  return (value: string, variable: string): T | undefined =>
+    value === "off" ? undefined : read(value, variable);
+}
+
+const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `500ms`, `30s`, `10m`, `1h`; a bare number is milliseconds. */
+export function duration(leastMs: number, mostMs: number) {
+  return (value: string, variable: string): number => {
+    const match = /^(\d+)(ms|s|m|h|)$/.exec(value);
+    const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
+    if (!(ms >= leastMs && ms <= mostMs))
+      throw new SettingError(
+        `${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`,
+      );
+    return ms;
+  };
+}
+
+export function url(...schemes: readonly string[]) {
+  return (value: string, variable: string): string => {
+    const scheme = value.slice(0, value.indexOf(":"));
+    if (!schemes.includes(scheme))
+      throw new SettingError(
+        `${variable} must be a URL that begins with ${schemes.map((s) => `${s}:`).join(" or ")}`,
+      );
+    return value;
+  };
+}
+
+/** More would be tried for each webhook; two are needed while one replaces the other. */
+const MAX_WEBHOOK_SECRETS = 4;
+
+/** Never repeats the value: it would end up in a log. */
+export function webhookSecrets(value: string, variable: string): readonly string[] {
+  const secrets = list(value);
+  if (secrets.length > MAX_WEBHOOK_SECRETS || !secrets.every(isWebhookSecret))
+    throw new SettingError(
+      `${variable} must be up to ${MAX_WEBHOOK_SECRETS} secrets, separated by commas: whsec_ and base64, or plain text`,
+    );
+  return secrets;
+}
+
+export interface RegionSetting {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** `eu=amqp://…,us=amqp://…`; the first is the home region. */
+export function regions(value: string, variable: string): readonly RegionSetting[] {
+  const names = new Set<string>();
+  return list(value).map((part) => {
+    const at = part.indexOf("=");
+    const [name, address] = [part.slice(0, at), part.slice(at + 1)];
+    if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
+      throw new SettingError(
+        `${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`,
+      );
+    if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
+    names.add(name);
+    return { name, url: url("amqp", "amqps")(address, `${variable} (region ${name})`) };
+  });
+}
+
+export interface Threshold {
+  readonly slow: number;
+  readonly pause: number;
+}
+
+/** `slow,pause`, the second not below the first; `off`. */
+export function threshold(read: (text: string, variable: string) => number) {
+  return (value: string, variable: string): Threshold | undefined => {
+    if (value === "off") return undefined;
+    const parts = list(value).map((part) => read(part, variable));
+    const [slow = 0, pause = 0] = parts;
+    if (parts.length !== 2 || pause < slow)
+      throw new SettingError(
+        `${variable} must be slow,pause (the second at least the first) or off, not '${value}'`,
+      );
+    return { slow, pause };
+  };
+}
+
+const RETRIES = 3;
+
+export function retryDelays(value: string, variable: string): readonly number[] {
+  const delays = list(value).map((part) => duration(0, 3_600_000)(part, variable));
+  if (delays.length !== RETRIES)
+    throw new SettingError(
+      `${variable} must be ${RETRIES} durations, such as 1s,4s,16s, not '${value}'`,
+    );
+  return delays;
+}
+
+export interface PublisherSetting {
+  /** Of the broker; `prefix*` for all that begin so. */
+  readonly user: string;
+  readonly role: "gateway" | "payments" | "operator" | "service" | "all";
+  /** Of a service whose user is not named after it. */
+  readonly service?: string;
+}
+
+const PUBLISHER_ROLES = ["gateway", "payments", "operator", "service", "all"] as const;
+
+/**
+ * `user=role,…`; `service-*=service` takes the service's name from the user's, `user=service:name`
+ * says it.
+ */
+export function publishers(value: string, variable: string): readonly PublisherSetting[] {
+  return list(value).map((part) => {
+    const [, user = "", word = "", service] = /^([^=]+)=([a-z]+)(?::([\w.@-]+))?$/.exec(part) ?? [];
+    const role = PUBLISHER_ROLES.find((known) => known === word);
+    // A service has a name, from its user or said; the others have none.
+    const named = service !== undefined || (role === "service" && user.endsWith("*"));
+    if (role === undefined || named !== (role === "service"))
+      throw new SettingError(
+        `${variable} must be user=role,…; '${part}' is none (roles: ${PUBLISHER_ROLES.join(", ")}; service-*=service, or user=service:name)`,
+      );
+    return service === undefined ? { user, role } : { user, role, service };
+  });
+}

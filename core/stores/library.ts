@@ -1,0 +1,129 @@
+// The function library as one text, and the name it is loaded under. Redis wants function names
+// that are unique over all libraries, so both carry a hash of the text: two versions run side by
+// side while a deployment is half-way.
+import { limitsInLua } from "../domain/limits.ts";
+import announce from "../lua/announce.lua" with { type: "text" };
+import check from "../lua/check.lua" with { type: "text" };
+import decide from "../lua/decide.lua" with { type: "text" };
+import expire from "../lua/expire.lua" with { type: "text" };
+import halt from "../lua/halt.lua" with { type: "text" };
+import members from "../lua/members.lua" with { type: "text" };
+import own from "../lua/own.lua" with { type: "text" };
+import recorded from "../lua/recorded.lua" with { type: "text" };
+import reprice from "../lua/reprice.lua" with { type: "text" };
+import reset from "../lua/reset.lua" with { type: "text" };
+import restore from "../lua/restore.lua" with { type: "text" };
+import retire from "../lua/retire.lua" with { type: "text" };
+import set_rates from "../lua/set_rates.lua" with { type: "text" };
+import batch from "../lua/shared/batch.lua" with { type: "text" };
+import bought from "../lua/shared/bought.lua" with { type: "text" };
+import fulfil from "../lua/shared/fulfil.lua" with { type: "text" };
+import judge from "../lua/shared/judge.lua" with { type: "text" };
+import lanes from "../lua/shared/lanes.lua" with { type: "text" };
+import marks from "../lua/shared/marks.lua" with { type: "text" };
+import open from "../lua/shared/open.lua" with { type: "text" };
+import outbox from "../lua/shared/outbox.lua" with { type: "text" };
+import parking from "../lua/shared/parking.lua" with { type: "text" };
+import rate_waits from "../lua/shared/rate_waits.lua" with { type: "text" };
+import rates from "../lua/shared/rates.lua" with { type: "text" };
+import redrive from "../lua/shared/redrive.lua" with { type: "text" };
+import rows from "../lua/shared/rows.lua" with { type: "text" };
+import seen from "../lua/shared/seen.lua" with { type: "text" };
+import settle from "../lua/shared/settle.lua" with { type: "text" };
+import shard from "../lua/shared/shard.lua" with { type: "text" };
+import stock from "../lua/shared/stock.lua" with { type: "text" };
+import sync_sale from "../lua/sync_sale.lua" with { type: "text" };
+import unpark from "../lua/unpark.lua" with { type: "text" };
+
+/** Functions of the library, as the Lua files register them. */
+export const FUNCTIONS = [
+  "decide",
+  "unpark",
+  "expire",
+  "reprice",
+  "set_rates",
+  "own",
+  "check",
+  "recorded",
+  "sync_sale",
+  "reset",
+  "restore",
+  "ready",
+  "retire",
+  "retire_stock",
+  "announce",
+  "retract",
+  "halt",
+  "beat",
+  "claim",
+  "let_go",
+] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+/** The limits, then shared helpers in the order they need one another, then the functions. */
+const PARTS = [
+  limitsInLua(),
+  ...[
+    shard,
+    rows,
+    outbox,
+    seen,
+    stock,
+    bought,
+    parking,
+    rates,
+    rate_waits,
+    lanes,
+    judge,
+    marks,
+    open,
+    settle,
+    fulfil,
+    redrive,
+    batch,
+  ],
+  ...[
+    decide,
+    unpark,
+    expire,
+    reprice,
+    set_rates,
+    own,
+    check,
+    recorded,
+    sync_sale,
+    reset,
+    restore,
+    retire,
+    announce,
+    halt,
+    members,
+  ],
+];
+
+export interface Library {
+  readonly name: string;
+  /** What FUNCTION LOAD takes. */
+  readonly text: string;
+  /** The name to FCALL a function by. */
+  readonly fcall: Readonly<Record<FunctionName, string>>;
+}
+
+/**
+ * Builds the library. `patch` rewrites the source: the tests knock single checks out with it to see
+ * the proof turn red.
+ */
+export function buildLibrary(patch: (source: string) => string = (source) => source): Library {
+  const source = patch(PARTS.join("\n"));
+  const version = Bun.hash.xxHash32(source).toString(16).padStart(8, "0");
+  const name = `sluice_${version}`;
+  const body = source.replace(
+    /redis\.register_function\('(\w+)'/g,
+    (_, fn: string) => `redis.register_function('${fn}_${version}'`,
+  );
+  const fcall = Object.fromEntries(FUNCTIONS.map((fn) => [fn, `${fn}_${version}`])) as Record<
+    FunctionName,
+    string
+  >;
+  return { name, text: `#!lua name=${name}\n${body}`, fcall };
+}

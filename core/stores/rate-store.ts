@@ -1,0 +1,55 @@
+// Exchange rates as decisions use them. Redis keeps each with the factors Lua multiplies by, so
+// that Lua need not know how many digits a currency has.
+import { minorDigits } from "../domain/currency.ts";
+import { decimalOf } from "../domain/money.ts";
+import { RATES_KEY } from "./keys.ts";
+import type { RedisStore } from "./redis.ts";
+
+/** A rate as it is put. */
+export interface HeldRate {
+  readonly id: string;
+  /** `EUR/USD`: one unit of the first costs `value` units of the second. */
+  readonly pair: string;
+  /** Decimal text. */
+  readonly value: string;
+  /** Unix ms at which it held. */
+  readonly atMs: number;
+}
+
+export class RateStore {
+  constructor(
+    private readonly redis: RedisStore,
+    private readonly maxAgeMs: number,
+  ) {}
+
+  /** Keeps those that are newer than what is held. Returns how many were. */
+  async put(rates: readonly HeldRate[]): Promise<number> {
+    if (rates.length === 0) return 0;
+    const args = rates.flatMap(({ id, pair, value, atMs }) => [
+      pair,
+      id,
+      value,
+      ...factors(pair, value),
+      atMs,
+      atMs + this.maxAgeMs,
+    ]);
+    return Number(((await this.redis.call("set_rates", [RATES_KEY], args)) as [string, string])[1]);
+  }
+
+  /** Every rate held, old ones too. */
+  async all(): Promise<HeldRate[]> {
+    const held = Object.entries(await this.redis.run((client) => client.hgetall(RATES_KEY)));
+    return held.map(([pair, text]) => {
+      const [id = "", value = "", , , at = ""] = text.split(" ");
+      return { id, pair, value, atMs: Number(at) };
+    });
+  }
+}
+
+/** minor units of the base × mantissa ÷ 10^scale = minor units of the quote. */
+export function factors(pair: string, value: string): [mantissa: string, scale: number] {
+  const [base = "", quote = ""] = pair.split("/");
+  const { mantissa, digits } = decimalOf(value);
+  const scale = digits + minorDigits(base) - minorDigits(quote);
+  return scale < 0 ? [String(mantissa * 10n ** BigInt(-scale)), 0] : [String(mantissa), scale];
+}

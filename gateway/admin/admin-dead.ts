@@ -1,0 +1,76 @@
+// /v1/admin/dead: dead letters of every region, listed, shown, sent again, dropped. Each call is on
+// record with its subject.
+import type { Context } from "hono";
+import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
+import { Problem, problem, Refused } from "../http/problem.ts";
+import type { LetterFilter } from "../ports.ts";
+import { Fields } from "./fields.ts";
+
+const MAX_BODY_BYTES = 4_096;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 10_000;
+const FILTERS = ["queue", "reason", "user"] as const;
+
+export function addAdminDead(app: App, { options }: AppParts): void {
+  const letters = () => {
+    if (!options.letters)
+      throw new Refused(
+        problem("not_found", undefined, "this gateway does not reach the dead letters"),
+      );
+    return options.letters;
+  };
+
+  app.get("/v1/admin/dead", async (c) =>
+    c.json({ letters: await letters().list(filterOf(c.req.query()), limitOf(c)) }),
+  );
+
+  app.get("/v1/admin/dead/:id", async (c) => {
+    const [found] = await letters().list({ id: c.req.param("id") }, MAX_LIMIT);
+    if (!found) throw new Refused(problem("not_found", "id"));
+    return c.json(found as Record<string, unknown>);
+  });
+
+  for (const what of ["redrive", "drop"] as const) {
+    const deal = async (c: Context<Env>, filter: LetterFilter, limit: number) => {
+      const dealt = await letters()[what](filter, limit, c.get("principal").user);
+      if (filter.id !== undefined && dealt.matched === 0)
+        throw new Refused(problem("not_found", "id"));
+      return c.json(dealt);
+    };
+    // Those a filter finds; `{"all": true}` for every one.
+    app.post(`/v1/admin/dead/${what}`, async (c) => {
+      const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
+        ...FILTERS,
+        "all",
+        "limit",
+      ]);
+      const filter = Object.fromEntries(
+        FILTERS.flatMap((name) => (fields.has(name) ? [[name, fields.text(name)]] : [])),
+      );
+      if (Object.keys(filter).length === 0 && !fields.isTrue("all"))
+        fields.refuse("missing_field", "all", "or queue, reason or user: which letters are meant");
+      c.set("target", JSON.stringify(filter));
+      return deal(c, filter, fields.has("limit") ? fields.whole("limit", 1, MAX_LIMIT) : MAX_LIMIT);
+    });
+    app.post(`/v1/admin/dead/:id/${what}`, async (c) => {
+      c.set("target", c.req.param("id"));
+      return deal(c, { id: c.req.param("id") }, MAX_LIMIT);
+    });
+  }
+}
+
+function filterOf({ limit: _, ...query }: Record<string, string>): LetterFilter {
+  for (const name of Object.keys(query))
+    if (!(FILTERS as readonly string[]).includes(name))
+      throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
+  return query;
+}
+
+function limitOf(c: Context<Env>): number {
+  const limit = c.req.query("limit");
+  if (limit === undefined) return DEFAULT_LIMIT;
+  const number = /^\d{1,5}$/.test(limit) ? Number(limit) : 0;
+  if (number < 1 || number > MAX_LIMIT)
+    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_LIMIT}`));
+  return number;
+}

@@ -1,0 +1,71 @@
+// /v1/admin/routes: which processing service gets the parts of a category. A change goes to the
+// ledger, then to every region's broker.
+import type { Context } from "hono";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import type { Route } from "../../core/domain/part.ts";
+import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
+import { problem, Refused } from "../http/problem.ts";
+import { Fields } from "./fields.ts";
+
+const MAX_BODY_BYTES = 1_024;
+const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
+/** `fulfilment.unrouted` is taken. */
+const RESERVED = "unrouted";
+
+export function addAdminRoutes(app: App, { options, log }: AppParts): void {
+  const { ledger } = options;
+
+  const change = async (c: Context<Env>, route: Route): Promise<Response> => {
+    const ref = c.req.header("idempotency-key") ?? crypto.randomUUID();
+    const operation = { kind: "route" as const, ref, ...route };
+    const result = await ledger.operate(operation, c.get("principal").user);
+    if (result === "ref_conflict")
+      throw new Refused(problem("conflict", "Idempotency-Key", "it was used for another change"));
+    const applied = await options.applyOperation(operation).then(
+      () => true,
+      (error: Error) => {
+        log("route not yet applied", { ref, error: error.message });
+        return false;
+      },
+    );
+    return c.json({ ...route, ref, result, applied });
+  };
+
+  app.get("/v1/admin/routes", async (c) => c.json({ routes: await ledger.routes() }));
+
+  app.put("/v1/admin/routes/:category", async (c) => {
+    const category = categoryOf(c);
+    const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["service", "region"]);
+    const service = fields.name("service");
+    if (service === RESERVED)
+      fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of what has no route`);
+    return change(c, {
+      category,
+      region: fields.has("region") ? regionOf(fields.name("region")) : "",
+      service,
+    });
+  });
+
+  app.delete("/v1/admin/routes/:category", async (c) => {
+    const region = c.req.query("region");
+    return change(c, {
+      category: categoryOf(c),
+      region: region === undefined ? "" : regionOf(region),
+      service: "",
+    });
+  });
+}
+
+function categoryOf(c: Context<Env>): string {
+  const category = c.req.param("category") as string;
+  if (!NAME_PATTERN.test(category))
+    throw new Refused(problem("out_of_range", "category", `must match ${NAME_PATTERN.source}`));
+  c.set("target", category);
+  return category;
+}
+
+function regionOf(region: string): string {
+  if (!REGION_PATTERN.test(region))
+    throw new Refused(problem("out_of_range", "region", `must match ${REGION_PATTERN.source}`));
+  return region;
+}

@@ -1,0 +1,219 @@
+// /v1/admin/sales: the operator makes, opens, closes and restocks sales. Each change goes to the
+// ledger, then to Redis; each call is on record.
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
+import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
+import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
+import { type Problem, problem, Refused } from "../http/problem.ts";
+import { Audit } from "./audit.ts";
+import { Fields } from "./fields.ts";
+import { readSale, showSale } from "./sale-form.ts";
+
+/** Sales in one import. */
+const MAX_IMPORT = 100;
+
+export function addAdmin(app: App, parts: AppParts): void {
+  const { options, catalogue, limits, log } = parts;
+  const { ledger, clock } = options;
+  app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
+
+  /**
+   * Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis
+   * gets it.
+   */
+  const operate = async (
+    c: Context<Env>,
+    operation: SaleOperation,
+  ): Promise<{ result: OperationResult; applied: boolean }> => {
+    c.set(
+      "target",
+      c.get("target") === undefined
+        ? saleOf(operation)
+        : `${c.get("target")} ${saleOf(operation)}`.slice(0, 1_000),
+    );
+    const result = await ledger.operate(operation, c.get("principal").user);
+    if (result !== "done" && result !== "repeated") return { result, applied: false };
+    const applied = await options.applyOperation(operation).then(
+      () => true,
+      (error: Error) => {
+        log("operation not yet in Redis", { ref: operation.ref, error: error.message });
+        return false;
+      },
+    );
+    parts.unitsBack();
+    await catalogue.refresh();
+    return { result, applied };
+  };
+
+  const answer = async (
+    c: Context<Env>,
+    operation: SaleOperation,
+    created: boolean,
+  ): Promise<Response> => {
+    const { result, applied } = await operate(c, operation);
+    const refusal = refusalOf(result);
+    if (refusal) throw new Refused(refusal);
+    return c.json(
+      { saleId: saleOf(operation), ref: operation.ref, result, applied },
+      created && result === "done" ? 201 : 200,
+    );
+  };
+
+  const body = (c: Context<Env>) => jsonOf(c.req.raw, limits.adminBodyBytes);
+
+  app.get("/v1/admin/sales", async (c) => {
+    const sales = await ledger.sales();
+    return c.json({
+      sales: await Promise.all(
+        sales.map(async (s) => ({ ...showSale(s), stock: await ledger.stock(s.id) })),
+      ),
+    });
+  });
+
+  app.post("/v1/admin/sales", async (c) =>
+    answer(c, creation(readSale(await body(c)), refOf(c)), true),
+  );
+
+  app.post("/v1/admin/sales/import", async (c) => {
+    const list = Fields.of(await body(c), ["sales"]).list("sales", 1, MAX_IMPORT);
+    // All are read before the first is made: a typing error in the last one changes nothing.
+    const sales = list.map((sale, i) => readSale(sale, `sales[${i}].`));
+    const results = [];
+    for (const sale of sales)
+      results.push({ saleId: sale.id, ...(await operate(c, creation(sale))) });
+    return c.json({ results });
+  });
+
+  app.post("/v1/admin/sales/:sale/restock", async (c) => {
+    const fields = Fields.of(await body(c), ["sku", "units"]);
+    const [sku, units] = [fields.name("sku"), fields.whole("units", 1, MAX_UNITS_PER_ITEM)];
+    return answer(
+      c,
+      {
+        kind: "restock",
+        ref: refOf(c) ?? crypto.randomUUID(),
+        saleId: c.req.param("sale"),
+        sku,
+        units,
+      },
+      false,
+    );
+  });
+
+  for (const kind of ["open", "close"] as const) {
+    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) =>
+      answer(
+        c,
+        {
+          kind,
+          ref: refOf(c) ?? crypto.randomUUID(),
+          saleId: c.req.param("sale"),
+          atMs: await momentOf(c, clock),
+        },
+        false,
+      ),
+    );
+  }
+}
+
+/** Lets operators through, and writes down who called what and what was answered. */
+function onRecord(parts: AppParts, audit: Audit) {
+  return createMiddleware<Env>(async (c, next) => {
+    let subject: string | undefined;
+    let operator: string | undefined;
+    try {
+      const principal = await principalOf(parts, c.req.header("authorization"));
+      subject = principal.user;
+      if (!principal.operator) throw new Refused(problem("forbidden", "scope", "operator"));
+      operator = subject;
+      c.set("principal", principal);
+      await next();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      c.res = parts.intake.refuse(error.problem).response();
+    }
+    const address = parts.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
+    const { method, path } = c.req;
+    const detail = { address, ref: refHeader(c) };
+    const target = c.get("target") ?? pathTarget(path);
+    const call = {
+      operator,
+      subject: subject ?? "-",
+      action: actionOf(method, path),
+      target,
+      detail,
+      status: c.res.status,
+    };
+    await audit
+      .record(call)
+      .catch((error: Error) => parts.log("audit failed", { ...call, error: error.message }));
+  });
+}
+
+/** `sales.restock` for POST /v1/admin/sales/x/restock. */
+function actionOf(method: string, path: string): string {
+  const [area = "", first, verb] = path.split("/").slice(3);
+  const name =
+    verb ??
+    (first === "import"
+      ? first
+      : method === "POST"
+        ? "create"
+        : method === "GET"
+          ? "list"
+          : method.toLowerCase());
+  return `${area}.${name}`.slice(0, 64);
+}
+
+/** The sale a call is about, where its path says so. */
+function pathTarget(path: string): string {
+  const [, target = ""] = path.split("/").slice(3);
+  return target === "import" ? "" : target.slice(0, 64);
+}
+
+function refHeader(c: Context<Env>): string | undefined {
+  return c.req.header("idempotency-key");
+}
+
+/** The caller's reference, which makes a change that is sent twice happen once. */
+function refOf(c: Context<Env>): string | undefined {
+  const ref = refHeader(c);
+  if (ref !== undefined && !/^[\x21-\x7e]{1,128}$/.test(ref))
+    throw new Refused(problem("out_of_range", "Idempotency-Key", "1 to 128 printable characters"));
+  return ref;
+}
+
+/** A sale is made once under its name, so its name will do as the reference. */
+function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
+  return { kind: "create", ref, sale };
+}
+
+/** `{"at": …}` or, without a body, now. */
+async function momentOf(c: Context<Env>, clock: () => number): Promise<number> {
+  if (!c.req.raw.body) return clock();
+  const fields = Fields.of(await jsonOf(c.req.raw, 1024), ["at"]);
+  return fields.has("at") ? fields.time("at") : clock();
+}
+
+function saleOf(operation: SaleOperation): string {
+  return operation.kind === "create" ? operation.sale.id : operation.saleId;
+}
+
+function refusalOf(result: OperationResult): Problem | undefined {
+  switch (result) {
+    case "done":
+    case "repeated":
+      return undefined;
+    case "ref_conflict":
+      return problem("conflict", "Idempotency-Key", "it was used for another change");
+    case "sale_retired":
+      return problem("conflict", "sale", "it has ended and was retired");
+    case "sale_exists":
+      return problem("conflict", "id", "there is a sale of this name");
+    case "unknown_sale":
+      return problem("not_found", "sale");
+    case "unknown_item":
+      return problem("unknown_item", "sku");
+  }
+}

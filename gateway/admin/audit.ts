@@ -1,0 +1,56 @@
+// Every operator's call is on record, also the refused ones. Strangers cannot fill the ledger with
+// it: calls without an operator's token are recorded up to a rate, the rest counted on the next
+// record.
+import type { Ledger } from "../../ledger/contract.ts";
+
+/** Records of strangers a second. */
+const STRANGERS_PER_S = 5;
+const STRANGERS_BURST = 20;
+
+export interface Call {
+  /** undefined: no operator's token. */
+  readonly operator: string | undefined;
+  /** Whom the token names, or `-`. */
+  readonly subject: string;
+  readonly action: string;
+  readonly target: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly status: number;
+}
+
+export class Audit {
+  private tokens = STRANGERS_BURST;
+  private filledAtMs = performance.now();
+  private unrecorded = 0;
+
+  constructor(
+    private readonly ledger: Pick<Ledger, "audit">,
+    private readonly clock: () => number,
+  ) {}
+
+  /** Rejects when the ledger cannot take it. */
+  async record(call: Call): Promise<void> {
+    if (call.operator === undefined && !this.takeToken()) {
+      this.unrecorded++;
+      return;
+    }
+    const { subject, action, target, status } = call;
+    const detail = JSON.stringify(
+      this.unrecorded > 0 ? { ...call.detail, strangersUnrecorded: this.unrecorded } : call.detail,
+    );
+    this.unrecorded = 0;
+    await this.ledger.audit({ atMs: this.clock(), subject, action, target, detail, status });
+  }
+
+  private takeToken(): boolean {
+    const nowMs = performance.now();
+    this.tokens = Math.min(
+      STRANGERS_BURST,
+      this.tokens + ((nowMs - this.filledAtMs) / 1000) * STRANGERS_PER_S,
+    );
+    this.filledAtMs = nowMs;
+    if (this.tokens < 1) return false;
+    this.tokens--;
+    return true;
+  }
+}

@@ -1,0 +1,67 @@
+// A sale as an operator writes it and as a customer reads it.
+
+import { CURRENCIES } from "../../core/domain/currency.ts";
+import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
+import {
+  MAX_ITEMS_PER_SALE,
+  MAX_UNITS_PER_ITEM,
+  type Sale,
+  type SaleItem,
+} from "../../core/domain/sale.ts";
+import { Fields } from "./fields.ts";
+
+/** Reads a sale; `at` says where it stands in the request. Throws Refused. */
+export function readSale(value: unknown, at = ""): Sale {
+  const fields = Fields.of(value, ["id", "name", "currency", "opensAt", "closesAt", "items"], at);
+  const id = fields.name("id");
+  const currency = fields.name("currency");
+  if (!CURRENCIES.has(currency))
+    fields.refuse("unknown_currency", "currency", "an ISO 4217 code in capitals");
+  const opensAtMs = fields.time("opensAt");
+  const closesAtMs = fields.time("closesAt");
+  if (closesAtMs <= opensAtMs) fields.refuse("out_of_range", "closesAt", "after opensAt");
+  const items = fields
+    .list("items", 1, MAX_ITEMS_PER_SALE)
+    .map((item, i) => readItem(item, `${at}items[${i}].`));
+  const skus = new Set<string>();
+  items.forEach((item, i) => {
+    if (skus.size === skus.add(item.sku).size) fields.refuse("duplicate_item", `items[${i}].sku`);
+  });
+  return {
+    id,
+    name: fields.has("name") ? fields.text("name") : id,
+    currency,
+    opensAtMs,
+    closesAtMs,
+    items,
+  };
+}
+
+/** A sale as the API shows it. */
+export function showSale(sale: Sale): Record<string, unknown> {
+  const { opensAtMs, closesAtMs, ...rest } = sale;
+  return { ...rest, opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) };
+}
+
+export function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function readItem(value: unknown, at: string): SaleItem {
+  const fields = Fields.of(
+    value,
+    ["sku", "name", "category", "priceMinor", "limitPerUser", "initial"],
+    at,
+  );
+  const sku = fields.name("sku");
+  return {
+    sku,
+    name: fields.has("name") ? fields.text("name") : sku,
+    category: fields.name("category"),
+    priceMinor: fields.whole("priceMinor", 0, MAX_MONEY_MINOR),
+    limitPerUser: fields.has("limitPerUser")
+      ? fields.whole("limitPerUser", 0, MAX_UNITS_PER_ITEM)
+      : 0,
+    initial: fields.whole("initial", 0, MAX_UNITS_PER_ITEM),
+  };
+}

@@ -1,0 +1,97 @@
+// Everything over HTTP that is not order intake: one Hono app, put together here.
+import { Hono } from "hono";
+import { addAdmin } from "../admin/admin.ts";
+import { addAdminDead } from "../admin/admin-dead.ts";
+import { addAdminOverview, addAdminWorkers } from "../admin/admin-overview.ts";
+import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addConsole } from "../console/console.ts";
+import type { App, AppParts } from "./calls.ts";
+import { addCancel } from "./cancel-http.ts";
+import { addDocs } from "./docs-page.ts";
+import { addEventStream } from "./event-stream.ts";
+import { addHealth } from "./health.ts";
+import { Problem, problem, Refused } from "./problem.ts";
+import { addOrderReads } from "./read-orders.ts";
+import { addSaleReads } from "./read-sales.ts";
+import { addSkip } from "./skip-http.ts";
+import { addWebhook } from "./webhook.ts";
+
+export function createApp(parts: AppParts): App {
+  const calls = createCalls(parts);
+  const app: App = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    const headers = parts.origins.headers(c.req.header("origin") ?? null);
+    for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
+  });
+  refuseOtherMethods(app, calls, parts);
+  app.route("/", calls);
+  app.notFound(() => problem("not_found").response());
+  app.onError((error, c) => {
+    if (error instanceof Refused) return parts.intake.refuse(error.problem).response();
+    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    return problem(isAway(error) ? "unavailable" : "internal").response();
+  });
+  return app;
+}
+
+function createCalls(parts: AppParts): App {
+  const app: App = new Hono();
+  addOrderReads(app, parts);
+  addEventStream(app, parts);
+  addSkip(app, parts);
+  addCancel(app, parts);
+  addWebhook(app, parts);
+  addSaleReads(app, parts);
+  addAdminOverview(app, parts);
+  addAdmin(app, parts);
+  addAdminWorkers(app, parts);
+  addAdminRoutes(app, parts);
+  addAdminDead(app, parts);
+  addHealth(app, parts);
+  addDocs(app);
+  addConsole(app);
+  return app;
+}
+
+/**
+ * For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those
+ * it has. Goes ahead of the calls.
+ */
+function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
+  const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
+  for (const { path, method } of calls.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path);
+    if (known) known.add(method);
+    else methods.set(path, new Set([method]));
+  }
+  for (const [pattern, known] of methods) {
+    const allow = [...known].sort().join(", ");
+    const refusal = new Problem("method_not_allowed", undefined, allow, { allow });
+    app.use(pattern, async (c, next) => {
+      const { method, path } = c.req;
+      // /v1/orders/batch is not the order `batch`.
+      if (path !== pattern && methods.has(path)) return next();
+      if (method === "OPTIONS") {
+        const headers = { allow, ...origins.preflight(c.req.header("origin") ?? null) };
+        return new Response(null, { status: 204, headers });
+      }
+      return known.has(method === "HEAD" ? "GET" : method)
+        ? next()
+        : intake.refuse(refusal).response();
+    });
+  }
+}
+
+/** Served beside this app, straight by Bun (start.ts). */
+const RAW_ROUTES = [
+  { path: "/v1/orders", method: "POST" },
+  { path: "/v1/orders/batch", method: "POST" },
+  { path: "/v1/ws", method: "GET" },
+];
+
+/** The ledger's error (its contract does not export it), or a broker's. */
+function isAway(error: Error): boolean {
+  return error.name === "LedgerUnavailable" || error.name === "BrokerUnavailable";
+}

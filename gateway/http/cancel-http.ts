@@ -1,0 +1,75 @@
+// DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and
+// confirmed like an order; what came of it is told as soon as the shard has recorded it.
+import { parseOutcome } from "../../core/domain/entry.ts";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import type { Principal } from "../access/auth.ts";
+import type { Recipient, Verdict } from "../intake/batch.ts";
+import { type App, type AppParts, principalOf } from "./calls.ts";
+import { Problem, problem, Refused } from "./problem.ts";
+
+/**
+ * Beyond it the answer is 202: the cancel is under way, and its outcome is shown with the order.
+ */
+const OUTCOME_WAIT_MS = 3_000;
+
+export function addCancel(app: App, parts: AppParts): void {
+  app.delete("/v1/orders/:id", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const user = buyer(principal, c.req.query("user"));
+    const id = c.req.param("id");
+    const waiting = new Waiting();
+    const refusal = parts.intake.cancel({ user, id }, principal, waiting, undefined);
+    if (refusal) return refusal.response();
+    const verdict = await waiting.verdict;
+    if (verdict !== "confirmed") throw new Refused(problem(verdict));
+    const word = await Promise.race([waiting.word, Bun.sleep(OUTCOME_WAIT_MS).then(() => "")]);
+    const result = cancelResult(word);
+    if (result instanceof Problem) return parts.intake.refuse(result).response();
+    return c.json({ id, status: result }, result === "cancelled" ? 200 : 202, {
+      location: `/v1/orders/${id}`,
+    });
+  });
+}
+
+/** What the word of a cancel's row (core/lua/shared/settle.lua) says to the client. */
+export function cancelResult(word: string): "cancelled" | "cancel_pending" | Problem {
+  if (word === "") return "cancel_pending";
+  const outcome = parseOutcome(word);
+  if (outcome.kind === "known") return "cancelled";
+  if (outcome.kind !== "step") return "cancel_pending";
+  if (outcome.word === "cancelled" || outcome.word === "cancel_pending") return outcome.word;
+  if (outcome.word === "too_late")
+    return problem("too_late", "id", "more than two minutes after it was accepted");
+  if (outcome.word === "too_many")
+    return problem("too_many_cancels", "id", "of orders that have not come yet");
+  return problem("too_late", "id", `the order is ${outcome.word}`);
+}
+
+/** The token's subject, or whom a service names. */
+function buyer(principal: Principal, user: string | undefined): string {
+  if (user === undefined || user === principal.user) return principal.user;
+  if (!principal.service)
+    throw new Refused(
+      problem("forbidden", "user", "only a token with service scope names the user"),
+    );
+  if (!NAME_PATTERN.test(user))
+    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
+  return user;
+}
+
+class Waiting implements Recipient {
+  readonly follows = true;
+  private readonly confirm = Promise.withResolvers<Verdict>();
+  private readonly outcome = Promise.withResolvers<string>();
+  readonly verdict = this.confirm.promise;
+  readonly word = this.outcome.promise;
+  settled(verdict: Verdict): void {
+    this.confirm.resolve(verdict);
+  }
+  decided(_user: string, _id: string, word: string): void {
+    this.outcome.resolve(word);
+  }
+  forgotten(): void {
+    this.outcome.resolve("");
+  }
+}

@@ -1,0 +1,130 @@
+// GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a
+// client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
+// gateway.
+import { shardOf } from "../../core/domain/shard.ts";
+import type { FollowedEvent } from "../../ledger/contract.ts";
+import { rfc3339 } from "../admin/sale-form.ts";
+import { type App, type AppParts, principalOf } from "./calls.ts";
+import { type EventFeed, type Follower, isFinal } from "./event-feed.ts";
+import { problem, Refused } from "./problem.ts";
+import { idOf, queryOf, whose } from "./read-orders.ts";
+
+const HEARTBEAT_MS = 15_000;
+/** How long a client waits before it comes back. */
+const RETRY_MS = 1_000;
+/** Characters a client may leave unread. */
+const MAX_UNREAD = 64 * 1024;
+
+export function addEventStream(app: App, parts: AppParts): void {
+  const { ledger, shards, clock } = parts.options;
+  app.get("/v1/orders/:id/events", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const query = queryOf(c.req.query(), ["user", "after"]);
+    const user = whose(principal, query.user);
+    const id = idOf(c.req.param("id"), "id", clock());
+    const after = afterOf(
+      c.req.header("last-event-id") ?? query.after,
+      c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
+    );
+    // Asked first: an outcome is told only once the ledger has it.
+    const accepted = parts.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
+    const [known] = await ledger.followed([{ user, id, after }]);
+    if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
+    // Nothing will ever follow: this answer tells an EventSource to stay away.
+    if (known && isFinal(known.state) && known.events.length === 0)
+      return new Response(null, { status: 204 });
+    const stream = new EventStream(parts.feed, user, id, parts.limits.streamIdleMs);
+    if (!parts.feed.add(stream, user, id, after))
+      throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
+    stream.begin(known ? undefined : { id, status: "accepted" });
+    c.req.raw.signal.addEventListener("abort", () => stream.close());
+    const headers = {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    };
+    return new Response(stream.readable, { headers });
+  });
+}
+
+/** Whole, and 0 for the first state. */
+function afterOf(text: string | undefined, field: string): number {
+  if (text === undefined || text === "") return -1;
+  if (!/^\d{1,15}$/.test(text))
+    throw new Refused(problem("out_of_range", field, "the id of an event of this order"));
+  return Number(text);
+}
+
+class EventStream implements Follower {
+  readonly readable: ReadableStream<Uint8Array>;
+  private controller!: ReadableStreamDefaultController<Uint8Array>;
+  private readonly encoder = new TextEncoder();
+  private readonly heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
+  private newsAtMs = performance.now();
+  private closed = false;
+
+  constructor(
+    private readonly feed: EventFeed,
+    private readonly user: string,
+    private readonly id: string,
+    private readonly idleMs: number,
+  ) {
+    const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      this.controller = controller;
+    };
+    const size = (chunk?: Uint8Array) => chunk?.byteLength ?? 0;
+    this.readable = new ReadableStream<Uint8Array>(
+      { start, cancel: () => this.close() },
+      { highWaterMark: MAX_UNREAD, size },
+    );
+  }
+
+  begin(accepted: object | undefined): void {
+    this.write(
+      `retry: ${RETRY_MS}\n\n${accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""}`,
+    );
+  }
+
+  tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
+    this.newsAtMs = performance.now();
+    for (const { seq, atMs, event, detail } of events) {
+      const data = {
+        id,
+        event,
+        at: rfc3339(atMs),
+        ...(detail === "" ? {} : { detail: JSON.parse(detail) as unknown }),
+      };
+      this.write(`id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    }
+  }
+
+  ended(): void {
+    this.close();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.heartbeat);
+    this.feed.remove(this, this.user, this.id);
+    try {
+      this.controller.close();
+    } catch {
+      // the client has closed it
+    }
+  }
+
+  /**
+   * A client that does not read is let go: it comes back and goes on behind the last event it had.
+   */
+  private write(text: string): void {
+    if (this.closed) return;
+    if ((this.controller.desiredSize ?? 0) <= 0) this.close();
+    else this.controller.enqueue(this.encoder.encode(text));
+  }
+
+  private beat(): void {
+    if (performance.now() - this.newsAtMs > this.idleMs) this.close();
+    else this.write(": still there\n\n");
+  }
+}

@@ -1,0 +1,204 @@
+// The shapes of the HTTP interface as JSON Schema, with the limits taken from where they are
+// enforced.
+import {
+  MAX_LINES,
+  MAX_METADATA_BYTES,
+  MAX_MONEY_MINOR,
+  MAX_PAYMENT_LENGTH,
+  MAX_QTY,
+  MAX_SEQ,
+  NAME_PATTERN,
+} from "../../core/domain/order.ts";
+import { OPEN_STATES, TERMINAL_STATES, WAITS_FOR } from "../../core/domain/outcome.ts";
+import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { PROBLEM_CODES } from "./problem.ts";
+
+export type Json = Record<string, unknown>;
+
+export const name = (description: string): Json => ({
+  type: "string",
+  pattern: NAME_PATTERN.source,
+  description,
+});
+export const whole = (minimum: number, maximum: number, description?: string): Json => ({
+  type: "integer",
+  minimum,
+  maximum,
+  description,
+});
+export const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
+export const json = (schema: Json): Json => ({ "application/json": { schema } });
+export const ok = (description: string, schema: Json): Json => ({
+  description,
+  content: json(schema),
+});
+export const object = (properties: Json, required: string[]): Json => ({
+  type: "object",
+  properties,
+  required,
+  additionalProperties: false,
+});
+export const list = (items: Json, minItems?: number, maxItems?: number): Json => ({
+  type: "array",
+  items,
+  minItems,
+  maxItems,
+});
+export const body = (schema: Json): Json => ({ required: true, content: json(schema) });
+
+export const ID = {
+  type: "string",
+  format: "uuid",
+  description: "UUIDv7 in lower case, made by the client; at most 10 minutes old, 1 minute ahead",
+};
+export const CURRENCY = { type: "string", pattern: "^[A-Z]{3}$", description: "ISO 4217" };
+export const TIME = { type: "string", format: "date-time" };
+
+export const schemas: Json = {
+  Order: object(
+    {
+      id: ID,
+      user: name("Whose order it is; only with service scope. Otherwise the token's subject."),
+      saleId: name("The sale"),
+      seq: whole(
+        1,
+        MAX_SEQ,
+        "Numbered orders of a user in a sale are processed exactly in this order",
+      ),
+      currency: CURRENCY,
+      lines: list(
+        object({ sku: name("The item"), qty: whole(1, MAX_QTY) }, ["sku", "qty"]),
+        1,
+        MAX_LINES,
+      ),
+      payment: {
+        type: "string",
+        maxLength: MAX_PAYMENT_LENGTH,
+        description: "Opaque token for the payment provider, printable ASCII",
+      },
+      metadata: {
+        type: "object",
+        description: `Opaque, at most ${MAX_METADATA_BYTES} bytes of JSON`,
+      },
+      maxTotal: whole(1, MAX_MONEY_MINOR, "The most the order may cost, in minor units"),
+    },
+    ["saleId", "currency", "lines"],
+  ),
+  Accepted: object(
+    {
+      id: ID,
+      status: { const: "accepted" },
+      estimate: object(
+        {
+          position: {
+            type: "integer",
+            description: "Orders of its shard taken in before it and not decided",
+          },
+          seconds: { type: "number", description: "About how long until it is decided" },
+        },
+        ["position", "seconds"],
+      ),
+    },
+    ["id", "status"],
+  ),
+  Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, [
+    "id",
+    "status",
+  ]),
+  Skip: object(
+    {
+      user: name("As for an order"),
+      saleId: name("The sale"),
+      seq: whole(1, MAX_SEQ, "The number given up"),
+    },
+    ["saleId", "seq"],
+  ),
+  OrderStatus: {
+    type: "object",
+    properties: {
+      id: ID,
+      user: { type: "string" },
+      status: { enum: [...OPEN_STATES, ...TERMINAL_STATES] },
+      amount: {
+        type: "integer",
+        description: "What it costs, minor units of its currency; once it has been reserved",
+      },
+      rate: {
+        type: "object",
+        properties: { id: { type: "string" }, value: { type: "string" } },
+        description: "At which its total was converted, if it was",
+      },
+      traceId: {
+        type: "string",
+        pattern: "^[0-9a-f]{32}$",
+        description: "Of the request it came with, if that named a trace",
+      },
+      acceptedAt: TIME,
+      waitsFor: {
+        enum: [...WAITS_FOR],
+        description:
+          "Of a parked or reserved order that was asked for by its id: lower numbers, an exchange rate, or the charges of the user's earlier orders",
+      },
+      decidedAt: { ...TIME, description: "Not there while it is accepted or parked" },
+      events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
+    },
+    required: ["id", "user", "status"],
+  },
+  Sale: object(
+    {
+      id: name("The sale"),
+      name: { type: "string" },
+      currency: CURRENCY,
+      opensAt: TIME,
+      closesAt: TIME,
+      items: list(ref("Item"), 1, MAX_ITEMS_PER_SALE),
+    },
+    ["id", "currency", "opensAt", "closesAt", "items"],
+  ),
+  Item: object(
+    {
+      sku: name("The item"),
+      name: { type: "string" },
+      category: name("Decides which service fulfils it"),
+      priceMinor: whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency"),
+      limitPerUser: whole(0, MAX_UNITS_PER_ITEM, "Units one user may reserve; 0 for no limit"),
+      initial: whole(0, MAX_UNITS_PER_ITEM, "Units there are at the start"),
+    },
+    ["sku", "category", "priceMinor", "initial"],
+  ),
+  Stock: {
+    type: "object",
+    description: "initial + restocked = available + releasing + held + sold",
+    properties: Object.fromEntries(
+      ["initial", "restocked", "available", "releasing", "held", "sold"].map((key) => [
+        key,
+        { type: "integer", minimum: 0 },
+      ]),
+    ),
+  },
+  Change: {
+    type: "object",
+    properties: {
+      saleId: { type: "string" },
+      ref: { type: "string" },
+      result: { enum: ["done", "repeated"] },
+      applied: {
+        type: "boolean",
+        description: "Whether Redis has it already; if not, it gets it as soon as it can",
+      },
+    },
+  },
+  Problem: {
+    type: "object",
+    description: "RFC 9457",
+    properties: {
+      type: { type: "string", description: "urn:sluice:problem:<code>" },
+      title: { type: "string" },
+      status: { type: "integer" },
+      code: { enum: PROBLEM_CODES },
+      field: { type: "string", description: "The member, parameter, header or claim at fault" },
+      detail: { type: "string" },
+    },
+    required: ["type", "title", "status", "code"],
+  },
+};

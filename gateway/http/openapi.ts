@@ -1,0 +1,343 @@
+// The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
+import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { DEFAULT_LIMITS } from "../intake/limits.ts";
+import { operatorPaths } from "./openapi-operator.ts";
+import {
+  body,
+  ID,
+  type Json,
+  json,
+  list,
+  name,
+  object,
+  ok,
+  ref,
+  schemas,
+  TIME,
+  whole,
+} from "./openapi-schemas.ts";
+import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
+
+/** Refusals of a call: one response per status, listing its problem codes. */
+function refusals(...statuses: number[]): Json {
+  const responses: Json = {};
+  for (const status of statuses) {
+    const codes = PROBLEM_CODES.filter((code) => statusOf(code) === status);
+    const description = codes.map((code) => `\`${code}\`: ${titleOf(code)}`).join("; ");
+    responses[status] = {
+      description,
+      content: { "application/problem+json": { schema: ref("Problem") } },
+    };
+  }
+  return responses;
+}
+
+const pathParameter = (parameter: string, description: string): Json => ({
+  name: parameter,
+  in: "path",
+  required: true,
+  schema: { type: "string" },
+  description,
+});
+const query = (parameter: string, schema: Json, description: string): Json => ({
+  name: parameter,
+  in: "query",
+  schema,
+  description,
+});
+const idempotencyKey = (description: string): Json => ({
+  name: "Idempotency-Key",
+  in: "header",
+  schema: { type: "string" },
+  description,
+});
+
+const traceparent: Json = {
+  name: "traceparent",
+  in: "header",
+  schema: { type: "string" },
+  description:
+    "W3C Trace Context: the trace the request belongs to. It goes with its orders to the ledger, the payment provider and the services",
+};
+
+const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
+const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
+const sale = pathParameter("sale", "The sale's id");
+const forUser = query("user", { type: "string" }, "Whose orders; with service or operator scope");
+
+const paths: Json = {
+  "/v1/orders": {
+    post: {
+      summary: "Place an order",
+      description:
+        "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may have been taken in; send the same id again, " +
+        `as often as need be. A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
+      parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
+      requestBody: body(ref("Order")),
+      responses: {
+        202: ok("Taken in; Location says where to ask", ref("Accepted")),
+        ...refusals(...ORDER_REFUSALS),
+      },
+    },
+    get: {
+      summary: "Your orders, newest first",
+      parameters: [
+        query("limit", whole(1, 500), "How many, 50 unless said"),
+        query("before", ID, "The `before` of the page read last"),
+        forUser,
+      ],
+      responses: {
+        200: ok("A page", object({ orders: list(ref("OrderStatus")), before: ID }, ["orders"])),
+        ...refusals(401, 403, 422, 503),
+      },
+    },
+  },
+  "/v1/orders/batch": {
+    post: {
+      summary: `Place up to ${DEFAULT_LIMITS.ordersPerRequest} orders`,
+      description:
+        "Each order is judged and taken in by itself; one result each, in the order of the request.",
+      parameters: [traceparent],
+      requestBody: body(
+        object({ orders: list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest) }, ["orders"]),
+      ),
+      responses: {
+        200: ok(
+          "One result each",
+          object(
+            {
+              results: list({
+                oneOf: [
+                  ref("Accepted"),
+                  { type: "object", properties: { id: ID, problem: ref("Problem") } },
+                ],
+              }),
+            },
+            ["results"],
+          ),
+        ),
+        ...refusals(400, 401, 413, 415, 422, 503),
+      },
+    },
+  },
+  "/v1/orders/{id}": {
+    get: {
+      summary: "One order and what happened to it",
+      parameters: [pathParameter("id", "The order's id"), forUser],
+      responses: {
+        200: ok("`accepted` until it is decided, if this gateway took it in", ref("OrderStatus")),
+        ...refusals(401, 403, 404, 422, 503),
+      },
+    },
+    delete: {
+      summary: "Cancel an order",
+      description:
+        "Up to two minutes after it was accepted. 200: cancelled, and refunded if it had been charged. 202: the order has not been seen yet, or the " +
+        "cancel is still under way; it is honoured when the order comes. 409: too late, or the order is finished.",
+      parameters: [pathParameter("id", "The order's id"), forUser],
+      responses: {
+        200: ok("Cancelled", ref("Cancelled")),
+        202: ok("Will be cancelled when it comes", ref("Cancelled")),
+        ...refusals(401, 403, 409, 422, 429, 503),
+      },
+    },
+  },
+  "/v1/payments/webhook": {
+    post: {
+      summary: "For the payment provider: what became of a charge",
+      description:
+        "Signed as Standard Webhooks has it, see docs/payments.md. It may be sent again: a replay and what is no news change nothing. " +
+        "Statuses other than those named are answered 200 and have no effect.",
+      parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
+        name: header,
+        in: "header",
+        required: true,
+        schema: { type: "string" },
+        description: "As Standard Webhooks has it",
+      })),
+      requestBody: body(
+        object(
+          {
+            key: { type: "string" },
+            amount: whole(0, Number.MAX_SAFE_INTEGER),
+            currency: { type: "string" },
+            status: {
+              type: "string",
+              examples: ["captured", "declined", "pending", "refunded", "disputed"],
+            },
+          },
+          ["key", "amount", "currency", "status"],
+        ),
+      ),
+      responses: {
+        200: ok(
+          "Taken, or rightly without effect",
+          object({ taken: { type: "boolean" }, outcome: { type: "string" } }, ["taken", "outcome"]),
+        ),
+        ...refusals(400, 401, 404, 413, 422, 503),
+      },
+    },
+  },
+  "/v1/orders/{id}/events": {
+    get: {
+      summary: "What happens to an order, as server-sent events",
+      description:
+        "Goes on behind Last-Event-ID (or `after`). Ends when nothing can follow; 204 when that is so already. See docs/http.md.",
+      parameters: [
+        pathParameter("id", "The order"),
+        query(
+          "after",
+          { type: "integer", minimum: 0 },
+          "As Last-Event-ID, for clients that cannot set it",
+        ),
+        query("user", { type: "string" }, "Whose order it is; for services and operators"),
+      ],
+      responses: {
+        200: {
+          description: "The events",
+          content: { "text/event-stream": { schema: { type: "string" } } },
+        },
+        204: { description: "There is nothing left to come" },
+        ...refusals(401, 403, 404, 422, 503),
+      },
+    },
+  },
+  "/v1/orders/skip": {
+    post: {
+      summary: "Give a number up",
+      description:
+        "Later numbers need not wait for it. A refused order does not use its number up: send another order with it, or skip it.",
+      requestBody: body(ref("Skip")),
+      responses: { 202: ok("Taken in", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
+    },
+  },
+  "/v1/sales/{sale}": {
+    get: {
+      summary: "A sale and its items",
+      security: [],
+      parameters: [sale],
+      responses: { 200: ok("The sale", ref("Sale")), ...refusals(404) },
+    },
+  },
+  "/v1/sales/{sale}/stock": {
+    get: {
+      summary: "Live stock of all items",
+      security: [],
+      parameters: [sale],
+      responses: {
+        200: ok(
+          "Units by where they are",
+          object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"]),
+        ),
+        ...refusals(404, 503),
+      },
+    },
+  },
+  "/v1/sales/{sale}/stock/{sku}": {
+    get: {
+      summary: "Live stock of one item",
+      security: [],
+      parameters: [sale, pathParameter("sku", "The item")],
+      responses: { 200: ok("Units by where they are", ref("Stock")), ...refusals(404, 503) },
+    },
+  },
+  "/v1/ws": {
+    get: {
+      summary: "WebSocket: orders in, acknowledgements and outcomes out",
+      description: "The protocol is described in docs/websocket.md.",
+      responses: { 101: { description: "Switching protocols" }, ...refusals(400, 401, 403, 503) },
+    },
+  },
+  "/v1/admin/sales": {
+    get: {
+      summary: "All sales, with stock as the ledger has it",
+      responses: { 200: ok("The sales", { type: "object" }), ...refusals(401, 403, 503) },
+    },
+    post: {
+      summary: "Make a sale",
+      parameters: [idempotencyKey("Makes a repetition harmless; unless given, the sale's id does")],
+      requestBody: body(ref("Sale")),
+      responses: {
+        201: ok("Made", ref("Change")),
+        200: ok("Made before, just the same", ref("Change")),
+        ...refusals(...ADMIN_REFUSALS),
+      },
+    },
+  },
+  "/v1/admin/sales/import": {
+    post: {
+      summary: "Make several sales",
+      requestBody: body(object({ sales: list(ref("Sale"), 1, 100) }, ["sales"])),
+      responses: { 200: ok("One result each", { type: "object" }), ...refusals(...ADMIN_REFUSALS) },
+    },
+  },
+  ...Object.fromEntries(
+    (["open", "close"] as const).map((verb) => [
+      `/v1/admin/sales/{sale}/${verb}`,
+      {
+        post: {
+          summary:
+            verb === "open"
+              ? "Move a sale's opening, to now unless said"
+              : "Move a sale's closing, to now unless said",
+          parameters: [sale, idempotencyKey("Makes a repetition harmless")],
+          requestBody: { required: false, content: json(object({ at: TIME }, [])) },
+          responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
+        },
+      },
+    ]),
+  ),
+  "/v1/admin/sales/{sale}/restock": {
+    post: {
+      summary: "Add units of an item",
+      parameters: [
+        sale,
+        idempotencyKey("Makes a repetition harmless: without it, sent twice is added twice"),
+      ],
+      requestBody: body(
+        object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) }, ["sku", "units"]),
+      ),
+      responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
+    },
+  },
+  ...operatorPaths(refusals, pathParameter),
+  "/healthz": {
+    get: {
+      summary: "The process answers",
+      security: [],
+      responses: { 200: ok("Yes", { type: "object" }) },
+    },
+  },
+  "/readyz": {
+    get: {
+      summary: "Orders can be taken in",
+      security: [],
+      responses: { 200: ok("Yes", { type: "object" }), 503: ok("No, and why", { type: "object" }) },
+    },
+  },
+  "/metrics": {
+    get: {
+      summary: "Metrics for Prometheus",
+      security: [],
+      responses: { 200: { description: "Text, exposition format 0.0.4" } },
+    },
+  },
+};
+
+export const OPENAPI: Json = {
+  openapi: "3.1.0",
+  info: {
+    title: "Sluice",
+    version: "1",
+    description:
+      "Orders of a flash sale: taken in once confirmed by the broker, decided exactly once, in each user's order.",
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  servers: [{ url: "/" }],
+  security: [{ bearer: [] }],
+  paths,
+  components: {
+    schemas,
+    securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+  },
+};

@@ -1,0 +1,247 @@
+// POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood
+// consists of.
+import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
+import type { Auth, Principal } from "../access/auth.ts";
+import type { Origins } from "../access/origins.ts";
+import type { Admission } from "../admission/admission.ts";
+import type { Catalogue } from "../catalogue.ts";
+import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
+import { isObject } from "../intake/check-order.ts";
+import { buyerNamed, type Intake } from "../intake/intake.ts";
+import { readJson } from "../intake/json.ts";
+import type { GatewayLimits } from "../intake/limits.ts";
+import { readBody } from "./body.ts";
+import { echo, Problem, problem, shedSoon } from "./problem.ts";
+
+export interface OrderHttpOptions {
+  readonly auth: Auth;
+  readonly intake: Intake;
+  readonly catalogue: Catalogue;
+  readonly origins: Origins;
+  readonly admission: Admission;
+  readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
+}
+
+/** A request's value and caller go in, its answer comes out. */
+type Place = (
+  value: unknown,
+  principal: Principal,
+  request: Request,
+) => Response | Promise<Response>;
+
+export class OrderHttp {
+  constructor(private readonly options: OrderHttpOptions) {}
+
+  readonly one = (request: Request): Response | Promise<Response> =>
+    this.answer(request, this.placeOne);
+  readonly many = (request: Request): Response | Promise<Response> =>
+    this.answer(request, this.placeMany);
+
+  private answer(request: Request, place: Place): Response | Promise<Response> {
+    const { origins } = this.options;
+    const cors = origins.headers(request.headers.get("origin"));
+    const response = this.admit(request, place);
+    if (!cors) return response;
+    return response instanceof Promise
+      ? response.then((r) => withHeaders(r, cors))
+      : withHeaders(response, cors);
+  }
+
+  private admit(request: Request, place: Place): Response | Promise<Response> {
+    const { auth } = this.options;
+    const header = request.headers.get("authorization");
+    const principal = auth.known(header) ?? auth.header(header);
+    if (principal instanceof Problem) return this.refuse(principal);
+    if (principal instanceof Promise)
+      return principal.then((p) =>
+        p instanceof Problem ? this.refuse(p) : this.read(request, p, place),
+      );
+    return this.read(request, principal, place);
+  }
+
+  private read(request: Request, principal: Principal, place: Place): Response | Promise<Response> {
+    // Turning an order away must stay far cheaper than taking it in: its body is not even read.
+    const shut = this.options.intake.shuts(principal);
+    if (shut) return this.refuse(shut);
+    const body = readBody(request, this.options.limits.bodyBytes);
+    if (body instanceof Problem) return this.refuse(body);
+    return body.then((text) => {
+      const value = text instanceof Problem ? text : readJson(text);
+      return value instanceof Problem ? this.refuse(value) : place(value, principal, request);
+    }, aborted);
+  }
+
+  private readonly placeOne: Place = (value, principal, request) => {
+    const headerId = request.headers.get("idempotency-key");
+    const trace = readTraceparent(request.headers.get("traceparent"));
+    const one = new One();
+    const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
+    one.headers = this.options.admission.headers(buyerNamed(value, principal));
+    if (!refusal) return one.answer;
+    return mayBeNews(refusal)
+      ? this.retryOne(value, principal, headerId, refusal, trace)
+      : refusal.response(one.headers);
+  };
+
+  /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
+  private async retryOne(
+    value: unknown,
+    principal: Principal,
+    headerId: string | null,
+    refusal: Problem,
+    trace: Traceparent | undefined,
+  ): Promise<Response> {
+    const { catalogue, intake, admission } = this.options;
+    const one = new One();
+    const again = (await catalogue.refreshSoon())
+      ? intake.order(value, principal, headerId, one, undefined, trace)
+      : refusal;
+    one.headers = admission.headers(buyerNamed(value, principal));
+    return again?.response(one.headers) ?? one.answer;
+  }
+
+  private readonly placeMany: Place = (value, principal, request) => {
+    const orders = this.ordersOf(value);
+    return orders instanceof Problem
+      ? this.refuse(orders)
+      : this.placeAll(orders, principal, readTraceparent(request.headers.get("traceparent")));
+  };
+
+  private async placeAll(
+    orders: readonly unknown[],
+    principal: Principal,
+    trace: Traceparent | undefined,
+  ): Promise<Response> {
+    const many = new Many(orders);
+    const news: [number, Problem][] = [];
+    orders.forEach((order, i) => {
+      const refusal = this.options.intake.order(order, principal, null, many, i, trace);
+      if (refusal && mayBeNews(refusal)) news.push([i, refusal]);
+      else if (refusal) many.refused(refusal, i);
+    });
+    const renewed = news.length > 0 && (await this.options.catalogue.refreshSoon());
+    for (const [i, first] of news) {
+      const refusal = renewed
+        ? this.options.intake.order(orders[i], principal, null, many, i, trace)
+        : first;
+      if (refusal) many.refused(refusal, i);
+    }
+    return many.answer;
+  }
+
+  private ordersOf(value: unknown): readonly unknown[] | Problem {
+    if (!isObject(value)) return problem("not_an_object");
+    for (const key in value) if (key !== "orders") return new Problem("unknown_field", echo(key));
+    const { orders } = value;
+    if (!Array.isArray(orders))
+      return problem(orders === undefined ? "missing_field" : "wrong_type", "orders", "an array");
+    const most = this.options.limits.ordersPerRequest;
+    if (orders.length === 0 || orders.length > most)
+      return problem("out_of_range", "orders", `1 to ${most} orders`);
+    return orders;
+  }
+
+  private refuse(reason: Problem): Response {
+    return this.options.intake.refuse(reason).response();
+  }
+}
+
+/** Waits for one order's confirm and answers its request. */
+class One implements Recipient {
+  readonly follows = false;
+  private resolve!: (response: Response) => void;
+  readonly answer = new Promise<Response>((resolve) => {
+    this.resolve = resolve;
+  });
+
+  /** More headers of the answer. */
+  headers: Record<string, string> | undefined;
+
+  settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
+    this.resolve(
+      verdict === "confirmed"
+        ? accepted(id, estimate, this.headers)
+        : unsettled(verdict, id).response(this.headers),
+    );
+  }
+  decided(): void {}
+  forgotten(): void {}
+}
+
+/** Waits for all orders of a request; one result each, in their order. */
+class Many implements Recipient {
+  readonly follows = false;
+  private readonly results: string[];
+  private missing: number;
+  private resolve!: (response: Response) => void;
+  readonly answer = new Promise<Response>((resolve) => {
+    this.resolve = resolve;
+  });
+
+  constructor(private readonly orders: readonly unknown[]) {
+    this.missing = orders.length;
+    this.results = new Array(orders.length);
+  }
+
+  settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
+    this.results[ref as number] =
+      verdict === "confirmed"
+        ? acceptedText(id, estimate)
+        : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
+    this.count();
+  }
+
+  refused(reason: Problem, ref: number): void {
+    const order = this.orders[ref];
+    const id =
+      isObject(order) && typeof order.id === "string" ? JSON.stringify(echo(order.id)) : "null";
+    this.results[ref] = `{"id":${id},"problem":${reason.json}}`;
+    this.count();
+  }
+
+  decided(): void {}
+  forgotten(): void {}
+
+  private count(): void {
+    if (--this.missing > 0) return;
+    this.resolve(new Response(`{"results":[${this.results.join(",")}]}`, { headers: JSON_TYPE }));
+  }
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+function accepted(
+  id: string,
+  estimate: Estimate | undefined,
+  more: Record<string, string> | undefined,
+): Response {
+  const headers = { "content-type": "application/json", location: `/v1/orders/${id}`, ...more };
+  return new Response(acceptedText(id, estimate), { status: 202, headers });
+}
+
+function acceptedText(id: string, estimate: Estimate | undefined): string {
+  if (!estimate) return `{"id":"${id}","status":"accepted"}`;
+  return `{"id":"${id}","status":"accepted","estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`;
+}
+
+/** `unconfirmed` names the order: sending the same id again is the way to find out. */
+export function unsettled(verdict: Exclude<Verdict, "confirmed">, id: string): Problem {
+  if (verdict === "shed") return shedSoon();
+  return id === ""
+    ? problem("unconfirmed")
+    : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
+}
+
+function mayBeNews(reason: Problem): boolean {
+  return reason.code === "unknown_sale" || reason.code === "unknown_item";
+}
+
+/** The client went away while sending: nobody reads this. */
+function aborted(): Response {
+  return problem("malformed").response();
+}
+
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}

@@ -1,0 +1,128 @@
+// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; one that is not decided
+// yet, from this gateway's memory.
+
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { judgeOrderId } from "../../core/domain/order-id.ts";
+import type { WaitsFor } from "../../core/domain/outcome.ts";
+import { shardOf } from "../../core/domain/shard.ts";
+import { traceIdOf } from "../../core/domain/trace.ts";
+import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
+import type { Principal } from "../access/auth.ts";
+import { rfc3339 } from "../admin/sale-form.ts";
+import { type App, type AppParts, principalOf } from "./calls.ts";
+import { Problem, problem, Refused } from "./problem.ts";
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 500;
+
+export function addOrderReads(app: App, parts: AppParts): void {
+  const { ledger, shards, clock } = parts.options;
+
+  app.get("/v1/orders", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
+    const page = {
+      limit: limitOf(limit),
+      ...(before === undefined ? {} : { before: idOf(before, "before", clock()) }),
+    };
+    const orders = await ledger.ordersOf(whose(principal, user), page);
+    const next = orders.length === page.limit ? orders.at(-1)?.id : undefined;
+    return c.json({ orders: orders.map((o) => show(o)), ...(next ? { before: next } : {}) });
+  });
+
+  app.get("/v1/orders/:id", async (c) => {
+    const principal = await principalOf(parts, c.req.header("authorization"));
+    const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
+    const id = idOf(c.req.param("id"), "id", clock());
+    // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten
+    // here by now is found there.
+    const shard = shardOf(user, shards);
+    const ahead = parts.undecided.ahead(shard, user, id);
+    const order = await ledger.order(user, id);
+    if (order) {
+      const bill = await ledger.bill(user, id);
+      const waitsFor = waitOf(order, bill, parts.catalogue.get(order.saleId)?.sale.currency);
+      return c.json({ ...show(order, await ledger.events(user, id), bill), ...waitsFor });
+    }
+    if (ahead !== undefined)
+      return c.json({
+        id,
+        user,
+        status: "accepted",
+        estimate: parts.admission.estimateBehind(shard, ahead),
+      });
+    throw new Refused(problem("not_known_yet", "id"));
+  });
+}
+
+/** The token's subject, or whom a service or an operator asks for. */
+export function whose(principal: Principal, user: string | undefined): string {
+  if (user === undefined || user === principal.user) return principal.user;
+  if (!principal.service && !principal.operator)
+    throw new Refused(problem("forbidden", "user", "another user's orders"));
+  if (!NAME_PATTERN.test(user))
+    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
+  return user;
+}
+
+export function queryOf(
+  query: Record<string, string>,
+  known: readonly string[],
+): Record<string, string | undefined> {
+  for (const name of Object.keys(query))
+    if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
+  return query;
+}
+
+function limitOf(limit: string | undefined): number {
+  if (limit === undefined) return DEFAULT_PAGE;
+  const number = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  if (number < 1 || number > MAX_PAGE)
+    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
+  return number;
+}
+
+/** An id of any age: only its form matters here. */
+export function idOf(id: string, field: string, nowMs: number): string {
+  if (judgeOrderId(id, nowMs) === "malformed")
+    throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
+  return id;
+}
+
+/**
+ * What keeps the order from its next state, as far as that is known without looking at other
+ * orders.
+ */
+function waitOf(
+  { state, seq, currency }: StoredOrder,
+  bill: Bill | undefined,
+  saleCurrency: string | undefined,
+): { waitsFor?: WaitsFor } {
+  if (state === "reserved" && bill?.waits) return { waitsFor: "earlier_charge" };
+  if (state !== "parked") return {};
+  if (seq === 0) return { waitsFor: "rate" };
+  return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
+}
+
+function show(
+  order: StoredOrder,
+  events?: readonly OrderEvent[],
+  bill?: Bill,
+): Record<string, unknown> {
+  return {
+    id: order.id,
+    user: order.user,
+    saleId: order.saleId,
+    ...(order.seq > 0 ? { seq: order.seq } : {}),
+    status: order.state,
+    currency: order.currency,
+    lines: order.lines,
+    ...(order.metadata === "" ? {} : { metadata: JSON.parse(order.metadata) as unknown }),
+    ...(order.maxTotal === 0 ? {} : { maxTotal: order.maxTotal }),
+    ...(bill ? { amount: bill.amount, ...(bill.rate ? { rate: bill.rate } : {}) } : {}),
+    ...(order.traceparent === "" ? {} : { traceId: traceIdOf(order.traceparent) }),
+    acceptedAt: rfc3339(order.acceptedAtMs),
+    ...(order.decidedAtMs === undefined ? {} : { decidedAt: rfc3339(order.decidedAtMs) }),
+    ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),
+  };
+}

@@ -1,0 +1,45 @@
+// GET /v1/sales/:sale, its stock, and one item's: for everybody, since a shop's pages show them.
+import type { Stock } from "../../core/domain/sale.ts";
+import { showSale } from "../admin/sale-form.ts";
+import type { KnownSale } from "../catalogue.ts";
+import type { App, AppParts } from "./calls.ts";
+import { problem, Refused } from "./problem.ts";
+
+export function addSaleReads(app: App, parts: AppParts): void {
+  const known = async (saleId: string): Promise<KnownSale> => {
+    const { catalogue } = parts;
+    const sale =
+      catalogue.get(saleId) ??
+      ((await catalogue.refreshSoon()) ? catalogue.get(saleId) : undefined);
+    if (!sale) throw new Refused(problem("not_found", "sale"));
+    return sale;
+  };
+
+  app.get("/v1/sales/:sale", async (c) =>
+    c.json(showSale((await known(c.req.param("sale"))).sale)),
+  );
+
+  app.get("/v1/sales/:sale/stock", async (c) => {
+    const { sale } = await known(c.req.param("sale"));
+    c.header("cache-control", "no-store");
+    return c.json({ saleId: sale.id, items: await liveStock(parts, sale.id) });
+  });
+
+  app.get("/v1/sales/:sale/stock/:sku", async (c) => {
+    const { sale, skus } = await known(c.req.param("sale"));
+    if (!skus.has(c.req.param("sku"))) throw new Refused(problem("not_found", "sku"));
+    const item = (await liveStock(parts, sale.id)).find((s) => s.sku === c.req.param("sku"));
+    if (!item) throw new Refused(problem("unavailable", "sku", "not in Redis yet"));
+    c.header("cache-control", "no-store");
+    return c.json({ saleId: sale.id, ...item });
+  });
+}
+
+async function liveStock(parts: AppParts, saleId: string): Promise<readonly Stock[]> {
+  const stock = await parts.stock.of(saleId).catch(() => undefined);
+  if (!stock)
+    throw new Refused(
+      problem("unavailable", "stock", "Redis is away or does not have the sale yet"),
+    );
+  return stock;
+}

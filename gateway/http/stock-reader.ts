@@ -1,0 +1,44 @@
+// Live stock for however many ask at once: one question to Redis per sale at a time, its answer
+// good for a moment.
+import type { Stock } from "../../core/domain/sale.ts";
+
+/**
+ * Far below what a person notices, far above what a flood of page loads leaves between two
+ * questions.
+ */
+const FRESH_MS = 20;
+
+interface Answer {
+  readonly stock: Promise<readonly Stock[] | undefined>;
+  /** Monotonic ms; undefined while it is being fetched. */
+  atMs: number | undefined;
+}
+
+export class StockReader {
+  private readonly answers = new Map<string, Answer>();
+
+  /** `saleId` must be a known sale's: nothing is remembered for made-up ones. */
+  constructor(private readonly ask: (saleId: string) => Promise<readonly Stock[] | undefined>) {}
+
+  readonly of = (saleId: string): Promise<readonly Stock[] | undefined> => {
+    const known = this.answers.get(saleId);
+    if (known && (known.atMs === undefined || performance.now() - known.atMs < FRESH_MS))
+      return known.stock;
+    const answer: Answer = { stock: this.ask(saleId), atMs: undefined };
+    this.answers.set(saleId, answer);
+    answer.stock.then(
+      () => {
+        answer.atMs = performance.now();
+      },
+      () => {
+        if (this.answers.get(saleId) === answer) this.answers.delete(saleId);
+      },
+    );
+    return answer.stock;
+  };
+
+  /** Something has changed: the next questions go to Redis. */
+  forget(): void {
+    this.answers.clear();
+  }
+}

@@ -1,0 +1,97 @@
+// What a webhook claims of a charge, and what it means for the attempt that the ledger has on
+// record. A signature proves who sent it, not that it is right: an event whose sum or order of
+// events does not fit has no effect.
+import {
+  type AnswerWord,
+  type ChargeStatus,
+  chargeKey,
+  parseChargeKey,
+} from "../../core/domain/charge.ts";
+import type { RecordedAttempt } from "../../ledger/contract.ts";
+import { isObject } from "../intake/check-order.ts";
+
+const KINDS = ["captured", "declined", "pending", "refunded", "disputed"] as const;
+type Kind = (typeof KINDS)[number];
+
+export interface ChargeEvent {
+  readonly kind: Kind;
+  readonly of: NonNullable<ReturnType<typeof parseChargeKey>>;
+  readonly amount: number;
+  readonly currency: string;
+}
+
+/** `unknown_kind`: of another version, or about something else. `not_ours`: no key of Sluice. */
+export type Reading =
+  | { readonly kind: "event"; readonly event: ChargeEvent }
+  | { readonly kind: "unknown_kind" | "not_ours" }
+  | { readonly kind: "misfit"; readonly field: string };
+
+export function readEvent(value: unknown): Reading {
+  if (!isObject(value)) return { kind: "misfit", field: "" };
+  const { key, amount, currency, status } = value;
+  const kind = KINDS.find((known) => known === status);
+  if (!kind)
+    return { kind: typeof status === "string" ? "unknown_kind" : "misfit", field: "status" };
+  const of = typeof key === "string" ? parseChargeKey(key) : undefined;
+  if (!of || chargeKey(of) !== key) return { kind: "not_ours" };
+  if (!Number.isSafeInteger(amount)) return { kind: "misfit", field: "amount" };
+  if (typeof currency !== "string") return { kind: "misfit", field: "currency" };
+  return { kind: "event", event: { kind, of, amount: amount as number, currency } };
+}
+
+/** `news`: the answers that the order's shard is to hear, in this order. */
+export type Meaning =
+  | { readonly kind: "news"; readonly words: readonly AnswerWord[] }
+  | { readonly kind: "no_news" }
+  | { readonly kind: "misfit"; readonly field: string };
+
+export function meaningOf(event: ChargeEvent, recorded: RecordedAttempt): Meaning {
+  if (event.amount !== recorded.amount) return { kind: "misfit", field: "amount" };
+  if (event.currency !== recorded.currency) return { kind: "misfit", field: "currency" };
+  const words = MEANINGS[event.kind][recorded.status];
+  if (!words) return { kind: "misfit", field: "status" };
+  return words.length > 0 ? { kind: "news", words } : { kind: "no_news" };
+}
+
+type Answers = Readonly<Partial<Record<ChargeStatus, readonly AnswerWord[]>>>;
+
+const NO_NEWS = [] as const;
+/** Nobody waits for such an attempt any more: the ledger has a capture of it refunded. */
+const givenUp = (...words: AnswerWord[]) => ({ failed: words, unknown: words, unresolved: words });
+const captured = (...words: AnswerWord[]) => ({
+  captured: words,
+  refunding: words,
+  refund_failed: words,
+  refunded: words,
+  returned: words,
+  disputed: words,
+});
+
+/**
+ * Answers by event and by the attempt's status; what is missing cannot be. Events overtake each
+ * other: a refund of what is not known to be captured proves the capture too. A refund is Sluice's
+ * own where one was asked for, and `returned` otherwise.
+ */
+const MEANINGS: Readonly<Record<Kind, Answers>> = {
+  captured: { started: ["captured"], ...givenUp("captured"), ...captured() },
+  declined: { started: ["failed"], ...givenUp("failed"), failed: NO_NEWS },
+  pending: { started: NO_NEWS, ...givenUp(), ...captured() },
+  refunded: {
+    started: ["captured", "returned"],
+    ...givenUp("captured", "refunded"),
+    captured: ["returned"],
+    disputed: ["returned"],
+    refunding: ["refunded"],
+    refund_failed: ["refunded"],
+    refunded: NO_NEWS,
+    returned: NO_NEWS,
+  },
+  disputed: {
+    started: ["captured", "disputed"],
+    ...givenUp("captured", "disputed"),
+    captured: ["disputed"],
+    refunding: ["disputed"],
+    refund_failed: ["disputed"],
+    disputed: NO_NEWS,
+  },
+};

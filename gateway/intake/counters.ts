@@ -1,0 +1,66 @@
+// What the gateway counts; reports, and so its metrics, are made of it.
+import type { GatewayReport } from "../../core/domain/report.ts";
+import { Histogram } from "../../core/metrics/histogram.ts";
+import type { ProblemCode } from "../http/problem.ts";
+import type { WebhookOutcome } from "../http/webhook.ts";
+import type { Verdict } from "./batch.ts";
+
+export class Counters {
+  readonly rows: Record<Verdict, number> = { confirmed: 0, shed: 0, unconfirmed: 0 };
+  batches = 0;
+  /**
+   * From publish to confirm, by batches; from the moment an order was taken in until its outcome
+   * was heard, by orders. Seconds.
+   */
+  readonly confirm = new Histogram();
+  readonly outcome = new Histogram();
+  /**
+   * Those that rates are made of are there from the start: a rate misses a counter's first step.
+   */
+  private readonly refusals = new Map<ProblemCode, number>([
+    ["shed", 0],
+    ["rate_limited", 0],
+    ["sold_out", 0],
+  ]);
+
+  /** Webhooks by what became of them. */
+  private readonly webhooks: Record<WebhookOutcome, number> = {
+    taken: 0,
+    no_news: 0,
+    replay: 0,
+    unknown_kind: 0,
+    not_ours: 0,
+    misfit: 0,
+    forged: 0,
+    late: 0,
+  };
+
+  refused(code: ProblemCode): void {
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+  }
+
+  webhook(outcome: WebhookOutcome): void {
+    this.webhooks[outcome]++;
+  }
+
+  settled(verdict: Verdict, rows: number, seconds: number): void {
+    this.confirm.observe(seconds);
+    this.rows[verdict] += rows;
+    this.batches++;
+  }
+
+  report(): Pick<
+    GatewayReport,
+    "rows" | "batches" | "refused" | "webhooks" | "confirm" | "outcome"
+  > {
+    const { rows, batches, confirm, outcome } = this;
+    return {
+      rows: { ...rows },
+      batches,
+      refused: Object.fromEntries(this.refusals),
+      webhooks: { ...this.webhooks },
+      confirm: confirm.report(),
+      outcome: outcome.report(),
+    };
+  }
+}

@@ -1,0 +1,186 @@
+// The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next
+// batch. No promise, no copy and no log line per order.
+import { type AnswerWord, answerRowText, type parseChargeKey } from "../../core/domain/charge.ts";
+import { cancelRowText, type Order, orderRowText, skipRowText } from "../../core/domain/order.ts";
+import { judgeOrderId } from "../../core/domain/order-id.ts";
+import { shardOf } from "../../core/domain/shard.ts";
+import type { Traceparent } from "../../core/domain/trace.ts";
+import type { Principal } from "../access/auth.ts";
+import type { Admission } from "../admission/admission.ts";
+import type { SoldOut } from "../admission/sold-out.ts";
+import type { Catalogue } from "../catalogue.ts";
+import { Problem, problem, shedSoon } from "../http/problem.ts";
+import type { Recipient } from "./batch.ts";
+import { checkOrder, checkSkip } from "./check-order.ts";
+import type { Counters } from "./counters.ts";
+import type { Lanes } from "./lanes.ts";
+
+export interface IntakeOptions {
+  readonly shards: number;
+  readonly clock: () => number;
+  readonly catalogue: Catalogue;
+  readonly lanes: Lanes;
+  readonly admission: Admission;
+  /** undefined: orders for sold-out items go the whole way. */
+  readonly soldOut?: SoldOut | undefined;
+  readonly counters: Counters;
+}
+
+const SOLD_OUT = problem(
+  "sold_out",
+  "lines",
+  "no effect; an earlier sending of this id may have been taken in",
+);
+const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
+
+export class Intake {
+  constructor(private readonly options: IntakeOptions) {}
+
+  /** Whether it makes sense to ask shuts(). */
+  get pressed(): boolean {
+    return this.options.admission.pressed;
+  }
+
+  /**
+   * Why no order of this caller would be taken in now; asked before its body is read. A service
+   * orders for users of all shards, unless `user` is named.
+   */
+  shuts(principal: Principal, user?: string): Problem | undefined {
+    const { admission, shards } = this.options;
+    if (!principal.service) return admission.shuts(principal.shard);
+    return user === undefined ? admission.shutsAll() : admission.shuts(shardOf(user, shards));
+  }
+
+  /**
+   * Sends an order on its way; the recipient will hear. Or says why not: then it had no effect.
+   * What is cheap to refuse is refused first.
+   */
+  order(
+    value: unknown,
+    principal: Principal,
+    headerId: string | null,
+    recipient: Recipient,
+    ref: unknown,
+    trace?: Traceparent,
+  ): Problem | undefined {
+    const { admission, soldOut, catalogue, clock, shards } = this.options;
+    const buyer = buyerNamed(value, principal);
+    const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
+    const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
+    if (turnedAway) return this.refuse(turnedAway);
+    const nowMs = clock();
+    const order = checkOrder(value, principal, headerId, catalogue, nowMs);
+    if (order instanceof Problem) return this.refuse(order);
+    if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
+    return this.send(
+      orderRowText(order, nowMs, trace),
+      shard,
+      order.user,
+      order.id,
+      recipient,
+      ref,
+    );
+  }
+
+  /** Sends a skip on its way, likewise. */
+  skip(
+    value: unknown,
+    principal: Principal,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
+    const skip = checkSkip(value, principal, this.options.catalogue);
+    if (skip instanceof Problem) return this.refuse(skip);
+    const limited = this.options.admission.charge(skip.user);
+    if (limited) return this.refuse(limited);
+    return this.take(
+      skipRowText(skip, this.options.clock()),
+      principal,
+      skip.user,
+      "",
+      recipient,
+      ref,
+    );
+  }
+
+  /**
+   * Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it
+   * shortens.
+   */
+  cancel(
+    value: { user: string; id: unknown },
+    principal: Principal,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
+    const nowMs = this.options.clock();
+    const { user, id } = value;
+    if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
+      return this.refuse(BAD_ID);
+    const limited = this.options.admission.charge(user);
+    if (limited) return this.refuse(limited);
+    return this.take(cancelRowText(user, id, nowMs), principal, user, id, recipient, ref);
+  }
+
+  /** Sends what the payment provider said of a charge on its way. */
+  answer(
+    of: NonNullable<ReturnType<typeof parseChargeKey>>,
+    word: AnswerWord,
+    recipient: Recipient,
+  ): Problem | undefined {
+    const row = answerRowText(of, word, "webhook", this.options.clock());
+    return this.send(row, shardOf(of.user, this.options.shards), of.user, "", recipient, undefined);
+  }
+
+  /** Counts a refusal. */
+  refuse(reason: Problem): Problem {
+    this.options.counters.refused(reason.code);
+    return reason;
+  }
+
+  private take(
+    row: string,
+    principal: Principal,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
+    const shard = user === principal.user ? principal.shard : shardOf(user, this.options.shards);
+    return this.send(row, shard, user, id, recipient, ref);
+  }
+
+  private send(
+    row: string,
+    shard: number,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): Problem | undefined {
+    const { lanes, admission } = this.options;
+    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref))
+      return this.refuse(shedSoon());
+    admission.taken(shard);
+    return undefined;
+  }
+}
+
+/**
+ * Whose order it will be if it is one, and whose bucket it takes from: only a service names
+ * somebody else, and a name that cannot be one is refused by checkOrder.
+ */
+export function buyerNamed(value: unknown, principal: Principal): string {
+  const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
+  return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
+}
+
+/** No user has a longer name (core/domain/order.ts, NAME_PATTERN). */
+const MAX_NAME = 64;
+
+function anyOf(order: Order, soldOut: SoldOut): boolean {
+  const skus = soldOut.of(order.saleId);
+  if (skus.size === 0) return false;
+  for (const { sku } of order.lines) if (skus.has(sku)) return true;
+  return false;
+}

@@ -1,0 +1,320 @@
+// What a client says over a WebSocket, frame by frame. The protocol is described in
+// docs/websocket.md.
+
+import { judgeOrderId } from "../../core/domain/order-id.ts";
+import { readTraceparent } from "../../core/domain/trace.ts";
+import type { Auth, Principal } from "../access/auth.ts";
+import type { Catalogue } from "../catalogue.ts";
+import type { EventFeed } from "../http/event-feed.ts";
+import { echo, Problem, problem } from "../http/problem.ts";
+import { buyerOf, isObject } from "../intake/check-order.ts";
+import type { Intake } from "../intake/intake.ts";
+import { readJson } from "../intake/json.ts";
+import type { GatewayLimits } from "../intake/limits.ts";
+import { CLOSE_POLICY, type Socket } from "./socket.ts";
+import type { StockFeed } from "./stock-feed.ts";
+
+export interface FramesOptions {
+  readonly auth: Auth;
+  readonly intake: Intake;
+  readonly catalogue: Catalogue;
+  readonly stock: StockFeed;
+  readonly events: EventFeed;
+  readonly clock: () => number;
+  readonly limits: GatewayLimits;
+}
+
+type Frame = Record<string, unknown>;
+
+/** The members each type of frame may have. */
+const MEMBERS: Record<string, ReadonlySet<string>> = {
+  order: new Set(["type", "ref", "order", "traceparent"]),
+  orders: new Set(["type", "ref", "orders", "traceparent"]),
+  skip: new Set(["type", "ref", "user", "saleId", "seq"]),
+  cancel: new Set(["type", "ref", "user", "id"]),
+  auth: new Set(["type", "token"]),
+  subscribe: new Set(["type", "saleId"]),
+  unsubscribe: new Set(["type", "saleId"]),
+  follow: new Set(["type", "orders"]),
+  unfollow: new Set(["type", "orders"]),
+  ping: new Set(["type"]),
+};
+const MAX_REF = 64;
+const MAX_FOLLOWED_A_FRAME = 100;
+
+export class Frames {
+  constructor(private readonly options: FramesOptions) {}
+
+  /** Whether orders may be turned away now. */
+  get pressed(): boolean {
+    return this.options.intake.pressed;
+  }
+
+  receive(socket: Socket, raw: string | Buffer): void {
+    if (socket.closed) return;
+    if (
+      socket.principal &&
+      typeof raw === "string" &&
+      this.turnsAway(socket, socket.principal, raw)
+    )
+      return;
+    const frame = readFrame(raw);
+    if (frame instanceof Problem) this.garbage(socket, frame);
+    else if (frame.type === "auth") this.authenticate(socket, frame.token);
+    else if (socket.principal) this.dispatch(socket, socket.principal, frame);
+    else {
+      this.error(
+        socket,
+        problem("no_token", "type", "the first frame is auth, the next one follows its answer"),
+      );
+      socket.close(CLOSE_POLICY, "no token");
+    }
+  }
+
+  /**
+   * Refuses an order that would not be taken in, before it is parsed: while a flood is turned away,
+   * that is most of the work.
+   */
+  private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
+    const { intake } = this.options;
+    if (!this.pressed) return false;
+    const head = ORDER_HEAD.exec(raw);
+    if (!head) return false;
+    const [, ref = "", id = "", user] = head;
+    const shut = intake.shuts(principal, user);
+    if (!shut) return false;
+    socket.nack(ref, id, this.overrun(socket) ?? this.expired(principal) ?? intake.refuse(shut));
+    return true;
+  }
+
+  /** Tells a socket who it is and what it may send. */
+  welcome(socket: Socket, principal: Principal): void {
+    socket.principal = principal;
+    socket.send(
+      JSON.stringify({ type: "ready", user: principal.user, credit: socket.credit.window }),
+    );
+  }
+
+  private dispatch(socket: Socket, principal: Principal, frame: Frame): void {
+    switch (frame.type) {
+      case "order":
+        this.place(socket, principal, frame, [frame.order]);
+        break;
+      case "orders":
+        this.placeMany(socket, principal, frame);
+        break;
+      case "skip":
+        this.skip(socket, principal, frame);
+        break;
+      case "cancel":
+        this.cancel(socket, principal, frame);
+        break;
+      case "subscribe":
+        this.subscribe(socket, frame.saleId);
+        break;
+      case "unsubscribe":
+        if (typeof frame.saleId === "string") this.options.stock.remove(socket, frame.saleId);
+        break;
+      case "follow":
+      case "unfollow":
+        this.follow(socket, principal, frame);
+        break;
+      case "ping":
+        socket.send('{"type":"pong"}');
+    }
+  }
+
+  private placeMany(socket: Socket, principal: Principal, frame: Frame): void {
+    const { orders } = frame;
+    const most = this.options.limits.ordersPerRequest;
+    if (!Array.isArray(orders)) this.garbage(socket, problem("wrong_type", "orders", "an array"));
+    else if (orders.length === 0 || orders.length > most)
+      this.garbage(socket, problem("out_of_range", "orders", `1 to ${most} orders`));
+    else this.place(socket, principal, frame, orders);
+  }
+
+  private place(
+    socket: Socket,
+    principal: Principal,
+    frame: Frame,
+    orders: readonly unknown[],
+  ): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const trace =
+      frame.traceparent === undefined ? undefined : readTraceparent(String(frame.traceparent));
+    const { intake } = this.options;
+    const expired = this.expired(principal);
+    for (const order of orders) {
+      const reason =
+        this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref, trace);
+      if (!reason) continue;
+      socket.nack(ref, isObject(order) ? order.id : undefined, reason);
+      if (reason.code === "unknown_sale" || reason.code === "unknown_item")
+        void this.options.catalogue.refreshSoon();
+    }
+  }
+
+  private skip(socket: Socket, principal: Principal, frame: Frame): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const { type: _type, ref: _ref, ...skip } = frame;
+    const reason =
+      this.overrun(socket) ??
+      this.expired(principal) ??
+      this.options.intake.skip(skip, principal, socket, ref);
+    if (reason) socket.nack(ref, undefined, reason);
+  }
+
+  private cancel(socket: Socket, principal: Principal, frame: Frame): void {
+    const ref = this.ref(socket, frame);
+    if (ref === undefined) return;
+    const user = buyerOf(frame, principal);
+    const refused =
+      this.overrun(socket) ??
+      this.expired(principal) ??
+      (user instanceof Problem ? this.options.intake.refuse(user) : undefined);
+    const reason =
+      refused ??
+      this.options.intake.cancel({ user: user as string, id: frame.id }, principal, socket, ref);
+    if (reason) socket.nack(ref, frame.id, reason);
+  }
+
+  /** Orders by id, from behind the last event the client had of each. */
+  private follow(socket: Socket, principal: Principal, { type, orders }: Frame): void {
+    const { events, limits } = this.options;
+    if (!Array.isArray(orders) || orders.length === 0 || orders.length > MAX_FOLLOWED_A_FRAME) {
+      this.garbage(
+        socket,
+        problem("out_of_range", "orders", `an array of 1 to ${MAX_FOLLOWED_A_FRAME} orders`),
+      );
+      return;
+    }
+    for (const order of orders) {
+      const followed = readFollowed(order, principal, this.options.clock());
+      if (followed instanceof Problem) this.error(socket, followed);
+      else if (type === "unfollow") events.remove(socket, followed.user, followed.id);
+      else if (events.countOf(socket) >= limits.followedPerSocket)
+        this.error(
+          socket,
+          problem("out_of_range", "orders", `at most ${limits.followedPerSocket} a socket`),
+        );
+      else if (!events.add(socket, followed.user, followed.id, followed.after))
+        this.error(socket, problem("unavailable", "orders", "too many orders are followed here"));
+    }
+  }
+
+  private subscribe(socket: Socket, saleId: unknown): void {
+    const { catalogue, stock, limits } = this.options;
+    if (typeof saleId !== "string" || !catalogue.get(saleId))
+      this.error(socket, problem("unknown_sale", "saleId"));
+    else if (socket.watching.size >= limits.subscriptions && !socket.watching.has(saleId))
+      this.error(
+        socket,
+        problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales a socket`),
+      );
+    else stock.add(socket, saleId);
+  }
+
+  private authenticate(socket: Socket, token: unknown): void {
+    if (typeof token !== "string") {
+      this.garbage(socket, problem("wrong_type", "token", "a string"));
+      return;
+    }
+    const verdict = this.options.auth.token(token);
+    if (verdict instanceof Promise) void verdict.then((v) => this.authenticated(socket, v));
+    else this.authenticated(socket, verdict);
+  }
+
+  /** A later token renews the first: it must be the same user's. */
+  private authenticated(socket: Socket, verdict: Principal | Problem): void {
+    if (socket.closed) return;
+    const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
+    if (reason) {
+      this.error(socket, this.options.intake.refuse(reason));
+      if (!socket.principal) socket.close(CLOSE_POLICY, reason.code);
+    } else this.welcome(socket, verdict as Principal);
+  }
+
+  /** The ref as JSON text. */
+  private ref(socket: Socket, { ref }: Frame): string | undefined {
+    if (typeof ref === "string" && ref.length <= MAX_REF) return JSON.stringify(ref);
+    this.garbage(
+      socket,
+      problem(
+        ref === undefined ? "missing_field" : "out_of_range",
+        "ref",
+        `a string of at most ${MAX_REF} characters`,
+      ),
+    );
+    return undefined;
+  }
+
+  /** Takes a credit for what is to be answered; undefined: it had one. */
+  private overrun(socket: Socket): Problem | undefined {
+    return socket.takeCredit() ? undefined : this.options.intake.refuse(CREDIT);
+  }
+
+  private expired(principal: Principal): Problem | undefined {
+    return principal.expiresAtMs <= this.options.clock() ? problem("token_expired") : undefined;
+  }
+
+  private garbage(socket: Socket, reason: Problem): void {
+    this.error(socket, this.options.intake.refuse(reason));
+    if (++socket.strikes >= this.options.limits.garbageFrames)
+      socket.close(CLOSE_POLICY, "too much garbage");
+  }
+
+  private error(socket: Socket, reason: Problem): void {
+    socket.send(`{"type":"error","problem":${reason.json}}`);
+  }
+}
+
+/**
+ * An order as clients write it, up to its id and user; written in another way it is parsed like
+ * anything else. A ref as JSON text, an id without its quotes.
+ */
+const ORDER_HEAD =
+  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
+
+const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
+
+/** A frame that has a known type and no unknown members. */
+function readFrame(raw: string | Buffer): Frame | Problem {
+  if (typeof raw !== "string") return problem("wrong_type", undefined, "frames are text");
+  const frame = readJson(raw);
+  if (frame instanceof Problem) return frame;
+  if (!isObject(frame)) return problem("not_an_object");
+  const { type } = frame;
+  if (type === undefined) return problem("missing_field", "type");
+  const members =
+    typeof type === "string" && Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined;
+  if (!members) return problem("out_of_range", "type", Object.keys(MEMBERS).join(", "));
+  for (const key in frame) if (!members.has(key)) return new Problem("unknown_field", echo(key));
+  return frame;
+}
+
+const FOLLOW_FIELDS: ReadonlySet<string> = new Set(["id", "user", "after"]);
+
+function readFollowed(
+  value: unknown,
+  principal: Principal,
+  nowMs: number,
+): { user: string; id: string; after: number } | Problem {
+  if (!isObject(value)) return problem("not_an_object", "orders");
+  for (const key in value)
+    if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
+  const { id, after = -1 } = value;
+  if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
+    return problem("out_of_range", "id", "a UUIDv7 in lower case");
+  if (!Number.isSafeInteger(after) || (after as number) < -1)
+    return problem("out_of_range", "after", "the number of an event of this order, or -1");
+  const user = buyerOf(value, principal);
+  return user instanceof Problem ? user : { user, id, after: after as number };
+}
+
+function otherUser(present: Principal | undefined, next: Principal): Problem | undefined {
+  return present && present.user !== next.user
+    ? problem("forbidden", "token", "another user's: open another socket")
+    : undefined;
+}

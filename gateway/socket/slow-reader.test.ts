@@ -1,0 +1,139 @@
+// A client that sends and does not read. Raw sockets, since every WebSocket client reads by itself.
+import { afterEach, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { bearer, order, startTestGateway, type TestGateway } from "../testing.ts";
+
+const started: TestGateway[] = [];
+afterEach(async () => {
+  for (const t of started.splice(0)) await t.close();
+});
+
+/** Speaks just enough RFC 6455: masked text frames out, unmasked ones in once it reads. */
+class Stubborn {
+  private received = Buffer.alloc(0);
+  readonly closed: Promise<void>;
+
+  private constructor(private readonly socket: Socket) {
+    this.closed = new Promise((resolve) => {
+      socket.on("close", () => resolve());
+    });
+    socket.on("error", () => undefined);
+  }
+
+  static async open(t: TestGateway): Promise<Stubborn> {
+    const socket = connect(t.gateway.port, "127.0.0.1");
+    const { authorization } = await bearer("ann");
+    socket.write(
+      `GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: ${authorization}\r\n\r\n`,
+    );
+    await new Promise<void>((resolve) => socket.once("data", () => resolve()));
+    socket.pause();
+    return new Stubborn(socket);
+  }
+
+  /** Settles when the kernel has taken it. */
+  async send(frame: unknown): Promise<void> {
+    const payload = Buffer.from(JSON.stringify(frame));
+    const head = Buffer.from([
+      0x81,
+      0x80 | 126,
+      payload.length >> 8,
+      payload.length & 0xff,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    await new Promise<void>((resolve) =>
+      this.socket.write(Buffer.concat([head, payload]), () => resolve()),
+    );
+  }
+
+  /** Starts to read; gives every frame up to the first of this type for which `enough` says so. */
+  async readUntil(
+    enough: (frame: Record<string, unknown>) => boolean,
+  ): Promise<Record<string, unknown>[]> {
+    const frames: Record<string, unknown>[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.socket.on("data", (data: Buffer) => {
+      this.received = Buffer.concat([this.received, data]);
+      for (let frame = this.take(); frame; frame = this.take()) {
+        frames.push(frame);
+        if (enough(frame)) resolve();
+      }
+    });
+    this.socket.resume();
+    await promise;
+    return frames;
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  private take(): Record<string, unknown> | undefined {
+    const b = this.received;
+    if (b.length < 2) return undefined;
+    const short = (b[1] as number) & 0x7f;
+    const headLength = short < 126 ? 2 : short === 126 ? 4 : 10;
+    if (b.length < headLength) return undefined;
+    const length =
+      short < 126 ? short : short === 126 ? b.readUInt16BE(2) : Number(b.readBigUInt64BE(2));
+    if (b.length < headLength + length) return undefined;
+    this.received = b.subarray(headLength + length);
+    const text = ((b[0] as number) & 0x0f) === 1;
+    return text
+      ? (JSON.parse(b.toString("utf8", headLength, headLength + length)) as Record<string, unknown>)
+      : { type: "control" };
+  }
+}
+
+/** 500 answers of some 350 bytes each for a frame of 1 kB. */
+const COSTLY = { type: "orders", ref: "x".repeat(64), orders: new Array(500).fill(1) };
+/** More than the kernel's buffers on both sides hold. */
+const COSTLY_FRAMES = 250;
+
+test("every answer waits for a client that does not read; outcomes beyond a bound are dropped and it is told how many", async () => {
+  const t = await startTestGateway({
+    limits: { socketBufferBytes: 512 * 1024 * 1024, heldOutcomes: 100, credit: 1_000_000 },
+  });
+  started.push(t);
+  const client = await Stubborn.open(t);
+  const placed = Array.from({ length: 200 }, () => order());
+  await client.send({ type: "orders", ref: "r", orders: placed });
+  const batch = await t.broker.batch(0);
+  for (let i = 0; i < COSTLY_FRAMES; i++) await client.send(COSTLY);
+  await client.send({ type: "order", ref: "last", order: order() });
+  await t.broker.batch(1);
+  t.broker.tell({ batches: [[batch.batch, placed.map(() => "reserved").join(",")]], released: [] });
+  const frames = await client.readUntil((frame) => frame.type === "outcomes");
+  const of = (type: string) => frames.filter((f) => f.type === type);
+  const nacked = of("nacks").reduce((sum, f) => sum + (f.nacks as unknown[]).length, 0);
+  const acked = of("acks").flatMap((f) => (f.acks as string[][]).map(([ref]) => ref));
+  expect(nacked).toBe(COSTLY_FRAMES * 500);
+  expect(acked).toEqual([...placed.map(() => "r"), "last"]);
+  expect(of("lagging")).toEqual([{ type: "lagging", missed: 100 }]);
+  expect(of("outcomes")).toEqual([
+    { type: "outcomes", outcomes: placed.slice(0, 100).map((o) => [o.id, "reserved"]) },
+  ]);
+  client.destroy();
+}, 20_000);
+
+test("a client that goes on sending beyond its credit without reading is cut off, and memory with it", async () => {
+  const t = await startTestGateway({ limits: { socketBufferBytes: 1024 * 1024, credit: 1_000 } });
+  started.push(t);
+  const client = await Stubborn.open(t);
+  let cut = false;
+  void client.closed.then(() => {
+    cut = true;
+  });
+  for (let i = 0; i < 10 * COSTLY_FRAMES && !cut; i++)
+    await Promise.race([client.send(COSTLY), client.closed]);
+  // Unread data hides the end of the connection from the client until it reads.
+  const gone = client.readUntil(() => false);
+  await Promise.race([client.closed, gone]);
+  const metrics = await (await fetch(`${t.gateway.url}/metrics`)).text();
+  expect(metrics).toMatch(/sluice_gateway_sockets\{[^}]*\} 0\n/);
+  expect(metrics).toMatch(/refused_total\{[^}]*reason="credit"[^}]*\} \d+/);
+  expect(t.broker.rows).toEqual([]);
+}, 20_000);

@@ -1,0 +1,236 @@
+// One WebSocket: what is to be told to its client, gathered per event-loop round and written as one
+// frame of each kind.
+//
+// A client that does not read: its answers wait (their number is bounded by its credit), its
+// outcomes wait up to a bound and are then dropped with a `lagging` frame that says how many, its
+// stock updates are replaced by the next full picture.
+import type { ServerWebSocket } from "bun";
+import { parseOutcome } from "../../core/domain/entry.ts";
+import { isOrderState } from "../../core/domain/outcome.ts";
+import type { FollowedEvent } from "../../ledger/contract.ts";
+import type { Principal } from "../access/auth.ts";
+import type { Follower } from "../http/event-feed.ts";
+import { unsettled } from "../http/order-http.ts";
+import type { Problem } from "../http/problem.ts";
+import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
+import { Credit } from "../intake/credit.ts";
+import type { GatewayLimits } from "../intake/limits.ts";
+
+/** RFC 6455 §7.4.1. */
+export const CLOSE_GOING_AWAY = 1001;
+export const CLOSE_POLICY = 1008;
+
+/** The ref of a row as JSON text, so that it is escaped once. */
+export type Ref = string;
+
+export class Socket implements Recipient, Follower {
+  principal: Principal | undefined;
+  closed = false;
+  /** Garbage frames so far. */
+  strikes = 0;
+  /** Sales watched. */
+  readonly watching = new Set<string>();
+  readonly credit: Credit;
+  private ws!: ServerWebSocket<Socket>;
+  private acks = "";
+  private nacks = "";
+  private answers = 0;
+  /** The longest of the acknowledged orders. */
+  private estimate: Estimate | undefined;
+  /** Of the answers, those to orders that had no credit. */
+  private unpaid = 0;
+  private outcomes = "";
+  private outcomeCount = 0;
+  private missed = 0;
+  private dirty = false;
+  /** The kernel has not taken everything yet. */
+  choked = false;
+
+  constructor(
+    private readonly limits: GatewayLimits,
+    private readonly flushLater: (socket: Socket) => void,
+    /** Monotonic ms. */
+    readonly openedAtMs: number,
+  ) {
+    this.credit = new Credit(limits.credit);
+  }
+
+  get follows(): boolean {
+    return !this.closed;
+  }
+
+  opened(ws: ServerWebSocket<Socket>): void {
+    this.ws = ws;
+  }
+
+  /**
+   * Takes a credit for an order or skip that will be answered. False: it had none; refusing it
+   * costs the answer all the same.
+   */
+  takeCredit(): boolean {
+    if (this.credit.take()) return true;
+    this.unpaid++;
+    return false;
+  }
+
+  settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
+    if (estimate && (!this.estimate || estimate.seconds >= this.estimate.seconds))
+      this.estimate = estimate;
+    if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id));
+    else {
+      const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
+      this.acks = this.acks === "" ? ack : `${this.acks},${ack}`;
+      this.answered();
+    }
+  }
+
+  /** `id` as the client wrote it, if it did. */
+  nack(ref: Ref, id: unknown, reason: Problem): void {
+    const nack = `[${ref},${typeof id === "string" && id.length <= MAX_ID_ECHO ? JSON.stringify(id) : "null"},${reason.brief}]`;
+    this.nacks = this.nacks === "" ? nack : `${this.nacks},${nack}`;
+    this.answered();
+  }
+
+  decided(_user: string, id: string, word: string): void {
+    if (this.closed) return;
+    if (this.outcomeCount >= this.limits.heldOutcomes && this.choked) {
+      this.missed++;
+      return;
+    }
+    const text = `["${id}",${outcomeText(word)}]`;
+    this.outcomes = this.outcomes === "" ? text : `${this.outcomes},${text}`;
+    this.outcomeCount++;
+    this.touch();
+  }
+
+  /**
+   * Of orders it follows. A socket that does not read is not told: it follows them anew, from the
+   * last event it has.
+   */
+  tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
+    if (this.choked) this.missed += events.length;
+    else {
+      const list = events.map(({ seq, atMs, event }) => [
+        id,
+        seq,
+        event,
+        new Date(atMs).toISOString(),
+      ]);
+      this.send(JSON.stringify({ type: "events", events: list }));
+    }
+  }
+
+  ended(): void {}
+
+  forgotten(orders: number): void {
+    this.missed += orders;
+    this.touch();
+  }
+
+  /**
+   * Writes what has gathered. Answers go even to a choked socket: they are bounded by the credit.
+   */
+  flush(): void {
+    this.dirty = false;
+    if (this.closed) return;
+    if (this.answers > 0) this.flushAnswers();
+    if (this.choked) return;
+    if (this.missed > 0) {
+      this.send(`{"type":"lagging","missed":${this.missed}}`);
+      this.missed = 0;
+    }
+    if (this.outcomeCount > 0) {
+      const text = `{"type":"outcomes","outcomes":[${this.outcomes}]}`;
+      this.outcomes = "";
+      this.outcomeCount = 0;
+      this.send(text);
+    }
+  }
+
+  /** The kernel takes more again. */
+  drained(): void {
+    if (this.ws.getBufferedAmount() > 0) return;
+    this.choked = false;
+    this.credit.drained();
+    this.touch();
+  }
+
+  /**
+   * Sends one frame. Whether it is on its way; false: it waits behind what the client has not read.
+   */
+  send(text: string): boolean {
+    if (this.closed) return true;
+    const sent = this.ws.send(text);
+    if (sent > 0) return !this.choked;
+    this.choked = true;
+    // Not taken, or too much waiting: this client sends without reading. Cutting it off tells it,
+    // dropping frames would not.
+    if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes)
+      this.ws.terminate();
+    return false;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.closed) return;
+    this.flush();
+    this.closed = true;
+    this.ws.close(code, reason);
+  }
+
+  private flushAnswers(): void {
+    const { acks, nacks } = this;
+    const paid = this.answers - this.unpaid;
+    this.acks = "";
+    this.nacks = "";
+    this.answers = 0;
+    this.unpaid = 0;
+    const { window } = this.credit;
+    let left = true;
+    if (acks !== "")
+      left = this.send(`{"type":"acks","acks":[${acks}],"credit":${window}${this.estimateText()}}`);
+    if (nacks !== "")
+      left = this.send(`{"type":"nacks","nacks":[${nacks}],"credit":${window}}`) && left;
+    this.credit.answered(paid, left);
+  }
+
+  private estimateText(): string {
+    const { estimate } = this;
+    this.estimate = undefined;
+    return estimate
+      ? `,"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}`
+      : "";
+  }
+
+  private answered(): void {
+    this.answers++;
+    if (this.acks.length + this.nacks.length > FRAME_CHARS) this.flushAnswers();
+    else this.touch();
+  }
+
+  private touch(): void {
+    if (this.dirty || this.closed) return;
+    this.dirty = true;
+    this.flushLater(this);
+  }
+}
+
+const MAX_ID_ECHO = 64;
+/** A frame of answers is sent when it has grown to this, even before the round ends. */
+const FRAME_CHARS = 64 * 1024;
+
+/** Outcome words as JSON text: there are few, and one comes with every order. */
+const outcomeTexts = new Map<string, string>();
+
+function outcomeText(word: string): string {
+  let text = outcomeTexts.get(word);
+  if (text === undefined) {
+    const outcome = parseOutcome(word);
+    const state =
+      "state" in outcome ? outcome.state : outcome.kind === "step" ? outcome.word : word;
+    if (outcome.kind === "conflict") text = `"${state}","conflict"`;
+    else
+      text = outcome.kind === "step" && !outcome.news ? `"${state}","not_cancelled"` : `"${state}"`;
+    if (isOrderState(state)) outcomeTexts.set(word, text);
+  }
+  return text;
+}

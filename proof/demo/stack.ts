@@ -1,0 +1,245 @@
+// Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each,
+// two workers, a SQLite ledger. It runs on free ports in a folder of its own, started and kept
+// running as `sluice up` does it.
+import { join } from "node:path";
+import type { Sale } from "../../core/domain/sale.ts";
+import { readSettings } from "../../core/settings/settings.ts";
+import { Fleet, type Role } from "../../services/fleet.ts";
+import { type LocalServices, startLocalServices } from "../../services/local.ts";
+import { PackingList, readPackingList } from "../../stubs/fulfil/packing-list.ts";
+import type { Target } from "../load/lane.ts";
+import { mintToken, type TokenIssuer } from "../load/tokens.ts";
+import type { CaptureRecord } from "../verify/checks/charges.ts";
+import type { PackedRecord } from "../verify/checks/parts.ts";
+import type { TimeRules } from "../verify/checks/times.ts";
+
+export interface StackOptions {
+  readonly dir: string;
+  readonly workers?: number;
+  /** Gateways, one a region from the first on; all regions when left out. */
+  readonly gateways?: number;
+  /** More or other settings of gateways and workers. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly say?: (line: string) => void;
+  /**
+   * A payment provider that misbehaves by these shares, and payment workers; without it nothing is
+   * charged.
+   */
+  readonly charging?: { readonly shares: string; readonly seed: number };
+  /** A feed of exchange rates; with charging there is one in any case. */
+  readonly rates?: boolean;
+  /** Processing services, each with the categories it gets; they need charging. */
+  readonly services?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Hears of the stack before its roles start, so that it can be stopped from outside at any
+   * moment.
+   */
+  readonly onStack?: (stack: Stack) => void;
+}
+
+const SALE_TIMEOUT_MS = 30_000;
+const DEFAULT_WORKERS = 2;
+const PAYMENT_WORKERS = 2;
+
+export class Stack {
+  private started = 0;
+  private chargers = 0;
+  private provider: Role | undefined;
+  private readonly lists = new Map<string, string>();
+
+  private constructor(
+    readonly services: LocalServices,
+    readonly fleet: Fleet,
+    readonly issuer: TokenIssuer,
+    readonly ledgerUrl: string,
+    readonly redisUrl: string,
+    readonly regions: readonly { readonly name: string; readonly url: string }[],
+    readonly shards: number,
+    /** What its workers run with, for the proof. */
+    readonly rules: TimeRules,
+  ) {}
+
+  static async start(options: StackOptions): Promise<Stack> {
+    const {
+      dir,
+      workers = DEFAULT_WORKERS,
+      gateways,
+      env = {},
+      say = () => undefined,
+      onStack,
+      charging,
+      services: fulfilment = {},
+    } = options;
+    const services = await startLocalServices(
+      readSettings({ ...env, SLUICE_DATA: dir }),
+      () => undefined,
+      Object.keys(fulfilment),
+    );
+    const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
+    const all = {
+      ...services.env,
+      ...webhookSecret,
+      ...env,
+      SLUICE_JWT_ALGORITHM: "HS256",
+      SLUICE_JWT_ISSUER: "sluice",
+      SLUICE_JWT_AUDIENCE: "sluice",
+    };
+    const settings = readSettings(all);
+    const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = settings;
+    const { roleEnv } = services;
+    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, roleEnv, say });
+    const issuer = { secret, issuer: "sluice", audience: "sluice" };
+    const stack = new Stack(
+      ...([services, fleet, issuer, ledgerUrl, redisUrl, regions, shards, settings] as const),
+    );
+    onStack?.(stack);
+    try {
+      for (let i = 0; i < workers; i++) stack.startWorker();
+      await Promise.all(regions.slice(0, gateways).map(({ name }) => fleet.gateway(name, 0)));
+      if (charging) await stack.charge(dir, charging);
+      if (charging || options.rates) fleet.rates("rates");
+      await stack.fulfil(dir, fulfilment);
+      return stack;
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+  }
+
+  get gateways(): Target[] {
+    return this.fleet.roles.flatMap(({ url, region }) => (url && region ? [{ url, region }] : []));
+  }
+
+  /** Starts one more worker. */
+  startWorker(): Role {
+    return this.fleet.worker(`worker-${++this.started}`);
+  }
+
+  /** SIGKILL: no goodbye, nothing flushed. Returns which one it was. */
+  async killWorker(kind: "worker" | "payments" = "worker"): Promise<string> {
+    const worker = this.fleet.roles.find((role) => role.kind === kind);
+    if (!worker) throw new Error("there is no worker to kill");
+    await worker.kill();
+    return worker.name;
+  }
+
+  /** Starts one more payment worker. */
+  startPayments(): Role {
+    return this.fleet.payments(`payments-${++this.chargers}`, this.provider?.url ?? "");
+  }
+
+  /** The provider's own record of what it captured and refunded. */
+  async captures(): Promise<CaptureRecord[]> {
+    const text = await (await fetch(`${this.provider?.url}/v1/records`, answerWithin())).text();
+    return text
+      .split("\n")
+      .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
+  }
+
+  /**
+   * Whether the provider has nothing more to do of its own: charges to settle, webhooks to send.
+   */
+  async providerQuiet(): Promise<boolean> {
+    if (!this.provider) return true;
+    const response = await fetch(`${this.provider.url}/healthz`);
+    return ((await response.json()) as { open: number }).open === 0;
+  }
+
+  /** What the services packed, by their own records. */
+  async packed(): Promise<PackedRecord[]> {
+    return [...this.lists].flatMap(([service, file]) =>
+      readPackingList(file).map((line) => ({ service, ...line })),
+    );
+  }
+
+  /** The processing services' names. */
+  get processing(): string[] {
+    return [...this.lists.keys()];
+  }
+
+  private async fulfil(
+    dir: string,
+    fulfilment: Readonly<Record<string, readonly string[]>>,
+  ): Promise<void> {
+    for (const [service, categories] of Object.entries(fulfilment)) {
+      const file = join(dir, `packed-${service}.db`);
+      new PackingList(file).close();
+      this.lists.set(service, file);
+      this.fleet.fulfil(service, service, file);
+      for (const category of categories) await this.admin("PUT", `routes/${category}`, { service });
+    }
+  }
+
+  private async charge(
+    dir: string,
+    { shares, seed }: NonNullable<StackOptions["charging"]>,
+  ): Promise<void> {
+    const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
+    this.provider = await this.fleet.provider({
+      port: 0,
+      file: join(dir, "provider.jsonl"),
+      shares,
+      seed,
+      webhookUrl,
+    });
+    for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
+  }
+
+  /**
+   * Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought
+   * from.
+   */
+  async createSale(sale: Sale): Promise<void> {
+    const { opensAtMs, closesAtMs, ...rest } = sale;
+    const form = {
+      ...rest,
+      opensAt: new Date(opensAtMs).toISOString(),
+      closesAt: new Date(closesAtMs).toISOString(),
+    };
+    const headers = await this.operator();
+    const end = performance.now() + SALE_TIMEOUT_MS;
+    // At every gateway, so that each has it in its catalogue.
+    for (const { url } of this.gateways) {
+      while (true) {
+        const response = await fetch(`${url}/v1/admin/sales`, {
+          method: "POST",
+          headers,
+          body: JSON.stringify(form),
+          ...answerWithin(),
+        });
+        const text = await response.text();
+        if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
+        if (response.status < 500 && !response.ok) throw new Error(`the sale was refused: ${text}`);
+        if (performance.now() > end) throw new Error(`the sale did not reach Redis: ${text}`);
+        await Bun.sleep(50);
+      }
+    }
+  }
+
+  private async operator(): Promise<Record<string, string>> {
+    const authorization = `Bearer ${await mintToken(this.issuer, "operator", "operator")}`;
+    return { "content-type": "application/json", authorization };
+  }
+
+  private async admin(method: string, path: string, body: unknown): Promise<void> {
+    const url = `${this.gateways[0]?.url}/v1/admin/${path}`;
+    const response = await fetch(url, {
+      method,
+      headers: await this.operator(),
+      body: JSON.stringify(body),
+      ...answerWithin(),
+    });
+    if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.fleet.stop();
+    await this.services.stop();
+  }
+}
+
+const ANSWER_TIMEOUT_MS = 30_000;
+
+function answerWithin(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+}

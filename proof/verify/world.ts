@@ -1,0 +1,333 @@
+// A small true story for the checker's tests: what clients sent, and the ledger, queues and stock
+// that follow from it. A test changes one thing in it and must see the checker say so.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Entry, StepWord } from "../../core/domain/entry.ts";
+import { type OrderRow, orderRowText, skipRowText } from "../../core/domain/order.ts";
+import type { LiveStock } from "../../core/stores/stock-store.ts";
+import { Db } from "../../ledger/db.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import type { CallResult, HistoryLine, SentBody } from "../history.ts";
+import type { CaptureRecord } from "./checks/charges.ts";
+import type { PackedRecord } from "./checks/parts.ts";
+import type { QueueDepth } from "./checks/rest.ts";
+import type { TimeRules } from "./checks/times.ts";
+import { type Verdict, verify } from "./verify.ts";
+
+const SALE = "spring";
+export const START_MS = 1_790_000_000_000;
+const ITEM = { name: "item", category: "c", priceMinor: 100 };
+
+/** The checker looks long after the last thing has happened. */
+const LATER_MS = 3_600_000;
+
+interface Asked {
+  readonly partial?: boolean;
+  readonly sliceBytes?: number;
+  readonly history?: boolean;
+  readonly rules?: TimeRules;
+}
+
+interface Told {
+  readonly at: number;
+  readonly region?: string;
+  readonly result?: CallResult;
+  readonly status?: number;
+}
+
+export class World {
+  readonly lines: HistoryLine[] = [];
+  readonly queues: QueueDepth[] = [
+    { region: "eu", queue: "orders.0", ready: 0, dead: false },
+    { region: "eu", queue: "orders.dead", ready: 0, dead: true, letters: [] },
+  ];
+  readonly outbox = { length: 0 };
+  readonly live = new Map<string, LiveStock>();
+  /** What the payment provider has on record. */
+  readonly captures: CaptureRecord[] = [];
+  /** What the services have on record. */
+  readonly packed: PackedRecord[] = [];
+  private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
+  /** Redis's clock when the next entry is decided. */
+  atMs = START_MS;
+  /** By shard: entries so far. */
+  private readonly n: number[] = [];
+  private readonly epochs: number[] = [];
+  private serial = 0;
+
+  private constructor(
+    private readonly dir: string,
+    readonly url: string,
+    private readonly writer: Awaited<ReturnType<typeof openLedgerWriter>>,
+  ) {}
+
+  /** A ledger with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
+  static async make(
+    dir: string,
+    url = `sqlite:${join(dir, `${crypto.randomUUID()}.db`)}`,
+    shards = 1,
+  ): Promise<World> {
+    const ledger = await openLedger({ url, shards });
+    const items = [
+      { ...ITEM, sku: "mug", limitPerUser: 0, initial: 5 },
+      { ...ITEM, sku: "cap", limitPerUser: 1, initial: 3 },
+    ];
+    const sale = {
+      id: SALE,
+      name: "Spring",
+      currency: "EUR",
+      opensAtMs: START_MS,
+      closesAtMs: START_MS + 1e9,
+      items,
+    };
+    await ledger.operate({ kind: "create", ref: "sale", sale }, "operator");
+    await ledger.close();
+    const writer = await openLedgerWriter(url);
+    for (let shard = 0; shard < shards; shard++) await writer.takeShard(shard, "w");
+    const world = new World(dir, url, writer);
+    world.live.set("mug", live("mug", 5));
+    world.live.set("cap", live("cap", 3));
+    return world;
+  }
+
+  id(): string {
+    return Bun.randomUUIDv7("hex", START_MS + this.serial++);
+  }
+
+  /** A client sends an order and is told, 10 ms later. */
+  sent(
+    user: string,
+    id: string,
+    body: SentBody,
+    { at, region = "eu", result = "ok", status = 202 }: Told,
+  ): void {
+    const send = 1 + this.lines.filter((l) => l.op === "order" && l.id === id).length;
+    this.lines.push({
+      op: "order",
+      client: "c1",
+      via: "ws",
+      region,
+      t0: at,
+      t1: at + 10,
+      user,
+      id,
+      send,
+      result,
+      status,
+      body,
+    });
+  }
+
+  told(user: string, id: string, state: string): void {
+    this.lines.push({ op: "outcome", client: "c1", t: START_MS, user, id, state });
+  }
+
+  /** The ledger records one entry: rows and a word each, and what it let go. */
+  async entry(
+    rows: readonly string[],
+    words: string,
+    released: readonly (readonly [string, string])[] = [],
+    kind = "decide",
+    shard = 0,
+  ): Promise<void> {
+    const messages =
+      rows.length === 0
+        ? []
+        : [
+            {
+              gateway: "g",
+              batch: String((this.n[shard] ?? 0) + 1),
+              body: `[${rows.join(",")}]`,
+              outcomes: words,
+            },
+          ];
+    const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
+    await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] }, shard);
+    const states = words.split(",");
+    const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(
+      ([, state]) => state === "reserved",
+    );
+    for (const [text] of taken) {
+      const [, user, id, , , , , , lines] = JSON.parse(text) as OrderRow;
+      this.reserved.push({ user, id, sku: String(lines[0]), qty: Number(lines[1]) });
+    }
+  }
+
+  /**
+   * Every reserved order is charged, at once and in one entry, and the provider has it on record.
+   */
+  async pay(): Promise<void> {
+    const rows = this.reserved.map(({ user, id }) => [
+      "p",
+      user,
+      id,
+      "",
+      START_MS,
+      "",
+      0,
+      1,
+      1,
+      "captured",
+      "",
+    ]);
+    const steps = this.reserved.map(
+      ({ user, id, sku, qty }) => ["paid", user, id, 1, 1, "g", SALE, [sku, qty], ""] as const,
+    );
+    const messages = [
+      {
+        gateway: "",
+        batch: "",
+        body: JSON.stringify(rows),
+        outcomes: rows.map(() => "+paid").join(","),
+      },
+    ];
+    await this.sql("UPDATE charges SET attempt = 1, status = 'started'");
+    await this.record({ kind: "decide", messages, released: [], steps });
+    await this.sql("UPDATE follow_ups SET done = 1");
+    for (const { user, id, sku, qty } of this.reserved) {
+      const charge = {
+        key: `${user}/${id}/1/1`,
+        amount: qty * ITEM.priceMinor,
+        currency: "EUR",
+        status: "captured",
+        refunded: false,
+      };
+      this.captures.push(charge);
+      const { total, sold } = this.live.get(sku) as LiveStock;
+      this.live.set(sku, live(sku, total, 0, sold + qty));
+    }
+  }
+
+  /** Every paid order is packed by a service, and the service has it on record. */
+  async dispatch(): Promise<void> {
+    const steps = this.reserved.flatMap(({ user, id, sku, qty }) => {
+      const of = [user, id, 1, 1, "g", SALE, [sku, qty]] as const;
+      this.packed.push({
+        service: "depot",
+        key: `${user}/${id}/1/1`,
+        lines: JSON.stringify([{ sku, qty, category: ITEM.category }]),
+      });
+      return [
+        ["claimed", ...of, "1 1 depot"] as const,
+        ["done", ...of, "1 1 depot"] as const,
+        ["dispatched", ...of, ""] as const,
+      ];
+    });
+    await this.record({ kind: "decide", messages: [], released: [], steps });
+  }
+
+  /** The ledger records what became of orders: `what`, whose, which, its lines, and more. */
+  async happened(
+    what: StepWord,
+    [user, id]: readonly [user: string, id: string],
+    lines: readonly (string | number)[],
+    { detail = "", attempt = 1, kind = "decide", shard = 0 } = {},
+  ): Promise<void> {
+    const step = [what, user, id, 1, attempt, "g", SALE, lines, detail] as const;
+    await this.record({ kind: kind as "decide", messages: [], released: [], steps: [step] }, shard);
+  }
+
+  private async record(
+    entry: Pick<Entry, "kind" | "messages" | "released" | "steps">,
+    shard = 0,
+  ): Promise<void> {
+    const n = (this.n[shard] ?? 0) + 1;
+    this.n[shard] = n;
+    const id = (m: number) => (m === 0 ? "genesis" : shard === 0 ? `e${m}` : `e${m} of ${shard}`);
+    const place = { shard, id: id(n), prev: id(n - 1), n, atMs: this.atMs };
+    const [result] = await this.writer.record([
+      { entry: { ...entry, ...place }, epoch: this.epochs[shard] ?? 1 },
+    ]);
+    if (result !== "recorded") throw new Error(`the story's entry ${n} was ${result}`);
+  }
+
+  /** A shard gets a new owner. */
+  async taken(shard = 0): Promise<void> {
+    this.epochs[shard] = (await this.writer.takeShard(shard, "w")).epoch;
+  }
+
+  /** Redis is lost and built anew, at the story's time, and every shard has a new owner. */
+  async rebuilt(): Promise<void> {
+    const db = await Db.open(this.url);
+    const [store] = await db.run("SELECT incarnation FROM store");
+    await this.writer.beginRebuild(Number(store?.incarnation));
+    await db.run("UPDATE rebuilds SET at_ms = ? WHERE incarnation = ?", [
+      this.atMs,
+      Number(store?.incarnation) + 1,
+    ]);
+    const shards = await db.run("SELECT shard FROM shards");
+    await db.close();
+    for (const { shard } of shards) await this.taken(Number(shard));
+  }
+
+  /** The ledger took every entry at the time it was decided, and not at the test's. */
+  async recordedInTime(): Promise<void> {
+    await this.sql("UPDATE entries SET recorded_ms = at_ms");
+  }
+
+  /** Redis's counters follow the ledger. */
+  hold(sku: string, units: number): void {
+    const { total, held } = this.live.get(sku) as LiveStock;
+    this.live.set(sku, live(sku, total, held + units));
+  }
+
+  /** A letter lies in the dead letters. */
+  letter(queue: string, user: string, order: string, reason = "given up", id = order): void {
+    const letters = [{ id, reason, user, order }];
+    this.queues.push({ region: "us", queue, ready: 1, dead: true, letters });
+  }
+
+  /** Breaks the ledger, constraints or not. */
+  async sql(...statements: readonly string[]): Promise<void> {
+    const db = await Db.open(this.url);
+    if (db.dialect === "sqlite") await db.run("PRAGMA ignore_check_constraints = ON");
+    for (const statement of statements) await db.run(statement);
+    await db.close();
+  }
+
+  async verify(options: Asked = {}): Promise<Verdict> {
+    const path = join(this.dir, `${crypto.randomUUID()}.jsonl`);
+    writeFileSync(path, this.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const redis = {
+      stock: async () => this.live,
+      outboxLength: async () => this.outbox.length,
+      parked: async () => ({ orders: 0, most: 0 }),
+    };
+    const queues = { depths: async () => this.queues };
+    const { partial, sliceBytes, rules } = options;
+    const provider = async () => this.captures;
+    return verify({
+      ledgerUrl: this.url,
+      history: options.history === false ? [] : [path],
+      redis,
+      queues,
+      partial,
+      sliceBytes,
+      provider,
+      packed: async () => this.packed,
+      rules,
+      now: () => this.atMs + LATER_MS,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.writer.close();
+  }
+}
+
+export function body(sku: string, qty: number, seq = 0): SentBody {
+  return { saleId: SALE, currency: "EUR", lines: [{ sku, qty }], ...(seq > 0 ? { seq } : {}) };
+}
+
+export function row(user: string, id: string, sent: SentBody): string {
+  const order = { user, id, payment: "", maxTotal: 0, ...sent, seq: sent.seq ?? 0, metadata: "" };
+  return orderRowText(order, START_MS);
+}
+
+export function skipRow(user: string, seq: number): string {
+  return skipRowText({ user, saleId: SALE, seq }, START_MS);
+}
+
+function live(sku: string, total: number, held = 0, sold = 0): LiveStock {
+  return { sku, total, available: total - held - sold, releasing: 0, held, sold };
+}

@@ -1,0 +1,213 @@
+// Roles as child processes, kept running: gateways and workers of `sluice up` and of the demo. A
+// role that ends by itself is started again after a moment; one that was killed on purpose stays
+// dead.
+import { join } from "node:path";
+import { freePorts } from "./ports.ts";
+import { type Child, spawnRecorded } from "./processes.ts";
+
+export interface Role {
+  readonly name: string;
+  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil" | "rates";
+  /** Of a gateway or provider. */
+  readonly url?: string;
+  /** Of a gateway. */
+  readonly region?: string;
+  pid(): number;
+  /** SIGKILL, for good. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface FleetOptions {
+  /** Where records and logs of the roles go. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** What a kind of role has besides; `service` is that of a processing one. */
+  readonly roleEnv?: (kind: Role["kind"], service?: string) => Readonly<Record<string, string>>;
+  readonly say: (line: string) => void;
+}
+
+const READY_TIMEOUT_MS = 20_000;
+const RESTART_MIN_MS = 200;
+const RESTART_MAX_MS = 5_000;
+const STOP_GRACE_MS = 15_000;
+const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
+
+export class Fleet {
+  readonly roles: Role[] = [];
+  private stopping = false;
+
+  constructor(private readonly options: FleetOptions) {}
+
+  /**
+   * Starts a gateway of a region; settles when it is ready to take orders. Port 0 takes a free one.
+   */
+  async gateway(region: string, port: number, name = `gateway-${region}`): Promise<Role> {
+    const [free] = await freePorts(1);
+    const listens = port === 0 ? (free as number) : port;
+    const env = { SLUICE_REGION: region, SLUICE_HTTP_PORT: String(listens) };
+    const role = this.start("gateway", name, env, { url: `http://127.0.0.1:${listens}`, region });
+    await untilReady(
+      `http://127.0.0.1:${listens}/readyz`,
+      role.ended,
+      join(this.options.dir, `${name}.log`),
+    );
+    return role;
+  }
+
+  worker(name: string): Role {
+    return this.start("worker", name, {}, {});
+  }
+
+  /** A payment provider to try things with; settles when it answers. */
+  async provider(options: {
+    port: number;
+    file: string;
+    shares: string;
+    seed: number;
+    webhookUrl: string;
+  }): Promise<Role> {
+    const [free] = await freePorts(1);
+    const port = options.port === 0 ? (free as number) : options.port;
+    const url = `http://127.0.0.1:${port}`;
+    const { file, shares, seed, webhookUrl } = options;
+    const args = [
+      "--port",
+      String(port),
+      "--file",
+      file,
+      "--shares",
+      shares,
+      "--seed",
+      String(seed),
+      "--webhook",
+      webhookUrl,
+    ];
+    const role = this.start("provider", "provider", {}, { url }, args);
+    await untilReady(`${url}/v1/records`, role.ended, join(this.options.dir, "provider.log"));
+    return role;
+  }
+
+  /** A processing service with its packing list. */
+  fulfil(name: string, service: string, file: string): Role {
+    const env = this.options.roleEnv?.("fulfil", service) ?? {};
+    return this.start("fulfil", name, env, {}, ["--service", service, "--file", file]);
+  }
+
+  rates(name: string): Role {
+    return this.start("rates", name, {}, {});
+  }
+
+  payments(name: string, providerUrl: string): Role {
+    return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
+  }
+
+  /**
+   * Gateways first, so that nothing new comes in; then those who charge; then the workers, which
+   * finish what they hold.
+   */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
+    await Promise.all(
+      this.roles
+        .filter((r) => ["payments", "fulfil", "rates"].includes(r.kind))
+        .map((r) => r.stop()),
+    );
+    await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));
+    await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
+  }
+
+  private start(
+    kind: Role["kind"],
+    name: string,
+    env: Record<string, string>,
+    more: { url?: string; region?: string },
+    args: string[] = [],
+  ) {
+    let over = false;
+    let child = this.spawn(kind, name, env, args);
+    const ended = Promise.withResolvers<number>();
+    const watch = async (attempt: number): Promise<void> => {
+      const startedMs = performance.now();
+      const code = await child.exited;
+      if (over || this.stopping) return;
+      if (attempt === 0 && performance.now() - startedMs < RESTART_MAX_MS) ended.resolve(code);
+      this.options.say(
+        `${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`,
+      );
+      await Bun.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
+      if (over || this.stopping) return;
+      child = this.spawn(kind, name, env, args);
+      await watch(performance.now() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
+    };
+    void watch(0);
+    const role = {
+      name,
+      kind,
+      ...more,
+      ended: ended.promise,
+      pid: () => child.pid,
+      kill: () => {
+        over = true;
+        return child.kill();
+      },
+      stop: () => {
+        over = true;
+        return child.stop("SIGTERM", STOP_GRACE_MS);
+      },
+    };
+    this.roles.push(role);
+    return role;
+  }
+
+  private spawn(
+    kind: Role["kind"],
+    name: string,
+    env: Record<string, string>,
+    args: readonly string[],
+  ): Child {
+    const { dir } = this.options;
+    return spawnRecorded({
+      name,
+      command: [process.execPath, CLI, kind, ...args],
+      recordDir: join(dir, "run"),
+      env: {
+        ...this.options.env,
+        ...(kind === "fulfil" || kind === "provider" ? {} : this.options.roleEnv?.(kind)),
+        ...env,
+        SLUICE_ID: name,
+        SLUICE_STARTER: String(process.pid),
+        SLUICE_METRICS_DIR: join(dir, "..", "prometheus"),
+      },
+      logFile: join(dir, `${name}.log`),
+    });
+  }
+}
+
+async function untilReady(url: string, ended: Promise<number>, log: string): Promise<void> {
+  let code: number | undefined;
+  void ended.then((c) => {
+    code = c;
+  });
+  const end = performance.now() + READY_TIMEOUT_MS;
+  while (performance.now() < end) {
+    if (code !== undefined)
+      throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(
+      () => undefined,
+    );
+    if (response?.ok) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(
+    `nothing was ready at ${url} within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`,
+  );
+}
+
+async function lastLines(file: string): Promise<string> {
+  const text = await Bun.file(file)
+    .text()
+    .catch(() => "");
+  return text.trim().split("\n").slice(-3).join("\n");
+}

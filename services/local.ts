@@ -1,0 +1,101 @@
+// Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those
+// the settings name.
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { accountsOf, serviceUser } from "../broker/accounts.ts";
+import type { Settings } from "../core/settings/settings.ts";
+import { endLeftovers } from "./processes.ts";
+import { type PrivateRabbit, startRabbit } from "./rabbitmq.ts";
+import { type PrivateRedis, startRedis } from "./redis.ts";
+
+export interface LocalServices {
+  /** SLUICE_* variables by which roles find these services. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What a role is given besides: the brokers as its own user. */
+  roleEnv(kind: string, service?: string): Readonly<Record<string, string>>;
+  readonly redis: PrivateRedis | undefined;
+  readonly rabbit: PrivateRabbit | undefined;
+  stop(): Promise<void>;
+}
+
+/** Regions of a private broker: one virtual host each. */
+export const LOCAL_REGIONS = ["eu", "us"] as const;
+/**
+ * Redis decides, so it comes after the gateways as workers do, but before the workers: what they
+ * ask it stays short. The broker is part of taking orders in.
+ */
+const REDIS_NICE = 4;
+const SECRET_BYTES = 48;
+/** On a node of our own each role has its user, and nobody else may publish. */
+const PRIVATE_PUBLISHERS = "gateway=gateway,payments=payments,operator=operator,service-*=service";
+const NO_ENV = {};
+
+export async function startLocalServices(
+  settings: Settings,
+  say: (line: string) => void,
+  processing: readonly string[] = [],
+): Promise<LocalServices> {
+  const dir = resolve(settings.dataDir);
+  mkdirSync(dir, { recursive: true });
+  for (const name of ["redis", "rabbitmq", "roles"]) {
+    const ended = await endLeftovers(join(dir, name, "run"));
+    if (ended.length > 0) say(`ended what an earlier run left: ${ended.join(", ")}`);
+  }
+  const wantRedis = settings.redisUrl === "";
+  const wantRabbit = settings.regions.length === 0;
+  if (wantRedis || wantRabbit)
+    say(
+      `starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`,
+    );
+  const [redis, rabbit] = await Promise.all([
+    wantRedis
+      ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) })
+      : undefined,
+    wantRabbit
+      ? startRabbit(join(dir, "rabbitmq"), {
+          vhosts: LOCAL_REGIONS,
+          accounts: accountsOf(processing),
+        })
+      : undefined,
+  ]);
+  const urls = (user: string) =>
+    LOCAL_REGIONS.map((name) => `${name}=${rabbit?.url(name, user)}`).join(",");
+  const named = settings.regions.map(({ name, url }) => `${name}=${url}`).join(",");
+  return {
+    roleEnv: (kind, service) => {
+      if (!rabbit) return NO_ENV;
+      if (kind === "fulfil") return { SLUICE_REGIONS: urls(serviceUser(service ?? "")) };
+      const own = { SLUICE_REGIONS: urls(kind) };
+      return kind === "gateway" ? { ...own, SLUICE_OPERATOR_REGIONS: urls("operator") } : own;
+    },
+    env: {
+      SLUICE_REDIS_URL: redis?.url ?? settings.redisUrl,
+      SLUICE_REGIONS: rabbit ? urls("operator") : named,
+      ...(rabbit ? { SLUICE_PUBLISHERS: PRIVATE_PUBLISHERS } : {}),
+      SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
+      SLUICE_SHARDS: String(settings.shards),
+      ...(settings.jwtAlgorithm === "HS256"
+        ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") }
+        : {}),
+    },
+    redis,
+    rabbit,
+    stop: async () => {
+      await Promise.all([redis?.stop(), rabbit?.stop()]);
+    },
+  };
+}
+
+/** A secret of this machine, made once, readable by its owner only. */
+export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
+  const file = join(dir, name);
+  if (!existsSync(file)) {
+    writeFileSync(
+      file,
+      Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"),
+      { mode: 0o600 },
+    );
+    chmodSync(file, 0o600);
+  }
+  return readFileSync(file, "utf8");
+}

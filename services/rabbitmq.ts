@@ -1,0 +1,264 @@
+// A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual
+// hosts (one per region) are imported at boot from a definitions file, so that starting it takes no
+// second command.
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Account } from "../broker/accounts.ts";
+import { freePorts, untilListening } from "./ports.ts";
+import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
+
+export interface PrivateRabbit extends Child {
+  readonly port: number;
+  readonly dir: string;
+  /**
+   * AMQP URL of a virtual host, as one of the accounts; as `guest`, who may do everything, where
+   * there are none.
+   */
+  url(vhost: string, user?: string): string;
+  /** Runs rabbitmqctl against this node and returns what it printed. */
+  ctl(...args: string[]): Promise<string>;
+}
+
+export interface PrivateRabbitOptions {
+  readonly vhosts: readonly string[];
+  readonly port?: number;
+  /** Users with random passwords instead of `guest`. */
+  readonly accounts?: readonly Account[];
+}
+
+const START_TIMEOUT_MS = 90_000;
+const STOP_GRACE_MS = 20_000;
+/** rabbitmqctl starts a node of its own, which takes seconds; one that hangs is ended. */
+const CTL_TIMEOUT_MS = 60_000;
+const START_ATTEMPTS = 3;
+const LOG_FILE = "out.log";
+/** Written by the node itself. */
+const PID_FILE = "rabbitmq.pid";
+const GUEST = "guest";
+/**
+ * Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what
+ * the machine has.
+ */
+const MEMORY_LIMIT = "2GB";
+/** A shard's messages have a megabyte at most; what gateways are told of outcomes may be longer. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/**
+ * Where the server's scripts lie when they are not on the PATH; run directly they keep the user who
+ * starts them.
+ */
+const SCRIPT_DIRS = [
+  "/usr/lib/rabbitmq/bin",
+  "/usr/local/lib/rabbitmq/bin",
+  "/opt/homebrew/opt/rabbitmq/sbin",
+];
+const EPMD_PATHS = [
+  "/usr/lib/erlang/bin/epmd",
+  "/usr/local/lib/erlang/bin/epmd",
+  "/opt/homebrew/bin/epmd",
+];
+
+export function rabbitScript(name: string): string | undefined {
+  const script = SCRIPT_DIRS.map((dir) => join(dir, name)).find((path) => existsSync(path));
+  return script ?? Bun.which(name) ?? undefined;
+}
+
+export async function startRabbit(
+  dir: string,
+  options: PrivateRabbitOptions,
+): Promise<PrivateRabbit> {
+  const server = rabbitScript("rabbitmq-server");
+  if (!server) throw new Error("rabbitmq-server is not installed");
+  mkdirSync(dir, { recursive: true });
+  // Each start has ports of its own, so nothing else would keep a second node off the folder.
+  await endLeftovers(join(dir, "run"));
+  await endByPidFile(join(dir, PID_FILE), dir);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startNode(server, dir, options);
+    } catch (error) {
+      // Between the choice of a free port and its use lie seconds in which another program may take
+      // it.
+      if (attempt === START_ATTEMPTS || !lastWords(dir).includes("eaddrinuse")) throw error;
+    }
+  }
+}
+
+async function startNode(
+  server: string,
+  dir: string,
+  options: PrivateRabbitOptions,
+): Promise<PrivateRabbit> {
+  const [free, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
+  const port = options.port ?? free;
+  const node = nodeName(dir);
+  const passwords = passwordsIn(dir, options.accounts ?? []);
+  writeConfig(dir, port, options, passwords);
+  const env = nodeEnv(dir, node, distPort, epmdPort);
+  const epmd = startEpmd(dir, epmdPort);
+  const child = spawnRecorded({
+    name: "rabbitmq",
+    command: [server],
+    recordDir: join(dir, "run"),
+    env,
+    cwd: dir,
+    logFile: join(dir, LOG_FILE),
+  });
+  try {
+    await untilListening(port, START_TIMEOUT_MS, child.exited);
+  } catch (error) {
+    await child.kill();
+    await epmd.kill();
+    throw new Error(
+      `RabbitMQ has not started: ${(error as Error).message}; its last words in ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
+    );
+  }
+  return {
+    ...child,
+    port,
+    dir,
+    url: (vhost, user = GUEST) =>
+      `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
+    ctl: (...args) => ctl(env, node, args),
+    stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(epmd.kill),
+    kill: () => child.kill().finally(epmd.kill),
+  };
+}
+
+/**
+ * Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is
+ * ours to end.
+ */
+function startEpmd(dir: string, port: number): Child {
+  const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
+  if (!command)
+    throw new Error(
+      "epmd, a part of Erlang, is not installed where it is looked for: put it on the PATH",
+    );
+  return spawnRecorded({
+    name: "epmd",
+    command: [command, "-port", String(port), "-address", "127.0.0.1"],
+    recordDir: join(dir, "run"),
+    cwd: dir,
+  });
+}
+
+/** The node's name must be the same at every start: its data folder is named after it. */
+function nodeName(dir: string): string {
+  const file = join(dir, "node");
+  if (!existsSync(file)) writeFileSync(file, `sluice-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`);
+  return readFileSync(file, "utf8");
+}
+
+/** Made once for each user, and readable by their owner only. */
+function passwordsIn(dir: string, accounts: readonly Account[]): Record<string, string> {
+  if (accounts.length === 0) return {};
+  const file = join(dir, "passwords.json");
+  const known = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>)
+    : {};
+  for (const user of [GUEST, ...accounts.map((a) => a.user)]) known[user] ??= newPassword();
+  writeFileSync(file, JSON.stringify(known), { mode: 0o600 });
+  return known;
+}
+
+function newPassword(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
+}
+
+function writeConfig(
+  dir: string,
+  port: number,
+  { vhosts, accounts = [] }: PrivateRabbitOptions,
+  passwords: Readonly<Record<string, string>>,
+): void {
+  // A node that was made without accounts has a `guest`, who keeps neither password nor
+  // permissions.
+  const all = { configure: ".*", write: ".*", read: ".*" };
+  const none = { configure: "^$", write: "^$", read: "^$" };
+  const users = [{ user: GUEST, ...(accounts.length > 0 ? none : all) }, ...accounts];
+  const definitions = {
+    users: users.map(({ user }) => ({
+      name: user,
+      password: passwords[user] ?? GUEST,
+      tags: user === GUEST && accounts.length === 0 ? ["administrator"] : [],
+      limits: {},
+    })),
+    vhosts: vhosts.map((name) => ({ name })),
+    permissions: vhosts.flatMap((vhost) =>
+      users.map(({ user, configure, write, read }) => ({ user, vhost, configure, write, read })),
+    ),
+  };
+  writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions), { mode: 0o600 });
+  writeFileSync(
+    join(dir, "rabbitmq.conf"),
+    [
+      `listeners.tcp.local = 127.0.0.1:${port}`,
+      `load_definitions = ${join(dir, "definitions.json")}`,
+      `vm_memory_high_watermark.absolute = ${MEMORY_LIMIT}`,
+      "disk_free_limit.absolute = 200MB",
+      `max_message_size = ${MAX_MESSAGE_BYTES}`,
+      "collect_statistics_interval = 30000",
+      "log.file.level = warning",
+      "",
+    ].join("\n"),
+  );
+  writeFileSync(join(dir, "enabled_plugins"), "[].\n");
+  const cookie = join(dir, ".erlang.cookie");
+  if (!existsSync(cookie)) {
+    writeFileSync(cookie, crypto.randomUUID().replaceAll("-", ""));
+    chmodSync(cookie, 0o400);
+  }
+}
+
+function nodeEnv(
+  dir: string,
+  node: string,
+  distPort: number,
+  epmdPort: number,
+): Record<string, string> {
+  return {
+    HOME: dir,
+    RABBITMQ_NODENAME: node,
+    // A name with an address in it needs no resolver: not every machine knows `localhost`.
+    RABBITMQ_USE_LONGNAME: "true",
+    RABBITMQ_MNESIA_BASE: join(dir, "data"),
+    RABBITMQ_LOG_BASE: join(dir, "log"),
+    RABBITMQ_CONFIG_FILE: join(dir, "rabbitmq.conf"),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, "enabled_plugins"),
+    RABBITMQ_DIST_PORT: String(distPort),
+    RABBITMQ_CONF_ENV_FILE: join(dir, "none.conf"),
+    RABBITMQ_PID_FILE: join(dir, PID_FILE),
+    // The start script becomes the node instead of waiting for it: the process started here is the
+    // node, and signals and records mean the node.
+    RUNNING_UNDER_SYSTEMD: "true",
+    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+    // Without busy waiting: schedulers that spin would take the cores from those who have work.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "+sbwt none +sbwtdcpu none +sbwtdio none",
+  };
+}
+
+async function ctl(env: Record<string, string>, node: string, args: string[]): Promise<string> {
+  const script = rabbitScript("rabbitmqctl");
+  if (!script) throw new Error("rabbitmqctl is not installed");
+  const run = Bun.spawn([script, "-n", node, ...args], {
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: CTL_TIMEOUT_MS,
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+    run.exited,
+  ]);
+  if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: ${err.trim() || out.trim()}`);
+  return out;
+}
+
+/** The last line of the log that is not empty. */
+function lastWords(dir: string): string {
+  const file = join(dir, LOG_FILE);
+  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  return lines[lines.length - 1] ?? "";
+}

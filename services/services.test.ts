@@ -1,0 +1,109 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "amqplib";
+import { Redis } from "ioredis";
+import { testDir, testRabbit, testRedis } from "../test/services.ts";
+import { endByPidFile, endLeftovers, spawnRecorded, startTime } from "./processes.ts";
+import { startRabbit } from "./rabbitmq.ts";
+import { startRedis } from "./redis.ts";
+
+test("the shared Redis answers", async () => {
+  const client = new Redis((await testRedis()).url);
+  expect(await client.ping()).toBe("PONG");
+  client.disconnect();
+});
+
+test("the shared broker gives virtual hosts of their own", async () => {
+  const rabbit = await testRabbit();
+  const [a, b] = [await rabbit.freshVhost(), await rabbit.freshVhost()];
+  expect(a).not.toBe(b);
+  const connection = await connect(a);
+  const channel = await connection.createChannel();
+  expect((await channel.assertQueue("q")).messageCount).toBe(0);
+  await connection.close();
+}, 60_000);
+
+test("a leftover process is ended by its record, and a reused id is left alone", async () => {
+  const dir = testDir("leftover");
+  const child = spawnRecorded({ name: "sleeper", command: ["sleep", "60"], recordDir: dir });
+  await Bun.write(`${dir}/stranger.pid`, `${process.pid} 1\n`);
+  expect(await endLeftovers(dir)).toEqual(["sleeper"]);
+  await child.exited;
+  expect(startTime(child.pid)).toBe("");
+});
+
+test("a private Redis keeps its data over a restart", async () => {
+  const dir = testDir("own-redis");
+  const first = await startRedis(dir);
+  const client = new Redis(first.url);
+  await client.set("k", "v");
+  client.disconnect();
+  await first.stop();
+  const second = await startRedis(dir);
+  const again = new Redis(second.url);
+  expect(await again.get("k")).toBe("v");
+  again.disconnect();
+  await second.kill();
+});
+
+test("a start ends the node that still runs on its folder, though no record names it", async () => {
+  const dir = testDir("own-rabbit");
+  const first = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(readFileSync(`/proc/${first.pid}/comm`, "utf8").trim()).toBe("beam.smp");
+  rmSync(join(dir, "run"), { recursive: true });
+  const second = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(nodesOn(dir)).toEqual([second.pid]);
+  await first.exited;
+  await second.kill();
+  await first.kill(); // its epmd
+}, 120_000);
+
+test("a starter that is killed leaves its node to the next start, which ends it first", async () => {
+  const dir = testDir("left-rabbit");
+  const module = join(import.meta.dir, "rabbitmq.ts");
+  const script = `
+    import { startRabbit } from ${JSON.stringify(module)};
+    await startRabbit(${JSON.stringify(dir)}, { vhosts: ["eu"] });
+    console.log("up");
+    await new Promise(() => setInterval(() => undefined, 1_000));`;
+  const starter = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  await starter.stdout.getReader().read();
+  const [left] = nodesOn(dir);
+  starter.kill("SIGKILL");
+  await starter.exited;
+  const next = await startRabbit(dir, { vhosts: ["eu"] });
+  expect(nodesOn(dir)).toEqual([next.pid]);
+  expect(left).toBeNumber();
+  expect(next.pid).not.toBe(left as number);
+  await next.kill();
+  expect(nodesOn(dir)).toEqual([]);
+}, 120_000);
+
+test("a Redis that no record names is ended before another starts on its folder", async () => {
+  const dir = testDir("left-redis");
+  const first = await startRedis(dir);
+  rmSync(join(dir, "run"), { recursive: true });
+  const second = await startRedis(dir);
+  await first.exited;
+  await second.kill();
+});
+
+test("a pid file that names a stranger ends nobody", async () => {
+  const dir = testDir("stranger");
+  await Bun.write(join(dir, "redis.pid"), `${process.pid}\n`);
+  expect(await endByPidFile(join(dir, "redis.pid"), dir)).toBe(false);
+});
+
+/** RabbitMQ nodes that were started on a folder. */
+function nodesOn(dir: string): number[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    try {
+      const node = readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "beam.smp";
+      const here = node && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
+      return here ? [Number(pid)] : [];
+    } catch {
+      return []; // no process, or gone meanwhile
+    }
+  });
+}

@@ -1,0 +1,97 @@
+// The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
+// taken, and on demand doubled, late or forged.
+import { signWebhook } from "../../core/domain/webhook-signature.ts";
+import type { Charge } from "./book.ts";
+
+const LATE_MS = 3_000;
+/** Two minutes of them: of a dispute there is no other word. */
+const ATTEMPTS = 30;
+const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+/** A gateway that does not answer must not hold up the others for long. */
+const TIMEOUT_MS = 10_000;
+/** Sent at once; the rest waits its turn. */
+const MAX_UNDER_WAY = 64;
+
+export type EventStatus = "captured" | "declined" | "pending" | "refunded" | "disputed";
+export type Manner = "none" | "twice" | "late" | "forged";
+
+export class Webhooks {
+  private readonly queue: (() => Promise<void>)[] = [];
+  private underWay = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly url: string | undefined,
+    private readonly secrets: readonly string[],
+  ) {}
+
+  /** Those that have not been taken yet. */
+  get open(): number {
+    return this.queue.length + this.underWay;
+  }
+
+  /** Sends what became of a charge: its status, or what happened to its money since. */
+  send(charge: Charge, status: EventStatus, manner: Manner = "none"): void {
+    if (!this.url || this.secrets.length === 0) return;
+    const { key, amount, currency } = charge;
+    const id = `msg_${crypto.randomUUID()}`;
+    const body = JSON.stringify({ key, amount, currency, status });
+    if (manner === "forged") {
+      // The forger says the opposite, and does not know the secret.
+      const opposite = status === "captured" ? "declined" : "captured";
+      const lie = JSON.stringify({ key, amount, currency, status: opposite });
+      this.enqueue(() => this.post(`msg_${crypto.randomUUID()}`, lie, ["not the secret"], 1));
+    }
+    const delayMs = manner === "late" ? LATE_MS : 0;
+    this.enqueue(() => this.post(id, body, this.secrets, ATTEMPTS, delayMs));
+    if (manner === "twice") this.enqueue(() => this.post(id, body, this.secrets, ATTEMPTS));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.queue.length = 0;
+  }
+
+  private enqueue(work: () => Promise<void>): void {
+    this.queue.push(work);
+    this.next();
+  }
+
+  private next(): void {
+    while (this.underWay < MAX_UNDER_WAY && this.queue.length > 0 && !this.stopped) {
+      const work = this.queue.shift() as () => Promise<void>;
+      this.underWay++;
+      void work().finally(() => {
+        this.underWay--;
+        this.next();
+      });
+    }
+  }
+
+  private async post(
+    id: string,
+    body: string,
+    secrets: readonly string[],
+    attempts: number,
+    delayMs = 0,
+  ): Promise<void> {
+    await Bun.sleep(delayMs);
+    for (let attempt = 1; attempt <= attempts && !this.stopped; attempt++) {
+      const headers = {
+        "content-type": "application/json",
+        ...signWebhook(id, body, secrets, Date.now()),
+      };
+      const response = await fetch(this.url as string, {
+        method: "POST",
+        headers,
+        body,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }).catch(() => undefined);
+      await response?.body?.cancel();
+      // One that is refused would be refused again.
+      if (response && response.status < 500) return;
+      await Bun.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a
+// source of your own is one more of these.
+import { readFileSync } from "node:fs";
+import { CURRENCIES } from "../../core/domain/currency.ts";
+import { wrongValue } from "../../core/domain/rate.ts";
+import { prng } from "../../core/runtime/prng.ts";
+import { SettingError } from "../../core/settings/settings.ts";
+import { EUR_RATES } from "./table.ts";
+
+export interface Quotes {
+  readonly base: string;
+  /** Unix ms. */
+  readonly atMs: number;
+  /** Currency → units of it for one of the base, decimal text. */
+  readonly rates: ReadonlyMap<string, string>;
+}
+
+export interface RateSource {
+  /** Begins the ids of its rates. */
+  readonly name: string;
+  /** Rejects with a message that names what is wrong. */
+  load(): Promise<Quotes>;
+}
+
+const HTTP_TIMEOUT_MS = 5_000;
+const MAX_BODY_CHARS = 1_000_000;
+/** A tick of the walk, and how far from its start it may get. */
+const STEP = 0.001;
+const RANGE = 0.2;
+const DIGITS = 6;
+
+/** `file:PATH`, `http://…`, `https://…`, `walk` or `walk:SEED`. */
+export function openSource(text: string): RateSource {
+  if (text.startsWith("file:")) return fileSource(text.slice("file:".length));
+  if (/^https?:\/\//.test(text)) return httpSource(text);
+  const walk = /^walk(?::(\d{1,9}))?$/.exec(text);
+  if (walk) return walkSource(Number(walk[1] ?? 1));
+  throw new SettingError(
+    `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`,
+  );
+}
+
+function fileSource(path: string): RateSource {
+  return { name: "file", load: async () => readQuotes(readFileSync(path, "utf8"), path) };
+}
+
+function httpSource(url: string): RateSource {
+  const load = async () => {
+    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+    const text = await response.text();
+    if (text.length > MAX_BODY_CHARS)
+      throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
+    return readQuotes(text, url);
+  };
+  return { name: "http", load };
+}
+
+function walkSource(seed: number): RateSource {
+  const random = prng(seed);
+  const now = new Map(EUR_RATES.map(([currency, rate]) => [currency, { start: rate, rate }]));
+  const load = async () => {
+    const rates = new Map<string, string>();
+    for (const [currency, at] of now) {
+      const next = at.rate * (1 + (random() * 2 - 1) * STEP);
+      at.rate = Math.min(at.start * (1 + RANGE), Math.max(at.start * (1 - RANGE), next));
+      rates.set(currency, decimal(at.rate));
+    }
+    return { base: "EUR", atMs: Date.now(), rates };
+  };
+  return { name: "walk", load };
+}
+
+/** Six digits that matter, without an exponent. */
+function decimal(rate: number): string {
+  const digits = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(rate)));
+  return rate.toFixed(Math.min(12, digits));
+}
+
+/**
+ * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do
+ * as well, and `at` may be left out.
+ */
+export function readQuotes(text: string, where: string): Quotes {
+  const refuse = (what: string): never => {
+    throw new Error(`${where}: ${what}`);
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    refuse(`not JSON (${(error as Error).message})`);
+  }
+  const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
+  if (typeof base !== "string" || !CURRENCIES.has(base))
+    refuse("'base' must be a currency of ISO 4217");
+  const atMs = at === undefined ? Date.now() : Date.parse(String(at));
+  if (Number.isNaN(atMs)) refuse("'at' must be an RFC 3339 time");
+  if (typeof rates !== "object" || rates === null)
+    refuse("'rates' must be an object of currency → rate");
+  const read = new Map<string, string>();
+  for (const [currency, rate] of Object.entries(rates as object)) {
+    if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is no currency of ISO 4217`);
+    const decimalText =
+      typeof rate === "number" && rate > 0 && Number.isFinite(rate) ? decimalOfNumber(rate) : rate;
+    const wrong = wrongValue(decimalText);
+    if (wrong) refuse(`'rates.${currency}': ${wrong}`);
+    if (currency !== base) read.set(currency, decimalText as string);
+  }
+  return { base: base as string, atMs, rates: read };
+}
+
+/** A number as JSON has it may be written with an exponent. */
+function decimalOfNumber(rate: number): string {
+  return /e/.test(String(rate)) ? rate.toFixed(12) : String(rate);
+}
