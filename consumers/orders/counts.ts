@@ -57,10 +57,10 @@ export class Counts {
         if (mark >= LETTER_A) add(this.outcomes, word);
       }
     }
-    for (const [, , state] of released) add(this.outcomes, state);
+    for (const { state } of released) add(this.outcomes, state);
     for (const step of steps) {
-      add(this.steps, step[0]);
-      if (step[0] === "start" && step[4] > 1) this.retries++;
+      add(this.steps, step.what);
+      if (step.what === "start" && step.attempt > 1) this.retries++;
     }
   }
 }

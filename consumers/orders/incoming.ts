@@ -7,6 +7,7 @@ import { LIMITS } from "../../core/domain/limits.ts";
 import type { ShardMessage } from "../../core/stores/shard-store.ts";
 import type { Publishers } from "./publishers.ts";
 import type { Rights } from "./rights.ts";
+import { isFormat0, sift } from "./sift.ts";
 
 export interface Incoming extends ShardMessage {
   readonly deliveries: number;
@@ -37,12 +38,21 @@ export function readDelivery(
   return {
     gateway: PRINTABLE.test(appId) ? appId : "",
     batch: PRINTABLE.test(messageId) ? messageId : "",
-    body,
+    body: isFormat0(body) ? inPresentFormat(body) : body,
     deliveries,
     // Only a gateway stamps what it takes in.
     acceptedAtMs: judged.rights?.orders === false ? 0 : believedStamp(acceptedAtMs, nowMs),
     rights: judged.rights,
   };
+}
+
+/**
+ * What a gateway of an earlier release publishes, as columns. With rows in it that cannot be
+ * decided it stays as it is, and is taken apart before anything of it is decided.
+ */
+function inPresentFormat(body: string): string {
+  const { count, kept, body: columns } = sift(body);
+  return kept.length === count ? columns : body;
 }
 
 /**

@@ -1,9 +1,10 @@
 // Orders older than the records Redis keeps: only the ledger can say whether they have been
 // decided. What has not been comes too late to be judged and is recorded as `stale`.
-import type { OrderRow } from "../../core/domain/order.ts";
+import { idOf, userOf } from "../../core/domain/row.ts";
 import { hasWord, splitWords } from "../../core/domain/words.ts";
-import { Narrowing, type PlacedRow, partsOf } from "./narrow.ts";
-import type { Deciding, Verdict, Work } from "./work.ts";
+import { Narrowing, partsOf, type RowInBatch } from "./narrow.ts";
+import { sift } from "./sift.ts";
+import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 
 export const PAST = "past";
 
@@ -17,9 +18,11 @@ export async function settlePast(
   // What is decided but not yet recorded could be these very orders: wait until the ledger knows
   // all there is.
   if (!(await decider.recorded())) return undefined;
-  const known = await decider.lookUp(rows.map(({ row: [, user, id] }) => ({ user, id })));
+  const known = await decider.lookUp(rows.map(nameOf));
   const words = verdicts.map(({ outcomes }) => splitWords(outcomes));
-  const unknown = rows.filter(({ message, at, row: [, user, id] }) => {
+  const unknown = rows.filter((row) => {
+    const { message, at } = row;
+    const { user, id } = nameOf(row);
     const state = known.get(`${user} ${id}`);
     if (state !== undefined) (words[message] as string[])[at] = `=${state}`;
     return state === undefined;
@@ -35,10 +38,13 @@ export async function settlePast(
   }));
 }
 
-function pastRows({ body }: Work, outcomes: string, message: number): PlacedRow[] {
+function pastRows({ body }: Work, outcomes: string, message: number): RowInBatch[] {
   if (!hasWord(outcomes, PAST)) return [];
-  const rows = JSON.parse(body) as OrderRow[];
-  return splitWords(outcomes).flatMap((word, at) =>
-    word === PAST ? [{ message, at, row: rows[at] as OrderRow }] : [],
-  );
+  const words = splitWords(outcomes);
+  const past = sift(body).kept.filter(({ at }) => words[at] === PAST);
+  return past.map((row) => ({ ...row, message }));
+}
+
+function nameOf({ row }: RowInBatch): OrderName {
+  return { user: userOf(row), id: row.kind === "skip" ? "" : idOf(row) };
 }

@@ -57,12 +57,12 @@ async function reject(
 ): Promise<boolean> {
   const all = sifted.flatMap(({ rejected }, at) => rejected.map((r) => ({ ...r, message: at })));
   if (all.length === 0) return true;
-  const named = all.map(({ row: [, user, id] }) => ({ user, id }));
+  const named = all.map(({ row: { order } }) => ({ user: order.user, id: order.id }));
   const old = named.filter(({ id }) => orderIdTimeMs(id) < rememberedSinceMs);
   if (old.length > 0 && !(await decider.recorded())) return false;
   const known = old.length > 0 ? await decider.lookUp(old) : NOTHING;
-  const fresh = all.filter(({ message, at, row: [, user, id] }) => {
-    const state = known.get(`${user} ${id}`);
+  const fresh = all.filter(({ message, at, row: { order } }) => {
+    const state = known.get(`${order.user} ${order.id}`);
     if (state !== undefined) (words[message] as string[])[at] = `=${state}`;
     return state === undefined;
   });

@@ -271,7 +271,7 @@ export class ShardOwner {
 
   private recorded(entry: Entry): void {
     const pairs = new Set(
-      entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])),
+      entry.steps.flatMap((step) => (step.what === "rate_wait" ? [step.pair] : [])),
     );
     if (pairs.size > 0) this.options.askRates([...pairs]);
     this.last = { id: entry.id, n: entry.n };
@@ -366,7 +366,7 @@ const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
  * charges, refunds, dead letters, parts.
  */
 function hasFollowUps({ messages, released, steps }: Entry): boolean {
-  if (steps.some(([what]) => ASKING.has(what))) return true;
-  if (released.some(([, , state]) => state === "reserved")) return true;
+  if (steps.some(({ what }) => ASKING.has(what))) return true;
+  if (released.some(({ state }) => state === "reserved")) return true;
   return messages.some(({ outcomes }) => ASKING_WORDS.some((word) => hasWord(outcomes, word)));
 }
