@@ -38,10 +38,11 @@ export async function settlePast(
   }));
 }
 
-function pastRows({ body }: Work, outcomes: string, message: number): RowInBatch[] {
+function pastRows(work: Work, outcomes: string, message: number): RowInBatch[] {
   if (!hasWord(outcomes, PAST)) return [];
   const words = splitWords(outcomes);
-  const past = sift(body).kept.filter(({ at }) => words[at] === PAST);
+  const { kept } = work.sifted ?? sift(work.body);
+  const past = kept.filter(({ at }) => words[at] === PAST);
   return past.map((row) => ({ ...row, message }));
 }
 

@@ -21,7 +21,7 @@ export async function decideApart(
   of: SetApart,
   batch: readonly Work[],
 ): Promise<Verdict[] | undefined> {
-  const sifted = batch.map((work) => sift(work.body, work.rights));
+  const sifted = batch.map((work) => work.sifted ?? sift(work.body, work.rights));
   const words = sifted.map(({ count }) => Array<string>(count).fill(""));
   const narrowing = new Narrowing(of.decider);
   if (!(await decideKept(narrowing, batch, sifted, words))) return undefined;

@@ -2,11 +2,15 @@
 // that holds it.
 import type { Decision, ShardMessage } from "../../core/stores/shard-store.ts";
 import type { Rights } from "./rights.ts";
+import type { Sifted } from "./sift.ts";
 
 /** `ack` once all it said is recorded; `dead`: a copy to the dead letters first. */
 export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
 
-/** A message in hand. `region` is where it came from; outcomes go back that way. */
+/**
+ * A message in hand, in columns; one of format 0 is in hand only if it has rows that cannot be
+ * decided, and has been taken apart. `region` is where it came from; outcomes go back that way.
+ */
 export interface Work extends ShardMessage {
   readonly region: string;
   /** How often it had been delivered before. */
@@ -18,6 +22,7 @@ export interface Work extends ShardMessage {
    * gateway writes it.
    */
   readonly rights?: Rights | undefined;
+  readonly sifted?: Sifted;
   readonly done: (disposition: Disposition) => void;
 }
 
