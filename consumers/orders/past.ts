@@ -1,7 +1,6 @@
 // Orders older than the records Redis keeps: only the ledger can say whether they have been
 // decided. What has not been comes too late to be judged and is recorded as `stale`.
 import { idOf, userOf } from "../../core/domain/row.ts";
-import { hasWord, splitWords } from "../../core/domain/words.ts";
 import { Narrowing, partsOf, type RowInBatch } from "./narrow.ts";
 import { sift } from "./sift.ts";
 import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
@@ -14,12 +13,12 @@ export async function settlePast(
   batch: readonly Work[],
   verdicts: readonly Verdict[],
 ): Promise<Verdict[] | undefined> {
-  const rows = verdicts.flatMap(({ outcomes }, i) => pastRows(batch[i] as Work, outcomes, i));
+  const rows = verdicts.flatMap((verdict, i) => pastRows(batch[i] as Work, verdict.words, i));
   // What is decided but not yet recorded could be these very orders: wait until the ledger knows
   // all there is.
   if (!(await decider.recorded())) return undefined;
   const known = await decider.lookUp(rows.map(nameOf));
-  const words = verdicts.map(({ outcomes }) => splitWords(outcomes));
+  const words = verdicts.map((verdict) => [...verdict.words]);
   const unknown = rows.filter((row) => {
     const { message, at } = row;
     const { user, id } = nameOf(row);
@@ -32,15 +31,14 @@ export async function settlePast(
     (words[message] as string[])[at] = word;
   };
   if (!(await narrowing.decide(partsOf(batch, unknown), put, "stale"))) return undefined;
-  return verdicts.map(({ dead }, i) => ({
-    outcomes: (words[i] as string[]).join(","),
-    dead: dead ?? narrowing.faults.get(i),
-  }));
+  return words.map((own, i) => {
+    const dead = verdicts[i]?.dead ?? narrowing.faults.get(i);
+    return { words: own, outcomes: own.join(","), dead };
+  });
 }
 
-function pastRows(work: Work, outcomes: string, message: number): RowInBatch[] {
-  if (!hasWord(outcomes, PAST)) return [];
-  const words = splitWords(outcomes);
+function pastRows(work: Work, words: readonly string[], message: number): RowInBatch[] {
+  if (!words.includes(PAST)) return [];
   const { kept } = work.sifted ?? sift(work.body);
   const past = kept.filter(({ at }) => words[at] === PAST);
   return past.map((row) => ({ ...row, message }));

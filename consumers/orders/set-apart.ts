@@ -26,9 +26,9 @@ export async function decideApart(
   const narrowing = new Narrowing(of.decider);
   if (!(await decideKept(narrowing, batch, sifted, words))) return undefined;
   if (!(await reject(of, narrowing, batch, sifted, words))) return undefined;
-  return batch.map((_, i) => {
-    const { dead } = sifted[i] as Sifted;
-    return { outcomes: (words[i] as string[]).join(","), dead: dead ?? narrowing.faults.get(i) };
+  return words.map((own, i) => {
+    const { dead = narrowing.faults.get(i) } = sifted[i] as Sifted;
+    return { words: own, outcomes: own.join(","), dead };
   });
 }
 

@@ -19,7 +19,7 @@ import {
 import type { OrderRow, Row } from "../../core/domain/row.ts";
 import { isName, isOrderId, isWhole, rowProblem } from "../../core/domain/row-check.ts";
 import { row0 } from "../../core/domain/rows-v0.ts";
-import { rowProblem0 } from "../../core/domain/rows-v0-check.ts";
+import { rowProblems0 } from "../../core/domain/rows-v0-check.ts";
 import { type Rights, rightProblem } from "./rights.ts";
 
 /** A row, and where it stands in its message. */
@@ -143,9 +143,10 @@ function rowsIn(body: string): Unsorted | string {
 
 function rows0(rows: readonly unknown[]): Unsorted | string {
   if (rows.length === 0) return "no rows";
+  const problems = rowProblems0(rows);
   return {
     count: rows.length,
-    problem: (at) => rowProblem0(rows[at]),
+    problem: (at) => problems[at],
     row: (at) => row0(rows[at]),
   };
 }

@@ -28,6 +28,8 @@ export interface Work extends ShardMessage {
 
 /** What became of a message: a word for each of its rows, empty for one that cannot be decided. */
 export interface Verdict {
+  readonly words: readonly string[];
+  /** The words, with commas between. */
   readonly outcomes: string;
   /** Why it goes to the dead letters. */
   readonly dead?: string | undefined;

@@ -68,7 +68,7 @@ export function readColumns(value: unknown): Rows {
     throw new NoMessage("kind: not a letter a row");
   const columns: Record<string, unknown> = { count, kinds: kind, sku, qty };
   for (const name of FIELD_NAMES) {
-    const column = found[name] ?? new Array(count).fill(FIELDS[name].default);
+    const column = name in found ? found[name] : new Array(count).fill(FIELDS[name].default);
     if (!Array.isArray(column) || column.length !== count)
       throw new NoMessage(`${name}: not a value a row`);
     columns[name] = column;

@@ -1,9 +1,9 @@
-// Whether a row of format 0 is one that can be decided: what its positions may hold is checked here,
-// its values by the one check of all rows (row-check.ts).
+// Whether rows of format 0 are such that can be decided: what their positions may hold is checked
+// here, their values by the one check of all rows (row-check.ts).
 import { LIMITS } from "./limits.ts";
-import { rowsOf } from "./message.ts";
+import { lineStarts, rowsOf } from "./message.ts";
 import { isName, isWhole, rowProblem } from "./row-check.ts";
-import { row0 } from "./rows-v0.ts";
+import { version0 } from "./rows-v0.ts";
 
 /** Values of a row, from and to. Orders and redriven ones may name a trace behind their own. */
 const LENGTHS: Readonly<Record<string, readonly [least: number, most: number]>> = {
@@ -15,17 +15,20 @@ const LENGTHS: Readonly<Record<string, readonly [least: number, most: number]>> 
   f: [12, 13],
 };
 
-/** What is wrong with it; undefined when it can be decided. */
-export function rowProblem0(value: unknown): string | undefined {
-  if (!Array.isArray(value)) return "not a row";
-  const problem = placesProblem(value);
-  if (problem !== undefined) return problem;
-  const row = row0(value);
-  return row ? rowProblem(rowsOf([row]), 0) : "a kind of row that is not known";
+/** What is wrong with each; undefined for one that can be decided. */
+export function rowProblems0(values: readonly unknown[]): (string | undefined)[] {
+  const problems = values.map(placesProblem);
+  const placed = values.filter((_, i) => problems[i] === undefined);
+  if (placed.length === 0) return problems;
+  const rows = rowsOf(version0(placed));
+  const starts = lineStarts(rows);
+  let next = 0;
+  return problems.map((problem) => problem ?? rowProblem(rows, next++, starts));
 }
 
-function placesProblem(row: readonly unknown[]): string | undefined {
-  const [kind, user, id, fingerprint, , sale, seq] = row;
+function placesProblem(row: unknown): string | undefined {
+  if (!Array.isArray(row)) return "not a row";
+  const [kind, user, id, fingerprint, , sale, seq] = row as unknown[];
   if (typeof user !== "string") return "no user";
   const lengths = typeof kind === "string" ? LENGTHS[kind] : undefined;
   if (!lengths) return "a kind of row that is not known";
