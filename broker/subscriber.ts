@@ -1,6 +1,7 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
 // is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type { Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -68,7 +69,7 @@ export class Subscription {
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
-  private reopening: ReturnType<typeof setTimeout> | undefined;
+  private reopening: Timer | undefined;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
@@ -93,7 +94,9 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    await answered(model, channel.cancel(consumerTag)).catch(() => undefined); // gone with its channel
+    await answered(this.connection.runtime, model, channel.cancel(consumerTag)).catch(
+      () => undefined,
+    ); // gone with its channel
   }
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
@@ -104,7 +107,13 @@ export class Subscription {
     const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (!channel || !model || (await closeChannel(channel)) || this.connection.blocked) return;
+    if (
+      !channel ||
+      !model ||
+      (await closeChannel(this.connection.runtime, channel)) ||
+      this.connection.blocked
+    )
+      return;
     // A broker that does not answer still takes the channel's messages to be ours. (One that has an
     // alarm does not read from a connection that has published: it answers when that is over.)
     dropConnection(model, "the closing of a channel had no answer");
@@ -113,7 +122,7 @@ export class Subscription {
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await answered(model, model.createChannel());
+    const channel = await answered(this.connection.runtime, model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -124,14 +133,16 @@ export class Subscription {
     });
     if (exclusive)
       await answered(
+        this.connection.runtime,
         model,
         channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
       );
-    if (bindTo !== undefined) await answered(model, channel.bindQueue(queue, bindTo, ""));
-    await answered(model, channel.prefetch(prefetch));
+    if (bindTo !== undefined)
+      await answered(this.connection.runtime, model, channel.bindQueue(queue, bindTo, ""));
+    await answered(this.connection.runtime, model, channel.prefetch(prefetch));
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
-      await closeChannel(channel);
+      await closeChannel(this.connection.runtime, channel);
       return;
     }
     this.channel = channel;
@@ -142,6 +153,7 @@ export class Subscription {
       : new OrderedAcks(ackUpTo);
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
+      this.connection.runtime,
       model,
       channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
@@ -175,7 +187,7 @@ export class Subscription {
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
-    this.reopening = setTimeout(() => {
+    this.reopening = this.connection.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
       this.open(model).catch(() => this.openLater(model));
@@ -208,7 +220,7 @@ export class Subscription {
         settled();
         return;
       }
-      await Bun.sleep(DEAD_RETRY_MS);
+      await this.connection.runtime.sleep(DEAD_RETRY_MS);
     }
   }
 }
