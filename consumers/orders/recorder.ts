@@ -4,7 +4,6 @@
 // When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
 // entry that it has by its id (ledger/record.ts).
-
 import type { Entry } from "../../core/domain/entry.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";

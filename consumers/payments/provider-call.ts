@@ -1,6 +1,5 @@
 // One call to the provider, bounded in time and in bytes. What comes back is a status and, if it is
 // one, a JSON object; nothing of it is believed yet (provider-client.ts).
-
 import type { Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { NoAnswer } from "./provider.ts";

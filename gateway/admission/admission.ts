@@ -2,7 +2,6 @@
 // answered from numbers of this process alone.
 //
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
-
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

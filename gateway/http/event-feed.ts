@@ -1,7 +1,6 @@
 // Orders that somebody follows, step by step, from the ledger: what was missed is told first, then
 // what happens. One feed for all followers of a gateway. It looks a few times a second while there
 // are any, and at once when the gateway hears that something was decided.
-
 import { type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
