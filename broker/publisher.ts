@@ -1,6 +1,7 @@
 // Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent;
 // or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
@@ -102,7 +103,7 @@ export class Publisher {
       // The broker sends the return of an unroutable message before its confirm.
       channel.publish(exchange, key, body, options, (error) => {
         if (entry.returned) entry.settle("returned");
-        else entry.settle(error ? refusal(error as Error) : "confirmed");
+        else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
       entry.settle("unsent"); // the channel was closed before a byte was written
@@ -159,8 +160,8 @@ export class Publisher {
  * amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word
  * for a nack is one.
  */
-function refusal(error: Error): PublishOutcome {
-  return error.message === "message nacked" ? "nacked" : "unknown";
+function refusal(error: unknown): PublishOutcome {
+  return messageOf(error) === "message nacked" ? "nacked" : "unknown";
 }
 
 function backlog(channel: ConfirmChannel): number {

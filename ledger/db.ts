@@ -1,6 +1,7 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
+import { messageOf } from "../core/domain/message-of.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -74,7 +75,7 @@ export class Db implements Runner {
       return db;
     } catch (error) {
       throw new LedgerUnavailable(
-        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`,
+        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
       );
     }
   }

@@ -1,6 +1,7 @@
 // Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its
 // guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
@@ -33,7 +34,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await db.close().catch(() => undefined);
     throw error instanceof LedgerUnavailable
       ? error
-      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
   }
 }
 

@@ -1,5 +1,7 @@
 // What the workers write, on an open database. With SQLite it lives in a thread of its own: see
 // thread.ts.
+
+import { messageOf } from "../core/domain/message-of.ts";
 import { askAgain } from "./ask-again.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
@@ -81,6 +83,6 @@ async function reachable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw new LedgerUnavailable(`the ledger: ${(error as Error).message}`);
+    throw new LedgerUnavailable(`the ledger: ${messageOf(error)}`);
   }
 }

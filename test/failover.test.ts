@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../core/domain/message-of.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
@@ -134,7 +135,7 @@ test(
     await ready({ a: 9 });
     const { row } = makeOrder("evil user", { a: 1 });
     await stack.publish(0, [row]);
-    const next = await order(0).catch((error) => ({ state: (error as Error).message }));
+    const next = await order(0).catch((error) => ({ state: messageOf(error) }));
     expect(next.state).toBe("reserved");
   },
   SLOW_MS,
@@ -335,7 +336,7 @@ test(
     await stack.publish(1, [other.row]); // another shard
     const next = await stack
       .decided(user, other.order.id, 12_000)
-      .catch((error) => ({ state: (error as Error).message }));
+      .catch((error) => ({ state: messageOf(error) }));
     const away = stack.events.find((e) => e.event === "ledger away");
     expect([next.state, away?.error]).toEqual(["reserved", undefined]);
   },
@@ -363,7 +364,7 @@ test(
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
     await declare(model, topology(SHARDS), "eu");
-    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
+    expect((await order(shard).catch((error) => ({ state: messageOf(error) }))).state).toBe(
       "reserved",
     );
   },

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -191,7 +192,7 @@ function readKey(file: string, variable: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new SettingError(`${variable}: '${file}' cannot be read: ${(error as Error).message}`);
+    throw new SettingError(`${variable}: '${file}' cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -6,6 +6,7 @@
 // order, so acknowledgements follow it.
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { countWords, hasWord } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
@@ -194,7 +195,7 @@ export class Decider implements Deciding {
     } catch (error) {
       this.fail(
         error instanceof StoreUnavailable ? "store_unavailable" : "broken",
-        (error as Error).message,
+        messageOf(error),
       );
     }
     this.deciding = false;

@@ -5,6 +5,7 @@
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
 // entry that it has by its id (ledger/record.ts).
 import type { Entry } from "../../core/domain/entry.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
 
 /**
@@ -80,7 +81,7 @@ export class Recorder {
         retryMs = RETRY_MIN_MS;
         this.askedAtMs = undefined;
       } catch (error) {
-        this.unanswered(error as Error);
+        this.unanswered(error);
         await Bun.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
@@ -98,10 +99,10 @@ export class Recorder {
     }
   }
 
-  private unanswered(error: Error): void {
+  private unanswered(error: unknown): void {
     if (this.downSinceMs !== undefined) return;
     this.downSinceMs = performance.now();
-    this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
+    this.options.log("ledger away", { error: messageOf(error), waiting: this.waiting.length });
   }
 
   private answered(): void {

@@ -1,5 +1,7 @@
 // One call to the provider, bounded in time and in bytes. What comes back is a status and, if it is
 // one, a JSON object; nothing of it is believed yet (provider-client.ts).
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 import type { NoAnswer } from "./provider.ts";
 
@@ -45,7 +47,7 @@ export async function callProvider(call: Call, timeoutMs: number): Promise<Reply
     const body = await readBody(response, late);
     return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers) };
   } catch (error) {
-    return lost(error as Error);
+    return lost(error);
   } finally {
     clearTimeout(timer);
     // Ends what is still open: a body that was not read to its end.
@@ -125,12 +127,12 @@ async function readBytes(
 /** Errors of a connection that was never made: nothing was sent. */
 const NEVER_SENT = new Set(["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
-function lost(error: Error & { code?: string }): NoAnswer {
+function lost(error: unknown): NoAnswer {
   if (error instanceof Late) return { kind: "unknown", why: "no answer in time" };
-  const { code = "" } = error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return NEVER_SENT.has(code)
     ? { kind: "away", why: `the provider cannot be reached (${code})` }
-    : { kind: "unknown", why: error.message };
+    : { kind: "unknown", why: messageOf(error) };
 }
 
 /** Seconds or a date, as RFC 9110 has it. */

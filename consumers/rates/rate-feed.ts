@@ -3,6 +3,7 @@
 // refused and said so.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
@@ -94,7 +95,7 @@ export class RateFeed {
     } catch (error) {
       // Redis is away: the feed will say them again.
       for (const { pair } of good) this.last.delete(pair);
-      log("rates not kept", { error: (error as Error).message });
+      log("rates not kept", { error: messageOf(error) });
     }
   }
 

@@ -1,5 +1,7 @@
 // What a worker does when Redis and the ledger do not agree: Redis has lost something and is
 // rebuilt; or the ledger has, and everything halts until an operator decides.
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import { RebuildStore } from "../../core/stores/rebuild-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { ShardStore } from "../../core/stores/shard-store.ts";
@@ -101,7 +103,7 @@ export class Recovery {
       result = await rebuild({ ...options, store, announcement }, incarnation);
     } catch (error) {
       result = "failed";
-      log("rebuild failed", { error: (error as Error).message });
+      log("rebuild failed", { error: messageOf(error) });
     }
     if (result === "lost" || result === "failed") return this.again(incarnation, result);
     await announcement.retract();

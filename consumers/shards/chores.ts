@@ -2,6 +2,8 @@
 // done, and one that is still under way is not begun again. What a piece waits for has a deadline
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
 
+import { messageOf } from "../../core/domain/message-of.ts";
+
 /**
  * Above the longest of those deadlines but one: the log should name what is stuck.
  */
@@ -29,7 +31,7 @@ export class Chores {
     try {
       await work();
     } catch (error) {
-      this.log("left undone", { what: name, error: (error as Error).message });
+      this.log("left undone", { what: name, error: messageOf(error) });
     }
     this.underWay.delete(name);
   }

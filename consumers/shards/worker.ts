@@ -5,6 +5,7 @@
 // takes those that should be its own and are free, and asks whether Redis still has what the ledger
 // recorded. When it cannot beat, it lets go before its leases end.
 
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -228,7 +229,7 @@ export class Worker {
       if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.tending.round(this.owners);
     } catch (error) {
-      if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
+      if (this.owners.size > 0) log("no beat", { error: messageOf(error) });
       // Let go before the leases end and another worker takes them.
       if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4)
         await this.dropAll("leases lapse");
@@ -264,7 +265,7 @@ export class Worker {
       if (problem) await this.onStop(owner, problem, "while taking the shard");
       else if (this.owners.get(shard) === owner) log("shard taken", { shard, epoch: owner.epoch });
     } catch (error) {
-      log("shard not taken", { shard, error: (error as Error).message });
+      log("shard not taken", { shard, error: messageOf(error) });
       if (owner) await this.drop(owner, "could not be taken");
     } finally {
       this.taking.delete(shard);
@@ -350,6 +351,6 @@ export class Worker {
   private inBackground(work: () => Promise<void>): void {
     this.background = this.background
       .then(work)
-      .catch((error) => this.options.log("left undone", { error: (error as Error).message }));
+      .catch((error) => this.options.log("left undone", { error: messageOf(error) }));
   }
 }
