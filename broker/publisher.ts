@@ -2,6 +2,7 @@
 // or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
@@ -124,7 +125,7 @@ export class Publisher {
         contentType: "application/json",
       });
     } catch {
-      // closed meanwhile: best effort
+      countIgnored("push"); // closed meanwhile
     }
   }
 

@@ -1,6 +1,7 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
 // is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { countIgnored, ignore } from "../core/runtime/ignored.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -93,7 +94,7 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    await answered(model, channel.cancel(consumerTag)).catch(() => undefined); // gone with its channel
+    await ignore(answered(model, channel.cancel(consumerTag)), "consumer_cancel");
   }
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
@@ -156,7 +157,7 @@ export class Subscription {
   private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
       // The broker cancelled the consumer: the queue was deleted.
-      channel.close().catch(() => undefined);
+      void ignore(channel.close(), "channel_close");
       return;
     }
     if (this.channel !== channel) return;
@@ -178,7 +179,10 @@ export class Subscription {
     this.reopening = setTimeout(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
-      this.open(model).catch(() => this.openLater(model));
+      this.open(model).catch(() => {
+        countIgnored("subscription_open");
+        this.openLater(model);
+      });
     }, RESUBSCRIBE_MS);
   }
 

@@ -2,6 +2,7 @@
 // differ.
 import { SQL } from "bun";
 import { messageOf } from "../core/domain/message-of.ts";
+import { ended, ignore } from "../core/runtime/ignored.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -129,7 +130,7 @@ export class Db implements Runner {
   /** Everything else under way on the silent connections fails as well. */
   private redial(silent: SQL): void {
     if (this.sql === silent) this.sql = this.connect();
-    void silent.close({ timeout: 0 }).catch(() => undefined);
+    void ignore(silent.close({ timeout: 0 }), "ledger_close");
   }
 
   /**
@@ -157,7 +158,7 @@ export class Db implements Runner {
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
     const turn = this.tail.then(() => patiently(work));
-    this.tail = turn.catch(() => undefined);
+    this.tail = ended(turn);
     return turn;
   }
 

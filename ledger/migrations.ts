@@ -17,6 +17,8 @@
 //   audit                every admin call
 //   rebuilds             when Redis was rebuilt from this ledger
 //   letters              dead letters that were dropped or redriven
+
+import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Db, Dialect } from "./db.ts";
 
 type Migration = (dialect: Dialect) => readonly string[];
@@ -155,9 +157,10 @@ export async function migrate(db: Db): Promise<void> {
     .run(
       "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, at_ms BIGINT NOT NULL)",
     )
-    .catch(async (error) => {
+    .catch((error) => {
       // Postgres: two processes creating it at once; the loser finds it there.
       if (db.dialect === "sqlite") throw error;
+      countIgnored("table_created");
     });
   await db.transaction(async (tx) => {
     if (db.dialect === "postgres") await tx.run("LOCK TABLE migrations IN EXCLUSIVE MODE");

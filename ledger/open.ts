@@ -2,6 +2,7 @@
 // guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { ignore } from "../core/runtime/ignored.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
@@ -31,7 +32,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await checkDurability(db);
     return new SqlLedger(db, store.id, store.shards);
   } catch (error) {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
     throw error instanceof LedgerUnavailable
       ? error
       : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
@@ -69,7 +70,7 @@ async function prepare(url: string): Promise<void> {
   try {
     await migrate(db);
   } finally {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
   }
 }
 

@@ -1,6 +1,7 @@
 // Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
 // Redis has it.
 import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
@@ -67,7 +68,7 @@ const ANSWER_MS = 600;
 
 function ask<T>(question: Promise<T>): Promise<T | undefined> {
   return Promise.race([
-    question.catch(() => undefined),
+    ignore(question, "overview_look"),
     Bun.sleep(ANSWER_MS).then(() => undefined),
   ]);
 }

@@ -6,6 +6,7 @@ import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
@@ -40,7 +41,7 @@ export async function startGatewayRole(
   const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(settings, log);
   const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
+  await ignore(clock.start(), "clock_sync");
   const link = await openRegion(region, settings, log);
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);

@@ -1,4 +1,5 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -40,7 +41,7 @@ export async function startWorker(
     heartbeatS: heartbeatWithin(settings.leaseMs),
   });
   const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
+  await ignore(clock.start(), "clock_sync");
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
   const waits = {

@@ -3,6 +3,7 @@
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import { ended } from "../../core/runtime/ignored.ts";
 import type { NoAnswer } from "./provider.ts";
 
 export interface Call {
@@ -35,7 +36,7 @@ const DEFAULT_RETRY_AFTER_MS = 1_000;
 /** Never rejects, and ends within `timeoutMs`: headers and body together. */
 export async function callProvider(call: Call, timeoutMs: number): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => undefined);
+  void ended(late); // awaited only while something is under way
   const abort = new AbortController();
   const timer = setTimeout(() => {
     reject(new Late());

@@ -5,6 +5,7 @@ import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
@@ -38,7 +39,7 @@ export class RateFeed {
 
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
-    for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
+    for (const rate of (await ignore(held(), "rates_held")) ?? []) this.last.set(rate.pair, rate);
     for (const { consuming } of regions) {
       const subscription = new Subscription(consuming, {
         queue: ratesQueue(id),
@@ -49,8 +50,7 @@ export class RateFeed {
         handler: ({ body }) => void this.heard(body),
       });
       this.subscriptions.push(subscription);
-      // Lost meanwhile: it is opened again with the next connection.
-      void subscription.start().catch(() => undefined);
+      void ignore(subscription.start(), "subscription_open");
     }
   }
 

@@ -2,6 +2,7 @@
 // rebuilt; or the ledger has, and everything halts until an operator decides.
 
 import { messageOf } from "../../core/domain/message-of.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { RebuildStore } from "../../core/stores/rebuild-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { ShardStore } from "../../core/stores/shard-store.ts";
@@ -120,7 +121,7 @@ export class Recovery {
    */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
-    this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);
+    this.troubleIn = (await ignore(options.ledger.incarnation(), "rebuild_look")) ?? incarnation;
     pace.ended(this.troubleIn);
     this.waits = true;
     options.rebuildFailed();
@@ -144,7 +145,7 @@ export class Recovery {
     this.halt(reason);
     await dropAll("halted");
     for (let shard = 0; shard < ledger.shards; shard++)
-      await store.halt(shard, reason).catch(() => undefined);
+      await ignore(store.halt(shard, reason), "halt_mark");
   }
 
   /** An operator has decided (sluice recover): go on. */

@@ -14,6 +14,7 @@ import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { hasWord } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
@@ -293,7 +294,7 @@ export class ShardOwner {
   /** If the call is lost, the next one, or the next check, says as much. */
   private tellRecorded(): void {
     const { id, n } = this.last;
-    this.options.store.recorded(this.claim as Claim, id, n).catch(() => undefined);
+    void ignore(this.options.store.recorded(this.claim as Claim, id, n), "recorded_mark");
   }
 
   private async consume(link: RegionLink): Promise<void> {
@@ -310,8 +311,8 @@ export class ShardOwner {
       },
     });
     this.subscriptions.push(subscription);
-    if (consuming.up) await subscription.start().catch(() => undefined);
-    else void subscription.start();
+    const started = ignore(subscription.start(), "subscription_open");
+    if (consuming.up) await started;
   }
 
   private accept(
@@ -351,7 +352,7 @@ export class ShardOwner {
       const { consuming } = this.options.regions[i] as RegionLink;
       if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
       if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }

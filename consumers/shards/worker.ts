@@ -9,6 +9,7 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import { Members, type Membership } from "../../core/stores/members.ts";
@@ -198,7 +199,7 @@ export class Worker {
     clearTimeout(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
-    await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    await ignore(this.members.letGo(this.options.id, shards, true), "release");
     await this.recovery.stop();
     this.upkeep.stop();
     this.relay.stop();
@@ -324,7 +325,7 @@ export class Worker {
         return;
       case "clock":
         // Measured at once: until it is right again, no shard is taken.
-        await this.options.clock.sync().catch(() => undefined); // Redis is away: the next beats tell
+        await ignore(this.options.clock.sync(), "clock_sync");
         return;
       case "fenced":
       case "store_unavailable":
@@ -339,7 +340,7 @@ export class Worker {
     await owner.close();
     this.upkeep.forget(owner.shard);
     this.options.log("shard let go", { shard: owner.shard, why });
-    void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
+    void ignore(this.members.letGo(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {

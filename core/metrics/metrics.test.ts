@@ -19,6 +19,7 @@ const process = {
   rssBytes: 2_048,
   cpuSeconds: 1.5,
   loopDelayMs: 20,
+  ignored: { push: 2 },
 };
 const worker: WorkerReport = {
   ...process,
@@ -97,6 +98,7 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
     'sluice_governor_state{state="slowed",role="worker"} 1',
     'sluice_governor_state{state="running",role="worker"} 0',
     'sluice_dead_letters{queue="payments.dead",region="eu",role="worker"} 3',
+    'sluice_ignored_errors_total{what="push",role="worker"} 2',
     'sluice_commit_seconds_bucket{le="0.0005",role="worker"} 3',
     'sluice_commit_seconds_bucket{le="1",role="worker"} 5',
     'sluice_commit_seconds_bucket{le="+Inf",role="worker"} 6',

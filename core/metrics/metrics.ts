@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import { ignore } from "../runtime/ignored.ts";
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
 
@@ -68,7 +69,7 @@ const FRESH_MS = 1_000;
 const LOOK_MS = 800;
 
 async function within<T>(look: Promise<T>, ms: number): Promise<T | undefined> {
-  return Promise.race([look.catch(() => undefined), Bun.sleep(ms).then(() => undefined)]);
+  return Promise.race([ignore(look, "overview_look"), Bun.sleep(ms).then(() => undefined)]);
 }
 
 interface Value {

@@ -1,6 +1,7 @@
 // What every role reports of its process.
 import { hostname } from "node:os";
 import type { ProcessReport } from "../domain/report.ts";
+import { ignoredErrors } from "../runtime/ignored.ts";
 import { LoopDelay } from "./loop-delay.ts";
 
 export class Self {
@@ -24,6 +25,7 @@ export class Self {
       rssBytes,
       cpuSeconds: (user + system) / 1e6,
       loopDelayMs: this.delay(),
+      ignored: ignoredErrors(),
     };
   }
 

@@ -1,5 +1,6 @@
 // Notices that the other side has given no sign of life for too long.
 
+import { ended } from "./ignored.ts";
 /** Something did not answer in time. What was asked may have happened all the same. */
 export class NoAnswer extends Error {
   override name = "NoAnswer";
@@ -17,7 +18,7 @@ export class Silence {
     private readonly onSilence: () => void,
   ) {
     this.over = this.failed.promise;
-    this.over.catch(() => undefined); // nobody may be waiting any more
+    void ended(this.over); // nobody may be waiting any more
     this.timer = setTimeout(() => this.look(), limitMs);
   }
 
