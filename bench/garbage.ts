@@ -7,6 +7,7 @@ import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
+import { at } from "../core/domain/at.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
 import type { Stack } from "../proof/demo/stack.ts";
@@ -99,7 +100,7 @@ class GarbageSource {
   private fill(): void {
     const due = Math.floor(((performance.now() - this.startedMs) / 1_000) * this.perSecond);
     for (; this.sent < due; this.sent++) {
-      const body = GARBAGE[this.sent % GARBAGE.length] as () => string;
+      const body = at(GARBAGE, this.sent % GARBAGE.length);
       this.open.push(
         this.publisher.publish(
           ORDERS_EXCHANGE,

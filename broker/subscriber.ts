@@ -1,6 +1,7 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
 // is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
@@ -249,10 +250,9 @@ class OrderedAcks implements Acks {
 
   private flush(): void {
     let upTo = 0;
-    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number))
-      upTo++;
+    while (this.expected.length > upTo && this.settled.delete(at(this.expected, upTo))) upTo++;
     if (upTo === 0) return;
-    const last = this.expected[upTo - 1] as number;
+    const last = at(this.expected, upTo - 1);
     this.expected.splice(0, upTo);
     this.ackUpTo(last);
   }
@@ -282,8 +282,9 @@ function delivery(message: ConsumeMessage): Delivery {
 }
 
 function deliveries(message: ConsumeMessage): number {
-  const count = message.properties.headers?.["x-delivery-count"] as number | undefined;
-  return count ?? (message.fields.redelivered ? 1 : 0);
+  const count: unknown = message.properties.headers?.["x-delivery-count"];
+  if (typeof count === "number") return count;
+  return message.fields.redelivered ? 1 : 0;
 }
 
 /** A dead letter that was sent again and died again still is whose it was first. */

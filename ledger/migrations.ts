@@ -18,6 +18,7 @@
 //   rebuilds             when Redis was rebuilt from this ledger
 //   letters              dead letters that were dropped or redriven
 
+import { at } from "../core/domain/at.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Db, Dialect } from "./db.ts";
 
@@ -171,7 +172,7 @@ export async function migrate(db: Db): Promise<void> {
         `the ledger's schema is version ${done}, newer than this Sluice knows (${MIGRATIONS.length})`,
       );
     for (let version = done + 1; version <= MIGRATIONS.length; version++) {
-      for (const text of (MIGRATIONS[version - 1] as Migration)(db.dialect)) await tx.run(text);
+      for (const text of at(MIGRATIONS, version - 1)(db.dialect)) await tx.run(text);
       await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [version, Date.now()]);
     }
   });

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
@@ -352,7 +353,7 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    const shard = w1?.worker.shards[0] as number;
+    const shard = at(w1?.worker.shards ?? [], 0);
     const model = stack.links[0]?.connection.model;
     if (!model) throw new Error("no broker");
     const channel = await model.createChannel();

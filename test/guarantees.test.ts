@@ -1,6 +1,7 @@
 // The tables of guarantees and faults name tests: each must be there under that name.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { at } from "../core/domain/at.ts";
 
 /** `file` "name", "name" … in the table's cells; a file by itself stands for all its tests. */
 function named(text: string): [file: string, name: string][] {
@@ -20,7 +21,7 @@ function missing(pairs: readonly (readonly [string, string])[]): string[] {
   return pairs
     .filter(
       ([file, name]) =>
-        !existsSync(file) || !readFileSync(file, "utf8").includes(name.split(" > ")[0] as string),
+        !existsSync(file) || !readFileSync(file, "utf8").includes(at(name.split(" > "), 0)),
     )
     .map(([file, name]) => `${file} "${name}"`);
 }

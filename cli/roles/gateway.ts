@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { at } from "../../core/domain/at.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
@@ -130,7 +131,7 @@ export async function startGatewayRole(
 }
 
 function regionOf(settings: Settings): Settings["regions"][number] {
-  if (settings.region === "") return settings.regions[0] as Settings["regions"][number];
+  if (settings.region === "") return at(settings.regions, 0);
   const region = settings.regions.find((r) => r.name === settings.region);
   if (!region)
     throw new SettingError(

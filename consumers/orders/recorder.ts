@@ -4,6 +4,8 @@
 // When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
 // entry that it has by its id (ledger/record.ts).
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
@@ -76,7 +78,7 @@ export class Recorder {
         this.answered();
         this.waiting.splice(0, batch.length);
         batch.forEach((w, i) => {
-          w.settle(results[i] as RecordResult);
+          w.settle(at(results, i));
         });
         retryMs = RETRY_MIN_MS;
         this.askedAtMs = undefined;

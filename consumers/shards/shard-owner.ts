@@ -9,6 +9,7 @@
 import { depth } from "../../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
@@ -239,8 +240,8 @@ export class ShardOwner {
       if (entries.length === 0) return undefined;
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
-        if (results[i] === "recorded") this.recorded(entries[i] as Entry);
-        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
+        if (results[i] === "recorded") this.recorded(at(entries, i));
+        else if (results[i] === "unreadable") this.unreadable(at(entries, i));
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -349,7 +350,7 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { consuming } = this.options.regions[i] as RegionLink;
+      const { consuming } = at(this.options.regions, i);
       if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
       const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");

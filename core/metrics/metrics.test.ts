@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { Histogram } from "./histogram.ts";
@@ -161,7 +162,7 @@ test("every metric that the alerts and the dashboard name is one that some role 
   const rules = readFileSync(join(deploy, "prometheus/alerts.yml"), "utf8");
   const exprs = [
     ...dashboard.panels.flatMap((p) => p.targets ?? []).map((t) => t.expr),
-    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => m[1] as string),
+    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => at(m, 1)),
   ];
   const named = new Set(exprs.flatMap((expr) => expr.match(/\b(?:sluice|process)_\w+/g) ?? []));
   expect(named.size).toBeGreaterThan(30);

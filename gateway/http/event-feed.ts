@@ -2,6 +2,7 @@
 // what happens. One feed for all followers of a gateway. It looks a few times a second while there
 // are any, and at once when the gateway hears that something was decided.
 
+import { at } from "../../core/domain/at.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
@@ -142,7 +143,7 @@ export class EventFeed {
     const { user, id, follower } = watch;
     const news = found.events.filter((event) => event.seq > watch.after);
     if (news.length > 0) {
-      watch.after = (news.at(-1) as FollowedEvent).seq;
+      watch.after = at(news, news.length - 1).seq;
       follower.tell(user, id, news);
     }
     if (isFinal(found.state)) {
