@@ -81,12 +81,15 @@ export class Publisher {
     if (!channel || !this.ready) return Promise.resolve("unsent");
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = setTimeout(() => entry.settle("unknown"), this.options.confirmTimeoutMs);
+    const timer = this.connection.runtime.startTimer(
+      () => entry.settle("unknown"),
+      this.options.confirmTimeoutMs,
+    );
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
         if (!this.inFlight.delete(tag)) return;
-        clearTimeout(timer);
+        this.connection.runtime.stopTimer(timer);
         resolve(outcome);
       },
     };
@@ -135,16 +138,16 @@ export class Publisher {
    */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
-    setTimeout(() => {
+    this.connection.runtime.startTimer(() => {
       if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
     }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const channel = await answered(model, model.createConfirmChannel());
+    const channel = await answered(this.connection.runtime, model, model.createConfirmChannel());
     // The broker refused something by closing the channel (no such exchange, too large a message):
     // a new connection declares all anew.
-    channel.on("error", () => void closeConnection(model));
+    channel.on("error", () => void closeConnection(this.connection.runtime, model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
       if (entry) entry.returned = true;

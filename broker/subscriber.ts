@@ -3,6 +3,7 @@
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
+import type { Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -70,7 +71,7 @@ export class Subscription {
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
-  private reopening: ReturnType<typeof setTimeout> | undefined;
+  private reopening: Timer | undefined;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
@@ -95,7 +96,8 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    await ignore(answered(model, channel.cancel(consumerTag)), "consumer_cancel");
+    const cancelled = answered(this.connection.runtime, model, channel.cancel(consumerTag));
+    await ignore(cancelled, "consumer_cancel");
   }
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
@@ -106,7 +108,13 @@ export class Subscription {
     const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (!channel || !model || (await closeChannel(channel)) || this.connection.blocked) return;
+    if (
+      !channel ||
+      !model ||
+      (await closeChannel(this.connection.runtime, channel)) ||
+      this.connection.blocked
+    )
+      return;
     // A broker that does not answer still takes the channel's messages to be ours. (One that has an
     // alarm does not read from a connection that has published: it answers when that is over.)
     dropConnection(model, "the closing of a channel had no answer");
@@ -115,7 +123,7 @@ export class Subscription {
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await answered(model, model.createChannel());
+    const channel = await answered(this.connection.runtime, model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -126,14 +134,16 @@ export class Subscription {
     });
     if (exclusive)
       await answered(
+        this.connection.runtime,
         model,
         channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
       );
-    if (bindTo !== undefined) await answered(model, channel.bindQueue(queue, bindTo, ""));
-    await answered(model, channel.prefetch(prefetch));
+    if (bindTo !== undefined)
+      await answered(this.connection.runtime, model, channel.bindQueue(queue, bindTo, ""));
+    await answered(this.connection.runtime, model, channel.prefetch(prefetch));
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
-      await closeChannel(channel);
+      await closeChannel(this.connection.runtime, channel);
       return;
     }
     this.channel = channel;
@@ -144,6 +154,7 @@ export class Subscription {
       : new OrderedAcks(ackUpTo);
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
+      this.connection.runtime,
       model,
       channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
@@ -177,7 +188,7 @@ export class Subscription {
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
-    this.reopening = setTimeout(() => {
+    this.reopening = this.connection.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
       this.open(model).catch(() => {
@@ -213,7 +224,7 @@ export class Subscription {
         settled();
         return;
       }
-      await Bun.sleep(DEAD_RETRY_MS);
+      await this.connection.runtime.sleep(DEAD_RETRY_MS);
     }
   }
 }

@@ -1,9 +1,11 @@
 // For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
 // confirms the test gives or withholds.
+
 import { SignJWT } from "jose";
 import { at } from "../core/domain/at.ts";
 import type { Push } from "../core/domain/push.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
@@ -108,9 +110,14 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
-  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: `sqlite:${ledgerPath}`,
+    shards: SHARDS,
+  });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
   const gateway = await startGateway({
+    runtime: realRuntime,
     id: "gw-test",
     region: "eu",
     host: "127.0.0.1",

@@ -1,6 +1,7 @@
 // Child processes with a record on disk, so that the next start finds and ends what a crashed run
 // left behind. A record holds the process id and its start time: a reused id is never taken for the
 // process that was started.
+
 import {
   mkdirSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { stepBack } from "./priority.ts";
 
 export interface Child {
@@ -69,9 +71,9 @@ export function spawnRecorded(options: SpawnOptions): Child {
   const end = async (signal: NodeJS.Signals, graceMs: number) => {
     if (over) return; // its id may be another process's by now
     signalGroup(child.pid, signal);
-    const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), graceMs);
+    const late = realRuntime.startTimer(() => signalGroup(child.pid, "SIGKILL"), graceMs);
     await exited;
-    clearTimeout(late);
+    realRuntime.stopTimer(late);
   };
   return {
     pid: child.pid,
@@ -185,8 +187,9 @@ async function endProcess(pid: number, started: string): Promise<void> {
   ] as const) {
     signalGroup(pid, signal);
     signalOne(pid, signal);
-    const end = performance.now() + graceMs;
-    while (startTime(pid) === started && performance.now() < end) await Bun.sleep(LOOK_MS);
+    const end = realRuntime.monotonicMs() + graceMs;
+    while (startTime(pid) === started && realRuntime.monotonicMs() < end)
+      await realRuntime.sleep(LOOK_MS);
     if (startTime(pid) !== started) return;
   }
   throw new Error(`process ${pid}, left by an earlier run, does not end: kill it by hand`);

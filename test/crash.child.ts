@@ -1,9 +1,11 @@
 // A worker that kills itself with SIGKILL at the step it is told: CRASH_AT = before_decide |
 // after_decide | after_commit | before_ack | before_confirm. The steps are cut into from outside,
 // so that the worker's own code knows nothing of it.
+
 import { Publisher } from "../broker/publisher.ts";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
@@ -62,4 +64,4 @@ switch (process.env.CRASH_AT) {
 }
 
 const { CRASH_AT: _, ...env } = process.env;
-await startWorker(readSettings(env), "doomed", makeLog("doomed"));
+await startWorker(realRuntime, readSettings(env), "doomed", makeLog("doomed"));

@@ -1,11 +1,13 @@
 // docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles
 // run from the image's folder with the command, environment, health check and stop signal that are
 // written there. Only addresses, and a broker's account, are this machine's.
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
 import { at } from "../core/domain/at.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -400,7 +402,10 @@ describe("run from the image's folder, as written", () => {
   ])(
     "a worker that is %s, its ledger %s: health check ends with %i",
     async (state, ledger, code) => {
-      const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
+      const redis = new RedisStore({
+        runtime: realRuntime,
+        url: environmentOf("worker-1").SLUICE_REDIS_URL as string,
+      });
       await redis.connect();
       const members = new Members(redis);
       await members.beat(

@@ -1,5 +1,6 @@
 // Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and
 // the journal replays to what Redis holds.
+
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { openText } from "../consumers/rebuild/load-shard.ts";
@@ -8,6 +9,7 @@ import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -81,7 +83,7 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
         if (entry) entries.push(entry);
         if (expire) {
           const sweep = {
-            entryId: newEntryId(),
+            entryId: newEntryId(realRuntime.randomBytes),
             cutoffMs: Date.now() + 1_000,
             limit: 10,
             dedupWindowMs: 3_600_000,

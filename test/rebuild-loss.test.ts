@@ -1,10 +1,12 @@
 // Redis loses its tail, or all, at any moment of a rebuild: it must never be opened with a part
 // missing.
+
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { type RebuildResult, rebuild } from "../consumers/rebuild/rebuild.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { Bench, row, SALE_ID, STORE_ID, WINDOW_MS } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { StoreUnavailable } from "../core/stores/redis.ts";
 import { RedisMoment } from "./redis-moment.ts";
 
@@ -94,10 +96,11 @@ async function rebuilt({ from = 1, before, unanswered }: Faults): Promise<Rebuil
     if (mine && calls++ === unanswered) throw new StoreUnavailable("the answer was lost");
     return reply;
   };
-  const announcement = new Announcement(bench.rebuild);
+  const announcement = new Announcement(realRuntime, bench.rebuild);
   try {
     return await rebuild(
       {
+        runtime: realRuntime,
         store: bench.rebuild,
         announcement,
         ...ledgerOf(from + 1),

@@ -1,6 +1,7 @@
 // The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire,
 // cancels, answers, claims, redrives, rates that are missing, in mixed batches. Key by key, Redis
 // must hold afterwards what it held before.
+
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { firstIdOf } from "../consumers/orders/seen.ts";
@@ -23,6 +24,7 @@ import {
   skip,
   WINDOW_MS,
 } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -247,7 +249,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           } else {
             const reply = await b.shards[m.do](b.claim, {
               ...swept,
-              entryId: newEntryId(),
+              entryId: newEntryId(realRuntime.randomBytes),
               cutoffMs: Date.now() + 1_000,
             });
             if (reply.word === "decided") entry = reply.entry;
@@ -300,9 +302,10 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
             ],
           }),
         };
-        const announcement = new Announcement(b.rebuild);
+        const announcement = new Announcement(realRuntime, b.rebuild);
         const result = await rebuild(
           {
+            runtime: realRuntime,
             store: b.rebuild,
             ledger: ledger as never,
             writer: writer as never,

@@ -1,8 +1,10 @@
 // sluice up: everything on this machine, until Ctrl-C.
+
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { Fleet } from "../../services/fleet.ts";
@@ -98,7 +100,7 @@ async function startService(
   env: Record<string, string | undefined>,
 ): Promise<void> {
   const { ledgerUrl, shards } = readSettings(env);
-  const ledger = await openLedger({ url: ledgerUrl, shards });
+  const ledger = await openLedger({ runtime: realRuntime, url: ledgerUrl, shards });
   const routed = new Set((await ledger.routes()).map((route) => route.category));
   // The worker that owns shard 0 brings the brokers in line.
   for (const category of categories)
@@ -143,9 +145,13 @@ async function gatewayPorts(settings: Settings, say: (line: string) => void): Pr
 }
 
 async function createDemoSale(settings: Settings): Promise<void> {
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   const result = await ledger.operate(
-    { kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) },
+    { kind: "create", ref: "the demo sale", sale: demoSale(realRuntime.wallMs()) },
     "sluice up",
   );
   await ledger.close();

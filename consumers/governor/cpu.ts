@@ -1,8 +1,10 @@
 // What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall
 // information), and how much of all cores went to processes that are not ours. Ours are this
 // process and, where roles were started together, all that descend from their starter.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { at } from "../../core/domain/at.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
   /** Percent of the time since the last sample in which somebody waited for a CPU. */
@@ -28,6 +30,7 @@ export class CpuWatch {
 
   /** `root`: whose descendants are ours. */
   constructor(
+    private readonly runtime: Runtime,
     private readonly root: number,
     private readonly proc = "/proc",
   ) {
@@ -67,7 +70,7 @@ export class CpuWatch {
         0,
       );
       return {
-        atMs: performance.now(),
+        atMs: this.runtime.monotonicMs(),
         stalledMicros: Number(pressure?.[1]),
         busyTicks,
         cores,

@@ -1,9 +1,11 @@
 // What must follow is published however many calls ask for it, and one target that takes nothing
 // holds up nobody else.
+
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
 import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import type { FollowUp } from "../../ledger/contract.ts";
 import { testRabbit } from "../../test/services.ts";
@@ -19,6 +21,7 @@ async function rig(targets: readonly string[]) {
   const url = await (await testRabbit()).freshVhost();
   const settings = readSettings({ SLUICE_REGIONS: `eu=${url}`, SLUICE_SHARDS: "1" });
   const link = await openRegion(
+    realRuntime,
     at(settings.regions, 0),
     settings,
     makeLog("test", () => undefined),
@@ -30,6 +33,7 @@ async function rig(targets: readonly string[]) {
   }));
   const seen = { reads: 0, nowMs: 0 };
   const relay = new Relay({
+    runtime: realRuntime,
     regions: [link],
     ledger: {
       followUps: async (_, limit, { dueMs = 0, except = [] } = {}) => {

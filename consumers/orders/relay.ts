@@ -1,10 +1,12 @@
 // ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
 // gateways the outcomes, best effort.
+
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
 /**
@@ -39,6 +41,7 @@ interface Pause {
 }
 
 export interface RelayOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly ledger: Pick<Ledger, "followUps">;
   readonly writer: Pick<LedgerWriter, "followUpsDone">;
@@ -150,7 +153,7 @@ export class Relay {
 
   /** Targets that are left alone for now. */
   private paused(): Target[] {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     return [...this.pauses.values()].filter((p) => p.untilMs > nowMs).map((p) => p.target);
   }
 
@@ -165,7 +168,11 @@ export class Relay {
       took.add(name);
       const before = this.pauses.get(name)?.pauseMs ?? PAUSE_MIN_MS / 2;
       const pauseMs = Math.min(PAUSE_MAX_MS, before * 2);
-      this.pauses.set(name, { target, pauseMs, untilMs: performance.now() + pauseMs });
+      this.pauses.set(name, {
+        target,
+        pauseMs,
+        untilMs: this.options.runtime.monotonicMs() + pauseMs,
+      });
     }
   }
 
@@ -186,7 +193,7 @@ export class Relay {
     }
     if (!this.scheduled) {
       this.scheduled = true;
-      setImmediate(() => this.flush());
+      this.options.runtime.nextTurn(() => this.flush());
     }
     return push;
   }

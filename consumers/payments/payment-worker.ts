@@ -7,6 +7,7 @@
 //     ledger asks again at its due time.
 //  3. A request that makes no sense goes to the dead letters alone, with its order's name.
 //  4. A provider that fails for everyone is left alone: nothing is consumed while the breaker is open.
+
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
@@ -21,6 +22,7 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
@@ -31,6 +33,7 @@ import type { PaymentProvider } from "./provider.ts";
 import { chargeTurn, type Later, lookUpTurn, refundTurn, type Turn } from "./turn.ts";
 
 export interface PaymentWorkerOptions {
+  readonly runtime: Runtime;
   readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly provider: PaymentProvider;
@@ -62,16 +65,17 @@ export class PaymentWorker {
   readonly counts: Record<string, number> = {};
 
   constructor(private readonly options: PaymentWorkerOptions) {
-    const { id, regions, shards, governing } = options;
-    this.lanes = new RowLanes({ id, regions, shards, exchange: ORDERS_EXCHANGE });
+    const { runtime, id, regions, shards, governing } = options;
+    this.lanes = new RowLanes({ runtime, id, regions, shards, exchange: ORDERS_EXCHANGE });
     this.breaker = new Breaker({
       failures: FAILURES_TO_PAUSE,
       pauseMs: PAUSE_MS,
       maxPauseMs: MAX_PAUSE_MS,
-      now: () => performance.now(),
+      now: runtime.monotonicMs,
       onChange: (state, why) => options.log("provider breaker", { state, why }),
     });
     this.competing = new Competing({
+      runtime,
       regions,
       governing,
       subscribe: (link) => this.subscribe(link),
@@ -147,7 +151,7 @@ export class PaymentWorker {
   }
 
   private async settle(request: PaymentRequest): Promise<boolean> {
-    const startMs = Date.now();
+    const startMs = this.options.runtime.wallMs();
     const turn = await this.turn(request);
     if (!turn) return false;
     if (turn.word === "later") await this.putOff(request, startMs, turn);
@@ -184,7 +188,7 @@ export class PaymentWorker {
       const waitMs = this.breaker.waitMs();
       if (waitMs === 0) return true;
       if (this.breaker.pausing) return false;
-      await Bun.sleep(waitMs);
+      await this.options.runtime.sleep(waitMs);
     }
     return false;
   }
@@ -192,7 +196,8 @@ export class PaymentWorker {
   /** Asked again later, unless it has been asked in vain for too long. */
   private putOff(request: PaymentRequest, startMs: number, turn: Later): Promise<void> {
     const { unknownMaxMs, settleMaxMs } = this.options;
-    const inVainMs = request.sinceMs === undefined ? 0 : Date.now() - request.sinceMs;
+    const inVainMs =
+      request.sinceMs === undefined ? 0 : this.options.runtime.wallMs() - request.sinceMs;
     const { why, waitMs } = turn;
     if (request.kind === "charge" && inVainMs >= unknownMaxMs)
       return this.answer(request, startMs, "unknown", `unknown for too long: ${why}`);
@@ -213,7 +218,7 @@ export class PaymentWorker {
   ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
     if (word !== "later") this.trace(request, startMs, word, detail);
-    const row = answerRowText(request, word, detail, Date.now());
+    const row = answerRowText(request, word, detail, this.options.runtime.wallMs());
     return this.lanes.send(shardOf(request.user, this.options.shards), row);
   }
 
@@ -228,7 +233,7 @@ export class PaymentWorker {
       "sluice.outcome": word,
     };
     const failed = FAILED.has(word) ? { failed: detail } : {};
-    const endMs = Date.now();
+    const endMs = this.options.runtime.wallMs();
     this.options.spans?.record({ name, traceparent, startMs, endMs, attributes, ...failed });
   }
 }

@@ -1,14 +1,17 @@
 // Exchange rates as a worker hears them: the feed, and answers to what it asked for, over one queue
 // of its own in each region. What is no sound rate, too old, or a thousand times the last one, is
 // refused and said so.
+
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
+  readonly runtime: Runtime;
   /** Names its queue; no two processes share one. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
@@ -60,7 +63,7 @@ export class RateFeed {
 
   /** Asks for pairs that orders wait for; the answer comes as the feed does. */
   ask(pairs: readonly string[]): void {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const due = pairs.filter(
       (pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS,
     );
@@ -101,7 +104,7 @@ export class RateFeed {
 
   private refuse(pair: string, why: string, value: unknown): false {
     this.counts.refused++;
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const key = `${pair} ${why}`;
     if (this.saidAtMs.size > MAX_PAIRS) this.saidAtMs.clear();
     if (nowMs - (this.saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) >= SAY_EVERY_MS) {

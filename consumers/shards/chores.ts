@@ -3,6 +3,7 @@
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
 
 import { messageOf } from "../../core/domain/message-of.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 /**
  * Above the longest of those deadlines but one: the log should name what is stuck.
@@ -17,7 +18,10 @@ interface Chore {
 export class Chores {
   private readonly underWay = new Map<string, Chore>();
 
-  constructor(private readonly log: (event: string, detail: Record<string, unknown>) => void) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly log: (event: string, detail: Record<string, unknown>) => void,
+  ) {}
 
   /** Begins a piece of work, unless the last one of its name is not done yet. */
   begin(name: string, work: () => Promise<unknown>): void {
@@ -27,7 +31,7 @@ export class Chores {
   }
 
   private async run(name: string, work: () => Promise<unknown>): Promise<void> {
-    this.underWay.set(name, { sinceMs: performance.now(), told: false });
+    this.underWay.set(name, { sinceMs: this.runtime.monotonicMs(), told: false });
     try {
       await work();
     } catch (error) {
@@ -37,7 +41,7 @@ export class Chores {
   }
 
   private late(name: string, chore: Chore): void {
-    const forMs = performance.now() - chore.sinceMs;
+    const forMs = this.runtime.monotonicMs() - chore.sinceMs;
     if (chore.told || forMs < LATE_MS) return;
     chore.told = true;
     this.log("not done yet", { what: name, forMs: Math.round(forMs) });

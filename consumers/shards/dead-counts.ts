@@ -1,10 +1,12 @@
 // How many messages lie in the queues for dead letters and for parts without a route, in every
 // region: looked at now and then by the worker that owns shard 0, which is connected to all of
 // them.
+
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED];
@@ -14,11 +16,14 @@ export class DeadCounts {
   counts: readonly DeadCount[] = [];
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly regions: readonly RegionLink[]) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly regions: readonly RegionLink[],
+  ) {}
 
   async look(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.runtime.monotonicMs();
     const counts: DeadCount[] = [];
     for (const { consuming } of this.regions) {
       if (!consuming.up) continue;

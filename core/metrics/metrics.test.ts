@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { Histogram } from "./histogram.ts";
 import { metricsOf } from "./metrics.ts";
@@ -87,7 +88,7 @@ const overview = (items: number): Overview => ({
 });
 
 test("a worker's report becomes OpenMetrics text: counters, gauges and cumulative histograms, under its role", async () => {
-  const metrics = metricsOf({ report: () => worker });
+  const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
   const text = await metrics.text();
   expect(metrics.contentType).toContain("application/openmetrics-text");
   for (const line of [
@@ -111,6 +112,7 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
 
 test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: async () => overview(MAX_ITEMS + 50),
   }).text();
@@ -124,6 +126,7 @@ test("items beyond the first two hundred are summed up: a catalogue cannot grow 
 
 test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: () => Promise.reject(new Error("away")),
   }).text();
@@ -132,12 +135,20 @@ test("stores that cannot be asked leave their metrics out and fail no scrape", a
 });
 
 test("a look that hangs holds up no scrape, and while Redis is away stock is unknown, not nought", async () => {
-  const hanging = metricsOf({ report: () => worker, overview: () => new Promise(() => undefined) });
+  const hanging = metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: () => new Promise(() => undefined),
+  });
   const startedMs = performance.now();
   expect(await hanging.text()).toContain("sluice_orders_decided_total");
   expect(performance.now() - startedMs).toBeLessThan(2_000);
   const away = { ...overview(3), redis: { state: "away", usedBytes: 0, maxBytes: 0 } } as const;
-  const text = await metricsOf({ report: () => worker, overview: async () => away }).text();
+  const text = await metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: async () => away,
+  }).text();
   expect(text.split("\n")).toContain('sluice_redis_up{role="worker"} 0');
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });

@@ -1,5 +1,6 @@
 // The gateway over RabbitMQ itself: what is confirmed is in the shard's queue, and what the broker
 // refuses or loses is answered for what it is.
+
 import { afterEach, expect, test } from "bun:test";
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
@@ -7,6 +8,7 @@ import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey, ordersQueue, topology } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { shardOf } from "../../core/domain/shard.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { startRabbit } from "../../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../../test/services.ts";
 import type { BrokerPort } from "../ports.ts";
@@ -27,6 +29,7 @@ interface Wired {
 
 async function start(url: string, maxLength?: number): Promise<Wired> {
   const broker = new BrokerConnection({
+    runtime: realRuntime,
     region: { name: "eu", url },
     topology: topology(SHARDS, maxLength),
   });

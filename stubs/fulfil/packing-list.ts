@@ -1,8 +1,10 @@
 // The store of the service that comes with Sluice: what it packed, each part once, however often it
 // is asked to. It stands for a warehouse's own system, so it is a database of its own, shared by
 // all processes of the service; the proof compares the ledger with it.
+
 import { Database } from "bun:sqlite";
 import { type Part, partKey } from "../../core/domain/part.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface Packed {
   readonly key: string;
@@ -16,7 +18,10 @@ export class PackingList {
   private readonly db: Database;
   private waiting: { part: Part; done: () => void; failed: (error: unknown) => void }[] = [];
 
-  constructor(file: string) {
+  constructor(
+    private readonly runtime: Runtime,
+    file: string,
+  ) {
     this.db = new Database(file, { create: true });
     this.db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     this.db.run("PRAGMA journal_mode = WAL");
@@ -30,7 +35,7 @@ export class PackingList {
   pack(part: Part): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.waiting.push({ part, done: resolve, failed: reject }) === 1)
-      setImmediate(() => this.flush());
+      this.runtime.nextTurn(() => this.flush());
     return promise;
   }
 
@@ -50,7 +55,7 @@ export class PackingList {
     try {
       this.db.transaction(() => {
         for (const { part } of batch)
-          insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
+          insert.run(partKey(part), JSON.stringify(part.lines), this.runtime.wallMs());
       })();
       for (const { done } of batch) done();
     } catch (error) {
