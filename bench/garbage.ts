@@ -3,7 +3,6 @@
 // that may publish orders.
 //
 //   bun bench/garbage.ts [seconds] [orders a second] [garbage messages a second]
-
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";

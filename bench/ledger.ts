@@ -1,7 +1,6 @@
 // How fast the ledger takes orders in: `bun bench/ledger.ts [postgres URL of an empty database]`.
 // SQLite is measured in a folder of its own, by one writer and then by two processes at once, as
 // two workers would use it. CPU is that of the whole process: thread and copying included.
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -5,7 +5,6 @@
 //
 // Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a
 // flooded one). Best of some rounds: whatever else the machine does only adds to it.
-
 import { Counts } from "../consumers/orders/counts.ts";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";

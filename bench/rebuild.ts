@@ -3,7 +3,6 @@
 // goes afterwards: entries of 100 orders over 30 days, of which one order is still open, five were
 // sent, and 94 found nothing left. The `orders` table stays empty: a rebuild does not read it.
 // Printed: one line a history, with snapshots as the workers make them, and for small ones without.
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,6 @@
 // The line to the broker breaks: cut, or stalled with both ends open. What was under way is
 // reported for what it is, everything comes back by itself, and nothing waits for an answer that
 // cannot come.
-
 import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
 import { realRuntime } from "../core/runtime/runtime.ts";

@@ -3,6 +3,7 @@
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
@@ -49,6 +50,7 @@ export class Publisher {
   private channel: ConfirmChannel | undefined;
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
+  private readonly runtime: Runtime;
   /** The broker refuses any other user than the connection's, so that readers can rely on it. */
   private readonly userId: string;
 
@@ -56,6 +58,7 @@ export class Publisher {
     private readonly connection: BrokerConnection,
     private readonly options: { readonly confirmTimeoutMs: number },
   ) {
+    this.runtime = connection.runtime;
     this.userId = userOf(connection.options.region.url);
   }
 
@@ -81,7 +84,7 @@ export class Publisher {
     if (!channel || !this.ready) return Promise.resolve("unsent");
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = this.connection.runtime.startTimer(
+    const timer = this.runtime.startTimer(
       () => entry.settle("unknown"),
       this.options.confirmTimeoutMs,
     );
@@ -89,7 +92,7 @@ export class Publisher {
       returned: false,
       settle: (outcome) => {
         if (!this.inFlight.delete(tag)) return;
-        this.connection.runtime.stopTimer(timer);
+        this.runtime.stopTimer(timer);
         resolve(outcome);
       },
     };
@@ -138,16 +141,16 @@ export class Publisher {
    */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
-    this.connection.runtime.startTimer(() => {
+    this.runtime.startTimer(() => {
       if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
     }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const channel = await answered(this.connection.runtime, model, model.createConfirmChannel());
+    const channel = await answered(this.runtime, model, model.createConfirmChannel());
     // The broker refused something by closing the channel (no such exchange, too large a message):
     // a new connection declares all anew.
-    channel.on("error", () => void closeConnection(this.connection.runtime, model));
+    channel.on("error", () => void closeConnection(this.runtime, model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
       if (entry) entry.returned = true;

@@ -1,6 +1,5 @@
 // The broker says no while the line holds: it closes a channel, takes a queue away, or asks
 // publishers to stop.
-
 import { afterEach, expect, test } from "bun:test";
 import { type Channel, connect } from "amqplib";
 import { realRuntime } from "../core/runtime/runtime.ts";

@@ -1,7 +1,6 @@
 // Routes as the broker has them: a service's queue is bound to the exchange `fulfilment` for the
 // categories it is to have. They change while parts are under way, so the new binding is made
 // before the old one goes: for a moment a part may reach both services, and only one can claim it.
-
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
 import { ignore } from "../core/runtime/ignored.ts";

@@ -3,7 +3,7 @@
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
-import type { Timer } from "../core/runtime/runtime.ts";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -72,12 +72,15 @@ export class Subscription {
   private quieted = false;
   private ended = false;
   private reopening: Timer | undefined;
+  private readonly runtime: Runtime;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly options: SubscribeOptions,
-  ) {}
+  ) {
+    this.runtime = connection.runtime;
+  }
 
   /** Starts consuming; comes back by itself after every reconnect until closed. */
   async start(): Promise<this> {
@@ -96,7 +99,7 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    const cancelled = answered(this.connection.runtime, model, channel.cancel(consumerTag));
+    const cancelled = answered(this.runtime, model, channel.cancel(consumerTag));
     await ignore(cancelled, "consumer_cancel");
   }
 
@@ -108,13 +111,8 @@ export class Subscription {
     const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (
-      !channel ||
-      !model ||
-      (await closeChannel(this.connection.runtime, channel)) ||
-      this.connection.blocked
-    )
-      return;
+    if (!channel || !model) return;
+    if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
     // A broker that does not answer still takes the channel's messages to be ours. (One that has an
     // alarm does not read from a connection that has published: it answers when that is over.)
     dropConnection(model, "the closing of a channel had no answer");
@@ -123,7 +121,7 @@ export class Subscription {
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await answered(this.connection.runtime, model, model.createChannel());
+    const channel = await answered(this.runtime, model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -134,16 +132,16 @@ export class Subscription {
     });
     if (exclusive)
       await answered(
-        this.connection.runtime,
+        this.runtime,
         model,
         channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
       );
     if (bindTo !== undefined)
-      await answered(this.connection.runtime, model, channel.bindQueue(queue, bindTo, ""));
-    await answered(this.connection.runtime, model, channel.prefetch(prefetch));
+      await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
+    await answered(this.runtime, model, channel.prefetch(prefetch));
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
-      await closeChannel(this.connection.runtime, channel);
+      await closeChannel(this.runtime, channel);
       return;
     }
     this.channel = channel;
@@ -154,7 +152,7 @@ export class Subscription {
       : new OrderedAcks(ackUpTo);
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
-      this.connection.runtime,
+      this.runtime,
       model,
       channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
@@ -188,7 +186,7 @@ export class Subscription {
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
-    this.reopening = this.connection.runtime.startTimer(() => {
+    this.reopening = this.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
       this.open(model).catch(() => {
@@ -224,7 +222,7 @@ export class Subscription {
         settled();
         return;
       }
-      await this.connection.runtime.sleep(DEAD_RETRY_MS);
+      await this.runtime.sleep(DEAD_RETRY_MS);
     }
   }
 }

@@ -1,6 +1,5 @@
 // One line of JSON per event an operator cares about, on standard error: standard output belongs to
 // commands. Written by pino, at once, so that the last words of a process that crashes are there.
-
 import pino from "pino";
 import { realRuntime } from "../core/runtime/runtime.ts";
 

@@ -9,7 +9,6 @@
 //   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, and the ledger answers it
 //
 // It asks with the role's own settings, and needs nothing that is not in the image anyway.
-
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";

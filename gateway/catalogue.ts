@@ -1,6 +1,5 @@
 // The sales as the gateway knows them: a copy of the ledger's, renewed when the ledger's catalogue
 // version has changed.
-
 import type { Sale } from "../core/domain/sale.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes →
 // broker); outcomes come back (undecided).
-
 import type { Server } from "bun";
 import type { GatewayReport } from "../core/domain/report.ts";
 import { metricsOf } from "../core/metrics/metrics.ts";

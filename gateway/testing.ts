@@ -1,6 +1,5 @@
 // For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
 // confirms the test gives or withholds.
-
 import { SignJWT } from "jose";
 import { at } from "../core/domain/at.ts";
 import type { Push } from "../core/domain/push.ts";

@@ -1,6 +1,5 @@
 // The ledger's own knowledge of limits and numbers: what Redis decides against it is refused,
 // whatever Redis believes.
-
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, Step } from "../core/domain/entry.ts";
 import { orderRowText, skipRowText } from "../core/domain/order.ts";

@@ -1,6 +1,5 @@
 // What is owed stays open until its end is definite, asked for once at a time; and what cannot be
 // true is refused.
-
 import { afterEach, describe, expect, test } from "bun:test";
 import { type AnswerWord, answerRowText, putOffText } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";

@@ -1,5 +1,4 @@
 // A paid order's lines go out in one part per service; routes decide whose they are.
-
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";

@@ -1,6 +1,5 @@
 // The ledger against a model of a dozen lines: whatever is recorded, refused, restocked or let go,
 // in any order, both say the same.
-
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { at } from "../core/domain/at.ts";

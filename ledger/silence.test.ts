@@ -1,5 +1,4 @@
 // A ledger that falls silent: its connections stay open and nothing comes.
-
 import { afterEach, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";

@@ -1,6 +1,5 @@
 // What the ledger cannot read, and what its database refuses: neither is taken for the other, nor
 // for trouble with the database.
-
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";

@@ -1,6 +1,5 @@
 // The clients' own record of what they sent and were told: one JSON line per call, written as it
 // ends. It is the only witness `sluice verify` has from outside the system.
-
 import type { FileSink } from "bun";
 import { realRuntime } from "../core/runtime/runtime.ts";
 

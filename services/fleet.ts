@@ -1,7 +1,6 @@
 // Roles as child processes, kept running: gateways and workers of `sluice up` and of the demo. A
 // role that ends by itself is started again after a moment; one that was killed on purpose stays
 // dead.
-
 import { join } from "node:path";
 import { ignore } from "../core/runtime/ignored.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";

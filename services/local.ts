@@ -1,6 +1,5 @@
 // Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those
 // the settings name.
-
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";

@@ -1,7 +1,6 @@
 // Child processes with a record on disk, so that the next start finds and ends what a crashed run
 // left behind. A record holds the process id and its start time: a reused id is never taken for the
 // process that was started.
-
 import {
   mkdirSync,
   readdirSync,

@@ -1,7 +1,6 @@
 // A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual
 // hosts (one per region) are imported at boot from a definitions file, so that starting it takes no
 // second command.
-
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";

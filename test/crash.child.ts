@@ -1,7 +1,6 @@
 // A worker that kills itself with SIGKILL at the step it is told: CRASH_AT = before_decide |
 // after_decide | after_commit | before_ack | before_confirm. The steps are cut into from outside,
 // so that the worker's own code knows nothing of it.
-
 import { Publisher } from "../broker/publisher.ts";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";

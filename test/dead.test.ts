@@ -1,6 +1,5 @@
 // Dead letters by command line and by HTTP, on real ones: an order that made no sense, a message
 // that held none, a card that was declined for good.
-
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";

@@ -1,7 +1,6 @@
 // docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles
 // run from the image's folder with the command, environment, health check and stop signal that are
 // written there. Only addresses, and a broker's account, are this machine's.
-
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,5 @@
 // Fail-overs at their worst moments, with the real services: a method is held up or cut short where
 // a process would be.
-
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";

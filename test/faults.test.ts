@@ -1,7 +1,6 @@
 // What must survive: Redis killed, rolled back or forgotten in parts; the ledger away, gone back or
 // exchanged; a worker that sleeps past its lease. With the real services, each broken for real (I1,
 // I3, I5, X7).
-
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,5 @@
 // Workers that ease off, for real: paused by hand, by strangers who burn the CPU, by a ledger that
 // stalls; and what becomes of their shards.
-
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";

@@ -1,6 +1,5 @@
 // Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and
 // the journal replays to what Redis holds.
-
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { openText } from "../consumers/rebuild/load-shard.ts";

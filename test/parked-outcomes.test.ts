@@ -1,6 +1,5 @@
 // Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is
 // named `parked` is named again.
-
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";

@@ -1,6 +1,5 @@
 // A broker with one user a role: each can do its work and nothing else, and what a stranger sends
 // is a dead letter (I1, I6, I7).
-
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { accountsOf } from "../broker/accounts.ts";

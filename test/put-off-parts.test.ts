@@ -1,6 +1,5 @@
 // A part that its service cannot do is put off by the ledger: it holds up nothing, comes back, and
 // has an end.
-
 import { afterEach, expect, test } from "bun:test";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";

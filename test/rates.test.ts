@@ -1,6 +1,5 @@
 // Exchange rates from their source to the customer's charge: real broker, Redis, ledger, rates role
 // and payment worker.
-
 import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { FX_RATES } from "../broker/topology.ts";

@@ -1,6 +1,5 @@
 // Redis loses its tail, or all, at any moment of a rebuild: it must never be opened with a part
 // missing.
-
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { type RebuildResult, rebuild } from "../consumers/rebuild/rebuild.ts";

@@ -1,7 +1,6 @@
 // The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire,
 // cancels, answers, claims, redrives, rates that are missing, in mixed batches. Key by key, Redis
 // must hold afterwards what it held before.
-
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { firstIdOf } from "../consumers/orders/seen.ts";

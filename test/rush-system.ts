@@ -1,6 +1,5 @@
 // The real gateways, worker, payment worker and provider with a sale, and a plan of a rush for it:
 // for tests of the proof.
-
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sale } from "../core/domain/sale.ts";

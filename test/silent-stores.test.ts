@@ -1,5 +1,4 @@
 // A worker whose own connection to a store falls silent, while the store serves everybody else.
-
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";

@@ -1,6 +1,5 @@
 // What the provider does to a charge without being asked reaches the ledger: by a signed webhook,
 // through a real gateway, its shard and the worker that decides it.
-
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";

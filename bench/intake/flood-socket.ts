@@ -1,7 +1,6 @@
 // One WebSocket of the flood, straight on TCP: frames are copied into a buffer and written many at
 // a time, answers are counted without being parsed. A client library would cost more than the
 // system under test.
-
 import type { Socket } from "bun";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type FrameTemplate, USERS, writeDecimal, writeHex } from "./orders.ts";

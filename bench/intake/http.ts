@@ -1,5 +1,4 @@
 // Single orders over HTTP, by wrk: many connections, many tokens, one order a request.
-
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";

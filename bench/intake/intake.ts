@@ -1,7 +1,6 @@
 // sluice bench intake: the standard workload on everything real. An idle system first, then single
 // orders over HTTP, then the flood over WebSockets as a burst, and at last as fast as the ledger
 // keeps up.
-
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";

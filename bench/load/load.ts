@@ -4,7 +4,6 @@
 // second and one at the end.
 //
 //   bun bench/load/load.ts <JSON of LoadOptions>
-
 import { build, type Histogram } from "hdr-histogram-js";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { FloodSocket } from "../intake/flood-socket.ts";

@@ -5,7 +5,6 @@
 //   cpu     three times what the whole machine can do is offered: refusing costs what accepting needs
 //   burst   100,000 a second for ten seconds
 //   shed    the gateway takes nothing in at all (Redis's memory is said to be full): what turning away costs
-
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { settled } from "../intake/settled.ts";

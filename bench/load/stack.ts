@@ -1,5 +1,4 @@
 // The stack that is loaded: one gateway, one worker, and a sale with the standard workload's items.
-
 import { mkdirSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";

@@ -1,6 +1,5 @@
 // sluice dead: the dead letters, and parts without a route. Without more it lists them; `show ID`
 // prints one, `redrive` and `drop` deal with one, with those a filter finds, or with `all`.
-
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";

@@ -1,5 +1,4 @@
 // sluice orders: a user's orders, or one of them with its events, from the ledger.
-
 import type { Command } from "commander";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";

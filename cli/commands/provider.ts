@@ -1,5 +1,4 @@
 // sluice provider: a payment provider to try Sluice with.
-
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";

@@ -2,7 +2,6 @@
 // backup, say), or belongs to another Redis, and everything has stopped: the ledger as it is now is
 // the truth, and Redis is rebuilt from it by the workers. Or a broker has lost messages: what has
 // no end yet is asked for once more.
-
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";

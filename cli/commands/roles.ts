@@ -1,5 +1,4 @@
 // sluice gateway, sluice worker: one role in this process, until a signal.
-
 import type { Command } from "commander";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";

@@ -1,7 +1,6 @@
 // sluice routes: which processing service gets the parts of a category. A change is in the ledger
 // first, then in every region's broker; nothing is restarted, and what had no route until now is
 // sent on.
-
 import type { Command } from "commander";
 import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";

@@ -1,5 +1,4 @@
 // sluice stock: units per item, in Redis and in the ledger side by side.
-
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";

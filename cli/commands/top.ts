@@ -1,5 +1,4 @@
 // sluice top: the essentials of a running system in a terminal, drawn anew each second.
-
 import type { Command } from "commander";
 import { figures, Looks } from "../../core/domain/figures.ts";
 import { messageOf } from "../../core/domain/message-of.ts";

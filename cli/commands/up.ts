@@ -1,5 +1,4 @@
 // sluice up: everything on this machine, until Ctrl-C.
-
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";

@@ -1,6 +1,5 @@
 // sluice verify: the invariants, from outside. Exit code 0: they hold; 1: violated; 2: nothing can
 // be said yet.
-
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // sluice workers: who is alive, which shards each holds, how far each has got, and whether it eases
 // off; pause and resume one by hand.
-
 import type { Command } from "commander";
 import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // Redis, the brokers and the ledger as the settings name them: reachable, new enough, and set up as
 // the guarantees need.
-
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";

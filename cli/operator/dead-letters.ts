@@ -1,7 +1,6 @@
 // Dead letters of every region, looked at and dealt with: one, those a filter finds, or all. What
 // was sent somewhere is sent there again; a failed payment is tried again under a new generation,
 // granted by the ledger before anything is published. Interrupted anywhere, it can be done again.
-
 import { BrokerConnection } from "../../broker/connection.ts";
 import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
 import { Publisher } from "../../broker/publisher.ts";

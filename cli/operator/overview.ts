@@ -1,6 +1,5 @@
 // Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
 // Redis has it.
-
 import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
 // without Redis is shown by its metrics alone.
-
 import type { RoleReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

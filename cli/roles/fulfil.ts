@@ -1,5 +1,4 @@
 // The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
-
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { FulfilReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";

@@ -1,7 +1,6 @@
 // What a gateway learns of the others once a second, for its admission: how much they have on the
 // way to each shard, which shards have nothing left, how many gateways share the region's rate, and
 // how full Redis is.
-
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

@@ -1,5 +1,4 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
-
 import { readFileSync } from "node:fs";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";

@@ -1,5 +1,4 @@
 // What a role's governor goes by, from the settings.
-
 import { CpuWatch } from "../../consumers/governor/cpu.ts";
 import { Governing, type GovernorSettings } from "../../consumers/governor/governing.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

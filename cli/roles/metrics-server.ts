@@ -1,5 +1,4 @@
 // /metrics, /healthz and /readyz of the roles that serve nothing else.
-
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";

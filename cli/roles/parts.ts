@@ -1,5 +1,4 @@
 // What every role is made of: Redis, the ledger, the regions' brokers, opened from the settings.
-
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { topology } from "../../broker/topology.ts";

@@ -6,7 +6,6 @@
 //     that has been tried in vain for a day lies with the parts without a route, for an operator.
 //  3. What a process leaves behind comes to another one, which claims it again, for the same service:
 //     work must be harmless to repeat under the part's key (partKey).
-
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";

@@ -2,7 +2,6 @@
 // workers, services. Its governor has it rest before each message, or pause: then it gives its
 // subscriptions up, so that others get the messages, and takes them again when it resumes. What is
 // in flight is finished. A message whose work could not be finished goes back the same way.
-
 import type { Subscription } from "../../broker/subscriber.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

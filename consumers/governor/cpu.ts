@@ -1,7 +1,6 @@
 // What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall
 // information), and how much of all cores went to processes that are not ours. Ours are this
 // process and, where roles were started together, all that descend from their starter.
-
 import { readdirSync, readFileSync } from "node:fs";
 import { at } from "../../core/domain/at.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

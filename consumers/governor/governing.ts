@@ -1,6 +1,5 @@
 // The governor at work: looks at this worker's signals twice a second, and tells its deciders at
 // what pace to go.
-
 import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

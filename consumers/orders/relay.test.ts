@@ -1,6 +1,5 @@
 // What must follow is published however many calls ask for it, and one target that takes nothing
 // holds up nobody else.
-
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";

@@ -1,6 +1,5 @@
 // ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
 // gateways the outcomes, best effort.
-
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";

@@ -1,5 +1,4 @@
 // Rows that consumers send to shards: answers fit their questions, what waits ends.
-
 import { afterEach, expect, test } from "bun:test";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersQueue } from "../../broker/topology.ts";

@@ -8,7 +8,6 @@
 //  2. An answer has one word for each row of its batch. Anything else is none, and is asked again.
 //  3. What waits is bounded in bytes and in time. At its deadline a row is given up with `Undelivered`;
 //     its message stays with the broker, and both rows, should the first arrive, mean the same.
-
 import { BatchLanes, type LaneBatch, type LaneLimits, type Verdict } from "../../broker/lanes.ts";
 import type { PublishOutcome } from "../../broker/publisher.ts";
 import { Subscription } from "../../broker/subscriber.ts";

@@ -7,7 +7,6 @@
 //     ledger asks again at its due time.
 //  3. A request that makes no sense goes to the dead letters alone, with its order's name.
 //  4. A provider that fails for everyone is left alone: nothing is consumed while the breaker is open.
-
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {

@@ -1,7 +1,6 @@
 // The payment provider, over HTTP (docs/payments.md is its contract). Only what the contract
 // documents is believed, and only if it repeats the question's key, amount and currency. A page
 // with status 200, a redirect or another charge's answer is `unknown`.
-
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

@@ -1,7 +1,6 @@
 // Exchange rates as a worker hears them: the feed, and answers to what it asked for, over one queue
 // of its own in each region. What is no sound rate, too old, or a thousand times the last one, is
 // refused and said so.
-
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";

@@ -1,6 +1,5 @@
 // A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It
 // lapses with its rebuilder.
-
 import type { EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { ignore } from "../../core/runtime/ignored.ts";

@@ -12,7 +12,6 @@
 // or the counts, and the rebuild begins again; a loss after 5 leaves shards that are not open, or a
 // chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
 // its announcement lapses: the next worker begins, one incarnation later.
-
 import type { Sale } from "../../core/domain/sale.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { stockKey } from "../../core/stores/keys.ts";

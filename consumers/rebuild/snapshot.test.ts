@@ -1,6 +1,5 @@
 // Snapshots of a shard's journal, on both databases: what a rebuild gets from one is what the whole
 // journal comes to.
-
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../../core/domain/entry.ts";
 import { Bench, cancel, row, skip } from "../../core/lua/testing.ts";

@@ -1,7 +1,6 @@
 // How many messages lie in the queues for dead letters and for parts without a route, in every
 // region: looked at now and then by the worker that owns shard 0, which is connected to all of
 // them.
-
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";

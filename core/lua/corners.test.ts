@@ -1,6 +1,5 @@
 // What an owner that was asleep, a Redis that lost its tail, rows nobody checked and replays of
 // rare turns must not do.
-
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { Replayed } from "../../consumers/rebuild/replayed.ts";
 import type { Entry } from "../domain/entry.ts";

@@ -1,5 +1,4 @@
 // Each transition of an order that has been reserved: docs/architecture.md has the diagram.
-
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { type Entry, isOrderStep } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";

@@ -1,6 +1,5 @@
 // What the tests of the function library share: an open store on the tests' Redis, and rows by
 // hand.
-
 import { testRedis } from "../../test/services.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";

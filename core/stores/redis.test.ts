@@ -1,5 +1,4 @@
 // A Redis that falls silent: its connections stay open and nothing comes.
-
 import { afterEach, expect, test } from "bun:test";
 import { testRedis } from "../../test/services.ts";
 import { TcpProxy } from "../../test/tcp-proxy.ts";

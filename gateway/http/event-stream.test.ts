@@ -1,6 +1,5 @@
 // An order's life as its buyer hears it: every step, in order, at least once, across reconnects and
 // gateways.
-
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { connect } from "node:net";
 import type { Entry, Step } from "../../core/domain/entry.ts";

@@ -1,7 +1,6 @@
 // GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a
 // client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
 // gateway.
-
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";

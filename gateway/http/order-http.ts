@@ -1,6 +1,5 @@
 // POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood
 // consists of.
-
 import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";

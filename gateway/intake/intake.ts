@@ -1,6 +1,5 @@
 // The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next
 // batch. No promise, no copy and no log line per order.
-
 import { type AnswerWord, answerRowText, type parseChargeKey } from "../../core/domain/charge.ts";
 import { cancelRowText, type Order, orderRowText, skipRowText } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";

@@ -1,6 +1,5 @@
 // The gateway over RabbitMQ itself: what is confirmed is in the shard's queue, and what the broker
 // refuses or loses is answered for what it is.
-
 import { afterEach, expect, test } from "bun:test";
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";

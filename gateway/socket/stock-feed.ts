@@ -1,7 +1,6 @@
 // Stock as it changes, to the sockets that watch a sale. Redis is asked once per sale and interval,
 // however many watch; only what changed is sent. A socket that does not read misses updates and
 // gets the whole picture once it reads again: only the latest state matters.
-
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // GET /v1/ws: takes sockets in, hands their frames on, and writes to all that have news once per
 // event-loop round, or every few milliseconds while orders are turned away.
-
 import type { Server, WebSocketHandler } from "bun";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";

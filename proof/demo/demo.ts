@@ -1,7 +1,6 @@
 // The demo: a fresh system, a rush on it with everything that goes wrong in a sale, a worker killed
 // in the middle of it, and then the proof, from outside, that every order was processed once, in
 // order, and no unit sold twice.
-
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { HistoryWriter } from "../history.ts";

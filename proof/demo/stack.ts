@@ -1,7 +1,6 @@
 // Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each,
 // two workers, a SQLite ledger. It runs on free ports in a folder of its own, started and kept
 // running as `sluice up` does it.
-
 import { join } from "node:path";
 import type { Sale } from "../../core/domain/sale.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";

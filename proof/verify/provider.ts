@@ -1,5 +1,4 @@
 // The payment provider's own record, where it shows one: a stub's file, or its address.
-
 import { existsSync, readFileSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";

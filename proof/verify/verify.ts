@@ -4,7 +4,6 @@
 //
 // Users are looked at slice by slice, each in one pass over history and journal, so memory is
 // bounded whatever their length.
-
 import { statSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";

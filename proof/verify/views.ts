@@ -1,6 +1,5 @@
 // Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading
 // nothing.
-
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";

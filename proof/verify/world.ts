@@ -1,6 +1,5 @@
 // A small true story for the checker's tests: what clients sent, and the ledger, queues and stock
 // that follow from it. A test changes one thing in it and must see the checker say so.
-
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, StepWord } from "../../core/domain/entry.ts";

@@ -1,7 +1,6 @@
 // The store of the service that comes with Sluice: what it packed, each part once, however often it
 // is asked to. It stands for a warehouse's own system, so it is a database of its own, shared by
 // all processes of the service; the proof compares the ledger with it.
-
 import { Database } from "bun:sqlite";
 import { type Part, partKey } from "../../core/domain/part.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

@@ -1,6 +1,5 @@
 // The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
 // taken, and on demand doubled, late or forged.
-
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";

@@ -1,7 +1,6 @@
 // The rates role: loads its source again and again, publishes what it has to the feed of every
 // region, and answers requests for single pairs. What was asked for between two other currencies is
 // crossed, and is part of the feed from then on.
-
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";

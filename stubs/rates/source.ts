@@ -1,6 +1,5 @@
 // Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a
 // source of your own is one more of these.
-
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { messageOf } from "../../core/domain/message-of.ts";

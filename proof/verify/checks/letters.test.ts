@@ -1,5 +1,4 @@
 // I9: dead letters against failures, and what the operator did with them.
-
 import { afterAll, expect, test } from "bun:test";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { openLedger } from "../../../ledger/open.ts";
