@@ -118,7 +118,7 @@ test(
     await first.process.exited;
     expect(processesOf(dir)).not.toEqual([]);
     const again = await up(dir, {}, "--http-port", "0");
-    expect(again.said).toContain("ended what an earlier run left");
+    expect(again.said).toContain("stopped processes left by an earlier run");
     expect(await untilDispatched(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);
     expect(await untilDispatched(dir, later)).toBe(true);
