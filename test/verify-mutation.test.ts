@@ -174,7 +174,7 @@ test(
     ] as const;
     const verdict = await runWith({ lua });
     expect(found(verdict)).toContain(
-      "I5 an order was turned away as sold out though there was stock",
+      "I5 an order was refused as sold out though there was stock",
     );
   },
   TIMEOUT_MS,
@@ -191,7 +191,7 @@ test(
     ] as const;
     const verdict = await runWith({ lua });
     expect(found(verdict)).toContain(
-      "I1 an order was turned away as stale though it was young enough to be judged",
+      "I1 an order was refused as stale though it was recent enough",
     );
   },
   TIMEOUT_MS,
