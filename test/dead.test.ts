@@ -248,11 +248,11 @@ test(
     await stack.until("the letter", async () => (await letters()).length === 1);
     expect(await dead("drop", "00000000")).toMatchObject({
       code: 1,
-      err: "sluice: there is no dead letter 00000000\n",
+      err: "sluice: no dead letter 00000000\n",
     });
     expect(await dead("drop")).toMatchObject({
       code: 1,
-      err: "sluice: say which: 'sluice dead drop ID', 'all', or a filter\n",
+      err: "sluice: specify which: 'sluice dead drop ID', 'all', or a filter\n",
     });
     expect((await dead("list", "--queue", "orders")).err).toContain(
       "--queue must be one of orders.dead",

@@ -108,7 +108,7 @@ test(
 
     const second = await up(dir);
     expect(await second.process.exited).toBe(1);
-    expect(second.said).toContain(`runs here already (process ${first.process.pid})`);
+    expect(second.said).toContain(`already runs here (process ${first.process.pid})`);
 
     const other = await up(otherDir, {}, "--http-port", "0");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);

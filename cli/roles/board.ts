@@ -1,12 +1,12 @@
-// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
-// without Redis is shown by its metrics alone.
+// Publishes a role's report once a second to the list of running roles in Redis. Without Redis, a
+// role is visible only through its metrics.
 import type { RoleReport } from "../../core/domain/report.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 
 const EVERY_MS = 1_000;
-/** A role that ended without a word is on the list for so long. */
+/** How long a crashed role stays on the list. */
 const TTL_MS = 5_000;
 
 export class Board {
@@ -16,7 +16,7 @@ export class Board {
   constructor(
     private readonly members: Members,
     private readonly report: () => RoleReport,
-    /** Hears each time whether somebody has paused this role by hand, and who. */
+    /** Receives who paused this role manually, or undefined, after every report. */
     private readonly onHand?: (by: string | undefined) => void,
   ) {
     this.timer = setInterval(() => this.show(), EVERY_MS);
@@ -33,12 +33,12 @@ export class Board {
     this.id = report.id;
     this.members.show(report.id, TTL_MS, JSON.stringify(report)).then(
       (pausedBy) => this.onHand?.(pausedBy),
-      () => undefined, // what was said before holds on
+      () => undefined, // the last report stands
     );
   }
 }
 
-/** For a role that needs Redis for nothing else; it goes on without. */
+/** For a role that needs Redis for nothing else and runs without it too. */
 export async function openBoard(
   { redisUrl }: Settings,
   report: () => RoleReport,
