@@ -1,6 +1,6 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
-// that a broken rule can be tried out on invented files.
+// The rules of the source tree, as functions over its files: which room may import which, which
+// folder alone uses a client library, how long a file may be, and that no circle of imports exists.
+// Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
 
 /** Path from the project's root → text. */
@@ -34,19 +34,21 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   hono: "gateway",
   "bun:sqlite": "ledger",
 };
-/** The service that comes along stands for somebody else's system, with a store of its own. */
+/** The example service stands for somebody else's system and has its own store. */
 const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
-/** Bun's own SQL client is a name among others of `bun`. */
+/** Bun's SQL client is one of many names in `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
-/** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
+/**
+ * Beyond this a file holds more than one idea. Test files repeat their set-up and may be longer.
+ */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
 
-/** Tests, and what only tests import, look at a part from anywhere. */
+/** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Every broken rule as one line that names the file. */
+/** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
@@ -66,7 +68,8 @@ function wrongImports(path: string, text: string): string[] {
   const allowed = MAY_IMPORT[from];
   if (!allowed)
     return [
-      `${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`,
+      `${path}: ${from === "" ? "the root" : `'${from}'`} is not part of the layout; ` +
+        "see test/structure.ts",
     ];
   const found: string[] = [];
   for (const name of imports(text)) {
@@ -90,13 +93,13 @@ function wrongImports(path: string, text: string): string[] {
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
+/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? (path.split("/")[0] as string) : "";
 }
 
-/** The names of all modules a text imports, types and lazy ones too. */
+/** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
   return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map(
     (match) => match[1] as string,
@@ -107,10 +110,7 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/**
- * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
- * close no circle.
- */
+/** Circles of imports, each reported once. Types and lazy `import()` do not close a circle. */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();
