@@ -69,7 +69,7 @@ async function consumed({ regions }: Settings, queue: string): Promise<string | 
     try {
       await connection.start();
       const found = await depth(connection, queue);
-      if (!found?.consumers) return `nobody consumes ${queue} in ${region.name}`;
+      if (!found?.consumers) return `${queue} has no consumer in ${region.name}`;
     } finally {
       await connection.close();
     }

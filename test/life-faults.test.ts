@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  "Redis back with an older file during charging and cancelling: likewise",
+  "Redis back with an older file during charging and cancelling: the same holds",
   async () => {
     const keep = () =>
       cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  "Redis back with an older file during dispatching: likewise",
+  "Redis back with an older file during dispatching: the same holds",
   async () => {
     const keep = () =>
       cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
