@@ -5,9 +5,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 
@@ -29,7 +31,7 @@ interface Figures {
 
 /** Takes these shards and records full transactions one after the other. */
 async function measure(url: string, shards: readonly number[]): Promise<Figures> {
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(realRuntime, url);
   const users = usersOf(shards);
   const chains = new Map<number, { epoch: number; prev: string; n: number }>();
   for (const shard of shards) {
@@ -41,16 +43,16 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
   for (let i = 0; i < RECORDS; i++) {
     const batch: EntryToRecord[] = [];
     for (let e = 0; e < ENTRIES_PER_RECORD; e++) {
-      const shard = shards[(i * ENTRIES_PER_RECORD + e) % shards.length] as number;
+      const shard = at(shards, (i * ENTRIES_PER_RECORD + e) % shards.length);
       const chain = chains.get(shard) as { epoch: number; prev: string; n: number };
       const entry = makeEntry(shard, ++chain.n, chain.prev, users.get(shard) as string[]);
       chain.prev = entry.id;
       batch.push({ entry, epoch: chain.epoch });
     }
     const cpu = process.cpuUsage();
-    const startedMs = performance.now();
+    const startedMs = realRuntime.monotonicMs();
     const results = await writer.record(batch);
-    times.push(performance.now() - startedMs);
+    times.push(realRuntime.monotonicMs() - startedMs);
     const used = process.cpuUsage(cpu);
     cpuMicros += used.user + used.system;
     if (results.some((r) => r !== "recorded"))
@@ -68,20 +70,20 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
 
 function spread(times: readonly number[]): Figures["recordMs"] {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (q: number) =>
-    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number);
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  const quantile = (q: number) =>
+    Math.round(at(sorted, Math.min(sorted.length - 1, Math.floor(q * sorted.length))));
+  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
 }
 
 function makeEntry(shard: number, n: number, prev: string, users: readonly string[]): Entry {
   const rows: string[] = [];
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
-    const user = users[Math.floor(Math.random() * users.length)] as string;
+    const user = at(users, Math.floor(realRuntime.random() * users.length));
     const lines = [{ sku: `sku-${i % SALE_ITEMS}`, qty: 1 }];
     const order = {
       user,
-      id: Bun.randomUUIDv7(),
+      id: realRuntime.uuidV7(),
       saleId: "bench",
       seq: 0,
       currency: "EUR",
@@ -90,7 +92,7 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.push(orderRowText(order, Date.now()));
+    rows.push(orderRowText(order, realRuntime.wallMs()));
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = {
@@ -101,11 +103,11 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
   };
   return {
     shard,
-    id: crypto.randomUUID(),
+    id: realRuntime.uuid(),
     prev,
     n,
     kind: "decide",
-    atMs: Date.now(),
+    atMs: realRuntime.wallMs(),
     messages: [message],
     released: [],
     steps: [],
@@ -119,7 +121,7 @@ function usersOf(shards: readonly number[]): Map<number, string[]> {
 }
 
 async function prepare(url: string): Promise<void> {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   const items = Array.from({ length: SALE_ITEMS }, (_, i) => ({
     ...{
       sku: `sku-${i}`,
@@ -163,9 +165,7 @@ function other(url: string, shards: readonly number[]): Promise<Figures> {
 
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "--half") {
-    console.log(
-      JSON.stringify(await measure(args[1] as string, (args[2] as string).split(",").map(Number))),
-    );
+    console.log(JSON.stringify(await measure(at(args, 1), at(args, 2).split(",").map(Number))));
     return;
   }
   const all = Array.from({ length: SHARDS }, (_, i) => i);

@@ -1,8 +1,10 @@
 // For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
 // confirms the test gives or withholds.
 import { SignJWT } from "jose";
+import { at } from "../core/domain/at.ts";
 import type { Push } from "../core/domain/push.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
@@ -58,7 +60,7 @@ export class TestBroker implements BrokerPort {
         this.wake = resolve;
       });
     }
-    return this.published[n] as Published;
+    return at(this.published, n);
   }
 
   /** All rows published so far. */
@@ -107,9 +109,14 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
-  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: `sqlite:${ledgerPath}`,
+    shards: SHARDS,
+  });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
   const gateway = await startGateway({
+    runtime: realRuntime,
     id: "gw-test",
     region: "eu",
     host: "127.0.0.1",
@@ -223,8 +230,8 @@ export class TestSocket {
   /** The first frame of this type that has not been taken yet, once it is there. */
   async next(type: string): Promise<ServerFrame> {
     for (;;) {
-      const at = this.frames.findIndex((f) => f.type === type);
-      if (at >= 0) return this.frames.splice(at, 1)[0] as ServerFrame;
+      const index = this.frames.findIndex((f) => f.type === type);
+      if (index >= 0) return at(this.frames.splice(index, 1), 0);
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });

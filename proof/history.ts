@@ -1,6 +1,7 @@
 // The clients' own record of their calls and the answers: one JSON line per call, written when it
 // ends. It is the only witness `sluice verify` has from outside the system.
 import type { FileSink } from "bun";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 /**
  * `ok`: certainly accepted. `fail`: certainly refused. `info`: unknown (time-out, lost connection,
@@ -63,7 +64,7 @@ export interface OutcomeTold {
 export type HistoryLine = OrderCall | SkipCall | CancelCall | OutcomeTold;
 
 /** Unix ms with fractions, comparable between the processes of one machine. */
-export const historyNow = (): number => performance.timeOrigin + performance.now();
+export const historyNow = (): number => performance.timeOrigin + realRuntime.monotonicMs();
 
 /** Bytes collected before a write, so that the disk does not slow the clients. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;

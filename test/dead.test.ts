@@ -6,6 +6,8 @@ import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
 import { makeLog } from "../cli/log.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { at } from "../core/domain/at.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
 import { mintToken } from "../proof/load/tokens.ts";
@@ -83,6 +85,7 @@ beforeAll(async () => {
   await stack.worker("w1");
   provider = await stack.payments();
   gateway = await startGatewayRole(
+    realRuntime,
     readSettings(stack.env),
     "gw",
     makeLog("gw", () => undefined),
@@ -107,7 +110,7 @@ test(
     const listed = (await dead()).out;
     expect(listed).toContain("not a JSON array of rows");
     expect(listed).toContain("payment_failed");
-    const shown = await dead("show", (found[1] as Letter).id);
+    const shown = await dead("show", at(found, 1).id);
     expect(JSON.parse(shown.out)).toMatchObject({
       queue: "payments.dead",
       user: userOf(0),
@@ -119,7 +122,7 @@ test(
     expect((await call("GET", `?user=${userOf(0)}`)).body.letters?.map((l) => l.queue)).toEqual([
       PAYMENTS_DEAD,
     ]);
-    expect((await call("GET", `/${(found[1] as Letter).id}`)).body).toMatchObject({
+    expect((await call("GET", `/${at(found, 1).id}`)).body).toMatchObject({
       body: { attempts: 4 },
     });
     expect(await letters()).toEqual(found);
@@ -187,7 +190,7 @@ test(
     const { user, id } = await failed(2);
     // Granted but not published: the process died in between.
     expect(await stack.ledger.grantRedrive(user, id, 1, "test")).toMatchObject({ generation: 2 });
-    const opened = await Letters.open(stack.settings, stack.ledger);
+    const opened = await Letters.open(realRuntime, stack.settings, stack.ledger);
     provider.forgive();
     const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
     await stack.until("the letter", async () => (await letter()) !== undefined);
@@ -270,7 +273,7 @@ test(
 test(
   "a drop or redrive is recorded first, with its order and the operator",
   async () => {
-    const audit = await LedgerAudit.open(stack.settings.ledgerUrl);
+    const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
     const before = (await audit.letters()).length;
     provider.forgive(false);
     const { user, id } = await failed(7);

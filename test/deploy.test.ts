@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
+import { at } from "../core/domain/at.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -277,7 +279,7 @@ describe("run from the image's folder, as configured", () => {
       Service["healthcheck"]
     >;
     const [kind, ...words] = form;
-    const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(words[0] as string)]);
+    const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(at(words, 0))]);
     const late = setTimeout(() => child.kill("SIGKILL"), milliseconds(timeout));
     const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
     clearTimeout(late);
@@ -398,7 +400,10 @@ describe("run from the image's folder, as configured", () => {
   ])(
     "a worker that is %s, its ledger %s: health check exits with %i",
     async (state, ledger, code) => {
-      const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
+      const redis = new RedisStore({
+        runtime: realRuntime,
+        url: environmentOf("worker-1").SLUICE_REDIS_URL as string,
+      });
       await redis.connect();
       const members = new Members(redis);
       await members.beat(

@@ -3,6 +3,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
+import { messageOf } from "../core/domain/message-of.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
@@ -134,7 +137,7 @@ test(
     await ready({ a: 9 });
     const { row } = makeOrder("evil user", { a: 1 });
     await stack.publish(0, [row]);
-    const next = await order(0).catch((error) => ({ state: (error as Error).message }));
+    const next = await order(0).catch((error) => ({ state: messageOf(error) }));
     expect(next.state).toBe("reserved");
   },
   SLOW_MS,
@@ -334,7 +337,7 @@ test(
     await stack.publish(1, [other.row]); // another shard
     const next = await stack
       .decided(user, other.order.id, 12_000)
-      .catch((error) => ({ state: (error as Error).message }));
+      .catch((error) => ({ state: messageOf(error) }));
     const away = stack.events.find((e) => e.event === "ledger away");
     expect([next.state, away?.error]).toEqual(["reserved", undefined]);
   },
@@ -350,7 +353,7 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    const shard = w1?.worker.shards[0] as number;
+    const shard = at(w1?.worker.shards ?? [], 0);
     const model = stack.links[0]?.connection.model;
     if (!model) throw new Error("no broker");
     const channel = await model.createChannel();
@@ -361,8 +364,8 @@ test(
     // The queue exists again, as in the topology.
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
-    await declare(model, topology(SHARDS), "eu");
-    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
+    await declare(realRuntime, model, topology(SHARDS), "eu");
+    expect((await order(shard).catch((error) => ({ state: messageOf(error) }))).state).toBe(
       "reserved",
     );
   },
@@ -376,7 +379,7 @@ test(
     await stack.sale({ a: 9 });
     const { openLedgerWriter } = await import("../ledger/open.ts");
     const { entryOf } = await import("../ledger/test-entries.ts");
-    const writer = await openLedgerWriter(stack.settings.ledgerUrl);
+    const writer = await openLedgerWriter(realRuntime, stack.settings.ledgerUrl);
     const { epoch } = await writer.takeShard(0, "w");
     const entry = entryOf(0, 1, [], "");
     expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);

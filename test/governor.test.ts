@@ -4,7 +4,9 @@ import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";
 import { workersByHand } from "../cli/operator/workers-by-hand.ts";
+import { at } from "../core/domain/at.ts";
 import type { GovernorReport, PaymentsReport } from "../core/domain/report.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { Db } from "../ledger/db.ts";
 import { readPackingList } from "../stubs/fulfil/packing-list.ts";
@@ -128,7 +130,7 @@ test(
     await stack.until("it to hold all", () => held(worker) === SHARDS);
     const placed = [await publish(stack, 0)];
     await stack.decided(placed[0]?.user ?? "", placed[0]?.id ?? "");
-    const db = await Db.open(stack.settings.ledgerUrl);
+    const db = await Db.open(realRuntime, stack.settings.ledgerUrl);
     const released = Promise.withResolvers<void>();
     // Another writer holds SQLite's lock.
     const sitting = db.transaction(async (tx) => {
@@ -172,7 +174,7 @@ test(
     const redis = await stack.client();
     const members = new Members(redis);
     const hand = workersByHand(redis);
-    const { connection } = stack.links[0] as (typeof stack.links)[number];
+    const { connection } = at(stack.links, 0);
     const waiting = async (queue: string) => await depth(connection, queue);
     const depot = [...(await members.roles()).keys()].find((id) =>
       id.startsWith("depot"),

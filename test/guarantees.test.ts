@@ -1,8 +1,14 @@
-// Every test named in the tables of guarantees and faults must exist.
+// Every test named on the pages of guarantees and faults must exist.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { at } from "../core/domain/at.ts";
 
-/** `file` "name", "name" … in the table's cells; a file alone means all its tests. */
+/** A page with each item of its lists on one line. */
+function page(path: string): string {
+  return readFileSync(path, "utf8").replaceAll(/\n {2}/g, " ");
+}
+
+/** `file` "name", "name" … in the page's lists; a file alone means all its tests. */
 function named(text: string): [file: string, name: string][] {
   return [...text.matchAll(/`([\w/.-]+\.test\.ts)`((?: "[^"]+",?)*)/g)].flatMap(
     ([, file = "", names = ""]): [string, string][] => {
@@ -20,19 +26,19 @@ function missing(pairs: readonly (readonly [string, string])[]): string[] {
   return pairs
     .filter(
       ([file, name]) =>
-        !existsSync(file) || !readFileSync(file, "utf8").includes(name.split(" > ")[0] as string),
+        !existsSync(file) || !readFileSync(file, "utf8").includes(at(name.split(" > "), 0)),
     )
     .map(([file, name]) => `${file} "${name}"`);
 }
 
 test("every test that the guarantees name exists", () => {
-  const pairs = named(readFileSync("docs/guarantees.md", "utf8"));
+  const pairs = named(page("docs/guarantees.md"));
   expect(pairs.length).toBeGreaterThan(50);
   expect(missing(pairs)).toEqual([]);
 });
 
 test("every test that the page of faults names exists, and every fault names one", () => {
-  const text = readFileSync("docs/faults.md", "utf8").replaceAll(/\n {2}/g, " ");
+  const text = page("docs/faults.md");
   const pairs = named(text);
   expect(pairs.length).toBeGreaterThan(60);
   expect(missing(pairs)).toEqual([]);

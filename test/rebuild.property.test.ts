@@ -8,6 +8,7 @@ import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
 import { encode, SNAPSHOT_VERSION } from "../consumers/rebuild/snapshot.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import {
@@ -22,6 +23,7 @@ import {
   skip,
   WINDOW_MS,
 } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -121,7 +123,7 @@ const move = fc.oneof(
 
 function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
   if (r.kind === "skip") return skip(r.user, r.seq);
-  const id = IDS[r.idIndex] as string;
+  const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "foreign") return row(r.user, { a: r.qty }, { id, seq: r.seq, currency: "USD" });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
@@ -224,7 +226,7 @@ test("a rebuilt Redis holds the same, from the journal alone or from a snapshot 
     fc.asyncProperty(
       fc.array(move, { minLength: 1, maxLength: 10 }),
       fc.nat(10),
-      async (moves, at) => {
+      async (moves, end) => {
         await b.reset();
         await b.sale({ a: { units: UNITS, limit: 8 } });
         const entries: Entry[] = [];
@@ -235,7 +237,7 @@ test("a rebuilt Redis holds the same, from the journal alone or from a snapshot 
           else if (m.do === "force")
             entry = (
               await b.decide(
-                [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
+                [[row(m.user, { a: 1 }, { id: at(IDS, m.idIndex), seq: m.seq })]],
                 m.word,
               )
             ).entry;
@@ -245,7 +247,7 @@ test("a rebuilt Redis holds the same, from the journal alone or from a snapshot 
           } else {
             const reply = await b.shards[m.do](b.claim, {
               ...swept,
-              entryId: newEntryId(),
+              entryId: newEntryId(realRuntime.randomBytes),
               cutoffMs: Date.now() + 1_000,
             });
             if (reply.word === "decided") entry = reply.entry;
@@ -285,7 +287,7 @@ test("a rebuilt Redis holds the same, from the journal alone or from a snapshot 
           replay: async function* (shard: number, { after = 0 } = {}) {
             if (shard === 0) yield entries.slice(after);
           },
-          ...snapshotAt(entries, at),
+          ...snapshotAt(entries, end),
         };
         const position = { lastId: last?.id ?? "genesis", lastN: last?.n ?? 0, epoch: 2 };
         const writer = {
@@ -298,9 +300,10 @@ test("a rebuilt Redis holds the same, from the journal alone or from a snapshot 
             ],
           }),
         };
-        const announcement = new Announcement(b.rebuild);
+        const announcement = new Announcement(realRuntime, b.rebuild);
         const result = await rebuild(
           {
+            runtime: realRuntime,
             store: b.rebuild,
             ledger: ledger as never,
             writer: writer as never,

@@ -11,9 +11,11 @@ import { startPayments } from "../cli/roles/payments.ts";
 import { startRates } from "../cli/roles/rates.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
+import { at } from "../core/domain/at.ts";
 import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import type { Ledger, StoredOrder } from "../ledger/contract.ts";
@@ -62,10 +64,15 @@ export class Stack {
       ...options.env,
     };
     const settings = readSettings(env);
-    const ledger = await openLedger({ url: settings.ledgerUrl, shards: SHARDS });
+    const ledger = await openLedger({
+      runtime: realRuntime,
+      url: settings.ledgerUrl,
+      shards: SHARDS,
+    });
     const links = await Promise.all(
       settings.regions.map((r) =>
         openRegion(
+          realRuntime,
           r,
           settings,
           makeLog("test", (line) => process.env.SHOW_LOG && process.stderr.write(line)),
@@ -77,6 +84,7 @@ export class Stack {
 
   async worker(id: string): Promise<Awaited<ReturnType<typeof startWorker>>> {
     const started = await startWorker(
+      realRuntime,
       this.settings,
       id,
       makeLog("worker", (line) => {
@@ -104,7 +112,7 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startPayments(settings, "payments", log);
+    const role = await startPayments(realRuntime, settings, "payments", log);
     this.running.push(role);
     return provider;
   }
@@ -119,11 +127,17 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, {
-      service,
-      file,
-      workMs,
-    });
+    const role = await startFulfil(
+      realRuntime,
+      this.settings,
+      `${service}-${this.running.length}`,
+      log,
+      {
+        service,
+        file,
+        workMs,
+      },
+    );
     this.running.push(role);
     return { file, stop: role.stop };
   }
@@ -137,6 +151,7 @@ export class Stack {
     });
     this.running.push(
       await startRates(
+        realRuntime,
         settings,
         "rates",
         makeLog("rates", () => undefined),
@@ -164,6 +179,7 @@ export class Stack {
       hangMs: 600,
     };
     const provider = await startProvider({
+      runtime: realRuntime,
       file,
       port: 0,
       webhookSecrets: ["s"],
@@ -192,7 +208,7 @@ export class Stack {
 
   /** Waits for messages in a queue and takes them, as JSON. */
   async take(queue: string, count: number, region = 0): Promise<unknown[]> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     const taken: unknown[] = [];
     await this.until(`${count} messages in ${queue}`, async () => {
@@ -206,7 +222,7 @@ export class Stack {
 
   /** Empties a queue, as if the broker had lost it. */
   async purge(queue: string, region = 0): Promise<void> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     await channel.purgeQueue(queue);
     await channel.close();
@@ -260,7 +276,7 @@ export class Stack {
     region = 0,
     gateway = "test",
   ): Promise<void> {
-    const link = this.links[region] as RegionLink;
+    const link = at(this.links, region);
     const headers = { "x-accepted-at": Date.now() };
     const outcome = await link.publisher.publish(
       ORDERS_EXCHANGE,
@@ -306,7 +322,7 @@ export class Stack {
 
   /** A client on the stack's Redis. */
   async client(): Promise<RedisStore> {
-    const store = new RedisStore({ url: this.redis.url });
+    const store = new RedisStore({ runtime: realRuntime, url: this.redis.url });
     await store.connect();
     return store;
   }

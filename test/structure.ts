@@ -2,6 +2,7 @@
 // folder alone uses a client library, how long a file may be, and that no circle of imports exists.
 // Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
+import { at } from "../core/domain/at.ts";
 
 /** Path from the project's root → text. */
 export type Tree = ReadonlyMap<string, string>;
@@ -48,6 +49,26 @@ const MAX_TEST_LINES = 525;
 /** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
+/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+const DIRECT = new RegExp(
+  [
+    /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
+    /\bperformance\.now\b|\bhrtime\b|\bBun\.nanoseconds\b/,
+    /(?<![\w.])set(?:Timeout|Interval|Immediate)\b|\bnode:timers\b/,
+    /\bBun\.(?:sleep|sleepSync)\b|\bAbortSignal\.timeout\b/,
+    /\bMath\.random\b|\brandomUUID|\bgetRandomValues\b/,
+    /\brandom(?:Int|Fill|FillSync)\b|\brandomBytes\b[^"\n]*"node:crypto"/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
+/** k6 is another runtime than Bun. */
+const FOREIGN = /^bench\/k6\//;
+/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
+const WIRING = /^(?:bench|cli|proof|services)\/(?!roles\/)/;
+const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
+
 /** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
@@ -58,7 +79,7 @@ export function violations(tree: Tree): string[] {
     if (path.endsWith(".test.ts") && !/\bexpect\(|\bexpect\./.test(text))
       found.push(`${path}: expects nothing`);
     if (!path.endsWith(".ts") || FOR_TESTS.test(path)) continue;
-    found.push(...wrongImports(path, text));
+    found.push(...wrongImports(path, text), ...wrongTime(path, text));
   }
   return [...found, ...circles(tree)];
 }
@@ -84,7 +105,7 @@ function wrongImports(path: string, text: string): string[] {
         found.push(`${path}: ${from} must not import ${target}`);
       continue;
     }
-    const only = SPEAKS_TO[name.startsWith("bun:") ? name : (name.split("/")[0] as string)];
+    const only = SPEAKS_TO[name.startsWith("bun:") ? name : at(name.split("/"), 0)];
     if (only && only !== from && !STRANGERS.has(`${path} ${name}`))
       found.push(`${path}: only ${only} may import ${name}`);
   }
@@ -93,16 +114,31 @@ function wrongImports(path: string, text: string): string[] {
   return found;
 }
 
+/**
+ * Time and chance come from the runtime that a part is given, so that a simulator can give it
+ * another; only where something is wired may the real one be named.
+ */
+function wrongTime(path: string, text: string): string[] {
+  if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
+  const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+  const found = [...new Set(code.match(DIRECT))].map(
+    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+  );
+  if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
+    found.push(`${path}: only where roles are wired may the real runtime be named`);
+  return found;
+}
+
 /** The part a file belongs to: its first folder, except for the domain and runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
-  return path.includes("/") ? (path.split("/")[0] as string) : "";
+  return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 
 /** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
-  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map(
-    (match) => match[1] as string,
+  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
+    at(match, 1),
   );
 }
 
@@ -130,5 +166,5 @@ function loadedImports(text: string): string[] {
   const statements = [
     ...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:[^"';]*?\sfrom\s+)?"(\.[^"\n]+)"/gm),
   ];
-  return statements.map((match) => match[1] as string);
+  return statements.map((match) => at(match, 1));
 }

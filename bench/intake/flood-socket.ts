@@ -2,6 +2,7 @@
 // a time, and answers are counted without parsing. A client library would cost more than the system
 // under test.
 import type { Socket } from "bun";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type FrameTemplate, USERS, writeDecimal, writeHex } from "./orders.ts";
 
 /** Frames per write: about 50 kB. */
@@ -67,7 +68,7 @@ export class FloodSocket {
         close: () => ready.reject(new Error("the gateway closed a socket of the flood")),
       },
     });
-    const key = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
+    const key = Buffer.from(realRuntime.randomBytes(16)).toString("base64");
     const headers = [
       "Upgrade: websocket",
       "Connection: Upgrade",
@@ -102,13 +103,13 @@ export class FloodSocket {
   private frames(count: number): Uint8Array {
     const { templates, index, counts } = this.options;
     const { buffer } = this;
-    const nowMs = Date.now();
+    const nowMs = realRuntime.wallMs();
     let at = 0;
     for (let i = 0; i < count; i++) {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
       const { bytes, idAt, userAt } = templates[
         (this.random >>> 16) % templates.length
-      ] as FrameTemplate;
+      ] as FrameTemplate; // casts in this file: each frame sent or heard comes by here
       buffer.set(bytes, at);
       writeHex(buffer, at + idAt, Math.floor(nowMs / 65_536), 8);
       writeHex(buffer, at + idAt + 9, nowMs % 65_536, 4);

@@ -1,6 +1,7 @@
 // sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
 // one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
@@ -115,8 +116,12 @@ function filterOf(id: string | undefined, { queue, reason, user }: Options): Let
 async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const letters = await Letters.open(settings, ledger);
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
+  const letters = await Letters.open(realRuntime, settings, ledger);
   try {
     await work(letters);
   } finally {

@@ -3,6 +3,7 @@
 // the ledger the truth, and the workers rebuild Redis from it. After a broker lost messages,
 // --ask-again publishes everything unfinished again.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -40,13 +41,17 @@ async function recover({ acceptLedger, askAgain }: Options): Promise<void> {
     throw new SettingError("choose either --accept-ledger or --ask-again");
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   await (askAgain ? again(settings) : forget(settings));
   await ledger.close();
 }
 
 async function forget(settings: Settings): Promise<void> {
-  const redis = await openRedis(settings, () => undefined);
+  const redis = await openRedis(realRuntime, settings, () => undefined);
   const metas = Array.from({ length: settings.shards }, (_, shard) => metaKey(shard));
   await redis.run((client) => client.del(...metas));
   await redis.close();
@@ -57,7 +62,7 @@ async function forget(settings: Settings): Promise<void> {
 }
 
 async function again({ ledgerUrl }: Settings): Promise<void> {
-  const writer = await openLedgerWriter(ledgerUrl);
+  const writer = await openLedgerWriter(realRuntime, ledgerUrl);
   const asked = await writer.askAgain();
   await writer.close();
   process.stdout.write(

@@ -2,6 +2,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { Fleet } from "../../services/fleet.ts";
@@ -41,7 +43,7 @@ async function up(): Promise<void> {
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
     const gateways = await Promise.all(
-      regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)),
+      regions.map((region, i) => fleet.gateway(region.name, at(ports, i))),
     );
     env.SLUICE_PROVIDER_URL =
       settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
@@ -97,7 +99,7 @@ async function startService(
   env: Record<string, string | undefined>,
 ): Promise<void> {
   const { ledgerUrl, shards } = readSettings(env);
-  const ledger = await openLedger({ url: ledgerUrl, shards });
+  const ledger = await openLedger({ runtime: realRuntime, url: ledgerUrl, shards });
   const routed = new Set((await ledger.routes()).map((route) => route.category));
   // The worker that owns shard 0 applies the routes to the brokers.
   for (const category of categories)
@@ -143,9 +145,13 @@ async function gatewayPorts(settings: Settings, say: (line: string) => void): Pr
 }
 
 async function createDemoSale(settings: Settings): Promise<void> {
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   const result = await ledger.operate(
-    { kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) },
+    { kind: "create", ref: "the demo sale", sale: demoSale(realRuntime.wallMs()) },
     "sluice up",
   );
   await ledger.close();

@@ -3,6 +3,8 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -26,7 +28,11 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
-  const redis = new RedisStore({ url: settings.redisUrl, onError: () => undefined });
+  const redis = new RedisStore({
+    runtime: realRuntime,
+    url: settings.redisUrl,
+    onError: () => undefined,
+  });
   try {
     await redis.connect();
     const info = parseInfo(await redis.run((client) => client.info()));
@@ -68,7 +74,7 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
         ),
       );
     const [seconds] = await redis.run((client) => client.time());
-    const apart = Math.abs(Number(seconds) * 1_000 - Date.now());
+    const apart = Math.abs(Number(seconds) * 1_000 - realRuntime.wallMs());
     if (apart > CLOCK_APART_MS)
       found.push(
         warn(
@@ -79,9 +85,7 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
       );
     return found;
   } catch (error) {
-    return [
-      fail(what, (error as Error).message, "check that it runs and that SLUICE_REDIS_URL is right"),
-    ];
+    return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
   }
@@ -103,6 +107,7 @@ async function checkRegion(
   const what = `broker ${region.name}`;
   // Without its own topology: an inspection must declare nothing.
   const connection = new BrokerConnection({
+    runtime: realRuntime,
     region,
     topology: { exchanges: [], queues: [], bindings: [] },
   });
@@ -146,9 +151,7 @@ async function checkRegion(
       ...accounts,
     ];
   } catch (error) {
-    return [
-      fail(what, (error as Error).message, "check that it runs and that SLUICE_REGIONS is right"),
-    ];
+    return [fail(what, messageOf(error), "check that it runs and that SLUICE_REGIONS is right")];
   } finally {
     await connection.close();
   }
@@ -160,7 +163,11 @@ const isOrders = (queue: string, shards: number): boolean =>
 async function checkLedger(settings: Settings): Promise<Finding[]> {
   const what = "ledger";
   try {
-    const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+    const ledger = await openLedger({
+      runtime: realRuntime,
+      url: settings.ledgerUrl,
+      shards: settings.shards,
+    });
     await ledger.close();
     return [
       ok(
@@ -170,6 +177,6 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       ),
     ];
   } catch (error) {
-    return [fail(what, (error as Error).message, "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
+    return [fail(what, messageOf(error), "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
   }
 }

@@ -2,6 +2,8 @@
 // way to each shard, which shards are empty, how many gateways share the region's rate, and how
 // full Redis is.
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Admission, ShardNews } from "../../gateway/admission/admission.ts";
@@ -10,11 +12,12 @@ import { redisMemory } from "../operator/overview.ts";
 const EVERY_MS = 1_000;
 
 export class GatewayWatch {
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly timer: Timer;
   private looking = false;
 
   constructor(
     private readonly options: {
+      readonly runtime: Runtime;
       readonly redis: RedisStore;
       readonly admission: Admission;
       readonly id: string;
@@ -25,11 +28,11 @@ export class GatewayWatch {
       readonly now: () => number;
     },
   ) {
-    this.timer = setInterval(() => void this.look(), EVERY_MS);
+    this.timer = this.options.runtime.startInterval(() => void this.look(), EVERY_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
   }
 
   private async look(): Promise<void> {
@@ -48,7 +51,7 @@ export class GatewayWatch {
         .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
       const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
       // Converts times on Redis's clock to this process's clock.
-      const ownMs = performance.now() - this.options.now();
+      const ownMs = this.options.runtime.monotonicMs() - this.options.now();
       admission.hear(
         newsOf({ shards, region }, others, reports).map((n) => ({
           ...n,
@@ -58,6 +61,7 @@ export class GatewayWatch {
       admission.share(1 + others.filter((g) => g.region === region).length);
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {
+      countIgnored("members_look");
       // Redis is away. The last values stand, and this gateway's own orders show the lag.
     } finally {
       this.looking = false;

@@ -1,12 +1,15 @@
 // /metrics, /healthz and /readyz for roles without another server.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { RoleReport } from "../../core/domain/report.ts";
 import { metricsOf } from "../../core/metrics/metrics.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import type { Log } from "../log.ts";
 
 export interface MetricsServerOptions {
+  readonly runtime: Runtime;
   readonly report: () => RoleReport;
   /** Required services that are unavailable now; empty: ready. */
   readonly missing: () => readonly string[];
@@ -57,7 +60,7 @@ function listen(hostname: string, port: number, routes: Routes): ReturnType<type
   } catch (error) {
     throw new SettingError(
       `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen on ${hostname}:${port}: ` +
-        (error as Error).message,
+        messageOf(error),
     );
   }
 }

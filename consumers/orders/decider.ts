@@ -4,8 +4,11 @@
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their
 // order, so acknowledgements follow it.
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { countWords, hasWord } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
@@ -94,7 +97,7 @@ export class Decider implements Deciding {
   /** Settles once nothing is in hand, or the decider has stopped. */
   async idle(): Promise<void> {
     while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0))
-      await this.tail.then(() => Bun.sleep(1));
+      await this.tail.then(() => this.options.runtime.sleep(1));
   }
 
   /**
@@ -120,7 +123,7 @@ export class Decider implements Deciding {
     const ended = governing.redis.begin();
     const reply = await store
       .decide(claim, messages, {
-        entryId: newEntryId(),
+        entryId: newEntryId(this.options.runtime.randomBytes),
         dedupWindowMs,
         force,
         clock: this.options.clock.bounds(),
@@ -194,7 +197,7 @@ export class Decider implements Deciding {
     } catch (error) {
       this.fail(
         error instanceof StoreUnavailable ? "store_unavailable" : "broken",
-        (error as Error).message,
+        messageOf(error),
       );
     }
     this.deciding = false;
@@ -215,15 +218,16 @@ export class Decider implements Deciding {
   private async hold(): Promise<void> {
     this.sweeps.clear();
     this.held = true;
-    await Bun.sleep(PAUSE_LOOK_MS);
+    await this.options.runtime.sleep(PAUSE_LOOK_MS);
     this.held = false;
   }
 
   private async paced(): Promise<void> {
-    const startedMs = performance.now();
+    const { runtime, governing } = this.options;
+    const startedMs = runtime.monotonicMs();
     const orders = await this.step();
-    const restMs = this.options.governing.restMs(performance.now() - startedMs, orders);
-    if (restMs >= 1 && !this.stopped) await Bun.sleep(restMs);
+    const restMs = governing.restMs(runtime.monotonicMs() - startedMs, orders);
+    if (restMs >= 1 && !this.stopped) await runtime.sleep(restMs);
   }
 
   /** Returns how many rows were decided. */
@@ -236,9 +240,9 @@ export class Decider implements Deciding {
     this.options.counts.batch.observe(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const verdict = verdicts[i] as Verdict;
+      const verdict = at(verdicts, i);
       if (hasWord(verdict.outcomes, PAST)) late.push(i);
-      else this.finish(batch[i] as Work, verdict, startMs);
+      else this.finish(at(batch, i), verdict, startMs);
     }
     if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
     return orders;
@@ -250,26 +254,26 @@ export class Decider implements Deciding {
     verdicts: readonly Verdict[],
     startMs: number,
   ): Promise<void> {
-    const works = late.map((i) => batch[i] as Work);
+    const works = late.map((i) => at(batch, i));
     const settled = await settlePast(
       this,
       works,
-      late.map((i) => verdicts[i] as Verdict),
+      late.map((i) => at(verdicts, i)),
     );
     for (const [i, verdict] of settled?.entries() ?? [])
-      this.finish(works[i] as Work, verdict, startMs);
+      this.finish(at(works, i), verdict, startMs);
   }
 
   /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
   private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
-    const wary = performance.now() < this.waryUntilMs;
+    const wary = this.options.runtime.monotonicMs() < this.waryUntilMs;
     if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
         return decision?.outcomes.map((outcomes) => ({ outcomes }));
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
-        this.waryUntilMs = performance.now() + WARY_MS;
+        this.waryUntilMs = this.options.runtime.monotonicMs() + WARY_MS;
       }
     }
     const { now, dedupWindowMs } = this.options;

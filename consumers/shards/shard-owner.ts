@@ -9,11 +9,14 @@
 import { depth } from "../../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { hasWord } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
@@ -43,6 +46,7 @@ const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
 
 export interface OwnerOptions {
+  readonly runtime: Runtime;
   readonly worker: string;
   readonly shard: number;
   readonly store: ShardStore;
@@ -171,7 +175,7 @@ export class ShardOwner {
     await this.lookAtQueues();
     const { dedupWindowMs } = this.options;
     void decider.unpark({
-      entryId: newEntryId(),
+      entryId: newEntryId(this.options.runtime.randomBytes),
       cutoffMs: this.gapCutoffMs(),
       limit: UNPARK_USERS,
       dedupWindowMs,
@@ -183,7 +187,7 @@ export class ShardOwner {
     if (clock.followed !== this.clockFollowed) this.gaps.reset();
     this.clockFollowed = clock.followed;
     return this.gaps.cutoffMs({
-      monotonicMs: performance.now(),
+      monotonicMs: this.options.runtime.monotonicMs(),
       nowMs: clock.now(),
       gapMaxAgoMs: clock.ago(gapMaxMs),
     });
@@ -194,7 +198,7 @@ export class ShardOwner {
     const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
     void this.decider?.expire({
-      entryId: newEntryId(),
+      entryId: newEntryId(this.options.runtime.randomBytes),
       cutoffMs: clock.ago(holdTtlMs),
       limit: EXPIRE_ORDERS,
       dedupWindowMs,
@@ -205,11 +209,11 @@ export class ShardOwner {
    * Decides orders that waited for a rate. Called about once a second, and when rates have come.
    */
   sweepRates(): void {
-    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
+    const { runtime, dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
     const cutoffMs = clock.ago(rateWaitMs);
     void this.decider?.reprice(
-      { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
+      { entryId: newEntryId(runtime.randomBytes), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
     );
   }
@@ -238,8 +242,8 @@ export class ShardOwner {
       if (entries.length === 0) return undefined;
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
-        if (results[i] === "recorded") this.recorded(entries[i] as Entry);
-        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
+        if (results[i] === "recorded") this.recorded(at(entries, i));
+        else if (results[i] === "unreadable") this.unreadable(at(entries, i));
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -250,6 +254,7 @@ export class ShardOwner {
     const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
       this.options;
     return new Decider({
+      runtime: this.options.runtime,
       clock: this.options.clock,
       spans,
       governing,
@@ -293,7 +298,7 @@ export class ShardOwner {
   /** If the call is lost, the next one, or the next check, says as much. */
   private tellRecorded(): void {
     const { id, n } = this.last;
-    this.options.store.recorded(this.claim as Claim, id, n).catch(() => undefined);
+    void ignore(this.options.store.recorded(this.claim as Claim, id, n), "recorded_mark");
   }
 
   private async consume(link: RegionLink): Promise<void> {
@@ -310,8 +315,8 @@ export class ShardOwner {
       },
     });
     this.subscriptions.push(subscription);
-    if (consuming.up) await subscription.start().catch(() => undefined);
-    else void subscription.start();
+    const started = ignore(subscription.start(), "subscription_open");
+    if (consuming.up) await started;
   }
 
   private accept(
@@ -348,10 +353,10 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { consuming } = this.options.regions[i] as RegionLink;
+      const { consuming } = at(this.options.regions, i);
       if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
       if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }

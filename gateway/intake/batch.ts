@@ -54,10 +54,11 @@ export class Batch implements LaneBatch {
     readonly shard: number,
     /** Names this batch among all that gateways of this name have ever published. */
     readonly number: string,
+    private readonly monotonicMs: () => number,
   ) {}
 
   add(row: string, user: string, id: string, recipient: Recipient, ref: unknown): void {
-    if (this.bornMs === 0) this.bornMs = performance.now();
+    if (this.bornMs === 0) this.bornMs = this.monotonicMs();
     this.text = this.text === "" ? row : `${this.text},${row}`;
     this.recipients.push(recipient);
     this.users.push(user);

@@ -1,5 +1,6 @@
 // A seeded plan of what the clients of a rush send: who orders what and when, what is sent twice,
 // altered, given up, or numbered and out of turn. Stock covers a tenth of the demand.
+import { at } from "../../core/domain/at.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
 import type { SentBody } from "../history.ts";
@@ -183,9 +184,7 @@ const LOW_CEILING = 5;
 
 function drawMoney(random: () => number): { currency: string; maxTotal?: number } {
   const currency =
-    random() < FOREIGN_SHARE
-      ? (CURRENCIES[Math.floor(random() * CURRENCIES.length)] as string)
-      : "EUR";
+    random() < FOREIGN_SHARE ? at(CURRENCIES, Math.floor(random() * CURRENCIES.length)) : "EUR";
   if (random() >= CEILING_SHARE) return { currency };
   return { currency, maxTotal: random() < 0.5 ? HIGH_CEILING : LOW_CEILING };
 }
@@ -200,7 +199,7 @@ function drawBody(saleId: string, seq: number, demand: number[], random: () => n
     const luck = random();
     const qty = luck < 0.8 ? 1 : luck < 0.95 ? 2 : 3;
     lines.push({ sku: skuOf(rank), qty });
-    demand[rank] = (demand[rank] as number) + qty;
+    demand[rank] = at(demand, rank) + qty;
   }
   const payment = random() < BAD_CARD_SHARE ? "stub:decline" : "card";
   return { saleId, ...(seq > 0 ? { seq } : {}), ...drawMoney(random), lines, payment };
@@ -228,7 +227,7 @@ function drawCopies(
 
 /** Sends the later number first. */
 function swap(steps: Step[], a: number, b: number): void {
-  const step = steps[a] as Step;
-  steps[a] = steps[b] as Step;
+  const step = at(steps, a);
+  steps[a] = at(steps, b);
   steps[b] = step;
 }

@@ -3,10 +3,10 @@
 // only if nothing moved from before the first read until after the last:
 //
 //   1. a clock, and which outboxes are empty: everything decided before is in the ledger
-//   2. the ledger's positions, which start its snapshot: every check of the ledger is bounded by
-// them
+//   2. the ledger's positions, which start its snapshot and bound every check of the ledger
 //   3. queues, stock, and the records of the provider and the services
 //   4. the outboxes and positions again: `still` if neither has changed
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
 import { LedgerAudit, type Position } from "../../ledger/audit.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
@@ -60,8 +60,8 @@ export interface Look {
 
 /** `audit` is a snapshot that has not been queried yet. */
 export async function lookAt(sights: Sights, audit: LedgerAudit): Promise<Look> {
-  const { ledgerUrl, redis, queues, now = Date.now } = sights;
-  const beside = await LedgerAudit.open(ledgerUrl);
+  const { ledgerUrl, redis, queues, now = realRuntime.wallMs } = sights;
+  const beside = await LedgerAudit.open(realRuntime, ledgerUrl);
   try {
     const shards = (await beside.shards()).map(({ shard }) => shard);
     const beganMs = now();

@@ -1,4 +1,5 @@
 // The stub's answers: those defined in docs/payments.md, and some that are not answers at all.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge, ChargeStatus } from "./book.ts";
 
 const STATUS_CODES: Readonly<Record<ChargeStatus, number>> = {
@@ -51,12 +52,12 @@ export function redirect(): Response {
 const FILLER = new Uint8Array(65_536).fill(0x20);
 
 /** JSON that never ends while somebody reads it. */
-export function endless(): Response {
+export function endless(runtime: Runtime): Response {
   const body = new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode('{"status":"captured",')),
     pull: async (controller) => {
       // Lets other requests be served in between.
-      await Bun.sleep(1);
+      await runtime.sleep(1);
       controller.enqueue(FILLER);
     },
   });
