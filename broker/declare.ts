@@ -1,5 +1,6 @@
 // Declares a topology; declaring what is there already changes nothing.
 import type { ChannelModel } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
@@ -109,7 +110,7 @@ async function step(
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
-      `region '${region}': the ${what} exists with other settings than Sluice declares (${(error as Error).message}). ` +
+      `region '${region}': the ${what} exists with other settings than Sluice declares (${messageOf(error)}). ` +
         "Let it run empty, delete it (rabbitmqctl delete_queue NAME), and start again; it is declared anew.",
     );
   }

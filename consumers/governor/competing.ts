@@ -3,6 +3,7 @@
 // subscriptions up, so that others get the messages, and takes them again when it resumes. What is
 // in flight is finished. A message whose work could not be finished goes back the same way.
 import type { Subscription } from "../../broker/subscriber.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import type { Governing } from "./governing.ts";
@@ -37,7 +38,7 @@ export class Competing {
   private timer: Timer | undefined;
   private paused = false;
   private stopping = false;
-  private changing: Promise<void> = Promise.resolve();
+  private changing: Promise<unknown> = Promise.resolve();
   private lastTookMs = 0;
   private unfinished = false;
   private recycledMs = Number.NEGATIVE_INFINITY;
@@ -95,7 +96,7 @@ export class Competing {
   }
 
   private afterwards(change: () => Promise<void>): void {
-    this.changing = this.changing.then(change).catch(() => undefined);
+    this.changing = this.changing.then(() => ignore(change(), "queue_resume"));
   }
 
   private async open(): Promise<void> {
@@ -104,7 +105,7 @@ export class Competing {
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
       // A broker that is lost meanwhile brings its subscription back with it.
-      const started = subscription.start().catch(() => undefined);
+      const started = ignore(subscription.start(), "subscription_open");
       if (link.consuming.up) await started;
     }
   }

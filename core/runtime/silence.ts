@@ -1,6 +1,7 @@
 // Notices that the other side has given no sign of life for too long.
-import type { Runtime, Timer } from "./runtime.ts";
 
+import { ended } from "./ignored.ts";
+import type { Runtime, Timer } from "./runtime.ts";
 /** Something did not answer in time. What was asked may have happened all the same. */
 export class NoAnswer extends Error {
   override name = "NoAnswer";
@@ -20,7 +21,7 @@ export class Silence {
   ) {
     this.heardAtMs = runtime.monotonicMs();
     this.over = this.failed.promise;
-    this.over.catch(() => undefined); // nobody may be waiting any more
+    void ended(this.over); // nobody may be waiting any more
     this.timer = this.runtime.startTimer(() => this.look(), limitMs);
   }
 

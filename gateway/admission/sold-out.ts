@@ -3,6 +3,7 @@
 // second while orders come in, hold for a second at most, and fall as soon as a unit has come back
 // or may be on its way. Decisions stay with Redis.
 import type { Stock } from "../../core/domain/sale.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
 
 /** Redis is asked again after this while orders come in. */
 const LOOK_EVERY_MS = 200;
@@ -70,7 +71,7 @@ export class SoldOut {
       );
       flags.untilMs = nowMs + BELIEVED_MS;
     } catch {
-      // Redis does not answer: the flags lapse.
+      countIgnored("stock_look"); // Redis does not answer: the flags lapse
     } finally {
       flags.asking = false;
     }
