@@ -128,9 +128,7 @@ export class Decider implements Deciding {
         force,
         clock: this.options.clock.bounds(),
       })
-      .finally(() => {
-        counts.decide.observe(ended() / 1_000);
-      });
+      .finally(() => counts.decide.observe(ended() / 1_000));
     return this.taken(reply) ? (reply as Decision) : undefined;
   }
 
@@ -294,13 +292,11 @@ export class Decider implements Deciding {
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
       this.options.tell(work, outcomes);
-      const { spans, claim, now } = this.options;
+      const { spans, claim, now, counts } = this.options;
       if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, now());
       if (work.acceptedAtMs === 0) return;
-      this.options.counts.recorded.observe(
-        Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
-        countWords(outcomes),
-      );
+      const tookMs = Math.max(0, now() - work.acceptedAtMs);
+      counts.recorded.observe(tookMs / 1_000, countWords(outcomes));
     });
   }
 

@@ -173,13 +173,10 @@ export class ShardOwner {
     const { decider, claim } = this;
     if (!decider || !claim || this.closed) return;
     await this.lookAtQueues();
-    const { dedupWindowMs } = this.options;
-    void decider.unpark({
-      entryId: newEntryId(this.options.runtime.randomBytes),
-      cutoffMs: this.gapCutoffMs(),
-      limit: UNPARK_USERS,
-      dedupWindowMs,
-    });
+    const { runtime, dedupWindowMs } = this.options;
+    const entryId = newEntryId(runtime.randomBytes);
+    const cutoffMs = this.gapCutoffMs();
+    void decider.unpark({ entryId, cutoffMs, limit: UNPARK_USERS, dedupWindowMs });
   }
 
   private gapCutoffMs(): number {
@@ -195,14 +192,11 @@ export class ShardOwner {
 
   /** Gives up stock that has been held too long. Called about once a second. */
   sweepHolds(): void {
-    const { dedupWindowMs, holdTtlMs, clock } = this.options;
+    const { runtime, dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
-    void this.decider?.expire({
-      entryId: newEntryId(this.options.runtime.randomBytes),
-      cutoffMs: clock.ago(holdTtlMs),
-      limit: EXPIRE_ORDERS,
-      dedupWindowMs,
-    });
+    const entryId = newEntryId(runtime.randomBytes);
+    const cutoffMs = clock.ago(holdTtlMs);
+    void this.decider?.expire({ entryId, cutoffMs, limit: EXPIRE_ORDERS, dedupWindowMs });
   }
 
   /**
@@ -211,11 +205,10 @@ export class ShardOwner {
   sweepRates(): void {
     const { runtime, dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
+    const entryId = newEntryId(runtime.randomBytes);
     const cutoffMs = clock.ago(rateWaitMs);
-    void this.decider?.reprice(
-      { entryId: newEntryId(runtime.randomBytes), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
-      askRates,
-    );
+    const options = { entryId, cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs };
+    void this.decider?.reprice(options, askRates);
   }
 
   /**
