@@ -312,8 +312,17 @@ function reserve(
   sheet.charges.push(user, id, generation, attempt, amount, currency, payment, status, "");
   sheet.charges.push(metadata, rate?.id ?? "", rate?.value ?? "", trace);
   if (attempt === 0) return;
-  const of = { user, id, generation, attempt, amount, currency, payment };
-  ask(sheet, entry.shard, "payments", { kind: "charge", ...of, ...traced(trace) });
+  ask(sheet, entry.shard, "payments", {
+    kind: "charge",
+    user,
+    id,
+    generation,
+    attempt,
+    amount,
+    currency,
+    payment,
+    ...traced(trace),
+  });
 }
 
 /** A request says of which trace it is only if it is of one. */
