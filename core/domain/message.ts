@@ -68,7 +68,7 @@ export function readColumns(value: unknown): Rows {
     throw new NoMessage("kind: not a letter a row");
   const columns: Record<string, unknown> = { count, kinds: kind, sku, qty };
   for (const name of FIELD_NAMES) {
-    const column = found[name] ?? new Array(count).fill(FIELDS[name].default);
+    const column = name in found ? found[name] : new Array(count).fill(FIELDS[name].default);
     if (!Array.isArray(column) || column.length !== count)
       throw new NoMessage(`${name}: not a value a row`);
     columns[name] = column;
@@ -76,6 +76,8 @@ export function readColumns(value: unknown): Rows {
   const rows = columns as unknown as Rows;
   if (!Array.isArray(sku) || !Array.isArray(qty) || sku.length !== qty.length)
     throw new NoMessage("sku, qty: not a value a line");
+  if (sku.length === 0 && ("sku" in found || "qty" in found))
+    throw new NoMessage("sku, qty: columns without a line");
   if (sku.length !== rows.lines.reduce((sum, n) => sum + Number(n), 0))
     throw new NoMessage("lines: not the number of items");
   return rows;
