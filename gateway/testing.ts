@@ -1,7 +1,9 @@
 // For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
 // confirms the test gives or withholds.
 import { SignJWT } from "jose";
+import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
+import { idOf, type Row } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
@@ -17,7 +19,7 @@ const SHARDS = 4;
 export interface Published {
   readonly shard: number;
   readonly batch: string;
-  readonly rows: unknown[][];
+  readonly rows: Row[];
   settle(outcome: PublishOutcome): void;
 }
 
@@ -35,7 +37,7 @@ export class TestBroker implements BrokerPort {
     this.published.push({
       shard,
       batch,
-      rows: JSON.parse(body.toString()) as unknown[][],
+      rows: allRows(readMessage(body.toString())),
       settle: resolve,
     });
     if (this.answer) resolve(this.answer);
@@ -62,7 +64,7 @@ export class TestBroker implements BrokerPort {
   }
 
   /** All rows published so far. */
-  get rows(): unknown[][] {
+  get rows(): Row[] {
     return this.published.flatMap((p) => p.rows);
   }
 }
@@ -154,6 +156,16 @@ export function token(user: string, options: TokenOptions = {}): Promise<string>
     .setAudience(options.audience ?? AUDIENCE)
     .setExpirationTime(Math.floor(Date.now() / 1000) + (options.expiresInS ?? 3_600))
     .sign(new TextEncoder().encode(options.secret ?? SECRET));
+}
+
+/** The order a row is about: its id. */
+export function idIn(row: Row | undefined): unknown {
+  return row === undefined || row.kind === "skip" ? undefined : idOf(row);
+}
+
+/** The trace that a row names. */
+export function traceIn(row: Row): string | undefined {
+  return row.kind === "order" ? row.trace : undefined;
 }
 
 /** A sound order, with changes. */

@@ -16,8 +16,8 @@ import {
   type PartWord,
   partKey,
   partKeyOf,
-  partRowText,
 } from "../../core/domain/part.ts";
+import { partRow } from "../../core/domain/row.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
@@ -141,7 +141,7 @@ export class Fulfiller {
    * `done`.
    */
   private async tell(part: Part, word: PartWord): Promise<string> {
-    const row = partRowText(part, word, this.options.service, Date.now());
+    const row = partRow(part, word, this.options.service, Date.now());
     return (await this.lanes.ask(part.shard, row)).slice(1);
   }
 

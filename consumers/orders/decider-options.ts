@@ -1,6 +1,7 @@
 // What a decider is given, and why it may stop by itself.
 
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
+import type { Tally } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
@@ -28,7 +29,7 @@ export interface DeciderOptions {
   /** Id of the entry that the ledger recorded last before this decider began. */
   readonly lastId: EntryId;
   readonly lookUp: Deciding["lookUp"];
-  readonly onRecorded: (entry: Entry) => void;
+  readonly onRecorded: (entry: Entry, words: Tally) => void;
   /**
    * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
    */

@@ -6,7 +6,7 @@
 // order, so acknowledgements follow it.
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
-import { countWords, hasWord } from "../../core/domain/words.ts";
+import { splitWords, tallyOf } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
   Decision,
@@ -232,12 +232,12 @@ export class Decider implements Deciding {
     const startMs = this.options.now();
     const verdicts = await this.decideBatch(batch);
     if (verdicts === undefined) return 0;
-    const orders = verdicts.reduce((sum, { outcomes }) => sum + countWords(outcomes), 0);
+    const orders = verdicts.reduce((sum, { words }) => sum + words.length, 0);
     this.options.counts.batch.observe(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
       const verdict = verdicts[i] as Verdict;
-      if (hasWord(verdict.outcomes, PAST)) late.push(i);
+      if (verdict.words.includes(PAST)) late.push(i);
       else this.finish(batch[i] as Work, verdict, startMs);
     }
     if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
@@ -266,7 +266,7 @@ export class Decider implements Deciding {
     if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
-        return decision?.outcomes.map((outcomes) => ({ outcomes }));
+        return decision?.outcomes.map(verdictOf);
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
         this.waryUntilMs = performance.now() + WARY_MS;
@@ -278,7 +278,8 @@ export class Decider implements Deciding {
   }
 
   /** Acknowledges and tells once the ledger has all that was decided up to now. */
-  private finish(work: Work, { outcomes, dead }: Verdict, startMs: number): void {
+  private finish(work: Work, verdict: Verdict, startMs: number): void {
+    const { outcomes, words, dead } = verdict;
     // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
     // its copy is confirmed.
     if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
@@ -291,11 +292,11 @@ export class Decider implements Deciding {
       if (outcomes === "" || recorded === "unreadable") return;
       this.options.tell(work, outcomes);
       const { spans, claim, now } = this.options;
-      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, now());
+      if (spans) recordDecisions(spans, work, words, claim.shard, startMs, now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
         Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
-        countWords(outcomes),
+        words.length,
       );
     });
   }
@@ -348,8 +349,9 @@ export class Decider implements Deciding {
       return result;
     }
     if (result === "recorded") {
-      this.options.counts.entry(entry);
-      this.options.onRecorded(entry);
+      const words = tallyOf(entry.messages);
+      this.options.counts.entry(entry, words);
+      this.options.onRecorded(entry, words);
       const changes = laterStates(entry);
       if (changes.length > 0) this.options.tellReleased(changes);
       return result;
@@ -366,6 +368,10 @@ export class Decider implements Deciding {
     this.stop();
     this.options.onStop(reason, detail);
   }
+}
+
+function verdictOf(outcomes: string): Verdict {
+  return { outcomes, words: splitWords(outcomes) };
 }
 
 /** Whether a message is sifted before Redis sees it. */

@@ -11,12 +11,12 @@ import { type Delivery, type Disposition, Subscription } from "../../broker/subs
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
   type AnswerWord,
-  answerRowText,
   chargeKey,
   type PaymentRequest,
   putOffText,
   readPaymentRequest,
 } from "../../core/domain/charge.ts";
+import { answerRow } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -213,7 +213,7 @@ export class PaymentWorker {
   ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
     if (word !== "later") this.trace(request, startMs, word, detail);
-    const row = answerRowText(request, word, detail, Date.now());
+    const row = answerRow(request, word, detail, Date.now());
     return this.lanes.send(shardOf(request.user, this.options.shards), row);
   }
 

@@ -12,7 +12,7 @@ import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
-import { hasWord } from "../../core/domain/words.ts";
+import { type Tally, tallyOf } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
@@ -238,8 +238,9 @@ export class ShardOwner {
       if (entries.length === 0) return undefined;
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
-        if (results[i] === "recorded") this.recorded(entries[i] as Entry);
-        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
+        const entry = entries[i] as Entry;
+        if (results[i] === "recorded") this.recorded(entry, tallyOf(entry.messages));
+        else if (results[i] === "unreadable") this.unreadable(entry);
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -261,7 +262,7 @@ export class ShardOwner {
       dedupWindowMs,
       lastId: this.last.id,
       lookUp: (orders) => ledger.states(claim.shard, orders),
-      onRecorded: (entry) => this.recorded(entry),
+      onRecorded: (entry, words) => this.recorded(entry, words),
       onUnreadable: (entry) => this.unreadable(entry),
       tell: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
       tellReleased: (released) => relay.tellReleased(released),
@@ -269,14 +270,14 @@ export class ShardOwner {
     });
   }
 
-  private recorded(entry: Entry): void {
+  private recorded(entry: Entry, words: Tally): void {
     const pairs = new Set(
-      entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])),
+      entry.steps.flatMap((step) => (step.what === "rate_wait" ? [step.pair] : [])),
     );
     if (pairs.size > 0) this.options.askRates([...pairs]);
     this.last = { id: entry.id, n: entry.n };
     this.tellRecorded();
-    if (hasFollowUps(entry)) void this.options.relay.followUps(entry.shard);
+    if (hasFollowUps(entry, words)) void this.options.relay.followUps(entry.shard);
   }
 
   /**
@@ -365,8 +366,8 @@ const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
  * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
  * charges, refunds, dead letters, parts.
  */
-function hasFollowUps({ messages, released, steps }: Entry): boolean {
-  if (steps.some(([what]) => ASKING.has(what))) return true;
-  if (released.some(([, , state]) => state === "reserved")) return true;
-  return messages.some(({ outcomes }) => ASKING_WORDS.some((word) => hasWord(outcomes, word)));
+function hasFollowUps({ released, steps }: Entry, words: Tally): boolean {
+  if (steps.some(({ what }) => ASKING.has(what))) return true;
+  if (released.some(({ state }) => state === "reserved")) return true;
+  return ASKING_WORDS.some((word) => words.has(word));
 }

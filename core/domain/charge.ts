@@ -84,16 +84,6 @@ export interface PutOff {
   readonly why: string;
 }
 
-/** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
-export function answerRowText(
-  { user, id, generation, attempt }: Attempt,
-  answer: AnswerWord,
-  detail: string,
-  atMs: number,
-): string {
-  return JSON.stringify(["p", user, id, "", atMs, "", 0, generation, attempt, answer, detail]);
-}
-
 export function putOffText(putOff: PutOff): string {
   return JSON.stringify({ ...putOff, why: putOff.why.slice(0, MAX_WHY_LENGTH) });
 }

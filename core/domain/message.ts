@@ -51,7 +51,7 @@ export function readMessage(text: string): Rows {
     throw new NoMessage("not JSON");
   }
   // Version 0 is what gateways of earlier releases publish, and what older journals hold.
-  return Array.isArray(value) ? columnsOf(version0(value)) : readColumns(value);
+  return Array.isArray(value) ? rowsOf(version0(value)) : readColumns(value);
 }
 
 /** The columns of a parsed message. Throws NoMessage. */
@@ -78,9 +78,15 @@ export function readColumns(value: unknown): Rows {
     throw new NoMessage("sku, qty: not a value a line");
   if (sku.length === 0 && ("sku" in found || "qty" in found))
     throw new NoMessage("sku, qty: columns without a line");
-  if (sku.length !== rows.lines.reduce((sum, n) => sum + Number(n), 0))
-    throw new NoMessage("lines: not the number of items");
+  if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: not the number of items");
   return rows;
+}
+
+/** NaN where a count is none: then it is not known which items belong to which row. */
+function itemsOf(lines: readonly unknown[]): number {
+  let items = 0;
+  for (const n of lines) items += Number.isInteger(n) && (n as number) >= 0 ? (n as number) : NaN;
+  return items;
 }
 
 function versionProblem(v: unknown): string {
@@ -208,7 +214,7 @@ export function messageText(rows: readonly Row[]): string {
 }
 
 /** The columns of rows that are given one by one; their values are taken as they are. */
-function columnsOf(rows: readonly Row[]): Rows {
+export function rowsOf(rows: readonly Row[]): Rows {
   if (rows.length === 0) throw new NoMessage("no rows");
   const columns = Object.fromEntries(FIELD_NAMES.map((name) => [name, [] as unknown[]]));
   const sku: string[] = [];

@@ -1,7 +1,7 @@
 // One row of a message, by names: for everything that looks at rows one by one. The hot path works
 // on columns instead (message.ts, message-writer.ts).
 import type { AnswerWord, Attempt } from "./charge.ts";
-import type { Order, Skip } from "./order.ts";
+import { fingerprintOf, type Order, type Skip } from "./order.ts";
 import type { Part, PartWord } from "./part.ts";
 import type { Traceparent } from "./trace.ts";
 
@@ -62,4 +62,44 @@ export type Row = OrderRow | RedriveRow | SkipRow | CancelRow | AnswerRow | Part
 /** The user a row is about. */
 export function userOf(row: Row): string {
   return row.kind === "order" || row.kind === "redrive" ? row.order.user : row.user;
+}
+
+/** The order a row is about; a skip is about none. */
+export function idOf(row: Exclude<Row, SkipRow>): string {
+  return row.kind === "order" || row.kind === "redrive" ? row.order.id : row.id;
+}
+
+export function orderRow(order: Order, atMs: number, trace?: Traceparent): OrderRow {
+  const placed = { order, fingerprint: fingerprintOf(order), atMs };
+  return { kind: "order", ...placed, ...(trace === undefined ? {} : { trace }) };
+}
+
+/** The order under a new generation; its number is used up. */
+export function redriveRow(placed: PlacedOrder, generation: number): RedriveRow {
+  const { order, fingerprint, atMs, trace } = placed;
+  const again = { order: { ...order, seq: 0 }, fingerprint, atMs, generation };
+  return { kind: "redrive", ...again, ...(trace === undefined ? {} : { trace }) };
+}
+
+export function skipRow({ user, saleId, seq }: Skip, atMs: number): SkipRow {
+  return { kind: "skip", user, saleId, seq, atMs };
+}
+
+export function cancelRow(user: string, id: string, atMs: number): CancelRow {
+  return { kind: "cancel", user, id, atMs };
+}
+
+export function answerRow(
+  { user, id, generation, attempt }: Attempt,
+  answer: AnswerWord,
+  detail: string,
+  atMs: number,
+): AnswerRow {
+  return { kind: "answer", user, id, generation, attempt, answer, detail, atMs };
+}
+
+export function partRow(of: PartName, report: PartWord, service: string, atMs: number): PartRow {
+  const { user, id, generation, part, of: parts, request = 1 } = of;
+  const row = { user, id, generation, part, of: parts, report, service, atMs };
+  return { kind: "part", ...row, ...(report === "later" ? { request } : {}) };
 }

@@ -148,6 +148,11 @@ export function row(
   return { kind: "order", ...placed, ...(trace === undefined ? {} : { trace }) };
 }
 
+/** A message of one row, as text, with some of its columns replaced or added. */
+export function bodyOf(of: Row, columns: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ ...JSON.parse(messageText([of])), ...columns });
+}
+
 /** A cancel, sent `afterMs` after now. */
 export function cancel(user: string, id: string, afterMs = 0): CancelRow {
   return { kind: "cancel", user, id, atMs: Date.now() + afterMs };

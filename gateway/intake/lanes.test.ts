@@ -1,18 +1,30 @@
 import { expect, test } from "bun:test";
+import { allRows, readMessage } from "../../core/domain/message.ts";
+import {
+  MAX_LINES,
+  MAX_MONEY_MINOR,
+  MAX_QTY,
+  MAX_SEQ,
+  type Order,
+} from "../../core/domain/order.ts";
+import { type Row, skipRow } from "../../core/domain/row.ts";
 import type { Recipient } from "./batch.ts";
 import { Lanes, type LanesOptions } from "./lanes.ts";
 
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
-const limits = { batchOrders: 3, batchBytes: 1_000, waitingBytes: 10_000 };
+const limits = { batchOrders: 3, batchBytes: 12_000, waitingBytes: 100_000 };
+const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
 const round = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Lanes whose batches are confirmed when the test says so. */
 function rig(lingerMs?: () => number) {
-  const sent: string[] = [];
+  const sent: number[][] = [];
+  const lengths: number[] = [];
   const confirms: (() => void)[] = [];
   const next: (() => void)[] = [];
   const publish: LanesOptions["publish"] = (_, body) => {
-    sent.push(body.toString());
+    lengths.push(body.length);
+    sent.push(allRows(readMessage(body.toString())).map(numberOf));
     for (const resolve of next.splice(0)) resolve();
     return new Promise((resolve) => confirms.push(() => resolve("confirmed")));
   };
@@ -26,11 +38,13 @@ function rig(lingerMs?: () => number) {
     ...(lingerMs ? { lingerMs } : {}),
   });
   const add = (...rows: number[]) => {
-    for (const row of rows) lanes.add(0, String(row), "ann", `${row}`, nobody, undefined);
+    for (const seq of rows)
+      lanes.add(0, skipRow({ user: "ann", saleId: "s", seq }, 0), nobody, undefined);
   };
   return {
     lanes,
     sent,
+    lengths,
     add,
     confirm: () => confirms.shift()?.(),
     published: () => new Promise<void>((resolve) => next.push(resolve)),
@@ -41,12 +55,12 @@ test("rows of one round share a message, the next one goes when it is confirmed"
   const { sent, add, confirm, published, lanes } = rig();
   add(1, 2);
   await round();
-  expect(sent).toEqual(["[1,2]"]);
+  expect(sent).toEqual([[1, 2]]);
   add(3);
   const second = published();
   confirm();
   await second;
-  expect(sent).toEqual(["[1,2]", "[3]"]);
+  expect(sent).toEqual([[1, 2], [3]]);
   confirm();
   await lanes.idle();
 });
@@ -60,7 +74,7 @@ test("with time to linger, rows of later rounds share the message, too: from idl
   add(2);
   expect(sent).toEqual([]);
   await first;
-  expect(sent).toEqual(["[1,2]"]);
+  expect(sent).toEqual([[1, 2]]);
   add(3);
   const second = published();
   confirm();
@@ -68,15 +82,60 @@ test("with time to linger, rows of later rounds share the message, too: from idl
   await round();
   add(4);
   await second;
-  expect(sent.at(-1)).toBe("[3,4]");
+  expect(sent.at(-1)).toEqual([3, 4]);
   add(5, 6, 7, 8);
   confirm();
   await round();
-  expect(sent.at(-1)).toBe("[5,6,7]");
+  expect(sent.at(-1)).toEqual([5, 6, 7]);
   const last = published();
   confirm();
   await last;
-  expect(sent.at(-1)).toBe("[8]");
+  expect(sent.at(-1)).toEqual([8]);
   confirm();
   await lanes.idle();
+});
+
+/** The columns' names. */
+const FRAME = 300;
+const MARKS = '"\\'.repeat(8);
+
+/** The largest order that the edge takes, or the smallest. */
+function orderOf(large: boolean): Order {
+  const lines = Array.from({ length: large ? MAX_LINES : 1 }, (_, i) => ({
+    sku: large ? `${i}`.padStart(64, "s") : "a",
+    qty: large ? MAX_QTY : 1,
+  }));
+  return {
+    user: large ? "u".repeat(64) : "u",
+    id: Bun.randomUUIDv7(),
+    saleId: large ? "s".repeat(64) : "s",
+    seq: large ? MAX_SEQ : 0,
+    currency: "EUR",
+    lines,
+    payment: large ? MARKS.repeat(16) : "",
+    metadata: large ? JSON.stringify(MARKS.repeat(31)) : "",
+    maxTotal: large ? MAX_MONEY_MINOR : 0,
+  };
+}
+
+test("no message has more than its bound, whatever its orders hold, and what waits is given back", async () => {
+  for (const mixed of [false, true]) {
+    const { lanes, sent, lengths, confirm, published } = rig();
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (let i = 0; i < 12; i++) {
+      const large = !mixed || i % 3 === 0;
+      const taken = lanes.order(0, orderOf(large), 1e13, large ? trace : undefined, nobody, 0);
+      expect(taken).toBe(true);
+    }
+    expect(lanes.waitingBytes).toBeGreaterThan(0);
+    while (sent.flat().length < 12) {
+      const next = published();
+      confirm();
+      await next;
+    }
+    confirm();
+    await lanes.idle();
+    for (const length of lengths) expect(length).toBeLessThan(limits.batchBytes + FRAME);
+    expect(lanes.waitingBytes).toBe(0);
+  }
 });

@@ -13,11 +13,11 @@ export interface GatewayLimits {
    * short.
    */
   readonly batchOrders: number;
-  /** Characters in one AMQP message. */
+  /** Characters in one AMQP message, by an estimate that is never too low (row-length.ts). */
   readonly batchBytes: number;
   /**
-   * Characters of orders not yet confirmed, over all shards; beyond it orders are shed. About
-   * 60,000 orders: half a second of a flood.
+   * Characters of orders not yet confirmed, over all shards, by the same estimate; beyond it orders
+   * are shed. About 70,000 orders: half a second of a flood.
    */
   readonly waitingBytes: number;
   /**
