@@ -132,8 +132,8 @@ test(
     );
     const grant = await redrive();
     if (typeof grant === "string") throw new Error(grant);
-    const order = { ...grant.row.order, payment: "tok" };
-    await stack.publish(grant.shard, [{ ...grant.row, order }]);
+    const again = { ...grant.row.order, payment: "tok" };
+    await stack.publish(grant.shard, [{ ...grant.row, order: again }]);
     await stack.becomes(placed.user, placed.id, "paid");
     expect(kept(provider, placed)).toBe(1);
   },

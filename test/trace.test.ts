@@ -1,7 +1,7 @@
 // The trace named by a request stays with its order everywhere: row, parking, ledger, provider,
 // dead letter, redrive, service.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cancelRow, orderRow, redriveRow } from "../core/domain/row.ts";
+import { cancelRow, orderRow } from "../core/domain/row.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;

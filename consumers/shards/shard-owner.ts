@@ -15,7 +15,7 @@ import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
-import type { SweepOptions } from "../../core/stores/shard-store.ts";
+import type { Claim, SweepOptions } from "../../core/stores/shard-store.ts";
 import { Decider } from "../orders/decider.ts";
 import { GapClock } from "../orders/gap-clock.ts";
 import { readDelivery } from "../orders/incoming.ts";

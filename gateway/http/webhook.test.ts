@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../../core/domain/entry.ts";
 import type { Order } from "../../core/domain/order.ts";
-import { orderRow } from "../../core/domain/row.ts";
+import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
