@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
-import { orderRowText } from "../core/domain/order.ts";
+import { MessageWriter } from "../core/domain/message-writer.ts";
+import { fingerprintOf } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
@@ -73,7 +74,7 @@ function spread(times: readonly number[]): Figures["recordMs"] {
 }
 
 function makeEntry(shard: number, n: number, prev: string, users: readonly string[]): Entry {
-  const rows: string[] = [];
+  const rows = new MessageWriter();
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
     const user = users[Math.floor(Math.random() * users.length)] as string;
@@ -89,13 +90,13 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.push(orderRowText(order, Date.now()));
+    rows.order(order, fingerprintOf(order), Date.now());
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = {
     gateway: "bench",
     batch: String(n),
-    body: `[${rows.join(",")}]`,
+    body: rows.toString(),
     outcomes: words.join(","),
   };
   return {

@@ -11,7 +11,9 @@ import { makeSnapshot } from "../consumers/rebuild/make-snapshot.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import type { OrderStep } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
-import { orderRowText } from "../core/domain/order.ts";
+import { stepsText } from "../core/domain/entry-text.ts";
+import { MessageWriter } from "../core/domain/message-writer.ts";
+import { fingerprintOf } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -33,7 +35,7 @@ const AFTER_SNAPSHOT = 1_000;
 const ENTRIES_PER_WRITE = 200;
 /** Above this a rebuild that reads everything is left out. */
 const MOST_WITHOUT = 1_000_000;
-const LINES = ["a", 1];
+const LINES = [{ sku: "a", qty: 1 }];
 const OUTCOMES = Array.from({ length: ORDERS_PER_ENTRY }, (_, i) =>
   i <= SENT_PER_ENTRY ? "reserved" : "sold_out",
 ).join(",");
@@ -61,18 +63,18 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
     for (let n = from + 1; n <= Math.min(count, from + ENTRIES_PER_WRITE); n++) {
       const atMs = Math.round(endMs - DAYS * DAY_MS * (1 - n / count));
       const orders: Sent[] = [];
-      const rows: string[] = [];
+      const rows = new MessageWriter();
       for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
         const user = users[(n * ORDERS_PER_ENTRY + i) % users.length] as string;
         const id = Bun.randomUUIDv7("hex", atMs);
-        const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", payment: "tok" };
-        const lines = [{ sku: "a", qty: 1 }];
-        rows.push(orderRowText({ ...order, lines, metadata: "", maxTotal: 0 }, atMs));
+        const terms = { saleId: "s1", seq: 0, currency: "EUR", lines: LINES, payment: "tok" };
+        const order = { user, id, ...terms, metadata: "", maxTotal: 0 };
+        rows.order(order, fingerprintOf(order), atMs);
         if (i <= SENT_PER_ENTRY) orders.push({ user, id });
       }
       const id = newEntryId();
-      entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", JSON.stringify(stepsOf(sent)));
-      messages.push(messageId(shard, n), shard, n, "g", "1", `[${rows.join(",")}]`, OUTCOMES);
+      entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", stepsText(stepsOf(sent)));
+      messages.push(messageId(shard, n), shard, n, "g", "1", rows.toString(), OUTCOMES);
       const open = orders[0] as Sent;
       charges.push(open.user, open.id, 1, 1, 100, "EUR", "tok", "started", "", "");
       [prev, sent] = [id, orders.slice(1)];
@@ -93,7 +95,10 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
 /** What became of the orders that were to be sent. */
 function stepsOf(sent: readonly Sent[]): OrderStep[] {
   return (["paid", "dispatched"] as const).flatMap((what) =>
-    sent.map(({ user, id }): OrderStep => [what, user, id, 1, 1, "g", "s1", LINES, ""]),
+    sent.map(({ user, id }): OrderStep => {
+      const terms = { generation: 1, attempt: 1, gateway: "g", saleId: "s1", lines: LINES };
+      return { what, user, id, ...terms, detail: "" };
+    }),
   );
 }
 

@@ -34,7 +34,34 @@ export const LIMITS = {
   TRACE_LENGTH: 55,
 } as const;
 
-/** What a row may be: see order.ts. */
+/**
+ * The rules of deciding that TypeScript repeats: verify, the replay of a journal and the tests hold
+ * Redis to them.
+ */
+export const RULES = {
+  /** Attempts to charge one generation of an order: the first try and its retries. */
+  MAX_ATTEMPTS: 4,
+  /** How long after its acceptance an order may be cancelled. */
+  CANCEL_WINDOW_MS: 120_000,
+  /**
+   * Orders and skips of one user that may wait for their number in a sale. It covers any client
+   * that pipelines, and it bounds memory.
+   */
+  MAX_PARKED: 64,
+  /**
+   * Orders of one user with a charge under way or waiting; one more is over_limit. Leaving from the
+   * middle of such a lane costs Redis 0.02 ms at most.
+   */
+  MAX_LANE: 1_000,
+  /** Hex digits of an order's id that name the bucket of its record. */
+  BUCKET_DIGITS: 7,
+  /** What a bucket spans: the 20 bits of milliseconds that its digits leave of a UUIDv7's 48. */
+  BUCKET_MS: 2 ** 20,
+  /** A bucket must not expire a moment before it counts as past. */
+  EXPIRY_MARGIN_MS: 60_000,
+} as const;
+
+/** The letters of fields.ts, KINDS. */
 export const ROW_KINDS = ["o", "s", "c", "p", "r", "f"] as const;
 export type RowKind = (typeof ROW_KINDS)[number];
 /** What was heard of an attempt to charge. */
