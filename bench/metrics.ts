@@ -8,6 +8,7 @@
 import { Counts } from "../consumers/orders/counts.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { WorkerReport } from "../core/domain/report.ts";
+import { tallyOf } from "../core/domain/words.ts";
 import { Histogram } from "../core/metrics/histogram.ts";
 import { metricsOf } from "../core/metrics/metrics.ts";
 import { Self } from "../core/metrics/self.ts";
@@ -55,7 +56,7 @@ function worker(batch: number): number {
   return perOrder(batch, (seconds) => {
     counts.batch.observe(batch);
     counts.decide.observe(seconds);
-    counts.entry(entry);
+    counts.entry(entry, tallyOf(entry.messages));
     counts.commit.observe(seconds);
     counts.recorded.observe(seconds, batch);
   });

@@ -1,7 +1,7 @@
 // The trace a request names, on every way an order takes: row, parking, ledger, provider, dead
 // letter, redrive, service.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cancelRow, orderRow, redriveRow } from "../core/domain/row.ts";
+import { cancelRow, orderRow } from "../core/domain/row.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -98,7 +98,7 @@ test(
     status = 200;
     const grant = await stack.ledger.grantRedrive(user, id, 1, "test");
     if (typeof grant === "string") throw new Error(grant);
-    await stack.publish(0, [redriveRow(grant.row, grant.generation)]);
+    await stack.publish(0, [grant.row]);
     await stack.becomes(user, id, "paid");
     expect(asked).toEqual(Array(5).fill(["/v1/charges", id, traceOf(4)]));
   },
