@@ -131,8 +131,8 @@ test(
     );
     const grant = await redrive();
     if (typeof grant === "string") throw new Error(grant);
-    const order = { ...grant.row.order, payment: "tok" };
-    await stack.publish(grant.shard, [{ ...grant.row, order }]);
+    const payable = { ...grant.row.order, payment: "tok" };
+    await stack.publish(grant.shard, [{ ...grant.row, order: payable }]);
     await stack.becomes(placed.user, placed.id, "paid");
     expect(kept(provider, placed)).toBe(1);
   },

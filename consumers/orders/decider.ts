@@ -6,7 +6,7 @@
 // order, so acknowledgements follow it.
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
-import { splitWords, tallyOf } from "../../core/domain/words.ts";
+import { tallyOf } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
   Decision,
@@ -22,7 +22,7 @@ import { PAST, settlePast } from "./past.ts";
 import { decideApart } from "./set-apart.ts";
 import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
-import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
+import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } from "./work.ts";
 
 /**
  * Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait,
@@ -46,8 +46,6 @@ const POISON_DELIVERIES = 2;
 const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
-
-const NOTHING_DECIDED = /^,*$/;
 
 /**
  * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
@@ -282,7 +280,7 @@ export class Decider implements Deciding {
     const { outcomes, words, dead } = verdict;
     // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
     // its copy is confirmed.
-    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+    if (dead !== undefined && words.every((word) => word === "")) {
       work.done({ kind: "dead", reason: dead });
       return;
     }
@@ -368,10 +366,6 @@ export class Decider implements Deciding {
     this.stop();
     this.options.onStop(reason, detail);
   }
-}
-
-function verdictOf(outcomes: string): Verdict {
-  return { outcomes, words: splitWords(outcomes) };
 }
 
 /** Whether a message is sifted before Redis sees it. */
