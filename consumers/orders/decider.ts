@@ -9,7 +9,7 @@ import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
-import { splitWords, tallyOf } from "../../core/domain/words.ts";
+import { tallyOf } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
   Decision,
@@ -25,7 +25,7 @@ import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
 import { decideApart } from "./set-apart.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
-import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
+import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } from "./work.ts";
 
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
@@ -38,8 +38,6 @@ const MAX_UNRECORDED = 4;
 const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
-
-const NOTHING_DECIDED = /^,*$/;
 
 /**
  * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
@@ -278,7 +276,7 @@ export class Decider implements Deciding {
     const { outcomes, words, dead } = verdict;
     // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
     // its copy is confirmed.
-    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+    if (dead !== undefined && words.every((word) => word === "")) {
       work.done({ kind: "dead", reason: dead });
       return;
     }
@@ -350,8 +348,4 @@ export class Decider implements Deciding {
     this.stop();
     this.options.on.stopped(reason, detail);
   }
-}
-
-function verdictOf(outcomes: string): Verdict {
-  return { outcomes, words: splitWords(outcomes) };
 }
