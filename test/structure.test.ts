@@ -1,15 +1,20 @@
 // The tree keeps its rules; and each rule, broken on invented files, is noticed.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { MAX_LINES, type Tree, violations } from "./structure.ts";
+import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const SOURCES = new Bun.Glob(
-  "{bench,broker,cli,consumers,core,gateway,ledger,proof,services,stubs,test}/**/*.{ts,lua}",
-);
+const ROOMS =
+  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,services,stubs,test";
+const FILES = [
+  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,md,yml,conf,mjs}`),
+  new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
+  new Bun.Glob(".ci/run"),
+];
 
-async function sourceTree(): Promise<Tree> {
-  const paths = await Array.fromAsync(SOURCES.scan({ cwd: ROOT }));
+async function everyFile(): Promise<Tree> {
+  const scans = FILES.map((files) => Array.fromAsync(files.scan({ cwd: ROOT, dot: true })));
+  const paths = (await Promise.all(scans)).flat();
   return new Map(
     await Promise.all(
       paths.sort().map(async (path) => [path, await Bun.file(join(ROOT, path)).text()] as const),
@@ -22,8 +27,10 @@ const importing = (...names: string[]) =>
   names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
 
 test("every file keeps the rules of the layout", async () => {
-  const tree = await sourceTree();
+  const tree = await everyFile();
   expect(tree.size).toBeGreaterThan(100);
+  for (const path of ["README.md", ".ci/run", "deploy/prometheus/alerts.yml"])
+    expect([...tree.keys()]).toContain(path);
   expect(violations(tree)).toEqual([]);
 });
 
@@ -161,6 +168,21 @@ test("a circle of imports is shown, unless only a type or a lazy import closes i
 test("a file of one line too many is refused, Lua too", () => {
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES)]]))).toEqual([]);
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES + 1)]]))).toHaveLength(1);
+});
+
+test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"])(
+  "a line of one column too many is refused in %s, unless it is one word",
+  (path) => {
+    const wide = (line: string) => violations(new Map([[path, `x\n${line}\n`]]));
+    const full = `a ${"—".repeat(MAX_COLUMNS - 2)}`;
+    expect(wide(full)).toEqual([]);
+    expect(wide(`${full}.`)).toEqual([`${path}:2: 101 columns, at most 100`]);
+    expect(wide(`- https://${full.slice(2)}`)).toEqual([]);
+  },
+);
+
+test("what a bench prints may be wide", () => {
+  expect(violations(new Map([["bench/results/a.md", `a ${"x".repeat(200)}\n`]]))).toEqual([]);
 });
 
 test("a test file that expects nothing is refused", () => {

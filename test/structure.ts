@@ -1,6 +1,6 @@
 // The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
-// that a broken rule can be tried out on invented files.
+// speaks to which service, how long a file and a line may be, and that no circle of imports forms.
+// Pure, so that a broken rule can be tried out on invented files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -26,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proof: BELOW_PROOF,
   bench: [...BELOW_PROOF, "gateway", "proof"],
   cli: [...BELOW_PROOF, "gateway", "proof", "bench"],
+  deploy: BELOW_ROLES,
 };
 
 /** A client library, and the one folder that may use it. */
@@ -43,6 +44,24 @@ const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+
 /** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
+
+/** Lines that are longer wrap in an editor with two panes, and in a review. */
+export const MAX_COLUMNS = 100;
+/** The ends of the names of the files that keep to the width. */
+const KEEP_WIDTH = [
+  ".md",
+  ".yml",
+  ".conf",
+  ".mjs",
+  "Dockerfile",
+  ".dockerignore",
+  "sluice",
+  ".ci/run",
+];
+/** What benches print is not written by hand. */
+const PRINTED = /^bench\/results\//;
+/** A line of one word, such as an address or a pattern, cannot be broken. */
+const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
 
 /** Tests, and what only tests import, look at a part from anywhere. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
@@ -64,13 +83,15 @@ const DIRECT = new RegExp(
 /** k6 is another runtime than Bun. */
 const FOREIGN = /^bench\/k6\//;
 /** Where a process or a thread begins: it takes the real runtime and passes it on. */
-const WIRING = /^(?:bench|cli|proof|services)\/(?!roles\/)/;
+const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
 /** Every broken rule as one line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
+    found.push(...wideLines(path, text));
+    if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
     if (lines > most) found.push(`${path}: ${lines} lines, at most ${most}`);
@@ -80,6 +101,15 @@ export function violations(tree: Tree): string[] {
     found.push(...wrongImports(path, text), ...wrongTime(path, text));
   }
   return [...found, ...circles(tree)];
+}
+
+function wideLines(path: string, text: string): string[] {
+  if (PRINTED.test(path) || !KEEP_WIDTH.some((end) => path.endsWith(end))) return [];
+  return text.split("\n").flatMap((line, at) => {
+    const columns = [...line].length;
+    if (columns <= MAX_COLUMNS || ONE_WORD.test(line)) return [];
+    return [`${path}:${at + 1}: ${columns} columns, at most ${MAX_COLUMNS}`];
+  });
 }
 
 function wrongImports(path: string, text: string): string[] {
