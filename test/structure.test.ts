@@ -1,4 +1,4 @@
-// The tree keeps its rules; and each rule, broken on invented files, is noticed.
+// The tree keeps its rules, and each rule, broken in invented files, is noticed.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
@@ -22,7 +22,7 @@ async function everyFile(): Promise<Tree> {
   );
 }
 
-/** `from` is spelt apart, so that these examples are no imports of this file. */
+/** `from` is a separate string, so that these examples are not imports of this file. */
 const importing = (...names: string[]) =>
   names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
 
@@ -46,7 +46,7 @@ test.each([
   ["the proof does not import the gateway it checks", "proof/a.ts", "../gateway/start.ts"],
   ["the proof does not import benches", "proof/a.ts", "../bench/ledger.ts"],
   ["the runtime knows no store", "core/runtime/a.ts", "../stores/redis.ts"],
-  ["what runs does not import what tests", "cli/a.ts", "../test/services.ts"],
+  ["production code does not import test code", "cli/a.ts", "../test/services.ts"],
   ["only core speaks to Redis", "cli/a.ts", "ioredis"],
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
   ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
@@ -134,7 +134,7 @@ test("a lazy import counts as well", () => {
   ]);
 });
 
-test("what a part may import, it may: the domain, shared contracts, the parts below", () => {
+test("each part may import the domain, shared contracts and the parts below", () => {
   const tree = new Map([
     ["ledger/a.ts", importing("../core/domain/order.ts", "../core/runtime/silence.ts", "./db.ts")],
     [
@@ -165,13 +165,13 @@ test("a circle of imports is shown, unless only a type or a lazy import closes i
   expect(violations(typesOnly)).toEqual([]);
 });
 
-test("a file of one line too many is refused, Lua too", () => {
+test("a file with one line too many is rejected, Lua included", () => {
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES)]]))).toEqual([]);
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES + 1)]]))).toHaveLength(1);
 });
 
 test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"])(
-  "a line of one column too many is refused in %s, unless it is one word",
+  "a line of one column too many is rejected in %s, unless it is one word",
   (path) => {
     const wide = (line: string) => violations(new Map([[path, `x\n${line}\n`]]));
     const full = `a ${"—".repeat(MAX_COLUMNS - 2)}`;
@@ -185,7 +185,7 @@ test("what a bench prints may be wide", () => {
   expect(violations(new Map([["bench/results/a.md", `a ${"x".repeat(200)}\n`]]))).toEqual([]);
 });
 
-test("a test file that expects nothing is refused", () => {
+test("a test file that expects nothing is rejected", () => {
   expect(violations(new Map([["core/a.test.ts", 'test("x", () => undefined);\n']]))).toEqual([
     "core/a.test.ts: expects nothing",
   ]);

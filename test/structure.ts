@@ -1,6 +1,6 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file and a line may be, and that no circle of imports forms.
-// Pure, so that a broken rule can be tried out on invented files.
+// The rules of the source tree, as functions over its files: which room may import which, which
+// folder alone uses a client library, how long files and lines may be, and that imports form no
+// circle. Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -36,12 +36,14 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   hono: "gateway",
   "bun:sqlite": "ledger",
 };
-/** The service that comes along stands for somebody else's system, with a store of its own. */
+/** The example service stands for somebody else's system and has its own store. */
 const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
-/** Bun's own SQL client is a name among others of `bun`. */
+/** Bun's SQL client is one of many names in `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
-/** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
+/**
+ * Beyond this a file holds more than one idea. Test files repeat their set-up and may be longer.
+ */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
 
@@ -63,7 +65,7 @@ const PRINTED = /^bench\/results\//;
 /** A line of one word, such as an address or a pattern, cannot be broken. */
 const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
 
-/** Tests, and what only tests import, look at a part from anywhere. */
+/** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
 /** The platform's clocks, timers and randomness, which only the runtime may use. */
@@ -86,7 +88,7 @@ const FOREIGN = /^bench\/k6\//;
 const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
-/** Every broken rule as one line that names the file. */
+/** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
@@ -117,7 +119,8 @@ function wrongImports(path: string, text: string): string[] {
   const allowed = MAY_IMPORT[from];
   if (!allowed)
     return [
-      `${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`,
+      `${path}: ${from === "" ? "the root" : `'${from}'`} is not part of the layout; ` +
+        "see test/structure.ts",
     ];
   const found: string[] = [];
   for (const name of imports(text)) {
@@ -156,13 +159,13 @@ function wrongTime(path: string, text: string): string[] {
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
+/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 
-/** The names of all modules a text imports, types and lazy ones too. */
+/** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
   return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
     at(match, 1),
@@ -173,10 +176,7 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/**
- * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
- * close no circle.
- */
+/** Circles of imports, each reported once. Types and lazy `import()` do not close a circle. */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();

@@ -117,7 +117,9 @@ export class Decider implements Deciding {
         force,
         clock: this.options.clock.bounds(),
       })
-      .finally(() => counts.decide.observe(ended() / 1_000));
+      .finally(() => {
+        counts.decide.observe(ended() / 1_000);
+      });
     return this.taken(reply) ? (reply as Decision) : undefined;
   }
 
