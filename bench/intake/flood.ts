@@ -40,9 +40,10 @@ async function flood(options: FloodOptions): Promise<void> {
     sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
+  const { token } = options;
   const sockets = Array.from(
     { length: options.sockets },
-    (_, index) => new FloodSocket({ ...options, url, index, templates, counts, may }),
+    (_, index) => new FloodSocket({ url, token, index, templates, counts, may }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
   const started = realRuntime.monotonicMs();

@@ -60,6 +60,7 @@ async function load(options: LoadOptions): Promise<void> {
   const histograms = { accepted: histogram(), decided: histogram(), refused: histogram() };
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
+  const { token } = options;
   /** Orders a ms on one socket. */
   const perMs = options.rate / options.sockets / 1_000;
   const each = Math.floor((options.rate / options.sockets) * options.seconds);
@@ -82,7 +83,7 @@ async function load(options: LoadOptions): Promise<void> {
   const sockets = Array.from(
     { length: options.sockets },
     (_, index) =>
-      new FloodSocket({ ...options, url, index, templates, counts, may: () => true, due, heard }),
+      new FloodSocket({ url, token, index, templates, counts, may: () => true, due, heard }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
   startedMs = realRuntime.monotonicMs();

@@ -13,7 +13,7 @@ import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
-import type { GatewayOptions } from "../../gateway/ports.ts";
+import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -59,18 +59,21 @@ export async function startGatewayRole(
   await pushes.start();
   const gateway = await startGateway({
     runtime,
-    id,
-    region: region.name,
-    host: settings.httpHost,
-    port: settings.httpPort,
-    reusePort: settings.reusePort === "yes",
-    auth: authOptions(settings),
-    origins: settings.origins,
-    trustedProxies: settings.trustedProxies,
-    shards: settings.shards,
-    admission: admissionSettings(settings),
-    webhookSecrets: settings.webhookSecrets,
-    spans,
+    server: {
+      id,
+      region: region.name,
+      host: settings.httpHost,
+      port: settings.httpPort,
+      reusePort: settings.reusePort === "yes",
+      shards: settings.shards,
+    },
+    access: {
+      auth: authOptions(settings),
+      origins: settings.origins,
+      trustedProxies: settings.trustedProxies,
+      webhookSecrets: settings.webhookSecrets,
+    },
+    bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
     broker: {
       publish: (shard, body, batch) =>
@@ -86,14 +89,18 @@ export async function startGatewayRole(
         onPush = handler;
       },
     },
-    ledger,
-    stockOf: (saleId) => liveStock(stock, ledger, saleId),
-    applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
-    letters: lettersOf(runtime, settings, ledger),
-    overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
-    workers: workersByHand(redis),
+    stores: {
+      ledger,
+      stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
+    },
+    operator: {
+      letters: lettersOf(runtime, settings, ledger),
+      overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
+      workers: workersByHand(redis),
+    },
     ready: async () => readiness(link, redis.connected),
-    log,
+    telemetry: { spans, log },
   });
   const withdraw = announceMetrics(id, new URL(gateway.url).host);
   const board = new Board(runtime, new Members(redis), gateway.report);
@@ -144,7 +151,7 @@ function regionOf(settings: Settings): Settings["regions"][number] {
   return region;
 }
 
-function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
+function admissionSettings(settings: Settings): AdmissionSettings {
   const {
     targetWaitMs,
     stallOrders,
@@ -166,7 +173,7 @@ function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admi
 }
 
 /** The one key that tokens are verified with, named by the settings. */
-function authOptions(settings: Settings): GatewayOptions["auth"] {
+function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
   const {
     jwtAlgorithm: algorithm,
     jwtIssuer: issuer,
@@ -183,7 +190,7 @@ function keyOf(
   secret: string,
   pemFile: string,
   jwks: string,
-): GatewayOptions["auth"]["key"] {
+): GatewayOptions["access"]["auth"]["key"] {
   if (algorithm === "HS256") {
     if (secret === "") throw new SettingError("SLUICE_JWT_SECRET is not set, and HS256 needs it");
     return { kind: "secret", secret };
@@ -206,11 +213,7 @@ function readKey(file: string, variable: string): string {
  * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
  * gateway's business else.
  */
-function lettersOf(
-  runtime: Runtime,
-  settings: Settings,
-  ledger: Ledger,
-): NonNullable<GatewayOptions["letters"]> {
+function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): LettersPort {
   const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
     const letters = await Letters.open(runtime, settings, ledger);
     try {

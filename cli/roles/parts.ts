@@ -25,12 +25,12 @@ export async function openRedis(
   runtime: Runtime,
   settings: Settings,
   log: Log,
-  options: { readonly callTimeoutMs?: number } = {},
+  { callTimeoutMs }: { readonly callTimeoutMs?: number } = {},
 ): Promise<RedisStore> {
   const library = patchedLibrary();
   const redis = new RedisStore({
     runtime,
-    ...options,
+    callTimeoutMs,
     url: settings.redisUrl,
     library,
     onError: (error) => log("redis", { error: error.message }),
@@ -99,12 +99,21 @@ export async function openRegion(
   log: Log,
   { heartbeatS }: RegionOptions = {},
 ): Promise<RegionLink> {
-  const options = { runtime, region, topology: topology(settings.shards), log };
-  const connection = new BrokerConnection({ ...options, name: "publishing" });
+  const declared = topology(settings.shards);
+  const connection = new BrokerConnection({
+    runtime,
+    region,
+    topology: declared,
+    name: "publishing",
+    log,
+  });
   const consuming = new BrokerConnection({
-    ...options,
+    runtime,
+    region,
+    topology: declared,
     name: "consuming",
-    ...(heartbeatS === undefined ? {} : { heartbeatS }),
+    heartbeatS,
+    log,
   });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
   await publisher.start();

@@ -1,4 +1,5 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import type { WorkerOptions } from "../../consumers/shards/worker-options.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
@@ -44,35 +45,17 @@ export async function startWorker(
   });
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
-  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
-  const waits = {
-    leaseMs,
-    dedupWindowMs,
-    gapTimeoutMs,
-    gapMaxMs,
-    holdTtlMs,
-    retryDelaysMs,
-    rateMaxAgeMs,
-    rateWaitMs,
-    snapshotEntries,
-  };
-  const governing = { governor: governorSettings(settings), cpu: cpuWatch(runtime) };
   const spans = await openSpans(settings, "worker", id);
   const worker = new Worker({
     runtime,
     id,
-    redis,
-    ledger,
-    ledgerUrl: settings.ledgerUrl,
-    writer,
-    regions,
-    publishers: settings.publishers,
-    ...waits,
-    ...governing,
+    stores: { redis, ledger, writer, ledgerUrl: settings.ledgerUrl },
+    brokers: { regions, publishers: settings.publishers },
+    waits: waitsOf(settings),
+    snapshotEntries: settings.snapshotEntries,
+    governing: { governor: governorSettings(settings), cpu: cpuWatch(runtime) },
     spans,
     clock,
-    now: clock.now,
     log,
   });
   worker.start();
@@ -106,5 +89,27 @@ export async function startWorker(
       stopped ??= stop();
       return stopped;
     },
+  };
+}
+
+function waitsOf({
+  leaseMs,
+  dedupWindowMs,
+  gapTimeoutMs,
+  gapMaxMs,
+  holdTtlMs,
+  rateMaxAgeMs,
+  rateWaitMs,
+  retryDelaysMs,
+}: Settings): WorkerOptions["waits"] {
+  return {
+    leaseMs,
+    dedupWindowMs,
+    gapTimeoutMs,
+    gapMaxMs,
+    holdTtlMs,
+    rateMaxAgeMs,
+    rateWaitMs,
+    retryDelaysMs,
   };
 }

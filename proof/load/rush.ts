@@ -35,11 +35,13 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
-  const common = { saleId: plan.sale.id, history, tally };
+  const saleId = plan.sale.id;
   const sockets = targets.flatMap((target, t) =>
     at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
-        ...common,
+        saleId,
+        history,
+        tally,
         name: `ws-${target.region}-${i}`,
         target,
         steps,
@@ -51,7 +53,9 @@ export async function startRush(options: RushOptions): Promise<Rush> {
     const authorization = (user: string) => tokens.get(user) as string;
     const { http: steps } = at(shares, t);
     return runHttpLane({
-      ...common,
+      saleId,
+      history,
+      tally,
       name: `http-${target.region}`,
       target,
       steps,
