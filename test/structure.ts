@@ -1,6 +1,6 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file and a line may be, and that no circle of imports forms.
-// Pure, so that a broken rule can be tried out on invented files.
+// The rules of the source tree, as functions over its files: which room may import which, which
+// folder alone uses a client library, how long files and lines may be, and that imports form no
+// circle. Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -36,12 +36,14 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   hono: "gateway",
   "bun:sqlite": "ledger",
 };
-/** The service that comes along stands for somebody else's system, with a store of its own. */
+/** The example service stands for somebody else's system and has its own store. */
 const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
-/** Bun's own SQL client is a name among others of `bun`. */
+/** Bun's SQL client is one of many names in `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
-/** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
+/**
+ * Beyond this a file holds more than one idea. Test files repeat their set-up and may be longer.
+ */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
 
@@ -63,10 +65,10 @@ const PRINTED = /^bench\/results\//;
 /** A line of one word, such as an address or a pattern, cannot be broken. */
 const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
 
-/** Tests, and what only tests import, look at a part from anywhere. */
+/** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+/** The platform's clocks, timers and randomness, which only the runtime may use. */
 const DIRECT = new RegExp(
   [
     /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
@@ -82,11 +84,11 @@ const DIRECT = new RegExp(
 );
 /** k6 is another runtime than Bun. */
 const FOREIGN = /^bench\/k6\//;
-/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
+/** Where a process or a thread begins: it takes the real runtime and passes it on. */
 const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
-/** Every broken rule as one line that names the file. */
+/** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
@@ -117,7 +119,8 @@ function wrongImports(path: string, text: string): string[] {
   const allowed = MAY_IMPORT[from];
   if (!allowed)
     return [
-      `${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`,
+      `${path}: ${from === "" ? "the root" : `'${from}'`} is not part of the layout; ` +
+        "see test/structure.ts",
     ];
   const found: string[] = [];
   for (const name of imports(text)) {
@@ -142,27 +145,27 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 /**
- * Time and chance come from the runtime that a part is given, so that a simulator can give it
- * another; only where something is wired may the real one be named.
+ * A part uses the runtime that it is given, so that a simulator can give it another one. Only
+ * wiring may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
   if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
   const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
   const found = [...new Set(code.match(DIRECT))].map(
-    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+    (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
   );
   if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
-    found.push(`${path}: only where roles are wired may the real runtime be named`);
+    found.push(`${path}: only wiring may name the real runtime`);
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
+/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 
-/** The names of all modules a text imports, types and lazy ones too. */
+/** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
   return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
     at(match, 1),
@@ -173,10 +176,7 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/**
- * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
- * close no circle.
- */
+/** Circles of imports, each reported once. Types and lazy `import()` do not close a circle. */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();
