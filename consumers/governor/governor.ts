@@ -6,6 +6,11 @@
 //
 // Signals are signs of harm (stores that answer late, an event loop that lags, others who need the
 // CPU), never of being busy. The machine is pure: signals and the time come in, a pace comes out.
+//
+// 1. It eases off quickly and comes back slowly: one level up at a time, and only when all signals
+//    are well below their threshold.
+// 2. A pause lasts its time; one that comes again soon lasts twice as long, up to a bound.
+// 3. An operator's pause ends by an operator's hand alone.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {
@@ -57,7 +62,7 @@ export class Governor {
   }
 
   get paused(): boolean {
-    return this.hand !== undefined || this.level === PAUSED;
+    return this.hand !== undefined || this.level === PAUSED; // 3
   }
 
   /** Of the full batch, as a share. */
@@ -122,7 +127,7 @@ export class Governor {
   private eased(): boolean {
     const { thresholds } = this.options;
     return Object.entries(this.signals).every(
-      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
+      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED, // 1
     );
   }
 
@@ -135,10 +140,10 @@ export class Governor {
 
   private ease(nowMs: number): void {
     if (this.level === PAUSED) {
-      if (nowMs - this.pausedAtMs < this.pauseMs) return;
+      if (nowMs - this.pausedAtMs < this.pauseMs) return; // 2
       this.resumedAtMs = nowMs;
     }
-    this.change(this.level - 1);
+    this.change(this.level - 1); // 1
   }
 
   private change(level: number, also: () => void = () => undefined): void {

@@ -2,6 +2,9 @@
 // answered from numbers of this process alone.
 //
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
+//
+// 1. A refused order has no effect: a token that it took is given back.
+// 2. An order's room is asked for before it is parsed where anybody may be turned away.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
@@ -66,7 +69,7 @@ export class Admission {
    * Whether somebody may be turned away, as of the last tick: where not, nobody need be asked about
    * before an order is parsed.
    */
-  pressed = false;
+  pressed = false; // 2
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
@@ -130,7 +133,7 @@ export class Admission {
     if (userWait > 0) return limited("user", userWait);
     const regionWait = region ? region.take(REGION_KEY, nowMs) : 0;
     if (regionWait === 0) return undefined;
-    users?.giveBack(user);
+    users?.giveBack(user); // 1
     return limited("region", regionWait * (1 + this.random()));
   }
 

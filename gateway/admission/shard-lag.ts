@@ -12,7 +12,11 @@
 // 61,000 of them so, those waited up to 4.3 s, and a second that took in many answered no refusal
 // within 20 ms.
 //
-// What was taken in keeps its place: the controller only says how much more may come.
+// 1. What was taken in keeps its place: the controller only says how much more may come.
+// 2. Every order taken in leaves the count once: decided, unconfirmed, forgotten, or decided before
+//    one that came after it.
+// 3. However open the shard is, no more than the limit is pending.
+// 4. Within the limit a batch and the next one may always wait.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
@@ -120,8 +124,8 @@ export class ShardLag {
   }
 
   private hasRoom(nowMs: number): boolean {
-    if (this.pending >= this.limit) return false;
-    if (this.state === "open" || this.stalled || this.pending < LEAST) return true;
+    if (this.pending >= this.limit) return false; // 3
+    if (this.state === "open" || this.stalled || this.pending < LEAST) return true; // 4
     const lump = Math.floor(nowMs / LUMP_MS + (this.options.phase ?? 0));
     if (lump !== this.lump) {
       this.left = this.inPerMs * LUMP_MS;
@@ -267,7 +271,7 @@ export class ShardLag {
 
   private leave(index: number, decided: boolean): void {
     const { batch, orders } = at(this.waiting, index);
-    if (orders === 0) return;
+    if (orders === 0) return; // 2
     this.pending -= orders;
     if (decided) this.sinceTick += orders;
     this.waiting[index] = { batch, orders: 0 };

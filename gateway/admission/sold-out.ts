@@ -1,7 +1,9 @@
 // Which items are sold out, so that an order for one can be answered without a way through the
-// broker. Only ever a short cut: the flags are made of what Redis says about once a fifth of a
-// second while orders come in, hold for a second at most, and fall as soon as a unit has come back
-// or may be on its way. Decisions stay with Redis.
+// broker. Only ever a short cut: decisions stay with Redis.
+//
+// 1. A flag rests on an answer of Redis, and is believed for a second after its question at most.
+// 2. Units that may come back lower all flags, and void the answers to questions asked before.
+// 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 
@@ -54,7 +56,7 @@ export class SoldOut {
   unitsBack(): void {
     this.version++;
     for (const flags of this.sales.values()) {
-      flags.untilMs = 0;
+      flags.untilMs = 0; // 2
       flags.askedMs = Number.NEGATIVE_INFINITY;
     }
   }
@@ -65,11 +67,11 @@ export class SoldOut {
     const { version } = this;
     try {
       const stock = await this.stockOf(saleId);
-      if (version !== this.version) return;
+      if (version !== this.version) return; // 2
       flags.skus = new Set(
-        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku),
+        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku), // 3
       );
-      flags.untilMs = nowMs + BELIEVED_MS;
+      flags.untilMs = nowMs + BELIEVED_MS; // 1
     } catch {
       countIgnored("stock_look"); // Redis does not answer: the flags lapse
     } finally {

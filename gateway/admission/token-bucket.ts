@@ -2,8 +2,10 @@
 // which the bucket will be full again. Nothing is shared with other processes: a look and a write
 // in a Map of this one.
 //
-// A bucket that is full is forgotten: those nobody touched for as long as filling takes are full
-// for sure, so two generations of that length hold all that matter.
+// 1. A bucket is forgotten only when it is full: one that nobody has touched for as long as filling
+//    takes is, so two generations of that length hold all that matter.
+// 2. Keys are bounded. With more users than that in one filling time, the first are forgiven what
+//    they took.
 
 export interface BucketSize {
   /** Tokens that come back in a second. */
@@ -12,10 +14,7 @@ export interface BucketSize {
   readonly burst: number;
 }
 
-/**
- * Keys in a generation. More users than that in one filling time, and the first are forgiven what
- * they took.
- */
+/** Keys in a generation. */
 const MAX_KEYS = 200_000;
 
 export class TokenBuckets {
@@ -34,7 +33,7 @@ export class TokenBuckets {
 
   /** Takes a token. Returns 0, or for how many ms there is none. `nowMs` is monotonic. */
   take(key: string, nowMs: number): number {
-    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs);
+    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs); // 2
     const fullAtMs = Math.max(nowMs, this.young.get(key) ?? this.old.get(key) ?? 0);
     const waitMs = fullAtMs + this.tokenMs - nowMs - this.fillMs;
     if (waitMs > EPSILON_MS) return waitMs;
@@ -57,7 +56,7 @@ export class TokenBuckets {
   private turn(nowMs: number): void {
     this.old = this.young;
     this.young = new Map();
-    this.turnsAtMs = nowMs + this.fillMs;
+    this.turnsAtMs = nowMs + this.fillMs; // 1
   }
 }
 
