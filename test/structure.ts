@@ -49,7 +49,7 @@ const MAX_TEST_LINES = 525;
 /** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+/** The platform's clocks, timers, randomness and ids: only the runtime may use them. */
 const DIRECT = new RegExp(
   [
     /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
@@ -63,9 +63,9 @@ const DIRECT = new RegExp(
     .join("|"),
   "g",
 );
-/** k6 is another runtime than Bun. */
+/** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
-/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
+/** Entry points of processes and threads, which pass the real runtime on. */
 const WIRING = /^(?:bench|cli|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
@@ -115,17 +115,17 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 /**
- * Time and chance come from the runtime that a part is given, so that a simulator can give it
- * another; only where something is wired may the real one be named.
+ * Time and randomness come from the runtime that a part receives, so that a simulator can replace
+ * it; only code that wires roles may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
   if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
   const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
   const found = [...new Set(code.match(DIRECT))].map(
-    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+    (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
   );
   if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
-    found.push(`${path}: only where roles are wired may the real runtime be named`);
+    found.push(`${path}: only code that wires roles may name the real runtime`);
   return found;
 }
 
