@@ -1,5 +1,5 @@
-// One region's connection: reconnects by itself with backoff and jitter, declares the topology each
-// time, and tells its users (publisher, subscriptions) when there is a new connection to work on.
+// One region's connection. It reconnects with backoff and jitter, declares the topology each time,
+// and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect } from "amqplib";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
@@ -8,7 +8,7 @@ import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
 import type { Region } from "./region.ts";
 import type { Topology } from "./topology.ts";
 
-/** Either side drops a connection that has been silent for two of these, in seconds. */
+/** In seconds. Either side drops a connection after two intervals of silence. */
 const HEARTBEAT_S = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
@@ -17,31 +17,31 @@ const BACKOFF_MAX_MS = 3_000;
 export interface ConnectionOptions {
   readonly region: Region;
   readonly topology: Topology;
-  /** What it is for, in log lines. */
+  /** Purpose of the connection, for log lines. */
   readonly name?: string;
   /**
-   * Seconds between signs of life; the broker ends a connection that has given none for two or
-   * three of them, and hands on what it held. A worker's lease is not kept waiting longer than it
-   * lasts.
+   * Seconds between heartbeats. The broker closes a connection that has been silent for two or
+   * three of them and redelivers its messages. Keep it short enough that a worker's lease is not
+   * spent waiting for that.
    */
   readonly heartbeatS?: number;
-  /** 0 to 1, for the jitter. */
+  /** Returns 0 to 1; for the jitter. */
   readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
 /**
- * Works on each new connection. Its promise settles when it is set up; a rejection drops the
- * connection and tries again.
+ * Sets up its work on each new connection. If the promise rejects, the connection is dropped and
+ * tried again.
  */
 export type Attachment = (model: ChannelModel) => Promise<void>;
 
 export class BrokerConnection {
-  /** The live connection; undefined while there is none. */
+  /** The live connection; undefined while disconnected. */
   model: ChannelModel | undefined;
   /** The broker has asked publishers to stop (memory or disk alarm). */
   blocked = false;
-  /** Set when trying again is of no use. */
+  /** Set when retrying cannot help. */
   conflict: TopologyConflict | undefined;
   /** Called when the broker asks publishers to stop. */
   readonly onBlocked = new Set<() => void>();
@@ -71,8 +71,8 @@ export class BrokerConnection {
   }
 
   /**
-   * Connects for the first time. Rejects when that fails for a reason an operator must see;
-   * otherwise it goes on trying.
+   * Connects for the first time. Rejects if it fails for a reason an operator must fix; otherwise
+   * it keeps trying.
    */
   async start(): Promise<void> {
     try {
@@ -91,7 +91,7 @@ export class BrokerConnection {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
   }
 
-  /** Adds a user of the connection; it is called now if there is one, and with every later one. */
+  /** Adds an attachment; it is called now if connected, and again after every reconnect. */
   async attach(attachment: Attachment): Promise<void> {
     this.attachments.add(attachment);
     if (this.model) await attachment(this.model);
@@ -140,7 +140,7 @@ export class BrokerConnection {
       corkPerTick(model);
       await declare(model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
-      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} while it was set up`);
+      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} during set-up`);
     } catch (error) {
       await closeConnection(model);
       throw error;
@@ -173,7 +173,8 @@ export class BrokerConnection {
 
   private unavailable(error: Error): BrokerUnavailable {
     return new BrokerUnavailable(
-      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`,
+      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ` +
+        error.message,
     );
   }
 }

@@ -1,11 +1,11 @@
-// Declares a topology; declaring what is there already changes nothing.
+// Declares a topology. Declaring something that already exists changes nothing.
 import type { ChannelModel } from "amqplib";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
-/** A user that may not declare looks whether all is there; it is a worker's to make. */
+/** A user who may not declare only checks that everything exists; a worker declares it. */
 export async function declare(
   model: ChannelModel,
   topology: Topology,
@@ -41,7 +41,7 @@ async function declareAll(model: ChannelModel, topology: Topology, region: strin
   }
 }
 
-/** Or looks for it, if this user may not declare it. */
+/** Only checks that it exists if this user may not declare it. */
 export async function declareQueue(
   model: ChannelModel,
   queue: Queue,
@@ -74,10 +74,7 @@ type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 
-/**
- * One declaration on a channel of its own: the broker closes the channel of a declaration it
- * refuses.
- */
+/** One declaration on a channel of its own: the broker closes the channel when it rejects one. */
 async function step(
   model: ChannelModel,
   region: string,
@@ -85,15 +82,16 @@ async function step(
   run: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
   const channel = await answered(model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below says it
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
     await answered(model, run(channel));
     await closeChannel(channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
-      `region '${region}': the ${what} exists with other settings than Sluice declares (${(error as Error).message}). ` +
-        "Let it run empty, delete it (rabbitmqctl delete_queue NAME), and start again; it is declared anew.",
+      `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
+        `(${(error as Error).message}). Let it run empty, delete it ` +
+        "(rabbitmqctl delete_queue NAME), and start again; it is then declared anew.",
     );
   }
 }

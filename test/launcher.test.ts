@@ -96,7 +96,7 @@ test("what a setting names elsewhere, as variable or flag, is not asked for", as
   ] as const) {
     const { code, err } = await launch(path, { ...env, ...more }, "up", "--no-install", ...flags);
     expect(err).toBe(
-      "sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is no region name\n",
+      "sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is not a region name\n",
     );
     expect(code).toBe(1);
   }

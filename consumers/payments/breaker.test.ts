@@ -14,7 +14,7 @@ function make() {
   return { breaker, states, pass: (ms: number) => (nowMs += ms) };
 }
 
-test("it opens after failures in a row, not after as many with successes between", () => {
+test("it opens after failures in a row, not after as many with successes in between", () => {
   const { breaker } = make();
   for (let i = 0; i < 5; i++) {
     breaker.failed("x");
@@ -26,7 +26,7 @@ test("it opens after failures in a row, not after as many with successes between
   expect([breaker.state, breaker.waitMs()]).toEqual(["open", 1_000]);
 });
 
-test("after the pause one call tries; when it succeeds all may", () => {
+test("after the pause one call is tried; when it succeeds all are allowed", () => {
   const { breaker, states, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   pass(1_000);
@@ -37,7 +37,7 @@ test("after the pause one call tries; when it succeeds all may", () => {
   expect(states).toEqual(["open", "half-open", "closed"]);
 });
 
-test("each failed try doubles the pause, up to its bound", () => {
+test("each failed probe doubles the pause, up to its bound", () => {
   const { breaker, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   const pauses: number[] = [];

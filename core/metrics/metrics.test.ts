@@ -84,7 +84,7 @@ const overview = (items: number): Overview => ({
   ],
 });
 
-test("a worker's report becomes OpenMetrics text: counters, gauges and cumulative histograms, under its role", async () => {
+test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histograms", async () => {
   const metrics = metricsOf({ report: () => worker });
   const text = await metrics.text();
   expect(metrics.contentType).toContain("application/openmetrics-text");
@@ -106,7 +106,7 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
     expect(text.split("\n")).toContain(line);
 });
 
-test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
+test("items beyond the first 200 are summed: a big catalogue cannot flood the metrics", async () => {
   const text = await metricsOf({
     report: () => worker,
     overview: async () => overview(MAX_ITEMS + 50),
@@ -119,7 +119,7 @@ test("items beyond the first two hundred are summed up: a catalogue cannot grow 
   );
 });
 
-test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
+test("unreachable stores leave their metrics out and fail no scrape", async () => {
   const text = await metricsOf({
     report: () => worker,
     overview: () => Promise.reject(new Error("away")),
@@ -128,7 +128,7 @@ test("stores that cannot be asked leave their metrics out and fail no scrape", a
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
 
-test("a look that hangs holds up no scrape, and while Redis is away stock is unknown, not nought", async () => {
+test("a hanging query delays no scrape; without Redis stock is unknown, not zero", async () => {
   const hanging = metricsOf({ report: () => worker, overview: () => new Promise(() => undefined) });
   const startedMs = performance.now();
   expect(await hanging.text()).toContain("sluice_orders_decided_total");
@@ -139,7 +139,7 @@ test("a look that hangs holds up no scrape, and while Redis is away stock is unk
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });
 
-test("every metric that the alerts and the dashboard name is one that some role shows", () => {
+test("every metric that the alerts and the dashboard name is shown by some role", () => {
   const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
   const families = [
     ...kinds.flatMap((kind) => [...familiesOf(kind)]),

@@ -1,5 +1,5 @@
-// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting
-// costs the hot path nothing that it does not count anyway.
+// A role's metrics in the OpenMetrics format, built from its report on each scrape: the hot path
+// pays for no counting beyond its own.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export interface Metrics {
 
 export interface MetricsOptions {
   readonly report: () => RoleReport;
-  /** What only the stores know; a look that fails leaves its metrics out. */
+  /** What only the stores know; if it fails, its metrics are left out. */
   readonly overview?: (() => Promise<Overview>) | undefined;
 }
 
@@ -42,7 +42,7 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     {
       type: "gauge",
       name: "sluice_build_info",
-      help: "The version that runs.",
+      help: "The running version.",
       samples: () => [[{ version }, 1]],
     },
     () => now,
@@ -61,8 +61,8 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
 }
 
 /**
- * A look serves scrapes for so long; one that takes longer than the other is left out, since the
- * scrape has a time-out of its own.
+ * How long one overview serves scrapes. One that takes longer than this is left out, since the
+ * scrape has a timeout of its own.
  */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
@@ -77,7 +77,9 @@ interface Value {
   readonly metricName?: string;
 }
 
-/** What prom-client's registry asks of a metric: its values at the moment of the scrape. */
+/**
+ * The interface prom-client's registry expects of a metric: its values at the time of the scrape.
+ */
 class ReportMetric<R> {
   readonly aggregator = "sum";
 
@@ -86,7 +88,7 @@ class ReportMetric<R> {
     private readonly subject: () => R | undefined,
   ) {}
 
-  /** OpenMetrics names a counter without its ending; the registry puts `_total` to its samples. */
+  /** OpenMetrics names a counter without its suffix; the registry adds `_total` to its samples. */
   get name(): string {
     const { name, type } = this.family;
     return type === "counter" ? name.replace(/_total$/, "") : name;

@@ -1,6 +1,6 @@
-// Notices that the other side has given no sign of life for too long.
+// Detects that the other side has given no sign of life for too long.
 
-/** Something did not answer in time. What was asked may have happened all the same. */
+/** No answer came in time. What was requested may have happened all the same. */
 export class NoAnswer extends Error {
   override name = "NoAnswer";
 }
@@ -17,7 +17,7 @@ export class Silence {
     private readonly onSilence: () => void,
   ) {
     this.over = this.failed.promise;
-    this.over.catch(() => undefined); // nobody may be waiting any more
+    this.over.catch(() => undefined); // it may reject after everyone has stopped waiting
     this.timer = setTimeout(() => this.look(), limitMs);
   }
 
