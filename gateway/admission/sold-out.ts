@@ -1,12 +1,12 @@
-// Which items are sold out, so that an order for one can be answered without a way through the
-// broker. Only ever a short cut: the flags are made of what Redis says about once a fifth of a
-// second while orders come in, hold for a second at most, and fall as soon as a unit has come back
-// or may be on its way. Decisions stay with Redis.
+// Which items are sold out, so that the gateway can answer an order for one without the broker.
+// Only a shortcut: the flags come from Redis about five times a second while orders arrive, are
+// valid for a second at most, and are cleared as soon as a unit has come back or may be on its way.
+// Redis still decides.
 import type { Stock } from "../../core/domain/sale.ts";
 
-/** Redis is asked again after this while orders come in. */
+/** How often Redis is asked while orders arrive. */
 const LOOK_EVERY_MS = 200;
-/** A flag is believed for so long after its question was asked. */
+/** How long a flag is trusted, from the moment of its query. */
 const BELIEVED_MS = 1_000;
 
 interface Flags {
@@ -21,9 +21,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class SoldOut {
   private readonly sales = new Map<string, Flags>();
-  /**
-   * Raised whenever units may have come back: answers to questions asked before count for nothing.
-   */
+  /** Incremented whenever units may have come back: answers to older queries are ignored. */
   private version = 0;
 
   /** `saleId` must be a known sale's. */
@@ -32,7 +30,7 @@ export class SoldOut {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** The sale's items that are sold out for sure, as far as is known. */
+  /** The sale's items that are certainly sold out, as far as is known. */
   of(saleId: string): ReadonlySet<string> {
     const nowMs = this.now();
     let flags = this.sales.get(saleId);
@@ -46,8 +44,8 @@ export class SoldOut {
   }
 
   /**
-   * Units may have come back (a restock, a cancel, a failed charge): nothing is sold out until
-   * Redis says so anew.
+   * Units may have come back (a restock, a cancel, a failed charge): nothing counts as sold out
+   * until Redis says so again.
    */
   unitsBack(): void {
     this.version++;
@@ -69,7 +67,7 @@ export class SoldOut {
       );
       flags.untilMs = nowMs + BELIEVED_MS;
     } catch {
-      // Redis does not answer: the flags lapse.
+      // Redis does not answer: the flags expire.
     } finally {
       flags.asking = false;
     }

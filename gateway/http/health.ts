@@ -1,4 +1,4 @@
-// /healthz: the process answers. /readyz: it can take orders in. /metrics: for Prometheus.
+// /healthz: the process answers. /readyz: it can accept orders. /metrics: for Prometheus.
 import type { App, AppParts } from "./calls.ts";
 
 export function addHealth(app: App, parts: AppParts): void {
