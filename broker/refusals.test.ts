@@ -128,7 +128,7 @@ test(
   BOOT_MS,
 );
 
-test("under a memory alarm publishes are unsent and close() returns; then both recover", async () => {
+test("under a memory alarm publishes are unsent and close() returns; both recover", async () => {
   // A node of its own: an alarm stops every publisher of a node.
   const node = await startRabbit(testDir("blocked-rabbit"), { vhosts: ["eu"] });
   open.push({ close: () => node.kill() });

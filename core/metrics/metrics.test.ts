@@ -106,7 +106,7 @@ test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histog
     expect(text.split("\n")).toContain(line);
 });
 
-test("items beyond the first 200 are summed: a big catalogue cannot flood the metrics", async () => {
+test("items beyond the first 200 are summed: catalogues cannot flood the metrics", async () => {
   const text = await metricsOf({
     report: () => worker,
     overview: async () => overview(MAX_ITEMS + 50),
