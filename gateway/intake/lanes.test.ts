@@ -6,7 +6,7 @@ const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotte
 const limits = { batchOrders: 3, batchBytes: 1_000, waitingBytes: 10_000 };
 const round = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Lanes whose batches are confirmed when the test says so. */
+/** Lanes whose batches the test confirms. */
 function rig(lingerMs?: () => number) {
   const sent: string[] = [];
   const confirms: (() => void)[] = [];
@@ -51,7 +51,7 @@ test("rows of one round share a message, the next one goes when it is confirmed"
   await lanes.idle();
 });
 
-test("with time to linger, rows of later rounds share the message, too: from idle as behind a confirm; a full batch does not wait", async () => {
+test("lingering lets rows of later rounds share a message; full batches do not wait", async () => {
   const { sent, add, confirm, published, lanes } = rig(() => 30);
   const first = published();
   add(1);
