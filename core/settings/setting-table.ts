@@ -145,7 +145,7 @@ export const SETTINGS = {
   },
   clockStepMs: {
     variable: "SLUICE_CLOCK_STEP",
-    says: "a larger jump of Redis's clock is not followed, and decides nothing",
+    says: "largest jump of Redis's clock to follow; nothing is decided by a larger one",
     fallback: 5_000,
     read: duration(1_000, 31_536_000_000),
   },
@@ -256,7 +256,7 @@ export const SETTINGS = {
   },
   targetWaitMs: {
     variable: "SLUICE_TARGET_WAIT",
-    says: "longest target wait for an outcome; gateways accept no more orders than that allows",
+    says: "target for an order's longest wait; gateways accept no more than it allows",
     fallback: 2_000,
     read: duration(100, 600_000),
   },

@@ -297,7 +297,7 @@ const head = (lengths: string) =>
   `POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: ${ann.authorization}\r\n` +
   `Content-Type: application/json\r\n${lengths}\r\n\r\n`;
 
-test("too large a body is refused unread; a chunked one as soon as it is too large", async () => {
+test("an oversize body is refused unread; a chunked one once it is too large", async () => {
   for (const bytes of [65_537, 10_000_000_000])
     expect(await raw(head(`Content-Length: ${bytes}`))).toContain('"code":"too_large"');
   const chunk = "x".repeat(70_000);
