@@ -7,6 +7,7 @@ import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
+import { realRuntime, type Timer } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
 import type { Stack } from "../proof/demo/stack.ts";
@@ -60,8 +61,8 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
 /** Publishes garbage to all shards, at a steady rate, until it is closed. */
 class GarbageSource {
   private sent = 0;
-  private readonly startedMs = performance.now();
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly startedMs = realRuntime.monotonicMs();
+  private readonly timer: Timer;
   private open: Promise<unknown>[] = [];
 
   private constructor(
@@ -70,14 +71,18 @@ class GarbageSource {
     private readonly shards: number,
     private readonly perSecond: number,
   ) {
-    this.timer = setInterval(() => this.fill(), TICK_MS);
+    this.timer = realRuntime.startInterval(() => this.fill(), TICK_MS);
   }
 
   static async open(stack: Stack, perSecond: number): Promise<GarbageSource> {
     const env = { SLUICE_REGIONS: stack.regions.map((r) => `${r.name}=${r.url}`).join(",") };
     const [region] = readSettings({ ...env, ...stack.services.roleEnv("gateway") }).regions;
     if (!region) throw new Error("there is no broker");
-    const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
+    const connection = new BrokerConnection({
+      runtime: realRuntime,
+      region,
+      topology: DECLARE_NOTHING,
+    });
     const publisher = new Publisher(connection, { confirmTimeoutMs: 10_000 });
     await publisher.start();
     await connection.start();
@@ -85,19 +90,19 @@ class GarbageSource {
   }
 
   async close(): Promise<{ sent: number; dead: number }> {
-    clearInterval(this.timer);
+    realRuntime.stopTimer(this.timer);
     const outcomes = await Promise.all(this.open);
     const sent = outcomes.filter((outcome) => outcome === "confirmed").length;
     const dead = async () => (await depth(this.connection, ORDERS_DEAD))?.ready ?? 0;
-    const end = performance.now() + DEAD_WITHIN_MS;
-    while ((await dead()) < sent && performance.now() < end) await Bun.sleep(100);
+    const end = realRuntime.monotonicMs() + DEAD_WITHIN_MS;
+    while ((await dead()) < sent && realRuntime.monotonicMs() < end) await realRuntime.sleep(100);
     const found = await dead();
     await this.connection.close();
     return { sent, dead: found };
   }
 
   private fill(): void {
-    const due = Math.floor(((performance.now() - this.startedMs) / 1_000) * this.perSecond);
+    const due = Math.floor(((realRuntime.monotonicMs() - this.startedMs) / 1_000) * this.perSecond);
     for (; this.sent < due; this.sent++) {
       const body = GARBAGE[this.sent % GARBAGE.length] as () => string;
       this.open.push(
@@ -112,8 +117,21 @@ class GarbageSource {
 }
 
 const row = (more: Readonly<Record<number, unknown>>): unknown[] => {
-  const id = Bun.randomUUIDv7();
-  const sound = ["o", "u1", id, "f", Date.now(), "bench", 0, "EUR", ["plenty-1", 1], "", "", 0];
+  const id = realRuntime.uuidV7();
+  const sound = [
+    "o",
+    "u1",
+    id,
+    "f",
+    realRuntime.wallMs(),
+    "bench",
+    0,
+    "EUR",
+    ["plenty-1", 1],
+    "",
+    "",
+    0,
+  ];
   return sound.map((value, at) => more[at] ?? value);
 };
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 
@@ -28,7 +29,7 @@ interface Figures {
 
 /** Takes the shards given and records full transactions one after the other. */
 async function measure(url: string, shards: readonly number[]): Promise<Figures> {
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(realRuntime, url);
   const users = usersOf(shards);
   const chains = new Map<number, { epoch: number; prev: string; n: number }>();
   for (const shard of shards) {
@@ -47,9 +48,9 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
       batch.push({ entry, epoch: chain.epoch });
     }
     const cpu = process.cpuUsage();
-    const startedMs = performance.now();
+    const startedMs = realRuntime.monotonicMs();
     const results = await writer.record(batch);
-    times.push(performance.now() - startedMs);
+    times.push(realRuntime.monotonicMs() - startedMs);
     const used = process.cpuUsage(cpu);
     cpuMicros += used.user + used.system;
     if (results.some((r) => r !== "recorded"))
@@ -76,11 +77,11 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
   const rows: string[] = [];
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
-    const user = users[Math.floor(Math.random() * users.length)] as string;
+    const user = users[Math.floor(realRuntime.random() * users.length)] as string;
     const lines = [{ sku: `sku-${i % SALE_ITEMS}`, qty: 1 }];
     const order = {
       user,
-      id: Bun.randomUUIDv7(),
+      id: realRuntime.uuidV7(),
       saleId: "bench",
       seq: 0,
       currency: "EUR",
@@ -89,7 +90,7 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.push(orderRowText(order, Date.now()));
+    rows.push(orderRowText(order, realRuntime.wallMs()));
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = {
@@ -100,11 +101,11 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
   };
   return {
     shard,
-    id: crypto.randomUUID(),
+    id: realRuntime.uuid(),
     prev,
     n,
     kind: "decide",
-    atMs: Date.now(),
+    atMs: realRuntime.wallMs(),
     messages: [message],
     released: [],
     steps: [],
@@ -118,7 +119,7 @@ function usersOf(shards: readonly number[]): Map<number, string[]> {
 }
 
 async function prepare(url: string): Promise<void> {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   const items = Array.from({ length: SALE_ITEMS }, (_, i) => ({
     ...{
       sku: `sku-${i}`,

@@ -13,6 +13,8 @@ import type { OrderStep } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { uuidV7 } from "../core/runtime/prng.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import { Db, insertRows, type Value } from "../ledger/db.ts";
@@ -52,7 +54,7 @@ function makeUsers(): string[][] {
 
 /** Writes one shard's history; returns how many of its orders are open. */
 async function writeShard(db: Db, shard: number, users: string[], count: number): Promise<number> {
-  const endMs = Date.now() - 1_000;
+  const endMs = realRuntime.wallMs() - 1_000;
   let [prev, sent] = ["genesis", [] as Sent[]];
   for (let from = 0; from < count; from += ENTRIES_PER_WRITE) {
     const entries: Value[] = [];
@@ -64,13 +66,13 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
       const rows: string[] = [];
       for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
         const user = users[(n * ORDERS_PER_ENTRY + i) % users.length] as string;
-        const id = Bun.randomUUIDv7("hex", atMs);
+        const id = uuidV7(atMs, realRuntime.random);
         const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", payment: "tok" };
         const lines = [{ sku: "a", qty: 1 }];
         rows.push(orderRowText({ ...order, lines, metadata: "", maxTotal: 0 }, atMs));
         if (i <= SENT_PER_ENTRY) orders.push({ user, id });
       }
-      const id = newEntryId();
+      const id = newEntryId(realRuntime.randomBytes);
       entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", JSON.stringify(stepsOf(sent)));
       messages.push(messageId(shard, n), shard, n, "g", "1", `[${rows.join(",")}]`, OUTCOMES);
       const open = orders[0] as Sent;
@@ -98,13 +100,13 @@ function stepsOf(sent: readonly Sent[]): OrderStep[] {
 }
 
 async function writeLedger(url: string, orders: number, users: string[][]): Promise<number> {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   const item = { sku: "a", name: "A", category: "c", priceMinor: 100, limitPerUser: 0 };
   const sale = { id: "s1", name: "S", currency: "EUR", opensAtMs: 0, closesAtMs: 9e12 };
   const items = [{ ...item, initial: orders }];
   await ledger.operate({ kind: "create", ref: "r", sale: { ...sale, items } }, "bench");
   await ledger.close();
-  const db = await Db.open(url);
+  const db = await Db.open(realRuntime, url);
   await db.run("PRAGMA synchronous = OFF");
   const entries = Math.floor(orders / ORDERS_PER_ENTRY / SHARDS);
   let open = 0;
@@ -122,37 +124,42 @@ async function writeLedger(url: string, orders: number, users: string[][]): Prom
  * Each shard's snapshot, some entries before its last; returns the seconds of work it took in all.
  */
 async function snapshots(url: string): Promise<number> {
-  const db = await Db.open(url);
-  const startedMs = performance.now();
+  const db = await Db.open(realRuntime, url);
+  const startedMs = realRuntime.monotonicMs();
   const quiet = { pace: { rest: async () => undefined }, log: () => undefined };
   for (const { shard, last_n } of await db.run("SELECT shard, last_n FROM shards")) {
     const n = Math.max(1, Number(last_n) - AFTER_SNAPSHOT);
-    await makeSnapshot(db, { shard: Number(shard), n, sinceMs: Date.now() - WINDOW_MS }, quiet);
+    await makeSnapshot(
+      db,
+      { shard: Number(shard), n, sinceMs: realRuntime.wallMs() - WINDOW_MS },
+      quiet,
+    );
   }
   await db.close();
-  return (performance.now() - startedMs) / 1_000;
+  return (realRuntime.monotonicMs() - startedMs) / 1_000;
 }
 
 /** Seconds of one rebuild into an empty Redis. */
 async function timed(url: string, redisUrl: string): Promise<{ seconds: number; cpu: number }> {
-  const ledger = await openLedger({ url, shards: SHARDS });
-  const writer = await openLedgerWriter(url);
-  const redis = new RedisStore({ url: redisUrl });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+  const writer = await openLedgerWriter(realRuntime, url);
+  const redis = new RedisStore({ runtime: realRuntime, url: redisUrl });
   await redis.connect();
   await redis.client.flushall();
   const store = new RebuildStore(redis);
-  const announcement = new Announcement(store);
+  const announcement = new Announcement(realRuntime, store);
   const cpu = process.cpuUsage();
-  const startedMs = performance.now();
+  const startedMs = realRuntime.monotonicMs();
   const result = await rebuild(
     {
       ...{ store, ledger, writer, announcement, dedupWindowMs: WINDOW_MS },
-      now: Date.now,
+      runtime: realRuntime,
+      now: realRuntime.wallMs,
       log: () => undefined,
     },
     await ledger.incarnation(),
   );
-  const seconds = (performance.now() - startedMs) / 1_000;
+  const seconds = (realRuntime.monotonicMs() - startedMs) / 1_000;
   const used = process.cpuUsage(cpu);
   if (result !== "rebuilt") throw new Error(`the rebuild was ${result}`);
   await announcement.retract();
@@ -165,9 +172,9 @@ async function measure(orders: number, users: string[][]): Promise<void> {
   const redis = await startRedis(join(folder, "redis"), { persistence: false });
   try {
     const url = `sqlite:${folder}/ledger.db`;
-    const startedMs = performance.now();
+    const startedMs = realRuntime.monotonicMs();
     const open = await writeLedger(url, orders, users);
-    const wroteS = (performance.now() - startedMs) / 1_000;
+    const wroteS = (realRuntime.monotonicMs() - startedMs) / 1_000;
     const whole = orders <= MOST_WITHOUT ? (await timed(url, redis.url)).seconds : undefined;
     const madeS = await snapshots(url);
     const runs = [await timed(url, redis.url), await timed(url, redis.url)];

@@ -1,6 +1,7 @@
 // One region's connection. It reconnects with backoff and jitter, declares the topology each time,
 // and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect } from "amqplib";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
 import { declare } from "./declare.ts";
@@ -15,6 +16,7 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 3_000;
 
 export interface ConnectionOptions {
+  readonly runtime: Runtime;
   readonly region: Region;
   readonly topology: Topology;
   /** Purpose of the connection, for log lines. */
@@ -25,8 +27,6 @@ export interface ConnectionOptions {
    * spent waiting for that.
    */
   readonly heartbeatS?: number;
-  /** Returns 0 to 1; for the jitter. */
-  readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -55,6 +55,10 @@ export class BrokerConnection {
 
   constructor(readonly options: ConnectionOptions) {
     this.log = options.log ?? (() => undefined);
+  }
+
+  get runtime(): Runtime {
+    return this.options.runtime;
   }
 
   get region(): string {
@@ -106,7 +110,7 @@ export class BrokerConnection {
     for (const wake of this.waiters.splice(0)) wake();
     const model = this.model;
     this.model = undefined;
-    if (model) await closeConnection(model);
+    if (model) await closeConnection(this.runtime, model);
     this.lost.resolve();
     await this.loop;
   }
@@ -138,11 +142,11 @@ export class BrokerConnection {
     });
     try {
       corkPerTick(model);
-      await declare(model, this.options.topology, this.region);
+      await declare(this.runtime, model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
       if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} during set-up`);
     } catch (error) {
-      await closeConnection(model);
+      await closeConnection(this.runtime, model);
       throw error;
     }
     this.attempt = 0;
@@ -152,7 +156,6 @@ export class BrokerConnection {
   }
 
   private async keepUp(): Promise<void> {
-    const random = this.options.random ?? Math.random;
     while (!this.closing) {
       if (this.model) {
         await this.lost.promise;
@@ -160,7 +163,7 @@ export class BrokerConnection {
         this.log("broker lost", this.named);
       }
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
-      await Bun.sleep(ceiling * (0.5 + random() / 2));
+      await this.runtime.sleep(ceiling * (0.5 + this.runtime.random() / 2));
       if (this.closing) return;
       try {
         await this.establish();

@@ -40,16 +40,16 @@ export async function walkDeadLetters(
 ): Promise<number> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel: Channel = await answered(model, model.createChannel());
+  const channel: Channel = await answered(connection.runtime, model, model.createChannel());
   channel.on("error", () => undefined); // a rejection below reports it
   let dropped = 0;
   let kept = 0;
   try {
     // Only those present now: a letter that is redriven and dead-lettered again must not be visited
     // twice.
-    const { messageCount } = await answered(model, channel.checkQueue(queue));
+    const { messageCount } = await answered(connection.runtime, model, channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
-      const message = await answered(model, channel.get(queue));
+      const message = await answered(connection.runtime, model, channel.get(queue));
       if (!message) break;
       if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
         channel.ack(message);
@@ -58,7 +58,7 @@ export async function walkDeadLetters(
     }
   } finally {
     // Unacknowledged letters go back, in order.
-    await closeChannel(channel);
+    await closeChannel(connection.runtime, channel);
     await untilBack(connection, queue, kept);
   }
   return dropped;
@@ -74,9 +74,9 @@ const BACK_LOOK_MS = 10;
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
   if (kept === 0) return;
   for (
-    const end = performance.now() + BACK_WAIT_MS;
-    performance.now() < end;
-    await Bun.sleep(BACK_LOOK_MS)
+    const end = connection.runtime.monotonicMs() + BACK_WAIT_MS;
+    connection.runtime.monotonicMs() < end;
+    await connection.runtime.sleep(BACK_LOOK_MS)
   ) {
     const seen = await depth(connection, queue).catch(() => undefined);
     if (seen === undefined || seen.ready >= kept) return;

@@ -1,6 +1,7 @@
 // Publishes with confirms. The outcome states what is known: confirmed, refused, never sent, or
 // unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
@@ -47,6 +48,7 @@ export class Publisher {
   private channel: ConfirmChannel | undefined;
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
+  private readonly runtime: Runtime;
   /** The broker rejects any user but the connection's own, so consumers can rely on it. */
   private readonly userId: string;
 
@@ -54,6 +56,7 @@ export class Publisher {
     private readonly connection: BrokerConnection,
     private readonly options: { readonly confirmTimeoutMs: number },
   ) {
+    this.runtime = connection.runtime;
     this.userId = userOf(connection.options.region.url);
   }
 
@@ -79,12 +82,15 @@ export class Publisher {
     if (!channel || !this.ready) return Promise.resolve("unsent");
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = setTimeout(() => entry.settle("unknown"), this.options.confirmTimeoutMs);
+    const timer = this.runtime.startTimer(
+      () => entry.settle("unknown"),
+      this.options.confirmTimeoutMs,
+    );
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
         if (!this.inFlight.delete(tag)) return;
-        clearTimeout(timer);
+        this.runtime.stopTimer(timer);
         resolve(outcome);
       },
     };
@@ -133,16 +139,16 @@ export class Publisher {
    */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
-    setTimeout(() => {
+    this.runtime.startTimer(() => {
       if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
     }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const channel = await answered(model, model.createConfirmChannel());
+    const channel = await answered(this.runtime, model, model.createConfirmChannel());
     // The broker closes the channel to refuse something (no such exchange, message too large): a
     // new connection declares everything again.
-    channel.on("error", () => void closeConnection(model));
+    channel.on("error", () => void closeConnection(this.runtime, model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
       if (entry) entry.returned = true;

@@ -3,6 +3,7 @@
 // removed: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -40,17 +41,25 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
   if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
   const wanted = bindings(routing);
   for (const service of new Set([...routing.routes.values()]))
-    await declareQueue(model, serviceQueue(service), region);
-  await onChannel(model, async (channel) => {
+    await declareQueue(connection.runtime, model, serviceQueue(service), region);
+  await onChannel(connection.runtime, model, async (channel) => {
     for (const { service, key } of wanted.values())
-      await answered(model, channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key));
+      await answered(
+        connection.runtime,
+        model,
+        channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+      );
   });
   for (const { category, service } of routing.former) {
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
       // Its queue may never have been declared in this region: then there is nothing to unbind.
-      await onChannel(model, (channel) =>
-        answered(model, channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key)),
+      await onChannel(connection.runtime, model, (channel) =>
+        answered(
+          connection.runtime,
+          model,
+          channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+        ),
       ).catch(() => undefined);
     }
   }
@@ -114,11 +123,12 @@ export async function reroute(
 }
 
 async function onChannel(
+  runtime: Runtime,
   model: ChannelModel,
   work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
 ) {
-  const channel = await answered(model, model.createChannel());
+  const channel = await answered(runtime, model, model.createChannel());
   channel.on("error", () => undefined); // the rejection reports it
   await work(channel);
-  await closeChannel(channel);
+  await closeChannel(runtime, channel);
 }

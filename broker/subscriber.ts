@@ -1,6 +1,7 @@
 // Consumes one queue on a channel of its own. The handler decides what becomes of a message;
 // nothing is ever requeued: unacknowledged messages come back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -68,13 +69,16 @@ export class Subscription {
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
-  private reopening: ReturnType<typeof setTimeout> | undefined;
+  private reopening: Timer | undefined;
+  private readonly runtime: Runtime;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly options: SubscribeOptions,
-  ) {}
+  ) {
+    this.runtime = connection.runtime;
+  }
 
   /** Starts consuming, and resumes after every reconnect until closed. */
   async start(): Promise<this> {
@@ -93,8 +97,8 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    // A rejection means it is gone with its channel.
-    await answered(model, channel.cancel(consumerTag)).catch(() => undefined);
+    // A failure means that it is gone with its channel.
+    await answered(this.runtime, model, channel.cancel(consumerTag)).catch(() => undefined);
   }
 
   /** Closes the channel: unacknowledged messages go back to the queue, in order. */
@@ -105,7 +109,8 @@ export class Subscription {
     const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (!channel || !model || (await closeChannel(channel)) || this.connection.blocked) return;
+    if (!channel || !model) return;
+    if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
     // A broker that did not answer still considers the channel's messages ours. (One under an alarm
     // does not read from a connection that has published; it answers when the alarm is over.)
     dropConnection(model, "closing a channel had no answer");
@@ -114,7 +119,7 @@ export class Subscription {
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await answered(model, model.createChannel());
+    const channel = await answered(this.runtime, model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -125,14 +130,16 @@ export class Subscription {
     });
     if (exclusive)
       await answered(
+        this.runtime,
         model,
         channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
       );
-    if (bindTo !== undefined) await answered(model, channel.bindQueue(queue, bindTo, ""));
-    await answered(model, channel.prefetch(prefetch));
+    if (bindTo !== undefined)
+      await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
+    await answered(this.runtime, model, channel.prefetch(prefetch));
     // Closed in the meantime: a consumer created now would block the queue for nothing.
     if (this.quieted) {
-      await closeChannel(channel);
+      await closeChannel(this.runtime, channel);
       return;
     }
     this.channel = channel;
@@ -143,6 +150,7 @@ export class Subscription {
       : new OrderedAcks(ackUpTo);
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
+      this.runtime,
       model,
       channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
@@ -176,7 +184,7 @@ export class Subscription {
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
-    this.reopening = setTimeout(() => {
+    this.reopening = this.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
       this.open(model).catch(() => this.openLater(model));
@@ -209,7 +217,7 @@ export class Subscription {
         settled();
         return;
       }
-      await Bun.sleep(DEAD_RETRY_MS);
+      await this.runtime.sleep(DEAD_RETRY_MS);
     }
   }
 }

@@ -12,6 +12,7 @@
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -36,13 +37,17 @@ const OWN_ENDING = /-[0-9a-f]{8}$/;
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
   const host = httpHost === "0.0.0.0" ? "127.0.0.1" : httpHost;
   const response = await fetch(`http://${host}:${httpPort}/readyz`, {
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
   });
   return response.ok ? undefined : await response.text();
 }
 
 async function worker({ redisUrl }: Settings): Promise<string | undefined> {
-  const redis = new RedisStore({ url: redisUrl, callTimeoutMs: ANSWER_TIMEOUT_MS });
+  const redis = new RedisStore({
+    runtime: realRuntime,
+    url: redisUrl,
+    callTimeoutMs: ANSWER_TIMEOUT_MS,
+  });
   try {
     // The bare connection: a check loads no functions.
     await redis.client.connect();
@@ -63,6 +68,7 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
 async function consumed({ regions }: Settings, queue: string): Promise<string | undefined> {
   for (const region of regions) {
     const connection = new BrokerConnection({
+      runtime: realRuntime,
       region,
       topology: { exchanges: [], queues: [], bindings: [] },
     });
@@ -79,7 +85,7 @@ async function consumed({ regions }: Settings, queue: string): Promise<string | 
 
 async function provider({ providerUrl }: Settings): Promise<string | undefined> {
   const response = await fetch(`${providerUrl}/healthz`, {
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
   });
   return response.ok ? undefined : await response.text();
 }

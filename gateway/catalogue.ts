@@ -1,6 +1,7 @@
 // The sales known to the gateway: a copy of the ledger's, refreshed when the ledger's catalogue
 // version changes.
 import type { Sale } from "../core/domain/sale.ts";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
 /** How far the copy may lag behind. */
@@ -19,20 +20,23 @@ export class Catalogue {
   private version = -1;
   private looking: Promise<boolean> | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   /** The ledger did not answer the last query. */
   behind = false;
 
-  constructor(private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">,
+  ) {}
 
   /** Rejects if the ledger cannot be read: without a catalogue nothing can be sold. */
   async start(): Promise<void> {
     await this.look();
-    this.timer = setInterval(() => this.refresh(), POLL_MS);
+    this.timer = this.runtime.startInterval(() => this.refresh(), POLL_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
   }
 
   get(saleId: string): KnownSale | undefined {
@@ -45,7 +49,7 @@ export class Catalogue {
 
   /** Checks the ledger unless it was just checked. Returns whether the copy was refreshed. */
   async refreshSoon(): Promise<boolean> {
-    if (this.looking === undefined && performance.now() - this.lookedAtMs < MIN_LOOK_MS)
+    if (this.looking === undefined && this.runtime.monotonicMs() - this.lookedAtMs < MIN_LOOK_MS)
       return false;
     return this.refresh();
   }
@@ -64,7 +68,7 @@ export class Catalogue {
   }
 
   private async look(): Promise<boolean> {
-    this.lookedAtMs = performance.now();
+    this.lookedAtMs = this.runtime.monotonicMs();
     const version = await this.ledger.catalogueVersion();
     this.behind = false;
     if (version === this.version) return false;

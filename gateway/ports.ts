@@ -5,6 +5,7 @@ import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -65,6 +66,7 @@ export interface AdmissionSettings {
 }
 
 export interface GatewayOptions {
+  readonly runtime: Runtime;
   /** Names the queue `gateway.<id>`; no two running gateways share one. */
   readonly id: string;
   readonly region: string;

@@ -3,6 +3,7 @@
 import { SignJWT } from "jose";
 import type { Push } from "../core/domain/push.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
@@ -107,9 +108,14 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
-  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: `sqlite:${ledgerPath}`,
+    shards: SHARDS,
+  });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
   const gateway = await startGateway({
+    runtime: realRuntime,
     id: "gw-test",
     region: "eu",
     host: "127.0.0.1",

@@ -1,5 +1,6 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived,
 // nothing shared with the code that wrote them.
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ChargeRecord,
   ItemRecord,
@@ -34,21 +35,26 @@ const ENTRY_CHUNK = 32;
 
 export class LedgerAudit {
   private constructor(
+    private readonly runtime: Runtime,
     private readonly db: Runner,
     private readonly end: () => Promise<void>,
   ) {}
 
   /** Each question is answered as the ledger is then. */
-  static async open(url: string): Promise<LedgerAudit> {
-    const db = await Db.open(url, PATIENT_MS);
-    return new LedgerAudit(db, () => db.close());
+  static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
+    const db = await Db.open(runtime, url, PATIENT_MS);
+    return new LedgerAudit(runtime, db, () => db.close());
   }
 
   /** All questions that `work` asks are answered as of one moment: the first of them. */
-  static async snapshot<T>(url: string, work: (audit: LedgerAudit) => Promise<T>): Promise<T> {
-    const db = await Db.open(url, PATIENT_MS);
+  static async snapshot<T>(
+    runtime: Runtime,
+    url: string,
+    work: (audit: LedgerAudit) => Promise<T>,
+  ): Promise<T> {
+    const db = await Db.open(runtime, url, PATIENT_MS);
     try {
-      return await db.snapshot((tx) => work(new LedgerAudit(tx, async () => undefined)));
+      return await db.snapshot((tx) => work(new LedgerAudit(runtime, tx, async () => undefined)));
     } finally {
       await db.close();
     }
@@ -331,7 +337,7 @@ export class LedgerAudit {
   /**
    * What is to be published by now and is not; what is put off until later is owed, not under way.
    */
-  async followUpsOpen(nowMs = Date.now()): Promise<number> {
+  async followUpsOpen(nowMs = this.runtime.wallMs()): Promise<number> {
     const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
     return Number((await this.db.run(text, [nowMs]))[0]?.open);
   }

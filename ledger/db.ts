@@ -1,6 +1,7 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -48,6 +49,7 @@ export class Db implements Runner {
   private sql: SQL;
 
   private constructor(
+    readonly runtime: Runtime,
     private readonly connect: () => SQL,
     readonly dialect: Dialect,
     private readonly silenceMs: number,
@@ -56,12 +58,12 @@ export class Db implements Runner {
   }
 
   /** `silenceMs`: a Postgres that gives no answer for this long has its connections dropped. */
-  static async open(url: string, silenceMs = SILENCE_MS): Promise<Db> {
+  static async open(runtime: Runtime, url: string, silenceMs = SILENCE_MS): Promise<Db> {
     const dialect = dialectOf(url);
     try {
-      if (dialect === "postgres") return new Db(() => postgres(url), dialect, silenceMs);
+      if (dialect === "postgres") return new Db(runtime, () => postgres(url), dialect, silenceMs);
       const path = url.slice("sqlite:".length);
-      const db = new Db(() => new SQL(`sqlite://${path}`), dialect, silenceMs);
+      const db = new Db(runtime, () => new SQL(`sqlite://${path}`), dialect, silenceMs);
       await db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       await db.run("PRAGMA journal_mode = WAL");
       await db.run("PRAGMA synchronous = FULL");
@@ -114,7 +116,7 @@ export class Db implements Runner {
   private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
     const { sql } = this;
     if (this.dialect === "sqlite") return ask(sql, () => undefined);
-    const silence = new Silence(this.silenceMs, () => this.redial(sql));
+    const silence = new Silence(this.runtime, this.silenceMs, () => this.redial(sql));
     try {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
@@ -155,7 +157,7 @@ export class Db implements Runner {
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
-    const turn = this.tail.then(() => patiently(work));
+    const turn = this.tail.then(() => patiently(this.runtime, work));
     this.tail = turn.catch(() => undefined);
     return turn;
   }
@@ -178,15 +180,15 @@ function postgres(url: string): SQL {
  * Tries again while another process's transaction is in the way. What is refused for that has not
  * begun.
  */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const end = performance.now() + BUSY_TIMEOUT_MS;
+async function patiently<T>(runtime: Runtime, work: () => Promise<T>): Promise<T> {
+  const end = runtime.monotonicMs() + BUSY_TIMEOUT_MS;
   for (let waitMs = BUSY_RETRY_MIN_MS; ; waitMs = Math.min(BUSY_RETRY_MAX_MS, waitMs * 2)) {
     try {
       return await work();
     } catch (error) {
-      if (!isBusy(error) || performance.now() > end) throw error;
+      if (!isBusy(error) || runtime.monotonicMs() > end) throw error;
     }
-    await Bun.sleep(waitMs);
+    await runtime.sleep(waitMs);
   }
 }
 

@@ -169,7 +169,10 @@ export async function migrate(db: Db): Promise<void> {
       );
     for (let version = done + 1; version <= MIGRATIONS.length; version++) {
       for (const text of (MIGRATIONS[version - 1] as Migration)(db.dialect)) await tx.run(text);
-      await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [version, Date.now()]);
+      await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [
+        version,
+        db.runtime.wallMs(),
+      ]);
     }
   });
 }

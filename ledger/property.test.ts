@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter, RecordResult } from "./contract.ts";
 import { Db } from "./db.ts";
@@ -89,8 +90,8 @@ describe.each(databases)("%s", (_, freshUrl, runs) => {
   test("agrees with the model after any history", async () => {
     const property = fc.asyncProperty(steps, async (history) => {
       const url = await freshUrl();
-      const ledger = await openLedger({ url, shards: SHARDS });
-      const writer = await openLedgerWriter(url);
+      const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+      const writer = await openLedgerWriter(realRuntime, url);
       await ledger.operate({ kind: "create", ref: "r", sale: saleOf(UNITS) }, "op");
       try {
         const model = new Model();
@@ -206,7 +207,7 @@ async function compare(model: Model, ledger: Ledger, url: string): Promise<void>
     expect(entries).toBe(model.shards[shard]?.lastN as number);
   }
   expect([...orders].sort()).toEqual([...model.states].sort());
-  await compareMovements(await Db.open(url), available, held);
+  await compareMovements(await Db.open(realRuntime, url), available, held);
 }
 
 async function compareMovements(db: Db, available: number, held: number): Promise<void> {

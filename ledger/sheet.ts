@@ -26,6 +26,8 @@ export interface Move {
 }
 
 export interface Sheet {
+  /** When this is recorded, Unix ms. */
+  readonly atMs: number;
   readonly prices: Prices;
   readonly fence: Fence;
   readonly entries: Value[];
@@ -49,7 +51,7 @@ export interface Sheet {
   readonly stock: Map<string, Partial<Record<Account, number>>>;
 }
 
-export function emptySheet(prices: Prices): Sheet {
+export function emptySheet(prices: Prices, atMs: number): Sheet {
   const rows = {
     entries: [],
     messages: [],
@@ -64,6 +66,7 @@ export function emptySheet(prices: Prices): Sheet {
   };
   return {
     prices,
+    atMs,
     fence: new Fence(prices),
     ...rows,
     requests: new Map(),
@@ -140,7 +143,7 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     epoch,
     JSON.stringify(released),
     JSON.stringify(steps),
-    Date.now(),
+    sheet.atMs,
   );
   const terms = termsOf(steps);
   const moves: Moves = new Map();

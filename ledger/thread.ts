@@ -1,5 +1,6 @@
 // The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no
 // heartbeat.
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Db } from "./db.ts";
 import { DirectWriter } from "./writer.ts";
 
@@ -21,7 +22,7 @@ let writer: Promise<DirectWriter> | undefined;
 
 /** A database that could not be opened is tried again by the next call. */
 function opened(): Promise<DirectWriter> {
-  writer ??= Db.open(url).then((db) => new DirectWriter(db));
+  writer ??= Db.open(realRuntime, url).then((db) => new DirectWriter(db));
   writer.catch(() => {
     writer = undefined;
   });

@@ -1,3 +1,4 @@
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
@@ -23,6 +24,7 @@ export class ThreadedWriter implements LedgerWriter {
   private nextId = 0;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly url: string,
     private readonly options: ThreadOptions = {},
   ) {}
@@ -63,7 +65,7 @@ export class ThreadedWriter implements LedgerWriter {
     this.open.set(id, answer);
     worker.postMessage({ id, method, args } satisfies Call);
     const limitMs = this.limitOf(method);
-    const silence = new Silence(limitMs, () =>
+    const silence = new Silence(this.runtime, limitMs, () =>
       this.ended(worker, `no answer within ${limitMs} ms`),
     );
     try {

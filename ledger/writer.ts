@@ -34,7 +34,7 @@ export class DirectWriter implements LedgerWriter {
         if (raised.length === 0) return undefined;
         await tx.run("INSERT INTO rebuilds (incarnation, at_ms) VALUES (?, ?)", [
           Number(raised[0]?.incarnation),
-          Date.now(),
+          this.db.runtime.wallMs(),
         ]);
         await tx.run("UPDATE shards SET epoch = epoch + 1, owner = ''");
         const rows = await tx.run(

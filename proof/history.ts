@@ -1,6 +1,7 @@
 // The clients' own record of what they sent and were told: one JSON line per call, written as it
 // ends. It is the only witness `sluice verify` has from outside the system.
 import type { FileSink } from "bun";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 /**
  * `ok`: taken for sure. `fail`: refused for sure. `info`: unknown (time-out, lost connection,
@@ -63,7 +64,7 @@ export interface OutcomeTold {
 export type HistoryLine = OrderCall | SkipCall | CancelCall | OutcomeTold;
 
 /** Unix ms with fractions, comparable between the processes of one machine. */
-export const historyNow = (): number => performance.timeOrigin + performance.now();
+export const historyNow = (): number => performance.timeOrigin + realRuntime.monotonicMs();
 
 /** Bytes gathered before a write: the clients must not feel the disk. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;

@@ -2,6 +2,7 @@
 // role that ends by itself is started again after a moment; one that was killed on purpose stays
 // dead.
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts } from "./ports.ts";
 import { type Child, spawnRecorded } from "./processes.ts";
 
@@ -129,17 +130,18 @@ export class Fleet {
     let child = this.spawn(kind, name, env, args);
     const ended = Promise.withResolvers<number>();
     const watch = async (attempt: number): Promise<void> => {
-      const startedMs = performance.now();
+      const startedMs = realRuntime.monotonicMs();
       const code = await child.exited;
       if (over || this.stopping) return;
-      if (attempt === 0 && performance.now() - startedMs < RESTART_MAX_MS) ended.resolve(code);
+      if (attempt === 0 && realRuntime.monotonicMs() - startedMs < RESTART_MAX_MS)
+        ended.resolve(code);
       this.options.say(
         `${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`,
       );
-      await Bun.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
+      await realRuntime.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
       if (over || this.stopping) return;
       child = this.spawn(kind, name, env, args);
-      await watch(performance.now() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
+      await watch(realRuntime.monotonicMs() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
     };
     void watch(0);
     const role = {
@@ -190,15 +192,15 @@ async function untilReady(url: string, ended: Promise<number>, log: string): Pro
   void ended.then((c) => {
     code = c;
   });
-  const end = performance.now() + READY_TIMEOUT_MS;
-  while (performance.now() < end) {
+  const end = realRuntime.monotonicMs() + READY_TIMEOUT_MS;
+  while (realRuntime.monotonicMs() < end) {
     if (code !== undefined)
       throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
-    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(
+    const response = await fetch(url, { signal: realRuntime.abortAfter(1_000) }).catch(
       () => undefined,
     );
     if (response?.ok) return;
-    await Bun.sleep(50);
+    await realRuntime.sleep(50);
   }
   throw new Error(
     `nothing was ready at ${url} within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`,

@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { endLeftovers } from "./processes.ts";
 import { type PrivateRabbit, startRabbit } from "./rabbitmq.ts";
@@ -90,11 +91,9 @@ export async function startLocalServices(
 export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
   const file = join(dir, name);
   if (!existsSync(file)) {
-    writeFileSync(
-      file,
-      Buffer.from(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))).toString("base64url"),
-      { mode: 0o600 },
-    );
+    writeFileSync(file, Buffer.from(realRuntime.randomBytes(SECRET_BYTES)).toString("base64url"), {
+      mode: 0o600,
+    });
     chmodSync(file, 0o600);
   }
   return readFileSync(file, "utf8");

@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 /** TCP ports of the loopback that are free now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -40,10 +41,10 @@ export async function untilListening(
   void exited.then(() => {
     over = true;
   });
-  const end = performance.now() + timeoutMs;
-  while (performance.now() < end && !over) {
+  const end = realRuntime.monotonicMs() + timeoutMs;
+  while (realRuntime.monotonicMs() < end && !over) {
     if (await accepts(port)) return;
-    await Bun.sleep(50);
+    await realRuntime.sleep(50);
   }
   throw new Error(
     over

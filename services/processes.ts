@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { stepBack } from "./priority.ts";
 
 export interface Child {
@@ -69,9 +70,9 @@ export function spawnRecorded(options: SpawnOptions): Child {
   const end = async (signal: NodeJS.Signals, graceMs: number) => {
     if (over) return; // its id may be another process's by now
     signalGroup(child.pid, signal);
-    const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), graceMs);
+    const late = realRuntime.startTimer(() => signalGroup(child.pid, "SIGKILL"), graceMs);
     await exited;
-    clearTimeout(late);
+    realRuntime.stopTimer(late);
   };
   return {
     pid: child.pid,
@@ -185,8 +186,9 @@ async function endProcess(pid: number, started: string): Promise<void> {
   ] as const) {
     signalGroup(pid, signal);
     signalOne(pid, signal);
-    const end = performance.now() + graceMs;
-    while (startTime(pid) === started && performance.now() < end) await Bun.sleep(LOOK_MS);
+    const end = realRuntime.monotonicMs() + graceMs;
+    while (startTime(pid) === started && realRuntime.monotonicMs() < end)
+      await realRuntime.sleep(LOOK_MS);
     if (startTime(pid) !== started) return;
   }
   throw new Error(`process ${pid}, left by an earlier run, does not end: kill it by hand`);

@@ -4,6 +4,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
@@ -145,7 +146,7 @@ function startEpmd(dir: string, port: number): Child {
 /** The node's name must be the same at every start: its data folder is named after it. */
 function nodeName(dir: string): string {
   const file = join(dir, "node");
-  if (!existsSync(file)) writeFileSync(file, `sluice-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`);
+  if (!existsSync(file)) writeFileSync(file, `sluice-${realRuntime.uuid().slice(0, 8)}@127.0.0.1`);
   return readFileSync(file, "utf8");
 }
 
@@ -162,7 +163,7 @@ function passwordsIn(dir: string, accounts: readonly Account[]): Record<string, 
 }
 
 function newPassword(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
+  return Buffer.from(realRuntime.randomBytes(24)).toString("base64url");
 }
 
 function writeConfig(
@@ -205,7 +206,7 @@ function writeConfig(
   writeFileSync(join(dir, "enabled_plugins"), "[].\n");
   const cookie = join(dir, ".erlang.cookie");
   if (!existsSync(cookie)) {
-    writeFileSync(cookie, crypto.randomUUID().replaceAll("-", ""));
+    writeFileSync(cookie, realRuntime.uuid().replaceAll("-", ""));
     chmodSync(cookie, 0o400);
   }
 }

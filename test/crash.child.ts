@@ -4,6 +4,7 @@
 import { Publisher } from "../broker/publisher.ts";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
@@ -62,4 +63,4 @@ switch (process.env.CRASH_AT) {
 }
 
 const { CRASH_AT: _, ...env } = process.env;
-await startWorker(readSettings(env), "doomed", makeLog("doomed"));
+await startWorker(realRuntime, readSettings(env), "doomed", makeLog("doomed"));

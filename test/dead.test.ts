@@ -6,6 +6,7 @@ import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
 import { makeLog } from "../cli/log.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
 import { mintToken } from "../proof/load/tokens.ts";
@@ -83,6 +84,7 @@ beforeAll(async () => {
   await stack.worker("w1");
   provider = await stack.payments();
   gateway = await startGatewayRole(
+    realRuntime,
     readSettings(stack.env),
     "gw",
     makeLog("gw", () => undefined),
@@ -183,7 +185,7 @@ test(
     const { user, id } = await failed(2);
     // Granted, and nothing published: the process died in between.
     expect(await stack.ledger.grantRedrive(user, id, 1, "test")).toMatchObject({ generation: 2 });
-    const opened = await Letters.open(stack.settings, stack.ledger);
+    const opened = await Letters.open(realRuntime, stack.settings, stack.ledger);
     provider.forgive();
     const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
     await stack.until("the letter", async () => (await letter()) !== undefined);
@@ -266,7 +268,7 @@ test(
 test(
   "what is dropped or redriven is on record first, with its order and who did it",
   async () => {
-    const audit = await LedgerAudit.open(stack.settings.ledgerUrl);
+    const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
     const before = (await audit.letters()).length;
     provider.forgive(false);
     const { user, id } = await failed(7);

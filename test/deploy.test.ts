@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -399,7 +400,10 @@ describe("run from the image's folder, as written", () => {
   ])(
     "a worker that is %s, its ledger %s: health check ends with %i",
     async (state, ledger, code) => {
-      const redis = new RedisStore({ url: environmentOf("worker-1").SLUICE_REDIS_URL as string });
+      const redis = new RedisStore({
+        runtime: realRuntime,
+        url: environmentOf("worker-1").SLUICE_REDIS_URL as string,
+      });
       await redis.connect();
       const members = new Members(redis);
       await members.beat(

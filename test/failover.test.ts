@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
@@ -362,7 +363,7 @@ test(
     // There again, as the topology has it.
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
-    await declare(model, topology(SHARDS), "eu");
+    await declare(realRuntime, model, topology(SHARDS), "eu");
     expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
       "reserved",
     );
@@ -377,7 +378,7 @@ test(
     await stack.sale({ a: 9 });
     const { openLedgerWriter } = await import("../ledger/open.ts");
     const { entryOf } = await import("../ledger/test-entries.ts");
-    const writer = await openLedgerWriter(stack.settings.ledgerUrl);
+    const writer = await openLedgerWriter(realRuntime, stack.settings.ledgerUrl);
     const { epoch } = await writer.takeShard(0, "w");
     const entry = entryOf(0, 1, [], "");
     expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);

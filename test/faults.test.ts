@@ -6,6 +6,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { overview } from "../cli/operator/overview.ts";
 import { startWorker } from "../cli/roles/worker.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
@@ -54,7 +55,8 @@ test(
     const [running] = await ready({ a: 3 }, { env: { SLUICE_LEASE_TTL: "1s" } });
     const worker = running?.worker;
     const redis = await stack.client();
-    const look = () => overview({ redis, ledger: stack.ledger, redisMemory: 0 });
+    const look = () =>
+      overview({ runtime: realRuntime, redis, ledger: stack.ledger, redisMemory: 0 });
     expect([(await look()).redis.state, worker?.beating]).toEqual(["up", true]);
     process.kill(stack.redis.pid, "SIGSTOP");
     try {
@@ -169,7 +171,7 @@ test(
     const client = await stack.client();
     // As a rebuilder leaves it: the ledger has the next incarnation, one shard is loading, nobody
     // announces anything.
-    const db = await Db.open(stack.settings.ledgerUrl);
+    const db = await Db.open(realRuntime, stack.settings.ledgerUrl);
     await db.run("UPDATE store SET incarnation = incarnation + 1");
     await db.run("UPDATE shards SET epoch = epoch + 1");
     await db.close();
@@ -212,7 +214,7 @@ test(
     const file = ledgerUrl.slice("sqlite:".length);
     const [first] = await ready({ a: 5 }, { ledgerUrl, persistence: true });
     expect(await order(0)).toBe("reserved");
-    const db = await Db.open(ledgerUrl);
+    const db = await Db.open(realRuntime, ledgerUrl);
     await db.run(`VACUUM INTO '${file}.backup'`);
     await db.close();
     expect(await order(0)).toBe("reserved");
@@ -221,7 +223,7 @@ test(
     for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
     cpSync(`${file}.backup`, file);
 
-    const back = await openLedger({ url: ledgerUrl, shards: SHARDS });
+    const back = await openLedger({ runtime: realRuntime, url: ledgerUrl, shards: SHARDS });
     after.push(() => back.close());
     Object.assign(stack, { ledger: back });
     await stack.worker("w2");
@@ -259,8 +261,11 @@ test(
     after.push(() => other.stop());
     const env = { ...other.env, SLUICE_REDIS_URL: stack.redis.url };
     const events: string[] = [];
-    const stranger = await startWorker(readSettings(env), "stranger", (event, detail) =>
-      events.push(`${event} ${JSON.stringify(detail)}`),
+    const stranger = await startWorker(
+      realRuntime,
+      readSettings(env),
+      "stranger",
+      (event, detail) => events.push(`${event} ${JSON.stringify(detail)}`),
     );
     after.unshift(() => stranger.stop());
     await stack.until("it halts", () =>

@@ -5,6 +5,7 @@ import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";
 import { workersByHand } from "../cli/operator/workers-by-hand.ts";
 import type { GovernorReport, PaymentsReport } from "../core/domain/report.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { Db } from "../ledger/db.ts";
 import { readPackingList } from "../stubs/fulfil/packing-list.ts";
@@ -128,7 +129,7 @@ test(
     await stack.until("it to hold all", () => held(worker) === SHARDS);
     const placed = [await publish(stack, 0)];
     await stack.decided(placed[0]?.user ?? "", placed[0]?.id ?? "");
-    const db = await Db.open(stack.settings.ledgerUrl);
+    const db = await Db.open(realRuntime, stack.settings.ledgerUrl);
     const released = Promise.withResolvers<void>();
     // Another writer sits on SQLite's lock.
     const sitting = db.transaction(async (tx) => {

@@ -1,8 +1,13 @@
-// The tables of guarantees and faults name tests: each must be there under that name.
+// The pages of guarantees and faults name tests: each must exist under that name.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 
-/** `file` "name", "name" … in the table's cells; a file by itself stands for all its tests. */
+/** A page with each item of its lists on one line. */
+function page(path: string): string {
+  return readFileSync(path, "utf8").replaceAll(/\n {2}/g, " ");
+}
+
+/** `file` "name", "name" … in the page's lists; a file by itself stands for all its tests. */
 function named(text: string): [file: string, name: string][] {
   return [...text.matchAll(/`([\w/.-]+\.test\.ts)`((?: "[^"]+",?)*)/g)].flatMap(
     ([, file = "", names = ""]): [string, string][] => {
@@ -26,13 +31,13 @@ function missing(pairs: readonly (readonly [string, string])[]): string[] {
 }
 
 test("every test that the guarantees name is there", () => {
-  const pairs = named(readFileSync("docs/guarantees.md", "utf8"));
+  const pairs = named(page("docs/guarantees.md"));
   expect(pairs.length).toBeGreaterThan(50);
   expect(missing(pairs)).toEqual([]);
 });
 
 test("every test that the page of faults names is there, and every fault names one", () => {
-  const text = readFileSync("docs/faults.md", "utf8").replaceAll(/\n {2}/g, " ");
+  const text = page("docs/faults.md");
   const pairs = named(text);
   expect(pairs.length).toBeGreaterThan(60);
   expect(missing(pairs)).toEqual([]);

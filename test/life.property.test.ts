@@ -7,6 +7,7 @@ import { Replayed } from "../consumers/rebuild/replayed.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -80,7 +81,7 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
         if (entry) entries.push(entry);
         if (expire) {
           const sweep = {
-            entryId: newEntryId(),
+            entryId: newEntryId(realRuntime.randomBytes),
             cutoffMs: Date.now() + 1_000,
             limit: 10,
             dedupWindowMs: 3_600_000,

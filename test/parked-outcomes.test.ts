@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { bearer, ISSUER, SECRET, TestSocket } from "../gateway/testing.ts";
 import { Stack, userOf } from "./stack.ts";
@@ -27,7 +28,7 @@ beforeAll(async () => {
     async () => worker.shards.length === 2 && (await stack.ledger.operationsOpen()).length === 0,
   );
   const silent = makeLog("gw", () => undefined);
-  gateway = await startGatewayRole(readSettings(stack.env), "gw", silent);
+  gateway = await startGatewayRole(realRuntime, readSettings(stack.env), "gw", silent);
 }, TIMEOUT_MS);
 afterAll(async () => {
   await gateway?.stop();

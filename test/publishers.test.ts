@@ -17,6 +17,7 @@ import { startFulfil } from "../cli/roles/fulfil.ts";
 import { openRegion } from "../cli/roles/parts.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
 import { answerRowText } from "../core/domain/charge.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { testDir } from "./services.ts";
@@ -56,7 +57,12 @@ const settingsOf = (user: string) =>
 
 async function connect(user: string): Promise<RegionLink> {
   const settings = settingsOf(user);
-  return openRegion({ name: "eu", url: rabbit.url("eu", user) }, settings, () => undefined);
+  return openRegion(
+    realRuntime,
+    { name: "eu", url: rabbit.url("eu", user) },
+    settings,
+    () => undefined,
+  );
 }
 
 async function send(user: string, rows: readonly unknown[], exchange = ORDERS_EXCHANGE) {
@@ -121,6 +127,7 @@ test(
   async () => {
     await stack.route("c", "depot");
     const role = await startFulfil(
+      realRuntime,
       settingsOf("service-depot"),
       "depot",
       makeLog("depot", () => {}),
@@ -214,7 +221,12 @@ test(
     await rabbit.ctl("add_user", "shop", "word");
     await rabbit.ctl("set_permissions", "-p", "eu", "shop", ".*", ".*", ".*");
     const url = rabbit.url("eu").replace(/\/\/[^@]*@/, "//shop:word@");
-    const { connection } = await openRegion({ name: "eu", url }, stack.settings, () => undefined);
+    const { connection } = await openRegion(
+      realRuntime,
+      { name: "eu", url },
+      stack.settings,
+      () => undefined,
+    );
     const [finding] = await checkAccount(connection, readSettings({}));
     await connection.close();
     expect(finding).toMatchObject({ state: "warn", detail: expect.stringMatching(/'shop'/) });

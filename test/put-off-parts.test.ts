@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -19,6 +20,7 @@ async function start(work: (part: Part) => Promise<void>): Promise<[Stack, Fulfi
   await stack.payments();
   await stack.route("audio", "depot");
   const fulfiller = new Fulfiller({
+    runtime: realRuntime,
     ...{ service: "depot", id: "depot-1", regions: stack.links, shards: SHARDS, work },
     log: () => undefined,
   });

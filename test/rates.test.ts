@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { FX_RATES } from "../broker/topology.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -27,7 +28,7 @@ async function order(
 }
 
 async function chargesOf(id: string): Promise<string[]> {
-  const audit = await LedgerAudit.open(stack.settings.ledgerUrl);
+  const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
   const found: string[] = [];
   for await (const chunk of audit.charges())
     for (const c of chunk) if (c.id === id) found.push(`${c.amount} ${c.currency} at ${c.rate}`);

@@ -5,6 +5,7 @@ import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { type RebuildResult, rebuild } from "../consumers/rebuild/rebuild.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { Bench, row, SALE_ID, STORE_ID, WINDOW_MS } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { StoreUnavailable } from "../core/stores/redis.ts";
 import { RedisMoment } from "./redis-moment.ts";
 
@@ -94,10 +95,11 @@ async function rebuilt({ from = 1, before, unanswered }: Faults): Promise<Rebuil
     if (mine && calls++ === unanswered) throw new StoreUnavailable("the answer was lost");
     return reply;
   };
-  const announcement = new Announcement(bench.rebuild);
+  const announcement = new Announcement(realRuntime, bench.rebuild);
   try {
     return await rebuild(
       {
+        runtime: realRuntime,
         store: bench.rebuild,
         announcement,
         ...ledgerOf(from + 1),

@@ -22,6 +22,7 @@ import {
   skip,
   WINDOW_MS,
 } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -246,7 +247,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           } else {
             const reply = await b.shards[m.do](b.claim, {
               ...swept,
-              entryId: newEntryId(),
+              entryId: newEntryId(realRuntime.randomBytes),
               cutoffMs: Date.now() + 1_000,
             });
             if (reply.word === "decided") entry = reply.entry;
@@ -299,9 +300,10 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
             ],
           }),
         };
-        const announcement = new Announcement(b.rebuild);
+        const announcement = new Announcement(realRuntime, b.rebuild);
         const result = await rebuild(
           {
+            runtime: realRuntime,
             store: b.rebuild,
             ledger: ledger as never,
             writer: writer as never,

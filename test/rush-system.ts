@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sale } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { metaKey } from "../core/stores/keys.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -106,10 +107,10 @@ async function environment(
 }
 
 async function makeLedger(url: string, sale: Sale, sql: readonly string[]) {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale }, "test");
   await ledger.close();
-  const db = await Db.open(url);
+  const db = await Db.open(realRuntime, url);
   await db.run("PRAGMA foreign_keys = OFF");
   for (const statement of sql) await db.run(statement);
   await db.close();
@@ -119,7 +120,7 @@ export async function withRedis<T>(
   url: string,
   work: (store: RedisStore) => Promise<T>,
 ): Promise<T> {
-  const store = new RedisStore({ url });
+  const store = new RedisStore({ runtime: realRuntime, url });
   await store.client.connect();
   try {
     return await work(store);

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { freshDatabase } from "./services.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
@@ -28,7 +29,12 @@ async function workerWith(env: Record<string, string>) {
     if (process.env.SHOW_LOG) process.stderr.write(line);
     events.push((JSON.parse(line) as { event: string }).event);
   });
-  const role = await startWorker(readSettings({ ...stack.env, ...env }), "silent", log);
+  const role = await startWorker(
+    realRuntime,
+    readSettings({ ...stack.env, ...env }),
+    "silent",
+    log,
+  );
   undo.push(role.stop);
   return { role, events };
 }

@@ -14,6 +14,7 @@ import type { RegionLink } from "../consumers/orders/relay.ts";
 import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import type { Ledger, StoredOrder } from "../ledger/contract.ts";
@@ -62,10 +63,15 @@ export class Stack {
       ...options.env,
     };
     const settings = readSettings(env);
-    const ledger = await openLedger({ url: settings.ledgerUrl, shards: SHARDS });
+    const ledger = await openLedger({
+      runtime: realRuntime,
+      url: settings.ledgerUrl,
+      shards: SHARDS,
+    });
     const links = await Promise.all(
       settings.regions.map((r) =>
         openRegion(
+          realRuntime,
           r,
           settings,
           makeLog("test", (line) => process.env.SHOW_LOG && process.stderr.write(line)),
@@ -77,6 +83,7 @@ export class Stack {
 
   async worker(id: string): Promise<Awaited<ReturnType<typeof startWorker>>> {
     const started = await startWorker(
+      realRuntime,
       this.settings,
       id,
       makeLog("worker", (line) => {
@@ -104,7 +111,7 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startPayments(settings, "payments", log);
+    const role = await startPayments(realRuntime, settings, "payments", log);
     this.running.push(role);
     return provider;
   }
@@ -119,11 +126,17 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, {
-      service,
-      file,
-      workMs,
-    });
+    const role = await startFulfil(
+      realRuntime,
+      this.settings,
+      `${service}-${this.running.length}`,
+      log,
+      {
+        service,
+        file,
+        workMs,
+      },
+    );
     this.running.push(role);
     return { file, stop: role.stop };
   }
@@ -137,6 +150,7 @@ export class Stack {
     });
     this.running.push(
       await startRates(
+        realRuntime,
         settings,
         "rates",
         makeLog("rates", () => undefined),
@@ -164,6 +178,7 @@ export class Stack {
       hangMs: 600,
     };
     const provider = await startProvider({
+      runtime: realRuntime,
       file,
       port: 0,
       webhookSecrets: ["s"],
@@ -306,7 +321,7 @@ export class Stack {
 
   /** A client on the stack's Redis. */
   async client(): Promise<RedisStore> {
-    const store = new RedisStore({ url: this.redis.url });
+    const store = new RedisStore({ runtime: realRuntime, url: this.redis.url });
     await store.connect();
     return store;
   }

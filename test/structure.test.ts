@@ -51,6 +51,67 @@ test.each([
   expect(found[0]).toStartWith(`${path}:`);
 });
 
+test.each([
+  ["the wall clock", "const at = Date.now();", "Date.now"],
+  ["the wall clock as a date", "const at = new Date();", "Date()"],
+  ["the monotonic clock", "const t = performance.now();", "performance.now"],
+  ["the clock as a default", "constructor(now = Date.now) {}", "Date.now"],
+  ["a timer", "setTimeout(work, 5);", "setTimeout"],
+  ["a timer's type", "let t: ReturnType<typeof setInterval>;", "setInterval"],
+  ["the next turn", "setImmediate(work);", "setImmediate"],
+  ["Bun's sleep", "await Bun.sleep(5);", "Bun.sleep"],
+  ["Node's timers", 'import { setTimeout as wait } from "node:timers/promises";', "node:timers"],
+  [
+    "a signal that aborts",
+    "fetch(url, { signal: AbortSignal.timeout(5) });",
+    "AbortSignal.timeout",
+  ],
+  ["chance", "const jitter = Math.random();", "Math.random"],
+  ["a random id", "const id = crypto.randomUUID();", "randomUUID"],
+  ["an order's id", "const id = Bun.randomUUIDv7();", "randomUUID"],
+  ["random bytes", "crypto.getRandomValues(new Uint8Array(16));", "getRandomValues"],
+])("no part reads %s by itself", (_, text, what) => {
+  for (const path of [
+    "core/a.ts",
+    "gateway/a.ts",
+    "stubs/a.ts",
+    "bench/a.ts",
+    "ledger/thread.ts",
+  ]) {
+    const found = violations(new Map([[path, `${text}\n`]]));
+    expect(found).toContain(
+      `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+    );
+  }
+  for (const path of ["core/runtime/a.ts", "bench/k6/a.ts", "core/a.child.ts", "test/a.ts"])
+    expect(violations(new Map([[path, `${text}\n`]]))).toEqual([]);
+});
+
+test("a date of a given time, the runtime's own members and a comment read no clock", () => {
+  const text = `// not Date.now()
+/** Unlike Math.random it is seeded. */
+const at = new Date(runtime.wallMs()).toISOString();
+this.options.runtime.startTimer(() => runtime.random(), 5);
+const bytes = runtime.randomBytes(16);
+`;
+  expect(violations(new Map([["core/a.ts", text]]))).toEqual([]);
+});
+
+test("only where roles are wired may the real runtime be named", () => {
+  const text = "run(realRuntime);\n";
+  for (const path of [
+    ...["core/a.ts", "core/domain/a.ts", "broker/a.ts", "ledger/a.ts", "gateway/a.ts"],
+    ...["consumers/a.ts", "stubs/a.ts", "cli/roles/a.ts"],
+  ])
+    expect(violations(new Map([[path, text]]))).toEqual([
+      `${path}: only where roles are wired may the real runtime be named`,
+    ]);
+  for (const path of ["cli/commands/a.ts", "services/a.ts", "proof/a.ts", "bench/a.ts"])
+    expect(violations(new Map([[path, text]]))).toEqual([]);
+  expect(violations(new Map([["ledger/thread.ts", text]]))).toEqual([]);
+  expect(violations(new Map([["ledger/a.test.ts", `${text}expect(1);`]]))).toEqual([]);
+});
+
 test("only the ledger speaks SQL", () => {
   const text = `import { SQL } ${"from"} "bun";\n`;
   expect(violations(new Map([["cli/a.ts", text]]))).toEqual([

@@ -46,6 +46,26 @@ const MAX_TEST_LINES = 525;
 /** Tests, and what only tests import, look at a part from anywhere. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
+/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+const DIRECT = new RegExp(
+  [
+    /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
+    /\bperformance\.now\b|\bhrtime\b|\bBun\.nanoseconds\b/,
+    /(?<![\w.])set(?:Timeout|Interval|Immediate)\b|\bnode:timers\b/,
+    /\bBun\.(?:sleep|sleepSync)\b|\bAbortSignal\.timeout\b/,
+    /\bMath\.random\b|\brandomUUID|\bgetRandomValues\b/,
+    /\brandom(?:Int|Fill|FillSync)\b|\brandomBytes\b[^"\n]*"node:crypto"/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
+/** k6 is another runtime than Bun. */
+const FOREIGN = /^bench\/k6\//;
+/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
+const WIRING = /^(?:bench|cli|proof|services)\/(?!roles\/)/;
+const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
+
 /** Every broken rule as one line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
@@ -56,7 +76,7 @@ export function violations(tree: Tree): string[] {
     if (path.endsWith(".test.ts") && !/\bexpect\(|\bexpect\./.test(text))
       found.push(`${path}: expects nothing`);
     if (!path.endsWith(".ts") || FOR_TESTS.test(path)) continue;
-    found.push(...wrongImports(path, text));
+    found.push(...wrongImports(path, text), ...wrongTime(path, text));
   }
   return [...found, ...circles(tree)];
 }
@@ -87,6 +107,21 @@ function wrongImports(path: string, text: string): string[] {
   }
   if (from !== "ledger" && SQL_CLIENT.test(text))
     found.push(`${path}: only ledger may import SQL from bun`);
+  return found;
+}
+
+/**
+ * Time and chance come from the runtime that a part is given, so that a simulator can give it
+ * another; only where something is wired may the real one be named.
+ */
+function wrongTime(path: string, text: string): string[] {
+  if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
+  const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+  const found = [...new Set(code.match(DIRECT))].map(
+    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+  );
+  if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
+    found.push(`${path}: only where roles are wired may the real runtime be named`);
   return found;
 }
 

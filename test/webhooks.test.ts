@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
 import { cancelRowText } from "../core/domain/order.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import type { Provider, ProviderOptions } from "../stubs/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -25,7 +26,7 @@ beforeEach(async () => {
   await stack.sale({ a: 100 });
   await stack.worker("w1");
   const log = makeLog("gateway", () => undefined);
-  gateway = await startGatewayRole(readSettings(stack.env), "g1", log);
+  gateway = await startGatewayRole(realRuntime, readSettings(stack.env), "g1", log);
 }, TIMEOUT_MS);
 afterEach(async () => {
   await gateway?.stop();

@@ -1,5 +1,6 @@
 // Charges end to end against the stub: reserved, asked for, captured, back in the ledger as paid.
 // The stub takes its share of the same cores.
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { usageByPart } from "./usage.ts";
@@ -23,18 +24,18 @@ export async function benchCharges(
   stack: Stack,
   say: (line: string) => void,
 ): Promise<ChargesResult> {
-  const audit = await LedgerAudit.open(stack.ledgerUrl);
+  const audit = await LedgerAudit.open(realRuntime, stack.ledgerUrl);
   try {
     const count = async () => ({
       paid: await audit.chargeCount("captured"),
       open: await audit.chargesOpen(),
     });
     const before = usageByPart(stack);
-    const start = { ...(await count()), atMs: performance.now() };
+    const start = { ...(await count()), atMs: realRuntime.monotonicMs() };
     let now = { ...start };
     while (now.open > start.open * LEFT && now.atMs - start.atMs < TIMEOUT_S * 1_000) {
-      await Bun.sleep(LOOK_MS);
-      now = { ...(await count()), atMs: performance.now() };
+      await realRuntime.sleep(LOOK_MS);
+      now = { ...(await count()), atMs: realRuntime.monotonicMs() };
       say(`  charges: ${now.paid - start.paid} paid, ${now.open} under way`);
     }
     const paid = now.paid - start.paid;

@@ -2,6 +2,7 @@
 // a time, answers are counted without being parsed. A client library would cost more than the
 // system under test.
 import type { Socket } from "bun";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type FrameTemplate, USERS, writeDecimal, writeHex } from "./orders.ts";
 
 /** Frames written at once: some 50 kB. */
@@ -67,7 +68,7 @@ export class FloodSocket {
         close: () => ready.reject(new Error("the gateway closed a socket of the flood")),
       },
     });
-    const key = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
+    const key = Buffer.from(realRuntime.randomBytes(16)).toString("base64");
     const headers = [
       "Upgrade: websocket",
       "Connection: Upgrade",
@@ -101,7 +102,7 @@ export class FloodSocket {
   private frames(count: number): Uint8Array {
     const { templates, index, counts } = this.options;
     const { buffer } = this;
-    const nowMs = Date.now();
+    const nowMs = realRuntime.wallMs();
     let at = 0;
     for (let i = 0; i < count; i++) {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;

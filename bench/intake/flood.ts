@@ -2,6 +2,7 @@
 // line of JSON a second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { FloodSocket } from "./flood-socket.ts";
 import { bodies, frameTemplate } from "./orders.ts";
 
@@ -44,9 +45,9 @@ async function flood(options: FloodOptions): Promise<void> {
     (_, index) => new FloodSocket({ ...options, url, index, templates, counts, may }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
-  const started = performance.now();
+  const started = realRuntime.monotonicMs();
   const report = (end?: boolean) => {
-    const seconds = (performance.now() - started) / 1_000;
+    const seconds = (realRuntime.monotonicMs() - started) / 1_000;
     const { user, system } = process.cpuUsage();
     const line: FloodReport = {
       seconds,
@@ -59,12 +60,13 @@ async function flood(options: FloodOptions): Promise<void> {
   };
   for (const socket of sockets) socket.fill();
   for (let second = 1; second <= options.seconds; second++) {
-    await Bun.sleep(started + second * 1_000 - performance.now());
+    await realRuntime.sleep(started + second * 1_000 - realRuntime.monotonicMs());
     if (second === options.seconds) sending = false;
     report();
   }
-  const end = performance.now() + SETTLE_S * 1_000;
-  while (performance.now() < end && counts.accepted + refused() < counts.sent) await Bun.sleep(10);
+  const end = realRuntime.monotonicMs() + SETTLE_S * 1_000;
+  while (realRuntime.monotonicMs() < end && counts.accepted + refused() < counts.sent)
+    await realRuntime.sleep(10);
   report(true);
   for (const socket of sockets) socket.close();
   process.exit(0);

@@ -1,6 +1,7 @@
 // Single orders over HTTP, by wrk: many connections, many tokens, one order a request.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
 import { bodies } from "./orders.ts";
@@ -58,7 +59,7 @@ export async function benchHttp(options: {
     return { text, cpuMicros: Number(child.resourceUsage()?.cpuTime.total ?? 0) };
   };
   await run(WARM_UP_S); // each token is verified once
-  await Bun.sleep(DRAIN_MS);
+  await realRuntime.sleep(DRAIN_MS);
   const before = usageByPart(stack);
   const { text, cpuMicros: load } = await run(options.seconds);
   const after = usageByPart(stack);

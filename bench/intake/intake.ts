@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { Stack } from "../../proof/demo/stack.ts";
@@ -112,10 +113,10 @@ async function benchOn(
     env: { SLUICE_SHARDS: String(options.shards), ...THE_WHOLE_WAY, ...ANY_WAIT },
     ...charging,
   });
-  const redis = new RedisStore({ url: stack.redisUrl });
+  const redis = new RedisStore({ runtime: realRuntime, url: stack.redisUrl });
   try {
     await redis.client.connect();
-    await stack.createSale(benchSale(Date.now()));
+    await stack.createSale(benchSale(realRuntime.wallMs()));
     const url = stack.gateways[0]?.url ?? "";
     const result: { -readonly [K in keyof IntakeResult]: IntakeResult[K] } = {
       ...(await circumstances(redis)),
@@ -176,11 +177,11 @@ async function chargedFlood(
   stack: Stack,
   flood: () => Promise<FloodResult>,
 ): Promise<NonNullable<IntakeResult["charged"]>> {
-  const audit = await LedgerAudit.open(stack.ledgerUrl);
-  const startedMs = performance.now();
+  const audit = await LedgerAudit.open(realRuntime, stack.ledgerUrl);
+  const startedMs = realRuntime.monotonicMs();
   const result = await flood();
   const paid = await audit.chargeCount("captured");
-  const seconds = (performance.now() - startedMs) / 1_000;
+  const seconds = (realRuntime.monotonicMs() - startedMs) / 1_000;
   await audit.close();
   return { ...result, paidPerSecond: paid / seconds };
 }
@@ -194,7 +195,7 @@ async function circumstances(redis: RedisStore): Promise<Pick<IntakeResult, "at"
     bun: Bun.version,
     redis: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
   };
-  return { at: new Date().toISOString(), machine };
+  return { at: new Date(realRuntime.wallMs()).toISOString(), machine };
 }
 
 function rate(count: number, seconds: number): string {

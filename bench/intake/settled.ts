@@ -1,3 +1,4 @@
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { outboxKey } from "../../core/stores/keys.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 
@@ -10,9 +11,9 @@ const STILL_LOOKS = 10;
 export async function settled(redis: RedisStore, shards: number): Promise<void> {
   let still = 0;
   for (
-    const end = performance.now() + TIMEOUT_S * 1_000;
-    performance.now() < end;
-    await Bun.sleep(LOOK_MS)
+    const end = realRuntime.monotonicMs() + TIMEOUT_S * 1_000;
+    realRuntime.monotonicMs() < end;
+    await realRuntime.sleep(LOOK_MS)
   ) {
     const lengths = await Promise.all(
       Array.from({ length: shards }, (_, shard) =>

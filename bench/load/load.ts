@@ -5,6 +5,7 @@
 //
 //   bun bench/load/load.ts <JSON of LoadOptions>
 import { build, type Histogram } from "hdr-histogram-js";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { FloodSocket } from "../intake/flood-socket.ts";
 import { bodies, frameTemplate } from "../intake/orders.ts";
 
@@ -68,9 +69,9 @@ async function load(options: LoadOptions): Promise<void> {
   let told = 0;
   const dueAt = (serial: number) => startedMs + serial / perMs;
   const due = (serial: number) =>
-    Math.min(each, Math.floor((performance.now() - startedMs) * perMs)) - serial;
+    Math.min(each, Math.floor((realRuntime.monotonicMs() - startedMs) * perMs)) - serial;
   const heard = (serial: number, what: "accepted" | "decided" | "refused") => {
-    const nowMs = performance.now();
+    const nowMs = realRuntime.monotonicMs();
     histograms[what].recordValue(
       Math.min(HIGHEST_MICROS, Math.max(1, (nowMs - dueAt(serial)) * 1_000)),
     );
@@ -84,10 +85,10 @@ async function load(options: LoadOptions): Promise<void> {
       new FloodSocket({ ...options, url, index, templates, counts, may: () => true, due, heard }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
-  startedMs = performance.now();
+  startedMs = realRuntime.monotonicMs();
   const refused = () => [...counts.refused.values()].reduce((sum, n) => sum + n, 0);
   const report = (end?: boolean) => {
-    const seconds = (performance.now() - startedMs) / 1_000;
+    const seconds = (realRuntime.monotonicMs() - startedMs) / 1_000;
     const { user, system } = process.cpuUsage();
     const line: LoadReport = {
       seconds,
@@ -104,24 +105,24 @@ async function load(options: LoadOptions): Promise<void> {
     console.log(JSON.stringify(line));
   };
   let tickedMs = startedMs;
-  const pacer = setInterval(() => {
-    const nowMs = performance.now();
+  const pacer = realRuntime.startInterval(() => {
+    const nowMs = realRuntime.monotonicMs();
     behindMs = Math.max(behindMs, nowMs - tickedMs - TICK_MS);
     tickedMs = nowMs;
     for (const socket of sockets) socket.fill();
   }, TICK_MS);
   for (let second = 1; second <= options.seconds; second++) {
-    await Bun.sleep(startedMs + second * 1_000 - performance.now());
+    await realRuntime.sleep(startedMs + second * 1_000 - realRuntime.monotonicMs());
     report();
   }
   const planned = each * options.sockets;
-  const end = performance.now() + SETTLE_S * 1_000;
+  const end = realRuntime.monotonicMs() + SETTLE_S * 1_000;
   const open = () =>
     counts.sent < planned ||
     counts.accepted + refused() < counts.sent ||
     counts.decided < counts.accepted;
-  while (performance.now() < end && open()) await Bun.sleep(10);
-  clearInterval(pacer);
+  while (realRuntime.monotonicMs() < end && open()) await realRuntime.sleep(10);
+  realRuntime.stopTimer(pacer);
   report(true);
   for (const socket of sockets) socket.close();
   process.exit(0);

@@ -6,6 +6,7 @@
 //   burst   100,000 a second for ten seconds
 //   shed    the gateway takes nothing in at all (Redis's memory is said to be full): what turning away costs
 import { join } from "node:path";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { settled } from "../intake/settled.ts";
 import { benchFlood } from "../intake/websocket.ts";
 import { type LoadResult, progressOf, runLoad } from "./run.ts";
@@ -70,7 +71,11 @@ export async function benchOverload(options: OverloadOptions): Promise<OverloadR
   const free = await best(options, 0);
   options.say(`  the best: ${Math.round(free.perSecond)} orders/s`);
   for (const name of options.cases) cases.push(await overload(options, name, free));
-  return { at: new Date().toISOString(), targetWaitMs: options.targetWaitMs, cases };
+  return {
+    at: new Date(realRuntime.wallMs()).toISOString(),
+    targetWaitMs: options.targetWaitMs,
+    cases,
+  };
 }
 
 async function overload(options: OverloadOptions, name: Case, free: Best): Promise<OverloadCase> {
@@ -84,7 +89,7 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
     { ...options, dir: join(dir, name), workerRate: cap },
     env,
     async (stack, redis) => {
-      if (name === "shed") await Bun.sleep(HEAR_MS);
+      if (name === "shed") await realRuntime.sleep(HEAR_MS);
       if (name !== "shed")
         await runLoad(
           stack,

@@ -1,6 +1,7 @@
 // sluice dead: the dead letters, and parts without a route. Without more it lists them; `show ID`
 // prints one, `redrive` and `drop` deal with one, with those a filter finds, or with `all`.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
@@ -119,8 +120,12 @@ function filterOf(id: string | undefined, { queue, reason, user }: Options): Let
 async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const letters = await Letters.open(settings, ledger);
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
+  const letters = await Letters.open(realRuntime, settings, ledger);
   try {
     await work(letters);
   } finally {

@@ -31,8 +31,8 @@ export function register(program: Command): void {
       if (!NAME_PATTERN.test(service) || service === "unrouted")
         throw new SettingError(`--service '${service}' must match ${NAME_PATTERN.source}`);
       const list = file ?? join(resolve(readSettings(process.env).dataDir), `packed-${service}.db`);
-      return runRole("fulfil", (settings, id, log) =>
-        startFulfil(settings, id, log, { service, file: list, workMs: work }),
+      return runRole("fulfil", (runtime, settings, id, log) =>
+        startFulfil(runtime, settings, id, log, { service, file: list, workMs: work }),
       );
     });
 }

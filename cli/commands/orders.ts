@@ -1,6 +1,7 @@
 // sluice orders: a user's orders, or one of them with its events, from the ledger.
 import type { Command } from "commander";
 import { traceIdOf } from "../../core/domain/trace.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
@@ -29,7 +30,11 @@ export function register(program: Command): void {
 async function show(id: string | undefined, { user, limit, json }: Options): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   try {
     const found =
       id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];

@@ -1,6 +1,7 @@
 // sluice provider: a payment provider to try Sluice with.
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { parseShares } from "../../stubs/provider/behaviour.ts";
 import { startProvider } from "../../stubs/provider/server.ts";
@@ -36,6 +37,7 @@ export function register(program: Command): void {
 async function run(options: Options): Promise<void> {
   const settings = readSettings(process.env);
   const provider = await startProvider({
+    runtime: realRuntime,
     file: options.file ?? join(resolve(settings.dataDir), "provider.jsonl"),
     host: options.host,
     port: options.port,

@@ -3,6 +3,7 @@
 // the truth, and Redis is rebuilt from it by the workers. Or a broker has lost messages: what has
 // no end yet is asked for once more.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -37,13 +38,17 @@ async function recover({ acceptLedger, askAgain }: Options): Promise<void> {
     throw new SettingError("say what is meant: --accept-ledger or --ask-again");
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   await (askAgain ? again(settings) : forget(settings));
   await ledger.close();
 }
 
 async function forget(settings: Settings): Promise<void> {
-  const redis = await openRedis(settings, () => undefined);
+  const redis = await openRedis(realRuntime, settings, () => undefined);
   const metas = Array.from({ length: settings.shards }, (_, shard) => metaKey(shard));
   await redis.run((client) => client.del(...metas));
   await redis.close();
@@ -53,7 +58,7 @@ async function forget(settings: Settings): Promise<void> {
 }
 
 async function again({ ledgerUrl }: Settings): Promise<void> {
-  const writer = await openLedgerWriter(ledgerUrl);
+  const writer = await openLedgerWriter(realRuntime, ledgerUrl);
   const asked = await writer.askAgain();
   await writer.close();
   process.stdout.write(

@@ -1,5 +1,6 @@
 // sluice gateway, sluice worker: one role in this process, until a signal.
 import type { Command } from "commander";
+import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { makeLog } from "../log.ts";
 import { startGatewayRole } from "../roles/gateway.ts";
@@ -27,6 +28,7 @@ export function register(program: Command): void {
 }
 
 type Start = (
+  runtime: Runtime,
   settings: ReturnType<typeof readSettings>,
   id: string,
   log: ReturnType<typeof makeLog>,
@@ -36,7 +38,7 @@ type Start = (
 export async function runRole(kind: string, start: Start): Promise<void> {
   // Two processes of one name would share a queue or a lease: the name of a role ends in what no
   // other has.
-  const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
+  const id = `${process.env.SLUICE_ID ?? kind}-${realRuntime.uuid().slice(0, 8)}`;
   const log = makeLog(id);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
@@ -45,7 +47,7 @@ export async function runRole(kind: string, start: Start): Promise<void> {
       process.exit(1);
     });
   }
-  const role = await start(readSettings(process.env), id, log);
+  const role = await start(realRuntime, readSettings(process.env), id, log);
   const signal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {

@@ -7,6 +7,7 @@ import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { ELSEWHERE } from "../../core/domain/part.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -53,7 +54,11 @@ interface Open {
 async function withLedger(work: (open: Open) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   try {
     await work({ ledger, settings });
   } finally {
@@ -82,7 +87,7 @@ async function change(category: string, service: string, region = ""): Promise<v
       throw new SettingError(
         `--region '${region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
       );
-    const ref = crypto.randomUUID();
+    const ref = realRuntime.uuid();
     await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
     await everywhere({ ledger, settings }, async (link, routing) => {
       await applyRoutes(link.connection, routing);
@@ -111,7 +116,7 @@ async function everywhere(
   { ledger, settings }: Open,
   work: (link: RegionLink, routing: Routing) => Promise<number>,
 ): Promise<void> {
-  const links = await openRegions(settings, () => undefined);
+  const links = await openRegions(realRuntime, settings, () => undefined);
   const names = [...settings.regions.map((r) => r.name), ELSEWHERE];
   const routing = routingOf(await ledger.routes(), await ledger.formerRoutes(), names);
   try {

@@ -1,5 +1,6 @@
 // sluice stock: units per item, in Redis and in the ledger side by side.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -20,8 +21,12 @@ export function register(program: Command): void {
 async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const redis = await openRedis(settings, () => undefined);
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
+  const redis = await openRedis(realRuntime, settings, () => undefined);
   const store = new StockStore(redis);
   const rows = [];
   for (const sale of await ledger.sales()) {

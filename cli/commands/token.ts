@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { mintToken } from "../token.ts";
 
@@ -18,7 +19,7 @@ export function register(program: Command): void {
     .command("id")
     .description("make an order id (UUIDv7)")
     .action(() => {
-      process.stdout.write(`${Bun.randomUUIDv7()}\n`);
+      process.stdout.write(`${realRuntime.uuidV7()}\n`);
     });
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { figures, Looks } from "../../core/domain/figures.ts";
 import type { Overview } from "../../core/domain/report.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { mintToken } from "../token.ts";
 import { topLines } from "../top-lines.ts";
@@ -47,7 +48,7 @@ async function top(options: Options): Promise<void> {
   const looks = new Looks();
   looks.before(await look());
   if (options.once) {
-    await Bun.sleep(EVERY_MS);
+    await realRuntime.sleep(EVERY_MS);
     process.stdout.write(`${draw(looks, await look()).join("\n")}\n`);
     return;
   }
@@ -55,7 +56,7 @@ async function top(options: Options): Promise<void> {
   process.on("exit", () => process.stdout.write(LEAVE));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
   for (;;) {
-    await Bun.sleep(EVERY_MS);
+    await realRuntime.sleep(EVERY_MS);
     const lines = await look().then(
       (now) => draw(looks, now),
       (error: Error) => [error.message, "trying on"],
@@ -80,7 +81,7 @@ async function lookAt(url: string, token: string): Promise<Overview> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(`${url}/v1/admin/overview`, {
     headers,
-    signal: AbortSignal.timeout(5_000),
+    signal: realRuntime.abortAfter(5_000),
   }).catch((error: Error) => {
     throw new SettingError(`no gateway answers at ${url} (--url names another): ${error.message}`);
   });

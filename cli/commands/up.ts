@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { Fleet } from "../../services/fleet.ts";
@@ -97,7 +98,7 @@ async function startService(
   env: Record<string, string | undefined>,
 ): Promise<void> {
   const { ledgerUrl, shards } = readSettings(env);
-  const ledger = await openLedger({ url: ledgerUrl, shards });
+  const ledger = await openLedger({ runtime: realRuntime, url: ledgerUrl, shards });
   const routed = new Set((await ledger.routes()).map((route) => route.category));
   // The worker that owns shard 0 brings the brokers in line.
   for (const category of categories)
@@ -142,9 +143,13 @@ async function gatewayPorts(settings: Settings, say: (line: string) => void): Pr
 }
 
 async function createDemoSale(settings: Settings): Promise<void> {
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   const result = await ledger.operate(
-    { kind: "create", ref: "the demo sale", sale: demoSale(Date.now()) },
+    { kind: "create", ref: "the demo sale", sale: demoSale(realRuntime.wallMs()) },
     "sluice up",
   );
   await ledger.close();

@@ -2,6 +2,7 @@
 // be said yet.
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import type { PackedRecord } from "../../proof/verify/checks/parts.ts";
@@ -62,7 +63,11 @@ export function register(program: Command): void {
 
 /** The services that have a route. */
 async function routedServices(settings: Settings): Promise<string[]> {
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
   const routes = await ledger.routes();
   await ledger.close();
   return [...new Set(routes.map((route) => route.service))];
@@ -90,7 +95,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const packed = packingLists(options.packed);
   const views = await openViews({ ...settings, processing: await routedServices(settings) });
   const provider = providerRecord(options.provider, settings.providerUrl);
-  const end = performance.now() + options.wait * 1_000;
+  const end = realRuntime.monotonicMs() + options.wait * 1_000;
   try {
     while (true) {
       const { history, partial } = options;
@@ -103,8 +108,11 @@ async function run(options: Options): Promise<Verdict["result"]> {
         packed,
         ...views,
       });
-      if ((verdict.result === "inconclusive" || verdict.missing > 0) && performance.now() < end) {
-        await Bun.sleep(LOOK_AGAIN_MS);
+      if (
+        (verdict.result === "inconclusive" || verdict.missing > 0) &&
+        realRuntime.monotonicMs() < end
+      ) {
+        await realRuntime.sleep(LOOK_AGAIN_MS);
         continue;
       }
       const text = options.json

@@ -2,6 +2,7 @@
 // off; pause and resume one by hand.
 import type { Command } from "commander";
 import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -31,7 +32,7 @@ export function register(program: Command): void {
 async function onRedis(work: (redis: RedisStore) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const redis = await openRedis(settings, () => undefined);
+  const redis = await openRedis(realRuntime, settings, () => undefined);
   try {
     await work(redis);
   } finally {

@@ -3,6 +3,7 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -26,7 +27,11 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
-  const redis = new RedisStore({ url: settings.redisUrl, onError: () => undefined });
+  const redis = new RedisStore({
+    runtime: realRuntime,
+    url: settings.redisUrl,
+    onError: () => undefined,
+  });
   try {
     await redis.connect();
     const info = parseInfo(await redis.run((client) => client.info()));
@@ -67,7 +72,7 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
         ),
       );
     const [seconds] = await redis.run((client) => client.time());
-    const apart = Math.abs(Number(seconds) * 1_000 - Date.now());
+    const apart = Math.abs(Number(seconds) * 1_000 - realRuntime.wallMs());
     if (apart > CLOCK_APART_MS)
       found.push(
         warn(
@@ -102,6 +107,7 @@ async function checkRegion(
   const what = `broker ${region.name}`;
   // Without a topology of its own: looking must declare nothing.
   const connection = new BrokerConnection({
+    runtime: realRuntime,
     region,
     topology: { exchanges: [], queues: [], bindings: [] },
   });
@@ -158,7 +164,11 @@ const isOrders = (queue: string, shards: number): boolean =>
 async function checkLedger(settings: Settings): Promise<Finding[]> {
   const what = "ledger";
   try {
-    const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+    const ledger = await openLedger({
+      runtime: realRuntime,
+      url: settings.ledgerUrl,
+      shards: settings.shards,
+    });
     await ledger.close();
     return [
       ok(

@@ -14,6 +14,7 @@ import {
 } from "../../broker/topology.ts";
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { redriveRowText } from "../../core/domain/order.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
 
@@ -64,21 +65,22 @@ const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
 export class Letters {
   private constructor(
+    private readonly runtime: Runtime,
     private readonly regions: readonly Region[],
     private readonly ledger: LetterLedger,
   ) {}
 
-  static async open(settings: Settings, ledger: LetterLedger): Promise<Letters> {
+  static async open(runtime: Runtime, settings: Settings, ledger: LetterLedger): Promise<Letters> {
     const regions: Region[] = [];
     const { regions: all, operatorRegions } = settings;
     for (const region of operatorRegions.length > 0 ? operatorRegions : all) {
-      const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
+      const connection = new BrokerConnection({ runtime, region, topology: DECLARE_NOTHING });
       const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
       await publisher.start();
       await connection.start();
       regions.push({ connection, publisher });
     }
-    return new Letters(regions, ledger);
+    return new Letters(runtime, regions, ledger);
   }
 
   async close(): Promise<void> {
@@ -98,7 +100,9 @@ export class Letters {
   /** What is dropped is on record in the ledger before it is gone. */
   drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
     return this.deal(filter, limit, async (letter, raw) => {
-      await this.ledger.recordLetter(recordOf(letter, raw, "dropped", subject));
+      await this.ledger.recordLetter(
+        recordOf(this.runtime.wallMs(), letter, raw, "dropped", subject),
+      );
       return undefined;
     });
   }
@@ -110,7 +114,9 @@ export class Letters {
           ? await this.chargeAgain(letter, region, subject)
           : await sendAgain(raw, region);
       if (why === undefined)
-        await this.ledger.recordLetter(recordOf(letter, raw, "redriven", subject));
+        await this.ledger.recordLetter(
+          recordOf(this.runtime.wallMs(), letter, raw, "redriven", subject),
+        );
       return why;
     });
   }
@@ -208,6 +214,7 @@ function notConfirmed(outcome: string): string | undefined {
 }
 
 function recordOf(
+  atMs: number,
   { id: letter, region, queue, reason, user = "", order = "", body }: Letter,
   raw: DeadLetter,
   fate: LetterRecord["fate"],
@@ -217,7 +224,7 @@ function recordOf(
   return {
     ...{ letter, region, queue, fate, reason, user, id: order, subject },
     generation: isCount(generation) ? generation : 0,
-    atMs: Date.now(),
+    atMs,
     body: raw.body.toString(),
   };
 }

@@ -1,6 +1,7 @@
 // Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
 // without Redis is shown by its metrics alone.
 import type { RoleReport } from "../../core/domain/report.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
@@ -10,21 +11,22 @@ const EVERY_MS = 1_000;
 const TTL_MS = 5_000;
 
 export class Board {
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly timer: Timer;
   private id = "";
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly members: Members,
     private readonly report: () => RoleReport,
     /** Hears each time whether somebody has paused this role by hand, and who. */
     private readonly onHand?: (by: string | undefined) => void,
   ) {
-    this.timer = setInterval(() => this.show(), EVERY_MS);
+    this.timer = this.runtime.startInterval(() => this.show(), EVERY_MS);
     this.show();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
     await this.members.hide(this.id).catch(() => undefined);
   }
 
@@ -40,14 +42,15 @@ export class Board {
 
 /** For a role that needs Redis for nothing else; it goes on without. */
 export async function openBoard(
+  runtime: Runtime,
   { redisUrl }: Settings,
   report: () => RoleReport,
   onHand?: (by: string | undefined) => void,
 ): Promise<{ stop(): Promise<void> }> {
   if (redisUrl === "") return { stop: async () => undefined };
-  const redis = new RedisStore({ url: redisUrl });
+  const redis = new RedisStore({ runtime, url: redisUrl });
   await redis.client.connect().catch(() => undefined);
-  const board = new Board(new Members(redis), report, onHand);
+  const board = new Board(runtime, new Members(redis), report, onHand);
   return {
     stop: async () => {
       await board.stop();

@@ -2,6 +2,7 @@
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { FulfilReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { PackingList } from "../../stubs/fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
@@ -20,17 +21,19 @@ export interface FulfilOptions {
 }
 
 export async function startFulfil(
+  runtime: Runtime,
   settings: Settings,
   id: string,
   log: Log,
   { service, file, workMs }: FulfilOptions,
 ): Promise<RunningRole & { fulfiller: Fulfiller }> {
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
-  const regions = await openRegions(settings, log);
-  const list = new PackingList(file);
+  const regions = await openRegions(runtime, settings, log);
+  const list = new PackingList(runtime, file);
   const spans = await openSpans(settings, "fulfil", id);
-  const governing = competingGoverning(settings, log);
+  const governing = competingGoverning(runtime, settings, log);
   const fulfiller = new Fulfiller({
+    runtime,
     service,
     id,
     regions,
@@ -39,12 +42,12 @@ export async function startFulfil(
     spans,
     log,
     work: async (part) => {
-      if (workMs > 0) await Bun.sleep(workMs);
+      if (workMs > 0) await runtime.sleep(workMs);
       await list.pack(part);
     },
   });
   await fulfiller.start();
-  const self = new Self(id);
+  const self = new Self(runtime, id);
   const report = (): FulfilReport => ({
     kind: "fulfil",
     ...self.report(),
@@ -52,10 +55,11 @@ export async function startFulfil(
     service,
     parts: { ...fulfiller.counts },
   });
-  const board = await openBoard(settings, report, (by) => governing.byHand(by));
+  const board = await openBoard(runtime, settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
     {
+      runtime,
       report,
       missing: () => brokersAway(regions),
     },

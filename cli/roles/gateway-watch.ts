@@ -2,6 +2,7 @@
 // way to each shard, which shards have nothing left, how many gateways share the region's rate, and
 // how full Redis is.
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Admission, ShardNews } from "../../gateway/admission/admission.ts";
@@ -10,11 +11,12 @@ import { redisMemory } from "../operator/overview.ts";
 const EVERY_MS = 1_000;
 
 export class GatewayWatch {
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly timer: Timer;
   private looking = false;
 
   constructor(
     private readonly options: {
+      readonly runtime: Runtime;
       readonly redis: RedisStore;
       readonly admission: Admission;
       readonly id: string;
@@ -25,11 +27,11 @@ export class GatewayWatch {
       readonly now: () => number;
     },
   ) {
-    this.timer = setInterval(() => void this.look(), EVERY_MS);
+    this.timer = this.options.runtime.startInterval(() => void this.look(), EVERY_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
   }
 
   private async look(): Promise<void> {
@@ -48,7 +50,7 @@ export class GatewayWatch {
         .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
       const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
       // Moments on Redis's clock become moments on this process's own.
-      const ownMs = performance.now() - this.options.now();
+      const ownMs = this.options.runtime.monotonicMs() - this.options.now();
       admission.hear(
         newsOf({ shards, region }, others, reports).map((n) => ({
           ...n,

@@ -5,6 +5,7 @@ import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
@@ -27,6 +28,7 @@ import type { RunningRole } from "./worker.ts";
 const PUSH_PREFETCH = 0;
 
 export async function startGatewayRole(
+  runtime: Runtime,
   settings: Settings,
   name: string,
   log: Log,
@@ -36,11 +38,11 @@ export async function startGatewayRole(
   // A part of an order names the region it was taken in: it is read from the gateway's id
   // (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const redis = await openRedis(settings, log);
-  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
+  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const redis = await openRedis(runtime, settings, log);
+  const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
-  const link = await openRegion(region, settings, log);
+  const link = await openRegion(runtime, region, settings, log);
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
   let onPush: (push: Push) => void = () => undefined;
@@ -53,6 +55,7 @@ export async function startGatewayRole(
   });
   await pushes.start();
   const gateway = await startGateway({
+    runtime,
     id,
     region: region.name,
     host: settings.httpHost,
@@ -82,18 +85,19 @@ export async function startGatewayRole(
     },
     ledger,
     stockOf: (saleId) => liveStock(stock, ledger, saleId),
-    applyOperation: (operation) => applyOperation(ledger, stock, operation),
-    letters: lettersOf(settings, ledger),
-    overview: () => overview({ redis, ledger, redisMemory: settings.redisMemory }),
+    applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
+    letters: lettersOf(runtime, settings, ledger),
+    overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
     workers: workersByHand(redis),
     ready: async () => readiness(link, redis.connected),
     log,
   });
   const withdraw = announceMetrics(id, new URL(gateway.url).host);
-  const board = new Board(new Members(redis), gateway.report);
+  const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
   const { shards, redisMemory } = settings;
   const watch = new GatewayWatch({
+    runtime,
     redis,
     admission,
     id,
@@ -105,7 +109,7 @@ export async function startGatewayRole(
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
-    await Bun.sleep(settings.drainNoticeMs);
+    await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
     withdraw();
     await gateway.close();
@@ -199,9 +203,13 @@ function readKey(file: string, variable: string): string {
  * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
  * gateway's business else.
  */
-function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptions["letters"]> {
+function lettersOf(
+  runtime: Runtime,
+  settings: Settings,
+  ledger: Ledger,
+): NonNullable<GatewayOptions["letters"]> {
   const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
-    const letters = await Letters.open(settings, ledger);
+    const letters = await Letters.open(runtime, settings, ledger);
     try {
       return await work(letters);
     } finally {
@@ -233,11 +241,12 @@ async function liveStock(
 }
 
 async function applyOperation(
+  runtime: Runtime,
   ledger: Ledger,
   store: StockStore,
   operation: Operation,
 ): Promise<void> {
-  if (operation.kind === "route") return untilApplied(ledger, operation.ref);
+  if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
   const sale = (await ledger.sales()).find((s) => s.id === saleId);
@@ -251,11 +260,11 @@ async function applyOperation(
 }
 
 /** The brokers get routes from the owner of shard 0, who looks for them every beat. */
-async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
+async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Promise<void> {
   for (
-    const end = performance.now() + APPLY_WAIT_MS;
-    performance.now() < end;
-    await Bun.sleep(50)
+    const end = runtime.monotonicMs() + APPLY_WAIT_MS;
+    runtime.monotonicMs() < end;
+    await runtime.sleep(50)
   ) {
     if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
   }

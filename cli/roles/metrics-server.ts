@@ -3,10 +3,12 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RoleReport } from "../../core/domain/report.ts";
 import { metricsOf } from "../../core/metrics/metrics.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import type { Log } from "../log.ts";
 
 export interface MetricsServerOptions {
+  readonly runtime: Runtime;
   readonly report: () => RoleReport;
   /** What the role needs and does not have now; none: it is ready. */
   readonly missing: () => readonly string[];

@@ -4,6 +4,7 @@ import { Publisher } from "../../broker/publisher.ts";
 import { topology } from "../../broker/topology.ts";
 import { linkState, type RegionLink } from "../../consumers/orders/relay.ts";
 import type { Spans } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { buildLibrary, type Library } from "../../core/stores/library.ts";
 import { RedisStore, StoreUnavailable } from "../../core/stores/redis.ts";
@@ -21,12 +22,14 @@ export function requireStores(settings: Settings): void {
 
 /** `callTimeoutMs`: after which a Redis that does not answer is dialled anew. */
 export async function openRedis(
+  runtime: Runtime,
   settings: Settings,
   log: Log,
   options: { readonly callTimeoutMs?: number } = {},
 ): Promise<RedisStore> {
   const library = patchedLibrary();
   const redis = new RedisStore({
+    runtime,
     ...options,
     url: settings.redisUrl,
     library,
@@ -73,13 +76,14 @@ export interface RegionOptions {
 }
 
 export async function openRegions(
+  runtime: Runtime,
   settings: Settings,
   log: Log,
   options: RegionOptions = {},
 ): Promise<RegionLink[]> {
   const links: RegionLink[] = [];
   for (const region of settings.regions)
-    links.push(await openRegion(region, settings, log, options));
+    links.push(await openRegion(runtime, region, settings, log, options));
   return links;
 }
 
@@ -89,12 +93,13 @@ export function heartbeatWithin(leaseMs: number): number {
 }
 
 export async function openRegion(
+  runtime: Runtime,
   region: Settings["regions"][number],
   settings: Settings,
   log: Log,
   { heartbeatS }: RegionOptions = {},
 ): Promise<RegionLink> {
-  const options = { region, topology: topology(settings.shards), log };
+  const options = { runtime, region, topology: topology(settings.shards), log };
   const connection = new BrokerConnection({ ...options, name: "publishing" });
   const consuming = new BrokerConnection({
     ...options,

@@ -1,4 +1,5 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -25,21 +26,22 @@ export interface RunningRole {
 }
 
 export async function startWorker(
+  runtime: Runtime,
   settings: Settings,
   id: string,
   log: Log,
 ): Promise<RunningRole & { worker: Worker }> {
   requireStores(settings);
   stepBack(settings.workerNice);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const writer = await openLedgerWriter(settings.ledgerUrl);
+  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const writer = await openLedgerWriter(runtime, settings.ledgerUrl);
   // A connection that has been silent for a lease has cost the leases already.
   const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
-  const redis = await openRedis(settings, log, { callTimeoutMs });
-  const regions = await openRegions(settings, log, {
+  const redis = await openRedis(runtime, settings, log, { callTimeoutMs });
+  const regions = await openRegions(runtime, settings, log, {
     heartbeatS: heartbeatWithin(settings.leaseMs),
   });
-  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
+  const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await clock.start().catch(() => undefined);
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
@@ -54,9 +56,10 @@ export async function startWorker(
     rateWaitMs,
     snapshotEntries,
   };
-  const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
+  const governing = { governor: governorSettings(settings), cpu: cpuWatch(runtime) };
   const spans = await openSpans(settings, "worker", id);
   const worker = new Worker({
+    runtime,
     id,
     redis,
     ledger,
@@ -78,7 +81,11 @@ export async function startWorker(
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
   ];
-  const metrics = startMetricsServer(settings, { report: () => worker.report(), missing }, log);
+  const metrics = startMetricsServer(
+    settings,
+    { runtime, report: () => worker.report(), missing },
+    log,
+  );
   log("worker started", { id });
   const stop = async () => {
     await worker.stop();

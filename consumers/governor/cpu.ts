@@ -2,6 +2,7 @@
 // information), and the share of all cores used by processes that are not ours. Ours are this
 // process and, where roles were started together, every descendant of their starter.
 import { readdirSync, readFileSync } from "node:fs";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
   /** Percent of the time since the last sample in which some process waited for a CPU. */
@@ -27,6 +28,7 @@ export class CpuWatch {
 
   /** `root`: the process whose descendants are ours. */
   constructor(
+    private readonly runtime: Runtime,
     private readonly root: number,
     private readonly proc = "/proc",
   ) {
@@ -66,7 +68,7 @@ export class CpuWatch {
         0,
       );
       return {
-        atMs: performance.now(),
+        atMs: this.runtime.monotonicMs(),
         stalledMicros: Number(pressure?.[1]),
         busyTicks,
         cores,

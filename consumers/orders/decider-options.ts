@@ -2,6 +2,7 @@
 
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Governing } from "../governor/governing.ts";
@@ -16,6 +17,7 @@ import type { Deciding, Work } from "./work.ts";
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
 
 export interface DeciderOptions {
+  readonly runtime: Runtime;
   readonly claim: Claim;
   readonly store: ShardStore;
   readonly recorder: Recorder;

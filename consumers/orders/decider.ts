@@ -94,7 +94,7 @@ export class Decider implements Deciding {
   /** Settles once nothing is in hand, or the decider has stopped. */
   async idle(): Promise<void> {
     while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0))
-      await this.tail.then(() => Bun.sleep(1));
+      await this.tail.then(() => this.options.runtime.sleep(1));
   }
 
   /**
@@ -120,7 +120,7 @@ export class Decider implements Deciding {
     const ended = governing.redis.begin();
     const reply = await store
       .decide(claim, messages, {
-        entryId: newEntryId(),
+        entryId: newEntryId(this.options.runtime.randomBytes),
         dedupWindowMs,
         force,
         clock: this.options.clock.bounds(),
@@ -215,15 +215,16 @@ export class Decider implements Deciding {
   private async hold(): Promise<void> {
     this.sweeps.clear();
     this.held = true;
-    await Bun.sleep(PAUSE_LOOK_MS);
+    await this.options.runtime.sleep(PAUSE_LOOK_MS);
     this.held = false;
   }
 
   private async paced(): Promise<void> {
-    const startedMs = performance.now();
+    const { runtime, governing } = this.options;
+    const startedMs = runtime.monotonicMs();
     const orders = await this.step();
-    const restMs = this.options.governing.restMs(performance.now() - startedMs, orders);
-    if (restMs >= 1 && !this.stopped) await Bun.sleep(restMs);
+    const restMs = governing.restMs(runtime.monotonicMs() - startedMs, orders);
+    if (restMs >= 1 && !this.stopped) await runtime.sleep(restMs);
   }
 
   /** Returns how many rows were decided. */
@@ -262,14 +263,14 @@ export class Decider implements Deciding {
 
   /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
   private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
-    const wary = performance.now() < this.waryUntilMs;
+    const wary = this.options.runtime.monotonicMs() < this.waryUntilMs;
     if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
         return decision?.outcomes.map((outcomes) => ({ outcomes }));
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
-        this.waryUntilMs = performance.now() + WARY_MS;
+        this.waryUntilMs = this.options.runtime.monotonicMs() + WARY_MS;
       }
     }
     const { now, dedupWindowMs } = this.options;

@@ -5,6 +5,7 @@
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
 // entry that it has by its id (ledger/record.ts).
 import type { Entry } from "../../core/domain/entry.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
 
 /**
@@ -20,6 +21,7 @@ interface Waiting extends EntryToRecord {
 }
 
 export interface RecorderOptions {
+  readonly runtime: Runtime;
   readonly writer: LedgerWriter;
   /** Told how long each transaction took, seconds. */
   readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
@@ -55,7 +57,7 @@ export class Recorder {
 
   /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
   get silentMs(): number {
-    return this.askedAtMs === undefined ? 0 : performance.now() - this.askedAtMs;
+    return this.askedAtMs === undefined ? 0 : this.options.runtime.monotonicMs() - this.askedAtMs;
   }
 
   /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
@@ -69,7 +71,7 @@ export class Recorder {
     let retryMs = RETRY_MIN_MS;
     while (this.waiting.length > 0 && !this.stopped) {
       const batch = this.waiting.slice(0, MAX_ENTRIES);
-      this.askedAtMs ??= performance.now();
+      this.askedAtMs ??= this.options.runtime.monotonicMs();
       try {
         const results = await this.commit(batch);
         this.answered();
@@ -81,7 +83,7 @@ export class Recorder {
         this.askedAtMs = undefined;
       } catch (error) {
         this.unanswered(error as Error);
-        await Bun.sleep(retryMs);
+        await this.options.runtime.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
     }
@@ -100,13 +102,13 @@ export class Recorder {
 
   private unanswered(error: Error): void {
     if (this.downSinceMs !== undefined) return;
-    this.downSinceMs = performance.now();
+    this.downSinceMs = this.options.runtime.monotonicMs();
     this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
   }
 
   private answered(): void {
     if (this.downSinceMs === undefined) return;
-    const afterMs = Math.round(performance.now() - this.downSinceMs);
+    const afterMs = Math.round(this.options.runtime.monotonicMs() - this.downSinceMs);
     this.downSinceMs = undefined;
     this.options.log("ledger back", { afterMs });
   }

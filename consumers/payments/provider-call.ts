@@ -1,6 +1,7 @@
 // One call to the provider, bounded in time and bytes. It returns a status and, if the body is one,
 // a JSON object; provider-client.ts decides what to believe.
 import type { Traceparent } from "../../core/domain/trace.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { NoAnswer } from "./provider.ts";
 
 export interface Call {
@@ -31,11 +32,15 @@ const MAX_RETRY_AFTER_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 /** Never rejects, and ends within `timeoutMs`: headers and body together. */
-export async function callProvider(call: Call, timeoutMs: number): Promise<Reply | NoAnswer> {
+export async function callProvider(
+  runtime: Runtime,
+  call: Call,
+  timeoutMs: number,
+): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   late.catch(() => undefined);
   const abort = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = runtime.startTimer(() => {
     reject(new Late());
     abort.abort();
   }, timeoutMs);
@@ -43,11 +48,11 @@ export async function callProvider(call: Call, timeoutMs: number): Promise<Reply
     const response = await Promise.race([send(call, abort.signal), late]);
     const { status, headers } = response;
     const body = await readBody(response, late);
-    return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers) };
+    return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers, runtime.wallMs()) };
   } catch (error) {
     return lost(error as Error);
   } finally {
-    clearTimeout(timer);
+    runtime.stopTimer(timer);
     // Ends what is still open: a body that was not read completely.
     abort.abort();
   }
@@ -134,8 +139,8 @@ function lost(error: Error & { code?: string }): NoAnswer {
 }
 
 /** Seconds or a date, as in RFC 9110. */
-function retryAfterMs(headers: Headers): number {
+function retryAfterMs(headers: Headers, nowMs: number): number {
   const text = headers.get("retry-after") ?? "";
-  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
   return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : DEFAULT_RETRY_AFTER_MS;
 }

@@ -4,9 +4,11 @@
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
+  readonly runtime: Runtime;
   /** Names its queue; must be unique to the process. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
@@ -59,7 +61,7 @@ export class RateFeed {
 
   /** Requests pairs that orders wait for; the answer arrives like the feed. */
   ask(pairs: readonly string[]): void {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const due = pairs.filter(
       (pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS,
     );
@@ -100,7 +102,7 @@ export class RateFeed {
 
   private refuse(pair: string, why: string, value: unknown): false {
     this.counts.refused++;
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const key = `${pair} ${why}`;
     if (this.saidAtMs.size > MAX_PAIRS) this.saidAtMs.clear();
     if (nowMs - (this.saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) >= SAY_EVERY_MS) {

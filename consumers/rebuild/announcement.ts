@@ -1,6 +1,8 @@
 // A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It
 // lapses with its rebuilder.
+import type { EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Overtaken, type RebuildStore } from "../../core/stores/rebuild-store.ts";
 
 /** How long an announcement stands after the last sign of life. */
@@ -8,18 +10,23 @@ const ANNOUNCE_TTL_MS = 5_000;
 const ANNOUNCE_EVERY_MS = 1_000;
 
 export class Announcement {
-  private readonly token = newEntryId();
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private readonly token: EntryId;
+  private timer: Timer | undefined;
   private overtaken = false;
 
-  constructor(private readonly store: RebuildStore) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly store: RebuildStore,
+  ) {
+    this.token = newEntryId(runtime.randomBytes);
+  }
 
   /** Announces a rebuild and keeps doing so. false: another rebuilder's announcement stands. */
   async begin(incarnation: number): Promise<boolean> {
     this.pause();
     this.overtaken = false;
     if (!(await this.renew(incarnation, ANNOUNCE_TTL_MS))) return false;
-    this.timer = setInterval(() => {
+    this.timer = this.runtime.startInterval(() => {
       this.renew(incarnation, ANNOUNCE_TTL_MS)
         .then((own) => (this.overtaken ||= !own))
         .catch(() => undefined);
@@ -54,7 +61,7 @@ export class Announcement {
 
   /** It lapses by itself from here on. */
   pause(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.timer = undefined;
   }
 

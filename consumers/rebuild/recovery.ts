@@ -1,5 +1,6 @@
 // What a worker does when Redis and the ledger do not agree: Redis has lost something and is
 // rebuilt; or the ledger has, and everything halts until an operator decides.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { RebuildStore } from "../../core/stores/rebuild-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { ShardStore } from "../../core/stores/shard-store.ts";
@@ -9,6 +10,7 @@ import { type RebuildResult, rebuild } from "./rebuild.ts";
 import { RebuildPace } from "./rebuild-pace.ts";
 
 export interface RecoveryOptions {
+  readonly runtime: Runtime;
   readonly redis: RedisStore;
   readonly store: ShardStore;
   readonly ledger: Ledger;
@@ -28,11 +30,12 @@ export class Recovery {
   rebuilding = false;
   private readonly store: RebuildStore;
   private readonly announcement: Announcement;
-  private readonly pace = new RebuildPace();
+  private readonly pace: RebuildPace;
 
   constructor(private readonly options: RecoveryOptions) {
     this.store = new RebuildStore(options.redis);
-    this.announcement = new Announcement(this.store);
+    this.announcement = new Announcement(options.runtime, this.store);
+    this.pace = new RebuildPace(options.runtime);
   }
 
   /** As a worker's report says it. */

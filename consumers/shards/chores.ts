@@ -1,6 +1,7 @@
 // The work between beats, piece by piece. A piece that hangs or fails keeps no other from being
 // done, and one that is still under way is not begun again. What a piece waits for has a deadline
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 /**
  * Above the longest of those deadlines but one: the log should name what is stuck.
@@ -15,7 +16,10 @@ interface Chore {
 export class Chores {
   private readonly underWay = new Map<string, Chore>();
 
-  constructor(private readonly log: (event: string, detail: Record<string, unknown>) => void) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly log: (event: string, detail: Record<string, unknown>) => void,
+  ) {}
 
   /** Begins a piece of work, unless the last one of its name is not done yet. */
   begin(name: string, work: () => Promise<unknown>): void {
@@ -25,7 +29,7 @@ export class Chores {
   }
 
   private async run(name: string, work: () => Promise<unknown>): Promise<void> {
-    this.underWay.set(name, { sinceMs: performance.now(), told: false });
+    this.underWay.set(name, { sinceMs: this.runtime.monotonicMs(), told: false });
     try {
       await work();
     } catch (error) {
@@ -35,7 +39,7 @@ export class Chores {
   }
 
   private late(name: string, chore: Chore): void {
-    const forMs = performance.now() - chore.sinceMs;
+    const forMs = this.runtime.monotonicMs() - chore.sinceMs;
     if (chore.told || forMs < LATE_MS) return;
     chore.told = true;
     this.log("not done yet", { what: name, forMs: Math.round(forMs) });

@@ -4,6 +4,7 @@
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED];
@@ -13,11 +14,14 @@ export class DeadCounts {
   counts: readonly DeadCount[] = [];
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly regions: readonly RegionLink[]) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly regions: readonly RegionLink[],
+  ) {}
 
   async look(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.runtime.monotonicMs();
     const counts: DeadCount[] = [];
     for (const { consuming } of this.regions) {
       if (!consuming.up) continue;

@@ -14,6 +14,7 @@ import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { hasWord } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
@@ -43,6 +44,7 @@ const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
 
 export interface OwnerOptions {
+  readonly runtime: Runtime;
   readonly worker: string;
   readonly shard: number;
   readonly store: ShardStore;
@@ -171,7 +173,7 @@ export class ShardOwner {
     await this.lookAtQueues();
     const { dedupWindowMs } = this.options;
     void decider.unpark({
-      entryId: newEntryId(),
+      entryId: newEntryId(this.options.runtime.randomBytes),
       cutoffMs: this.gapCutoffMs(),
       limit: UNPARK_USERS,
       dedupWindowMs,
@@ -183,7 +185,7 @@ export class ShardOwner {
     if (clock.followed !== this.clockFollowed) this.gaps.reset();
     this.clockFollowed = clock.followed;
     return this.gaps.cutoffMs({
-      monotonicMs: performance.now(),
+      monotonicMs: this.options.runtime.monotonicMs(),
       nowMs: clock.now(),
       gapMaxAgoMs: clock.ago(gapMaxMs),
     });
@@ -194,7 +196,7 @@ export class ShardOwner {
     const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
     void this.decider?.expire({
-      entryId: newEntryId(),
+      entryId: newEntryId(this.options.runtime.randomBytes),
       cutoffMs: clock.ago(holdTtlMs),
       limit: EXPIRE_ORDERS,
       dedupWindowMs,
@@ -205,11 +207,11 @@ export class ShardOwner {
    * Decides orders that waited for a rate. Called about once a second, and when rates have come.
    */
   sweepRates(): void {
-    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
+    const { runtime, dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
     const cutoffMs = clock.ago(rateWaitMs);
     void this.decider?.reprice(
-      { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
+      { entryId: newEntryId(runtime.randomBytes), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
       askRates,
     );
   }
@@ -250,6 +252,7 @@ export class ShardOwner {
     const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
       this.options;
     return new Decider({
+      runtime: this.options.runtime,
       clock: this.options.clock,
       spans,
       governing,

@@ -1,5 +1,6 @@
 // What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its
 // way? And whether it may own shards at all.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
@@ -22,6 +23,7 @@ import type { Upkeep } from "./upkeep.ts";
 const SYNC_ALL_EVERY = 4;
 
 export interface TendingOptions {
+  readonly runtime: Runtime;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
   readonly clock: Pick<SharedClock, "jumpMs">;
@@ -45,10 +47,10 @@ export class Tending {
   private rounds = 0;
 
   constructor(private readonly options: TendingOptions) {
-    const { ledger, recorder, dropAll, log } = options;
-    this.chores = new Chores(log);
+    const { runtime, ledger, recorder, dropAll, log } = options;
+    this.chores = new Chores(runtime, log);
     const giveUp = () => dropAll("the ledger does not answer");
-    this.ledger = new LedgerWatch({ ledger, recorder, giveUp, log });
+    this.ledger = new LedgerWatch({ runtime, ledger, recorder, giveUp, log });
   }
 
   /** Why this worker may own no shard now, as its report says it. */

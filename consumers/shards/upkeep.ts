@@ -60,8 +60,8 @@ export class Upkeep {
   }
 
   private async lookAtSales(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.options.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.options.runtime.monotonicMs();
     const { ledger, now, dedupWindowMs, log } = this.options;
     const { ended, closed } = await ledger.endedSales(now(), dedupWindowMs + MARGIN_MS);
     this.waited = closed > ended.length;

@@ -8,6 +8,7 @@
 import type { WorkerReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import { Members, type Membership } from "../../core/stores/members.ts";
@@ -33,6 +34,7 @@ import { Tending } from "./tending.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export interface WorkerOptions {
+  readonly runtime: Runtime;
   readonly id: string;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
@@ -86,20 +88,21 @@ export class Worker {
   private readonly counts = new Counts();
   private readonly self: Self;
   private readonly upkeep: Upkeep;
-  private lastBeatMs = performance.now();
+  private lastBeatMs: number;
   private stopping = false;
   private stopped = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private lastBeat: Promise<void> = Promise.resolve();
   private readonly tending: Tending;
   private background: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: WorkerOptions) {
-    const { redis, ledger, writer, regions, log } = options;
+    const { runtime, redis, ledger, writer, regions, log } = options;
+    this.lastBeatMs = runtime.monotonicMs();
     this.publishers = new Publishers(options.publishers, ledger.shards);
     this.members = new Members(redis);
     this.store = new ShardStore(redis);
-    this.self = new Self(options.id);
+    this.self = new Self(runtime, options.id);
     this.recovery = new Recovery({
       ...options,
       store: this.store,
@@ -107,15 +110,16 @@ export class Worker {
       rebuilt: () => this.counts.rebuilds++,
       rebuildFailed: () => this.counts.rebuildsFailed++,
     });
-    this.governing = new Governing(options.governor, options.cpu, log);
+    this.governing = new Governing(runtime, options.governor, options.cpu, log);
     const timed = {
       begin: () => this.governing.ledger.begin(),
       took: (seconds: number) => this.counts.commit.observe(seconds),
     };
-    this.recorder = new Recorder({ writer, timed, log });
+    this.recorder = new Recorder({ runtime, writer, timed, log });
     const rates = new RateStore(redis, options.rateMaxAgeMs);
     this.rates = new RateFeed({
       ...{
+        runtime,
         id: options.id,
         regions,
         maxAgeMs: options.rateMaxAgeMs,
@@ -129,18 +133,18 @@ export class Worker {
       },
     });
     this.upkeep = new Upkeep({ ...options, store: this.store });
-    this.dead = new DeadCounts(regions);
-    this.owed = new OwedCounts(ledger);
+    this.dead = new DeadCounts(runtime, regions);
+    this.owed = new OwedCounts(runtime, ledger);
     this.routes = new RouteSync({ ledger, regions, log });
     this.relay = new Relay({
-      ...{ regions, ledger, writer },
+      ...{ runtime, regions, ledger, writer },
       retryDelaysMs: options.retryDelaysMs,
       now: options.now,
       onDone: (n) => this.counts.relayed(n),
     });
     const { recorder, recovery, governing, relay, routes, dead, owed, upkeep } = this;
     this.tending = new Tending({
-      ...{ redis, ledger, clock: options.clock, log },
+      ...{ runtime, redis, ledger, clock: options.clock, log },
       ...{ recorder, recovery, governing, relay, routes, dead, owed, upkeep },
       dropAll: (why) => this.dropAll(why),
       onStop: (owner, reason, detail) => this.onStop(owner, reason, detail),
@@ -159,7 +163,7 @@ export class Worker {
 
   /** Whether Redis has answered its last beats. */
   get beating(): boolean {
-    return performance.now() - this.lastBeatMs < this.options.leaseMs;
+    return this.options.runtime.monotonicMs() - this.lastBeatMs < this.options.leaseMs;
   }
 
   /** What this worker says of itself to whoever lists the workers. */
@@ -191,10 +195,13 @@ export class Worker {
     this.stopping = true;
     await this.rates.close();
     const owners = [...this.owners.values()];
-    await Promise.race([Promise.all(owners.map((o) => o.quiet())), Bun.sleep(QUIET_MS)]);
+    await Promise.race([
+      Promise.all(owners.map((o) => o.quiet())),
+      this.options.runtime.sleep(QUIET_MS),
+    ]);
     await Promise.all(owners.map((o) => o.close()));
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
     await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
@@ -208,18 +215,19 @@ export class Worker {
 
   private next(delayMs: number): void {
     if (this.stopped) return;
-    this.timer = setTimeout(() => {
+    this.timer = this.options.runtime.startTimer(() => {
       this.lastBeat = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
     }, delayMs);
   }
 
   private async beat(): Promise<void> {
     const { id, leaseMs, log } = this.options;
-    const started = performance.now();
+    const started = this.options.runtime.monotonicMs();
     try {
       const held = [...this.owners.keys()];
       const ended = this.governing.redis.begin();
       const membership = await withTimeout(
+        this.options.runtime,
         this.members.beat(id, leaseMs, JSON.stringify(this.report()), held),
         leaseMs / 2,
       ).finally(ended);
@@ -230,7 +238,7 @@ export class Worker {
     } catch (error) {
       if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
       // Let go before the leases end and another worker takes them.
-      if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4)
+      if (this.options.runtime.monotonicMs() - this.lastBeatMs > (leaseMs * 3) / 4)
         await this.dropAll("leases lapse");
     }
   }
@@ -294,7 +302,7 @@ export class Worker {
   private async handOver(owner: ShardOwner): Promise<void> {
     if (this.taking.has(owner.shard)) return;
     this.taking.add(owner.shard);
-    await Promise.race([owner.quiet(), Bun.sleep(QUIET_MS)]);
+    await Promise.race([owner.quiet(), this.options.runtime.sleep(QUIET_MS)]);
     await this.drop(owner, "handed over");
     this.taking.delete(owner.shard);
   }

@@ -4,6 +4,7 @@ import { testRedis } from "../../test/services.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";
 import type { Sale } from "../domain/sale.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import type { Library } from "../stores/library.ts";
 import { RebuildStore } from "../stores/rebuild-store.ts";
 import { RedisStore } from "../stores/redis.ts";
@@ -27,7 +28,7 @@ export class Bench {
   ) {}
 
   static async open(library?: Library): Promise<Bench> {
-    const redis = new RedisStore({ url: (await testRedis()).url, library });
+    const redis = new RedisStore({ runtime: realRuntime, url: (await testRedis()).url, library });
     await redis.connect();
     const bench = new Bench(
       redis,
@@ -87,7 +88,7 @@ export class Bench {
       body: `[${rows.join(",")}]`,
     }));
     const reply = await this.shards.decide(this.claim, sent, {
-      entryId: newEntryId(),
+      entryId: newEntryId(realRuntime.randomBytes),
       dedupWindowMs: WINDOW_MS,
       force,
     });

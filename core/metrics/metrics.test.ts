@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { Histogram } from "./histogram.ts";
 import { metricsOf } from "./metrics.ts";
@@ -85,7 +86,7 @@ const overview = (items: number): Overview => ({
 });
 
 test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histograms", async () => {
-  const metrics = metricsOf({ report: () => worker });
+  const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
   const text = await metrics.text();
   expect(metrics.contentType).toContain("application/openmetrics-text");
   for (const line of [
@@ -108,6 +109,7 @@ test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histog
 
 test("items beyond the first 200 are summed: catalogues cannot flood the metrics", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: async () => overview(MAX_ITEMS + 50),
   }).text();
@@ -121,6 +123,7 @@ test("items beyond the first 200 are summed: catalogues cannot flood the metrics
 
 test("unreachable stores leave their metrics out and fail no scrape", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: () => Promise.reject(new Error("away")),
   }).text();
@@ -129,12 +132,20 @@ test("unreachable stores leave their metrics out and fail no scrape", async () =
 });
 
 test("a hanging query delays no scrape; without Redis stock is unknown, not zero", async () => {
-  const hanging = metricsOf({ report: () => worker, overview: () => new Promise(() => undefined) });
+  const hanging = metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: () => new Promise(() => undefined),
+  });
   const startedMs = performance.now();
   expect(await hanging.text()).toContain("sluice_orders_decided_total");
   expect(performance.now() - startedMs).toBeLessThan(2_000);
   const away = { ...overview(3), redis: { state: "away", usedBytes: 0, maxBytes: 0 } } as const;
-  const text = await metricsOf({ report: () => worker, overview: async () => away }).text();
+  const text = await metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: async () => away,
+  }).text();
   expect(text.split("\n")).toContain('sluice_redis_up{role="worker"} 0');
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });

@@ -1,5 +1,6 @@
 // The connection to Redis and the one way to call a function of the library.
 import { Redis, ReplyError } from "ioredis";
+import type { Runtime } from "../runtime/runtime.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
 
 /** Redis could not be asked, or the answer was lost: what was asked may have happened. */
@@ -23,6 +24,7 @@ export class BadRow extends Error {
 }
 
 export interface RedisOptions {
+  readonly runtime: Runtime;
   readonly url: string;
   readonly library?: Library;
   /** A call without an answer for this long counts as lost, and so does its connection. */
@@ -62,7 +64,7 @@ export class RedisStore {
       lazyConnect: true,
       retryStrategy: (attempt) =>
         Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) *
-        (0.5 + Math.random() / 2),
+        (0.5 + options.runtime.random() / 2),
     });
     this.client.on("error", (error) => options.onError?.(error));
   }

@@ -8,6 +8,7 @@ const FRESH_MS = 250;
 
 export function addAdminOverview(app: App, parts: AppParts): void {
   const { options } = parts;
+  const { monotonicMs } = options.runtime;
   let last:
     | { readonly atMs: number; readonly answer: ReturnType<NonNullable<typeof options.overview>> }
     | undefined;
@@ -17,8 +18,8 @@ export function addAdminOverview(app: App, parts: AppParts): void {
     const principal = await principalOf(parts, c.req.header("authorization"));
     if (!principal.operator) throw new Refused(problem("forbidden", "scope", "operator"));
     if (!options.overview) throw new Refused(problem("not_found"));
-    if (!last || performance.now() - last.atMs > FRESH_MS)
-      last = { atMs: performance.now(), answer: options.overview() };
+    if (!last || monotonicMs() - last.atMs > FRESH_MS)
+      last = { atMs: monotonicMs(), answer: options.overview() };
     return c.json(await last.answer, 200, { "cache-control": "no-store" });
   });
 }

@@ -16,7 +16,7 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
   const { ledger } = options;
 
   const change = async (c: Context<Env>, route: Route): Promise<Response> => {
-    const ref = c.req.header("idempotency-key") ?? crypto.randomUUID();
+    const ref = c.req.header("idempotency-key") ?? options.runtime.uuid();
     const operation = { kind: "route" as const, ref, ...route };
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result === "ref_conflict")

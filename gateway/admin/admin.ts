@@ -16,7 +16,7 @@ const MAX_IMPORT = 100;
 export function addAdmin(app: App, parts: AppParts): void {
   const { options, catalogue, limits, log } = parts;
   const { ledger, clock } = options;
-  app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
+  app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
 
   /**
    * `applied`: whether Redis has the change already. The ledger has it in any case, and makes sure
@@ -92,7 +92,7 @@ export function addAdmin(app: App, parts: AppParts): void {
       c,
       {
         kind: "restock",
-        ref: refOf(c) ?? crypto.randomUUID(),
+        ref: refOf(c) ?? options.runtime.uuid(),
         saleId: c.req.param("sale"),
         sku,
         units,
@@ -107,7 +107,7 @@ export function addAdmin(app: App, parts: AppParts): void {
         c,
         {
           kind,
-          ref: refOf(c) ?? crypto.randomUUID(),
+          ref: refOf(c) ?? options.runtime.uuid(),
           saleId: c.req.param("sale"),
           atMs: await momentOf(c, clock),
         },

@@ -19,13 +19,16 @@ export interface Call {
 
 export class Audit {
   private tokens = STRANGERS_BURST;
-  private filledAtMs = performance.now();
+  private filledAtMs: number;
   private unrecorded = 0;
 
   constructor(
     private readonly ledger: Pick<Ledger, "audit">,
     private readonly clock: () => number,
-  ) {}
+    private readonly monotonicMs: () => number,
+  ) {
+    this.filledAtMs = monotonicMs();
+  }
 
   /** Rejects if the ledger cannot record the call. */
   async record(call: Call): Promise<void> {
@@ -42,7 +45,7 @@ export class Audit {
   }
 
   private takeToken(): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.monotonicMs();
     this.tokens = Math.min(
       STRANGERS_BURST,
       this.tokens + ((nowMs - this.filledAtMs) / 1000) * STRANGERS_PER_S,

@@ -1,7 +1,15 @@
 import { afterEach, expect, test } from "bun:test";
+import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 import { Admission } from "./admission.ts";
+
+/** A clock set by hand, and no jitter. */
+const runtimeAt = (monotonicMs: () => number): Runtime => ({
+  ...realRuntime,
+  monotonicMs,
+  random: () => 0,
+});
 
 const started: TestGateway[] = [];
 afterEach(async () => {
@@ -88,8 +96,7 @@ test("an order refused by the region's rate uses no token of its user", () => {
       user: { perSecond: 1, burst: 5 },
       brokerBlocked: () => false,
     },
-    now: () => 1_000,
-    random: () => 0,
+    runtime: runtimeAt(() => 1_000),
   });
   for (let i = 0; i < 10; i++) admission.charge("ann");
   expect(admission.headers("ann")?.ratelimit).toStartWith('"user";r=4;');
@@ -106,8 +113,7 @@ test("a region's rate is shared by its gateways", () => {
       regionPerSecond: 10,
       brokerBlocked: () => false,
     },
-    now: () => nowMs,
-    random: () => 0,
+    runtime: runtimeAt(() => nowMs),
   });
   const takes = () => {
     let taken = 0;
@@ -350,8 +356,7 @@ test("how little a late gateway accepts depends on how much was decided", () => 
   let nowMs = 1_000;
   const admission = new Admission({
     ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
-    now: () => nowMs,
-    random: () => 0,
+    runtime: runtimeAt(() => nowMs),
   });
   const second = (lateMs: number, decided: number) => {
     let taken = 0;
@@ -363,7 +368,7 @@ test("how little a late gateway accepts depends on how much was decided", () => 
           taken++;
         }
       }
-      const batch = new Batch(0, `${nowMs}`);
+      const batch = new Batch(0, `${nowMs}`, () => nowMs);
       for (let i = 0; i < decided / 10; i++)
         batch.add(
           "[]",
@@ -390,10 +395,9 @@ test("orders shed for a full shard count as demand on a late gateway too", () =>
   const reasonsWhen = (asked: number) => {
     const admission = new Admission({
       ...{ shards: 2, targetMs: 1_000, stallOrders: 1_000, lateMs: 60, brokerBlocked: () => false },
-      now: () => nowMs,
-      random: () => 0,
+      runtime: runtimeAt(() => nowMs),
     });
-    const batch = new Batch(0, "b");
+    const batch = new Batch(0, "b", () => nowMs);
     for (let i = 0; i < 1_000; i++) {
       admission.taken(0);
       batch.add(

@@ -6,6 +6,7 @@
 //   the user's or the region's bucket ─▶ 429
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Problem, shedFor, shedSoon } from "../http/problem.ts";
 import type { Batch, Estimate } from "../intake/batch.ts";
 import { Pace } from "./pace.ts";
@@ -13,6 +14,7 @@ import { ShardLag, TICK_MS } from "./shard-lag.ts";
 import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
+  readonly runtime: Runtime;
   readonly shards: number;
   /** The longest an order should wait for its outcome, ms. */
   readonly targetMs: number;
@@ -25,10 +27,6 @@ export interface AdmissionOptions {
   /** Orders per second of the whole region; share() sets this gateway's share. */
   readonly regionPerSecond?: number;
   readonly brokerBlocked: () => boolean;
-  /** Monotonic ms. */
-  readonly now?: () => number;
-  /** Returns 0 to 1; for the jitter. */
-  readonly random?: () => number;
   readonly onChange?: (state: AdmissionState, reasons: readonly string[]) => void;
 }
 
@@ -60,7 +58,7 @@ export class Admission {
   private region: TokenBuckets | undefined;
   private readonly now: () => number;
   private readonly random: () => number;
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private loop: LoopDelay | undefined;
   private lastTickMs: number;
   private readonly pace: Pace;
@@ -72,17 +70,10 @@ export class Admission {
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const {
-      shards,
-      user,
-      lateMs,
-      stallOrders,
-      now = () => performance.now(),
-      random = Math.random,
-    } = options;
-    this.now = now;
-    this.random = random;
-    this.lastTickMs = now();
+    const { runtime, shards, user, lateMs, stallOrders } = options;
+    this.now = runtime.monotonicMs;
+    this.random = runtime.random;
+    this.lastTickMs = this.now();
     this.pace = new Pace(lateMs, stallOrders * shards);
     this.lags = Array.from(
       { length: shards },
@@ -94,12 +85,12 @@ export class Admission {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.tick(), TICK_MS);
-    this.loop = new LoopDelay(SAMPLE_MS);
+    this.timer = this.options.runtime.startInterval(() => this.tick(), TICK_MS);
+    this.loop = new LoopDelay(this.options.runtime, SAMPLE_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     this.loop?.stop();
   }
 

@@ -29,7 +29,7 @@ class Rig {
         continue;
       }
       taken += 10;
-      const batch = new Batch(0, String(i));
+      const batch = new Batch(0, String(i), () => this.nowMs);
       for (let n = 0; n < 10; n++) {
         batch.add("[]", "ann", "", nobody, undefined);
         this.lag.taken();

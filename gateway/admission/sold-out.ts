@@ -27,7 +27,8 @@ export class SoldOut {
   /** `saleId` must be a known sale's. */
   constructor(
     private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>,
-    private readonly now: () => number = () => performance.now(),
+    /** Monotonic ms. */
+    private readonly now: () => number,
   ) {}
 
   /** The sale's items that are certainly sold out, as far as is known. */

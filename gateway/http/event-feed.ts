@@ -2,6 +2,7 @@
 // One feed serves all followers of a gateway. It polls a few times a second while there are any,
 // and at once when a decision arrives.
 import { type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 300;
@@ -35,13 +36,14 @@ export const isFinal = (state: OrderState | string): boolean => FINAL.has(state)
 export class EventFeed {
   private readonly watches = new Set<Watch>();
   private readonly byFollower = new Map<Follower, Map<string, Watch>>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private dueAtMs = 0;
   private looking = false;
   private again = false;
   private stopped = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly ledger: Pick<Ledger, "followed">,
     private readonly maxWatches: number,
     private readonly log: (event: string, detail: Record<string, unknown>) => void,
@@ -93,7 +95,7 @@ export class EventFeed {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.runtime.stopTimer(this.timer);
     for (const { follower, user, id } of [...this.watches]) follower.ended(user, id);
     this.watches.clear();
     this.byFollower.clear();
@@ -104,11 +106,11 @@ export class EventFeed {
       this.again ||= ms === SOON_MS;
       return;
     }
-    const dueAtMs = performance.now() + ms;
+    const dueAtMs = this.runtime.monotonicMs() + ms;
     if (this.timer !== undefined && this.dueAtMs <= dueAtMs) return;
-    clearTimeout(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.dueAtMs = dueAtMs;
-    this.timer = setTimeout(() => void this.look(), ms);
+    this.timer = this.runtime.startTimer(() => void this.look(), ms);
   }
 
   private async look(): Promise<void> {

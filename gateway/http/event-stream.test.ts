@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import type { Entry, Step } from "../../core/domain/entry.ts";
 import { orderRowText } from "../../core/domain/order.ts";
 import { shardOf } from "../../core/domain/shard.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
@@ -17,7 +18,7 @@ let record: (rows: readonly string[], words: string, steps?: readonly Step[]) =>
 
 beforeEach(async () => {
   test1 = await startTestGateway();
-  writer = await openLedgerWriter(`sqlite:${test1.ledgerPath}`);
+  writer = await openLedgerWriter(realRuntime, `sqlite:${test1.ledgerPath}`);
   const { epoch } = await writer.takeShard(SHARD, "w");
   let n = 0;
   record = async (rows, words, steps = []) => {

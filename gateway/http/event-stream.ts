@@ -1,6 +1,7 @@
 // GET /v1/orders/:id/events: an order's events as server-sent events. Each has an id; a client that
 // reconnects with its last one (Last-Event-ID) resumes after it, at any gateway.
 import { shardOf } from "../../core/domain/shard.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
@@ -32,7 +33,13 @@ export function addEventStream(app: App, parts: AppParts): void {
     // Nothing will ever follow: this answer tells an EventSource not to reconnect.
     if (known && isFinal(known.state) && known.events.length === 0)
       return new Response(null, { status: 204 });
-    const stream = new EventStream(parts.feed, user, id, parts.limits.streamIdleMs);
+    const stream = new EventStream(
+      parts.options.runtime,
+      parts.feed,
+      user,
+      id,
+      parts.limits.streamIdleMs,
+    );
     if (!parts.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
     stream.begin(known ? undefined : { id, status: "accepted" });
@@ -58,16 +65,19 @@ class EventStream implements Follower {
   readonly readable: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private readonly encoder = new TextEncoder();
-  private readonly heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
-  private newsAtMs = performance.now();
+  private readonly heartbeat: Timer;
+  private newsAtMs: number;
   private closed = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly feed: EventFeed,
     private readonly user: string,
     private readonly id: string,
     private readonly idleMs: number,
   ) {
+    this.heartbeat = runtime.startInterval(() => this.beat(), HEARTBEAT_MS);
+    this.newsAtMs = runtime.monotonicMs();
     const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
       this.controller = controller;
     };
@@ -86,7 +96,7 @@ class EventStream implements Follower {
   }
 
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
-    this.newsAtMs = performance.now();
+    this.newsAtMs = this.runtime.monotonicMs();
     for (const { seq, atMs, event, detail } of events) {
       const data = {
         id,
@@ -105,7 +115,7 @@ class EventStream implements Follower {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearInterval(this.heartbeat);
+    this.runtime.stopTimer(this.heartbeat);
     this.feed.remove(this, this.user, this.id);
     try {
       this.controller.close();
@@ -122,7 +132,7 @@ class EventStream implements Follower {
   }
 
   private beat(): void {
-    if (performance.now() - this.newsAtMs > this.idleMs) this.close();
+    if (this.runtime.monotonicMs() - this.newsAtMs > this.idleMs) this.close();
     else this.write(": still there\n\n");
   }
 }

@@ -134,7 +134,7 @@ export function shedFor(seconds: number): Problem {
 const shedBySeconds: (Problem | undefined)[] = [];
 
 /** … after one to three seconds, so that clients shed together do not return together. */
-export function shedSoon(random: () => number = Math.random): Problem {
+export function shedSoon(random: () => number): Problem {
   return shedFor(1 + Math.floor(random() * SOON_S));
 }
 const SOON_S = 3;

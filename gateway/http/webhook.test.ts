@@ -3,6 +3,7 @@ import type { Entry, OrderStep, Step } from "../../core/domain/entry.ts";
 import { type Order, orderRowText } from "../../core/domain/order.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { entryOf } from "../../ledger/test-entries.ts";
@@ -23,7 +24,7 @@ async function start(): Promise<TestGateway> {
     webhookSecrets: SECRETS,
     log: (event, detail) => logged.push([event, detail]),
   });
-  writer = await openLedgerWriter(`sqlite:${t.ledgerPath}`);
+  writer = await openLedgerWriter(realRuntime, `sqlite:${t.ledgerPath}`);
   const shard = shardOf(USER, t.ledger.shards);
   const { epoch } = await writer.takeShard(shard, "w");
   let n = 0;

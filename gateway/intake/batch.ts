@@ -51,10 +51,11 @@ export class Batch implements LaneBatch {
     readonly shard: number,
     /** Unique among the batches of every gateway with this name, ever. */
     readonly number: string,
+    private readonly monotonicMs: () => number,
   ) {}
 
   add(row: string, user: string, id: string, recipient: Recipient, ref: unknown): void {
-    if (this.bornMs === 0) this.bornMs = performance.now();
+    if (this.bornMs === 0) this.bornMs = this.monotonicMs();
     this.text = this.text === "" ? row : `${this.text},${row}`;
     this.recipients.push(recipient);
     this.users.push(user);

@@ -5,6 +5,7 @@ import { cancelRowText, type Order, orderRowText, skipRowText } from "../../core
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { SoldOut } from "../admission/sold-out.ts";
@@ -16,6 +17,7 @@ import type { Counters } from "./counters.ts";
 import type { Lanes } from "./lanes.ts";
 
 export interface IntakeOptions {
+  readonly runtime: Runtime;
   readonly shards: number;
   readonly clock: () => number;
   readonly catalogue: Catalogue;
@@ -155,9 +157,9 @@ export class Intake {
     recipient: Recipient,
     ref: unknown,
   ): Problem | undefined {
-    const { lanes, admission } = this.options;
+    const { runtime, lanes, admission } = this.options;
     if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref))
-      return this.refuse(shedSoon());
+      return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
   }

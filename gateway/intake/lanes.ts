@@ -6,7 +6,8 @@ export type LanesOptions = Omit<BatchLanesOptions<Batch>, "newBatch">;
 
 export class Lanes extends BatchLanes<Batch> {
   constructor(options: LanesOptions) {
-    super({ ...options, newBatch: (shard, number) => new Batch(shard, number) });
+    const { monotonicMs } = options.runtime;
+    super({ ...options, newBatch: (shard, number) => new Batch(shard, number, monotonicMs) });
   }
 
   /** Takes a row, or says false: too much is waiting. */

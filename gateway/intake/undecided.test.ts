@@ -23,7 +23,7 @@ async function placed(t: TestGateway, socket: TestSocket, n: number, changes = {
   return { id: it.id, batch: await t.broker.batch(n) };
 }
 
-test("released before its outcome arrives, an order is reported parked, then its state", async () => {
+test("released before its outcome, an order is reported parked, then its state", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);

@@ -2,6 +2,7 @@
 // in the middle of it, and then the proof, from outside, that every order was processed once, in
 // order, and no unit sold twice.
 import { join } from "node:path";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { HistoryWriter } from "../history.ts";
 import type { Tally } from "../load/lane.ts";
 import { makePlan, type Plan } from "../load/plan.ts";
@@ -85,7 +86,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     say: (line) => progress.say(`  ${line}`),
   });
   try {
-    const plan = makePlan({ orders: options.orders, seed: options.seed, nowMs: Date.now() });
+    const plan = makePlan({
+      orders: options.orders,
+      seed: options.seed,
+      nowMs: realRuntime.wallMs(),
+    });
     await stack.createSale(plan.sale);
     const views = await openViews(stack);
     try {
@@ -121,7 +126,7 @@ async function rushAndProve(
     history,
     tally,
   });
-  const startedAtMs = performance.timeOrigin + performance.now();
+  const startedAtMs = performance.timeOrigin + realRuntime.monotonicMs();
   progress.follow(
     () => `  ${bar(tally.settled, tally.total)}  ${tally.settled.toLocaleString("en")} answered`,
   );
@@ -133,7 +138,7 @@ async function rushAndProve(
     return names;
   });
   await rush.answered;
-  const answeredAtMs = performance.timeOrigin + performance.now();
+  const answeredAtMs = performance.timeOrigin + realRuntime.monotonicMs();
   const name = await killed;
   progress.follow(() => "  waiting until everything is decided, charged and recorded");
   const restedAtMs = await drain(stack.ledgerUrl, views, {
@@ -152,7 +157,7 @@ async function rushAndProve(
     provider: () => stack.captures(),
     packed: () => stack.packed(),
   });
-  const endedAtMs = restedAtMs ?? performance.timeOrigin + performance.now();
+  const endedAtMs = restedAtMs ?? performance.timeOrigin + realRuntime.monotonicMs();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return {
     plan,
@@ -173,5 +178,5 @@ async function halfWay(tally: Tally, answered: Promise<void>): Promise<void> {
   void answered.then(() => {
     over = true;
   });
-  while (!over && tally.settled < tally.total / 2) await Bun.sleep(10);
+  while (!over && tally.settled < tally.total / 2) await realRuntime.sleep(10);
 }

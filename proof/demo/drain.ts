@@ -1,5 +1,6 @@
 // Waits until all that was accepted has been decided and recorded: queues, outboxes and follow-ups
 // empty, nothing parked, and the ledger no longer growing.
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { checkRest } from "../verify/checks/rest.ts";
 import { Findings } from "../verify/findings.ts";
@@ -35,17 +36,17 @@ export async function drain(
     quiet?: () => Promise<boolean>;
   },
 ): Promise<number | undefined> {
-  const audit = await LedgerAudit.open(ledgerUrl);
+  const audit = await LedgerAudit.open(realRuntime, ledgerUrl);
   try {
     let last = -1;
     let still = 0;
     let restedAtMs = 0;
     for (
-      const end = performance.now() + timeoutMs;
-      performance.now() < end;
-      await Bun.sleep(LOOK_MS)
+      const end = realRuntime.monotonicMs() + timeoutMs;
+      realRuntime.monotonicMs() < end;
+      await realRuntime.sleep(LOOK_MS)
     ) {
-      const lookedAtMs = performance.timeOrigin + performance.now();
+      const lookedAtMs = performance.timeOrigin + realRuntime.monotonicMs();
       const entries = (await quiet()) ? await atRest(audit, views) : undefined;
       if (entries === undefined || entries !== last) {
         still = 0;

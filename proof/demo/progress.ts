@@ -1,11 +1,12 @@
 // How far the demo is: one line that moves on a terminal, a line now and then elsewhere.
+import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 
 const BAR_WIDTH = 30;
 const TERMINAL_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 2_000;
 
 export class Progress {
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private shown = false;
   private last = "";
 
@@ -31,11 +32,14 @@ export class Progress {
       this.last = text;
     };
     this.done();
-    this.timer = setInterval(show, this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS);
+    this.timer = realRuntime.startInterval(
+      show,
+      this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS,
+    );
   }
 
   done(): void {
-    clearInterval(this.timer);
+    realRuntime.stopTimer(this.timer);
     this.erase();
   }
 

@@ -3,6 +3,7 @@
 // running as `sluice up` does it.
 import { join } from "node:path";
 import type { Sale } from "../../core/domain/sale.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { Fleet, type Role } from "../../services/fleet.ts";
 import { type LocalServices, startLocalServices } from "../../services/local.ts";
@@ -75,7 +76,7 @@ export class Stack {
       () => undefined,
       Object.keys(fulfilment),
     );
-    const webhookSecret = { SLUICE_WEBHOOK_SECRET: crypto.randomUUID() };
+    const webhookSecret = { SLUICE_WEBHOOK_SECRET: realRuntime.uuid() };
     const all = {
       ...services.env,
       ...webhookSecret,
@@ -163,7 +164,7 @@ export class Stack {
   ): Promise<void> {
     for (const [service, categories] of Object.entries(fulfilment)) {
       const file = join(dir, `packed-${service}.db`);
-      new PackingList(file).close();
+      new PackingList(realRuntime, file).close();
       this.lists.set(service, file);
       this.fleet.fulfil(service, service, file);
       for (const category of categories) await this.admin("PUT", `routes/${category}`, { service });
@@ -197,7 +198,7 @@ export class Stack {
       closesAt: new Date(closesAtMs).toISOString(),
     };
     const headers = await this.operator();
-    const end = performance.now() + SALE_TIMEOUT_MS;
+    const end = realRuntime.monotonicMs() + SALE_TIMEOUT_MS;
     // At every gateway, so that each has it in its catalogue.
     for (const { url } of this.gateways) {
       while (true) {
@@ -210,8 +211,9 @@ export class Stack {
         const text = await response.text();
         if (response.ok && (JSON.parse(text) as { applied?: boolean }).applied) break;
         if (response.status < 500 && !response.ok) throw new Error(`the sale was refused: ${text}`);
-        if (performance.now() > end) throw new Error(`the sale did not reach Redis: ${text}`);
-        await Bun.sleep(50);
+        if (realRuntime.monotonicMs() > end)
+          throw new Error(`the sale did not reach Redis: ${text}`);
+        await realRuntime.sleep(50);
       }
     }
   }
@@ -241,5 +243,5 @@ export class Stack {
 const ANSWER_TIMEOUT_MS = 30_000;
 
 function answerWithin(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+  return { signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS) };
 }

@@ -1,6 +1,7 @@
 // One WebSocket of a service that places orders for many users: an order a frame, never more
 // outstanding than it has credit for. It connects again when the socket is lost and sends again,
 // under the same id, what had no answer.
+import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 import { historyNow } from "../history.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
 
@@ -39,21 +40,21 @@ export class WsLane {
   private readonly done = Promise.withResolvers<void>();
   private heardAtMs = 0;
   private closing = false;
-  private watch: ReturnType<typeof setInterval> | undefined;
+  private watch: Timer | undefined;
 
   constructor(private readonly options: WsLaneOptions) {}
 
   /** Settles when every step has its answer. The socket stays open for outcomes until close(). */
   run(): Promise<void> {
     this.connect();
-    this.watch = setInterval(() => this.checkSilence(), 1_000);
+    this.watch = realRuntime.startInterval(() => this.checkSilence(), 1_000);
     this.finishIfDone();
     return this.done.promise;
   }
 
   close(): void {
     this.closing = true;
-    clearInterval(this.watch);
+    realRuntime.stopTimer(this.watch);
     this.socket?.close();
   }
 
@@ -63,13 +64,13 @@ export class WsLane {
       headers: { authorization: this.options.authorization },
     } as never);
     this.socket = socket;
-    this.heardAtMs = performance.now();
+    this.heardAtMs = realRuntime.monotonicMs();
     socket.onmessage = ({ data }) => this.receive(JSON.parse(String(data)) as Frame);
     socket.onclose = () => this.lost(socket);
   }
 
   private receive(frame: Frame): void {
-    this.heardAtMs = performance.now();
+    this.heardAtMs = realRuntime.monotonicMs();
     switch (frame.type) {
       case "ready":
         this.credit = frame.credit;
@@ -107,7 +108,7 @@ export class WsLane {
       return;
     }
     this.waiting++;
-    setTimeout(() => {
+    realRuntime.startTimer(() => {
       this.waiting--;
       this.again.push(errand);
       this.fill();
@@ -170,11 +171,11 @@ export class WsLane {
     const unanswered = [...this.pending.values()];
     this.pending.clear();
     for (const errand of unanswered) this.settle(errand, { status: 0, code: "lost" });
-    if (!this.closing) setTimeout(() => !this.closing && this.connect(), RECONNECT_MS);
+    if (!this.closing) realRuntime.startTimer(() => !this.closing && this.connect(), RECONNECT_MS);
   }
 
   private checkSilence(): void {
-    if (this.pending.size > 0 && performance.now() - this.heardAtMs > SILENCE_MS) {
+    if (this.pending.size > 0 && realRuntime.monotonicMs() - this.heardAtMs > SILENCE_MS) {
       const { socket } = this;
       socket?.close();
       if (socket) this.lost(socket);

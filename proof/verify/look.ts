@@ -6,6 +6,7 @@
 //   2. the ledger's positions, which begin its snapshot: every check of the ledger sees what lies below them
 //   3. queues, stock, the provider's and the services' records
 //   4. the outboxes and the positions once more: `still` if both are as they were
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
 import { LedgerAudit, type Position } from "../../ledger/audit.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
@@ -59,8 +60,8 @@ export interface Look {
 
 /** `audit` is a snapshot that nothing has been asked of yet. */
 export async function lookAt(sights: Sights, audit: LedgerAudit): Promise<Look> {
-  const { ledgerUrl, redis, queues, now = Date.now } = sights;
-  const beside = await LedgerAudit.open(ledgerUrl);
+  const { ledgerUrl, redis, queues, now = realRuntime.wallMs } = sights;
+  const beside = await LedgerAudit.open(realRuntime, ledgerUrl);
   try {
     const shards = (await beside.shards()).map(({ shard }) => shard);
     const beganMs = now();

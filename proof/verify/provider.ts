@@ -1,5 +1,6 @@
 // The payment provider's own record, where it shows one: a stub's file, or its address.
 import { existsSync, readFileSync } from "node:fs";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 
@@ -19,7 +20,7 @@ export function providerRecord(
     const url = named ?? settingUrl;
     if (url === "") return undefined;
     const response = await fetch(`${url}/v1/records`, {
-      signal: AbortSignal.timeout(RECORDS_TIMEOUT_MS),
+      signal: realRuntime.abortAfter(RECORDS_TIMEOUT_MS),
     }).catch(() => undefined);
     if (response?.ok) return lines(await response.text()) as CaptureRecord[];
     if (named !== undefined)

@@ -5,6 +5,7 @@
 // Users are looked at slice by slice, each in one pass over history and journal, so memory is
 // bounded whatever their length.
 import { statSync } from "node:fs";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { checkLiveStock } from "./checks/live-stock.ts";
 import { checkRest } from "./checks/rest.ts";
@@ -87,13 +88,13 @@ const LOOK_AGAIN_MS = 250;
 
 export async function verify(options: VerifyOptions): Promise<Verdict> {
   for (let left = LOOKS - 1; ; left--) {
-    const verdict = await LedgerAudit.snapshot(options.ledgerUrl, async (audit) => {
+    const verdict = await LedgerAudit.snapshot(realRuntime, options.ledgerUrl, async (audit) => {
       const look = await lookAt(options, audit);
       // What only moved for a moment is worth another look; what waits for something is not.
       return left > 0 && look.drained && !look.still ? undefined : judge(options, audit, look);
     });
     if (verdict) return verdict;
-    await Bun.sleep(LOOK_AGAIN_MS);
+    await realRuntime.sleep(LOOK_AGAIN_MS);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   topology,
   UNROUTED,
 } from "../../broker/topology.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { RegionSetting } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
@@ -49,11 +50,11 @@ export interface ViewsOptions {
 }
 
 export async function openViews(options: ViewsOptions): Promise<Views> {
-  const store = new RedisStore({ url: options.redisUrl });
+  const store = new RedisStore({ runtime: realRuntime, url: options.redisUrl });
   await store.client.connect();
   const shards = new ShardStore(store);
   const connections = options.regions.map(
-    (region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }),
+    (region) => new BrokerConnection({ runtime: realRuntime, region, topology: DECLARE_NOTHING }),
   );
   for (const connection of connections) await connection.start();
   // What has no route stays where it is for as long as there is none.

@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, StepWord } from "../../core/domain/entry.ts";
 import { type OrderRow, orderRowText, skipRowText } from "../../core/domain/order.ts";
+import { uuidV7 } from "../../core/runtime/prng.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
 import { Db } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -64,10 +66,10 @@ export class World {
   /** A ledger with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
   static async make(
     dir: string,
-    url = `sqlite:${join(dir, `${crypto.randomUUID()}.db`)}`,
+    url = `sqlite:${join(dir, `${realRuntime.uuid()}.db`)}`,
     shards = 1,
   ): Promise<World> {
-    const ledger = await openLedger({ url, shards });
+    const ledger = await openLedger({ runtime: realRuntime, url, shards });
     const items = [
       { ...ITEM, sku: "mug", limitPerUser: 0, initial: 5 },
       { ...ITEM, sku: "cap", limitPerUser: 1, initial: 3 },
@@ -82,7 +84,7 @@ export class World {
     };
     await ledger.operate({ kind: "create", ref: "sale", sale }, "operator");
     await ledger.close();
-    const writer = await openLedgerWriter(url);
+    const writer = await openLedgerWriter(realRuntime, url);
     for (let shard = 0; shard < shards; shard++) await writer.takeShard(shard, "w");
     const world = new World(dir, url, writer);
     world.live.set("mug", live("mug", 5));
@@ -91,7 +93,7 @@ export class World {
   }
 
   id(): string {
-    return Bun.randomUUIDv7("hex", START_MS + this.serial++);
+    return uuidV7(START_MS + this.serial++, realRuntime.random);
   }
 
   /** A client sends an order and is told, 10 ms later. */
@@ -248,7 +250,7 @@ export class World {
 
   /** Redis is lost and built anew, at the story's time, and every shard has a new owner. */
   async rebuilt(): Promise<void> {
-    const db = await Db.open(this.url);
+    const db = await Db.open(realRuntime, this.url);
     const [store] = await db.run("SELECT incarnation FROM store");
     await this.writer.beginRebuild(Number(store?.incarnation));
     await db.run("UPDATE rebuilds SET at_ms = ? WHERE incarnation = ?", [
@@ -279,14 +281,14 @@ export class World {
 
   /** Breaks the ledger, constraints or not. */
   async sql(...statements: readonly string[]): Promise<void> {
-    const db = await Db.open(this.url);
+    const db = await Db.open(realRuntime, this.url);
     if (db.dialect === "sqlite") await db.run("PRAGMA ignore_check_constraints = ON");
     for (const statement of statements) await db.run(statement);
     await db.close();
   }
 
   async verify(options: Asked = {}): Promise<Verdict> {
-    const path = join(this.dir, `${crypto.randomUUID()}.jsonl`);
+    const path = join(this.dir, `${realRuntime.uuid()}.jsonl`);
     writeFileSync(path, this.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const redis = {
       stock: async () => this.live,

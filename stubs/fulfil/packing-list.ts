@@ -3,6 +3,7 @@
 // all processes of the service; the proof compares the ledger with it.
 import { Database } from "bun:sqlite";
 import { type Part, partKey } from "../../core/domain/part.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface Packed {
   readonly key: string;
@@ -16,7 +17,10 @@ export class PackingList {
   private readonly db: Database;
   private waiting: { part: Part; done: () => void; failed: (error: Error) => void }[] = [];
 
-  constructor(file: string) {
+  constructor(
+    private readonly runtime: Runtime,
+    file: string,
+  ) {
     this.db = new Database(file, { create: true });
     this.db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     this.db.run("PRAGMA journal_mode = WAL");
@@ -30,7 +34,7 @@ export class PackingList {
   pack(part: Part): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.waiting.push({ part, done: resolve, failed: reject }) === 1)
-      setImmediate(() => this.flush());
+      this.runtime.nextTurn(() => this.flush());
     return promise;
   }
 
@@ -50,7 +54,7 @@ export class PackingList {
     try {
       this.db.transaction(() => {
         for (const { part } of batch)
-          insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
+          insert.run(partKey(part), JSON.stringify(part.lines), this.runtime.wallMs());
       })();
       for (const { done } of batch) done();
     } catch (error) {

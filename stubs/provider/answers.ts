@@ -1,4 +1,5 @@
 // The stub's answers as docs/payments.md has them, and those that are none.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge, ChargeStatus } from "./book.ts";
 
 const STATUS_CODES: Readonly<Record<ChargeStatus, number>> = {
@@ -51,12 +52,12 @@ export function redirect(): Response {
 const FILLER = new Uint8Array(65_536).fill(0x20);
 
 /** JSON that goes on until nobody reads any more. */
-export function endless(): Response {
+export function endless(runtime: Runtime): Response {
   const body = new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode('{"status":"captured",')),
     pull: async (controller) => {
       // Others are served in between.
-      await Bun.sleep(1);
+      await runtime.sleep(1);
       controller.enqueue(FILLER);
     },
   });

@@ -69,7 +69,7 @@ export class Charges {
       case "limited":
         return failed(429, "slow down", { "retry-after": RETRY_AFTER_S });
       case "slow":
-        await Bun.sleep(options.slowMs);
+        await options.runtime.sleep(options.slowMs);
         return chargeAnswer(await enter("captured"));
       case "pending": {
         const charge = await enter("pending");
@@ -124,7 +124,7 @@ export class Charges {
       case "declined200":
         return Response.json({ ...captured, status: "declined" });
       default:
-        return endless();
+        return endless(this.desk.options.runtime);
     }
   }
 

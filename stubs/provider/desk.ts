@@ -1,11 +1,13 @@
 // What the stub's parts share: its record, its webhooks, and what it does later.
 
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { failed } from "./answers.ts";
 import type { Shares } from "./behaviour.ts";
 import type { Book } from "./book.ts";
 import { Webhooks } from "./webhooks.ts";
 
 export interface ProviderOptions {
+  readonly runtime: Runtime;
   readonly file: string;
   /** The loopback unless said otherwise: it is for trying things out. */
   readonly host?: string;
@@ -47,7 +49,7 @@ export class Desk {
     readonly book: Book,
   ) {
     this.options = { ...DEFAULTS, ...options };
-    this.webhooks = new Webhooks(options.webhookUrl, options.webhookSecrets);
+    this.webhooks = new Webhooks(options.runtime, options.webhookUrl, options.webhookSecrets);
   }
 
   /** No answer, for as long as anybody waits. */
@@ -67,7 +69,7 @@ export class Desk {
   }
 
   private after(ms: number, work: () => unknown): void {
-    const timer = setTimeout(() => {
+    const timer = this.options.runtime.startTimer(() => {
       this.timers.delete(timer);
       void work();
     }, ms);
@@ -75,7 +77,7 @@ export class Desk {
   }
 
   stop(): void {
-    for (const timer of this.timers) clearTimeout(timer);
+    for (const timer of this.timers) this.options.runtime.stopTimer(timer);
     this.webhooks.stop();
   }
 }

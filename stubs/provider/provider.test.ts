@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { HttpProvider } from "../../consumers/payments/provider-client.ts";
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { checkWebhook, webhookKey } from "../../core/domain/webhook-signature.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { testDir } from "../../test/services.ts";
 import { BEHAVIOURS, coin, type Misbehaviour, parseShares } from "./behaviour.ts";
 import type { Charge } from "./book.ts";
@@ -19,6 +20,7 @@ async function start(options: Partial<ProviderOptions> = {}) {
   const file = `${testDir("stub")}/provider.jsonl`;
   const moods = { hangMs: 10_000, slowMs: 10, pendingMs: 50, lateCaptureMs: 50, afterwardsMs: 10 };
   const stub = await startProvider({
+    runtime: realRuntime,
     file,
     port: 0,
     shares: {},
@@ -28,7 +30,7 @@ async function start(options: Partial<ProviderOptions> = {}) {
     ...options,
   });
   closing.push(stub);
-  return { stub, file, client: new HttpProvider(stub.url, PATIENCE_MS) };
+  return { stub, file, client: new HttpProvider(realRuntime, stub.url, PATIENCE_MS) };
 }
 
 /** A charge whose coin falls as told. */

@@ -1,6 +1,7 @@
 // The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
 // taken, and on demand doubled, late or forged.
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge } from "./book.ts";
 
 const LATE_MS = 3_000;
@@ -22,6 +23,7 @@ export class Webhooks {
   private stopped = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly url: string | undefined,
     private readonly secrets: readonly string[],
   ) {}
@@ -35,13 +37,13 @@ export class Webhooks {
   send(charge: Charge, status: EventStatus, manner: Manner = "none"): void {
     if (!this.url || this.secrets.length === 0) return;
     const { key, amount, currency } = charge;
-    const id = `msg_${crypto.randomUUID()}`;
+    const id = `msg_${this.runtime.uuid()}`;
     const body = JSON.stringify({ key, amount, currency, status });
     if (manner === "forged") {
       // The forger says the opposite, and does not know the secret.
       const opposite = status === "captured" ? "declined" : "captured";
       const lie = JSON.stringify({ key, amount, currency, status: opposite });
-      this.enqueue(() => this.post(`msg_${crypto.randomUUID()}`, lie, ["not the secret"], 1));
+      this.enqueue(() => this.post(`msg_${this.runtime.uuid()}`, lie, ["not the secret"], 1));
     }
     const delayMs = manner === "late" ? LATE_MS : 0;
     this.enqueue(() => this.post(id, body, this.secrets, ATTEMPTS, delayMs));
@@ -76,22 +78,22 @@ export class Webhooks {
     attempts: number,
     delayMs = 0,
   ): Promise<void> {
-    await Bun.sleep(delayMs);
+    await this.runtime.sleep(delayMs);
     for (let attempt = 1; attempt <= attempts && !this.stopped; attempt++) {
       const headers = {
         "content-type": "application/json",
-        ...signWebhook(id, body, secrets, Date.now()),
+        ...signWebhook(id, body, secrets, this.runtime.wallMs()),
       };
       const response = await fetch(this.url as string, {
         method: "POST",
         headers,
         body,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: this.runtime.abortAfter(TIMEOUT_MS),
       }).catch(() => undefined);
       await response?.body?.cancel();
       // One that is refused would be refused again.
       if (response && response.status < 500) return;
-      await Bun.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
+      await this.runtime.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
     }
   }
 }

@@ -6,9 +6,11 @@ import { FX_RATES, FX_REQUESTS } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { decimalOf } from "../../core/domain/money.ts";
 import { pairOf, type Rate } from "../../core/domain/rate.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Quotes, RateSource } from "./source.ts";
 
 export interface RateServiceOptions {
+  readonly runtime: Runtime;
   readonly source: RateSource;
   readonly regions: readonly RegionLink[];
   readonly everyMs: number;
@@ -25,7 +27,7 @@ export class RateService {
   private quotes: Quotes | undefined;
   private readonly crossed = new Set<string>();
   private readonly subscriptions: Subscription[] = [];
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private stopped = false;
 
   /** Pairs of the feed. */
@@ -60,7 +62,7 @@ export class RateService {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     await Promise.all(this.subscriptions.map((s) => s.close()));
   }
 
@@ -76,7 +78,8 @@ export class RateService {
     } catch (error) {
       log("no rates", { source: source.name, error: (error as Error).message });
     }
-    if (!this.stopped) this.timer = setTimeout(() => void this.tick(), everyMs);
+    if (!this.stopped)
+      this.timer = this.options.runtime.startTimer(() => void this.tick(), everyMs);
   }
 
   private publish(pairs: readonly string[]): void {

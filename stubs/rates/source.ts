@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { wrongValue } from "../../core/domain/rate.ts";
 import { prng } from "../../core/runtime/prng.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { EUR_RATES } from "./table.ts";
 
@@ -30,33 +31,36 @@ const RANGE = 0.2;
 const DIGITS = 6;
 
 /** `file:PATH`, `http://…`, `https://…`, `walk` or `walk:SEED`. */
-export function openSource(text: string): RateSource {
-  if (text.startsWith("file:")) return fileSource(text.slice("file:".length));
-  if (/^https?:\/\//.test(text)) return httpSource(text);
+export function openSource(runtime: Runtime, text: string): RateSource {
+  if (text.startsWith("file:")) return fileSource(runtime, text.slice("file:".length));
+  if (/^https?:\/\//.test(text)) return httpSource(runtime, text);
   const walk = /^walk(?::(\d{1,9}))?$/.exec(text);
-  if (walk) return walkSource(Number(walk[1] ?? 1));
+  if (walk) return walkSource(runtime, Number(walk[1] ?? 1));
   throw new SettingError(
     `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`,
   );
 }
 
-function fileSource(path: string): RateSource {
-  return { name: "file", load: async () => readQuotes(readFileSync(path, "utf8"), path) };
+function fileSource(runtime: Runtime, path: string): RateSource {
+  return {
+    name: "file",
+    load: async () => readQuotes(readFileSync(path, "utf8"), path, runtime.wallMs()),
+  };
 }
 
-function httpSource(url: string): RateSource {
+function httpSource(runtime: Runtime, url: string): RateSource {
   const load = async () => {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    const response = await fetch(url, { signal: runtime.abortAfter(HTTP_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`${url} answered ${response.status}`);
     const text = await response.text();
     if (text.length > MAX_BODY_CHARS)
       throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
-    return readQuotes(text, url);
+    return readQuotes(text, url, runtime.wallMs());
   };
   return { name: "http", load };
 }
 
-function walkSource(seed: number): RateSource {
+function walkSource(runtime: Runtime, seed: number): RateSource {
   const random = prng(seed);
   const now = new Map(EUR_RATES.map(([currency, rate]) => [currency, { start: rate, rate }]));
   const load = async () => {
@@ -66,7 +70,7 @@ function walkSource(seed: number): RateSource {
       at.rate = Math.min(at.start * (1 + RANGE), Math.max(at.start * (1 - RANGE), next));
       rates.set(currency, decimal(at.rate));
     }
-    return { base: "EUR", atMs: Date.now(), rates };
+    return { base: "EUR", atMs: runtime.wallMs(), rates };
   };
   return { name: "walk", load };
 }
@@ -81,7 +85,7 @@ function decimal(rate: number): string {
  * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do
  * as well, and `at` may be left out.
  */
-export function readQuotes(text: string, where: string): Quotes {
+export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   const refuse = (what: string): never => {
     throw new Error(`${where}: ${what}`);
   };
@@ -94,7 +98,7 @@ export function readQuotes(text: string, where: string): Quotes {
   const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
   if (typeof base !== "string" || !CURRENCIES.has(base))
     refuse("'base' must be a currency of ISO 4217");
-  const atMs = at === undefined ? Date.now() : Date.parse(String(at));
+  const atMs = at === undefined ? nowMs : Date.parse(String(at));
   if (Number.isNaN(atMs)) refuse("'at' must be an RFC 3339 time");
   if (typeof rates !== "object" || rates === null)
     refuse("'rates' must be an object of currency → rate");

@@ -6,6 +6,7 @@ import { makeLog } from "../../cli/log.ts";
 import { startWorker } from "../../cli/roles/worker.ts";
 import { Decider } from "../../consumers/orders/decider.ts";
 import { Recorder } from "../../consumers/orders/recorder.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 
 const mutant = (process.env.MUTANT ?? "").split(",");
@@ -19,4 +20,9 @@ if (mutant.includes("early-ack")) {
 }
 if (mutant.includes("slow-ledger")) Recorder.prototype.record = () => new Promise(() => undefined);
 
-await startWorker(readSettings(process.env), `mutant-${process.pid}`, makeLog("mutant"));
+await startWorker(
+  realRuntime,
+  readSettings(process.env),
+  `mutant-${process.pid}`,
+  makeLog("mutant"),
+);

@@ -1,5 +1,6 @@
 // I9: dead letters against failures, and what the operator did with them.
 import { afterAll, expect, test } from "bun:test";
+import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { openLedger } from "../../../ledger/open.ts";
 import { closeWorlds, emptyWorld, foundAfter, foundIn, trueStory } from "../test-story.ts";
 import { body, row, type World } from "../world.ts";
@@ -19,7 +20,7 @@ async function rejected(): Promise<{ world: World; id: string }> {
 }
 
 async function dealtWith(world: World, id: string, fate: "dropped" | "redriven", generation = 0) {
-  const ledger = await openLedger({ url: world.url, shards: 1 });
+  const ledger = await openLedger({ runtime: realRuntime, url: world.url, shards: 1 });
   const reason = generation > 0 ? "payment_failed" : UNDECIDED;
   const about = { queue: "orders.dead", reason, user: "eve", id, generation };
   const by = { subject: "olga", atMs: 1, body: "{}", letter: "0badcafe", region: "eu" };
