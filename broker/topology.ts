@@ -42,7 +42,6 @@ export const RETRIES = ["payments.retry.1", "payments.retry.2", "payments.retry.
 export const FULFILMENT_EXCHANGE = "fulfilment";
 /** Parts that have no route yet. */
 export const UNROUTED = "fulfilment.unrouted";
-/** The feed of exchange rates. */
 export const FX_RATES = "fx.rates";
 /** Currency pairs that someone needs a rate for. */
 export const FX_REQUESTS = "fx.requests";
@@ -83,7 +82,6 @@ const BACK_TO_UNROUTED = {
   "x-overflow": "reject-publish",
 };
 
-/** The queue of a fulfilment service. */
 export function serviceQueue(service: string): Queue {
   return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
 }

@@ -305,7 +305,6 @@ export const RATES: readonly Family<RatesReport>[] = [
   ),
 ];
 
-/** Every metric family of a role. */
 export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
   const own = {
     gateway: GATEWAY,

@@ -1,5 +1,5 @@
-// Time, randomness and ids, as one thing that each role is given. What is wired with another
-// runtime runs on other clocks: a simulator can hold several processes in one, each with its own.
+// Time, randomness and ids, as one object that each role is given. With other runtimes, a simulator
+// can run several processes in one, each on clocks of its own.
 //
 // Every member is a plain function without `this`, so that it can be passed on alone:
 // `new TokenBucket({ clock: runtime.monotonicMs })`.
@@ -21,13 +21,13 @@ export interface Runtime {
   readonly startTimer: (call: () => void, ms: number) => Timer;
   /** Calls every `ms`. */
   readonly startInterval: (call: () => void, ms: number) => Timer;
-  /** Stops either kind; stopping twice, or nothing, does nothing. */
+  /** Stops a timer of either kind; stopping it twice, or undefined, does nothing. */
   readonly stopTimer: (timer: Timer | undefined) => void;
   /** Calls once this turn of the event loop, and the I/O that came in with it, is done. */
   readonly nextTurn: (call: () => void) => void;
   /** Aborts after `ms`. */
   readonly abortAfter: (ms: number) => AbortSignal;
-  /** 0 to below 1. */
+  /** A number in [0, 1). */
   readonly random: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
   /** A random UUID (version 4). */
@@ -37,7 +37,7 @@ export interface Runtime {
 }
 
 /**
- * The clocks and the chance of this process. The members are the platform's own functions where
+ * The clocks and randomness of this process. The members are the platform's own functions where
  * their arguments fit: a call costs what the direct call costs (docs/decisions/0015-runtime.md).
  */
 export const realRuntime: Runtime = {

@@ -39,7 +39,6 @@ const OTHER_VARIABLES = new Set([
   "SLUICE_GATEWAY_URL",
 ]);
 
-/** The variables that are settings. */
 export function settingVariables(): string[] {
   return Object.values(SETTINGS).map(({ variable }) => variable);
 }

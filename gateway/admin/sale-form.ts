@@ -37,7 +37,6 @@ export function readSale(value: unknown, at = ""): Sale {
   };
 }
 
-/** A sale as the API shows it. */
 export function showSale(sale: Sale): Record<string, unknown> {
   const { opensAtMs, closesAtMs, ...rest } = sale;
   return { ...rest, opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) };

@@ -107,7 +107,7 @@ test("a machine that slept is not overloaded", () => {
   expect(pace.bounded).toBe(false);
 });
 
-test("unlimited → limited: from then on accepts a share of the recent rate, evenly", () => {
+test("unbounded → bounded: from then on accepts a share of the recent rate, evenly", () => {
   ticks(30, 1_000, 0);
   ticks(5, 1_000, 300);
   const taken = ticks(3, 10_000, 50);
@@ -117,14 +117,14 @@ test("unlimited → limited: from then on accepts a share of the recent rate, ev
   }
 });
 
-test("limited and late: less and less, never below the floor", () => {
+test("bounded and late: less and less, never below the floor", () => {
   ticks(30, 1_000, 0);
   ticks(100, 10_000, 100, 1_000);
   expect(pace.perMs).toBeCloseTo(5, 1);
   expect(tick(10_000, 100, 1_000)).toBeCloseTo(500, -1);
 });
 
-test("once limited, it aims at less lateness than the limit", () => {
+test("once bounded, it aims at less lateness than the limit", () => {
   ticks(30, 1_000, 0);
   ticks(10, 1_000, 300);
   const [bound, aim] = [pace.perMs, LATE_MS * 0.6];
@@ -135,7 +135,7 @@ test("once limited, it aims at less lateness than the limit", () => {
   expect(pace.perMs).toBeLessThan(more);
 });
 
-test("limited and in time: more again; late again: less again", () => {
+test("bounded and in time: more again; late again: less again", () => {
   ticks(30, 1_000, 300);
   ticks(30, 10_000, 100);
   const least = pace.perMs;
@@ -146,7 +146,7 @@ test("limited and in time: more again; late again: less again", () => {
   expect(pace.perMs).toBeLessThan(more);
 });
 
-test("limited → unlimited: after a second without a shed order, not before", () => {
+test("bounded → unbounded: after a second without a shed order, not before", () => {
   ticks(30, 1_000, 300);
   ticks(9, 100, 0);
   expect(pace.bounded).toBe(true);
@@ -188,7 +188,7 @@ test("only ticks with orders count towards the rate it can accept", () => {
   expect(pace.perMs).toBeGreaterThan(3);
 });
 
-test("in a flood the limit follows the decisions, down to its floor", () => {
+test("in a flood the bound follows the decisions, down to its floor", () => {
   ticks(30, 1_000, 0, 500);
   ticks(30, 1_000, 200, 500);
   expect(pace.perMs).toBeCloseTo(2.5, 1);

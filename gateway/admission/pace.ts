@@ -1,12 +1,12 @@
-// How many orders per second this gateway accepts in total: unlimited, until its own event loop
+// How many orders per second this gateway accepts in total: unbounded, until its own event loop
 // runs late. Then requests wait unread, where no count of pending orders shows them, and a refusal
 // takes as long as an acceptance. Whatever the bottleneck is, the gateway accepts less until it
 // answers in time: shedding an order costs the machine a sixth of accepting it.
 //
-//   unlimited ──(late and demand exceeds decisions, or very late)──▶ limited
+//   unbounded ──(late and demand exceeds decisions, or very late)──▶ bounded
 //       starts at a share of the orders recently accepted
-//   limited: late ─▶ less, down to a floor; in time ─▶ a little more
-//   limited ──(no order shed for a second)──▶ unlimited
+//   bounded: late ─▶ less, down to a floor; in time ─▶ a little more
+//   bounded ──(no order shed for a second)──▶ unbounded
 //
 // Lateness alone does not distinguish a flood from a busy closed loop (clients that send the next
 // order when one is answered). But a closed loop's demand never runs further ahead of the decisions
@@ -24,7 +24,7 @@ const FLOOR = 0.5;
 const LEAST_PER_MS = 1;
 /** Ticks between two moves, so that the effect of the last one shows. */
 const MOVE_TICKS = 3;
-/** Ticks without a shed order before it is unlimited again. */
+/** Ticks without a shed order before it is unbounded again. */
 const CALM_TICKS = 10;
 /**
  * Means cover about this long, ms. One tick counts as at most MOST_MS of it: a machine that slept
@@ -53,7 +53,7 @@ const REMEMBERED = 0.9994;
 /** The share of accepted orders to start from while no decision rate is known. */
 const GUESS = 0.4;
 /**
- * While limited it aims at this share of the lateness limit. There is no dead zone: clients that
+ * While bounded it aims at this share of the lateness limit. There is no dead zone: clients that
  * retry at once keep a gateway somewhat late, and it would never find out that it can do more.
  */
 const IN_TIME = 0.6;
