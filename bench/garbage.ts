@@ -7,6 +7,7 @@ import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
+import { at } from "../core/domain/at.ts";
 import { realRuntime, type Timer } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
@@ -104,7 +105,7 @@ class GarbageSource {
   private fill(): void {
     const due = Math.floor(((realRuntime.monotonicMs() - this.startedMs) / 1_000) * this.perSecond);
     for (; this.sent < due; this.sent++) {
-      const body = GARBAGE[this.sent % GARBAGE.length] as () => string;
+      const body = at(GARBAGE, this.sent % GARBAGE.length);
       this.open.push(
         this.publisher.publish(
           ORDERS_EXCHANGE,

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
 import { orderRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
@@ -41,7 +42,7 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
   for (let i = 0; i < RECORDS; i++) {
     const batch: EntryToRecord[] = [];
     for (let e = 0; e < ENTRIES_PER_RECORD; e++) {
-      const shard = shards[(i * ENTRIES_PER_RECORD + e) % shards.length] as number;
+      const shard = at(shards, (i * ENTRIES_PER_RECORD + e) % shards.length);
       const chain = chains.get(shard) as { epoch: number; prev: string; n: number };
       const entry = makeEntry(shard, ++chain.n, chain.prev, users.get(shard) as string[]);
       chain.prev = entry.id;
@@ -68,16 +69,16 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
 
 function spread(times: readonly number[]): Figures["recordMs"] {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (q: number) =>
-    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number);
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  const quantile = (q: number) =>
+    Math.round(at(sorted, Math.min(sorted.length - 1, Math.floor(q * sorted.length))));
+  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
 }
 
 function makeEntry(shard: number, n: number, prev: string, users: readonly string[]): Entry {
   const rows: string[] = [];
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
-    const user = users[Math.floor(realRuntime.random() * users.length)] as string;
+    const user = at(users, Math.floor(realRuntime.random() * users.length));
     const lines = [{ sku: `sku-${i % SALE_ITEMS}`, qty: 1 }];
     const order = {
       user,
@@ -162,9 +163,7 @@ function other(url: string, shards: readonly number[]): Promise<Figures> {
 
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "--half") {
-    console.log(
-      JSON.stringify(await measure(args[1] as string, (args[2] as string).split(",").map(Number))),
-    );
+    console.log(JSON.stringify(await measure(at(args, 1), at(args, 2).split(",").map(Number))));
     return;
   }
   const all = Array.from({ length: SHARDS }, (_, i) => i);

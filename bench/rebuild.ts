@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { makeSnapshot } from "../consumers/rebuild/make-snapshot.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
+import { at } from "../core/domain/at.ts";
 import type { OrderStep } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import { orderRowText } from "../core/domain/order.ts";
@@ -65,7 +66,7 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
       const orders: Sent[] = [];
       const rows: string[] = [];
       for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
-        const user = users[(n * ORDERS_PER_ENTRY + i) % users.length] as string;
+        const user = at(users, (n * ORDERS_PER_ENTRY + i) % users.length);
         const id = uuidV7(atMs, realRuntime.random);
         const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", payment: "tok" };
         const lines = [{ sku: "a", qty: 1 }];
@@ -75,7 +76,7 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
       const id = newEntryId(realRuntime.randomBytes);
       entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", JSON.stringify(stepsOf(sent)));
       messages.push(messageId(shard, n), shard, n, "g", "1", `[${rows.join(",")}]`, OUTCOMES);
-      const open = orders[0] as Sent;
+      const open = at(orders, 0);
       charges.push(open.user, open.id, 1, 1, 100, "EUR", "tok", "started", "", "");
       [prev, sent] = [id, orders.slice(1)];
     }
@@ -111,7 +112,7 @@ async function writeLedger(url: string, orders: number, users: string[][]): Prom
   const entries = Math.floor(orders / ORDERS_PER_ENTRY / SHARDS);
   let open = 0;
   for (let shard = 0; shard < SHARDS; shard++)
-    open += await writeShard(db, shard, users[shard] as string[], entries);
+    open += await writeShard(db, shard, at(users, shard), entries);
   const sold = entries * SHARDS * (SENT_PER_ENTRY + 1) - open;
   await db.run("UPDATE items SET available = available - ?, held = ?, sold = ?", [
     ...[open + sold, open, sold],

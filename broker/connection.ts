@@ -1,6 +1,7 @@
 // One region's connection. It reconnects with backoff and jitter, declares the topology each time,
 // and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
@@ -83,8 +84,8 @@ export class BrokerConnection {
       await this.establish();
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
-      if (isRefusal(error as Error)) throw this.unavailable(error as Error);
-      this.log("broker away", { ...this.named, error: (error as Error).message });
+      if (isRefusal(error)) throw this.unavailable(error);
+      this.log("broker away", { ...this.named, error: messageOf(error) });
     }
     this.loop = this.keepUp();
   }
@@ -169,15 +170,15 @@ export class BrokerConnection {
         await this.establish();
       } catch (error) {
         if (error instanceof TopologyConflict) this.conflict = error;
-        this.log("broker away", { ...this.named, error: (error as Error).message });
+        this.log("broker away", { ...this.named, error: messageOf(error) });
       }
     }
   }
 
-  private unavailable(error: Error): BrokerUnavailable {
+  private unavailable(error: unknown): BrokerUnavailable {
     return new BrokerUnavailable(
       `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ` +
-        error.message,
+        messageOf(error),
     );
   }
 }
@@ -188,7 +189,7 @@ function withHeartbeat(url: string, seconds: number): string {
   return parsed.toString();
 }
 
-/** The broker answered and said no: wrong user, password or virtual host. */
-function isRefusal(error: Error): boolean {
-  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(error.message);
+/** The broker refused: wrong user, password or virtual host. */
+function isRefusal(error: unknown): boolean {
+  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
 }

@@ -2,6 +2,7 @@
 // A message leaves the queue only by an acknowledgement, sent after the requested action has been
 // done, so an interrupted list, drop or redrive loses nothing.
 import type { Channel, GetMessage } from "amqplib";
+import { ignore } from "../core/runtime/ignored.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -78,7 +79,7 @@ async function untilBack(connection: BrokerConnection, queue: string, kept: numb
     connection.runtime.monotonicMs() < end;
     await connection.runtime.sleep(BACK_LOOK_MS)
   ) {
-    const seen = await depth(connection, queue).catch(() => undefined);
+    const seen = await ignore(depth(connection, queue), "queue_depth");
     if (seen === undefined || seen.ready >= kept) return;
   }
 }

@@ -1,5 +1,6 @@
 // Declares a topology. Declaring something that already exists changes nothing.
 import type { ChannelModel } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
@@ -107,8 +108,8 @@ async function step(
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
       `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
-        `(${(error as Error).message}). Let it run empty, delete it ` +
-        "(rabbitmqctl delete_queue NAME), and start again; it is then declared anew.",
+        `(${messageOf(error)}). Let it run empty, delete it (rabbitmqctl delete_queue NAME), ` +
+        "and start again; it is then declared anew.",
     );
   }
 }

@@ -1,6 +1,8 @@
 // Publishes with confirms. The outcome states what is known: confirmed, refused, never sent, or
 // unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
@@ -108,7 +110,7 @@ export class Publisher {
       // The broker returns an unroutable message before it confirms it.
       channel.publish(exchange, key, body, options, (error) => {
         if (entry.returned) entry.settle("returned");
-        else entry.settle(error ? refusal(error as Error) : "confirmed");
+        else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
       entry.settle("unsent"); // the channel closed before a byte was written
@@ -129,7 +131,7 @@ export class Publisher {
         contentType: "application/json",
       });
     } catch {
-      // closed in the meantime: best effort
+      countIgnored("push"); // closed in the meantime
     }
   }
 
@@ -165,8 +167,8 @@ export class Publisher {
  * When a channel closes, amqplib also fails unconfirmed messages with an error; only its own nack
  * error means a nack.
  */
-function refusal(error: Error): PublishOutcome {
-  return error.message === "message nacked" ? "nacked" : "unknown";
+function refusal(error: unknown): PublishOutcome {
+  return messageOf(error) === "message nacked" ? "nacked" : "unknown";
 }
 
 function backlog(channel: ConfirmChannel): number {

@@ -3,6 +3,7 @@
 // removed: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
+import { ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
@@ -54,13 +55,14 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
       // Its queue may never have been declared in this region: then there is nothing to unbind.
-      await onChannel(connection.runtime, model, (channel) =>
+      const unbound = onChannel(connection.runtime, model, (channel) =>
         answered(
           connection.runtime,
           model,
           channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
         ),
-      ).catch(() => undefined);
+      );
+      await ignore(unbound, "route_unbind");
     }
   }
 }

@@ -1,6 +1,8 @@
 // Consumes one queue on a channel of its own. The handler decides what becomes of a message;
 // nothing is ever requeued: unacknowledged messages come back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { at } from "../core/domain/at.ts";
+import { countIgnored, ignore } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
@@ -97,8 +99,8 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    // A failure means that it is gone with its channel.
-    await answered(this.runtime, model, channel.cancel(consumerTag)).catch(() => undefined);
+    const cancelled = answered(this.runtime, model, channel.cancel(consumerTag));
+    await ignore(cancelled, "consumer_cancel");
   }
 
   /** Closes the channel: unacknowledged messages go back to the queue, in order. */
@@ -165,7 +167,7 @@ export class Subscription {
   private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
       // The broker cancelled the consumer: the queue was deleted.
-      channel.close().catch(() => undefined);
+      void ignore(channel.close(), "channel_close");
       return;
     }
     if (this.channel !== channel) return;
@@ -187,7 +189,10 @@ export class Subscription {
     this.reopening = this.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
-      this.open(model).catch(() => this.openLater(model));
+      this.open(model).catch(() => {
+        countIgnored("subscription_open");
+        this.openLater(model);
+      });
     }, RESUBSCRIBE_MS);
   }
 
@@ -254,10 +259,9 @@ class OrderedAcks implements Acks {
 
   private flush(): void {
     let upTo = 0;
-    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number))
-      upTo++;
+    while (this.expected.length > upTo && this.settled.delete(at(this.expected, upTo))) upTo++;
     if (upTo === 0) return;
-    const last = this.expected[upTo - 1] as number;
+    const last = at(this.expected, upTo - 1);
     this.expected.splice(0, upTo);
     this.ackUpTo(last);
   }
@@ -287,8 +291,9 @@ function delivery(message: ConsumeMessage): Delivery {
 }
 
 function deliveries(message: ConsumeMessage): number {
-  const count = message.properties.headers?.["x-delivery-count"] as number | undefined;
-  return count ?? (message.fields.redelivered ? 1 : 0);
+  const count: unknown = message.properties.headers?.["x-delivery-count"];
+  if (typeof count === "number") return count;
+  return message.fields.redelivered ? 1 : 0;
 }
 
 /** A letter that was redriven and dead-lettered again keeps its original publisher. */

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { messageOf } from "../core/domain/message-of.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
 
@@ -91,10 +92,9 @@ function adoptLocal(command: string | undefined): void {
 try {
   await main(process.argv);
 } catch (error) {
-  const known = error instanceof SettingError || KNOWN_ERRORS().has((error as Error).name);
-  process.stderr.write(
-    `sluice: ${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`,
-  );
+  const failure = error instanceof Error ? error : new Error(messageOf(error));
+  const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
+  process.stderr.write(`sluice: ${known ? failure.message : failure.stack}\n`);
   process.exit(1);
 }
 

@@ -1,5 +1,7 @@
 // Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this
 // one command.
+
+import { at } from "../core/domain/at.ts";
 import { SettingError, settingVariables } from "../core/settings/settings.ts";
 
 /** `SLUICE_GAP_TIMEOUT` → `--gap-timeout`. */
@@ -19,7 +21,7 @@ export function takeSettingFlags(argv: readonly string[]): {
   const settings: Record<string, string> = {};
   const rest: string[] = [];
   for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] as string;
+    const argument = at(argv, i);
     const [flag = "", ...value] = argument.split("=");
     const variable = variables.get(flag);
     if (variable === undefined) {

@@ -12,6 +12,7 @@
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
@@ -92,7 +93,7 @@ async function provider({ providerUrl }: Settings): Promise<string | undefined> 
 
 const check = CHECKS[process.argv[2] ?? ""];
 const wrong = check
-  ? await check(readSettings(process.env)).catch((error: Error) => error.message)
+  ? await check(readSettings(process.env)).catch(messageOf)
   : `say which: ${Object.keys(CHECKS).join(" or ")}`;
 if (wrong !== undefined) console.error(wrong);
 process.exit(wrong === undefined ? 0 : 1);

@@ -4,6 +4,7 @@ import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { at } from "../core/domain/at.ts";
 import { freePorts } from "../services/ports.ts";
 import { spawnRecorded } from "../services/processes.ts";
 import { testDir } from "../test/services.ts";
@@ -35,12 +36,12 @@ test.each([
 test("each alert has a section in docs/operations.md, where its annotation points", () => {
   const rules = readFileSync(join(dir, "alerts.yml"), "utf8");
   const anchors = [...rules.matchAll(/runbook: "docs\/operations\.md#(\w+)"/g)].map((m) => m[1]);
-  const alerts = [...rules.matchAll(/alert: (\w+)/g)].map((m) => (m[1] as string).toLowerCase());
+  const alerts = [...rules.matchAll(/alert: (\w+)/g)].map((m) => at(m, 1).toLowerCase());
   const sections = [
     ...readFileSync(join(import.meta.dir, "..", "docs", "operations.md"), "utf8").matchAll(
       /^### (\w+)$/gm,
     ),
-  ].map((m) => (m[1] as string).toLowerCase());
+  ].map((m) => at(m, 1).toLowerCase());
   expect(anchors).toEqual(alerts);
   expect(alerts.filter((alert) => !sections.includes(alert))).toEqual([]);
 });

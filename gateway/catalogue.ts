@@ -1,6 +1,7 @@
 // The sales known to the gateway: a copy of the ledger's, refreshed when the ledger's catalogue
 // version changes.
 import type { Sale } from "../core/domain/sale.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
@@ -58,6 +59,7 @@ export class Catalogue {
   refresh(): Promise<boolean> {
     this.looking ??= this.look()
       .catch(() => {
+        countIgnored("catalogue_look");
         this.behind = true;
         return false;
       })

@@ -1,6 +1,7 @@
 // For tests: a gateway on a free port with a real ledger in a directory of its own, and a broker
 // whose confirms the test controls.
 import { SignJWT } from "jose";
+import { at } from "../core/domain/at.ts";
 import type { Push } from "../core/domain/push.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -59,7 +60,7 @@ export class TestBroker implements BrokerPort {
         this.wake = resolve;
       });
     }
-    return this.published[n] as Published;
+    return at(this.published, n);
   }
 
   /** All rows published so far. */
@@ -229,8 +230,8 @@ export class TestSocket {
   /** The first frame of this type not yet taken, once it has arrived. */
   async next(type: string): Promise<ServerFrame> {
     for (;;) {
-      const at = this.frames.findIndex((f) => f.type === type);
-      if (at >= 0) return this.frames.splice(at, 1)[0] as ServerFrame;
+      const index = this.frames.findIndex((f) => f.type === type);
+      if (index >= 0) return at(this.frames.splice(index, 1), 0);
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });

@@ -1,5 +1,6 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived,
 // nothing shared with the code that wrote them.
+import { at } from "../core/domain/at.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ChargeRecord,
@@ -140,7 +141,7 @@ export class LedgerAudit {
         message: Number(r.message),
         index: Number(r.idx),
       }));
-      const last = rows[rows.length - 1] as Record<string, unknown>;
+      const last = at(rows, rows.length - 1);
       after = [Number(last.bucket), String(last.id), String(last.usr)];
     }
   }
@@ -153,7 +154,7 @@ export class LedgerAudit {
       const rows = await this.db.run(text, [...after, CHUNK]);
       if (rows.length === 0) return;
       yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), count: Number(r.count) }));
-      const last = rows[rows.length - 1] as Record<string, unknown>;
+      const last = at(rows, rows.length - 1);
       after = [String(last.id), String(last.usr)];
     }
   }
@@ -265,7 +266,7 @@ export class LedgerAudit {
         rate: String(r.rate),
       }));
       yield charges;
-      const last = charges[charges.length - 1] as ChargeRecord;
+      const last = at(charges, charges.length - 1);
       after = [last.id, last.user, last.generation, last.attempt];
     }
   }
@@ -287,7 +288,7 @@ export class LedgerAudit {
         lines: String(r.lines),
       }));
       yield parts;
-      const last = parts[parts.length - 1] as PartRecord;
+      const last = at(parts, parts.length - 1);
       after = [last.id, last.user, last.generation, last.part];
     }
   }

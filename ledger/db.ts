@@ -1,6 +1,8 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
+import { messageOf } from "../core/domain/message-of.ts";
+import { ended, ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
@@ -76,7 +78,7 @@ export class Db implements Runner {
       return db;
     } catch (error) {
       throw new LedgerUnavailable(
-        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`,
+        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
       );
     }
   }
@@ -130,7 +132,7 @@ export class Db implements Runner {
   /** Everything else under way on the silent connections fails as well. */
   private redial(silent: SQL): void {
     if (this.sql === silent) this.sql = this.connect();
-    void silent.close({ timeout: 0 }).catch(() => undefined);
+    void ignore(silent.close({ timeout: 0 }), "ledger_close");
   }
 
   /**
@@ -158,7 +160,7 @@ export class Db implements Runner {
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
     const turn = this.tail.then(() => patiently(this.runtime, work));
-    this.tail = turn.catch(() => undefined);
+    this.tail = ended(turn);
     return turn;
   }
 

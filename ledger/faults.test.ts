@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { at } from "../core/domain/at.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
@@ -134,7 +135,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const epochs = [(await writer.takeShard(0, "w")).epoch, (await writer.takeShard(1, "w")).epoch];
     const entry = (shard: number, n: number, qty: number) => ({
       entry: entryOf(shard, n, [rowText(userOf(shard), Bun.randomUUIDv7(), qty)], "reserved"),
-      epoch: epochs[shard] as number,
+      epoch: at(epochs, shard),
     });
     const results = await writer.record([
       entry(0, 1, 1),

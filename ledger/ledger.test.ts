@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { type OrderRow, orderRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
@@ -272,7 +273,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       (e: Error) => e,
     );
     expect(error).toBeInstanceOf(LedgerUnavailable);
-    expect((error as Error).message).toContain("SLUICE_SHARDS");
+    expect(messageOf(error)).toContain("SLUICE_SHARDS");
   });
 
   test("movements sum to zero for every cause", async () => {
@@ -300,5 +301,5 @@ test("a ledger that cannot be opened says which setting names it", async () => {
     shards: 2,
   }).catch((e: Error) => e);
   expect(error).toBeInstanceOf(LedgerUnavailable);
-  expect((error as Error).message).toContain("SLUICE_LEDGER_URL");
+  expect(messageOf(error)).toContain("SLUICE_LEDGER_URL");
 });

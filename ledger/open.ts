@@ -1,6 +1,8 @@
 // Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its
 // guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
+import { ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
@@ -32,10 +34,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await checkDurability(db);
     return new SqlLedger(db, store.id, store.shards);
   } catch (error) {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
     throw error instanceof LedgerUnavailable
       ? error
-      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
   }
 }
 
@@ -70,7 +72,7 @@ async function prepare(runtime: Runtime, url: string): Promise<void> {
   try {
     await migrate(db);
   } finally {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
   }
 }
 

@@ -2,6 +2,7 @@
 // in any order, both say the same.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { at } from "../core/domain/at.ts";
 import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -115,7 +116,7 @@ async function play(
 ): Promise<void> {
   if (step.kind === "take") {
     const { epoch, lastN } = await writer.takeShard(step.shard, "w");
-    const shard = model.shards[step.shard] as Model["shards"][number];
+    const shard = at(model.shards, step.shard);
     expect({ epoch, lastN }).toEqual({ epoch: shard.epoch + 1, lastN: shard.lastN });
     shard.epoch = epoch;
   } else if (step.kind === "restock") {
@@ -142,12 +143,12 @@ async function play(
  * `recorded`.
  */
 function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) {
-  const shard = model.shards[plan.shard] as Model["shards"][number];
+  const shard = at(model.shards, plan.shard);
   const user = userOf(plan.shard);
   const known = [...model.states.keys()].find((id) => model.texts.get(id)?.includes(`"${user}"`));
   const duplicate = plan.fault === "duplicate" ? known : undefined;
   const ids = plan.orders.map((_, i) => (i === 0 && duplicate ? duplicate : Bun.randomUUIDv7()));
-  const rows = plan.orders.map((o, i) => rowText(user, ids[i] as string, o.qty));
+  const rows = plan.orders.map((o, i) => rowText(user, at(ids, i), o.qty));
   const letGo = plan.release ? model.parked[plan.shard]?.[0] : undefined;
   const letGoRow =
     letGo === undefined ? undefined : (JSON.parse(model.texts.get(letGo) as string) as OrderRow);
@@ -177,9 +178,9 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
   model.available -= units;
   model.held += units;
   plan.orders.forEach((o, i) => {
-    const id = ids[i] as string;
+    const id = at(ids, i);
     model.states.set(id, o.state);
-    model.texts.set(id, rows[i] as string);
+    model.texts.set(id, at(rows, i));
     if (o.state === "parked") model.parked[plan.shard]?.push(id);
   });
   if (letGo !== undefined) {

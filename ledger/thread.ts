@@ -1,5 +1,6 @@
 // The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no
 // heartbeat.
+import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Db } from "./db.ts";
 import { DirectWriter } from "./writer.ts";
@@ -42,6 +43,6 @@ self.onmessage = async ({ data }: MessageEvent<{ open: string } | Call>) => {
     >;
     postMessage({ id, value: await target[method]?.(...args) } satisfies Answer);
   } catch (error) {
-    postMessage({ id, error: (error as Error).message } satisfies Answer);
+    postMessage({ id, error: messageOf(error) } satisfies Answer);
   }
 };

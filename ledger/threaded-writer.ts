@@ -1,3 +1,4 @@
+import { ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
@@ -50,7 +51,7 @@ export class ThreadedWriter implements LedgerWriter {
   }
 
   async close(): Promise<void> {
-    if (this.worker) await this.call("close").catch(() => undefined); // ended below all the same
+    if (this.worker) await ignore(this.call("close"), "ledger_close"); // ended below all the same
     this.closed = true;
     this.worker?.terminate();
   }

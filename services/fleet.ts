@@ -2,6 +2,7 @@
 // role that ends by itself is started again after a moment; one that was killed on purpose stays
 // dead.
 import { join } from "node:path";
+import { ignore } from "../core/runtime/ignored.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts } from "./ports.ts";
 import { type Child, spawnRecorded } from "./processes.ts";
@@ -196,9 +197,8 @@ async function untilReady(url: string, ended: Promise<number>, log: string): Pro
   while (realRuntime.monotonicMs() < end) {
     if (code !== undefined)
       throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
-    const response = await fetch(url, { signal: realRuntime.abortAfter(1_000) }).catch(
-      () => undefined,
-    );
+    const answer = fetch(url, { signal: realRuntime.abortAfter(1_000) });
+    const response = await ignore(answer, "not_ready_yet");
     if (response?.ok) return;
     await realRuntime.sleep(50);
   }

@@ -4,6 +4,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
@@ -110,7 +111,7 @@ async function startNode(
     await child.kill();
     await epmd.kill();
     throw new Error(
-      `RabbitMQ has not started: ${(error as Error).message}; its last words in ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
+      `RabbitMQ has not started: ${messageOf(error)}; its last words in ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
     );
   }
   return {

@@ -17,7 +17,15 @@ const listed: string[] = [];
 let deadLetters = 1;
 
 const empty = new Histogram().report();
-const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1e8, cpuSeconds: 1, loopDelayMs: 3 };
+const process = {
+  host: "h",
+  pid: 1,
+  sinceMs: 0,
+  rssBytes: 1e8,
+  cpuSeconds: 1,
+  loopDelayMs: 3,
+  ignored: {},
+};
 
 function overview(): Overview {
   sold += 10;

@@ -6,6 +6,7 @@ import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
 import { makeLog } from "../cli/log.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
+import { at } from "../core/domain/at.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
@@ -105,7 +106,7 @@ test(
     const listed = (await dead()).out;
     expect(listed).toContain("not a JSON array of rows");
     expect(listed).toContain("payment_failed");
-    const shown = await dead("show", (found[1] as Letter).id);
+    const shown = await dead("show", at(found, 1).id);
     expect(JSON.parse(shown.out)).toMatchObject({
       queue: "payments.dead",
       user: userOf(0),
@@ -117,7 +118,7 @@ test(
     expect((await call("GET", `?user=${userOf(0)}`)).body.letters?.map((l) => l.queue)).toEqual([
       PAYMENTS_DEAD,
     ]);
-    expect((await call("GET", `/${(found[1] as Letter).id}`)).body).toMatchObject({
+    expect((await call("GET", `/${at(found, 1).id}`)).body).toMatchObject({
       body: { attempts: 4 },
     });
     expect(await letters()).toEqual(found);

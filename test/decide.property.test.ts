@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { Model, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
 import { Bench, row, SALE_ID, skip } from "../core/lua/testing.ts";
@@ -84,7 +85,7 @@ test("any history decides as the model does, and its journal replays to what Red
       for (const batch of batches) {
         const messages = batch.map((message) =>
           message.map((r): ModelOrder | ModelSkip =>
-            r.kind === "skip" ? r : { ...r, id: IDS[r.idIndex] as string },
+            r.kind === "skip" ? r : { ...r, id: at(IDS, r.idIndex) },
           ),
         );
         const decision = await b.decide(messages.map((message) => message.map(rowOf)));

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
+import { at } from "../core/domain/at.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
@@ -279,7 +280,7 @@ describe("run from the image's folder, as written", () => {
       Service["healthcheck"]
     >;
     const [kind, ...words] = form;
-    const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(words[0] as string)]);
+    const child = spawn(name, kind === "CMD" ? words : ["sh", "-c", native(at(words, 0))]);
     const late = setTimeout(() => child.kill("SIGKILL"), milliseconds(timeout));
     const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
     clearTimeout(late);

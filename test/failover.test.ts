@@ -3,6 +3,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
@@ -135,7 +137,7 @@ test(
     await ready({ a: 9 });
     const { row } = makeOrder("evil user", { a: 1 });
     await stack.publish(0, [row]);
-    const next = await order(0).catch((error) => ({ state: (error as Error).message }));
+    const next = await order(0).catch((error) => ({ state: messageOf(error) }));
     expect(next.state).toBe("reserved");
   },
   SLOW_MS,
@@ -336,7 +338,7 @@ test(
     await stack.publish(1, [other.row]); // another shard
     const next = await stack
       .decided(user, other.order.id, 12_000)
-      .catch((error) => ({ state: (error as Error).message }));
+      .catch((error) => ({ state: messageOf(error) }));
     const away = stack.events.find((e) => e.event === "ledger away");
     expect([next.state, away?.error]).toEqual(["reserved", undefined]);
   },
@@ -352,7 +354,7 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    const shard = w1?.worker.shards[0] as number;
+    const shard = at(w1?.worker.shards ?? [], 0);
     const model = stack.links[0]?.connection.model;
     if (!model) throw new Error("no broker");
     const channel = await model.createChannel();
@@ -364,7 +366,7 @@ test(
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
     await declare(realRuntime, model, topology(SHARDS), "eu");
-    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
+    expect((await order(shard).catch((error) => ({ state: messageOf(error) }))).state).toBe(
       "reserved",
     );
   },

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";
 import { workersByHand } from "../cli/operator/workers-by-hand.ts";
+import { at } from "../core/domain/at.ts";
 import type { GovernorReport, PaymentsReport } from "../core/domain/report.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
@@ -173,7 +174,7 @@ test(
     const redis = await stack.client();
     const members = new Members(redis);
     const hand = workersByHand(redis);
-    const { connection } = stack.links[0] as (typeof stack.links)[number];
+    const { connection } = at(stack.links, 0);
     const waiting = async (queue: string) => await depth(connection, queue);
     const depot = [...(await members.roles()).keys()].find((id) =>
       id.startsWith("depot"),

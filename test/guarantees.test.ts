@@ -1,6 +1,7 @@
 // The pages of guarantees and faults name tests: each must exist under that name.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { at } from "../core/domain/at.ts";
 
 /** A page with each item of its lists on one line. */
 function page(path: string): string {
@@ -25,7 +26,7 @@ function missing(pairs: readonly (readonly [string, string])[]): string[] {
   return pairs
     .filter(
       ([file, name]) =>
-        !existsSync(file) || !readFileSync(file, "utf8").includes(name.split(" > ")[0] as string),
+        !existsSync(file) || !readFileSync(file, "utf8").includes(at(name.split(" > "), 0)),
     )
     .map(([file, name]) => `${file} "${name}"`);
 }

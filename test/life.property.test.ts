@@ -4,6 +4,7 @@ import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { openText } from "../consumers/rebuild/load-shard.ts";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
@@ -100,7 +101,7 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
 }, 120_000);
 
 function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
-  const id = IDS[r.idIndex] as string;
+  const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
   if (r.kind === "part") return part(r.user, id, r.word, r.service, r.at, 2);

@@ -1,6 +1,7 @@
 // Money that is owed stays open until its end is definite, and holds up nobody: refused refunds,
 // charges given up on and captured later, answers that are none, requests that make no sense.
 import { afterEach, expect, test } from "bun:test";
+import { at } from "../core/domain/at.ts";
 import { cancelRowText, redriveRowText } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { Provider } from "../stubs/provider/server.ts";
@@ -75,11 +76,11 @@ test(
       async () => (await stack.ledger.owed()).refund_failed === sent.length,
       60_000,
     );
-    expect(await events(sent[0] as Placed)).toContain("refund_failed");
+    expect(await events(at(sent, 0))).toContain("refund_failed");
     const letters = (await stack.take("payments.dead", sent.length)) as { reason: string }[];
     expect(new Set(letters.map((l) => l.reason))).toEqual(new Set(["refund_failed"]));
     provider.forgive();
-    const of = { ...(sent[0] as Placed), generation: 1, attempt: 1 };
+    const of = { ...at(sent, 0), generation: 1, attempt: 1 };
     expect(await stack.ledger.askOnce(of)).toBe("asked");
   },
   TIMEOUT_MS,
@@ -145,9 +146,9 @@ test(
     await start();
     const placed = [await order("tok", userOf(0, 0)), await order("tok", userOf(0, 1))] as const;
     for (const { user, id } of placed) await stack.decided(user, id);
-    const requests = (await stack.take("payments", 1))[0] as { amount: number; id: string }[];
-    const both = [...requests];
-    if (both.length < 2) both.push(...((await stack.take("payments", 1))[0] as typeof requests));
+    type Requests = { amount: number; id: string }[];
+    const both = at((await stack.take("payments", 1)) as Requests[], 0);
+    if (both.length < 2) both.push(...at((await stack.take("payments", 1)) as Requests[], 0));
     const [bad, good] = both.map((r) => (r.id === placed[0].id ? { ...r, amount: 1e15 } : r));
     const [link] = stack.links;
     const body = Buffer.from(JSON.stringify([bad, good, null, 7]));

@@ -2,6 +2,7 @@
 // workers want to rebuild it.
 import { afterEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
@@ -215,8 +216,7 @@ test(
       .map((e) => e.restMs as number);
     // Twenty beats have passed. The pauses are 0.5, 1, 2, 4 s, each up to a quarter more or less.
     expect(rests.length).toBeLessThanOrEqual(4);
-    for (let i = 1; i < rests.length; i++)
-      expect(rests[i] as number).toBeGreaterThan(rests[i - 1] as number);
+    for (let i = 1; i < rests.length; i++) expect(at(rests, i)).toBeGreaterThan(at(rests, i - 1));
     expect((await stack.ledger.incarnation()) - before).toBeLessThanOrEqual(4);
     full = false;
     await admin.config("SET", "maxmemory", "0");

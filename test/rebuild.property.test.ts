@@ -8,6 +8,7 @@ import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
 import { encode, SNAPSHOT_VERSION } from "../consumers/rebuild/snapshot.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
 import {
@@ -122,7 +123,7 @@ const move = fc.oneof(
 
 function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
   if (r.kind === "skip") return skip(r.user, r.seq);
-  const id = IDS[r.idIndex] as string;
+  const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "foreign") return row(r.user, { a: r.qty }, { id, seq: r.seq, currency: "USD" });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
@@ -226,7 +227,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
     fc.asyncProperty(
       fc.array(move, { minLength: 1, maxLength: 10 }),
       fc.nat(10),
-      async (moves, at) => {
+      async (moves, end) => {
         await b.reset();
         await b.sale({ a: { units: UNITS, limit: 8 } });
         const entries: Entry[] = [];
@@ -237,7 +238,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           else if (m.do === "force")
             entry = (
               await b.decide(
-                [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
+                [[row(m.user, { a: 1 }, { id: at(IDS, m.idIndex), seq: m.seq })]],
                 m.word,
               )
             ).entry;
@@ -287,7 +288,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           replay: async function* (shard: number, { after = 0 } = {}) {
             if (shard === 0) yield entries.slice(after);
           },
-          ...snapshotAt(entries, at),
+          ...snapshotAt(entries, end),
         };
         const position = { lastId: last?.id ?? "genesis", lastN: last?.n ?? 0, epoch: 2 };
         const writer = {

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
+import { at } from "../core/domain/at.ts";
 import { type PrivatePostgres, startPostgres } from "../services/postgres.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "../services/redis.ts";
@@ -44,7 +45,7 @@ export async function testRabbit(): Promise<TestRabbit> {
   return {
     freshVhost: async () => {
       const taken = vhosts++;
-      return (await rabbitOf(taken)).url(VHOSTS[taken % VHOSTS.length] as string);
+      return (await rabbitOf(taken)).url(at(VHOSTS, taken % VHOSTS.length));
     },
   };
 }

@@ -11,6 +11,7 @@ import { startPayments } from "../cli/roles/payments.ts";
 import { startRates } from "../cli/roles/rates.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
+import { at } from "../core/domain/at.ts";
 import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
@@ -207,7 +208,7 @@ export class Stack {
 
   /** Takes messages from a queue, as JSON; waits for them. */
   async take(queue: string, count: number, region = 0): Promise<unknown[]> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     const taken: unknown[] = [];
     await this.until(`${count} messages in ${queue}`, async () => {
@@ -221,7 +222,7 @@ export class Stack {
 
   /** The broker loses what is in a queue. */
   async purge(queue: string, region = 0): Promise<void> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     await channel.purgeQueue(queue);
     await channel.close();
@@ -275,7 +276,7 @@ export class Stack {
     region = 0,
     gateway = "test",
   ): Promise<void> {
-    const link = this.links[region] as RegionLink;
+    const link = at(this.links, region);
     const headers = { "x-accepted-at": Date.now() };
     const outcome = await link.publisher.publish(
       ORDERS_EXCHANGE,

@@ -2,6 +2,7 @@
 // speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
 // that a broken rule can be tried out on invented files.
 import { dirname, join, normalize } from "node:path";
+import { at } from "../core/domain/at.ts";
 
 /** Path from the project's root → text. */
 export type Tree = ReadonlyMap<string, string>;
@@ -101,7 +102,7 @@ function wrongImports(path: string, text: string): string[] {
         found.push(`${path}: ${from} must not import ${target}`);
       continue;
     }
-    const only = SPEAKS_TO[name.startsWith("bun:") ? name : (name.split("/")[0] as string)];
+    const only = SPEAKS_TO[name.startsWith("bun:") ? name : at(name.split("/"), 0)];
     if (only && only !== from && !STRANGERS.has(`${path} ${name}`))
       found.push(`${path}: only ${only} may import ${name}`);
   }
@@ -128,13 +129,13 @@ function wrongTime(path: string, text: string): string[] {
 /** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
-  return path.includes("/") ? (path.split("/")[0] as string) : "";
+  return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 
 /** The names of all modules a text imports, types and lazy ones too. */
 function imports(text: string): string[] {
-  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map(
-    (match) => match[1] as string,
+  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
+    at(match, 1),
   );
 }
 
@@ -165,5 +166,5 @@ function loadedImports(text: string): string[] {
   const statements = [
     ...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:[^"';]*?\sfrom\s+)?"(\.[^"\n]+)"/gm),
   ];
-  return statements.map((match) => match[1] as string);
+  return statements.map((match) => at(match, 1));
 }

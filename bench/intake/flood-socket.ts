@@ -108,7 +108,7 @@ export class FloodSocket {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
       const { bytes, idAt, userAt } = templates[
         (this.random >>> 16) % templates.length
-      ] as FrameTemplate;
+      ] as FrameTemplate; // casts in this file: each frame sent or heard comes by here
       buffer.set(bytes, at);
       writeHex(buffer, at + idAt, Math.floor(nowMs / 65_536), 8);
       writeHex(buffer, at + idAt + 9, nowMs % 65_536, 4);

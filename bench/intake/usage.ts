@@ -1,5 +1,6 @@
 // What processes use, read from /proc: CPU time and resident memory. (Linux only, as the bench is.)
 import { readdirSync, readFileSync } from "node:fs";
+import { at } from "../../core/domain/at.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 
 /** Clock ticks a second; 100 on every Linux that matters. */
@@ -42,7 +43,7 @@ function withDescendants(pid: number): number[] {
     children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
   const all = [pid];
-  for (let i = 0; i < all.length; i++) all.push(...(children.get(all[i] as number) ?? []));
+  for (let i = 0; i < all.length; i++) all.push(...(children.get(at(all, i)) ?? []));
   return all;
 }
 

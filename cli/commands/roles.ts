@@ -1,5 +1,6 @@
 // sluice gateway, sluice worker: one role in this process, until a signal.
 import type { Command } from "commander";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { makeLog } from "../log.ts";
@@ -42,7 +43,7 @@ export async function runRole(kind: string, start: Start): Promise<void> {
   const log = makeLog(id);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      const { message, stack } = error instanceof Error ? error : new Error(messageOf(error));
       log("crashed", { error: message, stack });
       process.exit(1);
     });

@@ -1,6 +1,7 @@
 // sluice top: the essentials of a running system in a terminal, drawn anew each second.
 import type { Command } from "commander";
 import { figures, Looks } from "../../core/domain/figures.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Overview } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
@@ -59,7 +60,7 @@ async function top(options: Options): Promise<void> {
     await realRuntime.sleep(EVERY_MS);
     const lines = await look().then(
       (now) => draw(looks, now),
-      (error: Error) => [error.message, "trying on"],
+      (error) => [messageOf(error), "trying on"],
     );
     process.stdout.write(
       `${HOME}${lines.slice(0, (process.stdout.rows ?? 50) - 1).join("\x1b[K\n")}\x1b[K\n${CLEAR}`,
@@ -82,8 +83,10 @@ async function lookAt(url: string, token: string): Promise<Overview> {
   const response = await fetch(`${url}/v1/admin/overview`, {
     headers,
     signal: realRuntime.abortAfter(5_000),
-  }).catch((error: Error) => {
-    throw new SettingError(`no gateway answers at ${url} (--url names another): ${error.message}`);
+  }).catch((error) => {
+    throw new SettingError(
+      `no gateway answers at ${url} (--url names another): ${messageOf(error)}`,
+    );
   });
   if (!response.ok)
     throw new SettingError(

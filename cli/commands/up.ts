@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -42,7 +43,7 @@ async function up(): Promise<void> {
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
     const gateways = await Promise.all(
-      regions.map((region, i) => fleet.gateway(region.name, ports[i] as number)),
+      regions.map((region, i) => fleet.gateway(region.name, at(ports, i))),
     );
     env.SLUICE_PROVIDER_URL =
       settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));

@@ -3,6 +3,7 @@
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
@@ -83,9 +84,7 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
       );
     return found;
   } catch (error) {
-    return [
-      fail(what, (error as Error).message, "see that it runs and that SLUICE_REDIS_URL is right"),
-    ];
+    return [fail(what, messageOf(error), "see that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
   }
@@ -150,9 +149,7 @@ async function checkRegion(
       ...accounts,
     ];
   } catch (error) {
-    return [
-      fail(what, (error as Error).message, "see that it runs and that SLUICE_REGIONS is right"),
-    ];
+    return [fail(what, messageOf(error), "see that it runs and that SLUICE_REGIONS is right")];
   } finally {
     await connection.close();
   }
@@ -177,6 +174,6 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       ),
     ];
   } catch (error) {
-    return [fail(what, (error as Error).message, "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
+    return [fail(what, messageOf(error), "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];
   }
 }

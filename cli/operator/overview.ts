@@ -1,6 +1,7 @@
 // Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
 // Redis has it.
 import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -69,7 +70,7 @@ const ANSWER_MS = 600;
 
 function ask<T>(runtime: Runtime, question: Promise<T>): Promise<T | undefined> {
   return Promise.race([
-    question.catch(() => undefined),
+    ignore(question, "overview_look"),
     runtime.sleep(ANSWER_MS).then(() => undefined),
   ]);
 }

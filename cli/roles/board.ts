@@ -1,6 +1,7 @@
 // Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
 // without Redis is shown by its metrics alone.
 import type { RoleReport } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
@@ -27,15 +28,17 @@ export class Board {
 
   async stop(): Promise<void> {
     this.runtime.stopTimer(this.timer);
-    await this.members.hide(this.id).catch(() => undefined);
+    await ignore(this.members.hide(this.id), "release");
   }
 
   private show(): void {
     const report = this.report();
     this.id = report.id;
-    this.members.show(report.id, TTL_MS, JSON.stringify(report)).then(
-      (pausedBy) => this.onHand?.(pausedBy),
-      () => undefined, // what was said before holds on
+    void ignore(
+      this.members
+        .show(report.id, TTL_MS, JSON.stringify(report))
+        .then((pausedBy) => this.onHand?.(pausedBy)),
+      "report_show",
     );
   }
 }
@@ -49,7 +52,7 @@ export async function openBoard(
 ): Promise<{ stop(): Promise<void> }> {
   if (redisUrl === "") return { stop: async () => undefined };
   const redis = new RedisStore({ runtime, url: redisUrl });
-  await redis.client.connect().catch(() => undefined);
+  await ignore(redis.client.connect(), "redis_connect");
   const board = new Board(runtime, new Members(redis), report, onHand);
   return {
     stop: async () => {

@@ -2,6 +2,7 @@
 // way to each shard, which shards have nothing left, how many gateways share the region's rate, and
 // how full Redis is.
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -60,6 +61,7 @@ export class GatewayWatch {
       admission.share(1 + others.filter((g) => g.region === region).length);
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {
+      countIgnored("members_look");
       // Redis is away: what was known before holds on; the lag shows in this gateway's own orders.
     } finally {
       this.looking = false;

@@ -3,8 +3,11 @@ import { readFileSync } from "node:fs";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { at } from "../../core/domain/at.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
@@ -41,7 +44,7 @@ export async function startGatewayRole(
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
+  await ignore(clock.start(), "clock_sync");
   const link = await openRegion(runtime, region, settings, log);
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
@@ -132,7 +135,7 @@ export async function startGatewayRole(
 }
 
 function regionOf(settings: Settings): Settings["regions"][number] {
-  if (settings.region === "") return settings.regions[0] as Settings["regions"][number];
+  if (settings.region === "") return at(settings.regions, 0);
   const region = settings.regions.find((r) => r.name === settings.region);
   if (!region)
     throw new SettingError(
@@ -195,7 +198,7 @@ function readKey(file: string, variable: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new SettingError(`${variable}: '${file}' cannot be read: ${(error as Error).message}`);
+    throw new SettingError(`${variable}: '${file}' cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // /metrics, /healthz and /readyz of the roles that serve nothing else.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { RoleReport } from "../../core/domain/report.ts";
 import { metricsOf } from "../../core/metrics/metrics.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -58,7 +59,7 @@ function listen(hostname: string, port: number, routes: Routes): ReturnType<type
     });
   } catch (error) {
     throw new SettingError(
-      `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen at ${hostname}:${port}: ${(error as Error).message}`,
+      `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen at ${hostname}:${port}: ${messageOf(error)}`,
     );
   }
 }

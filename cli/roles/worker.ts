@@ -1,4 +1,5 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
@@ -42,7 +43,7 @@ export async function startWorker(
     heartbeatS: heartbeatWithin(settings.leaseMs),
   });
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
+  await ignore(clock.start(), "clock_sync");
   const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
   const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
   const waits = {

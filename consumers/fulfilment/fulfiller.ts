@@ -9,6 +9,7 @@
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import {
   isPart,
   PARTS_TYPE,
@@ -155,7 +156,7 @@ export class Fulfiller {
       await within(this.options.runtime, this.options.work(part), WORK_MAX_MS);
       return undefined;
     } catch (error) {
-      const { message } = error as Error;
+      const message = messageOf(error);
       this.options.log("part not done", { part: partKey(part), error: message });
       return message;
     }

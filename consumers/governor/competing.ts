@@ -3,6 +3,7 @@
 // what is in flight and gives up its subscriptions, so that others get the messages, until it
 // resumes. Messages whose work could not be finished go back to the queue the same way.
 import type { Subscription } from "../../broker/subscriber.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import type { Governing } from "./governing.ts";
@@ -38,7 +39,7 @@ export class Competing {
   private timer: Timer | undefined;
   private paused = false;
   private stopping = false;
-  private changing: Promise<void> = Promise.resolve();
+  private changing: Promise<unknown> = Promise.resolve();
   private lastTookMs = 0;
   private unfinished = false;
   private recycledMs = Number.NEGATIVE_INFINITY;
@@ -96,7 +97,7 @@ export class Competing {
   }
 
   private afterwards(change: () => Promise<void>): void {
-    this.changing = this.changing.then(change).catch(() => undefined);
+    this.changing = this.changing.then(() => ignore(change(), "queue_resume"));
   }
 
   private async open(): Promise<void> {
@@ -105,7 +106,7 @@ export class Competing {
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
       // If the broker is lost in the meantime, the reconnect restores the subscription.
-      const started = subscription.start().catch(() => undefined);
+      const started = ignore(subscription.start(), "subscription_open");
       if (link.consuming.up) await started;
     }
   }

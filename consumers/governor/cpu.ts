@@ -2,6 +2,7 @@
 // information), and the share of all cores used by processes that are not ours. Ours are this
 // process and, where roles were started together, every descendant of their starter.
 import { readdirSync, readFileSync } from "node:fs";
+import { at } from "../../core/domain/at.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
@@ -96,7 +97,7 @@ export class CpuWatch {
     }
     const ours = [this.root, process.pid];
     for (let i = 0; i < ours.length; i++)
-      ours.push(...(children.get(ours[i] as number) ?? []).filter((pid) => !ours.includes(pid)));
+      ours.push(...(children.get(at(ours, i)) ?? []).filter((pid) => !ours.includes(pid)));
     return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
   }
 

@@ -4,8 +4,11 @@
 //
 // The next batch may be decided while the last is being recorded; the ledger takes them in their
 // order, so acknowledgements follow it.
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { countWords, hasWord } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
@@ -194,7 +197,7 @@ export class Decider implements Deciding {
     } catch (error) {
       this.fail(
         error instanceof StoreUnavailable ? "store_unavailable" : "broken",
-        (error as Error).message,
+        messageOf(error),
       );
     }
     this.deciding = false;
@@ -237,9 +240,9 @@ export class Decider implements Deciding {
     this.options.counts.batch.observe(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const verdict = verdicts[i] as Verdict;
+      const verdict = at(verdicts, i);
       if (hasWord(verdict.outcomes, PAST)) late.push(i);
-      else this.finish(batch[i] as Work, verdict, startMs);
+      else this.finish(at(batch, i), verdict, startMs);
     }
     if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
     return orders;
@@ -251,14 +254,14 @@ export class Decider implements Deciding {
     verdicts: readonly Verdict[],
     startMs: number,
   ): Promise<void> {
-    const works = late.map((i) => batch[i] as Work);
+    const works = late.map((i) => at(batch, i));
     const settled = await settlePast(
       this,
       works,
-      late.map((i) => verdicts[i] as Verdict),
+      late.map((i) => at(verdicts, i)),
     );
     for (const [i, verdict] of settled?.entries() ?? [])
-      this.finish(works[i] as Work, verdict, startMs);
+      this.finish(at(works, i), verdict, startMs);
   }
 
   /** In one call, unless something in the batch has to be set apart. undefined: stopped. */

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { LedgerUnavailable } from "../../ledger/db.ts";
@@ -55,7 +56,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       const results = await Promise.all(
         places.map(({ shard, n }) => {
           const rows = [rowText(userOf(shard), Bun.randomUUIDv7(), 1)];
-          return recorder.record(entryOf(shard, n, rows, "reserved"), epochs[shard] as number);
+          return recorder.record(entryOf(shard, n, rows, "reserved"), at(epochs, shard));
         }),
       );
       expect(results).toEqual(places.map(() => "recorded" as const));

@@ -4,7 +4,10 @@
 // When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
 // are given to it until it answers. The lost answer may have been a commit: the ledger knows each
 // entry that it has by its id (ledger/record.ts).
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
 
@@ -77,12 +80,12 @@ export class Recorder {
         this.answered();
         this.waiting.splice(0, batch.length);
         batch.forEach((w, i) => {
-          w.settle(results[i] as RecordResult);
+          w.settle(at(results, i));
         });
         retryMs = RETRY_MIN_MS;
         this.askedAtMs = undefined;
       } catch (error) {
-        this.unanswered(error as Error);
+        this.unanswered(error);
         await this.options.runtime.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
@@ -100,10 +103,10 @@ export class Recorder {
     }
   }
 
-  private unanswered(error: Error): void {
+  private unanswered(error: unknown): void {
     if (this.downSinceMs !== undefined) return;
     this.downSinceMs = this.options.runtime.monotonicMs();
-    this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
+    this.options.log("ledger away", { error: messageOf(error), waiting: this.waiting.length });
   }
 
   private answered(): void {

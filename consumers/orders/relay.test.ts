@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import type { FollowUp } from "../../ledger/contract.ts";
@@ -20,7 +21,7 @@ async function rig(targets: readonly string[]) {
   const settings = readSettings({ SLUICE_REGIONS: `eu=${url}`, SLUICE_SHARDS: "1" });
   const link = await openRegion(
     realRuntime,
-    settings.regions[0] as (typeof settings.regions)[number],
+    at(settings.regions, 0),
     settings,
     makeLog("test", () => undefined),
   );

@@ -4,6 +4,7 @@ import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
@@ -107,7 +108,7 @@ export class Relay {
         await this.relayShard(shard);
       }
     } catch {
-      // The ledger is away: they stay open, and the next call finds them.
+      countIgnored("follow_ups"); // the ledger is away
     } finally {
       this.relaying.delete(shard);
     }

@@ -17,6 +17,7 @@ import {
   putOffText,
   readPaymentRequest,
 } from "../../core/domain/charge.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -136,11 +137,10 @@ export class PaymentWorker {
       if (!request) return await buryRequest(link.publisher, value);
       return await this.settle(request);
     } catch (error) {
-      const { message } = error as Error;
       const request = readPaymentRequest(value);
       const key = request ? chargeKey(request) : "";
       const trace = request?.traceparent ? { traceId: traceIdOf(request.traceparent) } : {};
-      this.options.log("payment request not settled", { key, ...trace, error: message });
+      this.options.log("payment request not settled", { key, ...trace, error: messageOf(error) });
       return false;
     } finally {
       this.underWay--;

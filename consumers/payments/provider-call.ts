@@ -1,6 +1,9 @@
 // One call to the provider, bounded in time and bytes. It returns a status and, if the body is one,
 // a JSON object; provider-client.ts decides what to believe.
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import { ended } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { NoAnswer } from "./provider.ts";
 
@@ -38,7 +41,7 @@ export async function callProvider(
   timeoutMs: number,
 ): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => undefined);
+  void ended(late); // awaited only while something is under way
   const abort = new AbortController();
   const timer = runtime.startTimer(() => {
     reject(new Late());
@@ -50,7 +53,7 @@ export async function callProvider(
     const body = await readBody(response, late);
     return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers, runtime.wallMs()) };
   } catch (error) {
-    return lost(error as Error);
+    return lost(error);
   } finally {
     runtime.stopTimer(timer);
     // Ends what is still open: a body that was not read completely.
@@ -130,12 +133,12 @@ async function readBytes(
 /** Errors of a connection that was never made: nothing was sent. */
 const NEVER_SENT = new Set(["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
-function lost(error: Error & { code?: string }): NoAnswer {
+function lost(error: unknown): NoAnswer {
   if (error instanceof Late) return { kind: "unknown", why: "no answer in time" };
-  const { code = "" } = error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return NEVER_SENT.has(code)
     ? { kind: "away", why: `the provider cannot be reached (${code})` }
-    : { kind: "unknown", why: error.message };
+    : { kind: "unknown", why: messageOf(error) };
 }
 
 /** Seconds or a date, as in RFC 9110. */

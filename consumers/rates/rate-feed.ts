@@ -3,7 +3,9 @@
 // thousand, are refused and logged.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
@@ -39,7 +41,7 @@ export class RateFeed {
 
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
-    for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
+    for (const rate of (await ignore(held(), "rates_held")) ?? []) this.last.set(rate.pair, rate);
     for (const { consuming } of regions) {
       const subscription = new Subscription(consuming, {
         queue: ratesQueue(id),
@@ -50,8 +52,7 @@ export class RateFeed {
         handler: ({ body }) => void this.heard(body),
       });
       this.subscriptions.push(subscription);
-      // If it is lost, the next connection opens it again.
-      void subscription.start().catch(() => undefined);
+      void ignore(subscription.start(), "subscription_open");
     }
   }
 
@@ -96,7 +97,7 @@ export class RateFeed {
     } catch (error) {
       // Redis is away: the feed will repeat them.
       for (const { pair } of good) this.last.delete(pair);
-      log("rates not stored", { error: (error as Error).message });
+      log("rates not stored", { error: messageOf(error) });
     }
   }
 

@@ -2,6 +2,7 @@
 // lapses with its rebuilder.
 import type { EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Overtaken, type RebuildStore } from "../../core/stores/rebuild-store.ts";
 
@@ -27,9 +28,11 @@ export class Announcement {
     this.overtaken = false;
     if (!(await this.renew(incarnation, ANNOUNCE_TTL_MS))) return false;
     this.timer = this.runtime.startInterval(() => {
-      this.renew(incarnation, ANNOUNCE_TTL_MS)
-        .then((own) => (this.overtaken ||= !own))
-        .catch(() => undefined);
+      const renewed = this.renew(incarnation, ANNOUNCE_TTL_MS);
+      void ignore(
+        renewed.then((own) => (this.overtaken ||= !own)),
+        "rebuild_announcement",
+      );
     }, ANNOUNCE_EVERY_MS);
     return true;
   }
@@ -50,13 +53,13 @@ export class Announcement {
    */
   async rest(incarnation: number, ms: number): Promise<void> {
     this.pause();
-    await this.renew(incarnation, ms + ANNOUNCE_TTL_MS).catch(() => undefined);
+    await ignore(this.renew(incarnation, ms + ANNOUNCE_TTL_MS), "rebuild_announcement");
   }
 
   /** Takes it back, unless another's stands there now. */
   async retract(): Promise<void> {
     this.pause();
-    await this.store.retract(this.token).catch(() => undefined);
+    await ignore(this.store.retract(this.token), "rebuild_announcement");
   }
 
   /** It lapses by itself from here on. */

@@ -1,5 +1,7 @@
 // What a worker does when Redis and the ledger do not agree: Redis has lost something and is
 // rebuilt; or the ledger has, and everything halts until an operator decides.
+import { messageOf } from "../../core/domain/message-of.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { RebuildStore } from "../../core/stores/rebuild-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -104,7 +106,7 @@ export class Recovery {
       result = await rebuild({ ...options, store, announcement }, incarnation);
     } catch (error) {
       result = "failed";
-      log("rebuild failed", { error: (error as Error).message });
+      log("rebuild failed", { error: messageOf(error) });
     }
     if (result === "lost" || result === "failed") return this.again(incarnation, result);
     await announcement.retract();
@@ -121,7 +123,7 @@ export class Recovery {
    */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
-    this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);
+    this.troubleIn = (await ignore(options.ledger.incarnation(), "rebuild_look")) ?? incarnation;
     pace.ended(this.troubleIn);
     this.waits = true;
     options.rebuildFailed();
@@ -145,7 +147,7 @@ export class Recovery {
     this.halt(reason);
     await dropAll("halted");
     for (let shard = 0; shard < ledger.shards; shard++)
-      await store.halt(shard, reason).catch(() => undefined);
+      await ignore(store.halt(shard, reason), "halt_mark");
   }
 
   /** An operator has decided (sluice recover): go on. */

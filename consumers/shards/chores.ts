@@ -1,6 +1,8 @@
 // The work between beats, piece by piece. A piece that hangs or fails keeps no other from being
 // done, and one that is still under way is not begun again. What a piece waits for has a deadline
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
 /**
@@ -33,7 +35,7 @@ export class Chores {
     try {
       await work();
     } catch (error) {
-      this.log("left undone", { what: name, error: (error as Error).message });
+      this.log("left undone", { what: name, error: messageOf(error) });
     }
     this.underWay.delete(name);
   }

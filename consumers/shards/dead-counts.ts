@@ -4,6 +4,7 @@
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
@@ -26,7 +27,7 @@ export class DeadCounts {
     for (const { consuming } of this.regions) {
       if (!consuming.up) continue;
       for (const queue of QUEUES) {
-        const seen = await depth(consuming, queue).catch(() => undefined);
+        const seen = await ignore(depth(consuming, queue), "queue_depth");
         if (seen) counts.push({ queue, region: consuming.region, messages: seen.ready });
       }
     }

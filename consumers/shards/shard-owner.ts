@@ -9,11 +9,13 @@
 import { depth } from "../../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { hasWord } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
@@ -240,8 +242,8 @@ export class ShardOwner {
       if (entries.length === 0) return undefined;
       const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
       for (let i = 0; i < entries.length; i++) {
-        if (results[i] === "recorded") this.recorded(entries[i] as Entry);
-        else if (results[i] === "unreadable") this.unreadable(entries[i] as Entry);
+        if (results[i] === "recorded") this.recorded(at(entries, i));
+        else if (results[i] === "unreadable") this.unreadable(at(entries, i));
         else return results[i] === "fenced" ? "fenced" : "lost";
       }
     }
@@ -296,7 +298,7 @@ export class ShardOwner {
   /** If the call is lost, the next one, or the next check, says as much. */
   private tellRecorded(): void {
     const { id, n } = this.last;
-    this.options.store.recorded(this.claim as Claim, id, n).catch(() => undefined);
+    void ignore(this.options.store.recorded(this.claim as Claim, id, n), "recorded_mark");
   }
 
   private async consume(link: RegionLink): Promise<void> {
@@ -313,8 +315,8 @@ export class ShardOwner {
       },
     });
     this.subscriptions.push(subscription);
-    if (consuming.up) await subscription.start().catch(() => undefined);
-    else void subscription.start();
+    const started = ignore(subscription.start(), "subscription_open");
+    if (consuming.up) await started;
   }
 
   private accept(
@@ -351,10 +353,10 @@ export class ShardOwner {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     this.parked = (await this.options.store.parked(this.shard)).orders;
     for (let i = 0; i < this.options.regions.length; i++) {
-      const { consuming } = this.options.regions[i] as RegionLink;
+      const { consuming } = at(this.options.regions, i);
       if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
       const lookedAtMs = this.options.now();
-      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+      const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
       if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
       if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
     }

@@ -5,9 +5,11 @@
 // takes those that should be its own and are free, and asks whether Redis still has what the ledger
 // recorded. When it cannot beat, it lets go before its leases end.
 
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
@@ -204,7 +206,7 @@ export class Worker {
     this.options.runtime.stopTimer(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
-    await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
+    await ignore(this.members.letGo(this.options.id, shards, true), "release");
     await this.recovery.stop();
     this.upkeep.stop();
     this.relay.stop();
@@ -236,7 +238,7 @@ export class Worker {
       if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.tending.round(this.owners);
     } catch (error) {
-      if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
+      if (this.owners.size > 0) log("no beat", { error: messageOf(error) });
       // Let go before the leases end and another worker takes them.
       if (this.options.runtime.monotonicMs() - this.lastBeatMs > (leaseMs * 3) / 4)
         await this.dropAll("leases lapse");
@@ -272,7 +274,7 @@ export class Worker {
       if (problem) await this.onStop(owner, problem, "while taking the shard");
       else if (this.owners.get(shard) === owner) log("shard taken", { shard, epoch: owner.epoch });
     } catch (error) {
-      log("shard not taken", { shard, error: (error as Error).message });
+      log("shard not taken", { shard, error: messageOf(error) });
       if (owner) await this.drop(owner, "could not be taken");
     } finally {
       this.taking.delete(shard);
@@ -331,7 +333,7 @@ export class Worker {
         return;
       case "clock":
         // Measured at once: until it is right again, no shard is taken.
-        await this.options.clock.sync().catch(() => undefined); // Redis is away: the next beats tell
+        await ignore(this.options.clock.sync(), "clock_sync");
         return;
       case "fenced":
       case "store_unavailable":
@@ -346,7 +348,7 @@ export class Worker {
     await owner.close();
     this.upkeep.forget(owner.shard);
     this.options.log("shard let go", { shard: owner.shard, why });
-    void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
+    void ignore(this.members.letGo(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {
@@ -358,6 +360,6 @@ export class Worker {
   private inBackground(work: () => Promise<void>): void {
     this.background = this.background
       .then(work)
-      .catch((error) => this.options.log("left undone", { error: (error as Error).message }));
+      .catch((error) => this.options.log("left undone", { error: messageOf(error) }));
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import { type Family, familiesOf } from "./families.ts";
@@ -20,6 +21,7 @@ const process = {
   rssBytes: 2_048,
   cpuSeconds: 1.5,
   loopDelayMs: 20,
+  ignored: { push: 2 },
 };
 const worker: WorkerReport = {
   ...process,
@@ -98,6 +100,7 @@ test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histog
     'sluice_governor_state{state="slowed",role="worker"} 1',
     'sluice_governor_state{state="running",role="worker"} 0',
     'sluice_dead_letters{queue="payments.dead",region="eu",role="worker"} 3',
+    'sluice_ignored_errors_total{what="push",role="worker"} 2',
     'sluice_commit_seconds_bucket{le="0.0005",role="worker"} 3',
     'sluice_commit_seconds_bucket{le="1",role="worker"} 5',
     'sluice_commit_seconds_bucket{le="+Inf",role="worker"} 6',
@@ -170,7 +173,7 @@ test("every metric that the alerts and the dashboard name is shown by some role"
   const rules = readFileSync(join(deploy, "prometheus/alerts.yml"), "utf8");
   const exprs = [
     ...dashboard.panels.flatMap((p) => p.targets ?? []).map((t) => t.expr),
-    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => m[1] as string),
+    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => at(m, 1)),
   ];
   const named = new Set(exprs.flatMap((expr) => expr.match(/\b(?:sluice|process)_\w+/g) ?? []));
   expect(named.size).toBeGreaterThan(30);

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import { ignore } from "../runtime/ignored.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
@@ -70,7 +71,7 @@ const FRESH_MS = 1_000;
 const LOOK_MS = 800;
 
 async function within<T>(runtime: Runtime, look: Promise<T>, ms: number): Promise<T | undefined> {
-  return Promise.race([look.catch(() => undefined), runtime.sleep(ms).then(() => undefined)]);
+  return Promise.race([ignore(look, "overview_look"), runtime.sleep(ms).then(() => undefined)]);
 }
 
 interface Value {

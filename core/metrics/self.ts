@@ -1,6 +1,7 @@
 // What every role reports about its process.
 import { hostname } from "node:os";
 import type { ProcessReport } from "../domain/report.ts";
+import { ignoredErrors } from "../runtime/ignored.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { LoopDelay } from "./loop-delay.ts";
 
@@ -31,6 +32,7 @@ export class Self {
       rssBytes,
       cpuSeconds: (user + system) / 1e6,
       loopDelayMs: this.delay(),
+      ignored: ignoredErrors(),
     };
   }
 

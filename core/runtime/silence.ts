@@ -1,6 +1,7 @@
 // Detects that the other side has given no sign of life for too long.
-import type { Runtime, Timer } from "./runtime.ts";
 
+import { ended } from "./ignored.ts";
+import type { Runtime, Timer } from "./runtime.ts";
 /** No answer came in time. What was requested may have happened all the same. */
 export class NoAnswer extends Error {
   override name = "NoAnswer";
@@ -20,7 +21,7 @@ export class Silence {
   ) {
     this.heardAtMs = runtime.monotonicMs();
     this.over = this.failed.promise;
-    this.over.catch(() => undefined); // it may reject after everyone has stopped waiting
+    void ended(this.over); // it may reject after everyone has stopped waiting
     this.timer = this.runtime.startTimer(() => this.look(), limitMs);
   }
 

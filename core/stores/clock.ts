@@ -5,6 +5,7 @@
 // rate wait over, because somebody set a clock. The reckoning goes on as before. The new time is
 // followed once it has been steady for a while and this machine's own clock shows it too; or the
 // operator sets the clock right, or allows the step (SLUICE_CLOCK_STEP).
+import { ignore } from "../runtime/ignored.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -121,8 +122,7 @@ export class SharedClock {
   private next(): void {
     if (this.stopped) return;
     const waitMs = this.jumpMs === undefined ? RESYNC_MS : WATCH_MS;
-    // Redis may be away: the reckoning goes on without it.
-    const look = () => this.sync().catch(() => undefined);
+    const look = () => ignore(this.sync(), "clock_sync");
     this.timer = this.options.runtime.startTimer(() => void look().then(() => this.next()), waitMs);
     this.timer.unref();
   }

@@ -1,6 +1,7 @@
 // /v1/admin/routes: which fulfilment service gets the parts of a category. A change goes to the
 // ledger, then to every region's broker.
 import type { Context } from "hono";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import type { Route } from "../../core/domain/part.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
@@ -23,8 +24,8 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
       throw new Refused(problem("conflict", "Idempotency-Key", "used for another change"));
     const applied = await options.applyOperation(operation).then(
       () => true,
-      (error: Error) => {
-        log("route not yet applied", { ref, error: error.message });
+      (error) => {
+        log("route not yet applied", { ref, error: messageOf(error) });
         return false;
       },
     );

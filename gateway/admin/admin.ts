@@ -2,6 +2,7 @@
 // then to Redis; each call is audited.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
 import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
@@ -36,8 +37,8 @@ export function addAdmin(app: App, parts: AppParts): void {
     if (result !== "done" && result !== "repeated") return { result, applied: false };
     const applied = await options.applyOperation(operation).then(
       () => true,
-      (error: Error) => {
-        log("operation not yet in Redis", { ref: operation.ref, error: error.message });
+      (error) => {
+        log("operation not yet in Redis", { ref: operation.ref, error: messageOf(error) });
         return false;
       },
     );
@@ -147,7 +148,7 @@ function onRecord(parts: AppParts, audit: Audit) {
     };
     await audit
       .record(call)
-      .catch((error: Error) => parts.log("audit failed", { ...call, error: error.message }));
+      .catch((error) => parts.log("audit failed", { ...call, error: messageOf(error) }));
   });
 }
 

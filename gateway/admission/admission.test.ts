@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { at } from "../../core/domain/at.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
@@ -71,7 +72,7 @@ test("skips and cancels use the user's bucket; a service sees that user's bucket
   while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
   const refused = await Promise.all([skip(), cancel(), post(orders(t), order(), ann)]);
   expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
-  expect(await body(refused[0] as Response)).toMatchObject({
+  expect(await body(at(refused, 0))).toMatchObject({
     code: "rate_limited",
     estimate: { seconds: 100 },
   });
@@ -143,7 +144,7 @@ test("a full shard: 503 with estimate and jittered Retry-After, until outcomes c
     Array.from({ length: 30 }, () => post(orders(t), "not even JSON", ann)),
   );
   expect(new Set(refused.map((r) => r.status))).toEqual(new Set([503]));
-  const first = await body(refused[0] as Response);
+  const first = await body(at(refused, 0));
   expect(first).toMatchObject({
     code: "shed",
     estimate: { seconds: Number(refused[0]?.headers.get("retry-after")) },

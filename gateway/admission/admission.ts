@@ -4,6 +4,8 @@
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all
 //   the shard's lag (shard-lag.ts) ─▶ 503
 //   the user's or the region's bucket ─▶ 429
+
+import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -98,7 +100,7 @@ export class Admission {
   shuts(shard: number): Problem | undefined {
     const shut = this.shutsAll();
     if (shut) return shut;
-    const lag = this.lags[shard] as ShardLag;
+    const lag = at(this.lags, shard);
     if (lag.room(lag.state === "open" ? 0 : this.now())) return undefined;
     this.pace.turned();
     return this.full(lag);
@@ -152,13 +154,13 @@ export class Admission {
 
   /** `own`: how many of the pending orders are the caller's. */
   estimate(shard: number, own: number): Estimate {
-    return this.estimateBehind(shard, (this.lags[shard] as ShardLag).pending - own);
+    return this.estimateBehind(shard, at(this.lags, shard).pending - own);
   }
 
   /** For an order with `ahead` pending orders before it here. */
   estimateBehind(shard: number, ahead: number): Estimate {
-    const lag = this.lags[shard] as ShardLag;
-    const position = Math.max(0, ahead) + (this.elsewhere[shard] as number);
+    const lag = at(this.lags, shard);
+    const position = Math.max(0, ahead) + at(this.elsewhere, shard);
     return { position, seconds: Math.round(lag.waitMs(this.now(), ahead + 1) / 10) / 100 };
   }
 

@@ -15,6 +15,8 @@
 // In a flood of 196,000 orders/s, accepted orders had their outcome after 0.3 s instead of 6.0 s
 // (p99): docs/decisions/0010-admission.md.
 
+import { at } from "../../core/domain/at.ts";
+
 /** Factors applied to the rate at each move: LESS while late, MORE while in time. */
 const LESS = 0.85;
 const MORE = 1.04;
@@ -131,7 +133,10 @@ export class Pace {
     const weight = 1 - Math.exp(-Math.min(elapsedMs, MOST_MS) / MEAN_MS);
     this.late.shift();
     this.late.push(lateMs);
-    this.lateness = this.late.toSorted((a, b) => a - b)[WINDOW >> 1] as number;
+    this.lateness = at(
+      this.late.toSorted((a, b) => a - b),
+      WINDOW >> 1,
+    );
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
     const asked = this.taken + this.turnedAway + this.full;
     this.ahead = Math.max(

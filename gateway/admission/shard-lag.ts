@@ -15,6 +15,8 @@
 // (docs/decisions/0010-admission.md).
 //
 // Accepted orders keep their place: the controller only decides how many more to accept.
+
+import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
 import type { Batch } from "../intake/batch.ts";
 
@@ -152,7 +154,7 @@ export class ShardLag {
   /** The owner had nothing left at that moment: everything confirmed before it has been decided. */
   emptyAt(ms: number): void {
     for (let i = this.head; i < this.waiting.length; i++) {
-      const { batch } = this.waiting[i] as Waiting;
+      const { batch } = at(this.waiting, i);
       if (batch.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
     }
     this.trim();
@@ -254,12 +256,12 @@ export class ShardLag {
     return -1;
   }
 
-  private leave(at: number, decided: boolean): void {
-    const { orders } = this.waiting[at] as Waiting;
+  private leave(index: number, decided: boolean): void {
+    const { batch, orders } = at(this.waiting, index);
     if (orders === 0) return;
     this.pending -= orders;
     if (decided) this.sinceTick += orders;
-    this.waiting[at] = { batch: (this.waiting[at] as Waiting).batch, orders: 0 };
+    this.waiting[index] = { batch, orders: 0 };
   }
 
   private trim(): void {

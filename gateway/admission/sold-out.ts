@@ -3,6 +3,7 @@
 // valid for a second at most, and are cleared as soon as a unit has come back or may be on its way.
 // Redis still decides.
 import type { Stock } from "../../core/domain/sale.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
 
 /** How often Redis is asked while orders arrive. */
 const LOOK_EVERY_MS = 200;
@@ -68,7 +69,7 @@ export class SoldOut {
       );
       flags.untilMs = nowMs + BELIEVED_MS;
     } catch {
-      // Redis does not answer: the flags expire.
+      countIgnored("stock_look"); // Redis does not answer: the flags expire
     } finally {
       flags.asking = false;
     }

@@ -1,6 +1,9 @@
 // Orders that clients follow, step by step, from the ledger: missed events first, then new ones.
 // One feed serves all followers of a gateway. It polls a few times a second while there are any,
 // and at once when a decision arrives.
+
+import { at } from "../../core/domain/at.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
@@ -130,7 +133,7 @@ export class EventFeed {
       for (const watch of [...this.watches])
         this.deliver(watch, found.get(`${watch.user} ${watch.id}`));
     } catch (error) {
-      this.log("followed orders not read", { error: (error as Error).message });
+      this.log("followed orders not read", { error: messageOf(error) });
     }
     this.looking = false;
     if (this.watches.size > 0 && !this.stopped) this.lookIn(this.again ? SOON_MS : LOOK_EVERY_MS);
@@ -142,7 +145,7 @@ export class EventFeed {
     const { user, id, follower } = watch;
     const news = found.events.filter((event) => event.seq > watch.after);
     if (news.length > 0) {
-      watch.after = (news.at(-1) as FollowedEvent).seq;
+      watch.after = at(news, news.length - 1).seq;
       follower.tell(user, id, news);
     }
     if (isFinal(found.state)) {

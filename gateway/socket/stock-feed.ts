@@ -2,6 +2,7 @@
 // interval, however many watch; only changes are sent. A socket that does not read misses updates
 // and gets the full picture once it reads again: only the latest state matters.
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Socket } from "./socket.ts";
 
@@ -59,7 +60,7 @@ export class StockFeed {
 
   private async round(): Promise<void> {
     for (const [saleId, feed] of [...this.feeds]) {
-      const stock = await this.stockOf(saleId).catch(() => undefined);
+      const stock = await ignore(this.stockOf(saleId), "stock_look");
       if (stock) this.tell(saleId, feed, stock);
     }
     this.timer = undefined;

@@ -1,4 +1,6 @@
 // What the rush is for: twenty items, some far hotter than others, a few with a limit per user.
+
+import { at } from "../../core/domain/at.ts";
 import type { SaleItem } from "../../core/domain/sale.ts";
 
 export const ITEMS = 20;
@@ -16,7 +18,7 @@ export const skuOf = (rank: number): string => `item-${String(rank + 1).padStart
 export function drawRank(random: () => number): number {
   let left = random() * TOTAL_WEIGHT;
   for (let rank = 0; rank < ITEMS - 1; rank++) {
-    left -= WEIGHTS[rank] as number;
+    left -= at(WEIGHTS, rank);
     if (left < 0) return rank;
   }
   return ITEMS - 1;
@@ -27,7 +29,7 @@ export function itemsWith(stock: readonly number[]): SaleItem[] {
   return stock.map((initial, rank) => ({
     sku: skuOf(rank),
     name: `Item ${rank + 1}`,
-    category: CATEGORIES[rank % CATEGORIES.length] as string,
+    category: at(CATEGORIES, rank % CATEGORIES.length),
     priceMinor: 990 + 500 * rank,
     limitPerUser: LIMITED.has(rank) ? LIMIT_PER_USER : 0,
     initial,

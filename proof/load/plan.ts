@@ -1,6 +1,8 @@
 // What the clients of a rush will send, made from a seed: who orders what in which order, what is
 // sent twice, altered, given up, or numbered and out of turn. The stock covers a tenth of what is
 // asked for.
+
+import { at } from "../../core/domain/at.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
 import type { SentBody } from "../history.ts";
@@ -184,9 +186,7 @@ const LOW_CEILING = 5;
 
 function drawMoney(random: () => number): { currency: string; maxTotal?: number } {
   const currency =
-    random() < FOREIGN_SHARE
-      ? (CURRENCIES[Math.floor(random() * CURRENCIES.length)] as string)
-      : "EUR";
+    random() < FOREIGN_SHARE ? at(CURRENCIES, Math.floor(random() * CURRENCIES.length)) : "EUR";
   if (random() >= CEILING_SHARE) return { currency };
   return { currency, maxTotal: random() < 0.5 ? HIGH_CEILING : LOW_CEILING };
 }
@@ -201,7 +201,7 @@ function drawBody(saleId: string, seq: number, demand: number[], random: () => n
     const luck = random();
     const qty = luck < 0.8 ? 1 : luck < 0.95 ? 2 : 3;
     lines.push({ sku: skuOf(rank), qty });
-    demand[rank] = (demand[rank] as number) + qty;
+    demand[rank] = at(demand, rank) + qty;
   }
   const payment = random() < BAD_CARD_SHARE ? "stub:decline" : "card";
   return { saleId, ...(seq > 0 ? { seq } : {}), ...drawMoney(random), lines, payment };
@@ -229,7 +229,7 @@ function drawCopies(
 
 /** The later number is sent first. */
 function swap(steps: Step[], a: number, b: number): void {
-  const step = steps[a] as Step;
-  steps[a] = steps[b] as Step;
+  const step = at(steps, a);
+  steps[a] = at(steps, b);
   steps[b] = step;
 }

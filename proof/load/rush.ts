@@ -1,5 +1,7 @@
 // The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway,
 // lets them run at once, and waits until every step has its answer.
+
+import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
@@ -35,7 +37,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   const tokens = await userTokens(shares, issuer);
   const common = { saleId: plan.sale.id, history, tally };
   const sockets = targets.flatMap((target, t) =>
-    (shares[t] as Share).sockets.map((steps, i) => {
+    at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
         ...common,
         name: `ws-${target.region}-${i}`,
@@ -47,7 +49,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   );
   const crowds = targets.map((target, t) => {
     const authorization = (user: string) => tokens.get(user) as string;
-    const { http: steps } = shares[t] as Share;
+    const { http: steps } = at(shares, t);
     return runHttpLane({
       ...common,
       name: `http-${target.region}`,
@@ -81,7 +83,7 @@ function share(steps: readonly Step[], targets: number): Share[] {
   }));
   for (const step of steps) {
     const hash = Bun.hash.crc32(userOf(step));
-    const { http, sockets } = shares[(hash + (step.away ? 1 : 0)) % targets] as Share;
+    const { http, sockets } = at(shares, (hash + (step.away ? 1 : 0)) % targets);
     const far = Math.floor(hash / 1_024);
     if (far % HTTP_ONE_IN === 0) http.push(step);
     else sockets[far % SOCKETS]?.push(step);

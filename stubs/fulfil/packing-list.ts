@@ -15,7 +15,7 @@ const BUSY_TIMEOUT_MS = 10_000;
 
 export class PackingList {
   private readonly db: Database;
-  private waiting: { part: Part; done: () => void; failed: (error: Error) => void }[] = [];
+  private waiting: { part: Part; done: () => void; failed: (error: unknown) => void }[] = [];
 
   constructor(
     private readonly runtime: Runtime,
@@ -58,7 +58,7 @@ export class PackingList {
       })();
       for (const { done } of batch) done();
     } catch (error) {
-      for (const { failed } of batch) failed(error as Error);
+      for (const { failed } of batch) failed(error);
     }
   }
 }

@@ -1,6 +1,7 @@
 // The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
 // taken, and on demand doubled, late or forged.
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge } from "./book.ts";
 
@@ -84,12 +85,13 @@ export class Webhooks {
         "content-type": "application/json",
         ...signWebhook(id, body, secrets, this.runtime.wallMs()),
       };
-      const response = await fetch(this.url as string, {
+      const sent = fetch(this.url as string, {
         method: "POST",
         headers,
         body,
         signal: this.runtime.abortAfter(TIMEOUT_MS),
-      }).catch(() => undefined);
+      });
+      const response = await ignore(sent, "webhook_send");
       await response?.body?.cancel();
       // One that is refused would be refused again.
       if (response && response.status < 500) return;

@@ -4,6 +4,7 @@
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { decimalOf } from "../../core/domain/money.ts";
 import { pairOf, type Rate } from "../../core/domain/rate.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -76,7 +77,7 @@ export class RateService {
           .concat([...this.crossed]),
       );
     } catch (error) {
-      log("no rates", { source: source.name, error: (error as Error).message });
+      log("no rates", { source: source.name, error: messageOf(error) });
     }
     if (!this.stopped)
       this.timer = this.options.runtime.startTimer(() => void this.tick(), everyMs);

@@ -2,6 +2,7 @@
 // source of your own is one more of these.
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { wrongValue } from "../../core/domain/rate.ts";
 import { prng } from "../../core/runtime/prng.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -93,7 +94,7 @@ export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    refuse(`not JSON (${(error as Error).message})`);
+    refuse(`not JSON (${messageOf(error)})`);
   }
   const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
   if (typeof base !== "string" || !CURRENCIES.has(base))
