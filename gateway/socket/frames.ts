@@ -270,8 +270,10 @@ export class Frames {
  * An order up to its id and user, as clients usually write it; any other form is parsed like other
  * frames. Captures the ref as JSON text and the id without quotes.
  */
-const ORDER_HEAD =
-  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
+const ORDER_HEAD = new RegExp(
+  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"/.source +
+    /(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/.source,
+);
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 
