@@ -67,29 +67,49 @@ export interface AdmissionSettings {
 
 export interface GatewayOptions {
   readonly runtime: Runtime;
-  /** Names the queue `gateway.<id>`; no two running gateways share one. */
-  readonly id: string;
-  readonly region: string;
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-  /** Lets several gateway processes share the port (Linux). */
-  readonly reusePort?: boolean;
-  readonly auth: AuthOptions;
-  /** Allowed browser origins: `https://shop.example`, or `*`. Empty: only the gateway's own. */
-  readonly origins: readonly string[];
-  /** Addresses or CIDR blocks whose X-Forwarded-For is trusted. */
-  readonly trustedProxies: readonly string[];
-  readonly shards: number;
-  readonly limits?: Partial<GatewayLimits>;
-  readonly admission?: AdmissionSettings;
-  /** The secrets the payment provider signs webhooks with; without one, webhooks are refused. */
-  readonly webhookSecrets?: readonly string[];
-  /** Records orders whose request names a trace; undefined: no tracing. */
-  readonly spans?: SpanRecorder | undefined;
+  readonly server: {
+    /** Names the queue `gateway.<id>`; no two running gateways share one. */
+    readonly id: string;
+    readonly region: string;
+    readonly host: string;
+    /** 0: any free port. */
+    readonly port: number;
+    /** Lets several gateway processes share the port (Linux). */
+    readonly reusePort?: boolean;
+    readonly shards: number;
+  };
+  readonly access: {
+    readonly auth: AuthOptions;
+    /** Allowed browser origins: `https://shop.example`, or `*`. Empty: only the gateway's own. */
+    readonly origins: readonly string[];
+    /** Addresses or CIDR blocks whose X-Forwarded-For is trusted. */
+    readonly trustedProxies: readonly string[];
+    /** The payment provider's signing secrets; without one, webhooks are refused. */
+    readonly webhookSecrets?: readonly string[] | undefined;
+  };
+  readonly bounds?: {
+    readonly limits?: Partial<GatewayLimits> | undefined;
+    readonly admission?: AdmissionSettings | undefined;
+  };
   /** Unix ms on the clock that decisions use (core/stores/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;
+  readonly stores: StoresPort;
+  readonly operator?: OperatorPort;
+  /** Whether orders can be accepted now. */
+  readonly ready: () => Promise<{
+    readonly ok: boolean;
+    readonly detail: Readonly<Record<string, unknown>>;
+  }>;
+  readonly telemetry?: {
+    /** Records orders whose request names a trace; undefined: no tracing. */
+    readonly spans?: SpanRecorder | undefined;
+    readonly log?: (event: string, detail: Record<string, unknown>) => void;
+  };
+}
+
+/** The ledger, and what a gateway needs of Redis. */
+export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
     | "order"
@@ -112,18 +132,18 @@ export interface GatewayOptions {
    * is impossible now; it is then applied later.
    */
   readonly applyOperation: (operation: Operation) => Promise<void>;
-  readonly letters?: LettersPort;
-  /** The whole system at a glance, for operators. */
-  readonly overview?: () => Promise<Overview>;
+}
+
+/** What only operators use; calls to an absent part are answered 404. */
+export interface OperatorPort {
+  readonly letters?: LettersPort | undefined;
+  /** The whole system at a glance. */
+  readonly overview?: (() => Promise<Overview>) | undefined;
   /** Pauses and resumes workers (`*`: all); returns those found. */
-  readonly workers?: {
-    pause(worker: string, by: string): Promise<string[]>;
-    resume(worker: string, by: string): Promise<string[]>;
-  };
-  /** Whether orders can be accepted now. */
-  readonly ready: () => Promise<{
-    readonly ok: boolean;
-    readonly detail: Readonly<Record<string, unknown>>;
-  }>;
-  readonly log?: (event: string, detail: Record<string, unknown>) => void;
+  readonly workers?:
+    | {
+        pause(worker: string, by: string): Promise<string[]>;
+        resume(worker: string, by: string): Promise<string[]>;
+      }
+    | undefined;
 }

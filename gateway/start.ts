@@ -54,18 +54,19 @@ export interface Gateway {
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...options.limits };
-  const log = options.log ?? (() => undefined);
-  const { runtime, broker, clock, shards } = options;
+  const { runtime, broker, clock, stores, access, bounds = {}, telemetry = {} } = options;
+  const { id, region, host, port, reusePort = false, shards } = options.server;
+  const { log = () => undefined, spans } = telemetry;
+  const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...bounds.limits };
   const counters = new Counters();
-  const origins = new Origins(options.origins);
-  const auth = await Auth.create(options.auth, { shards, clock, maxCached: limits.cachedTokens });
-  const catalogue = new Catalogue(runtime, options.ledger);
+  const origins = new Origins(access.origins);
+  const auth = await Auth.create(access.auth, { shards, clock, maxCached: limits.cachedTokens });
+  const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(options.stockOf, runtime.monotonicMs);
+  const stock = new StockReader(stores.stockOf, runtime.monotonicMs);
   const admission = admissionOf(options, log);
-  const soldOut = options.admission?.soldOutAtGate
+  const soldOut = bounds.admission?.soldOutAtGate
     ? new SoldOut(stock.of, runtime.monotonicMs)
     : undefined;
   const unitsBack = () => {
@@ -80,7 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onForgotten: (batch) => admission.settled(batch, false),
     onUnitsBack: unitsBack,
   });
-  const events = new EventFeed(runtime, options.ledger, limits.followed, log);
+  const events = new EventFeed(runtime, stores.ledger, limits.followed, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -94,7 +95,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     lingerMs: () => (admission.pressed ? LINGER_MS : 0),
     numberPrefix: `${Math.floor(runtime.wallMs()).toString(36)}-`,
-    publish: options.spans ? tracedPublish(publish, options.spans, clock) : publish,
+    publish: spans ? tracedPublish(publish, spans, clock) : publish,
     onSending: (batch) => {
       batch.estimate = admission.estimate(batch.shard, batch.size);
       admission.sent(batch);
@@ -121,7 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
   const sockets = new Sockets({ runtime, auth, frames, stock: feed, events, origins, limits });
-  const addresses = new ClientAddress(options.trustedProxies);
+  const addresses = new ClientAddress(access.trustedProxies);
   let leaving = false;
   const app = createApp({
     leaving: () => leaving,
@@ -145,9 +146,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   admission.start();
 
   const server: Server<Socket> = Bun.serve<Socket>({
-    hostname: options.host,
-    port: options.port,
-    reusePort: options.reusePort ?? false,
+    hostname: host,
+    port,
+    reusePort,
     development: false,
     idleTimeout: HTTP_IDLE_S,
     // body.ts limits bodies where they are read, with a proper answer; unread bodies are not kept.
@@ -172,13 +173,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       perMessageDeflate: false,
     },
   });
-  log("gateway listening", { id: options.id, region: options.region, url: origin(server) });
+  log("gateway listening", { id, region, url: origin(server) });
 
-  const self = new Self(runtime, options.id);
+  const self = new Self(runtime, id);
   const report = (): GatewayReport => ({
     kind: "gateway",
     ...self.report(),
-    region: options.region,
+    region,
     url: origin(server),
     draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
@@ -189,7 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undecided: undecided.orders,
     followed: events.size,
   });
-  const metrics = metricsOf({ runtime, report, overview: options.overview });
+  const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
   const leave = () => {
     leaving = true;
   };
@@ -221,8 +222,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function admissionOf(
-  { runtime, shards, broker, admission = {} }: GatewayOptions,
-  log: NonNullable<GatewayOptions["log"]>,
+  { runtime, server, broker, bounds }: GatewayOptions,
+  log: (event: string, detail: Record<string, unknown>) => void,
 ): Admission {
   const {
     targetWaitMs = DEFAULT_TARGET_MS,
@@ -231,10 +232,10 @@ function admissionOf(
     userPerSecond = 0,
     userBurst = 1,
     regionPerSecond = 0,
-  } = admission;
+  } = bounds?.admission ?? {};
   return new Admission({
     runtime,
-    shards,
+    shards: server.shards,
     targetMs: targetWaitMs,
     stallOrders,
     lateMs,

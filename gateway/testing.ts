@@ -8,7 +8,13 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
-import type { BrokerPort, GatewayOptions, PublishOutcome } from "./ports.ts";
+import type {
+  BrokerPort,
+  GatewayOptions,
+  OperatorPort,
+  PublishOutcome,
+  StoresPort,
+} from "./ports.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -103,10 +109,19 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+/** What tests change, by the names it has within the groups of GatewayOptions. */
+export type TestGatewayOptions = Partial<
+  Pick<GatewayOptions, "clock" | "broker" | "ready"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    NonNullable<GatewayOptions["bounds"]> &
+    NonNullable<GatewayOptions["telemetry"]> &
+    StoresPort &
+    OperatorPort
+>;
+
 /** With sale SALE in the ledger. */
-export async function startTestGateway(
-  options: Partial<GatewayOptions> = {},
-): Promise<TestGateway> {
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
   const ledger = await openLedger({
@@ -115,28 +130,33 @@ export async function startTestGateway(
     shards: SHARDS,
   });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
+  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
-    id: "gw-test",
-    region: "eu",
-    host: "127.0.0.1",
-    port: 0,
-    auth: {
-      algorithm: "HS256",
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      key: { kind: "secret", secret: SECRET },
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    access: {
+      auth: {
+        algorithm: "HS256",
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        key: { kind: "secret", secret: SECRET },
+      },
+      origins,
+      trustedProxies: [],
+      webhookSecrets,
     },
-    origins: [],
-    trustedProxies: [],
-    shards: SHARDS,
-    clock: Date.now,
-    broker,
-    ledger,
-    stockOf: (saleId) => ledger.stock(saleId) as Promise<Stock[]>,
-    applyOperation: () => Promise.resolve(),
-    ready: () => Promise.resolve({ ok: true, detail: {} }),
-    ...options,
+    bounds: { limits, admission },
+    clock: options.clock ?? Date.now,
+    broker: options.broker ?? broker,
+    stores: {
+      ledger: options.ledger ?? ledger,
+      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId) as Promise<Stock[]>),
+      applyOperation: options.applyOperation ?? (() => Promise.resolve()),
+    },
+    operator: { letters, overview, workers },
+    ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
+    telemetry: { spans, log },
   });
   const close = async () => {
     await gateway.close();

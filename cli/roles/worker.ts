@@ -1,4 +1,5 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import type { WorkerOptions } from "../../consumers/shards/worker-options.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
@@ -18,11 +19,11 @@ import {
   requireStores,
 } from "./parts.ts";
 
-/** Redis may be busy for a second or two with nothing wrong. */
+/** Redis may be busy for a second or two without a fault. */
 const MIN_CALL_TIMEOUT_MS = 3_000;
 
 export interface RunningRole {
-  /** Quiet, then stop. */
+  /** Shuts down gracefully. */
   stop(): Promise<void>;
 }
 
@@ -36,7 +37,7 @@ export async function startWorker(
   stepBack(settings.workerNice);
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(runtime, settings.ledgerUrl);
-  // A connection that has been silent for a lease has cost the leases already.
+  // A connection that was silent for a lease has already lost the leases.
   const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
   const redis = await openRedis(runtime, settings, log, { callTimeoutMs });
   const regions = await openRegions(runtime, settings, log, {
@@ -44,35 +45,17 @@ export async function startWorker(
   });
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
-  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
-  const waits = {
-    leaseMs,
-    dedupWindowMs,
-    gapTimeoutMs,
-    gapMaxMs,
-    holdTtlMs,
-    retryDelaysMs,
-    rateMaxAgeMs,
-    rateWaitMs,
-    snapshotEntries,
-  };
-  const governing = { governor: governorSettings(settings), cpu: cpuWatch(runtime) };
   const spans = await openSpans(settings, "worker", id);
   const worker = new Worker({
     runtime,
     id,
-    redis,
-    ledger,
-    ledgerUrl: settings.ledgerUrl,
-    writer,
-    regions,
-    publishers: settings.publishers,
-    ...waits,
-    ...governing,
+    stores: { redis, ledger, writer, ledgerUrl: settings.ledgerUrl },
+    brokers: { regions, publishers: settings.publishers },
+    waits: waitsOf(settings),
+    snapshotEntries: settings.snapshotEntries,
+    governing: { governor: governorSettings(settings), cpu: cpuWatch(runtime) },
     spans,
     clock,
-    now: clock.now,
     log,
   });
   worker.start();
@@ -106,5 +89,27 @@ export async function startWorker(
       stopped ??= stop();
       return stopped;
     },
+  };
+}
+
+function waitsOf({
+  leaseMs,
+  dedupWindowMs,
+  gapTimeoutMs,
+  gapMaxMs,
+  holdTtlMs,
+  rateMaxAgeMs,
+  rateWaitMs,
+  retryDelaysMs,
+}: Settings): WorkerOptions["waits"] {
+  return {
+    leaseMs,
+    dedupWindowMs,
+    gapTimeoutMs,
+    gapMaxMs,
+    holdTtlMs,
+    rateMaxAgeMs,
+    rateWaitMs,
+    retryDelaysMs,
   };
 }

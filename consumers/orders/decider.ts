@@ -18,21 +18,15 @@ import type {
   SweepOptions,
 } from "../../core/stores/shard-store.ts";
 import type { RecordResult } from "../../ledger/contract.ts";
+import { isSuspect, takeBatch } from "./batches.ts";
 import type { DeciderOptions, StopReason } from "./decider-options.ts";
 import { recordDecisions } from "./decision-spans.ts";
 import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
 import { decideApart } from "./set-apart.ts";
-import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
 import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 
-/**
- * Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait,
- * less would waste the call.
- */
-const MAX_BATCH_BYTES = 128 * 1024;
-const MAX_BATCH_MESSAGES = 64;
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
 /**
@@ -40,11 +34,6 @@ const PAUSE_LOOK_MS = 100;
  * little to decide again.
  */
 const MAX_UNRECORDED = 4;
-/**
- * A message that has come this often before is decided by itself, and sifted first: it may be what
- * broke its batch.
- */
-const POISON_DELIVERIES = 2;
 /** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
 const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
@@ -119,9 +108,9 @@ export class Decider implements Deciding {
     messages: readonly ShardMessage[],
     force?: "rejected" | "stale",
   ): Promise<Decision | undefined> {
-    const { claim, store, dedupWindowMs, governing, counts } = this.options;
+    const { claim, stores, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
-    const reply = await store
+    const reply = await stores.store
       .decide(claim, messages, {
         entryId: newEntryId(this.options.runtime.randomBytes),
         dedupWindowMs,
@@ -135,7 +124,7 @@ export class Decider implements Deciding {
   }
 
   lookUp(orders: readonly OrderName[]): Promise<ReadonlyMap<string, string>> {
-    return this.options.lookUp(orders);
+    return this.options.stores.lookUp(orders);
   }
 
   async recorded(): Promise<boolean> {
@@ -145,21 +134,24 @@ export class Decider implements Deciding {
   /** Gives up parked orders whose gap is over. */
   unpark(options: SweepOptions): Promise<void> {
     return this.sweep("unpark", () =>
-      this.options.store.unpark(this.options.claim, this.clocked(options)),
+      this.options.stores.store.unpark(this.options.claim, this.clocked(options)),
     );
   }
 
   /** Gives up reserved orders whose charge never started. */
   expire(options: SweepOptions): Promise<void> {
     return this.sweep("expire", () =>
-      this.options.store.expire(this.options.claim, this.clocked(options)),
+      this.options.stores.store.expire(this.options.claim, this.clocked(options)),
     );
   }
 
   /** Decides orders that waited for a rate. */
   reprice(options: SweepOptions, onPairs: (pairs: readonly string[]) => void): Promise<void> {
     return this.sweep("reprice", async () => {
-      const reply = await this.options.store.reprice(this.options.claim, this.clocked(options));
+      const reply = await this.options.stores.store.reprice(
+        this.options.claim,
+        this.clocked(options),
+      );
       if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
       return reply;
     });
@@ -232,8 +224,8 @@ export class Decider implements Deciding {
 
   /** Returns how many rows were decided. */
   private async step(): Promise<number> {
-    const batch = this.takeBatch();
-    const startMs = this.options.now();
+    const batch = takeBatch(this.queue, this.options.governing.batchShare);
+    const startMs = this.options.clock.now();
     const verdicts = await this.decideBatch(batch);
     if (verdicts === undefined) return 0;
     const orders = verdicts.reduce((sum, { outcomes }) => sum + countWords(outcomes), 0);
@@ -276,8 +268,8 @@ export class Decider implements Deciding {
         this.waryUntilMs = this.options.runtime.monotonicMs() + WARY_MS;
       }
     }
-    const { now, dedupWindowMs } = this.options;
-    const rememberedSinceMs = now() - dedupWindowMs + WINDOW_MARGIN_MS;
+    const { clock, dedupWindowMs } = this.options;
+    const rememberedSinceMs = clock.now() - dedupWindowMs + WINDOW_MARGIN_MS;
     return decideApart({ decider: this, rememberedSinceMs }, batch);
   }
 
@@ -293,29 +285,15 @@ export class Decider implements Deciding {
       if (recorded === "stopped" || this.stopped) return;
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
-      this.options.tell(work, outcomes);
-      const { spans, claim, now } = this.options;
-      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, now());
+      const { spans, claim, clock, on } = this.options;
+      on.decided(work, outcomes);
+      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, clock.now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
-        Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
+        Math.max(0, clock.now() - work.acceptedAtMs) / 1_000,
         countWords(outcomes),
       );
     });
-  }
-
-  private takeBatch(): Work[] {
-    const most = MAX_BATCH_BYTES * this.options.governing.batchShare;
-    let bytes = 0;
-    let count = 0;
-    for (const work of this.queue) {
-      bytes += work.body.length;
-      const alone = work.deliveries >= POISON_DELIVERIES;
-      if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || alone)) break;
-      count++;
-      if (alone) break;
-    }
-    return this.queue.splice(0, count);
   }
 
   /**
@@ -336,7 +314,7 @@ export class Decider implements Deciding {
     this.unrecorded++;
     const before = this.tail;
     const ended = this.options.governing.outbox.begin();
-    const result = this.options.recorder.record(entry, this.options.claim.epoch);
+    const result = this.options.stores.recorder.record(entry, this.options.claim.epoch);
     this.tail = Promise.all([before, result]).then(([earlier, word]) => {
       ended();
       return earlier === "stopped" ? earlier : this.settle(entry, word);
@@ -348,14 +326,14 @@ export class Decider implements Deciding {
     if (this.stopped) return "stopped";
     this.wake?.();
     if (result === "unreadable") {
-      this.options.onUnreadable(entry);
+      this.options.on.unreadable(entry);
       return result;
     }
     if (result === "recorded") {
       this.options.counts.entry(entry);
-      this.options.onRecorded(entry);
+      this.options.on.recorded(entry);
       const changes = laterStates(entry);
-      if (changes.length > 0) this.options.tellReleased(changes);
+      if (changes.length > 0) this.options.on.released(changes);
       return result;
     }
     this.fail(
@@ -368,11 +346,6 @@ export class Decider implements Deciding {
   private fail(reason: StopReason, detail: string): void {
     if (this.stopped) return;
     this.stop();
-    this.options.onStop(reason, detail);
+    this.options.on.stopped(reason, detail);
   }
-}
-
-/** Whether a message is sifted before Redis sees it. */
-function isSuspect({ rights, deliveries, body }: Work): boolean {
-  return rights !== undefined || deliveries >= POISON_DELIVERIES || isOdd(body);
 }

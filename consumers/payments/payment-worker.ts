@@ -44,8 +44,6 @@ export interface PaymentWorkerOptions {
   readonly spans?: SpanRecorder | undefined;
   readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Messages in flight at once, per region. */
-  readonly prefetch?: number;
 }
 
 /** In messages; each holds up to 20 requests and takes as long as its slowest call. */
@@ -107,7 +105,7 @@ export class PaymentWorker {
   private subscribe(link: RegionLink): Subscription {
     return new Subscription(link.consuming, {
       queue: PAYMENTS,
-      prefetch: this.options.prefetch ?? PREFETCH,
+      prefetch: PREFETCH,
       independent: true,
       dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
       handler: (delivery, settle) =>

@@ -13,10 +13,12 @@ import { RebuildPace } from "./rebuild-pace.ts";
 
 export interface RecoveryOptions {
   readonly runtime: Runtime;
-  readonly redis: RedisStore;
-  readonly store: ShardStore;
-  readonly ledger: Ledger;
-  readonly writer: LedgerWriter;
+  readonly stores: {
+    readonly redis: RedisStore;
+    readonly store: ShardStore;
+    readonly ledger: Ledger;
+    readonly writer: LedgerWriter;
+  };
   readonly dedupWindowMs: number;
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -35,7 +37,7 @@ export class Recovery {
   private readonly pace: RebuildPace;
 
   constructor(private readonly options: RecoveryOptions) {
-    this.store = new RebuildStore(options.redis);
+    this.store = new RebuildStore(options.stores.redis);
     this.announcement = new Announcement(options.runtime, this.store);
     this.pace = new RebuildPace(options.runtime);
   }
@@ -61,7 +63,8 @@ export class Recovery {
    * missed.
    */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
-    const { ledger, dropAll } = this.options;
+    const { stores, dropAll } = this.options;
+    const { ledger } = stores;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
     // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a
     // ledger that has gone back.
@@ -89,7 +92,7 @@ export class Recovery {
   /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
   async look(): Promise<void> {
     if (!this.resting) return;
-    const incarnation = await this.options.ledger.incarnation();
+    const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }
 
@@ -100,10 +103,14 @@ export class Recovery {
 
   private async attempt(incarnation: number): Promise<void> {
     const { store, announcement, pace, options } = this;
-    const { log } = options;
+    const { runtime, stores, dedupWindowMs, now, log } = options;
+    const { ledger, writer } = stores;
     let result: RebuildResult | "failed";
     try {
-      result = await rebuild({ ...options, store, announcement }, incarnation);
+      result = await rebuild(
+        { runtime, store, ledger, writer, announcement, dedupWindowMs, now, log },
+        incarnation,
+      );
     } catch (error) {
       result = "failed";
       log("rebuild failed", { error: messageOf(error) });
@@ -123,7 +130,8 @@ export class Recovery {
    */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
-    this.troubleIn = (await ignore(options.ledger.incarnation(), "rebuild_look")) ?? incarnation;
+    this.troubleIn =
+      (await ignore(options.stores.ledger.incarnation(), "rebuild_look")) ?? incarnation;
     pace.ended(this.troubleIn);
     this.waits = true;
     options.rebuildFailed();
@@ -143,9 +151,9 @@ export class Recovery {
 
   /** For all workers. */
   async haltAll(reason: string): Promise<void> {
-    const { ledger, store, dropAll } = this.options;
+    const { ledger, store } = this.options.stores;
     this.halt(reason);
-    await dropAll("halted");
+    await this.options.dropAll("halted");
     for (let shard = 0; shard < ledger.shards; shard++)
       await ignore(store.halt(shard, reason), "halt_mark");
   }
@@ -153,14 +161,14 @@ export class Recovery {
   /** An operator has decided (sluice recover): go on. */
   async watchHalt(): Promise<void> {
     const { store, state } = await this.store.state(0);
-    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId))
+    if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))
       return;
     this.halted = undefined;
     this.options.log("halt lifted", {});
   }
 
   private async allOpen(incarnation: number): Promise<boolean> {
-    for (let shard = 0; shard < this.options.ledger.shards; shard++) {
+    for (let shard = 0; shard < this.options.stores.ledger.shards; shard++) {
       const state = await this.store.state(shard);
       if (state.state !== "open" || state.incarnation !== incarnation) return false;
     }

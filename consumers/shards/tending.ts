@@ -9,11 +9,13 @@ import type { Governing } from "../governor/governing.ts";
 import type { Recorder } from "../orders/recorder.ts";
 import type { Relay } from "../orders/relay.ts";
 import type { Recovery } from "../rebuild/recovery.ts";
+import type { Acquisition } from "./acquisition.ts";
 import { Chores } from "./chores.ts";
 import type { DeadCounts } from "./dead-counts.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { OwedCounts } from "./owed-counts.ts";
-import type { OwnerStop, ShardOwner } from "./shard-owner.ts";
+import type { OwnerStop } from "./owner-options.ts";
+import { AcquiredShard } from "./shard-owner.ts";
 import { CLOCK_JUMPED, WITHOUT_LEDGER } from "./shares.ts";
 import type { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
@@ -24,20 +26,23 @@ const SYNC_ALL_EVERY = 4;
 
 export interface TendingOptions {
   readonly runtime: Runtime;
-  readonly redis: RedisStore;
-  readonly ledger: Ledger;
+  readonly stores: { readonly redis: RedisStore; readonly ledger: Ledger };
   readonly clock: Pick<SharedClock, "jumpMs">;
   readonly recorder: Recorder;
   readonly recovery: Recovery;
   readonly governing: Governing;
   readonly relay: Relay;
-  readonly routes: RouteSync;
-  readonly dead: DeadCounts;
-  readonly owed: OwedCounts;
-  readonly upkeep: Upkeep;
-  /** Releases all shards. */
-  readonly dropAll: (why: string) => Promise<void>;
-  readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => Promise<void>;
+  readonly looks: {
+    readonly routes: RouteSync;
+    readonly dead: DeadCounts;
+    readonly owed: OwedCounts;
+    readonly upkeep: Upkeep;
+  };
+  readonly worker: {
+    /** Releases all shards. */
+    readonly dropAll: (why: string) => Promise<void>;
+    readonly stop: (owner: AcquiredShard, reason: OwnerStop, detail: string) => Promise<void>;
+  };
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -47,10 +52,10 @@ export class Tending {
   private rounds = 0;
 
   constructor(private readonly options: TendingOptions) {
-    const { runtime, ledger, recorder, dropAll, log } = options;
+    const { runtime, stores, recorder, worker, log } = options;
     this.chores = new Chores(runtime, log);
-    const giveUp = () => dropAll("the ledger does not answer");
-    this.ledger = new LedgerWatch({ runtime, ledger, recorder, giveUp, log });
+    const giveUp = () => worker.dropAll("the ledger does not answer");
+    this.ledger = new LedgerWatch({ runtime, ledger: stores.ledger, recorder, giveUp, log });
   }
 
   /** Why this worker may own no shard now, as its report says it. */
@@ -64,12 +69,13 @@ export class Tending {
   }
 
   /** Begins what is not still under way from the last round. */
-  round(owners: ReadonlyMap<number, ShardOwner>): void {
+  round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
-    const { recovery, governing, routes, dead, owed, upkeep, dropAll } = this.options;
+    const { recovery, governing, looks, worker } = this.options;
+    const { routes, dead, owed, upkeep } = looks;
     chores.begin("ledger", () => this.ledger.look());
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
-      chores.begin("clock", () => dropAll("Redis's clock has jumped"));
+      chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
       chores.begin("halt", () => recovery.watchHalt());
       return;
@@ -77,7 +83,7 @@ export class Tending {
     chores.begin("recovery", () => recovery.look());
     for (const owner of owners.values()) {
       // A paused worker leaves the stores alone, but for its leases.
-      if (!owner.running || governing.paused) continue;
+      if (!(owner instanceof AcquiredShard) || !owner.running || governing.paused) continue;
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
       chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
     }
@@ -88,10 +94,10 @@ export class Tending {
     chores.begin("owed", () => owed.look());
   }
 
-  private async shard(owner: ShardOwner): Promise<void> {
-    const { relay, onStop } = this.options;
+  private async shard(owner: AcquiredShard): Promise<void> {
+    const { relay, worker } = this.options;
     const problem = await owner.check();
-    if (problem) return onStop(owner, problem, "found by the check");
+    if (problem) return worker.stop(owner, problem, "found by the check");
     owner.sweepHolds();
     owner.sweepRates();
     // What was left open by a broker that was away, or asked for once more by the operator.
@@ -102,7 +108,7 @@ export class Tending {
 
   /** Now and then all: Redis may have come back without a change, and nothing else missing. */
   private sales(): Promise<void> {
-    const { ledger, redis } = this.options;
+    const { ledger, redis } = this.options.stores;
     return syncSales(ledger, new StockStore(redis), this.rounds++ % SYNC_ALL_EVERY === 0);
   }
 }

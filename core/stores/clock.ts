@@ -61,16 +61,15 @@ export class SharedClock {
 
   constructor(
     redis: RedisStore | undefined,
-    options: Pick<ClockOptions, "runtime"> & Partial<ClockOptions>,
+    {
+      runtime,
+      read = () => timeOf(redis as RedisStore),
+      stepMs = DEFAULT_CLOCK_STEP_MS,
+      log = () => undefined,
+    }: Pick<ClockOptions, "runtime"> & Partial<ClockOptions>,
   ) {
-    this.options = {
-      read: () => timeOf(redis as RedisStore),
-      stepMs: DEFAULT_CLOCK_STEP_MS,
-      log: () => undefined,
-      ...options,
-    };
+    this.options = { runtime, read, stepMs, log };
     // Until Redis has been asked, this machine's clock is the best guess.
-    const { runtime } = this.options;
     this.offsetMs = runtime.wallMs() - runtime.monotonicMs();
     this.shifts = [{ sinceMs: Number.NEGATIVE_INFINITY, offsetMs: this.offsetMs }];
   }

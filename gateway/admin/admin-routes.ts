@@ -14,7 +14,7 @@ const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
 const RESERVED = "unrouted";
 
 export function addAdminRoutes(app: App, { options, log }: AppParts): void {
-  const { ledger } = options;
+  const { ledger } = options.stores;
 
   const change = async (c: Context<Env>, route: Route): Promise<Response> => {
     const ref = c.req.header("idempotency-key") ?? options.runtime.uuid();
@@ -22,7 +22,7 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result === "ref_conflict")
       throw new Refused(problem("conflict", "Idempotency-Key", "used for another change"));
-    const applied = await options.applyOperation(operation).then(
+    const applied = await options.stores.applyOperation(operation).then(
       () => true,
       (error) => {
         log("route not yet applied", { ref, error: messageOf(error) });

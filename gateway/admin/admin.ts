@@ -16,7 +16,8 @@ const MAX_IMPORT = 100;
 
 export function addAdmin(app: App, parts: AppParts): void {
   const { options, catalogue, limits, log } = parts;
-  const { ledger, clock } = options;
+  const { stores, clock } = options;
+  const { ledger } = stores;
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
 
   /**
@@ -35,7 +36,7 @@ export function addAdmin(app: App, parts: AppParts): void {
     );
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result !== "done" && result !== "repeated") return { result, applied: false };
-    const applied = await options.applyOperation(operation).then(
+    const applied = await options.stores.applyOperation(operation).then(
       () => true,
       (error) => {
         log("operation not yet in Redis", { ref: operation.ref, error: messageOf(error) });

@@ -72,14 +72,14 @@ export class Admission {
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const { runtime, shards, user, lateMs, stallOrders } = options;
+    const { runtime, shards, user, targetMs, lateMs, stallOrders } = options;
     this.now = runtime.monotonicMs;
     this.random = runtime.random;
     this.lastTickMs = this.now();
     this.pace = new Pace(lateMs, stallOrders * shards);
     this.lags = Array.from(
       { length: shards },
-      (_, shard) => new ShardLag({ ...options, phase: shard / shards }),
+      (_, shard) => new ShardLag({ targetMs, stallOrders, phase: shard / shards }),
     );
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);

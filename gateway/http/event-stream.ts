@@ -16,7 +16,9 @@ const RETRY_MS = 1_000;
 const MAX_UNREAD = 64 * 1024;
 
 export function addEventStream(app: App, parts: AppParts): void {
-  const { ledger, shards, clock } = parts.options;
+  const { stores, server, clock } = parts.options;
+  const { ledger } = stores;
+  const { shards } = server;
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const query = queryOf(c.req.query(), ["user", "after"]);

@@ -46,7 +46,7 @@ class WebhookDesk {
   private readonly remembered = new Set<string>();
 
   constructor(private readonly parts: AppParts) {
-    this.keys = (parts.options.webhookSecrets ?? []).map(webhookKey);
+    this.keys = (parts.options.access.webhookSecrets ?? []).map(webhookKey);
   }
 
   /** The body of a request signed by the provider; throws Refused. */
@@ -83,7 +83,7 @@ class WebhookDesk {
     if (reading.kind !== "event") return this.without(reading.kind, text);
     const { event } = reading;
     const { user, id, generation, attempt } = event.of;
-    const { ledger } = this.parts.options;
+    const { ledger } = this.parts.options.stores;
     const recorded = await ledger.attempt(user, id, generation, attempt);
     if (!recorded) return this.without("not_ours", text);
     const meaning = meaningOf(event, recorded);
