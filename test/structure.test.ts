@@ -73,11 +73,11 @@ test.each([
     "fetch(url, { signal: AbortSignal.timeout(5) });",
     "AbortSignal.timeout",
   ],
-  ["chance", "const jitter = Math.random();", "Math.random"],
+  ["randomness", "const jitter = Math.random();", "Math.random"],
   ["a random id", "const id = crypto.randomUUID();", "randomUUID"],
   ["an order's id", "const id = Bun.randomUUIDv7();", "randomUUID"],
   ["random bytes", "crypto.getRandomValues(new Uint8Array(16));", "getRandomValues"],
-])("no part reads %s by itself", (_, text, what) => {
+])("no part uses %s directly", (_, text, what) => {
   for (const path of [
     "core/a.ts",
     "gateway/a.ts",
@@ -87,14 +87,14 @@ test.each([
   ]) {
     const found = violations(new Map([[path, `${text}\n`]]));
     expect(found).toContain(
-      `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+      `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
     );
   }
   for (const path of ["core/runtime/a.ts", "bench/k6/a.ts", "core/a.child.ts", "test/a.ts"])
     expect(violations(new Map([[path, `${text}\n`]]))).toEqual([]);
 });
 
-test("a date of a given time, the runtime's own members and a comment read no clock", () => {
+test("a date of a given time, the runtime's own members and a comment are no direct use", () => {
   const text = `// not Date.now()
 /** Unlike Math.random it is seeded. */
 const at = new Date(runtime.wallMs()).toISOString();
@@ -104,14 +104,14 @@ const bytes = runtime.randomBytes(16);
   expect(violations(new Map([["core/a.ts", text]]))).toEqual([]);
 });
 
-test("only where roles are wired may the real runtime be named", () => {
+test("only wiring may name the real runtime", () => {
   const text = "run(realRuntime);\n";
   for (const path of [
     ...["core/a.ts", "core/domain/a.ts", "broker/a.ts", "ledger/a.ts", "gateway/a.ts"],
     ...["consumers/a.ts", "stubs/a.ts", "cli/roles/a.ts"],
   ])
     expect(violations(new Map([[path, text]]))).toEqual([
-      `${path}: only where roles are wired may the real runtime be named`,
+      `${path}: only wiring may name the real runtime`,
     ]);
   for (const path of ["cli/commands/a.ts", "services/a.ts", "proof/a.ts", "bench/a.ts"])
     expect(violations(new Map([[path, text]]))).toEqual([]);

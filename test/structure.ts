@@ -1,6 +1,6 @@
 // The rules of the source tree, as functions over its files: which room may import which, which
-// folder alone uses a client library, how long files and lines may be, and that imports form no circle.
-// Pure, so that tests can break the rules in invented files.
+// folder alone uses a client library, how long files and lines may be, and that imports form no
+// circle. Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -68,7 +68,7 @@ const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
 /** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+/** The platform's clocks, timers and randomness, which only the runtime may use. */
 const DIRECT = new RegExp(
   [
     /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
@@ -84,7 +84,7 @@ const DIRECT = new RegExp(
 );
 /** k6 is another runtime than Bun. */
 const FOREIGN = /^bench\/k6\//;
-/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
+/** Where a process or a thread begins: it takes the real runtime and passes it on. */
 const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
@@ -145,17 +145,17 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 /**
- * Time and chance come from the runtime that a part is given, so that a simulator can give it
- * another; only where something is wired may the real one be named.
+ * A part uses the runtime that it is given, so that a simulator can give it another one. Only
+ * wiring may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
   if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
   const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
   const found = [...new Set(code.match(DIRECT))].map(
-    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+    (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
   );
   if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
-    found.push(`${path}: only where roles are wired may the real runtime be named`);
+    found.push(`${path}: only wiring may name the real runtime`);
   return found;
 }
 
