@@ -9,7 +9,7 @@ const LINGER_MS = 30;
 /** What a small batch waits behind a confirm. */
 const NEXT_MS = 5;
 
-/** Lanes whose batches are confirmed when the test says so. */
+/** Lanes whose batches the test confirms. */
 function rig(lingerMs?: () => number) {
   const runtime = new VirtualRuntime();
   const sent: string[] = [];
@@ -50,7 +50,7 @@ test("rows of one round share a message, the next one goes when it is confirmed"
   await lanes.idle();
 });
 
-test("with time to linger, rows of later rounds share the message, too: from idle as behind a confirm; a full batch does not wait", async () => {
+test("lingering lets rows of later rounds share a message; full batches do not wait", async () => {
   const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
   add(1);
   await runtime.advance(LINGER_MS - 1);
