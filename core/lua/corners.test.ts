@@ -37,10 +37,14 @@ test("a stale owner's check is fenced, not 'went_back' (which halts the store)",
   const next = { ...bench.claim, epoch: 2 };
   expect(await bench.shards.own(next, STORE_ID)).toBe("owned");
   const entryId = newEntryId();
-  await bench.shards.decide(next, [{ gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) }], {
-    entryId,
-    dedupWindowMs: WINDOW_MS,
-  });
+  await bench.shards.decide(
+    next,
+    [{ gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) }],
+    {
+      entryId,
+      dedupWindowMs: WINDOW_MS,
+    },
+  );
   await bench.shards.recorded(next, entryId, 2);
   // The old owner, asleep until now, has recorded up to 1.
   expect(await bench.shards.check(bench.claim, first.id, first.n)).toBe("fenced");
@@ -55,7 +59,7 @@ test("a rejected order with the number of a parked one does not make the replay 
   const held = await bench.redis.client.hgetall(`{0}:park:${SALE_ID}:u`);
   expect(JSON.parse(held["2"] as string).orders.order).toEqual([`u ${parkedId}`]);
   const turn = replay([a.entry, b.entry]).turns.get(`${SALE_ID} u`);
-  expect(turn?.parked.get(2)).toMatchObject({ order: { id: parkedId } });
+  expect(turn?.parked.get(2)).toMatchObject({ placed: { order: { id: parkedId } } });
 });
 
 test("a gap that is given up in front of a skip alone is replayed", async () => {

@@ -8,9 +8,9 @@ import { minorDigits } from "../domain/currency.ts";
 import type { Entry } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { convert } from "../domain/money.ts";
+import type { Row } from "../domain/row.ts";
 import { RATES_KEY } from "../stores/keys.ts";
 import { RateStore } from "../stores/rate-store.ts";
-import type { Row } from "../domain/row.ts";
 import { Bench, cancel, row, skip, WINDOW_MS } from "./testing.ts";
 
 const MAX_AGE_MS = 60_000;
@@ -47,9 +47,7 @@ async function reprice(
   const reply = await bench.shards.reprice(bench.claim, options);
   if (reply.word !== "decided") throw new Error(reply.word);
   return {
-    released: (reply.entry?.released ?? []).map(
-      ({ order, state }) => `${order.user} ${state}`,
-    ),
+    released: (reply.entry?.released ?? []).map(({ order, state }) => `${order.user} ${state}`),
     pairs: reply.pairs,
     entry: reply.entry,
   };

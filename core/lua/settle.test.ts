@@ -183,9 +183,7 @@ test("parked → cancelled when its number comes", async () => {
   expect(early.words).toEqual(["parked"]);
   expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
   const { entry } = await decide(row("u", { a: 1 }, { seq: 1 }));
-  expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([
-    [id, "cancelled"],
-  ]);
+  expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([[id, "cancelled"]]);
 });
 
 test("another user's cancel of the same id is another order's", async () => {
