@@ -2,6 +2,7 @@
 // connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead,
 // not a broker that has stopped serving one channel.
 import type { ChannelModel } from "amqplib";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
 import { dropConnection } from "./close.ts";
 
@@ -9,11 +10,14 @@ import { dropConnection } from "./close.ts";
 const ANSWER_MS = 10_000;
 
 export async function answered<T>(
+  runtime: Runtime,
   model: ChannelModel,
   call: Promise<T>,
   limitMs = ANSWER_MS,
 ): Promise<T> {
-  const silence = new Silence(limitMs, () => dropConnection(model, "a call had no answer"));
+  const silence = new Silence(runtime, limitMs, () =>
+    dropConnection(model, "a call had no answer"),
+  );
   try {
     return await Promise.race([call, silence.over]);
   } finally {

@@ -3,6 +3,7 @@
 // cannot come.
 import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { testRabbit } from "../test/services.ts";
 import { TcpProxy } from "../test/tcp-proxy.ts";
 import { answered } from "./answer.ts";
@@ -38,11 +39,16 @@ async function broken(query = "") {
   const events: string[] = [];
   const region = { name: "eu", url: proxy.through(url) + query };
   const broker = new BrokerConnection({
+    runtime: realRuntime,
     region,
     topology: topology(2),
     log: (event) => events.push(event),
   });
-  const direct = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2) });
+  const direct = new BrokerConnection({
+    runtime: realRuntime,
+    region: { name: "eu", url },
+    topology: topology(2),
+  });
   open.push(proxy, direct, broker);
   await direct.start();
   const queued = async (shard: number) => (await depth(direct, ordersQueue(shard)))?.ready;
@@ -317,7 +323,7 @@ test(
     const model = broker.model as ChannelModel;
     const gone = lost(model);
     // Heartbeats go on: the line is fine, only this call is not served.
-    const call = answered(model, new Promise<never>(() => undefined), 200);
+    const call = answered(realRuntime, model, new Promise<never>(() => undefined), 200);
     expect(((await call.catch((error) => error)) as Error).message).toBe("no answer within 200 ms");
     await gone;
     await broker.untilUp();

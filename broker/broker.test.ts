@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect } from "amqplib";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../test/services.ts";
 import { BrokerConnection } from "./connection.ts";
@@ -17,6 +18,7 @@ afterEach(async () => {
 
 async function connection(url: string, maxLength?: number): Promise<BrokerConnection> {
   const made = new BrokerConnection({
+    runtime: realRuntime,
     region: { name: "eu", url },
     topology: topology(2, maxLength),
   });
@@ -188,7 +190,11 @@ test(
     const raw = await connect(url);
     await (await raw.createChannel()).assertQueue(ordersQueue(0), { durable: true });
     await raw.close();
-    const broker = new BrokerConnection({ region: { name: "eu", url }, topology: topology(2) });
+    const broker = new BrokerConnection({
+      runtime: realRuntime,
+      region: { name: "eu", url },
+      topology: topology(2),
+    });
     const error = await broker.start().then(
       () => undefined,
       (e: Error) => e,
@@ -206,6 +212,7 @@ test(
     const url = new URL(await (await testRabbit()).freshVhost());
     url.password = "wrong";
     const broker = new BrokerConnection({
+      runtime: realRuntime,
       region: { name: "us", url: url.toString() },
       topology: topology(1),
     });

@@ -2,6 +2,7 @@
 // never settles when the connection is lost before the broker has answered, nor while a broker
 // under an alarm does not read.
 import type { Channel, ChannelModel } from "amqplib";
+import type { Runtime } from "../core/runtime/runtime.ts";
 
 /**
  * An answer takes milliseconds; past this nobody is there to give one. Well below a lease, whose
@@ -10,13 +11,13 @@ import type { Channel, ChannelModel } from "amqplib";
 export const CLOSE_TIMEOUT_MS = 2_000;
 
 /** Whether the broker has answered. If not, it may hold on to what the channel had. */
-export async function closeChannel(channel: Channel): Promise<boolean> {
-  return answered(channel);
+export async function closeChannel(runtime: Runtime, channel: Channel): Promise<boolean> {
+  return answered(runtime, channel);
 }
 
 /** Without an answer the socket goes, so that the broker takes back what this connection held. */
-export async function closeConnection(model: ChannelModel): Promise<void> {
-  if (!(await answered(model)))
+export async function closeConnection(runtime: Runtime, model: ChannelModel): Promise<void> {
+  if (!(await answered(runtime, model)))
     dropConnection(model, "the closing of the connection had no answer");
 }
 
@@ -27,15 +28,15 @@ export function dropConnection(model: ChannelModel, why: string): void {
 }
 
 /** Whether it is closed; false when the time is over. */
-async function answered(open: Channel | ChannelModel): Promise<boolean> {
+async function answered(runtime: Runtime, open: Channel | ChannelModel): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), CLOSE_TIMEOUT_MS);
+  const timer = runtime.startTimer(() => resolve(false), CLOSE_TIMEOUT_MS);
   open.once("close", () => resolve(true));
   open.close().then(
     () => resolve(true),
     () => resolve(true), // it was closed already
   );
   const closed = await promise;
-  clearTimeout(timer);
+  runtime.stopTimer(timer);
   return closed;
 }

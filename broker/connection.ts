@@ -1,6 +1,8 @@
 // One region's connection: reconnects by itself with backoff and jitter, declares the topology each
 // time, and tells its users (publisher, subscriptions) when there is a new connection to work on.
 import { type ChannelModel, connect } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
 import { declare } from "./declare.ts";
@@ -15,6 +17,7 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 3_000;
 
 export interface ConnectionOptions {
+  readonly runtime: Runtime;
   readonly region: Region;
   readonly topology: Topology;
   /** What it is for, in log lines. */
@@ -25,8 +28,6 @@ export interface ConnectionOptions {
    * lasts.
    */
   readonly heartbeatS?: number;
-  /** 0 to 1, for the jitter. */
-  readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -57,6 +58,10 @@ export class BrokerConnection {
     this.log = options.log ?? (() => undefined);
   }
 
+  get runtime(): Runtime {
+    return this.options.runtime;
+  }
+
   get region(): string {
     return this.options.region.name;
   }
@@ -79,8 +84,8 @@ export class BrokerConnection {
       await this.establish();
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
-      if (isRefusal(error as Error)) throw this.unavailable(error as Error);
-      this.log("broker away", { ...this.named, error: (error as Error).message });
+      if (isRefusal(error)) throw this.unavailable(error);
+      this.log("broker away", { ...this.named, error: messageOf(error) });
     }
     this.loop = this.keepUp();
   }
@@ -106,7 +111,7 @@ export class BrokerConnection {
     for (const wake of this.waiters.splice(0)) wake();
     const model = this.model;
     this.model = undefined;
-    if (model) await closeConnection(model);
+    if (model) await closeConnection(this.runtime, model);
     this.lost.resolve();
     await this.loop;
   }
@@ -138,11 +143,11 @@ export class BrokerConnection {
     });
     try {
       corkPerTick(model);
-      await declare(model, this.options.topology, this.region);
+      await declare(this.runtime, model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
       if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} while it was set up`);
     } catch (error) {
-      await closeConnection(model);
+      await closeConnection(this.runtime, model);
       throw error;
     }
     this.attempt = 0;
@@ -152,7 +157,6 @@ export class BrokerConnection {
   }
 
   private async keepUp(): Promise<void> {
-    const random = this.options.random ?? Math.random;
     while (!this.closing) {
       if (this.model) {
         await this.lost.promise;
@@ -160,20 +164,20 @@ export class BrokerConnection {
         this.log("broker lost", this.named);
       }
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
-      await Bun.sleep(ceiling * (0.5 + random() / 2));
+      await this.runtime.sleep(ceiling * (0.5 + this.runtime.random() / 2));
       if (this.closing) return;
       try {
         await this.establish();
       } catch (error) {
         if (error instanceof TopologyConflict) this.conflict = error;
-        this.log("broker away", { ...this.named, error: (error as Error).message });
+        this.log("broker away", { ...this.named, error: messageOf(error) });
       }
     }
   }
 
-  private unavailable(error: Error): BrokerUnavailable {
+  private unavailable(error: unknown): BrokerUnavailable {
     return new BrokerUnavailable(
-      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`,
+      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${messageOf(error)}`,
     );
   }
 }
@@ -185,6 +189,6 @@ function withHeartbeat(url: string, seconds: number): string {
 }
 
 /** The broker answered and said no: wrong user, password or virtual host. */
-function isRefusal(error: Error): boolean {
-  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(error.message);
+function isRefusal(error: unknown): boolean {
+  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
 }

@@ -2,6 +2,7 @@
 // in their order; nothing leaves the queue but by an acknowledgement, and that comes only after
 // what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
 import type { Channel, GetMessage } from "amqplib";
+import { ignore } from "../core/runtime/ignored.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -38,16 +39,16 @@ export async function walkDeadLetters(
 ): Promise<number> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel: Channel = await answered(model, model.createChannel());
+  const channel: Channel = await answered(connection.runtime, model, model.createChannel());
   channel.on("error", () => undefined); // a rejection below says it
   let dropped = 0;
   let kept = 0;
   try {
     // Those that are there now: one that is sent again and dies again must not be met a second
     // time.
-    const { messageCount } = await answered(model, channel.checkQueue(queue));
+    const { messageCount } = await answered(connection.runtime, model, channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
-      const message = await answered(model, channel.get(queue));
+      const message = await answered(connection.runtime, model, channel.get(queue));
       if (!message) break;
       if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
         channel.ack(message);
@@ -56,7 +57,7 @@ export async function walkDeadLetters(
     }
   } finally {
     // What was not acknowledged goes back, in its order.
-    await closeChannel(channel);
+    await closeChannel(connection.runtime, channel);
     await untilBack(connection, queue, kept);
   }
   return dropped;
@@ -72,11 +73,11 @@ const BACK_LOOK_MS = 10;
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
   if (kept === 0) return;
   for (
-    const end = performance.now() + BACK_WAIT_MS;
-    performance.now() < end;
-    await Bun.sleep(BACK_LOOK_MS)
+    const end = connection.runtime.monotonicMs() + BACK_WAIT_MS;
+    connection.runtime.monotonicMs() < end;
+    await connection.runtime.sleep(BACK_LOOK_MS)
   ) {
-    const seen = await depth(connection, queue).catch(() => undefined);
+    const seen = await ignore(depth(connection, queue), "queue_depth");
     if (seen === undefined || seen.ready >= kept) return;
   }
 }

@@ -1,5 +1,7 @@
 // Declares a topology; declaring what is there already changes nothing.
 import type { ChannelModel } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
@@ -7,35 +9,48 @@ import type { Queue, Topology } from "./topology.ts";
 
 /** A user that may not declare looks whether all is there; it is a worker's to make. */
 export async function declare(
+  runtime: Runtime,
   model: ChannelModel,
   topology: Topology,
   region: string,
 ): Promise<void> {
   try {
-    await declareAll(model, topology, region);
+    await declareAll(runtime, model, topology, region);
   } catch (error) {
     if (!isAccessRefused(error)) throw error;
-    await lookForAll(model, topology, region);
+    await lookForAll(runtime, model, topology, region);
   }
 }
 
-async function lookForAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+async function lookForAll(
+  runtime: Runtime,
+  model: ChannelModel,
+  topology: Topology,
+  region: string,
+): Promise<void> {
   for (const { name } of topology.exchanges)
-    await step(model, region, `exchange '${name}'`, (ch) => ch.checkExchange(name));
+    await step(runtime, model, region, `exchange '${name}'`, (ch) => ch.checkExchange(name));
   for (const { name } of topology.queues)
-    await step(model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
+    await step(runtime, model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
 }
 
-async function declareAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+async function declareAll(
+  runtime: Runtime,
+  model: ChannelModel,
+  topology: Topology,
+  region: string,
+): Promise<void> {
   for (const { name, type, alternate } of topology.exchanges) {
     const options = alternate === undefined ? {} : { alternateExchange: alternate };
-    await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type, options));
+    await step(runtime, model, region, `exchange '${name}'`, (ch) =>
+      ch.assertExchange(name, type, options),
+    );
   }
   for (const queue of topology.queues) {
-    await assertQueue(model, queue, region);
+    await assertQueue(runtime, model, queue, region);
   }
   for (const { queue, exchange, key } of topology.bindings) {
-    await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
+    await step(runtime, model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
       ch.bindQueue(queue, exchange, key),
     );
   }
@@ -43,24 +58,26 @@ async function declareAll(model: ChannelModel, topology: Topology, region: strin
 
 /** Or looks for it, if this user may not declare it. */
 export async function declareQueue(
+  runtime: Runtime,
   model: ChannelModel,
   queue: Queue,
   region: string,
 ): Promise<void> {
   try {
-    await assertQueue(model, queue, region);
+    await assertQueue(runtime, model, queue, region);
   } catch (error) {
     if (!isAccessRefused(error)) throw error;
-    await step(model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
+    await step(runtime, model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
   }
 }
 
 async function assertQueue(
+  runtime: Runtime,
   model: ChannelModel,
   { name, arguments: args }: Queue,
   region: string,
 ): Promise<void> {
-  await step(model, region, `queue '${name}'`, (ch) =>
+  await step(runtime, model, region, `queue '${name}'`, (ch) =>
     ch.assertQueue(name, { durable: true, arguments: args }),
   );
 }
@@ -79,20 +96,21 @@ const PRECONDITION_FAILED = 406;
  * refuses.
  */
 async function step(
+  runtime: Runtime,
   model: ChannelModel,
   region: string,
   what: string,
   run: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
-  const channel = await answered(model, model.createChannel());
+  const channel = await answered(runtime, model, model.createChannel());
   channel.on("error", () => undefined); // the rejection below says it
   try {
-    await answered(model, run(channel));
-    await closeChannel(channel);
+    await answered(runtime, model, run(channel));
+    await closeChannel(runtime, channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
-      `region '${region}': the ${what} exists with other settings than Sluice declares (${(error as Error).message}). ` +
+      `region '${region}': the ${what} exists with other settings than Sluice declares (${messageOf(error)}). ` +
         "Let it run empty, delete it (rabbitmqctl delete_queue NAME), and start again; it is declared anew.",
     );
   }

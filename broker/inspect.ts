@@ -13,11 +13,15 @@ export async function depth(
 ): Promise<{ ready: number; consumers: number } | undefined> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await answered(model, model.createChannel());
+  const channel = await answered(connection.runtime, model, model.createChannel());
   channel.on("error", () => undefined); // the rejection below says it
   try {
-    const { messageCount, consumerCount } = await answered(model, channel.checkQueue(queue));
-    await closeChannel(channel);
+    const { messageCount, consumerCount } = await answered(
+      connection.runtime,
+      model,
+      channel.checkQueue(queue),
+    );
+    await closeChannel(connection.runtime, channel);
     return { ready: messageCount, consumers: consumerCount };
   } catch (error) {
     if ((error as { code?: number }).code === 404) return undefined;
@@ -38,7 +42,7 @@ export async function mayWrite(connection: BrokerConnection, exchange: string): 
   channel.on("close", () => resolve(false));
   channel.publish(exchange, NO_QUEUE, Buffer.alloc(0), { mandatory: true }, () => resolve(true));
   const may = await promise;
-  if (may) await closeChannel(channel);
+  if (may) await closeChannel(connection.runtime, channel);
   return may;
 }
 
@@ -57,7 +61,7 @@ export async function mayConfigure(
   channel.on("error", () => undefined); // the rejection below says it
   try {
     await channel.assertExchange(name, type);
-    await closeChannel(channel);
+    await closeChannel(connection.runtime, channel);
     return true;
   } catch {
     return false;

@@ -10,6 +10,7 @@
 // The first row of an idle lane waits for the end of the event-loop round: rows that came in with
 // the same read share a message. Behind a confirm a batch of few rows waits a little for more, and
 // longer where orders wait their turn for long anyway.
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type { PublishOutcome } from "./publisher.ts";
 
 /** `shed`: no effect. `unconfirmed`: unknown, sending the same again is safe. */
@@ -34,6 +35,7 @@ export interface LaneLimits {
 }
 
 export interface BatchLanesOptions<B extends LaneBatch> {
+  readonly runtime: Runtime;
   readonly shards: number;
   readonly limits: LaneLimits;
   readonly newBatch: (shard: number, number: string) => B;
@@ -123,11 +125,11 @@ export class BatchLanes<B extends LaneBatch> {
     this.busyLanes++;
     const lingerMs = this.options.lingerMs?.() ?? 0;
     if (lingerMs > 0) {
-      setTimeout(() => this.dispatch(lane), lingerMs);
+      this.options.runtime.startTimer(() => this.dispatch(lane), lingerMs);
       return;
     }
     if (this.scheduled.push(lane) > 1) return;
-    setImmediate(() => {
+    this.options.runtime.nextTurn(() => {
       const lanes = this.scheduled;
       this.scheduled = [];
       for (const l of lanes) this.dispatch(l);
@@ -146,7 +148,7 @@ export class BatchLanes<B extends LaneBatch> {
     }
     const sent = batch;
     const length = sent.length;
-    sent.sentMs = performance.now();
+    sent.sentMs = this.options.runtime.monotonicMs();
     this.options.onSending(sent);
     this.options.publish(lane.shard, sent.body(), sent.number).then(
       (outcome) => this.settle(lane, sent, length, verdictOf(outcome)),
@@ -160,7 +162,11 @@ export class BatchLanes<B extends LaneBatch> {
     this.options.onSettled(batch, verdict);
     // Nothing may wait yet: those who have just been answered send again in a moment.
     if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
-    else setTimeout(() => this.dispatch(lane), Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0));
+    else
+      this.options.runtime.startTimer(
+        () => this.dispatch(lane),
+        Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0),
+      );
   }
 
   private rest(lane: Lane<B>): void {

@@ -1,6 +1,9 @@
 // Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent;
 // or unknown.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
@@ -47,6 +50,7 @@ export class Publisher {
   private channel: ConfirmChannel | undefined;
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
+  private readonly runtime: Runtime;
   /** The broker refuses any other user than the connection's, so that readers can rely on it. */
   private readonly userId: string;
 
@@ -54,6 +58,7 @@ export class Publisher {
     private readonly connection: BrokerConnection,
     private readonly options: { readonly confirmTimeoutMs: number },
   ) {
+    this.runtime = connection.runtime;
     this.userId = userOf(connection.options.region.url);
   }
 
@@ -79,12 +84,15 @@ export class Publisher {
     if (!channel || !this.ready) return Promise.resolve("unsent");
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = setTimeout(() => entry.settle("unknown"), this.options.confirmTimeoutMs);
+    const timer = this.runtime.startTimer(
+      () => entry.settle("unknown"),
+      this.options.confirmTimeoutMs,
+    );
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
         if (!this.inFlight.delete(tag)) return;
-        clearTimeout(timer);
+        this.runtime.stopTimer(timer);
         resolve(outcome);
       },
     };
@@ -102,7 +110,7 @@ export class Publisher {
       // The broker sends the return of an unroutable message before its confirm.
       channel.publish(exchange, key, body, options, (error) => {
         if (entry.returned) entry.settle("returned");
-        else entry.settle(error ? refusal(error as Error) : "confirmed");
+        else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
       entry.settle("unsent"); // the channel was closed before a byte was written
@@ -123,7 +131,7 @@ export class Publisher {
         contentType: "application/json",
       });
     } catch {
-      // closed meanwhile: best effort
+      countIgnored("push"); // closed meanwhile
     }
   }
 
@@ -133,16 +141,16 @@ export class Publisher {
    */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
-    setTimeout(() => {
+    this.runtime.startTimer(() => {
       if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
     }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const channel = await answered(model, model.createConfirmChannel());
+    const channel = await answered(this.runtime, model, model.createConfirmChannel());
     // The broker refused something by closing the channel (no such exchange, too large a message):
     // a new connection declares all anew.
-    channel.on("error", () => void closeConnection(model));
+    channel.on("error", () => void closeConnection(this.runtime, model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
       if (entry) entry.returned = true;
@@ -159,8 +167,8 @@ export class Publisher {
  * amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word
  * for a nack is one.
  */
-function refusal(error: Error): PublishOutcome {
-  return error.message === "message nacked" ? "nacked" : "unknown";
+function refusal(error: unknown): PublishOutcome {
+  return messageOf(error) === "message nacked" ? "nacked" : "unknown";
 }
 
 function backlog(channel: ConfirmChannel): number {

@@ -2,6 +2,7 @@
 // publishers to stop.
 import { afterEach, expect, test } from "bun:test";
 import { type Channel, connect } from "amqplib";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../test/services.ts";
 import { CLOSE_TIMEOUT_MS } from "./close.ts";
@@ -23,6 +24,7 @@ afterEach(async () => {
 async function connected(url: string, confirmTimeoutMs = 60_000) {
   const events: string[] = [];
   const broker = new BrokerConnection({
+    runtime: realRuntime,
     region: { name: "eu", url },
     topology: TOPOLOGY,
     log: (event) => events.push(event),
@@ -122,7 +124,7 @@ test(
     const raw = await connect(url);
     await (await raw.createChannel()).deleteQueue(QUEUE);
     await until("the loss is known", () => seen.losses > 1); // asked in vain at least once
-    await declare(raw, TOPOLOGY, "eu");
+    await declare(realRuntime, raw, TOPOLOGY, "eu");
     await raw.close();
     expect(await send("anew")).toBe("confirmed");
     await until("it consumes", () => seen.bodies.includes("anew"));

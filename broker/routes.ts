@@ -3,6 +3,8 @@
 // before the old one goes: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
+import { ignore } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -40,18 +42,27 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
   if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
   const wanted = bindings(routing);
   for (const service of new Set([...routing.routes.values()]))
-    await declareQueue(model, serviceQueue(service), region);
-  await onChannel(model, async (channel) => {
+    await declareQueue(connection.runtime, model, serviceQueue(service), region);
+  await onChannel(connection.runtime, model, async (channel) => {
     for (const { service, key } of wanted.values())
-      await answered(model, channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key));
+      await answered(
+        connection.runtime,
+        model,
+        channel.bindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+      );
   });
   for (const { category, service } of routing.former) {
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
       // Its queue may never have been declared in this region: there is nothing to take back then.
-      await onChannel(model, (channel) =>
-        answered(model, channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key)),
-      ).catch(() => undefined);
+      const unbound = onChannel(connection.runtime, model, (channel) =>
+        answered(
+          connection.runtime,
+          model,
+          channel.unbindQueue(serviceQueueName(service), FULFILMENT_EXCHANGE, key),
+        ),
+      );
+      await ignore(unbound, "route_unbind");
     }
   }
 }
@@ -114,11 +125,12 @@ export async function reroute(
 }
 
 async function onChannel(
+  runtime: Runtime,
   model: ChannelModel,
   work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
 ) {
-  const channel = await answered(model, model.createChannel());
+  const channel = await answered(runtime, model, model.createChannel());
   channel.on("error", () => undefined); // the rejection says it
   await work(channel);
-  await closeChannel(channel);
+  await closeChannel(runtime, channel);
 }

@@ -1,6 +1,9 @@
 // Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
 // is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { at } from "../core/domain/at.ts";
+import { countIgnored, ignore } from "../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -68,13 +71,16 @@ export class Subscription {
   private consumerTag: string | undefined;
   private quieted = false;
   private ended = false;
-  private reopening: ReturnType<typeof setTimeout> | undefined;
+  private reopening: Timer | undefined;
+  private readonly runtime: Runtime;
   private readonly attachment = (model: ChannelModel) => this.open(model);
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly options: SubscribeOptions,
-  ) {}
+  ) {
+    this.runtime = connection.runtime;
+  }
 
   /** Starts consuming; comes back by itself after every reconnect until closed. */
   async start(): Promise<this> {
@@ -93,7 +99,8 @@ export class Subscription {
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
     if (!channel || !model || !consumerTag) return;
-    await answered(model, channel.cancel(consumerTag)).catch(() => undefined); // gone with its channel
+    const cancelled = answered(this.runtime, model, channel.cancel(consumerTag));
+    await ignore(cancelled, "consumer_cancel");
   }
 
   /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
@@ -104,7 +111,8 @@ export class Subscription {
     const { channel, model } = this;
     this.channel = undefined;
     this.consumerTag = undefined;
-    if (!channel || !model || (await closeChannel(channel)) || this.connection.blocked) return;
+    if (!channel || !model) return;
+    if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
     // A broker that does not answer still takes the channel's messages to be ours. (One that has an
     // alarm does not read from a connection that has published: it answers when that is over.)
     dropConnection(model, "the closing of a channel had no answer");
@@ -113,7 +121,7 @@ export class Subscription {
   private async open(model: ChannelModel): Promise<void> {
     if (this.quieted) return;
     const { queue, prefetch, exclusive, bindTo, noAck, onLost } = this.options;
-    const channel = await answered(model, model.createChannel());
+    const channel = await answered(this.runtime, model, model.createChannel());
     channel.on("error", () => undefined); // 'close' follows
     channel.on("close", () => {
       if (this.channel !== channel) return;
@@ -124,14 +132,16 @@ export class Subscription {
     });
     if (exclusive)
       await answered(
+        this.runtime,
         model,
         channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true }),
       );
-    if (bindTo !== undefined) await answered(model, channel.bindQueue(queue, bindTo, ""));
-    await answered(model, channel.prefetch(prefetch));
+    if (bindTo !== undefined)
+      await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
+    await answered(this.runtime, model, channel.prefetch(prefetch));
     // Closed meanwhile: a consumer made now would hold the queue for nobody.
     if (this.quieted) {
-      await closeChannel(channel);
+      await closeChannel(this.runtime, channel);
       return;
     }
     this.channel = channel;
@@ -142,6 +152,7 @@ export class Subscription {
       : new OrderedAcks(ackUpTo);
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
+      this.runtime,
       model,
       channel.consume(queue, deliver, { noAck: noAck ?? false }),
     );
@@ -156,7 +167,7 @@ export class Subscription {
   private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
     if (message === null) {
       // The broker cancelled the consumer: the queue was deleted.
-      channel.close().catch(() => undefined);
+      void ignore(channel.close(), "channel_close");
       return;
     }
     if (this.channel !== channel) return;
@@ -175,10 +186,13 @@ export class Subscription {
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
-    this.reopening = setTimeout(() => {
+    this.reopening = this.runtime.startTimer(() => {
       this.reopening = undefined;
       if (this.quieted || this.connection.model !== model || this.channel) return;
-      this.open(model).catch(() => this.openLater(model));
+      this.open(model).catch(() => {
+        countIgnored("subscription_open");
+        this.openLater(model);
+      });
     }, RESUBSCRIBE_MS);
   }
 
@@ -208,7 +222,7 @@ export class Subscription {
         settled();
         return;
       }
-      await Bun.sleep(DEAD_RETRY_MS);
+      await this.runtime.sleep(DEAD_RETRY_MS);
     }
   }
 }
@@ -245,10 +259,9 @@ class OrderedAcks implements Acks {
 
   private flush(): void {
     let upTo = 0;
-    while (this.expected.length > upTo && this.settled.delete(this.expected[upTo] as number))
-      upTo++;
+    while (this.expected.length > upTo && this.settled.delete(at(this.expected, upTo))) upTo++;
     if (upTo === 0) return;
-    const last = this.expected[upTo - 1] as number;
+    const last = at(this.expected, upTo - 1);
     this.expected.splice(0, upTo);
     this.ackUpTo(last);
   }
@@ -278,8 +291,9 @@ function delivery(message: ConsumeMessage): Delivery {
 }
 
 function deliveries(message: ConsumeMessage): number {
-  const count = message.properties.headers?.["x-delivery-count"] as number | undefined;
-  return count ?? (message.fields.redelivered ? 1 : 0);
+  const count: unknown = message.properties.headers?.["x-delivery-count"];
+  if (typeof count === "number") return count;
+  return message.fields.redelivered ? 1 : 0;
 }
 
 /** A dead letter that was sent again and died again still is whose it was first. */

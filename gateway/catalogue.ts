@@ -1,6 +1,8 @@
 // The sales as the gateway knows them: a copy of the ledger's, renewed when the ledger's catalogue
 // version has changed.
 import type { Sale } from "../core/domain/sale.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
 /** How far behind the copy may be. */
@@ -19,20 +21,23 @@ export class Catalogue {
   private version = -1;
   private looking: Promise<boolean> | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   /** The ledger did not answer the last look. */
   behind = false;
 
-  constructor(private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">,
+  ) {}
 
   /** Rejects when the ledger cannot be read: without a catalogue nothing can be sold. */
   async start(): Promise<void> {
     await this.look();
-    this.timer = setInterval(() => this.refresh(), POLL_MS);
+    this.timer = this.runtime.startInterval(() => this.refresh(), POLL_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
   }
 
   get(saleId: string): KnownSale | undefined {
@@ -45,7 +50,7 @@ export class Catalogue {
 
   /** Looks at the ledger unless somebody just has. Whether the copy was renewed. */
   async refreshSoon(): Promise<boolean> {
-    if (this.looking === undefined && performance.now() - this.lookedAtMs < MIN_LOOK_MS)
+    if (this.looking === undefined && this.runtime.monotonicMs() - this.lookedAtMs < MIN_LOOK_MS)
       return false;
     return this.refresh();
   }
@@ -54,6 +59,7 @@ export class Catalogue {
   refresh(): Promise<boolean> {
     this.looking ??= this.look()
       .catch(() => {
+        countIgnored("catalogue_look");
         this.behind = true;
         return false;
       })
@@ -64,7 +70,7 @@ export class Catalogue {
   }
 
   private async look(): Promise<boolean> {
-    this.lookedAtMs = performance.now();
+    this.lookedAtMs = this.runtime.monotonicMs();
     const version = await this.ledger.catalogueVersion();
     this.behind = false;
     if (version === this.version) return false;

@@ -5,6 +5,7 @@ import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -65,31 +66,53 @@ export interface AdmissionSettings {
 }
 
 export interface GatewayOptions {
-  /** Names the queue `gateway.<id>`; no two live gateways share one. */
-  readonly id: string;
-  readonly region: string;
-  readonly host: string;
-  /** 0 for any free one. */
-  readonly port: number;
-  /** Lets several gateway processes share the port (Linux). */
-  readonly reusePort?: boolean;
-  readonly auth: AuthOptions;
-  /**
-   * Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's own.
-   */
-  readonly origins: readonly string[];
-  /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[];
-  readonly shards: number;
-  readonly limits?: Partial<GatewayLimits>;
-  readonly admission?: AdmissionSettings;
-  /** What the payment provider signs webhooks with; none are taken without one. */
-  readonly webhookSecrets?: readonly string[];
-  /** Told of orders whose request names a trace; undefined: nobody asks. */
-  readonly spans?: SpanRecorder | undefined;
+  readonly runtime: Runtime;
+  readonly server: {
+    /** Names the queue `gateway.<id>`; no two live gateways share one. */
+    readonly id: string;
+    readonly region: string;
+    readonly host: string;
+    /** 0 for any free one. */
+    readonly port: number;
+    /** Lets several gateway processes share the port (Linux). */
+    readonly reusePort?: boolean;
+    readonly shards: number;
+  };
+  readonly access: {
+    readonly auth: AuthOptions;
+    /**
+     * Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's
+     * own.
+     */
+    readonly origins: readonly string[];
+    /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
+    /** What the payment provider signs webhooks with; none are taken without one. */
+    readonly webhookSecrets?: readonly string[] | undefined;
+  };
+  readonly bounds?: {
+    readonly limits?: Partial<GatewayLimits> | undefined;
+    readonly admission?: AdmissionSettings | undefined;
+  };
   /** Unix ms on the clock that decisions use (core/stores/clock.ts). */
   readonly clock: () => number;
   readonly broker: BrokerPort;
+  readonly stores: StoresPort;
+  readonly operator?: OperatorPort;
+  /** Whether orders can be taken in now. */
+  readonly ready: () => Promise<{
+    readonly ok: boolean;
+    readonly detail: Readonly<Record<string, unknown>>;
+  }>;
+  readonly telemetry?: {
+    /** Told of orders whose request names a trace; undefined: nobody asks. */
+    readonly spans?: SpanRecorder | undefined;
+    readonly log?: (event: string, detail: Record<string, unknown>) => void;
+  };
+}
+
+/** The ledger, and Redis as far as a gateway needs it. */
+export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
     | "order"
@@ -112,18 +135,18 @@ export interface GatewayOptions {
    * it cannot now: it is then applied later.
    */
   readonly applyOperation: (operation: Operation) => Promise<void>;
-  readonly letters?: LettersPort;
+}
+
+/** What only operators ask for; a part that is left out answers 404. */
+export interface OperatorPort {
+  readonly letters?: LettersPort | undefined;
   /** Everything an operator sees in one look. */
-  readonly overview?: () => Promise<Overview>;
+  readonly overview?: (() => Promise<Overview>) | undefined;
   /** Pauses and resumes workers (`*`: all); answers with those that were found. */
-  readonly workers?: {
-    pause(worker: string, by: string): Promise<string[]>;
-    resume(worker: string, by: string): Promise<string[]>;
-  };
-  /** Whether orders can be taken in now. */
-  readonly ready: () => Promise<{
-    readonly ok: boolean;
-    readonly detail: Readonly<Record<string, unknown>>;
-  }>;
-  readonly log?: (event: string, detail: Record<string, unknown>) => void;
+  readonly workers?:
+    | {
+        pause(worker: string, by: string): Promise<string[]>;
+        resume(worker: string, by: string): Promise<string[]>;
+      }
+    | undefined;
 }

@@ -1,14 +1,22 @@
 // For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
 // confirms the test gives or withholds.
 import { SignJWT } from "jose";
+import { at } from "../core/domain/at.ts";
 import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
 import { idOf, type Row } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
-import type { BrokerPort, GatewayOptions, PublishOutcome } from "./ports.ts";
+import type {
+  BrokerPort,
+  GatewayOptions,
+  OperatorPort,
+  PublishOutcome,
+  StoresPort,
+} from "./ports.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -60,7 +68,7 @@ export class TestBroker implements BrokerPort {
         this.wake = resolve;
       });
     }
-    return this.published[n] as Published;
+    return at(this.published, n);
   }
 
   /** All rows published so far. */
@@ -103,35 +111,54 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+/** What tests change, by the names it has within the groups of GatewayOptions. */
+export type TestGatewayOptions = Partial<
+  Pick<GatewayOptions, "clock" | "broker" | "ready"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    NonNullable<GatewayOptions["bounds"]> &
+    NonNullable<GatewayOptions["telemetry"]> &
+    StoresPort &
+    OperatorPort
+>;
+
 /** With sale SALE in the ledger. */
-export async function startTestGateway(
-  options: Partial<GatewayOptions> = {},
-): Promise<TestGateway> {
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
-  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
-  await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
-  const gateway = await startGateway({
-    id: "gw-test",
-    region: "eu",
-    host: "127.0.0.1",
-    port: 0,
-    auth: {
-      algorithm: "HS256",
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      key: { kind: "secret", secret: SECRET },
-    },
-    origins: [],
-    trustedProxies: [],
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: `sqlite:${ledgerPath}`,
     shards: SHARDS,
-    clock: Date.now,
-    broker,
-    ledger,
-    stockOf: (saleId) => ledger.stock(saleId) as Promise<Stock[]>,
-    applyOperation: () => Promise.resolve(),
-    ready: () => Promise.resolve({ ok: true, detail: {} }),
-    ...options,
+  });
+  await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
+  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { limits, admission, letters, overview, workers, spans, log } = options;
+  const gateway = await startGateway({
+    runtime: realRuntime,
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    access: {
+      auth: {
+        algorithm: "HS256",
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        key: { kind: "secret", secret: SECRET },
+      },
+      origins,
+      trustedProxies: [],
+      webhookSecrets,
+    },
+    bounds: { limits, admission },
+    clock: options.clock ?? Date.now,
+    broker: options.broker ?? broker,
+    stores: {
+      ledger: options.ledger ?? ledger,
+      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId) as Promise<Stock[]>),
+      applyOperation: options.applyOperation ?? (() => Promise.resolve()),
+    },
+    operator: { letters, overview, workers },
+    ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
+    telemetry: { spans, log },
   });
   const close = async () => {
     await gateway.close();
@@ -235,8 +262,8 @@ export class TestSocket {
   /** The first frame of this type that has not been taken yet, once it is there. */
   async next(type: string): Promise<ServerFrame> {
     for (;;) {
-      const at = this.frames.findIndex((f) => f.type === type);
-      if (at >= 0) return this.frames.splice(at, 1)[0] as ServerFrame;
+      const index = this.frames.findIndex((f) => f.type === type);
+      if (index >= 0) return at(this.frames.splice(index, 1), 0);
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });

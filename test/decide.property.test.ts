@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { idAt, readColumns } from "../core/domain/message.ts";
 import type { Row } from "../core/domain/row.ts";
@@ -13,8 +14,7 @@ afterAll(async () => bench?.close());
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
 const LIMITS = { a: 0, b: 3, c: 2 };
 
-// Few users, ids and numbers, so that repetitions, changed bodies, gaps and the last unit all
-// happen.
+// Few users, ids and numbers, so that repetitions, changed bodies, gaps and last units occur often.
 const arbitraryOrder = fc.record({
   kind: fc.constant("order" as const),
   user: fc.constantFrom("u1", "u2"),
@@ -69,7 +69,7 @@ function rowOf(r: ModelOrder | ModelSkip): Row {
   });
 }
 
-test("any history decides as the model does, and its journal replays to what Redis holds", async () => {
+test("any history is decided as by the model; its journal replays to Redis's keys", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
@@ -86,7 +86,7 @@ test("any history decides as the model does, and its journal replays to what Red
       for (const batch of batches) {
         const messages = batch.map((message) =>
           message.map((r): ModelOrder | ModelSkip =>
-            r.kind === "skip" ? r : { ...r, id: IDS[r.idIndex] as string },
+            r.kind === "skip" ? r : { ...r, id: at(IDS, r.idIndex) },
           ),
         );
         const decision = await b.decide(messages.map((message) => message.map(rowOf)));
@@ -107,7 +107,7 @@ test("any history decides as the model does, and its journal replays to what Red
   );
 }, 120_000);
 
-/** Replaying the outbox must give just the keys that Redis has. */
+/** Replaying the outbox must produce exactly the keys in Redis. */
 async function expectReplayed(
   b: Bench,
   entries: readonly Entry[],

@@ -9,6 +9,7 @@
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import {
   isPart,
   PARTS_TYPE,
@@ -19,12 +20,14 @@ import {
 } from "../../core/domain/part.ts";
 import { partRow } from "../../core/domain/row.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import { RowLanes, Undelivered } from "../orders/row-lanes.ts";
 
 export interface FulfillerOptions {
+  readonly runtime: Runtime;
   readonly service: string;
   /** Names this process's queue of answers. */
   readonly id: string;
@@ -53,10 +56,11 @@ export class Fulfiller {
   readonly counts = { done: 0, refused: 0, putOff: 0, givenUp: 0 };
 
   constructor(private readonly options: FulfillerOptions) {
-    const { regions, shards, governing } = options;
-    const lanes = { id: answersId(options), regions, shards, exchange: CLAIMS_EXCHANGE };
+    const { runtime, regions, shards, governing } = options;
+    const lanes = { runtime, id: answersId(options), regions, shards, exchange: CLAIMS_EXCHANGE };
     this.lanes = new RowLanes(lanes);
     this.competing = new Competing({
+      runtime,
       regions,
       governing,
       subscribe: (link) => this.subscribe(link),
@@ -82,7 +86,9 @@ export class Fulfiller {
   private async subscribe(link: RegionLink): Promise<Subscription> {
     const queue = serviceQueue(this.options.service);
     const { consuming } = link;
-    await consuming.attach((model) => declareQueue(model, queue, consuming.region));
+    await consuming.attach((model) =>
+      declareQueue(this.options.runtime, model, queue, consuming.region),
+    );
     return new Subscription(consuming, {
       queue: queue.name,
       prefetch: PREFETCH,
@@ -126,7 +132,7 @@ export class Fulfiller {
       this.counts.refused++;
       return true;
     }
-    const startMs = Date.now();
+    const startMs = this.options.runtime.wallMs();
     const failure = await this.work(part);
     if (this.stopped) return false;
     if (failure !== undefined) return this.putOff(link, part, failure);
@@ -141,24 +147,24 @@ export class Fulfiller {
    * `done`.
    */
   private async tell(part: Part, word: PartWord): Promise<string> {
-    const row = partRow(part, word, this.options.service, Date.now());
+    const row = partRow(part, word, this.options.service, this.options.runtime.wallMs());
     return (await this.lanes.ask(part.shard, row)).slice(1);
   }
 
   /** Why it could not be done. */
   private async work(part: Part): Promise<string | undefined> {
     try {
-      await within(this.options.work(part), WORK_MAX_MS);
+      await within(this.options.runtime, this.options.work(part), WORK_MAX_MS);
       return undefined;
     } catch (error) {
-      const { message } = error as Error;
+      const message = messageOf(error);
       this.options.log("part not done", { part: partKey(part), error: message });
       return message;
     }
   }
 
   private async putOff(link: RegionLink, part: Part, why: string): Promise<boolean> {
-    if (part.sinceMs !== undefined && Date.now() - part.sinceMs >= GIVE_UP_MS)
+    if (part.sinceMs !== undefined && this.options.runtime.wallMs() - part.sinceMs >= GIVE_UP_MS)
       return this.giveUp(link, part, why);
     await this.tell(part, "later");
     this.counts.putOff++;
@@ -187,15 +193,21 @@ export class Fulfiller {
       "sluice.service": this.options.service,
       "sluice.part": part,
     };
-    const span = { name: "fulfil", traceparent, startMs, endMs: Date.now(), attributes };
+    const span = {
+      name: "fulfil",
+      traceparent,
+      startMs,
+      endMs: this.options.runtime.wallMs(),
+      attributes,
+    };
     this.options.spans?.record(span);
   }
 }
 
-function within<T>(work: Promise<T>, ms: number): Promise<T> {
+function within<T>(runtime: Runtime, work: Promise<T>, ms: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+  const timer = runtime.startTimer(() => reject(new Error(`not done within ${ms} ms`)), ms);
+  return Promise.race([work, promise]).finally(() => runtime.stopTimer(timer));
 }
 
 function readParts(body: Buffer, shards: number): readonly Part[] | undefined {

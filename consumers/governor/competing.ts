@@ -3,10 +3,13 @@
 // subscriptions up, so that others get the messages, and takes them again when it resumes. What is
 // in flight is finished. A message whose work could not be finished goes back the same way.
 import type { Subscription } from "../../broker/subscriber.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import type { Governing } from "./governing.ts";
 
 export interface CompetingOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly subscribe: (link: RegionLink) => Subscription | Promise<Subscription>;
   /** Whether nothing is in flight. */
@@ -32,10 +35,10 @@ const RECYCLE_EVERY_MS = 2_000;
 
 export class Competing {
   private subscriptions: Subscription[] = [];
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private paused = false;
   private stopping = false;
-  private changing: Promise<void> = Promise.resolve();
+  private changing: Promise<unknown> = Promise.resolve();
   private lastTookMs = 0;
   private unfinished = false;
   private recycledMs = Number.NEGATIVE_INFINITY;
@@ -45,22 +48,22 @@ export class Competing {
   /** Settles once the brokers that are there send messages. */
   async start(): Promise<void> {
     await this.open();
-    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
   }
 
   /** Does a message's work at the governor's pace. */
   async work(work: () => Promise<void>): Promise<void> {
     const restMs = this.options.governing?.restMs(this.lastTookMs, 1) ?? 0;
-    if (restMs > 0) await Bun.sleep(Math.min(MAX_REST_MS, restMs));
-    const startedMs = performance.now();
+    if (restMs > 0) await this.options.runtime.sleep(Math.min(MAX_REST_MS, restMs));
+    const startedMs = this.options.runtime.monotonicMs();
     await work();
-    this.lastTookMs = performance.now() - startedMs;
+    this.lastTookMs = this.options.runtime.monotonicMs() - startedMs;
   }
 
   /** No new messages; settles when what is in flight is done, or after `graceMs`. */
   async quiet(graceMs: number): Promise<void> {
     this.stopping = true;
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     await this.changing;
     await this.finish(graceMs);
   }
@@ -83,17 +86,17 @@ export class Competing {
       this.afterwards(() => (paused ? this.giveUp() : this.open()));
     } else if (this.unfinished && !paused && this.recycleDue()) {
       this.unfinished = false;
-      this.recycledMs = performance.now();
+      this.recycledMs = this.options.runtime.monotonicMs();
       this.afterwards(() => this.giveUp().then(() => this.open()));
     }
   }
 
   private recycleDue(): boolean {
-    return performance.now() - this.recycledMs >= RECYCLE_EVERY_MS;
+    return this.options.runtime.monotonicMs() - this.recycledMs >= RECYCLE_EVERY_MS;
   }
 
   private afterwards(change: () => Promise<void>): void {
-    this.changing = this.changing.then(change).catch(() => undefined);
+    this.changing = this.changing.then(() => ignore(change(), "queue_resume"));
   }
 
   private async open(): Promise<void> {
@@ -102,7 +105,7 @@ export class Competing {
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
       // A broker that is lost meanwhile brings its subscription back with it.
-      const started = subscription.start().catch(() => undefined);
+      const started = ignore(subscription.start(), "subscription_open");
       if (link.consuming.up) await started;
     }
   }
@@ -114,7 +117,10 @@ export class Competing {
 
   private async finish(graceMs: number): Promise<void> {
     await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    for (const end = performance.now() + graceMs; !this.options.idle() && performance.now() < end; )
-      await Bun.sleep(20);
+    for (
+      const end = this.options.runtime.monotonicMs() + graceMs;
+      !this.options.idle() && this.options.runtime.monotonicMs() < end;
+    )
+      await this.options.runtime.sleep(20);
   }
 }

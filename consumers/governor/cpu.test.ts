@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { burnAsStranger } from "../../test/burn.ts";
 import { CpuWatch } from "./cpu.ts";
 
@@ -20,7 +21,7 @@ function burn(strangers: boolean): void {
 async function sampled(orphans: boolean) {
   burn(orphans);
   await Bun.sleep(500);
-  const watch = new CpuWatch(process.pid);
+  const watch = new CpuWatch(realRuntime, process.pid);
   await Bun.sleep(1_500);
   const sample = watch.sample();
   await Bun.sleep(2_500);
@@ -42,5 +43,5 @@ test.skipIf(process.platform !== "linux")(
 );
 
 test("where the kernel does not tell, there is no sample", () => {
-  expect(new CpuWatch(process.pid, "/nowhere").sample()).toBeUndefined();
+  expect(new CpuWatch(realRuntime, process.pid, "/nowhere").sample()).toBeUndefined();
 });

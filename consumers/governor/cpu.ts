@@ -2,6 +2,8 @@
 // information), and how much of all cores went to processes that are not ours. Ours are this
 // process and, where roles were started together, all that descend from their starter.
 import { readdirSync, readFileSync } from "node:fs";
+import { at } from "../../core/domain/at.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
   /** Percent of the time since the last sample in which somebody waited for a CPU. */
@@ -27,6 +29,7 @@ export class CpuWatch {
 
   /** `root`: whose descendants are ours. */
   constructor(
+    private readonly runtime: Runtime,
     private readonly root: number,
     private readonly proc = "/proc",
   ) {
@@ -66,7 +69,7 @@ export class CpuWatch {
         0,
       );
       return {
-        atMs: performance.now(),
+        atMs: this.runtime.monotonicMs(),
         stalledMicros: Number(pressure?.[1]),
         busyTicks,
         cores,
@@ -94,7 +97,7 @@ export class CpuWatch {
     }
     const ours = [this.root, process.pid];
     for (let i = 0; i < ours.length; i++)
-      ours.push(...(children.get(ours[i] as number) ?? []).filter((pid) => !ours.includes(pid)));
+      ours.push(...(children.get(at(ours, i)) ?? []).filter((pid) => !ours.includes(pid)));
     return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
   }
 

@@ -2,6 +2,7 @@
 // what pace to go.
 import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { CpuWatch } from "./cpu.ts";
 import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
 import { Timing } from "./timings.ts";
@@ -39,31 +40,36 @@ export class Governing implements Pace {
   /**
    * A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded.
    */
-  readonly redis = new Timing();
-  readonly ledger = new Timing();
-  readonly outbox = new Timing();
+  readonly redis: Timing;
+  readonly ledger: Timing;
+  readonly outbox: Timing;
   private readonly governor: Governor;
-  private readonly loop = new LoopDelay();
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly loop: LoopDelay;
+  private readonly timer: Timer;
   private looks = 0;
   private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
   /** Monotonic ms at which the orders decided so far are paid for by `maxPerSecond`. */
   private paidMs = 0;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly settings: GovernorSettings,
     private readonly watch: CpuWatch | undefined,
     log: (event: string, detail: Record<string, unknown>) => void,
     /** Whether this worker has stores to spare, not only the CPU. */
     private readonly stores = true,
   ) {
+    this.redis = new Timing(runtime.monotonicMs);
+    this.ledger = new Timing(runtime.monotonicMs);
+    this.outbox = new Timing(runtime.monotonicMs);
+    this.loop = new LoopDelay(runtime);
     this.governor = new Governor({
       thresholds: settings.thresholds,
       onChange: ({ state, level, reasons, signals }) =>
         log("governor", { state, level, reasons, signals }),
     });
-    this.timer = setInterval(() => this.look(), LOOK_MS);
-    this.timer.unref?.();
+    this.timer = this.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer.unref();
   }
 
   get paused(): boolean {
@@ -87,14 +93,14 @@ export class Governing implements Pace {
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.loop.stop();
   }
 
   private owedMs(orders: number): number {
     const { maxPerSecond } = this.settings;
     if (maxPerSecond === 0) return 0;
-    const nowMs = performance.now();
+    const nowMs = this.runtime.monotonicMs();
     this.paidMs = Math.max(nowMs, this.paidMs) + (orders / maxPerSecond) * 1_000;
     return this.paidMs - nowMs;
   }
@@ -105,7 +111,10 @@ export class Governing implements Pace {
     const stores: Record<string, number> = this.stores
       ? { redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() }
       : {};
-    this.governor.look({ ...this.cpu, loop_delay_ms: loop.take(), ...stores }, performance.now());
+    this.governor.look(
+      { ...this.cpu, loop_delay_ms: loop.take(), ...stores },
+      this.runtime.monotonicMs(),
+    );
   }
 
   private sampleCpu(): void {

@@ -86,11 +86,12 @@ export class Governor {
   look(signals: Readonly<Record<string, number>>, nowMs: number): void {
     this.signals = signals;
     const exceeds = (which: keyof Threshold) =>
-      Object.keys(signals).filter(
-        (name) =>
-          (signals[name] as number) >=
-          (this.options.thresholds[name]?.[which] ?? Number.POSITIVE_INFINITY),
-      );
+      Object.entries(signals)
+        .filter(
+          ([name, value]) =>
+            value >= (this.options.thresholds[name]?.[which] ?? Number.POSITIVE_INFINITY),
+        )
+        .map(([name]) => name);
     const slow = exceeds("slow");
     const pause = exceeds("pause");
     this.over.slow = slow.length > 0 ? this.over.slow + 1 : 0;
@@ -120,10 +121,8 @@ export class Governor {
 
   private eased(): boolean {
     const { thresholds } = this.options;
-    return Object.keys(this.signals).every(
-      (name) =>
-        (this.signals[name] as number) <
-        (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
+    return Object.entries(this.signals).every(
+      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
     );
   }
 

@@ -6,15 +6,17 @@ export class Timing {
   private count = 0;
   private readonly open = new Set<number>();
 
+  constructor(private readonly monotonicMs: () => number) {}
+
   /** Something begins; call what is returned when it has ended. Returns how long it took, ms. */
   begin(): () => number {
-    const startedMs = performance.now();
+    const startedMs = this.monotonicMs();
     // Two that begin at the same moment must not be taken for one.
     let key = startedMs;
     while (this.open.has(key)) key += 1e-6;
     this.open.add(key);
     return () => {
-      const tookMs = performance.now() - startedMs;
+      const tookMs = this.monotonicMs() - startedMs;
       this.open.delete(key);
       this.sumMs += tookMs;
       this.count++;
@@ -31,7 +33,7 @@ export class Timing {
   }
 
   private oldestMs(): number {
-    for (const startedMs of this.open) return performance.now() - startedMs;
+    for (const startedMs of this.open) return this.monotonicMs() - startedMs;
     return 0;
   }
 }

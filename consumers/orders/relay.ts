@@ -4,6 +4,8 @@ import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
 /**
@@ -38,6 +40,7 @@ interface Pause {
 }
 
 export interface RelayOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly ledger: Pick<Ledger, "followUps">;
   readonly writer: Pick<LedgerWriter, "followUpsDone">;
@@ -105,7 +108,7 @@ export class Relay {
         await this.relayShard(shard);
       }
     } catch {
-      // The ledger is away: they stay open, and the next call finds them.
+      countIgnored("follow_ups"); // the ledger is away
     } finally {
       this.relaying.delete(shard);
     }
@@ -149,7 +152,7 @@ export class Relay {
 
   /** Targets that are left alone for now. */
   private paused(): Target[] {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     return [...this.pauses.values()].filter((p) => p.untilMs > nowMs).map((p) => p.target);
   }
 
@@ -164,7 +167,11 @@ export class Relay {
       took.add(name);
       const before = this.pauses.get(name)?.pauseMs ?? PAUSE_MIN_MS / 2;
       const pauseMs = Math.min(PAUSE_MAX_MS, before * 2);
-      this.pauses.set(name, { target, pauseMs, untilMs: performance.now() + pauseMs });
+      this.pauses.set(name, {
+        target,
+        pauseMs,
+        untilMs: this.options.runtime.monotonicMs() + pauseMs,
+      });
     }
   }
 
@@ -185,7 +192,7 @@ export class Relay {
     }
     if (!this.scheduled) {
       this.scheduled = true;
-      setImmediate(() => this.flush());
+      this.options.runtime.nextTurn(() => this.flush());
     }
     return push;
   }

@@ -1,17 +1,18 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Breaker } from "./breaker.ts";
 
 function make() {
-  let nowMs = 0;
+  const runtime = new VirtualRuntime();
   const states: string[] = [];
   const breaker = new Breaker({
     failures: 3,
     pauseMs: 1_000,
     maxPauseMs: 3_000,
-    now: () => nowMs,
+    now: runtime.monotonicMs,
     onChange: (state) => states.push(state),
   });
-  return { breaker, states, pass: (ms: number) => (nowMs += ms) };
+  return { breaker, states, pass: (ms: number) => runtime.pass(ms) };
 }
 
 test("it opens after failures in a row, not after as many with successes between", () => {

@@ -16,10 +16,12 @@ import {
   putOffText,
   readPaymentRequest,
 } from "../../core/domain/charge.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { answerRow } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
@@ -30,6 +32,7 @@ import type { PaymentProvider } from "./provider.ts";
 import { chargeTurn, type Later, lookUpTurn, refundTurn, type Turn } from "./turn.ts";
 
 export interface PaymentWorkerOptions {
+  readonly runtime: Runtime;
   readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly provider: PaymentProvider;
@@ -41,8 +44,6 @@ export interface PaymentWorkerOptions {
   readonly spans?: SpanRecorder | undefined;
   readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Messages in flight at once, per region. */
-  readonly prefetch?: number;
 }
 
 /** Messages; each holds up to 20 requests and takes as long as its slowest call. */
@@ -61,16 +62,17 @@ export class PaymentWorker {
   readonly counts: Record<string, number> = {};
 
   constructor(private readonly options: PaymentWorkerOptions) {
-    const { id, regions, shards, governing } = options;
-    this.lanes = new RowLanes({ id, regions, shards, exchange: ORDERS_EXCHANGE });
+    const { runtime, id, regions, shards, governing } = options;
+    this.lanes = new RowLanes({ runtime, id, regions, shards, exchange: ORDERS_EXCHANGE });
     this.breaker = new Breaker({
       failures: FAILURES_TO_PAUSE,
       pauseMs: PAUSE_MS,
       maxPauseMs: MAX_PAUSE_MS,
-      now: () => performance.now(),
+      now: runtime.monotonicMs,
       onChange: (state, why) => options.log("provider breaker", { state, why }),
     });
     this.competing = new Competing({
+      runtime,
       regions,
       governing,
       subscribe: (link) => this.subscribe(link),
@@ -105,7 +107,7 @@ export class PaymentWorker {
   private subscribe(link: RegionLink): Subscription {
     return new Subscription(link.consuming, {
       queue: PAYMENTS,
-      prefetch: this.options.prefetch ?? PREFETCH,
+      prefetch: PREFETCH,
       independent: true,
       dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
       handler: (delivery, settle) =>
@@ -135,11 +137,10 @@ export class PaymentWorker {
       if (!request) return await buryRequest(link.publisher, value);
       return await this.settle(request);
     } catch (error) {
-      const { message } = error as Error;
       const request = readPaymentRequest(value);
       const key = request ? chargeKey(request) : "";
       const trace = request?.traceparent ? { traceId: traceIdOf(request.traceparent) } : {};
-      this.options.log("payment request not settled", { key, ...trace, error: message });
+      this.options.log("payment request not settled", { key, ...trace, error: messageOf(error) });
       return false;
     } finally {
       this.underWay--;
@@ -147,7 +148,7 @@ export class PaymentWorker {
   }
 
   private async settle(request: PaymentRequest): Promise<boolean> {
-    const startMs = Date.now();
+    const startMs = this.options.runtime.wallMs();
     const turn = await this.turn(request);
     if (!turn) return false;
     if (turn.word === "later") await this.putOff(request, startMs, turn);
@@ -184,7 +185,7 @@ export class PaymentWorker {
       const waitMs = this.breaker.waitMs();
       if (waitMs === 0) return true;
       if (this.breaker.pausing) return false;
-      await Bun.sleep(waitMs);
+      await this.options.runtime.sleep(waitMs);
     }
     return false;
   }
@@ -192,7 +193,8 @@ export class PaymentWorker {
   /** Asked again later, unless it has been asked in vain for too long. */
   private putOff(request: PaymentRequest, startMs: number, turn: Later): Promise<void> {
     const { unknownMaxMs, settleMaxMs } = this.options;
-    const inVainMs = request.sinceMs === undefined ? 0 : Date.now() - request.sinceMs;
+    const inVainMs =
+      request.sinceMs === undefined ? 0 : this.options.runtime.wallMs() - request.sinceMs;
     const { why, waitMs } = turn;
     if (request.kind === "charge" && inVainMs >= unknownMaxMs)
       return this.answer(request, startMs, "unknown", `unknown for too long: ${why}`);
@@ -213,7 +215,7 @@ export class PaymentWorker {
   ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
     if (word !== "later") this.trace(request, startMs, word, detail);
-    const row = answerRow(request, word, detail, Date.now());
+    const row = answerRow(request, word, detail, this.options.runtime.wallMs());
     return this.lanes.send(shardOf(request.user, this.options.shards), row);
   }
 
@@ -228,7 +230,7 @@ export class PaymentWorker {
       "sluice.outcome": word,
     };
     const failed = FAILED.has(word) ? { failed: detail } : {};
-    const endMs = Date.now();
+    const endMs = this.options.runtime.wallMs();
     this.options.spans?.record({ name, traceparent, startMs, endMs, attributes, ...failed });
   }
 }

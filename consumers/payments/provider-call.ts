@@ -1,6 +1,10 @@
 // One call to the provider, bounded in time and in bytes. What comes back is a status and, if it is
 // one, a JSON object; nothing of it is believed yet (provider-client.ts).
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import { ended } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { NoAnswer } from "./provider.ts";
 
 export interface Call {
@@ -31,11 +35,15 @@ const MAX_RETRY_AFTER_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 /** Never rejects, and ends within `timeoutMs`: headers and body together. */
-export async function callProvider(call: Call, timeoutMs: number): Promise<Reply | NoAnswer> {
+export async function callProvider(
+  runtime: Runtime,
+  call: Call,
+  timeoutMs: number,
+): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => undefined);
+  void ended(late); // awaited only while something is under way
   const abort = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = runtime.startTimer(() => {
     reject(new Late());
     abort.abort();
   }, timeoutMs);
@@ -43,11 +51,11 @@ export async function callProvider(call: Call, timeoutMs: number): Promise<Reply
     const response = await Promise.race([send(call, abort.signal), late]);
     const { status, headers } = response;
     const body = await readBody(response, late);
-    return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers) };
+    return { kind: "reply", status, body, retryAfterMs: retryAfterMs(headers, runtime.wallMs()) };
   } catch (error) {
-    return lost(error as Error);
+    return lost(error);
   } finally {
-    clearTimeout(timer);
+    runtime.stopTimer(timer);
     // Ends what is still open: a body that was not read to its end.
     abort.abort();
   }
@@ -125,17 +133,17 @@ async function readBytes(
 /** Errors of a connection that was never made: nothing was sent. */
 const NEVER_SENT = new Set(["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
-function lost(error: Error & { code?: string }): NoAnswer {
+function lost(error: unknown): NoAnswer {
   if (error instanceof Late) return { kind: "unknown", why: "no answer in time" };
-  const { code = "" } = error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return NEVER_SENT.has(code)
     ? { kind: "away", why: `the provider cannot be reached (${code})` }
-    : { kind: "unknown", why: error.message };
+    : { kind: "unknown", why: messageOf(error) };
 }
 
 /** Seconds or a date, as RFC 9110 has it. */
-function retryAfterMs(headers: Headers): number {
+function retryAfterMs(headers: Headers, nowMs: number): number {
   const text = headers.get("retry-after") ?? "";
-  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
   return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : DEFAULT_RETRY_AFTER_MS;
 }

@@ -1,14 +1,15 @@
 import { afterAll, expect, test } from "bun:test";
 import type { ChargeRequest, RefundRequest } from "../../core/domain/charge.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { HttpProvider } from "./provider-client.ts";
 
 let answer: (request: Request) => Response | Promise<Response> = () => new Response();
 const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => answer(request) });
 afterAll(() => server.stop(true));
 const url = `http://127.0.0.1:${server.port}`;
-const provider = new HttpProvider(url, 20_000);
+const provider = new HttpProvider(realRuntime, url, 20_000);
 /** For what is never answered. */
-const hasty = new HttpProvider(url, 300);
+const hasty = new HttpProvider(realRuntime, url, 300);
 
 const ATTEMPT = {
   user: "ann",
@@ -169,7 +170,9 @@ test("no answer in time is unknown, whether its head or its rest is late", async
 });
 
 test("nobody listening is away", async () => {
-  expect((await new HttpProvider("http://127.0.0.1:1", 20_000).charge(CHARGE)).kind).toBe("away");
+  expect(
+    (await new HttpProvider(realRuntime, "http://127.0.0.1:1", 20_000).charge(CHARGE)).kind,
+  ).toBe("away");
 });
 
 test("a look-up is believed if it is about this charge", async () => {

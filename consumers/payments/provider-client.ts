@@ -3,6 +3,7 @@
 // with status 200, a redirect or another charge's answer is `unknown`.
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type {
   ChargeAnswer,
   ChargeTerms,
@@ -33,6 +34,7 @@ export class HttpProvider implements PaymentProvider {
   private readonly url: string;
 
   constructor(
+    private readonly runtime: Runtime,
     url: string,
     /** A call without an answer for this long is `unknown`. */
     private readonly timeoutMs: number,
@@ -135,9 +137,13 @@ export class HttpProvider implements PaymentProvider {
   }
 
   private async call(call: Call): Promise<Reply | NoAnswer> {
-    const startedMs = performance.now();
-    const reply = await callProvider({ ...call, url: this.url + call.url }, this.timeoutMs);
-    this.took.observe((performance.now() - startedMs) / 1_000);
+    const startedMs = this.runtime.monotonicMs();
+    const reply = await callProvider(
+      this.runtime,
+      { ...call, url: this.url + call.url },
+      this.timeoutMs,
+    );
+    this.took.observe((this.runtime.monotonicMs() - startedMs) / 1_000);
     return reply;
   }
 }

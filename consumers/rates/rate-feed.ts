@@ -3,10 +3,14 @@
 // refused and said so.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
+  readonly runtime: Runtime;
   /** Names its queue; no two processes share one. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
@@ -37,7 +41,7 @@ export class RateFeed {
 
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
-    for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
+    for (const rate of (await ignore(held(), "rates_held")) ?? []) this.last.set(rate.pair, rate);
     for (const { consuming } of regions) {
       const subscription = new Subscription(consuming, {
         queue: ratesQueue(id),
@@ -48,8 +52,7 @@ export class RateFeed {
         handler: ({ body }) => void this.heard(body),
       });
       this.subscriptions.push(subscription);
-      // Lost meanwhile: it is opened again with the next connection.
-      void subscription.start().catch(() => undefined);
+      void ignore(subscription.start(), "subscription_open");
     }
   }
 
@@ -59,7 +62,7 @@ export class RateFeed {
 
   /** Asks for pairs that orders wait for; the answer comes as the feed does. */
   ask(pairs: readonly string[]): void {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const due = pairs.filter(
       (pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS,
     );
@@ -94,13 +97,13 @@ export class RateFeed {
     } catch (error) {
       // Redis is away: the feed will say them again.
       for (const { pair } of good) this.last.delete(pair);
-      log("rates not kept", { error: (error as Error).message });
+      log("rates not kept", { error: messageOf(error) });
     }
   }
 
   private refuse(pair: string, why: string, value: unknown): false {
     this.counts.refused++;
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const key = `${pair} ${why}`;
     if (this.saidAtMs.size > MAX_PAIRS) this.saidAtMs.clear();
     if (nowMs - (this.saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) >= SAY_EVERY_MS) {

@@ -13,6 +13,7 @@
 // chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
 // its announcement lapses: the next worker begins, one incarnation later.
 import type { Sale } from "../../core/domain/sale.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { stockKey } from "../../core/stores/keys.ts";
 import {
   type Load,
@@ -27,6 +28,7 @@ import { loadJournal } from "./load-journal.ts";
 import { inChunks, loadReplayed } from "./load-shard.ts";
 
 export interface RebuildOptions {
+  readonly runtime: Runtime;
   readonly store: RebuildStore;
   readonly ledger: Ledger;
   readonly writer: LedgerWriter;
@@ -74,8 +76,8 @@ async function loadAll(
   incarnation: number,
   positions: readonly ShardPosition[],
 ): Promise<RebuildResult> {
-  const { store, ledger, log } = options;
-  const startedMs = performance.now();
+  const { runtime, store, ledger, log } = options;
+  const startedMs = runtime.monotonicMs();
   for (const position of positions) {
     const word = await store.reset(ledger.storeId, incarnation, position);
     if (word === "overtaken") return "another";
@@ -90,25 +92,25 @@ async function loadAll(
   const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
   let orders = 0;
   for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
-  await ready(load);
+  await ready(runtime, load);
   log("redis rebuilt", {
     incarnation,
     shards: shards.length,
     orders,
-    ms: Math.round(performance.now() - startedMs),
+    ms: Math.round(runtime.monotonicMs() - startedMs),
   });
   return "rebuilt";
 }
 
 /** An answer that is lost may have opened the shards: asking again tells. */
-async function ready(load: Load): Promise<void> {
+async function ready(runtime: Runtime, load: Load): Promise<void> {
   for (let tried = 1; ; tried++) {
     try {
       return await load.ready();
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || tried === READY_TRIES) throw error;
     }
-    await Bun.sleep(READY_RETRY_MS * tried);
+    await runtime.sleep(READY_RETRY_MS * tried);
   }
 }
 

@@ -1,6 +1,8 @@
 // What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst,
 // and one verdict in words. Pure, and without imports of code: the console's page is given this
 // very file.
+
+import { at } from "./at.ts";
 import type {
   FulfilReport,
   GatewayReport,
@@ -65,8 +67,7 @@ export class Looks {
 
   /** The look to compare this one with: some seconds old, or the oldest there is. */
   before(now: Overview): Overview | undefined {
-    while (this.kept.length > 1 && now.atMs - (this.kept[1] as Overview).atMs >= SPAN_MS)
-      this.kept.shift();
+    while (this.kept.length > 1 && now.atMs - at(this.kept, 1).atMs >= SPAN_MS) this.kept.shift();
     const before = this.kept[0];
     this.kept.push(now);
     return before;
@@ -155,9 +156,9 @@ export function quantile({ bounds, counts }: HistogramReport, share: number): nu
   if (total <= 0) return Number.NaN;
   let below = 0;
   for (let i = 0; i < counts.length; i++) {
-    const count = counts[i] as number;
+    const count = at(counts, i);
     if (below + count >= share * total && count > 0) {
-      const from = i === 0 ? 0 : (bounds[i - 1] as number);
+      const from = i === 0 ? 0 : at(bounds, i - 1);
       const to = bounds[i] ?? from;
       return from + (to - from) * ((share * total - below) / count);
     }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { newEntryId } from "../domain/entry-id.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { ShardStore } from "../stores/shard-store.ts";
 import { Bench, bodyOf, row, WINDOW_MS } from "./testing.ts";
 
@@ -17,7 +18,7 @@ test.each([
     const store = new ShardStore(bench.redis);
     const clock = around(Date.now() + awayMs);
     const message = { gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) };
-    const call = { entryId: newEntryId(), dedupWindowMs: WINDOW_MS };
+    const call = { entryId: newEntryId(realRuntime.randomBytes), dedupWindowMs: WINDOW_MS };
     const sweep = { ...call, cutoffMs: 9e12, limit: 10, clock };
     const before = await bench.redis.run((c) => c.dbsize());
     expect(await store.decide(bench.claim, [message], { ...call, clock })).toEqual({

@@ -3,6 +3,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { type Entry, isOrderStep } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import type { Row } from "../domain/row.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { answer, Bench, bodyOf, cancel, row, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;
@@ -37,7 +38,7 @@ async function record(entry: Entry | undefined): Promise<void> {
 
 const expire = async (cutoffMs: number) => {
   const reply = await bench.shards.expire(bench.claim, {
-    entryId: newEntryId(),
+    entryId: newEntryId(realRuntime.randomBytes),
     cutoffMs,
     limit: 10,
     dedupWindowMs: WINDOW_MS,

@@ -58,6 +58,12 @@ export const PROCESS: readonly Family<RoleReport>[] = [
     "The longest delay of the event loop in the last second.",
     (r) => one(r.loopDelayMs / 1_000),
   ),
+  family(
+    "counter",
+    "sluice_ignored_errors_total",
+    "Errors that were ignored since nothing is lost by them, by what failed.",
+    (r) => by("what", r.ignored),
+  ),
 ];
 
 /** Of all that ease off: workers, payment workers, services. */

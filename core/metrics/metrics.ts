@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import { ignore } from "../runtime/ignored.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
 
@@ -18,12 +20,13 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
+  readonly runtime: Runtime;
   readonly report: () => RoleReport;
   /** What only the stores know; a look that fails leaves its metrics out. */
   readonly overview?: (() => Promise<Overview>) | undefined;
 }
 
-export function metricsOf({ report, overview }: MetricsOptions): Metrics {
+export function metricsOf({ runtime, report, overview }: MetricsOptions): Metrics {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   let now: RoleReport = report();
@@ -51,9 +54,9 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     contentType: registry.contentType,
     text: async () => {
       now = report();
-      if (overview && performance.now() - lookedMs > FRESH_MS) {
-        lookedMs = performance.now();
-        stores = await within(overview(), LOOK_MS);
+      if (overview && runtime.monotonicMs() - lookedMs > FRESH_MS) {
+        lookedMs = runtime.monotonicMs();
+        stores = await within(runtime, overview(), LOOK_MS);
       }
       return registry.metrics();
     },
@@ -67,8 +70,8 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
 
-async function within<T>(look: Promise<T>, ms: number): Promise<T | undefined> {
-  return Promise.race([look.catch(() => undefined), Bun.sleep(ms).then(() => undefined)]);
+async function within<T>(runtime: Runtime, look: Promise<T>, ms: number): Promise<T | undefined> {
+  return Promise.race([ignore(look, "overview_look"), runtime.sleep(ms).then(() => undefined)]);
 }
 
 interface Value {

@@ -14,6 +14,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { isSampled, spanIdOf, type Traceparent, traceIdOf } from "../domain/trace.ts";
+import { ignore } from "../runtime/ignored.ts";
 
 export interface Done {
   readonly name: string;
@@ -78,6 +79,6 @@ export class Spans implements SpanRecorder {
 
   /** Sends what waits. */
   async close(): Promise<void> {
-    await this.provider.shutdown().catch(() => undefined);
+    await ignore(this.provider.shutdown(), "spans_flush");
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { messageOf } from "../domain/message-of.ts";
 import { describeSettings, readSettings, SettingError } from "./settings.ts";
 
 test("what is not set has its default, and the object is frozen", () => {
@@ -46,7 +47,7 @@ test.each([
     }
   })();
   expect(error).toBeInstanceOf(SettingError);
-  expect((error as Error).message).toContain(variable);
+  expect(messageOf(error)).toContain(variable);
 });
 
 test("webhooks may be signed with several secrets; a broken one is refused and not repeated", () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
+import { at } from "../../core/domain/at.ts";
 import { Problem } from "../http/problem.ts";
 import { AUDIENCE, ISSUER, SECRET, token } from "../testing.ts";
 import { Auth, type AuthOptions } from "./auth.ts";
@@ -126,7 +127,7 @@ test("the cache is bounded: the oldest token makes room and is verified anew", a
   const values = [await token("a"), await token("b"), await token("c")];
   for (const value of values) await auth.token(value);
   expect(values.map((v) => auth.known(`Bearer ${v}`)?.user)).toEqual([undefined, "b", "c"]);
-  expect(await verdict(auth, values[0] as string)).toBe("a");
+  expect(await verdict(auth, at(values, 0))).toBe("a");
 });
 
 test("a key that does not fit the algorithm is refused at the start", async () => {

@@ -156,7 +156,7 @@ export class Auth {
       keep(this.verified, token, principal, this.maxCached);
       return principal;
     } catch (error) {
-      return this.refuse(token, verdict(error as Error), nowMs);
+      return this.refuse(token, verdict(error), nowMs);
     }
   }
 
@@ -188,7 +188,7 @@ function keep<V>(map: Map<string, V>, key: string, value: V, max: number): void 
   map.set(key, value);
 }
 
-function verdict(error: Error): Problem {
+function verdict(error: unknown): Problem {
   if (error instanceof errors.JWTExpired) return problem("token_expired");
   if (error instanceof errors.JWTClaimValidationFailed)
     return problem("bad_token", error.claim, "the claim is not as required");

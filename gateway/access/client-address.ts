@@ -1,6 +1,7 @@
 // Where a request came from. X-Forwarded-For is believed as far as trusted proxies wrote it: from
 // the right, up to the first address that is not one of theirs.
 import { BlockList, isIP } from "node:net";
+import { at } from "../../core/domain/at.ts";
 
 export class ClientAddress {
   private readonly trusted = new BlockList();
@@ -21,7 +22,7 @@ export class ClientAddress {
     const chain = [...(forwardedFor ?? "").split(",").map((a) => a.trim()), peer];
     let client = peer;
     for (let i = chain.length - 1; i >= 0; i--) {
-      const address = chain[i] as string;
+      const address = at(chain, i);
       const family = familyOf(address);
       if (!family) break;
       client = address;

@@ -13,11 +13,12 @@ const FILTERS = ["queue", "reason", "user"] as const;
 
 export function addAdminDead(app: App, { options }: AppParts): void {
   const letters = () => {
-    if (!options.letters)
+    const found = options.operator?.letters;
+    if (!found)
       throw new Refused(
         problem("not_found", undefined, "this gateway does not reach the dead letters"),
       );
-    return options.letters;
+    return found;
   };
 
   app.get("/v1/admin/dead", async (c) =>

@@ -1,6 +1,7 @@
 // /v1/admin/routes: which processing service gets the parts of a category. A change goes to the
 // ledger, then to every region's broker.
 import type { Context } from "hono";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import type { Route } from "../../core/domain/part.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
@@ -13,18 +14,18 @@ const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
 const RESERVED = "unrouted";
 
 export function addAdminRoutes(app: App, { options, log }: AppParts): void {
-  const { ledger } = options;
+  const { ledger } = options.stores;
 
   const change = async (c: Context<Env>, route: Route): Promise<Response> => {
-    const ref = c.req.header("idempotency-key") ?? crypto.randomUUID();
+    const ref = c.req.header("idempotency-key") ?? options.runtime.uuid();
     const operation = { kind: "route" as const, ref, ...route };
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result === "ref_conflict")
       throw new Refused(problem("conflict", "Idempotency-Key", "it was used for another change"));
-    const applied = await options.applyOperation(operation).then(
+    const applied = await options.stores.applyOperation(operation).then(
       () => true,
-      (error: Error) => {
-        log("route not yet applied", { ref, error: error.message });
+      (error) => {
+        log("route not yet applied", { ref, error: messageOf(error) });
         return false;
       },
     );

@@ -2,6 +2,7 @@
 // ledger, then to Redis; each call is on record.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
 import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
@@ -15,8 +16,9 @@ const MAX_IMPORT = 100;
 
 export function addAdmin(app: App, parts: AppParts): void {
   const { options, catalogue, limits, log } = parts;
-  const { ledger, clock } = options;
-  app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock)));
+  const { stores, clock } = options;
+  const { ledger } = stores;
+  app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
 
   /**
    * Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis
@@ -34,10 +36,10 @@ export function addAdmin(app: App, parts: AppParts): void {
     );
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result !== "done" && result !== "repeated") return { result, applied: false };
-    const applied = await options.applyOperation(operation).then(
+    const applied = await options.stores.applyOperation(operation).then(
       () => true,
-      (error: Error) => {
-        log("operation not yet in Redis", { ref: operation.ref, error: error.message });
+      (error) => {
+        log("operation not yet in Redis", { ref: operation.ref, error: messageOf(error) });
         return false;
       },
     );
@@ -92,7 +94,7 @@ export function addAdmin(app: App, parts: AppParts): void {
       c,
       {
         kind: "restock",
-        ref: refOf(c) ?? crypto.randomUUID(),
+        ref: refOf(c) ?? options.runtime.uuid(),
         saleId: c.req.param("sale"),
         sku,
         units,
@@ -107,7 +109,7 @@ export function addAdmin(app: App, parts: AppParts): void {
         c,
         {
           kind,
-          ref: refOf(c) ?? crypto.randomUUID(),
+          ref: refOf(c) ?? options.runtime.uuid(),
           saleId: c.req.param("sale"),
           atMs: await momentOf(c, clock),
         },
@@ -147,7 +149,7 @@ function onRecord(parts: AppParts, audit: Audit) {
     };
     await audit
       .record(call)
-      .catch((error: Error) => parts.log("audit failed", { ...call, error: error.message }));
+      .catch((error) => parts.log("audit failed", { ...call, error: messageOf(error) }));
   });
 }
 

@@ -20,13 +20,16 @@ export interface Call {
 
 export class Audit {
   private tokens = STRANGERS_BURST;
-  private filledAtMs = performance.now();
+  private filledAtMs: number;
   private unrecorded = 0;
 
   constructor(
     private readonly ledger: Pick<Ledger, "audit">,
     private readonly clock: () => number,
-  ) {}
+    private readonly monotonicMs: () => number,
+  ) {
+    this.filledAtMs = monotonicMs();
+  }
 
   /** Rejects when the ledger cannot take it. */
   async record(call: Call): Promise<void> {
@@ -43,7 +46,7 @@ export class Audit {
   }
 
   private takeToken(): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.monotonicMs();
     this.tokens = Math.min(
       STRANGERS_BURST,
       this.tokens + ((nowMs - this.filledAtMs) / 1000) * STRANGERS_PER_S,

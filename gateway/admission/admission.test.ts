@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
+import { at } from "../../core/domain/at.ts";
 import { skipRow } from "../../core/domain/row.ts";
+import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
 import {
   bearer,
@@ -11,6 +13,13 @@ import {
   TestSocket,
 } from "../testing.ts";
 import { Admission } from "./admission.ts";
+
+/** A clock set by hand, and no jitter. */
+const runtimeAt = (monotonicMs: () => number): Runtime => ({
+  ...realRuntime,
+  monotonicMs,
+  random: () => 0,
+});
 
 const started: TestGateway[] = [];
 afterEach(async () => {
@@ -75,7 +84,7 @@ test("skips and cancels take from the user's bucket as orders do; a service's an
   while (t.broker.rows.at(-1)?.kind !== "cancel") await Bun.sleep(5);
   const refused = await Promise.all([skip(), cancel(), post(orders(t), order(), ann)]);
   expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
-  expect(await body(refused[0] as Response)).toMatchObject({
+  expect(await body(at(refused, 0))).toMatchObject({
     code: "rate_limited",
     estimate: { seconds: 100 },
   });
@@ -100,8 +109,7 @@ test("an order that the region's rate turns away takes nothing of its user's", (
       user: { perSecond: 1, burst: 5 },
       brokerBlocked: () => false,
     },
-    now: () => 1_000,
-    random: () => 0,
+    runtime: runtimeAt(() => 1_000),
   });
   for (let i = 0; i < 10; i++) admission.charge("ann");
   expect(admission.headers("ann")?.ratelimit).toStartWith('"user";r=4;');
@@ -118,8 +126,7 @@ test("a region's rate is shared by its gateways", () => {
       regionPerSecond: 10,
       brokerBlocked: () => false,
     },
-    now: () => nowMs,
-    random: () => 0,
+    runtime: runtimeAt(() => nowMs),
   });
   const takes = () => {
     let taken = 0;
@@ -149,7 +156,7 @@ test("a full shard: 503 with an estimate and a jittered Retry-After, its body is
     Array.from({ length: 30 }, () => post(orders(t), "not even JSON", ann)),
   );
   expect(new Set(refused.map((r) => r.status))).toEqual(new Set([503]));
-  const first = await body(refused[0] as Response);
+  const first = await body(at(refused, 0));
   expect(first).toMatchObject({
     code: "shed",
     estimate: { seconds: Number(refused[0]?.headers.get("retry-after")) },
@@ -361,8 +368,7 @@ test("how little a late gateway takes depends on how much was decided", () => {
   let nowMs = 1_000;
   const admission = new Admission({
     ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
-    now: () => nowMs,
-    random: () => 0,
+    runtime: runtimeAt(() => nowMs),
   });
   const second = (lateMs: number, decided: number) => {
     let taken = 0;
@@ -374,7 +380,7 @@ test("how little a late gateway takes depends on how much was decided", () => {
           taken++;
         }
       }
-      const batch = new Batch(0, `${nowMs}`);
+      const batch = new Batch(0, `${nowMs}`, () => nowMs);
       for (let i = 0; i < decided / 10; i++) batch.add(SKIP, 0, nobody, undefined);
       admission.sent(batch);
       admission.settled(batch, true);
@@ -394,10 +400,9 @@ test("those turned away for a full shard press a late gateway too", () => {
   const reasonsWhen = (asked: number) => {
     const admission = new Admission({
       ...{ shards: 2, targetMs: 1_000, stallOrders: 1_000, lateMs: 60, brokerBlocked: () => false },
-      now: () => nowMs,
-      random: () => 0,
+      runtime: runtimeAt(() => nowMs),
     });
-    const batch = new Batch(0, "b");
+    const batch = new Batch(0, "b", () => nowMs);
     for (let i = 0; i < 1_000; i++) {
       admission.taken(0);
       batch.add(SKIP, 0, nobody, undefined);

@@ -2,8 +2,11 @@
 // answered from numbers of this process alone.
 //
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
+
+import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Problem, shedFor, shedSoon } from "../http/problem.ts";
 import type { Batch, Estimate } from "../intake/batch.ts";
 import { Pace } from "./pace.ts";
@@ -11,6 +14,7 @@ import { ShardLag, TICK_MS } from "./shard-lag.ts";
 import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
+  readonly runtime: Runtime;
   readonly shards: number;
   /** How long an order should wait for its outcome at most, ms. */
   readonly targetMs: number;
@@ -23,10 +27,6 @@ export interface AdmissionOptions {
   /** Orders a second of the whole region; this gateway's share of it is set by share(). */
   readonly regionPerSecond?: number;
   readonly brokerBlocked: () => boolean;
-  /** Monotonic ms. */
-  readonly now?: () => number;
-  /** 0 to 1, for the jitter. */
-  readonly random?: () => number;
   readonly onChange?: (state: AdmissionState, reasons: readonly string[]) => void;
 }
 
@@ -58,7 +58,7 @@ export class Admission {
   private region: TokenBuckets | undefined;
   private readonly now: () => number;
   private readonly random: () => number;
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private loop: LoopDelay | undefined;
   private lastTickMs: number;
   private readonly pace: Pace;
@@ -70,21 +70,14 @@ export class Admission {
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
-    const {
-      shards,
-      user,
-      lateMs,
-      stallOrders,
-      now = () => performance.now(),
-      random = Math.random,
-    } = options;
-    this.now = now;
-    this.random = random;
-    this.lastTickMs = now();
+    const { runtime, shards, user, targetMs, lateMs, stallOrders } = options;
+    this.now = runtime.monotonicMs;
+    this.random = runtime.random;
+    this.lastTickMs = this.now();
     this.pace = new Pace(lateMs, stallOrders * shards);
     this.lags = Array.from(
       { length: shards },
-      (_, shard) => new ShardLag({ ...options, phase: shard / shards }),
+      (_, shard) => new ShardLag({ targetMs, stallOrders, phase: shard / shards }),
     );
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);
@@ -92,12 +85,12 @@ export class Admission {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.tick(), TICK_MS);
-    this.loop = new LoopDelay(SAMPLE_MS);
+    this.timer = this.options.runtime.startInterval(() => this.tick(), TICK_MS);
+    this.loop = new LoopDelay(this.options.runtime, SAMPLE_MS);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     this.loop?.stop();
   }
 
@@ -105,7 +98,7 @@ export class Admission {
   shuts(shard: number): Problem | undefined {
     const shut = this.shutsAll();
     if (shut) return shut;
-    const lag = this.lags[shard] as ShardLag;
+    const lag = at(this.lags, shard);
     if (lag.room(lag.state === "open" ? 0 : this.now())) return undefined;
     this.pace.turned();
     return this.full(lag);
@@ -159,13 +152,13 @@ export class Admission {
 
   /** `own`: how many of those pending are the ones that ask. */
   estimate(shard: number, own: number): Estimate {
-    return this.estimateBehind(shard, (this.lags[shard] as ShardLag).pending - own);
+    return this.estimateBehind(shard, at(this.lags, shard).pending - own);
   }
 
   /** Of an order with so many before it that were taken in here. */
   estimateBehind(shard: number, ahead: number): Estimate {
-    const lag = this.lags[shard] as ShardLag;
-    const position = Math.max(0, ahead) + (this.elsewhere[shard] as number);
+    const lag = at(this.lags, shard);
+    const position = Math.max(0, ahead) + at(this.elsewhere, shard);
     return { position, seconds: Math.round(lag.waitMs(this.now(), ahead + 1) / 10) / 100 };
   }
 

@@ -17,6 +17,8 @@
 // (p99 329). But what they ask for never runs further ahead of what is decided than they have
 // outstanding; a flood runs ahead by a second's work within the second.
 
+import { at } from "../../core/domain/at.ts";
+
 /** Less by this factor each time it is late, more by this one each time it is not. Refused orders of the flood above had their answer after 0.6–0.9 s (p99 of
  *  10 s) with five ticks between two moves, after 0.3–0.4 s with three. */
 const LESS = 0.85;
@@ -144,7 +146,10 @@ export class Pace {
     const weight = 1 - Math.exp(-Math.min(elapsedMs, MOST_MS) / MEAN_MS);
     this.late.shift();
     this.late.push(lateMs);
-    this.lateness = this.late.toSorted((a, b) => a - b)[WINDOW >> 1] as number;
+    this.lateness = at(
+      this.late.toSorted((a, b) => a - b),
+      WINDOW >> 1,
+    );
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
     const asked = this.taken + this.turnedAway + this.full;
     this.ahead = Math.max(

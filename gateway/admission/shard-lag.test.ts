@@ -30,7 +30,7 @@ class Rig {
         continue;
       }
       taken += 10;
-      const batch = new Batch(0, String(i));
+      const batch = new Batch(0, String(i), () => this.nowMs);
       for (let n = 0; n < 10; n++) {
         batch.add(skipRow({ user: "ann", saleId: "s", seq: 1 }, 0), 0, nobody, undefined);
         this.lag.taken();

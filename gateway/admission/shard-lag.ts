@@ -13,6 +13,8 @@
 // within 20 ms.
 //
 // What was taken in keeps its place: the controller only says how much more may come.
+
+import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
 import type { Batch } from "../intake/batch.ts";
 
@@ -157,7 +159,7 @@ export class ShardLag {
    */
   emptyAt(ms: number): void {
     for (let i = this.head; i < this.waiting.length; i++) {
-      const { batch } = this.waiting[i] as Waiting;
+      const { batch } = at(this.waiting, i);
       if (batch.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
     }
     this.trim();
@@ -263,12 +265,12 @@ export class ShardLag {
     return -1;
   }
 
-  private leave(at: number, decided: boolean): void {
-    const { orders } = this.waiting[at] as Waiting;
+  private leave(index: number, decided: boolean): void {
+    const { batch, orders } = at(this.waiting, index);
     if (orders === 0) return;
     this.pending -= orders;
     if (decided) this.sinceTick += orders;
-    this.waiting[at] = { batch: (this.waiting[at] as Waiting).batch, orders: 0 };
+    this.waiting[index] = { batch, orders: 0 };
   }
 
   private trim(): void {

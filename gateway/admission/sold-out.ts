@@ -3,6 +3,7 @@
 // second while orders come in, hold for a second at most, and fall as soon as a unit has come back
 // or may be on its way. Decisions stay with Redis.
 import type { Stock } from "../../core/domain/sale.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
 
 /** Redis is asked again after this while orders come in. */
 const LOOK_EVERY_MS = 200;
@@ -29,7 +30,8 @@ export class SoldOut {
   /** `saleId` must be a known sale's. */
   constructor(
     private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>,
-    private readonly now: () => number = () => performance.now(),
+    /** Monotonic ms. */
+    private readonly now: () => number,
   ) {}
 
   /** The sale's items that are sold out for sure, as far as is known. */
@@ -69,7 +71,7 @@ export class SoldOut {
       );
       flags.untilMs = nowMs + BELIEVED_MS;
     } catch {
-      // Redis does not answer: the flags lapse.
+      countIgnored("stock_look"); // Redis does not answer: the flags lapse
     } finally {
       flags.asking = false;
     }

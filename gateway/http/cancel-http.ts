@@ -22,7 +22,10 @@ export function addCancel(app: App, parts: AppParts): void {
     if (refusal) return refusal.response();
     const verdict = await waiting.verdict;
     if (verdict !== "confirmed") throw new Refused(problem(verdict));
-    const word = await Promise.race([waiting.word, Bun.sleep(OUTCOME_WAIT_MS).then(() => "")]);
+    const word = await Promise.race([
+      waiting.word,
+      parts.options.runtime.sleep(OUTCOME_WAIT_MS).then(() => ""),
+    ]);
     const result = cancelResult(word);
     if (result instanceof Problem) return parts.intake.refuse(result).response();
     return c.json({ id, status: result }, result === "cancelled" ? 200 : 202, {

@@ -1,7 +1,11 @@
 // Orders that somebody follows, step by step, from the ledger: what was missed is told first, then
 // what happens. One feed for all followers of a gateway. It looks a few times a second while there
 // are any, and at once when the gateway hears that something was decided.
+
+import { at } from "../../core/domain/at.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 300;
@@ -35,13 +39,14 @@ export const isFinal = (state: OrderState | string): boolean => FINAL.has(state)
 export class EventFeed {
   private readonly watches = new Set<Watch>();
   private readonly byFollower = new Map<Follower, Map<string, Watch>>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private dueAtMs = 0;
   private looking = false;
   private again = false;
   private stopped = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly ledger: Pick<Ledger, "followed">,
     private readonly maxWatches: number,
     private readonly log: (event: string, detail: Record<string, unknown>) => void,
@@ -93,7 +98,7 @@ export class EventFeed {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.runtime.stopTimer(this.timer);
     for (const { follower, user, id } of [...this.watches]) follower.ended(user, id);
     this.watches.clear();
     this.byFollower.clear();
@@ -104,11 +109,11 @@ export class EventFeed {
       this.again ||= ms === SOON_MS;
       return;
     }
-    const dueAtMs = performance.now() + ms;
+    const dueAtMs = this.runtime.monotonicMs() + ms;
     if (this.timer !== undefined && this.dueAtMs <= dueAtMs) return;
-    clearTimeout(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.dueAtMs = dueAtMs;
-    this.timer = setTimeout(() => void this.look(), ms);
+    this.timer = this.runtime.startTimer(() => void this.look(), ms);
   }
 
   private async look(): Promise<void> {
@@ -128,7 +133,7 @@ export class EventFeed {
       for (const watch of [...this.watches])
         this.deliver(watch, found.get(`${watch.user} ${watch.id}`));
     } catch (error) {
-      this.log("followed orders not read", { error: (error as Error).message });
+      this.log("followed orders not read", { error: messageOf(error) });
     }
     this.looking = false;
     if (this.watches.size > 0 && !this.stopped) this.lookIn(this.again ? SOON_MS : LOOK_EVERY_MS);
@@ -140,7 +145,7 @@ export class EventFeed {
     const { user, id, follower } = watch;
     const news = found.events.filter((event) => event.seq > watch.after);
     if (news.length > 0) {
-      watch.after = (news.at(-1) as FollowedEvent).seq;
+      watch.after = at(news, news.length - 1).seq;
       follower.tell(user, id, news);
     }
     if (isFinal(found.state)) {

@@ -6,6 +6,7 @@ import type { Entry, Step } from "../../core/domain/entry.ts";
 import { messageText } from "../../core/domain/message.ts";
 import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
@@ -18,7 +19,7 @@ let record: (rows: readonly Row[], words: string, steps?: readonly Step[]) => Pr
 
 beforeEach(async () => {
   test1 = await startTestGateway();
-  writer = await openLedgerWriter(`sqlite:${test1.ledgerPath}`);
+  writer = await openLedgerWriter(realRuntime, `sqlite:${test1.ledgerPath}`);
   const { epoch } = await writer.takeShard(SHARD, "w");
   let n = 0;
   record = async (rows, words, steps = []) => {

@@ -2,6 +2,7 @@
 // client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
 // gateway.
 import { shardOf } from "../../core/domain/shard.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
@@ -16,7 +17,9 @@ const RETRY_MS = 1_000;
 const MAX_UNREAD = 64 * 1024;
 
 export function addEventStream(app: App, parts: AppParts): void {
-  const { ledger, shards, clock } = parts.options;
+  const { stores, server, clock } = parts.options;
+  const { ledger } = stores;
+  const { shards } = server;
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const query = queryOf(c.req.query(), ["user", "after"]);
@@ -33,7 +36,13 @@ export function addEventStream(app: App, parts: AppParts): void {
     // Nothing will ever follow: this answer tells an EventSource to stay away.
     if (known && isFinal(known.state) && known.events.length === 0)
       return new Response(null, { status: 204 });
-    const stream = new EventStream(parts.feed, user, id, parts.limits.streamIdleMs);
+    const stream = new EventStream(
+      parts.options.runtime,
+      parts.feed,
+      user,
+      id,
+      parts.limits.streamIdleMs,
+    );
     if (!parts.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
     stream.begin(known ? undefined : { id, status: "accepted" });
@@ -59,16 +68,19 @@ class EventStream implements Follower {
   readonly readable: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private readonly encoder = new TextEncoder();
-  private readonly heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
-  private newsAtMs = performance.now();
+  private readonly heartbeat: Timer;
+  private newsAtMs: number;
   private closed = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly feed: EventFeed,
     private readonly user: string,
     private readonly id: string,
     private readonly idleMs: number,
   ) {
+    this.heartbeat = runtime.startInterval(() => this.beat(), HEARTBEAT_MS);
+    this.newsAtMs = runtime.monotonicMs();
     const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
       this.controller = controller;
     };
@@ -86,7 +98,7 @@ class EventStream implements Follower {
   }
 
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
-    this.newsAtMs = performance.now();
+    this.newsAtMs = this.runtime.monotonicMs();
     for (const { seq, atMs, event, detail } of events) {
       const data = {
         id,
@@ -105,7 +117,7 @@ class EventStream implements Follower {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearInterval(this.heartbeat);
+    this.runtime.stopTimer(this.heartbeat);
     this.feed.remove(this, this.user, this.id);
     try {
       this.controller.close();
@@ -124,7 +136,7 @@ class EventStream implements Follower {
   }
 
   private beat(): void {
-    if (performance.now() - this.newsAtMs > this.idleMs) this.close();
+    if (this.runtime.monotonicMs() - this.newsAtMs > this.idleMs) this.close();
     else this.write(": still there\n\n");
   }
 }

@@ -1,6 +1,7 @@
 // POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood
 // consists of.
 import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Origins } from "../access/origins.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -14,6 +15,7 @@ import { readBody } from "./body.ts";
 import { echo, Problem, problem, shedSoon } from "./problem.ts";
 
 export interface OrderHttpOptions {
+  readonly runtime: Runtime;
   readonly auth: Auth;
   readonly intake: Intake;
   readonly catalogue: Catalogue;
@@ -74,7 +76,7 @@ export class OrderHttp {
   private readonly placeOne: Place = (value, principal, request) => {
     const headerId = request.headers.get("idempotency-key");
     const trace = readTraceparent(request.headers.get("traceparent"));
-    const one = new One();
+    const one = new One(this.options.runtime.random);
     const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
     one.headers = this.options.admission.headers(buyerNamed(value, principal));
     if (!refusal) return one.answer;
@@ -92,7 +94,7 @@ export class OrderHttp {
     trace: Traceparent | undefined,
   ): Promise<Response> {
     const { catalogue, intake, admission } = this.options;
-    const one = new One();
+    const one = new One(this.options.runtime.random);
     const again = (await catalogue.refreshSoon())
       ? intake.order(value, principal, headerId, one, undefined, trace)
       : refusal;
@@ -112,7 +114,7 @@ export class OrderHttp {
     principal: Principal,
     trace: Traceparent | undefined,
   ): Promise<Response> {
-    const many = new Many(orders);
+    const many = new Many(orders, this.options.runtime.random);
     const news: [number, Problem][] = [];
     orders.forEach((order, i) => {
       const refusal = this.options.intake.order(order, principal, null, many, i, trace);
@@ -157,11 +159,13 @@ class One implements Recipient {
   /** More headers of the answer. */
   headers: Record<string, string> | undefined;
 
+  constructor(private readonly random: () => number) {}
+
   settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
     this.resolve(
       verdict === "confirmed"
         ? accepted(id, estimate, this.headers)
-        : unsettled(verdict, id).response(this.headers),
+        : unsettled(verdict, id, this.random).response(this.headers),
     );
   }
   decided(): void {}
@@ -178,7 +182,10 @@ class Many implements Recipient {
     this.resolve = resolve;
   });
 
-  constructor(private readonly orders: readonly unknown[]) {
+  constructor(
+    private readonly orders: readonly unknown[],
+    private readonly random: () => number,
+  ) {
     this.missing = orders.length;
     this.results = new Array(orders.length);
   }
@@ -187,7 +194,7 @@ class Many implements Recipient {
     this.results[ref as number] =
       verdict === "confirmed"
         ? acceptedText(id, estimate)
-        : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
+        : `{"id":"${id}","problem":${unsettled(verdict, id, this.random).json}}`;
     this.count();
   }
 
@@ -225,8 +232,12 @@ function acceptedText(id: string, estimate: Estimate | undefined): string {
 }
 
 /** `unconfirmed` names the order: sending the same id again is the way to find out. */
-export function unsettled(verdict: Exclude<Verdict, "confirmed">, id: string): Problem {
-  if (verdict === "shed") return shedSoon();
+export function unsettled(
+  verdict: Exclude<Verdict, "confirmed">,
+  id: string,
+  random: () => number,
+): Problem {
+  if (verdict === "shed") return shedSoon(random);
   return id === ""
     ? problem("unconfirmed")
     : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);

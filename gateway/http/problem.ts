@@ -139,7 +139,7 @@ export function shedFor(seconds: number): Problem {
 const shedBySeconds: (Problem | undefined)[] = [];
 
 /** … after one to three seconds: those turned away together do not come back together. */
-export function shedSoon(random: () => number = Math.random): Problem {
+export function shedSoon(random: () => number): Problem {
   return shedFor(1 + Math.floor(random() * SOON_S));
 }
 const SOON_S = 3;

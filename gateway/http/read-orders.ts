@@ -16,7 +16,9 @@ const DEFAULT_PAGE = 50;
 const MAX_PAGE = 500;
 
 export function addOrderReads(app: App, parts: AppParts): void {
-  const { ledger, shards, clock } = parts.options;
+  const { stores, server, clock } = parts.options;
+  const { ledger } = stores;
+  const { shards } = server;
 
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));

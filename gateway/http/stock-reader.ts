@@ -18,17 +18,20 @@ export class StockReader {
   private readonly answers = new Map<string, Answer>();
 
   /** `saleId` must be a known sale's: nothing is remembered for made-up ones. */
-  constructor(private readonly ask: (saleId: string) => Promise<readonly Stock[] | undefined>) {}
+  constructor(
+    private readonly ask: (saleId: string) => Promise<readonly Stock[] | undefined>,
+    private readonly monotonicMs: () => number,
+  ) {}
 
   readonly of = (saleId: string): Promise<readonly Stock[] | undefined> => {
     const known = this.answers.get(saleId);
-    if (known && (known.atMs === undefined || performance.now() - known.atMs < FRESH_MS))
+    if (known && (known.atMs === undefined || this.monotonicMs() - known.atMs < FRESH_MS))
       return known.stock;
     const answer: Answer = { stock: this.ask(saleId), atMs: undefined };
     this.answers.set(saleId, answer);
     answer.stock.then(
       () => {
-        answer.atMs = performance.now();
+        answer.atMs = this.monotonicMs();
       },
       () => {
         if (this.answers.get(saleId) === answer) this.answers.delete(saleId);

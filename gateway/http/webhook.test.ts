@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../../core/domain/entry.ts";
 import type { Order } from "../../core/domain/order.ts";
-import { orderRow } from "../../core/domain/row.ts";
+import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { entryOf } from "../../ledger/test-entries.ts";
@@ -15,7 +16,7 @@ const AMOUNT = 4_900;
 let t: TestGateway;
 let writer: LedgerWriter;
 let logged: [string, Record<string, unknown>][];
-let record: (rows: readonly string[], words: string, more?: Partial<Entry>) => Promise<void>;
+let record: (rows: readonly Row[], words: string, more?: Partial<Entry>) => Promise<void>;
 let sent = 0;
 
 async function start(): Promise<TestGateway> {
@@ -24,7 +25,7 @@ async function start(): Promise<TestGateway> {
     webhookSecrets: SECRETS,
     log: (event, detail) => logged.push([event, detail]),
   });
-  writer = await openLedgerWriter(`sqlite:${t.ledgerPath}`);
+  writer = await openLedgerWriter(realRuntime, `sqlite:${t.ledgerPath}`);
   const shard = shardOf(USER, t.ledger.shards);
   const { epoch } = await writer.takeShard(shard, "w");
   let n = 0;

@@ -48,7 +48,7 @@ class WebhookDesk {
   private readonly remembered = new Set<string>();
 
   constructor(private readonly parts: AppParts) {
-    this.keys = (parts.options.webhookSecrets ?? []).map(webhookKey);
+    this.keys = (parts.options.access.webhookSecrets ?? []).map(webhookKey);
   }
 
   /** The body of a request that the provider signed; throws Refused. */
@@ -85,7 +85,7 @@ class WebhookDesk {
     if (reading.kind !== "event") return this.without(reading.kind, text);
     const { event } = reading;
     const { user, id, generation, attempt } = event.of;
-    const { ledger } = this.parts.options;
+    const { ledger } = this.parts.options.stores;
     const recorded = await ledger.attempt(user, id, generation, attempt);
     if (!recorded) return this.without("not_ours", text);
     const meaning = meaningOf(event, recorded);

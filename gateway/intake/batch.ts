@@ -59,6 +59,7 @@ export class Batch implements LaneBatch {
     readonly shard: number,
     /** Names this batch among all that gateways of this name have ever published. */
     readonly number: string,
+    private readonly monotonicMs: () => number,
   ) {}
 
   /** Adds an order; `length` is its orderLength. */
@@ -87,7 +88,7 @@ export class Batch implements LaneBatch {
     recipient: Recipient,
     ref: unknown,
   ): void {
-    if (this.bornMs === 0) this.bornMs = performance.now();
+    if (this.bornMs === 0) this.bornMs = this.monotonicMs();
     this.length += length;
     this.recipients.push(recipient);
     this.users.push(user);

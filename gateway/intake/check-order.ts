@@ -174,6 +174,7 @@ function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
     if (typeof sku !== "string") return missingOrType(sku, `lines[${i}].sku`, "a string");
     if (!skus.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
     if (!isWhole(qty, MAX_QTY)) return notWhole(qty, `lines[${i}].qty`, `1 to ${MAX_QTY}`);
+    // A cast, since it is on the hot path: lines before this one have been checked.
     for (let j = 0; j < i; j++)
       if ((lines[j] as Line).sku === sku) return problem("duplicate_item", `lines[${i}].sku`);
   }

@@ -6,6 +6,7 @@ import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { answerRow, cancelRow, type Row, skipRow, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { SoldOut } from "../admission/sold-out.ts";
@@ -17,6 +18,7 @@ import type { Counters } from "./counters.ts";
 import type { Lanes } from "./lanes.ts";
 
 export interface IntakeOptions {
+  readonly runtime: Runtime;
   readonly shards: number;
   readonly clock: () => number;
   readonly catalogue: Catalogue;
@@ -64,7 +66,7 @@ export class Intake {
     ref: unknown,
     trace?: Traceparent,
   ): Problem | undefined {
-    const { admission, soldOut, catalogue, clock, shards, lanes } = this.options;
+    const { runtime, admission, soldOut, catalogue, clock, shards, lanes } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
     const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
@@ -74,7 +76,7 @@ export class Intake {
     if (order instanceof Problem) return this.refuse(order);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
     if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref))
-      return this.refuse(shedSoon());
+      return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
   }
@@ -136,8 +138,9 @@ export class Intake {
   }
 
   private send(row: Row, shard: number, recipient: Recipient, ref: unknown): Problem | undefined {
-    const { lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, recipient, ref)) return this.refuse(shedSoon());
+    const { runtime, lanes, admission } = this.options;
+    if (admission.closed || !lanes.add(shard, row, recipient, ref))
+      return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
   }

@@ -11,7 +11,8 @@ export type LanesOptions = Omit<BatchLanesOptions<Batch>, "newBatch">;
 
 export class Lanes extends BatchLanes<Batch> {
   constructor(options: LanesOptions) {
-    super({ ...options, newBatch: (shard, number) => new Batch(shard, number) });
+    const { monotonicMs } = options.runtime;
+    super({ ...options, newBatch: (shard, number) => new Batch(shard, number, monotonicMs) });
   }
 
   /** Takes an order, or says false: too much is waiting. */

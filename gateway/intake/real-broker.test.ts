@@ -8,6 +8,7 @@ import { ORDERS_EXCHANGE, ordersKey, ordersQueue, topology } from "../../broker/
 import { allRows, readMessage } from "../../core/domain/message.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { shardOf } from "../../core/domain/shard.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { startRabbit } from "../../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../../test/services.ts";
 import type { BrokerPort } from "../ports.ts";
@@ -28,6 +29,7 @@ interface Wired {
 
 async function start(url: string, maxLength?: number): Promise<Wired> {
   const broker = new BrokerConnection({
+    runtime: realRuntime,
     region: { name: "eu", url },
     topology: topology(SHARDS, maxLength),
   });

@@ -96,6 +96,7 @@ export class Undecided {
     const words = outcomes.split(",");
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
+      // Casts, since every order comes by here: a batch has as many ids and users as recipients.
       const id = batch.ids[i] as string;
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;

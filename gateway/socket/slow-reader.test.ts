@@ -1,6 +1,7 @@
 // A client that sends and does not read. Raw sockets, since every WebSocket client reads by itself.
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { at } from "../../core/domain/at.ts";
 import { bearer, order, startTestGateway, type TestGateway } from "../testing.ts";
 
 const started: TestGateway[] = [];
@@ -74,14 +75,14 @@ class Stubborn {
   private take(): Record<string, unknown> | undefined {
     const b = this.received;
     if (b.length < 2) return undefined;
-    const short = (b[1] as number) & 0x7f;
+    const short = at(b, 1) & 0x7f;
     const headLength = short < 126 ? 2 : short === 126 ? 4 : 10;
     if (b.length < headLength) return undefined;
     const length =
       short < 126 ? short : short === 126 ? b.readUInt16BE(2) : Number(b.readBigUInt64BE(2));
     if (b.length < headLength + length) return undefined;
     this.received = b.subarray(headLength + length);
-    const text = ((b[0] as number) & 0x0f) === 1;
+    const text = (at(b, 0) & 0x0f) === 1;
     return text
       ? (JSON.parse(b.toString("utf8", headLength, headLength + length)) as Record<string, unknown>)
       : { type: "control" };

@@ -51,6 +51,7 @@ export class Socket implements Recipient, Follower {
     private readonly flushLater: (socket: Socket) => void,
     /** Monotonic ms. */
     readonly openedAtMs: number,
+    private readonly random: () => number,
   ) {
     this.credit = new Credit(limits.credit);
   }
@@ -76,7 +77,7 @@ export class Socket implements Recipient, Follower {
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void {
     if (estimate && (!this.estimate || estimate.seconds >= this.estimate.seconds))
       this.estimate = estimate;
-    if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id));
+    if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id, this.random));
     else {
       const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
       this.acks = this.acks === "" ? ack : `${this.acks},${ack}`;

@@ -1,6 +1,7 @@
 // GET /v1/ws: takes sockets in, hands their frames on, and writes to all that have news once per
 // event-loop round, or every few milliseconds while orders are turned away.
 import type { Server, WebSocketHandler } from "bun";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Origins } from "../access/origins.ts";
 import type { EventFeed } from "../http/event-feed.ts";
@@ -21,6 +22,7 @@ const GATHER_MS = 4;
 const SWEEP_MS = 500;
 
 export interface SocketsOptions {
+  readonly runtime: Runtime;
   readonly auth: Auth;
   readonly frames: Frames;
   readonly stock: StockFeed;
@@ -35,9 +37,11 @@ export class Sockets {
   private readonly strangers = new Set<Socket>();
   private dirty: Socket[] = [];
   private draining = false;
-  private readonly sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+  private readonly sweeper: Timer;
 
-  constructor(private readonly options: SocketsOptions) {}
+  constructor(private readonly options: SocketsOptions) {
+    this.sweeper = options.runtime.startInterval(() => this.sweep(), SWEEP_MS);
+  }
 
   get size(): number {
     return this.open.size;
@@ -48,7 +52,7 @@ export class Sockets {
     request: Request,
     server: Server<Socket>,
   ): Promise<Response | undefined> => {
-    const { auth, origins, limits } = this.options;
+    const { runtime, auth, origins, limits } = this.options;
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
@@ -60,7 +64,7 @@ export class Sockets {
     if (verdict instanceof Problem) return verdict.response();
     if (!verdict && this.strangers.size >= limits.strangerSockets)
       return problem("unavailable").response();
-    const socket = new Socket(limits, this.flushLater, performance.now());
+    const socket = new Socket(limits, this.flushLater, runtime.monotonicMs(), runtime.random);
     socket.principal = verdict;
     return server.upgrade(request, { data: socket })
       ? undefined
@@ -95,14 +99,14 @@ export class Sockets {
 
   /** Writes what is left to say and closes all sockets. */
   close(): void {
-    clearInterval(this.sweeper);
+    this.options.runtime.stopTimer(this.sweeper);
     for (const socket of [...this.open]) socket.close(CLOSE_GOING_AWAY, "the gateway is closing");
   }
 
   private readonly flushLater = (socket: Socket): void => {
     if (this.dirty.push(socket) > 1) return;
-    if (this.options.frames.pressed) setTimeout(this.flush, GATHER_MS);
-    else setImmediate(this.flush);
+    if (this.options.frames.pressed) this.options.runtime.startTimer(this.flush, GATHER_MS);
+    else this.options.runtime.nextTurn(this.flush);
   };
 
   private readonly flush = (): void => {
@@ -112,7 +116,7 @@ export class Sockets {
   };
 
   private sweep(): void {
-    const before = performance.now() - this.options.limits.authenticateWithinMs;
+    const before = this.options.runtime.monotonicMs() - this.options.limits.authenticateWithinMs;
     for (const socket of this.strangers) {
       if (socket.principal) this.strangers.delete(socket);
       else if (socket.openedAtMs < before) socket.close(CLOSE_POLICY, "no token");
