@@ -1,5 +1,9 @@
 // Publishes with confirms. The outcome states what is known: confirmed, refused, never sent, or
 // unknown.
+//
+// 1. Every publish settles once: by its confirm, its timeout, an alarm, or the end of its channel.
+// 2. `unsent` and `nacked` are certain. A message that may have reached a queue is `unknown`.
+// 3. Messages in flight and the bytes of waiting pushes are bounded.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -81,7 +85,7 @@ export class Publisher {
     properties: PublishProperties = {},
   ): Promise<PublishOutcome> {
     const { channel } = this;
-    if (!channel || !this.ready) return Promise.resolve("unsent");
+    if (!channel || !this.ready) return Promise.resolve("unsent"); // 2, 3
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
     const timer = this.runtime.startTimer(
@@ -91,7 +95,7 @@ export class Publisher {
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
-        if (!this.inFlight.delete(tag)) return;
+        if (!this.inFlight.delete(tag)) return; // 1
         this.runtime.stopTimer(timer);
         resolve(outcome);
       },
@@ -113,7 +117,7 @@ export class Publisher {
         else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
-      entry.settle("unsent"); // the channel closed before a byte was written
+      entry.settle("unsent"); // 2: the channel was closed before a byte was written
     }
     return promise;
   }
@@ -142,7 +146,7 @@ export class Publisher {
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
     this.runtime.startTimer(() => {
-      if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
+      if (this.connection.blocked) for (const entry of open) entry.settle("unknown"); // 1
     }, BLOCKED_GRACE_MS);
   }
 
@@ -157,7 +161,7 @@ export class Publisher {
     });
     channel.on("close", () => {
       if (this.channel === channel) this.channel = undefined;
-      for (const entry of [...this.inFlight.values()]) entry.settle("unknown");
+      for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1, 2
     });
     this.channel = channel;
   }
@@ -168,7 +172,7 @@ export class Publisher {
  * error means a nack.
  */
 function refusal(error: unknown): PublishOutcome {
-  return messageOf(error) === "message nacked" ? "nacked" : "unknown";
+  return messageOf(error) === "message nacked" ? "nacked" : "unknown"; // 2
 }
 
 function backlog(channel: ConfirmChannel): number {

@@ -1,5 +1,10 @@
-// Consumes one queue on a channel of its own. The handler decides what becomes of a message;
-// nothing is ever requeued: unacknowledged messages come back, in order, when the channel closes.
+// Consumes one queue on a channel of its own. The handler decides what becomes of a message.
+//
+// 1. Nothing is requeued: unacknowledged messages come back, in order, when the channel closes.
+// 2. A delivery is settled only on the channel it came by; later settling has no effect.
+// 3. Unless consumers compete, acknowledgements follow the order of delivery.
+// 4. A dead letter's source is settled only after its copy is confirmed.
+// 5. A closed subscription leaves no consumer behind that would block the queue.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
@@ -113,8 +118,8 @@ export class Subscription {
     this.consumerTag = undefined;
     if (!channel || !model) return;
     if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
-    // A broker that did not answer still considers the channel's messages ours. (One under an alarm
-    // does not read from a connection that has published; it answers when the alarm is over.)
+    // 5: a broker that does not answer still takes the channel's messages to be ours. (One that has
+    // an alarm does not read from a connection that has published: it answers when that is over.)
     dropConnection(model, "closing a channel had no answer");
   }
 
@@ -139,7 +144,7 @@ export class Subscription {
     if (bindTo !== undefined)
       await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
     await answered(this.runtime, model, channel.prefetch(prefetch));
-    // Closed in the meantime: a consumer created now would block the queue for nothing.
+    // 5: closed meanwhile.
     if (this.quieted) {
       await closeChannel(this.runtime, channel);
       return;
@@ -149,7 +154,7 @@ export class Subscription {
     const ackUpTo = (tag: number) => this.ack(channel, tag, true);
     const acks = this.options.independent
       ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
-      : new OrderedAcks(ackUpTo);
+      : new OrderedAcks(ackUpTo); // 3
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
       this.runtime,
@@ -174,7 +179,7 @@ export class Subscription {
     const tag = message.fields.deliveryTag;
     if (!this.options.noAck) acks.expect(tag);
     this.options.handler(delivery(message), (disposition) => {
-      if (this.options.noAck || this.channel !== channel) return;
+      if (this.options.noAck || this.channel !== channel) return; // 2
       if (disposition === "ack") acks.settle(tag);
       else void this.bury(message, disposition.reason, () => acks.settle(tag));
     });
@@ -219,7 +224,7 @@ export class Subscription {
           headers,
         })) === "confirmed"
       ) {
-        settled();
+        settled(); // 4
         return;
       }
       await this.runtime.sleep(DEAD_RETRY_MS);

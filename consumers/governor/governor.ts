@@ -5,10 +5,14 @@
 //   any ──(a signal over `pause`, 6 samples, or an operator)──▶ paused
 //       nothing is decided; the shards go to workers that are not paused
 //   back one level at a time ──(all signals well below `slow`, 4 samples)
-//       a pause has a minimum length, doubled when it recurs soon
 //
 // Signals are signs of harm (slow stores, a lagging event loop, others who need the CPU), never of
 // being busy. The machine is pure: signals and the time go in, a pace comes out.
+//
+// 1. It eases off quickly and recovers slowly: one level at a time, and only when all signals are
+//    well below their thresholds.
+// 2. A pause has a minimum length; one that recurs soon lasts twice as long, up to a bound.
+// 3. Only an operator ends an operator's pause.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {
@@ -60,7 +64,7 @@ export class Governor {
   }
 
   get paused(): boolean {
-    return this.hand !== undefined || this.level === PAUSED;
+    return this.hand !== undefined || this.level === PAUSED; // 3
   }
 
   /** As a share of the full batch. */
@@ -122,7 +126,7 @@ export class Governor {
   private eased(): boolean {
     const { thresholds } = this.options;
     return Object.entries(this.signals).every(
-      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
+      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED, // 1
     );
   }
 
@@ -135,10 +139,10 @@ export class Governor {
 
   private ease(nowMs: number): void {
     if (this.level === PAUSED) {
-      if (nowMs - this.pausedAtMs < this.pauseMs) return;
+      if (nowMs - this.pausedAtMs < this.pauseMs) return; // 2
       this.resumedAtMs = nowMs;
     }
-    this.change(this.level - 1);
+    this.change(this.level - 1); // 1
   }
 
   private change(level: number, also: () => void = () => undefined): void {

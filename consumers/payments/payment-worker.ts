@@ -77,7 +77,7 @@ export class PaymentWorker {
       governing,
       subscribe: (link) => this.subscribe(link),
       idle: () => this.underWay === 0,
-      paused: () => this.breaker.pausing,
+      paused: () => this.breaker.pausing, // 4
     });
   }
 
@@ -122,7 +122,8 @@ export class PaymentWorker {
     if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
     const done = await Promise.all(requests.map((request) => this.one(link, request)));
     if (this.stopped) return;
-    if (done.every(Boolean)) settle("ack");
+    if (done.every(Boolean))
+      settle("ack"); // 1
     // Back to the queue: all its requests are repeated, with the same keys.
     else this.competing.recycle();
   }
@@ -132,7 +133,7 @@ export class PaymentWorker {
     this.underWay++;
     try {
       const request = readPaymentRequest(value);
-      if (!request) return await buryRequest(link.publisher, value);
+      if (!request) return await buryRequest(link.publisher, value); // 3
       return await this.settle(request);
     } catch (error) {
       const request = readPaymentRequest(value);
@@ -149,7 +150,8 @@ export class PaymentWorker {
     const startMs = this.options.runtime.wallMs();
     const turn = await this.turn(request);
     if (!turn) return false;
-    if (turn.word === "later") await this.putOff(request, startMs, turn);
+    if (turn.word === "later")
+      await this.putOff(request, startMs, turn); // 2
     else await this.answer(request, startMs, turn.word, turn.detail);
     if ("gone" in turn && turn.gone) await this.answer(request, startMs, turn.gone, "looked up");
     return true;
@@ -182,7 +184,7 @@ export class PaymentWorker {
     while (!this.stopped) {
       const waitMs = this.breaker.waitMs();
       if (waitMs === 0) return true;
-      if (this.breaker.pausing) return false;
+      if (this.breaker.pausing) return false; // 4
       await this.options.runtime.sleep(waitMs);
     }
     return false;

@@ -4,6 +4,9 @@
 //   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all
 //   the shard's lag (shard-lag.ts) ─▶ 503
 //   the user's or the region's bucket ─▶ 429
+//
+// 1. A refused order has no effect: a token that it took is returned.
+// 2. While any order may be shed, each is checked for room before it is parsed.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
@@ -68,7 +71,7 @@ export class Admission {
    * Whether any order may be shed, as of the last tick. While false, orders are parsed without
    * asking shuts() first.
    */
-  pressed = false;
+  pressed = false; // 2
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
@@ -132,7 +135,7 @@ export class Admission {
     if (userWait > 0) return limited("user", userWait);
     const regionWait = region ? region.take(REGION_KEY, nowMs) : 0;
     if (regionWait === 0) return undefined;
-    users?.giveBack(user);
+    users?.giveBack(user); // 1
     return limited("region", regionWait * (1 + this.random()));
   }
 

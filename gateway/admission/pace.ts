@@ -8,6 +8,10 @@
 //   bounded: late ─▶ less, down to a floor; in time ─▶ a little more
 //   bounded ──(no order shed for a second)──▶ unbounded
 //
+// 1. It is bounded only when it is late and demand exceeds the decisions, or when it is very late.
+// 2. While bounded, it accepts at least half of the recent peak of decisions.
+// 3. It is unbounded again once no order has been shed for a second.
+//
 // Lateness alone does not distinguish a flood from a busy closed loop (clients that send the next
 // order when one is answered). But a closed loop's demand never runs further ahead of the decisions
 // than its outstanding orders; a flood runs ahead by a second's work within a second.
@@ -95,7 +99,7 @@ export class Pace {
   ) {}
 
   private get floor(): number {
-    return Math.max(LEAST_PER_MS, this.can * FLOOR);
+    return Math.max(LEAST_PER_MS, this.can * FLOOR); // 2
   }
 
   get bounded(): boolean {
@@ -156,8 +160,9 @@ export class Pace {
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs);
-    } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
+      if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs); // 1
+    } else if (this.calm >= CALM_TICKS)
+      this.perMs = Number.POSITIVE_INFINITY; // 3
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
   }
 

@@ -14,7 +14,11 @@
 // A bound on waiting orders alone is not enough: it admits a burst, then nothing while that lasts
 // (docs/decisions/0010-admission.md).
 //
-// Accepted orders keep their place: the controller only decides how many more to accept.
+// 1. Accepted orders keep their place: the controller only decides how many more to accept.
+// 2. Every accepted order leaves the count once: decided, unconfirmed, forgotten, or decided before
+//    one that came after it.
+// 3. In every state at most `limit` orders are pending.
+// 4. The limit always leaves room for a batch and the next one.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
@@ -117,8 +121,8 @@ export class ShardLag {
   }
 
   private hasRoom(nowMs: number): boolean {
-    if (this.pending >= this.limit) return false;
-    if (this.state === "open" || this.stalled || this.pending < LEAST) return true;
+    if (this.pending >= this.limit) return false; // 3
+    if (this.state === "open" || this.stalled || this.pending < LEAST) return true; // 4
     const lump = Math.floor(nowMs / LUMP_MS + (this.options.phase ?? 0));
     if (lump !== this.lump) {
       this.left = this.inPerMs * LUMP_MS;
@@ -258,7 +262,7 @@ export class ShardLag {
 
   private leave(index: number, decided: boolean): void {
     const { batch, orders } = at(this.waiting, index);
-    if (orders === 0) return;
+    if (orders === 0) return; // 2
     this.pending -= orders;
     if (decided) this.sinceTick += orders;
     this.waiting[index] = { batch, orders: 0 };

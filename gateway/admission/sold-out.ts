@@ -1,7 +1,9 @@
 // Which items are sold out, so that the gateway can answer an order for one without the broker.
-// Only a shortcut: the flags come from Redis about five times a second while orders arrive, are
-// valid for a second at most, and are cleared as soon as a unit has come back or may be on its way.
-// Redis still decides.
+// Only a shortcut: Redis still decides.
+//
+// 1. A flag comes from Redis, and is trusted for at most a second after its query.
+// 2. When units may have come back, all flags are cleared and older answers are ignored.
+// 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 
@@ -52,7 +54,7 @@ export class SoldOut {
   unitsBack(): void {
     this.version++;
     for (const flags of this.sales.values()) {
-      flags.untilMs = 0;
+      flags.untilMs = 0; // 2
       flags.askedMs = Number.NEGATIVE_INFINITY;
     }
   }
@@ -63,11 +65,11 @@ export class SoldOut {
     const { version } = this;
     try {
       const stock = await this.stockOf(saleId);
-      if (version !== this.version) return;
+      if (version !== this.version) return; // 2
       flags.skus = new Set(
-        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku),
+        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku), // 3
       );
-      flags.untilMs = nowMs + BELIEVED_MS;
+      flags.untilMs = nowMs + BELIEVED_MS; // 1
     } catch {
       countIgnored("stock_look"); // Redis does not answer: the flags expire
     } finally {

@@ -2,8 +2,10 @@
 // the bucket will be full again. Nothing is shared with other processes: each call costs one read
 // and one write of a Map.
 //
-// Full buckets are forgotten: a bucket untouched for as long as filling takes is full, so two
-// generations of that length hold all that matter.
+// 1. Only full buckets are forgotten: a bucket untouched for as long as filling takes is full, so
+//    two generations of that length hold all that matter.
+// 2. Keys are bounded. With more users than that within one filling time, the oldest get their
+//    tokens back.
 
 export interface BucketSize {
   /** Tokens that return per second. */
@@ -12,10 +14,7 @@ export interface BucketSize {
   readonly burst: number;
 }
 
-/**
- * Keys per generation. With more users than that within one filling time, the oldest get their
- * tokens back.
- */
+/** Keys per generation. */
 const MAX_KEYS = 200_000;
 
 export class TokenBuckets {
@@ -34,7 +33,7 @@ export class TokenBuckets {
 
   /** Takes a token. Returns 0, or the ms until there is one. `nowMs` is monotonic. */
   take(key: string, nowMs: number): number {
-    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs);
+    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs); // 2
     const fullAtMs = Math.max(nowMs, this.young.get(key) ?? this.old.get(key) ?? 0);
     const waitMs = fullAtMs + this.tokenMs - nowMs - this.fillMs;
     if (waitMs > EPSILON_MS) return waitMs;
@@ -57,7 +56,7 @@ export class TokenBuckets {
   private turn(nowMs: number): void {
     this.old = this.young;
     this.young = new Map();
-    this.turnsAtMs = nowMs + this.fillMs;
+    this.turnsAtMs = nowMs + this.fillMs; // 1
   }
 }
 
