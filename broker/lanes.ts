@@ -21,7 +21,7 @@ export type Verdict = "confirmed" | "shed" | "unconfirmed";
 /** Rows on their way to one shard, as one message. */
 export interface LaneBatch {
   readonly size: number;
-  /** Characters of its rows. */
+  /** Characters of its rows, by the same estimates as room() and added() are told. */
   readonly length: number;
   readonly number: string;
   /** When it was sent to the broker, monotonic ms. */
@@ -79,7 +79,7 @@ export class BatchLanes<B extends LaneBatch> {
   private readonly lanes: Lane<B>[];
   private scheduled: Lane<B>[] = [];
   private batches = 0;
-  /** Characters of rows not yet settled. */
+  /** Characters of rows not yet settled, an estimate: as added() was told. */
   waitingBytes = 0;
   private idleWaiters: (() => void)[] = [];
   private busyLanes = 0;
@@ -93,7 +93,10 @@ export class BatchLanes<B extends LaneBatch> {
     }));
   }
 
-  /** The batch that takes a row of this length next; undefined: too much is waiting. */
+  /**
+   * The batch that takes a row of this length next; undefined: too much is waiting. `length` is an
+   * estimate in characters, made before the row is written, and the same for added().
+   */
   protected room(shard: number, length: number): B | undefined {
     const { limits } = this.options;
     if (this.waitingBytes + length > limits.waitingBytes) return undefined;
@@ -155,8 +158,7 @@ export class BatchLanes<B extends LaneBatch> {
   }
 
   private settle(lane: Lane<B>, batch: B, length: number, verdict: Verdict): void {
-    // All separators but the rows themselves were never counted as waiting.
-    this.waitingBytes -= length - (batch.size - 1);
+    this.waitingBytes -= length;
     batch.settle(verdict);
     this.options.onSettled(batch, verdict);
     // Nothing may wait yet: clients that have just been answered send again in a moment.

@@ -118,8 +118,8 @@ export class Subscription {
     this.consumerTag = undefined;
     if (!channel || !model) return;
     if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
-    // 5: a broker that does not answer still takes the channel's messages to be ours. (One that has
-    // an alarm does not read from a connection that has published: it answers when that is over.)
+    // 5: a broker that did not answer still considers the channel's messages ours. (One under an
+    // alarm does not read from a connection that has published; it answers when the alarm is over.)
     dropConnection(model, "closing a channel had no answer");
   }
 
@@ -144,7 +144,7 @@ export class Subscription {
     if (bindTo !== undefined)
       await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
     await answered(this.runtime, model, channel.prefetch(prefetch));
-    // 5: closed meanwhile.
+    // 5: closed in the meantime.
     if (this.quieted) {
       await closeChannel(this.runtime, channel);
       return;

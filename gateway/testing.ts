@@ -2,7 +2,9 @@
 // whose confirms the test controls.
 import { SignJWT } from "jose";
 import { at } from "../core/domain/at.ts";
+import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
+import { idOf, type Row } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
@@ -25,7 +27,7 @@ const SHARDS = 4;
 export interface Published {
   readonly shard: number;
   readonly batch: string;
-  readonly rows: unknown[][];
+  readonly rows: Row[];
   settle(outcome: PublishOutcome): void;
 }
 
@@ -43,7 +45,7 @@ export class TestBroker implements BrokerPort {
     this.published.push({
       shard,
       batch,
-      rows: JSON.parse(body.toString()) as unknown[][],
+      rows: allRows(readMessage(body.toString())),
       settle: resolve,
     });
     if (this.answer) resolve(this.answer);
@@ -70,7 +72,7 @@ export class TestBroker implements BrokerPort {
   }
 
   /** All rows published so far. */
-  get rows(): unknown[][] {
+  get rows(): Row[] {
     return this.published.flatMap((p) => p.rows);
   }
 }
@@ -181,6 +183,16 @@ export function token(user: string, options: TokenOptions = {}): Promise<string>
     .setAudience(options.audience ?? AUDIENCE)
     .setExpirationTime(Math.floor(Date.now() / 1000) + (options.expiresInS ?? 3_600))
     .sign(new TextEncoder().encode(options.secret ?? SECRET));
+}
+
+/** The id of the order that a row is about. */
+export function idIn(row: Row | undefined): unknown {
+  return row === undefined || row.kind === "skip" ? undefined : idOf(row);
+}
+
+/** The trace that a row names. */
+export function traceIn(row: Row): string | undefined {
+  return row.kind === "order" ? row.trace : undefined;
 }
 
 /** A valid order, with changes. */

@@ -5,6 +5,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
@@ -12,7 +13,7 @@ import { ShardStore } from "../core/stores/shard-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
 import { startRedis } from "../services/redis.ts";
-import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
+import { altered, makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
 const SLOW_MS = 60_000;
 let stack: Stack;
@@ -307,7 +308,7 @@ test(
           return real.call(this, claim, id, n);
         },
     );
-    await stack.publish(0, [JSON.stringify(["c", user, second.order.id, "", Date.now(), "", 0])]);
+    await stack.publish(0, [cancelRow(user, second.order.id, Date.now())]);
     await stack.becomes(user, second.order.id, "cancelled");
     const client = await stack.client();
     await stack.until(
@@ -332,7 +333,7 @@ test(
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder(userOf(0), { a: 1 });
-    await stack.publish(0, [row.replace('"tok"', '{"x":1}')]);
+    await stack.publish(0, [altered(row, { payment: { x: 1 } })]);
     await Bun.sleep(500);
     const user = userOf(1);
     const other = makeOrder(user, { a: 1 });

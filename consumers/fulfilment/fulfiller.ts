@@ -17,8 +17,8 @@ import {
   type PartWord,
   partKey,
   partKeyOf,
-  partRowText,
 } from "../../core/domain/part.ts";
+import { partRow } from "../../core/domain/row.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Competing } from "../governor/competing.ts";
@@ -146,7 +146,7 @@ export class Fulfiller {
    * The shard's answer without the sign that marks it as new: `+done` and `=done` are both `done`.
    */
   private async tell(part: Part, word: PartWord): Promise<string> {
-    const row = partRowText(part, word, this.options.service, this.options.runtime.wallMs());
+    const row = partRow(part, word, this.options.service, this.options.runtime.wallMs());
     return (await this.lanes.ask(part.shard, row)).slice(1);
   }
 

@@ -11,13 +11,13 @@ import { type Delivery, type Disposition, Subscription } from "../../broker/subs
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
   type AnswerWord,
-  answerRowText,
   chargeKey,
   type PaymentRequest,
   putOffText,
   readPaymentRequest,
 } from "../../core/domain/charge.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
+import { answerRow } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -215,7 +215,7 @@ export class PaymentWorker {
   ): Promise<void> {
     this.counts[word] = (this.counts[word] ?? 0) + 1;
     if (word !== "later") this.trace(request, startMs, word, detail);
-    const row = answerRowText(request, word, detail, this.options.runtime.wallMs());
+    const row = answerRow(request, word, detail, this.options.runtime.wallMs());
     return this.lanes.send(shardOf(request.user, this.options.shards), row);
   }
 

@@ -1,8 +1,17 @@
 import { afterEach, expect, test } from "bun:test";
 import { at } from "../../core/domain/at.ts";
+import { skipRow } from "../../core/domain/row.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
-import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
+import {
+  bearer,
+  idIn,
+  order,
+  post,
+  startTestGateway,
+  type TestGateway,
+  TestSocket,
+} from "../testing.ts";
 import { Admission } from "./admission.ts";
 
 /** A clock set by hand, and no jitter. */
@@ -26,6 +35,9 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 const body = async (response: Response) =>
   (await response.json()) as Record<string, unknown> & { code: string };
+
+const SKIP = skipRow({ user: "u", saleId: "s", seq: 1 }, 0);
+const nobody = { follows: false, settled() {}, decided() {}, forgotten() {} };
 
 test("a user's bucket: headers on each answer; empty: 429 for this user alone", async () => {
   const t = await start({ admission: { userPerSecond: 1, userBurst: 3 } });
@@ -69,7 +81,7 @@ test("skips and cancels use the user's bucket; a service sees that user's bucket
   expect((await post(orders(t), order(), ann)).status).toBe(202);
   expect((await skip()).status).toBe(202);
   void cancel().catch(() => undefined);
-  while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
+  while (t.broker.rows.at(-1)?.kind !== "cancel") await Bun.sleep(5);
   const refused = await Promise.all([skip(), cancel(), post(orders(t), order(), ann)]);
   expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
   expect(await body(at(refused, 0))).toMatchObject({
@@ -164,7 +176,7 @@ test("a full shard: 503 with estimate and jittered Retry-After, until outcomes c
 test("a waiting order's answer has its place and expected time", async () => {
   const { t } = await flooded(20);
   for (const place of [0, 7, 19]) {
-    const waiting = t.broker.rows[place]?.[2] as string;
+    const waiting = idIn(t.broker.rows[place]) as string;
     const shown = await body(
       await fetch(`${orders(t)}/${waiting}`, { headers: await bearer("ann") }),
     );
@@ -229,7 +241,7 @@ test("the gateway answers unnumbered orders for sold-out items 409 until a resto
   const placed = t.broker.published[0];
   await fetch(`${t.gateway.url}/v1/sales/spring/stock`, { headers: ann });
   lamps = 1;
-  t.broker.tell({ batches: [], released: [["ann", String(placed?.rows[0]?.[2]), "cancelled"]] });
+  t.broker.tell({ batches: [], released: [["ann", String(idIn(placed?.rows[0])), "cancelled"]] });
   for (let i = 0; i < 3; i++) expect((await post(orders(t), order(), ann)).status).toBe(202);
   lamps = 0;
   await post(orders(t), order({ seq: 2 }), ann);
@@ -251,9 +263,9 @@ test("the gateway answers unnumbered orders for sold-out items 409 until a resto
 
 test("a cancel is never shed for its shard's lag: it shortens the lag", async () => {
   const { t, ann } = await flooded(20);
-  const id = t.broker.rows[0]?.[2];
+  const id = idIn(t.broker.rows[0]);
   const cancelled = fetch(`${orders(t)}/${id}`, { method: "DELETE", headers: ann });
-  while (t.broker.rows.at(-1)?.[0] !== "c") await Bun.sleep(5);
+  while (t.broker.rows.at(-1)?.kind !== "cancel") await Bun.sleep(5);
   const { batch } = t.broker.published.at(-1) as { batch: string };
   t.broker.tell({ batches: [[batch, "+cancelled"]], released: [] });
   expect((await cancelled).status).toBe(200);
@@ -370,14 +382,7 @@ test("how little a late gateway accepts depends on how much was decided", () => 
         }
       }
       const batch = new Batch(0, `${nowMs}`, () => nowMs);
-      for (let i = 0; i < decided / 10; i++)
-        batch.add(
-          "[]",
-          "u",
-          "",
-          { follows: false, settled() {}, decided() {}, forgotten() {} },
-          undefined,
-        );
+      for (let i = 0; i < decided / 10; i++) batch.add(SKIP, 0, nobody, undefined);
       admission.sent(batch);
       admission.settled(batch, true);
       admission.tick(lateMs);
@@ -401,13 +406,7 @@ test("orders shed for a full shard count as demand on a late gateway too", () =>
     const batch = new Batch(0, "b", () => nowMs);
     for (let i = 0; i < 1_000; i++) {
       admission.taken(0);
-      batch.add(
-        "[]",
-        "u",
-        "",
-        { follows: false, settled() {}, decided() {}, forgotten() {} },
-        undefined,
-      );
+      batch.add(SKIP, 0, nobody, undefined);
     }
     admission.sent(batch);
     for (let tick = 0; tick < 50; tick++) {

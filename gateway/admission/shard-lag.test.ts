@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { skipRow } from "../../core/domain/row.ts";
 import { Batch, type Recipient } from "../intake/batch.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
 
@@ -31,7 +32,7 @@ class Rig {
       taken += 10;
       const batch = new Batch(0, String(i), () => this.nowMs);
       for (let n = 0; n < 10; n++) {
-        batch.add("[]", "ann", "", nobody, undefined);
+        batch.add(skipRow({ user: "ann", saleId: "s", seq: 1 }, 0), 0, nobody, undefined);
         this.lag.taken();
       }
       batch.bornMs = this.nowMs;

@@ -17,7 +17,7 @@ async function cancel(id: string, word: string, user = "ann"): Promise<Response>
     headers: await bearer(user),
   });
   const { batch, rows } = await broker.batch(n);
-  expect(rows).toEqual([["c", user, id, "", expect.any(Number), "", 0]]);
+  expect(rows).toEqual([{ kind: "cancel", user, id, atMs: expect.any(Number) }]);
   broker.tell({ batches: [[batch, word]], released: [] });
   return response;
 }

@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { connect } from "node:net";
 import type { Entry, Step } from "../../core/domain/entry.ts";
-import { orderRowText } from "../../core/domain/order.ts";
+import { messageText } from "../../core/domain/message.ts";
+import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
@@ -14,7 +15,7 @@ const SHARDS = 4;
 const SHARD = shardOf("ann", SHARDS);
 let test1: TestGateway;
 let writer: LedgerWriter;
-let record: (rows: readonly string[], words: string, steps?: readonly Step[]) => Promise<void>;
+let record: (rows: readonly Row[], words: string, steps?: readonly Step[]) => Promise<void>;
 
 beforeEach(async () => {
   test1 = await startTestGateway();
@@ -26,7 +27,7 @@ beforeEach(async () => {
     const messages =
       rows.length === 0
         ? []
-        : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes: words }];
+        : [{ gateway: "g", batch: "1", body: messageText(rows), outcomes: words }];
     const entry: Entry = {
       shard: SHARD,
       id: `e${n}`,
@@ -47,7 +48,7 @@ afterEach(async () => {
 });
 
 const text = (id: string) =>
-  orderRowText(
+  orderRow(
     {
       user: "ann",
       id,
@@ -65,7 +66,10 @@ const step = (
   what: "paid" | "claimed" | "done" | "dispatched" | "cancelled" | "refund",
   id: string,
   detail = "",
-): Step => [...([what, "ann", id, 1, 1, "g", "spring", ["lamp", 1], detail] as const)];
+): Step => {
+  const of = { user: "ann", id, generation: 1, attempt: 1, gateway: "g", saleId: "spring" };
+  return { what, ...of, lines: [{ sku: "lamp", qty: 1 }], detail };
+};
 
 /** A whole life in three entries. */
 async function live(id: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../../core/domain/entry.ts";
-import { type Order, orderRowText } from "../../core/domain/order.ts";
+import type { Order } from "../../core/domain/order.ts";
+import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -15,7 +16,7 @@ const AMOUNT = 4_900;
 let t: TestGateway;
 let writer: LedgerWriter;
 let logged: [string, Record<string, unknown>][];
-let record: (rows: readonly string[], words: string, more?: Partial<Entry>) => Promise<void>;
+let record: (rows: readonly Row[], words: string, more?: Partial<Entry>) => Promise<void>;
 let sent = 0;
 
 async function start(): Promise<TestGateway> {
@@ -54,21 +55,14 @@ async function charging(): Promise<string> {
     metadata: "",
     maxTotal: 0,
   };
-  await record([orderRowText(order, 1)], "reserved");
+  await record([orderRow(order, 1)], "reserved");
   return id;
 }
 
-const step = (what: OrderStep[0], id: string): Step => [
-  what,
-  USER,
-  id,
-  1,
-  1,
-  "g",
-  "spring",
-  ["lamp", 1],
-  "",
-];
+const step = (what: OrderStep["what"], id: string): Step => {
+  const of = { user: USER, id, generation: 1, attempt: 1, gateway: "g", saleId: "spring" };
+  return { what, ...of, lines: [{ sku: "lamp", qty: 1 }], detail: "" };
+};
 
 const eventOf = (id: string, status: string, more: Record<string, unknown> = {}) =>
   JSON.stringify({ key: `${USER}/${id}/1/1`, amount: AMOUNT, currency: "EUR", status, ...more });
@@ -91,7 +85,12 @@ async function webhook(
 }
 
 /** The answers sent to the order's shard, by attempt. */
-const told = () => t.broker.rows.map((row) => [row[0], row[1], row[2], ...row.slice(7)]);
+const told = () =>
+  t.broker.rows.flatMap((row) => {
+    if (row.kind !== "answer") return [];
+    const { user, id, generation, attempt, answer, detail } = row;
+    return [[user, id, generation, attempt, answer, detail]];
+  });
 
 test.each([
   ["captured", "captured"],
@@ -100,7 +99,7 @@ test.each([
   await start();
   const id = await charging();
   expect(await webhook(eventOf(id, status))).toEqual([200, "taken"]);
-  expect(told()).toEqual([["p", USER, id, 1, 1, word, "webhook"]]);
+  expect(told()).toEqual([[USER, id, 1, 1, word, "webhook"]]);
 });
 
 test("during a rotation signatures by either secret are valid, alone or together", async () => {
@@ -214,7 +213,7 @@ test("a refund that Sluice requested is the answer to its request", async () => 
   await record([], "", { steps: [step("paid", id)] });
   await record([], "", { steps: [step("refund", id)] });
   expect(await webhook(eventOf(id, "refunded"))).toEqual([200, "taken"]);
-  expect(told()).toEqual([["p", USER, id, 1, 1, "refunded", "webhook"]]);
+  expect(told()).toEqual([[USER, id, 1, 1, "refunded", "webhook"]]);
 });
 
 test("a refund that overtakes its capture is sent after it", async () => {

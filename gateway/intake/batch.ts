@@ -1,6 +1,10 @@
 // Rows on their way to one shard, as one AMQP message, and the recipients of their results.
 // Parallel lists instead of an object per order.
 import type { LaneBatch, Verdict } from "../../broker/lanes.ts";
+import { MessageWriter } from "../../core/domain/message-writer.ts";
+import { fingerprintOf, type Order } from "../../core/domain/order.ts";
+import { type Row, userOf } from "../../core/domain/row.ts";
+import type { Traceparent } from "../../core/domain/trace.ts";
 
 /**
  * The source of rows. It is notified of each row, in order, when its batch is settled, and again
@@ -29,11 +33,12 @@ export interface Estimate {
 export type { Verdict } from "../../broker/lanes.ts";
 
 export class Batch implements LaneBatch {
-  /** Rows with commas between; the brackets come with body(). */
-  private text = "";
+  /** The message, until the broker has settled it. */
+  private writer: MessageWriter | undefined = new MessageWriter();
+  length = 0;
   readonly recipients: (Recipient | undefined)[] = [];
   readonly users: string[] = [];
-  /** Empty for a skip. */
+  /** Empty for what is no order and no cancel. */
   readonly ids: string[] = [];
   private refs: unknown[] = [];
   /** Where each order stands in the lists; built on first use. */
@@ -54,9 +59,34 @@ export class Batch implements LaneBatch {
     private readonly monotonicMs: () => number,
   ) {}
 
-  add(row: string, user: string, id: string, recipient: Recipient, ref: unknown): void {
+  /** Adds an order; `length` is its orderLength. */
+  order(
+    order: Order,
+    atMs: number,
+    trace: Traceparent | undefined,
+    length: number,
+    recipient: Recipient,
+    ref: unknown,
+  ): void {
+    this.writer?.order(order, fingerprintOf(order), atMs, trace);
+    this.added(length, order.user, order.id, recipient, ref);
+  }
+
+  /** Adds a row of any other kind; of its order nothing but a cancel's outcome is told. */
+  add(row: Row, length: number, recipient: Recipient, ref: unknown): void {
+    this.writer?.add(row);
+    this.added(length, userOf(row), row.kind === "cancel" ? row.id : "", recipient, ref);
+  }
+
+  private added(
+    length: number,
+    user: string,
+    id: string,
+    recipient: Recipient,
+    ref: unknown,
+  ): void {
     if (this.bornMs === 0) this.bornMs = this.monotonicMs();
-    this.text = this.text === "" ? row : `${this.text},${row}`;
+    this.length += length;
     this.recipients.push(recipient);
     this.users.push(user);
     this.ids.push(id);
@@ -67,19 +97,14 @@ export class Batch implements LaneBatch {
     return this.ids.length;
   }
 
-  /** Characters of the rows. */
-  get length(): number {
-    return this.text.length;
-  }
-
   body(): Buffer {
-    return Buffer.from(`[${this.text}]`);
+    return Buffer.from(String(this.writer));
   }
 
   /** Notifies every recipient; afterwards only those who follow are kept. */
   settle(verdict: Verdict): void {
     this.verdict = verdict;
-    this.text = "";
+    this.writer = undefined;
     const { recipients, refs, ids } = this;
     this.refs = [];
     for (let i = 0; i < ids.length; i++) {

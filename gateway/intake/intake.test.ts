@@ -1,5 +1,15 @@
 import { afterEach, expect, test } from "bun:test";
-import { bearer, order, post, startTestGateway, type TestGateway } from "../testing.ts";
+import { fingerprintOf, type Order } from "../../core/domain/order.ts";
+import { userOf } from "../../core/domain/row.ts";
+import {
+  bearer,
+  idIn,
+  order,
+  post,
+  startTestGateway,
+  type TestGateway,
+  traceIn,
+} from "../testing.ts";
 
 const started: TestGateway[] = [];
 afterEach(async () => {
@@ -37,22 +47,10 @@ test("an order gets 202 with its place, and is published as a row to its shard",
     status: "accepted",
     estimate: { position: 0, seconds: 0 },
   });
-  const lines = ["lamp", 2, "chair", 1];
-  const row = [
-    "o",
-    "ann",
-    placed.id,
-    expect.any(String),
-    expect.any(Number),
-    "spring",
-    3,
-    "EUR",
-    lines,
-    'a"b',
-    '{"gift":true}',
-    9,
-  ];
-  expect(broker.rows).toEqual([row]);
+  const taken = { ...placed, user: "ann", metadata: '{"gift":true}' } as unknown as Order;
+  expect(broker.rows).toEqual([
+    { kind: "order", order: taken, fingerprint: fingerprintOf(taken), atMs: expect.any(Number) },
+  ]);
 });
 
 test("202 comes only after the confirm", async () => {
@@ -120,7 +118,7 @@ test("a user's later order is not published before the earlier one is settled", 
   batch.settle("unknown");
   expect((await first).status).toBe(503);
   const next = await t.broker.batch(1);
-  expect(next.rows.map((row) => row[2])).toEqual([two.id]);
+  expect(next.rows.map(idIn)).toEqual([two.id]);
   expect(next.batch).not.toBe(batch.batch);
   next.settle("confirmed");
   expect((await second).status).toBe(202);
@@ -148,13 +146,15 @@ test("orders that arrive while a batch is in flight share the next one, per shar
   expect(firstShards).toBeGreaterThanOrEqual(4);
   expect(t.broker.published.length).toBeLessThan(80);
   for (const user of users) {
-    const numbers = t.broker.rows.filter((row) => row[1] === user).map((row) => row[6]);
+    const numbers = t.broker.rows.flatMap((row) =>
+      row.kind === "order" && row.order.user === user ? [row.order.seq] : [],
+    );
     expect(numbers.toSorted()).toEqual([1, 2]);
   }
 });
 
 test("batches are bounded by orders; beyond the waiting bytes orders are shed", async () => {
-  const t = await start({ limits: { batchOrders: 2, waitingBytes: 900 } });
+  const t = await start({ limits: { batchOrders: 2, waitingBytes: 1_300 } });
   t.broker.answer = undefined;
   const headers = await bearer("ann");
   const body = { orders: Array.from({ length: 12 }, () => order()) };
@@ -177,7 +177,7 @@ test("batches are bounded by orders; beyond the waiting bytes orders are shed", 
   expect(taken).toBeLessThan(12);
   expect(got.slice(taken).every((r) => (r.problem as { code: string }).code === "shed")).toBe(true);
   expect(t.broker.published.every((p) => p.rows.length <= 2)).toBe(true);
-  expect(t.broker.rows.map((row) => row[2])).toEqual(body.orders.slice(0, taken).map((o) => o.id));
+  expect(t.broker.rows.map(idIn)).toEqual(body.orders.slice(0, taken).map((o) => o.id));
 });
 
 test("a batch gets one result per order, in order: good ones pass beside bad ones", async () => {
@@ -197,7 +197,7 @@ test("a batch gets one result per order, in order: good ones pass beside bad one
       { id: other.id, status: "accepted", estimate: expect.anything() },
     ],
   });
-  expect(t.broker.rows.map((row) => row[2])).toEqual([good.id, other.id]);
+  expect(t.broker.rows.map(idIn)).toEqual([good.id, other.id]);
 });
 
 test("the Idempotency-Key replaces the id, and may not contradict it", async () => {
@@ -220,7 +220,7 @@ test("only a service may name the user", async () => {
   expect((await post(orders(t), named, await bearer("shop", { scope: "service" }))).status).toBe(
     202,
   );
-  expect(t.broker.rows.map((row) => row[1])).toEqual(["bob"]);
+  expect(t.broker.rows.map(userOf)).toEqual(["bob"]);
   expect(await (await post(orders(t), named, await bearer("ann"))).json()).toMatchObject({
     status: 403,
     field: "user",
@@ -274,10 +274,5 @@ test("a request's trace is passed on with its orders; an invalid one is ignored"
   expect((await send("/v1/orders", order(), trace)).status).toBe(202);
   expect((await send("/v1/orders/batch", { orders: [order(), order()] }, trace)).status).toBe(200);
   expect((await send("/v1/orders", order(), trace.toUpperCase())).status).toBe(202);
-  expect((broker.rows as unknown[][]).map((row) => row[12])).toEqual([
-    trace,
-    trace,
-    trace,
-    undefined,
-  ]);
+  expect(broker.rows.map(traceIn)).toEqual([trace, trace, trace, undefined]);
 });

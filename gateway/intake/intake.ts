@@ -1,8 +1,9 @@
-// The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next
-// batch. No promise, no copy and no log line per order.
-import { type AnswerWord, answerRowText, type parseChargeKey } from "../../core/domain/charge.ts";
-import { cancelRowText, type Order, orderRowText, skipRowText } from "../../core/domain/order.ts";
+// The hot path: a parsed value becomes an order, and the order's values go into the columns of its
+// shard's next message. No promise, no copy, no text and no log line per order.
+import type { AnswerWord, Attempt } from "../../core/domain/charge.ts";
+import type { Order } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
+import { answerRow, cancelRow, type Row, skipRow, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -65,7 +66,7 @@ export class Intake {
     ref: unknown,
     trace?: Traceparent,
   ): Problem | undefined {
-    const { admission, soldOut, catalogue, clock, shards } = this.options;
+    const { runtime, admission, soldOut, catalogue, clock, shards, lanes } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
     const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
@@ -74,14 +75,10 @@ export class Intake {
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    return this.send(
-      orderRowText(order, nowMs, trace),
-      shard,
-      order.user,
-      order.id,
-      recipient,
-      ref,
-    );
+    if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref))
+      return this.refuse(shedSoon(runtime.random));
+    admission.taken(shard);
+    return undefined;
   }
 
   /** Publishes a skip, likewise. */
@@ -95,14 +92,7 @@ export class Intake {
     if (skip instanceof Problem) return this.refuse(skip);
     const limited = this.options.admission.charge(skip.user);
     if (limited) return this.refuse(limited);
-    return this.take(
-      skipRowText(skip, this.options.clock()),
-      principal,
-      skip.user,
-      "",
-      recipient,
-      ref,
-    );
+    return this.take(skipRow(skip, this.options.clock()), principal, recipient, ref);
   }
 
   /** Publishes a cancel, likewise. It is never shed for its shard's lag, which it shortens. */
@@ -118,17 +108,13 @@ export class Intake {
       return this.refuse(BAD_ID);
     const limited = this.options.admission.charge(user);
     if (limited) return this.refuse(limited);
-    return this.take(cancelRowText(user, id, nowMs), principal, user, id, recipient, ref);
+    return this.take(cancelRow(user, id, nowMs), principal, recipient, ref);
   }
 
   /** Publishes the payment provider's answer about a charge. */
-  answer(
-    of: NonNullable<ReturnType<typeof parseChargeKey>>,
-    word: AnswerWord,
-    recipient: Recipient,
-  ): Problem | undefined {
-    const row = answerRowText(of, word, "webhook", this.options.clock());
-    return this.send(row, shardOf(of.user, this.options.shards), of.user, "", recipient, undefined);
+  answer(of: Attempt, word: AnswerWord, recipient: Recipient): Problem | undefined {
+    const row = answerRow(of, word, "webhook", this.options.clock());
+    return this.send(row, shardOf(of.user, this.options.shards), recipient, undefined);
   }
 
   /** Counts a refusal. */
@@ -138,27 +124,19 @@ export class Intake {
   }
 
   private take(
-    row: string,
+    row: Row,
     principal: Principal,
-    user: string,
-    id: string,
     recipient: Recipient,
     ref: unknown,
   ): Problem | undefined {
+    const user = userOf(row);
     const shard = user === principal.user ? principal.shard : shardOf(user, this.options.shards);
-    return this.send(row, shard, user, id, recipient, ref);
+    return this.send(row, shard, recipient, ref);
   }
 
-  private send(
-    row: string,
-    shard: number,
-    user: string,
-    id: string,
-    recipient: Recipient,
-    ref: unknown,
-  ): Problem | undefined {
+  private send(row: Row, shard: number, recipient: Recipient, ref: unknown): Problem | undefined {
     const { runtime, lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref))
+    if (admission.closed || !lanes.add(shard, row, recipient, ref))
       return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;

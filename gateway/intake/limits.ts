@@ -10,11 +10,11 @@ export interface GatewayLimits {
   readonly ordersPerRequest: number;
   /** Orders per AMQP message: more would save nothing, and one FCALL should stay short. */
   readonly batchOrders: number;
-  /** Characters per AMQP message. */
+  /** Characters per AMQP message, by an estimate that is never too low (row-length.ts). */
   readonly batchBytes: number;
   /**
-   * Characters of unconfirmed orders over all shards; beyond it orders are shed. About 60,000
-   * orders: half a second of a flood.
+   * Characters of unconfirmed orders over all shards, by the same estimate; beyond it orders are
+   * shed. About 70,000 orders: half a second of a flood.
    */
   readonly waitingBytes: number;
   /**

@@ -5,6 +5,7 @@ import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey, ordersQueue, topology } from "../../broker/topology.ts";
+import { allRows, readMessage } from "../../core/domain/message.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -80,8 +81,8 @@ test(
     });
     await worker.start();
     const { body, appId, messageId } = await promise;
-    expect((JSON.parse(body.toString()) as unknown[][]).map((row) => row.slice(0, 3))).toEqual([
-      ["o", "ann", placed.id],
+    expect(allRows(readMessage(body.toString()))).toMatchObject([
+      { kind: "order", order: { user: "ann", id: placed.id } },
     ]);
     publisher.push(
       gatewayQueue(appId),

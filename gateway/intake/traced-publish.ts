@@ -1,6 +1,7 @@
 // A span for each order whose request names a recorded trace: from its acceptance until the broker
 // has answered.
-import { tracedOrders } from "../../core/domain/trace.ts";
+import { readMessage } from "../../core/domain/message.ts";
+import { mayBeTraced, tracedOrders } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { LanesOptions } from "./lanes.ts";
 
@@ -12,7 +13,7 @@ type Publish = LanesOptions["publish"];
  */
 export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () => number): Publish {
   return async (shard, body, batch) => {
-    const orders = body.includes('"00-') ? tracedOrders(body.toString()) : [];
+    const orders = mayBeTraced(body) ? tracedOrders(readMessage(body.toString())) : [];
     const outcome = await publish(shard, body, batch);
     for (const { user, id, traceparent, acceptedAtMs } of orders) {
       spans.record({
