@@ -5,6 +5,7 @@
 //
 // The standard workload: unnumbered orders of one line over a sale of 1,000 items, all in one
 // message a call. In a rush one order in ten is reserved, and the rest find their item sold out.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { newEntryId } from "../core/domain/entry-id.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
@@ -31,7 +33,7 @@ const WINDOW_MS = 3_600_000;
 
 const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
 const server = await startRedis(dir, { persistence: false });
-const redis = new RedisStore({ url: server.url });
+const redis = new RedisStore({ runtime: realRuntime, url: server.url });
 try {
   await redis.connect();
   goFirst(server.pid);
@@ -108,7 +110,7 @@ async function openShard(available: number): Promise<void> {
 async function decide(perCall: number): Promise<void> {
   const rows = Array.from({ length: perCall }, anOrder);
   const message = { gateway: "g", batch: "1", body: messageText(rows) };
-  const options = { entryId: newEntryId(), dedupWindowMs: WINDOW_MS };
+  const options = { entryId: newEntryId(realRuntime.randomBytes), dedupWindowMs: WINDOW_MS };
   const reply = await new ShardStore(redis).decide(CLAIM, [message], options);
   if (reply.word !== "decided") throw new Error(reply.word);
 }

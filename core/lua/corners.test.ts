@@ -4,6 +4,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { Replayed } from "../../consumers/rebuild/replayed.ts";
 import type { Entry } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { Bench, bodyOf, cancel, row, SALE_ID, STORE_ID, skip, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;
@@ -21,7 +22,7 @@ const replay = (entries: (Entry | undefined)[]) => {
 };
 async function unpark(): Promise<Entry | undefined> {
   const options = {
-    entryId: newEntryId(),
+    entryId: newEntryId(realRuntime.randomBytes),
     cutoffMs: Date.now() + 1_000,
     limit: 10,
     dedupWindowMs: WINDOW_MS,
@@ -36,11 +37,15 @@ test("a stale owner's check is fenced, not 'went_back' (which halts the store)",
   await bench.shards.recorded(bench.claim, first.id, first.n);
   const next = { ...bench.claim, epoch: 2 };
   expect(await bench.shards.own(next, STORE_ID)).toBe("owned");
-  const entryId = newEntryId();
-  await bench.shards.decide(next, [{ gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) }], {
-    entryId,
-    dedupWindowMs: WINDOW_MS,
-  });
+  const entryId = newEntryId(realRuntime.randomBytes);
+  await bench.shards.decide(
+    next,
+    [{ gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) }],
+    {
+      entryId,
+      dedupWindowMs: WINDOW_MS,
+    },
+  );
   await bench.shards.recorded(next, entryId, 2);
   // The old owner, asleep until now, has recorded up to 1.
   expect(await bench.shards.check(bench.claim, first.id, first.n)).toBe("fenced");
@@ -55,7 +60,7 @@ test("a rejected order with the number of a parked one does not make the replay 
   const held = await bench.redis.client.hgetall(`{0}:park:${SALE_ID}:u`);
   expect(JSON.parse(held["2"] as string).orders.order).toEqual([`u ${parkedId}`]);
   const turn = replay([a.entry, b.entry]).turns.get(`${SALE_ID} u`);
-  expect(turn?.parked.get(2)).toMatchObject({ order: { id: parkedId } });
+  expect(turn?.parked.get(2)).toMatchObject({ placed: { order: { id: parkedId } } });
 });
 
 test("a gap that is given up in front of a skip alone is replayed", async () => {
@@ -73,7 +78,7 @@ test("a cancel that came before its order lives as long as the order may still b
   const id = Bun.randomUUIDv7();
   const send = async (body: string) => {
     const reply = await bench.shards.decide(bench.claim, [{ gateway: "g", batch: "1", body }], {
-      entryId: newEntryId(),
+      entryId: newEntryId(realRuntime.randomBytes),
       dedupWindowMs: window,
     });
     return reply.word === "decided" ? reply.outcomes[0] : reply.word;

@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { BadRow } from "../stores/redis.ts";
 import type { OrderRow } from "../domain/row.ts";
+import { BadRow } from "../stores/redis.ts";
 import { Bench, bodyOf, row, SALE_ID, skip } from "./testing.ts";
 
 let bench: Bench;
@@ -101,7 +101,11 @@ test("an order that is sold out does not use up the user's limit", async () => {
 
 test("numbered orders are decided in their order; what comes early waits, what comes late is superseded", async () => {
   await bench.sale({ a: { units: 2 } });
-  const rows = [1, 2, 3].map((seq) => row("u", { a: 1 }, { seq })) as [OrderRow, OrderRow, OrderRow];
+  const rows = [1, 2, 3].map((seq) => row("u", { a: 1 }, { seq })) as [
+    OrderRow,
+    OrderRow,
+    OrderRow,
+  ];
   expect(await bench.words(rows[2])).toEqual(["parked"]);
   expect(await bench.words(rows[2])).toEqual(["=parked"]);
   expect(await bench.words(rows[1])).toEqual(["parked"]);
@@ -249,11 +253,9 @@ test("unpark gives up gaps that are old enough, and the missing number has passe
   });
   if (reply.word !== "decided") throw new Error(reply.word);
   expect(reply.entry?.kind).toBe("unpark");
-  expect(reply.entry?.released.map(({ order, state }) => `${order.user}${order.seq} ${state}`).sort()).toEqual([
-    "u3 reserved",
-    "u4 reserved",
-    "v2 reserved",
-  ]);
+  expect(
+    reply.entry?.released.map(({ order, state }) => `${order.user}${order.seq} ${state}`).sort(),
+  ).toEqual(["u3 reserved", "u4 reserved", "v2 reserved"]);
   expect(await bench.words(row("u", { a: 1 }, { seq: 1 }), row("u", { a: 1 }, { seq: 5 }))).toEqual(
     ["superseded", "reserved"],
   );

@@ -13,9 +13,7 @@ beforeEach(async () => {
 });
 afterAll(async () => bench?.close());
 
-async function decide(
-  ...rows: Row[]
-): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
+async function decide(...rows: Row[]): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
   const { outcomes, entry } = await bench.decide([rows]);
   const steps = (entry?.steps ?? []).map((s) =>
     isOrderStep(s) ? [s.what, s.id, s.detail] : [s.what, "id" in s ? s.id : ""],

@@ -8,9 +8,10 @@ import { minorDigits } from "../domain/currency.ts";
 import type { Entry } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { convert } from "../domain/money.ts";
+import type { Row } from "../domain/row.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { RATES_KEY } from "../stores/keys.ts";
 import { RateStore } from "../stores/rate-store.ts";
-import type { Row } from "../domain/row.ts";
 import { Bench, cancel, row, skip, WINDOW_MS } from "./testing.ts";
 
 const MAX_AGE_MS = 60_000;
@@ -39,7 +40,7 @@ async function reprice(
   waitedMs = 5_000,
 ): Promise<{ released: string[]; pairs: readonly string[]; entry: Entry | undefined }> {
   const options = {
-    entryId: newEntryId(),
+    entryId: newEntryId(realRuntime.randomBytes),
     cutoffMs: Date.now() - waitedMs,
     limit: 100,
     dedupWindowMs: WINDOW_MS,
@@ -47,9 +48,7 @@ async function reprice(
   const reply = await bench.shards.reprice(bench.claim, options);
   if (reply.word !== "decided") throw new Error(reply.word);
   return {
-    released: (reply.entry?.released ?? []).map(
-      ({ order, state }) => `${order.user} ${state}`,
-    ),
+    released: (reply.entry?.released ?? []).map(({ order, state }) => `${order.user} ${state}`),
     pairs: reply.pairs,
     entry: reply.entry,
   };
@@ -151,7 +150,7 @@ test("each of a user's numbered orders has its own wait", async () => {
 test("a gap given up while a rate is waited for: nothing waits twice", async () => {
   await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }));
   const unpark = {
-    entryId: newEntryId(),
+    entryId: newEntryId(realRuntime.randomBytes),
     cutoffMs: Date.now() + 1_000,
     limit: 10,
     dedupWindowMs: WINDOW_MS,

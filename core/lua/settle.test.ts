@@ -3,6 +3,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { type Entry, isOrderStep } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import type { Row } from "../domain/row.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { answer, Bench, bodyOf, cancel, row, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;
@@ -37,7 +38,7 @@ async function record(entry: Entry | undefined): Promise<void> {
 
 const expire = async (cutoffMs: number) => {
   const reply = await bench.shards.expire(bench.claim, {
-    entryId: newEntryId(),
+    entryId: newEntryId(realRuntime.randomBytes),
     cutoffMs,
     limit: 10,
     dedupWindowMs: WINDOW_MS,
@@ -183,9 +184,7 @@ test("parked → cancelled when its number comes", async () => {
   expect(early.words).toEqual(["parked"]);
   expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
   const { entry } = await decide(row("u", { a: 1 }, { seq: 1 }));
-  expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([
-    [id, "cancelled"],
-  ]);
+  expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([[id, "cancelled"]]);
 });
 
 test("another user's cancel of the same id is another order's", async () => {

@@ -14,6 +14,7 @@ import type {
 } from "../domain/row.ts";
 import type { Sale } from "../domain/sale.ts";
 import type { Traceparent } from "../domain/trace.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import type { Library } from "../stores/library.ts";
 import { RebuildStore } from "../stores/rebuild-store.ts";
 import { RedisStore } from "../stores/redis.ts";
@@ -37,7 +38,7 @@ export class Bench {
   ) {}
 
   static async open(library?: Library): Promise<Bench> {
-    const redis = new RedisStore({ url: (await testRedis()).url, library });
+    const redis = new RedisStore({ runtime: realRuntime, url: (await testRedis()).url, library });
     await redis.connect();
     const bench = new Bench(
       redis,
@@ -97,7 +98,7 @@ export class Bench {
       body: typeof message === "string" ? message : messageText(message),
     }));
     const reply = await this.shards.decide(this.claim, sent, {
-      entryId: newEntryId(),
+      entryId: newEntryId(realRuntime.randomBytes),
       dedupWindowMs: WINDOW_MS,
       force,
     });
