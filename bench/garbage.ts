@@ -1,14 +1,15 @@
-// Garbage beside orders: what messages that hold anything cost those that hold orders. Orders are
-// offered at a steady rate twice, the second time beside messages of every bad kind, sent by a user
-// that may publish orders.
+// What invalid messages cost orders. Orders are offered at a steady rate twice, the second time
+// beside messages of every invalid kind, sent by a user that may publish orders.
 //
 //   bun bench/garbage.ts [seconds] [orders a second] [garbage messages a second]
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
+import { at } from "../core/domain/at.ts";
 import { messageText } from "../core/domain/message.ts";
 import { orderRow } from "../core/domain/row.ts";
+import { realRuntime, type Timer } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
 import type { Stack } from "../proof/demo/stack.ts";
@@ -28,7 +29,7 @@ export interface GarbageResult {
   readonly without: LoadResult;
   readonly beside: LoadResult;
   readonly garbage: { readonly sent: number; readonly dead: number };
-  /** The ledger's incarnation rises with each rebuild. */
+  /** The ledger's incarnation, which goes up with each rebuild. */
   readonly rebuilds: number;
 }
 
@@ -36,7 +37,7 @@ const SOCKETS = 8;
 const TARGET_WAIT_MS = 2_000;
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 const TICK_MS = 10;
-/** After the last one, all are to be dead letters within this. */
+/** All garbage must be dead-lettered within this after the last message. */
 const DEAD_WITHIN_MS = 60_000;
 
 export async function benchGarbage(options: GarbageOptions): Promise<GarbageResult> {
@@ -50,7 +51,7 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
     const before = await incarnation();
     say("without garbage");
     const without = await runLoad(stack, load, () => undefined);
-    say("beside garbage");
+    say("with garbage");
     const source = await GarbageSource.open(stack, options.garbagePerSecond);
     const beside = await runLoad(stack, load, () => undefined);
     const garbage = await source.close();
@@ -59,11 +60,11 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
   });
 }
 
-/** Publishes garbage to all shards, at a steady rate, until it is closed. */
+/** Publishes garbage to all shards at a steady rate until closed. */
 class GarbageSource {
   private sent = 0;
-  private readonly startedMs = performance.now();
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly startedMs = realRuntime.monotonicMs();
+  private readonly timer: Timer;
   private open: Promise<unknown>[] = [];
 
   private constructor(
@@ -72,14 +73,18 @@ class GarbageSource {
     private readonly shards: number,
     private readonly perSecond: number,
   ) {
-    this.timer = setInterval(() => this.fill(), TICK_MS);
+    this.timer = realRuntime.startInterval(() => this.fill(), TICK_MS);
   }
 
   static async open(stack: Stack, perSecond: number): Promise<GarbageSource> {
     const env = { SLUICE_REGIONS: stack.regions.map((r) => `${r.name}=${r.url}`).join(",") };
     const [region] = readSettings({ ...env, ...stack.services.roleEnv("gateway") }).regions;
-    if (!region) throw new Error("there is no broker");
-    const connection = new BrokerConnection({ region, topology: DECLARE_NOTHING });
+    if (!region) throw new Error("no broker");
+    const connection = new BrokerConnection({
+      runtime: realRuntime,
+      region,
+      topology: DECLARE_NOTHING,
+    });
     const publisher = new Publisher(connection, { confirmTimeoutMs: 10_000 });
     await publisher.start();
     await connection.start();
@@ -87,21 +92,21 @@ class GarbageSource {
   }
 
   async close(): Promise<{ sent: number; dead: number }> {
-    clearInterval(this.timer);
+    realRuntime.stopTimer(this.timer);
     const outcomes = await Promise.all(this.open);
     const sent = outcomes.filter((outcome) => outcome === "confirmed").length;
     const dead = async () => (await depth(this.connection, ORDERS_DEAD))?.ready ?? 0;
-    const end = performance.now() + DEAD_WITHIN_MS;
-    while ((await dead()) < sent && performance.now() < end) await Bun.sleep(100);
+    const end = realRuntime.monotonicMs() + DEAD_WITHIN_MS;
+    while ((await dead()) < sent && realRuntime.monotonicMs() < end) await realRuntime.sleep(100);
     const found = await dead();
     await this.connection.close();
     return { sent, dead: found };
   }
 
   private fill(): void {
-    const due = Math.floor(((performance.now() - this.startedMs) / 1_000) * this.perSecond);
+    const due = Math.floor(((realRuntime.monotonicMs() - this.startedMs) / 1_000) * this.perSecond);
     for (; this.sent < due; this.sent++) {
-      const body = GARBAGE[this.sent % GARBAGE.length] as () => string;
+      const body = at(GARBAGE, this.sent % GARBAGE.length);
       this.open.push(
         this.publisher.publish(
           ORDERS_EXCHANGE,
@@ -123,12 +128,25 @@ const columns = (more: Readonly<Record<string, unknown>>): string => {
 
 /** A row of format 0. */
 const row = (more: Readonly<Record<number, unknown>>): unknown[] => {
-  const id = Bun.randomUUIDv7();
-  const sound = ["o", "u1", id, "f", Date.now(), "bench", 0, "EUR", ["plenty-1", 1], "", "", 0];
+  const id = realRuntime.uuidV7();
+  const sound = [
+    "o",
+    "u1",
+    id,
+    "f",
+    realRuntime.wallMs(),
+    "bench",
+    0,
+    "EUR",
+    ["plenty-1", 1],
+    "",
+    "",
+    0,
+  ];
   return sound.map((value, at) => more[at] ?? value);
 };
 
-/** One of each kind; the orders among them end as rejected, each with a dead letter of its own. */
+/** One of each kind. The orders among them are rejected, each with its own dead letter. */
 const GARBAGE: readonly (() => string)[] = [
   () => "garbage",
   () => "[]",

@@ -1,13 +1,16 @@
-// How fast the ledger takes orders in: `bun bench/ledger.ts [postgres URL of an empty database]`.
-// SQLite is measured in a folder of its own, by one writer and then by two processes at once, as
-// two workers would use it. CPU is that of the whole process: thread and copying included.
+// Measures how fast the ledger records orders: `bun bench/ledger.ts [URL of an empty Postgres
+// database]`. SQLite is measured in a temporary folder, with one writer and then with two
+// processes, as with two workers. CPU is that of the whole process, including its thread and
+// copying.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
 import { MessageWriter } from "../core/domain/message-writer.ts";
 import { fingerprintOf } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 
@@ -27,9 +30,9 @@ interface Figures {
   readonly recordMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** Takes the shards given and records full transactions one after the other. */
+/** Takes these shards and records full transactions one after the other. */
 async function measure(url: string, shards: readonly number[]): Promise<Figures> {
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(realRuntime, url);
   const users = usersOf(shards);
   const chains = new Map<number, { epoch: number; prev: string; n: number }>();
   for (const shard of shards) {
@@ -41,16 +44,16 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
   for (let i = 0; i < RECORDS; i++) {
     const batch: EntryToRecord[] = [];
     for (let e = 0; e < ENTRIES_PER_RECORD; e++) {
-      const shard = shards[(i * ENTRIES_PER_RECORD + e) % shards.length] as number;
+      const shard = at(shards, (i * ENTRIES_PER_RECORD + e) % shards.length);
       const chain = chains.get(shard) as { epoch: number; prev: string; n: number };
       const entry = makeEntry(shard, ++chain.n, chain.prev, users.get(shard) as string[]);
       chain.prev = entry.id;
       batch.push({ entry, epoch: chain.epoch });
     }
     const cpu = process.cpuUsage();
-    const startedMs = performance.now();
+    const startedMs = realRuntime.monotonicMs();
     const results = await writer.record(batch);
-    times.push(performance.now() - startedMs);
+    times.push(realRuntime.monotonicMs() - startedMs);
     const used = process.cpuUsage(cpu);
     cpuMicros += used.user + used.system;
     if (results.some((r) => r !== "recorded"))
@@ -68,20 +71,20 @@ async function measure(url: string, shards: readonly number[]): Promise<Figures>
 
 function spread(times: readonly number[]): Figures["recordMs"] {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (q: number) =>
-    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number);
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  const quantile = (q: number) =>
+    Math.round(at(sorted, Math.min(sorted.length - 1, Math.floor(q * sorted.length))));
+  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
 }
 
 function makeEntry(shard: number, n: number, prev: string, users: readonly string[]): Entry {
   const rows = new MessageWriter();
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
-    const user = users[Math.floor(Math.random() * users.length)] as string;
+    const user = at(users, Math.floor(realRuntime.random() * users.length));
     const lines = [{ sku: `sku-${i % SALE_ITEMS}`, qty: 1 }];
     const order = {
       user,
-      id: Bun.randomUUIDv7(),
+      id: realRuntime.uuidV7(),
       saleId: "bench",
       seq: 0,
       currency: "EUR",
@@ -90,7 +93,7 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.order(order, fingerprintOf(order), Date.now());
+    rows.order(order, fingerprintOf(order), realRuntime.wallMs());
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = {
@@ -101,11 +104,11 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
   };
   return {
     shard,
-    id: crypto.randomUUID(),
+    id: realRuntime.uuid(),
     prev,
     n,
     kind: "decide",
-    atMs: Date.now(),
+    atMs: realRuntime.wallMs(),
     messages: [message],
     released: [],
     steps: [],
@@ -119,7 +122,7 @@ function usersOf(shards: readonly number[]): Map<number, string[]> {
 }
 
 async function prepare(url: string): Promise<void> {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   const items = Array.from({ length: SALE_ITEMS }, (_, i) => ({
     ...{
       sku: `sku-${i}`,
@@ -140,7 +143,7 @@ async function prepare(url: string): Promise<void> {
   };
   const result = await ledger.operate({ kind: "create", ref: "bench", sale }, "bench");
   if (result !== "done" || (await ledger.positions())[0]?.lastId !== GENESIS)
-    throw new Error("the ledger to measure must be empty");
+    throw new Error("the ledger must be empty");
   await ledger.close();
 }
 
@@ -148,7 +151,8 @@ function print(what: string, f: Figures): void {
   const rate = Math.round(f.orders / f.seconds).toLocaleString("en");
   const { p50, p99, max } = f.recordMs;
   console.log(
-    `${what}: ${rate} orders/s, ${f.cpuMicrosPerOrder.toFixed(1)} µs CPU an order, transaction p50 ${p50} p99 ${p99} max ${max} ms`,
+    `${what}: ${rate} orders/s, ${f.cpuMicrosPerOrder.toFixed(1)} µs CPU per order, ` +
+      `transaction p50 ${p50} p99 ${p99} max ${max} ms`,
   );
 }
 
@@ -162,9 +166,7 @@ function other(url: string, shards: readonly number[]): Promise<Figures> {
 
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "--half") {
-    console.log(
-      JSON.stringify(await measure(args[1] as string, (args[2] as string).split(",").map(Number))),
-    );
+    console.log(JSON.stringify(await measure(at(args, 1), at(args, 2).split(",").map(Number))));
     return;
   }
   const all = Array.from({ length: SHARDS }, (_, i) => i);

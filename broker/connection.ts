@@ -1,6 +1,8 @@
-// One region's connection: reconnects by itself with backoff and jitter, declares the topology each
-// time, and tells its users (publisher, subscriptions) when there is a new connection to work on.
+// One region's connection. It reconnects with backoff and jitter, declares the topology each time,
+// and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { closeConnection } from "./close.ts";
 import { corkPerTick } from "./cork.ts";
 import { declare } from "./declare.ts";
@@ -8,40 +10,39 @@ import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
 import type { Region } from "./region.ts";
 import type { Topology } from "./topology.ts";
 
-/** Either side drops a connection that has been silent for two of these, in seconds. */
+/** In seconds. Either side drops a connection after two intervals of silence. */
 const HEARTBEAT_S = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 3_000;
 
 export interface ConnectionOptions {
+  readonly runtime: Runtime;
   readonly region: Region;
   readonly topology: Topology;
-  /** What it is for, in log lines. */
+  /** Purpose of the connection, for log lines. */
   readonly name?: string;
   /**
-   * Seconds between signs of life; the broker ends a connection that has given none for two or
-   * three of them, and hands on what it held. A worker's lease is not kept waiting longer than it
-   * lasts.
+   * Seconds between heartbeats. The broker closes a connection that has been silent for two or
+   * three of them and redelivers its messages. Keep it short enough that a worker's lease is not
+   * spent waiting for that.
    */
   readonly heartbeatS?: number;
-  /** 0 to 1, for the jitter. */
-  readonly random?: () => number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
 /**
- * Works on each new connection. Its promise settles when it is set up; a rejection drops the
- * connection and tries again.
+ * Sets up its work on each new connection. If the promise rejects, the connection is dropped and
+ * tried again.
  */
 export type Attachment = (model: ChannelModel) => Promise<void>;
 
 export class BrokerConnection {
-  /** The live connection; undefined while there is none. */
+  /** The live connection; undefined while disconnected. */
   model: ChannelModel | undefined;
   /** The broker has asked publishers to stop (memory or disk alarm). */
   blocked = false;
-  /** Set when trying again is of no use. */
+  /** Set when retrying cannot help. */
   conflict: TopologyConflict | undefined;
   /** Called when the broker asks publishers to stop. */
   readonly onBlocked = new Set<() => void>();
@@ -55,6 +56,10 @@ export class BrokerConnection {
 
   constructor(readonly options: ConnectionOptions) {
     this.log = options.log ?? (() => undefined);
+  }
+
+  get runtime(): Runtime {
+    return this.options.runtime;
   }
 
   get region(): string {
@@ -71,16 +76,16 @@ export class BrokerConnection {
   }
 
   /**
-   * Connects for the first time. Rejects when that fails for a reason an operator must see;
-   * otherwise it goes on trying.
+   * Connects for the first time. Rejects if it fails for a reason an operator must fix; otherwise
+   * it keeps trying.
    */
   async start(): Promise<void> {
     try {
       await this.establish();
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
-      if (isRefusal(error as Error)) throw this.unavailable(error as Error);
-      this.log("broker away", { ...this.named, error: (error as Error).message });
+      if (isRefusal(error)) throw this.unavailable(error);
+      this.log("broker away", { ...this.named, error: messageOf(error) });
     }
     this.loop = this.keepUp();
   }
@@ -91,7 +96,7 @@ export class BrokerConnection {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
   }
 
-  /** Adds a user of the connection; it is called now if there is one, and with every later one. */
+  /** Adds an attachment; it is called now if connected, and again after every reconnect. */
   async attach(attachment: Attachment): Promise<void> {
     this.attachments.add(attachment);
     if (this.model) await attachment(this.model);
@@ -106,7 +111,7 @@ export class BrokerConnection {
     for (const wake of this.waiters.splice(0)) wake();
     const model = this.model;
     this.model = undefined;
-    if (model) await closeConnection(model);
+    if (model) await closeConnection(this.runtime, model);
     this.lost.resolve();
     await this.loop;
   }
@@ -138,11 +143,11 @@ export class BrokerConnection {
     });
     try {
       corkPerTick(model);
-      await declare(model, this.options.topology, this.region);
+      await declare(this.runtime, model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
-      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} while it was set up`);
+      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} during set-up`);
     } catch (error) {
-      await closeConnection(model);
+      await closeConnection(this.runtime, model);
       throw error;
     }
     this.attempt = 0;
@@ -152,7 +157,6 @@ export class BrokerConnection {
   }
 
   private async keepUp(): Promise<void> {
-    const random = this.options.random ?? Math.random;
     while (!this.closing) {
       if (this.model) {
         await this.lost.promise;
@@ -160,20 +164,21 @@ export class BrokerConnection {
         this.log("broker lost", this.named);
       }
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.attempt++);
-      await Bun.sleep(ceiling * (0.5 + random() / 2));
+      await this.runtime.sleep(ceiling * (0.5 + this.runtime.random() / 2));
       if (this.closing) return;
       try {
         await this.establish();
       } catch (error) {
         if (error instanceof TopologyConflict) this.conflict = error;
-        this.log("broker away", { ...this.named, error: (error as Error).message });
+        this.log("broker away", { ...this.named, error: messageOf(error) });
       }
     }
   }
 
-  private unavailable(error: Error): BrokerUnavailable {
+  private unavailable(error: unknown): BrokerUnavailable {
     return new BrokerUnavailable(
-      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${error.message}`,
+      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ` +
+        messageOf(error),
     );
   }
 }
@@ -184,7 +189,7 @@ function withHeartbeat(url: string, seconds: number): string {
   return parsed.toString();
 }
 
-/** The broker answered and said no: wrong user, password or virtual host. */
-function isRefusal(error: Error): boolean {
-  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(error.message);
+/** The broker refused: wrong user, password or virtual host. */
+function isRefusal(error: unknown): boolean {
+  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
 }

@@ -1,66 +1,83 @@
-// Declares a topology; declaring what is there already changes nothing.
+// Declares a topology. Declaring something that already exists changes nothing.
 import type { ChannelModel } from "amqplib";
+import { messageOf } from "../core/domain/message-of.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
-/** A user that may not declare looks whether all is there; it is a worker's to make. */
+/** A user who may not declare only checks that everything exists; a worker declares it. */
 export async function declare(
+  runtime: Runtime,
   model: ChannelModel,
   topology: Topology,
   region: string,
 ): Promise<void> {
   try {
-    await declareAll(model, topology, region);
+    await declareAll(runtime, model, topology, region);
   } catch (error) {
     if (!isAccessRefused(error)) throw error;
-    await lookForAll(model, topology, region);
+    await lookForAll(runtime, model, topology, region);
   }
 }
 
-async function lookForAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+async function lookForAll(
+  runtime: Runtime,
+  model: ChannelModel,
+  topology: Topology,
+  region: string,
+): Promise<void> {
   for (const { name } of topology.exchanges)
-    await step(model, region, `exchange '${name}'`, (ch) => ch.checkExchange(name));
+    await step(runtime, model, region, `exchange '${name}'`, (ch) => ch.checkExchange(name));
   for (const { name } of topology.queues)
-    await step(model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
+    await step(runtime, model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
 }
 
-async function declareAll(model: ChannelModel, topology: Topology, region: string): Promise<void> {
+async function declareAll(
+  runtime: Runtime,
+  model: ChannelModel,
+  topology: Topology,
+  region: string,
+): Promise<void> {
   for (const { name, type, alternate } of topology.exchanges) {
     const options = alternate === undefined ? {} : { alternateExchange: alternate };
-    await step(model, region, `exchange '${name}'`, (ch) => ch.assertExchange(name, type, options));
+    await step(runtime, model, region, `exchange '${name}'`, (ch) =>
+      ch.assertExchange(name, type, options),
+    );
   }
   for (const queue of topology.queues) {
-    await assertQueue(model, queue, region);
+    await assertQueue(runtime, model, queue, region);
   }
   for (const { queue, exchange, key } of topology.bindings) {
-    await step(model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
+    await step(runtime, model, region, `binding of '${queue}' to '${exchange}'`, (ch) =>
       ch.bindQueue(queue, exchange, key),
     );
   }
 }
 
-/** Or looks for it, if this user may not declare it. */
+/** Only checks that it exists if this user may not declare it. */
 export async function declareQueue(
+  runtime: Runtime,
   model: ChannelModel,
   queue: Queue,
   region: string,
 ): Promise<void> {
   try {
-    await assertQueue(model, queue, region);
+    await assertQueue(runtime, model, queue, region);
   } catch (error) {
     if (!isAccessRefused(error)) throw error;
-    await step(model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
+    await step(runtime, model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
   }
 }
 
 async function assertQueue(
+  runtime: Runtime,
   model: ChannelModel,
   { name, arguments: args }: Queue,
   region: string,
 ): Promise<void> {
-  await step(model, region, `queue '${name}'`, (ch) =>
+  await step(runtime, model, region, `queue '${name}'`, (ch) =>
     ch.assertQueue(name, { durable: true, arguments: args }),
   );
 }
@@ -74,26 +91,25 @@ type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 
-/**
- * One declaration on a channel of its own: the broker closes the channel of a declaration it
- * refuses.
- */
+/** One declaration on a channel of its own: the broker closes the channel when it rejects one. */
 async function step(
+  runtime: Runtime,
   model: ChannelModel,
   region: string,
   what: string,
   run: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
-  const channel = await answered(model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below says it
+  const channel = await answered(runtime, model, model.createChannel());
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
-    await answered(model, run(channel));
-    await closeChannel(channel);
+    await answered(runtime, model, run(channel));
+    await closeChannel(runtime, channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
-      `region '${region}': the ${what} exists with other settings than Sluice declares (${(error as Error).message}). ` +
-        "Let it run empty, delete it (rabbitmqctl delete_queue NAME), and start again; it is declared anew.",
+      `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
+        `(${messageOf(error)}). Let it run empty, delete it (rabbitmqctl delete_queue NAME), ` +
+        "and start again; it is then declared anew.",
     );
   }
 }

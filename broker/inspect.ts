@@ -4,8 +4,8 @@ import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 
 /**
- * Messages ready and consumers of a queue, by passive declaration on a throw-away channel;
- * undefined when there is no such queue.
+ * A queue's ready messages and consumers, by passive declaration on a temporary channel; undefined
+ * if the queue does not exist.
  */
 export async function depth(
   connection: BrokerConnection,
@@ -13,11 +13,15 @@ export async function depth(
 ): Promise<{ ready: number; consumers: number } | undefined> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await answered(model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below says it
+  const channel = await answered(connection.runtime, model, model.createChannel());
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
-    const { messageCount, consumerCount } = await answered(model, channel.checkQueue(queue));
-    await closeChannel(channel);
+    const { messageCount, consumerCount } = await answered(
+      connection.runtime,
+      model,
+      channel.checkQueue(queue),
+    );
+    await closeChannel(connection.runtime, channel);
     return { ready: messageCount, consumers: consumerCount };
   } catch (error) {
     if ((error as { code?: number }).code === 404) return undefined;
@@ -26,8 +30,8 @@ export async function depth(
 }
 
 /**
- * Whether this connection's user may publish to an exchange. Nothing has the key, so that nothing
- * is delivered.
+ * Whether this connection's user may publish to an exchange. No binding has the key, so nothing is
+ * delivered.
  */
 export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
   if (!connection.model)
@@ -38,15 +42,13 @@ export async function mayWrite(connection: BrokerConnection, exchange: string): 
   channel.on("close", () => resolve(false));
   channel.publish(exchange, NO_QUEUE, Buffer.alloc(0), { mandatory: true }, () => resolve(true));
   const may = await promise;
-  if (may) await closeChannel(channel);
+  if (may) await closeChannel(connection.runtime, channel);
   return may;
 }
 
 const NO_QUEUE = "sluice.no-such-queue";
 
-/**
- * Whether this connection's user may declare, and so delete, an exchange that is there as `type`.
- */
+/** Whether this connection's user may declare, and so delete, an existing exchange of `type`. */
 export async function mayConfigure(
   connection: BrokerConnection,
   { name, type }: { readonly name: string; readonly type: string },
@@ -54,10 +56,10 @@ export async function mayConfigure(
   if (!connection.model)
     throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel = await connection.model.createChannel();
-  channel.on("error", () => undefined); // the rejection below says it
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
     await channel.assertExchange(name, type);
-    await closeChannel(channel);
+    await closeChannel(connection.runtime, channel);
     return true;
   } catch {
     return false;

@@ -1,14 +1,15 @@
-// The command line. A command's file is loaded only when it is called for, so that `sluice token`
-// need not load a broker client.
+// The command line. A command's file is loaded only when it runs, so that `sluice token`, for one,
+// does not load a broker client.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { messageOf } from "../core/domain/message-of.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
 
 type Registrar = { register(program: Command): void };
 
-/** Command → its file. */
+/** Command → loader of its file. */
 const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   up: () => import("./commands/up.ts"),
   gateway: () => import("./commands/roles.ts"),
@@ -39,10 +40,11 @@ async function main(argv: string[]): Promise<void> {
   const program = new Command("sluice").description(
     "A flash-sale order system that decides every order exactly once.",
   );
-  program.helpOption("-h, --help", "show what a command takes").showHelpAfterError();
+  program.helpOption("-h, --help", "show usage and options").showHelpAfterError();
   program.addHelpText(
     "after",
-    "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.",
+    "\nEvery setting of 'sluice config' is also a flag: " +
+      "--gap-timeout 10s sets SLUICE_GAP_TIMEOUT=10s.",
   );
   const wanted = argv[2];
   const load = wanted === undefined ? undefined : COMMANDS[wanted];
@@ -62,10 +64,10 @@ async function main(argv: string[]): Promise<void> {
   await program.parseAsync(rest);
 }
 
-/** Commands that measure or prove one fixed arrangement. */
+/** Commands that measure or verify a fixed setup. */
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
-/** Commands that bring their services along, or need none. */
+/** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
   "up",
   "demo",
@@ -79,7 +81,7 @@ const SELF_CONTAINED = new Set([
   "rates",
 ]);
 
-/** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
+/** Other commands connect to the local `sluice up`, unless settings name other services. */
 function adoptLocal(command: string | undefined): void {
   if (command === undefined || SELF_CONTAINED.has(command)) return;
   const file = join(process.env.SLUICE_DATA || ".sluice", "current.json");
@@ -91,14 +93,13 @@ function adoptLocal(command: string | undefined): void {
 try {
   await main(process.argv);
 } catch (error) {
-  const known = error instanceof SettingError || KNOWN_ERRORS().has((error as Error).name);
-  process.stderr.write(
-    `sluice: ${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`,
-  );
+  const failure = error instanceof Error ? error : new Error(messageOf(error));
+  const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
+  process.stderr.write(`sluice: ${known ? failure.message : failure.stack}\n`);
   process.exit(1);
 }
 
-/** Errors whose message says all that a person needs. */
+/** Errors whose message is enough; any other is printed with its stack. */
 function KNOWN_ERRORS(): ReadonlySet<string> {
   return new Set([
     "LedgerUnavailable",

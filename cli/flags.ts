@@ -1,5 +1,6 @@
-// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this
-// one command.
+// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` sets SLUICE_GAP_TIMEOUT=10s for one
+// command.
+import { at } from "../core/domain/at.ts";
 import { SettingError, settingVariables } from "../core/settings/settings.ts";
 
 /** `SLUICE_GAP_TIMEOUT` → `--gap-timeout`. */
@@ -10,7 +11,7 @@ export function flagOf(variable: string): string {
     .replaceAll("_", "-")}`;
 }
 
-/** Splits a command line into the settings its flags give and what is left for the command. */
+/** Splits a command line into settings given as flags and the remaining arguments. */
 export function takeSettingFlags(argv: readonly string[]): {
   settings: Record<string, string>;
   rest: string[];
@@ -19,7 +20,7 @@ export function takeSettingFlags(argv: readonly string[]): {
   const settings: Record<string, string> = {};
   const rest: string[] = [];
   for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] as string;
+    const argument = at(argv, i);
     const [flag = "", ...value] = argument.split("=");
     const variable = variables.get(flag);
     if (variable === undefined) {

@@ -1,24 +1,22 @@
-/** Rows as an aligned table; `titles` rename columns. */
+import { at } from "../core/domain/at.ts";
+
+/** Formats rows as an aligned table; `titles` renames columns. */
 export function table(
   rows: readonly Record<string, unknown>[],
   titles: Record<string, string> = {},
 ): string {
   const first = rows[0];
-  if (!first) return "nothing there\n";
+  if (!first) return "empty\n";
   const columns = Object.keys(first);
   const cells = [
     columns.map((c) => titles[c] ?? c),
     ...rows.map((row) => columns.map((c) => String(row[c] ?? ""))),
   ];
-  const widths = columns.map((_, i) =>
-    Math.max(...cells.map((line) => (line[i] as string).length)),
-  );
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => at(line, i).length)));
   const isNumber = columns.map((c) => typeof first[c] === "number");
   const line = (parts: string[]) =>
     parts
-      .map((part, i) =>
-        isNumber[i] ? part.padStart(widths[i] as number) : part.padEnd(widths[i] as number),
-      )
+      .map((part, i) => (isNumber[i] ? part.padStart(at(widths, i)) : part.padEnd(at(widths, i))))
       .join("  ");
   return `${cells.map((c) => line(c).trimEnd()).join("\n")}\n`;
 }

@@ -1,9 +1,10 @@
-// A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes →
+// Wires a gateway. Orders flow through ① admit (order-http, frames → intake) and ② publish (lanes →
 // broker); outcomes come back (undecided).
 import type { Server } from "bun";
 import type { GatewayReport } from "../core/domain/report.ts";
 import { metricsOf } from "../core/metrics/metrics.ts";
 import { Self } from "../core/metrics/self.ts";
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { Auth } from "./access/auth.ts";
 import { ClientAddress } from "./access/client-address.ts";
 import { Origins } from "./access/origins.ts";
@@ -29,55 +30,58 @@ import { StockFeed } from "./socket/stock-feed.ts";
 import { Sockets } from "./socket/websocket.ts";
 
 /**
- * Bun closes a connection without traffic after this, requests in flight included: above the time a
- * confirm may take.
+ * Bun closes a connection without traffic after this, even with requests in flight, so it exceeds
+ * the confirm timeout.
  */
 const HTTP_IDLE_S = 60;
 
 export interface Gateway {
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port`, without a trailing slash. */
   readonly url: string;
   readonly port: number;
-  /** What answers everything but order intake and WebSockets. */
+  /** Answers everything except order intake and WebSockets. */
   readonly app: App;
   readonly counters: Counters;
   readonly admission: Admission;
   report(): GatewayReport;
   /**
-   * Says no at /readyz from now on, and takes orders in all the same: those who send them here have
-   * time to go elsewhere.
+   * Fails /readyz from now on but still accepts orders, so that a load balancer has time to send
+   * clients elsewhere.
    */
   leave(): void;
-  /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
+  /** Stops accepting, settles what is in flight, closes the sockets (1001), then stops. */
   close(): Promise<void>;
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...options.limits };
-  const log = options.log ?? (() => undefined);
-  const { broker, clock, shards } = options;
+  const { runtime, broker, clock, stores, access, bounds = {}, telemetry = {} } = options;
+  const { id, region, host, port, reusePort = false, shards } = options.server;
+  const { log = () => undefined, spans } = telemetry;
+  const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...bounds.limits };
   const counters = new Counters();
-  const origins = new Origins(options.origins);
-  const auth = await Auth.create(options.auth, { shards, clock, maxCached: limits.cachedTokens });
-  const catalogue = new Catalogue(options.ledger);
+  const origins = new Origins(access.origins);
+  const auth = await Auth.create(access.auth, { shards, clock, maxCached: limits.cachedTokens });
+  const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(options.stockOf);
+  const stock = new StockReader(stores.stockOf, runtime.monotonicMs);
   const admission = admissionOf(options, log);
-  const soldOut = options.admission?.soldOutAtGate ? new SoldOut(stock.of) : undefined;
+  const soldOut = bounds.admission?.soldOutAtGate
+    ? new SoldOut(stock.of, runtime.monotonicMs)
+    : undefined;
   const unitsBack = () => {
     stock.forget();
     soldOut?.unitsBack();
   };
   const undecided = new Undecided(limits.undecidedOrders, {
     onDecided: (batch) => {
-      counters.outcome.observe((performance.now() - batch.bornMs) / 1_000, batch.size);
+      counters.outcome.observe((runtime.monotonicMs() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
     onForgotten: (batch) => admission.settled(batch, false),
     onUnitsBack: unitsBack,
   });
-  const events = new EventFeed(options.ledger, limits.followed, log);
+  const events = new EventFeed(runtime, stores.ledger, limits.followed, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -86,29 +90,39 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const publish = async (shard: number, body: Buffer, batch: string) =>
     broker.publish(shard, body, batch);
   const lanes = new Lanes({
+    runtime,
     shards,
     limits,
     lingerMs: () => (admission.pressed ? LINGER_MS : 0),
-    numberPrefix: `${Math.floor(Date.now()).toString(36)}-`,
-    publish: options.spans ? tracedPublish(publish, options.spans, clock) : publish,
+    numberPrefix: `${Math.floor(runtime.wallMs()).toString(36)}-`,
+    publish: spans ? tracedPublish(publish, spans, clock) : publish,
     onSending: (batch) => {
       batch.estimate = admission.estimate(batch.shard, batch.size);
       admission.sent(batch);
       undecided.add(batch);
     },
     onSettled: (batch, verdict) => {
-      counters.settled(verdict, batch.size, (performance.now() - batch.sentMs) / 1_000);
+      counters.settled(verdict, batch.size, (runtime.monotonicMs() - batch.sentMs) / 1_000);
       if (verdict !== "confirmed") admission.settled(batch, false);
       undecided.settled(batch);
     },
   });
   // ① admit
-  const intake = new Intake({ shards, clock, catalogue, lanes, counters, admission, soldOut });
-  const http = new OrderHttp({ auth, intake, admission, catalogue, origins, limits });
-  const feed = new StockFeed(stock.of);
+  const intake = new Intake({
+    runtime,
+    shards,
+    clock,
+    catalogue,
+    lanes,
+    counters,
+    admission,
+    soldOut,
+  });
+  const http = new OrderHttp({ runtime, auth, intake, admission, catalogue, origins, limits });
+  const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
-  const sockets = new Sockets({ auth, frames, stock: feed, events, origins, limits });
-  const addresses = new ClientAddress(options.trustedProxies);
+  const sockets = new Sockets({ runtime, auth, frames, stock: feed, events, origins, limits });
+  const addresses = new ClientAddress(access.trustedProxies);
   let leaving = false;
   const app = createApp({
     leaving: () => leaving,
@@ -132,13 +146,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   admission.start();
 
   const server: Server<Socket> = Bun.serve<Socket>({
-    hostname: options.host,
-    port: options.port,
-    reusePort: options.reusePort ?? false,
+    hostname: host,
+    port,
+    reusePort,
     development: false,
     idleTimeout: HTTP_IDLE_S,
-    // Bodies are bounded where they are read (body.ts), with an answer that says so; one that is
-    // not read is not kept either.
+    // body.ts limits bodies where they are read, with a proper answer; unread bodies are not kept.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes: {
       "/v1/orders": { POST: http.one },
@@ -155,19 +168,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       data: {} as Socket,
       maxPayloadLength: limits.bodyBytes,
       idleTimeout: limits.idleTimeoutS,
-      // Over the bound at which a socket is cut off by its own hand, so that no frame is ever
-      // dropped unseen.
+      // Above the size at which a socket closes itself, so that Bun never silently drops a frame.
       backpressureLimit: 2 * limits.socketBufferBytes,
       perMessageDeflate: false,
     },
   });
-  log("gateway listening", { id: options.id, region: options.region, url: origin(server) });
+  log("gateway listening", { id, region, url: origin(server) });
 
-  const self = new Self(options.id);
+  const self = new Self(runtime, id);
   const report = (): GatewayReport => ({
     kind: "gateway",
     ...self.report(),
-    region: options.region,
+    region,
     url: origin(server),
     draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
@@ -178,7 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undecided: undecided.orders,
     followed: events.size,
   });
-  const metrics = metricsOf({ report, overview: options.overview });
+  const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
   const leave = () => {
     leaving = true;
   };
@@ -187,14 +199,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     admission.draining = true;
     sockets.drain();
     const stopped = server.stop();
-    await within(lanes.idle(), limits.drainMs);
+    await within(runtime, lanes.idle(), limits.drainMs);
     admission.stop();
     self.stop();
     catalogue.stop();
     feed.stop();
     events.stop();
     sockets.close();
-    await within(stopped, CLOSE_GRACE_MS);
+    await within(runtime, stopped, CLOSE_GRACE_MS);
     await server.stop(true);
   };
   return {
@@ -210,8 +222,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function admissionOf(
-  { shards, broker, admission = {} }: GatewayOptions,
-  log: NonNullable<GatewayOptions["log"]>,
+  { runtime, server, broker, bounds }: GatewayOptions,
+  log: (event: string, detail: Record<string, unknown>) => void,
 ): Admission {
   const {
     targetWaitMs = DEFAULT_TARGET_MS,
@@ -220,9 +232,10 @@ function admissionOf(
     userPerSecond = 0,
     userBurst = 1,
     regionPerSecond = 0,
-  } = admission;
+  } = bounds?.admission ?? {};
   return new Admission({
-    shards,
+    runtime,
+    shards: server.shards,
     targetMs: targetWaitMs,
     stallOrders,
     lateMs,
@@ -239,30 +252,28 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 }
 
 /**
- * While orders are turned away those taken in wait for a second anyway: for 20 ms of it they
- * gather, so that fewer messages carry them. With three times what a worker held to a quarter can
- * do offered, an order cost RabbitMQ 4 µs instead of 14, the worker 6 instead of 12, and refusals
- * came within 15 ms (p99) instead of 27; with three times what the machine can do offered, 70% of
- * the best was decided instead of 51%.
+ * While orders are shed, accepted ones wait about a second anyway; they gather for this long, ms,
+ * so that fewer messages carry them. With three times the machine's capacity offered, 70% of the
+ * best was decided instead of 51% (docs/decisions/0010-admission.md).
  */
 const LINGER_MS = 20;
 const DEFAULT_TARGET_MS = 2_000;
 const DEFAULT_STALL_ORDERS = 5_000;
 const DEFAULT_LATE_MS = 50;
 
-/** For answers to leave and clients to answer the close; then connections are cut. */
+/** Time for answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;
 
 function origin(server: Server<Socket>): string {
   return server.url.href.replace(/\/$/, "");
 }
 
-/** Waits for a promise, but no longer than `ms`. */
-async function within(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+/** Waits for a promise, but at most `ms`. */
+async function within(runtime: Runtime, promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: Timer | undefined;
   const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
+    timer = runtime.startTimer(resolve, ms);
   });
   await Promise.race([promise, enough]);
-  clearTimeout(timer);
+  runtime.stopTimer(timer);
 }

@@ -1,14 +1,22 @@
-// For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
-// confirms the test gives or withholds.
+// For tests: a gateway on a free port with a real ledger in a directory of its own, and a broker
+// whose confirms the test controls.
 import { SignJWT } from "jose";
+import { at } from "../core/domain/at.ts";
 import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
 import { idOf, type Row } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
-import type { BrokerPort, GatewayOptions, PublishOutcome } from "./ports.ts";
+import type {
+  BrokerPort,
+  GatewayOptions,
+  OperatorPort,
+  PublishOutcome,
+  StoresPort,
+} from "./ports.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -23,10 +31,10 @@ export interface Published {
   settle(outcome: PublishOutcome): void;
 }
 
-/** Stands in for the broker where confirms, their absence and their order are the point. */
+/** Replaces the broker in tests about confirms: their order, or their absence. */
 export class TestBroker implements BrokerPort {
   readonly published: Published[] = [];
-  /** What a publish is answered with at once; undefined: the test settles it. */
+  /** The immediate answer to each publish; undefined: the test settles it. */
   answer: PublishOutcome | undefined = "confirmed";
   isBlocked = false;
   tell: (push: Push) => void = () => undefined;
@@ -53,14 +61,14 @@ export class TestBroker implements BrokerPort {
     this.tell = handler;
   }
 
-  /** The n-th batch published, from 0, once it is. */
+  /** The n-th batch published, from 0, once it exists. */
   async batch(n: number): Promise<Published> {
     while (this.published.length <= n) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
-    return this.published[n] as Published;
+    return at(this.published, n);
   }
 
   /** All rows published so far. */
@@ -103,35 +111,54 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+/** What tests change, by the names it has within the groups of GatewayOptions. */
+export type TestGatewayOptions = Partial<
+  Pick<GatewayOptions, "clock" | "broker" | "ready"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    NonNullable<GatewayOptions["bounds"]> &
+    NonNullable<GatewayOptions["telemetry"]> &
+    StoresPort &
+    OperatorPort
+>;
+
 /** With sale SALE in the ledger. */
-export async function startTestGateway(
-  options: Partial<GatewayOptions> = {},
-): Promise<TestGateway> {
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const broker = new TestBroker();
   const ledgerPath = `${testDir("gateway")}/ledger.db`;
-  const ledger = await openLedger({ url: `sqlite:${ledgerPath}`, shards: SHARDS });
-  await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
-  const gateway = await startGateway({
-    id: "gw-test",
-    region: "eu",
-    host: "127.0.0.1",
-    port: 0,
-    auth: {
-      algorithm: "HS256",
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      key: { kind: "secret", secret: SECRET },
-    },
-    origins: [],
-    trustedProxies: [],
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: `sqlite:${ledgerPath}`,
     shards: SHARDS,
-    clock: Date.now,
-    broker,
-    ledger,
-    stockOf: (saleId) => ledger.stock(saleId) as Promise<Stock[]>,
-    applyOperation: () => Promise.resolve(),
-    ready: () => Promise.resolve({ ok: true, detail: {} }),
-    ...options,
+  });
+  await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
+  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { limits, admission, letters, overview, workers, spans, log } = options;
+  const gateway = await startGateway({
+    runtime: realRuntime,
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    access: {
+      auth: {
+        algorithm: "HS256",
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        key: { kind: "secret", secret: SECRET },
+      },
+      origins,
+      trustedProxies: [],
+      webhookSecrets,
+    },
+    bounds: { limits, admission },
+    clock: options.clock ?? Date.now,
+    broker: options.broker ?? broker,
+    stores: {
+      ledger: options.ledger ?? ledger,
+      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId) as Promise<Stock[]>),
+      applyOperation: options.applyOperation ?? (() => Promise.resolve()),
+    },
+    operator: { letters, overview, workers },
+    ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
+    telemetry: { spans, log },
   });
   const close = async () => {
     await gateway.close();
@@ -158,7 +185,7 @@ export function token(user: string, options: TokenOptions = {}): Promise<string>
     .sign(new TextEncoder().encode(options.secret ?? SECRET));
 }
 
-/** The order a row is about: its id. */
+/** The id of the order that a row is about. */
 export function idIn(row: Row | undefined): unknown {
   return row === undefined || row.kind === "skip" ? undefined : idOf(row);
 }
@@ -168,7 +195,7 @@ export function traceIn(row: Row): string | undefined {
   return row.kind === "order" ? row.trace : undefined;
 }
 
-/** A sound order, with changes. */
+/** A valid order, with changes. */
 export function order(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: Bun.randomUUIDv7(),
@@ -179,7 +206,7 @@ export function order(changes: Record<string, unknown> = {}): Record<string, unk
   };
 }
 
-/** Posts JSON (or text as it stands) as `user`. */
+/** Posts JSON (or text unchanged) as `user`. */
 export async function post(
   url: string,
   body: unknown,
@@ -198,7 +225,7 @@ export const bearer = async (user: string, options?: TokenOptions) => ({
 
 type ServerFrame = Record<string, unknown> & { readonly type: string };
 
-/** A WebSocket client that keeps every frame until the test asks for it. */
+/** A WebSocket client that keeps every frame until the test takes it. */
 export class TestSocket {
   private readonly frames: ServerFrame[] = [];
   private wake: () => void = () => undefined;
@@ -232,18 +259,18 @@ export class TestSocket {
     this.ws.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** The first frame of this type that has not been taken yet, once it is there. */
+  /** The first frame of this type not yet taken, once it has arrived. */
   async next(type: string): Promise<ServerFrame> {
     for (;;) {
-      const at = this.frames.findIndex((f) => f.type === type);
-      if (at >= 0) return this.frames.splice(at, 1)[0] as ServerFrame;
+      const index = this.frames.findIndex((f) => f.type === type);
+      if (index >= 0) return at(this.frames.splice(index, 1), 0);
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
   }
 
-  /** Types of the frames nobody has taken. */
+  /** Types of the frames not yet taken. */
   get waiting(): string[] {
     return this.frames.map((f) => f.type);
   }

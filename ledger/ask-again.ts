@@ -22,7 +22,7 @@ import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts
 export async function askAgain(db: Db): Promise<number> {
   return db.transaction(async (tx) => {
     const shards = Number((await tx.run("SELECT shards FROM store"))[0]?.shards);
-    const sheet = emptySheet(new Prices());
+    const sheet = emptySheet(new Prices(), db.runtime.wallMs());
     // What was still to be published asks for the same: one request each is enough.
     await tx.run(
       `UPDATE follow_ups SET done = 1 WHERE done = 0 AND (exchange = 'fulfilment'
@@ -71,7 +71,7 @@ export async function askOnce(db: Db, shards: number, of: Attempt): Promise<"ask
     const status = from === undefined ? undefined : AGAIN[from];
     if (from === undefined || status === undefined) return "settled";
     const request = requestOf(of, status, await restart(tx, of, from, status));
-    const sheet = emptySheet(new Prices());
+    const sheet = emptySheet(new Prices(), db.runtime.wallMs());
     ask(sheet, shardOf(of.user, shards), "payments", request);
     addRequests(sheet);
     await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);

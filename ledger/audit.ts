@@ -1,5 +1,7 @@
 // The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived,
 // nothing shared with the code that wrote them.
+import { at } from "../core/domain/at.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ChargeRecord,
   ItemRecord,
@@ -34,21 +36,26 @@ const ENTRY_CHUNK = 32;
 
 export class LedgerAudit {
   private constructor(
+    private readonly runtime: Runtime,
     private readonly db: Runner,
     private readonly end: () => Promise<void>,
   ) {}
 
   /** Each question is answered as the ledger is then. */
-  static async open(url: string): Promise<LedgerAudit> {
-    const db = await Db.open(url, PATIENT_MS);
-    return new LedgerAudit(db, () => db.close());
+  static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
+    const db = await Db.open(runtime, url, PATIENT_MS);
+    return new LedgerAudit(runtime, db, () => db.close());
   }
 
   /** All questions that `work` asks are answered as of one moment: the first of them. */
-  static async snapshot<T>(url: string, work: (audit: LedgerAudit) => Promise<T>): Promise<T> {
-    const db = await Db.open(url, PATIENT_MS);
+  static async snapshot<T>(
+    runtime: Runtime,
+    url: string,
+    work: (audit: LedgerAudit) => Promise<T>,
+  ): Promise<T> {
+    const db = await Db.open(runtime, url, PATIENT_MS);
     try {
-      return await db.snapshot((tx) => work(new LedgerAudit(tx, async () => undefined)));
+      return await db.snapshot((tx) => work(new LedgerAudit(runtime, tx, async () => undefined)));
     } finally {
       await db.close();
     }
@@ -134,7 +141,7 @@ export class LedgerAudit {
         message: Number(r.message),
         index: Number(r.idx),
       }));
-      const last = rows[rows.length - 1] as Record<string, unknown>;
+      const last = at(rows, rows.length - 1);
       after = [Number(last.bucket), String(last.id), String(last.usr)];
     }
   }
@@ -147,7 +154,7 @@ export class LedgerAudit {
       const rows = await this.db.run(text, [...after, CHUNK]);
       if (rows.length === 0) return;
       yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), count: Number(r.count) }));
-      const last = rows[rows.length - 1] as Record<string, unknown>;
+      const last = at(rows, rows.length - 1);
       after = [String(last.id), String(last.usr)];
     }
   }
@@ -259,7 +266,7 @@ export class LedgerAudit {
         rate: String(r.rate),
       }));
       yield charges;
-      const last = charges[charges.length - 1] as ChargeRecord;
+      const last = at(charges, charges.length - 1);
       after = [last.id, last.user, last.generation, last.attempt];
     }
   }
@@ -281,7 +288,7 @@ export class LedgerAudit {
         lines: String(r.lines),
       }));
       yield parts;
-      const last = parts[parts.length - 1] as PartRecord;
+      const last = at(parts, parts.length - 1);
       after = [last.id, last.user, last.generation, last.part];
     }
   }
@@ -331,7 +338,7 @@ export class LedgerAudit {
   /**
    * What is to be published by now and is not; what is put off until later is owed, not under way.
    */
-  async followUpsOpen(nowMs = Date.now()): Promise<number> {
+  async followUpsOpen(nowMs = this.runtime.wallMs()): Promise<number> {
     const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
     return Number((await this.db.run(text, [nowMs]))[0]?.open);
   }

@@ -1,6 +1,9 @@
 // The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
+import { messageOf } from "../core/domain/message-of.ts";
+import { ended, ignore } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -48,6 +51,7 @@ export class Db implements Runner {
   private sql: SQL;
 
   private constructor(
+    readonly runtime: Runtime,
     private readonly connect: () => SQL,
     readonly dialect: Dialect,
     private readonly silenceMs: number,
@@ -56,12 +60,12 @@ export class Db implements Runner {
   }
 
   /** `silenceMs`: a Postgres that gives no answer for this long has its connections dropped. */
-  static async open(url: string, silenceMs = SILENCE_MS): Promise<Db> {
+  static async open(runtime: Runtime, url: string, silenceMs = SILENCE_MS): Promise<Db> {
     const dialect = dialectOf(url);
     try {
-      if (dialect === "postgres") return new Db(() => postgres(url), dialect, silenceMs);
+      if (dialect === "postgres") return new Db(runtime, () => postgres(url), dialect, silenceMs);
       const path = url.slice("sqlite:".length);
-      const db = new Db(() => new SQL(`sqlite://${path}`), dialect, silenceMs);
+      const db = new Db(runtime, () => new SQL(`sqlite://${path}`), dialect, silenceMs);
       await db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       await db.run("PRAGMA journal_mode = WAL");
       await db.run("PRAGMA synchronous = FULL");
@@ -74,7 +78,7 @@ export class Db implements Runner {
       return db;
     } catch (error) {
       throw new LedgerUnavailable(
-        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${(error as Error).message}`,
+        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
       );
     }
   }
@@ -114,7 +118,7 @@ export class Db implements Runner {
   private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
     const { sql } = this;
     if (this.dialect === "sqlite") return ask(sql, () => undefined);
-    const silence = new Silence(this.silenceMs, () => this.redial(sql));
+    const silence = new Silence(this.runtime, this.silenceMs, () => this.redial(sql));
     try {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
@@ -128,7 +132,7 @@ export class Db implements Runner {
   /** Everything else under way on the silent connections fails as well. */
   private redial(silent: SQL): void {
     if (this.sql === silent) this.sql = this.connect();
-    void silent.close({ timeout: 0 }).catch(() => undefined);
+    void ignore(silent.close({ timeout: 0 }), "ledger_close");
   }
 
   /**
@@ -155,8 +159,8 @@ export class Db implements Runner {
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
-    const turn = this.tail.then(() => patiently(work));
-    this.tail = turn.catch(() => undefined);
+    const turn = this.tail.then(() => patiently(this.runtime, work));
+    this.tail = ended(turn);
     return turn;
   }
 
@@ -178,15 +182,15 @@ function postgres(url: string): SQL {
  * Tries again while another process's transaction is in the way. What is refused for that has not
  * begun.
  */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const end = performance.now() + BUSY_TIMEOUT_MS;
+async function patiently<T>(runtime: Runtime, work: () => Promise<T>): Promise<T> {
+  const end = runtime.monotonicMs() + BUSY_TIMEOUT_MS;
   for (let waitMs = BUSY_RETRY_MIN_MS; ; waitMs = Math.min(BUSY_RETRY_MAX_MS, waitMs * 2)) {
     try {
       return await work();
     } catch (error) {
-      if (!isBusy(error) || performance.now() > end) throw error;
+      if (!isBusy(error) || runtime.monotonicMs() > end) throw error;
     }
-    await Bun.sleep(waitMs);
+    await runtime.sleep(waitMs);
   }
 }
 

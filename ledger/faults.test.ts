@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { at } from "../core/domain/at.ts";
 import { messageText } from "../core/domain/message.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
@@ -20,8 +22,8 @@ async function opened(
   url: string,
   units = 1_000_000,
 ): Promise<{ url: string; ledger: Ledger; writer: LedgerWriter }> {
-  const ledger = await openLedger({ url, shards: SHARDS });
-  const writer = await openLedgerWriter(url);
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+  const writer = await openLedgerWriter(realRuntime, url);
   open.push(ledger, writer);
   await ledger.operate({ kind: "create", ref: "r1", sale: saleOf(units) }, "op");
   return { url, ledger, writer };
@@ -74,7 +76,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
 
   test("two writers at once on two shards sell one item to its last unit", async () => {
     const { url, ledger, writer } = await opened(await freshUrl(), 60);
-    const other = await openLedgerWriter(url);
+    const other = await openLedgerWriter(realRuntime, url);
     open.push(other);
     const sell = async (by: LedgerWriter, shard: number) => {
       const { epoch } = await by.takeShard(shard, "w");
@@ -101,7 +103,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
   test("a writer whose shard is taken meanwhile is fenced: what it was told is recorded is there, and nothing after", async () => {
     const { url, ledger, writer } = await opened(await freshUrl());
     const { epoch } = await writer.takeShard(0, "old");
-    const next = await openLedgerWriter(url);
+    const next = await openLedgerWriter(realRuntime, url);
     open.push(next);
     let told = 0;
     const old = (async () => {
@@ -124,7 +126,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       [1, 2, 3].map(() => new Response(child("open", url).stdout).text()),
     );
     expect(new Set(ids).size).toBe(1);
-    const ledger = await openLedger({ url, shards: SHARDS });
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
     open.push(ledger);
     expect(ids[0]).toBe(`${ledger.storeId}\n`);
   }, 30_000);
@@ -134,7 +136,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const epochs = [(await writer.takeShard(0, "w")).epoch, (await writer.takeShard(1, "w")).epoch];
     const entry = (shard: number, n: number, qty: number) => ({
       entry: entryOf(shard, n, [orderRow(userOf(shard), Bun.randomUUIDv7(), qty)], "reserved"),
-      epoch: epochs[shard] as number,
+      epoch: at(epochs, shard),
     });
     const results = await writer.record([
       entry(0, 1, 1),
@@ -211,7 +213,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
 
   test("a statement beside a transaction that is undone is not undone with it", async () => {
     const { url } = await opened(await freshUrl());
-    const db = await Db.open(url);
+    const db = await Db.open(realRuntime, url);
     open.push(db);
     await db.run("CREATE TABLE beside (x INTEGER)");
     const undone = db.transaction(async (tx) => {
@@ -237,7 +239,7 @@ test("a writer whose thread ends rejects what waits, and goes on with a new thre
 
 test("a user's orders are found in a Postgres database made for a language", async () => {
   const base = await freshDatabase();
-  const admin = await Db.open(base);
+  const admin = await Db.open(realRuntime, base);
   await admin.run(
     "CREATE DATABASE in_english LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0",
   );
@@ -253,7 +255,7 @@ test("a user's orders are found in a Postgres database made for a language", asy
 });
 
 async function countsOf(url: string): Promise<Record<string, number>> {
-  const db = await Db.open(url);
+  const db = await Db.open(realRuntime, url);
   const count = async (text: string) => Number((await db.run(text))[0]?.c);
   const counts = {
     entries: await count("SELECT COUNT(*) AS c FROM entries"),
@@ -267,8 +269,8 @@ async function countsOf(url: string): Promise<Record<string, number>> {
 
 test("waiting for another process's transaction stops nobody else of this process, and goes on once it is over", async () => {
   const url = `sqlite:${testDir("busy")}/ledger.db`;
-  await (await openLedger({ url, shards: 1 })).close();
-  const [one, two] = [await Db.open(url), await Db.open(url)];
+  await (await openLedger({ runtime: realRuntime, url, shards: 1 })).close();
+  const [one, two] = [await Db.open(realRuntime, url), await Db.open(realRuntime, url)];
   const over = Promise.withResolvers<void>();
   const sitting = one.transaction(async (tx) => {
     await tx.run("UPDATE store SET incarnation = incarnation");

@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, Step } from "../core/domain/entry.ts";
 import type { Row, SkipRow } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { LedgerWriter, RecordResult } from "./contract.ts";
 import { Db } from "./db.ts";
@@ -29,14 +30,14 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   async function fresh() {
     const url =
       dialect === "sqlite" ? `sqlite:${testDir("fence")}/ledger.db` : await freshDatabase();
-    const ledger = await openLedger({ url, shards: SHARDS });
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
     const sale = saleOf(100);
     const items = sale.items.flatMap((item) => [
       { ...item, limitPerUser: LIMIT },
       { ...item, sku: "b" },
     ]);
     await ledger.operate({ kind: "create", ref: "sale", sale: { ...sale, items } }, "test");
-    const writer = await openLedgerWriter(url);
+    const writer = await openLedgerWriter(realRuntime, url);
     closing.push(ledger, writer);
     return { url, ledger, writer, journal: await Journal.of(writer) };
   }
@@ -151,7 +152,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { url, journal } = await fresh();
     const plain = orderRow(USER, newId(), 1, { lines: [{ sku: "b", qty: 1 }] });
     expect(await journal.add([plain, row(newId(), 9)], "reserved,sold_out")).toBe("recorded");
-    const db = await Db.open(url);
+    const db = await Db.open(realRuntime, url);
     closing.push(db);
     expect(await db.run("SELECT * FROM purchases")).toHaveLength(0);
     expect(await db.run("SELECT * FROM turns")).toHaveLength(0);
@@ -161,7 +162,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { url, journal } = await fresh();
     const before = newId();
     await journal.add([row(before, 2)], "reserved");
-    const db = await Db.open(url);
+    const db = await Db.open(realRuntime, url);
     closing.push(db);
     // As the migration finds it.
     await db.run("DELETE FROM purchases");

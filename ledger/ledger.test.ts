@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { OrderRow, Row } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
@@ -39,8 +41,8 @@ const databases = [
 describe.each(databases)("%s", (_, freshUrl) => {
   async function fresh(): Promise<{ url: string; ledger: Ledger; writer: LedgerWriter }> {
     const url = await freshUrl();
-    const ledger = await openLedger({ url, shards: SHARDS });
-    const writer = await openLedgerWriter(url);
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+    const writer = await openLedgerWriter(realRuntime, url);
     open.push(ledger, writer);
     expect(await ledger.operate({ kind: "create", ref: "r1", sale: SALE }, "op")).toBe("done");
     return { url, ledger, writer };
@@ -221,9 +223,11 @@ describe.each(databases)("%s", (_, freshUrl) => {
 
   test("a ledger made with other shards names the setting", async () => {
     const { url } = await fresh();
-    const error = await openLedger({ url, shards: SHARDS + 1 }).catch((e: Error) => e);
+    const error = await openLedger({ runtime: realRuntime, url, shards: SHARDS + 1 }).catch(
+      (e: Error) => e,
+    );
     expect(error).toBeInstanceOf(LedgerUnavailable);
-    expect((error as Error).message).toContain("SLUICE_SHARDS");
+    expect(messageOf(error)).toContain("SLUICE_SHARDS");
   });
 
   test("movements sum to zero for every cause", async () => {
@@ -232,7 +236,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     await writer.record([
       { entry: entry(0, 1, "genesis", [rowOf(userOf(0), 4)], "reserved"), epoch },
     ]);
-    const db = await Db.open(url);
+    const db = await Db.open(realRuntime, url);
     const sums = await db.run(
       "SELECT cause, SUM(units) AS units, COUNT(*) AS rows FROM movements GROUP BY cause ORDER BY cause",
     );
@@ -245,9 +249,11 @@ describe.each(databases)("%s", (_, freshUrl) => {
 });
 
 test("a ledger that cannot be opened says which setting names it", async () => {
-  const error = await openLedger({ url: "sqlite:/nowhere/at/all.db", shards: 2 }).catch(
-    (e: Error) => e,
-  );
+  const error = await openLedger({
+    runtime: realRuntime,
+    url: "sqlite:/nowhere/at/all.db",
+    shards: 2,
+  }).catch((e: Error) => e);
   expect(error).toBeInstanceOf(LedgerUnavailable);
-  expect((error as Error).message).toContain("SLUICE_LEDGER_URL");
+  expect(messageOf(error)).toContain("SLUICE_LEDGER_URL");
 });

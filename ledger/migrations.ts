@@ -17,6 +17,9 @@
 //   audit                every admin call
 //   rebuilds             when Redis was rebuilt from this ledger
 //   letters              dead letters that were dropped or redriven
+
+import { at } from "../core/domain/at.ts";
+import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Db, Dialect } from "./db.ts";
 
 type Migration = (dialect: Dialect) => readonly string[];
@@ -155,9 +158,10 @@ export async function migrate(db: Db): Promise<void> {
     .run(
       "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, at_ms BIGINT NOT NULL)",
     )
-    .catch(async (error) => {
+    .catch((error) => {
       // Postgres: two processes creating it at once; the loser finds it there.
       if (db.dialect === "sqlite") throw error;
+      countIgnored("table_created");
     });
   await db.transaction(async (tx) => {
     if (db.dialect === "postgres") await tx.run("LOCK TABLE migrations IN EXCLUSIVE MODE");
@@ -168,8 +172,11 @@ export async function migrate(db: Db): Promise<void> {
         `the ledger's schema is version ${done}, newer than this Sluice knows (${MIGRATIONS.length})`,
       );
     for (let version = done + 1; version <= MIGRATIONS.length; version++) {
-      for (const text of (MIGRATIONS[version - 1] as Migration)(db.dialect)) await tx.run(text);
-      await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [version, Date.now()]);
+      for (const text of at(MIGRATIONS, version - 1)(db.dialect)) await tx.run(text);
+      await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [
+        version,
+        db.runtime.wallMs(),
+      ]);
     }
   });
 }

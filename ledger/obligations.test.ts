@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { type AnswerWord, putOffText } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { AnswerRow, Row } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { FollowUp, RecordResult } from "./contract.ts";
@@ -22,10 +23,10 @@ const HOUR_MS = 3_600_000;
 /** A ledger with one order reserved, its first charge under way. */
 async function charging(dialect: string) {
   const url = dialect === "sqlite" ? `sqlite:${testDir("owed")}/ledger.db` : await freshDatabase();
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale: saleOf(10) }, "test");
-  const writer = await openLedgerWriter(url);
-  const audit = await LedgerAudit.open(url);
+  const writer = await openLedgerWriter(realRuntime, url);
+  const audit = await LedgerAudit.open(realRuntime, url);
   closing.push(ledger, writer, audit);
   const { epoch } = await writer.takeShard(0, "w");
   const id = Bun.randomUUIDv7();

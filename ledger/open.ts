@@ -1,6 +1,9 @@
 // Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its
 // guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
+import { ignore } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
@@ -9,6 +12,7 @@ import { ThreadedWriter } from "./threaded-writer.ts";
 import { DirectWriter } from "./writer.ts";
 
 export interface LedgerOptions {
+  readonly runtime: Runtime;
   /** `sqlite:<path>` or a postgres:// URL. */
   readonly url: string;
   /** Shards of a new ledger; an existing one must have as many. */
@@ -16,11 +20,11 @@ export interface LedgerOptions {
 }
 
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
-  const db = await Db.open(options.url);
+  const db = await Db.open(options.runtime, options.url);
   try {
     // Whether it answers at all; what follows may take its time.
     await db.run("SELECT 1");
-    await prepare(options.url);
+    await prepare(options.runtime, options.url);
     const store = await openStore(db, options.shards);
     if (store.shards !== options.shards) {
       throw new LedgerUnavailable(
@@ -30,25 +34,25 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await checkDurability(db);
     return new SqlLedger(db, store.id, store.shards);
   } catch (error) {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
     throw error instanceof LedgerUnavailable
       ? error
-      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${(error as Error).message}`);
+      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
   }
 }
 
 /** The writer of an existing ledger. */
-export async function openLedgerWriter(url: string): Promise<LedgerWriter> {
+export async function openLedgerWriter(runtime: Runtime, url: string): Promise<LedgerWriter> {
   return dialectOf(url) === "sqlite"
-    ? new ThreadedWriter(url)
-    : new DirectWriter(await Db.open(url));
+    ? new ThreadedWriter(runtime, url)
+    : new DirectWriter(await Db.open(runtime, url));
 }
 
 async function openStore(db: Db, shards: number): Promise<{ id: string; shards: number }> {
   return db.transaction(async (tx) => {
     await tx.run(
       "INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0) ON CONFLICT (one) DO NOTHING",
-      [crypto.randomUUID(), shards],
+      [db.runtime.uuid(), shards],
     );
     const rows = await tx.run("SELECT id, shards FROM store");
     const store = { id: String(rows[0]?.id), shards: Number(rows[0]?.shards) };
@@ -63,12 +67,12 @@ async function openStore(db: Db, shards: number): Promise<{ id: string; shards: 
 }
 
 /** Adding an index to a large table takes longer than any other statement may. */
-async function prepare(url: string): Promise<void> {
-  const db = await Db.open(url, PATIENT_MS);
+async function prepare(runtime: Runtime, url: string): Promise<void> {
+  const db = await Db.open(runtime, url, PATIENT_MS);
   try {
     await migrate(db);
   } finally {
-    await db.close().catch(() => undefined);
+    await ignore(db.close(), "ledger_close");
   }
 }
 

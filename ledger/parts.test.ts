@@ -4,6 +4,7 @@ import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { Part } from "../core/domain/part.ts";
 import type { Row } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
@@ -39,10 +40,10 @@ const LINES = [
 
 async function fresh(dialect: string) {
   const url = dialect === "sqlite" ? `sqlite:${testDir("parts")}/l.db` : await freshDatabase();
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale: SALE }, "test");
-  const writer = await openLedgerWriter(url);
-  const audit = await LedgerAudit.open(url);
+  const writer = await openLedgerWriter(realRuntime, url);
+  const audit = await LedgerAudit.open(realRuntime, url);
   closing.push(ledger, writer, audit);
   const { epoch } = await writer.takeShard(0, "w");
   let n = 0;

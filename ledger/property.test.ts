@@ -2,8 +2,10 @@
 // in any order, both say the same.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { at } from "../core/domain/at.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { OrderRow } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter, RecordResult } from "./contract.ts";
 import { Db } from "./db.ts";
@@ -89,8 +91,8 @@ describe.each(databases)("%s", (_, freshUrl, runs) => {
   test("agrees with the model after any history", async () => {
     const property = fc.asyncProperty(steps, async (history) => {
       const url = await freshUrl();
-      const ledger = await openLedger({ url, shards: SHARDS });
-      const writer = await openLedgerWriter(url);
+      const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+      const writer = await openLedgerWriter(realRuntime, url);
       await ledger.operate({ kind: "create", ref: "r", sale: saleOf(UNITS) }, "op");
       try {
         const model = new Model();
@@ -114,7 +116,7 @@ async function play(
 ): Promise<void> {
   if (step.kind === "take") {
     const { epoch, lastN } = await writer.takeShard(step.shard, "w");
-    const shard = model.shards[step.shard] as Model["shards"][number];
+    const shard = at(model.shards, step.shard);
     expect({ epoch, lastN }).toEqual({ epoch: shard.epoch + 1, lastN: shard.lastN });
     shard.epoch = epoch;
   } else if (step.kind === "restock") {
@@ -141,12 +143,12 @@ async function play(
  * `recorded`.
  */
 function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) {
-  const shard = model.shards[plan.shard] as Model["shards"][number];
+  const shard = at(model.shards, plan.shard);
   const user = userOf(plan.shard);
   const known = [...model.states.keys()].find((id) => model.rows.get(id)?.order.user === user);
   const duplicate = plan.fault === "duplicate" ? known : undefined;
   const ids = plan.orders.map((_, i) => (i === 0 && duplicate ? duplicate : Bun.randomUUIDv7()));
-  const rows = plan.orders.map((o, i) => orderRow(user, ids[i] as string, o.qty));
+  const rows = plan.orders.map((o, i) => orderRow(user, at(ids, i), o.qty));
   const letGo = plan.release ? model.parked[plan.shard]?.[0] : undefined;
   const letGoRow = letGo === undefined ? undefined : model.rows.get(letGo);
   const n = shard.lastN + (plan.fault === "number" ? 2 : 1);
@@ -175,9 +177,9 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
   model.available -= units;
   model.held += units;
   plan.orders.forEach((o, i) => {
-    const id = ids[i] as string;
+    const id = at(ids, i);
     model.states.set(id, o.state);
-    model.rows.set(id, rows[i] as OrderRow);
+    model.rows.set(id, at(rows, i));
     if (o.state === "parked") model.parked[plan.shard]?.push(id);
   });
   if (letGo !== undefined) {
@@ -205,7 +207,7 @@ async function compare(model: Model, ledger: Ledger, url: string): Promise<void>
     expect(entries).toBe(model.shards[shard]?.lastN as number);
   }
   expect([...orders].sort()).toEqual([...model.states].sort());
-  await compareMovements(await Db.open(url), available, held);
+  await compareMovements(await Db.open(realRuntime, url), available, held);
 }
 
 async function compareMovements(db: Db, available: number, held: number): Promise<void> {

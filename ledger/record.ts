@@ -215,8 +215,9 @@ async function write(
   if (entries.length === 0) return;
   const prices = PRICES.get(db) ?? new Prices();
   PRICES.set(db, prices);
-  let sheet = gather(prices, entries, epochs);
-  if (await prices.load(tx)) sheet = gather(prices, entries, epochs);
+  const atMs = db.runtime.wallMs();
+  let sheet = gather(prices, atMs, entries, epochs);
+  if (await prices.load(tx)) sheet = gather(prices, atMs, entries, epochs);
   await insertRows(
     tx,
     "entries",
@@ -270,8 +271,13 @@ const CHARGES = [
 
 const PRICES = new WeakMap<Db, Prices>();
 
-function gather(prices: Prices, entries: readonly Entry[], epochs: readonly number[]): Sheet {
-  const sheet = emptySheet(prices);
+function gather(
+  prices: Prices,
+  atMs: number,
+  entries: readonly Entry[],
+  epochs: readonly number[],
+): Sheet {
+  const sheet = emptySheet(prices, atMs);
   for (let i = 0; i < entries.length; i++)
     readInto(sheet, entries[i] as Entry, epochs[i] as number);
   return sheet;

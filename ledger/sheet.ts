@@ -38,6 +38,8 @@ export interface Move {
 }
 
 export interface Sheet {
+  /** When this is recorded, Unix ms. */
+  readonly atMs: number;
   readonly prices: Prices;
   readonly fence: Fence;
   readonly entries: Value[];
@@ -63,7 +65,7 @@ export interface Sheet {
   readonly stock: Map<string, Partial<Record<Account, number>>>;
 }
 
-export function emptySheet(prices: Prices): Sheet {
+export function emptySheet(prices: Prices, atMs: number): Sheet {
   const rows = {
     entries: [],
     messages: [],
@@ -78,6 +80,7 @@ export function emptySheet(prices: Prices): Sheet {
   };
   return {
     prices,
+    atMs,
     fence: new Fence(prices),
     ...rows,
     late: new Map(),
@@ -145,7 +148,7 @@ type Moves = Map<string, number>;
 export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   const { shard, n, id, prev, kind, atMs, released, steps } = entry;
   const texts = [releasedText(released), stepsText(steps)] as const;
-  sheet.entries.push(shard, n, id, prev, kind, atMs, epoch, ...texts, Date.now());
+  sheet.entries.push(shard, n, id, prev, kind, atMs, epoch, ...texts, sheet.atMs);
   const reserving: Reserving = { sheet, entry, terms: termsOf(steps), moves: new Map() };
   entry.messages.forEach(({ gateway, batch, body, outcomes }, m) => {
     const message = messageId(shard, n) + m;

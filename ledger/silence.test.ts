@@ -1,5 +1,6 @@
 // A ledger that falls silent: its connections stay open and nothing comes.
 import { afterEach, expect, test } from "bun:test";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { TcpProxy } from "../test/tcp-proxy.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
@@ -21,9 +22,9 @@ afterEach(async () => {
 /** A database with the ledger's schema, and a line to it that can be stalled. */
 async function silentable(): Promise<{ url: string; proxy: TcpProxy; db: Db }> {
   const url = await freshDatabase();
-  await (await openLedger({ url, shards: SHARDS })).close();
+  await (await openLedger({ runtime: realRuntime, url, shards: SHARDS })).close();
   const proxy = await TcpProxy.to(url);
-  const db = await Db.open(proxy.through(url), SILENCE_MS);
+  const db = await Db.open(realRuntime, proxy.through(url), SILENCE_MS);
   undo.push(
     () => proxy.close(),
     () => db.close(),
@@ -84,7 +85,7 @@ test(
     expect(await failure(writer.takeShard(0, "same"))).toBeInstanceOf(LedgerUnavailable);
     // Another worker's line is fine. Its deadline is longer than Postgres waits for a silent
     // client.
-    const other = await Db.open(url, SOON_MS);
+    const other = await Db.open(realRuntime, url, SOON_MS);
     undo.push(() => other.close());
     expect((await new DirectWriter(other).takeShard(0, "other")).epoch).toBe(1);
   },
@@ -108,9 +109,9 @@ test(
   "SQLite's thread that hangs is ended; the next call has another, and no lock is left behind",
   async () => {
     const url = `sqlite:${testDir("ledger")}/ledger.db`;
-    const ledger = await openLedger({ url, shards: SHARDS });
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
     const script = new URL("./silent.child.ts", import.meta.url).href;
-    const writer = new ThreadedWriter(url, { answerMs: SILENCE_MS, script });
+    const writer = new ThreadedWriter(realRuntime, url, { answerMs: SILENCE_MS, script });
     undo.push(
       () => ledger.close(),
       () => writer.close(),

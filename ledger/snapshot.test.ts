@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { Ledger } from "./contract.ts";
@@ -18,10 +19,10 @@ test.each([
   "on %s a snapshot answers every question as of its first, whatever is written meanwhile",
   async (_, fresh) => {
     const url = await fresh();
-    const ledger = await openLedger({ url, shards: SHARDS });
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
     opened.push(ledger);
     await ledger.operate({ kind: "create", ref: "a", sale: saleOf(1) }, "test");
-    const looks = await LedgerAudit.snapshot(url, async (audit) => {
+    const looks = await LedgerAudit.snapshot(realRuntime, url, async (audit) => {
       const before = await audit.sales();
       await ledger.operate({ kind: "create", ref: "b", sale: { ...saleOf(1), id: "s2" } }, "test");
       await ledger.operate({ kind: "restock", ref: "r", saleId: "s1", sku: "a", units: 4 }, "test");
@@ -30,7 +31,7 @@ test.each([
     expect(looks[0].map(({ id }) => id)).toEqual(["s1"]);
     expect(looks[1]).toEqual(looks[0]);
     expect(looks[2].map(({ restocked }) => restocked)).toEqual([0]);
-    const audit = await LedgerAudit.open(url);
+    const audit = await LedgerAudit.open(realRuntime, url);
     expect((await audit.items()).map(({ restocked }) => restocked)).toEqual([4, 0]);
     await audit.close();
   },

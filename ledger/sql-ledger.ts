@@ -161,7 +161,7 @@ export class SqlLedger implements Ledger {
   }
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
-    return operate(this.db, operation, subject, Date.now());
+    return operate(this.db, operation, subject, this.db.runtime.wallMs());
   }
 
   operationsOpen(): ReturnType<Ledger["operationsOpen"]> {
@@ -170,7 +170,7 @@ export class SqlLedger implements Ledger {
 
   async operationsDone(ids: readonly number[]): Promise<void> {
     const text = "UPDATE operations SET applied = 1, applied_ms = ? WHERE id = ? AND applied = 0";
-    for (const id of ids) await this.db.run(text, [Date.now(), id]);
+    for (const id of ids) await this.db.run(text, [this.db.runtime.wallMs(), id]);
   }
 
   async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
@@ -230,7 +230,7 @@ export class SqlLedger implements Ledger {
       const generation = from + 1;
       const grant =
         "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
-      await tx.run(grant, [user, id, generation, subject, Date.now()]);
+      await tx.run(grant, [user, id, generation, subject, this.db.runtime.wallMs()]);
       const row = { kind: "redrive", ...placedOf(found.placed), generation } as const;
       return { shard: Number(found.shard), row };
     });

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { AnswerWord } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { AnswerRow, Row } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { LedgerWriter } from "./contract.ts";
@@ -18,10 +19,10 @@ const UNITS = 10;
 
 async function fresh(dialect: string) {
   const url = dialect === "sqlite" ? `sqlite:${testDir("steps")}/ledger.db` : await freshDatabase();
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale: saleOf(UNITS) }, "test");
-  const writer = await openLedgerWriter(url);
-  const audit = await LedgerAudit.open(url);
+  const writer = await openLedgerWriter(realRuntime, url);
+  const audit = await LedgerAudit.open(realRuntime, url);
   closing.push(ledger, writer, audit);
   const { epoch } = await writer.takeShard(0, "w");
   return { ledger, audit, record: recorder(writer, epoch) };

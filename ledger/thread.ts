@@ -1,5 +1,7 @@
 // The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no
 // heartbeat.
+import { messageOf } from "../core/domain/message-of.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Db } from "./db.ts";
 import { DirectWriter } from "./writer.ts";
 
@@ -21,7 +23,7 @@ let writer: Promise<DirectWriter> | undefined;
 
 /** A database that could not be opened is tried again by the next call. */
 function opened(): Promise<DirectWriter> {
-  writer ??= Db.open(url).then((db) => new DirectWriter(db));
+  writer ??= Db.open(realRuntime, url).then((db) => new DirectWriter(db));
   writer.catch(() => {
     writer = undefined;
   });
@@ -41,6 +43,6 @@ self.onmessage = async ({ data }: MessageEvent<{ open: string } | Call>) => {
     >;
     postMessage({ id, value: await target[method]?.(...args) } satisfies Answer);
   } catch (error) {
-    postMessage({ id, error: (error as Error).message } satisfies Answer);
+    postMessage({ id, error: messageOf(error) } satisfies Answer);
   }
 };

@@ -1,3 +1,5 @@
+import { ignore } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
@@ -23,6 +25,7 @@ export class ThreadedWriter implements LedgerWriter {
   private nextId = 0;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly url: string,
     private readonly options: ThreadOptions = {},
   ) {}
@@ -48,7 +51,7 @@ export class ThreadedWriter implements LedgerWriter {
   }
 
   async close(): Promise<void> {
-    if (this.worker) await this.call("close").catch(() => undefined); // ended below all the same
+    if (this.worker) await ignore(this.call("close"), "ledger_close"); // ended below all the same
     this.closed = true;
     this.worker?.terminate();
   }
@@ -63,7 +66,7 @@ export class ThreadedWriter implements LedgerWriter {
     this.open.set(id, answer);
     worker.postMessage({ id, method, args } satisfies Call);
     const limitMs = this.limitOf(method);
-    const silence = new Silence(limitMs, () =>
+    const silence = new Silence(this.runtime, limitMs, () =>
       this.ended(worker, `no answer within ${limitMs} ms`),
     );
     try {

@@ -1,6 +1,7 @@
 // What the ledger cannot read, and what its database refuses: neither is taken for the other, nor
 // for trouble with the database.
 import { afterAll, describe, expect, test } from "bun:test";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { Db, isConstraint } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
@@ -16,9 +17,9 @@ const urlOf = async (dialect: string) =>
 
 async function fresh(dialect: string) {
   const url = await urlOf(dialect);
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale: saleOf(10) }, "test");
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(realRuntime, url);
   closing.push(ledger, writer);
   return { ledger, writer, epoch: (await writer.takeShard(0, "w")).epoch };
 }
@@ -59,7 +60,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   }, 30_000);
 
   test("what the data refuse is told by the database's own code", async () => {
-    const db = await Db.open(await urlOf(dialect));
+    const db = await Db.open(realRuntime, await urlOf(dialect));
     closing.push(db);
     await db.run("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0), b TEXT NOT NULL)");
     const refusals = ["(0, 'b')", "(1, NULL)", "(2, 'b'), (2, 'b')"];

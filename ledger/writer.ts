@@ -1,5 +1,8 @@
 // What the workers write, on an open database. With SQLite it lives in a thread of its own: see
 // thread.ts.
+
+import { at } from "../core/domain/at.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { askAgain } from "./ask-again.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
@@ -19,7 +22,7 @@ export class DirectWriter implements LedgerWriter {
           "UPDATE shards SET epoch = epoch + 1, owner = ? WHERE shard = ? RETURNING shard, epoch, last_id, last_n",
           [owner, shard],
         );
-        return positionOf(rows[0] as Record<string, unknown>);
+        return positionOf(at(rows, 0));
       }),
     );
   }
@@ -34,7 +37,7 @@ export class DirectWriter implements LedgerWriter {
         if (raised.length === 0) return undefined;
         await tx.run("INSERT INTO rebuilds (incarnation, at_ms) VALUES (?, ?)", [
           Number(raised[0]?.incarnation),
-          Date.now(),
+          this.db.runtime.wallMs(),
         ]);
         await tx.run("UPDATE shards SET epoch = epoch + 1, owner = ''");
         const rows = await tx.run(
@@ -81,6 +84,6 @@ async function reachable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw new LedgerUnavailable(`the ledger: ${(error as Error).message}`);
+    throw new LedgerUnavailable(`the ledger: ${messageOf(error)}`);
   }
 }

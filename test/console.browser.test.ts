@@ -17,7 +17,15 @@ const listed: string[] = [];
 let deadLetters = 1;
 
 const empty = new Histogram().report();
-const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1e8, cpuSeconds: 1, loopDelayMs: 3 };
+const process = {
+  host: "h",
+  pid: 1,
+  sinceMs: 0,
+  rssBytes: 1e8,
+  cpuSeconds: 1,
+  loopDelayMs: 3,
+  ignored: {},
+};
 
 function overview(): Overview {
   sold += 10;
@@ -155,7 +163,7 @@ afterAll(async () => {
   await t.close();
 });
 
-/** A page that fails the test on any console error, CSP violations among them. */
+/** A page that fails the test on any console error, including CSP violations. */
 async function open(
   hash = "",
   size = { width: 1280, height: 900 },
@@ -172,7 +180,7 @@ const signedIn = async (size?: { width: number; height: number }) =>
   open(`#token=${await token("ops", { scope: "operator" })}`, size);
 
 test(
-  "an operator signs in; the figures move; nothing is refused by the page's policy",
+  "an operator signs in; the figures change; the page's policy blocks nothing",
   async () => {
     const { page, errors } = await open();
     await page.fill("#token", await token("ops", { scope: "operator" }));
@@ -198,7 +206,7 @@ test(
 );
 
 test(
-  "a token from the link leaves the address at once; one without operator scope is turned away with the reason",
+  "a token leaves the address at once; one without operator scope is refused with the reason",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#stock tbody tr:has-text('lamp')");
@@ -213,20 +221,20 @@ test(
 );
 
 test(
-  "a worker is paused; a dead letter is shown as text, sent again, dropped on the second click",
+  "a worker is paused; a dead letter is shown as text, resent, and dropped on the second click",
   async () => {
     const { page, errors } = await signedIn();
     await page.click("#workers tbody button:has-text('Pause')");
-    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.waitForSelector("#said:has-text('worker-1: paused')");
     await page.click("#resume-all");
-    await page.waitForSelector("#said:has-text('all workers: resume')");
+    await page.waitForSelector("#said:has-text('all workers: resumed')");
     await page.waitForSelector("#dead tbody tr:has-text('payments.dead')");
     expect(await page.textContent("#dead tbody td.text")).toBe(HOSTILE);
     await page.click("#dead tbody button");
     await page.waitForSelector("#letter[open]");
     expect(await page.textContent("#letter dl")).toContain(HOSTILE);
     await page.click("#letter-redrive");
-    await page.waitForSelector("#said:has-text('1 sent again')");
+    await page.waitForSelector("#said:has-text('1 redriven')");
     await page.click("#dead tbody button");
     await page.click("#letter-drop");
     expect(asked.some((a) => a.startsWith("drop"))).toBe(false);
@@ -246,21 +254,21 @@ test(
 );
 
 test(
-  "what concerns all of them is asked about first, and forgotten if it is not said again",
+  "an action on all asks for confirmation, and lapses without a second click",
   async () => {
     const { page } = await signedIn();
     asked.length = 0;
     await page.click("#pause-all");
-    await page.waitForSelector("#pause-all:has-text('Pause all of them?')");
+    await page.waitForSelector("#pause-all:has-text('Pause all workers?')");
     await page.waitForSelector("#pause-all:text-is('Pause all')", { timeout: 10_000 });
     expect(asked).toEqual([]);
     await page.click("#pause-all");
     await page.click("#pause-all");
-    await page.waitForSelector("#said:has-text('all workers: pause')");
+    await page.waitForSelector("#said:has-text('all workers: paused')");
     await page.waitForSelector("#dead tbody button");
     await page.click("#redrive-these");
     await page.click("#redrive-these");
-    await page.waitForSelector("#said:has-text('1 sent again')");
+    await page.waitForSelector("#said:has-text('1 redriven')");
     expect(asked).toEqual(["pause *", "redrive {}"]);
     await page.close();
   },
@@ -268,7 +276,7 @@ test(
 );
 
 test(
-  "dead letters are found by queue and reason, and those found are sent again or dropped; the brokers are asked when their number changes",
+  "dead letters are filtered, resent or dropped; brokers are read when their number changes",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#dead tbody button");
@@ -296,7 +304,7 @@ test(
 );
 
 test(
-  "a button keeps the keyboard's focus though its table is drawn anew each second",
+  "a button keeps the keyboard focus although its table is redrawn every second",
   async () => {
     const { page } = await signedIn();
     await page.focus("#workers tbody button");
@@ -308,14 +316,14 @@ test(
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Pause");
     asked.length = 0;
     await page.keyboard.press("Enter");
-    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.waitForSelector("#said:has-text('worker-1: paused')");
     await page.close();
   },
   SLOW_MS,
 );
 
 test(
-  "a gateway that does not answer is asked again only once it has been given up, not each second",
+  "an unanswered request to a gateway times out before the next one starts",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#stock tbody tr:has-text('lamp')");
@@ -340,7 +348,7 @@ test.each([
   [390, 844],
   [1920, 1080],
 ])(
-  "fits a screen of %d × %d",
+  "the page fits a screen of %d × %d",
   async (width, height) => {
     const { page } = await signedIn({ width, height });
     await page.waitForSelector("#chart-stock canvas");
@@ -354,7 +362,7 @@ test.each([
 );
 
 test(
-  "what is wrong is said first, and a gateway that does not answer is said too",
+  "problems are shown first, and so is a gateway that does not answer",
   async () => {
     const { page } = await signedIn();
     redisUp = false;

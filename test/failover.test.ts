@@ -1,9 +1,12 @@
-// Fail-overs at their worst moments, with the real services: a method is held up or cut short where
-// a process would be.
+// Fail-overs at the worst moments with real services. Patched methods block or fail where a process
+// would.
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../core/domain/at.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { cancelRow } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { ShardStore } from "../core/stores/shard-store.ts";
@@ -20,7 +23,7 @@ afterEach(async () => {
   await stack?.stop();
 }, SLOW_MS);
 
-/** Replaces a method until the test is over. */
+/** Replaces a method for the rest of the test. */
 function patch<T extends object, K extends keyof T>(
   target: T,
   name: K,
@@ -56,8 +59,8 @@ test(
   "a worker that stops while the ledger is slow keeps a user's orders in order",
   async () => {
     const [w1] = await ready({ a: 1, b: 100 });
-    // The first worker's commits hang (a slow disk, a database connection gone silent); the second
-    // one's do not.
+    // The first worker's commits hang (a slow disk, a silent database connection); the second one's
+    // do not.
     const hung = new Set<unknown>();
     let stall = true;
     patch(
@@ -94,7 +97,7 @@ test(
 );
 
 test(
-  "a ledger that goes back while the workers run halts everything (a fork must not be taken for a lost Redis)",
+  "a ledger that goes back under running workers halts everything: a fork is not a lost Redis",
   async () => {
     await ready({ a: 9 });
     await order(0);
@@ -102,7 +105,7 @@ test(
     const [before] = await db.run("SELECT last_id, last_n FROM shards WHERE shard = 0");
     const stock = await db.run("SELECT available, held FROM items");
     const lost = await order(0, 1);
-    // A fail-over to a replica that lacks the last commit: all that it wrote is gone.
+    // A fail-over to a replica without the last commit: everything it wrote is gone.
     await db.transaction(async (tx) => {
       const n = Number(before?.last_n);
       await tx.run("DELETE FROM entries WHERE shard = 0 AND n > ?", [n]);
@@ -119,7 +122,7 @@ test(
       ]);
     });
     const rebuilt = count("redis rebuilt");
-    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic goes on
+    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic continues
     await stack.until(
       "a halt or a rebuild",
       () => count("halted") > 0 || count("redis rebuilt") > rebuilt,
@@ -130,12 +133,12 @@ test(
 );
 
 test(
-  "an order whose user has a space is dead-lettered; the shard goes on",
+  "an order whose user has a space is dead-lettered, and the shard continues",
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder("evil user", { a: 1 });
     await stack.publish(0, [row]);
-    const next = await order(0).catch((error) => ({ state: (error as Error).message }));
+    const next = await order(0).catch((error) => ({ state: messageOf(error) }));
     expect(next.state).toBe("reserved");
   },
   SLOW_MS,
@@ -146,8 +149,7 @@ test(
   async () => {
     const [w1] = await ready({ a: 9 });
     await order(0);
-    // w2 reads the ledger's incarnation, and its event loop is busy for a moment before it reads
-    // Redis's.
+    // w2 reads the ledger's incarnation, then its event loop is busy before it reads Redis's.
     let read: (() => void) | undefined;
     const w2HasRead = new Promise<void>((resolve) => (read = resolve));
     let slow: SqlLedger | undefined;
@@ -170,8 +172,9 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    slow = (w2.worker as unknown as { options: { ledger: SqlLedger } }).options.ledger;
-    // w1 comes to rebuild only after w2 has read.
+    const { options } = w2.worker as unknown as { options: { stores: { ledger: SqlLedger } } };
+    slow = options.stores.ledger;
+    // w1 starts its rebuild only after w2 has read.
     const mend = "mend" as never;
     patch(
       w1?.worker as object as Record<string, unknown>,
@@ -193,7 +196,7 @@ test(
 );
 
 test(
-  "a worker whose Redis does not answer lets go of all its shards before its leases end",
+  "a worker whose Redis does not answer releases all its shards before its leases end",
   async () => {
     const [w1] = await ready({ a: 9 }, { env: { SLUICE_LEASE_TTL: "3s" } });
     const never = () =>
@@ -210,7 +213,7 @@ test(
 );
 
 test(
-  "a Redis that comes back without the last restock, and nothing else missing, is brought in line",
+  "a Redis that comes back without only the last restock is corrected",
   async () => {
     await ready({ a: 1 }, { persistence: true });
     await order(0);
@@ -236,15 +239,16 @@ test(
 );
 
 test(
-  "a worker that was asleep in the middle of its check does not halt the others",
+  "a worker that froze in the middle of its check does not halt the others",
   async () => {
     const [w1] = await ready({ a: 9 });
     await order(0);
-    // w1 falls asleep right before a check of shard 0 leaves it, and so do its beats.
+    // w1 freezes just before it sends a check of shard 0, and so do its beats.
     let asleep: unknown;
     let wake: (() => void) | undefined;
     const awake = new Promise<void>((resolve) => (wake = resolve));
-    const mine = w1?.worker as unknown as { store: ShardStore; members: Members };
+    const worker = w1?.worker as unknown as { parts: { store: ShardStore; members: Members } };
+    const mine = worker.parts;
     let caught = false;
     patch(
       ShardStore.prototype,
@@ -281,11 +285,11 @@ test(
 );
 
 test(
-  "units whose recorded() was lost with Redis's tail come back without another order on that shard",
+  "units whose recorded() was lost with Redis's tail return without another order on the shard",
   async () => {
     await ready({ a: 2 }, { persistence: true });
     const user = userOf(0);
-    await order(0); // its charge is under way: no payment worker runs
+    await order(0); // its charge stays open: no payment worker runs
     const second = makeOrder(user, { a: 1 });
     await stack.publish(0, [second.row]);
     await stack.decided(user, second.order.id);
@@ -325,7 +329,7 @@ test(
 );
 
 test(
-  "a row whose payment is no string is rejected; no shard of the worker stands still",
+  "a row whose payment is not a string is rejected, and no shard of the worker stops",
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder(userOf(0), { a: 1 });
@@ -336,7 +340,7 @@ test(
     await stack.publish(1, [other.row]); // another shard
     const next = await stack
       .decided(user, other.order.id, 12_000)
-      .catch((error) => ({ state: (error as Error).message }));
+      .catch((error) => ({ state: messageOf(error) }));
     const away = stack.events.find((e) => e.event === "ledger away");
     expect([next.state, away?.error]).toEqual(["reserved", undefined]);
   },
@@ -344,7 +348,7 @@ test(
 );
 
 test(
-  "a queue that cannot be consumed at the moment the shard is taken is consumed later",
+  "a queue that cannot be consumed when its shard is acquired is consumed later",
   async () => {
     const [w1] = await ready({ a: 9 });
     const w2 = await stack.worker("w2");
@@ -352,7 +356,7 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    const shard = w1?.worker.shards[0] as number;
+    const shard = at(w1?.worker.shards ?? [], 0);
     const model = stack.links[0]?.connection.model;
     if (!model) throw new Error("no broker");
     const channel = await model.createChannel();
@@ -360,11 +364,11 @@ test(
     await w1?.stop();
     await stack.until("w2 has both", () => w2.worker.shards.length === 2);
     await Bun.sleep(500);
-    // There again, as the topology has it.
+    // The queue exists again, as in the topology.
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
-    await declare(model, topology(SHARDS), "eu");
-    expect((await order(shard).catch((error) => ({ state: (error as Error).message }))).state).toBe(
+    await declare(realRuntime, model, topology(SHARDS), "eu");
+    expect((await order(shard).catch((error) => ({ state: messageOf(error) }))).state).toBe(
       "reserved",
     );
   },
@@ -372,18 +376,18 @@ test(
 );
 
 test(
-  "an entry that the ledger has as its last is recorded, not a fork",
+  "an entry that is the ledger's last one counts as recorded, not as a fork",
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: 9 });
     const { openLedgerWriter } = await import("../ledger/open.ts");
     const { entryOf } = await import("../ledger/test-entries.ts");
-    const writer = await openLedgerWriter(stack.settings.ledgerUrl);
+    const writer = await openLedgerWriter(realRuntime, stack.settings.ledgerUrl);
     const { epoch } = await writer.takeShard(0, "w");
     const entry = entryOf(0, 1, [], "");
     expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);
-    // Postgres: the first COMMIT was under way in the server when its connection was cut and the
-    // positions were read.
+    // Postgres: the server was still committing when the connection was cut and the positions were
+    // read.
     const again = await writer.record([{ entry, epoch }]);
     await writer.close();
     expect(again).toEqual(["recorded"]);

@@ -1,12 +1,15 @@
-// Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and
-// the journal replays to what Redis holds.
+// Whatever happens to orders, in any order: units add up, no user has two charges at a time, and
+// the journal replays to Redis's state.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { openText } from "../consumers/rebuild/load-shard.ts";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
+import type { Row } from "../core/domain/row.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -54,7 +57,7 @@ const happening = fc.oneof(
     ),
   }),
 );
-/** Batches of rows, each followed or not by a commit of the ledger and by a sweep of old holds. */
+/** Batches of rows, each optionally followed by a commit of the ledger and a sweep of old holds. */
 const history = fc.array(
   fc.record({
     rows: fc.array(happening, { minLength: 1, maxLength: 6 }),
@@ -67,7 +70,7 @@ const history = fc.array(
   },
 );
 
-test("any life of orders keeps the units whole, the charges one at a time, and replays", async () => {
+test("any life of orders keeps units whole and charges one at a time, and replays", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
@@ -80,7 +83,7 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
         if (entry) entries.push(entry);
         if (expire) {
           const sweep = {
-            entryId: newEntryId(),
+            entryId: newEntryId(realRuntime.randomBytes),
             cutoffMs: Date.now() + 1_000,
             limit: 10,
             dedupWindowMs: 3_600_000,
@@ -98,8 +101,8 @@ test("any life of orders keeps the units whole, the charges one at a time, and r
   );
 }, 120_000);
 
-function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
-  const id = IDS[r.idIndex] as string;
+function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): Row {
+  const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
   if (r.kind === "part") return part(r.user, id, r.word, r.service, r.at, 2);
@@ -114,7 +117,7 @@ function replayOf(entries: readonly Entry[]): Replayed {
   return replayed;
 }
 
-/** The units of the item are where the orders say. */
+/** The item's units are where the orders say. */
 async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const live = await b.live("a");
   expect(live.available + live.releasing + live.held + live.sold).toBe(UNITS);
@@ -122,7 +125,7 @@ async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const units = (state: string) =>
     [...open.values()]
       .filter((o) => o.state === state)
-      .reduce((sum, o) => sum + Number(o.row[8][1]), 0);
+      .reduce((sum, o) => sum + (o.placed.order.lines[0]?.qty ?? 0), 0);
   expect([live.held, live.sold]).toEqual([units("reserved"), units("paid")]);
   for (const who of ["u1", "u2"]) {
     const charged = [...open].filter(
@@ -130,14 +133,14 @@ async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
     );
     expect(charged.length).toBeLessThanOrEqual(1);
   }
-  // Whoever heads a lane is being charged: nobody waits for nothing.
+  // The head of every lane is being charged, so that no order waits in vain.
   for (const [who, [first]] of lanes)
     expect(open.get(`${who} ${first}`)?.attempt).toBeGreaterThan(0);
 }
 
 async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
   const { client } = b.redis;
-  // As a rebuild would write them, word for word.
+  // The exact text that a rebuild would write.
   const open = Object.entries(await client.hgetall("{0}:open"));
   const mine = [...replayed.open].map(([name, o]) => [name, openText(o)]);
   expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(open));

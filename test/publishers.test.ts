@@ -1,5 +1,5 @@
-// A broker with one user a role: each can do its work and nothing else, and what a stranger sends
-// is a dead letter (I1, I6, I7).
+// A broker with one user per role: each can do its work and nothing else, and a foreign message
+// becomes a dead letter (I1, I6, I7).
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { accountsOf } from "../broker/accounts.ts";
@@ -19,6 +19,7 @@ import type { RegionLink } from "../consumers/orders/relay.ts";
 import { messageText } from "../core/domain/message.ts";
 import type { PartWord } from "../core/domain/part.ts";
 import { answerRow, cancelRow, partRow, type Row } from "../core/domain/row.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { testDir } from "./services.ts";
@@ -58,7 +59,12 @@ const settingsOf = (user: string) =>
 
 async function connect(user: string): Promise<RegionLink> {
   const settings = settingsOf(user);
-  return openRegion({ name: "eu", url: rabbit.url("eu", user) }, settings, () => undefined);
+  return openRegion(
+    realRuntime,
+    { name: "eu", url: rabbit.url("eu", user) },
+    settings,
+    () => undefined,
+  );
 }
 
 async function send(user: string, rows: readonly Row[], exchange = ORDERS_EXCHANGE) {
@@ -70,7 +76,7 @@ async function send(user: string, rows: readonly Row[], exchange = ORDERS_EXCHAN
   });
 }
 
-/** Reasons of the dead letters there are now, when this many have come. */
+/** Reasons of the current dead letters, once this many have arrived. */
 async function deadReasons(count: number): Promise<string[]> {
   const { connection } = links.get("operator") as RegionLink;
   const channel = await (connection.model as ChannelModel).createChannel();
@@ -96,7 +102,7 @@ async function reserved(): Promise<{ user: string; id: string }> {
 }
 
 test(
-  "each role's user may write where its work is, and the broker refuses it everywhere else",
+  "each role's user may write where its work is, and nowhere else",
   async () => {
     const may: Record<string, readonly string[]> = {
       gateway: [ORDERS_EXCHANGE],
@@ -117,10 +123,11 @@ test(
 );
 
 test(
-  "an order goes its way with a user for each role: paid, claimed and dispatched",
+  "with a user per role an order is paid, claimed and dispatched",
   async () => {
     await stack.route("c", "depot");
     const role = await startFulfil(
+      realRuntime,
       settingsOf("service-depot"),
       "depot",
       makeLog("depot", () => {}),
@@ -140,7 +147,7 @@ test(
 );
 
 test(
-  "what a hostile service sends has no effect, and each of it is a dead letter that says why",
+  "a hostile service's messages have no effect, and each becomes a dead letter with a reason",
   async () => {
     const { user, id } = await reserved();
     await stack.route("c", "rogue");
@@ -169,7 +176,7 @@ test(
 );
 
 test(
-  "nobody publishes under another's name",
+  "no user can publish under another's name",
   async () => {
     const { connection } = links.get("service-rogue") as RegionLink;
     await connection.untilUp();
@@ -184,7 +191,7 @@ test(
 );
 
 test(
-  "the doctor names a user whom all share, and one that may do more than its role needs",
+  "the doctor names a user that all roles share, and one with more permissions than it needs",
   async () => {
     const look = async (user: string, permissions?: string) => {
       if (permissions)
@@ -194,14 +201,19 @@ test(
       await connection.connection.close();
       return found.map(({ state, detail }) => `${state}: ${detail}`);
     };
-    expect(await look("rates")).toEqual(["ok: user 'rates' may do its own work and no other"]);
+    expect(await look("rates")).toEqual(["ok: user 'rates' may do its own work and nothing else"]);
     expect(await look("rates", ".*")).toEqual([
-      "warn: user 'rates' may write to 'orders' and write to 'claims', which it has no need of",
+      "warn: user 'rates' may write to 'orders' and write to 'claims', which it does not need",
     ]);
     await rabbit.ctl("add_user", "shop", "word");
     await rabbit.ctl("set_permissions", "-p", "eu", "shop", ".*", ".*", ".*");
     const url = rabbit.url("eu").replace(/\/\/[^@]*@/, "//shop:word@");
-    const { connection } = await openRegion({ name: "eu", url }, stack.settings, () => undefined);
+    const { connection } = await openRegion(
+      realRuntime,
+      { name: "eu", url },
+      stack.settings,
+      () => undefined,
+    );
     const [finding] = await checkAccount(connection, readSettings({}));
     await connection.close();
     expect(finding).toMatchObject({ state: "warn", detail: expect.stringMatching(/'shop'/) });

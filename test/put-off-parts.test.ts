@@ -1,8 +1,9 @@
-// A part that its service cannot do is put off by the ledger: it holds up nothing, comes back, and
-// has an end.
+// The ledger postpones a part that its service cannot complete: the part delays nothing, comes
+// back, and ends eventually.
 import { afterEach, expect, test } from "bun:test";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -19,6 +20,7 @@ async function start(work: (part: Part) => Promise<void>): Promise<[Stack, Fulfi
   await stack.payments();
   await stack.route("audio", "depot");
   const fulfiller = new Fulfiller({
+    runtime: realRuntime,
     ...{ service: "depot", id: "depot-1", regions: stack.links, shards: SHARDS, work },
     log: () => undefined,
   });
@@ -34,7 +36,7 @@ async function place(stack: Stack, n: number) {
 }
 
 test(
-  "sixty parts whose work fails hold up no other; each comes back, and is done once its service can",
+  "sixty failing parts delay no other; each comes back, and is done once its service can",
   async () => {
     let broken = true;
     const tried = new Map<string, number>();
@@ -61,7 +63,7 @@ test(
 );
 
 test(
-  "a part that was tried in vain for a day lies with those without a route, with the reason, and can be redriven",
+  "a part that failed for a day moves to fulfilment.unrouted with the reason, and can be redriven",
   async () => {
     const [stack] = await start(async () => {
       throw new Error("no such shelf");

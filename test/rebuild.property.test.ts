@@ -1,6 +1,6 @@
-// The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire,
-// cancels, answers, claims, redrives, rates that are missing, in mixed batches. Key by key, Redis
-// must hold afterwards what it held before.
+// The real rebuild after any history: skips, abandoned gaps, forced decisions, expired holds,
+// cancels, answers, claims, redrives, missing rates, in mixed batches. Afterwards Redis must hold
+// the same as before, key by key.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { firstIdOf } from "../consumers/orders/seen.ts";
@@ -8,8 +8,10 @@ import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
 import { encode, SNAPSHOT_VERSION } from "../consumers/rebuild/snapshot.ts";
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
+import type { Row } from "../core/domain/row.ts";
 import {
   answer,
   Bench,
@@ -22,6 +24,7 @@ import {
   skip,
   WINDOW_MS,
 } from "../core/lua/testing.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -119,9 +122,9 @@ const move = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("commit" as const) }) },
 );
 
-function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
+function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): Row {
   if (r.kind === "skip") return skip(r.user, r.seq);
-  const id = IDS[r.idIndex] as string;
+  const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "foreign") return row(r.user, { a: r.qty }, { id, seq: r.seq, currency: "USD" });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
@@ -131,7 +134,7 @@ function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): s
 
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
-/** A redrive is granted only once the ledger has that the payment failed. */
+/** A redrive is granted only once the ledger has the failed payment. */
 async function decideAll(
   b: Bench,
   messages: readonly (readonly Happening[])[],
@@ -186,8 +189,7 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
     /^reserved 1 0 /.test(open[h.slice(h.indexOf(" ") + 1)] ?? ""),
   );
   all["{0}:holds"] = holds.sort();
-  // An order that was let go in another way leaves its place in the list, which is passed over
-  // later.
+  // An order that was released in another way leaves its place in the list, to be skipped later.
   const states = Object.entries(all).flatMap(([key, seen]) =>
     key.includes(":seen:") ? Object.entries(seen as Record<string, string>) : [],
   );
@@ -204,7 +206,7 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
   return all;
 }
 
-/** A ledger with a snapshot that holds the first `at` entries; 0: none. */
+/** A ledger with a snapshot after the first `at` entries; 0: none. */
 function snapshotAt(entries: readonly Entry[], at: number) {
   const last = entries[at - 1];
   const firstId = firstIdOf(Date.now() - WINDOW_MS);
@@ -218,14 +220,14 @@ function snapshotAt(entries: readonly Entry[], at: number) {
   };
 }
 
-test("the rebuilt Redis holds what Redis held, whether it was read from the journal alone or from a snapshot on", async () => {
+test("a rebuilt Redis holds the same, from the journal alone or from a snapshot on", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
     fc.asyncProperty(
       fc.array(move, { minLength: 1, maxLength: 10 }),
       fc.nat(10),
-      async (moves, at) => {
+      async (moves, end) => {
         await b.reset();
         await b.sale({ a: { units: UNITS, limit: 8 } });
         const entries: Entry[] = [];
@@ -236,7 +238,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           else if (m.do === "force")
             entry = (
               await b.decide(
-                [[row(m.user, { a: 1 }, { id: IDS[m.idIndex] as string, seq: m.seq })]],
+                [[row(m.user, { a: 1 }, { id: at(IDS, m.idIndex), seq: m.seq })]],
                 m.word,
               )
             ).entry;
@@ -246,7 +248,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           } else {
             const reply = await b.shards[m.do](b.claim, {
               ...swept,
-              entryId: newEntryId(),
+              entryId: newEntryId(realRuntime.randomBytes),
               cutoffMs: Date.now() + 1_000,
             });
             if (reply.word === "decided") entry = reply.entry;
@@ -286,7 +288,7 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
           replay: async function* (shard: number, { after = 0 } = {}) {
             if (shard === 0) yield entries.slice(after);
           },
-          ...snapshotAt(entries, at),
+          ...snapshotAt(entries, end),
         };
         const position = { lastId: last?.id ?? "genesis", lastN: last?.n ?? 0, epoch: 2 };
         const writer = {
@@ -299,9 +301,10 @@ test("the rebuilt Redis holds what Redis held, whether it was read from the jour
             ],
           }),
         };
-        const announcement = new Announcement(b.rebuild);
+        const announcement = new Announcement(realRuntime, b.rebuild);
         const result = await rebuild(
           {
+            runtime: realRuntime,
             store: b.rebuild,
             ledger: ledger as never,
             writer: writer as never,

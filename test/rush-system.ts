@@ -1,8 +1,8 @@
-// The real gateways, worker, payment worker and provider with a sale, and a plan of a rush for it:
-// for tests of the proof.
+// A real system with a sale, and the plan of a rush, for tests of verify.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sale } from "../core/domain/sale.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { metaKey } from "../core/stores/keys.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -22,13 +22,13 @@ export const SHARDS = 2;
 export interface RushOptions {
   readonly orders: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Run on the ledger before anything else: takes its own guard away. */
+  /** Run on the ledger first, to remove its own guards. */
   readonly sql?: readonly string[];
-  /** Starts the worker, if it is not to be the usual one. */
+  /** Starts a worker other than the usual one. */
   readonly startWorker?: (dir: string, env: Record<string, string>) => unknown;
-  /** How the provider misbehaves. */
+  /** Shares of the provider's misbehaviours. */
   readonly shares?: string;
-  /** Called when the test is over, in reverse. */
+  /** Called after the test, in reverse order. */
   readonly cleanUps: (() => Promise<unknown>)[];
 }
 
@@ -42,7 +42,7 @@ export interface RushSystem {
   readonly historyPath: string;
   readonly history: HistoryWriter;
   readonly tally: Tally;
-  /** Lets the clients loose, with all they have to send or with a part of it. */
+  /** Starts the clients with all steps, or with some of them. */
   rush(steps?: readonly Step[]): Promise<Rush>;
 }
 
@@ -96,7 +96,7 @@ async function environment(
     SLUICE_SHARDS: String(SHARDS),
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_LEASE_TTL: "1s",
-    // Lost orders leave gaps in the numbers; nothing else does.
+    // Only lost orders leave gaps in the numbers.
     SLUICE_GAP_TIMEOUT: "2s",
     SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
     SLUICE_RATE_WAIT: "1s",
@@ -106,10 +106,10 @@ async function environment(
 }
 
 async function makeLedger(url: string, sale: Sale, sql: readonly string[]) {
-  const ledger = await openLedger({ url, shards: SHARDS });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   await ledger.operate({ kind: "create", ref: "sale", sale }, "test");
   await ledger.close();
-  const db = await Db.open(url);
+  const db = await Db.open(realRuntime, url);
   await db.run("PRAGMA foreign_keys = OFF");
   for (const statement of sql) await db.run(statement);
   await db.close();
@@ -119,7 +119,7 @@ export async function withRedis<T>(
   url: string,
   work: (store: RedisStore) => Promise<T>,
 ): Promise<T> {
-  const store = new RedisStore({ url });
+  const store = new RedisStore({ runtime: realRuntime, url });
   await store.client.connect();
   try {
     return await work(store);
@@ -128,7 +128,7 @@ export async function withRedis<T>(
   }
 }
 
-/** The worker has opened the store and brought the sale there. */
+/** The worker has opened the store and written the sale to it. */
 export async function saleInRedis(url: string, saleId: string): Promise<void> {
   await withRedis(url, async ({ client }) => {
     while (

@@ -1,5 +1,5 @@
-// A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its
-// own, and workers in this process.
+// A complete Sluice for one test: a private Redis, virtual hosts on the shared broker, its own
+// ledger, and workers in this process.
 
 import { join } from "node:path";
 import type { ChannelModel } from "amqplib";
@@ -11,11 +11,13 @@ import { startPayments } from "../cli/roles/payments.ts";
 import { startRates } from "../cli/roles/rates.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
+import { at } from "../core/domain/at.ts";
 import { messageText } from "../core/domain/message.ts";
 import type { Order } from "../core/domain/order.ts";
 import { type OrderRow, orderRow, type Row, skipRow } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import type { Ledger, StoredOrder } from "../ledger/contract.ts";
@@ -64,10 +66,15 @@ export class Stack {
       ...options.env,
     };
     const settings = readSettings(env);
-    const ledger = await openLedger({ url: settings.ledgerUrl, shards: SHARDS });
+    const ledger = await openLedger({
+      runtime: realRuntime,
+      url: settings.ledgerUrl,
+      shards: SHARDS,
+    });
     const links = await Promise.all(
       settings.regions.map((r) =>
         openRegion(
+          realRuntime,
           r,
           settings,
           makeLog("test", (line) => process.env.SHOW_LOG && process.stderr.write(line)),
@@ -79,6 +86,7 @@ export class Stack {
 
   async worker(id: string): Promise<Awaited<ReturnType<typeof startWorker>>> {
     const started = await startWorker(
+      realRuntime,
       this.settings,
       id,
       makeLog("worker", (line) => {
@@ -90,7 +98,7 @@ export class Stack {
     return started;
   }
 
-  /** A payment provider that misbehaves as told, and a payment worker that asks it. */
+  /** A misbehaving payment provider, and a payment worker that uses it. */
   async payments(
     options: { shares?: Shares; env?: Record<string, string> } & Partial<ProviderOptions> = {},
   ): Promise<Provider> {
@@ -106,12 +114,12 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startPayments(settings, "payments", log);
+    const role = await startPayments(realRuntime, settings, "payments", log);
     this.running.push(role);
     return provider;
   }
 
-  /** A processing service, with a packing list of its own. */
+  /** A fulfilment service with its own packing list. */
   async fulfil(
     service: string,
     file = `${testDir("packed")}/${service}.db`,
@@ -121,16 +129,22 @@ export class Stack {
       if (process.env.SHOW_LOG) process.stderr.write(line);
       this.events.push(JSON.parse(line));
     });
-    const role = await startFulfil(this.settings, `${service}-${this.running.length}`, log, {
-      service,
-      file,
-      workMs,
-    });
+    const role = await startFulfil(
+      realRuntime,
+      this.settings,
+      `${service}-${this.running.length}`,
+      log,
+      {
+        service,
+        file,
+        workMs,
+      },
+    );
     this.running.push(role);
     return { file, stop: role.stop };
   }
 
-  /** The rates role on a file, which it reads every 200 ms. */
+  /** The rates role with a file that it reads every 200 ms. */
   async rates(file: string): Promise<void> {
     const settings = readSettings({
       ...this.env,
@@ -139,6 +153,7 @@ export class Stack {
     });
     this.running.push(
       await startRates(
+        realRuntime,
         settings,
         "rates",
         makeLog("rates", () => undefined),
@@ -166,6 +181,7 @@ export class Stack {
       hangMs: 600,
     };
     const provider = await startProvider({
+      runtime: realRuntime,
       file,
       port: 0,
       webhookSecrets: ["s"],
@@ -176,7 +192,7 @@ export class Stack {
     return provider;
   }
 
-  /** A role as a process of its own, to be killed. */
+  /** A role in its own process, to be killed. */
   spawn(role: string | readonly string[], env: Record<string, string> = {}): Child {
     const words = typeof role === "string" ? [role] : role;
     const command = [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), ...words];
@@ -192,9 +208,9 @@ export class Stack {
     return child;
   }
 
-  /** Takes messages from a queue, as JSON; waits for them. */
+  /** Waits for messages in a queue and takes them, as JSON. */
   async take(queue: string, count: number, region = 0): Promise<unknown[]> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     const taken: unknown[] = [];
     await this.until(`${count} messages in ${queue}`, async () => {
@@ -206,9 +222,9 @@ export class Stack {
     return taken;
   }
 
-  /** The broker loses what is in a queue. */
+  /** Empties a queue, as if the broker had lost it. */
   async purge(queue: string, region = 0): Promise<void> {
-    const { connection } = this.links[region] as RegionLink;
+    const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
     await channel.purgeQueue(queue);
     await channel.close();
@@ -224,7 +240,7 @@ export class Stack {
     return order as StoredOrder;
   }
 
-  /** Creates a sale that is open now; the worker puts it into Redis. */
+  /** Creates a sale that is open now; the worker writes it to Redis. */
   async sale(
     items: Record<string, number>,
     more: {
@@ -255,14 +271,14 @@ export class Stack {
     return sale;
   }
 
-  /** Publishes rows as one message, as a gateway would; settles with the confirm. */
+  /** Publishes rows as one message, as a gateway would; resolves with the confirm. */
   publish(shard: number, rows: readonly Row[], region = 0, gateway = "test"): Promise<void> {
     return this.publishText(shard, messageText(rows), region, gateway);
   }
 
   /** Publishes a message as it stands, likewise. */
   async publishText(shard: number, text: string, region = 0, gateway = "test"): Promise<void> {
-    const link = this.links[region] as RegionLink;
+    const link = at(this.links, region);
     const headers = { "x-accepted-at": Date.now() };
     const outcome = await link.publisher.publish(
       ORDERS_EXCHANGE,
@@ -297,7 +313,7 @@ export class Stack {
     await this.until(
       `order ${id} of ${user} in the ledger`,
       async () => {
-        // A ledger that is away just now does not have it yet.
+        // A ledger that is away does not have it yet.
         found = await this.ledger.order(user, id).catch(() => undefined);
         return found !== undefined;
       },
@@ -308,7 +324,7 @@ export class Stack {
 
   /** A client on the stack's Redis. */
   async client(): Promise<RedisStore> {
-    const store = new RedisStore({ url: this.redis.url });
+    const store = new RedisStore({ runtime: realRuntime, url: this.redis.url });
     await store.connect();
     return store;
   }

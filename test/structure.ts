@@ -1,7 +1,8 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
-// that a broken rule can be tried out on invented files.
+// The rules of the source tree, as functions over its files: which room may import which, which
+// folder alone uses a client library, how long files and lines may be, and that imports form no
+// circle. Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
+import { at } from "../core/domain/at.ts";
 
 /** Path from the project's root → text. */
 export type Tree = ReadonlyMap<string, string>;
@@ -25,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proof: BELOW_PROOF,
   bench: [...BELOW_PROOF, "gateway", "proof"],
   cli: [...BELOW_PROOF, "gateway", "proof", "bench"],
+  deploy: BELOW_ROLES,
 };
 
 /** A client library, and the one folder that may use it. */
@@ -34,31 +36,82 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   hono: "gateway",
   "bun:sqlite": "ledger",
 };
-/** The service that comes along stands for somebody else's system, with a store of its own. */
+/** The example service stands for somebody else's system and has its own store. */
 const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
-/** Bun's own SQL client is a name among others of `bun`. */
+/** Bun's SQL client is one of many names in `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
-/** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
+/**
+ * Beyond this a file holds more than one idea. Test files repeat their set-up and may be longer.
+ */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
 
-/** Tests, and what only tests import, look at a part from anywhere. */
+/** Lines that are longer wrap in an editor with two panes, and in a review. */
+export const MAX_COLUMNS = 100;
+/** The ends of the names of the files that keep to the width. */
+const KEEP_WIDTH = [
+  ".md",
+  ".yml",
+  ".conf",
+  ".mjs",
+  "Dockerfile",
+  ".dockerignore",
+  "sluice",
+  ".ci/run",
+];
+/** What benches print is not written by hand. */
+const PRINTED = /^bench\/results\//;
+/** A line of one word, such as an address or a pattern, cannot be broken. */
+const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
+
+/** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Every broken rule as one line that names the file. */
+/** The platform's clocks, timers, randomness and ids: only the runtime may use them. */
+const DIRECT = new RegExp(
+  [
+    /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
+    /\bperformance\.now\b|\bhrtime\b|\bBun\.nanoseconds\b/,
+    /(?<![\w.])set(?:Timeout|Interval|Immediate)\b|\bnode:timers\b/,
+    /\bBun\.(?:sleep|sleepSync)\b|\bAbortSignal\.timeout\b/,
+    /\bMath\.random\b|\brandomUUID|\bgetRandomValues\b/,
+    /\brandom(?:Int|Fill|FillSync)\b|\brandomBytes\b[^"\n]*"node:crypto"/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
+/** k6 scripts run in k6, not in Bun. */
+const FOREIGN = /^bench\/k6\//;
+/** Entry points of processes and threads, which pass the real runtime on. */
+const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
+const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
+
+/** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
+    found.push(...wideLines(path, text));
+    if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
     if (lines > most) found.push(`${path}: ${lines} lines, at most ${most}`);
     if (path.endsWith(".test.ts") && !/\bexpect\(|\bexpect\./.test(text))
       found.push(`${path}: expects nothing`);
     if (!path.endsWith(".ts") || FOR_TESTS.test(path)) continue;
-    found.push(...wrongImports(path, text));
+    found.push(...wrongImports(path, text), ...wrongTime(path, text));
   }
   return [...found, ...circles(tree)];
+}
+
+function wideLines(path: string, text: string): string[] {
+  if (PRINTED.test(path) || !KEEP_WIDTH.some((end) => path.endsWith(end))) return [];
+  return text.split("\n").flatMap((line, at) => {
+    const columns = [...line].length;
+    if (columns <= MAX_COLUMNS || ONE_WORD.test(line)) return [];
+    return [`${path}:${at + 1}: ${columns} columns, at most ${MAX_COLUMNS}`];
+  });
 }
 
 function wrongImports(path: string, text: string): string[] {
@@ -66,7 +119,8 @@ function wrongImports(path: string, text: string): string[] {
   const allowed = MAY_IMPORT[from];
   if (!allowed)
     return [
-      `${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`,
+      `${path}: ${from === "" ? "the root" : `'${from}'`} is not part of the layout; ` +
+        "see test/structure.ts",
     ];
   const found: string[] = [];
   for (const name of imports(text)) {
@@ -81,7 +135,7 @@ function wrongImports(path: string, text: string): string[] {
         found.push(`${path}: ${from} must not import ${target}`);
       continue;
     }
-    const only = SPEAKS_TO[name.startsWith("bun:") ? name : (name.split("/")[0] as string)];
+    const only = SPEAKS_TO[name.startsWith("bun:") ? name : at(name.split("/"), 0)];
     if (only && only !== from && !STRANGERS.has(`${path} ${name}`))
       found.push(`${path}: only ${only} may import ${name}`);
   }
@@ -90,16 +144,31 @@ function wrongImports(path: string, text: string): string[] {
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
-function partOf(path: string): string {
-  for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
-  return path.includes("/") ? (path.split("/")[0] as string) : "";
+/**
+ * Time and randomness come from the runtime that a part receives, so that a simulator can replace
+ * it; only code that wires roles may name the real one.
+ */
+function wrongTime(path: string, text: string): string[] {
+  if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
+  const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+  const found = [...new Set(code.match(DIRECT))].map(
+    (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
+  );
+  if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
+    found.push(`${path}: only code that wires roles may name the real runtime`);
+  return found;
 }
 
-/** The names of all modules a text imports, types and lazy ones too. */
+/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
+function partOf(path: string): string {
+  for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
+  return path.includes("/") ? at(path.split("/"), 0) : "";
+}
+
+/** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
-  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map(
-    (match) => match[1] as string,
+  return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
+    at(match, 1),
   );
 }
 
@@ -107,10 +176,7 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/**
- * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
- * close no circle.
- */
+/** Circles of imports, each reported once. Types and lazy `import()` do not close a circle. */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();
@@ -130,5 +196,5 @@ function loadedImports(text: string): string[] {
   const statements = [
     ...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:[^"';]*?\sfrom\s+)?"(\.[^"\n]+)"/gm),
   ];
-  return statements.map((match) => match[1] as string);
+  return statements.map((match) => at(match, 1));
 }

@@ -1,7 +1,8 @@
-// The WebSocket load generator, a process of its own so that its cost is known apart. Prints one
-// line of JSON a second and one at the end.
+// The WebSocket load generator. It runs in its own process, so that its cost is measured
+// separately, and prints a JSON line per second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { FloodSocket } from "./flood-socket.ts";
 import { bodies, frameTemplate } from "./orders.ts";
 
@@ -10,7 +11,7 @@ export interface FloodOptions {
   readonly token: string;
   readonly sockets: number;
   readonly seconds: number;
-  /** Orders sent but not yet decided, at most; 0 for no bound. */
+  /** Maximum of orders sent but not yet decided; 0: no limit. */
   readonly window: number;
   readonly allReserved: boolean;
 }
@@ -26,7 +27,7 @@ export interface FloodReport {
   readonly end?: boolean;
 }
 
-/** After sending has stopped, how long the last answers and outcomes are waited for. */
+/** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 120;
 
 if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);
@@ -39,14 +40,15 @@ async function flood(options: FloodOptions): Promise<void> {
     sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
+  const { token } = options;
   const sockets = Array.from(
     { length: options.sockets },
-    (_, index) => new FloodSocket({ ...options, url, index, templates, counts, may }),
+    (_, index) => new FloodSocket({ url, token, index, templates, counts, may }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
-  const started = performance.now();
+  const started = realRuntime.monotonicMs();
   const report = (end?: boolean) => {
-    const seconds = (performance.now() - started) / 1_000;
+    const seconds = (realRuntime.monotonicMs() - started) / 1_000;
     const { user, system } = process.cpuUsage();
     const line: FloodReport = {
       seconds,
@@ -59,12 +61,13 @@ async function flood(options: FloodOptions): Promise<void> {
   };
   for (const socket of sockets) socket.fill();
   for (let second = 1; second <= options.seconds; second++) {
-    await Bun.sleep(started + second * 1_000 - performance.now());
+    await realRuntime.sleep(started + second * 1_000 - realRuntime.monotonicMs());
     if (second === options.seconds) sending = false;
     report();
   }
-  const end = performance.now() + SETTLE_S * 1_000;
-  while (performance.now() < end && counts.accepted + refused() < counts.sent) await Bun.sleep(10);
+  const end = realRuntime.monotonicMs() + SETTLE_S * 1_000;
+  while (realRuntime.monotonicMs() < end && counts.accepted + refused() < counts.sent)
+    await realRuntime.sleep(10);
   report(true);
   for (const socket of sockets) socket.close();
   process.exit(0);

@@ -1,7 +1,8 @@
-// How long an order takes through an idle system: to its 202 over HTTP, to its ack and to its
-// outcome over a WebSocket.
+// Latency of an order in an idle system: to its 202 over HTTP, and to its ack and outcome over a
+// WebSocket.
 
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { mintToken, type TokenIssuer } from "../../proof/load/tokens.ts";
 import { bodies } from "./orders.ts";
 
@@ -23,19 +24,20 @@ const WARM_UP = 50;
 export async function benchIdle(url: string, issuer: TokenIssuer): Promise<IdleResult> {
   const token = await mintToken(issuer, "idle", "service");
   const [body = ""] = bodies(true);
-  const random = prng(Date.now());
-  // Each order is another user's: one alone would soon have emptied his bucket.
+  const random = prng(realRuntime.wallMs());
+  // Each order comes from another user, because a single one would soon empty their bucket.
   let users = 0;
-  const order = () => `{"id":"${uuidV7(Date.now(), random)}","user":"idle-${users++}",${body}`;
+  const order = () =>
+    `{"id":"${uuidV7(realRuntime.wallMs(), random)}","user":"idle-${users++}",${body}`;
   const http: number[] = [];
   const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
   for (let i = 0; i < ORDERS + WARM_UP; i++) {
-    const before = performance.now();
+    const before = realRuntime.monotonicMs();
     const response = await fetch(`${url}/v1/orders`, { method: "POST", headers, body: order() });
     await response.text();
     if (response.status !== 202) throw new Error(`the idle system answered ${response.status}`);
-    if (i >= WARM_UP) http.push(performance.now() - before);
-    await Bun.sleep(PAUSE_MS);
+    if (i >= WARM_UP) http.push(realRuntime.monotonicMs() - before);
+    await realRuntime.sleep(PAUSE_MS);
   }
   const { ack, decided } = await overSocket(url, token, order);
   return { orders: ORDERS, http202: latency(http), ack: latency(ack), decided: latency(decided) };
@@ -54,19 +56,19 @@ async function overSocket(
   let before = 0;
   let left = ORDERS + WARM_UP;
   const send = () => {
-    before = performance.now();
+    before = realRuntime.monotonicMs();
     socket.send(`{"type":"order","ref":"0","order":${order()}}`);
   };
   socket.onclose = () => done.reject(new Error("the socket was closed"));
   socket.onmessage = ({ data }) => {
     const { type } = JSON.parse(String(data)) as { type: string };
-    const passed = performance.now() - before;
+    const passed = realRuntime.monotonicMs() - before;
     if (type === "ready") send();
     else if (type === "acks") result.ack.push(passed);
     else if (type === "outcomes") {
       result.decided.push(passed);
       if (--left === 0) done.resolve();
-      else setTimeout(send, PAUSE_MS);
+      else realRuntime.startTimer(send, PAUSE_MS);
     } else done.reject(new Error(String(data)));
   };
   await done.promise;

@@ -1,10 +1,10 @@
-// The open-loop generator, a process of its own: offers orders at a given rate whatever becomes of
-// them, and measures each from the moment it was meant to be sent. Orders that found no credit, or
-// no time, go late, and their lateness is part of what is measured. Prints one line of JSON a
-// second and one at the end.
+// The open-loop generator, in its own process. It offers orders at a fixed rate, however fast they
+// are answered, and measures each from its scheduled time. Orders delayed by missing credit or a
+// busy generator count with that delay. Prints a JSON line per second and one at the end.
 //
 //   bun bench/load/load.ts <JSON of LoadOptions>
 import { build, type Histogram } from "hdr-histogram-js";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { FloodSocket } from "../intake/flood-socket.ts";
 import { bodies, frameTemplate } from "../intake/orders.ts";
 
@@ -18,7 +18,7 @@ export interface LoadOptions {
   readonly allReserved: boolean;
 }
 
-/** Ms from the intended start. */
+/** Ms since the scheduled time. */
 export interface Latency {
   readonly count: number;
   readonly p50: number;
@@ -27,29 +27,29 @@ export interface Latency {
 }
 
 export interface LoadReport {
-  /** Since the first order was meant to be sent. */
+  /** Since the first scheduled order. */
   readonly seconds: number;
   readonly offered: number;
   readonly sent: number;
   readonly accepted: number;
   readonly decided: number;
   readonly refused: Readonly<Record<string, number>>;
-  /** Orders whose outcome was not told one by one: the socket had missed them. */
+  /** Orders without an outcome frame of their own, because the socket missed it. */
   readonly missed: number;
-  /** How far behind its plan the generator was at worst, ms. */
+  /** Worst delay of the generator behind its schedule, ms. */
   readonly behindMs: number;
   readonly cpuMicros: number;
-  /** At the end: until the acknowledgement, the outcome, the refusal. */
+  /** At the end: latency to acknowledgement, outcome and refusal. */
   readonly latency?: Readonly<Record<"accepted" | "decided" | "refused", Latency>>;
-  /** When the last outcome came, seconds since the start. */
+  /** When the last outcome arrived, seconds since the start. */
   readonly lastOutcomeS?: number;
   readonly end?: boolean;
 }
 
-/** After sending has stopped, how long the last answers and outcomes are waited for. */
+/** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 60;
 const TICK_MS = 1;
-/** Half an hour in µs: nothing takes longer here. */
+/** Half an hour in µs, far above any latency here. */
 const HIGHEST_MICROS = 1_800_000_000;
 
 if (import.meta.main) await load(JSON.parse(process.argv[2] ?? "{}") as LoadOptions);
@@ -59,7 +59,8 @@ async function load(options: LoadOptions): Promise<void> {
   const histograms = { accepted: histogram(), decided: histogram(), refused: histogram() };
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
-  /** Orders a ms on one socket. */
+  const { token } = options;
+  /** Orders per ms and socket. */
   const perMs = options.rate / options.sockets / 1_000;
   const each = Math.floor((options.rate / options.sockets) * options.seconds);
   let startedMs = Number.POSITIVE_INFINITY;
@@ -68,9 +69,9 @@ async function load(options: LoadOptions): Promise<void> {
   let told = 0;
   const dueAt = (serial: number) => startedMs + serial / perMs;
   const due = (serial: number) =>
-    Math.min(each, Math.floor((performance.now() - startedMs) * perMs)) - serial;
+    Math.min(each, Math.floor((realRuntime.monotonicMs() - startedMs) * perMs)) - serial;
   const heard = (serial: number, what: "accepted" | "decided" | "refused") => {
-    const nowMs = performance.now();
+    const nowMs = realRuntime.monotonicMs();
     histograms[what].recordValue(
       Math.min(HIGHEST_MICROS, Math.max(1, (nowMs - dueAt(serial)) * 1_000)),
     );
@@ -81,13 +82,13 @@ async function load(options: LoadOptions): Promise<void> {
   const sockets = Array.from(
     { length: options.sockets },
     (_, index) =>
-      new FloodSocket({ ...options, url, index, templates, counts, may: () => true, due, heard }),
+      new FloodSocket({ url, token, index, templates, counts, may: () => true, due, heard }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
-  startedMs = performance.now();
+  startedMs = realRuntime.monotonicMs();
   const refused = () => [...counts.refused.values()].reduce((sum, n) => sum + n, 0);
   const report = (end?: boolean) => {
-    const seconds = (performance.now() - startedMs) / 1_000;
+    const seconds = (realRuntime.monotonicMs() - startedMs) / 1_000;
     const { user, system } = process.cpuUsage();
     const line: LoadReport = {
       seconds,
@@ -104,24 +105,24 @@ async function load(options: LoadOptions): Promise<void> {
     console.log(JSON.stringify(line));
   };
   let tickedMs = startedMs;
-  const pacer = setInterval(() => {
-    const nowMs = performance.now();
+  const pacer = realRuntime.startInterval(() => {
+    const nowMs = realRuntime.monotonicMs();
     behindMs = Math.max(behindMs, nowMs - tickedMs - TICK_MS);
     tickedMs = nowMs;
     for (const socket of sockets) socket.fill();
   }, TICK_MS);
   for (let second = 1; second <= options.seconds; second++) {
-    await Bun.sleep(startedMs + second * 1_000 - performance.now());
+    await realRuntime.sleep(startedMs + second * 1_000 - realRuntime.monotonicMs());
     report();
   }
   const planned = each * options.sockets;
-  const end = performance.now() + SETTLE_S * 1_000;
+  const end = realRuntime.monotonicMs() + SETTLE_S * 1_000;
   const open = () =>
     counts.sent < planned ||
     counts.accepted + refused() < counts.sent ||
     counts.decided < counts.accepted;
-  while (performance.now() < end && open()) await Bun.sleep(10);
-  clearInterval(pacer);
+  while (realRuntime.monotonicMs() < end && open()) await realRuntime.sleep(10);
+  realRuntime.stopTimer(pacer);
   report(true);
   for (const socket of sockets) socket.close();
   process.exit(0);

@@ -1,5 +1,6 @@
-// The stack that is loaded: one gateway, one worker, and a sale with the standard workload's items.
+// The stack under load: one gateway, one worker, and a sale with the standard workload's items.
 import { mkdirSync } from "node:fs";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { Stack } from "../../proof/demo/stack.ts";
 import { benchSale } from "../intake/orders.ts";
@@ -7,12 +8,12 @@ import { benchSale } from "../intake/orders.ts";
 export interface LoadedStackOptions {
   readonly dir: string;
   readonly targetWaitMs: number;
-  /** Orders a second the worker decides at most; 0: as many as it can. */
+  /** The worker's maximum of orders per second; 0: no limit. */
   readonly workerRate: number;
   readonly say: (line: string) => void;
 }
 
-/** `more`: other settings of its roles. */
+/** `more`: additional settings of its roles. */
 export async function onStack<T>(
   { dir, targetWaitMs, workerRate, say }: LoadedStackOptions,
   more: Readonly<Record<string, string>>,
@@ -27,10 +28,10 @@ export async function onStack<T>(
     ...more,
   };
   const stack = await Stack.start({ dir, workers: 1, gateways: 1, say, env });
-  const redis = new RedisStore({ url: stack.redisUrl });
+  const redis = new RedisStore({ runtime: realRuntime, url: stack.redisUrl });
   try {
     await redis.client.connect();
-    await stack.createSale(benchSale(Date.now()));
+    await stack.createSale(benchSale(realRuntime.wallMs()));
     return await work(stack, redis);
   } finally {
     await redis.close();

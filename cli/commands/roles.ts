@@ -1,5 +1,7 @@
-// sluice gateway, sluice worker: one role in this process, until a signal.
+// sluice gateway, worker, payments, rates: run one role in this process until a signal.
 import type { Command } from "commander";
+import { messageOf } from "../../core/domain/message-of.ts";
+import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { makeLog } from "../log.ts";
 import { startGatewayRole } from "../roles/gateway.ts";
@@ -10,7 +12,7 @@ import { type RunningRole, startWorker } from "../roles/worker.ts";
 export function register(program: Command): void {
   program
     .command("gateway")
-    .description("take orders in over HTTP and WebSocket (one region)")
+    .description("accept orders of one region over HTTP and WebSocket")
     .action(() => runRole("gateway", startGatewayRole));
   program
     .command("worker")
@@ -18,7 +20,7 @@ export function register(program: Command): void {
     .action(() => runRole("worker", startWorker));
   program
     .command("rates")
-    .description("feed exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
+    .description("publish exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
     .action(() => runRole("rates", startRates));
   program
     .command("payments")
@@ -27,25 +29,25 @@ export function register(program: Command): void {
 }
 
 type Start = (
+  runtime: Runtime,
   settings: ReturnType<typeof readSettings>,
   id: string,
   log: ReturnType<typeof makeLog>,
 ) => Promise<RunningRole>;
 
-/** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
+/** Shuts down gracefully on SIGTERM or SIGINT; a second signal ends it at once. */
 export async function runRole(kind: string, start: Start): Promise<void> {
-  // Two processes of one name would share a queue or a lease: the name of a role ends in what no
-  // other has.
-  const id = `${process.env.SLUICE_ID ?? kind}-${crypto.randomUUID().slice(0, 8)}`;
+  // Two processes with the same name would share a queue or a lease, so a unique suffix is added.
+  const id = `${process.env.SLUICE_ID ?? kind}-${realRuntime.uuid().slice(0, 8)}`;
   const log = makeLog(id);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      const { message, stack } = error instanceof Error ? error : new Error(messageOf(error));
       log("crashed", { error: message, stack });
       process.exit(1);
     });
   }
-  const role = await start(readSettings(process.env), id, log);
+  const role = await start(realRuntime, readSettings(process.env), id, log);
   const signal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {

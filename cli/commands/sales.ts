@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { requireStores } from "../roles/parts.ts";
@@ -7,12 +8,16 @@ import { table } from "../table.ts";
 export function register(program: Command): void {
   program
     .command("sales")
-    .description("the sales and their windows")
+    .description("list the sales and their windows")
     .option("--json", "print JSON", false)
     .action(async ({ json }: { json: boolean }) => {
       const settings = readSettings(process.env);
       requireStores(settings);
-      const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
+      const ledger = await openLedger({
+        runtime: realRuntime,
+        url: settings.ledgerUrl,
+        shards: settings.shards,
+      });
       const sales = await ledger.sales();
       await ledger.close();
       const rows = sales.map((s) => ({

@@ -1,5 +1,6 @@
 // sluice stock: units per item, in Redis and in the ledger side by side.
 import type { Command } from "commander";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -10,9 +11,9 @@ export function register(program: Command): void {
   program
     .command("stock")
     .description(
-      "units per item: available, releasing, held, sold (Redis, and the ledger behind it)",
+      "show units per item (available, releasing, held, sold) in Redis and in the ledger",
     )
-    .argument("[sale]", "one sale only")
+    .argument("[sale]", "only this sale")
     .option("--json", "print JSON", false)
     .action(show);
 }
@@ -20,8 +21,12 @@ export function register(program: Command): void {
 async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
   const settings = readSettings(process.env);
   requireStores(settings);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const redis = await openRedis(settings, () => undefined);
+  const ledger = await openLedger({
+    runtime: realRuntime,
+    url: settings.ledgerUrl,
+    shards: settings.shards,
+  });
+  const redis = await openRedis(realRuntime, settings, () => undefined);
   const store = new StockStore(redis);
   const rows = [];
   for (const sale of await ledger.sales()) {
@@ -44,7 +49,7 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
   await redis.close();
   await ledger.close();
   if (only !== undefined && rows.length === 0)
-    throw Object.assign(new Error(`there is no sale '${only}'`), { name: "LedgerUnavailable" });
+    throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
   process.stdout.write(
     json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
   );

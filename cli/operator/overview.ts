@@ -1,30 +1,32 @@
-// Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
-// Redis has it.
+// The operator's overview: the roles' own reports, the owners of shards, and Redis's stock.
 import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 
 export interface OverviewOptions {
+  readonly runtime: Runtime;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
-  /** MB; 0: what Redis says itself. */
+  /** MB; 0: as Redis reports. */
   readonly redisMemory: number;
 }
 
-/** Sales that are shown: the ones that closed last are left out first. */
+/** Maximum number of sales; those that closed last are omitted first. */
 const MAX_SALES = 20;
 
-/** Parts that cannot be asked are shown as away, and empty. */
+/** Services that do not answer are shown as away and empty. */
 export async function overview(options: OverviewOptions): Promise<Overview> {
-  const { redis, ledger } = options;
+  const { runtime, redis, ledger } = options;
   const members = new Members(redis);
   const [membership, others, memory, sales] = await Promise.all([
-    ask(members.list()),
-    ask(members.roles()),
-    ask(redisMemory(redis, options.redisMemory)),
-    ask(ledger.sales()),
+    ask(runtime, members.list()),
+    ask(runtime, members.roles()),
+    ask(runtime, redisMemory(redis, options.redisMemory)),
+    ask(runtime, ledger.sales()),
   ]);
   const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map(
     (text) => JSON.parse(text) as RoleReport,
@@ -34,7 +36,7 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
   const shown = living.toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
   const store = new StockStore(redis);
   return {
-    atMs: membership?.nowMs ?? Date.now(),
+    atMs: membership?.nowMs ?? runtime.wallMs(),
     redis: {
       state: membership ? "up" : "away",
       usedBytes: memory?.usedBytes ?? 0,
@@ -45,7 +47,7 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     owners: [...(membership?.owners ?? [])].map(([shard, worker]) => ({ shard, worker })),
     sales: await Promise.all(
       shown.map(async ({ id, name, opensAtMs, closesAtMs, items }) => {
-        const live = membership && (await ask(store.stock(id)));
+        const live = membership && (await ask(runtime, store.stock(id)));
         const units = (sku: string) =>
           live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
         return {
@@ -62,17 +64,17 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
   };
 }
 
-/** One that hangs is away: whoever looks has a time-out of his own. */
+/** A service that takes longer is away; the client has its own time-out. */
 const ANSWER_MS = 600;
 
-function ask<T>(question: Promise<T>): Promise<T | undefined> {
+function ask<T>(runtime: Runtime, question: Promise<T>): Promise<T | undefined> {
   return Promise.race([
-    question.catch(() => undefined),
-    Bun.sleep(ANSWER_MS).then(() => undefined),
+    ignore(question, "overview_look"),
+    runtime.sleep(ANSWER_MS).then(() => undefined),
   ]);
 }
 
-/** What Redis uses, and how much it may. */
+/** Redis's memory use, and its limit. */
 export async function redisMemory(
   redis: RedisStore,
   limitMb: number,

@@ -1,7 +1,8 @@
-// The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
+// The example fulfilment service: packs the parts it receives and keeps a list of them.
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { FulfilReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { PackingList } from "../../stubs/fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
@@ -13,24 +14,26 @@ import type { RunningRole } from "./worker.ts";
 
 export interface FulfilOptions {
   readonly service: string;
-  /** Its packing list; processes of one service share it. */
+  /** Its packing list, shared by all processes of the service. */
   readonly file: string;
   /** How long a part takes. */
   readonly workMs: number;
 }
 
 export async function startFulfil(
+  runtime: Runtime,
   settings: Settings,
   id: string,
   log: Log,
   { service, file, workMs }: FulfilOptions,
 ): Promise<RunningRole & { fulfiller: Fulfiller }> {
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
-  const regions = await openRegions(settings, log);
-  const list = new PackingList(file);
+  const regions = await openRegions(runtime, settings, log);
+  const list = new PackingList(runtime, file);
   const spans = await openSpans(settings, "fulfil", id);
-  const governing = competingGoverning(settings, log);
+  const governing = competingGoverning(runtime, settings, log);
   const fulfiller = new Fulfiller({
+    runtime,
     service,
     id,
     regions,
@@ -39,12 +42,12 @@ export async function startFulfil(
     spans,
     log,
     work: async (part) => {
-      if (workMs > 0) await Bun.sleep(workMs);
+      if (workMs > 0) await runtime.sleep(workMs);
       await list.pack(part);
     },
   });
   await fulfiller.start();
-  const self = new Self(id);
+  const self = new Self(runtime, id);
   const report = (): FulfilReport => ({
     kind: "fulfil",
     ...self.report(),
@@ -52,10 +55,11 @@ export async function startFulfil(
     service,
     parts: { ...fulfiller.counts },
   });
-  const board = await openBoard(settings, report, (by) => governing.byHand(by));
+  const board = await openBoard(runtime, settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
     {
+      runtime,
       report,
       missing: () => brokersAway(regions),
     },

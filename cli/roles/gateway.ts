@@ -3,13 +3,17 @@ import { readFileSync } from "node:fs";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { at } from "../../core/domain/at.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
-import type { GatewayOptions } from "../../gateway/ports.ts";
+import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -23,24 +27,24 @@ import { announceMetrics } from "./metrics-server.ts";
 import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
-/** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
+/** Pushes in flight from the broker; 0 is no limit, because they are not acknowledged. */
 const PUSH_PREFETCH = 0;
 
 export async function startGatewayRole(
+  runtime: Runtime,
   settings: Settings,
   name: string,
   log: Log,
 ): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
   const region = regionOf(settings);
-  // A part of an order names the region it was taken in: it is read from the gateway's id
-  // (core/domain/part.ts).
+  // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const redis = await openRedis(settings, log);
-  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
-  const link = await openRegion(region, settings, log);
+  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const redis = await openRedis(runtime, settings, log);
+  const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
+  await ignore(clock.start(), "clock_sync");
+  const link = await openRegion(runtime, region, settings, log);
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
   let onPush: (push: Push) => void = () => undefined;
@@ -53,18 +57,22 @@ export async function startGatewayRole(
   });
   await pushes.start();
   const gateway = await startGateway({
-    id,
-    region: region.name,
-    host: settings.httpHost,
-    port: settings.httpPort,
-    reusePort: settings.reusePort === "yes",
-    auth: authOptions(settings),
-    origins: settings.origins,
-    trustedProxies: settings.trustedProxies,
-    shards: settings.shards,
-    admission: admissionSettings(settings),
-    webhookSecrets: settings.webhookSecrets,
-    spans,
+    runtime,
+    server: {
+      id,
+      region: region.name,
+      host: settings.httpHost,
+      port: settings.httpPort,
+      reusePort: settings.reusePort === "yes",
+      shards: settings.shards,
+    },
+    access: {
+      auth: authOptions(settings),
+      origins: settings.origins,
+      trustedProxies: settings.trustedProxies,
+      webhookSecrets: settings.webhookSecrets,
+    },
+    bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
     broker: {
       publish: (shard, body, batch) =>
@@ -80,20 +88,25 @@ export async function startGatewayRole(
         onPush = handler;
       },
     },
-    ledger,
-    stockOf: (saleId) => liveStock(stock, ledger, saleId),
-    applyOperation: (operation) => applyOperation(ledger, stock, operation),
-    letters: lettersOf(settings, ledger),
-    overview: () => overview({ redis, ledger, redisMemory: settings.redisMemory }),
-    workers: workersByHand(redis),
+    stores: {
+      ledger,
+      stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
+    },
+    operator: {
+      letters: lettersOf(runtime, settings, ledger),
+      overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
+      workers: workersByHand(redis),
+    },
     ready: async () => readiness(link, redis.connected),
-    log,
+    telemetry: { spans, log },
   });
   const withdraw = announceMetrics(id, new URL(gateway.url).host);
-  const board = new Board(new Members(redis), gateway.report);
+  const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
   const { shards, redisMemory } = settings;
   const watch = new GatewayWatch({
+    runtime,
     redis,
     admission,
     id,
@@ -105,7 +118,7 @@ export async function startGatewayRole(
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
-    await Bun.sleep(settings.drainNoticeMs);
+    await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
     withdraw();
     await gateway.close();
@@ -128,16 +141,17 @@ export async function startGatewayRole(
 }
 
 function regionOf(settings: Settings): Settings["regions"][number] {
-  if (settings.region === "") return settings.regions[0] as Settings["regions"][number];
+  if (settings.region === "") return at(settings.regions, 0);
   const region = settings.regions.find((r) => r.name === settings.region);
   if (!region)
     throw new SettingError(
-      `SLUICE_REGION '${settings.region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+      `SLUICE_REGION '${settings.region}' is not one of SLUICE_REGIONS ` +
+        `(${settings.regions.map((r) => r.name).join(", ")})`,
     );
   return region;
 }
 
-function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admission"]> {
+function admissionSettings(settings: Settings): AdmissionSettings {
   const {
     targetWaitMs,
     stallOrders,
@@ -158,8 +172,8 @@ function admissionSettings(settings: Settings): NonNullable<GatewayOptions["admi
   };
 }
 
-/** The one key that tokens are verified with, named by the settings. */
-function authOptions(settings: Settings): GatewayOptions["auth"] {
+/** The one key that verifies tokens, as configured. */
+function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
   const {
     jwtAlgorithm: algorithm,
     jwtIssuer: issuer,
@@ -176,7 +190,7 @@ function keyOf(
   secret: string,
   pemFile: string,
   jwks: string,
-): GatewayOptions["auth"]["key"] {
+): GatewayOptions["access"]["auth"]["key"] {
   if (algorithm === "HS256") {
     if (secret === "") throw new SettingError("SLUICE_JWT_SECRET is not set, and HS256 needs it");
     return { kind: "secret", secret };
@@ -191,17 +205,17 @@ function readKey(file: string, variable: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new SettingError(`${variable}: '${file}' cannot be read: ${(error as Error).message}`);
+    throw new SettingError(`${variable}: '${file}' cannot be read: ${messageOf(error)}`);
   }
 }
 
 /**
- * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
- * gateway's business else.
+ * Opened for each call: operators look rarely, and a gateway needs no other region's broker
+ * otherwise.
  */
-function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptions["letters"]> {
+function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): LettersPort {
   const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
-    const letters = await Letters.open(settings, ledger);
+    const letters = await Letters.open(runtime, settings, ledger);
     try {
       return await work(letters);
     } finally {
@@ -216,8 +230,8 @@ function lettersOf(settings: Settings, ledger: Ledger): NonNullable<GatewayOptio
 }
 
 /**
- * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial
- * units. Of a retired sale the ledger's.
+ * Redis's counters, which have totals only, so restocked units count as initial. A retired sale's
+ * come from the ledger.
  */
 async function liveStock(
   store: StockStore,
@@ -233,15 +247,16 @@ async function liveStock(
 }
 
 async function applyOperation(
+  runtime: Runtime,
   ledger: Ledger,
   store: StockStore,
   operation: Operation,
 ): Promise<void> {
-  if (operation.kind === "route") return untilApplied(ledger, operation.ref);
+  if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
   const sale = (await ledger.sales()).find((s) => s.id === saleId);
-  if (!sale) throw new Error(`the ledger has no sale '${saleId}'`);
+  if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
   const word = await store.syncSale(sale, await ledger.stock(saleId), version);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
   const done = (await ledger.operationsOpen())
@@ -250,12 +265,12 @@ async function applyOperation(
   await ledger.operationsDone(done);
 }
 
-/** The brokers get routes from the owner of shard 0, who looks for them every beat. */
-async function untilApplied(ledger: Ledger, ref: string): Promise<void> {
+/** The owner of shard 0 applies routes to the brokers, checking at every beat. */
+async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Promise<void> {
   for (
-    const end = performance.now() + APPLY_WAIT_MS;
-    performance.now() < end;
-    await Bun.sleep(50)
+    const end = runtime.monotonicMs() + APPLY_WAIT_MS;
+    runtime.monotonicMs() < end;
+    await runtime.sleep(50)
   ) {
     if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
   }
@@ -269,7 +284,7 @@ function readiness(
   redis: boolean,
 ): { ok: boolean; detail: Record<string, unknown> } {
   const broker = link.publisher.ready && !link.connection.conflict;
-  // Redis is needed for decisions, not for intake: while it is away orders wait in the broker.
+  // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
   return {
     ok: broker,
     detail: {

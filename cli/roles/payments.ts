@@ -2,6 +2,7 @@ import { PaymentWorker } from "../../consumers/payments/payment-worker.ts";
 import { HttpProvider } from "../../consumers/payments/provider-client.ts";
 import type { PaymentsReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import type { Log } from "../log.ts";
 import { openBoard } from "./board.ts";
@@ -11,18 +12,20 @@ import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startPayments(
+  runtime: Runtime,
   settings: Settings,
   id: string,
   log: Log,
 ): Promise<RunningRole & { payments: PaymentWorker }> {
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
   if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
-  const regions = await openRegions(settings, log);
-  const provider = new HttpProvider(settings.providerUrl, settings.providerTimeoutMs);
+  const regions = await openRegions(runtime, settings, log);
+  const provider = new HttpProvider(runtime, settings.providerUrl, settings.providerTimeoutMs);
   const spans = await openSpans(settings, "payments", id);
-  const governing = competingGoverning(settings, log);
+  const governing = competingGoverning(runtime, settings, log);
   const { shards, unknownMaxMs, settleMaxMs } = settings;
   const payments = new PaymentWorker({
+    runtime,
     id,
     regions,
     provider,
@@ -34,7 +37,7 @@ export async function startPayments(
     log,
   });
   await payments.start();
-  const self = new Self(id);
+  const self = new Self(runtime, id);
   const report = (): PaymentsReport => ({
     kind: "payments",
     ...self.report(),
@@ -44,10 +47,11 @@ export async function startPayments(
     answers: { ...payments.counts },
     call: provider.took.report(),
   });
-  const board = await openBoard(settings, report, (by) => governing.byHand(by));
+  const board = await openBoard(runtime, settings, report, (by) => governing.byHand(by));
   const metrics = startMetricsServer(
     settings,
     {
+      runtime,
       report,
       missing: () => brokersAway(regions),
     },

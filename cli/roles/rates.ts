@@ -1,5 +1,6 @@
 import type { RatesReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { RateService } from "../../stubs/rates/rate-service.ts";
 import { openSource } from "../../stubs/rates/source.ts";
@@ -9,13 +10,24 @@ import { startMetricsServer } from "./metrics-server.ts";
 import { brokersAway, closeRegions, openRegions } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
-export async function startRates(settings: Settings, id: string, log: Log): Promise<RunningRole> {
+export async function startRates(
+  runtime: Runtime,
+  settings: Settings,
+  id: string,
+  log: Log,
+): Promise<RunningRole> {
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
-  const source = openSource(settings.ratesSource);
-  const regions = await openRegions(settings, log);
-  const service = new RateService({ source, regions, everyMs: settings.ratesEveryMs, log });
+  const source = openSource(runtime, settings.ratesSource);
+  const regions = await openRegions(runtime, settings, log);
+  const service = new RateService({
+    runtime,
+    source,
+    regions,
+    everyMs: settings.ratesEveryMs,
+    log,
+  });
   await service.start();
-  const self = new Self(id);
+  const self = new Self(runtime, id);
   const report = (): RatesReport => ({
     kind: "rates",
     ...self.report(),
@@ -23,10 +35,11 @@ export async function startRates(settings: Settings, id: string, log: Log): Prom
     pairs: service.pairs,
     lastMs: service.lastMs,
   });
-  const board = await openBoard(settings, report);
+  const board = await openBoard(runtime, settings, report);
   const metrics = startMetricsServer(
     settings,
     {
+      runtime,
       report,
       missing: () => brokersAway(regions),
     },

@@ -1,4 +1,7 @@
 import { Worker } from "../../consumers/shards/worker.ts";
+import type { WorkerOptions } from "../../consumers/shards/worker-options.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -16,59 +19,43 @@ import {
   requireStores,
 } from "./parts.ts";
 
-/** Redis may be busy for a second or two with nothing wrong. */
+/** Redis may be busy for a second or two without a fault. */
 const MIN_CALL_TIMEOUT_MS = 3_000;
 
 export interface RunningRole {
-  /** Quiet, then stop. */
+  /** Shuts down gracefully. */
   stop(): Promise<void>;
 }
 
 export async function startWorker(
+  runtime: Runtime,
   settings: Settings,
   id: string,
   log: Log,
 ): Promise<RunningRole & { worker: Worker }> {
   requireStores(settings);
   stepBack(settings.workerNice);
-  const ledger = await openLedger({ url: settings.ledgerUrl, shards: settings.shards });
-  const writer = await openLedgerWriter(settings.ledgerUrl);
-  // A connection that has been silent for a lease has cost the leases already.
+  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const writer = await openLedgerWriter(runtime, settings.ledgerUrl);
+  // A connection that was silent for a lease has already lost the leases.
   const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
-  const redis = await openRedis(settings, log, { callTimeoutMs });
-  const regions = await openRegions(settings, log, {
+  const redis = await openRedis(runtime, settings, log, { callTimeoutMs });
+  const regions = await openRegions(runtime, settings, log, {
     heartbeatS: heartbeatWithin(settings.leaseMs),
   });
-  const clock = new SharedClock(redis, { stepMs: settings.clockStepMs, log });
-  await clock.start().catch(() => undefined);
-  const { leaseMs, dedupWindowMs, gapTimeoutMs, gapMaxMs, holdTtlMs, retryDelaysMs } = settings;
-  const { rateMaxAgeMs, rateWaitMs, snapshotEntries } = settings;
-  const waits = {
-    leaseMs,
-    dedupWindowMs,
-    gapTimeoutMs,
-    gapMaxMs,
-    holdTtlMs,
-    retryDelaysMs,
-    rateMaxAgeMs,
-    rateWaitMs,
-    snapshotEntries,
-  };
-  const governing = { governor: governorSettings(settings), cpu: cpuWatch() };
+  const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
+  await ignore(clock.start(), "clock_sync");
   const spans = await openSpans(settings, "worker", id);
   const worker = new Worker({
+    runtime,
     id,
-    redis,
-    ledger,
-    ledgerUrl: settings.ledgerUrl,
-    writer,
-    regions,
-    publishers: settings.publishers,
-    ...waits,
-    ...governing,
+    stores: { redis, ledger, writer, ledgerUrl: settings.ledgerUrl },
+    brokers: { regions, publishers: settings.publishers },
+    waits: waitsOf(settings),
+    snapshotEntries: settings.snapshotEntries,
+    governing: { governor: governorSettings(settings), cpu: cpuWatch(runtime) },
     spans,
     clock,
-    now: clock.now,
     log,
   });
   worker.start();
@@ -78,7 +65,11 @@ export async function startWorker(
     ...(worker.report().ledger === "up" ? [] : ["ledger"]),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
   ];
-  const metrics = startMetricsServer(settings, { report: () => worker.report(), missing }, log);
+  const metrics = startMetricsServer(
+    settings,
+    { runtime, report: () => worker.report(), missing },
+    log,
+  );
   log("worker started", { id });
   const stop = async () => {
     await worker.stop();
@@ -98,5 +89,27 @@ export async function startWorker(
       stopped ??= stop();
       return stopped;
     },
+  };
+}
+
+function waitsOf({
+  leaseMs,
+  dedupWindowMs,
+  gapTimeoutMs,
+  gapMaxMs,
+  holdTtlMs,
+  rateMaxAgeMs,
+  rateWaitMs,
+  retryDelaysMs,
+}: Settings): WorkerOptions["waits"] {
+  return {
+    leaseMs,
+    dedupWindowMs,
+    gapTimeoutMs,
+    gapMaxMs,
+    holdTtlMs,
+    rateMaxAgeMs,
+    rateWaitMs,
+    retryDelaysMs,
   };
 }

@@ -1,76 +1,80 @@
-// A queue's messages in every region, for a worker that competes with others for them: payment
-// workers, services. Its governor has it rest before each message, or pause: then it gives its
-// subscriptions up, so that others get the messages, and takes them again when it resumes. What is
-// in flight is finished. A message whose work could not be finished goes back the same way.
+// Consumes a queue in every region as one of several competing consumers: payment workers,
+// services. Its governor may make it rest before each message, or pause. A paused consumer finishes
+// what is in flight and gives up its subscriptions, so that others get the messages, until it
+// resumes. Messages whose work could not be finished go back to the queue the same way.
 import type { Subscription } from "../../broker/subscriber.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import type { Governing } from "./governing.ts";
 
 export interface CompetingOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly subscribe: (link: RegionLink) => Subscription | Promise<Subscription>;
   /** Whether nothing is in flight. */
   readonly idle: () => boolean;
-  /** undefined: it never eases off. */
+  /** undefined: never eases off. */
   readonly governing?: Governing | undefined;
-  /** Another reason to pause than the governor's. */
+  /** A reason to pause besides the governor. */
   readonly paused?: () => boolean;
 }
 
-/** How often it is asked whether to pause. */
+/** How often to check whether to pause. */
 const LOOK_MS = 250;
 /**
- * What is in flight has this long to be finished at a pause; then it goes back to the queue, and is
- * done by another or again.
+ * On a pause, messages in flight have this long to finish. Then they go back to the queue and are
+ * done again, here or elsewhere.
  */
 const PAUSE_GRACE_MS = 10_000;
 const MAX_REST_MS = 2_000;
 /**
- * Between two times at which unfinished messages go back: what failed just now fails again at once.
+ * The least time between two returns of unfinished messages: what has just failed would fail again
+ * at once.
  */
 const RECYCLE_EVERY_MS = 2_000;
 
 export class Competing {
   private subscriptions: Subscription[] = [];
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private paused = false;
   private stopping = false;
-  private changing: Promise<void> = Promise.resolve();
+  private changing: Promise<unknown> = Promise.resolve();
   private lastTookMs = 0;
   private unfinished = false;
   private recycledMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: CompetingOptions) {}
 
-  /** Settles once the brokers that are there send messages. */
+  /** Settles once every reachable broker delivers messages. */
   async start(): Promise<void> {
     await this.open();
-    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Does a message's work at the governor's pace. */
+  /** Does one message's work at the governor's pace. */
   async work(work: () => Promise<void>): Promise<void> {
     const restMs = this.options.governing?.restMs(this.lastTookMs, 1) ?? 0;
-    if (restMs > 0) await Bun.sleep(Math.min(MAX_REST_MS, restMs));
-    const startedMs = performance.now();
+    if (restMs > 0) await this.options.runtime.sleep(Math.min(MAX_REST_MS, restMs));
+    const startedMs = this.options.runtime.monotonicMs();
     await work();
-    this.lastTookMs = performance.now() - startedMs;
+    this.lastTookMs = this.options.runtime.monotonicMs() - startedMs;
   }
 
-  /** No new messages; settles when what is in flight is done, or after `graceMs`. */
+  /** Stops new messages; settles when those in flight are done, or after `graceMs`. */
   async quiet(graceMs: number): Promise<void> {
     this.stopping = true;
-    clearInterval(this.timer);
+    this.options.runtime.stopTimer(this.timer);
     await this.changing;
     await this.finish(graceMs);
   }
 
-  /** What is still in flight goes back to the queue. */
+  /** Sends what is still in flight back to the queue. */
   async close(): Promise<void> {
     await Promise.all(this.subscriptions.splice(0).map((s) => s.close()));
   }
 
-  /** A message could not be finished and is not settled: it is to go back to the queue soon. */
+  /** A message could not be finished and stays unsettled: it goes back to the queue soon. */
   recycle(): void {
     this.unfinished = true;
   }
@@ -83,17 +87,17 @@ export class Competing {
       this.afterwards(() => (paused ? this.giveUp() : this.open()));
     } else if (this.unfinished && !paused && this.recycleDue()) {
       this.unfinished = false;
-      this.recycledMs = performance.now();
+      this.recycledMs = this.options.runtime.monotonicMs();
       this.afterwards(() => this.giveUp().then(() => this.open()));
     }
   }
 
   private recycleDue(): boolean {
-    return performance.now() - this.recycledMs >= RECYCLE_EVERY_MS;
+    return this.options.runtime.monotonicMs() - this.recycledMs >= RECYCLE_EVERY_MS;
   }
 
   private afterwards(change: () => Promise<void>): void {
-    this.changing = this.changing.then(change).catch(() => undefined);
+    this.changing = this.changing.then(() => ignore(change(), "queue_resume"));
   }
 
   private async open(): Promise<void> {
@@ -101,8 +105,8 @@ export class Competing {
       if (this.stopping) return;
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
-      // A broker that is lost meanwhile brings its subscription back with it.
-      const started = subscription.start().catch(() => undefined);
+      // If the broker is lost in the meantime, the reconnect restores the subscription.
+      const started = ignore(subscription.start(), "subscription_open");
       if (link.consuming.up) await started;
     }
   }
@@ -114,7 +118,10 @@ export class Competing {
 
   private async finish(graceMs: number): Promise<void> {
     await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    for (const end = performance.now() + graceMs; !this.options.idle() && performance.now() < end; )
-      await Bun.sleep(20);
+    for (
+      const end = this.options.runtime.monotonicMs() + graceMs;
+      !this.options.idle() && this.options.runtime.monotonicMs() < end;
+    )
+      await this.options.runtime.sleep(20);
   }
 }

@@ -1,16 +1,15 @@
-// The governor at work: looks at this worker's signals twice a second, and tells its deciders at
-// what pace to go.
+// The governor at work: samples this worker's signals twice a second and sets the pace of its
+// deciders.
 import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { CpuWatch } from "./cpu.ts";
 import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
 import { Timing } from "./timings.ts";
 
-/** By signal, in the unit its name ends with; undefined switches one off. */
+/** Thresholds by signal, in the unit the name ends with; undefined switches a signal off. */
 export interface GovernorSettings {
-  /**
-   * CPU that others use counts only while somebody has to wait for one for this much of the time.
-   */
+  /** CPU used by others counts only while work waits for a CPU for this percentage of the time. */
   readonly pressurePercent: number;
   readonly thresholds: {
     readonly cpu_others_percent?: Threshold | undefined;
@@ -19,51 +18,54 @@ export interface GovernorSettings {
     readonly ledger_ms?: Threshold | undefined;
     readonly outbox_ms?: Threshold | undefined;
   };
-  /** Orders a second this worker decides at most; 0: as many as it can. */
+  /** The most orders per second this worker decides; 0: no limit. */
   readonly maxPerSecond: number;
 }
 
 /** The pace of a worker's deciders. */
 export interface Pace {
   readonly paused: boolean;
-  /** Of the full batch. */
+  /** As a share of the full batch. */
   readonly batchShare: number;
-  /** How long a decider rests after a step of `orders` that took `workedMs`, ms. */
+  /** How long to rest after a step of `orders` that took `workedMs`, ms. */
   restMs(workedMs: number, orders: number): number;
 }
 
-/** The CPU is looked at every so many looks: it means reading about all processes. */
+/** The CPU is sampled on every second look only: it means reading about all processes. */
 const CPU_EVERY = 2;
 
 export class Governing implements Pace {
-  /**
-   * A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded.
-   */
-  readonly redis = new Timing();
-  readonly ledger = new Timing();
-  readonly outbox = new Timing();
+  /** Calls to Redis, ledger transactions, and entries from decision to record. */
+  readonly redis: Timing;
+  readonly ledger: Timing;
+  readonly outbox: Timing;
   private readonly governor: Governor;
-  private readonly loop = new LoopDelay();
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly loop: LoopDelay;
+  private readonly timer: Timer;
   private looks = 0;
   private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
-  /** Monotonic ms at which the orders decided so far are paid for by `maxPerSecond`. */
+  /** Monotonic ms until which `maxPerSecond` is used up by the orders decided so far. */
   private paidMs = 0;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly settings: GovernorSettings,
     private readonly watch: CpuWatch | undefined,
     log: (event: string, detail: Record<string, unknown>) => void,
-    /** Whether this worker has stores to spare, not only the CPU. */
+    /** Whether this worker loads the stores, and not only the CPU. */
     private readonly stores = true,
   ) {
+    this.redis = new Timing(runtime.monotonicMs);
+    this.ledger = new Timing(runtime.monotonicMs);
+    this.outbox = new Timing(runtime.monotonicMs);
+    this.loop = new LoopDelay(runtime);
     this.governor = new Governor({
       thresholds: settings.thresholds,
       onChange: ({ state, level, reasons, signals }) =>
         log("governor", { state, level, reasons, signals }),
     });
-    this.timer = setInterval(() => this.look(), LOOK_MS);
-    this.timer.unref?.();
+    this.timer = this.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer.unref();
   }
 
   get paused(): boolean {
@@ -87,14 +89,14 @@ export class Governing implements Pace {
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.loop.stop();
   }
 
   private owedMs(orders: number): number {
     const { maxPerSecond } = this.settings;
     if (maxPerSecond === 0) return 0;
-    const nowMs = performance.now();
+    const nowMs = this.runtime.monotonicMs();
     this.paidMs = Math.max(nowMs, this.paidMs) + (orders / maxPerSecond) * 1_000;
     return this.paidMs - nowMs;
   }
@@ -105,7 +107,10 @@ export class Governing implements Pace {
     const stores: Record<string, number> = this.stores
       ? { redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() }
       : {};
-    this.governor.look({ ...this.cpu, loop_delay_ms: loop.take(), ...stores }, performance.now());
+    this.governor.look(
+      { ...this.cpu, loop_delay_ms: loop.take(), ...stores },
+      this.runtime.monotonicMs(),
+    );
   }
 
   private sampleCpu(): void {

@@ -1,20 +1,22 @@
-// How long the stores took of late: means over the time between two looks, and what is still under
-// way counts by its age.
+// Recent latency of the stores: the mean since the last sample, with unfinished calls counted by
+// their age.
 
 export class Timing {
   private sumMs = 0;
   private count = 0;
   private readonly open = new Set<number>();
 
-  /** Something begins; call what is returned when it has ended. Returns how long it took, ms. */
+  constructor(private readonly monotonicMs: () => number) {}
+
+  /** Starts a measurement; the returned function ends it and returns its duration, ms. */
   begin(): () => number {
-    const startedMs = performance.now();
-    // Two that begin at the same moment must not be taken for one.
+    const startedMs = this.monotonicMs();
+    // Two that start at the same moment need different keys.
     let key = startedMs;
     while (this.open.has(key)) key += 1e-6;
     this.open.add(key);
     return () => {
-      const tookMs = performance.now() - startedMs;
+      const tookMs = this.monotonicMs() - startedMs;
       this.open.delete(key);
       this.sumMs += tookMs;
       this.count++;
@@ -22,7 +24,7 @@ export class Timing {
     };
   }
 
-  /** The mean since it was taken last, ms; an open one counts once it is longer than that. */
+  /** The mean since the last take, ms; an open call counts once it is older than that. */
   take(): number {
     const mean = this.count === 0 ? 0 : this.sumMs / this.count;
     this.sumMs = 0;
@@ -31,7 +33,7 @@ export class Timing {
   }
 
   private oldestMs(): number {
-    for (const startedMs of this.open) return performance.now() - startedMs;
+    for (const startedMs of this.open) return this.monotonicMs() - startedMs;
     return 0;
   }
 }

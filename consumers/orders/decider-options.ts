@@ -3,6 +3,7 @@
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import type { Tally } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Governing } from "../governor/governing.ts";
@@ -17,28 +18,37 @@ import type { Deciding, Work } from "./work.ts";
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
 
 export interface DeciderOptions {
+  readonly runtime: Runtime;
   readonly claim: Claim;
-  readonly store: ShardStore;
-  readonly recorder: Recorder;
-  readonly dedupWindowMs: number;
-  readonly governing: Governing;
-  readonly counts: Counts;
-  readonly clock: Pick<DecidingClock, "bounds">;
-  /** Redis's clock. */
-  readonly now: () => number;
   /** Id of the entry that the ledger recorded last before this decider began. */
   readonly lastId: EntryId;
-  readonly lookUp: Deciding["lookUp"];
-  readonly onRecorded: (entry: Entry, words: Tally) => void;
+  readonly dedupWindowMs: number;
+  readonly stores: {
+    readonly store: ShardStore;
+    readonly recorder: Recorder;
+    readonly lookUp: Deciding["lookUp"];
+  };
+  readonly governing: Governing;
+  readonly counts: Counts;
+  /** Told of what was decided of orders that name a trace. */
+  readonly spans?: SpanRecorder | undefined;
+  /** Redis's clock. */
+  readonly clock: Pick<DecidingClock, "bounds" | "now">;
+  readonly on: DeciderEvents;
+}
+
+/** What the decider's owner hears of it. */
+export interface DeciderEvents {
+  readonly recorded: (entry: Entry, words: Tally) => void;
   /**
    * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
    */
-  readonly onUnreadable: (entry: Entry) => void;
-  readonly tell: (work: Work, outcomes: string) => void;
-  /** Told of what was decided of orders that name a trace. */
-  readonly spans?: SpanRecorder | undefined;
-  readonly tellReleased: (
+  readonly unreadable: (entry: Entry) => void;
+  /** The outcomes of a message, once they are recorded. */
+  readonly decided: (work: Work, outcomes: string) => void;
+  readonly released: (
     released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
   ) => void;
-  readonly onStop: (reason: StopReason, detail: string) => void;
+  /** It has stopped by itself. */
+  readonly stopped: (reason: StopReason, detail: string) => void;
 }

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { GENESIS } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { Bench, row, WINDOW_MS } from "../../core/lua/testing.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import { testDir } from "../../test/services.ts";
@@ -43,12 +44,13 @@ async function decider() {
   const bench = await Bench.open();
   await bench.sale({ a: { units: 1_000_000 } });
   const url = `sqlite:${testDir("decider")}/ledger.db`;
-  const ledger = await openLedger({ url, shards: 2 });
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: 2 });
   await ledger.operate({ kind: "create", ref: "r", sale: SALE }, "test");
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(realRuntime, url);
   const { epoch } = await writer.takeShard(0, "test");
   expect(epoch).toBe(1);
   const governing = new Governing(
+    realRuntime,
     { pressurePercent: 100, thresholds: {}, maxPerSecond: 0 },
     undefined,
     () => undefined,
@@ -57,21 +59,25 @@ async function decider() {
   const stops: string[] = [];
   const released: string[] = [];
   const made = new Decider({
+    runtime: realRuntime,
     claim: bench.claim,
-    store,
-    recorder: new Recorder({ writer, log: () => undefined }),
+    lastId: GENESIS,
     dedupWindowMs: WINDOW_MS,
+    stores: {
+      store,
+      recorder: new Recorder({ runtime: realRuntime, writer, log: () => undefined }),
+      lookUp: async () => new Map(),
+    },
     governing,
     counts: new Counts(),
-    clock: { bounds: () => "" },
-    now: Date.now,
-    lastId: GENESIS,
-    lookUp: async () => new Map(),
-    onRecorded: () => undefined,
-    onUnreadable: () => undefined,
-    tell: () => undefined,
-    tellReleased: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
-    onStop: (reason, detail) => stops.push(`${reason}: ${detail}`),
+    clock: { bounds: () => "", now: Date.now },
+    on: {
+      recorded: () => undefined,
+      unreadable: () => undefined,
+      decided: () => undefined,
+      released: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
+      stopped: (reason, detail) => stops.push(`${reason}: ${detail}`),
+    },
   });
   closing.push(
     () => bench.redis.close(),
@@ -115,7 +121,7 @@ function flood(to: Decider): () => void {
 }
 
 const sweep = (cutoffMs: number) => ({
-  entryId: newEntryId(),
+  entryId: newEntryId(realRuntime.randomBytes),
   cutoffMs,
   limit: 100,
   dedupWindowMs: WINDOW_MS,

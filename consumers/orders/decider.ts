@@ -1,12 +1,19 @@
-// ③ decide: one shard's messages, in the order they came, batch after batch: one FCALL decides, the
-// recorder commits, and only then are the messages acknowledged and the outcomes told. While a
-// batch is with Redis the next one fills.
+// ③ decide: one shard's messages, in the order they came, batch after batch. While a batch is with
+// Redis the next one fills, and the next may be decided while the last is being recorded.
 //
-// The next batch may be decided while the last is being recorded; the ledger takes them in their
-// order, so acknowledgements follow it.
+// 1. One call to Redis at a time: a batch or a sweep.
+// 2. Redis's entries follow each other; one that does not follow what was handed over stops the
+//    decider.
+// 3. Messages are acknowledged and outcomes told in the order of decisions, once the ledger has all
+//    that was decided up to them.
+// 4. Few entries are decided and not yet recorded.
+// 5. Stopped, it settles nothing more.
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
-import { splitWords, tallyOf } from "../../core/domain/words.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
+import { tallyOf } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
   Decision,
@@ -15,21 +22,15 @@ import type {
   SweepOptions,
 } from "../../core/stores/shard-store.ts";
 import type { RecordResult } from "../../ledger/contract.ts";
+import { isSuspect, takeBatch } from "./batches.ts";
 import type { DeciderOptions, StopReason } from "./decider-options.ts";
 import { recordDecisions } from "./decision-spans.ts";
 import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
 import { decideApart } from "./set-apart.ts";
-import { isOdd } from "./sift.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
-import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
+import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } from "./work.ts";
 
-/**
- * Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait,
- * less would waste the call.
- */
-const MAX_BATCH_BYTES = 128 * 1024;
-const MAX_BATCH_MESSAGES = 64;
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
 /**
@@ -37,17 +38,10 @@ const PAUSE_LOOK_MS = 100;
  * little to decide again.
  */
 const MAX_UNRECORDED = 4;
-/**
- * A message that has come this often before is decided by itself, and sifted first: it may be what
- * broke its batch.
- */
-const POISON_DELIVERIES = 2;
 /** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
 const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
-
-const NOTHING_DECIDED = /^,*$/;
 
 /**
  * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
@@ -83,7 +77,7 @@ export class Decider implements Deciding {
   accept(work: Work): void {
     if (this.stopped) return;
     this.queue.push(work);
-    if (!this.deciding) void this.run();
+    if (!this.deciding) void this.run(); // 1
   }
 
   /** Messages and entries in hand. */
@@ -94,7 +88,7 @@ export class Decider implements Deciding {
   /** Settles once nothing is in hand, or the decider has stopped. */
   async idle(): Promise<void> {
     while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0))
-      await this.tail.then(() => Bun.sleep(1));
+      await this.tail.then(() => this.options.runtime.sleep(1));
   }
 
   /**
@@ -116,11 +110,11 @@ export class Decider implements Deciding {
     messages: readonly ShardMessage[],
     force?: "rejected" | "stale",
   ): Promise<Decision | undefined> {
-    const { claim, store, dedupWindowMs, governing, counts } = this.options;
+    const { claim, stores, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
-    const reply = await store
+    const reply = await stores.store
       .decide(claim, messages, {
-        entryId: newEntryId(),
+        entryId: newEntryId(this.options.runtime.randomBytes),
         dedupWindowMs,
         force,
         clock: this.options.clock.bounds(),
@@ -132,7 +126,7 @@ export class Decider implements Deciding {
   }
 
   lookUp(orders: readonly OrderName[]): Promise<ReadonlyMap<string, string>> {
-    return this.options.lookUp(orders);
+    return this.options.stores.lookUp(orders);
   }
 
   async recorded(): Promise<boolean> {
@@ -142,21 +136,24 @@ export class Decider implements Deciding {
   /** Gives up parked orders whose gap is over. */
   unpark(options: SweepOptions): Promise<void> {
     return this.sweep("unpark", () =>
-      this.options.store.unpark(this.options.claim, this.clocked(options)),
+      this.options.stores.store.unpark(this.options.claim, this.clocked(options)),
     );
   }
 
   /** Gives up reserved orders whose charge never started. */
   expire(options: SweepOptions): Promise<void> {
     return this.sweep("expire", () =>
-      this.options.store.expire(this.options.claim, this.clocked(options)),
+      this.options.stores.store.expire(this.options.claim, this.clocked(options)),
     );
   }
 
   /** Decides orders that waited for a rate. */
   reprice(options: SweepOptions, onPairs: (pairs: readonly string[]) => void): Promise<void> {
     return this.sweep("reprice", async () => {
-      const reply = await this.options.store.reprice(this.options.claim, this.clocked(options));
+      const reply = await this.options.stores.store.reprice(
+        this.options.claim,
+        this.clocked(options),
+      );
       if (reply.word === "decided" && reply.pairs.length > 0) onPairs(reply.pairs);
       return reply;
     });
@@ -187,14 +184,14 @@ export class Decider implements Deciding {
     try {
       while ((this.queue.length > 0 || this.sweeps.due) && !this.stopped) {
         if (this.unrecorded >= MAX_UNRECORDED)
-          await new Promise<void>((resolve) => (this.wake = resolve));
+          await new Promise<void>((resolve) => (this.wake = resolve)); // 4
         else if (this.options.governing.paused) await this.hold();
         else await this.turn();
       }
     } catch (error) {
       this.fail(
         error instanceof StoreUnavailable ? "store_unavailable" : "broken",
-        (error as Error).message,
+        messageOf(error),
       );
     }
     this.deciding = false;
@@ -215,30 +212,31 @@ export class Decider implements Deciding {
   private async hold(): Promise<void> {
     this.sweeps.clear();
     this.held = true;
-    await Bun.sleep(PAUSE_LOOK_MS);
+    await this.options.runtime.sleep(PAUSE_LOOK_MS);
     this.held = false;
   }
 
   private async paced(): Promise<void> {
-    const startedMs = performance.now();
+    const { runtime, governing } = this.options;
+    const startedMs = runtime.monotonicMs();
     const orders = await this.step();
-    const restMs = this.options.governing.restMs(performance.now() - startedMs, orders);
-    if (restMs >= 1 && !this.stopped) await Bun.sleep(restMs);
+    const restMs = governing.restMs(runtime.monotonicMs() - startedMs, orders);
+    if (restMs >= 1 && !this.stopped) await runtime.sleep(restMs);
   }
 
   /** Returns how many rows were decided. */
   private async step(): Promise<number> {
-    const batch = this.takeBatch();
-    const startMs = this.options.now();
+    const batch = takeBatch(this.queue, this.options.governing.batchShare);
+    const startMs = this.options.clock.now();
     const verdicts = await this.decideBatch(batch);
     if (verdicts === undefined) return 0;
     const orders = verdicts.reduce((sum, { words }) => sum + words.length, 0);
     this.options.counts.batch.observe(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const verdict = verdicts[i] as Verdict;
+      const verdict = at(verdicts, i);
       if (verdict.words.includes(PAST)) late.push(i);
-      else this.finish(batch[i] as Work, verdict, startMs);
+      else this.finish(at(batch, i), verdict, startMs);
     }
     if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
     return orders;
@@ -250,30 +248,30 @@ export class Decider implements Deciding {
     verdicts: readonly Verdict[],
     startMs: number,
   ): Promise<void> {
-    const works = late.map((i) => batch[i] as Work);
+    const works = late.map((i) => at(batch, i));
     const settled = await settlePast(
       this,
       works,
-      late.map((i) => verdicts[i] as Verdict),
+      late.map((i) => at(verdicts, i)),
     );
     for (const [i, verdict] of settled?.entries() ?? [])
-      this.finish(works[i] as Work, verdict, startMs);
+      this.finish(at(works, i), verdict, startMs);
   }
 
   /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
   private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
-    const wary = performance.now() < this.waryUntilMs;
+    const wary = this.options.runtime.monotonicMs() < this.waryUntilMs;
     if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
         return decision?.outcomes.map(verdictOf);
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
-        this.waryUntilMs = performance.now() + WARY_MS;
+        this.waryUntilMs = this.options.runtime.monotonicMs() + WARY_MS;
       }
     }
-    const { now, dedupWindowMs } = this.options;
-    const rememberedSinceMs = now() - dedupWindowMs + WINDOW_MARGIN_MS;
+    const { clock, dedupWindowMs } = this.options;
+    const rememberedSinceMs = clock.now() - dedupWindowMs + WINDOW_MARGIN_MS;
     return decideApart({ decider: this, rememberedSinceMs }, batch);
   }
 
@@ -282,37 +280,23 @@ export class Decider implements Deciding {
     const { outcomes, words, dead } = verdict;
     // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
     // its copy is confirmed.
-    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+    if (dead !== undefined && words.every((word) => word === "")) {
       work.done({ kind: "dead", reason: dead });
       return;
     }
     void this.tail.then((recorded) => {
-      if (recorded === "stopped" || this.stopped) return;
+      if (recorded === "stopped" || this.stopped) return; // 3, 5
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
-      this.options.tell(work, outcomes);
-      const { spans, claim, now } = this.options;
-      if (spans) recordDecisions(spans, work, words, claim.shard, startMs, now());
+      const { spans, claim, clock, on } = this.options;
+      on.decided(work, outcomes);
+      if (spans) recordDecisions(spans, work, words, claim.shard, startMs, clock.now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
-        Math.max(0, this.options.now() - work.acceptedAtMs) / 1_000,
+        Math.max(0, clock.now() - work.acceptedAtMs) / 1_000,
         words.length,
       );
     });
-  }
-
-  private takeBatch(): Work[] {
-    const most = MAX_BATCH_BYTES * this.options.governing.batchShare;
-    let bytes = 0;
-    let count = 0;
-    for (const work of this.queue) {
-      bytes += work.body.length;
-      const alone = work.deliveries >= POISON_DELIVERIES;
-      if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || alone)) break;
-      count++;
-      if (alone) break;
-    }
-    return this.queue.splice(0, count);
   }
 
   /**
@@ -323,7 +307,7 @@ export class Decider implements Deciding {
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
     else if (reply.prev !== this.handed)
-      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`);
+      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`); // 2
     else if (reply.entry) this.record(reply.entry);
     return !this.stopped;
   }
@@ -331,9 +315,9 @@ export class Decider implements Deciding {
   private record(entry: Entry): void {
     this.handed = entry.id;
     this.unrecorded++;
-    const before = this.tail;
+    const before = this.tail; // 3
     const ended = this.options.governing.outbox.begin();
-    const result = this.options.recorder.record(entry, this.options.claim.epoch);
+    const result = this.options.stores.recorder.record(entry, this.options.claim.epoch);
     this.tail = Promise.all([before, result]).then(([earlier, word]) => {
       ended();
       return earlier === "stopped" ? earlier : this.settle(entry, word);
@@ -342,18 +326,18 @@ export class Decider implements Deciding {
 
   private settle(entry: Entry, result: RecordResult): Settled {
     this.unrecorded--;
-    if (this.stopped) return "stopped";
+    if (this.stopped) return "stopped"; // 5
     this.wake?.();
     if (result === "unreadable") {
-      this.options.onUnreadable(entry);
+      this.options.on.unreadable(entry);
       return result;
     }
     if (result === "recorded") {
       const words = tallyOf(entry.messages);
       this.options.counts.entry(entry, words);
-      this.options.onRecorded(entry, words);
+      this.options.on.recorded(entry, words);
       const changes = laterStates(entry);
-      if (changes.length > 0) this.options.tellReleased(changes);
+      if (changes.length > 0) this.options.on.released(changes);
       return result;
     }
     this.fail(
@@ -366,15 +350,6 @@ export class Decider implements Deciding {
   private fail(reason: StopReason, detail: string): void {
     if (this.stopped) return;
     this.stop();
-    this.options.onStop(reason, detail);
+    this.options.on.stopped(reason, detail);
   }
-}
-
-function verdictOf(outcomes: string): Verdict {
-  return { outcomes, words: splitWords(outcomes) };
-}
-
-/** Whether a message is sifted before Redis sees it. */
-function isSuspect({ rights, deliveries, body }: Work): boolean {
-  return rights !== undefined || deliveries >= POISON_DELIVERIES || isOdd(body);
 }

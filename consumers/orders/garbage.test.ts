@@ -2,12 +2,12 @@
 import { afterEach, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
+import { at } from "../../core/domain/at.ts";
 import { LIMITS } from "../../core/domain/limits.ts";
 import { messageText } from "../../core/domain/message.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
 import { cancelRow, type Row } from "../../core/domain/row.ts";
 import { makeOrder, Stack, userOf } from "../../test/stack.ts";
-import type { RegionLink } from "./relay.ts";
 
 const SLOW_MS = 120_000;
 let stack: Stack;
@@ -27,7 +27,7 @@ async function ready(items: Record<string, number>) {
 }
 
 async function send(body: string | Uint8Array, headers: Record<string, unknown> = {}) {
-  const { publisher } = stack.links[0] as RegionLink;
+  const { publisher } = at(stack.links, 0);
   const sent = await publisher.publish(ORDERS_EXCHANGE, ordersKey(0), Buffer.from(body as string), {
     messageId: crypto.randomUUID(),
     headers,
@@ -51,7 +51,7 @@ interface DeadLetters {
 
 /** Waits for this many dead letters, and returns why they are. */
 async function deadLetters(expected: number): Promise<DeadLetters> {
-  const { connection } = stack.links[0] as RegionLink;
+  const { connection } = at(stack.links, 0);
   const channel = await (connection.model as ChannelModel).createChannel();
   const reasons: string[] = [];
   await stack.until(`${expected} dead letters`, async () => {

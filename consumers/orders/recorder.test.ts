@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { LedgerUnavailable } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
-import { entryOf, rowText, SHARDS, saleOf, userOf } from "../../ledger/test-entries.ts";
+import { entryOf, orderRow, SHARDS, saleOf, userOf } from "../../ledger/test-entries.ts";
 import { freshDatabase, testDir } from "../../test/services.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -33,8 +35,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
     "a commit in doubt settles each entry once, several of a shard among them: %s",
     async (_, lose) => {
       const url = await freshUrl();
-      const ledger = await openLedger({ url, shards: SHARDS });
-      const writer = await openLedgerWriter(url);
+      const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+      const writer = await openLedgerWriter(realRuntime, url);
       closing.push(ledger, writer);
       await ledger.operate({ kind: "create", ref: "r", sale: saleOf(100) }, "op");
       const epochs = [
@@ -43,6 +45,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       ];
       const events: string[] = [];
       const recorder = new Recorder({
+        runtime: realRuntime,
         writer: losingOnce(writer, lose),
         log: (event) => events.push(event),
       });
@@ -52,8 +55,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
       }));
       const results = await Promise.all(
         places.map(({ shard, n }) => {
-          const rows = [rowText(userOf(shard), Bun.randomUUIDv7(), 1)];
-          return recorder.record(entryOf(shard, n, rows, "reserved"), epochs[shard] as number);
+          const rows = [orderRow(userOf(shard), Bun.randomUUIDv7(), 1)];
+          return recorder.record(entryOf(shard, n, rows, "reserved"), at(epochs, shard));
         }),
       );
       expect(results).toEqual(places.map(() => "recorded" as const));

@@ -1,10 +1,16 @@
 // ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next
 // one fills.
 //
-// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
-// are given to it until it answers. The lost answer may have been a commit: the ledger knows each
-// entry that it has by its id (ledger/record.ts).
+// 1. Entries are recorded in the order they were given.
+// 2. A ledger that cannot be reached is given the same entries until it answers: none is
+//    acknowledged, none given up. The lost answer may have been a commit; the ledger knows each
+//    entry that it has by its id (ledger/record.ts).
+// 3. Stopped, it settles all that waits as `fenced`: the next owner finds it in the outbox.
+
+import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/contract.ts";
 
 /**
@@ -20,6 +26,7 @@ interface Waiting extends EntryToRecord {
 }
 
 export interface RecorderOptions {
+  readonly runtime: Runtime;
   readonly writer: LedgerWriter;
   /** Told how long each transaction took, seconds. */
   readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
@@ -44,7 +51,7 @@ export class Recorder {
   record(entry: Entry, epoch: number): Promise<RecordResult> {
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
-    if (!this.busy) void this.run();
+    if (!this.busy) void this.run(); // 1
     return promise;
   }
 
@@ -55,13 +62,12 @@ export class Recorder {
 
   /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
   get silentMs(): number {
-    return this.askedAtMs === undefined ? 0 : performance.now() - this.askedAtMs;
+    return this.askedAtMs === undefined ? 0 : this.options.runtime.monotonicMs() - this.askedAtMs;
   }
 
-  /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
   stop(): void {
     this.stopped = true;
-    for (const w of this.waiting.splice(0)) w.settle("fenced");
+    for (const w of this.waiting.splice(0)) w.settle("fenced"); // 3
   }
 
   private async run(): Promise<void> {
@@ -69,19 +75,19 @@ export class Recorder {
     let retryMs = RETRY_MIN_MS;
     while (this.waiting.length > 0 && !this.stopped) {
       const batch = this.waiting.slice(0, MAX_ENTRIES);
-      this.askedAtMs ??= performance.now();
+      this.askedAtMs ??= this.options.runtime.monotonicMs();
       try {
         const results = await this.commit(batch);
         this.answered();
-        this.waiting.splice(0, batch.length);
+        this.waiting.splice(0, batch.length); // 2: not before the ledger has answered
         batch.forEach((w, i) => {
-          w.settle(results[i] as RecordResult);
+          w.settle(at(results, i));
         });
         retryMs = RETRY_MIN_MS;
         this.askedAtMs = undefined;
       } catch (error) {
-        this.unanswered(error as Error);
-        await Bun.sleep(retryMs);
+        this.unanswered(error);
+        await this.options.runtime.sleep(retryMs);
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
     }
@@ -98,15 +104,15 @@ export class Recorder {
     }
   }
 
-  private unanswered(error: Error): void {
+  private unanswered(error: unknown): void {
     if (this.downSinceMs !== undefined) return;
-    this.downSinceMs = performance.now();
-    this.options.log("ledger away", { error: error.message, waiting: this.waiting.length });
+    this.downSinceMs = this.options.runtime.monotonicMs();
+    this.options.log("ledger away", { error: messageOf(error), waiting: this.waiting.length });
   }
 
   private answered(): void {
     if (this.downSinceMs === undefined) return;
-    const afterMs = Math.round(performance.now() - this.downSinceMs);
+    const afterMs = Math.round(this.options.runtime.monotonicMs() - this.downSinceMs);
     this.downSinceMs = undefined;
     this.options.log("ledger back", { afterMs });
   }

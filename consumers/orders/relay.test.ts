@@ -3,6 +3,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
+import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import type { FollowUp } from "../../ledger/contract.ts";
 import { testRabbit } from "../../test/services.ts";
@@ -18,7 +20,8 @@ async function rig(targets: readonly string[]) {
   const url = await (await testRabbit()).freshVhost();
   const settings = readSettings({ SLUICE_REGIONS: `eu=${url}`, SLUICE_SHARDS: "1" });
   const link = await openRegion(
-    settings.regions[0] as (typeof settings.regions)[number],
+    realRuntime,
+    at(settings.regions, 0),
     settings,
     makeLog("test", () => undefined),
   );
@@ -29,6 +32,7 @@ async function rig(targets: readonly string[]) {
   }));
   const seen = { reads: 0, nowMs: 0 };
   const relay = new Relay({
+    runtime: realRuntime,
     regions: [link],
     ledger: {
       followUps: async (_, limit, { dueMs = 0, except = [] } = {}) => {

@@ -1,9 +1,16 @@
 // ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
 // gateways the outcomes, best effort.
+//
+// 1. A follow-up is marked only after a broker has confirmed it: it is published at least once.
+// 2. One that may have reached a region is not sent through another: it would be there twice.
+// 3. A shard's follow-ups are published by one run at a time; a call meanwhile makes it run again.
+// 4. A target that takes nothing waits, longer each time, and holds up no other.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
+import { countIgnored } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
 /**
@@ -38,6 +45,7 @@ interface Pause {
 }
 
 export interface RelayOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly ledger: Pick<Ledger, "followUps">;
   readonly writer: Pick<LedgerWriter, "followUpsDone">;
@@ -94,7 +102,7 @@ export class Relay {
   async followUps(shard: number): Promise<void> {
     const running = this.relaying.get(shard);
     if (running) {
-      running.again = true;
+      running.again = true; // 3
       return;
     }
     const run = { again: true };
@@ -105,7 +113,7 @@ export class Relay {
         await this.relayShard(shard);
       }
     } catch {
-      // The ledger is away: they stay open, and the next call finds them.
+      countIgnored("follow_ups"); // the ledger is away
     } finally {
       this.relaying.delete(shard);
     }
@@ -121,13 +129,13 @@ export class Relay {
       const dueMs = now();
       const open = await ledger.followUps(shard, FOLLOW_UPS_AT_ONCE, {
         dueMs,
-        except: this.paused(),
+        except: this.paused(), // 4
       });
       if (open.length === 0) return;
       const sent = await Promise.all(open.map((f) => this.publish(f)));
       const confirmed = open.filter((_, i) => sent[i]);
       this.heard(open, confirmed);
-      await writer.followUpsDone(confirmed.map((f) => f.id));
+      await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
       onDone?.(confirmed.length);
     }
   }
@@ -141,15 +149,14 @@ export class Relay {
       const properties = this.properties(followUp);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
       if (outcome === "confirmed") return true;
-      // It may be there: sent elsewhere as well, it would be asked for twice at once.
-      if (outcome === "unknown") return false;
+      if (outcome === "unknown") return false; // 2
     }
     return false;
   }
 
   /** Targets that are left alone for now. */
   private paused(): Target[] {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     return [...this.pauses.values()].filter((p) => p.untilMs > nowMs).map((p) => p.target);
   }
 
@@ -164,7 +171,11 @@ export class Relay {
       took.add(name);
       const before = this.pauses.get(name)?.pauseMs ?? PAUSE_MIN_MS / 2;
       const pauseMs = Math.min(PAUSE_MAX_MS, before * 2);
-      this.pauses.set(name, { target, pauseMs, untilMs: performance.now() + pauseMs });
+      this.pauses.set(name, {
+        target,
+        pauseMs,
+        untilMs: this.options.runtime.monotonicMs() + pauseMs,
+      });
     }
   }
 
@@ -185,7 +196,7 @@ export class Relay {
     }
     if (!this.scheduled) {
       this.scheduled = true;
-      setImmediate(() => this.flush());
+      this.options.runtime.nextTurn(() => this.flush());
     }
     return push;
   }

@@ -7,6 +7,7 @@ import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
 import { allRows, readMessage } from "../../core/domain/message.ts";
 import { gatewayQueue } from "../../core/domain/push.ts";
 import { partRow, type Row } from "../../core/domain/row.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { testRabbit } from "../../test/services.ts";
 import type { RegionLink } from "./relay.ts";
@@ -23,6 +24,7 @@ async function openLink(url: string): Promise<RegionLink> {
   const [region] = settings.regions;
   if (!region) throw new Error("no region");
   const link = await openRegion(
+    realRuntime,
     region,
     settings,
     makeLog("test", () => undefined),
@@ -33,7 +35,15 @@ async function openLink(url: string): Promise<RegionLink> {
 
 async function lanesOn(url: string, more: { deadlineMs?: number; answerMs?: number } = {}) {
   const link = await openLink(url);
-  const of = { regions: [link], shards: 1, exchange: ORDERS_EXCHANGE, id: "depot-1", ...more };
+  const runtime = realRuntime;
+  const of = {
+    runtime,
+    regions: [link],
+    shards: 1,
+    exchange: ORDERS_EXCHANGE,
+    id: "depot-1",
+    ...more,
+  };
   const lanes = new RowLanes(of);
   closing.push(() => lanes.stop());
   await lanes.listen();
@@ -140,7 +150,14 @@ test(
     const lanes = await lanesOn(url, { answerMs: 100, deadlineMs: 400 });
     expect(lanes.ask(0, claim("x"))).rejects.toThrow(Undelivered);
     const regions = [{ ...(await openLink(url)) }] as RegionLink[];
-    const lost = new RowLanes({ regions, shards: 2, exchange: "", id: "p", deadlineMs: 400 });
+    const lost = new RowLanes({
+      runtime: realRuntime,
+      regions,
+      shards: 2,
+      exchange: "",
+      id: "p",
+      deadlineMs: 400,
+    });
     closing.push(() => lost.stop());
     expect(lost.send(1, claim("x"))).rejects.toThrow(Undelivered);
     await lanes.ask(0, claim("y")).catch(() => undefined);

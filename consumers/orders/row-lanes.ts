@@ -16,6 +16,7 @@ import { messageText } from "../../core/domain/message.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { AnswerRow, PartRow } from "../../core/domain/row.ts";
 import { rowLength } from "../../core/domain/row-length.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "./relay.ts";
 
 /** No broker took the row, or nobody answered it, in time. What it said may have arrived. */
@@ -24,6 +25,7 @@ export class Undelivered extends Error {
 }
 
 export interface RowLanesOptions {
+  readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly shards: number;
   /** Where rows are published: by shard. */
@@ -105,8 +107,9 @@ export class RowLanes extends BatchLanes<RowBatch> {
   private stopped = false;
 
   constructor(private readonly rowOptions: RowLanesOptions) {
-    const prefix = `${crypto.randomUUID().slice(0, 8)}.`;
+    const prefix = `${rowOptions.runtime.uuid().slice(0, 8)}.`;
     super({
+      runtime: rowOptions.runtime,
       shards: rowOptions.shards,
       limits: LIMITS,
       newBatch: (shard, number) => new RowBatch(shard, number, (b, v) => this.settled(b, v)),
@@ -149,13 +152,14 @@ export class RowLanes extends BatchLanes<RowBatch> {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const { timer } of this.asked.values()) clearTimeout(timer);
+    for (const { timer } of this.asked.values()) this.rowOptions.runtime.stopTimer(timer);
     await Promise.all(this.pushes.map((p) => p.close()));
   }
 
   private take(shard: number, row: SentRow, question: boolean): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const deadlineMs = performance.now() + (this.rowOptions.deadlineMs ?? DEADLINE_MS);
+    const deadlineMs =
+      this.rowOptions.runtime.monotonicMs() + (this.rowOptions.deadlineMs ?? DEADLINE_MS);
     const length = rowLength(row);
     this.put({ shard, row, length, question, deadlineMs, resolve, reject });
     return promise;
@@ -163,7 +167,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
 
   private put(sent: Sent): void {
     const { shard, length, deadlineMs, reject } = sent;
-    const late = performance.now() > deadlineMs;
+    const late = this.rowOptions.runtime.monotonicMs() > deadlineMs;
     const batch = late ? undefined : this.room(shard, length);
     if (!batch) {
       reject(new Undelivered(late ? "not in time" : "too much is waiting"));
@@ -189,13 +193,16 @@ export class RowLanes extends BatchLanes<RowBatch> {
   /** Known before it is sent: its answer may be here before its confirm. */
   private expect(batch: RowBatch): void {
     if (!batch.rows.some(({ question }) => question)) return;
-    const timer = setTimeout(() => this.again(batch), this.rowOptions.answerMs ?? ANSWER_MS);
+    const timer = this.rowOptions.runtime.startTimer(
+      () => this.again(batch),
+      this.rowOptions.answerMs ?? ANSWER_MS,
+    );
     this.asked.set(batch.number, { batch, timer });
   }
 
   private settled(batch: RowBatch, verdict: Verdict): void {
     if (verdict !== "confirmed") {
-      setTimeout(() => this.again(batch), RETRY_MS);
+      this.rowOptions.runtime.startTimer(() => this.again(batch), RETRY_MS);
       return;
     }
     for (const { question, resolve } of batch.rows) if (!question) resolve("");
@@ -204,7 +211,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
   /** Sent once more: a row that comes twice changes nothing, and hears the same. */
   private again(batch: RowBatch): void {
     if (this.stopped || batch.rows.length === 0) return;
-    clearTimeout(this.asked.get(batch.number)?.timer);
+    this.rowOptions.runtime.stopTimer(this.asked.get(batch.number)?.timer);
     const asked = this.asked.delete(batch.number);
     for (const sent of batch.rows) if (asked || !sent.question) this.put(sent);
   }
@@ -215,7 +222,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
       const words = outcomes.split(",");
       if (!asked || words.length !== asked.batch.size) continue;
       this.asked.delete(number);
-      clearTimeout(asked.timer);
+      this.rowOptions.runtime.stopTimer(asked.timer);
       asked.batch.rows.forEach(({ resolve }, i) => {
         resolve(words[i] as string);
       });

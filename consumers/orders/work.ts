@@ -1,5 +1,6 @@
 // A message in a decider's hands, and what the detours (set-apart.ts, past.ts) need of the decider
 // that holds it.
+import { splitWords } from "../../core/domain/words.ts";
 import type { Decision, ShardMessage } from "../../core/stores/shard-store.ts";
 import type { Rights } from "./rights.ts";
 import type { Sifted } from "./sift.ts";
@@ -33,6 +34,11 @@ export interface Verdict {
   readonly outcomes: string;
   /** Why it goes to the dead letters. */
   readonly dead?: string | undefined;
+}
+
+/** What decide said, parsed once. */
+export function verdictOf(outcomes: string): Verdict {
+  return { outcomes, words: splitWords(outcomes) };
 }
 
 export interface Deciding {

@@ -1,20 +1,21 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Breaker } from "./breaker.ts";
 
 function make() {
-  let nowMs = 0;
+  const runtime = new VirtualRuntime();
   const states: string[] = [];
   const breaker = new Breaker({
     failures: 3,
     pauseMs: 1_000,
     maxPauseMs: 3_000,
-    now: () => nowMs,
+    now: runtime.monotonicMs,
     onChange: (state) => states.push(state),
   });
-  return { breaker, states, pass: (ms: number) => (nowMs += ms) };
+  return { breaker, states, pass: (ms: number) => runtime.pass(ms) };
 }
 
-test("it opens after failures in a row, not after as many with successes between", () => {
+test("it opens after failures in a row, not after as many with successes in between", () => {
   const { breaker } = make();
   for (let i = 0; i < 5; i++) {
     breaker.failed("x");
@@ -26,7 +27,7 @@ test("it opens after failures in a row, not after as many with successes between
   expect([breaker.state, breaker.waitMs()]).toEqual(["open", 1_000]);
 });
 
-test("after the pause one call tries; when it succeeds all may", () => {
+test("after the pause one call is tried; when it succeeds all are allowed", () => {
   const { breaker, states, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   pass(1_000);
@@ -37,7 +38,7 @@ test("after the pause one call tries; when it succeeds all may", () => {
   expect(states).toEqual(["open", "half-open", "closed"]);
 });
 
-test("each failed try doubles the pause, up to its bound", () => {
+test("each failed probe doubles the pause, up to its bound", () => {
   const { breaker, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   const pauses: number[] = [];

@@ -1,28 +1,32 @@
-// Exchange rates as a worker hears them: the feed, and answers to what it asked for, over one queue
-// of its own in each region. What is no sound rate, too old, or a thousand times the last one, is
-// refused and said so.
+// Exchange rates as a worker receives them: the feed, and answers to its own requests, over one
+// queue of its own in each region. Malformed or outdated rates, and jumps by a factor of a
+// thousand, are refused and logged.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
-  /** Names its queue; no two processes share one. */
+  readonly runtime: Runtime;
+  /** Names its queue; must be unique to the process. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly maxAgeMs: number;
   readonly now: () => number;
-  /** Takes the good ones. */
+  /** Stores accepted rates. */
   readonly put: (rates: readonly Rate[]) => Promise<unknown>;
-  /** What was held before this process began. */
+  /** The rates stored before this process started. */
   readonly held: () => Promise<readonly Rate[]>;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** A pair is asked for this often at most. */
+/** The least time between two requests for the same pair. */
 const ASK_EVERY_MS = 1_000;
 const SAY_EVERY_MS = 60_000;
-/** Pairs kept in mind; there are some 25,000 in all. */
+/** How many pairs are remembered; about 25,000 exist. */
 const MAX_PAIRS = 30_000;
 
 export class RateFeed {
@@ -30,14 +34,14 @@ export class RateFeed {
   private readonly askedAtMs = new Map<string, number>();
   private readonly saidAtMs = new Map<string, number>();
   private readonly subscriptions: Subscription[] = [];
-  /** Rates taken and refused so far. */
+  /** Rates accepted and refused so far. */
   readonly counts = { taken: 0, refused: 0 };
 
   constructor(private readonly options: RateFeedOptions) {}
 
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
-    for (const rate of await held().catch(() => [])) this.last.set(rate.pair, rate);
+    for (const rate of (await ignore(held(), "rates_held")) ?? []) this.last.set(rate.pair, rate);
     for (const { consuming } of regions) {
       const subscription = new Subscription(consuming, {
         queue: ratesQueue(id),
@@ -48,8 +52,7 @@ export class RateFeed {
         handler: ({ body }) => void this.heard(body),
       });
       this.subscriptions.push(subscription);
-      // Lost meanwhile: it is opened again with the next connection.
-      void subscription.start().catch(() => undefined);
+      void ignore(subscription.start(), "subscription_open");
     }
   }
 
@@ -57,9 +60,9 @@ export class RateFeed {
     await Promise.all(this.subscriptions.map((s) => s.close()));
   }
 
-  /** Asks for pairs that orders wait for; the answer comes as the feed does. */
+  /** Requests pairs that orders wait for; the answer arrives like the feed. */
   ask(pairs: readonly string[]): void {
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const due = pairs.filter(
       (pair) => nowMs - (this.askedAtMs.get(pair) ?? Number.NEGATIVE_INFINITY) >= ASK_EVERY_MS,
     );
@@ -81,7 +84,7 @@ export class RateFeed {
       if (typeof rate === "string")
         return this.refuse(String((value as Rate | null)?.pair).slice(0, 16), rate, value);
       const verdict = judgeRate(rate, this.last.get(rate.pair), now(), maxAgeMs);
-      // The feed repeats itself, and an answer may come after the feed has said the same.
+      // The feed repeats itself, and an answer may arrive after the feed has had the same rate.
       if (verdict === "older") return false;
       if (verdict !== "good") return this.refuse(rate.pair, verdict, value);
       if (this.last.size > MAX_PAIRS) this.last.clear();
@@ -92,15 +95,15 @@ export class RateFeed {
     try {
       if (good.length > 0) await put(good);
     } catch (error) {
-      // Redis is away: the feed will say them again.
+      // Redis is away: the feed will repeat them.
       for (const { pair } of good) this.last.delete(pair);
-      log("rates not kept", { error: (error as Error).message });
+      log("rates not stored", { error: messageOf(error) });
     }
   }
 
   private refuse(pair: string, why: string, value: unknown): false {
     this.counts.refused++;
-    const nowMs = performance.now();
+    const nowMs = this.options.runtime.monotonicMs();
     const key = `${pair} ${why}`;
     if (this.saidAtMs.size > MAX_PAIRS) this.saidAtMs.clear();
     if (nowMs - (this.saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) >= SAY_EVERY_MS) {

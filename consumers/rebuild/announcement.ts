@@ -1,6 +1,9 @@
 // A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It
 // lapses with its rebuilder.
+import type { EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Overtaken, type RebuildStore } from "../../core/stores/rebuild-store.ts";
 
 /** How long an announcement stands after the last sign of life. */
@@ -8,21 +11,28 @@ const ANNOUNCE_TTL_MS = 5_000;
 const ANNOUNCE_EVERY_MS = 1_000;
 
 export class Announcement {
-  private readonly token = newEntryId();
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private readonly token: EntryId;
+  private timer: Timer | undefined;
   private overtaken = false;
 
-  constructor(private readonly store: RebuildStore) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly store: RebuildStore,
+  ) {
+    this.token = newEntryId(runtime.randomBytes);
+  }
 
   /** Announces a rebuild and keeps doing so. false: another rebuilder's announcement stands. */
   async begin(incarnation: number): Promise<boolean> {
     this.pause();
     this.overtaken = false;
     if (!(await this.renew(incarnation, ANNOUNCE_TTL_MS))) return false;
-    this.timer = setInterval(() => {
-      this.renew(incarnation, ANNOUNCE_TTL_MS)
-        .then((own) => (this.overtaken ||= !own))
-        .catch(() => undefined);
+    this.timer = this.runtime.startInterval(() => {
+      const renewed = this.renew(incarnation, ANNOUNCE_TTL_MS);
+      void ignore(
+        renewed.then((own) => (this.overtaken ||= !own)),
+        "rebuild_announcement",
+      );
     }, ANNOUNCE_EVERY_MS);
     return true;
   }
@@ -43,18 +53,18 @@ export class Announcement {
    */
   async rest(incarnation: number, ms: number): Promise<void> {
     this.pause();
-    await this.renew(incarnation, ms + ANNOUNCE_TTL_MS).catch(() => undefined);
+    await ignore(this.renew(incarnation, ms + ANNOUNCE_TTL_MS), "rebuild_announcement");
   }
 
   /** Takes it back, unless another's stands there now. */
   async retract(): Promise<void> {
     this.pause();
-    await this.store.retract(this.token).catch(() => undefined);
+    await ignore(this.store.retract(this.token), "rebuild_announcement");
   }
 
   /** It lapses by itself from here on. */
   pause(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
     this.timer = undefined;
   }
 

@@ -1,22 +1,18 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { RebuildPace } from "./rebuild-pace.ts";
 
-let nowMs = 0;
-const pace = () => {
-  nowMs = 1_000_000;
-  return new RebuildPace(
-    () => nowMs,
-    () => 0.5,
-  );
-};
+const runtime = new VirtualRuntime();
+const { monotonicMs } = runtime;
+const pace = () => new RebuildPace({ monotonicMs, random: () => 0.5 });
 
 /** Fails as soon as it may; returns the pauses between the tries, ms. */
 function pauses(of: RebuildPace, count: number): number[] {
   const found: number[] = [];
   for (let i = 0; i < count; i++) {
-    const beganAt = nowMs;
-    while (!of.mayBegin(i + 1)) nowMs += 100;
-    found.push(nowMs - beganAt);
+    const beganAt = monotonicMs();
+    while (!of.mayBegin(i + 1)) runtime.pass(100);
+    found.push(monotonicMs() - beganAt);
     of.ended(i + 2);
   }
   return found;
@@ -29,7 +25,7 @@ test("the first rebuild begins at once, each further one after a pause twice as 
 test("what was whole for a minute may be rebuilt at once", () => {
   const of = pace();
   pauses(of, 5);
-  nowMs += 60_001;
+  runtime.pass(60_001);
   expect(of.mayBegin(6)).toBe(true);
   expect(of.repeated).toBe(0);
 });
@@ -40,7 +36,7 @@ test("rebuilds of other workers count: their incarnations tell of them", () => {
   expect(of.mayBegin(4)).toBe(false);
   expect(of.restMs).toBe(2_000);
   expect(of.mayBegin(4)).toBe(false);
-  nowMs += 2_000;
+  runtime.pass(2_000);
   expect(of.mayBegin(4)).toBe(true);
 });
 

@@ -1,6 +1,7 @@
 // How soon the next rebuild may begin. A rebuild costs a full load of Redis and stops all shards:
 // one that fails, or does not hold, is followed by the next after a pause that grows. Others'
 // rebuilds count as well; the incarnation tells of them.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 const REST_MIN_MS = 500;
 const REST_MAX_MS = 30_000;
@@ -13,11 +14,7 @@ export class RebuildPace {
   private troubleAtMs = Number.NEGATIVE_INFINITY;
   private restsUntilMs = 0;
 
-  constructor(
-    /** Monotonic ms. */
-    private readonly now: () => number = () => performance.now(),
-    private readonly random: () => number = Math.random,
-  ) {}
+  constructor(private readonly runtime: Pick<Runtime, "monotonicMs" | "random">) {}
 
   /** Rebuilds since Redis was last whole for a while. */
   get repeated(): number {
@@ -25,12 +22,12 @@ export class RebuildPace {
   }
 
   get restMs(): number {
-    return Math.max(0, this.restsUntilMs - this.now());
+    return Math.max(0, this.restsUntilMs - this.runtime.monotonicMs());
   }
 
   /** Something is wrong with Redis under this incarnation: whether a rebuild may begin now. */
   mayBegin(incarnation: number): boolean {
-    if (this.now() - this.troubleAtMs > HELD_MS) this.startOver(incarnation);
+    if (this.runtime.monotonicMs() - this.troubleAtMs > HELD_MS) this.startOver(incarnation);
     this.noted(incarnation, false);
     return this.restMs === 0;
   }
@@ -52,12 +49,12 @@ export class RebuildPace {
   }
 
   private noted(incarnation: number, tried: boolean): void {
-    this.troubleAtMs = this.now();
+    this.troubleAtMs = this.runtime.monotonicMs();
     const others = incarnation - (this.incarnation ?? incarnation);
     if (others <= 0 && !tried) return;
     this.incarnation = incarnation;
     this.tries += Math.max(1, others);
     const restMs = Math.min(REST_MAX_MS, REST_MIN_MS * 2 ** (this.tries - 1));
-    this.restsUntilMs = this.now() + restMs * (0.75 + this.random() / 2);
+    this.restsUntilMs = this.runtime.monotonicMs() + restMs * (0.75 + this.runtime.random() / 2);
   }
 }

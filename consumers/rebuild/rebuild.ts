@@ -13,6 +13,7 @@
 // chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
 // its announcement lapses: the next worker begins, one incarnation later.
 import type { Sale } from "../../core/domain/sale.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { stockKey } from "../../core/stores/keys.ts";
 import {
   type Load,
@@ -27,6 +28,7 @@ import { loadJournal } from "./load-journal.ts";
 import { inChunks, loadReplayed } from "./load-shard.ts";
 
 export interface RebuildOptions {
+  readonly runtime: Runtime;
   readonly store: RebuildStore;
   readonly ledger: Ledger;
   readonly writer: LedgerWriter;
@@ -55,9 +57,9 @@ export type RebuildResult = "rebuilt" | "another" | "lost" | "halted" | "foreign
  */
 export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
   const { writer, announcement } = options;
-  if (!(await announcement.begin(from + 1))) return "another";
+  if (!(await announcement.begin(from + 1))) return "another"; // 1
   try {
-    const begun = await writer.beginRebuild(from);
+    const begun = await writer.beginRebuild(from); // 2
     if (begun === undefined) return "another";
     return await loadAll(options, begun.incarnation, begun.shards);
   } catch (error) {
@@ -74,41 +76,41 @@ async function loadAll(
   incarnation: number,
   positions: readonly ShardPosition[],
 ): Promise<RebuildResult> {
-  const { store, ledger, log } = options;
-  const startedMs = performance.now();
+  const { runtime, store, ledger, log } = options;
+  const startedMs = runtime.monotonicMs();
   for (const position of positions) {
-    const word = await store.reset(ledger.storeId, incarnation, position);
+    const word = await store.reset(ledger.storeId, incarnation, position); // 3
     if (word === "overtaken") return "another";
     if (word !== "loading") return word;
   }
   const shards = positions.map(({ shard }) => shard);
   const load = store.load(incarnation, shards);
-  await load.clearStock();
+  await load.clearStock(); // 4
   for (const shard of shards) await load.clearShard(shard);
   const sales = await ledger.sales();
   const limited = await loadStock(options, load, sales);
   const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
   let orders = 0;
   for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
-  await ready(load);
+  await ready(runtime, load); // 5
   log("redis rebuilt", {
     incarnation,
     shards: shards.length,
     orders,
-    ms: Math.round(performance.now() - startedMs),
+    ms: Math.round(runtime.monotonicMs() - startedMs),
   });
   return "rebuilt";
 }
 
 /** An answer that is lost may have opened the shards: asking again tells. */
-async function ready(load: Load): Promise<void> {
+async function ready(runtime: Runtime, load: Load): Promise<void> {
   for (let tried = 1; ; tried++) {
     try {
       return await load.ready();
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || tried === READY_TRIES) throw error;
     }
-    await Bun.sleep(READY_RETRY_MS * tried);
+    await runtime.sleep(READY_RETRY_MS * tried);
   }
 }
 

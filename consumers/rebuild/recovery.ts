@@ -1,5 +1,15 @@
 // What a worker does when Redis and the ledger do not agree: Redis has lost something and is
 // rebuilt; or the ledger has, and everything halts until an operator decides.
+//
+// 1. Redis's incarnation is read before the ledger's: a rebuilder raises the ledger's first, and must
+//    not look like a ledger that went back.
+// 2. A worker owns no shard while it rebuilds.
+// 3. What another has rebuilt meanwhile is not rebuilt again.
+// 4. A rebuild that failed is repeated after a pause, by the same worker.
+// 5. Only an operator ends a halt.
+import { messageOf } from "../../core/domain/message-of.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { RebuildStore } from "../../core/stores/rebuild-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { ShardStore } from "../../core/stores/shard-store.ts";
@@ -9,10 +19,13 @@ import { type RebuildResult, rebuild } from "./rebuild.ts";
 import { RebuildPace } from "./rebuild-pace.ts";
 
 export interface RecoveryOptions {
-  readonly redis: RedisStore;
-  readonly store: ShardStore;
-  readonly ledger: Ledger;
-  readonly writer: LedgerWriter;
+  readonly runtime: Runtime;
+  readonly stores: {
+    readonly redis: RedisStore;
+    readonly store: ShardStore;
+    readonly ledger: Ledger;
+    readonly writer: LedgerWriter;
+  };
   readonly dedupWindowMs: number;
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -28,11 +41,12 @@ export class Recovery {
   rebuilding = false;
   private readonly store: RebuildStore;
   private readonly announcement: Announcement;
-  private readonly pace = new RebuildPace();
+  private readonly pace: RebuildPace;
 
   constructor(private readonly options: RecoveryOptions) {
-    this.store = new RebuildStore(options.redis);
-    this.announcement = new Announcement(this.store);
+    this.store = new RebuildStore(options.stores.redis);
+    this.announcement = new Announcement(options.runtime, this.store);
+    this.pace = new RebuildPace(options.runtime);
   }
 
   /** As a worker's report says it. */
@@ -56,11 +70,10 @@ export class Recovery {
    * missed.
    */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
-    const { ledger, dropAll } = this.options;
+    const { stores, dropAll } = this.options;
+    const { ledger } = stores;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
-    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a
-    // ledger that has gone back.
-    const redis = await this.store.state(0);
+    const redis = await this.store.state(0); // 1
     const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
     if (redis.incarnation > incarnation)
@@ -68,13 +81,13 @@ export class Recovery {
         `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
       );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
-    if (rebuilt) return; // by somebody else, meanwhile
+    if (rebuilt) return; // 3
     this.troubleIn = incarnation;
     this.waits = !this.pace.mayBegin(incarnation);
     if (this.waits) return;
     this.rebuilding = true;
     try {
-      await dropAll("Redis is rebuilt");
+      await dropAll("Redis is rebuilt"); // 2
       await this.attempt(incarnation);
     } finally {
       this.rebuilding = false;
@@ -84,7 +97,7 @@ export class Recovery {
   /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
   async look(): Promise<void> {
     if (!this.resting) return;
-    const incarnation = await this.options.ledger.incarnation();
+    const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }
 
@@ -95,13 +108,17 @@ export class Recovery {
 
   private async attempt(incarnation: number): Promise<void> {
     const { store, announcement, pace, options } = this;
-    const { log } = options;
+    const { runtime, stores, dedupWindowMs, now, log } = options;
+    const { ledger, writer } = stores;
     let result: RebuildResult | "failed";
     try {
-      result = await rebuild({ ...options, store, announcement }, incarnation);
+      result = await rebuild(
+        { runtime, store, ledger, writer, announcement, dedupWindowMs, now, log },
+        incarnation,
+      );
     } catch (error) {
       result = "failed";
-      log("rebuild failed", { error: (error as Error).message });
+      log("rebuild failed", { error: messageOf(error) });
     }
     if (result === "lost" || result === "failed") return this.again(incarnation, result);
     await announcement.retract();
@@ -118,13 +135,14 @@ export class Recovery {
    */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
-    this.troubleIn = await options.ledger.incarnation().catch(() => incarnation);
+    this.troubleIn =
+      (await ignore(options.stores.ledger.incarnation(), "rebuild_look")) ?? incarnation;
     pace.ended(this.troubleIn);
     this.waits = true;
     options.rebuildFailed();
     const restMs = Math.round(pace.restMs);
     options.log("rebuild begins again", { result, repeated: pace.repeated, restMs });
-    await announcement.rest(incarnation + 1, restMs);
+    await announcement.rest(incarnation + 1, restMs); // 4
   }
 
   halt(reason: string): void {
@@ -138,24 +156,24 @@ export class Recovery {
 
   /** For all workers. */
   async haltAll(reason: string): Promise<void> {
-    const { ledger, store, dropAll } = this.options;
+    const { ledger, store } = this.options.stores;
     this.halt(reason);
-    await dropAll("halted");
+    await this.options.dropAll("halted");
     for (let shard = 0; shard < ledger.shards; shard++)
-      await store.halt(shard, reason).catch(() => undefined);
+      await ignore(store.halt(shard, reason), "halt_mark");
   }
 
   /** An operator has decided (sluice recover): go on. */
   async watchHalt(): Promise<void> {
     const { store, state } = await this.store.state(0);
-    if (state === "halted" || (store !== undefined && store !== this.options.ledger.storeId))
+    if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))
       return;
-    this.halted = undefined;
+    this.halted = undefined; // 5
     this.options.log("halt lifted", {});
   }
 
   private async allOpen(incarnation: number): Promise<boolean> {
-    for (let shard = 0; shard < this.options.ledger.shards; shard++) {
+    for (let shard = 0; shard < this.options.stores.ledger.shards; shard++) {
       const state = await this.store.state(shard);
       if (state.state !== "open" || state.incarnation !== incarnation) return false;
     }

@@ -1,5 +1,6 @@
 // Snapshots are made in a thread of their own: they parse what a rush has recorded, and SQLite's
 // calls block.
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Db } from "../../ledger/db.ts";
 import { makeSnapshot, type Pace, type SnapshotJob } from "./make-snapshot.ts";
 
@@ -26,25 +27,25 @@ const SHARE = 0.05;
 const WORK_MS = 5;
 
 class Rests implements Pace {
-  private sinceMs = performance.now();
+  private sinceMs = realRuntime.monotonicMs();
 
   async rest(): Promise<void> {
-    const workedMs = performance.now() - this.sinceMs;
+    const workedMs = realRuntime.monotonicMs() - this.sinceMs;
     if (workedMs < WORK_MS) return;
-    await Bun.sleep(workedMs * (1 / SHARE - 1));
-    this.sinceMs = performance.now();
+    await realRuntime.sleep(workedMs * (1 / SHARE - 1));
+    this.sinceMs = realRuntime.monotonicMs();
   }
 }
 
 self.onmessage = async ({ data: { url, ...job } }: MessageEvent<ThreadJob>) => {
   const { shard } = job;
-  const startedMs = performance.now();
+  const startedMs = realRuntime.monotonicMs();
   try {
-    const db = await Db.open(url);
+    const db = await Db.open(realRuntime, url);
     const log = (_: string, passedOver: Record<string, unknown>) =>
       postMessage({ shard, passedOver } satisfies ThreadAnswer);
     const n = await makeSnapshot(db, job, { pace: new Rests(), log }).finally(() => db.close());
-    const ms = Math.round(performance.now() - startedMs);
+    const ms = Math.round(realRuntime.monotonicMs() - startedMs);
     postMessage({ shard, n, ms } satisfies ThreadAnswer);
   } catch (error) {
     postMessage({ shard, error: (error as Error).message } satisfies ThreadAnswer);

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../../core/domain/entry.ts";
 import { Bench, cancel, row, skip } from "../../core/lua/testing.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Db } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Stretch } from "../../ledger/replay.ts";
@@ -37,7 +38,7 @@ beforeAll(async () => {
   const batches = [
     [first, row("u1", { a: 2 }), row("u2", { a: 1 }, { seq: 1 }), row("u2", { a: 1 }, { seq: 4 })],
     [row("u3", { a: 1 }, { currency: "USD" }), cancel("u4", early), skip("u2", 3), ahead],
-    [row("u5", { a: 1 }), row("u1", { a: 9 }), cancel("u1", JSON.parse(first)[2])],
+    [row("u5", { a: 1 }), row("u1", { a: 9 }), cancel("u1", first.order.id)],
     [row("u2", { a: 1 }, { seq: 2 }), row("u4", { a: 1 }, { id: early }), row("u6", { a: 3 })],
     [row("u6", { a: 3 }), row("u7", { a: 1 }, { seq: 2 }), row("u6", { a: 4 }, { id: old() })],
   ];
@@ -63,12 +64,12 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   async function recorded() {
     const url =
       dialect === "sqlite" ? `sqlite:${testDir("snap")}/ledger.db` : await freshDatabase();
-    const ledger = (await openLedger({ url, shards: 2 })) as SqlLedger;
+    const ledger = (await openLedger({ runtime: realRuntime, url, shards: 2 })) as SqlLedger;
     const sale = saleOf(90);
     const items = sale.items.map((item) => ({ ...item, limitPerUser: 9 }));
     await ledger.operate({ kind: "create", ref: "r", sale: { ...sale, items } }, "test");
-    const writer = await openLedgerWriter(url);
-    const db = await Db.open(url);
+    const writer = await openLedgerWriter(realRuntime, url);
+    const db = await Db.open(realRuntime, url);
     closing.push(ledger, writer, db);
     const { epoch } = await writer.takeShard(0, "w");
     const results = await writer.record(entries.map((entry) => ({ entry, epoch })));

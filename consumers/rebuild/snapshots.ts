@@ -1,5 +1,6 @@
 // When the shards' snapshots are made: one at a time, by the owner, after enough has been recorded
 // since the last one.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { ThreadAnswer, ThreadJob } from "./snapshot-thread.ts";
 
@@ -12,6 +13,7 @@ const WANTED_EVERY_MS = 600_000;
 const PAUSE_MS = 5_000;
 
 export interface SnapshotsOptions {
+  readonly runtime: Runtime;
   readonly ledgerUrl: string;
   readonly ledger: Pick<Ledger, "snapshots">;
   readonly dedupWindowMs: number;
@@ -37,14 +39,15 @@ export class Snapshots {
    * few entries will do.
    */
   async look(shard: number, lastN: number, wanted = false): Promise<void> {
-    if (this.busy || performance.now() < this.restsUntilMs) return;
+    if (this.busy || this.options.runtime.monotonicMs() < this.restsUntilMs) return;
     const { ledger, snapshotEntries } = this.options;
     let held = this.held.get(shard);
     if (held === undefined) {
       held = (await ledger.snapshots(shard)).find((head) => head.inChain)?.n ?? 0;
       this.held.set(shard, held);
     }
-    const sinceMs = performance.now() - (this.madeAtMs.get(shard) ?? Number.NEGATIVE_INFINITY);
+    const sinceMs =
+      this.options.runtime.monotonicMs() - (this.madeAtMs.get(shard) ?? Number.NEGATIVE_INFINITY);
     // Other shards are looked at meanwhile.
     if (this.busy) return;
     if (lastN - held < (wanted && sinceMs > WANTED_EVERY_MS ? 1 : snapshotEntries)) return;
@@ -88,8 +91,8 @@ export class Snapshots {
 
   private ended({ shard, n, ms, error }: ThreadAnswer): void {
     this.busy = false;
-    this.restsUntilMs = performance.now() + PAUSE_MS;
-    this.madeAtMs.set(shard, performance.now());
+    this.restsUntilMs = this.options.runtime.monotonicMs() + PAUSE_MS;
+    this.madeAtMs.set(shard, this.options.runtime.monotonicMs());
     if (n !== undefined) this.held.set(shard, n);
     if (n === undefined) this.options.log("no snapshot", { shard, error });
     else this.options.log("snapshot made", { shard, n, ms });

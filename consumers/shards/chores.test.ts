@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Chores } from "./chores.ts";
 
 test("a piece of work that hangs or fails keeps no other from being done, and is not begun twice", async () => {
   const events: unknown[] = [];
-  const chores = new Chores((event, detail) => events.push([event, detail]));
+  const chores = new Chores(new VirtualRuntime(), (event, detail) => events.push([event, detail]));
   const hung = Promise.withResolvers<void>();
   const begun = { hung: 0, failed: 0, done: 0 };
   const round = async () => {
@@ -31,4 +32,19 @@ test("a piece of work that hangs or fails keeps no other from being done, and is
   await Bun.sleep(1);
   await round();
   expect(begun.hung).toBe(2);
+});
+
+test("a piece that is not done after fifteen seconds is named once", () => {
+  const runtime = new VirtualRuntime();
+  const events: unknown[] = [];
+  const chores = new Chores(runtime, (event, detail) => events.push([event, detail]));
+  const round = () => chores.begin("hung", () => new Promise(() => undefined));
+  round();
+  runtime.pass(14_999);
+  round();
+  expect(events).toEqual([]);
+  runtime.pass(1);
+  round();
+  round();
+  expect(events).toEqual([["not done yet", { what: "hung", forMs: 15_000 }]]);
 });

@@ -2,6 +2,9 @@
 // done, and one that is still under way is not begun again. What a piece waits for has a deadline
 // of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
 
+import { messageOf } from "../../core/domain/message-of.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
+
 /**
  * Above the longest of those deadlines but one: the log should name what is stuck.
  */
@@ -15,7 +18,10 @@ interface Chore {
 export class Chores {
   private readonly underWay = new Map<string, Chore>();
 
-  constructor(private readonly log: (event: string, detail: Record<string, unknown>) => void) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly log: (event: string, detail: Record<string, unknown>) => void,
+  ) {}
 
   /** Begins a piece of work, unless the last one of its name is not done yet. */
   begin(name: string, work: () => Promise<unknown>): void {
@@ -25,17 +31,17 @@ export class Chores {
   }
 
   private async run(name: string, work: () => Promise<unknown>): Promise<void> {
-    this.underWay.set(name, { sinceMs: performance.now(), told: false });
+    this.underWay.set(name, { sinceMs: this.runtime.monotonicMs(), told: false });
     try {
       await work();
     } catch (error) {
-      this.log("left undone", { what: name, error: (error as Error).message });
+      this.log("left undone", { what: name, error: messageOf(error) });
     }
     this.underWay.delete(name);
   }
 
   private late(name: string, chore: Chore): void {
-    const forMs = performance.now() - chore.sinceMs;
+    const forMs = this.runtime.monotonicMs() - chore.sinceMs;
     if (chore.told || forMs < LATE_MS) return;
     chore.told = true;
     this.log("not done yet", { what: name, forMs: Math.round(forMs) });

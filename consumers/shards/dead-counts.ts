@@ -4,6 +4,8 @@
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED];
@@ -13,16 +15,19 @@ export class DeadCounts {
   counts: readonly DeadCount[] = [];
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly regions: readonly RegionLink[]) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly regions: readonly RegionLink[],
+  ) {}
 
   async look(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.runtime.monotonicMs();
     const counts: DeadCount[] = [];
     for (const { consuming } of this.regions) {
       if (!consuming.up) continue;
       for (const queue of QUEUES) {
-        const seen = await depth(consuming, queue).catch(() => undefined);
+        const seen = await ignore(depth(consuming, queue), "queue_depth");
         if (seen) counts.push({ queue, region: consuming.region, messages: seen.ready });
       }
     }

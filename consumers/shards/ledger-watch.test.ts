@@ -1,13 +1,19 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 
 const GIVE_UP_MS = 1_000;
 
 function watched() {
-  const state = { answers: true, silentMs: 0, gaveUp: 0 };
+  const runtime = new VirtualRuntime();
+  const state = { answers: true, silent: false, silentMs: 0, gaveUp: 0 };
   const watch = new LedgerWatch({
+    runtime,
     ledger: {
-      incarnation: () => (state.answers ? Promise.resolve(1) : Promise.reject(new Error("away"))),
+      incarnation: () => {
+        if (state.silent) return new Promise(() => undefined);
+        return state.answers ? Promise.resolve(1) : Promise.reject(new Error("away"));
+      },
     },
     recorder: {
       get silentMs() {
@@ -20,7 +26,7 @@ function watched() {
     },
     log: () => undefined,
   });
-  return { state, watch };
+  return { runtime, state, watch };
 }
 
 test("shards are given up once when commits have had no answer for too long, and not before", async () => {
@@ -35,7 +41,7 @@ test("shards are given up once when commits have had no answer for too long, and
 });
 
 test("it takes shards again only when what waits is recorded and the ledger answers", async () => {
-  const { state, watch } = watched();
+  const { runtime, state, watch } = watched();
   state.silentMs = GIVE_UP_MS + 1;
   await watch.look();
   state.silentMs = 5; // the next commit is under way, unanswered
@@ -43,9 +49,21 @@ test("it takes shards again only when what waits is recorded and the ledger answ
   expect(watch.lost).toBe(true);
   state.silentMs = 0;
   state.answers = false;
+  runtime.pass(1);
   await watch.look();
   expect([watch.lost, watch.answers]).toEqual([true, false]);
   state.answers = true;
   await watch.look();
   expect([watch.lost, watch.answers]).toEqual([false, true]);
+});
+
+test("a ledger that never answers is away two seconds after each question, lost when it lasts", async () => {
+  const { runtime, state, watch } = watched();
+  state.silent = true;
+  const looked = watch.look();
+  await runtime.advance(1_999);
+  expect([watch.answers, watch.lost]).toEqual([true, false]);
+  await runtime.advance(1);
+  await looked;
+  expect([watch.answers, watch.lost, state.gaveUp]).toEqual([false, true, 1]);
 });

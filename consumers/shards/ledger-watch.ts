@@ -1,4 +1,5 @@
 // Whether the ledger answers this worker: by a simple question between beats, and by its commits.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { Recorder } from "../orders/recorder.ts";
 
@@ -11,6 +12,7 @@ const WAIT_MS = 2_000;
 const GIVE_UP_MS = 15_000;
 
 export interface LedgerWatchOptions {
+  readonly runtime: Runtime;
   readonly ledger: Pick<Ledger, "incarnation">;
   readonly recorder: Pick<Recorder, "silentMs">;
   readonly giveUpMs?: number;
@@ -24,17 +26,19 @@ export class LedgerWatch {
   answers = true;
   /** It has been silent for too long: this worker keeps beating, and owns nothing. */
   lost = false;
-  private heardMs = performance.now();
+  private heardMs: number;
 
-  constructor(private readonly options: LedgerWatchOptions) {}
+  constructor(private readonly options: LedgerWatchOptions) {
+    this.heardMs = options.runtime.monotonicMs();
+  }
 
   async look(): Promise<void> {
-    const { ledger, recorder, giveUp, giveUpMs = GIVE_UP_MS, log } = this.options;
-    this.answers = await withTimeout(ledger.incarnation(), WAIT_MS).then(
+    const { runtime, ledger, recorder, giveUp, giveUpMs = GIVE_UP_MS, log } = this.options;
+    this.answers = await withTimeout(runtime, ledger.incarnation(), WAIT_MS).then(
       () => true,
       () => false,
     );
-    const nowMs = performance.now();
+    const nowMs = runtime.monotonicMs();
     if (this.answers) this.heardMs = nowMs;
     const silentMs = Math.max(recorder.silentMs, nowMs - this.heardMs);
     // Back only when both answer: what waits to be recorded is settled first.
@@ -46,10 +50,10 @@ export class LedgerWatch {
   }
 }
 
-export function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
+export function withTimeout<T>(runtime: Runtime, work: Promise<T>, ms: number): Promise<T> {
   return Promise.race([
     work,
-    Bun.sleep(ms).then(() => {
+    runtime.sleep(ms).then(() => {
       throw new Error(`no answer within ${ms} ms`);
     }),
   ]);

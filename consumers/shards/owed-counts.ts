@@ -1,5 +1,6 @@
 // Money that is owed or unknown after its order's end, looked at now and then by the worker that
 // owns shard 0: what metrics and alerts say of it.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger, Owed } from "../../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 5_000;
@@ -9,15 +10,18 @@ export class OwedCounts {
   private counts: Owed | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly ledger: Pick<Ledger, "owed">) {}
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly ledger: Pick<Ledger, "owed">,
+  ) {}
 
   report(): { readonly owed?: Owed } {
     return this.counts ? { owed: this.counts } : {};
   }
 
   async look(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.runtime.monotonicMs();
     this.counts = await this.ledger.owed();
   }
 }

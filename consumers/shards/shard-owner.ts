@@ -1,318 +1,202 @@
-// One shard in this worker's hands, from taking it to letting it go:
+// A shard that this worker has acquired (acquisition.ts), until it is released.
 //
-//   take: the ledger raises the epoch → Redis is told → does Redis still have what the ledger recorded last? → what Redis has decided and
-//   the ledger lacks is recorded → follow-ups not marked are sent again → the queues of all regions are consumed
-//
-// Letting go closes the channels, so that the broker hands what is unacknowledged to the next
-// owner, in order.
-
+// 1. A message is settled by the decider alone, once it is done with it, or at once as a dead
+//    letter when it is no message of this shard.
+// 2. A region counts as read up to a message that is settled, or up to a look that found its queue
+//    empty while nothing was in flight: gaps end only behind that (gap-clock.ts).
+// 3. Sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is
+//    back.
+// 4. A closed shard holds no queue. Closing its channels makes the broker hand what is
+//    unacknowledged to the next owner, in order.
+import type { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
-import type { Entry } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
-import { type Tally, tallyOf } from "../../core/domain/words.ts";
-import type { SpanRecorder } from "../../core/metrics/spans.ts";
-import type { DecidingClock } from "../../core/stores/clock.ts";
-import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
-import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
-import type { Governing } from "../governor/governing.ts";
-import type { Counts } from "../orders/counts.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Claim, SweepOptions } from "../../core/stores/shard-store.ts";
 import { Decider } from "../orders/decider.ts";
-import type { StopReason } from "../orders/decider-options.ts";
 import { GapClock } from "../orders/gap-clock.ts";
 import { readDelivery } from "../orders/incoming.ts";
 import { Progress } from "../orders/progress.ts";
-import type { Publishers } from "../orders/publishers.ts";
-import type { Recorder } from "../orders/recorder.ts";
-import type { RegionLink, Relay } from "../orders/relay.ts";
+import type { RegionLink } from "../orders/relay.ts";
 import type { Work } from "../orders/work.ts";
+import type { OwnerOptions } from "./owner-options.ts";
+import type { RecordedMark } from "./recorded-mark.ts";
 
 /**
  * Messages a shard may hold per region: a few batches ahead of the one being decided; with it the
  * worker's memory is bounded.
  */
 const PREFETCH = 16;
-/** Entries read from the outbox at once while catching up. */
-const CATCH_UP = 32;
 /** Looks between two at the queues of a busy shard. */
 const LOOK_EVERY = 3;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
 
-export interface OwnerOptions {
-  readonly worker: string;
-  readonly shard: number;
-  readonly store: ShardStore;
-  readonly ledger: Ledger;
-  readonly writer: LedgerWriter;
-  readonly recorder: Recorder;
-  readonly governing: Governing;
-  readonly counts: Counts;
-  readonly relay: Relay;
-  readonly regions: readonly RegionLink[];
-  readonly publishers: Publishers;
-  readonly dedupWindowMs: number;
-  readonly gapTimeoutMs: number;
-  readonly gapMaxMs: number;
-  readonly clock: DecidingClock;
-  readonly holdTtlMs: number;
-  readonly rateWaitMs: number;
-  /** Asks for rates that orders wait for. */
-  readonly askRates: (pairs: readonly string[]) => void;
-  readonly prefetch?: number;
-  readonly spans?: SpanRecorder | undefined;
-  /** Redis's clock. */
-  readonly now: () => number;
-  readonly log: (event: string, detail: Record<string, unknown>) => void;
-  readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => void;
-}
-
-/**
- * `went_back`: the ledger is behind what it had confirmed. `foreign`: this Redis belongs to another
- * ledger.
- */
-export type OwnerStop = StopReason | "went_back" | "foreign";
-
-export class ShardOwner {
-  private decider: Decider | undefined;
-  private subscriptions: Subscription[] = [];
+export class AcquiredShard {
+  private readonly decider: Decider;
+  /** One a region, in the order of the links. */
+  private queues: { consuming: BrokerConnection; subscription: Subscription }[] = [];
   private readonly gaps: GapClock;
-  private claim: Claim | undefined;
-  private last = { id: "", n: 0 };
-  private closed = false;
   private readonly progress: Progress;
+  private closed = false;
   private parked = 0;
   private looks = 0;
   private clockFollowed = 0;
 
-  constructor(private readonly options: OwnerOptions) {
-    const { regions, gapTimeoutMs } = options;
-    this.progress = new Progress(regions.map((r) => r.connection.region));
-    this.gaps = new GapClock({
-      regions: regions.map((r) => r.connection.region),
-      gapTimeoutMs,
-    });
+  constructor(
+    private readonly options: OwnerOptions,
+    private readonly mark: RecordedMark,
+  ) {
+    const { brokers, waits } = options;
+    const regions = brokers.regions.map((r) => r.connection.region);
+    this.progress = new Progress(regions);
+    this.gaps = new GapClock({ regions, gapTimeoutMs: waits.gapTimeoutMs });
+    this.decider = this.makeDecider();
   }
 
   get shard(): number {
     return this.options.shard;
   }
 
-  get epoch(): number {
-    return this.claim?.epoch ?? 0;
-  }
-
-  get incarnation(): number {
-    return this.claim?.incarnation ?? 0;
-  }
-
-  get claimed(): Claim | undefined {
-    return this.claim;
+  get claim(): Claim {
+    return this.mark.claim;
   }
 
   /** The last entry that the ledger has. */
   get recordedN(): number {
-    return this.last.n;
+    return this.mark.last.n;
   }
 
-  /** Messages and entries in hand. */
+  /** Messages and entries in flight. */
   get load(): number {
-    return this.decider?.load ?? 0;
+    return this.decider.load;
   }
 
   get running(): boolean {
-    return this.subscriptions.length > 0;
+    return !this.closed;
   }
 
   report(): ShardReport {
     const { shard, load, parked } = this;
-    return { shard, load, parked, regions: this.progress.report(this.options.now()) };
+    return { shard, load, parked, regions: this.progress.report(this.options.clock.now()) };
   }
 
-  /** Takes the shard and starts consuming. Returns why not, if Redis or the ledger has a reason. */
-  async take(): Promise<OwnerStop | undefined> {
-    const { worker, shard, store, ledger, writer, relay } = this.options;
-    const position = await writer.takeShard(shard, worker);
-    this.claim = { shard, incarnation: await ledger.incarnation(), epoch: position.epoch };
-    this.last = { id: position.lastId, n: position.lastN };
-    const owned = await store.own(this.claim, ledger.storeId);
-    if (owned !== "owned") return owned;
-    const problem = (await this.check()) ?? (await this.catchUp());
-    if (problem) return problem;
-    void relay.followUps(shard);
-    this.decider = this.makeDecider(this.claim);
-    for (const link of this.options.regions) if (!this.closed) await this.consume(link);
-    // Let go of while it was being taken: what was made since must not hold the queue for nobody.
-    if (this.closed) await this.close();
-    return undefined;
+  /** Starts consuming the queues of all regions. */
+  async consume(): Promise<void> {
+    for (const link of this.options.brokers.regions) if (!this.closed) await this.subscribe(link);
+    if (this.closed) await this.close(); // 4: what was opened meanwhile
   }
 
-  /** Whether Redis and the ledger still agree about this shard; also called while it runs. */
-  async check(): Promise<OwnerStop | undefined> {
-    if (!this.claim) return undefined;
-    const word = await this.options.store.check(this.claim, this.last.id, this.last.n);
-    // The last telling may have been lost, on its way or with Redis's tail; units on their way back
-    // wait for it.
-    if (word === "behind") this.tellRecorded();
-    else if (word !== "whole") return word;
-    return undefined;
+  /** Whether Redis and the ledger still agree about this shard. */
+  check(): ReturnType<RecordedMark["check"]> {
+    return this.mark.check();
   }
-
-  // The sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is
-  // back.
 
   /** Gives up gaps that have lasted long enough. Called about once a second. */
   async sweepGaps(): Promise<void> {
-    const { decider, claim } = this;
-    if (!decider || !claim || this.closed) return;
+    if (this.closed) return;
     await this.lookAtQueues();
-    const { dedupWindowMs } = this.options;
-    void decider.unpark({
-      entryId: newEntryId(),
-      cutoffMs: this.gapCutoffMs(),
-      limit: UNPARK_USERS,
-      dedupWindowMs,
-    });
-  }
-
-  private gapCutoffMs(): number {
-    const { clock, gapMaxMs } = this.options;
-    if (clock.followed !== this.clockFollowed) this.gaps.reset();
-    this.clockFollowed = clock.followed;
-    return this.gaps.cutoffMs({
-      monotonicMs: performance.now(),
-      nowMs: clock.now(),
-      gapMaxAgoMs: clock.ago(gapMaxMs),
-    });
+    void this.decider.unpark(this.sweep(this.gapCutoffMs(), UNPARK_USERS)); // 3
   }
 
   /** Gives up stock that has been held too long. Called about once a second. */
   sweepHolds(): void {
-    const { dedupWindowMs, holdTtlMs, clock } = this.options;
     if (this.closed) return;
-    void this.decider?.expire({
-      entryId: newEntryId(),
-      cutoffMs: clock.ago(holdTtlMs),
-      limit: EXPIRE_ORDERS,
-      dedupWindowMs,
-    });
+    const { clock, waits } = this.options;
+    void this.decider.expire(this.sweep(clock.ago(waits.holdTtlMs), EXPIRE_ORDERS)); // 3
   }
 
   /**
    * Decides orders that waited for a rate. Called about once a second, and when rates have come.
    */
   sweepRates(): void {
-    const { dedupWindowMs, rateWaitMs, clock, askRates } = this.options;
     if (this.closed) return;
-    const cutoffMs = clock.ago(rateWaitMs);
-    void this.decider?.reprice(
-      { entryId: newEntryId(), cutoffMs, limit: REPRICE_ORDERS, dedupWindowMs },
-      askRates,
-    );
+    const { clock, waits, shared } = this.options;
+    const sweep = this.sweep(clock.ago(waits.rateWaitMs), REPRICE_ORDERS);
+    void this.decider.reprice(sweep, shared.askRates); // 3
   }
 
   /**
-   * First step of letting go: no new messages; what is in hand is decided, recorded and
+   * First step of releasing it: no new messages; what is in flight is decided, recorded and
    * acknowledged.
    */
   async quiet(): Promise<void> {
-    await Promise.all(this.subscriptions.map((s) => s.quiet()));
-    await this.decider?.idle();
+    await Promise.all(this.queues.map(({ subscription }) => subscription.quiet()));
+    await this.decider.idle();
   }
 
-  /** Second step: closes the channels and forgets what is in hand. */
+  /** Second step: closes the channels and forgets what is in flight. */
   async close(): Promise<void> {
     this.closed = true;
-    this.decider?.stop();
-    await Promise.all(this.subscriptions.splice(0).map((s) => s.close()));
+    this.decider.stop();
+    await Promise.all(this.queues.splice(0).map(({ subscription }) => subscription.close())); // 4
   }
 
-  /** Records what was decided before and never recorded, by whoever owned the shard then. */
-  private async catchUp(): Promise<OwnerStop | undefined> {
-    const { store, recorder, shard } = this.options;
-    while (!this.closed) {
-      const entries = await store.outbox(shard, this.last.n, CATCH_UP);
-      if (entries.length === 0) return undefined;
-      const results = await Promise.all(entries.map((entry) => recorder.record(entry, this.epoch)));
-      for (let i = 0; i < entries.length; i++) {
-        const entry = entries[i] as Entry;
-        if (results[i] === "recorded") this.recorded(entry, tallyOf(entry.messages));
-        else if (results[i] === "unreadable") this.unreadable(entry);
-        else return results[i] === "fenced" ? "fenced" : "lost";
-      }
-    }
-    return undefined;
+  private sweep(cutoffMs: number, limit: number): SweepOptions {
+    const { runtime, waits } = this.options;
+    const { dedupWindowMs } = waits;
+    return { entryId: newEntryId(runtime.randomBytes), cutoffMs, limit, dedupWindowMs };
   }
 
-  private makeDecider(claim: Claim): Decider {
-    const { store, recorder, relay, ledger, dedupWindowMs, governing, counts, now, spans } =
-      this.options;
-    return new Decider({
-      clock: this.options.clock,
-      spans,
-      governing,
-      counts,
-      now,
-      claim,
-      store,
-      recorder,
-      dedupWindowMs,
-      lastId: this.last.id,
-      lookUp: (orders) => ledger.states(claim.shard, orders),
-      onRecorded: (entry, words) => this.recorded(entry, words),
-      onUnreadable: (entry) => this.unreadable(entry),
-      tell: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
-      tellReleased: (released) => relay.tellReleased(released),
-      onStop: (reason, detail) => this.options.onStop(this, reason, detail),
+  private gapCutoffMs(): number {
+    const { runtime, clock, waits } = this.options;
+    if (clock.followed !== this.clockFollowed) this.gaps.reset();
+    this.clockFollowed = clock.followed;
+    return this.gaps.cutoffMs({
+      monotonicMs: runtime.monotonicMs(),
+      nowMs: clock.now(),
+      gapMaxAgoMs: clock.ago(waits.gapMaxMs),
     });
   }
 
-  private recorded(entry: Entry, words: Tally): void {
-    const pairs = new Set(
-      entry.steps.flatMap((step) => (step.what === "rate_wait" ? [step.pair] : [])),
-    );
-    if (pairs.size > 0) this.options.askRates([...pairs]);
-    this.last = { id: entry.id, n: entry.n };
-    this.tellRecorded();
-    if (hasFollowUps(entry, words)) void this.options.relay.followUps(entry.shard);
+  private makeDecider(): Decider {
+    const { options, mark } = this;
+    const { runtime, clock, stores, shared, waits } = options;
+    const { recorder, governing, counts, spans, relay } = shared;
+    return new Decider({
+      runtime,
+      clock,
+      claim: mark.claim,
+      lastId: mark.last.id,
+      dedupWindowMs: waits.dedupWindowMs,
+      stores: {
+        store: stores.store,
+        recorder,
+        lookUp: (orders) => stores.ledger.states(options.shard, orders),
+      },
+      governing,
+      counts,
+      spans,
+      on: {
+        recorded: (entry, words) => mark.recorded(entry, words),
+        unreadable: (entry) => mark.unreadable(entry),
+        decided: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
+        released: (released) => relay.tellReleased(released),
+        stopped: (reason, detail) => options.onStop(this, reason, detail),
+      },
+    });
   }
 
-  /**
-   * Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it.
-   */
-  private unreadable({ shard, n, id }: Entry): void {
-    this.options.counts.unreadable++;
-    this.options.log("entry unreadable", { shard, n, id, letter: ORDERS_DEAD });
-    this.last = { id, n };
-    this.tellRecorded();
-    void this.options.relay.followUps(shard);
-  }
-
-  /** If the call is lost, the next one, or the next check, says as much. */
-  private tellRecorded(): void {
-    const { id, n } = this.last;
-    this.options.store.recorded(this.claim as Claim, id, n).catch(() => undefined);
-  }
-
-  private async consume(link: RegionLink): Promise<void> {
+  private async subscribe(link: RegionLink): Promise<void> {
     const { consuming } = link;
     const subscription = new Subscription(consuming, {
       queue: ordersQueue(this.shard),
-      prefetch: this.options.prefetch ?? PREFETCH,
+      prefetch: PREFETCH,
       handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
-      // What was in hand will come again: known in Redis or the ledger by then, or decided then.
+      // What was in flight will come again: known in Redis or the ledger by then, or decided then.
       onLost: () => {
-        this.decider?.dropFrom(consuming.region);
+        this.decider.dropFrom(consuming.region);
         this.progress.lost(consuming.region);
       },
     });
-    this.subscriptions.push(subscription);
-    if (consuming.up) await subscription.start().catch(() => undefined);
-    else void subscription.start();
+    this.queues.push({ consuming, subscription });
+    const started = ignore(subscription.start(), "subscription_open");
+    if (consuming.up) await started;
   }
 
   private accept(
@@ -320,10 +204,10 @@ export class ShardOwner {
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): void {
-    const { publishers, now } = this.options;
-    const message = readDelivery(delivery, this.shard, publishers, now());
+    const { brokers, clock } = this.options;
+    const message = readDelivery(delivery, this.shard, brokers.publishers, clock.now());
     if (typeof message === "string") {
-      settle({ kind: "dead", reason: message });
+      settle({ kind: "dead", reason: message }); // 1
       return;
     }
     const { acceptedAtMs } = message;
@@ -333,41 +217,24 @@ export class ShardOwner {
       region,
       done: (disposition) => {
         this.progress.went(region, acceptedAtMs);
-        if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs);
-        settle(disposition);
+        if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs); // 2
+        settle(disposition); // 1
       },
     };
-    this.decider?.accept(work);
+    this.decider.accept(work);
   }
 
-  /**
-   * A queue seen empty has been read up to the moment of looking, once what is in hand has been
-   * decided.
-   */
+  /** With something in flight only the reports need a look, and they can wait for it. */
   private async lookAtQueues(): Promise<void> {
-    // With something in hand only the reports want to know, and they need not know at once.
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
-    this.parked = (await this.options.store.parked(this.shard)).orders;
-    for (let i = 0; i < this.options.regions.length; i++) {
-      const { consuming } = this.options.regions[i] as RegionLink;
-      if (!consuming.up || !this.subscriptions[i]?.consuming) continue;
-      const lookedAtMs = this.options.now();
-      const seen = await depth(consuming, ordersQueue(this.shard)).catch(() => undefined);
+    const { stores, clock } = this.options;
+    this.parked = (await stores.store.parked(this.shard)).orders;
+    for (const { consuming, subscription } of this.queues) {
+      if (!consuming.up || !subscription.consuming) continue;
+      const lookedAtMs = clock.now();
+      const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
       if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
-      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs);
+      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs); // 2
     }
   }
-}
-
-const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
-const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
-
-/**
- * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
- * charges, refunds, dead letters, parts.
- */
-function hasFollowUps({ released, steps }: Entry, words: Tally): boolean {
-  if (steps.some(({ what }) => ASKING.has(what))) return true;
-  if (released.some(({ state }) => state === "reserved")) return true;
-  return ASKING_WORDS.some((word) => words.has(word));
 }

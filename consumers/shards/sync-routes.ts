@@ -5,6 +5,7 @@ import type { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { UNROUTED } from "../../broker/topology.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { ELSEWHERE } from "../../core/domain/part.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { RegionLink } from "../orders/relay.ts";
@@ -53,7 +54,7 @@ export class RouteSync {
         everywhere = false;
         log("routes not applied", {
           region: link.connection.region,
-          error: (error as Error).message,
+          error: messageOf(error),
         });
       }
     }

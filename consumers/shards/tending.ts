@@ -1,5 +1,11 @@
 // What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its
 // way? And whether it may own shards at all.
+//
+// 1. No look waits for another, and none is begun twice (chores.ts).
+// 2. A worker whose ledger is silent, or whose Redis shows another time, owns no shard.
+// 3. A halted worker asks only whether the halt is over; a paused one leaves the stores alone, but
+//    for its leases.
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
@@ -8,11 +14,13 @@ import type { Governing } from "../governor/governing.ts";
 import type { Recorder } from "../orders/recorder.ts";
 import type { Relay } from "../orders/relay.ts";
 import type { Recovery } from "../rebuild/recovery.ts";
+import type { Acquisition } from "./acquisition.ts";
 import { Chores } from "./chores.ts";
 import type { DeadCounts } from "./dead-counts.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { OwedCounts } from "./owed-counts.ts";
-import type { OwnerStop, ShardOwner } from "./shard-owner.ts";
+import type { OwnerStop } from "./owner-options.ts";
+import { AcquiredShard } from "./shard-owner.ts";
 import { CLOCK_JUMPED, WITHOUT_LEDGER } from "./shares.ts";
 import type { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
@@ -22,20 +30,24 @@ import type { Upkeep } from "./upkeep.ts";
 const SYNC_ALL_EVERY = 4;
 
 export interface TendingOptions {
-  readonly redis: RedisStore;
-  readonly ledger: Ledger;
+  readonly runtime: Runtime;
+  readonly stores: { readonly redis: RedisStore; readonly ledger: Ledger };
   readonly clock: Pick<SharedClock, "jumpMs">;
   readonly recorder: Recorder;
   readonly recovery: Recovery;
   readonly governing: Governing;
   readonly relay: Relay;
-  readonly routes: RouteSync;
-  readonly dead: DeadCounts;
-  readonly owed: OwedCounts;
-  readonly upkeep: Upkeep;
-  /** Releases all shards. */
-  readonly dropAll: (why: string) => Promise<void>;
-  readonly onStop: (owner: ShardOwner, reason: OwnerStop, detail: string) => Promise<void>;
+  readonly looks: {
+    readonly routes: RouteSync;
+    readonly dead: DeadCounts;
+    readonly owed: OwedCounts;
+    readonly upkeep: Upkeep;
+  };
+  readonly worker: {
+    /** Releases all shards. */
+    readonly dropAll: (why: string) => Promise<void>;
+    readonly stop: (owner: AcquiredShard, reason: OwnerStop, detail: string) => Promise<void>;
+  };
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -45,15 +57,15 @@ export class Tending {
   private rounds = 0;
 
   constructor(private readonly options: TendingOptions) {
-    const { ledger, recorder, dropAll, log } = options;
-    this.chores = new Chores(log);
-    const giveUp = () => dropAll("the ledger does not answer");
-    this.ledger = new LedgerWatch({ ledger, recorder, giveUp, log });
+    const { runtime, stores, recorder, worker, log } = options;
+    this.chores = new Chores(runtime, log);
+    const giveUp = () => worker.dropAll("the ledger does not answer");
+    this.ledger = new LedgerWatch({ runtime, ledger: stores.ledger, recorder, giveUp, log });
   }
 
   /** Why this worker may own no shard now, as its report says it. */
   get unfit(): string | undefined {
-    if (this.ledger.lost) return WITHOUT_LEDGER;
+    if (this.ledger.lost) return WITHOUT_LEDGER; // 2
     return this.options.clock.jumpMs === undefined ? undefined : CLOCK_JUMPED;
   }
 
@@ -62,20 +74,21 @@ export class Tending {
   }
 
   /** Begins what is not still under way from the last round. */
-  round(owners: ReadonlyMap<number, ShardOwner>): void {
+  round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
-    const { recovery, governing, routes, dead, owed, upkeep, dropAll } = this.options;
+    const { recovery, governing, looks, worker } = this.options;
+    const { routes, dead, owed, upkeep } = looks;
     chores.begin("ledger", () => this.ledger.look());
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
-      chores.begin("clock", () => dropAll("Redis's clock has jumped"));
+      chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
-      chores.begin("halt", () => recovery.watchHalt());
+      chores.begin("halt", () => recovery.watchHalt()); // 3
       return;
     }
     chores.begin("recovery", () => recovery.look());
     for (const owner of owners.values()) {
-      // A paused worker leaves the stores alone, but for its leases.
-      if (!owner.running || governing.paused) continue;
+      if (!(owner instanceof AcquiredShard) || !owner.running) continue;
+      if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
       chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
     }
@@ -86,10 +99,10 @@ export class Tending {
     chores.begin("owed", () => owed.look());
   }
 
-  private async shard(owner: ShardOwner): Promise<void> {
-    const { relay, onStop } = this.options;
+  private async shard(owner: AcquiredShard): Promise<void> {
+    const { relay, worker } = this.options;
     const problem = await owner.check();
-    if (problem) return onStop(owner, problem, "found by the check");
+    if (problem) return worker.stop(owner, problem, "found by the check");
     owner.sweepHolds();
     owner.sweepRates();
     // What was left open by a broker that was away, or asked for once more by the operator.
@@ -100,7 +113,7 @@ export class Tending {
 
   /** Now and then all: Redis may have come back without a change, and nothing else missing. */
   private sales(): Promise<void> {
-    const { ledger, redis } = this.options;
+    const { ledger, redis } = this.options.stores;
     return syncSales(ledger, new StockStore(redis), this.rounds++ % SYNC_ALL_EVERY === 0);
   }
 }

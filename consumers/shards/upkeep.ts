@@ -22,7 +22,7 @@ const CLEARED_AT_ONCE = 50;
 
 interface Owned {
   readonly shard: number;
-  readonly claimed: Claim | undefined;
+  readonly claim: Claim;
   /** The last entry that the ledger has. */
   readonly recordedN: number;
 }
@@ -43,11 +43,11 @@ export class Upkeep {
   }
 
   /** Called at every look at a shard that is owned and running. */
-  async look({ shard, claimed, recordedN }: Owned): Promise<void> {
+  async look({ shard, claim, recordedN }: Owned): Promise<void> {
     this.decides ||= shard === 0;
     await this.snapshots.look(shard, recordedN, this.waited);
     await this.lookAtSales();
-    if (claimed) await this.clear(claimed);
+    await this.clear(claim);
   }
 
   forget(shard: number): void {
@@ -60,8 +60,8 @@ export class Upkeep {
   }
 
   private async lookAtSales(): Promise<void> {
-    if (performance.now() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = performance.now();
+    if (this.options.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = this.options.runtime.monotonicMs();
     const { ledger, now, dedupWindowMs, log } = this.options;
     const { ended, closed } = await ledger.endedSales(now(), dedupWindowMs + MARGIN_MS);
     this.waited = closed > ended.length;

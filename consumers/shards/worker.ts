@@ -1,183 +1,111 @@
 // A worker: shares the shards with the other living workers, owns some, and rebuilds Redis when it
 // has lost something.
 //
-// Every beat it renews its leases, hears who lives, lets go of shards that should be another's,
-// takes those that should be its own and are free, and asks whether Redis still has what the ledger
-// recorded. When it cannot beat, it lets go before its leases end.
+// Every beat it renews its leases, learns which workers run, releases shards that should be
+// another's, takes those that should be its own and are free, and asks whether Redis still has what
+// the ledger recorded.
+//
+// 1. A shard is released before its lease ends, whether or not Redis answers.
+// 2. A stopping worker keeps its leases until its channels are closed: a consumer that is only
+//    cancelled lets the next owner start.
+// 3. One call at a time takes a shard or hands it over.
 
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
-import { Self } from "../../core/metrics/self.ts";
-import type { SpanRecorder } from "../../core/metrics/spans.ts";
-import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
-import type { SharedClock } from "../../core/stores/clock.ts";
-import { Members, type Membership } from "../../core/stores/members.ts";
-import { RateStore } from "../../core/stores/rate-store.ts";
-import type { RedisStore } from "../../core/stores/redis.ts";
-import { ShardStore } from "../../core/stores/shard-store.ts";
-import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
-import type { CpuWatch } from "../governor/cpu.ts";
-import { Governing, type GovernorSettings } from "../governor/governing.ts";
-import { Counts } from "../orders/counts.ts";
-import { Publishers } from "../orders/publishers.ts";
-import { Recorder } from "../orders/recorder.ts";
-import { linkState, type RegionLink, Relay } from "../orders/relay.ts";
-import { RateFeed } from "../rates/rate-feed.ts";
-import { Recovery } from "../rebuild/recovery.ts";
-import { DeadCounts } from "./dead-counts.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Timer } from "../../core/runtime/runtime.ts";
+import type { Membership } from "../../core/stores/members.ts";
+import { linkState } from "../orders/relay.ts";
+import { Acquisition } from "./acquisition.ts";
 import { withTimeout } from "./ledger-watch.ts";
-import { OwedCounts } from "./owed-counts.ts";
-import { type OwnerOptions, type OwnerStop, ShardOwner } from "./shard-owner.ts";
+import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
+import { AcquiredShard } from "./shard-owner.ts";
 import { sharesOf } from "./shares.ts";
-import { RouteSync } from "./sync-routes.ts";
-import { Tending } from "./tending.ts";
-import { Upkeep } from "./upkeep.ts";
-
-export interface WorkerOptions {
-  readonly id: string;
-  readonly redis: RedisStore;
-  readonly ledger: Ledger;
-  readonly writer: LedgerWriter;
-  /** For the thread that makes snapshots. */
-  readonly ledgerUrl: string;
-  readonly snapshotEntries: number;
-  readonly regions: readonly RegionLink[];
-  /** What each user of the brokers may publish. */
-  readonly publishers: readonly PublisherSetting[];
-  readonly leaseMs: number;
-  readonly dedupWindowMs: number;
-  readonly gapTimeoutMs: number;
-  readonly gapMaxMs: number;
-  /** How long stock is held for an order whose charge has not started. */
-  readonly holdTtlMs: number;
-  /** How old a rate may be, and how long an order waits for one. */
-  readonly rateMaxAgeMs: number;
-  readonly rateWaitMs: number;
-  /** How long each retry of a charge waits. */
-  readonly retryDelaysMs: readonly number[];
-  readonly governor: GovernorSettings;
-  /** undefined: the CPU is not looked at. */
-  readonly cpu?: CpuWatch | undefined;
-  readonly spans?: SpanRecorder | undefined;
-  readonly clock: SharedClock;
-  /** Redis's clock. */
-  readonly now: () => number;
-  readonly log: (event: string, detail: Record<string, unknown>) => void;
-}
+import type { WorkerOptions } from "./worker-options.ts";
+import { type WorkerParts, workerParts } from "./worker-parts.ts";
 
 /** Beats per lease: two may be lost before it ends. */
 const BEATS_PER_LEASE = 4;
 /** A quiet shutdown waits this long for what is in hand. */
 const QUIET_MS = 10_000;
 
+/** A shard whose lease this worker has. */
+type Held = Acquisition | AcquiredShard;
+
+/** Why a shard has to be released, and in which incarnation of Redis that was seen. */
+interface Stop {
+  readonly reason: OwnerStop;
+  readonly incarnation: number;
+}
+
+const stopOf = ({ claim }: AcquiredShard, reason: OwnerStop): Stop => ({
+  reason,
+  incarnation: claim.incarnation,
+});
+
 export class Worker {
-  private readonly owners = new Map<number, ShardOwner>();
+  /** Shards on their way to being acquired, and acquired. */
+  private readonly owners = new Map<number, Held>();
   private readonly taking = new Set<number>();
-  private readonly members: Members;
-  private readonly store: ShardStore;
-  private readonly recovery: Recovery;
-  private readonly recorder: Recorder;
-  private readonly relay: Relay;
-  private readonly publishers: Publishers;
-  private readonly routes: RouteSync;
-  private readonly dead: DeadCounts;
-  private readonly owed: OwedCounts;
-  private readonly rates: RateFeed;
-  private readonly governing: Governing;
-  private readonly counts = new Counts();
-  private readonly self: Self;
-  private readonly upkeep: Upkeep;
-  private lastBeatMs = performance.now();
+  private readonly parts: WorkerParts;
+  private lastBeatMs: number;
   private stopping = false;
   private stopped = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private lastBeat: Promise<void> = Promise.resolve();
-  private readonly tending: Tending;
   private background: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: WorkerOptions) {
-    const { redis, ledger, writer, regions, log } = options;
-    this.publishers = new Publishers(options.publishers, ledger.shards);
-    this.members = new Members(redis);
-    this.store = new ShardStore(redis);
-    this.self = new Self(options.id);
-    this.recovery = new Recovery({
-      ...options,
-      store: this.store,
+    this.lastBeatMs = options.runtime.monotonicMs();
+    this.parts = workerParts(options, {
       dropAll: (why) => this.dropAll(why),
-      rebuilt: () => this.counts.rebuilds++,
-      rebuildFailed: () => this.counts.rebuildsFailed++,
-    });
-    this.governing = new Governing(options.governor, options.cpu, log);
-    const timed = {
-      begin: () => this.governing.ledger.begin(),
-      took: (seconds: number) => this.counts.commit.observe(seconds),
-    };
-    this.recorder = new Recorder({ writer, timed, log });
-    const rates = new RateStore(redis, options.rateMaxAgeMs);
-    this.rates = new RateFeed({
-      ...{
-        id: options.id,
-        regions,
-        maxAgeMs: options.rateMaxAgeMs,
-        now: options.now,
-        log,
-        held: () => rates.all(),
+      ratesKept: () => {
+        for (const owner of this.running) owner.sweepRates();
       },
-      put: async (good) => {
-        await rates.put(good);
-        for (const owner of this.owners.values()) owner.sweepRates();
-      },
-    });
-    this.upkeep = new Upkeep({ ...options, store: this.store });
-    this.dead = new DeadCounts(regions);
-    this.owed = new OwedCounts(ledger);
-    this.routes = new RouteSync({ ledger, regions, log });
-    this.relay = new Relay({
-      ...{ regions, ledger, writer },
-      retryDelaysMs: options.retryDelaysMs,
-      now: options.now,
-      onDone: (n) => this.counts.relayed(n),
-    });
-    const { recorder, recovery, governing, relay, routes, dead, owed, upkeep } = this;
-    this.tending = new Tending({
-      ...{ redis, ledger, clock: options.clock, log },
-      ...{ recorder, recovery, governing, relay, routes, dead, owed, upkeep },
-      dropAll: (why) => this.dropAll(why),
-      onStop: (owner, reason, detail) => this.onStop(owner, reason, detail),
+      stop: (owner, reason, detail) => this.onStop(owner, stopOf(owner, reason), detail),
     });
   }
 
   start(): void {
-    void this.rates.start();
+    void this.parts.rates.start();
     this.next(0);
   }
 
   /** Shards that are being consumed. */
   get shards(): number[] {
-    return [...this.owners.values()].filter((o) => o.running).map((o) => o.shard);
+    return this.running.map((owner) => owner.shard);
+  }
+
+  private get running(): AcquiredShard[] {
+    return [...this.owners.values()]
+      .filter((owner) => owner instanceof AcquiredShard)
+      .filter((owner) => owner.running);
   }
 
   /** Whether Redis has answered its last beats. */
   get beating(): boolean {
-    return performance.now() - this.lastBeatMs < this.options.leaseMs;
+    return this.options.runtime.monotonicMs() - this.lastBeatMs < this.options.waits.leaseMs;
   }
 
   /** What this worker says of itself to whoever lists the workers. */
   report(): WorkerReport {
     return {
       kind: "worker",
-      ...this.self.report(),
-      state: this.tending.unfit ?? this.recovery.state,
-      governor: this.governing.report(),
-      ledger: this.recorder.downSinceMs === undefined && this.tending.ledgerAnswers ? "up" : "away",
-      brokers: this.options.regions.map((link) => ({
+      ...this.parts.self.report(),
+      state: this.parts.tending.unfit ?? this.parts.recovery.state,
+      governor: this.parts.governing.report(),
+      ledger:
+        this.parts.recorder.downSinceMs === undefined && this.parts.tending.ledgerAnswers
+          ? "up"
+          : "away",
+      brokers: this.options.brokers.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),
       })),
-      shards: [...this.owners.values()].filter((o) => o.running).map((o) => o.report()),
-      unrecorded: this.recorder.length,
-      ...this.counts.report(),
-      ...(this.owners.has(0) ? { dead: this.dead.counts, ...this.owed.report() } : {}),
+      shards: this.running.map((owner) => owner.report()),
+      unrecorded: this.parts.recorder.length,
+      ...this.parts.counts.report(),
+      ...(this.owners.has(0) ? { dead: this.parts.dead.counts, ...this.parts.owed.report() } : {}),
     };
   }
 
@@ -186,58 +114,63 @@ export class Worker {
    * once.
    */
   async stop(): Promise<void> {
-    // It goes on beating, so that its leases hold until its channels are closed: a consumer that is
-    // only cancelled lets the next owner start.
-    this.stopping = true;
-    await this.rates.close();
-    const owners = [...this.owners.values()];
-    await Promise.race([Promise.all(owners.map((o) => o.quiet())), Bun.sleep(QUIET_MS)]);
-    await Promise.all(owners.map((o) => o.close()));
-    this.stopped = true;
-    clearTimeout(this.timer);
+    this.stopping = true; // 2: it goes on beating
+    await this.parts.rates.close();
+    await Promise.race([
+      Promise.all(this.running.map((owner) => owner.quiet())),
+      this.options.runtime.sleep(QUIET_MS),
+    ]);
+    await Promise.all([...this.owners.values()].map((owner) => owner.close()));
+    this.stopped = true; // 2
+    this.options.runtime.stopTimer(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
-    await this.members.letGo(this.options.id, shards, true).catch(() => undefined);
-    await this.recovery.stop();
-    this.upkeep.stop();
-    this.relay.stop();
-    this.recorder.stop();
-    this.governing.stop();
-    this.self.stop();
+    await ignore(this.parts.members.letGo(this.options.id, shards, true), "release");
+    await this.parts.recovery.stop();
+    this.parts.upkeep.stop();
+    this.parts.relay.stop();
+    this.parts.recorder.stop();
+    this.parts.governing.stop();
+    this.parts.self.stop();
   }
 
   private next(delayMs: number): void {
     if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.lastBeat = this.beat().finally(() => this.next(this.options.leaseMs / BEATS_PER_LEASE));
+    this.timer = this.options.runtime.startTimer(() => {
+      this.lastBeat = this.beat().finally(() =>
+        this.next(this.options.waits.leaseMs / BEATS_PER_LEASE),
+      );
     }, delayMs);
   }
 
   private async beat(): Promise<void> {
-    const { id, leaseMs, log } = this.options;
-    const started = performance.now();
+    const { id, waits, log } = this.options;
+    const { leaseMs } = waits;
+    const started = this.options.runtime.monotonicMs();
     try {
       const held = [...this.owners.keys()];
-      const ended = this.governing.redis.begin();
+      const ended = this.parts.governing.redis.begin();
       const membership = await withTimeout(
-        this.members.beat(id, leaseMs, JSON.stringify(this.report()), held),
+        this.options.runtime,
+        this.parts.members.beat(id, leaseMs, JSON.stringify(this.report()), held),
         leaseMs / 2,
       ).finally(ended);
       this.lastBeatMs = started;
-      this.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
-      if (this.recovery.halted === undefined && !this.stopping) await this.share(membership);
-      if (!this.stopping) this.tending.round(this.owners);
+      this.parts.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
+      if (this.parts.recovery.halted === undefined && !this.stopping) await this.share(membership);
+      if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {
-      if (this.owners.size > 0) log("no beat", { error: (error as Error).message });
-      // Let go before the leases end and another worker takes them.
-      if (performance.now() - this.lastBeatMs > (leaseMs * 3) / 4)
+      if (this.owners.size > 0) log("no beat", { error: messageOf(error) });
+      // 1: before another worker takes them.
+      if (this.options.runtime.monotonicMs() - this.lastBeatMs > (leaseMs * 3) / 4)
         await this.dropAll("leases lapse");
     }
   }
 
   /** Lets go of what should be another's and takes what should be its own. */
   private async share({ workers, owners }: Membership): Promise<void> {
-    const { id, ledger } = this.options;
+    const { id, stores } = this.options;
+    const { ledger } = stores;
     const holders = sharesOf(ledger.shards, workers);
     for (let shard = 0; shard < ledger.shards; shard++) {
       const mine = holders[shard] === id;
@@ -245,85 +178,100 @@ export class Worker {
       const holder = owners.get(shard);
       if (owner && holder !== undefined && holder !== id)
         await this.drop(owner, "another holds the lease");
-      else if (owner && !mine) void this.handOver(owner);
+      else if (owner instanceof AcquiredShard && !mine) void this.handOver(owner);
       else if (!owner && mine && (holder === undefined || holder === id)) void this.take(shard);
     }
   }
 
   private async take(shard: number): Promise<void> {
-    if (this.taking.has(shard) || this.stopping) return;
-    if (this.recovery.rebuilding || this.recovery.resting || this.tending.unfit) return;
+    if (this.taking.has(shard) || this.stopping) return; // 3
+    if (this.parts.recovery.rebuilding || this.parts.recovery.resting || this.parts.tending.unfit)
+      return;
     this.taking.add(shard);
-    const { id, leaseMs, log } = this.options;
-    let owner: ShardOwner | undefined;
+    const { id, waits, log } = this.options;
     try {
-      if ((await this.members.claim(id, leaseMs, shard)) !== "claimed") return;
-      owner = new ShardOwner(this.ownerOptions(shard));
-      this.owners.set(shard, owner);
-      const problem = await owner.take();
-      if (problem) await this.onStop(owner, problem, "while taking the shard");
-      else if (this.owners.get(shard) === owner) log("shard taken", { shard, epoch: owner.epoch });
+      if ((await this.parts.members.claim(id, waits.leaseMs, shard)) === "claimed")
+        await this.acquire(shard);
     } catch (error) {
-      log("shard not taken", { shard, error: (error as Error).message });
+      log("shard not taken", { shard, error: messageOf(error) });
+      const owner = this.owners.get(shard);
       if (owner) await this.drop(owner, "could not be taken");
     } finally {
       this.taking.delete(shard);
     }
   }
 
+  private async acquire(shard: number): Promise<void> {
+    const acquisition = new Acquisition(this.ownerOptions(shard));
+    this.owners.set(shard, acquisition);
+    const result = await acquisition.acquire();
+    switch (result.kind) {
+      case "refused":
+        await this.onStop(acquisition, result, "while taking the shard");
+        return;
+      case "cancelled":
+        return;
+      case "acquired":
+        if (acquisition.cancelled) return result.shard.close();
+        this.owners.set(shard, result.shard);
+        await result.shard.consume();
+        if (result.shard.running)
+          this.options.log("shard taken", { shard, epoch: result.shard.claim.epoch });
+    }
+  }
+
   private ownerOptions(shard: number): OwnerOptions {
-    const { store, recorder, relay, governing, counts } = this;
-    const onStop: OwnerOptions["onStop"] = (owner, reason, detail) =>
-      void this.onStop(owner, reason, detail);
-    const askRates = (pairs: readonly string[]) => this.rates.ask(pairs);
+    const { runtime, id, stores, brokers, waits, spans, clock, log } = this.options;
+    const { store, publishers, recorder, relay, governing, counts, rates } = this.parts;
+    const askRates = (pairs: readonly string[]) => rates.ask(pairs);
     return {
-      ...this.options,
-      publishers: this.publishers,
-      worker: this.options.id,
+      runtime,
+      worker: id,
       shard,
-      store,
-      recorder,
-      governing,
-      counts,
-      relay,
-      askRates,
-      onStop,
+      stores: { store, ledger: stores.ledger, writer: stores.writer },
+      brokers: { regions: brokers.regions, publishers },
+      shared: { recorder, relay, governing, counts, spans, askRates },
+      waits,
+      clock,
+      log,
+      onStop: (owner, reason, detail) => void this.onStop(owner, stopOf(owner, reason), detail),
     };
   }
 
-  private async handOver(owner: ShardOwner): Promise<void> {
-    if (this.taking.has(owner.shard)) return;
+  private async handOver(owner: AcquiredShard): Promise<void> {
+    if (this.taking.has(owner.shard)) return; // 3
     this.taking.add(owner.shard);
-    await Promise.race([owner.quiet(), Bun.sleep(QUIET_MS)]);
+    await Promise.race([owner.quiet(), this.options.runtime.sleep(QUIET_MS)]);
     await this.drop(owner, "handed over");
     this.taking.delete(owner.shard);
   }
 
-  private async onStop(owner: ShardOwner, reason: OwnerStop, detail: string): Promise<void> {
+  private async onStop(owner: Held, stop: Stop, detail: string): Promise<void> {
+    const { reason, incarnation } = stop;
     await this.drop(owner, `${reason}: ${detail}`);
     switch (reason) {
       case "lost":
       case "not_ready":
         this.inBackground(async () => {
-          if (!this.stopping) await this.recovery.mend(reason, owner.incarnation);
+          if (!this.stopping) await this.parts.recovery.mend(reason, incarnation);
         });
         return;
       case "went_back":
-        await this.recovery.haltAll(
+        await this.parts.recovery.haltAll(
           `the ledger is behind what it had confirmed for shard ${owner.shard}`,
         );
         return;
       case "foreign":
-        this.recovery.halt(
+        this.parts.recovery.halt(
           "this Redis belongs to another ledger: point SLUICE_REDIS_URL or SLUICE_LEDGER_URL elsewhere, or run sluice recover",
         );
         return;
       case "halted":
-        await this.recovery.haltAsRedisSays(owner.shard);
+        await this.parts.recovery.haltAsRedisSays(owner.shard);
         return;
       case "clock":
         // Measured at once: until it is right again, no shard is taken.
-        await this.options.clock.sync().catch(() => undefined); // Redis is away: the next beats tell
+        await ignore(this.options.clock.sync(), "clock_sync");
         return;
       case "fenced":
       case "store_unavailable":
@@ -332,17 +280,17 @@ export class Worker {
     }
   }
 
-  private async drop(owner: ShardOwner, why: string): Promise<void> {
+  private async drop(owner: Held, why: string): Promise<void> {
     if (this.owners.get(owner.shard) !== owner) return;
     this.owners.delete(owner.shard);
     await owner.close();
-    this.upkeep.forget(owner.shard);
+    this.parts.upkeep.forget(owner.shard);
     this.options.log("shard let go", { shard: owner.shard, why });
-    void this.members.letGo(this.options.id, [owner.shard], false).catch(() => undefined);
+    void ignore(this.parts.members.letGo(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {
-    // All at once, and nobody waits for a Redis that may not answer.
+    // 1: all at once, and nobody waits for a Redis that may not answer.
     await Promise.all([...this.owners.values()].map((owner) => this.drop(owner, why)));
   }
 
@@ -350,6 +298,6 @@ export class Worker {
   private inBackground(work: () => Promise<void>): void {
     this.background = this.background
       .then(work)
-      .catch((error) => this.options.log("left undone", { error: (error as Error).message }));
+      .catch((error) => this.options.log("left undone", { error: messageOf(error) }));
   }
 }

@@ -4,7 +4,15 @@ import { Histogram } from "../metrics/histogram.ts";
 import { figures, Looks, quantile, verdictOf } from "./figures.ts";
 import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
 
-const process = { host: "h", pid: 1, sinceMs: 0, rssBytes: 1, cpuSeconds: 1, loopDelayMs: 0 };
+const process = {
+  host: "h",
+  pid: 1,
+  sinceMs: 0,
+  rssBytes: 1,
+  cpuSeconds: 1,
+  loopDelayMs: 0,
+  ignored: {},
+};
 const none = new Histogram().report();
 
 function look(

@@ -1,6 +1,7 @@
-// The limits of a row and of a message, in one table. The check in TypeScript (row-check.ts) reads
-// it, and the function library begins with it as Lua text (core/stores/library.ts): both accept the same
-// rows, which core/lua/rows.property.test.ts holds them to.
+// The limits of a row and of a message, and the rules that Redis and TypeScript share, each in one
+// table. TypeScript reads them here; the function library begins with them as Lua text
+// (core/stores/tables-in-lua.ts). core/lua/message.property.test.ts holds both sides to accepting
+// the same rows.
 
 export const LIMITS = {
   /**
@@ -78,19 +79,3 @@ export const ANSWER_WORDS = [
 ] as const;
 /** What a service says of a part. */
 export const PART_WORDS = ["claim", "done", "later"] as const;
-
-/** The table as Lua text. */
-export function limitsInLua(): string {
-  const numbers = Object.entries(LIMITS).map(([name, value]) => `local ${name} = ${value}`);
-  return [
-    "-- Made from core/domain/limits.ts.",
-    ...numbers,
-    `local ANSWERS = ${setInLua(ANSWER_WORDS)}`,
-    `local FULFILMENTS = ${setInLua(PART_WORDS)}`,
-    "",
-  ].join("\n");
-}
-
-function setInLua(words: readonly string[]): string {
-  return `{ ${words.map((word) => `${word} = true`).join(", ")} }`;
-}

@@ -2,37 +2,36 @@
 // with the first value that is not the field's default, so an ordinary order costs only what it
 // states. Lists and one JSON.stringify cost half as much as putting text together.
 import type { AnswerWord, Attempt } from "./charge.ts";
-import {
-  FIELD_NAMES,
-  FIELDS,
-  type FieldName,
-  KINDS,
-  type Kind,
-  MESSAGE_VERSION,
-  NIL_ID,
-} from "./fields.ts";
+import { FIELDS, type FieldName, KINDS, type Kind, MESSAGE_VERSION, NIL_ID } from "./fields.ts";
 import type { Order, Skip } from "./order.ts";
 import type { PartWord } from "./part.ts";
 import type { PartName, Row } from "./row.ts";
 import type { Traceparent } from "./trace.ts";
 
-type Columns = { readonly [F in FieldName]: (string | number)[] };
+/** Columns that most messages do without. */
+type RareName = Exclude<FieldName, "order" | "at" | "fingerprint" | "sale" | "currency" | "lines">;
 
 /** Rows on their way into one message. */
 export class MessageWriter {
-  /** A column may be shorter than the message: the rows that it lacks have the default. */
-  private readonly columns = Object.fromEntries(
-    FIELD_NAMES.map((name) => [name, []]),
-  ) as never as Columns;
+  private readonly names: string[] = [];
+  private readonly times: number[] = [];
+  // Every order has these; other rows have the default.
+  private readonly fingerprints: string[] = [];
+  private readonly sales: string[] = [];
+  private readonly currencies: string[] = [];
+  private readonly lines: number[] = [];
   private readonly skus: string[] = [];
   private readonly quantities: number[] = [];
+  /** A column may be shorter than the message: the rows that it lacks have the default. */
+  private readonly rare: { [F in RareName]?: (string | number)[] } = {};
+  /** A letter a row, once one is no order. */
   private kinds = "";
-  private others = false;
-  private size = 0;
+  private orders = 0;
+  private skips = 0;
 
   /** How many rows it has. */
   get rows(): number {
-    return this.size;
+    return this.names.length;
   }
 
   add(row: Row): void {
@@ -76,13 +75,13 @@ export class MessageWriter {
   }
 
   skip({ user, saleId, seq }: Skip, atMs: number): void {
-    this.put("sale", saleId);
     this.put("seq", seq);
-    this.row("skip", `${user} ${NIL_ID}`, atMs);
+    this.skips++;
+    this.bare("skip", `${user} ${NIL_ID}`, atMs, saleId);
   }
 
   cancel(user: string, id: string, atMs: number): void {
-    this.row("cancel", `${user} ${id}`, atMs);
+    this.bare("cancel", `${user} ${id}`, atMs);
   }
 
   /** What was heard of an attempt to charge. */
@@ -91,7 +90,7 @@ export class MessageWriter {
     this.put("attempt", of.attempt);
     this.put("answer", answer);
     if (detail !== "") this.put("detail", detail);
-    this.row("answer", `${of.user} ${of.id}`, atMs);
+    this.bare("answer", `${of.user} ${of.id}`, atMs);
   }
 
   /** What a service reports of a part. */
@@ -102,31 +101,44 @@ export class MessageWriter {
     this.put("report", report);
     this.put("service", service);
     if (report === "later") this.put("request", of.request ?? 1);
-    this.row("part", `${of.user} ${of.id}`, atMs);
+    this.bare("part", `${of.user} ${of.id}`, atMs);
   }
 
   /** The message as JSON text. Columns of nothing but defaults are left out. */
   toString(): string {
-    const message: Record<string, unknown> = { v: MESSAGE_VERSION };
-    if (this.others) message.kind = this.kinds;
-    for (const name of FIELD_NAMES) {
-      const column = this.columns[name];
-      if (column.length === 0) continue;
-      while (column.length < this.size) column.push(FIELDS[name].default);
-      message[name] = column;
-    }
-    if (this.skus.length > 0) {
-      message.sku = this.skus;
-      message.qty = this.quantities;
-    }
-    return JSON.stringify(message);
+    const { kinds, orders, skips, fingerprints, sales, currencies, lines } = this;
+    // What is undefined is left out.
+    return JSON.stringify({
+      v: MESSAGE_VERSION,
+      kind: kinds === "" ? undefined : kinds,
+      order: this.names,
+      at: this.times,
+      fingerprint: orders > 0 ? fingerprints : undefined,
+      sale: orders > 0 || skips > 0 ? sales : undefined,
+      currency: orders > 0 ? currencies : undefined,
+      lines: orders > 0 ? lines : undefined,
+      ...this.rareColumns(),
+      sku: orders > 0 ? this.skus : undefined,
+      qty: orders > 0 ? this.quantities : undefined,
+    });
+  }
+
+  private rareColumns(): { readonly [F in RareName]?: readonly (string | number)[] } {
+    for (const name in this.rare) this.pad(name as RareName);
+    return this.rare;
+  }
+
+  /** The column, with a value for each row so far. */
+  private pad(name: RareName): (string | number)[] {
+    this.rare[name] ??= [];
+    const column = this.rare[name];
+    while (column.length < this.names.length) column.push(FIELDS[name].default);
+    return column;
   }
 
   /** The value of the row that is being written. */
-  private put(name: FieldName, value: string | number): void {
-    const column = this.columns[name];
-    while (column.length < this.size) column.push(FIELDS[name].default);
-    column.push(value);
+  private put(name: RareName, value: string | number): void {
+    this.pad(name).push(value);
   }
 
   private orderAs(
@@ -136,27 +148,41 @@ export class MessageWriter {
     atMs: number,
     trace: Traceparent | undefined,
   ): void {
-    this.put("fingerprint", fingerprint);
-    this.put("sale", order.saleId);
-    this.put("currency", order.currency);
-    this.put("lines", order.lines.length);
-    for (const { sku, qty } of order.lines) {
+    const { saleId, currency, lines, seq, payment, metadata, maxTotal } = order;
+    if (seq !== 0) this.put("seq", seq);
+    if (payment !== "") this.put("payment", payment);
+    if (metadata !== "") this.put("metadata", metadata);
+    if (maxTotal !== 0) this.put("maxTotal", maxTotal);
+    if (trace !== undefined) this.put("trace", trace);
+    this.orders++;
+    for (const { sku, qty } of lines) {
       this.skus.push(sku);
       this.quantities.push(qty);
     }
-    if (order.seq !== 0) this.put("seq", order.seq);
-    if (order.payment !== "") this.put("payment", order.payment);
-    if (order.metadata !== "") this.put("metadata", order.metadata);
-    if (order.maxTotal !== 0) this.put("maxTotal", order.maxTotal);
-    if (trace !== undefined) this.put("trace", trace);
-    this.row(kind, `${order.user} ${order.id}`, atMs);
+    this.row(kind, `${order.user} ${order.id}`, atMs, fingerprint, saleId, currency, lines.length);
   }
 
-  private row(kind: Kind, name: string, atMs: number): void {
-    this.put("order", name);
-    this.put("at", atMs);
-    this.kinds += KINDS[kind];
-    if (kind !== "order") this.others = true;
-    this.size++;
+  /** A row that is no order's. */
+  private bare(kind: Kind, name: string, atMs: number, saleId = ""): void {
+    this.row(kind, name, atMs, "", saleId, "", 0);
+  }
+
+  private row(
+    kind: Kind,
+    name: string,
+    atMs: number,
+    fingerprint: string,
+    saleId: string,
+    currency: string,
+    lines: number,
+  ): void {
+    if (kind !== "order" && this.kinds === "") this.kinds = KINDS.order.repeat(this.names.length);
+    if (kind !== "order" || this.kinds !== "") this.kinds += KINDS[kind];
+    this.names.push(name);
+    this.times.push(atMs);
+    this.fingerprints.push(fingerprint);
+    this.sales.push(saleId);
+    this.currencies.push(currency);
+    this.lines.push(lines);
   }
 }

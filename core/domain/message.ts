@@ -76,6 +76,8 @@ export function readColumns(value: unknown): Rows {
   const rows = columns as unknown as Rows;
   if (!Array.isArray(sku) || !Array.isArray(qty) || sku.length !== qty.length)
     throw new NoMessage("sku, qty: not a value a line");
+  if (sku.length === 0 && ("sku" in found || "qty" in found))
+    throw new NoMessage("sku, qty: columns without a line");
   if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: not the number of items");
   return rows;
 }

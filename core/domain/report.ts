@@ -27,6 +27,8 @@ export interface ProcessReport {
   readonly cpuSeconds: number;
   /** Longest delay of its event loop in the last second, ms. */
   readonly loopDelayMs: number;
+  /** Counter: errors ignored on purpose, by name (core/runtime/ignored.ts). */
+  readonly ignored: Readonly<Record<string, number>>;
 }
 
 /** `blocked`: it has raised an alarm (memory, disk) and takes nothing. */

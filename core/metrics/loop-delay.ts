@@ -1,32 +1,35 @@
-// How late this process's event loop runs: a timer that should come so often, and by how much it
-// came too late.
+// How late this process's event loop runs: by how much a periodic timer fires too late.
+import type { Runtime, Timer } from "../runtime/runtime.ts";
 
 const EVERY_MS = 100;
 
 export class LoopDelay {
   private worstMs = 0;
   private dueMs: number;
-  private readonly timer: ReturnType<typeof setInterval>;
+  private readonly timer: Timer;
 
-  constructor(private readonly everyMs = EVERY_MS) {
-    this.dueMs = performance.now() + everyMs;
-    this.timer = setInterval(() => this.tick(), everyMs);
-    this.timer.unref?.();
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly everyMs = EVERY_MS,
+  ) {
+    this.dueMs = this.runtime.monotonicMs() + everyMs;
+    this.timer = this.runtime.startInterval(() => this.tick(), everyMs);
+    this.timer.unref();
   }
 
-  /** The worst since it was taken last, ms. What is late at this very moment counts. */
+  /** The worst delay since the last take, ms, including one that is still under way. */
   take(): number {
-    const worst = Math.max(this.worstMs, performance.now() - this.dueMs);
+    const worst = Math.max(this.worstMs, this.runtime.monotonicMs() - this.dueMs);
     this.worstMs = 0;
     return Math.max(0, Math.round(worst));
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.runtime.stopTimer(this.timer);
   }
 
   private tick(): void {
-    const nowMs = performance.now();
+    const nowMs = this.runtime.monotonicMs();
     this.worstMs = Math.max(this.worstMs, nowMs - this.dueMs);
     this.dueMs = nowMs + this.everyMs;
   }

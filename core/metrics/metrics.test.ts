@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { Histogram } from "./histogram.ts";
 import { metricsOf } from "./metrics.ts";
@@ -19,6 +21,7 @@ const process = {
   rssBytes: 2_048,
   cpuSeconds: 1.5,
   loopDelayMs: 20,
+  ignored: { push: 2 },
 };
 const worker: WorkerReport = {
   ...process,
@@ -84,8 +87,8 @@ const overview = (items: number): Overview => ({
   ],
 });
 
-test("a worker's report becomes OpenMetrics text: counters, gauges and cumulative histograms, under its role", async () => {
-  const metrics = metricsOf({ report: () => worker });
+test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histograms", async () => {
+  const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
   const text = await metrics.text();
   expect(metrics.contentType).toContain("application/openmetrics-text");
   for (const line of [
@@ -97,6 +100,7 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
     'sluice_governor_state{state="slowed",role="worker"} 1',
     'sluice_governor_state{state="running",role="worker"} 0',
     'sluice_dead_letters{queue="payments.dead",region="eu",role="worker"} 3',
+    'sluice_ignored_errors_total{what="push",role="worker"} 2',
     'sluice_commit_seconds_bucket{le="0.0005",role="worker"} 3',
     'sluice_commit_seconds_bucket{le="1",role="worker"} 5',
     'sluice_commit_seconds_bucket{le="+Inf",role="worker"} 6',
@@ -106,8 +110,9 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
     expect(text.split("\n")).toContain(line);
 });
 
-test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
+test("items beyond the first 200 are summed: catalogues cannot flood the metrics", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: async () => overview(MAX_ITEMS + 50),
   }).text();
@@ -119,8 +124,9 @@ test("items beyond the first two hundred are summed up: a catalogue cannot grow 
   );
 });
 
-test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
+test("unreachable stores leave their metrics out and fail no scrape", async () => {
   const text = await metricsOf({
+    runtime: realRuntime,
     report: () => worker,
     overview: () => Promise.reject(new Error("away")),
   }).text();
@@ -128,18 +134,26 @@ test("stores that cannot be asked leave their metrics out and fail no scrape", a
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
 
-test("a look that hangs holds up no scrape, and while Redis is away stock is unknown, not nought", async () => {
-  const hanging = metricsOf({ report: () => worker, overview: () => new Promise(() => undefined) });
+test("a hanging query delays no scrape; without Redis stock is unknown, not zero", async () => {
+  const hanging = metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: () => new Promise(() => undefined),
+  });
   const startedMs = performance.now();
   expect(await hanging.text()).toContain("sluice_orders_decided_total");
   expect(performance.now() - startedMs).toBeLessThan(2_000);
   const away = { ...overview(3), redis: { state: "away", usedBytes: 0, maxBytes: 0 } } as const;
-  const text = await metricsOf({ report: () => worker, overview: async () => away }).text();
+  const text = await metricsOf({
+    runtime: realRuntime,
+    report: () => worker,
+    overview: async () => away,
+  }).text();
   expect(text.split("\n")).toContain('sluice_redis_up{role="worker"} 0');
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });
 
-test("every metric that the alerts and the dashboard name is one that some role shows", () => {
+test("every metric that the alerts and the dashboard name is shown by some role", () => {
   const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
   const families = [
     ...kinds.flatMap((kind) => [...familiesOf(kind)]),
@@ -159,7 +173,7 @@ test("every metric that the alerts and the dashboard name is one that some role 
   const rules = readFileSync(join(deploy, "prometheus/alerts.yml"), "utf8");
   const exprs = [
     ...dashboard.panels.flatMap((p) => p.targets ?? []).map((t) => t.expr),
-    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => m[1] as string),
+    ...[...rules.matchAll(/expr: (.*)/g)].map((m) => at(m, 1)),
   ];
   const named = new Set(exprs.flatMap((expr) => expr.match(/\b(?:sluice|process)_\w+/g) ?? []));
   expect(named.size).toBeGreaterThan(30);

@@ -1,10 +1,12 @@
-// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting
-// costs the hot path nothing that it does not count anyway.
+// A role's metrics in the OpenMetrics format, built from its report on each scrape: the hot path
+// pays for no counting beyond its own.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import { ignore } from "../runtime/ignored.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
 import { STORES } from "./stock.ts";
 
@@ -18,12 +20,13 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
+  readonly runtime: Runtime;
   readonly report: () => RoleReport;
-  /** What only the stores know; a look that fails leaves its metrics out. */
+  /** What only the stores know; if it fails, its metrics are left out. */
   readonly overview?: (() => Promise<Overview>) | undefined;
 }
 
-export function metricsOf({ report, overview }: MetricsOptions): Metrics {
+export function metricsOf({ runtime, report, overview }: MetricsOptions): Metrics {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   let now: RoleReport = report();
@@ -42,7 +45,7 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     {
       type: "gauge",
       name: "sluice_build_info",
-      help: "The version that runs.",
+      help: "The running version.",
       samples: () => [[{ version }, 1]],
     },
     () => now,
@@ -51,9 +54,9 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
     contentType: registry.contentType,
     text: async () => {
       now = report();
-      if (overview && performance.now() - lookedMs > FRESH_MS) {
-        lookedMs = performance.now();
-        stores = await within(overview(), LOOK_MS);
+      if (overview && runtime.monotonicMs() - lookedMs > FRESH_MS) {
+        lookedMs = runtime.monotonicMs();
+        stores = await within(runtime, overview(), LOOK_MS);
       }
       return registry.metrics();
     },
@@ -61,14 +64,14 @@ export function metricsOf({ report, overview }: MetricsOptions): Metrics {
 }
 
 /**
- * A look serves scrapes for so long; one that takes longer than the other is left out, since the
- * scrape has a time-out of its own.
+ * How long one overview serves scrapes. One that takes longer than this is left out, since the
+ * scrape has a timeout of its own.
  */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
 
-async function within<T>(look: Promise<T>, ms: number): Promise<T | undefined> {
-  return Promise.race([look.catch(() => undefined), Bun.sleep(ms).then(() => undefined)]);
+async function within<T>(runtime: Runtime, look: Promise<T>, ms: number): Promise<T | undefined> {
+  return Promise.race([ignore(look, "overview_look"), runtime.sleep(ms).then(() => undefined)]);
 }
 
 interface Value {
@@ -77,7 +80,9 @@ interface Value {
   readonly metricName?: string;
 }
 
-/** What prom-client's registry asks of a metric: its values at the moment of the scrape. */
+/**
+ * The interface prom-client's registry expects of a metric: its values at the time of the scrape.
+ */
 class ReportMetric<R> {
   readonly aggregator = "sum";
 
@@ -86,7 +91,7 @@ class ReportMetric<R> {
     private readonly subject: () => R | undefined,
   ) {}
 
-  /** OpenMetrics names a counter without its ending; the registry puts `_total` to its samples. */
+  /** OpenMetrics names a counter without its suffix; the registry adds `_total` to its samples. */
   get name(): string {
     const { name, type } = this.family;
     return type === "counter" ? name.replace(/_total$/, "") : name;

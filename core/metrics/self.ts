@@ -1,16 +1,24 @@
-// What every role reports of its process.
+// What every role reports about its process.
 import { hostname } from "node:os";
 import type { ProcessReport } from "../domain/report.ts";
+import { ignoredErrors } from "../runtime/ignored.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { LoopDelay } from "./loop-delay.ts";
 
 export class Self {
-  private readonly sinceMs = Date.now();
+  private readonly sinceMs: number;
   private readonly host = hostname();
-  private readonly loop = new LoopDelay();
+  private readonly loop: LoopDelay;
   private loopDelayMs = 0;
   private takenAtMs = 0;
 
-  constructor(readonly id: string) {}
+  constructor(
+    private readonly runtime: Runtime,
+    readonly id: string,
+  ) {
+    this.sinceMs = runtime.wallMs();
+    this.loop = new LoopDelay(runtime);
+  }
 
   report(): ProcessReport {
     const { user, system } = process.cpuUsage();
@@ -24,6 +32,7 @@ export class Self {
       rssBytes,
       cpuSeconds: (user + system) / 1e6,
       loopDelayMs: this.delay(),
+      ignored: ignoredErrors(),
     };
   }
 
@@ -31,9 +40,9 @@ export class Self {
     this.loop.stop();
   }
 
-  /** The worst of about the last second, whoever asks. */
+  /** The worst delay of about the last second, whichever reader asks. */
   private delay(): number {
-    const nowMs = performance.now();
+    const nowMs = this.runtime.monotonicMs();
     if (nowMs - this.takenAtMs > 900) {
       this.loopDelayMs = this.loop.take();
       this.takenAtMs = nowMs;

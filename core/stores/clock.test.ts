@@ -1,23 +1,23 @@
 import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../runtime/testing.ts";
 import { SharedClock } from "./clock.ts";
 
 const HOUR_MS = 3_600_000;
 const START_MS = 1_800_000_000_000;
 
-/** A clock whose three sources are set by hand. */
+/** A clock whose sources are set by hand: Redis, and both clocks of this process. */
 function clocks() {
-  const at = { monotonic: 5_000, redis: START_MS, wall: START_MS };
+  const runtime = new VirtualRuntime();
+  const at = { redis: START_MS };
   const events: string[] = [];
   const clock = new SharedClock(undefined, {
+    runtime,
     read: async () => at.redis,
-    wall: () => at.wall,
-    monotonic: () => at.monotonic,
     log: (event) => events.push(event),
   });
   const pass = (ms: number) => {
-    at.monotonic += ms;
+    runtime.pass(ms);
     at.redis += ms;
-    at.wall += ms;
   };
   /** Time passes, and it measures every two seconds. */
   const watch = async (ms: number) => {
@@ -26,7 +26,7 @@ function clocks() {
       await clock.sync();
     }
   };
-  return { at, clock, events, pass, watch };
+  return { at, runtime, clock, events, pass, watch };
 }
 
 test("small differences are followed at once", async () => {
@@ -58,22 +58,22 @@ test("the first time heard may be off by what machines are off by, not by an hou
 });
 
 test("a wall clock that jumps alone changes nothing", async () => {
-  const { at, clock, watch } = clocks();
+  const { runtime, clock, watch } = clocks();
   await clock.sync();
-  at.wall += HOUR_MS;
+  runtime.jumpWall(HOUR_MS);
   await watch(120_000);
   expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 120_000, undefined]);
 });
 
 test("a new time that this machine shows too is followed once it has been steady", async () => {
-  const { at, clock, watch } = clocks();
+  const { at, runtime, clock, watch } = clocks();
   await clock.sync();
   at.redis += HOUR_MS;
-  at.wall += HOUR_MS;
+  runtime.jumpWall(HOUR_MS);
   await watch(28_000);
   expect(clock.jumpMs).toBe(HOUR_MS);
   at.redis += 3_000; // not steady: it is watched from here on
-  at.wall += 3_000;
+  runtime.jumpWall(3_000);
   await watch(30_000);
   expect(clock.jumpMs).toBe(HOUR_MS + 3_000);
   await watch(4_000);
@@ -82,11 +82,11 @@ test("a new time that this machine shows too is followed once it has been steady
 });
 
 test("after a step forwards nothing has lasted longer than it has", async () => {
-  const { at, clock, pass, watch } = clocks();
+  const { at, runtime, clock, pass, watch } = clocks();
   await clock.sync();
   const stampMs = clock.now(); // something begins
   at.redis += HOUR_MS;
-  at.wall += HOUR_MS;
+  runtime.jumpWall(HOUR_MS);
   await watch(34_000);
   expect(clock.followed).toBe(1);
   expect(clock.ago(60_000)).toBeLessThan(stampMs);
@@ -95,10 +95,10 @@ test("after a step forwards nothing has lasted longer than it has", async () => 
 });
 
 test("after a step backwards what begins now does not end at once", async () => {
-  const { at, clock, pass, watch } = clocks();
+  const { at, runtime, clock, pass, watch } = clocks();
   await clock.sync();
   at.redis -= HOUR_MS;
-  at.wall -= HOUR_MS;
+  runtime.jumpWall(-HOUR_MS);
   await watch(34_000);
   expect(clock.followed).toBe(1);
   const stampMs = clock.now();
@@ -109,14 +109,13 @@ test("after a step backwards what begins now does not end at once", async () => 
 });
 
 test("a measurement that took too long says nothing", async () => {
-  const at = { monotonic: 0 };
+  const runtime = new VirtualRuntime();
   const clock = new SharedClock(undefined, {
+    runtime,
     read: async () => {
-      at.monotonic += 20_000;
+      runtime.pass(20_000);
       return START_MS + 9_000;
     },
-    wall: () => START_MS,
-    monotonic: () => at.monotonic,
   });
   await clock.sync();
   expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 20_000, undefined]);

@@ -5,6 +5,8 @@
 // rate wait over, because somebody set a clock. The reckoning goes on as before. The new time is
 // followed once it has been steady for a while and this machine's own clock shows it too; or the
 // operator sets the clock right, or allows the step (SLUICE_CLOCK_STEP).
+import { ignore } from "../runtime/ignored.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { RedisStore } from "./redis.ts";
 
 /** How often the difference is measured: machine clocks drift by milliseconds a minute at most. */
@@ -26,10 +28,9 @@ const MAX_SHIFTS = 16;
 export const DEFAULT_CLOCK_STEP_MS = 5_000;
 
 export interface ClockOptions {
+  readonly runtime: Runtime;
   /** Redis's time, Unix ms. */
   readonly read: () => Promise<number>;
-  readonly wall: () => number;
-  readonly monotonic: () => number;
   /** A difference beyond this is a jump. */
   readonly stepMs: number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -54,33 +55,33 @@ export class SharedClock {
   private readonly shifts: Shift[];
   private measured = false;
   private steady: Shift | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private stopped = false;
   private readonly options: ClockOptions;
 
-  constructor(redis: RedisStore | undefined, options: Partial<ClockOptions> = {}) {
-    this.options = {
-      read: () => timeOf(redis as RedisStore),
-      wall: Date.now,
-      monotonic: () => performance.now(),
-      stepMs: DEFAULT_CLOCK_STEP_MS,
-      log: () => undefined,
-      ...options,
-    };
+  constructor(
+    redis: RedisStore | undefined,
+    {
+      runtime,
+      read = () => timeOf(redis as RedisStore),
+      stepMs = DEFAULT_CLOCK_STEP_MS,
+      log = () => undefined,
+    }: Pick<ClockOptions, "runtime"> & Partial<ClockOptions>,
+  ) {
+    this.options = { runtime, read, stepMs, log };
     // Until Redis has been asked, this machine's clock is the best guess.
-    const { wall, monotonic } = this.options;
-    this.offsetMs = wall() - monotonic();
+    this.offsetMs = runtime.wallMs() - runtime.monotonicMs();
     this.shifts = [{ sinceMs: Number.NEGATIVE_INFINITY, offsetMs: this.offsetMs }];
   }
 
   /** Unix ms on Redis's clock, as well as it is known. */
-  readonly now = (): number => Math.round(this.options.monotonic() + this.offsetMs);
+  readonly now = (): number => Math.round(this.options.runtime.monotonicMs() + this.offsetMs);
 
   /**
    * What that clock showed `ms` ago, and at most `ms` less than now: what is stamped so has lasted.
    */
   readonly ago = (ms: number): number => {
-    const thenMs = this.options.monotonic() - ms;
+    const thenMs = this.options.runtime.monotonicMs() - ms;
     const shift = this.shifts.findLast(({ sinceMs }) => sinceMs <= thenMs) ?? this.shifts[0];
     return Math.min(this.now() - ms, Math.round(thenMs + (shift as Shift).offsetMs));
   };
@@ -101,15 +102,15 @@ export class SharedClock {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.options.runtime.stopTimer(this.timer);
   }
 
   /** Takes the middle of the round trip as the moment Redis read its clock. */
   readonly sync = async (): Promise<void> => {
-    const { read, monotonic } = this.options;
-    const before = monotonic();
+    const { read, runtime } = this.options;
+    const before = runtime.monotonicMs();
     const redisMs = await read();
-    const tripMs = monotonic() - before;
+    const tripMs = runtime.monotonicMs() - before;
     if (tripMs <= MAX_TRIP_MS) this.judge(redisMs, redisMs - (before + tripMs / 2));
   };
 
@@ -120,16 +121,15 @@ export class SharedClock {
   private next(): void {
     if (this.stopped) return;
     const waitMs = this.jumpMs === undefined ? RESYNC_MS : WATCH_MS;
-    // Redis may be away: the reckoning goes on without it.
-    const look = () => this.sync().catch(() => undefined);
-    this.timer = setTimeout(() => void look().then(() => this.next()), waitMs);
-    this.timer.unref?.();
+    const look = () => ignore(this.sync(), "clock_sync");
+    this.timer = this.options.runtime.startTimer(() => void look().then(() => this.next()), waitMs);
+    this.timer.unref();
   }
 
   private judge(redisMs: number, offsetMs: number): void {
-    const { stepMs, wall, monotonic, log } = this.options;
+    const { stepMs, runtime, log } = this.options;
     const awayMs = Math.round(offsetMs - this.current.offsetMs);
-    const wallAwayMs = Math.round(redisMs - wall());
+    const wallAwayMs = Math.round(redisMs - runtime.wallMs());
     const likely = Math.abs(wallAwayMs) <= Math.max(stepMs, WALL_WITHIN_MS);
     if (Math.abs(awayMs) <= stepMs || (likely && !this.measured)) {
       this.measured = true;
@@ -146,14 +146,14 @@ export class SharedClock {
       });
     this.jumpMs = awayMs;
     if (!this.steady || Math.abs(offsetMs - this.steady.offsetMs) > STEADY_WITHIN_MS)
-      this.steady = { sinceMs: monotonic(), offsetMs };
-    const steadyMs = monotonic() - this.steady.sinceMs;
+      this.steady = { sinceMs: runtime.monotonicMs(), offsetMs };
+    const steadyMs = runtime.monotonicMs() - this.steady.sinceMs;
     if (likely && steadyMs >= STEADY_MS) this.follow(offsetMs, awayMs);
   }
 
   private follow(offsetMs: number, byMs: number): void {
     this.offsetMs = offsetMs;
-    this.shifts.push({ sinceMs: this.options.monotonic(), offsetMs });
+    this.shifts.push({ sinceMs: this.options.runtime.monotonicMs(), offsetMs });
     if (this.shifts.length > MAX_SHIFTS) this.shifts.splice(1, 1);
     this.jumpMs = this.steady = undefined;
     this.followed++;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { testRedis } from "../../test/services.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { OWNERS_KEY, WORKERS_KEY } from "./keys.ts";
 import { fairShares, Members } from "./members.ts";
 import { RedisStore } from "./redis.ts";
@@ -36,7 +37,7 @@ test("most shards stay where they are when a worker comes", () => {
 
 test("leases of a clock that was put back since do not run on: nobody lives by them", async () => {
   const { url } = await testRedis();
-  const store = new RedisStore({ url });
+  const store = new RedisStore({ runtime: realRuntime, url });
   await store.connect();
   const hourAhead = Date.now() + 3_600_000;
   await store.run((c) => c.del(WORKERS_KEY, OWNERS_KEY));

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { testRedis } from "../../test/services.ts";
 import { TcpProxy } from "../../test/tcp-proxy.ts";
+import { realRuntime } from "../runtime/runtime.ts";
 import { RedisStore, StoreUnavailable } from "./redis.ts";
 
 const CALL_MS = 500;
@@ -17,7 +18,11 @@ afterEach(async () => {
 async function silentable(): Promise<{ proxy: TcpProxy; store: RedisStore }> {
   const { url } = await testRedis();
   const proxy = await TcpProxy.to(url);
-  const store = new RedisStore({ url: proxy.through(url), callTimeoutMs: CALL_MS });
+  const store = new RedisStore({
+    runtime: realRuntime,
+    url: proxy.through(url),
+    callTimeoutMs: CALL_MS,
+  });
   await store.connect();
   undo.push(
     () => proxy.close(),

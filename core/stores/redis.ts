@@ -1,5 +1,7 @@
 // The connection to Redis and the one way to call a function of the library.
 import { Redis, ReplyError } from "ioredis";
+import { messageOf } from "../domain/message-of.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
 
 /** Redis could not be asked, or the answer was lost: what was asked may have happened. */
@@ -23,6 +25,7 @@ export class BadRow extends Error {
 }
 
 export interface RedisOptions {
+  readonly runtime: Runtime;
   readonly url: string;
   readonly library?: Library;
   /** A call without an answer for this long counts as lost, and so does its connection. */
@@ -62,7 +65,7 @@ export class RedisStore {
       lazyConnect: true,
       retryStrategy: (attempt) =>
         Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) *
-        (0.5 + Math.random() / 2),
+        (0.5 + options.runtime.random() / 2),
     });
     this.client.on("error", (error) => options.onError?.(error));
   }
@@ -75,7 +78,7 @@ export class RedisStore {
     try {
       await this.client.connect();
     } catch (error) {
-      throw new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`);
+      throw new StoreUnavailable(`Redis cannot be reached: ${messageOf(error)}`);
     }
     await this.loadLibrary();
   }
@@ -98,10 +101,10 @@ export class RedisStore {
         if (
           attempt === 0 &&
           error instanceof ReplyError &&
-          /Function not found/i.test((error as Error).message)
+          /Function not found/i.test(messageOf(error))
         )
           await this.loadLibrary();
-        else throw asStoreError(error as Error);
+        else throw asStoreError(error);
       }
     }
   }
@@ -111,7 +114,7 @@ export class RedisStore {
     try {
       return await command(this.client);
     } catch (error) {
-      throw asStoreError(error as Error);
+      throw asStoreError(error);
     }
   }
 
@@ -130,7 +133,7 @@ export class RedisStore {
     try {
       await this.client.call("FUNCTION", "LOAD", this.library.text);
     } catch (error) {
-      if (!/already exists/i.test((error as Error).message)) throw asStoreError(error as Error);
+      if (!/already exists/i.test(messageOf(error))) throw asStoreError(error);
     }
   }
 }
@@ -139,8 +142,11 @@ export class RedisStore {
 const PASSING =
   /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
 
-function asStoreError(error: Error): Error {
-  if (!(error instanceof ReplyError)) return new StoreUnavailable(`Redis: ${error.message}`);
+/** ioredis exports the class, but not its type. */
+const isReply = (error: unknown): error is Error => error instanceof ReplyError;
+
+function asStoreError(error: unknown): Error {
+  if (!isReply(error)) return new StoreUnavailable(`Redis: ${messageOf(error)}`);
   const bad = /^BADROW (\d+) (-?\d+) (.*)/.exec(error.message);
   if (bad) return new BadRow(Number(bad[1]), Number(bad[2]), bad[3] ?? "");
   if (PASSING.test(error.message)) return new StoreUnavailable(`Redis: ${error.message}`);

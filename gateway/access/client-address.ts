@@ -1,11 +1,12 @@
-// Where a request came from. X-Forwarded-For is believed as far as trusted proxies wrote it: from
-// the right, up to the first address that is not one of theirs.
+// Where a request came from. X-Forwarded-For is trusted only as far as trusted proxies wrote it:
+// from the right, up to the first address that is not a trusted proxy.
 import { BlockList, isIP } from "node:net";
+import { at } from "../../core/domain/at.ts";
 
 export class ClientAddress {
   private readonly trusted = new BlockList();
 
-  /** Addresses or CIDR blocks of proxies. Throws on what is neither. */
+  /** Addresses or CIDR blocks of proxies. Throws on anything else. */
   constructor(proxies: readonly string[]) {
     for (const proxy of proxies) {
       const [address = "", bits] = proxy.split("/");
@@ -21,7 +22,7 @@ export class ClientAddress {
     const chain = [...(forwardedFor ?? "").split(",").map((a) => a.trim()), peer];
     let client = peer;
     for (let i = chain.length - 1; i >= 0; i--) {
-      const address = chain[i] as string;
+      const address = at(chain, i);
       const family = familyOf(address);
       if (!family) break;
       client = address;

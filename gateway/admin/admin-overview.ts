@@ -1,24 +1,24 @@
-// /v1/admin/overview: everything in one look, for the console and for `sluice top`.
-// /v1/admin/workers/:id/pause and resume: a worker by hand.
+// /v1/admin/overview: the whole system at a glance, for the console and `sluice top`.
+// /v1/admin/workers/:id/pause and resume: pause or resume a worker by hand.
+import type { Overview } from "../../core/domain/report.ts";
 import { type App, type AppParts, principalOf } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
 
-/** Looks of several operators within this time share an answer. */
+/** Requests from several operators within this time share an answer. */
 const FRESH_MS = 250;
 
 export function addAdminOverview(app: App, parts: AppParts): void {
-  const { options } = parts;
-  let last:
-    | { readonly atMs: number; readonly answer: ReturnType<NonNullable<typeof options.overview>> }
-    | undefined;
+  const { runtime, operator } = parts.options;
+  const { monotonicMs } = runtime;
+  let last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  // Ahead of the calls that are on record: it is asked each second and changes nothing.
+  // Registered before the audited calls: it is called every second and changes nothing.
   app.get("/v1/admin/overview", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     if (!principal.operator) throw new Refused(problem("forbidden", "scope", "operator"));
-    if (!options.overview) throw new Refused(problem("not_found"));
-    if (!last || performance.now() - last.atMs > FRESH_MS)
-      last = { atMs: performance.now(), answer: options.overview() };
+    if (!operator?.overview) throw new Refused(problem("not_found"));
+    if (!last || monotonicMs() - last.atMs > FRESH_MS)
+      last = { atMs: monotonicMs(), answer: operator.overview() };
     return c.json(await last.answer, 200, { "cache-control": "no-store" });
   });
 }
@@ -26,15 +26,15 @@ export function addAdminOverview(app: App, parts: AppParts): void {
 export function addAdminWorkers(app: App, { options }: AppParts): void {
   for (const what of ["pause", "resume"] as const) {
     app.post(`/v1/admin/workers/:id/${what}`, async (c) => {
-      const { workers } = options;
+      const workers = options.operator?.workers;
       if (!workers)
         throw new Refused(
-          problem("not_found", undefined, "this gateway does not reach the workers"),
+          problem("not_found", undefined, "this gateway has no access to the workers"),
         );
       const id = c.req.param("id");
       const done = await workers[what](id, c.get("principal").user);
       if (done.length === 0)
-        throw new Refused(problem("not_found", "id", "no such worker is alive"));
+        throw new Refused(problem("not_found", "id", "no such worker is running"));
       return c.json({ workers: done, paused: what === "pause" });
     });
   }

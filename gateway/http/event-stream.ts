@@ -1,7 +1,7 @@
-// GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a
-// client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
-// gateway.
+// GET /v1/orders/:id/events: an order's events as server-sent events. Each has an id; a client that
+// reconnects with its last one (Last-Event-ID) resumes after it, at any gateway.
 import { shardOf } from "../../core/domain/shard.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
@@ -10,13 +10,15 @@ import { problem, Refused } from "./problem.ts";
 import { idOf, queryOf, whose } from "./read-orders.ts";
 
 const HEARTBEAT_MS = 15_000;
-/** How long a client waits before it comes back. */
+/** How long a client waits before it reconnects. */
 const RETRY_MS = 1_000;
 /** Characters a client may leave unread. */
 const MAX_UNREAD = 64 * 1024;
 
 export function addEventStream(app: App, parts: AppParts): void {
-  const { ledger, shards, clock } = parts.options;
+  const { stores, server, clock } = parts.options;
+  const { ledger } = stores;
+  const { shards } = server;
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const query = queryOf(c.req.query(), ["user", "after"]);
@@ -26,14 +28,20 @@ export function addEventStream(app: App, parts: AppParts): void {
       c.req.header("last-event-id") ?? query.after,
       c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
     );
-    // Asked first: an outcome is told only once the ledger has it.
+    // Checked first: an outcome is pushed only once the ledger has it.
     const accepted = parts.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
     const [known] = await ledger.followed([{ user, id, after }]);
     if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
-    // Nothing will ever follow: this answer tells an EventSource to stay away.
+    // Nothing will ever follow: this answer tells an EventSource not to reconnect.
     if (known && isFinal(known.state) && known.events.length === 0)
       return new Response(null, { status: 204 });
-    const stream = new EventStream(parts.feed, user, id, parts.limits.streamIdleMs);
+    const stream = new EventStream(
+      parts.options.runtime,
+      parts.feed,
+      user,
+      id,
+      parts.limits.streamIdleMs,
+    );
     if (!parts.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
     stream.begin(known ? undefined : { id, status: "accepted" });
@@ -47,7 +55,7 @@ export function addEventStream(app: App, parts: AppParts): void {
   });
 }
 
-/** Whole, and 0 for the first state. */
+/** A whole number; 0 for the first state. */
 function afterOf(text: string | undefined, field: string): number {
   if (text === undefined || text === "") return -1;
   if (!/^\d{1,15}$/.test(text))
@@ -59,16 +67,19 @@ class EventStream implements Follower {
   readonly readable: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private readonly encoder = new TextEncoder();
-  private readonly heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
-  private newsAtMs = performance.now();
+  private readonly heartbeat: Timer;
+  private newsAtMs: number;
   private closed = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly feed: EventFeed,
     private readonly user: string,
     private readonly id: string,
     private readonly idleMs: number,
   ) {
+    this.heartbeat = runtime.startInterval(() => this.beat(), HEARTBEAT_MS);
+    this.newsAtMs = runtime.monotonicMs();
     const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
       this.controller = controller;
     };
@@ -81,12 +92,13 @@ class EventStream implements Follower {
 
   begin(accepted: object | undefined): void {
     this.write(
-      `retry: ${RETRY_MS}\n\n${accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""}`,
+      `retry: ${RETRY_MS}\n\n` +
+        (accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""),
     );
   }
 
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
-    this.newsAtMs = performance.now();
+    this.newsAtMs = this.runtime.monotonicMs();
     for (const { seq, atMs, event, detail } of events) {
       const data = {
         id,
@@ -105,18 +117,16 @@ class EventStream implements Follower {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearInterval(this.heartbeat);
+    this.runtime.stopTimer(this.heartbeat);
     this.feed.remove(this, this.user, this.id);
     try {
       this.controller.close();
     } catch {
-      // the client has closed it
+      // already closed by the client
     }
   }
 
-  /**
-   * A client that does not read is let go: it comes back and goes on behind the last event it had.
-   */
+  /** Disconnects a client that does not read: it reconnects and resumes after its last event. */
   private write(text: string): void {
     if (this.closed) return;
     if ((this.controller.desiredSize ?? 0) <= 0) this.close();
@@ -124,7 +134,7 @@ class EventStream implements Follower {
   }
 
   private beat(): void {
-    if (performance.now() - this.newsAtMs > this.idleMs) this.close();
+    if (this.runtime.monotonicMs() - this.newsAtMs > this.idleMs) this.close();
     else this.write(": still there\n\n");
   }
 }

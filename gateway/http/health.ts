@@ -1,4 +1,6 @@
-// /healthz: the process answers. /readyz: it can take orders in. /metrics: for Prometheus.
+// /healthz: the process answers. /readyz: it can accept orders. /metrics: for Prometheus.
+
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { App, AppParts } from "./calls.ts";
 
 export function addHealth(app: App, parts: AppParts): void {
@@ -8,7 +10,7 @@ export function addHealth(app: App, parts: AppParts): void {
   app.get("/readyz", async (c) => {
     const { ok, detail } = await options
       .ready()
-      .catch((error: Error) => ({ ok: false, detail: { error: error.message } }));
+      .catch((error) => ({ ok: false, detail: { error: messageOf(error) } }));
     const ready = ok && !leaving();
     const body = {
       ok: ready,

@@ -1,6 +1,7 @@
-// POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood
-// consists of.
+// POST /v1/orders and POST /v1/orders/batch: directly on Bun's routes, since a flood consists of
+// these.
 import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Origins } from "../access/origins.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -14,6 +15,7 @@ import { readBody } from "./body.ts";
 import { echo, Problem, problem, shedSoon } from "./problem.ts";
 
 export interface OrderHttpOptions {
+  readonly runtime: Runtime;
   readonly auth: Auth;
   readonly intake: Intake;
   readonly catalogue: Catalogue;
@@ -22,7 +24,7 @@ export interface OrderHttpOptions {
   readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
 }
 
-/** A request's value and caller go in, its answer comes out. */
+/** Takes a request's value and principal, returns its answer. */
 type Place = (
   value: unknown,
   principal: Principal,
@@ -60,7 +62,7 @@ export class OrderHttp {
   }
 
   private read(request: Request, principal: Principal, place: Place): Response | Promise<Response> {
-    // Turning an order away must stay far cheaper than taking it in: its body is not even read.
+    // Shedding an order must stay far cheaper than accepting it: its body is not even read.
     const shut = this.options.intake.shuts(principal);
     if (shut) return this.refuse(shut);
     const body = readBody(request, this.options.limits.bodyBytes);
@@ -74,7 +76,7 @@ export class OrderHttp {
   private readonly placeOne: Place = (value, principal, request) => {
     const headerId = request.headers.get("idempotency-key");
     const trace = readTraceparent(request.headers.get("traceparent"));
-    const one = new One();
+    const one = new One(this.options.runtime.random);
     const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
     one.headers = this.options.admission.headers(buyerNamed(value, principal));
     if (!refusal) return one.answer;
@@ -83,7 +85,7 @@ export class OrderHttp {
       : refusal.response(one.headers);
   };
 
-  /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
+  /** A sale or item may just have been created: checks the ledger once before refusing. */
   private async retryOne(
     value: unknown,
     principal: Principal,
@@ -92,7 +94,7 @@ export class OrderHttp {
     trace: Traceparent | undefined,
   ): Promise<Response> {
     const { catalogue, intake, admission } = this.options;
-    const one = new One();
+    const one = new One(this.options.runtime.random);
     const again = (await catalogue.refreshSoon())
       ? intake.order(value, principal, headerId, one, undefined, trace)
       : refusal;
@@ -112,7 +114,7 @@ export class OrderHttp {
     principal: Principal,
     trace: Traceparent | undefined,
   ): Promise<Response> {
-    const many = new Many(orders);
+    const many = new Many(orders, this.options.runtime.random);
     const news: [number, Problem][] = [];
     orders.forEach((order, i) => {
       const refusal = this.options.intake.order(order, principal, null, many, i, trace);
@@ -146,7 +148,7 @@ export class OrderHttp {
   }
 }
 
-/** Waits for one order's confirm and answers its request. */
+/** Waits for one order's confirm, then answers its request. */
 class One implements Recipient {
   readonly follows = false;
   private resolve!: (response: Response) => void;
@@ -154,21 +156,23 @@ class One implements Recipient {
     this.resolve = resolve;
   });
 
-  /** More headers of the answer. */
+  /** Additional headers of the answer. */
   headers: Record<string, string> | undefined;
+
+  constructor(private readonly random: () => number) {}
 
   settled(verdict: Verdict, _ref: unknown, id: string, estimate?: Estimate): void {
     this.resolve(
       verdict === "confirmed"
         ? accepted(id, estimate, this.headers)
-        : unsettled(verdict, id).response(this.headers),
+        : unsettled(verdict, id, this.random).response(this.headers),
     );
   }
   decided(): void {}
   forgotten(): void {}
 }
 
-/** Waits for all orders of a request; one result each, in their order. */
+/** Waits for all orders of a request; one result each, in order. */
 class Many implements Recipient {
   readonly follows = false;
   private readonly results: string[];
@@ -178,7 +182,10 @@ class Many implements Recipient {
     this.resolve = resolve;
   });
 
-  constructor(private readonly orders: readonly unknown[]) {
+  constructor(
+    private readonly orders: readonly unknown[],
+    private readonly random: () => number,
+  ) {
     this.missing = orders.length;
     this.results = new Array(orders.length);
   }
@@ -187,7 +194,7 @@ class Many implements Recipient {
     this.results[ref as number] =
       verdict === "confirmed"
         ? acceptedText(id, estimate)
-        : `{"id":"${id}","problem":${unsettled(verdict, id).json}}`;
+        : `{"id":"${id}","problem":${unsettled(verdict, id, this.random).json}}`;
     this.count();
   }
 
@@ -221,12 +228,19 @@ function accepted(
 
 function acceptedText(id: string, estimate: Estimate | undefined): string {
   if (!estimate) return `{"id":"${id}","status":"accepted"}`;
-  return `{"id":"${id}","status":"accepted","estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`;
+  return (
+    `{"id":"${id}","status":"accepted",` +
+    `"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`
+  );
 }
 
-/** `unconfirmed` names the order: sending the same id again is the way to find out. */
-export function unsettled(verdict: Exclude<Verdict, "confirmed">, id: string): Problem {
-  if (verdict === "shed") return shedSoon();
+/** `unconfirmed` names the order: sending the same id again is how to find out. */
+export function unsettled(
+  verdict: Exclude<Verdict, "confirmed">,
+  id: string,
+  random: () => number,
+): Problem {
+  if (verdict === "shed") return shedSoon(random);
   return id === ""
     ? problem("unconfirmed")
     : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
@@ -236,7 +250,7 @@ function mayBeNews(reason: Problem): boolean {
   return reason.code === "unknown_sale" || reason.code === "unknown_item";
 }
 
-/** The client went away while sending: nobody reads this. */
+/** The client disconnected while sending: nobody reads this. */
 function aborted(): Response {
   return problem("malformed").response();
 }

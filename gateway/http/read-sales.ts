@@ -1,5 +1,6 @@
-// GET /v1/sales/:sale, its stock, and one item's: for everybody, since a shop's pages show them.
+// GET /v1/sales/:sale, its stock, and one item's: public, since a shop's pages show them.
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { showSale } from "../admin/sale-form.ts";
 import type { KnownSale } from "../catalogue.ts";
 import type { App, AppParts } from "./calls.ts";
@@ -36,7 +37,7 @@ export function addSaleReads(app: App, parts: AppParts): void {
 }
 
 async function liveStock(parts: AppParts, saleId: string): Promise<readonly Stock[]> {
-  const stock = await parts.stock.of(saleId).catch(() => undefined);
+  const stock = await ignore(parts.stock.of(saleId), "stock_look");
   if (!stock)
     throw new Refused(
       problem("unavailable", "stock", "Redis is away or does not have the sale yet"),

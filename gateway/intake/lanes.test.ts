@@ -8,27 +8,31 @@ import {
   type Order,
 } from "../../core/domain/order.ts";
 import { type Row, skipRow } from "../../core/domain/row.ts";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import type { Recipient } from "./batch.ts";
 import { Lanes, type LanesOptions } from "./lanes.ts";
 
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
 const limits = { batchOrders: 3, batchBytes: 12_000, waitingBytes: 100_000 };
-const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
-const round = () => new Promise<void>((resolve) => setImmediate(resolve));
+const LINGER_MS = 30;
+/** What a small batch waits behind a confirm. */
+const NEXT_MS = 5;
 
-/** Lanes whose batches are confirmed when the test says so. */
+const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
+
+/** Lanes whose batches the test confirms. */
 function rig(lingerMs?: () => number) {
+  const runtime = new VirtualRuntime();
   const sent: number[][] = [];
   const lengths: number[] = [];
   const confirms: (() => void)[] = [];
-  const next: (() => void)[] = [];
   const publish: LanesOptions["publish"] = (_, body) => {
     lengths.push(body.length);
     sent.push(allRows(readMessage(body.toString())).map(numberOf));
-    for (const resolve of next.splice(0)) resolve();
     return new Promise((resolve) => confirms.push(() => resolve("confirmed")));
   };
   const lanes = new Lanes({
+    runtime,
     shards: 1,
     limits,
     publish,
@@ -41,57 +45,48 @@ function rig(lingerMs?: () => number) {
     for (const seq of rows)
       lanes.add(0, skipRow({ user: "ann", saleId: "s", seq }, 0), nobody, undefined);
   };
-  return {
-    lanes,
-    sent,
-    lengths,
-    add,
-    confirm: () => confirms.shift()?.(),
-    published: () => new Promise<void>((resolve) => next.push(resolve)),
-  };
+  return { runtime, lanes, sent, lengths, add, confirm: () => confirms.shift()?.() };
 }
 
 test("rows of one round share a message, the next one goes when it is confirmed", async () => {
-  const { sent, add, confirm, published, lanes } = rig();
+  const { runtime, sent, add, confirm, lanes } = rig();
   add(1, 2);
-  await round();
+  await runtime.advance(0);
   expect(sent).toEqual([[1, 2]]);
   add(3);
-  const second = published();
+  await runtime.advance(1_000);
+  expect(sent).toEqual([[1, 2]]);
   confirm();
-  await second;
+  await runtime.advance(NEXT_MS);
   expect(sent).toEqual([[1, 2], [3]]);
   confirm();
+  await runtime.advance(NEXT_MS);
   await lanes.idle();
 });
 
-test("with time to linger, rows of later rounds share the message, too: from idle as behind a confirm; a full batch does not wait", async () => {
-  const { sent, add, confirm, published, lanes } = rig(() => 30);
-  const first = published();
+test("lingering lets rows of later rounds share a message; full batches do not wait", async () => {
+  const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
   add(1);
-  await round();
-  await round();
+  await runtime.advance(LINGER_MS - 1);
   add(2);
   expect(sent).toEqual([]);
-  await first;
+  await runtime.advance(1);
   expect(sent).toEqual([[1, 2]]);
   add(3);
-  const second = published();
   confirm();
-  await round();
-  await round();
+  await runtime.advance(LINGER_MS - 1);
   add(4);
-  await second;
+  await runtime.advance(1);
   expect(sent.at(-1)).toEqual([3, 4]);
   add(5, 6, 7, 8);
   confirm();
-  await round();
+  await runtime.advance(0);
   expect(sent.at(-1)).toEqual([5, 6, 7]);
-  const last = published();
   confirm();
-  await last;
+  await runtime.advance(LINGER_MS);
   expect(sent.at(-1)).toEqual([8]);
   confirm();
+  await runtime.advance(LINGER_MS);
   await lanes.idle();
 });
 
@@ -120,7 +115,7 @@ function orderOf(large: boolean): Order {
 
 test("no message has more than its bound, whatever its orders hold, and what waits is given back", async () => {
   for (const mixed of [false, true]) {
-    const { lanes, sent, lengths, confirm, published } = rig();
+    const { runtime, lanes, sent, lengths, confirm } = rig();
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for (let i = 0; i < 12; i++) {
       const large = !mixed || i % 3 === 0;
@@ -129,11 +124,11 @@ test("no message has more than its bound, whatever its orders hold, and what wai
     }
     expect(lanes.waitingBytes).toBeGreaterThan(0);
     while (sent.flat().length < 12) {
-      const next = published();
+      await runtime.advance(NEXT_MS);
       confirm();
-      await next;
     }
     confirm();
+    await runtime.advance(NEXT_MS);
     await lanes.idle();
     for (const length of lengths) expect(length).toBeLessThan(limits.batchBytes + FRAME);
     expect(lanes.waitingBytes).toBe(0);

@@ -1,23 +1,26 @@
-// Stock as it changes, to the sockets that watch a sale. Redis is asked once per sale and interval,
-// however many watch; only what changed is sent. A socket that does not read misses updates and
-// gets the whole picture once it reads again: only the latest state matters.
+// Pushes stock changes to the sockets that watch a sale. Redis is queried once per sale and
+// interval, however many watch; only changes are sent. A socket that does not read misses updates
+// and gets the full picture once it reads again: only the latest state matters.
 import type { Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Socket } from "./socket.ts";
 
 const INTERVAL_MS = 250;
 
 interface Feed {
-  /** Watchers, and whether each has the whole picture. */
+  /** Watchers, and whether each has the full picture. */
   readonly sockets: Map<Socket, boolean>;
   available: Map<string, number>;
 }
 
 export class StockFeed {
   private readonly feeds = new Map<string, Feed>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private stopped = false;
 
   constructor(
+    private readonly runtime: Runtime,
     private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>,
   ) {}
 
@@ -45,19 +48,19 @@ export class StockFeed {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.runtime.stopTimer(this.timer);
   }
 
   private schedule(delayMs: number): void {
     if (this.stopped) return;
-    if (delayMs === 0) clearTimeout(this.timer);
+    if (delayMs === 0) this.runtime.stopTimer(this.timer);
     else if (this.timer !== undefined) return;
-    this.timer = setTimeout(() => void this.round(), delayMs);
+    this.timer = this.runtime.startTimer(() => void this.round(), delayMs);
   }
 
   private async round(): Promise<void> {
     for (const [saleId, feed] of [...this.feeds]) {
-      const stock = await this.stockOf(saleId).catch(() => undefined);
+      const stock = await ignore(this.stockOf(saleId), "stock_look");
       if (stock) this.tell(saleId, feed, stock);
     }
     this.timer = undefined;

@@ -1,6 +1,7 @@
-// GET /v1/ws: takes sockets in, hands their frames on, and writes to all that have news once per
-// event-loop round, or every few milliseconds while orders are turned away.
+// GET /v1/ws: accepts sockets, passes their frames on, and writes to all that have news once per
+// event-loop round, or every few milliseconds while orders are shed.
 import type { Server, WebSocketHandler } from "bun";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Origins } from "../access/origins.ts";
 import type { EventFeed } from "../http/event-feed.ts";
@@ -11,16 +12,15 @@ import { CLOSE_GOING_AWAY, CLOSE_POLICY, Socket } from "./socket.ts";
 import type { StockFeed } from "./stock-feed.ts";
 
 /**
- * While orders are turned away answers gather for this long instead of a round, ms: half of what a
- * refusal costs is the kernel's work of sending it. With 170,000 orders/s over 32 sockets all
- * turned away it came to 2.2 µs each instead of 4.4, and as much less for the client; they were
- * answered within 8 ms (p99).
+ * While orders are shed, answers gather for this long instead of one round, ms: half the cost of a
+ * refusal is sending it. 2.2 µs per refusal instead of 4.4 (docs/decisions/0010-admission.md).
  */
 const GATHER_MS = 4;
-/** How often sockets without a token are looked at. */
+/** How often sockets without a token are checked. */
 const SWEEP_MS = 500;
 
 export interface SocketsOptions {
+  readonly runtime: Runtime;
   readonly auth: Auth;
   readonly frames: Frames;
   readonly stock: StockFeed;
@@ -31,24 +31,26 @@ export interface SocketsOptions {
 
 export class Sockets {
   private readonly open = new Set<Socket>();
-  /** Those that have not shown a token, oldest first. */
+  /** Sockets that have not presented a token, oldest first. */
   private readonly strangers = new Set<Socket>();
   private dirty: Socket[] = [];
   private draining = false;
-  private readonly sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+  private readonly sweeper: Timer;
 
-  constructor(private readonly options: SocketsOptions) {}
+  constructor(private readonly options: SocketsOptions) {
+    this.sweeper = options.runtime.startInterval(() => this.sweep(), SWEEP_MS);
+  }
 
   get size(): number {
     return this.open.size;
   }
 
-  /** The route: undefined once the socket is taken over. */
+  /** The route handler; returns undefined once the socket is upgraded. */
   readonly upgrade = async (
     request: Request,
     server: Server<Socket>,
   ): Promise<Response | undefined> => {
-    const { auth, origins, limits } = this.options;
+    const { runtime, auth, origins, limits } = this.options;
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
@@ -60,7 +62,7 @@ export class Sockets {
     if (verdict instanceof Problem) return verdict.response();
     if (!verdict && this.strangers.size >= limits.strangerSockets)
       return problem("unavailable").response();
-    const socket = new Socket(limits, this.flushLater, performance.now());
+    const socket = new Socket(limits, this.flushLater, runtime.monotonicMs(), runtime.random);
     socket.principal = verdict;
     return server.upgrade(request, { data: socket })
       ? undefined
@@ -88,21 +90,21 @@ export class Sockets {
     },
   };
 
-  /** Refuses new sockets; those there stay until close(). */
+  /** Refuses new sockets; existing ones stay until close(). */
   drain(): void {
     this.draining = true;
   }
 
-  /** Writes what is left to say and closes all sockets. */
+  /** Writes what is left to send and closes all sockets. */
   close(): void {
-    clearInterval(this.sweeper);
+    this.options.runtime.stopTimer(this.sweeper);
     for (const socket of [...this.open]) socket.close(CLOSE_GOING_AWAY, "the gateway is closing");
   }
 
   private readonly flushLater = (socket: Socket): void => {
     if (this.dirty.push(socket) > 1) return;
-    if (this.options.frames.pressed) setTimeout(this.flush, GATHER_MS);
-    else setImmediate(this.flush);
+    if (this.options.frames.pressed) this.options.runtime.startTimer(this.flush, GATHER_MS);
+    else this.options.runtime.nextTurn(this.flush);
   };
 
   private readonly flush = (): void => {
@@ -112,7 +114,7 @@ export class Sockets {
   };
 
   private sweep(): void {
-    const before = performance.now() - this.options.limits.authenticateWithinMs;
+    const before = this.options.runtime.monotonicMs() - this.options.limits.authenticateWithinMs;
     for (const socket of this.strangers) {
       if (socket.principal) this.strangers.delete(socket);
       else if (socket.openedAtMs < before) socket.close(CLOSE_POLICY, "no token");

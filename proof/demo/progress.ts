@@ -1,11 +1,12 @@
-// How far the demo is: one line that moves on a terminal, a line now and then elsewhere.
+// The demo's progress: one updating line on a terminal, an occasional line elsewhere.
+import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 
 const BAR_WIDTH = 30;
 const TERMINAL_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 2_000;
 
 export class Progress {
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private timer: Timer | undefined;
   private shown = false;
   private last = "";
 
@@ -14,13 +15,13 @@ export class Progress {
     private readonly terminal = out.isTTY ?? false,
   ) {}
 
-  /** Says something that stays. */
+  /** Prints a line that stays. */
   say(text: string): void {
     this.erase();
     this.out.write(`${text}\n`);
   }
 
-  /** Shows `line()` again and again until done(). */
+  /** Shows `line()` repeatedly until done(). */
   follow(line: () => string): void {
     const show = () => {
       const text = line();
@@ -31,11 +32,14 @@ export class Progress {
       this.last = text;
     };
     this.done();
-    this.timer = setInterval(show, this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS);
+    this.timer = realRuntime.startInterval(
+      show,
+      this.terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS,
+    );
   }
 
   done(): void {
-    clearInterval(this.timer);
+    realRuntime.stopTimer(this.timer);
     this.erase();
   }
 
@@ -48,5 +52,6 @@ export class Progress {
 export function bar(part: number, whole: number): string {
   const share = whole === 0 ? 1 : Math.min(1, part / whole);
   const full = Math.round(share * BAR_WIDTH);
-  return `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %`;
+  const bar = `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)}`;
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %`;
 }

@@ -1,6 +1,7 @@
-// A crowd of HTTP clients: each order is one request with its user's own token, so many at a time
-// over kept-alive connections.
+// A crowd of HTTP clients. Each order is a request with its user's own token; many run at once over
+// kept-alive connections.
 
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
 import type { Step } from "./plan.ts";
 
@@ -11,7 +12,7 @@ export interface HttpLaneOptions extends LaneOptions {
 }
 
 const IDLE_MS = 20;
-/** An answer that takes longer counts as lost: longer than the gateway waits for a confirm. */
+/** A later answer counts as lost; the gateway waits less than this for a confirm. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
 export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
@@ -29,14 +30,14 @@ export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
     while (open > 0) {
       const errand = take();
       if (!errand) {
-        await Bun.sleep(IDLE_MS);
+        await realRuntime.sleep(IDLE_MS);
         continue;
       }
       errand.begin();
       const again = errand.end(await send(errand, options), "http");
-      // Who was turned away comes back later; the connection serves others meanwhile.
+      // A refused client comes back later; meanwhile the connection serves others.
       if (again === undefined) open--;
-      else setTimeout(() => due.push(errand), again);
+      else realRuntime.startTimer(() => due.push(errand), again);
     }
   });
   await Promise.all(clients);
@@ -52,7 +53,7 @@ async function send(
       method,
       headers: { "content-type": "application/json", authorization: authorization(user) },
       body,
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
     });
     const text = await response.text();
     const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;

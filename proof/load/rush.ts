@@ -1,5 +1,6 @@
-// The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway,
-// lets them run at once, and waits until every step has its answer.
+// The rush: distributes the plan's steps among WebSocket services and HTTP users at every gateway,
+// runs them concurrently, and waits until every step has its answer.
+import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
@@ -15,16 +16,16 @@ export interface RushOptions {
   readonly tally: Tally;
 }
 
-/** WebSockets per gateway, and HTTP requests under way per gateway. */
+/** WebSockets per gateway, and HTTP requests in flight per gateway. */
 const SOCKETS = 3;
 const HTTP_CONCURRENCY = 48;
-/** One user in so many comes by HTTP. */
+/** One in this many users comes by HTTP. */
 const HTTP_ONE_IN = 10;
 
 export interface Rush {
-  /** Settles when every step has its answer. */
+  /** Resolves when every step has its answer. */
   readonly answered: Promise<void>;
-  /** Closes the sockets, which take outcomes in until then. */
+  /** Closes the sockets, which receive outcomes until then. */
   close(): void;
 }
 
@@ -33,11 +34,13 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
-  const common = { saleId: plan.sale.id, history, tally };
+  const saleId = plan.sale.id;
   const sockets = targets.flatMap((target, t) =>
-    (shares[t] as Share).sockets.map((steps, i) => {
+    at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
-        ...common,
+        saleId,
+        history,
+        tally,
         name: `ws-${target.region}-${i}`,
         target,
         steps,
@@ -47,9 +50,11 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   );
   const crowds = targets.map((target, t) => {
     const authorization = (user: string) => tokens.get(user) as string;
-    const { http: steps } = shares[t] as Share;
+    const { http: steps } = at(shares, t);
     return runHttpLane({
-      ...common,
+      saleId,
+      history,
+      tally,
       name: `http-${target.region}`,
       target,
       steps,
@@ -73,7 +78,7 @@ interface Share {
   readonly sockets: Step[][];
 }
 
-/** A user has one way and one home gateway; copies sent away go to the next gateway. */
+/** Each user has one protocol and one home gateway; copies sent away go to the next gateway. */
 function share(steps: readonly Step[], targets: number): Share[] {
   const shares = Array.from({ length: targets }, () => ({
     http: [] as Step[],
@@ -81,7 +86,7 @@ function share(steps: readonly Step[], targets: number): Share[] {
   }));
   for (const step of steps) {
     const hash = Bun.hash.crc32(userOf(step));
-    const { http, sockets } = shares[(hash + (step.away ? 1 : 0)) % targets] as Share;
+    const { http, sockets } = at(shares, (hash + (step.away ? 1 : 0)) % targets);
     const far = Math.floor(hash / 1_024);
     if (far % HTTP_ONE_IN === 0) http.push(step);
     else sockets[far % SOCKETS]?.push(step);

@@ -1,4 +1,4 @@
-// A dead letter as the checker reads it: which order it is about, if any. It may hold anything.
+// Reads which order a dead letter is about, if any. A letter may contain anything.
 import type { DeadLetter } from "../../broker/dead-letters.ts";
 import type { Letter } from "./checks/letters.ts";
 import { row0 } from "./rows.ts";

@@ -1,5 +1,4 @@
-// Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading
-// nothing.
+// Read access to Redis and the brokers for the checker. It declares nothing and loads nothing.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";
@@ -10,6 +9,7 @@ import {
   topology,
   UNROUTED,
 } from "../../broker/topology.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { RegionSetting } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
@@ -24,7 +24,7 @@ export interface Views {
   close(): Promise<void>;
 }
 
-/** Which letters a queue of them holds; all stay where they are. */
+/** The letters in a dead-letter queue; all of them stay there. */
 async function lettersIn(
   connection: BrokerConnection,
   queue: string,
@@ -44,19 +44,19 @@ export interface ViewsOptions {
   readonly redisUrl: string;
   readonly regions: readonly RegionSetting[];
   readonly shards: number;
-  /** Processing services whose queues are looked at as well. */
+  /** Fulfilment services whose queues are checked too. */
   readonly processing?: readonly string[];
 }
 
 export async function openViews(options: ViewsOptions): Promise<Views> {
-  const store = new RedisStore({ url: options.redisUrl });
+  const store = new RedisStore({ runtime: realRuntime, url: options.redisUrl });
   await store.client.connect();
   const shards = new ShardStore(store);
   const connections = options.regions.map(
-    (region) => new BrokerConnection({ region, topology: DECLARE_NOTHING }),
+    (region) => new BrokerConnection({ runtime: realRuntime, region, topology: DECLARE_NOTHING }),
   );
   for (const connection of connections) await connection.start();
-  // What has no route stays where it is for as long as there is none.
+  // Parts without a route stay queued until there is one.
   const own = topology(options.shards).queues.map((queue) => queue.name);
   const names = [
     ...own.filter((name) => name !== UNROUTED),

@@ -1,8 +1,9 @@
-// The store of the service that comes with Sluice: what it packed, each part once, however often it
-// is asked to. It stands for a warehouse's own system, so it is a database of its own, shared by
-// all processes of the service; the proof compares the ledger with it.
+// The store of the example fulfilment service: every part it packed, once, however often it was
+// asked. It stands for a warehouse's own system, so it is a separate database, shared by all
+// processes of the service. `verify` compares the ledger with it.
 import { Database } from "bun:sqlite";
 import { type Part, partKey } from "../../core/domain/part.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface Packed {
   readonly key: string;
@@ -14,23 +15,27 @@ const BUSY_TIMEOUT_MS = 10_000;
 
 export class PackingList {
   private readonly db: Database;
-  private waiting: { part: Part; done: () => void; failed: (error: Error) => void }[] = [];
+  private waiting: { part: Part; done: () => void; failed: (error: unknown) => void }[] = [];
 
-  constructor(file: string) {
+  constructor(
+    private readonly runtime: Runtime,
+    file: string,
+  ) {
     this.db = new Database(file, { create: true });
     this.db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     this.db.run("PRAGMA journal_mode = WAL");
     this.db.run("PRAGMA synchronous = FULL");
     this.db.run(
-      "CREATE TABLE IF NOT EXISTS packed (key TEXT PRIMARY KEY, lines TEXT NOT NULL, times INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+      "CREATE TABLE IF NOT EXISTS packed (key TEXT PRIMARY KEY, lines TEXT NOT NULL, " +
+        "times INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
     );
   }
 
-  /** Settles when the part is on the disk. All of a tick share one transaction. */
+  /** Resolves when the part is on disk. Calls of one tick share a transaction. */
   pack(part: Part): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.waiting.push({ part, done: resolve, failed: reject }) === 1)
-      setImmediate(() => this.flush());
+      this.runtime.nextTurn(() => this.flush());
     return promise;
   }
 
@@ -45,21 +50,22 @@ export class PackingList {
   private flush(): void {
     const batch = this.waiting.splice(0);
     const insert = this.db.query(
-      "INSERT INTO packed (key, lines, times, at_ms) VALUES (?, ?, 1, ?) ON CONFLICT (key) DO UPDATE SET times = times + 1",
+      "INSERT INTO packed (key, lines, times, at_ms) VALUES (?, ?, 1, ?) " +
+        "ON CONFLICT (key) DO UPDATE SET times = times + 1",
     );
     try {
       this.db.transaction(() => {
         for (const { part } of batch)
-          insert.run(partKey(part), JSON.stringify(part.lines), Date.now());
+          insert.run(partKey(part), JSON.stringify(part.lines), this.runtime.wallMs());
       })();
       for (const { done } of batch) done();
     } catch (error) {
-      for (const { failed } of batch) failed(error as Error);
+      for (const { failed } of batch) failed(error);
     }
   }
 }
 
-/** All that a service packed. */
+/** Everything a service packed. */
 export function readPackingList(file: string): Packed[] {
   const db = new Database(file, { readonly: true });
   try {

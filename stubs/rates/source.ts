@@ -1,9 +1,11 @@
-// Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a
-// source of your own is one more of these.
+// Sources of exchange rates: a file, an HTTP address, or a random walk for demos. Implement
+// RateSource to add your own.
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
 import { wrongValue } from "../../core/domain/rate.ts";
 import { prng } from "../../core/runtime/prng.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { EUR_RATES } from "./table.ts";
 
@@ -11,52 +13,55 @@ export interface Quotes {
   readonly base: string;
   /** Unix ms. */
   readonly atMs: number;
-  /** Currency → units of it for one of the base, decimal text. */
+  /** Currency → its units for one unit of the base, as decimal text. */
   readonly rates: ReadonlyMap<string, string>;
 }
 
 export interface RateSource {
-  /** Begins the ids of its rates. */
+  /** Prefix of its rates' ids. */
   readonly name: string;
-  /** Rejects with a message that names what is wrong. */
+  /** Rejects with a message that names the problem. */
   load(): Promise<Quotes>;
 }
 
 const HTTP_TIMEOUT_MS = 5_000;
 const MAX_BODY_CHARS = 1_000_000;
-/** A tick of the walk, and how far from its start it may get. */
+/** Step of the walk, and how far it may move from its start. */
 const STEP = 0.001;
 const RANGE = 0.2;
 const DIGITS = 6;
 
 /** `file:PATH`, `http://…`, `https://…`, `walk` or `walk:SEED`. */
-export function openSource(text: string): RateSource {
-  if (text.startsWith("file:")) return fileSource(text.slice("file:".length));
-  if (/^https?:\/\//.test(text)) return httpSource(text);
+export function openSource(runtime: Runtime, text: string): RateSource {
+  if (text.startsWith("file:")) return fileSource(runtime, text.slice("file:".length));
+  if (/^https?:\/\//.test(text)) return httpSource(runtime, text);
   const walk = /^walk(?::(\d{1,9}))?$/.exec(text);
-  if (walk) return walkSource(Number(walk[1] ?? 1));
+  if (walk) return walkSource(runtime, Number(walk[1] ?? 1));
   throw new SettingError(
     `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`,
   );
 }
 
-function fileSource(path: string): RateSource {
-  return { name: "file", load: async () => readQuotes(readFileSync(path, "utf8"), path) };
+function fileSource(runtime: Runtime, path: string): RateSource {
+  return {
+    name: "file",
+    load: async () => readQuotes(readFileSync(path, "utf8"), path, runtime.wallMs()),
+  };
 }
 
-function httpSource(url: string): RateSource {
+function httpSource(runtime: Runtime, url: string): RateSource {
   const load = async () => {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    const response = await fetch(url, { signal: runtime.abortAfter(HTTP_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`${url} answered ${response.status}`);
     const text = await response.text();
     if (text.length > MAX_BODY_CHARS)
       throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
-    return readQuotes(text, url);
+    return readQuotes(text, url, runtime.wallMs());
   };
   return { name: "http", load };
 }
 
-function walkSource(seed: number): RateSource {
+function walkSource(runtime: Runtime, seed: number): RateSource {
   const random = prng(seed);
   const now = new Map(EUR_RATES.map(([currency, rate]) => [currency, { start: rate, rate }]));
   const load = async () => {
@@ -66,22 +71,22 @@ function walkSource(seed: number): RateSource {
       at.rate = Math.min(at.start * (1 + RANGE), Math.max(at.start * (1 - RANGE), next));
       rates.set(currency, decimal(at.rate));
     }
-    return { base: "EUR", atMs: Date.now(), rates };
+    return { base: "EUR", atMs: runtime.wallMs(), rates };
   };
   return { name: "walk", load };
 }
 
-/** Six digits that matter, without an exponent. */
+/** Six significant digits, without an exponent. */
 function decimal(rate: number): string {
   const digits = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(rate)));
   return rate.toFixed(Math.min(12, digits));
 }
 
 /**
- * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do
- * as well, and `at` may be left out.
+ * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`. Rates may also be
+ * numbers, and `at` may be left out.
  */
-export function readQuotes(text: string, where: string): Quotes {
+export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   const refuse = (what: string): never => {
     throw new Error(`${where}: ${what}`);
   };
@@ -89,18 +94,18 @@ export function readQuotes(text: string, where: string): Quotes {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    refuse(`not JSON (${(error as Error).message})`);
+    refuse(`not JSON (${messageOf(error)})`);
   }
   const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
   if (typeof base !== "string" || !CURRENCIES.has(base))
-    refuse("'base' must be a currency of ISO 4217");
-  const atMs = at === undefined ? Date.now() : Date.parse(String(at));
+    refuse("'base' must be an ISO 4217 currency");
+  const atMs = at === undefined ? nowMs : Date.parse(String(at));
   if (Number.isNaN(atMs)) refuse("'at' must be an RFC 3339 time");
   if (typeof rates !== "object" || rates === null)
     refuse("'rates' must be an object of currency → rate");
   const read = new Map<string, string>();
   for (const [currency, rate] of Object.entries(rates as object)) {
-    if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is no currency of ISO 4217`);
+    if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is not an ISO 4217 currency`);
     const decimalText =
       typeof rate === "number" && rate > 0 && Number.isFinite(rate) ? decimalOfNumber(rate) : rate;
     const wrong = wrongValue(decimalText);
@@ -110,7 +115,7 @@ export function readQuotes(text: string, where: string): Quotes {
   return { base: base as string, atMs, rates: read };
 }
 
-/** A number as JSON has it may be written with an exponent. */
+/** JSON numbers may have an exponent. */
 function decimalOfNumber(rate: number): string {
   return /e/.test(String(rate)) ? rate.toFixed(12) : String(rate);
 }

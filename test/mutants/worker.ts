@@ -1,11 +1,12 @@
-// A worker with a rule knocked out, for test/verify-mutation.test.ts. MUTANT is a list of:
-// `early-ack` acknowledges messages when they arrive, not when they are recorded; `slow-ledger`
-// records nothing before the worker is killed.
+// A worker with one rule disabled, for test/verify-mutation.test.ts. MUTANT is a list of:
+// `early-ack` acknowledges messages on arrival instead of after recording; `slow-ledger` records
+// nothing before the worker is killed.
 
 import { makeLog } from "../../cli/log.ts";
 import { startWorker } from "../../cli/roles/worker.ts";
 import { Decider } from "../../consumers/orders/decider.ts";
 import { Recorder } from "../../consumers/orders/recorder.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 
 const mutant = (process.env.MUTANT ?? "").split(",");
@@ -19,4 +20,9 @@ if (mutant.includes("early-ack")) {
 }
 if (mutant.includes("slow-ledger")) Recorder.prototype.record = () => new Promise(() => undefined);
 
-await startWorker(readSettings(process.env), `mutant-${process.pid}`, makeLog("mutant"));
+await startWorker(
+  realRuntime,
+  readSettings(process.env),
+  `mutant-${process.pid}`,
+  makeLog("mutant"),
+);

@@ -1,0 +1,75 @@
+// A shard whose lease this worker has, on its way to being acquired:
+//
+//   the ledger raises the epoch → Redis learns of it → does Redis still have what the ledger
+//   recorded last? → what Redis has decided and the ledger lacks is recorded → follow-ups that are
+//   not marked are sent again → the shard is acquired
+//
+// 1. The ledger raises the epoch first: from then on it refuses what a former owner decides.
+// 2. Nothing is decided before all that Redis has decided is recorded.
+// 3. An acquisition that was cancelled ends without a shard.
+import { at } from "../../core/domain/at.ts";
+import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
+import { RecordedMark } from "./recorded-mark.ts";
+import { AcquiredShard } from "./shard-owner.ts";
+
+/** Entries read from the outbox at once while catching up. */
+const CATCH_UP = 32;
+
+/** `cancelled`: the shard was released meanwhile. `refused`: Redis or the ledger has a reason. */
+export type Acquired =
+  | { readonly kind: "acquired"; readonly shard: AcquiredShard }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "refused"; readonly reason: OwnerStop; readonly incarnation: number };
+
+export class Acquisition {
+  cancelled = false;
+
+  constructor(private readonly options: OwnerOptions) {}
+
+  get shard(): number {
+    return this.options.shard;
+  }
+
+  async acquire(): Promise<Acquired> {
+    const { ledger, store } = this.options.stores;
+    const mark = await this.begin();
+    const owned = await store.own(mark.claim, ledger.storeId);
+    const reason = owned === "owned" ? ((await mark.check()) ?? (await this.catchUp(mark))) : owned;
+    if (reason) return { kind: "refused", reason, incarnation: mark.claim.incarnation };
+    void this.options.shared.relay.followUps(this.shard);
+    if (this.cancelled) return { kind: "cancelled" }; // 3
+    return { kind: "acquired", shard: new AcquiredShard(this.options, mark) };
+  }
+
+  /** Cancels it. */
+  async close(): Promise<void> {
+    this.cancelled = true;
+  }
+
+  private async begin(): Promise<RecordedMark> {
+    const { options, shard } = this;
+    const { ledger, writer } = options.stores;
+    const { epoch, lastId, lastN } = await writer.takeShard(shard, options.worker); // 1
+    const claim = { shard, incarnation: await ledger.incarnation(), epoch };
+    return new RecordedMark(claim, { id: lastId, n: lastN }, options);
+  }
+
+  /** 2: records what was decided before and never recorded, by whoever owned the shard then. */
+  private async catchUp(mark: RecordedMark): Promise<OwnerStop | undefined> {
+    const { stores, shared } = this.options;
+    while (!this.cancelled) {
+      const entries = await stores.store.outbox(this.shard, mark.last.n, CATCH_UP);
+      if (entries.length === 0) return undefined;
+      const results = await Promise.all(
+        entries.map((entry) => shared.recorder.record(entry, mark.claim.epoch)),
+      );
+      for (const [i, entry] of entries.entries()) {
+        const result = at(results, i);
+        if (result === "recorded") mark.recorded(entry);
+        else if (result === "unreadable") mark.unreadable(entry);
+        else return result === "fenced" ? "fenced" : "lost";
+      }
+    }
+    return undefined;
+  }
+}

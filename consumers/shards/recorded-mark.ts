@@ -1,0 +1,82 @@
+// How far the ledger has recorded a shard, and what follows from each entry that it has.
+//
+// 1. The mark moves to entries that the ledger has settled, one after the other, and to no other.
+// 2. Redis hears of the mark: units on their way back wait for it. If that call is lost, the next
+//    entry or the next check repeats it.
+// 3. What an entry asks for (charges, refunds, parts, dead letters, rates) is sent only after the
+//    ledger has the entry.
+import { ORDERS_DEAD } from "../../broker/topology.ts";
+import type { Entry } from "../../core/domain/entry.ts";
+import { type Tally, tallyOf } from "../../core/domain/words.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Claim } from "../../core/stores/shard-store.ts";
+import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
+
+export interface Recorded {
+  readonly id: string;
+  readonly n: number;
+}
+
+export class RecordedMark {
+  constructor(
+    readonly claim: Claim,
+    /** The last entry that the ledger has. */
+    public last: Recorded,
+    private readonly options: Pick<OwnerOptions, "stores" | "shared" | "log">,
+  ) {}
+
+  /** Whether Redis and the ledger still agree about the shard. */
+  async check(): Promise<OwnerStop | undefined> {
+    const word = await this.options.stores.store.check(this.claim, this.last.id, this.last.n);
+    if (word === "behind")
+      this.tellRedis(); // 2: the last call may have been lost
+    else if (word !== "whole") return word;
+    return undefined;
+  }
+
+  /** `words`: the tally of its outcomes, where it has been made. */
+  recorded(entry: Entry, words = tallyOf(entry.messages)): void {
+    const { askRates, relay } = this.options.shared;
+    const pairs = new Set(
+      entry.steps.flatMap((step) => (step.what === "rate_wait" ? [step.pair] : [])),
+    );
+    if (pairs.size > 0) askRates([...pairs]); // 3
+    this.moveTo(entry);
+    if (hasFollowUps(entry, words)) void relay.followUps(entry.shard); // 3
+  }
+
+  /**
+   * Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it.
+   */
+  unreadable(entry: Entry): void {
+    const { shard, n, id } = entry;
+    const { counts, relay } = this.options.shared;
+    counts.unreadable++;
+    this.options.log("entry unreadable", { shard, n, id, letter: ORDERS_DEAD });
+    this.moveTo(entry);
+    void relay.followUps(shard); // 3
+  }
+
+  private moveTo({ id, n }: Entry): void {
+    this.last = { id, n }; // 1
+    this.tellRedis();
+  }
+
+  private tellRedis(): void {
+    const { id, n } = this.last;
+    void ignore(this.options.stores.store.recorded(this.claim, id, n), "recorded_mark"); // 2
+  }
+}
+
+const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", "refund"]);
+const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
+
+/**
+ * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
+ * charges, refunds, dead letters, parts.
+ */
+function hasFollowUps({ released, steps }: Entry, words: Tally): boolean {
+  if (steps.some(({ what }) => ASKING.has(what))) return true;
+  if (released.some(({ state }) => state === "reserved")) return true;
+  return ASKING_WORDS.some((word) => words.has(word));
+}
