@@ -7,6 +7,7 @@ import type { DeadLetter } from "../broker/dead-letters.ts";
 import { letterOf } from "../cli/operator/dead-letters.ts";
 import { Announcement } from "../consumers/rebuild/announcement.ts";
 import { rebuild } from "../consumers/rebuild/rebuild.ts";
+import { realRuntime as runtime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 import type { LiveStock } from "../core/stores/stock-store.ts";
@@ -35,8 +36,8 @@ const isCounted = (table: string, column: string) =>
 /** A ledger with the tables of format-0.json. */
 async function restored(dialect: string) {
   const url = dialect === "sqlite" ? `sqlite:${testDir("old")}/ledger.db` : await freshDatabase();
-  const ledger = await openLedger({ url, shards: 1 });
-  const db = await Db.open(url);
+  const ledger = await openLedger({ runtime, url, shards: 1 });
+  const db = await Db.open(runtime, url);
   await db.run("DELETE FROM shards");
   const tables = written.tables as unknown as Record<string, [string[], ...Value[][]]>;
   // Items name their sale.
@@ -46,7 +47,7 @@ async function restored(dialect: string) {
     const of = <T>(values: readonly T[]) => values.filter((_, i) => kept[i]);
     await db.transaction((tx) => insertRows(tx, table, of(columns), rows.flatMap(of)));
   }
-  const writer = await openLedgerWriter(url);
+  const writer = await openLedgerWriter(runtime, url);
   closing.push(ledger, db, writer);
   return { url, ledger, db, writer };
 }
@@ -71,12 +72,12 @@ describe.each(["sqlite", "postgres"])("%s: a ledger of format 0", (dialect) => {
     "a rebuild loads what it loaded, with what waits in the form of today",
     async () => {
       const { ledger, writer } = old;
-      const redis = new RedisStore({ url: (await testRedis()).url });
+      const redis = new RedisStore({ runtime, url: (await testRedis()).url });
       await redis.connect();
       await redis.client.flushall();
       const store = new RebuildStore(redis);
-      const announcement = new Announcement(store);
-      const stores = { store, ledger, writer, announcement };
+      const announcement = new Announcement(runtime, store);
+      const stores = { runtime, store, ledger, writer, announcement };
       const result = await rebuild(
         { ...stores, dedupWindowMs: YEARS_MS, now: Date.now, log: () => undefined },
         await ledger.incarnation(),
