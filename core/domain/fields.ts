@@ -103,7 +103,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_COUNT,
     kinds: ["redrive", "answer", "part"],
-    meaning: "1 for a first try, one more with each redrive",
+    meaning: "1 at first, one more with each redrive",
   },
   attempt: {
     type: "whole",
@@ -112,8 +112,13 @@ export const FIELDS = {
     kinds: ["answer"],
     meaning: "the attempt to charge, from 1",
   },
-  answer: { type: "answer", default: "", kinds: ["answer"], meaning: "what was heard of it" },
-  detail: { type: "text", default: "", kinds: ["answer"], meaning: "the provider's words" },
+  answer: {
+    type: "answer",
+    default: "",
+    kinds: ["answer"],
+    meaning: "the answer about the attempt",
+  },
+  detail: { type: "text", default: "", kinds: ["answer"], meaning: "the provider's reason" },
   part: {
     type: "whole",
     default: 0,
@@ -135,7 +140,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_COUNT,
     kinds: ["part"],
-    meaning: "with `later`: which request for the part is put off",
+    meaning: "with `later`: the request that is put off",
   },
 } as const satisfies Readonly<Record<string, Field>>;
 

@@ -1,6 +1,6 @@
-// Reads a message into columns: `rows.order[i]`, `rows.sale[i]`, … belong to row i. This file checks
-// the shape (columns and their lengths). row-check.ts checks the values of rows from untrusted
-// publishers.
+// Reads a message into columns: `rows.order[i]`, `rows.sale[i]`, … belong to row i. This file
+// checks the shape (columns and their lengths). row-check.ts checks the values of rows from
+// untrusted publishers.
 import {
   FIELD_NAMES,
   FIELDS,
@@ -78,7 +78,7 @@ export function readColumns(value: unknown): Rows {
     throw new NoMessage("sku, qty: not one value per line");
   if (sku.length === 0 && ("sku" in found || "qty" in found))
     throw new NoMessage("sku, qty: columns without any line");
-  if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: do not add up to the number of items");
+  if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: do not add up to the items");
   return rows;
 }
 
@@ -91,7 +91,7 @@ function itemsOf(lines: readonly unknown[]): number {
 
 function versionProblem(v: unknown): string {
   if (Number.isInteger(v) && (v as number) > MESSAGE_VERSION)
-    return `format ${v} is newer than ${MESSAGE_VERSION}, which this worker reads: upgrade it first`;
+    return `format ${v} is newer than this worker's (${MESSAGE_VERSION}): upgrade workers first`;
   return "v: not a known format";
 }
 
