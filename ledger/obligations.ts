@@ -160,7 +160,7 @@ interface News {
   readonly detail: string;
 }
 
-/** Redis must know every started attempt. An answer it could not match shows a loss. */
+/** Redis must know every started attempt: an answer that it could not match shows a loss. */
 function notForgotten({ of, status }: News): void {
   if (status === "started") throw new Contradiction(`attempt ${nameOf(of)} is under way`);
 }

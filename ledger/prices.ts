@@ -14,7 +14,7 @@ export class Prices {
   private readonly missing = new Set<string>();
 
   /**
-   * Minor units; 0 if the sale is not loaded: then load() and ask again. Unknown items cost
+   * Minor units; 0 if the sale is not loaded, then call load() and repeat. Unknown items cost
    * nothing, since holding them is refused.
    */
   total(saleId: string, lines: readonly Line[]): number {

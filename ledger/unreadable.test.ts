@@ -1,5 +1,5 @@
-// Entries that cannot be read, and data that the database rejects: each is told apart from the
-// other and from trouble with the database.
+// The ledger tells three things apart: entries that cannot be read, data that its database rejects,
+// and trouble with the database.
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";

@@ -123,7 +123,7 @@ const GARBAGE: Garbage = [
   ["lines below zero", columns({ lines: [-1] }), /lines: do not add up to/],
   ["half a line", columns({ lines: [0.5] }), /lines: do not add up to/],
   ["lines in quotes", columns({ lines: ["1"] }), /lines: do not add up to/],
-  ["lines that answer", columns({ lines: [{ valueOf: 1, toString: 1 }] }), /not the number/],
+  ["lines that answer", columns({ lines: [{ valueOf: 1, toString: 1 }] }), /do not add up/],
   ["items without units", columns({ qty: [] }), /sku, qty: not one value per line/],
   ["items that are a text", columns({ sku: "a", lines: [1] }), /sku, qty: not one value per line/],
   ["lines lent to another row", lent(), /lines: do not add up to/],

@@ -27,7 +27,7 @@ const DIGITS: ReadonlyMap<string, number> = new Map(
   ]),
 );
 
-/** Digits of the minor unit: 2 for most, 0 for yen, 3 for dinars. */
+/** Digits of the minor unit: 2 for most, 0 for yen, 3 for dinars. Throws for unknown codes. */
 export function minorDigits(currency: string): number {
   const digits = DIGITS.get(currency);
   if (digits === undefined) throw new Error(`'${currency}' is not a currency of ISO 4217`);

@@ -128,7 +128,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
   for (const w of workers)
     for (const b of w.brokers)
       if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
-  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway reports");
+  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no reports from any gateway");
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
   for (const g of gateways)
@@ -138,7 +138,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
     if (w.governor.state !== "running")
       pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
   for (const p of paymentsOf(now))
-    if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
+    if (p.breaker !== "closed") pressure.push("charging is paused: the provider fails");
   if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");
   return pressure.length > 0
     ? { level: "pressure", words: [...new Set(pressure)].join("; ") }
