@@ -114,7 +114,7 @@ export class BatchLanes<B extends LaneBatch> {
   protected added(shard: number, length: number): void {
     this.waitingBytes += length;
     const lane = this.lanes[shard] as Lane<B>;
-    if (!lane.busy) this.schedule(lane);
+    if (!lane.busy) this.schedule(lane); // 1
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
@@ -160,7 +160,7 @@ export class BatchLanes<B extends LaneBatch> {
 
   private settle(lane: Lane<B>, batch: B, length: number, verdict: Verdict): void {
     this.waitingBytes -= length;
-    batch.settle(verdict);
+    batch.settle(verdict); // 2
     this.options.onSettled(batch, verdict);
     // Even an empty lane waits: clients that were just answered send again in a moment.
     if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
