@@ -1,8 +1,9 @@
-# One image for every role; docker-compose.yml says which role a container has. Bun comes by npm with the lock file, as it does elsewhere.
+# One image for every role; docker-compose.yml says which role a container runs. Bun comes from npm,
+# with the lock file, as everywhere else.
 FROM node:22-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Bun is run once, so that a Bun which does not fit this machine fails the build and not the first start.
+# Runs Bun once: a Bun that does not fit this machine fails the build and not the first start.
 RUN npm ci --omit=dev --no-audit --no-fund && node_modules/.bin/bun --version
 
 FROM debian:bookworm-slim
@@ -22,8 +23,8 @@ COPY ledger ledger
 COPY proof proof
 COPY services services
 COPY stubs stubs
-# By number, so that a cluster can see that it is not root.
+# By number, so that a cluster can tell that it is not root.
 USER 10001
-# The launcher ./sluice would look for npm and services; here everything is in place.
+# Not the launcher ./sluice, which would look for npm and services. The image has everything.
 ENTRYPOINT ["bun", "cli/cli.ts"]
 CMD ["--help"]

@@ -1,6 +1,5 @@
-// Garbage beside orders: what messages that hold anything cost those that hold orders. Orders are
-// offered at a steady rate twice, the second time beside messages of every bad kind, sent by a user
-// that may publish orders.
+// What invalid messages cost orders. Orders are offered at a steady rate twice, the second time
+// beside messages of every invalid kind, sent by a user that may publish orders.
 //
 //   bun bench/garbage.ts [seconds] [orders a second] [garbage messages a second]
 import { BrokerConnection } from "../broker/connection.ts";
@@ -28,7 +27,7 @@ export interface GarbageResult {
   readonly without: LoadResult;
   readonly beside: LoadResult;
   readonly garbage: { readonly sent: number; readonly dead: number };
-  /** The ledger's incarnation rises with each rebuild. */
+  /** The ledger's incarnation, which goes up with each rebuild. */
   readonly rebuilds: number;
 }
 
@@ -36,7 +35,7 @@ const SOCKETS = 8;
 const TARGET_WAIT_MS = 2_000;
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 const TICK_MS = 10;
-/** After the last one, all are to be dead letters within this. */
+/** All garbage must be dead-lettered within this after the last message. */
 const DEAD_WITHIN_MS = 60_000;
 
 export async function benchGarbage(options: GarbageOptions): Promise<GarbageResult> {
@@ -50,7 +49,7 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
     const before = await incarnation();
     say("without garbage");
     const without = await runLoad(stack, load, () => undefined);
-    say("beside garbage");
+    say("with garbage");
     const source = await GarbageSource.open(stack, options.garbagePerSecond);
     const beside = await runLoad(stack, load, () => undefined);
     const garbage = await source.close();
@@ -59,7 +58,7 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
   });
 }
 
-/** Publishes garbage to all shards, at a steady rate, until it is closed. */
+/** Publishes garbage to all shards at a steady rate until closed. */
 class GarbageSource {
   private sent = 0;
   private readonly startedMs = realRuntime.monotonicMs();
@@ -78,7 +77,7 @@ class GarbageSource {
   static async open(stack: Stack, perSecond: number): Promise<GarbageSource> {
     const env = { SLUICE_REGIONS: stack.regions.map((r) => `${r.name}=${r.url}`).join(",") };
     const [region] = readSettings({ ...env, ...stack.services.roleEnv("gateway") }).regions;
-    if (!region) throw new Error("there is no broker");
+    if (!region) throw new Error("no broker");
     const connection = new BrokerConnection({
       runtime: realRuntime,
       region,
@@ -136,7 +135,7 @@ const row = (more: Readonly<Record<number, unknown>>): unknown[] => {
   return sound.map((value, at) => more[at] ?? value);
 };
 
-/** One of each kind; the orders among them end as rejected, each with a dead letter of its own. */
+/** One of each kind. The orders among them are rejected, each with its own dead letter. */
 const GARBAGE: readonly (() => string)[] = [
   () => "garbage",
   () => "[]",

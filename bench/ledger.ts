@@ -1,6 +1,7 @@
-// How fast the ledger takes orders in: `bun bench/ledger.ts [postgres URL of an empty database]`.
-// SQLite is measured in a folder of its own, by one writer and then by two processes at once, as
-// two workers would use it. CPU is that of the whole process: thread and copying included.
+// Measures how fast the ledger records orders: `bun bench/ledger.ts [URL of an empty Postgres
+// database]`. SQLite is measured in a temporary folder, with one writer and then with two
+// processes, as with two workers. CPU is that of the whole process, including its thread and
+// copying.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,7 +29,7 @@ interface Figures {
   readonly recordMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** Takes the shards given and records full transactions one after the other. */
+/** Takes these shards and records full transactions one after the other. */
 async function measure(url: string, shards: readonly number[]): Promise<Figures> {
   const writer = await openLedgerWriter(realRuntime, url);
   const users = usersOf(shards);
@@ -141,7 +142,7 @@ async function prepare(url: string): Promise<void> {
   };
   const result = await ledger.operate({ kind: "create", ref: "bench", sale }, "bench");
   if (result !== "done" || (await ledger.positions())[0]?.lastId !== GENESIS)
-    throw new Error("the ledger to measure must be empty");
+    throw new Error("the ledger must be empty");
   await ledger.close();
 }
 
@@ -149,7 +150,8 @@ function print(what: string, f: Figures): void {
   const rate = Math.round(f.orders / f.seconds).toLocaleString("en");
   const { p50, p99, max } = f.recordMs;
   console.log(
-    `${what}: ${rate} orders/s, ${f.cpuMicrosPerOrder.toFixed(1)} µs CPU an order, transaction p50 ${p50} p99 ${p99} max ${max} ms`,
+    `${what}: ${rate} orders/s, ${f.cpuMicrosPerOrder.toFixed(1)} µs CPU per order, ` +
+      `transaction p50 ${p50} p99 ${p99} max ${max} ms`,
   );
 }
 

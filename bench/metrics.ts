@@ -1,10 +1,10 @@
-// What metrics cost: the counting where orders pass, and a scrape, which stands beside them on the
-// same core. Prints Markdown.
+// What metrics cost: counting on the path of orders, and a scrape, which runs on the same core.
+// Prints Markdown.
 //
 //   bun bench/metrics.ts
 //
-// Counting is done as the roles do it, in batches of one order (an idle system) and of 200 (a
-// flooded one). Best of some rounds: whatever else the machine does only adds to it.
+// Counts as the roles do, in batches of one order (idle system) and of 200 (flood). The best of
+// several rounds, because other work on the machine only adds time.
 import { Counts } from "../consumers/orders/counts.ts";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
@@ -21,13 +21,13 @@ const SCRAPES = 200;
 const SHARDS = 8;
 const TIMES = 4_096;
 
-/** Seconds as they come under load, from a tenth of a millisecond to half a minute, in no order. */
+/** Seconds as measured under load, from 0.1 ms to half a minute, unordered. */
 const times = Float64Array.from(
   { length: TIMES },
   (_, i) => 10 ** (-4 + ((i * 2_654_435_761) % TIMES) / 750),
 );
 
-/** ns an order; `count` counts a batch of so many. */
+/** ns per order; `count` counts a batch of this size. */
 function perOrder(batch: number, count: (seconds: number) => void): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
@@ -39,7 +39,7 @@ function perOrder(batch: number, count: (seconds: number) => void): number {
   return (best * 1e6) / ORDERS;
 }
 
-/** The batch's verdict and confirm, then its outcome. */
+/** The batch's admission and confirm, then its outcome. */
 function gateway(batch: number): number {
   const counters = new Counters();
   return perOrder(batch, (seconds) => {
@@ -48,7 +48,7 @@ function gateway(batch: number): number {
   });
 }
 
-/** The call of Redis, each order's word, the commit, the time since acceptance. */
+/** Redis's call, each order's outcome, the commit, and the time since acceptance. */
 function worker(batch: number): number {
   const counts = new Counts();
   const outcomes = Array.from({ length: batch }, (_, i) =>
@@ -64,7 +64,7 @@ function worker(batch: number): number {
   });
 }
 
-/** Of a worker that owns all shards and has counted: ms, and bytes of text. */
+/** For a worker that owns all shards and has counted: ms, and bytes of text. */
 async function scrape(): Promise<{ medianMs: number; bytes: number }> {
   const counts = new Counts();
   for (const seconds of times)
@@ -125,8 +125,8 @@ const rows: [what: string, figure: string][] = [
     `${perOrder(1, (seconds) => histogram.observe(seconds)).toFixed(1)} ns`,
   ],
   ...[1, 200].flatMap((batch): [string, string][] => [
-    [`a gateway's counting, an order, ${batch} a batch`, `${gateway(batch).toFixed(1)} ns`],
-    [`a worker's counting, an order, ${batch} a batch`, `${worker(batch).toFixed(1)} ns`],
+    [`a gateway's counting, per order, ${batch} per batch`, `${gateway(batch).toFixed(1)} ns`],
+    [`a worker's counting, per order, ${batch} per batch`, `${worker(batch).toFixed(1)} ns`],
   ]),
 ];
 const { medianMs, bytes } = await scrape();
@@ -135,5 +135,6 @@ rows.push([
   `${medianMs.toFixed(2)} ms, ${(bytes / 1_024).toFixed(0)} KiB`,
 ]);
 console.log(
-  `# What metrics cost\n\n| what | cost |\n|---|---|\n${rows.map(([what, figure]) => `| ${what} | ${figure} |`).join("\n")}`,
+  "# What metrics cost\n\n| what | cost |\n|---|---|\n" +
+    rows.map(([what, figure]) => `| ${what} | ${figure} |`).join("\n"),
 );

@@ -1,8 +1,8 @@
-// How long a rebuild of Redis takes: `bun bench/rebuild.ts [orders …]`, 100,000 and 10 million when
-// none are given. A ledger with such a history is written directly, in a folder of its own that
-// goes afterwards: entries of 100 orders over 30 days, of which one order is still open, five were
-// sent, and 94 found nothing left. The `orders` table stays empty: a rebuild does not read it.
-// Printed: one line a history, with snapshots as the workers make them, and for small ones without.
+// Measures a rebuild of Redis: `bun bench/rebuild.ts [orders …]`, by default 100,000 and 10
+// million. Writes a history of that size directly into a ledger in a temporary folder: entries of
+// 100 orders over 30 days, of which one is still open, five were sent, and 94 were sold out. The
+// `orders` table stays empty, because a rebuild does not read it. Prints a line per history, with
+// snapshots as workers make them, and for small ones also without.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,11 +30,11 @@ const DAYS = 30;
 const DAY_MS = 86_400_000;
 const WINDOW_MS = 3_600_000;
 const USERS = 200_000;
-/** Entries since the last snapshot of each shard: as many as there are when the next one is due. */
+/** Entries since each shard's last snapshot: as many as when the next one is due. */
 const AFTER_SNAPSHOT = 1_000;
-/** Entries in one transaction: some megabytes. */
+/** Entries per transaction: some megabytes. */
 const ENTRIES_PER_WRITE = 200;
-/** Above this a rebuild that reads everything is left out. */
+/** Above this, the rebuild without snapshots is skipped. */
 const MOST_WITHOUT = 1_000_000;
 const LINES = ["a", 1];
 const OUTCOMES = Array.from({ length: ORDERS_PER_ENTRY }, (_, i) =>
@@ -93,7 +93,7 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
   return count + sent.length;
 }
 
-/** What became of the orders that were to be sent. */
+/** The steps of the orders that were sent. */
 function stepsOf(sent: readonly Sent[]): OrderStep[] {
   return (["paid", "dispatched"] as const).flatMap((what) =>
     sent.map(({ user, id }): OrderStep => [what, user, id, 1, 1, "g", "s1", LINES, ""]),
@@ -121,9 +121,7 @@ async function writeLedger(url: string, orders: number, users: string[][]): Prom
   return open;
 }
 
-/**
- * Each shard's snapshot, some entries before its last; returns the seconds of work it took in all.
- */
+/** Makes each shard's snapshot, some entries before its last; returns the total seconds of work. */
 async function snapshots(url: string): Promise<number> {
   const db = await Db.open(realRuntime, url);
   const startedMs = realRuntime.monotonicMs();
@@ -183,9 +181,11 @@ async function measure(orders: number, users: string[][]): Promise<void> {
       ({ seconds, cpu }) => `${seconds.toFixed(2)} s (CPU ${cpu.toFixed(2)} s)`,
     );
     process.stdout.write(
-      `${orders.toLocaleString("en")} orders, ${open.toLocaleString("en")} open: ${text.join(", ")}; ` +
+      `${orders.toLocaleString("en")} orders, ${open.toLocaleString("en")} open: ` +
+        `${text.join(", ")}; ` +
         `${whole === undefined ? "" : `without snapshots ${whole.toFixed(2)} s; `}` +
-        `snapshots of all shards ${madeS.toFixed(1)} s of work, writing the ledger ${wroteS.toFixed(0)} s\n`,
+        `snapshots of all shards ${madeS.toFixed(1)} s of work, ` +
+        `writing the ledger ${wroteS.toFixed(0)} s\n`,
     );
   } finally {
     await redis.kill();

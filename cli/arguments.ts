@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 
-/** An option's value as a whole number within bounds; anything else is an error that says so. */
+/** Parses an option's value as a whole number within bounds, or throws. */
 export function whole(least: number, most: number) {
   return (text: string): number => {
     const n = Number(text);

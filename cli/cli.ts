@@ -1,5 +1,5 @@
-// The command line. A command's file is loaded only when it is called for, so that `sluice token`
-// need not load a broker client.
+// The command line. A command's file is loaded only when it runs, so that `sluice token`, for one,
+// does not load a broker client.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -9,7 +9,7 @@ import { takeSettingFlags } from "./flags.ts";
 
 type Registrar = { register(program: Command): void };
 
-/** Command → its file. */
+/** Command → loader of its file. */
 const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   up: () => import("./commands/up.ts"),
   gateway: () => import("./commands/roles.ts"),
@@ -40,10 +40,11 @@ async function main(argv: string[]): Promise<void> {
   const program = new Command("sluice").description(
     "A flash-sale order system that decides every order exactly once.",
   );
-  program.helpOption("-h, --help", "show what a command takes").showHelpAfterError();
+  program.helpOption("-h, --help", "show usage and options").showHelpAfterError();
   program.addHelpText(
     "after",
-    "\nEvery setting of 'sluice config' is a flag too: --gap-timeout 10s is SLUICE_GAP_TIMEOUT=10s.",
+    "\nEvery setting of 'sluice config' is also a flag: " +
+      "--gap-timeout 10s sets SLUICE_GAP_TIMEOUT=10s.",
   );
   const wanted = argv[2];
   const load = wanted === undefined ? undefined : COMMANDS[wanted];
@@ -63,10 +64,10 @@ async function main(argv: string[]): Promise<void> {
   await program.parseAsync(rest);
 }
 
-/** Commands that measure or prove one fixed arrangement. */
+/** Commands that measure or verify a fixed setup. */
 const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
 
-/** Commands that bring their services along, or need none. */
+/** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
   "up",
   "demo",
@@ -80,7 +81,7 @@ const SELF_CONTAINED = new Set([
   "rates",
 ]);
 
-/** Other commands speak to what `sluice up` runs here, unless the settings name something else. */
+/** Other commands connect to the local `sluice up`, unless settings name other services. */
 function adoptLocal(command: string | undefined): void {
   if (command === undefined || SELF_CONTAINED.has(command)) return;
   const file = join(process.env.SLUICE_DATA || ".sluice", "current.json");
@@ -98,7 +99,7 @@ try {
   process.exit(1);
 }
 
-/** Errors whose message says all that a person needs. */
+/** Errors whose message is enough; any other is printed with its stack. */
 function KNOWN_ERRORS(): ReadonlySet<string> {
   return new Set([
     "LedgerUnavailable",

@@ -2,7 +2,7 @@ import type { Sale } from "../core/domain/sale.ts";
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 
-/** The sale that `sluice up` brings along: open for a year, small enough to be sold out by hand. */
+/** The sale of `sluice up`: open for a year, and small enough to sell out by hand. */
 export function demoSale(nowMs: number): Sale {
   return {
     id: "demo",

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { takeSettingFlags } from "./flags.ts";
 
-test("a setting's flag is its variable, with the value after it or after an equals sign", () => {
+test("a setting's flag is its variable, with the value after a space or an equals sign", () => {
   expect(
     takeSettingFlags(["worker", "--gap-timeout", "10s", "--regions=eu=amqp://a/b?c=d", "--json"]),
   ).toEqual({

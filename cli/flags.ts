@@ -1,6 +1,5 @@
-// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` is SLUICE_GAP_TIMEOUT=10s for this
-// one command.
-
+// Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` sets SLUICE_GAP_TIMEOUT=10s for one
+// command.
 import { at } from "../core/domain/at.ts";
 import { SettingError, settingVariables } from "../core/settings/settings.ts";
 
@@ -12,7 +11,7 @@ export function flagOf(variable: string): string {
     .replaceAll("_", "-")}`;
 }
 
-/** Splits a command line into the settings its flags give and what is left for the command. */
+/** Splits a command line into settings given as flags and the remaining arguments. */
 export function takeSettingFlags(argv: readonly string[]): {
   settings: Record<string, string>;
   rest: string[];

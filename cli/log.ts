@@ -1,11 +1,11 @@
-// One line of JSON per event an operator cares about, on standard error: standard output belongs to
-// commands. Written by pino, at once, so that the last words of a process that crashes are there.
+// Logs events for operators as lines of JSON on standard error, because standard output belongs to
+// commands. pino writes them synchronously, so that a crashing process loses none.
 import pino from "pino";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 export type Log = (event: string, detail?: Record<string, unknown>) => void;
 
-/** What is not `info`. docs/operations.md says what each event means. */
+/** Events above `info`. docs/operations.md explains every event. */
 const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   admission: "warn",
   "audit failed": "warn",

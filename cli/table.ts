@@ -1,11 +1,12 @@
 import { at } from "../core/domain/at.ts";
-/** Rows as an aligned table; `titles` rename columns. */
+
+/** Formats rows as an aligned table; `titles` renames columns. */
 export function table(
   rows: readonly Record<string, unknown>[],
   titles: Record<string, string> = {},
 ): string {
   const first = rows[0];
-  if (!first) return "nothing there\n";
+  if (!first) return "empty\n";
   const columns = Object.keys(first);
   const cells = [
     columns.map((c) => titles[c] ?? c),

@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { NAME_PATTERN } from "../core/domain/order.ts";
 import { SettingError, type Settings } from "../core/settings/settings.ts";
 
-/** A token for trying out, signed with the local secret. */
+/** A token for trials, signed with the local secret. */
 export async function mintToken(
   settings: Settings,
   who: { user: string; scope: string; hours: number },
@@ -13,11 +13,11 @@ export async function mintToken(
     );
   if (settings.jwtSecret === "")
     throw new SettingError(
-      "SLUICE_JWT_SECRET is not set, and no 'sluice up' runs here that would have one",
+      "SLUICE_JWT_SECRET is not set, and no 'sluice up' is running here to provide one",
     );
   if (!NAME_PATTERN.test(who.user))
     throw new SettingError(
-      `--user must be a user's name (letters, digits, . _ @ -), not '${who.user}'`,
+      `--user must be a user name (letters, digits, . _ @ -), not '${who.user}'`,
     );
   return new SignJWT(who.scope === "" ? {} : { scope: who.scope })
     .setProtectedHeader({ alg: "HS256" })

@@ -1,4 +1,4 @@
-// One picture of `sluice top`, as lines. Pure.
+// Formats one screen of `sluice top` as lines. Pure.
 import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
 import type { Overview } from "../core/domain/report.ts";
 
@@ -12,9 +12,13 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   const lines = [
     `Sluice   ${verdict}`,
     "",
-    `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   dead letters ${count(f.dead)}`,
+    `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   ` +
+      `paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   ` +
+      `dead letters ${count(f.dead)}`,
     `refused ${count(f.refusedPerS)}/s${refused === "" ? "" : ` (${refused})`}`,
-    `outcome p50 ${time(f.outcomeP50Ms)}  p99 ${time(f.outcomeP99Ms)}   confirm p99 ${time(f.confirmP99Ms)}   pending ${count(f.pending)}   worst lag ${time(f.worstLagMs)}`,
+    `outcome p50 ${time(f.outcomeP50Ms)}  p99 ${time(f.outcomeP99Ms)}   ` +
+      `confirm p99 ${time(f.confirmP99Ms)}   pending ${count(f.pending)}   ` +
+      `worst lag ${time(f.worstLagMs)}`,
     "",
     `${"item".padEnd(24)} ${"left".padStart(9)} ${"held".padStart(9)} ${"sold".padStart(9)}`,
   ];
@@ -28,18 +32,20 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     const left = Math.round((BAR * item.available) / Math.max(1, item.total));
     const bar = "█".repeat(left) + "░".repeat(BAR - left);
     lines.push(
-      `${item.name.slice(0, 24).padEnd(24)} ${count(item.available).padStart(9)} ${count(item.held).padStart(9)} ${count(item.sold).padStart(9)}  ${bar}`,
+      `${item.name.slice(0, 24).padEnd(24)} ${count(item.available).padStart(9)} ` +
+        `${count(item.held).padStart(9)} ${count(item.sold).padStart(9)}  ${bar}`,
     );
   }
   if (items.length > MAX_ITEMS) lines.push(`… and ${items.length - MAX_ITEMS} more`);
-  lines.push("", `${"worker".padEnd(24)} ${"shards".padEnd(17)} in hand  state`);
+  lines.push("", `${"worker".padEnd(24)} ${"shards".padEnd(17)} pending  state`);
   for (const w of workersOf(now)) {
     const state =
       w.state === "running" ? [w.governor.state, ...w.governor.reasons].join(" ") : w.state;
     const load = w.shards.reduce((sum, s) => sum + s.load, 0);
     const shards = w.shards.map((s) => s.shard).join(" ");
     lines.push(
-      `${w.id.slice(0, 24).padEnd(24)} ${shards.padEnd(17)} ${String(load).padStart(7)}  ${paint(state === "running" ? 32 : 33, state)}`,
+      `${w.id.slice(0, 24).padEnd(24)} ${shards.padEnd(17)} ${String(load).padStart(7)}  ` +
+        paint(state === "running" ? 32 : 33, state),
     );
   }
   lines.push("", `${"gateway".padEnd(24)} ${"admission".padEnd(17)} pending  sockets  broker`);
@@ -48,16 +54,14 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     const pending = g.shards.reduce((sum, s) => sum + s.pending, 0);
     const shown = paint(g.admission === "open" ? 32 : 33, admission);
     lines.push(
-      `${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ${String(g.sockets).padStart(7)}  ${g.broker}`,
+      `${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ` +
+        `${String(g.sockets).padStart(7)}  ${g.broker}`,
     );
   }
   return lines.map((line) => cut(line, width));
 }
 
-/**
- * A line of at most so many characters, colours not counted; what would move a terminal's cursor is
- * left out.
- */
+/** Cuts a line to `width` characters, not counting colours, and drops control characters. */
 function cut(line: string, width: number): string {
   let out = "";
   let left = width;
@@ -71,7 +75,7 @@ function cut(line: string, width: number): string {
   return out;
 }
 
-/** A colour of ours, or a character. */
+/** One of our colour codes, or a character. */
 const PIECE = new RegExp(`${"\x1b"}\\[\\d+m|[^]`, "gu");
 const CONTROL = /\p{Cc}/u;
 

@@ -1,14 +1,14 @@
-// The health checks of docker-compose.yml: exit code 0 while the role of this container does its
-// work, 1 with the reason while it does not.
+// Health checks of docker-compose.yml. Exit code 0: the role in this container works; 1: it does
+// not, and the reason is printed.
 //
-//   bun deploy/health.ts gateway    it can take orders in: /readyz says so
+//   bun deploy/health.ts gateway    /readyz reports that it can accept orders
 //   bun deploy/health.ts payments   charges are consumed in every region
 //   bun deploy/health.ts rates      requests for exchange rates are consumed in every region
 //   bun deploy/health.ts fulfil     the parts of SLUICE_ID's service are consumed in every region
-//   bun deploy/health.ts provider   the provider to try things with answers
-//   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, and the ledger answers it
+//   bun deploy/health.ts provider   the stub provider answers
+//   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, its ledger answers
 //
-// It asks with the role's own settings, and needs nothing that is not in the image anyway.
+// A check uses the role's own settings and only what is in the image anyway.
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
@@ -18,7 +18,7 @@ import { readSettings, type Settings } from "../core/settings/settings.ts";
 import { Members } from "../core/stores/members.ts";
 import { RedisStore } from "../core/stores/redis.ts";
 
-/** What is wrong, or nothing. */
+/** Returns what is wrong, or nothing. */
 type Check = (settings: Settings) => Promise<string | undefined>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -26,13 +26,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   worker,
   payments: (settings) => consumed(settings, PAYMENTS),
   rates: (settings) => consumed(settings, FX_REQUESTS),
-  // In docker-compose.yml a service's container is called by the service's name.
+  // In docker-compose.yml, a service's container has the service's name.
   fulfil: (settings) => consumed(settings, serviceQueueName(process.env.SLUICE_ID ?? "")),
   provider,
 };
-/** Below the time-out in docker-compose.yml, so that the reason is heard. */
+/** Below the time-out in docker-compose.yml, so that the reason is reported. */
 const ANSWER_TIMEOUT_MS = 4_000;
-/** A role's name ends in eight characters of its own: see cli/commands/roles.ts. */
+/** A role's id ends in eight unique characters: see cli/commands/roles.ts. */
 const OWN_ENDING = /-[0-9a-f]{8}$/;
 
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
@@ -50,7 +50,7 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
     callTimeoutMs: ANSWER_TIMEOUT_MS,
   });
   try {
-    // The bare connection: a check loads no functions.
+    // The plain connection: a check loads no functions.
     await redis.client.connect();
     const name = process.env.SLUICE_ID ?? "worker";
     const { workers } = await new Members(redis).list();
@@ -58,7 +58,7 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
       .filter(([id]) => id.replace(OWN_ENDING, "") === name)
       .map(([, report]) => JSON.parse(report));
     if (found.length === 0) return `no heartbeat of ${name} in Redis`;
-    // One that was killed is on the list until its lease ends, beside the one that took its place.
+    // A killed worker stays on the list until its lease ends, beside its replacement.
     const working = found.some(({ state, ledger }) => state === "running" && ledger === "up");
     return working ? undefined : JSON.stringify(found);
   } finally {
@@ -76,7 +76,7 @@ async function consumed({ regions }: Settings, queue: string): Promise<string | 
     try {
       await connection.start();
       const found = await depth(connection, queue);
-      if (!found?.consumers) return `nobody consumes ${queue} in ${region.name}`;
+      if (!found?.consumers) return `${queue} has no consumer in ${region.name}`;
     } finally {
       await connection.close();
     }
@@ -94,6 +94,6 @@ async function provider({ providerUrl }: Settings): Promise<string | undefined> 
 const check = CHECKS[process.argv[2] ?? ""];
 const wrong = check
   ? await check(readSettings(process.env)).catch(messageOf)
-  : `say which: ${Object.keys(CHECKS).join(" or ")}`;
+  : `specify which: ${Object.keys(CHECKS).join(" or ")}`;
 if (wrong !== undefined) console.error(wrong);
 process.exit(wrong === undefined ? 0 : 1);

@@ -1,5 +1,5 @@
-// The rules and the configuration by Prometheus's own tool, and our text by a real Prometheus that
-// scrapes a real role.
+// Prometheus's own tool checks the rules and the configuration, and a real Prometheus scrapes a
+// real role.
 import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ test("each alert has a section in docs/operations.md, where its annotation point
   expect(alerts.filter((alert) => !sections.includes(alert))).toEqual([]);
 });
 
-test("each alert is seen firing, and not firing a moment before", () => {
+test("each alert fires in time, and not a moment earlier", () => {
   const rules = parse(readFileSync(join(dir, "alerts.yml"), "utf8")) as {
     groups: { rules: { alert: string }[] }[];
   };
@@ -61,7 +61,7 @@ test("each alert is seen firing, and not firing a moment before", () => {
   ).toEqual([]);
 });
 
-test("a real Prometheus scrapes a worker and answers with its metrics; /readyz says what is missing", async () => {
+test("a real Prometheus scrapes a worker's metrics; /readyz says what is missing", async () => {
   const [metricsPort, prometheusPort] = await freePorts(2);
   const stack = await Stack.start({ env: { SLUICE_METRICS_PORT: String(metricsPort) } });
   after.push(() => stack.stop());
@@ -76,14 +76,17 @@ test("a real Prometheus scrapes a worker and answers with its metrics; /readyz s
     stdout: "pipe",
     stderr: "pipe",
   });
-  // It reads OpenMetrics as the older text format, which has no help for a counter under its name
-  // with _total.
+  // It reads OpenMetrics as the older text format, in which a counter's name with _total has no
+  // help text.
   const faults = (await new Response(lint.stderr).text())
     .split("\n")
     .filter((line) => line !== "" && !line.endsWith("_total no help text"));
   expect(faults).toEqual([]);
   const home = testDir("prometheus", 0o755);
-  const config = `global: { scrape_interval: 200ms }\nrule_files: [${join(dir, "alerts.yml")}]\nscrape_configs:\n  - job_name: sluice\n    static_configs: [{ targets: ["127.0.0.1:${metricsPort}"] }]\n`;
+  const target = `127.0.0.1:${metricsPort}`;
+  const config =
+    `global: { scrape_interval: 200ms }\nrule_files: [${join(dir, "alerts.yml")}]\n` +
+    `scrape_configs:\n  - job_name: sluice\n    static_configs: [{ targets: ["${target}"] }]\n`;
   await Bun.write(join(home, "prometheus.yml"), config);
   const flags = [
     `--config.file=${home}/prometheus.yml`,

@@ -38,7 +38,7 @@ async function read(path: string): Promise<HistoryLine[]> {
   return lines;
 }
 
-test("what is written is read again, over many reads of the file", async () => {
+test("a history is read back as written, over many reads of the file", async () => {
   const lines = await read(await write(5_000));
   expect(lines.length).toBe(5_002);
   expect(lines[4_999]).toEqual({ op: "order", ...CALL, id: "id-4999", send: 1, body: BODY });
@@ -53,10 +53,10 @@ test("what is written is read again, over many reads of the file", async () => {
   });
 });
 
-test("a last line cut short is left out; a foreign line is named", async () => {
+test("a truncated last line is skipped; an invalid line is named", async () => {
   const path = await write(3);
   appendFileSync(path, '{"op":"order","cli');
   expect((await read(path)).length).toBe(5);
   appendFileSync(path, "\n");
-  expect(read(path)).rejects.toThrow("line 6: not a line of a history");
+  expect(read(path)).rejects.toThrow("line 6: not a history line");
 });

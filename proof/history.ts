@@ -1,10 +1,10 @@
-// The clients' own record of what they sent and were told: one JSON line per call, written as it
+// The clients' own record of their calls and the answers: one JSON line per call, written when it
 // ends. It is the only witness `sluice verify` has from outside the system.
 import type { FileSink } from "bun";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 /**
- * `ok`: taken for sure. `fail`: refused for sure. `info`: unknown (time-out, lost connection,
+ * `ok`: certainly accepted. `fail`: certainly refused. `info`: unknown (time-out, lost connection,
  * `unconfirmed`).
  */
 export type CallResult = "ok" | "fail" | "info";
@@ -13,7 +13,7 @@ interface CallBase {
   readonly client: string;
   readonly via: "http" | "ws";
   readonly region: string;
-  /** Unix ms with fractions: when the call began and when its answer was known. */
+  /** Unix ms with fractions: start of the call, and arrival of its answer. */
   readonly t0: number;
   readonly t1: number;
   readonly user: string;
@@ -21,7 +21,7 @@ interface CallBase {
   readonly status: number;
 }
 
-/** What the client asked for, as it was sent, without the id. */
+/** What the client asked for, as sent, without the id. */
 export interface SentBody {
   readonly saleId: string;
   readonly seq?: number;
@@ -35,7 +35,7 @@ export interface SentBody {
 export interface OrderCall extends CallBase {
   readonly op: "order";
   readonly id: string;
-  /** Which sending of this id it was, from 1. */
+  /** Counts the sendings of this id, from 1. */
   readonly send: number;
   readonly body: SentBody;
 }
@@ -51,7 +51,7 @@ export interface CancelCall extends CallBase {
   readonly id: string;
 }
 
-/** An outcome the client was told, by push or by asking. */
+/** An outcome a client received, pushed or on request. */
 export interface OutcomeTold {
   readonly op: "outcome";
   readonly client: string;
@@ -66,9 +66,9 @@ export type HistoryLine = OrderCall | SkipCall | CancelCall | OutcomeTold;
 /** Unix ms with fractions, comparable between the processes of one machine. */
 export const historyNow = (): number => performance.timeOrigin + realRuntime.monotonicMs();
 
-/** Bytes gathered before a write: the clients must not feel the disk. */
+/** Bytes collected before a write, so that the disk does not slow the clients. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;
-/** Lines held as text before they go to the writer together. */
+/** Lines kept as text before they go to the writer together. */
 const FLUSH_LINES = 512;
 
 export class HistoryWriter {
@@ -80,10 +80,13 @@ export class HistoryWriter {
     this.sink = Bun.file(path).writer({ highWaterMark: WRITE_BUFFER_BYTES });
   }
 
-  /** `bodyText` is the JSON of the body as it was sent, so that nobody writes it a second time. */
+  /** `bodyText` is the JSON of the body as sent, so that it is serialized only once. */
   order(call: Omit<OrderCall, "body" | "op">, bodyText: string): void {
     this.add(
-      `{"op":"order","client":"${call.client}","via":"${call.via}","region":"${call.region}","t0":${call.t0},"t1":${call.t1},"user":"${call.user}","id":"${call.id}","send":${call.send},"result":"${call.result}","status":${call.status},"body":${bodyText}}\n`,
+      `{"op":"order","client":"${call.client}","via":"${call.via}","region":"${call.region}",` +
+        `"t0":${call.t0},"t1":${call.t1},"user":"${call.user}","id":"${call.id}",` +
+        `"send":${call.send},"result":"${call.result}","status":${call.status},` +
+        `"body":${bodyText}}\n`,
     );
   }
 
@@ -97,7 +100,8 @@ export class HistoryWriter {
 
   outcome(told: Omit<OutcomeTold, "op">): void {
     this.add(
-      `{"op":"outcome","client":"${told.client}","t":${told.t},"user":"${told.user}","id":"${told.id}","state":${JSON.stringify(told.state)}}\n`,
+      `{"op":"outcome","client":"${told.client}","t":${told.t},"user":"${told.user}",` +
+        `"id":"${told.id}","state":${JSON.stringify(told.state)}}\n`,
     );
   }
 
@@ -119,8 +123,8 @@ export class HistoryWriter {
 }
 
 /**
- * Reads a history in pieces. A line that is not one is an error that names it; a last line cut
- * short by a crash is left out.
+ * Reads a history in pieces. An invalid line throws an error that names it; a last line truncated
+ * by a crash is skipped.
  */
 export async function* readHistory(path: string): AsyncGenerator<readonly HistoryLine[]> {
   const decoder = new TextDecoder();
@@ -145,9 +149,9 @@ function parseLine(line: string, path: string, number: number): HistoryLine {
     const value = JSON.parse(line) as HistoryLine;
     if (OPS.has(value.op)) return value;
   } catch {
-    // said below
+    // The error below covers it.
   }
   throw new Error(
-    `${path}, line ${number}: not a line of a history (op ${[...OPS].join(", ")}): ${line.slice(0, 80)}`,
+    `${path}, line ${number}: not a history line (op ${[...OPS].join(", ")}): ${line.slice(0, 80)}`,
   );
 }

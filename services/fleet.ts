@@ -1,6 +1,5 @@
-// Roles as child processes, kept running: gateways and workers of `sluice up` and of the demo. A
-// role that ends by itself is started again after a moment; one that was killed on purpose stays
-// dead.
+// Runs roles as child processes for `sluice up` and the demo. A role that exits on its own is
+// restarted after a short delay; one that was killed on purpose stays down.
 import { join } from "node:path";
 import { ignore } from "../core/runtime/ignored.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -10,21 +9,21 @@ import { type Child, spawnRecorded } from "./processes.ts";
 export interface Role {
   readonly name: string;
   readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil" | "rates";
-  /** Of a gateway or provider. */
+  /** Gateways and providers only. */
   readonly url?: string;
-  /** Of a gateway. */
+  /** Gateways only. */
   readonly region?: string;
   pid(): number;
-  /** SIGKILL, for good. */
+  /** SIGKILL; the role is not restarted. */
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface FleetOptions {
-  /** Where records and logs of the roles go. */
+  /** Folder of the roles' process records and logs. */
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
-  /** What a kind of role has besides; `service` is that of a processing one. */
+  /** Extra variables for a kind of role; `service` names the one that a fulfilment role runs. */
   readonly roleEnv?: (kind: Role["kind"], service?: string) => Readonly<Record<string, string>>;
   readonly say: (line: string) => void;
 }
@@ -41,9 +40,7 @@ export class Fleet {
 
   constructor(private readonly options: FleetOptions) {}
 
-  /**
-   * Starts a gateway of a region; settles when it is ready to take orders. Port 0 takes a free one.
-   */
+  /** Starts a gateway of a region; resolves when it accepts orders. Port 0 picks a free one. */
   async gateway(region: string, port: number, name = `gateway-${region}`): Promise<Role> {
     const [free] = await freePorts(1);
     const listens = port === 0 ? (free as number) : port;
@@ -61,7 +58,7 @@ export class Fleet {
     return this.start("worker", name, {}, {});
   }
 
-  /** A payment provider to try things with; settles when it answers. */
+  /** Starts a stub payment provider; resolves when it answers. */
   async provider(options: {
     port: number;
     file: string;
@@ -90,7 +87,7 @@ export class Fleet {
     return role;
   }
 
-  /** A processing service with its packing list. */
+  /** Starts a fulfilment service with its packing list. */
   fulfil(name: string, service: string, file: string): Role {
     const env = this.options.roleEnv?.("fulfil", service) ?? {};
     return this.start("fulfil", name, env, {}, ["--service", service, "--file", file]);
@@ -105,8 +102,8 @@ export class Fleet {
   }
 
   /**
-   * Gateways first, so that nothing new comes in; then those who charge; then the workers, which
-   * finish what they hold.
+   * Stops the gateways first, so that no new orders arrive, then the payment workers, then the
+   * workers, which finish what is in flight.
    */
   async stop(): Promise<void> {
     this.stopping = true;
@@ -137,7 +134,8 @@ export class Fleet {
       if (attempt === 0 && realRuntime.monotonicMs() - startedMs < RESTART_MAX_MS)
         ended.resolve(code);
       this.options.say(
-        `${name} ended with code ${code}; it is started again (log: ${join(this.options.dir, `${name}.log`)})`,
+        `${name} exited with code ${code}; restarting it ` +
+          `(log: ${join(this.options.dir, `${name}.log`)})`,
       );
       await realRuntime.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
       if (over || this.stopping) return;
@@ -196,14 +194,14 @@ async function untilReady(url: string, ended: Promise<number>, log: string): Pro
   const end = realRuntime.monotonicMs() + READY_TIMEOUT_MS;
   while (realRuntime.monotonicMs() < end) {
     if (code !== undefined)
-      throw new Error(`the gateway ended with code ${code}: ${await lastLines(log)}`);
+      throw new Error(`the gateway exited with code ${code}: ${await lastLines(log)}`);
     const answer = fetch(url, { signal: realRuntime.abortAfter(1_000) });
     const response = await ignore(answer, "not_ready_yet");
     if (response?.ok) return;
     await realRuntime.sleep(50);
   }
   throw new Error(
-    `nothing was ready at ${url} within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`,
+    `${url} was not ready within ${READY_TIMEOUT_MS / 1000} s: ${await lastLines(log)}`,
   );
 }
 

@@ -1,5 +1,5 @@
-// Redis, RabbitMQ and the ledger of this machine: private ones under a data folder, but for those
-// the settings name.
+// The Redis, RabbitMQ and ledger of this machine. Each is a private one under the data folder,
+// unless the settings name another.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";
@@ -10,24 +10,24 @@ import { type PrivateRabbit, startRabbit } from "./rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "./redis.ts";
 
 export interface LocalServices {
-  /** SLUICE_* variables by which roles find these services. */
+  /** SLUICE_* variables that lead roles to these services. */
   readonly env: Readonly<Record<string, string>>;
-  /** What a role is given besides: the brokers as its own user. */
+  /** Extra variables for a kind of role: broker URLs with the role's own user. */
   roleEnv(kind: string, service?: string): Readonly<Record<string, string>>;
   readonly redis: PrivateRedis | undefined;
   readonly rabbit: PrivateRabbit | undefined;
   stop(): Promise<void>;
 }
 
-/** Regions of a private broker: one virtual host each. */
+/** The regions of a private broker, one virtual host each. */
 export const LOCAL_REGIONS = ["eu", "us"] as const;
 /**
- * Redis decides, so it comes after the gateways as workers do, but before the workers: what they
- * ask it stays short. The broker is part of taking orders in.
+ * Redis yields to the gateways and the broker, which accept orders, but not to the workers, whose
+ * calls it must answer quickly.
  */
 const REDIS_NICE = 4;
 const SECRET_BYTES = 48;
-/** On a node of our own each role has its user, and nobody else may publish. */
+/** A private node has one user per role, and only these users may publish. */
 const PRIVATE_PUBLISHERS = "gateway=gateway,payments=payments,operator=operator,service-*=service";
 const NO_ENV = {};
 
@@ -40,13 +40,15 @@ export async function startLocalServices(
   mkdirSync(dir, { recursive: true });
   for (const name of ["redis", "rabbitmq", "roles"]) {
     const ended = await endLeftovers(join(dir, name, "run"));
-    if (ended.length > 0) say(`ended what an earlier run left: ${ended.join(", ")}`);
+    if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
   }
   const wantRedis = settings.redisUrl === "";
   const wantRabbit = settings.regions.length === 0;
   if (wantRedis || wantRabbit)
     say(
-      `starting ${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} under ${settings.dataDir}/`,
+      "starting " +
+        `${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} ` +
+        `under ${settings.dataDir}/`,
     );
   const [redis, rabbit] = await Promise.all([
     wantRedis
@@ -87,7 +89,7 @@ export async function startLocalServices(
   };
 }
 
-/** A secret of this machine, made once, readable by its owner only. */
+/** A secret of this machine, created once and readable only by the user who created it. */
 export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
   const file = join(dir, name);
   if (!existsSync(file)) {

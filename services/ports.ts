@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
-/** TCP ports of the loopback that are free now, all different. */
+/** Distinct loopback TCP ports that are free now. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
   const ports = servers.map((server) => (server.address() as { port: number }).port);
@@ -22,7 +22,7 @@ function listenAnywhere(): Promise<ReturnType<typeof createServer>> {
   });
 }
 
-/** Whether a port of an address could be listened on now. */
+/** Whether a process could listen on this port of the address now. */
 export function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -31,7 +31,7 @@ export function canListen(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** Waits until something accepts connections on a port, or `exited` says that nothing ever will. */
+/** Waits until something accepts connections on a port, or until `exited` rules that out. */
 export async function untilListening(
   port: number,
   timeoutMs: number,
@@ -48,7 +48,7 @@ export async function untilListening(
   }
   throw new Error(
     over
-      ? `the process for port ${port} ended before it listened`
+      ? `the process for port ${port} exited before it listened`
       : `nothing listened on port ${port} within ${timeoutMs} ms`,
   );
 }

@@ -1,5 +1,5 @@
-// A private PostgreSQL cluster for the tests. It refuses to run as root: then it runs as the user
-// the package made.
+// A private PostgreSQL cluster for the tests. PostgreSQL refuses to run as root, so root starts it
+// as the user that the package created.
 import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
@@ -13,7 +13,7 @@ export interface PrivatePostgres extends Child {
 const START_TIMEOUT_MS = 30_000;
 const DEBIAN_ROOT = "/usr/lib/postgresql";
 
-/** The folder of initdb and postgres: on Debian they are not on the PATH. */
+/** The folder of initdb and postgres, which Debian does not put on the PATH. */
 export function postgresBin(): string | undefined {
   const versions = existsSync(DEBIAN_ROOT)
     ? readdirSync(DEBIAN_ROOT).sort((a, b) => Number(b) - Number(a))

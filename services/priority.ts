@@ -1,16 +1,16 @@
-// Who goes first on a machine that all parts share: taking orders in before deciding them. An
-// accepted order waits safely, and whoever comes to it later does more of them a call. With three
-// times what two cores can do offered, the median of refusals came after 8 ms instead of 43, and
-// more was decided: 61% of the best instead of 55% (a worker that steps back by 5, one run each).
+// CPU priority among the roles of one machine: accepting orders comes before deciding them. An
+// accepted order waits safely, and a busier worker decides more orders per call. At three times the
+// load that two cores can handle, the median refusal took 8 ms instead of 43
+// (docs/decisions/0010-admission.md).
 import { existsSync, writeFileSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 
 /**
- * Has a process step back for others by a niceness of 0 to 19. Before it makes threads: each thread
- * has its own.
+ * Lowers a process's priority by a niceness of 0 to 19. Call it before the process creates threads,
+ * since each thread has its own niceness.
  *
  * Where Linux groups processes by session (autogroup, sched(7)), niceness counts only within a
- * session, and each role and service has one of its own: there the group steps back.
+ * session. Each role and service has its own session, so the group is lowered too.
  */
 export function stepBack(nice: number, pid: number = process.pid): void {
   try {
@@ -19,6 +19,6 @@ export function stepBack(nice: number, pid: number = process.pid): void {
     const group = `/proc/${pid}/autogroup`;
     if (existsSync(group)) writeFileSync(group, String(nice));
   } catch {
-    // Not every system lets a process say so; it only costs speed.
+    // Some systems forbid it; that costs only speed.
   }
 }

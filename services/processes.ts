@@ -1,6 +1,6 @@
-// Child processes with a record on disk, so that the next start finds and ends what a crashed run
-// left behind. A record holds the process id and its start time: a reused id is never taken for the
-// process that was started.
+// Child processes with a record on disk, so that the next start finds and stops what a crashed run
+// left behind. A record holds the process id and its start time, so a reused id is never mistaken
+// for the recorded process.
 import {
   mkdirSync,
   readdirSync,
@@ -17,28 +17,28 @@ import { stepBack } from "./priority.ts";
 export interface Child {
   readonly pid: number;
   readonly exited: Promise<number>;
-  /** Asks with `signal`, waits, then kills. */
+  /** Sends `signal`, waits for the grace period, then kills. */
   stop(signal?: NodeJS.Signals, graceMs?: number): Promise<void>;
-  /** SIGKILL, at once. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>;
 }
 
 export interface SpawnOptions {
   readonly name: string;
   readonly command: readonly string[];
-  /** Where the record goes: `<dir>/<name>.pid`. */
+  /** Folder of the record `<dir>/<name>.pid`. */
   readonly recordDir: string;
   readonly env?: Record<string, string>;
   readonly cwd?: string;
   readonly logFile?: string;
   readonly uid?: number;
   readonly gid?: number;
-  /** How far it steps back for others (priority.ts). */
+  /** Niceness: how far it yields to other processes (priority.ts). */
   readonly nice?: number;
 }
 
 const DEFAULT_GRACE_MS = 10_000;
-/** The kernel takes a killed process away at once, unless a disk holds it up. */
+/** The kernel removes a killed process at once, unless it is blocked on a disk. */
 const KILL_WAIT_MS = 5_000;
 const LOOK_MS = 50;
 
@@ -54,8 +54,8 @@ export function spawnRecorded(options: SpawnOptions): Child {
     stderr: output,
     uid: options.uid,
     gid: options.gid,
-    // A group of its own: Ctrl-C reaches the parent only, which then stops its children in the
-    // right order.
+    // In its own process group, Ctrl-C reaches only the parent, which then stops its children in
+    // order.
     detached: true,
   });
   stepBack(options.nice ?? 0, child.pid);
@@ -68,7 +68,7 @@ export function spawnRecorded(options: SpawnOptions): Child {
     return code;
   });
   const end = async (signal: NodeJS.Signals, graceMs: number) => {
-    if (over) return; // its id may be another process's by now
+    if (over) return; // its id may have been reused
     signalGroup(child.pid, signal);
     const late = realRuntime.startTimer(() => signalGroup(child.pid, "SIGKILL"), graceMs);
     await exited;
@@ -98,14 +98,13 @@ function textOf(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    return undefined; // not there
+    return undefined; // already exited
   }
 }
 
 /**
- * Start time of a process in clock ticks since boot (proc(5), field 22). Empty where there is no
- * such process or no /proc, and for one that has ended without anybody asking how: in containers
- * process 1 often does not reap.
+ * Start time of a process in clock ticks since boot (proc(5), field 22). Empty if there is no such
+ * process or no /proc, and for a zombie: in containers, process 1 often does not reap.
  */
 export function startTime(pid: number): string {
   try {
@@ -117,18 +116,18 @@ export function startTime(pid: number): string {
   }
 }
 
-/** Remembers a process that was started indirectly (a daemon), under a name. */
+/** Records a process that was started indirectly, such as a daemon. */
 export function recordProcess(recordDir: string, name: string, pid: number): void {
   mkdirSync(recordDir, { recursive: true });
   writeFileSync(join(recordDir, `${name}.pid`), `${pid} ${startTime(pid)}\n`);
 }
 
-/** The id of the recorded process, if that very process still runs. */
+/** The id of the recorded process, if it is still running. */
 export function recordedPid(recordDir: string, name: string): number | undefined {
   return living(join(recordDir, `${name}.pid`))?.pid;
 }
 
-/** Ends what earlier runs left in `recordDir`. Returns the names of what was ended. */
+/** Stops the processes recorded by earlier runs in `recordDir` and returns their names. */
 export async function endLeftovers(recordDir: string): Promise<string[]> {
   const ended: string[] = [];
   for (const file of list(recordDir)) {
@@ -152,8 +151,8 @@ function living(path: string): { pid: number; started: string } | undefined {
 }
 
 /**
- * Ends the process that a pid file names, if it works on `dir` (any other has got a reused id). For
- * a process that was never recorded: the run that started it was killed before it could.
+ * Stops the process that a pid file names if it works on `dir`; otherwise the id has been reused.
+ * This covers a process whose starter was killed before it could record it.
  */
 export async function endByPidFile(file: string, dir: string): Promise<boolean> {
   const pid = Number(textOf(file)?.trim());
@@ -163,21 +162,21 @@ export async function endByPidFile(file: string, dir: string): Promise<boolean> 
   return true;
 }
 
-/** Whether a process runs in a folder, or was started with the folder in its environment. */
+/** Whether a process runs in a folder or has the folder in its environment. */
 function worksOn(pid: number, dir: string): boolean {
   const folder = realpathSync(dir);
   try {
     if (readlinkSync(`/proc/${pid}/cwd`) === folder) return true;
   } catch {
-    return false; // another user's, or gone
+    return false; // owned by another user, or already exited
   }
   const environment = textOf(`/proc/${pid}/environ`) ?? "";
   return environment.includes(`${dir}/`) || environment.includes(`${folder}/`);
 }
 
 /**
- * Asks it to stop, then kills it. Two processes on one data folder would ruin it: rejects if it
- * stays.
+ * Sends SIGTERM, then SIGKILL. Throws if the process survives, because two processes on one data
+ * folder would corrupt it.
  */
 async function endProcess(pid: number, started: string): Promise<void> {
   for (const [signal, graceMs] of [
@@ -191,7 +190,7 @@ async function endProcess(pid: number, started: string): Promise<void> {
       await realRuntime.sleep(LOOK_MS);
     if (startTime(pid) !== started) return;
   }
-  throw new Error(`process ${pid}, left by an earlier run, does not end: kill it by hand`);
+  throw new Error(`process ${pid}, left by an earlier run, cannot be stopped: kill it by hand`);
 }
 
 function list(dir: string): string[] {

@@ -1,6 +1,6 @@
-// A private RabbitMQ node: own name, ports, cookie and data folder; loopback only. Its virtual
-// hosts (one per region) are imported at boot from a definitions file, so that starting it takes no
-// second command.
+// A private RabbitMQ node with its own name, ports, cookie and data folder, on loopback only. The
+// node imports its virtual hosts (one per region) from a definitions file when it boots, so no
+// second command is needed.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";
@@ -13,40 +13,40 @@ export interface PrivateRabbit extends Child {
   readonly port: number;
   readonly dir: string;
   /**
-   * AMQP URL of a virtual host, as one of the accounts; as `guest`, who may do everything, where
-   * there are none.
+   * AMQP URL of a virtual host for one of the accounts, or for the all-powerful `guest` if there
+   * are no accounts.
    */
   url(vhost: string, user?: string): string;
-  /** Runs rabbitmqctl against this node and returns what it printed. */
+  /** Runs rabbitmqctl against this node and returns its output. */
   ctl(...args: string[]): Promise<string>;
 }
 
 export interface PrivateRabbitOptions {
   readonly vhosts: readonly string[];
   readonly port?: number;
-  /** Users with random passwords instead of `guest`. */
+  /** Users with random passwords, instead of `guest`. */
   readonly accounts?: readonly Account[];
 }
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 20_000;
-/** rabbitmqctl starts a node of its own, which takes seconds; one that hangs is ended. */
+/** rabbitmqctl starts an Erlang node, which takes seconds; one that hangs is killed. */
 const CTL_TIMEOUT_MS = 60_000;
 const START_ATTEMPTS = 3;
 const LOG_FILE = "out.log";
-/** Written by the node itself. */
+/** Written by the node. */
 const PID_FILE = "rabbitmq.pid";
 const GUEST = "guest";
 /**
- * Memory at which the node blocks publishers: plenty for a sale on one machine, and far from what
- * the machine has.
+ * The node blocks publishers at this memory use: ample for a sale on one machine, and well below
+ * what the machine has.
  */
 const MEMORY_LIMIT = "2GB";
-/** A shard's messages have a megabyte at most; what gateways are told of outcomes may be longer. */
+/** Messages of shards are at most 1 MB; the outcomes sent to gateways may be longer. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /**
- * Where the server's scripts lie when they are not on the PATH; run directly they keep the user who
- * starts them.
+ * Locations of the server's scripts when they are not on the PATH. Run directly, they keep the
+ * current user.
  */
 const SCRIPT_DIRS = [
   "/usr/lib/rabbitmq/bin",
@@ -71,15 +71,14 @@ export async function startRabbit(
   const server = rabbitScript("rabbitmq-server");
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
-  // Each start has ports of its own, so nothing else would keep a second node off the folder.
+  // Each start picks new ports, so a port conflict would not stop a second node on this folder.
   await endLeftovers(join(dir, "run"));
   await endByPidFile(join(dir, PID_FILE), dir);
   for (let attempt = 1; ; attempt++) {
     try {
       return await startNode(server, dir, options);
     } catch (error) {
-      // Between the choice of a free port and its use lie seconds in which another program may take
-      // it.
+      // Another program may take the port in the seconds between choosing and using it.
       if (attempt === START_ATTEMPTS || !lastWords(dir).includes("eaddrinuse")) throw error;
     }
   }
@@ -111,7 +110,8 @@ async function startNode(
     await child.kill();
     await epmd.kill();
     throw new Error(
-      `RabbitMQ has not started: ${messageOf(error)}; its last words in ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
+      `RabbitMQ did not start: ${messageOf(error)}; ` +
+        `last line of ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
     );
   }
   return {
@@ -127,15 +127,12 @@ async function startNode(
 }
 
 /**
- * Erlang's port mapper. A node would start one that detaches itself and outlives it; this one is
- * ours to end.
+ * Erlang's port mapper. A node would start a detached one that outlives it, so this one is started
+ * here and can be stopped.
  */
 function startEpmd(dir: string, port: number): Child {
   const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
-  if (!command)
-    throw new Error(
-      "epmd, a part of Erlang, is not installed where it is looked for: put it on the PATH",
-    );
+  if (!command) throw new Error("epmd, part of Erlang, was not found: put it on the PATH");
   return spawnRecorded({
     name: "epmd",
     command: [command, "-port", String(port), "-address", "127.0.0.1"],
@@ -144,14 +141,14 @@ function startEpmd(dir: string, port: number): Child {
   });
 }
 
-/** The node's name must be the same at every start: its data folder is named after it. */
+/** The node's name must not change between starts, because its data folder is named after it. */
 function nodeName(dir: string): string {
   const file = join(dir, "node");
   if (!existsSync(file)) writeFileSync(file, `sluice-${realRuntime.uuid().slice(0, 8)}@127.0.0.1`);
   return readFileSync(file, "utf8");
 }
 
-/** Made once for each user, and readable by their owner only. */
+/** Created once per user and readable only by their owner. */
 function passwordsIn(dir: string, accounts: readonly Account[]): Record<string, string> {
   if (accounts.length === 0) return {};
   const file = join(dir, "passwords.json");
@@ -173,8 +170,7 @@ function writeConfig(
   { vhosts, accounts = [] }: PrivateRabbitOptions,
   passwords: Readonly<Record<string, string>>,
 ): void {
-  // A node that was made without accounts has a `guest`, who keeps neither password nor
-  // permissions.
+  // A node created without accounts has a `guest`, which would keep its password and permissions.
   const all = { configure: ".*", write: ".*", read: ".*" };
   const none = { configure: "^$", write: "^$", read: "^$" };
   const users = [{ user: GUEST, ...(accounts.length > 0 ? none : all) }, ...accounts];
@@ -221,7 +217,7 @@ function nodeEnv(
   return {
     HOME: dir,
     RABBITMQ_NODENAME: node,
-    // A name with an address in it needs no resolver: not every machine knows `localhost`.
+    // A name that contains an address needs no resolver: some machines cannot resolve `localhost`.
     RABBITMQ_USE_LONGNAME: "true",
     RABBITMQ_MNESIA_BASE: join(dir, "data"),
     RABBITMQ_LOG_BASE: join(dir, "log"),
@@ -230,12 +226,12 @@ function nodeEnv(
     RABBITMQ_DIST_PORT: String(distPort),
     RABBITMQ_CONF_ENV_FILE: join(dir, "none.conf"),
     RABBITMQ_PID_FILE: join(dir, PID_FILE),
-    // The start script becomes the node instead of waiting for it: the process started here is the
-    // node, and signals and records mean the node.
+    // The start script replaces itself with the node instead of waiting for it, so that the
+    // recorded process and its signals are the node's.
     RUNNING_UNDER_SYSTEMD: "true",
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
-    // Without busy waiting: schedulers that spin would take the cores from those who have work.
+    // No busy waiting: spinning schedulers would take cores from processes that have work.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "+sbwt none +sbwtdcpu none +sbwtdio none",
   };
 }

@@ -1,5 +1,5 @@
-// A private redis-server: loopback only, its own port and folder. The append-only file is synced
-// every second; no guarantee rests on it.
+// A private redis-server on loopback with its own port and folder. The append-only file is synced
+// every second; no guarantee depends on it.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
@@ -13,15 +13,15 @@ export interface PrivateRedis extends Child {
 
 export interface PrivateRedisOptions {
   readonly port?: number;
-  /** false: nothing is kept on disk. */
+  /** false: nothing is written to disk. */
   readonly persistence?: boolean;
-  /** How far it steps back for the gateways of this machine. */
+  /** Niceness: how far it yields to the gateways of this machine. */
   readonly nice?: number;
 }
 
 /**
- * Gateways take nothing more in at nine tenths of it: plenty for ten million orders, and far from
- * what the machine has.
+ * Gateways refuse orders at nine tenths of it: ample for ten million orders, and well below what
+ * the machine has.
  */
 const MEMORY_LIMIT = "2gb";
 const START_TIMEOUT_MS = 20_000;

@@ -14,7 +14,7 @@ test("the shared Redis answers", async () => {
   client.disconnect();
 });
 
-test("the shared broker gives virtual hosts of their own", async () => {
+test("the shared broker creates separate virtual hosts", async () => {
   const rabbit = await testRabbit();
   const [a, b] = [await rabbit.freshVhost(), await rabbit.freshVhost()];
   expect(a).not.toBe(b);
@@ -24,7 +24,7 @@ test("the shared broker gives virtual hosts of their own", async () => {
   await connection.close();
 }, 60_000);
 
-test("a leftover process is ended by its record, and a reused id is left alone", async () => {
+test("a recorded leftover is stopped, and a process that reuses its id is not", async () => {
   const dir = testDir("leftover");
   const child = spawnRecorded({ name: "sleeper", command: ["sleep", "60"], recordDir: dir });
   await Bun.write(`${dir}/stranger.pid`, `${process.pid} 1\n`);
@@ -33,7 +33,7 @@ test("a leftover process is ended by its record, and a reused id is left alone",
   expect(startTime(child.pid)).toBe("");
 });
 
-test("a private Redis keeps its data over a restart", async () => {
+test("a private Redis keeps its data across a restart", async () => {
   const dir = testDir("own-redis");
   const first = await startRedis(dir);
   const client = new Redis(first.url);
@@ -47,7 +47,7 @@ test("a private Redis keeps its data over a restart", async () => {
   await second.kill();
 });
 
-test("a start ends the node that still runs on its folder, though no record names it", async () => {
+test("a start stops an unrecorded node that still runs on its folder", async () => {
   const dir = testDir("own-rabbit");
   const first = await startRabbit(dir, { vhosts: ["eu"] });
   expect(readFileSync(`/proc/${first.pid}/comm`, "utf8").trim()).toBe("beam.smp");
@@ -59,7 +59,7 @@ test("a start ends the node that still runs on its folder, though no record name
   await first.kill(); // its epmd
 }, 120_000);
 
-test("a starter that is killed leaves its node to the next start, which ends it first", async () => {
+test("the next start stops the node of a starter that was killed", async () => {
   const dir = testDir("left-rabbit");
   const module = join(import.meta.dir, "rabbitmq.ts");
   const script = `
@@ -80,7 +80,7 @@ test("a starter that is killed leaves its node to the next start, which ends it 
   expect(nodesOn(dir)).toEqual([]);
 }, 120_000);
 
-test("a Redis that no record names is ended before another starts on its folder", async () => {
+test("an unrecorded Redis is stopped before another starts on its folder", async () => {
   const dir = testDir("left-redis");
   const first = await startRedis(dir);
   rmSync(join(dir, "run"), { recursive: true });
@@ -89,13 +89,13 @@ test("a Redis that no record names is ended before another starts on its folder"
   await second.kill();
 });
 
-test("a pid file that names a stranger ends nobody", async () => {
+test("a pid file that names an unrelated process stops nothing", async () => {
   const dir = testDir("stranger");
   await Bun.write(join(dir, "redis.pid"), `${process.pid}\n`);
   expect(await endByPidFile(join(dir, "redis.pid"), dir)).toBe(false);
 });
 
-/** RabbitMQ nodes that were started on a folder. */
+/** RabbitMQ nodes that run on a folder. */
 function nodesOn(dir: string): number[] {
   return readdirSync("/proc").flatMap((pid) => {
     try {
@@ -103,7 +103,7 @@ function nodesOn(dir: string): number[] {
       const here = node && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
       return here ? [Number(pid)] : [];
     } catch {
-      return []; // no process, or gone meanwhile
+      return []; // not a process, or it has exited
     }
   });
 }

@@ -1,5 +1,5 @@
-// A broker with an alarm takes nothing in. What lies in its queues must be worked off all the same:
-// that is how the alarm ends.
+// A broker with an alarm blocks publishers. Its queues must still be drained, because that ends the
+// alarm.
 import { expect, test } from "bun:test";
 import { ordersQueue } from "../broker/topology.ts";
 import { startRabbit } from "../services/rabbitmq.ts";
@@ -10,7 +10,7 @@ const MESSAGES = 60;
 const ORDERS_A_MESSAGE = 5;
 const ORDERS = MESSAGES * ORDERS_A_MESSAGE;
 
-test("under an alarm what lies in the queues is decided, recorded and acknowledged; follow-ups go when it ends", async () => {
+test("under an alarm queued orders are decided and recorded; follow-ups wait for it", async () => {
   const node = await startRabbit(testDir("alarmed"), { vhosts: ["eu"] });
   const stack = await Stack.start({ env: { SLUICE_REGIONS: `eu=${node.url("eu")}` } });
   const depthOf = async (queue: string) => {
@@ -51,7 +51,7 @@ test("under an alarm what lies in the queues is decided, recorded and acknowledg
       async () => (await stack.ledger.followUps(0, 1)).length === 0,
       60_000,
     );
-    // The node counts a queue's messages now and then.
+    // The node updates a queue's message count from time to time.
     await stack.until("them in their queue", async () => (await depthOf("payments")) > 0, 60_000);
     expect(await depthOf(ordersQueue(0))).toBe(0);
   } finally {

@@ -1,5 +1,4 @@
-// For tests: burns all cores for a while, with twice as many processes as there are cores, in
-// processes that are nobody's children.
+// For tests: keeps all cores busy for a while, with twice as many orphaned processes as cores.
 import { availableParallelism } from "node:os";
 
 export function burnAsStranger(ms: number): void {
@@ -8,7 +7,7 @@ export function burnAsStranger(ms: number): void {
     "-e",
     `const end = Date.now() + ${ms}; while (Date.now() < end) {}`,
   ];
-  // A shell that ends at once leaves its child to init.
+  // A shell that exits at once leaves its child to init.
   for (let i = 0; i < 2 * availableParallelism(); i++) {
     Bun.spawn(["sh", "-c", '"$@" & ', "sh", ...command], { stdio: ["ignore", "ignore", "ignore"] });
   }

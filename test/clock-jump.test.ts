@@ -1,4 +1,4 @@
-// Redis's clock is set wrong under a running worker: nothing is decided by it.
+// Redis's clock is wrong while a worker runs: the worker decides nothing by it.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { testDir } from "./services.ts";
@@ -6,7 +6,7 @@ import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const HOUR_MS = 3_600_000;
 const LIMIT_MS = 120_000;
-/** What the library takes for the time is off by what this key says. */
+/** The key holds the error of the time that the library reads. */
 const SKEW_KEY = "test:skew";
 
 let stack: Stack;
@@ -16,7 +16,7 @@ afterEach(async () => {
 }, LIMIT_MS);
 
 test.each([HOUR_MS * 24, -HOUR_MS * 24])(
-  "a clock that jumps by %d ms makes nothing stale and ends nothing: what is queued is decided when it is right again",
+  "a clock jump of %d ms makes nothing stale and ends nothing; orders wait until it is right again",
   async (skewMs) => {
     process.env.SLUICE_TEST_PATCH = join(testDir("patch"), "patch.json");
     const from = "return tonumber(t[1]) * 1000";

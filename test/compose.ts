@@ -1,5 +1,5 @@
-// Reads docker-compose.yml as `docker compose` does, as far as this project's file goes: merge
-// keys, and variables with what stands in for them.
+// Reads docker-compose.yml like `docker compose`, as far as this project's file needs: merge keys,
+// and variables with defaults.
 import { parse } from "yaml";
 
 export interface Service {
@@ -33,7 +33,7 @@ export interface Compose {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Throws as `docker compose` refuses: for a variable that has to be set and is not. */
+/** Throws, like `docker compose`, for a required variable without a value. */
 export function readCompose(text: string, environment: Environment): Compose {
   const file = interpolated(parse(text, { merge: true }), environment) as {
     services: Record<string, Partial<Service>>;
@@ -49,7 +49,7 @@ export function readCompose(text: string, environment: Environment): Compose {
   return { services: Object.fromEntries(services), volumes, configs };
 }
 
-/** What a service is that does not say. */
+/** What applies to a service that does not specify it. */
 const DEFAULTS = {
   command: [],
   ports: [],
@@ -59,7 +59,7 @@ const DEFAULTS = {
   stop_grace_period: "10s",
 } as const;
 
-/** A process gets text, whatever YAML made of a number. */
+/** Processes receive text, even if YAML reads a number. */
 function textual(service: Partial<Service>): Pick<Service, "environment"> {
   return {
     environment: Object.fromEntries(
@@ -77,18 +77,18 @@ function interpolated(value: unknown, environment: Environment): unknown {
   );
 }
 
-/** `${A}`, `${A:-instead}`, `${A:?complaint}`, `$$` for a dollar; any other is refused. */
+/** `${A}`, `${A:-default}`, `${A:?message}`, `$$` for a dollar; anything else throws. */
 export function interpolate(text: string, environment: Environment): string {
   return text.replace(
     /\$(?:\$|\{(\w+)(?::([-?])([^}]*))?\})?/g,
     (whole, name?: string, kind?: string, rest = "") => {
       if (whole === "$$") return "$";
       if (name === undefined)
-        throw new Error(`a '$' that begins no variable of a known form: ${text}`);
+        throw new Error(`a '$' that starts no variable of a known form: ${text}`);
       const value = environment[name];
       if (value) return value;
       if (kind === "?") throw new Error(`required variable ${name} is missing a value: ${rest}`);
-      if (kind === undefined) throw new Error(`${whole} has neither a default nor a complaint`);
+      if (kind === undefined) throw new Error(`${whole} has neither a default nor a message`);
       return rest;
     },
   );
@@ -97,6 +97,6 @@ export function interpolate(text: string, environment: Environment): string {
 /** `30s` → 30,000. */
 export function milliseconds(duration: string): number {
   const match = /^(\d+)s$/.exec(duration);
-  if (!match) throw new Error(`'${duration}' is no number of seconds`);
+  if (!match) throw new Error(`'${duration}' is not a number of seconds`);
   return Number(match[1]) * 1_000;
 }

@@ -163,7 +163,7 @@ afterAll(async () => {
   await t.close();
 });
 
-/** A page that fails the test on any console error, CSP violations among them. */
+/** A page that fails the test on any console error, including CSP violations. */
 async function open(
   hash = "",
   size = { width: 1280, height: 900 },
@@ -180,7 +180,7 @@ const signedIn = async (size?: { width: number; height: number }) =>
   open(`#token=${await token("ops", { scope: "operator" })}`, size);
 
 test(
-  "an operator signs in; the figures move; nothing is refused by the page's policy",
+  "an operator signs in; the figures change; the page's policy blocks nothing",
   async () => {
     const { page, errors } = await open();
     await page.fill("#token", await token("ops", { scope: "operator" }));
@@ -206,7 +206,7 @@ test(
 );
 
 test(
-  "a token from the link leaves the address at once; one without operator scope is turned away with the reason",
+  "a token leaves the address at once; one without operator scope is refused with the reason",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#stock tbody tr:has-text('lamp')");
@@ -221,7 +221,7 @@ test(
 );
 
 test(
-  "a worker is paused; a dead letter is shown as text, sent again, dropped on the second click",
+  "a worker is paused; a dead letter is shown as text, resent, and dropped on the second click",
   async () => {
     const { page, errors } = await signedIn();
     await page.click("#workers tbody button:has-text('Pause')");
@@ -254,7 +254,7 @@ test(
 );
 
 test(
-  "what concerns all of them is asked about first, and forgotten if it is not said again",
+  "an action on all asks for confirmation, and lapses without a second click",
   async () => {
     const { page } = await signedIn();
     asked.length = 0;
@@ -276,7 +276,7 @@ test(
 );
 
 test(
-  "dead letters are found by queue and reason, and those found are sent again or dropped; the brokers are asked when their number changes",
+  "dead letters are filtered, resent or dropped; brokers are read when their number changes",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#dead tbody button");
@@ -304,7 +304,7 @@ test(
 );
 
 test(
-  "a button keeps the keyboard's focus though its table is drawn anew each second",
+  "a button keeps the keyboard focus although its table is redrawn every second",
   async () => {
     const { page } = await signedIn();
     await page.focus("#workers tbody button");
@@ -323,7 +323,7 @@ test(
 );
 
 test(
-  "a gateway that does not answer is asked again only once it has been given up, not each second",
+  "an unanswered request to a gateway times out before the next one starts",
   async () => {
     const { page } = await signedIn();
     await page.waitForSelector("#stock tbody tr:has-text('lamp')");
@@ -362,7 +362,7 @@ test.each([
 );
 
 test(
-  "what is wrong is said first, and a gateway that does not answer is said too",
+  "problems are shown first, and so is a gateway that does not answer",
   async () => {
     const { page } = await signedIn();
     redisUp = false;

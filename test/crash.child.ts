@@ -1,6 +1,6 @@
-// A worker that kills itself with SIGKILL at the step it is told: CRASH_AT = before_decide |
-// after_decide | after_commit | before_ack | before_confirm. The steps are cut into from outside,
-// so that the worker's own code knows nothing of it.
+// A worker that sends itself SIGKILL at a step: CRASH_AT = before_decide | after_decide |
+// after_commit | before_ack | before_confirm. The steps are patched from outside, so that the
+// worker's code does not know of them.
 import { Publisher } from "../broker/publisher.ts";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
@@ -13,7 +13,7 @@ const die = () => process.kill(process.pid, "SIGKILL");
 
 type Method = (...args: never[]) => Promise<unknown>;
 
-/** Replaces a method; `around` gets the original bound to its object. */
+/** Replaces a method; `around` receives the original, bound to its object. */
 function cut(
   type: { prototype: object },
   name: string,
@@ -43,7 +43,7 @@ switch (process.env.CRASH_AT) {
     });
     break;
   case "before_ack":
-    // The ledger has it, Redis has been told, the acknowledgement is next.
+    // The ledger has the entry and Redis knows; the acknowledgement is next.
     cut(ShardStore, "recorded", async (recorded, args) => {
       await recorded(...args);
       die();
@@ -53,13 +53,13 @@ switch (process.env.CRASH_AT) {
     cut(Publisher, "publish", async (publish, args) => {
       const confirm = publish(...args);
       if ((args as unknown[])[1] !== "orders.dead") return confirm;
-      // Leaves time to reach the socket, none for the answer to be acted on.
+      // Enough time to reach the socket, but not to handle the answer.
       setImmediate(die);
       return new Promise(() => undefined);
     });
     break;
   default:
-    throw new Error(`CRASH_AT: '${process.env.CRASH_AT}' is no step`);
+    throw new Error(`CRASH_AT: '${process.env.CRASH_AT}' is not a step`);
 }
 
 const { CRASH_AT: _, ...env } = process.env;

@@ -1,4 +1,4 @@
-// A worker killed at each step: what it held is decided once, recorded once, and nothing is lost
+// A worker is killed at each step: its orders are decided once, recorded once, and none is lost
 // (R5, I1, I3, I5).
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
@@ -21,11 +21,11 @@ async function doomed(stack: Stack, step: string) {
 }
 
 test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
-  "killed %s, the next worker goes on where it left off",
+  "killed %s, the next worker continues where it stopped",
   async (step) => {
     stack = await Stack.start();
     await stack.sale({ a: 5 });
-    // Fills Redis and lets go, so that the doomed worker's first decision is about the orders
+    // Fills Redis and releases the shards, so that the doomed worker first decides the orders
     // below.
     const first = await stack.worker("first");
     await stack.until(
@@ -49,12 +49,13 @@ test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
     );
     expect(states).toEqual([...Array(5).fill("reserved"), "sold_out", "sold_out"]);
     expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 0, held: 5 }]);
-    expect(stack.events.filter((e) => e.event === "redis rebuilt").length).toBe(1); // the first filling only
+    // Only the initial load.
+    expect(stack.events.filter((e) => e.event === "redis rebuilt").length).toBe(1);
   },
   60_000,
 );
 
-test("killed before a follow-up is confirmed, it is sent again", async () => {
+test("a follow-up is sent again if its worker was killed before the confirm", async () => {
   stack = await Stack.start();
   await stack.sale({ a: 5 });
   const first = await stack.worker("first");
@@ -76,7 +77,7 @@ test("killed before a follow-up is confirmed, it is sent again", async () => {
   );
   const connection = stack.links[0]?.connection;
   if (!connection) throw new Error("no region");
-  // At least once: the doomed worker's copy may have arrived as well.
+  // At least once: the doomed worker's copy may have arrived too.
   expect((await depth(connection, ORDERS_DEAD))?.ready).toBeGreaterThanOrEqual(1);
   expect((await stack.ledger.order(user, bad.order.id))?.state).toBe("rejected");
 }, 60_000);

@@ -1,5 +1,5 @@
-// Dead letters by command line and by HTTP, on real ones: an order that made no sense, a message
-// that held none, a card that was declined for good.
+// Dead letters on the command line and over HTTP: an order that is not valid, a message without
+// orders, and a card that is always declined.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
@@ -91,7 +91,11 @@ beforeAll(async () => {
     makeLog("gw", () => undefined),
   );
   operator = {
-    authorization: `Bearer ${await mintToken({ secret: SECRET, issuer: "sluice", audience: "sluice" }, "olga", "operator")}`,
+    authorization: `Bearer ${await mintToken(
+      { secret: SECRET, issuer: "sluice", audience: "sluice" },
+      "olga",
+      "operator",
+    )}`,
   };
   await failed(0);
   await garbage();
@@ -99,7 +103,7 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 
 test(
-  "letters are listed and shown with reason and trail, and stay where they are",
+  "letters are listed and shown with reason and trail, and stay in their queues",
   async () => {
     const found = await letters();
     expect(found.map((l) => l.queue)).toEqual(["orders.dead", "payments.dead"]);
@@ -127,19 +131,19 @@ test(
 );
 
 test(
-  "a letter that was sent somewhere is sent there again",
+  "a letter is sent again to its original destination",
   async () => {
     const [first] = (await letters("--queue", "orders.dead")) as [Letter];
     expect(first.source).toEqual({ exchange: "orders", routingKey: "1" });
     expect(await dead("redrive", first.id)).toMatchObject({ code: 0, out: "1 sent again\n" });
-    // It makes no more sense than before, and so comes back.
+    // It is no more valid than before, and so comes back.
     await stack.until("the letter to come back", async () => (await letters()).length === 2);
   },
   TIMEOUT_MS,
 );
 
 test(
-  "a failed payment is tried again under a new generation, with new keys; failing again it leaves a new letter, succeeding none",
+  "a redriven payment has a new generation and new keys, and a new letter if it fails again",
   async () => {
     const [{ user, body }] = (await letters("--queue", PAYMENTS_DEAD)) as [Letter];
     const id = (body as { id: string }).id;
@@ -180,11 +184,11 @@ test(
 );
 
 test(
-  "a redrive that was cut off after its publish is done again without effect, and one cut off after its grant goes on",
+  "a redrive cut off after its publish repeats without effect, one after its grant continues",
   async () => {
     provider.forgive(false);
     const { user, id } = await failed(2);
-    // Granted, and nothing published: the process died in between.
+    // Granted but not published: the process died in between.
     expect(await stack.ledger.grantRedrive(user, id, 1, "test")).toMatchObject({ generation: 2 });
     const opened = await Letters.open(realRuntime, stack.settings, stack.ledger);
     provider.forgive();
@@ -196,7 +200,7 @@ test(
       done: 1,
     });
     await stack.becomes(user, id, "paid");
-    // Published, and the letter not yet taken out.
+    // Published, but the letter has not been removed.
     await stack.links[0]?.publisher.publish("", PAYMENTS_DEAD, Buffer.from(copy));
     await stack.until("the letter again", async () => (await letter()) !== undefined);
     expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({
@@ -213,7 +217,7 @@ test(
 );
 
 test(
-  "by HTTP: many by filter; nobody but an operator; each call on record; a filter must be named",
+  "over HTTP: many by filter; operators only; each call is recorded; a filter is required",
   async () => {
     provider.forgive(false);
     for (const n of [4, 5]) await failed(n);
@@ -245,17 +249,17 @@ test(
 );
 
 test(
-  "a letter that is dropped is gone, and an id that there is not is named",
+  "a dropped letter is gone, and an unknown id is named",
   async () => {
     await garbage();
     await stack.until("the letter", async () => (await letters()).length === 1);
     expect(await dead("drop", "00000000")).toMatchObject({
       code: 1,
-      err: "sluice: there is no dead letter 00000000\n",
+      err: "sluice: no dead letter 00000000\n",
     });
     expect(await dead("drop")).toMatchObject({
       code: 1,
-      err: "sluice: say which: 'sluice dead drop ID', 'all', or a filter\n",
+      err: "sluice: specify which: 'sluice dead drop ID', 'all', or a filter\n",
     });
     expect((await dead("list", "--queue", "orders")).err).toContain(
       "--queue must be one of orders.dead",
@@ -267,7 +271,7 @@ test(
 );
 
 test(
-  "what is dropped or redriven is on record first, with its order and who did it",
+  "a drop or redrive is recorded first, with its order and the operator",
   async () => {
     const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
     const before = (await audit.letters()).length;

@@ -12,8 +12,7 @@ afterAll(async () => bench?.close());
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
 const LIMITS = { a: 0, b: 3, c: 2 };
 
-// Few users, ids and numbers, so that repetitions, changed bodies, gaps and the last unit all
-// happen.
+// Few users, ids and numbers, so that repetitions, changed bodies, gaps and last units occur often.
 const arbitraryOrder = fc.record({
   kind: fc.constant("order" as const),
   user: fc.constantFrom("u1", "u2"),
@@ -68,7 +67,7 @@ function rowOf(r: ModelOrder | ModelSkip): string {
   });
 }
 
-test("any history decides as the model does, and its journal replays to what Redis holds", async () => {
+test("any history is decided as by the model; its journal replays to Redis's keys", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
@@ -106,7 +105,7 @@ test("any history decides as the model does, and its journal replays to what Red
   );
 }, 120_000);
 
-/** Replaying the outbox must give just the keys that Redis has. */
+/** Replaying the outbox must produce exactly the keys in Redis. */
 async function expectReplayed(
   b: Bench,
   entries: readonly Entry[],

@@ -6,7 +6,7 @@ import { testDir } from "./services.ts";
 const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
 const TIMEOUT_MS = 120_000;
 
-/** The demo as a person runs it; its folder is made under a folder of this test. */
+/** Runs the demo as a user does, in a folder under this test's. */
 function startDemo(tmp: string, ...args: string[]) {
   return Bun.spawn([process.execPath, CLI, "demo", ...args], {
     env: { ...process.env, TMPDIR: tmp },
@@ -15,7 +15,7 @@ function startDemo(tmp: string, ...args: string[]) {
   });
 }
 
-/** Processes that have the folder on their command line or as their working folder's setting. */
+/** Processes with the folder on their command line or in their environment. */
 function processesIn(dir: string): string[] {
   return readdirSync("/proc").filter((pid) => {
     try {
@@ -27,13 +27,13 @@ function processesIn(dir: string): string[] {
         ).includes(`${dir}/sluice-demo-`)
       );
     } catch {
-      return false; // ended meanwhile
+      return false; // it has exited
     }
   });
 }
 
 test(
-  "the demo ends without a violation, says so in one JSON object, and leaves nothing behind",
+  "the demo ends without a violation, reports that as a JSON object, and leaves nothing behind",
   async () => {
     const tmp = testDir("demo");
     const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--json");
@@ -50,7 +50,9 @@ test(
     expect(Object.keys(figures.byService)).toEqual(["book-store", "warehouse-a", "warehouse-b"]);
     expect(Object.keys(figures.byCurrency)).toEqual(["EUR", "GBP", "JPY", "KWD", "USD"]);
     expect(Object.keys(figures).join()).toBe(
-      "orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond,seconds,paid,dispatched,failed,cancelled,refunded,deadLettered,retries,byService,byCurrency",
+      "orders,accepted,decided,ledgered,sold,stock,duplicates,violations,ordersPerSecond," +
+        "seconds,paid,dispatched,failed,cancelled,refunded,deadLettered,retries,byService," +
+        "byCurrency",
     );
     expect(figures.paid).toBeGreaterThan(100);
     expect(figures.dispatched).toBe(figures.paid as number);
@@ -72,14 +74,14 @@ test(
 );
 
 test(
-  "a demo that is interrupted ends what it started and removes its folder",
+  "an interrupted demo stops what it started and removes its folder",
   async () => {
     const tmp = testDir("demo");
     const demo = startDemo(tmp, "--orders", "200000");
     let text = "";
     for await (const bytes of demo.stdout as unknown as AsyncIterable<Uint8Array>) {
       text += new TextDecoder().decode(bytes);
-      if (text.includes("answered")) break; // the rush is on
+      if (text.includes("answered")) break; // the rush is running
     }
     demo.kill("SIGINT");
     expect(await demo.exited).toBe(130);

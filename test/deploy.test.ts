@@ -1,6 +1,6 @@
-// docker-compose.yml and the Dockerfile without a container engine: both are read, and the roles
-// run from the image's folder with the command, environment, health check and stop signal that are
-// written there. Only addresses, and a broker's account, are this machine's.
+// docker-compose.yml and the Dockerfile without a container engine: reads both, and runs the roles
+// from the image's folder with the commands, environment, health checks and stop signals they
+// contain. Only addresses and a broker's account are replaced.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,9 +19,9 @@ import { freshDatabase, testDir } from "./services.ts";
 const ROOT = join(import.meta.dir, "..");
 const fileText = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const TIMEOUT_MS = 180_000;
-// A role takes seconds to start where others use the machine.
+// A role takes seconds to start on a busy machine.
 setDefaultTimeout(TIMEOUT_MS);
-/** The interval of the file is for a machine that has other things to do. */
+/** Shorter than the interval in docker-compose.yml, which spares a machine in use. */
 const CHECK_PAUSE_MS = 200;
 const TEXT = fileText("docker-compose.yml");
 const SECRETS = {
@@ -32,15 +32,15 @@ const SECRETS = {
 };
 const compose: Compose = readCompose(TEXT, SECRETS);
 const serviceOf = (name: string): Service => compose.services[name] as Service;
-/** The services that are ours. */
+/** Services built from this repository. */
 const ROLES = Object.keys(compose.services).filter((name) => serviceOf(name).build !== undefined);
-/** What a role needs besides the brokers, where it is not Redis and the ledger. */
+/** The other services a role needs besides the brokers, if not Redis and the ledger. */
 const STORES_OF: Readonly<Record<string, readonly string[]>> = {
   payments: ["provider"],
   rates: [],
   warehouse: [],
 };
-/** Who each role is at the brokers. */
+/** Each role's user at the brokers. */
 const USER_OF: Readonly<Record<string, string>> = {
   "gateway-eu": "gateway",
   "gateway-us": "gateway",
@@ -58,7 +58,7 @@ interface Definitions {
 const STORES = Object.keys(compose.services).filter((name) => serviceOf(name).build === undefined);
 
 describe("docker-compose.yml", () => {
-  test("has two gateways, two workers, those who charge, and their stores", () => {
+  test("has two gateways, two workers, payment workers, and their stores", () => {
     expect(ROLES).toEqual([
       "gateway-eu",
       "gateway-us",
@@ -77,7 +77,7 @@ describe("docker-compose.yml", () => {
     ]);
   });
 
-  test("does without a secret of its own: the one for tokens has to be given", () => {
+  test("contains no secret: the one for tokens must be supplied", () => {
     const { SLUICE_JWT_SECRET, ...others } = SECRETS;
     expect(() => readCompose(TEXT, others)).toThrow("SLUICE_JWT_SECRET is missing a value: set it");
     expect(
@@ -85,16 +85,16 @@ describe("docker-compose.yml", () => {
     ).toBe("sluice");
   });
 
-  test.each(ROLES)("%s is given settings that there are, and a region that there is", (name) => {
+  test.each(ROLES)("%s gets only settings and a region that exist", (name) => {
     const settings = readSettings(serviceOf(name).environment);
-    // A provider has no business with the brokers.
+    // A provider has no access to the brokers.
     const regions = name === "provider" ? [] : ["eu", "us"];
     expect(settings.regions.map((region) => region.name)).toEqual(regions);
     expect(["", ...settings.regions.map((region) => region.name)]).toContain(settings.region);
     expect(settings.jwtSecret).toBe(SECRETS.SLUICE_JWT_SECRET);
   });
 
-  test("the roles know the stores by the names, accounts and passwords that the stores are given", () => {
+  test("roles get the names, accounts and passwords that their stores are given", () => {
     const { redisUrl, ledgerUrl } = readSettings(serviceOf("worker-1").environment);
     const [redis, postgres] = [serviceOf("redis"), serviceOf("postgres").environment];
     expect(redisUrl).toBe(`redis://:${redis.environment.REDISCLI_AUTH}@redis:6379`);
@@ -109,7 +109,7 @@ describe("docker-compose.yml", () => {
     ]);
   });
 
-  test("each role is a user of its own at the brokers, with the permissions of its role", () => {
+  test("each role has its own user at the brokers, with its role's permissions", () => {
     const content = compose.configs["rabbitmq-definitions"]?.content ?? "";
     const { vhosts, users, permissions } = JSON.parse(content) as Definitions;
     expect(vhosts).toEqual([{ name: "sluice" }]);
@@ -128,7 +128,7 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  test.each(ROLES)("%s starts when all it needs is healthy", (name) => {
+  test.each(ROLES)("%s starts when everything it needs is healthy", (name) => {
     if (name === "provider") return expect(serviceOf(name).depends_on).toEqual({});
     const { region } = readSettings(serviceOf(name).environment);
     const stores = STORES_OF[name] ?? ["postgres", "redis"];
@@ -140,7 +140,7 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  test("gateways listen in their container, and are published on the loopback only; nothing else is", () => {
+  test("only the gateways are published, and only on the loopback", () => {
     const published = Object.values(compose.services).flatMap((service) => service.ports);
     expect(published).toEqual(["127.0.0.1:8080:8080", "127.0.0.1:8081:8080"]);
     for (const name of ["gateway-eu", "gateway-us"]) {
@@ -150,7 +150,7 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  test("each store keeps its data in a volume of its own", () => {
+  test("each store keeps its data in its own volume", () => {
     const mounts = STORES.flatMap((name) =>
       serviceOf(name).volumes.map((volume) => volume.split(":") as [string, string]),
     );
@@ -161,7 +161,7 @@ describe("docker-compose.yml", () => {
     expect(named).toEqual(STORES);
   });
 
-  test("a broker's data, which bears its host's name, outlives its container; its health check is not root", () => {
+  test("a broker's data outlives its container; its health check does not run as root", () => {
     for (const name of ["rabbitmq-eu", "rabbitmq-us"]) {
       expect(serviceOf(name).hostname).toBe(name);
       expect(serviceOf(name).user).toBe("rabbitmq");
@@ -173,14 +173,14 @@ describe("docker-compose.yml", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test("a variable without a default or a complaint is refused", () => {
+  test("a variable without a default or a message is rejected", () => {
     const variable = (inside: string) => `$\{${inside}}`;
     expect(interpolate(variable("A:-b") + variable("C:-d"), { A: "a" })).toBe("ad");
-    expect(() => interpolate(variable("A"), {})).toThrow("neither a default nor a complaint");
-    expect(() => interpolate("a$b", {})).toThrow("begins no variable");
+    expect(() => interpolate(variable("A"), {})).toThrow("neither a default nor a message");
+    expect(() => interpolate("a$b", {})).toThrow("starts no variable");
   });
 
-  test("the commands in docs/operations.md name services that there are", () => {
+  test("the commands in docs/operations.md name services that exist", () => {
     const named = [
       ...fileText("docs/operations.md").matchAll(
         /docker compose (?:exec|logs|kill)(?: --?\S+)* (\w[\w-]*)/g,
@@ -195,7 +195,7 @@ describe("Dockerfile", () => {
   const stages = readStages(fileText("Dockerfile"));
   const ignore = fileText(".dockerignore");
 
-  test("takes what there is, and what .dockerignore lets through", () => {
+  test("copies files that exist and that .dockerignore lets through", () => {
     const sources = stages
       .flat()
       .flatMap((i) => (i.word === "COPY" ? (copied(i)?.sources ?? []) : []));
@@ -204,7 +204,7 @@ describe("Dockerfile", () => {
     expect(sources.filter((path) => ignores(ignore, path))).toEqual([]);
   });
 
-  test(".dockerignore keeps secrets, data and tests out, and the last line that matches decides", () => {
+  test(".dockerignore excludes secrets, data and tests; the last matching line decides", () => {
     const out = [
       ".env",
       ".env.local",
@@ -220,21 +220,21 @@ describe("Dockerfile", () => {
     expect(ignores("# core\n*.ts", "core/domain/shard.ts")).toBe(false);
   });
 
-  test("names the version of what it builds on, and runs without root", () => {
+  test("pins its base image's version, and runs without root", () => {
     for (const stage of stages) expect(stage[0]?.rest).toMatch(/^[a-z]+:(\d+-)?\w+-slim/);
     const users = stages.at(-1)?.filter(({ word }) => word === "USER") ?? [];
     expect(users.map(({ rest }) => rest)).toEqual(["10001"]);
   });
 });
 
-describe("run from the image's folder, as written", () => {
+describe("run from the image's folder, as configured", () => {
   const started: Started[] = [];
   let image: Image;
   let rabbit: PrivateRabbit;
   let native: (text: string) => string;
   const ports: Record<string, string> = {};
 
-  /** A service's environment with this machine's addresses, and nothing besides. */
+  /** A service's environment with this machine's addresses, and nothing else. */
   const environmentOf = (name: string): Record<string, string> => {
     const own = Object.entries(serviceOf(name).environment).map(([variable, value]) => [
       variable,
@@ -256,7 +256,7 @@ describe("run from the image's folder, as written", () => {
       stderr: "pipe",
     });
   };
-  /** The command line as docs/operations.md calls it. */
+  /** Runs a command as in docs/operations.md. */
   const say = async (...command: string[]): Promise<string> => {
     const [, name = "", words = ""] =
       /sluice\(\) \{ docker compose exec -T (\S+) (.+) "\$@"/.exec(
@@ -272,8 +272,7 @@ describe("run from the image's folder, as written", () => {
     return out.trim();
   };
   /**
-   * One health check: its exit code, and what it said. A check that outlasts its time-out has
-   * failed.
+   * Runs one health check: its exit code and output. A check that exceeds its time-out has failed.
    */
   const check = async (name: string): Promise<{ code: number; said: string }> => {
     const { test: form, timeout } = serviceOf(name).healthcheck as NonNullable<
@@ -300,8 +299,8 @@ describe("run from the image's folder, as written", () => {
       if (code === 0) return;
       last = said || last;
       if (child.exitCode !== null)
-        throw new Error(`${name} ended with ${child.exitCode}: ${await log}`);
-      if (performance.now() > end) throw new Error(`${name} has not become healthy: ${last}`);
+        throw new Error(`${name} exited with ${child.exitCode}: ${await log}`);
+      if (performance.now() > end) throw new Error(`${name} did not become healthy: ${last}`);
       await Bun.sleep(CHECK_PAUSE_MS);
     }
   };
@@ -362,7 +361,7 @@ describe("run from the image's folder, as written", () => {
   });
 
   test(
-    "the stores' files are understood: Redis writes its log, a broker has its bounds",
+    "the stores' files take effect: Redis writes its log, a broker has its limits",
     async () => {
       const asked = ["appendonly", "appendfsync", "maxmemory-policy", "save"];
       const client = Bun.spawn(["sh", "-c", native(`redis-cli CONFIG GET ${asked.join(" ")}`)], {
@@ -378,11 +377,11 @@ describe("run from the image's folder, as written", () => {
     TIMEOUT_MS,
   );
 
-  test("the image has all that the command line can load", async () => {
+  test("the image has everything that the command line can load", async () => {
     expect(await say("--help")).toContain("gateway");
   });
 
-  test("a gateway that takes no orders in is unhealthy, and says why", async () => {
+  test("a gateway that accepts no orders is unhealthy and says why", async () => {
     const answers = [new Response("broker away", { status: 503 }), new Response("{}")];
     using _stub = Bun.serve({
       hostname: "127.0.0.1",
@@ -399,7 +398,7 @@ describe("run from the image's folder, as written", () => {
     ["rebuilding", "up", 1],
     ["halted: the ledger is behind", "up", 1],
   ])(
-    "a worker that is %s, its ledger %s: health check ends with %i",
+    "a worker that is %s, its ledger %s: health check exits with %i",
     async (state, ledger, code) => {
       const redis = new RedisStore({
         runtime: realRuntime,
@@ -420,7 +419,7 @@ describe("run from the image's folder, as written", () => {
   );
 
   test(
-    "each role becomes healthy, an order is decided, and the stop signal ends each in time with 0",
+    "each role becomes healthy, an order is decided, and the stop signal ends each with 0 in time",
     async () => {
       expect(await states()).toEqual(ROLES.map(() => "unhealthy"));
       const roles = ROLES.map((name) =>
@@ -452,7 +451,7 @@ describe("run from the image's folder, as written", () => {
         const code = await child.exited;
         clearTimeout(late);
         expect([name, code, code === 0 ? "" : await log]).toEqual([name, 0, ""]);
-        // One that is gone is known to be gone, and the others are not taken for it.
+        // A stopped role is known to be gone, and the others are not mistaken for it.
         expect(await states()).toEqual(
           ROLES.map((_, other) => (other <= i ? "unhealthy" : "healthy")),
         );
@@ -468,7 +467,7 @@ interface Started {
   readonly log: Promise<string>;
 }
 
-/** A broker of two regions that reads one file more, as the container does. */
+/** A broker with two regions that reads an additional file, as in the container. */
 async function brokerWith(conf: string): Promise<PrivateRabbit> {
   const dir = testDir("deploy-rabbit");
   mkdirSync(join(dir, "conf.d"));
@@ -491,7 +490,7 @@ function call(
   return fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
 }
 
-/** The other gateway may not know a new sale for half a second. */
+/** The other gateway may learn of a new sale half a second later. */
 async function untilAccepted(
   port: string | undefined,
   token: string,

@@ -1,5 +1,4 @@
-// The service of docs/examples, as its page says: a program that knows nothing of Sluice but its
-// messages.
+// The service in docs/examples works as its page says: it knows nothing of Sluice but its messages.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -13,7 +12,7 @@ afterEach(async () => {
 }, TIMEOUT_MS);
 
 test(
-  "a foreign program claims, works, reports, and the order is dispatched",
+  "an independent program claims, works and reports, and the order is dispatched",
   async () => {
     stack = await Stack.start();
     await stack.sale({ print: 10 }, { categories: { print: "art" } });

@@ -1,5 +1,5 @@
-// Fail-overs at their worst moments, with the real services: a method is held up or cut short where
-// a process would be.
+// Fail-overs at the worst moments with real services. Patched methods block or fail where a process
+// would.
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ afterEach(async () => {
   await stack?.stop();
 }, SLOW_MS);
 
-/** Replaces a method until the test is over. */
+/** Replaces a method for the rest of the test. */
 function patch<T extends object, K extends keyof T>(
   target: T,
   name: K,
@@ -58,8 +58,8 @@ test(
   "a worker that stops while the ledger is slow keeps a user's orders in order",
   async () => {
     const [w1] = await ready({ a: 1, b: 100 });
-    // The first worker's commits hang (a slow disk, a database connection gone silent); the second
-    // one's do not.
+    // The first worker's commits hang (a slow disk, a silent database connection); the second one's
+    // do not.
     const hung = new Set<unknown>();
     let stall = true;
     patch(
@@ -96,7 +96,7 @@ test(
 );
 
 test(
-  "a ledger that goes back while the workers run halts everything (a fork must not be taken for a lost Redis)",
+  "a ledger that goes back under running workers halts everything: a fork is not a lost Redis",
   async () => {
     await ready({ a: 9 });
     await order(0);
@@ -104,7 +104,7 @@ test(
     const [before] = await db.run("SELECT last_id, last_n FROM shards WHERE shard = 0");
     const stock = await db.run("SELECT available, held FROM items");
     const lost = await order(0, 1);
-    // A fail-over to a replica that lacks the last commit: all that it wrote is gone.
+    // A fail-over to a replica without the last commit: everything it wrote is gone.
     await db.transaction(async (tx) => {
       const n = Number(before?.last_n);
       await tx.run("DELETE FROM entries WHERE shard = 0 AND n > ?", [n]);
@@ -121,7 +121,7 @@ test(
       ]);
     });
     const rebuilt = count("redis rebuilt");
-    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic goes on
+    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic continues
     await stack.until(
       "a halt or a rebuild",
       () => count("halted") > 0 || count("redis rebuilt") > rebuilt,
@@ -132,7 +132,7 @@ test(
 );
 
 test(
-  "an order whose user has a space is dead-lettered; the shard goes on",
+  "an order whose user has a space is dead-lettered, and the shard continues",
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder("evil user", { a: 1 });
@@ -148,8 +148,7 @@ test(
   async () => {
     const [w1] = await ready({ a: 9 });
     await order(0);
-    // w2 reads the ledger's incarnation, and its event loop is busy for a moment before it reads
-    // Redis's.
+    // w2 reads the ledger's incarnation, then its event loop is busy before it reads Redis's.
     let read: (() => void) | undefined;
     const w2HasRead = new Promise<void>((resolve) => (read = resolve));
     let slow: SqlLedger | undefined;
@@ -174,7 +173,7 @@ test(
     );
     const { options } = w2.worker as unknown as { options: { stores: { ledger: SqlLedger } } };
     slow = options.stores.ledger;
-    // w1 comes to rebuild only after w2 has read.
+    // w1 starts its rebuild only after w2 has read.
     const mend = "mend" as never;
     patch(
       w1?.worker as object as Record<string, unknown>,
@@ -196,7 +195,7 @@ test(
 );
 
 test(
-  "a worker whose Redis does not answer lets go of all its shards before its leases end",
+  "a worker whose Redis does not answer releases all its shards before its leases end",
   async () => {
     const [w1] = await ready({ a: 9 }, { env: { SLUICE_LEASE_TTL: "3s" } });
     const never = () =>
@@ -213,7 +212,7 @@ test(
 );
 
 test(
-  "a Redis that comes back without the last restock, and nothing else missing, is brought in line",
+  "a Redis that comes back without only the last restock is corrected",
   async () => {
     await ready({ a: 1 }, { persistence: true });
     await order(0);
@@ -239,11 +238,11 @@ test(
 );
 
 test(
-  "a worker that was asleep in the middle of its check does not halt the others",
+  "a worker that froze in the middle of its check does not halt the others",
   async () => {
     const [w1] = await ready({ a: 9 });
     await order(0);
-    // w1 falls asleep right before a check of shard 0 leaves it, and so do its beats.
+    // w1 freezes just before it sends a check of shard 0, and so do its beats.
     let asleep: unknown;
     let wake: (() => void) | undefined;
     const awake = new Promise<void>((resolve) => (wake = resolve));
@@ -285,11 +284,11 @@ test(
 );
 
 test(
-  "units whose recorded() was lost with Redis's tail come back without another order on that shard",
+  "units whose recorded() was lost with Redis's tail return without another order on the shard",
   async () => {
     await ready({ a: 2 }, { persistence: true });
     const user = userOf(0);
-    await order(0); // its charge is under way: no payment worker runs
+    await order(0); // its charge stays open: no payment worker runs
     const second = makeOrder(user, { a: 1 });
     await stack.publish(0, [second.row]);
     await stack.decided(user, second.order.id);
@@ -329,7 +328,7 @@ test(
 );
 
 test(
-  "a row whose payment is no string is rejected; no shard of the worker stands still",
+  "a row whose payment is not a string is rejected, and no shard of the worker stops",
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder(userOf(0), { a: 1 });
@@ -348,7 +347,7 @@ test(
 );
 
 test(
-  "a queue that cannot be consumed at the moment the shard is taken is consumed later",
+  "a queue that cannot be consumed when its shard is acquired is consumed later",
   async () => {
     const [w1] = await ready({ a: 9 });
     const w2 = await stack.worker("w2");
@@ -364,7 +363,7 @@ test(
     await w1?.stop();
     await stack.until("w2 has both", () => w2.worker.shards.length === 2);
     await Bun.sleep(500);
-    // There again, as the topology has it.
+    // The queue exists again, as in the topology.
     const { declare } = await import("../broker/declare.ts");
     const { topology } = await import("../broker/topology.ts");
     await declare(realRuntime, model, topology(SHARDS), "eu");
@@ -376,7 +375,7 @@ test(
 );
 
 test(
-  "an entry that the ledger has as its last is recorded, not a fork",
+  "an entry that is the ledger's last one counts as recorded, not as a fork",
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: 9 });
@@ -386,8 +385,8 @@ test(
     const { epoch } = await writer.takeShard(0, "w");
     const entry = entryOf(0, 1, [], "");
     expect(await writer.record([{ entry, epoch }])).toEqual(["recorded"]);
-    // Postgres: the first COMMIT was under way in the server when its connection was cut and the
-    // positions were read.
+    // Postgres: the server was still committing when the connection was cut and the positions were
+    // read.
     const again = await writer.record([{ entry, epoch }]);
     await writer.close();
     expect(again).toEqual(["recorded"]);

@@ -1,6 +1,6 @@
-// What must survive: Redis killed, rolled back or forgotten in parts; the ledger away, gone back or
-// exchanged; a worker that sleeps past its lease. With the real services, each broken for real (I1,
-// I3, I5, X7).
+// What must be survived, with real services and real faults: Redis killed, rolled back or partly
+// forgotten; the ledger away, gone back or replaced; a worker that sleeps past its lease (I1, I3,
+// I5, X7).
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ async function expectHeld(held: number, available: number): Promise<void> {
 const count = (event: string) => stack.events.filter((e) => e.event === event).length;
 
 test(
-  "a Redis that hangs counts as away: an operator's look says so within a second, its worker within the lease, and both that it is back",
+  "a hung Redis is shown as away to an operator within a second and to its worker within the lease",
   async () => {
     const [running] = await ready({ a: 3 }, { env: { SLUICE_LEASE_TTL: "1s" } });
     const worker = running?.worker;
@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  "a worker that commits nothing says all the same that the ledger is away",
+  "a worker with nothing to commit still reports that the ledger is away",
   async () => {
     const postgres = await startPostgres(testDir("idle-postgres", 0o755));
     after.push(() => postgres.kill());
@@ -90,7 +90,7 @@ test(
 );
 
 test(
-  "Redis killed and started again with its file: nothing is lost and nothing rebuilt",
+  "Redis restarted with its file: nothing is lost and nothing is rebuilt",
   async () => {
     await ready({ a: 3 }, { persistence: true });
     expect(await order(0)).toBe("reserved");
@@ -103,13 +103,13 @@ test(
     expect(await order(0)).toBe("reserved");
     expect(await order(1)).toBe("sold_out");
     await expectHeld(3, 0);
-    expect(count("redis rebuilt")).toBe(1); // the first filling
+    expect(count("redis rebuilt")).toBe(1); // the initial load
   },
   SLOW_MS,
 );
 
 test(
-  "Redis back with an older file is recognised by the chain, also by a shard without traffic, and rebuilt",
+  "a Redis with an older file is recognised by the chain, even on an idle shard, and rebuilt",
   async () => {
     await ready({ a: 4 }, { persistence: true });
     expect(await order(0)).toBe("reserved");
@@ -117,13 +117,14 @@ test(
     await stack.redis.stop();
     cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true });
     stack.redis = await startRedis(dir, { port });
-    expect(await order(1)).toBe("reserved"); // only shard 1 moves on; shard 0 has nothing to lose
+    // Only shard 1 has new entries; shard 0 has nothing to lose.
+    expect(await order(1)).toBe("reserved");
     expect(await order(1, 1)).toBe("reserved");
     await stack.redis.kill();
     rmSync(join(dir, "appendonlydir"), { recursive: true });
     cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
     stack.redis = await startRedis(dir, { port });
-    await stack.until("the loss is noticed and mended", () => count("redis rebuilt") === 2, 30_000);
+    await stack.until("the loss is repaired", () => count("redis rebuilt") === 2, 30_000);
     expect([await order(0), await order(0)]).toEqual(["reserved", "sold_out"]);
     await expectHeld(4, 0);
   },
@@ -131,13 +132,14 @@ test(
 );
 
 test(
-  "stock that only Redis has forgotten selling is refused by the ledger, and Redis is rebuilt",
+  "the ledger refuses stock whose sale only Redis has forgotten, and Redis is rebuilt",
   async () => {
     await ready({ a: 2 });
     expect(await order(0)).toBe("reserved");
     expect(await order(1)).toBe("reserved");
     const client = await stack.client();
-    await client.client.hset("stock:s1", "a:a", 1, "a:h", 1); // one sale forgotten, the chains untouched
+    // One sold unit is forgotten; the chains are intact.
+    await client.client.hset("stock:s1", "a:a", 1, "a:h", 1);
     await client.close();
     expect(await order(0)).toBe("sold_out");
     await expectHeld(2, 0);
@@ -147,7 +149,7 @@ test(
 );
 
 test(
-  "without its functions and without its keys, Redis is filled again",
+  "a Redis without its functions and keys is loaded again",
   async () => {
     await ready({ a: 2 });
     expect(await order(0)).toBe("reserved");
@@ -164,13 +166,13 @@ test(
 );
 
 test(
-  "a rebuild that died half-way is begun again",
+  "a rebuild that died half-way is started again",
   async () => {
     await ready({ a: 2 });
     expect(await order(0)).toBe("reserved");
     const client = await stack.client();
-    // As a rebuilder leaves it: the ledger has the next incarnation, one shard is loading, nobody
-    // announces anything.
+    // The state after a rebuilder died: the ledger has the next incarnation, one shard is loading,
+    // and nothing is announced.
     const db = await Db.open(realRuntime, stack.settings.ledgerUrl);
     await db.run("UPDATE store SET incarnation = incarnation + 1");
     await db.run("UPDATE shards SET epoch = epoch + 1");
@@ -185,7 +187,7 @@ test(
 );
 
 test(
-  "while the ledger is away nothing is acknowledged, the worker says so, and goes on when it is back",
+  "while the ledger is away the worker acknowledges nothing, reports it, and resumes afterwards",
   async () => {
     const dir = testDir("away-postgres", 0o755);
     let postgres = await startPostgres(dir);
@@ -277,7 +279,7 @@ test(
 );
 
 test(
-  "a worker that slept past its lease wakes up harmless",
+  "a worker that slept past its lease resumes safely",
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: 40 });
@@ -314,7 +316,7 @@ test(
 );
 
 test(
-  "a worker killed is replaced within five seconds",
+  "a killed worker is replaced within five seconds",
   async () => {
     await ready({ a: 40 }, { env: { SLUICE_LEASE_TTL: "3s" } });
     const child = Bun.spawn(
@@ -325,7 +327,7 @@ test(
         stderr: "ignore",
       },
     );
-    // Two shards and two workers: with luck the child has none; then it is killed all the same.
+    // Two shards and two workers: by chance the child may have none; it is killed anyway.
     await stack.until("the child lives", async () => {
       const client = await stack.client();
       const living = await client.client.hlen("{members}:workers");

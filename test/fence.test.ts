@@ -1,5 +1,5 @@
-// Redis believes something else than the ledger knows: the ledger refuses, Redis is rebuilt, and
-// the outcome is the right one.
+// Redis differs from the ledger: the ledger refuses the entry, Redis is rebuilt, and the outcome is
+// right.
 import { afterEach, expect, test } from "bun:test";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
@@ -34,7 +34,7 @@ async function tamper(key: string, field: string, value: string): Promise<void> 
 const rebuilds = () => stack.events.filter((e) => e.event === "redis rebuilt").length;
 
 test(
-  "Redis has forgotten what a user bought: he does not pass his limit",
+  "Redis has forgotten what a user bought: they do not exceed their limit",
   async () => {
     await ready(1);
     expect(await outcome()).toBe("reserved");

@@ -1,13 +1,13 @@
-// A worker that is frozen, not dead: its process keeps its connections open and answers nothing.
+// A frozen, not dead, worker: its process keeps its connections open and answers nothing.
 import { expect, test } from "bun:test";
 import { Members } from "../core/stores/members.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const LEASE_MS = 3_000;
-/** For the broker's check of heartbeats, which comes once a second, and for a slow machine. */
+/** For the broker's heartbeat check, once a second, and for a slow machine. */
 const SLACK_MS = 2_500;
 
-test("a frozen worker's shards move within about a lease; when it wakes up it does no harm", async () => {
+test("a frozen worker's shards move within about a lease; it resumes safely", async () => {
   const stack = await Stack.start({ env: { SLUICE_LEASE_TTL: `${LEASE_MS}ms` } });
   try {
     await stack.sale({ a: 100 });
@@ -19,7 +19,7 @@ test("a frozen worker's shards move within about a lease; when it wakes up it do
     const { row, order } = makeOrder(userOf(0), { a: 1 });
     await stack.publish(0, [row]);
     await stack.decided(userOf(0), order.id, 60_000);
-    // Frozen before the other has come, so that it holds every shard.
+    // Frozen before the other starts, so that it holds every shard.
     process.kill(frozen.pid, "SIGSTOP");
     const frozenAtMs = performance.now();
     const other = await stack.worker("other");

@@ -1,5 +1,5 @@
-// Paid orders on their way to the services: real broker, real payment worker, real services, routes
-// that change meanwhile.
+// Paid orders reach the services: real broker, payment worker and services, and routes that change
+// meanwhile.
 import { afterEach, expect, test } from "bun:test";
 import { cancelRowText } from "../core/domain/order.ts";
 import { type Part, partKey } from "../core/domain/part.ts";
@@ -71,7 +71,7 @@ test(
 );
 
 test(
-  "what has no route waits, and is delivered once there is one; a later route takes the next orders",
+  "parts without a route wait until there is one; a changed route applies to the next orders",
   async () => {
     await start();
     const [east, west] = [await stack.fulfil("east"), await stack.fulfil("west")];
@@ -96,7 +96,7 @@ test(
 );
 
 test(
-  "routes change while orders stream in: every part is done once, by whoever had it",
+  "routes change while orders arrive: every part is done once, by the service that claimed it",
   async () => {
     await start();
     const [east, west] = [await stack.fulfil("east"), await stack.fulfil("west")];
@@ -120,7 +120,7 @@ test(
 );
 
 test(
-  "a region's own route takes its orders, the route of all the others'",
+  "a region's own route gets its orders, the general route gets the others'",
   async () => {
     await start(["eu", "us"]);
     await stack.route("audio", "world");
@@ -134,7 +134,7 @@ test(
 );
 
 test(
-  "a service killed in the middle of its work: another process of it goes on, and nothing is packed twice",
+  "a service killed at work: another of its processes continues, and nothing is packed twice",
   async () => {
     await start();
     await stack.route("audio", "east");
@@ -157,7 +157,7 @@ test(
 );
 
 test(
-  "an order cancelled after it was paid and before it was claimed is packed by nobody",
+  "no service packs an order that was cancelled after payment and before a claim",
   async () => {
     await start();
     await stack.route("audio", "east");
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  "garbage in a service's queue goes to the parts without a route, with the reason; the rest goes on",
+  "garbage in a service's queue moves to fulfilment.unrouted with a reason; other parts continue",
   async () => {
     await start();
     await stack.route("audio", "east");

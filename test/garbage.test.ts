@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { benchGarbage } from "../bench/garbage.ts";
 import { testDir } from "./services.ts";
 
-test("garbage beside orders: each order is decided, all garbage is a dead letter, nothing is rebuilt", async () => {
+test("garbage among orders: orders are decided, garbage dead-lettered, no rebuild", async () => {
   const { beside, garbage, rebuilds } = await benchGarbage({
     dir: join(testDir("garbage"), "stack"),
     seconds: 5,

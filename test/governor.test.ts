@@ -1,5 +1,5 @@
-// Workers that ease off, for real: paused by hand, by strangers who burn the CPU, by a ledger that
-// stalls; and what becomes of their shards.
+// Workers that slow down: paused manually, by other programs' CPU load, or by a stalling ledger;
+// and what happens to their shards.
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { PAYMENTS } from "../broker/topology.ts";
@@ -30,7 +30,7 @@ type Running = Awaited<ReturnType<Stack["worker"]>>;
 const state = ({ worker }: Running) => worker.report().governor.state;
 const held = ({ worker }: Running) => worker.shards.length;
 
-/** Publishes an order of a shard without waiting for it. */
+/** Publishes an order for a shard without waiting for it. */
 async function publish(stack: Stack, shard: number): Promise<{ user: string; id: string }> {
   const { order, row } = makeOrder(userOf(shard), { a: 1 });
   await stack.publish(shard, [row]);
@@ -46,7 +46,7 @@ async function inLedger(
 }
 
 test(
-  "a worker paused by hand gives its shards to the other and takes its share again when resumed; nothing is lost or done twice",
+  "a manually paused worker hands over its shards and gets its share back without loss",
   async () => {
     const stack = await start();
     const [one, two] = [await stack.worker("one"), await stack.worker("two")];
@@ -64,7 +64,7 @@ test(
     await stack.until("each to hold a shard again", () => held(one) === 1 && held(two) === 1);
     placed.push(await publish(stack, 0), await publish(stack, 1));
     await inLedger(stack, placed);
-    // Their charges were asked for, and counted.
+    // Their charges were requested and counted.
     await stack.until(
       "their follow-ups",
       () => one.worker.report().followUps + two.worker.report().followUps > 0,
@@ -74,7 +74,7 @@ test(
   SLOW_MS,
 );
 
-/** A worker that holds all, is paused by hand, and has an order of each shard in hand. */
+/** A worker that owns all shards, is paused manually, and has an order of each shard in flight. */
 async function pausedAlone(stack: Stack) {
   const running = await stack.worker("only");
   await stack.until("it to hold all", () => held(running) === SHARDS);
@@ -83,19 +83,19 @@ async function pausedAlone(stack: Stack) {
   await members.pause("only", "ann");
   await stack.until("it to pause", () => state(running) === "paused");
   const placed = [await publish(stack, 0), await publish(stack, 1)];
-  await stack.until("it to have them in hand", () =>
+  await stack.until("them to be in flight", () =>
     running.worker.report().shards.every((s) => s.load > 0),
   );
   return { running, redis, members, placed };
 }
 
 test(
-  "the only worker, paused, keeps its shards and decides nothing; resumed, it decides what waited",
+  "the only worker, paused, keeps its shards and decides nothing until it resumes",
   async () => {
     const stack = await start();
     const { running: only, redis, members, placed } = await pausedAlone(stack);
     expect(held(only)).toBe(SHARDS);
-    // For several of its beats and looks nothing moves, and the lag shows.
+    // For several of its beats and checks nothing moves, and the lag grows.
     await stack.until("the lag to show", () =>
       only.worker.report().shards.every((s) => (s.regions[0]?.lagMs ?? 0) > 1_000),
     );
@@ -108,7 +108,7 @@ test(
 );
 
 test(
-  "a paused worker that is stopped goes at once, and the next one finds its messages",
+  "a paused worker stops at once, and the next one gets its messages",
   async () => {
     const stack = await start();
     const { running: first, redis, placed } = await pausedAlone(stack);
@@ -123,7 +123,7 @@ test(
 );
 
 test(
-  "a ledger that stalls slows and then pauses the worker; when it answers again the worker goes on by itself",
+  "a stalling ledger slows and then pauses the worker, which resumes when the ledger answers",
   async () => {
     const stack = await start({ SLUICE_GOVERNOR_LEDGER: "300ms,900ms" });
     const worker = await stack.worker("one");
@@ -132,7 +132,7 @@ test(
     await stack.decided(placed[0]?.user ?? "", placed[0]?.id ?? "");
     const db = await Db.open(realRuntime, stack.settings.ledgerUrl);
     const released = Promise.withResolvers<void>();
-    // Another writer sits on SQLite's lock.
+    // Another writer holds SQLite's lock.
     const sitting = db.transaction(async (tx) => {
       await tx.run("UPDATE store SET incarnation = incarnation");
       await released.promise;
@@ -157,14 +157,14 @@ test(
   SLOW_MS,
 );
 
-/** What a role that competes for messages says of its governor, by its id. */
+/** The governor report of a role that competes for messages, by its id. */
 async function governorOf(members: Members, id: string): Promise<GovernorReport | undefined> {
   const text = (await members.roles()).get(id);
   return text === undefined ? undefined : (JSON.parse(text) as PaymentsReport).governor;
 }
 
 test(
-  "a payment worker and a service paused by hand take no messages, which others could have; resumed, they do what waited, once",
+  "a manually paused payment worker and service leave messages to others, and resume the rest once",
   async () => {
     const stack = await start();
     await stack.worker("one");
@@ -195,7 +195,7 @@ test(
         eased: { operator: 1 },
       });
       await stack.until(
-        `${queue} to be nobody's`,
+        `${queue} to have no consumer`,
         async () => (await waiting(queue))?.consumers === 0,
       );
     }
@@ -219,7 +219,7 @@ test(
 );
 
 test.skipIf(process.platform !== "linux")(
-  "strangers who burn the CPU slow and pause the worker, and those who charge; when they are gone all go on by themselves",
+  "other programs' CPU load slows and pauses workers and charging, which resume on their own",
   async () => {
     const stack = await start({ SLUICE_GOVERNOR_CPU: "25,35", SLUICE_GOVERNOR_PRESSURE: "10" });
     const worker = await stack.worker("one");
@@ -239,7 +239,7 @@ test.skipIf(process.platform !== "linux")(
     await stack.until("it to run again", () => state(worker) === "running", 40_000);
     for (const { user, id } of placed) await stack.becomes(user, id, "paid");
     await stack.until(
-      "charging to go on",
+      "charging to resume",
       async () => (await governorOf(members, "payments"))?.state === "running",
       40_000,
     );

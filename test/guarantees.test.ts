@@ -1,4 +1,4 @@
-// The pages of guarantees and faults name tests: each must exist under that name.
+// Every test named on the pages of guarantees and faults must exist.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { at } from "../core/domain/at.ts";
@@ -8,7 +8,7 @@ function page(path: string): string {
   return readFileSync(path, "utf8").replaceAll(/\n {2}/g, " ");
 }
 
-/** `file` "name", "name" … in the page's lists; a file by itself stands for all its tests. */
+/** `file` "name", "name" … in the page's lists; a file alone means all its tests. */
 function named(text: string): [file: string, name: string][] {
   return [...text.matchAll(/`([\w/.-]+\.test\.ts)`((?: "[^"]+",?)*)/g)].flatMap(
     ([, file = "", names = ""]): [string, string][] => {
@@ -21,7 +21,7 @@ function named(text: string): [file: string, name: string][] {
   );
 }
 
-/** The name as it is written, or its last part where tests stand in a group. */
+/** The full name, or its last part for a test in a group. */
 function missing(pairs: readonly (readonly [string, string])[]): string[] {
   return pairs
     .filter(
@@ -31,13 +31,13 @@ function missing(pairs: readonly (readonly [string, string])[]): string[] {
     .map(([file, name]) => `${file} "${name}"`);
 }
 
-test("every test that the guarantees name is there", () => {
+test("every test that the guarantees name exists", () => {
   const pairs = named(page("docs/guarantees.md"));
   expect(pairs.length).toBeGreaterThan(50);
   expect(missing(pairs)).toEqual([]);
 });
 
-test("every test that the page of faults names is there, and every fault names one", () => {
+test("every test that the page of faults names exists, and every fault names one", () => {
   const text = page("docs/faults.md");
   const pairs = named(text);
   expect(pairs.length).toBeGreaterThan(60);
@@ -46,9 +46,10 @@ test("every test that the page of faults names is there, and every fault names o
   expect(faults.filter((fault) => named(fault).length === 0)).toEqual([]);
 });
 
-test("a test that is not there is noticed, and so is a file", () => {
+test("a missing test or file is noticed", () => {
   const text =
-    'shown by `broker/broker.test.ts` "no such test", "a dead letter is copied with its reason, then acknowledged" and `test/gone.test.ts` |';
+    'shown by `broker/broker.test.ts` "no such test", "a dead letter is copied with its reason, ' +
+    'then acknowledged" and `test/gone.test.ts` |';
   expect(missing(named(text))).toEqual([
     'broker/broker.test.ts "no such test"',
     'test/gone.test.ts ""',

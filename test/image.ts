@@ -1,6 +1,6 @@
-// Builds, without a container engine, the folder that the Dockerfile's last stage would have: its
-// COPY lines carried out under .dockerignore. The packages of the other stage are stood in for by
-// links to those of this checkout that are no development packages.
+// Builds the folder of the Dockerfile's last stage without a container engine: follows its COPY
+// lines under .dockerignore. Links to this checkout's production packages replace the other
+// stage's.
 import {
   cpSync,
   existsSync,
@@ -18,13 +18,13 @@ export interface Instruction {
 }
 
 export interface Image {
-  /** The folder that stands for WORKDIR. */
+  /** The folder in place of WORKDIR. */
   readonly dir: string;
   readonly entrypoint: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The instructions of a Dockerfile by stage. */
+/** A Dockerfile's instructions by stage. */
 export function readStages(text: string): Instruction[][] {
   const stages: Instruction[][] = [];
   const lines = text.replaceAll("\\\n", " ").split("\n");
@@ -36,18 +36,17 @@ export function readStages(text: string): Instruction[][] {
   return stages;
 }
 
-/** What a COPY takes from the checkout, and where to; undefined if it takes from another stage. */
+/** Sources and target of a COPY from the checkout; undefined if it copies from another stage. */
 export function copied({ rest }: Instruction): { sources: string[]; target: string } | undefined {
   if (rest.startsWith("--from=")) return undefined;
   if (rest.startsWith("-") || rest.startsWith("["))
-    throw new Error(`COPY ${rest}: a form this reader does not know`);
+    throw new Error(`COPY ${rest}: a form unknown to this reader`);
   const words = rest.split(/ +/);
   return { sources: words.slice(0, -1), target: words.at(-1) as string };
 }
 
 /**
- * Whether .dockerignore keeps a path out: the last line decides that matches the path or a folder
- * above it.
+ * Whether .dockerignore excludes a path: the last line that matches it or a folder above decides.
  */
 export function ignores(text: string, path: string): boolean {
   const parts = path.split("/");
@@ -70,10 +69,7 @@ export function buildImage(root: string, dir: string): Image {
     if (copy) for (const source of copy.sources) take(root, source, dir, copy.target, ignore);
     else if (instruction.rest === `--from=packages ${workdir}/node_modules node_modules`)
       linkPackages(root, dir);
-    else
-      throw new Error(
-        `COPY ${instruction.rest}: this reader knows one thing to take from another stage, the packages`,
-      );
+    else throw new Error(`COPY ${instruction.rest}: only the packages may come from another stage`);
   }
   const environment = the(stage, "ENV")
     .split(" ")
@@ -94,7 +90,7 @@ function the(stage: readonly Instruction[], word: string): string {
 }
 
 /**
- * A folder's content goes into the target; a file goes to the target, or into it if it ends in a
+ * A folder's content is copied into the target; a file to the target, or into it if it ends in a
  * slash.
  */
 function take(root: string, source: string, dir: string, target: string, ignore: string): void {
@@ -111,8 +107,8 @@ function take(root: string, source: string, dir: string, target: string, ignore:
 }
 
 /**
- * What `npm ci --omit=dev` would install. Packages for other machines are in the lock file, too,
- * but not on this disk.
+ * The packages of `npm ci --omit=dev`. The lock file also lists those for other platforms, which
+ * are not on this disk.
  */
 function linkPackages(root: string, dir: string): void {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {

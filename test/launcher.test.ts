@@ -1,5 +1,5 @@
-// The launcher on machines that lack something. Its real installs are shown on a fresh system, not
-// here: a test installs nothing.
+// The launcher on machines that lack something. A test installs nothing; real installs are tried on
+// a fresh system.
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { testDir } from "./services.ts";
 const LAUNCHER = join(import.meta.dir, "..", "sluice");
 
 /**
- * A folder of links to every program of this machine but some; `apt-get` only says that it was
- * called, `sudo` runs nothing else.
+ * A folder with links to every program of this machine except some. `apt-get` only records its
+ * calls, and `sudo` runs nothing else.
  */
 function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
   const path = testDir("path");
@@ -20,7 +20,7 @@ function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
       try {
         symlinkSync(join(dir, name), join(path, name));
       } catch {
-        // a dangling link of the same name
+        // a dangling link with the same name
       }
     }
   }
@@ -35,17 +35,14 @@ function pathWithout(...missing: string[]): { path: string; aptCalls: string } {
   return { path, aptCalls };
 }
 
-/**
- * Were the packages not those of the lock file, the launcher would fetch them, under the feet of
- * the tests that run.
- */
+/** If the packages did not match the lock file, the launcher would replace them while tests run. */
 const installed = async () =>
   (await Bun.file(join(LAUNCHER, "../node_modules/.installed-lock")).text()) ===
   (await Bun.file(join(LAUNCHER, "../package-lock.json")).text());
 
 async function launch(path: string, env: Record<string, string>, ...args: string[]) {
   if (!(await installed()))
-    throw new Error("node_modules is not what package-lock.json says: run ./sluice test");
+    throw new Error("node_modules does not match package-lock.json: run ./sluice test");
   const child = Bun.spawn([LAUNCHER, ...args], {
     env: { HOME: "/", PATH: path, ...env },
     stdin: "ignore",
@@ -60,7 +57,7 @@ async function launch(path: string, env: Record<string, string>, ...args: string
   return { out, err, code };
 }
 
-test("without npm it says where npm comes from", async () => {
+test("without npm it says how to get npm", async () => {
   const { path } = pathWithout("npm");
   expect(await launch(path, {}, "up")).toMatchObject({
     code: 1,
@@ -68,7 +65,7 @@ test("without npm it says where npm comes from", async () => {
   });
 });
 
-test("--no-install names what is missing and every way to get it, and installs nothing", async () => {
+test("--no-install names what is missing and how to get it, and installs nothing", async () => {
   const { path, aptCalls } = pathWithout("redis-server");
   const { code, err } = await launch(path, {}, "demo", "--no-install");
   expect(code).toBe(1);
@@ -84,10 +81,10 @@ test("--no-install names what is missing and every way to get it, and installs n
   expect(existsSync(aptCalls)).toBe(false);
 });
 
-test("what a setting names elsewhere, as variable or flag, is not asked for", async () => {
+test("a service configured elsewhere, by variable or flag, is not required", async () => {
   const { path, aptCalls } = pathWithout("redis-server");
   const url = "redis://127.0.0.1:1";
-  // A region that cannot be: the command ends by itself, after the launcher has let it pass.
+  // An invalid region: the command exits on its own after the launcher has started it.
   const env = { SLUICE_REGIONS: "none" };
   for (const [more, ...flags] of [
     [{ SLUICE_REDIS_URL: url }],
@@ -103,7 +100,7 @@ test("what a setting names elsewhere, as variable or flag, is not asked for", as
   expect(existsSync(aptCalls)).toBe(false);
 });
 
-test("an install that fails says what could not be installed", async () => {
+test("a failed install names what could not be installed", async () => {
   const { path, aptCalls } = pathWithout("redis-server");
   const { code, err } = await launch(path, {}, "up", "--yes");
   expect(code).toBe(1);

@@ -1,5 +1,5 @@
-// Redis lost in the middle of charging and cancelling: wiped, or back with an older file. Nobody
-// pays twice, nothing is oversold, and what was cancelled is refunded.
+// Redis is lost in the middle of charging and cancelling: wiped, or back with an older file. No
+// customer pays twice, nothing is oversold, and cancelled orders are refunded.
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { makeOrder, Stack, userOf } from "./stack.ts";
 const TIMEOUT_MS = 90_000;
 const ORDERS = 120;
 const UNITS = 100;
-/** A part takes so long that there are always some that are claimed and not done. */
+/** Long enough that some parts are always claimed and not done. */
 const PACKING_MS = 150;
 const ENV = { SLUICE_RETRY_DELAYS: "100ms,200ms,300ms" };
 
@@ -29,8 +29,8 @@ interface Rush {
 }
 
 /**
- * Half-way `halfWay` is called. More orders than units, charged by a provider in a bad mood, every
- * fourth one cancelled at some moment.
+ * More orders than units, a misbehaving provider, and every fourth order cancelled at some moment.
+ * Calls `halfWay` in the middle.
  */
 async function rush(persistence: boolean, halfWay: () => unknown = () => undefined): Promise<Rush> {
   stack = await Stack.start({ env: ENV, persistence });
@@ -61,7 +61,7 @@ function cancelSoon(shard: number, user: string, id: string, afterMs: number): P
   return cancel;
 }
 
-/** Everything has come to an end, and the proof agrees with the provider's own record. */
+/** Everything has ended, and the ledger agrees with the provider's own record. */
 async function expectWhole({ provider, sent, list }: Rush): Promise<void> {
   await Promise.all(cancels.splice(0));
   const ends = new Set(["dispatched", "payment_failed", "cancelled", "sold_out"]);
@@ -92,7 +92,7 @@ async function expectWhole({ provider, sent, list }: Rush): Promise<void> {
 const rebuilt = () => stack.events.filter((e) => e.event === "redis rebuilt").length;
 
 test(
-  "Redis wiped in the middle of charging and cancelling: nobody pays twice, what was cancelled is refunded",
+  "Redis wiped during charging and cancelling: no double payments, cancelled orders are refunded",
   async () => {
     const story = await rush(false);
     await stack.until("some charges", () => story.provider.book.charges.size > 10);
@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  "Redis back with an older file in the middle of charging and cancelling: likewise",
+  "Redis back with an older file during charging and cancelling: the same holds",
   async () => {
     const keep = () =>
       cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
@@ -115,7 +115,7 @@ test(
       });
     const story = await rush(true, keep);
     await stack.until(
-      "charges that the older file knows nothing of",
+      "charges that the older file does not have",
       () => story.provider.book.charges.size > ORDERS / 2,
     );
     const { dir, port } = stack.redis;
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  "Redis killed and empty when it comes back, twice: the charges go on lane by lane",
+  "Redis killed and back empty, twice: the charges continue lane by lane",
   async () => {
     const story = await rush(false);
     for (const charges of [10, 40]) {
@@ -145,7 +145,7 @@ test(
   TIMEOUT_MS,
 );
 
-/** Waits for orders that a service is at work on. */
+/** Waits until a service is working on some orders. */
 async function someAtWork({ sent }: Rush): Promise<void> {
   const words = async ({ user, id }: { user: string; id: string }) =>
     (await stack.ledger.events(user, id)).map((e) => e.event);
@@ -158,7 +158,7 @@ async function someAtWork({ sent }: Rush): Promise<void> {
 }
 
 test(
-  "Redis wiped in the middle of dispatching: what was claimed is finished once, what was cancelled is packed by nobody",
+  "Redis wiped during dispatching: claimed parts are done once, cancelled orders are not packed",
   async () => {
     const story = await rush(false);
     await someAtWork(story);
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  "Redis back with an older file in the middle of dispatching: likewise",
+  "Redis back with an older file during dispatching: the same holds",
   async () => {
     const keep = () =>
       cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
@@ -194,7 +194,7 @@ test(
 );
 
 test(
-  "a broker that has lost charges and parts: asked for again, they are charged and packed once",
+  "charges and parts that a broker lost are asked for again, charged and packed once",
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: UNITS });
@@ -225,7 +225,7 @@ test(
     await stack.purge("fulfilment.depot");
     const { file: list } = await stack.fulfil("depot");
     await recover("--ask-again");
-    // Once more, while they are worked on.
+    // Again, while they are being worked on.
     await recover("--ask-again");
     await ends("dispatched");
     await expectNothingTwice(provider, list, sent.length);

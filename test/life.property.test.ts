@@ -1,5 +1,5 @@
-// Whatever happens to orders, in any order: units add up, nobody is charged twice at a time, and
-// the journal replays to what Redis holds.
+// Whatever happens to orders, in any order: units add up, no user has two charges at a time, and
+// the journal replays to Redis's state.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { openText } from "../consumers/rebuild/load-shard.ts";
@@ -56,7 +56,7 @@ const happening = fc.oneof(
     ),
   }),
 );
-/** Batches of rows, each followed or not by a commit of the ledger and by a sweep of old holds. */
+/** Batches of rows, each optionally followed by a commit of the ledger and a sweep of old holds. */
 const history = fc.array(
   fc.record({
     rows: fc.array(happening, { minLength: 1, maxLength: 6 }),
@@ -69,7 +69,7 @@ const history = fc.array(
   },
 );
 
-test("any life of orders keeps the units whole, the charges one at a time, and replays", async () => {
+test("any life of orders keeps units whole and charges one at a time, and replays", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
@@ -116,7 +116,7 @@ function replayOf(entries: readonly Entry[]): Replayed {
   return replayed;
 }
 
-/** The units of the item are where the orders say. */
+/** The item's units are where the orders say. */
 async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const live = await b.live("a");
   expect(live.available + live.releasing + live.held + live.sold).toBe(UNITS);
@@ -132,14 +132,14 @@ async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
     );
     expect(charged.length).toBeLessThanOrEqual(1);
   }
-  // Whoever heads a lane is being charged: nobody waits for nothing.
+  // The head of every lane is being charged, so that no order waits in vain.
   for (const [who, [first]] of lanes)
     expect(open.get(`${who} ${first}`)?.attempt).toBeGreaterThan(0);
 }
 
 async function expectReplayed(b: Bench, replayed: Replayed): Promise<void> {
   const { client } = b.redis;
-  // As a rebuild would write them, word for word.
+  // The exact text that a rebuild would write.
   const open = Object.entries(await client.hgetall("{0}:open"));
   const mine = [...replayed.open].map(([name, o]) => [name, openText(o)]);
   expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(open));

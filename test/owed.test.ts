@@ -1,5 +1,5 @@
-// Money that is owed stays open until its end is definite, and holds up nobody: refused refunds,
-// charges given up on and captured later, answers that are none, requests that make no sense.
+// Money owed stays open until its end is definite, and delays nobody: refused refunds, charges
+// captured after they were given up, answers that are not answers, invalid requests.
 import { afterEach, expect, test } from "bun:test";
 import { at } from "../core/domain/at.ts";
 import { cancelRowText, redriveRowText } from "../core/domain/order.ts";
@@ -42,7 +42,7 @@ const kept = (provider: Provider, { id }: Placed) =>
   ).length;
 
 test(
-  "500 refunds that the provider refuses hold up nobody: a fresh order is paid within 2 s; each is a dead letter, and redriven it is asked again",
+  "500 refused refunds delay no new order; each is dead-lettered, and asked for again on redrive",
   async () => {
     await start();
     const provider = await stack.payments();
@@ -72,7 +72,7 @@ test(
     await stack.becomes(fresh.user, fresh.id, "paid");
     expect(performance.now() - startedMs).toBeLessThan(2_000);
     await stack.until(
-      "all refunds to be refused for good",
+      "all refunds to be refused permanently",
       async () => (await stack.ledger.owed()).refund_failed === sent.length,
       60_000,
     );
@@ -87,7 +87,7 @@ test(
 );
 
 test.each(["refund_conflict", "refund_error", "refund_pending"])(
-  "a refund that is not definite at once (%s) is asked again until it is, and made once",
+  "a refund without a definite answer (%s) is asked for until it has one, and made once",
   async (mood) => {
     await start();
     const provider = await stack.payments();
@@ -102,7 +102,7 @@ test.each(["refund_conflict", "refund_error", "refund_pending"])(
 );
 
 test.each(["html200", "redirect", "wrong_key", "wrong_amount", "declined200", "huge_answer"])(
-  "an answer that is none (%s) is no capture: it is asked again, and the end is the provider's own",
+  "an answer that is none (%s) is no capture: the look-up decides, as the provider has it",
   async (mood) => {
     await start();
     const provider = await stack.payments();
@@ -116,10 +116,10 @@ test.each(["html200", "redirect", "wrong_key", "wrong_amount", "declined200", "h
 );
 
 test(
-  "given up as unknown, then captured after all: it goes back, nobody pays twice, and a redrive waits for it",
+  "given up as unknown, then captured: it is refunded, and a redrive waits for that",
   async () => {
     await start({ SLUICE_UNKNOWN_MAX: "1s" });
-    // No webhook tells: the look-ups have to find it.
+    // No webhook reports it, so the look-ups have to find it.
     const provider = await stack.payments({ pendingMs: 6_000, webhookUrl: "" });
     const placed = await order("stub:pending");
     await stack.becomes(placed.user, placed.id, "payment_failed");
@@ -141,7 +141,7 @@ test(
 );
 
 test(
-  "a request that makes no sense goes to the dead letters alone, with its order's name; the others of its message are paid",
+  "an invalid request is dead-lettered alone, naming its order; the rest of its message is paid",
   async () => {
     await start();
     const placed = [await order("tok", userOf(0, 0)), await order("tok", userOf(0, 1))] as const;
@@ -159,7 +159,7 @@ test(
     expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("payment request makes no sense"));
     const { user, id } = placed[0];
     expect(letters.map((l) => l.id).filter(Boolean)).toEqual([id]);
-    // Redriven: the ledger writes the request anew.
+    // On redrive the ledger writes the request again.
     await stack.ledger.askOnce({ user, id, generation: 1, attempt: 1 });
     await stack.becomes(user, id, "paid");
   },
@@ -167,7 +167,7 @@ test(
 );
 
 test(
-  "a retry's short wait never queues behind a longer one: what is asked again later waits elsewhere",
+  "a retry's short wait never queues behind a longer one",
   async () => {
     await start({ SLUICE_RETRY_DELAYS: "300ms,300ms,300ms" });
     await stack.payments({ pendingMs: 20_000 });

@@ -1,5 +1,5 @@
-// Orders that wait for their number, as their buyer hears of them over a WebSocket: each that is
-// named `parked` is named again.
+// Orders that wait for their number, as their buyer follows them over a WebSocket: each one
+// reported `parked` is reported again.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
@@ -51,20 +51,20 @@ const numbered = (seq: number): Placed => ({
   lines: [{ sku: "a", qty: 1 }],
 });
 
-/** The last state each order was named with, once all are named with another than `parked`. */
+/** Each order's last reported state, once none is `parked`. */
 async function lastNamed(socket: TestSocket, ids: readonly string[]): Promise<Map<string, string>> {
   const named = new Map<string, string>();
   const waiting = () => ids.filter((id) => (named.get(id) ?? "parked") === "parked");
   const over = Bun.sleep(15_000).then(() => "over" as const);
   while (waiting().length > 0) {
     const frame = await Promise.race([socket.next("outcomes"), over]);
-    if (frame === "over") throw new Error(`${waiting().length} of ${ids.length} never named`);
+    if (frame === "over") throw new Error(`${waiting().length} of ${ids.length} never reported`);
     for (const [id, state] of frame.outcomes as [string, string][]) named.set(id, state);
   }
   return named;
 }
 
-/** A fixed shuffle of each user's own. */
+/** A fixed shuffle for each user. */
 const shuffled = <T>(list: readonly T[], by: number): T[] =>
   list
     .map((value, i) => ({ value, at: ((i + 1) * (by * 7 + 3)) % 11 }))
@@ -72,7 +72,7 @@ const shuffled = <T>(list: readonly T[], by: number): T[] =>
     .map(({ value }) => value);
 
 test(
-  "orders whose numbers come in any order within a frame are each named with their outcome",
+  "orders with numbers in any order within a frame are each reported with their outcome",
   async () => {
     const { url } = gateway.gateway;
     await Promise.all(
@@ -94,7 +94,7 @@ test(
   TIMEOUT_MS,
 );
 
-/** The status and the event stream tell the same of each, with the time of its decision. */
+/** The status and the event stream agree on each order, including its decision time. */
 async function agrees(url: string, user: string, orders: readonly Placed[]): Promise<void> {
   const headers = await bearer(user);
   for (const { id, seq } of orders) {
@@ -112,14 +112,14 @@ async function agrees(url: string, user: string, orders: readonly Placed[]): Pro
       if (text.includes("event: reserved")) break;
     }
     stop.abort();
-    // Numbers 5, 3 and 2 came before the first: they waited.
+    // Numbers 5, 3 and 2 came before number 1, so they waited.
     const told = [...text.matchAll(/event: (\w+)/g)].map(([, event]) => event);
     expect(told).toEqual([2, 3, 5].includes(seq) ? ["parked", "reserved"] : ["reserved"]);
   }
 }
 
 test(
-  "orders that a later frame releases are named then",
+  "orders that a later frame releases are reported then",
   async () => {
     const { url } = gateway.gateway;
     await Promise.all(

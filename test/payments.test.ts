@@ -1,4 +1,4 @@
-// Charges from reservation to the provider and back, against the stub in all its moods.
+// Charges from reservation to the provider and back, with every misbehaviour of the stub.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cancelRowText } from "../core/domain/order.ts";
 import type { Provider } from "../stubs/provider/server.ts";
@@ -14,7 +14,7 @@ beforeEach(async () => {
 }, TIMEOUT_MS);
 afterEach(async () => stack?.stop(), TIMEOUT_MS);
 
-/** Sends an order with a payment token; returns who and which. */
+/** Sends an order with a payment token; returns its user and id. */
 async function order(
   payment: string,
   user = userOf(0),
@@ -53,22 +53,18 @@ test(
 
 test.each([
   ["an error before charging is asked for again with the same key", "stub:error_before", 1],
-  ["an error after charging is looked up: nobody pays twice", "stub:error_after", 1],
+  ["an error after charging is looked up: no double payment", "stub:error_after", 1],
   ["a time-out before charging is asked for again with the same key", "stub:timeout_before", 1],
   ["a time-out after charging is asked for again with the same key", "stub:timeout_after", 1],
-  ["a charge that was pending is paid in the end", "stub:pending", 1],
-  ["a provider that says slow down is asked again later", "stub:limited", 1],
-  ["a slow provider is waited for", "stub:slow", 1],
+  ["a pending charge is paid in the end", "stub:pending", 1],
+  ["a provider that answers 429 is asked again later", "stub:limited", 1],
+  ["the worker waits for a slow provider", "stub:slow", 1],
   ["a page with status 200 is no capture", "stub:html200", 1],
-  ["a redirect is no capture, and nobody follows it", "stub:redirect", 1],
-  ["another charge's capture is none of this one", "stub:wrong_key", 1],
+  ["a redirect is no capture and is not followed", "stub:redirect", 1],
+  ["another charge's capture does not count", "stub:wrong_key", 1],
   ["half the amount is no capture", "stub:wrong_amount", 1],
-  ["an answer without an end is no capture", "stub:huge_answer", 1],
-  [
-    "a charge that is captured late, without a word, is looked up until it is",
-    "stub:late_capture",
-    1,
-  ],
+  ["an endless answer is no capture", "stub:huge_answer", 1],
+  ["a charge captured late without a webhook is looked up until then", "stub:late_capture", 1],
 ])(
   "%s",
   async (_, token, mostCharges) => {
@@ -82,7 +78,7 @@ test.each([
 );
 
 test(
-  "a card that is declined for good is tried four times, then dead-lettered, and the stock is free again",
+  "a permanently declined card is tried four times, then dead-lettered, and its stock is released",
   async () => {
     const provider = await stack.payments();
     const { user, id } = await order("stub:decline", userOf(0), 3);
@@ -109,7 +105,7 @@ test(
 );
 
 test(
-  "a card that is declined three times and then taken is paid at the last retry",
+  "a card declined three times and then accepted pays at the last retry",
   async () => {
     const provider = await stack.payments();
     const { user, id } = await order("stub:decline:3");
@@ -121,7 +117,7 @@ test(
 );
 
 test(
-  "a user's charges keep their order, retries included; another user's go on meanwhile",
+  "a user's charges keep their order, even with retries; another user's continue meanwhile",
   async () => {
     const provider = await stack.payments();
     const user = userOf(0);
@@ -139,7 +135,7 @@ test(
 );
 
 test(
-  "a provider that is down for all pauses charging; nothing is lost and no retry is burnt",
+  "a provider outage pauses charging; nothing is lost and no retry is used up",
   async () => {
     const provider = await stack.payments();
     provider.outage = true;
@@ -158,7 +154,7 @@ test(
 );
 
 test(
-  "a payment worker that is killed half-way leaves its charges to the next one: each is kept once",
+  "a killed payment worker leaves its charges to the next one: each capture is kept once",
   async () => {
     const provider = await stack.provider({ slowMs: 150, shares: { slow: 1 } });
     const first = stack.spawn("payments", { SLUICE_PROVIDER_URL: provider.url });
@@ -208,7 +204,7 @@ const statusIs = (of: { user: string; id: string }, status: string) =>
   stack.until(`the charge to be ${status}`, async () => (await attemptOf(of))?.status === status);
 
 test.each(["refund_conflict", "refund_error", "refund_pending"])(
-  "a refund that is first answered otherwise (%s) is recorded once it is made",
+  "a refund first answered otherwise (%s) is recorded once it is made",
   async (mood) => {
     const provider = await stack.payments();
     const of = await cancelled(`stub:${mood}`);
@@ -221,7 +217,7 @@ test.each(["refund_conflict", "refund_error", "refund_pending"])(
 );
 
 test(
-  "a refund that is refused for good is owed, and lies with the dead letters",
+  "a permanently refused refund is owed, and dead-lettered",
   async () => {
     const provider = await stack.payments();
     const of = await cancelled("stub:refund_refused");

@@ -1,5 +1,5 @@
-// A broker with one user a role: each can do its work and nothing else, and what a stranger sends
-// is a dead letter (I1, I6, I7).
+// A broker with one user per role: each can do its work and nothing else, and a foreign message
+// becomes a dead letter (I1, I6, I7).
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { accountsOf } from "../broker/accounts.ts";
@@ -74,7 +74,7 @@ async function send(user: string, rows: readonly unknown[], exchange = ORDERS_EX
   });
 }
 
-/** Reasons of the dead letters there are now, when this many have come. */
+/** Reasons of the current dead letters, once this many have arrived. */
 async function deadReasons(count: number): Promise<string[]> {
   const { connection } = links.get("operator") as RegionLink;
   const channel = await (connection.model as ChannelModel).createChannel();
@@ -102,7 +102,7 @@ async function reserved(): Promise<{ user: string; id: string }> {
 }
 
 test(
-  "each role's user may write where its work is, and the broker refuses it everywhere else",
+  "each role's user may write where its work is, and nowhere else",
   async () => {
     const may: Record<string, readonly string[]> = {
       gateway: [ORDERS_EXCHANGE],
@@ -123,7 +123,7 @@ test(
 );
 
 test(
-  "an order goes its way with a user for each role: paid, claimed and dispatched",
+  "with a user per role an order is paid, claimed and dispatched",
   async () => {
     await stack.route("c", "depot");
     const role = await startFulfil(
@@ -152,7 +152,7 @@ test(
 );
 
 test(
-  "what a hostile service sends has no effect, and each of it is a dead letter that says why",
+  "a hostile service's messages have no effect, and each becomes a dead letter with a reason",
   async () => {
     const { user, id } = await reserved();
     await stack.route("c", "rogue");
@@ -189,7 +189,7 @@ test(
 );
 
 test(
-  "nobody publishes under another's name",
+  "no user can publish under another's name",
   async () => {
     const { connection } = links.get("service-rogue") as RegionLink;
     await connection.untilUp();
@@ -204,7 +204,7 @@ test(
 );
 
 test(
-  "the doctor names a user whom all share, and one that may do more than its role needs",
+  "the doctor names a user that all roles share, and one with more permissions than it needs",
   async () => {
     const look = async (user: string, permissions?: string) => {
       if (permissions)
@@ -214,9 +214,9 @@ test(
       await connection.connection.close();
       return found.map(({ state, detail }) => `${state}: ${detail}`);
     };
-    expect(await look("rates")).toEqual(["ok: user 'rates' may do its own work and no other"]);
+    expect(await look("rates")).toEqual(["ok: user 'rates' may do its own work and nothing else"]);
     expect(await look("rates", ".*")).toEqual([
-      "warn: user 'rates' may write to 'orders' and write to 'claims', which it has no need of",
+      "warn: user 'rates' may write to 'orders' and write to 'claims', which it does not need",
     ]);
     await rabbit.ctl("add_user", "shop", "word");
     await rabbit.ctl("set_permissions", "-p", "eu", "shop", ".*", ".*", ".*");

@@ -1,5 +1,5 @@
-// A part that its service cannot do is put off by the ledger: it holds up nothing, comes back, and
-// has an end.
+// The ledger postpones a part that its service cannot complete: the part delays nothing, comes
+// back, and ends eventually.
 import { afterEach, expect, test } from "bun:test";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";
@@ -36,7 +36,7 @@ async function place(stack: Stack, n: number) {
 }
 
 test(
-  "sixty parts whose work fails hold up no other; each comes back, and is done once its service can",
+  "sixty failing parts delay no other; each comes back, and is done once its service can",
   async () => {
     let broken = true;
     const tried = new Map<string, number>();
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  "a part that was tried in vain for a day lies with those without a route, with the reason, and can be redriven",
+  "a part that failed for a day moves to fulfilment.unrouted with the reason, and can be redriven",
   async () => {
     const [stack] = await start(async () => {
       throw new Error("no such shelf");

@@ -1,5 +1,5 @@
-// Exchange rates from their source to the customer's charge: real broker, Redis, ledger, rates role
-// and payment worker.
+// Exchange rates from their source to the customer's charge, with real broker, Redis, ledger, rates
+// role and payment worker.
 import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { FX_RATES } from "../broker/topology.ts";
@@ -37,7 +37,7 @@ async function chargesOf(id: string): Promise<string[]> {
 }
 
 test(
-  "an order is charged in its own currency at the rate of the feed; a sale in any currency asks for the pair it lacks",
+  "an order is charged in its own currency at the feed's rate; a missing pair is asked for",
   async () => {
     stack = await Stack.start();
     await stack.sale({ a: 100 });
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  "without a rate an order waits, others do not, and it is given up in the end; the feed coming back serves the next ones",
+  "an order without a rate waits alone and is given up; the next ones use the returning feed",
   async () => {
     stack = await Stack.start({ env: { SLUICE_RATE_WAIT: "1s" } });
     await stack.sale({ a: 100 });
@@ -92,7 +92,7 @@ test(
 );
 
 test(
-  "a rate that makes no sense is refused and the last one stands; one that is too old is none",
+  "an invalid rate is rejected and the last one stands; one that is too old does not count",
   async () => {
     stack = await Stack.start({ env: { SLUICE_RATE_WAIT: "500ms", SLUICE_RATE_MAX_AGE: "2s" } });
     await stack.sale({ a: 100 });
@@ -123,7 +123,7 @@ test(
 );
 
 test(
-  "Redis wiped while orders wait for a rate: they wait on, and are decided when it comes",
+  "Redis wiped while orders wait for a rate: they keep waiting, and are decided when it comes",
   async () => {
     stack = await Stack.start({ env: { SLUICE_RATE_WAIT: "30s" } });
     await stack.sale({ a: 100 });

@@ -1,4 +1,4 @@
-// Rebuilds in trouble, with the real services: Redis fails over while it is loaded, is full, or two
+// Rebuilds in trouble, with real services: Redis fails over or fills up while it is loaded, or two
 // workers want to rebuild it.
 import { afterEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const u of undo.splice(0).reverse()) await u();
 }, SLOW_MS);
 
-/** Replaces a method until the test is over. */
+/** Replaces a method for the rest of the test. */
 function patch<T extends object, K extends keyof T>(
   target: T,
   name: K,
@@ -32,7 +32,7 @@ function patch<T extends object, K extends keyof T>(
   });
 }
 
-/** Runs `before` when a shard's journal is about to be read. */
+/** Runs `before` just before a shard's journal is read. */
 function beforeReplay(before: (ledger: SqlLedger, shard: number) => Promise<void>): void {
   patch(
     SqlLedger.prototype,
@@ -78,7 +78,7 @@ async function order(user: string): Promise<string> {
 
 const count = (event: string) => stack.events.filter((e) => e.event === event).length;
 
-/** Two Redis servers of which the second follows the first, and a line that leads to the first. */
+/** A Redis server, a replica of it, and a TCP line that leads to the first. */
 async function pair() {
   const first = await startRedis(testDir("first"), { persistence: false });
   const second = await startRedis(testDir("second"), { persistence: false });
@@ -98,7 +98,7 @@ async function pair() {
     caughtUp: async () =>
       (await offset(clients.first, "master_repl_offset")) ===
       (await offset(clients.second, "slave_repl_offset")),
-    /** From here on the second one has nothing of what the first one is told. */
+    /** From here on the second server receives nothing from the first. */
     part: () => clients.second.replicaof("NO", "ONE"),
     failOver: async () => {
       const before = line.accepted;
@@ -110,7 +110,7 @@ async function pair() {
 }
 
 test(
-  "Redis fails over while it is loaded, to a replica that lacks a shard's load: it is loaded anew, nothing is lost",
+  "Redis fails over during its load to a replica without a shard: it is reloaded, nothing is lost",
   async () => {
     const redis = await pair();
     const env = { SLUICE_REDIS_URL: redis.url, SLUICE_GOVERNOR_CPU: "off" };
@@ -127,7 +127,7 @@ test(
       } else if (shard === 1 && !failedOver) {
         failedOver = true;
         await redis.failOver();
-        await Bun.sleep(1_500); // the worker's own connection is dialled anew
+        await Bun.sleep(1_500); // the worker reconnects
       }
     });
     const [rebuilt, again] = [count("redis rebuilt"), count("rebuild begins again")];
@@ -136,7 +136,7 @@ test(
     await untilOwned(started);
     expect(failedOver).toBe(true);
     expect(count("rebuild begins again")).toBeGreaterThan(again);
-    // What the replica lacked is there: the open order, its lane, and what its user has bought.
+    // What the replica lacked is there again: the open order, its lane, and the user's purchases.
     expect(await redis.second.hexists("{0}:open", `${user} ${id}`)).toBe(1);
     expect(await redis.second.lrange(`{0}:lane:${user}`, 0, -1)).toEqual([id]);
     expect(await redis.second.hget("{0}:bought:s1", `${user} a`)).toBe("1");
@@ -150,12 +150,12 @@ test(
 );
 
 test(
-  "an announcement that lapses leads to one more rebuild, not to a row of them",
+  "an announcement that expires leads to one more rebuild, not to several",
   async () => {
     const started = await ready({}, ["w1", "w2"]);
     await order(userOf(0));
-    // The first rebuilder stands still and its announcement lapses; it goes on while the second one
-    // is at work.
+    // The first rebuilder freezes and its announcement expires; it continues while the second one
+    // works.
     let held: RebuildStore | undefined;
     patch(
       RebuildStore.prototype,
@@ -179,7 +179,7 @@ test(
       else {
         const overtaken = () => count("rebuild left to others") > 0;
         await stack.until("the first one to stop", overtaken, 40_000);
-        await Bun.sleep(2_500); // several beats, in which the first one must not begin again
+        await Bun.sleep(2_500); // several beats, in which the first one must not start again
       }
     });
     const before = await stack.ledger.incarnation();
@@ -188,7 +188,7 @@ test(
     await client.close();
     await stack.until("a rebuild", others, 40_000);
     await untilOwned(started);
-    await Bun.sleep(3_000); // several beats, in which nobody may begin once more
+    await Bun.sleep(3_000); // several beats, in which nobody may start another
     await order(userOf(0, 1));
     expect(await stack.ledger.incarnation()).toBe(before + 2);
     expect(count("redis rebuilt")).toBe(rebuilt + 1);
@@ -197,7 +197,7 @@ test(
 );
 
 test(
-  "a Redis that is full while it is loaded is loaded again after pauses that grow, and heals once it has room",
+  "a Redis that fills up during its load is reloaded after growing pauses until it has room",
   async () => {
     const started = await ready();
     await order(userOf(0));
@@ -214,7 +214,8 @@ test(
     const rests = stack.events
       .filter((e) => e.event === "rebuild begins again")
       .map((e) => e.restMs as number);
-    // Twenty beats have passed. The pauses are 0.5, 1, 2, 4 s, each up to a quarter more or less.
+    // Twenty beats have passed. The pauses are 0.5, 1, 2 and 4 s, each up to a quarter more or
+    // less.
     expect(rests.length).toBeLessThanOrEqual(4);
     for (let i = 1; i < rests.length; i++) expect(at(rests, i)).toBeGreaterThan(at(rests, i - 1));
     expect((await stack.ledger.incarnation()) - before).toBeLessThanOrEqual(4);

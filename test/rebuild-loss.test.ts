@@ -1,4 +1,4 @@
-// Redis loses its tail, or all, at any moment of a rebuild: it must never be opened with a part
+// Redis loses its tail, or everything, at any moment of a rebuild: it must never open with a part
 // missing.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Announcement } from "../consumers/rebuild/announcement.ts";
@@ -15,9 +15,9 @@ const UNITS = 9;
 
 let bench: Bench;
 let entries: Entry[];
-/** Redis in use, before anything is wrong with it. */
+/** Redis in normal use, before any fault. */
 let inUse: RedisMoment;
-/** What a rebuild without a fault leaves, and how many calls it takes. */
+/** The content after a rebuild without faults, and its number of calls. */
 let whole: Record<string, unknown>;
 let calls = 0;
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(async () => bench?.close());
 
-/** A ledger that holds the entries of shard 0, and nothing of shard 1. */
+/** A ledger with the entries of shard 0 and none of shard 1. */
 function ledgerOf(incarnation: number) {
   const held = { a: 4, b: 2 };
   const stock = (["a", "b"] as const).map((sku) => ({
@@ -76,7 +76,7 @@ function ledgerOf(incarnation: number) {
 
 interface Faults {
   readonly from?: number;
-  /** Called before each call of a rebuild, from 0; the last one is `ready`. */
+  /** Runs before each call of a rebuild, counted from 0; the last one is `ready`. */
   readonly before?: (call: number) => Promise<void>;
   /** The answer to this call is lost. */
   readonly unanswered?: number;
@@ -115,7 +115,7 @@ async function rebuilt({ from = 1, before, unanswered }: Faults): Promise<Rebuil
   }
 }
 
-/** What decisions are made from: all but the shards' own book-keeping. */
+/** Everything that decisions depend on: all but the shards' own bookkeeping. */
 async function content(): Promise<Record<string, unknown>> {
   const { client } = bench.redis;
   const all: Record<string, unknown> = {};
@@ -132,7 +132,7 @@ async function content(): Promise<Record<string, unknown>> {
 
 const states = () => Promise.all([0, 1].map(async (s) => (await bench.rebuild.state(s)).state));
 
-/** A rebuild that met a fault opened everything or nothing; after another one all is there. */
+/** A rebuild that met a fault opened everything or nothing; the next one restores everything. */
 async function expectSound(result: RebuildResult, what: string): Promise<void> {
   if (result === "rebuilt") {
     expect([what, await content()]).toEqual([what, whole]);
@@ -149,7 +149,7 @@ async function expectSound(result: RebuildResult, what: string): Promise<void> {
 }
 
 test(
-  "Redis goes back to any earlier moment of a rebuild, before any later step: nothing is opened with a part missing",
+  "Redis goes back to any earlier step of a rebuild: it never opens with a part missing",
   async () => {
     const { client } = bench.redis;
     expect(await rebuilt({})).toBe("rebuilt");
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  "Redis is wiped before any step of a rebuild: nothing is opened",
+  "Redis is wiped before any step of a rebuild: nothing opens",
   async () => {
     expect(await rebuilt({})).toBe("rebuilt");
     for (let at = 1, steps = calls; at < steps; at++) {
@@ -186,7 +186,7 @@ test(
   SLOW_MS,
 );
 
-test("the answer to the opening call is lost: it is asked again, and everything is open", async () => {
+test("a lost answer to the opening call: it is repeated, and everything is open", async () => {
   expect(await rebuilt({})).toBe("rebuilt");
   const last = calls - 1;
   expect(await rebuilt({ unanswered: last })).toBe("rebuilt");
@@ -194,7 +194,7 @@ test("the answer to the opening call is lost: it is asked again, and everything 
   expect(await content()).toEqual(whole);
 });
 
-test("all is opened or nothing: one shard that lost its load keeps the others shut", async () => {
+test("everything opens or nothing: a shard without its load keeps the others closed", async () => {
   const { client } = bench.redis;
   expect(await rebuilt({})).toBe("rebuilt");
   const last = calls - 1;
@@ -205,7 +205,7 @@ test("all is opened or nothing: one shard that lost its load keeps the others sh
   expect(await states()).toEqual(["loading", "loading"]);
 });
 
-test("a step whose answer was lost ends the rebuild; the next one leaves all in place", async () => {
+test("a lost answer to a step ends the rebuild; the next rebuild restores everything", async () => {
   expect(await rebuilt({})).toBe("rebuilt");
   await expect(rebuilt({ unanswered: calls - 3 })).rejects.toThrow(StoreUnavailable);
   expect(await states()).toEqual(["loading", "loading"]);

@@ -1,6 +1,6 @@
-// The real rebuild after any history: skips, gaps given up, forced decisions, holds that expire,
-// cancels, answers, claims, redrives, rates that are missing, in mixed batches. Key by key, Redis
-// must hold afterwards what it held before.
+// The real rebuild after any history: skips, abandoned gaps, forced decisions, expired holds,
+// cancels, answers, claims, redrives, missing rates, in mixed batches. Afterwards Redis must hold
+// the same as before, key by key.
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { firstIdOf } from "../consumers/orders/seen.ts";
@@ -133,7 +133,7 @@ function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): s
 
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
-/** A redrive is granted only once the ledger has that the payment failed. */
+/** A redrive is granted only once the ledger has the failed payment. */
 async function decideAll(
   b: Bench,
   messages: readonly (readonly Happening[])[],
@@ -188,8 +188,7 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
     /^reserved 1 0 /.test(open[h.slice(h.indexOf(" ") + 1)] ?? ""),
   );
   all["{0}:holds"] = holds.sort();
-  // An order that was let go in another way leaves its place in the list, which is passed over
-  // later.
+  // An order that was released in another way leaves its place in the list, to be skipped later.
   const states = Object.entries(all).flatMap(([key, seen]) =>
     key.includes(":seen:") ? Object.entries(seen as Record<string, string>) : [],
   );
@@ -206,7 +205,7 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
   return all;
 }
 
-/** A ledger with a snapshot that holds the first `at` entries; 0: none. */
+/** A ledger with a snapshot after the first `at` entries; 0: none. */
 function snapshotAt(entries: readonly Entry[], at: number) {
   const last = entries[at - 1];
   const firstId = firstIdOf(Date.now() - WINDOW_MS);
@@ -220,7 +219,7 @@ function snapshotAt(entries: readonly Entry[], at: number) {
   };
 }
 
-test("the rebuilt Redis holds what Redis held, whether it was read from the journal alone or from a snapshot on", async () => {
+test("a rebuilt Redis holds the same, from the journal alone or from a snapshot on", async () => {
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(

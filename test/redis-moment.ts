@@ -1,5 +1,5 @@
-// All that a Redis holds at one moment, to be put back later: what a failover to a replica that
-// lags, or an older file, does.
+// Captures a Redis's whole content, to be restored later as a fail-over to a lagging replica or an
+// older file would.
 import type { Redis } from "ioredis";
 
 interface Held {

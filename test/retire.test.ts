@@ -1,5 +1,5 @@
-// A sale that closed long ago, with nothing open, leaves Redis; what still comes for it is
-// `sale_closed`, and reads go on.
+// A sale that closed long ago, with nothing open, leaves Redis; later orders for it are
+// `sale_closed`, and reads still work.
 import { afterEach, expect, test } from "bun:test";
 import { orderRowText } from "../core/domain/order.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
@@ -19,7 +19,7 @@ async function place(seq = 0, more: { id?: string; acceptedAtMs?: number } = {})
 }
 
 test(
-  "a closed sale is retired once nothing of it is open; its orders are closed, whatever their number, also after a rebuild",
+  "a closed sale without open orders retires; later orders are sale_closed, even after a rebuild",
   async () => {
     stack = await Stack.start({
       env: {
@@ -44,20 +44,20 @@ test(
     const client = await stack.client();
     const keys = async () => (await client.client.keys("*s1*")).sort();
     await stack.until("a snapshot", () => stack.events.some((e) => e.event === "snapshot made"));
-    await Bun.sleep(6_000); // it is looked at every five seconds
-    // Its order is open: it stays.
+    await Bun.sleep(6_000); // it is checked every five seconds
+    // Its order is open, so it stays.
     expect(retired()).toBe(false);
     expect(await keys()).toEqual(["stock:s1", "{0}:bought:s1", "{0}:next:s1"]);
     await stack.publish(0, [JSON.stringify(["c", user, first.id, "", Date.now(), "", 0])]);
     await stack.becomes(user, first.id, "cancelled");
-    await stack.payments(); // its charge is answered
+    await stack.payments(); // answers its charge
     await stack.until("the sale to be retired", retired, 60_000);
     await stack.until("its keys to go", async () => (await keys()).length === 0);
 
     expect((await place(1)).state).toBe("sale_closed");
     expect((await place(7)).state).toBe("sale_closed");
     expect((await place(3)).state).toBe("sale_closed");
-    // A redrive, say, comes with the time at which its order was accepted.
+    // A redrive, for one, has the time at which its order was accepted.
     expect((await place(0, { acceptedAtMs: Date.now() - 2 * HOUR_MS })).state).toBe("sale_closed");
     expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 5, held: 0, sold: 0 }]);
     const open = { kind: "open", ref: "open", saleId: "s1", atMs: 0 } as const;

@@ -1,5 +1,4 @@
-// The real gateways, worker, payment worker and provider with a sale, and a plan of a rush for it:
-// for tests of the proof.
+// A real system with a sale, and the plan of a rush, for tests of verify.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sale } from "../core/domain/sale.ts";
@@ -23,13 +22,13 @@ export const SHARDS = 2;
 export interface RushOptions {
   readonly orders: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Run on the ledger before anything else: takes its own guard away. */
+  /** Run on the ledger first, to remove its own guards. */
   readonly sql?: readonly string[];
-  /** Starts the worker, if it is not to be the usual one. */
+  /** Starts a worker other than the usual one. */
   readonly startWorker?: (dir: string, env: Record<string, string>) => unknown;
-  /** How the provider misbehaves. */
+  /** Shares of the provider's misbehaviours. */
   readonly shares?: string;
-  /** Called when the test is over, in reverse. */
+  /** Called after the test, in reverse order. */
   readonly cleanUps: (() => Promise<unknown>)[];
 }
 
@@ -43,7 +42,7 @@ export interface RushSystem {
   readonly historyPath: string;
   readonly history: HistoryWriter;
   readonly tally: Tally;
-  /** Lets the clients loose, with all they have to send or with a part of it. */
+  /** Starts the clients with all steps, or with some of them. */
   rush(steps?: readonly Step[]): Promise<Rush>;
 }
 
@@ -97,7 +96,7 @@ async function environment(
     SLUICE_SHARDS: String(SHARDS),
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_LEASE_TTL: "1s",
-    // Lost orders leave gaps in the numbers; nothing else does.
+    // Only lost orders leave gaps in the numbers.
     SLUICE_GAP_TIMEOUT: "2s",
     SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
     SLUICE_RATE_WAIT: "1s",
@@ -129,7 +128,7 @@ export async function withRedis<T>(
   }
 }
 
-/** The worker has opened the store and brought the sale there. */
+/** The worker has opened the store and written the sale to it. */
 export async function saleInRedis(url: string, saleId: string): Promise<void> {
   await withRedis(url, async ({ client }) => {
     while (

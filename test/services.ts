@@ -1,5 +1,5 @@
-// The services tests run against: real ones, private to this run, started by the first test that
-// asks and stopped when the run ends.
+// The services tests run against: real ones, private to this run, started on first use and stopped
+// when the run ends.
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { type PrivateRedis, startRedis } from "../services/redis.ts";
 
 let root: string | undefined;
 let redis: Promise<PrivateRedis> | undefined;
-/** Each has as many virtual hosts as it was started with; the last one has some left. */
+/** Each node has a fixed number of virtual hosts; the last one has some left. */
 const rabbits: Promise<PrivateRabbit>[] = [];
 let postgres: Promise<PrivatePostgres> | undefined;
 let vhosts = 0;
@@ -21,7 +21,7 @@ let databases = 0;
 export function testDir(name: string, mode = 0o700): string {
   if (!root) {
     root = mkdtempSync(join(tmpdir(), "sluice-test-"));
-    chmodSync(root, 0o755); // Postgres runs as another user and has to pass through
+    chmodSync(root, 0o755); // Postgres runs as another user and must be able to enter
   }
   const dir = mkdtempSync(join(root, `${name}-`));
   chmodSync(dir, mode);
@@ -39,7 +39,7 @@ export interface TestRabbit {
   freshVhost(): Promise<string>;
 }
 
-/** A broker that all tests share; each takes virtual hosts of its own. */
+/** A broker shared by all tests; each uses its own virtual hosts. */
 export async function testRabbit(): Promise<TestRabbit> {
   await rabbitOf(vhosts);
   return {
@@ -50,9 +50,7 @@ export async function testRabbit(): Promise<TestRabbit> {
   };
 }
 
-/**
- * Made at boot, since adding one later costs a second each; a node with many takes long to start.
- */
+/** Created at boot, since adding one later takes a second each; a node with many starts slowly. */
 const VHOSTS = Array.from({ length: 100 }, (_, i) => `test${i}`);
 
 /** The node of the virtual host with this number. */
@@ -68,7 +66,7 @@ export async function freshDatabase(): Promise<string> {
   const server = await postgres;
   const name = `test${databases++}`;
   const sql = new SQL({ url: server.url("postgres"), max: 1 });
-  // The port answers a moment before the server takes commands.
+  // The port answers a moment before the server accepts commands.
   for (let attempt = 0; ; attempt++) {
     try {
       await sql.unsafe(`CREATE DATABASE ${name}`);

@@ -1,4 +1,4 @@
-// A worker whose own connection to a store falls silent, while the store serves everybody else.
+// A worker's own connection to a store falls silent while the store serves everybody else.
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
@@ -8,7 +8,7 @@ import { freshDatabase } from "./services.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
-/** A paused worker leaves its shards too; here it is to do so without the governor's help. */
+/** A paused worker releases its shards too; here it must happen without the governor. */
 const UNGOVERNED = Object.fromEntries(
   ["CPU", "LOOP", "REDIS", "LEDGER", "OUTBOX"].map((name) => [`SLUICE_GOVERNOR_${name}`, "off"]),
 );
@@ -22,7 +22,7 @@ afterEach(async () => {
   await stack?.stop();
 }, LIMIT_MS);
 
-/** A worker of this stack with some settings of its own, and what it logs. */
+/** A worker of this stack with its own settings, and its log. */
 async function workerWith(env: Record<string, string>) {
   const events: string[] = [];
   const log = makeLog("silent", (line) => {
@@ -46,13 +46,13 @@ async function decidedNow(shard: number, n: number): Promise<string> {
   return (await stack.decided(user, order.id, WAIT_MS)).state;
 }
 
-/** One worker behind a line owns every shard; the line falls silent, and another worker comes. */
+/** One worker behind a line owns every shard; the line falls silent, and another worker starts. */
 async function losesItsLine(proxy: TcpProxy, env: Record<string, string>): Promise<void> {
   const { role, events } = await workerWith(env);
   await stack.until("all shards owned", () => role.worker.shards.length === SHARDS, WAIT_MS);
   expect(await decidedNow(0, 0)).toBe("reserved");
   const rebuilds = () => role.worker.report().rebuilds;
-  const rebuiltBefore = rebuilds(); // an empty Redis was filled
+  const rebuiltBefore = rebuilds(); // the initial load
   proxy.stall("requests", "answers");
   const other = await stack.worker("other");
   for (let shard = 0; shard < SHARDS; shard++) expect(await decidedNow(shard, 1)).toBe("reserved");
@@ -67,7 +67,7 @@ async function losesItsLine(proxy: TcpProxy, env: Record<string, string>): Promi
 }
 
 test(
-  "a worker whose ledger falls silent gives its shards to one whose ledger answers, and is back when it hears from it",
+  "a worker whose ledger falls silent gives its shards to another, and returns when it answers",
   async () => {
     const url = await freshDatabase();
     stack = await Stack.start({ ledgerUrl: url, env: UNGOVERNED });
@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  "a worker whose Redis falls silent gives its shards to one whose Redis answers, and dials anew",
+  "a worker whose Redis falls silent gives its shards to another, and reconnects",
   async () => {
     stack = await Stack.start({ env: UNGOVERNED });
     await stack.sale({ a: 100 });

@@ -1,4 +1,4 @@
-// Snapshots in a running system: the worker makes them beside its work, and Redis is rebuilt from
+// Snapshots in a running system: the worker makes them while it works, and Redis is rebuilt from
 // them.
 import { afterEach, expect, test } from "bun:test";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";

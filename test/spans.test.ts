@@ -1,5 +1,5 @@
-// Spans of a recorded trace, as a real collector gets them: gateway, worker, payment worker and
-// service, each with its own.
+// Spans of a recorded trace, as received by a collector: gateway, worker, payment worker and
+// service each send their own.
 import { afterEach, expect, test } from "bun:test";
 import { orderRowText } from "../core/domain/order.ts";
 import { Spans } from "../core/metrics/spans.ts";
@@ -22,7 +22,7 @@ interface Span {
   readonly attributes: Record<string, string | number>;
 }
 
-/** What OTLP over HTTP sends, as JSON. */
+/** The JSON of OTLP over HTTP. */
 interface Attribute {
   readonly key: string;
   readonly value: { readonly stringValue?: string; readonly intValue?: number };
@@ -91,7 +91,7 @@ function collector(): Collector {
 }
 
 test(
-  "an order under a recorded trace: decided, charged and fulfilled, each a span of its caller's; one that is not recorded leaves none",
+  "a recorded trace has spans of deciding, charging and fulfilment; an unrecorded one has none",
   async () => {
     const { url, spans } = collector();
     const stack = await Stack.start({ env: { SLUICE_OTLP_URL: url } });
@@ -127,7 +127,7 @@ test(
   TIMEOUT_MS,
 );
 
-test("a gateway's span lasts until the broker's answer, and says if that was none", async () => {
+test("a gateway's span lasts until the broker's answer, and says if there was none", async () => {
   const { url, spans: heard } = collector();
   const spans = new Spans(`${url}/`, "gateway", "g");
   const t = await startTestGateway({ spans });
@@ -151,7 +151,7 @@ test("a gateway's span lasts until the broker's answer, and says if that was non
   expect(heard[0]?.ms).toBeGreaterThanOrEqual(100);
 });
 
-test("a collector that is away costs nobody anything", async () => {
+test("an unreachable collector affects nothing", async () => {
   const spans = new Spans("http://127.0.0.1:1", "gateway", "g");
   for (let i = 0; i < 5_000; i++)
     spans.record({

@@ -1,5 +1,5 @@
-// A whole Sluice for one test: a private Redis, virtual hosts on the shared broker, a ledger of its
-// own, and workers in this process.
+// A complete Sluice for one test: a private Redis, virtual hosts on the shared broker, its own
+// ledger, and workers in this process.
 
 import { join } from "node:path";
 import type { ChannelModel } from "amqplib";
@@ -96,7 +96,7 @@ export class Stack {
     return started;
   }
 
-  /** A payment provider that misbehaves as told, and a payment worker that asks it. */
+  /** A misbehaving payment provider, and a payment worker that uses it. */
   async payments(
     options: { shares?: Shares; env?: Record<string, string> } & Partial<ProviderOptions> = {},
   ): Promise<Provider> {
@@ -117,7 +117,7 @@ export class Stack {
     return provider;
   }
 
-  /** A processing service, with a packing list of its own. */
+  /** A fulfilment service with its own packing list. */
   async fulfil(
     service: string,
     file = `${testDir("packed")}/${service}.db`,
@@ -142,7 +142,7 @@ export class Stack {
     return { file, stop: role.stop };
   }
 
-  /** The rates role on a file, which it reads every 200 ms. */
+  /** The rates role with a file that it reads every 200 ms. */
   async rates(file: string): Promise<void> {
     const settings = readSettings({
       ...this.env,
@@ -190,7 +190,7 @@ export class Stack {
     return provider;
   }
 
-  /** A role as a process of its own, to be killed. */
+  /** A role in its own process, to be killed. */
   spawn(role: string | readonly string[], env: Record<string, string> = {}): Child {
     const words = typeof role === "string" ? [role] : role;
     const command = [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), ...words];
@@ -206,7 +206,7 @@ export class Stack {
     return child;
   }
 
-  /** Takes messages from a queue, as JSON; waits for them. */
+  /** Waits for messages in a queue and takes them, as JSON. */
   async take(queue: string, count: number, region = 0): Promise<unknown[]> {
     const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
@@ -220,7 +220,7 @@ export class Stack {
     return taken;
   }
 
-  /** The broker loses what is in a queue. */
+  /** Empties a queue, as if the broker had lost it. */
   async purge(queue: string, region = 0): Promise<void> {
     const { connection } = at(this.links, region);
     const channel = await (connection.model as ChannelModel).createChannel();
@@ -238,7 +238,7 @@ export class Stack {
     return order as StoredOrder;
   }
 
-  /** Creates a sale that is open now; the worker puts it into Redis. */
+  /** Creates a sale that is open now; the worker writes it to Redis. */
   async sale(
     items: Record<string, number>,
     more: {
@@ -269,7 +269,7 @@ export class Stack {
     return sale;
   }
 
-  /** Publishes rows as one message, as a gateway would; settles with the confirm. */
+  /** Publishes rows as one message, as a gateway would; resolves with the confirm. */
   async publish(
     shard: number,
     rows: readonly string[],
@@ -311,7 +311,7 @@ export class Stack {
     await this.until(
       `order ${id} of ${user} in the ledger`,
       async () => {
-        // A ledger that is away just now does not have it yet.
+        // A ledger that is away does not have it yet.
         found = await this.ledger.order(user, id).catch(() => undefined);
         return found !== undefined;
       },

@@ -1,15 +1,20 @@
-// The tree keeps its rules; and each rule, broken on invented files, is noticed.
+// The tree keeps its rules, and each rule, broken in invented files, is noticed.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { MAX_LINES, type Tree, violations } from "./structure.ts";
+import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const SOURCES = new Bun.Glob(
-  "{bench,broker,cli,consumers,core,gateway,ledger,proof,services,stubs,test}/**/*.{ts,lua}",
-);
+const ROOMS =
+  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,services,stubs,test";
+const FILES = [
+  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,md,yml,conf,mjs}`),
+  new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
+  new Bun.Glob(".ci/run"),
+];
 
-async function sourceTree(): Promise<Tree> {
-  const paths = await Array.fromAsync(SOURCES.scan({ cwd: ROOT }));
+async function everyFile(): Promise<Tree> {
+  const scans = FILES.map((files) => Array.fromAsync(files.scan({ cwd: ROOT, dot: true })));
+  const paths = (await Promise.all(scans)).flat();
   return new Map(
     await Promise.all(
       paths.sort().map(async (path) => [path, await Bun.file(join(ROOT, path)).text()] as const),
@@ -17,13 +22,15 @@ async function sourceTree(): Promise<Tree> {
   );
 }
 
-/** `from` is spelt apart, so that these examples are no imports of this file. */
+/** `from` is a separate string, so that these examples are not imports of this file. */
 const importing = (...names: string[]) =>
   names.map((name) => `import { x } ${"from"} "${name}";\n`).join("");
 
 test("every file keeps the rules of the layout", async () => {
-  const tree = await sourceTree();
+  const tree = await everyFile();
   expect(tree.size).toBeGreaterThan(100);
+  for (const path of ["README.md", ".ci/run", "deploy/prometheus/alerts.yml"])
+    expect([...tree.keys()]).toContain(path);
   expect(violations(tree)).toEqual([]);
 });
 
@@ -39,7 +46,7 @@ test.each([
   ["the proof does not import the gateway it checks", "proof/a.ts", "../gateway/start.ts"],
   ["the proof does not import benches", "proof/a.ts", "../bench/ledger.ts"],
   ["the runtime knows no store", "core/runtime/a.ts", "../stores/redis.ts"],
-  ["what runs does not import what tests", "cli/a.ts", "../test/services.ts"],
+  ["production code does not import test code", "cli/a.ts", "../test/services.ts"],
   ["only core speaks to Redis", "cli/a.ts", "ioredis"],
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
   ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
@@ -66,11 +73,11 @@ test.each([
     "fetch(url, { signal: AbortSignal.timeout(5) });",
     "AbortSignal.timeout",
   ],
-  ["chance", "const jitter = Math.random();", "Math.random"],
+  ["randomness", "const jitter = Math.random();", "Math.random"],
   ["a random id", "const id = crypto.randomUUID();", "randomUUID"],
   ["an order's id", "const id = Bun.randomUUIDv7();", "randomUUID"],
   ["random bytes", "crypto.getRandomValues(new Uint8Array(16));", "getRandomValues"],
-])("no part reads %s by itself", (_, text, what) => {
+])("no part uses %s directly", (_, text, what) => {
   for (const path of [
     "core/a.ts",
     "gateway/a.ts",
@@ -80,14 +87,14 @@ test.each([
   ]) {
     const found = violations(new Map([[path, `${text}\n`]]));
     expect(found).toContain(
-      `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+      `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
     );
   }
   for (const path of ["core/runtime/a.ts", "bench/k6/a.ts", "core/a.child.ts", "test/a.ts"])
     expect(violations(new Map([[path, `${text}\n`]]))).toEqual([]);
 });
 
-test("a date of a given time, the runtime's own members and a comment read no clock", () => {
+test("a date of a given time, the runtime's own members and a comment are no direct use", () => {
   const text = `// not Date.now()
 /** Unlike Math.random it is seeded. */
 const at = new Date(runtime.wallMs()).toISOString();
@@ -97,14 +104,14 @@ const bytes = runtime.randomBytes(16);
   expect(violations(new Map([["core/a.ts", text]]))).toEqual([]);
 });
 
-test("only where roles are wired may the real runtime be named", () => {
+test("only wiring may name the real runtime", () => {
   const text = "run(realRuntime);\n";
   for (const path of [
     ...["core/a.ts", "core/domain/a.ts", "broker/a.ts", "ledger/a.ts", "gateway/a.ts"],
     ...["consumers/a.ts", "stubs/a.ts", "cli/roles/a.ts"],
   ])
     expect(violations(new Map([[path, text]]))).toEqual([
-      `${path}: only where roles are wired may the real runtime be named`,
+      `${path}: only wiring may name the real runtime`,
     ]);
   for (const path of ["cli/commands/a.ts", "services/a.ts", "proof/a.ts", "bench/a.ts"])
     expect(violations(new Map([[path, text]]))).toEqual([]);
@@ -127,7 +134,7 @@ test("a lazy import counts as well", () => {
   ]);
 });
 
-test("what a part may import, it may: the domain, shared contracts, the parts below", () => {
+test("each part may import the domain, shared contracts and the parts below", () => {
   const tree = new Map([
     ["ledger/a.ts", importing("../core/domain/order.ts", "../core/runtime/silence.ts", "./db.ts")],
     [
@@ -158,12 +165,27 @@ test("a circle of imports is shown, unless only a type or a lazy import closes i
   expect(violations(typesOnly)).toEqual([]);
 });
 
-test("a file of one line too many is refused, Lua too", () => {
+test("a file with one line too many is rejected, Lua included", () => {
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES)]]))).toEqual([]);
   expect(violations(new Map([["core/lua/a.lua", "\n".repeat(MAX_LINES + 1)]]))).toHaveLength(1);
 });
 
-test("a test file that expects nothing is refused", () => {
+test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"])(
+  "a line of one column too many is rejected in %s, unless it is one word",
+  (path) => {
+    const wide = (line: string) => violations(new Map([[path, `x\n${line}\n`]]));
+    const full = `a ${"—".repeat(MAX_COLUMNS - 2)}`;
+    expect(wide(full)).toEqual([]);
+    expect(wide(`${full}.`)).toEqual([`${path}:2: 101 columns, at most 100`]);
+    expect(wide(`- https://${full.slice(2)}`)).toEqual([]);
+  },
+);
+
+test("what a bench prints may be wide", () => {
+  expect(violations(new Map([["bench/results/a.md", `a ${"x".repeat(200)}\n`]]))).toEqual([]);
+});
+
+test("a test file that expects nothing is rejected", () => {
   expect(violations(new Map([["core/a.test.ts", 'test("x", () => undefined);\n']]))).toEqual([
     "core/a.test.ts: expects nothing",
   ]);

@@ -1,6 +1,6 @@
-// The rules the source tree keeps, as functions over its files: who may import whom, who alone
-// speaks to which service, how long a file may be, and that no circle of imports forms. Pure, so
-// that a broken rule can be tried out on invented files.
+// The rules of the source tree, as functions over its files: which room may import which, which
+// folder alone uses a client library, how long files and lines may be, and that imports form no
+// circle. Pure, so that tests can break the rules in invented files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -26,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proof: BELOW_PROOF,
   bench: [...BELOW_PROOF, "gateway", "proof"],
   cli: [...BELOW_PROOF, "gateway", "proof", "bench"],
+  deploy: BELOW_ROLES,
 };
 
 /** A client library, and the one folder that may use it. */
@@ -35,19 +36,39 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   hono: "gateway",
   "bun:sqlite": "ledger",
 };
-/** The service that comes along stands for somebody else's system, with a store of its own. */
+/** The example service stands for somebody else's system and has its own store. */
 const STRANGERS = new Set(["stubs/fulfil/packing-list.ts bun:sqlite"]);
-/** Bun's own SQL client is a name among others of `bun`. */
+/** Bun's SQL client is one of many names in `bun`. */
 const SQL_CLIENT = /import\s+(?:type\s+)?\{[^}]*\b(?:SQL|sql)\b[^}]*\}\s+from\s+"bun"/;
 
-/** Past this a file holds more than one idea. A test file repeats its set-up and may be longer. */
+/**
+ * Beyond this a file holds more than one idea. Test files repeat their set-up and may be longer.
+ */
 export const MAX_LINES = 375;
 const MAX_TEST_LINES = 525;
 
-/** Tests, and what only tests import, look at a part from anywhere. */
+/** Lines that are longer wrap in an editor with two panes, and in a review. */
+export const MAX_COLUMNS = 100;
+/** The ends of the names of the files that keep to the width. */
+const KEEP_WIDTH = [
+  ".md",
+  ".yml",
+  ".conf",
+  ".mjs",
+  "Dockerfile",
+  ".dockerignore",
+  "sluice",
+  ".ci/run",
+];
+/** What benches print is not written by hand. */
+const PRINTED = /^bench\/results\//;
+/** A line of one word, such as an address or a pattern, cannot be broken. */
+const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
+
+/** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** Clocks, timers, chance and ids of the platform: all of them are the runtime's to read. */
+/** The platform's clocks, timers and randomness, which only the runtime may use. */
 const DIRECT = new RegExp(
   [
     /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
@@ -63,14 +84,16 @@ const DIRECT = new RegExp(
 );
 /** k6 is another runtime than Bun. */
 const FOREIGN = /^bench\/k6\//;
-/** Where a process or a thread begins: there the real runtime is picked up and passed on. */
-const WIRING = /^(?:bench|cli|proof|services)\/(?!roles\/)/;
+/** Where a process or a thread begins: it takes the real runtime and passes it on. */
+const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
-/** Every broken rule as one line that names the file. */
+/** Each broken rule as a line that names the file. */
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
+    found.push(...wideLines(path, text));
+    if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
     if (lines > most) found.push(`${path}: ${lines} lines, at most ${most}`);
@@ -82,12 +105,22 @@ export function violations(tree: Tree): string[] {
   return [...found, ...circles(tree)];
 }
 
+function wideLines(path: string, text: string): string[] {
+  if (PRINTED.test(path) || !KEEP_WIDTH.some((end) => path.endsWith(end))) return [];
+  return text.split("\n").flatMap((line, at) => {
+    const columns = [...line].length;
+    if (columns <= MAX_COLUMNS || ONE_WORD.test(line)) return [];
+    return [`${path}:${at + 1}: ${columns} columns, at most ${MAX_COLUMNS}`];
+  });
+}
+
 function wrongImports(path: string, text: string): string[] {
   const from = partOf(path);
   const allowed = MAY_IMPORT[from];
   if (!allowed)
     return [
-      `${path}: ${from === "" ? "the root" : `'${from}'`} is no part of the layout; see test/structure.ts`,
+      `${path}: ${from === "" ? "the root" : `'${from}'`} is not part of the layout; ` +
+        "see test/structure.ts",
     ];
   const found: string[] = [];
   for (const name of imports(text)) {
@@ -112,27 +145,27 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 /**
- * Time and chance come from the runtime that a part is given, so that a simulator can give it
- * another; only where something is wired may the real one be named.
+ * A part uses the runtime that it is given, so that a simulator can give it another one. Only
+ * wiring may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
   if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
   const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
   const found = [...new Set(code.match(DIRECT))].map(
-    (what) => `${path}: uses ${what}; time and chance come from core/runtime/runtime.ts`,
+    (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
   );
   if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
-    found.push(`${path}: only where roles are wired may the real runtime be named`);
+    found.push(`${path}: only wiring may name the real runtime`);
   return found;
 }
 
-/** The part a file belongs to: its first folder, but for the domain and the runtime within core. */
+/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
 function partOf(path: string): string {
   for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 
-/** The names of all modules a text imports, types and lazy ones too. */
+/** All modules that a text imports, including types and lazy imports. */
 function imports(text: string): string[] {
   return [...text.matchAll(/(?:^|[\s}*;(=])(?:from\s*|import\s*\(?\s*)"([^"\n]+)"/g)].map((match) =>
     at(match, 1),
@@ -143,10 +176,7 @@ function resolve(path: string, name: string): string {
   return normalize(join(dirname(path), name));
 }
 
-/**
- * Circles of imports, each named once. What is loaded by `import()` at a later time, and types,
- * close no circle.
- */
+/** Circles of imports, each reported once. Types and lazy `import()` do not close a circle. */
 function circles(tree: Tree): string[] {
   const found: string[] = [];
   const done = new Set<string>();

@@ -1,21 +1,18 @@
-// A TCP line that can be broken: between a client and a server, cut (both ends torn down) or
-// stalled (both ends open, nothing arrives).
+// A TCP line between a client and a server that can be cut (both ends are torn down) or stalled
+// (both ends stay open, nothing arrives).
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 export type Direction = "requests" | "answers";
 
-/**
- * One line: what has been stalled on it stays so; connections made after `renew` run over a new
- * one.
- */
+/** A line that was stalled stays so; connections made after `renew` use a new one. */
 interface Line {
   readonly stalled: Set<Direction>;
 }
 
 export class TcpProxy {
-  /** Sees each piece of data from a client before it is forwarded; may cut the line right there. */
+  /** Sees each piece of data from a client before it is forwarded, and may cut the line there. */
   onRequest: (piece: Buffer) => void = () => undefined;
-  /** Connections taken in, the refused ones too. */
+  /** Connections accepted, including those torn down. */
   accepted = 0;
   /** While set, a new connection is torn down at once. */
   refusing = false;
@@ -51,20 +48,20 @@ export class TcpProxy {
     return this.clients.size;
   }
 
-  /** Tears down what is connected, at both ends. */
+  /** Tears down all connections at both ends. */
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
   }
 
   /**
-   * From now on nothing arrives in these directions, not even an end, while the connections stay
-   * open; new connections fare no better.
+   * From now on nothing arrives in these directions, not even a close. Connections stay open, and
+   * new ones are stalled too.
    */
   stall(...directions: Direction[]): void {
     for (const direction of directions) this.line.stalled.add(direction);
   }
 
-  /** New connections get through; those of the stalled line stay as they are. */
+  /** New connections work again; those of the stalled line stay stalled. */
   renew(): void {
     this.line = { stalled: new Set() };
     this.refusing = false;

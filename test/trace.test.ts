@@ -1,5 +1,5 @@
-// The trace a request names, on every way an order takes: row, parking, ledger, provider, dead
-// letter, redrive, service.
+// The trace named by a request stays with its order everywhere: row, parking, ledger, provider,
+// dead letter, redrive, service.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cancelRowText, orderRowText, redriveRowText } from "../core/domain/order.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -8,7 +8,7 @@ const TIMEOUT_MS = 60_000;
 const traceOf = (n: number) => `00-${String(n).padStart(32, "a")}-b7ad6b7169203331-01`;
 
 let stack: Stack;
-/** What the provider was asked, and of which trace. */
+/** Requests to the provider, and the trace of each. */
 let asked: [path: string, order: string, trace: string | null][];
 /** The trace of each look-up. */
 let lookedUp: (string | null)[];
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  "an order that waited for its number, or behind another charge, keeps its own",
+  "an order that waited for its number, or behind another charge, keeps its trace",
   async () => {
     const third = await place(3, 3);
     const second = await place(2, 2);
@@ -89,7 +89,7 @@ test(
 );
 
 test(
-  "each retry, the dead letter and the redrive are of the same trace",
+  "each retry, the dead letter and the redrive have the same trace",
   async () => {
     status = 402;
     const { user, id } = await place(4);
@@ -106,7 +106,7 @@ test(
 );
 
 test(
-  "asked again after a rebuild: the same trace",
+  "a charge asked for again after a rebuild keeps its trace",
   async () => {
     status = 503;
     const { user, id } = await place(5);

@@ -1,5 +1,4 @@
-// sluice up as a person runs it: the folder it claims, the ports it takes, what a crash leaves
-// behind.
+// sluice up as a user runs it: the folder it claims, the ports it uses, what a crash leaves behind.
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,11 +12,11 @@ interface Up {
   readonly process: Bun.ReadableSubprocess;
   /** Region → address. */
   readonly gateways: Record<string, string>;
-  /** All it said until it was up, or ended. */
+  /** Everything it printed until it was up or exited. */
   readonly said: string;
 }
 
-/** Those that a test which failed has left: SIGTERM, so that they end their own children. */
+/** Processes left by a failed test: SIGTERM, so that they stop their own children. */
 const started: Bun.ReadableSubprocess[] = [];
 afterEach(async () => {
   for (const child of started.splice(0)) child.kill("SIGTERM");
@@ -31,7 +30,7 @@ const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
     stderr: "pipe",
   });
 
-/** Starts it and waits until it has told its addresses, or has ended. */
+/** Starts it and waits until it prints its addresses or exits. */
 async function up(dir: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Up> {
   const child = run(dir, ["up", ...flags], env);
   started.push(child);
@@ -88,12 +87,12 @@ const processesOf = (dir: string): string[] =>
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
     } catch {
-      return false; // ended meanwhile
+      return false; // it has exited
     }
   });
 
 test(
-  "two copies run side by side, one folder holds one, and what a crash leaves is ended by the next start",
+  "two copies run side by side, a folder holds one, and a start stops what a crash left",
   async () => {
     const [dir, otherDir] = [testDir("up"), testDir("up")];
     const first = await up(dir, {}, "--http-port", "0");
@@ -102,13 +101,13 @@ test(
     expect(await untilDispatched(dir, id)).toBe(true);
 
     const doctor = await told(dir, "doctor");
-    expect(doctor).toContain(`sluice up: runs as process ${first.process.pid}`);
+    expect(doctor).toContain(`sluice up: running as process ${first.process.pid}`);
     expect(doctor).toContain("broker us: reachable, every shard has a worker");
     expect(doctor).not.toContain("fail");
 
     const second = await up(dir);
     expect(await second.process.exited).toBe(1);
-    expect(second.said).toContain(`runs here already (process ${first.process.pid})`);
+    expect(second.said).toContain(`already runs here (process ${first.process.pid})`);
 
     const other = await up(otherDir, {}, "--http-port", "0");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
@@ -118,7 +117,7 @@ test(
     await first.process.exited;
     expect(processesOf(dir)).not.toEqual([]);
     const again = await up(dir, {}, "--http-port", "0");
-    expect(again.said).toContain("ended what an earlier run left");
+    expect(again.said).toContain("stopped processes left by an earlier run");
     expect(await untilDispatched(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);
     expect(await untilDispatched(dir, later)).toBe(true);
@@ -134,7 +133,7 @@ test(
 );
 
 test(
-  "a port that was asked for and is taken is named before anything starts",
+  "a configured port that is taken is named before anything starts",
   async () => {
     const dir = testDir("up");
     using taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });

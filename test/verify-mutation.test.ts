@@ -1,5 +1,5 @@
-// The checker is worth as much as what it finds: with one rule of the real system knocked out at a
-// time, it must turn red; with none, it must pass.
+// The checker is worth what it finds: with one rule of the real system disabled at a time it must
+// fail; with none, it must pass.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { drain } from "../proof/demo/drain.ts";
@@ -20,18 +20,18 @@ afterEach(async () => {
 interface Mutation {
   /** [from, to] in the text of the Lua library. */
   readonly lua?: readonly (readonly [string, string])[];
-  /** Run on the ledger before anything else: takes its own guard away. */
+  /** Run on the ledger first, to remove its own guards. */
   readonly sql?: readonly string[];
-  /** MUTANT of a worker that is killed half-way, and Redis wiped with it. */
+  /** MUTANT of a worker that is killed half-way while Redis is wiped. */
   readonly crashing?: string;
   /**
-   * Whether the gateways answer orders for sold-out items themselves. As a rule not: every order is
-   * decided, so that there is more to find.
+   * Whether the gateways refuse orders for sold-out items. By default they do not, so that every
+   * order is decided and there is more to find.
    */
   readonly soldOutAtGate?: "yes" | "no";
 }
 
-/** The real gateway and worker, a rush, and what the checker says of it. */
+/** Runs the real gateway and worker with a rush; returns the checker's verdict. */
 async function runWith({
   lua = [],
   sql = [],
@@ -64,8 +64,7 @@ async function runWith({
   cleanUps.push(() => views.close());
   await drain(settings.ledgerUrl, views, {
     orders: tally.accepted,
-    // Where a rule is missing the system may never come to rest; what it did wrong is there by
-    // then.
+    // Without a rule the system may never come to rest, but what it did wrong is visible by then.
     timeoutMs: lua.length > 0 ? MUTANT_DRAIN_MS : TIMEOUT_MS / 2,
     graceMs: 6_000,
   });
@@ -75,7 +74,7 @@ async function runWith({
   return { ...(await verify({ ...looked, ...views })), answers: tally.answers };
 }
 
-/** A table as it was, but for its keys and checks. */
+/** Recreates a table without its keys and checks. */
 const withoutGuards = (table: string): string[] => [
   `CREATE TABLE unguarded AS SELECT * FROM ${table}`,
   `DROP TABLE ${table}`,
@@ -95,7 +94,7 @@ function startMutant(dir: string, env: Record<string, string>) {
   return child;
 }
 
-/** Every shard has decided something that nobody has recorded. */
+/** Every shard has a decision that is not recorded. */
 async function decided(url: string): Promise<void> {
   await withRedis(url, async ({ client }) => {
     for (let shard = 0; shard < SHARDS; shard++)
@@ -126,15 +125,15 @@ test(
 );
 
 test(
-  "with gateways that answer for sold-out items themselves it passes too, and what they turned away has no trace",
+  "with gateways that refuse sold-out items it passes too, and refused orders leave no trace",
   async () => {
     const verdict = await runWith({ soldOutAtGate: "yes" });
     expect(verdict.violations).toEqual([]);
     expect(verdict.undrained).toEqual([]);
     const { orders, accepted, decided, ledgered } = verdict.counts;
     expect([orders, decided, ledgered]).toEqual([ORDERS, accepted, accepted]);
-    // What was not accepted was told so: its item was gone. How many that are is a matter of how
-    // fast the stock went.
+    // Every order not accepted was refused as sold out; how many depends on how fast the stock
+    // went.
     expect(ORDERS - accepted).toBeLessThanOrEqual(verdict.answers.get("409 sold_out") ?? 0);
     expect(accepted).toBeGreaterThan(ORDERS / 4);
   },
@@ -153,7 +152,7 @@ test(
 );
 
 test(
-  "without the stock checks of Redis and ledger it finds items oversold",
+  "without the stock checks of Redis and the ledger it finds items oversold",
   async () => {
     const lua = [["if not enough then return 'sold_out' end", ""]] as const;
     const verdict = await runWith({ lua, sql: withoutGuards("items") });
@@ -164,7 +163,7 @@ test(
 );
 
 test(
-  "told that an item is sold out while there is stock, it finds that some were turned away wrongly",
+  "with orders refused as sold out while there is stock, it finds the wrong refusals",
   async () => {
     const lua = [
       [
@@ -173,15 +172,13 @@ test(
       ],
     ] as const;
     const verdict = await runWith({ lua });
-    expect(found(verdict)).toContain(
-      "I5 an order was turned away as sold out though there was stock",
-    );
+    expect(found(verdict)).toContain("I5 an order was refused as sold out though there was stock");
   },
   TIMEOUT_MS,
 );
 
 test(
-  "with records that are thought to be gone it finds orders that were called stale at once",
+  "with records taken to be gone it finds orders refused as stale too early",
   async () => {
     const lua = [
       [
@@ -191,7 +188,7 @@ test(
     ] as const;
     const verdict = await runWith({ lua });
     expect(found(verdict)).toContain(
-      "I1 an order was turned away as stale though it was young enough to be judged",
+      "I1 an order was refused as stale though it was recent enough",
     );
   },
   TIMEOUT_MS,
@@ -209,7 +206,7 @@ test(
 );
 
 test(
-  "with acknowledgement before the commit, a crash that takes Redis along loses orders, and it finds them",
+  "with early acknowledgement, a crash that also wipes Redis loses orders, and it finds them",
   async () => {
     const verdict = await runWith({ crashing: "slow-ledger,early-ack" });
     expect(verdict.result).toBe("violations");
@@ -219,7 +216,7 @@ test(
 );
 
 test(
-  "with acknowledgement after the commit, the same crash loses nothing",
+  "with acknowledgement after the commit the same crash loses nothing",
   async () => {
     const verdict = await runWith({ crashing: "slow-ledger" });
     expect(verdict.violations).toEqual([]);

@@ -1,5 +1,5 @@
-// What the provider does to a charge without being asked reaches the ledger: by a signed webhook,
-// through a real gateway, its shard and the worker that decides it.
+// What the provider does to a charge unasked reaches the ledger: by a signed webhook, through a
+// real gateway, the order's shard and its worker.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
@@ -62,7 +62,7 @@ const eventsOf = async ({ user, id }: Placed): Promise<string[]> =>
   (await stack.ledger.events(user, id)).map(({ event }) => event);
 
 test.each(["returned", "disputed"])(
-  "money that leaves at the provider is %s in the ledger, once, and an event of its order",
+  "money that the provider takes back is %s in the ledger, once, with an event of its order",
   async (word) => {
     await payments();
     const order = await paid(`stub:${word}`);
@@ -73,7 +73,7 @@ test.each(["returned", "disputed"])(
 );
 
 test(
-  "what was given back at the provider is not refunded once more when its order is cancelled",
+  "a charge that the provider refunded is not refunded again when its order is cancelled",
   async () => {
     const provider = await payments();
     const order = await paid("stub:returned");
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  "a refund that Sluice asked for and lost sight of is settled by its webhook",
+  "a requested refund without an answer is settled by its webhook",
   async () => {
     await payments({ pendingMs: 200 });
     const order = await paid("stub:refund_pending");
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  "doubled, late, forged and under a secret about to go: each order is paid once",
+  "duplicate, late, forged, or signed with an expiring secret: each order is paid once",
   async () => {
     const provider = await payments({ webhookSecrets: ["a newer one", ...SECRETS.slice(1)] });
     const orders: Placed[] = [];

@@ -1,12 +1,12 @@
-// Charges end to end against the stub: reserved, asked for, captured, back in the ledger as paid.
-// The stub takes its share of the same cores.
+// Charges end to end against the stub: reserved, requested, captured, and recorded as paid. The
+// stub shares the cores.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { usageByPart } from "./usage.ts";
 
 export interface ChargesResult {
-  /** Orders paid while it was watched, and for how long. */
+  /** Orders paid during the measurement, and its length. */
   readonly paid: number;
   readonly seconds: number;
   readonly perSecond: number;
@@ -15,11 +15,13 @@ export interface ChargesResult {
 }
 
 const LOOK_MS = 500;
-/** Watched until so few are left: the last ones wait for one another in their users' lanes. */
+/**
+ * Measures until this share is left: the last charges wait for each other in their users' lanes.
+ */
 const LEFT = 0.1;
 const TIMEOUT_S = 300;
 
-/** How fast a backlog of reserved orders is charged, with nothing else going on. */
+/** Measures how fast a backlog of reserved orders is charged on an otherwise idle system. */
 export async function benchCharges(
   stack: Stack,
   say: (line: string) => void,

@@ -6,7 +6,7 @@ import { bodies, frameTemplate } from "./orders.ts";
 const CREDIT = 100;
 const TOTAL = 5_000;
 
-test("the flood's frames are sound orders with ids of their own, and its counts are those of the far end", async () => {
+test("the flood sends valid orders with distinct ids and counts as the server does", async () => {
   const ids = new Set<string>();
   const users = new Set<string>();
   const done = Promise.withResolvers<void>();

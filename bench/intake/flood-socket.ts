@@ -1,16 +1,16 @@
-// One WebSocket of the flood, straight on TCP: frames are copied into a buffer and written many at
-// a time, answers are counted without being parsed. A client library would cost more than the
-// system under test.
+// One WebSocket of the flood, directly on TCP: frames are copied into a buffer and written many at
+// a time, and answers are counted without parsing. A client library would cost more than the system
+// under test.
 import type { Socket } from "bun";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type FrameTemplate, USERS, writeDecimal, writeHex } from "./orders.ts";
 
-/** Frames written at once: some 50 kB. */
+/** Frames per write: about 50 kB. */
 const FRAMES_PER_WRITE = 256;
 const ACK_LENGTH = '["0","00000000-0000-7000-8000-000000000000"],'.length;
 const ACK_ID_AT = '["0","'.length;
 const ACKS_OVERHEAD = '{"type":"acks","acks":['.length - 1;
-/** First letter of a frame's type: {"type":"… */
+/** Position of the first letter of a frame's type: {"type":"… */
 const TYPE_AT = 9;
 const OPEN_BRACKET = 0x5b;
 
@@ -27,11 +27,11 @@ export interface FloodSocketOptions {
   readonly index: number;
   readonly templates: readonly FrameTemplate[];
   readonly counts: FloodCounts;
-  /** Whether more may be sent now, apart from this socket's credit. */
+  /** Whether more may be sent now, besides this socket's credit. */
   readonly may: () => boolean;
-  /** How many more may be sent now; left out: as many as credit and `may` allow. */
+  /** How many more may be sent now; default: as many as credit and `may` allow. */
   readonly due?: (sent: number) => number;
-  /** Hears of each order by its serial number on this socket. */
+  /** Called for each order with its serial number on this socket. */
   readonly heard?: (serial: number, what: "accepted" | "decided" | "refused") => void;
 }
 
@@ -76,7 +76,8 @@ export class FloodSocket {
       "Sec-WebSocket-Version: 13",
     ];
     this.socket.write(
-      `GET /v1/ws HTTP/1.1\r\nHost: ${url.host}\r\n${headers.join("\r\n")}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      `GET /v1/ws HTTP/1.1\r\nHost: ${url.host}\r\n${headers.join("\r\n")}\r\n` +
+        `Authorization: Bearer ${token}\r\n\r\n`,
     );
     await ready.promise;
   }
@@ -124,7 +125,7 @@ export class FloodSocket {
 
   private write(bytes: Uint8Array): void {
     const written = Math.max(0, this.socket?.write(bytes) ?? 0);
-    // The buffer is filled anew only once all of it has left.
+    // The buffer is refilled only once it was written completely.
     this.unwritten = written < bytes.length ? bytes.subarray(written) : new Uint8Array(0);
   }
 
@@ -199,7 +200,7 @@ export class FloodSocket {
   }
 }
 
-/** The serial number that an id at this place ends with. */
+/** The serial number at the end of the id at this position. */
 function serialAt(data: Buffer, idAt: number): number {
   let serial = 0;
   for (let i = idAt + 28; i < idAt + 36; i++) {
@@ -209,7 +210,7 @@ function serialAt(data: Buffer, idAt: number): number {
   return serial;
 }
 
-/** Where a whole server frame's payload lies, if it is all there. */
+/** The payload's position in a server frame, if the whole frame has arrived. */
 function frameAt(data: Buffer, at: number): { from: number; to: number } | undefined {
   if (data.length < at + 2) return undefined;
   const short = (data[at + 1] as number) & 127;

@@ -1,5 +1,5 @@
-// The WebSocket load generator, a process of its own so that its cost is known apart. Prints one
-// line of JSON a second and one at the end.
+// The WebSocket load generator. It runs in its own process, so that its cost is measured
+// separately, and prints a JSON line per second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -11,7 +11,7 @@ export interface FloodOptions {
   readonly token: string;
   readonly sockets: number;
   readonly seconds: number;
-  /** Orders sent but not yet decided, at most; 0 for no bound. */
+  /** Maximum of orders sent but not yet decided; 0: no limit. */
   readonly window: number;
   readonly allReserved: boolean;
 }
@@ -27,7 +27,7 @@ export interface FloodReport {
   readonly end?: boolean;
 }
 
-/** After sending has stopped, how long the last answers and outcomes are waited for. */
+/** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 120;
 
 if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);

@@ -1,4 +1,4 @@
-// Single orders over HTTP, by wrk: many connections, many tokens, one order a request.
+// Single orders over HTTP with wrk: many connections, many tokens, one order per request.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -58,7 +58,7 @@ export async function benchHttp(options: {
     await child.exited;
     return { text, cpuMicros: Number(child.resourceUsage()?.cpuTime.total ?? 0) };
   };
-  await run(WARM_UP_S); // each token is verified once
+  await run(WARM_UP_S); // so that each token was verified once
   await realRuntime.sleep(DRAIN_MS);
   const before = usageByPart(stack);
   const { text, cpuMicros: load } = await run(options.seconds);
@@ -88,5 +88,5 @@ export async function benchHttp(options: {
 }
 
 const WARM_UP_S = 5;
-/** For the warm-up's orders to be decided. */
+/** Lets the warm-up's orders be decided. */
 const DRAIN_MS = 2_000;

@@ -1,5 +1,5 @@
-// How long an order takes through an idle system: to its 202 over HTTP, to its ack and to its
-// outcome over a WebSocket.
+// Latency of an order in an idle system: to its 202 over HTTP, and to its ack and outcome over a
+// WebSocket.
 
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -25,7 +25,7 @@ export async function benchIdle(url: string, issuer: TokenIssuer): Promise<IdleR
   const token = await mintToken(issuer, "idle", "service");
   const [body = ""] = bodies(true);
   const random = prng(realRuntime.wallMs());
-  // Each order is another user's: one alone would soon have emptied his bucket.
+  // Each order comes from another user, because a single one would soon empty their bucket.
   let users = 0;
   const order = () =>
     `{"id":"${uuidV7(realRuntime.wallMs(), random)}","user":"idle-${users++}",${body}`;

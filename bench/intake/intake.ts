@@ -1,5 +1,5 @@
-// sluice bench intake: the standard workload on everything real. An idle system first, then single
-// orders over HTTP, then the flood over WebSockets as a burst, and at last as fast as the ledger
+// sluice bench intake: the standard workload on a complete system. First the idle system, then
+// single orders over HTTP, then a WebSocket flood as a burst, and finally as fast as the ledger
 // keeps up.
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -54,9 +54,9 @@ export interface IntakeResult {
   readonly sustained?: FloodResult;
   /** Sustained, with every order reserved. */
   readonly reserved?: FloodResult;
-  /** Sustained, and what is reserved is charged meanwhile. */
+  /** Sustained, while reserved orders are charged. */
   readonly charged?: FloodResult & { readonly paidPerSecond: number };
-  /** A backlog of reserved orders is charged. */
+  /** Charges of a backlog of reserved orders. */
   readonly charges?: ChargesResult;
 }
 
@@ -64,27 +64,26 @@ const SOCKETS = 16;
 const HTTP_CONNECTIONS = 256;
 const HTTP_SECONDS = 10;
 /**
- * Orders on their way in the sustained run: a quarter of a second of the target, so that the ledger
- * always has a full batch waiting.
+ * Orders in flight in the sustained run: a quarter of a second at the target rate, so that the
+ * ledger always has a full batch waiting.
  */
 const SUSTAINED_WINDOW = 30_000;
 
 /**
- * Nine in ten orders of the workload are for items that are sold out; here each goes the whole way,
- * through broker, Redis and ledger.
+ * Nine in ten orders of the workload are for sold-out items; here each passes broker, Redis and
+ * ledger.
  */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 
 /**
- * Admission is on, but nobody is turned away for a wait: what is measured is how much can be done,
- * and these clients would send again at once what is turned away, which would be measured, too.
- * bench/load measures admission.
+ * Admission is on, but no order is refused because of a wait. This measures capacity, and these
+ * clients would resend refused orders at once and distort it. bench/load measures admission.
  */
 const ANY_WAIT = { SLUICE_TARGET_WAIT: "1m", SLUICE_STALL_ORDERS: "1000000" };
 
-/** Seconds of all-reserved orders that make the backlog for `charges`. */
+/** Seconds of all-reserved orders that build the backlog for `charges`. */
 const BACKLOG_S = 2;
-/** Parts that need a payment provider run on a system of their own, after the others. */
+/** Parts that need a payment provider run on their own system, after the others. */
 const CHARGING_PARTS: readonly Part[] = ["charged", "charges"];
 
 export async function benchIntake(options: IntakeOptions): Promise<IntakeResult> {
@@ -126,7 +125,8 @@ async function benchOn(
     const wanted = (part: Part) => parts.includes(part);
     const second = (part: string) => (r: { accepted: number; decided: number; seconds: number }) =>
       say(
-        `  ${part}: ${r.seconds.toFixed(0)} s, accepted ${rate(r.accepted, r.seconds)}, decided ${rate(r.decided, r.seconds)}`,
+        `  ${part}: ${r.seconds.toFixed(0)} s, accepted ${rate(r.accepted, r.seconds)}, ` +
+          `decided ${rate(r.decided, r.seconds)}`,
       );
     if (wanted("idle")) result.idle = await benchIdle(url, stack.issuer);
     if (wanted("http")) {

@@ -1,11 +1,11 @@
-// The orders of the standard workload (design §10): 20,000 users, one to three lines, a tenth of
-// the orders for items that do not run out and the rest for items that have. As frames they are
-// made once; only id and user are written anew for each.
+// Orders of the standard workload (design §10): 20,000 users, one to three lines, a tenth of the
+// orders for items that last and the rest for sold-out items. Frames are built once; only id and
+// user are rewritten for each order.
 import type { Sale } from "../../core/domain/sale.ts";
 
 export const BENCH_SALE = "bench";
 export const USERS = 20_000;
-/** Of so many orders one finds stock. */
+/** One in this many orders finds stock. */
 const RESERVED_ONE_IN = 10;
 const SCARCE = Array.from({ length: 10 }, (_, i) => `scarce-${i}`);
 const PLENTY = Array.from({ length: 10 }, (_, i) => `plenty-${i}`);
@@ -29,8 +29,8 @@ export function benchSale(nowMs: number): Sale {
 }
 
 /**
- * Bodies without id and user, in the mix of the workload: seven in ten have one line, two have two,
- * one has three.
+ * Bodies without id and user in the workload's mix: seven in ten have one line, two have two, one
+ * has three.
  */
 export function bodies(allReserved: boolean): string[] {
   return Array.from({ length: 100 }, (_, i) => {
@@ -47,7 +47,7 @@ export function bodies(allReserved: boolean): string[] {
 const ID = "00000000-0000-7000-8000-000000000000";
 const USER = "user-00000";
 
-/** A client's WebSocket frame with one order, and where id and user stand in it. */
+/** A client's WebSocket frame with one order, and the positions of its id and user. */
 export interface FrameTemplate {
   readonly bytes: Uint8Array;
   readonly idAt: number;
@@ -55,8 +55,7 @@ export interface FrameTemplate {
 }
 
 /**
- * RFC 6455 §5.2: text, final, masked with zeros (which leaves the text as it is), 16 bits of
- * length.
+ * RFC 6455 §5.2: text, final, masked with zeros (which leaves the text unchanged), 16-bit length.
  */
 export function frameTemplate(body: string): FrameTemplate {
   const text = `{"type":"order","ref":"0","order":{"id":"${ID}","user":"${USER}",${body}}`;

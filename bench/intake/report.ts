@@ -1,5 +1,4 @@
-// The bench's figures as a page: what was asked for beside what was measured, and what each part
-// spent.
+// The bench's results as a page: targets beside measurements, and the cost of each part.
 import type { IntakeResult } from "./intake.ts";
 import type { FloodResult } from "./websocket.ts";
 
@@ -9,12 +8,15 @@ export function intakePage(result: IntakeResult): string {
   const lines = [
     "# Intake",
     "",
-    `${result.at}, ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GiB, Bun ${machine.bun}, Redis ${machine.redis}; one gateway, ${workers} worker(s),`,
-    `${shards} shards, SQLite ledger, private Redis and RabbitMQ and the load generator all on these cores. 20,000 users, 1–3 lines an order, one order`,
-    "a frame or request; a tenth of the orders reserved unless said otherwise. WebSocket orders come over service tokens that name the user.",
+    `${result.at}, ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GiB, ` +
+      `Bun ${machine.bun}, Redis ${machine.redis}; one gateway, ${workers} worker(s),`,
+    `${shards} shards, SQLite ledger, private Redis and RabbitMQ and the load generator all on ` +
+      "these cores. 20,000 users, 1–3 lines per order, one order",
+    "per frame or request; a tenth of the orders reserved unless noted. " +
+      "WebSocket orders use service tokens that name the user.",
     "Metrics, token buckets, governor and admission on, the latter with a target wait of a minute.",
     "",
-    "| what | asked for | measured |",
+    "| what | target | measured |",
     "|---|---|---|",
   ];
   const row = (what: string, wanted: string, measured: string) =>
@@ -40,14 +42,14 @@ export function intakePage(result: IntakeResult): string {
   if (charged) {
     const measured = `${n(charged.decidedPerSecond)}/s, and ${n(charged.paidPerSecond)} charges/s`;
     row(
-      `the same, what is reserved is charged, ${charged.seconds.toFixed(0)} s`,
+      `the same, reserved orders are charged, ${charged.seconds.toFixed(0)} s`,
       "within 10%",
       measured,
     );
   }
   if (charges)
     row(
-      `charges of a backlog, ${charges.seconds.toFixed(0)} s, the stub included`,
+      `charges of a backlog, ${charges.seconds.toFixed(0)} s, including the stub`,
       "≥ 3,000/s",
       `${n(charges.perSecond)}/s`,
     );
@@ -60,7 +62,8 @@ export function intakePage(result: IntakeResult): string {
   else if (http) {
     const bad =
       http.refused + http.lost > 0 ? `, ${n(http.refused)} refused, ${n(http.lost)} lost` : "";
-    const measured = `${n(http.acceptedPerSecond)}/s, p50 ${ms(http.p50Ms)}, p99 ${ms(http.p99Ms)}${bad}`;
+    const measured =
+      `${n(http.acceptedPerSecond)}/s, p50 ${ms(http.p50Ms)}, ` + `p99 ${ms(http.p99Ms)}${bad}`;
     row(
       `single-order HTTP, wrk, ${http.connections} connections`,
       "≥ 30,000/s, p99 < 30 ms",
@@ -74,7 +77,7 @@ export function intakePage(result: IntakeResult): string {
       `${ms(idle.http202.p99Ms)} (p50 ${ms(idle.http202.p50Ms)})`,
     );
     row(
-      "idle: decided and told, p99",
+      "idle: outcome pushed, p99",
       "≤ 20 ms",
       `${ms(idle.decided.p99Ms)} (p50 ${ms(idle.decided.p50Ms)})`,
     );
@@ -94,7 +97,8 @@ export function intakePage(result: IntakeResult): string {
 
 function accepted(flood: FloodResult): string {
   const refused = Object.entries(flood.refused).map(([code, count]) => `, ${n(count)} ${code}`);
-  return `${n(flood.acceptedPerSecond)}/s, last answer after ${flood.answeredAfterS.toFixed(1)} s${refused.join("")}`;
+  const waited = flood.answeredAfterS.toFixed(1);
+  return `${n(flood.acceptedPerSecond)}/s, last answer after ${waited} s${refused.join("")}`;
 }
 
 function spending(name: string, { cpuMicros, memoryMb, accepted: orders }: FloodResult): string[] {

@@ -4,10 +4,10 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 
 const TIMEOUT_S = 300;
 const LOOK_MS = 100;
-/** Looks in a row: between two batches an outbox may be empty for a moment. */
+/** Consecutive looks: between two batches an outbox may be empty for a moment. */
 const STILL_LOOKS = 10;
 
-/** Settles once outboxes stay empty: what was accepted has been recorded. */
+/** Resolves once the outboxes stay empty: everything accepted has been recorded. */
 export async function settled(redis: RedisStore, shards: number): Promise<void> {
   let still = 0;
   for (
@@ -23,5 +23,5 @@ export async function settled(redis: RedisStore, shards: number): Promise<void> 
     still = lengths.every((length) => length === 0) ? still + 1 : 0;
     if (still === STILL_LOOKS) return;
   }
-  throw new Error(`not everything was recorded within ${TIMEOUT_S} s`);
+  throw new Error(`some orders were not recorded within ${TIMEOUT_S} s`);
 }

@@ -1,4 +1,4 @@
-// What processes use, read from /proc: CPU time and resident memory. (Linux only, as the bench is.)
+// Resource use of processes from /proc: CPU time and resident memory (Linux only, like the bench).
 import { readdirSync, readFileSync } from "node:fs";
 import { at } from "../../core/domain/at.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
@@ -26,7 +26,7 @@ export function usageOf(pid: number): Usage {
   return { cpuMicros, rssBytes };
 }
 
-/** Of each role and private service of a stack. */
+/** Usage of each role and private service of a stack. */
 export function usageByPart({ fleet, services }: Stack): Map<string, Usage> {
   const usage = new Map<string, Usage>();
   for (const role of fleet.roles) usage.set(role.name, usageOf(role.pid()));
@@ -47,8 +47,10 @@ function withDescendants(pid: number): number[] {
   return all;
 }
 
-/** Fields of /proc/<pid>/stat after the name (proc(5)): 1 is the parent, 11 to 14 CPU time (its own, and of
- * children that have ended, such as Redis's when it rewrites its file), 21 resident pages. */
+/**
+ * Fields of /proc/<pid>/stat after the name (proc(5)): 1 is the parent, 11 to 14 CPU time (its own,
+ * and of children that have exited, such as Redis's when it rewrites its file), 21 resident pages.
+ */
 function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

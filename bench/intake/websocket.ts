@@ -1,5 +1,5 @@
-// The WebSocket flood against a running stack: what was accepted and decided a second, and what
-// each part spent on an order.
+// The WebSocket flood against a running stack: orders accepted and decided per second, and what
+// each part spent per order.
 import { join } from "node:path";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
@@ -66,7 +66,7 @@ export async function benchFlood(
         memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
     }
   }
-  if (!last?.end || !whileSending) throw new Error("the flood ended before its time");
+  if (!last?.end || !whileSending) throw new Error("the flood ended early");
   if (drain) await settled(redis, stack.shards);
   const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.accepted };
   for (const [part, usage] of usageByPart(stack))

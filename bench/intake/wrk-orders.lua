@@ -1,8 +1,8 @@
--- Single orders over HTTP for wrk: a new order each request, by one of many users with a token of
--- his own. Requests are joined from ready pieces: wrk.format alone costs as much as the gateway
+-- Single orders over HTTP for wrk: a new order per request, by one of many users with their own
+-- token. Requests are joined from prepared pieces: wrk.format alone costs as much as the gateway
 -- spends on an order.
 --
---   wrk -s wrk-orders.lua <url> -- <file of "user token" lines> <file of bodies without id, one a line>
+--   wrk -s wrk-orders.lua <url> -- <file of "user token" lines> <file of bodies without id>
 
 local heads, tails, lengths = {}, {}, {}
 local serial, run, prefix = 0, 0, ''
@@ -16,7 +16,8 @@ end
 
 function init(args)
   for i, line in ipairs(lines_of(args[1])) do
-    heads[i] = 'POST /v1/orders HTTP/1.1\r\nHost: ' .. wrk.host .. '\r\nContent-Type: application/json\r\nAuthorization: Bearer '
+    heads[i] = 'POST /v1/orders HTTP/1.1\r\nHost: ' .. wrk.host
+      .. '\r\nContent-Type: application/json\r\nAuthorization: Bearer '
       .. string.match(line, ' (%S+)$') .. '\r\nContent-Length: '
   end
   for i, body in ipairs(lines_of(args[2])) do
@@ -33,11 +34,15 @@ function request()
   end
   serial = serial + 1
   local which = serial % #tails + 1
-  return heads[math.random(#heads)] .. lengths[which] .. prefix .. string.format('%08x', serial) .. tails[which]
+  return heads[math.random(#heads)] .. lengths[which]
+    .. prefix .. string.format('%08x', serial) .. tails[which]
 end
 
 function done(summary, latency)
-  io.write(string.format('{"requests":%d,"seconds":%.3f,"p50":%.3f,"p99":%.3f,"not2xx":%d,"lost":%d}\n', summary.requests,
-    summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, summary.errors.status,
-    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+  io.write(string.format(
+    '{"requests":%d,"seconds":%.3f,"p50":%.3f,"p99":%.3f,"not2xx":%d,"lost":%d}\n',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+  ))
 end

@@ -1,5 +1,4 @@
-// One request with a batch of orders, and what became of each: accepted, or refused by problem
-// code.
+// One request with a batch of orders, and the result of each: accepted, or refused by problem code.
 import http from "k6/http";
 import { Counter } from "k6/metrics";
 import { BATCH, HEADERS, order, URL } from "./orders.ts";
@@ -21,19 +20,19 @@ export function placeBatch(): void {
     headers: HEADERS,
   });
   if (response.status !== 200) {
-    // The whole request was turned away (503, 429), or got no answer at all.
+    // The whole request was refused (503, 429) or not answered.
     if (response.status === 0) unanswered.add(BATCH);
     else refused.add(BATCH, { code: String(response.status) });
     return;
   }
   const taken = String(response.body).split('"status":"accepted"').length - 1;
   accepted.add(taken);
-  // Parsing costs k6 more than the request: only where something was refused.
+  // Parsing costs k6 more than the request, so it parses only answers with refusals.
   if (taken === BATCH) return;
   for (const { problem } of (response.json() as unknown as Answer).results) {
     if (problem) refused.add(1, { code: problem.code });
   }
 }
 
-// Refusals are answers: only what nobody answered is a failure.
+// Refusals are answers: only an unanswered request is a failure.
 http.setResponseCallback(http.expectedStatuses(200, 202, 429, 503));

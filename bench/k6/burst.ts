@@ -1,7 +1,7 @@
-// From calm to eight times that, and back, while the worker is held to what comes at the start
-// (run.ts): beside all else on the machine k6 could not offer several times what can be done.
-// Orders over the target wait are refused, which is as it should be; every request is answered, and
-// none is dropped.
+// Rises from a calm rate to eight times that and falls again, while the worker is limited to the
+// initial rate (run.ts), because k6 on the same machine cannot offer several times the full
+// capacity. Orders beyond the target wait must be refused, every request answered, and none
+// dropped.
 import type { Options } from "k6/options";
 import { placeBatch } from "./batches.ts";
 import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";
@@ -29,7 +29,7 @@ export const options: Options = {
   },
   thresholds: {
     dropped_iterations: ["count<1"],
-    // Half of what comes at RATE: where all is refused nothing is unanswered either.
+    // Half of what is offered at RATE: if all were refused, nothing would be unanswered either.
     orders_accepted: [`count>${(RATE * BATCH * SECONDS) / 2}`],
     http_req_failed: ["rate<0.001"],
     orders_unanswered: ["count<1"],

@@ -1,5 +1,4 @@
-// sluice bench k6: brings a stack up, finds k6, and runs one of the scripts beside this file
-// against it.
+// sluice bench k6: starts a stack, finds k6, and runs one of the scripts in this folder against it.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -14,7 +13,7 @@ export type Script = (typeof SCRIPTS)[number];
 export interface K6Options {
   readonly script: Script;
   readonly dir: string;
-  /** Where k6 is put if it has to be built. */
+  /** Folder for a k6 that has to be built. */
   readonly tools: string;
   readonly seconds: number;
   readonly rate: number;
@@ -25,10 +24,10 @@ export interface K6Options {
 export interface K6Result {
   readonly at: string;
   readonly script: Script;
-  /** 0 when all thresholds held, 99 when one did not. */
+  /** 0 if all thresholds held, 99 if one did not. */
   readonly exitCode: number;
   readonly seconds: number;
-  /** Orders a second that the worker was held to. */
+  /** The worker's limit of orders per second. */
   readonly workerPerSecond?: number;
   readonly requestsPerSecond: number;
   readonly ordersPerRequest: number;
@@ -36,15 +35,15 @@ export interface K6Result {
   readonly refused: number;
   readonly unanswered: number;
   readonly droppedIterations: number;
-  /** Seconds of CPU that k6 took. */
+  /** CPU seconds of k6. */
   readonly k6CpuSeconds: number;
   /** k6's own summary of each metric. */
   readonly metrics: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /**
- * Of the burst: what k6 offers beside all else on two cores must be several times what can be done,
- * so little is to be done, orders a second.
+ * The worker's limit for the burst, orders per second: low, because k6 must offer several times as
+ * much while sharing two cores with everything else.
  */
 const HELD = 5_000;
 
@@ -111,8 +110,8 @@ export type K6 =
 const IMAGE = "grafana/k6";
 
 /**
- * How k6 is run on a script, its summary written to `summary`. A container gets the folders of
- * both, and reaches the gateway by the host's network (Linux).
+ * The command that runs a script and writes its summary to `summary`. A container mounts the
+ * folders of both and reaches the gateway through the host's network (Linux).
  */
 export function k6Command(
   k6: K6,
@@ -156,7 +155,7 @@ export function k6Command(
   };
 }
 
-/** On the PATH, from an earlier build, built by Go, or in a container. */
+/** From the PATH, an earlier build, a new build with Go, or a container. */
 async function findK6(tools: string, say: (line: string) => void): Promise<K6> {
   const built = join(tools, "k6");
   const found = Bun.which("k6") ?? (existsSync(built) ? built : undefined);
@@ -165,18 +164,16 @@ async function findK6(tools: string, say: (line: string) => void): Promise<K6> {
   if (go && (await buildK6(go, tools, say))) return { kind: "binary", path: built };
   const docker = Bun.which("docker");
   if (docker) {
-    say(
-      `k6 is missing: running it in a container (${IMAGE}); what it says of k6's own CPU is then not known`,
-    );
+    say(`k6 is missing: running it in a container (${IMAGE}), where its own CPU time is unknown`);
     return { kind: "docker", path: docker };
   }
-  throw new SettingError("k6 is missing, and Go or Docker to get it: put one of them on the PATH");
+  throw new SettingError("k6, Go and Docker are all missing: put one of them on the PATH");
 }
 
 async function buildK6(go: string, tools: string, say: (line: string) => void): Promise<boolean> {
   mkdirSync(tools, { recursive: true });
   for (const source of ["go.k6.io/k6/v2@latest", "go.k6.io/k6@latest"]) {
-    say(`k6 is missing: building it with Go (${source}); this takes some minutes, once`);
+    say(`k6 is missing: building it with Go (${source}); this takes some minutes, but only once`);
     const child = Bun.spawn([go, "install", source], {
       env: { ...process.env, GOBIN: tools },
       stdout: "ignore",
@@ -203,21 +200,30 @@ export function k6Page(result: K6Result, machine: string): string {
   } = result;
   const offered =
     script === "websocket"
-      ? "over 100 sockets, an order a frame"
-      : `${Math.round(requestsPerSecond)} requests a second with ${ordersPerRequest} orders each${result.workerPerSecond ? `; the worker is held to ${result.workerPerSecond.toLocaleString("en")} orders a second, so that k6 can offer more than can be done` : ""}`;
+      ? "over 100 sockets, one order per frame"
+      : `${Math.round(requestsPerSecond)} requests per second with ${ordersPerRequest} orders each`;
+  const limited = result.workerPerSecond
+    ? `; the worker is limited to ${result.workerPerSecond.toLocaleString("en")} orders per ` +
+      "second,\nso that k6 can offer more than its capacity"
+    : "";
   const trends = Object.entries(result.metrics).flatMap(([name, m]) =>
     "p(99)" in m
       ? [
-          `| ${name} | ${number(m.med)} | ${number(m["p(95)"])} | ${number(m["p(99)"])} | ${number(m.max)} |`,
+          `| ${name} | ${number(m.med)} | ${number(m["p(95)"])} | ` +
+            `${number(m["p(99)"])} | ${number(m.max)} |`,
         ]
       : [],
   );
   return `# k6: ${script}
 
-${result.at}, ${machine}; gateway, worker, stores and k6 on these cores. ${seconds} s, ${offered}.
+${result.at}, ${machine}; gateway, worker, stores and k6 on these cores.
+${seconds} s, ${offered}${limited}.
 
-${accepted.toLocaleString("en")} orders accepted (${Math.round(accepted / seconds).toLocaleString("en")} a second), ${refused.toLocaleString("en")} refused, ${unanswered} without an answer, ${droppedIterations} iterations dropped.
-k6 itself took ${k6CpuSeconds.toFixed(1)} s of CPU. Thresholds: ${result.exitCode === 0 ? "all held" : "not all held"}.
+${accepted.toLocaleString("en")} orders accepted
+(${Math.round(accepted / seconds).toLocaleString("en")} per second),
+${refused.toLocaleString("en")} refused, ${unanswered} unanswered,
+${droppedIterations} iterations dropped. k6 itself took ${k6CpuSeconds.toFixed(1)} s of CPU.
+Thresholds: ${result.exitCode === 0 ? "all held" : "not all held"}.
 
 | ms | p50 | p95 | p99 | max |
 |---|---|---|---|---|

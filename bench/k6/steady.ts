@@ -1,5 +1,5 @@
-// A constant rate, well within what can be done: nothing may be dropped or refused, and answers
-// come soon.
+// A constant rate well within capacity: nothing may be dropped or refused, and answers must be
+// fast.
 import type { Options } from "k6/options";
 import { placeBatch } from "./batches.ts";
 import { BATCH, RATE, SECONDS, SUMMARY } from "./orders.ts";
@@ -18,7 +18,7 @@ export const options: Options = {
   },
   thresholds: {
     dropped_iterations: ["count<1"],
-    // Half of what comes at RATE: where all is refused nothing is unanswered either.
+    // Half of what is offered at RATE: if all were refused, nothing would be unanswered either.
     orders_accepted: [`count>${(RATE * BATCH * SECONDS) / 2}`],
     http_req_failed: ["rate<0.001"],
     orders_refused: ["count<1"],

@@ -1,13 +1,12 @@
-// Many sockets, each with orders one after the other in frames of their own, within the credit it
-// was granted.
+// Many sockets, each sending orders one after the other in separate frames, within its credit.
 import { Counter, Trend } from "k6/metrics";
 import type { Options } from "k6/options";
 import { WebSocket } from "k6/websockets";
 import { HEADERS, order, RATE, SECONDS, SUMMARY, URL } from "./orders.ts";
 
 /**
- * Thirty orders for each request that the others send: an order costs k6 here what a request costs
- * it there.
+ * Thirty orders for each request of the other scripts: an order here costs k6 what a request costs
+ * there.
  */
 const SOCKETS = 100;
 const EVERY_MS = Math.max(5, Math.round((1_000 * SOCKETS) / (RATE * 30)));
@@ -32,7 +31,7 @@ export const options: Options = {
     dropped_iterations: ["count<1"],
     orders_refused: ["count<1"],
     orders_unanswered: ["count<1"],
-    // Half of what is meant to be sent: sockets that never opened refuse nothing either.
+    // Half of what should be sent: sockets that never opened refuse nothing either.
     orders_accepted: [`count>${(SECONDS * 1_000 * SOCKETS) / EVERY_MS / 2}`],
     order_ack_ms: ["p(99)<1000"],
   },

@@ -1,7 +1,6 @@
-// The open-loop generator, a process of its own: offers orders at a given rate whatever becomes of
-// them, and measures each from the moment it was meant to be sent. Orders that found no credit, or
-// no time, go late, and their lateness is part of what is measured. Prints one line of JSON a
-// second and one at the end.
+// The open-loop generator, in its own process. It offers orders at a fixed rate, however fast they
+// are answered, and measures each from its scheduled time. Orders delayed by missing credit or a
+// busy generator count with that delay. Prints a JSON line per second and one at the end.
 //
 //   bun bench/load/load.ts <JSON of LoadOptions>
 import { build, type Histogram } from "hdr-histogram-js";
@@ -19,7 +18,7 @@ export interface LoadOptions {
   readonly allReserved: boolean;
 }
 
-/** Ms from the intended start. */
+/** Ms since the scheduled time. */
 export interface Latency {
   readonly count: number;
   readonly p50: number;
@@ -28,29 +27,29 @@ export interface Latency {
 }
 
 export interface LoadReport {
-  /** Since the first order was meant to be sent. */
+  /** Since the first scheduled order. */
   readonly seconds: number;
   readonly offered: number;
   readonly sent: number;
   readonly accepted: number;
   readonly decided: number;
   readonly refused: Readonly<Record<string, number>>;
-  /** Orders whose outcome was not told one by one: the socket had missed them. */
+  /** Orders without an outcome frame of their own, because the socket missed it. */
   readonly missed: number;
-  /** How far behind its plan the generator was at worst, ms. */
+  /** Worst delay of the generator behind its schedule, ms. */
   readonly behindMs: number;
   readonly cpuMicros: number;
-  /** At the end: until the acknowledgement, the outcome, the refusal. */
+  /** At the end: latency to acknowledgement, outcome and refusal. */
   readonly latency?: Readonly<Record<"accepted" | "decided" | "refused", Latency>>;
-  /** When the last outcome came, seconds since the start. */
+  /** When the last outcome arrived, seconds since the start. */
   readonly lastOutcomeS?: number;
   readonly end?: boolean;
 }
 
-/** After sending has stopped, how long the last answers and outcomes are waited for. */
+/** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 60;
 const TICK_MS = 1;
-/** Half an hour in µs: nothing takes longer here. */
+/** Half an hour in µs, far above any latency here. */
 const HIGHEST_MICROS = 1_800_000_000;
 
 if (import.meta.main) await load(JSON.parse(process.argv[2] ?? "{}") as LoadOptions);
@@ -61,7 +60,7 @@ async function load(options: LoadOptions): Promise<void> {
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
   const { token } = options;
-  /** Orders a ms on one socket. */
+  /** Orders per ms and socket. */
   const perMs = options.rate / options.sockets / 1_000;
   const each = Math.floor((options.rate / options.sockets) * options.seconds);
   let startedMs = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-// sluice bench load: one open-loop run at a rate of one's own choice.
+// sluice bench load: one open-loop run at a chosen rate.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { settled } from "../intake/settled.ts";
 import { type LoadResult, progressOf, runLoad } from "./run.ts";
@@ -8,7 +8,7 @@ export interface LoadOnceOptions extends LoadedStackOptions {
   readonly rate: number;
   readonly seconds: number;
   readonly sockets: number;
-  /** Every order finds stock; else one in ten does. */
+  /** Every order finds stock, instead of one in ten. */
   readonly allReserved: boolean;
 }
 

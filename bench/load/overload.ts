@@ -1,10 +1,11 @@
-// Far more than can be done, three times over: what is accepted, how long it waits, how fast the
-// rest is turned away, and how soon all is well again.
+// Overload in several cases: how much is accepted, how long it waits, how fast the rest is refused,
+// and how soon the system recovers.
 //
-//   held    the worker decides a quarter of what it could: the gateway has CPU to spare, and three times that rate is offered
-//   cpu     three times what the whole machine can do is offered: refusing costs what accepting needs
-//   burst   100,000 a second for ten seconds
-//   shed    the gateway takes nothing in at all (Redis's memory is said to be full): what turning away costs
+//   held    the worker is limited to a quarter of its capacity, so the gateway has CPU to spare;
+//           three times that limit is offered
+//   cpu     three times the machine's capacity is offered: refusing competes with accepting
+//   burst   100,000 per second for ten seconds
+//   shed    the gateway accepts nothing (Redis's memory counts as full): the cost of refusing
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { settled } from "../intake/settled.ts";
@@ -19,7 +20,7 @@ export interface OverloadOptions {
   readonly dir: string;
   readonly cases: readonly Case[];
   readonly seconds: number;
-  /** Of the closed-loop run that finds out what the best is. */
+  /** Length of the closed-loop run that measures the capacity. */
   readonly bestSeconds: number;
   readonly targetWaitMs: number;
   readonly say: (line: string) => void;
@@ -27,14 +28,14 @@ export interface OverloadOptions {
 
 export interface OverloadCase {
   readonly name: Case;
-  /** Orders a second into the ledger with a closed loop that keeps it full. */
+  /** Orders per second recorded under a closed loop that keeps the ledger full. */
   readonly bestPerSecond: number;
-  /** µs of CPU of all parts but the generator for an order taken in, at the best. */
+  /** µs of CPU per accepted order in that run, without the generator. */
   readonly bestMicros: number;
   readonly load: LoadResult;
-  /** Right after it, at a tenth of the best; not where nothing is taken in. */
+  /** Right afterwards, at a tenth of the capacity; not if nothing is accepted. */
   readonly after?: LoadResult;
-  /** From the last order offered until what was accepted had been recorded. */
+  /** From the last offered order until all accepted ones were recorded. */
   readonly recordedAfterS: number;
 }
 
@@ -46,8 +47,8 @@ export interface OverloadResult {
 
 const SOCKETS = 32;
 /**
- * A third of a second of the best: the ledger always has a full batch waiting, and no admission
- * steps in.
+ * A third of a second at capacity: the ledger always has a full batch waiting, and admission does
+ * not intervene.
  */
 const WINDOW_S = 0.33;
 const BEST_WINDOW = 30_000;
@@ -56,9 +57,9 @@ const BURST_PER_SECOND = 100_000;
 const BURST_S = 10;
 const LENGTH: Partial<Record<Case, number>> = { burst: BURST_S, shed: 10 };
 const AFTER_S = 5;
-/** Before the flood a tenth of the best comes: a system that is up, as before a sale opens. */
+/** Before the flood a tenth of the capacity is offered, as on a running system before a sale. */
 const WARM_S = 4;
-/** Gateways hear of Redis's memory once a second. */
+/** Gateways check Redis's memory once a second. */
 const HEAR_MS = 3_000;
 
 interface Best {
@@ -69,7 +70,7 @@ interface Best {
 export async function benchOverload(options: OverloadOptions): Promise<OverloadResult> {
   const cases: OverloadCase[] = [];
   const free = await best(options, 0);
-  options.say(`  the best: ${Math.round(free.perSecond)} orders/s`);
+  options.say(`  capacity: ${Math.round(free.perSecond)} orders/s`);
   for (const name of options.cases) cases.push(await overload(options, name, free));
   return {
     at: new Date(realRuntime.wallMs()).toISOString(),
@@ -83,7 +84,7 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
   const cap = name === "held" ? Math.round(free.perSecond / 4) : 0;
   const { perSecond: bestPerSecond, micros: bestMicros } =
     cap === 0 ? free : await best(options, cap);
-  say(`${name}: the best ${Math.round(bestPerSecond)} orders/s`);
+  say(`${name}: capacity ${Math.round(bestPerSecond)} orders/s`);
   const env: Record<string, string> = name === "shed" ? { SLUICE_REDIS_MEMORY: "1" } : {};
   return onStack(
     { ...options, dir: join(dir, name), workerRate: cap },
@@ -125,8 +126,7 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
 }
 
 /**
- * What goes into the ledger when there is always enough of it, with no more waiting than that
- * takes, and nobody turned away.
+ * The rate of the ledger when it always has enough to record, without extra waiting or refusals.
  */
 async function best(options: OverloadOptions, cap: number): Promise<Best> {
   return onStack(
@@ -146,7 +146,7 @@ async function best(options: OverloadOptions, cap: number): Promise<Best> {
   );
 }
 
-/** CPU of all parts but the generator. */
+/** CPU of all parts without the generator. */
 export function ofSystem({ load: _, ...parts }: Readonly<Record<string, number>>): number {
   return Object.values(parts).reduce((sum, micros) => sum + micros, 0);
 }

@@ -51,39 +51,39 @@ const missed = (one: OverloadCase) =>
     .filter((a) => !a.met)
     .map((a) => a.what);
 
-test("a case that meets its aims has none missed; a store's growth is not the gateway's", () => {
+test("a case that meets its targets misses none; a store's growth is not the gateway's", () => {
   expect(missed(held)).toEqual([]);
 });
 
 test.each([
-  ["decided and recorded, of the best", { ...load, decidedPerSecond: 14_000 }],
+  ["decided and recorded, of capacity", { ...load, decidedPerSecond: 14_000 }],
   [
-    "accepted orders, p99 until the outcome",
+    "accepted orders, p99 to the outcome",
     { ...load, latency: { ...latency, decided: { ...latency.decided, p99: 3_001 } } },
   ],
   [
-    "refused orders, p99 until the answer",
+    "refused orders, p99 to the answer",
     { ...load, latency: { ...latency, refused: { ...latency.refused, p99: 20 } } },
   ],
   [
-    "memory of gateway and worker, last third against the first",
+    "memory of gateway and worker, last third over the first",
     { ...load, memoryMb: { "worker-1": [100, 200, 400] } },
   ],
-  ["orders without an answer", { ...load, unanswered: 1 }],
+  ["unanswered orders", { ...load, unanswered: 1 }],
   ["accepted orders without an outcome", { ...load, undecided: 1 }],
   ["offered and sent", { ...load, achieved: 40_000 }],
-])("what misses its aim is said: %s", (what, changed) => {
+])("a missed target is reported: %s", (what, changed) => {
   expect(missed({ ...held, load: changed })).toEqual([what]);
   expect(
     overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here"),
   ).toContain("✗");
 });
 
-test("where all is turned away, its cost and its answers are judged, and that nothing was taken in", () => {
+test("if all is refused, its cost, its answers and the lack of accepted orders are judged", () => {
   const { after: _, ...shed } = { ...held, name: "shed" as const };
   const cheap = { ...load, accepted: 0, cpuMicros: { load: 9, "gateway-eu": 3, redis: 1 } };
   const what =
-    "CPU of an order turned away, of one taken in at the best, all parts but the generator";
+    "CPU of a refused order, relative to an accepted one at capacity, without the generator";
   expect(missed({ ...shed, load: cheap })).toEqual([]);
   expect(missed({ ...shed, load: { ...cheap, cpuMicros: { "gateway-eu": 6, redis: 1 } } })).toEqual(
     [what],

@@ -1,4 +1,4 @@
-// The page of an overload run: each figure beside what is aimed at.
+// The page of an overload run: every figure beside its target.
 import type { LoadOnce } from "./once.ts";
 import { type OverloadCase, type OverloadResult, ofSystem } from "./overload.ts";
 import { type LoadResult, refusedOf } from "./run.ts";
@@ -12,20 +12,20 @@ interface Aim {
 
 const whole = (n: number): string => Math.round(n).toLocaleString("en");
 const percent = (share: number): string => `${Math.round(share * 100)}%`;
-/** Refusals are to be answered within this, ms. */
+/** Refusals must be answered within this, ms. */
 const REFUSED_P99_MS = 20;
 const LEAST_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
-/** Turning an order away may cost this share of taking it in. */
+/** Refusing an order may cost this share of accepting it. */
 const SHED_SHARE = 0.2;
 const RECORDED_WITHIN_S = 15;
 /**
- * After the flood service is normal within this: what was accepted is done, and what comes then is
- * as fast as ever.
+ * Service is normal again within this after the flood: accepted orders are done, and new ones are
+ * as fast as before.
  */
 const NORMAL_WITHIN_S = 5;
-/** Normal again: p99 of an order's way to its outcome, ms. */
+/** Normal: p99 of an order's latency to its outcome, ms. */
 const NORMAL_P99_MS = 500;
-/** Resident memory of the last third of a run against the first. */
+/** Maximum ratio of resident memory in the last third of a run to the first. */
 const FLAT = 1.5;
 
 export function aims(
@@ -40,7 +40,7 @@ export function aims(
     list.push({ what, aim, measured, met });
   const refusedSoon = () =>
     add(
-      "refused orders, p99 until the answer",
+      "refused orders, p99 to the answer",
       `< ${REFUSED_P99_MS} ms`,
       `${whole(latency.refused.p99)} ms`,
       latency.refused.p99 < REFUSED_P99_MS,
@@ -48,7 +48,7 @@ export function aims(
   if (name === "shed") {
     const micros = ofSystem(load.cpuMicros);
     add(
-      "CPU of an order turned away, of one taken in at the best, all parts but the generator",
+      "CPU of a refused order, relative to an accepted one at capacity, without the generator",
       `≤ ${percent(SHED_SHARE)}`,
       `${percent(micros / bestMicros)} (${micros.toFixed(1)} of ${bestMicros.toFixed(1)} µs)`,
       micros <= SHED_SHARE * bestMicros && load.accepted === 0,
@@ -56,14 +56,14 @@ export function aims(
     refusedSoon();
   } else if (name !== "burst") {
     add(
-      "decided and recorded, of the best",
+      "decided and recorded, of capacity",
       `≥ ${percent(LEAST_OF_BEST[name])}`,
       `${percent(share)} (${whole(load.decidedPerSecond)}/s)`,
       share >= LEAST_OF_BEST[name],
     );
     const limit = 1.5 * targetWaitMs;
     add(
-      "accepted orders, p99 until the outcome",
+      "accepted orders, p99 to the outcome",
       `≤ ${whole(limit)} ms`,
       `${whole(latency.decided.p99)} ms`,
       latency.decided.p99 <= limit,
@@ -75,7 +75,7 @@ export function aims(
         .map(([, mb]) => growth(mb)),
     );
     add(
-      "memory of gateway and worker, last third against the first",
+      "memory of gateway and worker, last third over the first",
       `≤ ${FLAT}×`,
       `${grown.toFixed(2)}×`,
       grown <= FLAT,
@@ -85,25 +85,27 @@ export function aims(
     const withinS = name === "burst" ? RECORDED_WITHIN_S : NORMAL_WITHIN_S;
     const measured = `${recordedAfterS.toFixed(1)} s`;
     add(
-      "accepted orders in the ledger after the last was offered",
+      "accepted orders recorded after the last was offered",
       `≤ ${withinS} s`,
       measured,
       recordedAfterS <= withinS,
     );
   }
-  add("orders without an answer", "0", whole(load.unanswered), load.unanswered === 0);
+  add("unanswered orders", "0", whole(load.unanswered), load.unanswered === 0);
   add("accepted orders without an outcome", "0", whole(load.undecided), load.undecided === 0);
   if (after)
     add(
-      "normal again after it: p99 until the outcome at a tenth of the best, 5 s",
+      "recovery: p99 to the outcome at a tenth of capacity, 5 s",
       `≤ ${NORMAL_P99_MS} ms, none refused`,
       `${whole(after.latency.decided.p99)} ms, ${whole(after.latency.refused.count)} refused`,
       after.latency.decided.p99 <= NORMAL_P99_MS && after.latency.refused.count === 0,
     );
   add(
     "offered and sent",
-    "the same",
-    `${whole(load.offered)}/s and ${whole(load.achieved)}/s; ${whole(load.acceptedPerSecond)}/s accepted, ${whole(shed)} refused (${Object.keys(load.refused).join(", ")})`,
+    "equal",
+    `${whole(load.offered)}/s and ${whole(load.achieved)}/s; ` +
+      `${whole(load.acceptedPerSecond)}/s accepted, ` +
+      `${whole(shed)} refused (${Object.keys(load.refused).join(", ")})`,
     load.achieved >= load.offered * 0.97,
   );
   return list;
@@ -122,18 +124,21 @@ export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machin
   const lines = [
     "# Overload",
     "",
-    `${at}, ${machine}; one gateway, one worker, ledger, stores and generator all on these cores. Open loop over WebSockets, one order a frame,`,
+    `${at}, ${machine}; one gateway, one worker, ledger, stores and generator all on these ` +
+      "cores. Open loop over WebSockets, one order per frame,",
   ];
   lines.push(
-    `latencies from the moment each order was meant to be sent; admission with a target wait of ${targetWaitMs} ms, governor and metrics on.`,
+    "latencies from each order's scheduled time; " +
+      `admission with a target wait of ${targetWaitMs} ms, governor and metrics on.`,
     "",
   );
   for (const one of cases) {
     lines.push(
-      `## ${one.name}: the best is ${whole(one.bestPerSecond)} orders/s, offered ${whole(one.load.offered)}/s for ${one.load.seconds} s`,
+      `## ${one.name}: capacity ${whole(one.bestPerSecond)} orders/s, ` +
+        `offered ${whole(one.load.offered)}/s for ${one.load.seconds} s`,
       "",
     );
-    lines.push("| what | aimed at | measured | |", "|---|---|---|---|");
+    lines.push("| what | target | measured | |", "|---|---|---|---|");
     for (const { what, aim, measured, met } of aims(one, targetWaitMs))
       lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
     lines.push("", ...details(one.load));
@@ -146,20 +151,23 @@ export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machin
   return `${lines.join("\n")}\n`;
 }
 
-/** What is told of any run beside its aims. */
+/** Figures of any run beside its targets. */
 function details({ latency, cpuMicros, behindMs }: LoadResult): string[] {
   const { accepted, decided, refused } = latency;
   const cpu = Object.entries(cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(1)}`);
   return [
-    `Until the acknowledgement p50 ${whole(accepted.p50)} ms, p99 ${whole(accepted.p99)} ms; until the outcome p50 ${whole(decided.p50)} ms, max ${whole(decided.max)} ms; refused p50 ${refused.p50.toFixed(1)} ms.`,
-    `CPU for each order offered, µs: ${cpu.join(", ")}. The generator was ${whole(behindMs)} ms behind its plan at worst.`,
+    `To the acknowledgement p50 ${whole(accepted.p50)} ms, p99 ${whole(accepted.p99)} ms; ` +
+      `to the outcome p50 ${whole(decided.p50)} ms, max ${whole(decided.max)} ms; ` +
+      `refused p50 ${refused.p50.toFixed(1)} ms.`,
+    `CPU per offered order, µs: ${cpu.join(", ")}. ` +
+      `The generator was at most ${whole(behindMs)} ms behind its schedule.`,
   ];
 }
 
 const LATENCY_ROWS = {
-  accepted: "until the acknowledgement",
-  decided: "until the outcome",
-  refused: "until the refusal",
+  accepted: "to the acknowledgement",
+  decided: "to the outcome",
+  refused: "to the refusal",
 } as const;
 
 export function loadPage(load: LoadOnce, machine: string): string {
@@ -176,17 +184,23 @@ export function loadPage(load: LoadOnce, machine: string): string {
   } = load;
   const rows = Object.entries(LATENCY_ROWS).map(([key, what]) => {
     const { count, p50, p99, max } = latency[key as keyof typeof LATENCY_ROWS];
-    return `| ${what} | ${whole(count)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)} |`;
+    const times = `${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)}`;
+    return `| ${what} | ${whole(count)} | ${times} |`;
   });
   const refused = Object.entries(load.refused).map(([code, n]) => `${whole(n)} ${code}`);
+  const limited = workerRate > 0 ? ` (limited to ${whole(workerRate)} orders/s)` : "";
   return `# Load
 
-${at}, ${machine}; one gateway, one worker${workerRate > 0 ? ` (held to ${whole(workerRate)} orders/s)` : ""}, ledger, stores and generator all on these cores. Open loop, ${sockets} WebSockets, one order a frame,
-${allReserved ? "all" : "one in ten"} reserved, ${seconds} s; target wait ${whole(targetWaitMs)} ms, governor and metrics on.
+${at}, ${machine}; one gateway, one worker${limited},
+ledger, stores and generator all on these cores. Open loop, ${sockets} WebSockets, one order per
+frame, ${allReserved ? "all" : "one in ten"} reserved, ${seconds} s; target wait
+${whole(targetWaitMs)} ms, governor and metrics on.
 
-Offered ${whole(offered)}/s, sent ${whole(achieved)}/s; accepted ${whole(load.acceptedPerSecond)}/s, decided and recorded ${whole(load.decidedPerSecond)}/s; refused: ${refused.join(", ") || "none"}; without an answer: ${whole(load.unanswered)}, accepted without an outcome: ${whole(load.undecided)}.
+Offered ${whole(offered)}/s, sent ${whole(achieved)}/s; accepted ${whole(load.acceptedPerSecond)}/s,
+decided and recorded ${whole(load.decidedPerSecond)}/s; refused: ${refused.join(", ") || "none"};
+unanswered: ${whole(load.unanswered)}, accepted without an outcome: ${whole(load.undecided)}.
 
-| ms from the moment it was to be sent | orders | p50 | p99 | max |
+| ms from the scheduled time | orders | p50 | p99 | max |
 |---|---|---|---|---|
 ${rows.join("\n")}
 

@@ -1,5 +1,5 @@
-// Runs the open-loop generator against a stack, and puts what it measured beside what the system's
-// parts used meanwhile.
+// Runs the open-loop generator against a stack and combines its figures with the resource use of
+// the system's parts.
 import { join } from "node:path";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
@@ -10,22 +10,22 @@ import type { Latency, LoadOptions, LoadReport } from "./load.ts";
 export interface LoadResult {
   readonly sockets: number;
   readonly seconds: number;
-  /** Orders a second: asked of the generator, and what it sent while it was to send. */
+  /** Orders per second: requested of the generator, and sent by it during the run. */
   readonly offered: number;
   readonly achieved: number;
   readonly accepted: number;
-  /** A second, while orders were offered. */
+  /** Per second, while orders were offered. */
   readonly acceptedPerSecond: number;
   readonly decidedPerSecond: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly unanswered: number;
-  /** Accepted orders without an outcome, and outcomes that were not told one by one. */
+  /** Accepted orders without an outcome, and outcomes without a frame of their own. */
   readonly undecided: number;
   readonly missed: number;
   readonly latency: Readonly<Record<"accepted" | "decided" | "refused", Latency>>;
   readonly lastOutcomeS: number;
   readonly behindMs: number;
-  /** µs of CPU for each order offered. */
+  /** µs of CPU per offered order. */
   readonly cpuMicros: Readonly<Record<string, number>>;
   /** Resident MB over time, by part. */
   readonly memoryMb: Readonly<Record<string, readonly number[]>>;
@@ -59,8 +59,7 @@ export async function runLoad(
     for (const [part, { rssBytes }] of usageByPart(stack))
       memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
   }
-  if (!last?.end || !last.latency || !whileSending)
-    throw new Error("the generator ended before its time");
+  if (!last?.end || !last.latency || !whileSending) throw new Error("the generator ended early");
   const refused = refusedOf(last);
   const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.sent };
   for (const [part, { cpuMicros: used }] of usageByPart(stack))
@@ -89,9 +88,11 @@ export function refusedOf({ refused }: Pick<LoadResult, "refused">): number {
   return Object.values(refused).reduce((sum, n) => sum + n, 0);
 }
 
-/** A second's line while it runs: means since the start. */
+/** The progress line of each second: means since the start. */
 export function progressOf(report: LoadReport): string {
   const { seconds, sent, accepted } = report;
   const each = (count: number) => `${Math.round(count / seconds).toLocaleString("en")}/s`;
-  return `${seconds.toFixed(0)} s, sent ${each(sent)}, accepted ${each(accepted)}, refused ${each(refusedOf(report))}`;
+  const refused = each(refusedOf(report));
+  const rates = `sent ${each(sent)}, accepted ${each(accepted)}, refused ${refused}`;
+  return `${seconds.toFixed(0)} s, ${rates}`;
 }

@@ -1,4 +1,4 @@
-// The stack that is loaded: one gateway, one worker, and a sale with the standard workload's items.
+// The stack under load: one gateway, one worker, and a sale with the standard workload's items.
 import { mkdirSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
@@ -8,12 +8,12 @@ import { benchSale } from "../intake/orders.ts";
 export interface LoadedStackOptions {
   readonly dir: string;
   readonly targetWaitMs: number;
-  /** Orders a second the worker decides at most; 0: as many as it can. */
+  /** The worker's maximum of orders per second; 0: no limit. */
   readonly workerRate: number;
   readonly say: (line: string) => void;
 }
 
-/** `more`: other settings of its roles. */
+/** `more`: additional settings of its roles. */
 export async function onStack<T>(
   { dir, targetWaitMs, workerRate, say }: LoadedStackOptions,
   more: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-// sluice bench intake, load, overload, k6: measure, and write bench/results/<name>.json and .md.
+// sluice bench intake, load, overload, k6: measures and writes bench/results/<name>.json and .md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -51,15 +51,16 @@ export function register(program: Command): void {
   bench
     .command("load")
     .description(
-      "orders at a rate of your choice whatever becomes of them, latencies from the moment each was meant to be sent",
+      "orders at a fixed rate, however fast they are answered; " +
+        "latency counts from each order's scheduled time",
     )
     .option("--rate <n>", "orders a second", whole(1, MAX_RATE), 20_000)
     .option("--seconds <n>", "length", whole(1, MAX_SECONDS), 30)
     .option("--sockets <n>", "WebSockets that share the rate", whole(1, MAX_SOCKETS), 32)
-    .option("--all-reserved", "every order finds stock; else one in ten does", false)
+    .option("--all-reserved", "every order finds stock, instead of one in ten", false)
     .option(
       "--worker-rate <n>",
-      "SLUICE_WORKER_RATE: orders a second the worker decides at most; 0: as many as it can",
+      "SLUICE_WORKER_RATE: the worker's maximum of orders a second; 0: no limit",
       whole(0, MAX_RATE),
       0,
     )
@@ -69,10 +70,10 @@ export function register(program: Command): void {
     .action(load);
   bench
     .command("overload")
-    .description("three times what can be done, and a burst of 100,000 orders a second")
+    .description("three times the capacity, and a burst of 100,000 orders a second")
     .option("--cases <list>", `any of ${CASES.join(",")}`, CASES.join(","))
     .option("--seconds <n>", "length of each", whole(2, MAX_SECONDS), 60)
-    .option("--best <n>", "seconds to find out what the best is", whole(2, MAX_SECONDS), 15)
+    .option("--best <n>", "seconds for measuring the capacity", whole(2, MAX_SECONDS), 15)
     .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
@@ -80,16 +81,16 @@ export function register(program: Command): void {
   bench
     .command(`k6 <${SCRIPTS.join("|")}>`)
     .description(
-      "the scripts of bench/k6 against a stack of their own; k6 from the PATH, or built with Go",
+      "runs a script of bench/k6 against its own stack; uses k6 from the PATH or builds it with Go",
     )
     .option("--seconds <n>", "length", whole(5, MAX_SECONDS), 30)
     .option(
       "--rate <n>",
-      "requests a second (of a burst: before and after it)",
+      "requests a second (for a burst: before and after it)",
       whole(1, 100_000),
       50,
     )
-    .option("--batch <n>", "orders in a request", whole(1, 300), 100)
+    .option("--batch <n>", "orders per request", whole(1, 300), 100)
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(k6);
@@ -105,14 +106,14 @@ interface K6Flags {
 
 async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<void> {
   if (!SCRIPTS.includes(script as Script))
-    throw new SettingError(`'${script}' is none of ${SCRIPTS.join(", ")}`);
+    throw new SettingError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
   await inFolder(async (dir, say) => {
     const result = await benchK6({ ...flags, script: script as Script, dir, tools: TOOLS, say });
     show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
   });
 }
 
-/** Measures in a folder of its own, which is gone afterwards. */
+/** Measures in a temporary folder and removes it afterwards. */
 async function inFolder(
   work: (dir: string, say: (line: string) => void) => Promise<void>,
 ): Promise<void> {
@@ -125,7 +126,7 @@ async function inFolder(
   }
 }
 
-/** Prints what was measured, and keeps it in bench/results/. */
+/** Prints the results and saves them in bench/results/. */
 function show(
   name: string,
   result: unknown,
@@ -141,7 +142,9 @@ function show(
 }
 
 function machine(): string {
-  return `${cpus().length} × ${cpus()[0]?.model.replace(/ +/g, " ") ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}`;
+  const model = cpus()[0]?.model.replace(/ +/g, " ") ?? "?";
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} × ${model}, ${memory} GiB, Bun ${Bun.version}`;
 }
 
 interface LoadFlags {
@@ -181,7 +184,7 @@ async function overload({
 }: OverloadFlags): Promise<void> {
   const cases = flags.cases.split(",") as Case[];
   const stranger = cases.find((name) => !CASES.includes(name));
-  if (stranger) throw new SettingError(`--cases: '${stranger}' is none of ${CASES.join(", ")}`);
+  if (stranger) throw new SettingError(`--cases: '${stranger}' is not one of ${CASES.join(", ")}`);
   await inFolder(async (dir, say) => {
     const result = await benchOverload({ dir, cases, seconds, bestSeconds, targetWaitMs, say });
     show("overload", result, overloadPage(result, machine()), { json, save });
@@ -199,7 +202,7 @@ async function intake({
 }: Options): Promise<void> {
   const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
-  if (stranger) throw new SettingError(`--parts: '${stranger}' is none of ${PARTS.join(", ")}`);
+  if (stranger) throw new SettingError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
   await inFolder(async (dir, say) => {
     const result = await benchIntake({
       dir,

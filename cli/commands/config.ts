@@ -6,7 +6,7 @@ import { table } from "../table.ts";
 export function register(program: Command): void {
   program
     .command("config")
-    .description("every setting with its value, secrets masked")
+    .description("print every setting with its value, secrets masked")
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) => {
       const rows = describeSettings(readSettings(process.env)).map(({ variable, value, says }) => ({

@@ -1,5 +1,5 @@
-// sluice dead: the dead letters, and parts without a route. Without more it lists them; `show ID`
-// prints one, `redrive` and `drop` deal with one, with those a filter finds, or with `all`.
+// sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
+// one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
@@ -27,30 +27,30 @@ const DEFAULT_LIMIT = 1_000;
 export function register(program: Command): void {
   const dead = program
     .command("dead")
-    .description("dead letters: list them, or show, redrive or drop some");
+    .description("dead letters: list, show, redrive or drop them");
   const filtered = (command: Command) =>
     command
       .option("--queue <name>", `one of ${LETTER_QUEUES.join(", ")}`)
-      .option("--reason <text>", "those whose reason holds this")
-      .option("--user <name>", "those about a user's orders")
+      .option("--reason <text>", "only those whose reason contains this")
+      .option("--user <name>", "only those about this user's orders")
       .option(
         "--limit <n>",
-        "how many are looked at in a queue",
+        "how many to read from each queue",
         whole(1, MAX_LETTERS),
         DEFAULT_LIMIT,
       )
       .option("--json", "print JSON", false);
   filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
-  filtered(dead.command("show <id>").description("body, reason and trail of one")).action(show);
+  filtered(dead.command("show <id>").description("show a letter's content and trail")).action(show);
   const which = "[id]";
   filtered(
     dead
       .command(`redrive ${which}`)
-      .description("send it where it came from, or try its payment again ('all': every failure)"),
+      .description("send it back where it came from, or retry its payment ('all': every failure)"),
   ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
-  filtered(
-    dead.command(`drop ${which}`).description("take it out for good ('all': every failure)"),
-  ).action((id: string | undefined, options: Options) => deal("drop", id, options));
+  filtered(dead.command(`drop ${which}`).description("delete it ('all': every failure)")).action(
+    (id: string | undefined, options: Options) => deal("drop", id, options),
+  );
 }
 
 async function list(options: Options): Promise<void> {
@@ -72,9 +72,7 @@ async function show(id: string, options: Options): Promise<void> {
   await withLetters(async (letters) => {
     const [found] = await letters.list(filterOf(id, options), options.limit);
     if (!found)
-      throw new SettingError(
-        `there is no dead letter ${id} among the first ${options.limit} of any queue`,
-      );
+      throw new SettingError(`no dead letter ${id} among the first ${options.limit} of any queue`);
     process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
   });
 }
@@ -86,7 +84,7 @@ async function deal(
 ): Promise<void> {
   const filter = filterOf(id === "all" ? undefined : id, options);
   if (id === undefined && Object.keys(filter).length === 0)
-    throw new SettingError(`say which: 'sluice dead ${what} ID', 'all', or a filter`);
+    throw new SettingError(`specify which: 'sluice dead ${what} ID', 'all', or a filter`);
   await withLetters(async (letters) => {
     const dealt =
       what === "drop"
@@ -94,12 +92,10 @@ async function deal(
         : await letters.redrive(filter, options.limit, "command line");
     if (dealt.matched === 0)
       throw new SettingError(
-        id === undefined || id === "all"
-          ? "there are no such dead letters"
-          : `there is no dead letter ${id}`,
+        id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`,
       );
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
-    const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} left as they are` : ""}`;
+    const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} unchanged` : ""}`;
     process.stdout.write(options.json ? `${JSON.stringify(dealt)}\n` : `${text}\n`);
     for (const { id: letter, why } of dealt.left) process.stderr.write(`${letter}: ${why}\n`);
     if (dealt.left.length > 0) process.exitCode = 1;

@@ -1,5 +1,5 @@
-// sluice demo: exit code 0 when every invariant holds, 1 on a violation, 2 when not everything was
-// decided in time.
+// sluice demo. Exit code 0: every invariant holds; 1: a violation; 2: not everything was decided in
+// time.
 import type { Command } from "commander";
 import { runDemo } from "../../proof/demo/demo.ts";
 import { endFolder, makeFolder, removeFolder, sweepFolders } from "../../proof/demo/folder.ts";
@@ -12,7 +12,7 @@ import { whole } from "../arguments.ts";
 const DEFAULT_ORDERS = 100_000;
 const MAX_ORDERS = 10_000_000;
 const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
-/** 128 + SIGINT, as shells have it. */
+/** 128 + SIGINT, the shells' convention. */
 const EXIT_INTERRUPTED = 130;
 
 interface Options {
@@ -26,12 +26,12 @@ export function register(program: Command): void {
   program
     .command("demo")
     .description(
-      "rush a sale on a fresh private system, kill a worker half-way, and prove the outcome",
+      "rush a sale on a fresh private system, kill a worker half-way, and verify the outcome",
     )
     .option("--orders <n>", "orders to send", whole(1, MAX_ORDERS), DEFAULT_ORDERS)
-    .option("--seed <n>", "what the rush is made from", whole(0, 2 ** 32 - 1), 1)
+    .option("--seed <n>", "seed of the rush", whole(0, 2 ** 32 - 1), 1)
     .option("--keep", "keep the folder with history, ledger and logs", false)
-    .option("--json", "print the figures as one JSON object, the report on standard error", false)
+    .option("--json", "print the figures as a JSON object, and the report to standard error", false)
     .action(run);
 }
 

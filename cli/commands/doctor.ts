@@ -1,5 +1,5 @@
-// sluice doctor: what is missing or misconfigured, and the mend. Exit code 1 when something must be
-// mended.
+// sluice doctor: reports what is missing or misconfigured and how to fix it. Exit code 1 if
+// something must be fixed.
 import type { Command } from "commander";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { paint } from "../../proof/verify/report.ts";
@@ -10,7 +10,7 @@ import { checkServices } from "../doctor/services.ts";
 export function register(program: Command): void {
   program
     .command("doctor")
-    .description("what is missing or misconfigured, and the mend")
+    .description("report what is missing or misconfigured and how to fix it")
     .option("--json", "print JSON", false)
     .action(async ({ json }: { json: boolean }) => {
       const findings = await examine();
@@ -27,7 +27,7 @@ async function examine(): Promise<Finding[]> {
     return [...checkMachine(settings), ...(await checkServices(settings))];
   } catch (error) {
     if (error instanceof SettingError)
-      return [fail("settings", error.message, "correct it or unset it")];
+      return [fail("settings", error.message, "correct or unset it")];
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// sluice fulfil: a processing service to try Sluice with, and to copy from (docs/fulfilment.md).
+// sluice fulfil: an example fulfilment service, for trials and to copy from (docs/fulfilment.md).
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
@@ -19,13 +19,13 @@ export function register(program: Command): void {
   program
     .command("fulfil")
     .description(
-      "a processing service: claims the parts of paid orders, packs them, reports them done",
+      "run a fulfilment service that claims, packs and completes the parts of paid orders",
     )
-    .requiredOption("--service <name>", "whose queue it takes from: fulfilment.<name>")
+    .requiredOption("--service <name>", "its name; it consumes fulfilment.<name>")
     .option("--work <ms>", "how long a part takes", whole(0, MAX_WORK_MS), 0)
     .option(
       "--file <path>",
-      "its packing list, shared by all processes of the service (default: under the data folder)",
+      "packing list, shared by the service's processes (default: under the data folder)",
     )
     .action(({ service, work, file }: Options) => {
       if (!NAME_PATTERN.test(service) || service === "unrouted")

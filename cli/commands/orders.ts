@@ -1,4 +1,4 @@
-// sluice orders: a user's orders, or one of them with its events, from the ledger.
+// sluice orders: a user's orders, or one order with its events, from the ledger.
 import type { Command } from "commander";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -19,7 +19,7 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("orders")
-    .description("a user's orders, newest first; with an id, that order and its events")
+    .description("list a user's orders, newest first, or show one with its events")
     .argument("[id]")
     .requiredOption("--user <name>", "whose orders")
     .option("--limit <n>", "how many at most", whole(1, MAX_LIMIT), 20)
@@ -59,7 +59,13 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
     process.stdout.write(table(rows));
     if (events.length > 0)
       process.stdout.write(
-        `\n${table(events.map((e) => ({ at: new Date(e.atMs).toISOString(), event: e.event, detail: e.detail })))}`,
+        `\n${table(
+          events.map(({ atMs, event, detail }) => ({
+            at: new Date(atMs).toISOString(),
+            event,
+            detail,
+          })),
+        )}`,
       );
   } finally {
     await ledger.close();

@@ -1,4 +1,4 @@
-// sluice provider: a payment provider to try Sluice with.
+// sluice provider: runs a stub payment provider.
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -21,14 +21,14 @@ const DEFAULT_PORT = 8090;
 export function register(program: Command): void {
   program
     .command("provider")
-    .description("a payment provider to try Sluice with: captures, refunds, and misbehaves as told")
+    .description("run a stub payment provider: it captures, refunds, and misbehaves on demand")
     .option("--host <address>", "address to listen on", "127.0.0.1")
-    .option("--port <n>", "port; 0 takes a free one", whole(0, 65_535), DEFAULT_PORT)
+    .option("--port <n>", "port; 0 picks a free one", whole(0, 65_535), DEFAULT_PORT)
     .option("--shares <list>", "how often it misbehaves: decline=0.1,error_after=0.02,…", "")
-    .option("--seed <n>", "what the misbehaviour is drawn from", whole(0, 2 ** 32 - 1), 1)
+    .option("--seed <n>", "seed of the misbehaviour", whole(0, 2 ** 32 - 1), 1)
     .option(
       "--webhook <url>",
-      "where it posts what became of a charge: http://…/v1/payments/webhook",
+      "where it posts the results of charges: http://…/v1/payments/webhook",
     )
     .option("--file <path>", "its record of captures and refunds (default: under the data folder)")
     .action(run);

@@ -1,7 +1,7 @@
-// sluice recover: decisions that only an operator can take. The ledger went back (restored from a
-// backup, say), or belongs to another Redis, and everything has stopped: the ledger as it is now is
-// the truth, and Redis is rebuilt from it by the workers. Or a broker has lost messages: what has
-// no end yet is asked for once more.
+// sluice recover: decisions that only an operator can make. After a halt, because the ledger went
+// back (for example, was restored from a backup) or belongs to another Redis, --accept-ledger makes
+// the ledger the truth, and the workers rebuild Redis from it. After a broker lost messages,
+// --ask-again publishes everything unfinished again.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -18,16 +18,19 @@ export function register(program: Command): void {
   program
     .command("recover")
     .description(
-      "after a halt: take the ledger for the truth; after a broker lost messages: ask for charges and parts again",
+      "after a halt: accept the ledger as the truth; " +
+        "after a broker lost messages: ask for charges and parts again",
     )
     .option(
       "--accept-ledger",
-      "rebuild Redis from the ledger as it is: orders that only Redis or the lost part of the ledger knew are gone",
+      "rebuild Redis from the ledger as it is; " +
+        "orders that only Redis or the lost part of the ledger had are gone",
       false,
     )
     .option(
       "--ask-again",
-      "publish charges, refunds and parts that have no end once more; harmless for those that are on their way",
+      "publish unfinished charges, refunds and parts again; " +
+        "harmless for those still on their way",
       false,
     )
     .action(recover);
@@ -35,7 +38,7 @@ export function register(program: Command): void {
 
 async function recover({ acceptLedger, askAgain }: Options): Promise<void> {
   if (acceptLedger === askAgain)
-    throw new SettingError("say what is meant: --accept-ledger or --ask-again");
+    throw new SettingError("choose either --accept-ledger or --ask-again");
   const settings = readSettings(process.env);
   requireStores(settings);
   const ledger = await openLedger({
@@ -53,7 +56,8 @@ async function forget(settings: Settings): Promise<void> {
   await redis.run((client) => client.del(...metas));
   await redis.close();
   process.stdout.write(
-    "Redis forgets what it held; the workers rebuild it from the ledger within seconds (sluice workers shows it).\n",
+    "Redis was cleared; the workers rebuild it from the ledger within seconds " +
+      "(see: sluice workers).\n",
   );
 }
 
@@ -62,6 +66,7 @@ async function again({ ledgerUrl }: Settings): Promise<void> {
   const asked = await writer.askAgain();
   await writer.close();
   process.stdout.write(
-    `${asked} charges, refunds and parts are asked for once more; the workers publish them within a second.\n`,
+    `asking again for ${asked} charges, refunds and parts; ` +
+      "the workers publish them within a second.\n",
   );
 }

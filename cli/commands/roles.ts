@@ -1,4 +1,4 @@
-// sluice gateway, sluice worker: one role in this process, until a signal.
+// sluice gateway, worker, payments, rates: run one role in this process until a signal.
 import type { Command } from "commander";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
@@ -12,7 +12,7 @@ import { type RunningRole, startWorker } from "../roles/worker.ts";
 export function register(program: Command): void {
   program
     .command("gateway")
-    .description("take orders in over HTTP and WebSocket (one region)")
+    .description("accept orders of one region over HTTP and WebSocket")
     .action(() => runRole("gateway", startGatewayRole));
   program
     .command("worker")
@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .action(() => runRole("worker", startWorker));
   program
     .command("rates")
-    .description("feed exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
+    .description("publish exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
     .action(() => runRole("rates", startRates));
   program
     .command("payments")
@@ -35,10 +35,9 @@ type Start = (
   log: ReturnType<typeof makeLog>,
 ) => Promise<RunningRole>;
 
-/** Quiet, then stop, on SIGTERM or SIGINT; at once on the second signal. */
+/** Shuts down gracefully on SIGTERM or SIGINT; a second signal ends it at once. */
 export async function runRole(kind: string, start: Start): Promise<void> {
-  // Two processes of one name would share a queue or a lease: the name of a role ends in what no
-  // other has.
+  // Two processes with the same name would share a queue or a lease, so a unique suffix is added.
   const id = `${process.env.SLUICE_ID ?? kind}-${realRuntime.uuid().slice(0, 8)}`;
   const log = makeLog(id);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {

@@ -1,6 +1,6 @@
-// sluice routes: which processing service gets the parts of a category. A change is in the ledger
-// first, then in every region's broker; nothing is restarted, and what had no route until now is
-// sent on.
+// sluice routes: which fulfilment service gets the parts of a category. A change is written to the
+// ledger first, then applied to every region's broker without a restart; parts that waited for a
+// route are then sent on.
 import type { Command } from "commander";
 import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
@@ -21,7 +21,7 @@ interface Where {
 export function register(program: Command): void {
   const routes = program
     .command("routes")
-    .description("which service gets the parts of a category: list them, or set, unset one");
+    .description("list, set or unset which service gets the parts of a category");
   routes
     .command("list", { isDefault: true })
     .option("--json", "print JSON", false)
@@ -30,19 +30,19 @@ export function register(program: Command): void {
     );
   routes
     .command("set <category> <service>")
-    .description("parts of the category go to the service from now on")
-    .option("--region <name>", "only those of orders taken in there")
+    .description("send parts of the category to the service from now on")
+    .option("--region <name>", "only for orders from this region")
     .action((category: string, service: string, { region }: Where) =>
       change(category, service, region),
     );
   routes
     .command("unset <category>")
-    .description("parts of the category wait in fulfilment.unrouted from now on")
-    .option("--region <name>", "the route of this region only")
+    .description("keep parts of the category in fulfilment.unrouted from now on")
+    .option("--region <name>", "only this region's route")
     .action((category: string, { region }: Where) => change(category, "", region));
   routes
     .command("drain <service>")
-    .description("send what waits for a service to where the routes point now")
+    .description("send a service's waiting parts where the routes point now")
     .action((service: string) => drain(service));
 }
 
@@ -81,11 +81,12 @@ async function change(category: string, service: string, region = ""): Promise<v
     if (!NAME_PATTERN.test(value))
       throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
   if (serviceQueueName(service) === UNROUTED)
-    throw new SettingError(`service '${service}' is the queue of what has no route`);
+    throw new SettingError(`service '${service}' is the queue of parts without a route`);
   await withLedger(async ({ ledger, settings }) => {
     if (region !== "" && !settings.regions.some((r) => r.name === region))
       throw new SettingError(
-        `--region '${region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+        `--region '${region}' is not one of SLUICE_REGIONS ` +
+          `(${settings.regions.map((r) => r.name).join(", ")})`,
       );
     const ref = realRuntime.uuid();
     await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
@@ -98,7 +99,7 @@ async function change(category: string, service: string, region = ""): Promise<v
     const where = region === "" ? "" : ` of region ${region}`;
     process.stdout.write(
       service === ""
-        ? `${category}${where} has no route now\n`
+        ? `${category}${where} no longer has a route\n`
         : `${category}${where} goes to ${service}\n`,
     );
   });

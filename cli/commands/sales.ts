@@ -8,7 +8,7 @@ import { table } from "../table.ts";
 export function register(program: Command): void {
   program
     .command("sales")
-    .description("the sales and their windows")
+    .description("list the sales and their windows")
     .option("--json", "print JSON", false)
     .action(async ({ json }: { json: boolean }) => {
       const settings = readSettings(process.env);

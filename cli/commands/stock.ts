@@ -11,9 +11,9 @@ export function register(program: Command): void {
   program
     .command("stock")
     .description(
-      "units per item: available, releasing, held, sold (Redis, and the ledger behind it)",
+      "show units per item (available, releasing, held, sold) in Redis and in the ledger",
     )
-    .argument("[sale]", "one sale only")
+    .argument("[sale]", "only this sale")
     .option("--json", "print JSON", false)
     .action(show);
 }
@@ -49,7 +49,7 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
   await redis.close();
   await ledger.close();
   if (only !== undefined && rows.length === 0)
-    throw Object.assign(new Error(`there is no sale '${only}'`), { name: "LedgerUnavailable" });
+    throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
   process.stdout.write(
     json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
   );

@@ -8,7 +8,7 @@ const MAX_HOURS = 24 * 365;
 export function register(program: Command): void {
   program
     .command("token")
-    .description("mint a token for trying out")
+    .description("mint a token for trials")
     .requiredOption("--user <name>", "whose token it is")
     .option("--scope <words>", "operator and/or service", "")
     .option("--hours <n>", "until it expires", hours, 1)
@@ -17,7 +17,7 @@ export function register(program: Command): void {
     });
   program
     .command("id")
-    .description("make an order id (UUIDv7)")
+    .description("print a new order id (UUIDv7)")
     .action(() => {
       process.stdout.write(`${realRuntime.uuidV7()}\n`);
     });

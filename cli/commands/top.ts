@@ -1,4 +1,4 @@
-// sluice top: the essentials of a running system in a terminal, drawn anew each second.
+// sluice top: the essentials of a running system, redrawn in the terminal every second.
 import type { Command } from "commander";
 import { figures, Looks } from "../../core/domain/figures.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -10,7 +10,7 @@ import { topLines } from "../top-lines.ts";
 
 const EVERY_MS = 1_000;
 const DEFAULT_URL = "http://127.0.0.1:8080";
-/** Another screen, and back; the cursor away, and back; home; clear to the end. */
+/** Alternate screen on and off, with the cursor hidden and shown; home; clear to the end. */
 const [ENTER, LEAVE, HOME, CLEAR] = [
   "\x1b[?1049h\x1b[?25l",
   "\x1b[?1049l\x1b[?25h",
@@ -28,11 +28,11 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("top")
-    .description("stock, lag, workers and admission, live")
-    .option("--url <url>", "a gateway; the one of 'sluice up' unless said")
-    .option("--token <token>", "with operator scope; minted from SLUICE_JWT_SECRET unless given")
-    .option("--once", "two looks, one picture", false)
-    .option("--json", "one look as JSON", false)
+    .description("show stock, lag, workers and admission live")
+    .option("--url <url>", "a gateway; default: that of 'sluice up'")
+    .option("--token <token>", "operator token; default: minted from SLUICE_JWT_SECRET")
+    .option("--once", "look twice and print once", false)
+    .option("--json", "look once and print JSON", false)
     .action(top);
 }
 
@@ -60,7 +60,7 @@ async function top(options: Options): Promise<void> {
     await realRuntime.sleep(EVERY_MS);
     const lines = await look().then(
       (now) => draw(looks, now),
-      (error) => [messageOf(error), "trying on"],
+      (error) => [messageOf(error), "retrying"],
     );
     process.stdout.write(
       `${HOME}${lines.slice(0, (process.stdout.rows ?? 50) - 1).join("\x1b[K\n")}\x1b[K\n${CLEAR}`,
@@ -84,9 +84,7 @@ async function lookAt(url: string, token: string): Promise<Overview> {
     headers,
     signal: realRuntime.abortAfter(5_000),
   }).catch((error) => {
-    throw new SettingError(
-      `no gateway answers at ${url} (--url names another): ${messageOf(error)}`,
-    );
+    throw new SettingError(`no gateway answers at ${url} (see --url): ${messageOf(error)}`);
   });
   if (!response.ok)
     throw new SettingError(

@@ -1,4 +1,4 @@
-// sluice up: everything on this machine, until Ctrl-C.
+// sluice up: runs everything on this machine until Ctrl-C.
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -27,7 +27,7 @@ async function up(): Promise<void> {
   const settings = readSettings(process.env);
   const dir = resolve(settings.dataDir);
   claimFolder(dir);
-  // Roles that were killed could not take back where their metrics were.
+  // Roles that were killed could not remove their metrics addresses.
   rmSync(join(dir, "prometheus"), { recursive: true, force: true });
   const stopSignal = Promise.withResolvers<void>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
@@ -63,7 +63,7 @@ async function up(): Promise<void> {
     );
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     await stopSignal.promise;
-    say("stopping: orders in hand are finished first");
+    say("stopping: orders in flight are finished first");
   } finally {
     rmSync(current, { force: true });
     await fleet.stop();
@@ -73,8 +73,8 @@ async function up(): Promise<void> {
 }
 
 /**
- * Where no payment provider is named, one to try things with. It behaves, but for cards whose token
- * asks otherwise (`stub:decline`).
+ * The stub payment provider, used when no provider is configured. It behaves, except for cards
+ * whose token asks otherwise (`stub:decline`).
  */
 async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise<string> {
   const webhookUrl = `${gatewayUrl}/v1/payments/webhook`;
@@ -88,7 +88,7 @@ async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise
   return stub.url as string;
 }
 
-/** What the demo sale's items are processed by, unless a route says otherwise. */
+/** Services of the demo sale's categories, until routes are changed. */
 const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
 
 async function startService(
@@ -101,7 +101,7 @@ async function startService(
   const { ledgerUrl, shards } = readSettings(env);
   const ledger = await openLedger({ runtime: realRuntime, url: ledgerUrl, shards });
   const routed = new Set((await ledger.routes()).map((route) => route.category));
-  // The worker that owns shard 0 brings the brokers in line.
+  // The worker that owns shard 0 applies the routes to the brokers.
   for (const category of categories)
     if (!routed.has(category))
       await ledger.operate(
@@ -112,19 +112,20 @@ async function startService(
   fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
 
-/** One `up` per folder: a second one would end the first one's services as leftovers. */
+/** One `up` per folder: a second one would stop the first one's services as leftovers. */
 function claimFolder(dir: string): void {
   const running = recordedPid(dir, "up");
   if (running !== undefined)
     throw new SettingError(
-      `'sluice up' runs here already (process ${running}). A second copy takes a folder of its own: SLUICE_DATA=.sluice2 ./sluice up`,
+      `'sluice up' already runs here (process ${running}). ` +
+        "A second one needs its own folder: SLUICE_DATA=.sluice2 ./sluice up",
     );
   recordProcess(dir, "up", process.pid);
 }
 
 /**
- * The ports from SLUICE_HTTP_PORT on, one per region. One that was not asked for and is taken gives
- * way to a free one.
+ * Consecutive ports from SLUICE_HTTP_PORT, one per region. If the port was not chosen explicitly,
+ * one that is taken is replaced by a free one.
  */
 async function gatewayPorts(settings: Settings, say: (line: string) => void): Promise<number[]> {
   const count = settings.regions.length || LOCAL_REGIONS.length;
@@ -154,7 +155,8 @@ async function createDemoSale(settings: Settings): Promise<void> {
     "sluice up",
   );
   await ledger.close();
-  if (result === "sale_exists" || result === "ref_conflict") return; // made by an earlier run: its stock goes on
+  // An earlier run has created it, and its stock carries over.
+  if (result === "sale_exists" || result === "ref_conflict") return;
 }
 
 async function welcome(
@@ -168,16 +170,20 @@ async function welcome(
     "",
     ...gateways.map(
       (g) =>
-        `  ${(g.region ?? "").padEnd(4)} ${g.url}   docs ${g.url}/docs   WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
+        `  ${(g.region ?? "").padEnd(4)} ${g.url}   docs ${g.url}/docs   ` +
+        `WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
-    "Place an order (the id is made anew each time):",
+    "Place an order (each time with a new id):",
     "",
-    `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" -H "content-type: application/json" \\`,
-    `    -d '{"id":"'$(./sluice id)'","saleId":"demo","currency":"EUR","lines":[{"sku":"lamp","qty":1}]}'`,
+    `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" ` +
+      `-H "content-type: application/json" \\`,
+    `    -d '{"id":"'$(./sluice id)'","saleId":"demo","currency":"EUR",` +
+      `"lines":[{"sku":"lamp","qty":1}]}'`,
     "",
-    "Then: ./sluice orders --user ann    ./sluice stock    ./sluice workers    ./sluice verify --partial",
-    `A token for trying out (user ann, one hour): ${token}`,
+    "Then: ./sluice orders --user ann    ./sluice stock    ./sluice workers    " +
+      "./sluice verify --partial",
+    `A token for trials (user ann, one hour): ${token}`,
     `Logs: ${settings.dataDir}/roles/*.log. Ctrl-C stops everything.`,
     "",
   ].join("\n");

@@ -1,5 +1,5 @@
-// sluice verify: the invariants, from outside. Exit code 0: they hold; 1: violated; 2: nothing can
-// be said yet.
+// sluice verify: checks the invariants from outside. Exit code 0: they hold; 1: violated; 2:
+// inconclusive.
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -15,7 +15,7 @@ import { whole } from "../arguments.ts";
 import { requireStores } from "../roles/parts.ts";
 
 const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
-/** Pause between two looks at a system that is not at rest. */
+/** Pause between two looks at a busy system. */
 const LOOK_AGAIN_MS = 500;
 
 interface Options {
@@ -34,21 +34,21 @@ export function register(program: Command): void {
     .description("check the guarantees from outside: clients' history, ledger, Redis, queues")
     .option(
       "--history <file>",
-      "what the clients sent and were told (JSON lines); may be repeated",
+      "what the clients sent and received (JSON lines); may be repeated",
       collect,
       [],
     )
     .option(
       "--provider <url or file>",
-      "the payment provider's own record, if it is not where SLUICE_PROVIDER_URL says",
+      "the payment provider's own record, if not at SLUICE_PROVIDER_URL",
     )
     .option(
       "--packed <service=file>",
-      "a processing service's packing list ('sluice fulfil'); may be repeated",
+      "a fulfilment service's packing list ('sluice fulfil'); may be repeated",
       collect,
       [],
     )
-    .option("--partial", "there were other clients than those of the history", false)
+    .option("--partial", "there were clients outside the history", false)
     .option(
       "--wait <seconds>",
       "how long to wait for the system to come to rest",
@@ -61,7 +61,7 @@ export function register(program: Command): void {
     });
 }
 
-/** The services that have a route. */
+/** The services with a route. */
 async function routedServices(settings: Settings): Promise<string[]> {
   const ledger = await openLedger({
     runtime: realRuntime,
@@ -73,13 +73,13 @@ async function routedServices(settings: Settings): Promise<string[]> {
   return [...new Set(routes.map((route) => route.service))];
 }
 
-/** Reads the lists anew each time; undefined when none is named. */
+/** Reads the lists again on each call; undefined if none was given. */
 function packingLists(named: readonly string[]): (() => Promise<PackedRecord[]>) | undefined {
   const lists = named.map((pair) => {
     const at = pair.indexOf("=");
     const [service, file] = [pair.slice(0, at), pair.slice(at + 1)];
     if (at < 1 || !existsSync(file))
-      throw new SettingError(`--packed '${pair}' must be service=file, and the file must be there`);
+      throw new SettingError(`--packed '${pair}' must be service=file, and the file must exist`);
     return { service, file };
   });
   if (lists.length === 0) return undefined;

@@ -1,5 +1,5 @@
-// sluice workers: who is alive, which shards each holds, how far each has got, and whether it eases
-// off; pause and resume one by hand.
+// sluice workers: the running workers, their shards, progress and governor state; pauses and
+// resumes them manually.
 import type { Command } from "commander";
 import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -11,7 +11,7 @@ import { openRedis, requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 export function register(program: Command): void {
-  const workers = program.command("workers").description("living workers, their shards and state");
+  const workers = program.command("workers").description("running workers, their shards and state");
   workers
     .command("list", { isDefault: true })
     .description("list them")
@@ -22,8 +22,8 @@ export function register(program: Command): void {
       .command(`${what} <worker>`)
       .description(
         what === "pause"
-          ? "decide nothing until resumed; its shards go to the others ('*': all workers)"
-          : "let it go on",
+          ? "stop deciding until resumed; other workers take over its shards ('*': all workers)"
+          : "start deciding again",
       )
       .action((worker: string) => onRedis((redis) => byHand(redis, what, worker)));
   }
@@ -50,7 +50,7 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
     return {
       worker,
       shards: held.sort((a, b) => a - b).join(" "),
-      "in hand": report.shards.reduce((sum, s) => sum + s.load, 0),
+      "in flight": report.shards.reduce((sum, s) => sum + s.load, 0),
       "lag ms": Math.max(0, ...lags),
       unrecorded: report.unrecorded,
       ledger: report.ledger,
@@ -58,7 +58,7 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
       governor: governorWords(report),
     };
   });
-  // Payment workers and services hold no shards, and ease off all the same.
+  // Payment workers and services hold no shards, but the governor slows them too.
   for (const [id, text] of roles) {
     const report = JSON.parse(text) as RoleReport;
     if (report.kind !== "payments" && report.kind !== "fulfil") continue;
@@ -67,7 +67,7 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
     rows.push({
       worker: id,
       shards: of,
-      "in hand": load,
+      "in flight": load,
       "lag ms": "",
       unrecorded: "",
       ledger: "",
@@ -88,6 +88,6 @@ async function byHand(redis: RedisStore, what: "pause" | "resume", worker: strin
     ? hand.pause(worker, process.env.USER ?? "command line")
     : hand.resume(worker));
   if (done.length === 0)
-    throw new SettingError(`no worker '${worker}' is alive; 'sluice workers' lists them`);
+    throw new SettingError(`no worker '${worker}' is running; 'sluice workers' lists them`);
   process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);
 }

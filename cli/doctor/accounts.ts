@@ -1,5 +1,5 @@
-// The user a broker is reached as: shared by all roles, or a role's own with more than that role
-// needs.
+// Checks the user of a broker connection: shared by all roles, or a role's own with more
+// permissions than it needs.
 import { type Permissions, permissionsOf, userOf } from "../../broker/accounts.ts";
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { mayConfigure, mayWrite } from "../../broker/inspect.ts";
@@ -10,7 +10,7 @@ import { type Finding, ok, warn } from "./finding.ts";
 const HOW = 'docs/operations.md, "Users of the brokers"';
 const EXCHANGES = [ORDERS_EXCHANGE, CLAIMS_EXCHANGE] as const;
 
-/** Of a region whose topology is there. */
+/** For a region whose topology exists. */
 export async function checkAccount(
   connection: BrokerConnection,
   settings: Settings,
@@ -24,18 +24,18 @@ export async function checkAccount(
     return [
       warn(
         what,
-        `user '${user}' may ${excess.join(" and ")}, which it has no need of`,
+        `user '${user}' may ${excess.join(" and ")}, which it does not need`,
         `see ${HOW}`,
       ),
     ];
-  return [ok(what, `user '${user}' may do its own work and no other`)];
+  return [ok(what, `user '${user}' may do its own work and nothing else`)];
 }
 
 function shared(what: string, user: string): Finding {
   return warn(
     what,
-    `all roles are '${user}' there: who knows its password may send any row, a payment's too`,
-    `make a user for each role, and set SLUICE_PUBLISHERS: ${HOW}`,
+    `all roles connect as '${user}': its password lets anyone send any row, even a payment's`,
+    `create a user for each role, and set SLUICE_PUBLISHERS: ${HOW}`,
   );
 }
 

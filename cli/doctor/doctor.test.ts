@@ -4,7 +4,7 @@ import { testDir, testRabbit, testRedis } from "../../test/services.ts";
 import { checkMachine } from "./machine.ts";
 import { checkServices } from "./services.ts";
 
-test("services that are away are each named with their setting", async () => {
+test("each unreachable service is named with its setting", async () => {
   const found = await checkServices(
     readSettings({
       SLUICE_REDIS_URL: "redis://127.0.0.1:1",
@@ -22,7 +22,7 @@ test("services that are away are each named with their setting", async () => {
   );
 });
 
-test("a broker without queues is looked at and left as it is", async () => {
+test("a broker without queues is inspected and not changed", async () => {
   const url = await (await testRabbit()).freshVhost();
   const settings = readSettings({
     SLUICE_REDIS_URL: (await testRedis()).url,
@@ -30,21 +30,21 @@ test("a broker without queues is looked at and left as it is", async () => {
   });
   for (let look = 0; look < 2; look++) {
     const found = await checkServices(settings);
-    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues not made yet");
+    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues do not exist");
     expect(found.find(({ detail }) => detail.includes("keeps nothing on disk"))?.state).toBe(
       "warn",
     );
   }
 }, 60_000);
 
-test("a data folder that cannot be is named with its setting", async () => {
+test("an impossible data folder is named with its setting", async () => {
   const dir = testDir("doctor");
   await Bun.write(`${dir}/file`, "");
   const look = (path: string) =>
     checkMachine(readSettings({ SLUICE_DATA: path })).find(({ what }) => what === "data folder");
   expect(look(`${dir}/file`)).toMatchObject({
     state: "fail",
-    mend: "choose another one by SLUICE_DATA",
+    mend: "choose another with SLUICE_DATA",
   });
   expect(look(`${dir}/not/yet/there`)?.state).not.toBe("fail");
 });

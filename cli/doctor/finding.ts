@@ -1,4 +1,4 @@
-/** What one look found. `mend` says what to do when it is not well. */
+/** The result of one check. `mend` says how to fix a problem. */
 export interface Finding {
   readonly what: string;
   readonly state: "ok" | "warn" | "fail";

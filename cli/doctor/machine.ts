@@ -7,9 +7,9 @@ import { rabbitScript } from "../../services/rabbitmq.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const PACKAGE = join(import.meta.dir, "..", "..", "package.json");
-/** A sale's ledger grows by about 400 bytes an order; RabbitMQ stops publishers below 200 MB. */
+/** A sale's ledger grows by about 400 bytes per order; RabbitMQ stops publishers below 200 MB. */
 const LEAST_FREE_BYTES = 2 ** 30;
-/** Sockets of a gateway, one per client, and some for itself. */
+/** One socket of a gateway per client, and some for the gateway itself. */
 const LEAST_OPEN_FILES = 4_096;
 
 export function checkMachine(settings: Settings): Finding[] {
@@ -30,8 +30,8 @@ function checkBun(): Finding {
   if (Bun.version === wanted) return ok("Bun", wanted);
   return warn(
     "Bun",
-    `${Bun.version} runs, ${wanted} is what the tests ran on`,
-    "start by ./sluice, which fetches the right one",
+    `running ${Bun.version}; tested with ${wanted}`,
+    "start with ./sluice, which fetches the right version",
   );
 }
 
@@ -49,7 +49,7 @@ function program(name: string, path: string | null | undefined, setting: string)
   return fail(
     name,
     "not installed",
-    `./sluice up installs it where apt is; or name one that runs elsewhere by ${setting}`,
+    `./sluice up installs it where apt is available; or set ${setting} to one elsewhere`,
   );
 }
 
@@ -59,29 +59,29 @@ function checkFolder(settings: Settings): Finding {
   let there = dir;
   while (!existsSync(there)) there = dirname(there);
   if (!statSync(there).isDirectory())
-    return fail(what, `${there} is a file`, "choose another one by SLUICE_DATA");
+    return fail(what, `${there} is a file`, "choose another with SLUICE_DATA");
   try {
     accessSync(there, constants.W_OK);
   } catch {
-    return fail(what, `${there} cannot be written to`, "choose another one by SLUICE_DATA");
+    return fail(what, `${there} cannot be written to`, "choose another with SLUICE_DATA");
   }
   const { bavail, bsize } = statfsSync(there);
   const free = bavail * bsize;
   const detail = `${dir}, ${(free / 2 ** 30).toFixed(1)} GiB free`;
   return free >= LEAST_FREE_BYTES
     ? ok(what, detail)
-    : warn(what, detail, "make room: RabbitMQ stops taking orders below 200 MB");
+    : warn(what, detail, "free some space: RabbitMQ stops accepting orders below 200 MB");
 }
 
 function checkOpenFiles(): Finding {
   const what = "open files";
   const limit = /^Max open files\s+(\d+)/m.exec(readIfThere("/proc/self/limits"))?.[1];
-  if (limit === undefined) return ok(what, "not known on this system");
-  if (Number(limit) >= LEAST_OPEN_FILES) return ok(what, `${limit} a process`);
+  if (limit === undefined) return ok(what, "unknown on this system");
+  if (Number(limit) >= LEAST_OPEN_FILES) return ok(what, `${limit} per process`);
   return warn(
     what,
-    `${limit} a process: a gateway takes one per client`,
-    "ulimit -n 65536, or LimitNOFILE of the service",
+    `${limit} per process: a gateway needs one per client`,
+    "ulimit -n 65536, or LimitNOFILE in the service",
   );
 }
 
@@ -89,7 +89,7 @@ function checkUp(settings: Settings): Finding {
   const pid = recordedPid(resolve(settings.dataDir), "up");
   return ok(
     "sluice up",
-    pid === undefined ? `does not run in ${settings.dataDir}` : `runs as process ${pid}`,
+    pid === undefined ? `not running in ${settings.dataDir}` : `running as process ${pid}`,
   );
 }
 

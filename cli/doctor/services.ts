@@ -1,5 +1,5 @@
-// Redis, the brokers and the ledger as the settings name them: reachable, new enough, and set up as
-// the guarantees need.
+// Checks the configured Redis, brokers and ledger: reachable, recent enough, and set up as the
+// guarantees require.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, topology } from "../../broker/topology.ts";
@@ -13,7 +13,7 @@ import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const OLDEST_REDIS = 7;
 /**
- * Stamps of different machines are corrected by Redis's clock; more than this says that one of them
+ * Redis's clock corrects the stamps of different machines; a larger difference means that a clock
  * is wrong.
  */
 const CLOCK_APART_MS = 60_000;
@@ -39,12 +39,13 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
     const version = info.redis_version ?? "";
     const found: Finding[] = [];
     if (Number(version.split(".")[0]) < OLDEST_REDIS)
-      found.push(fail(what, `version ${version}`, "Redis 7.0 or Valkey 8 is needed"));
+      found.push(fail(what, `version ${version}`, "Redis 7.0 or Valkey 8 is required"));
     else
       found.push(
         ok(
           what,
-          `version ${info.valkey_version ? `${info.valkey_version} (Valkey)` : version}, functions loaded`,
+          `version ${info.valkey_version ? `${info.valkey_version} (Valkey)` : version}, ` +
+            "functions loaded",
         ),
       );
     const policy = info.maxmemory_policy ?? "noeviction";
@@ -52,7 +53,7 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
       found.push(
         fail(
           what,
-          `maxmemory-policy is ${policy}: it may throw stock away`,
+          `maxmemory-policy is ${policy}: it may evict stock`,
           "set maxmemory-policy noeviction",
         ),
       );
@@ -60,15 +61,15 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
       found.push(
         warn(
           what,
-          "nobody knows how much memory it may use",
-          "set maxmemory, or SLUICE_REDIS_MEMORY: gateways stop in time then",
+          "its memory limit is unknown",
+          "set maxmemory, or SLUICE_REDIS_MEMORY: then gateways stop accepting orders in time",
         ),
       );
     if (info.aof_enabled === "0")
       found.push(
         warn(
           what,
-          "keeps nothing on disk: a restart is a rebuild from the ledger",
+          "keeps nothing on disk: a restart means a rebuild from the ledger",
           "set appendonly yes for a faster restart",
         ),
       );
@@ -79,12 +80,12 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
         warn(
           what,
           `its clock and this machine's are ${Math.round(apart / 1_000)} s apart`,
-          "keep time by NTP on both",
+          "synchronize both by NTP",
         ),
       );
     return found;
   } catch (error) {
-    return [fail(what, messageOf(error), "see that it runs and that SLUICE_REDIS_URL is right")];
+    return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
   }
@@ -104,7 +105,7 @@ async function checkRegion(
   settings: Settings,
 ): Promise<Finding[]> {
   const what = `broker ${region.name}`;
-  // Without a topology of its own: looking must declare nothing.
+  // Without its own topology: an inspection must declare nothing.
   const connection = new BrokerConnection({
     runtime: realRuntime,
     region,
@@ -117,7 +118,7 @@ async function checkRegion(
         fail(
           what,
           "cannot be reached",
-          `see that it runs and that SLUICE_REGIONS is right for '${region.name}'`,
+          `check that it runs and that SLUICE_REGIONS is right for '${region.name}'`,
         ),
       ];
     const queues = topology(settings.shards).queues.map(({ name }) => name);
@@ -127,7 +128,8 @@ async function checkRegion(
       return [
         ok(
           what,
-          `reachable; ${missing} of ${queues.length} queues not made yet (the first role makes them)`,
+          `reachable; ${missing} of ${queues.length} queues do not exist ` +
+            "(the first role creates them)",
         ),
       ];
     const accounts = await checkAccount(connection, settings);
@@ -149,7 +151,7 @@ async function checkRegion(
       ...accounts,
     ];
   } catch (error) {
-    return [fail(what, messageOf(error), "see that it runs and that SLUICE_REGIONS is right")];
+    return [fail(what, messageOf(error), "check that it runs and that SLUICE_REGIONS is right")];
   } finally {
     await connection.close();
   }
@@ -170,7 +172,8 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
     return [
       ok(
         what,
-        `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ${settings.shards} shards`,
+        `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ` +
+          `${settings.shards} shards`,
       ),
     ];
   } catch (error) {

@@ -1,6 +1,6 @@
-// Dead letters of every region, looked at and dealt with: one, those a filter finds, or all. What
-// was sent somewhere is sent there again; a failed payment is tried again under a new generation,
-// granted by the ledger before anything is published. Interrupted anywhere, it can be done again.
+// Lists, redrives and drops the dead letters of every region. A message goes back where it was
+// sent; a failed payment is retried under a new generation, which the ledger grants before anything
+// is published. Interrupted at any point, it can be repeated.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
 import { Publisher } from "../../broker/publisher.ts";
@@ -22,35 +22,35 @@ export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
 
 /**
- * What is given must match; a filter with nothing in it finds all but the parts that have no route.
+ * Every given field must match. An empty filter matches all letters but the parts without a route.
  */
 export interface LetterFilter {
   readonly id?: string;
   readonly queue?: string;
-  /** A part of the reason. */
+  /** Text the reason contains. */
   readonly reason?: string;
   readonly user?: string;
 }
 
-/** A letter as people look at it. */
+/** A letter for display. */
 export interface Letter {
   readonly id: string;
   readonly region: string;
   readonly queue: string;
   readonly reason: string;
-  /** Whose order it is about, where it says so. */
+  /** User of the order it is about, if it names one. */
   readonly user?: string;
   readonly order?: string;
   readonly source?: DeadLetter["source"];
   readonly headers: DeadLetter["headers"];
-  /** JSON where it is some, else text. */
+  /** Parsed if it is JSON, otherwise text. */
   readonly body: unknown;
 }
 
 export interface Dealt {
   readonly matched: number;
   readonly done: number;
-  /** Of those left as they are: why, by letter. */
+  /** Why each unchanged letter was left. */
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
@@ -87,7 +87,7 @@ export class Letters {
     for (const { connection } of this.regions) await connection.close();
   }
 
-  /** The letters a filter finds among the first `limit` of each queue, oldest first. */
+  /** The matching letters among the first `limit` of each queue, oldest first. */
   async list(filter: LetterFilter, limit: number): Promise<Letter[]> {
     const found: Letter[] = [];
     await this.walk(filter, limit, async (letter) => {
@@ -97,7 +97,7 @@ export class Letters {
     return found;
   }
 
-  /** What is dropped is on record in the ledger before it is gone. */
+  /** Records each drop in the ledger before the letter is removed. */
   drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
     return this.deal(filter, limit, async (letter, raw) => {
       await this.ledger.recordLetter(
@@ -121,7 +121,7 @@ export class Letters {
     });
   }
 
-  /** `work` returns why a letter stays. */
+  /** `work` returns why a letter stays, or undefined. */
   private async deal(
     filter: LetterFilter,
     limit: number,
@@ -140,8 +140,8 @@ export class Letters {
   }
 
   /**
-   * A failed payment: the order is tried again. A refund or a look-up that nobody asks about any
-   * more, or a request that made no sense: the provider is asked again.
+   * For a failed payment, tries the order again. For a refund or look-up that was given up, or a
+   * request that was invalid, asks the provider again.
    */
   private async chargeAgain(
     { body, reason }: Letter,
@@ -158,9 +158,8 @@ export class Letters {
       return "it names no order";
     const grant = await this.ledger.grantRedrive(user, id, generation, subject);
     if (grant === "unknown")
-      return "an attempt of it may still be captured: it can be redriven once that is known";
-    // The order went on since, by an earlier redrive of this letter: there is nothing left of it to
-    // do.
+      return "one of its attempts may still be captured; redrive it once that is known";
+    // An earlier redrive of this letter has already continued the order, so nothing is left to do.
     if (grant === "settled" || grant === "superseded") return undefined;
     const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
     return notConfirmed(
@@ -175,7 +174,8 @@ export class Letters {
   ): Promise<void> {
     for (const region of this.regions) {
       for (const queue of LETTER_QUEUES) {
-        // Parts without a route are no failures: they are looked at only where they are meant.
+        // Parts without a route are not failures: only a filter that names their queue includes
+        // them.
         if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined))
           continue;
         await walkDeadLetters(region.connection, queue, limit, async (raw) => {
@@ -188,7 +188,7 @@ export class Letters {
 }
 
 /**
- * Only what was sent somewhere can be sent there again; a letter about an order that is on record
+ * Only a message with a known destination can be resent; a letter about an order that is on record
  * as it is would change nothing.
  */
 async function sendAgain(
@@ -199,18 +199,18 @@ async function sendAgain(
     return notConfirmed(
       await publisher.publish("fulfilment", routingKey, body, { type, messageId }),
     );
-  if (!source) return "the order is on record as it is; there is nothing to send again";
+  if (!source) return "the order is already on record as it is; there is nothing to send again";
   return notConfirmed(
     await publisher.publish(source.exchange, source.routingKey, body, {
       type,
-      // What it may hold is still judged by who sent it first.
+      // Its first publisher still determines what it may contain.
       headers: { "x-redriven": id, [ORIGIN]: headers[ORIGIN] ?? "" },
     }),
   );
 }
 
 function notConfirmed(outcome: string): string | undefined {
-  return outcome === "confirmed" ? undefined : `not sent again, the broker's answer was ${outcome}`;
+  return outcome === "confirmed" ? undefined : `not sent again: the broker answered ${outcome}`;
 }
 
 function recordOf(
@@ -229,9 +229,7 @@ function recordOf(
   };
 }
 
-/**
- * Letters may hold anything; a number that no column takes must not keep one from being dropped.
- */
+/** Letters may contain anything; a number out of the column's range must not prevent a drop. */
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
@@ -248,7 +246,7 @@ function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLette
   return { id, region, queue, reason, ...about, source, headers, body };
 }
 
-/** A failed payment names its order; a rejected one has its row; parts name one each. */
+/** A failed payment names its order, a rejected order has its row, and a part names its order. */
 function ordersIn(body: unknown): { user?: string; order?: string } {
   const first = Array.isArray(body) ? body[0] : body;
   const { user, id, row } = (first ?? {}) as { user?: unknown; id?: unknown; row?: unknown };

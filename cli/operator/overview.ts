@@ -1,5 +1,4 @@
-// Everything an operator sees, gathered: the roles' own reports, who holds which shard, stock as
-// Redis has it.
+// The operator's overview: the roles' own reports, the owners of shards, and Redis's stock.
 import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -12,14 +11,14 @@ export interface OverviewOptions {
   readonly runtime: Runtime;
   readonly redis: RedisStore;
   readonly ledger: Ledger;
-  /** MB; 0: what Redis says itself. */
+  /** MB; 0: as Redis reports. */
   readonly redisMemory: number;
 }
 
-/** Sales that are shown: the ones that closed last are left out first. */
+/** Maximum number of sales; those that closed last are omitted first. */
 const MAX_SALES = 20;
 
-/** Parts that cannot be asked are shown as away, and empty. */
+/** Services that do not answer are shown as away and empty. */
 export async function overview(options: OverviewOptions): Promise<Overview> {
   const { runtime, redis, ledger } = options;
   const members = new Members(redis);
@@ -65,7 +64,7 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
   };
 }
 
-/** One that hangs is away: whoever looks has a time-out of his own. */
+/** A service that takes longer is away; the client has its own time-out. */
 const ANSWER_MS = 600;
 
 function ask<T>(runtime: Runtime, question: Promise<T>): Promise<T | undefined> {
@@ -75,7 +74,7 @@ function ask<T>(runtime: Runtime, question: Promise<T>): Promise<T | undefined> 
   ]);
 }
 
-/** What Redis uses, and how much it may. */
+/** Redis's memory use, and its limit. */
 export async function redisMemory(
   redis: RedisStore,
   limitMb: number,

@@ -1,11 +1,11 @@
-// Pausing and resuming workers by hand, payment workers and services among them: one by its name,
-// or `*` for all that live. It is done at the worker's next beat, within a second.
+// Pauses and resumes workers manually, including payment workers and services: one by name, or `*`
+// for all that are running. A worker follows at its next beat, within a second.
 import type { RoleReport } from "../../core/domain/report.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 
 export interface WorkersByHand {
-  /** The workers meant; none: no such worker lives. */
+  /** Returns the workers it applies to; empty if no such worker is running. */
   pause(worker: string, by: string): Promise<string[]>;
   resume(worker: string): Promise<string[]>;
 }

@@ -1,5 +1,5 @@
-// Shows a role's report to everybody, once a second, on the list of living roles in Redis. A role
-// without Redis is shown by its metrics alone.
+// Publishes a role's report once a second to the list of running roles in Redis. Without Redis, a
+// role is visible only through its metrics.
 import type { RoleReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -8,7 +8,7 @@ import { Members } from "../../core/stores/members.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 
 const EVERY_MS = 1_000;
-/** A role that ended without a word is on the list for so long. */
+/** How long a crashed role stays on the list. */
 const TTL_MS = 5_000;
 
 export class Board {
@@ -19,7 +19,7 @@ export class Board {
     private readonly runtime: Runtime,
     private readonly members: Members,
     private readonly report: () => RoleReport,
-    /** Hears each time whether somebody has paused this role by hand, and who. */
+    /** Receives who paused this role manually, or undefined, after every report. */
     private readonly onHand?: (by: string | undefined) => void,
   ) {
     this.timer = this.runtime.startInterval(() => this.show(), EVERY_MS);
@@ -43,7 +43,7 @@ export class Board {
   }
 }
 
-/** For a role that needs Redis for nothing else; it goes on without. */
+/** For a role that needs Redis for nothing else and runs without it too. */
 export async function openBoard(
   runtime: Runtime,
   { redisUrl }: Settings,

@@ -1,4 +1,4 @@
-// The processing service that comes with Sluice: it packs what it is given and keeps a list of it.
+// The example fulfilment service: packs the parts it receives and keeps a list of them.
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { FulfilReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
@@ -14,7 +14,7 @@ import type { RunningRole } from "./worker.ts";
 
 export interface FulfilOptions {
   readonly service: string;
-  /** Its packing list; processes of one service share it. */
+  /** Its packing list, shared by all processes of the service. */
   readonly file: string;
   /** How long a part takes. */
   readonly workMs: number;

@@ -1,4 +1,4 @@
-// What a gateway makes of the workers' reports: a shard counts as empty only by a look into the
+// How a gateway reads the workers' reports: a shard counts as empty only based on a look into the
 // queue of the gateway's own region, and only up to that look.
 import { expect, test } from "bun:test";
 import type { ShardReport, WorkerReport } from "../../core/domain/report.ts";
@@ -20,13 +20,13 @@ const queue = (region: string, ready: number | null): Queue => ({
   lookedAtMs: LOOKED_MS,
 });
 
-test("nothing ready in this region's queue and nothing in hand: empty up to the look, whatever other regions have", () => {
+test("nothing ready in this region's queue, nothing in flight: empty up to the look", () => {
   expect(emptyAt(0, queue("us", 0))).toBe(LOOKED_MS);
   expect(emptyAt(0, queue("eu", 9), queue("us", 0))).toBe(LOOKED_MS);
   expect(emptyAt(0, queue("eu", null), queue("us", 0))).toBe(LOOKED_MS);
 });
 
-test("not looked into, something ready, something in hand, or another region only: nothing is known", () => {
+test("not looked into, ready, in flight, or only another region: nothing is known", () => {
   expect(emptyAt(0, queue("us", null))).toBeUndefined();
   expect(emptyAt(0, queue("us", 1))).toBeUndefined();
   expect(emptyAt(1, queue("us", 0))).toBeUndefined();

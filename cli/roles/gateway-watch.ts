@@ -1,6 +1,6 @@
-// What a gateway learns of the others once a second, for its admission: how much they have on the
-// way to each shard, which shards have nothing left, how many gateways share the region's rate, and
-// how full Redis is.
+// What a gateway learns once a second for its admission: how many orders other gateways have on the
+// way to each shard, which shards are empty, how many gateways share the region's rate, and how
+// full Redis is.
 import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -50,7 +50,7 @@ export class GatewayWatch {
         .map((text) => JSON.parse(text) as RoleReport)
         .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
       const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
-      // Moments on Redis's clock become moments on this process's own.
+      // Converts times on Redis's clock to this process's clock.
       const ownMs = this.options.runtime.monotonicMs() - this.options.now();
       admission.hear(
         newsOf({ shards, region }, others, reports).map((n) => ({
@@ -62,7 +62,7 @@ export class GatewayWatch {
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {
       countIgnored("members_look");
-      // Redis is away: what was known before holds on; the lag shows in this gateway's own orders.
+      // Redis is away. The last values stand, and this gateway's own orders show the lag.
     } finally {
       this.looking = false;
     }
@@ -70,9 +70,9 @@ export class GatewayWatch {
 }
 
 /**
- * What the reports say of each shard, as a gateway of `region` sees it. Its owner had nothing left
- * of this region when it looked into the queue and found nothing ready, if it has nothing in hand
- * by now. `emptyAtMs` is on Redis's clock here.
+ * What the reports say about each shard, for a gateway of `region`. A shard was empty when its
+ * owner found nothing ready in this region's queue, if the owner now has nothing in flight.
+ * `emptyAtMs` is on Redis's clock.
  */
 export function newsOf(
   { shards, region }: { readonly shards: number; readonly region: string },

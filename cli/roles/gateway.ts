@@ -27,7 +27,7 @@ import { announceMetrics } from "./metrics-server.ts";
 import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
 
-/** Pushes the broker may have on the way to this gateway; they are not acknowledged. */
+/** Pushes in flight from the broker; 0 is no limit, because they are not acknowledged. */
 const PUSH_PREFETCH = 0;
 
 export async function startGatewayRole(
@@ -38,8 +38,7 @@ export async function startGatewayRole(
 ): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
   const region = regionOf(settings);
-  // A part of an order names the region it was taken in: it is read from the gateway's id
-  // (core/domain/part.ts).
+  // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(runtime, settings, log);
@@ -146,7 +145,8 @@ function regionOf(settings: Settings): Settings["regions"][number] {
   const region = settings.regions.find((r) => r.name === settings.region);
   if (!region)
     throw new SettingError(
-      `SLUICE_REGION '${settings.region}' is none of SLUICE_REGIONS (${settings.regions.map((r) => r.name).join(", ")})`,
+      `SLUICE_REGION '${settings.region}' is not one of SLUICE_REGIONS ` +
+        `(${settings.regions.map((r) => r.name).join(", ")})`,
     );
   return region;
 }
@@ -172,7 +172,7 @@ function admissionSettings(settings: Settings): AdmissionSettings {
   };
 }
 
-/** The one key that tokens are verified with, named by the settings. */
+/** The one key that verifies tokens, as configured. */
 function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
   const {
     jwtAlgorithm: algorithm,
@@ -210,8 +210,8 @@ function readKey(file: string, variable: string): string {
 }
 
 /**
- * Opened for each call: an operator's look is rare, and other regions' brokers are none of a
- * gateway's business else.
+ * Opened for each call: operators look rarely, and a gateway needs no other region's broker
+ * otherwise.
  */
 function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): LettersPort {
   const on = async <T>(work: (letters: Letters) => Promise<T>): Promise<T> => {
@@ -230,8 +230,8 @@ function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): Letter
 }
 
 /**
- * Redis's counters; it knows totals only, so what was restocked is shown as part of the initial
- * units. Of a retired sale the ledger's.
+ * Redis's counters, which have totals only, so restocked units count as initial. A retired sale's
+ * come from the ledger.
  */
 async function liveStock(
   store: StockStore,
@@ -256,7 +256,7 @@ async function applyOperation(
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
   const sale = (await ledger.sales()).find((s) => s.id === saleId);
-  if (!sale) throw new Error(`the ledger has no sale '${saleId}'`);
+  if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
   const word = await store.syncSale(sale, await ledger.stock(saleId), version);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
   const done = (await ledger.operationsOpen())
@@ -265,7 +265,7 @@ async function applyOperation(
   await ledger.operationsDone(done);
 }
 
-/** The brokers get routes from the owner of shard 0, who looks for them every beat. */
+/** The owner of shard 0 applies routes to the brokers, checking at every beat. */
 async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Promise<void> {
   for (
     const end = runtime.monotonicMs() + APPLY_WAIT_MS;
@@ -284,7 +284,7 @@ function readiness(
   redis: boolean,
 ): { ok: boolean; detail: Record<string, unknown> } {
   const broker = link.publisher.ready && !link.connection.conflict;
-  // Redis is needed for decisions, not for intake: while it is away orders wait in the broker.
+  // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
   return {
     ok: broker,
     detail: {

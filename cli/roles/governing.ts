@@ -1,11 +1,11 @@
-// What a role's governor goes by, from the settings.
+// The inputs of a role's governor, from the settings.
 import { CpuWatch } from "../../consumers/governor/cpu.ts";
 import { Governing, type GovernorSettings } from "../../consumers/governor/governing.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Log } from "../log.ts";
 
-/** Processes that one starter started count as ours, not as others. */
+/** CPU of processes with the same starter counts as ours. */
 export function cpuWatch(runtime: Runtime): CpuWatch {
   return new CpuWatch(runtime, Number(process.env.SLUICE_STARTER ?? process.pid));
 }
@@ -34,8 +34,8 @@ export function governorSettings(settings: Settings): GovernorSettings {
 }
 
 /**
- * Of payment workers and services, which have no stores of their own to spare: CPU and event loop,
- * and by hand.
+ * For payment workers and services, which have no stores to protect: CPU, event loop and manual
+ * pauses.
  */
 export function competingGoverning(runtime: Runtime, settings: Settings, log: Log): Governing {
   const { pressurePercent, thresholds } = governorSettings(settings);

@@ -1,4 +1,4 @@
-// /metrics, /healthz and /readyz of the roles that serve nothing else.
+// /metrics, /healthz and /readyz for roles without another server.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -11,7 +11,7 @@ import type { Log } from "../log.ts";
 export interface MetricsServerOptions {
   readonly runtime: Runtime;
   readonly report: () => RoleReport;
-  /** What the role needs and does not have now; none: it is ready. */
+  /** Required services that are unavailable now; empty: ready. */
   readonly missing: () => readonly string[];
 }
 
@@ -59,20 +59,21 @@ function listen(hostname: string, port: number, routes: Routes): ReturnType<type
     });
   } catch (error) {
     throw new SettingError(
-      `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen at ${hostname}:${port}: ${messageOf(error)}`,
+      `SLUICE_METRICS_HOST, SLUICE_METRICS_PORT: cannot listen on ${hostname}:${port}: ` +
+        messageOf(error),
     );
   }
 }
 
 /**
- * Where roles were started together, each says for Prometheus (file_sd) where its metrics are.
- * Returns what takes that back.
+ * Writes the address of the role's metrics to a file for Prometheus (file_sd), if the roles were
+ * started together. Returns a function that removes it.
  */
 export function announceMetrics(id: string, address: string): () => void {
   const dir = process.env.SLUICE_METRICS_DIR;
   if (!dir) return () => undefined;
   mkdirSync(dir, { recursive: true });
-  // By the name it was started under: one that takes the place of another takes its file, too.
+  // Named after the configured id, so that a replacement overwrites its predecessor's file.
   const file = join(dir, `${process.env.SLUICE_ID ?? id}.json`);
   writeFileSync(file, JSON.stringify([{ targets: [address], labels: { id } }]));
   return () => rmSync(file, { force: true });

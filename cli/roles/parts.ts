@@ -1,4 +1,4 @@
-// What every role is made of: Redis, the ledger, the regions' brokers, opened from the settings.
+// Opens the parts of every role from the settings: Redis, the ledger, and the regions' brokers.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { topology } from "../../broker/topology.ts";
@@ -10,17 +10,17 @@ import { buildLibrary, type Library } from "../../core/stores/library.ts";
 import { RedisStore, StoreUnavailable } from "../../core/stores/redis.ts";
 import type { Log } from "../log.ts";
 
-/** RabbitMQ ends a connection that has missed two heartbeats, and looks once a heartbeat. */
+/** RabbitMQ closes a connection after two missed heartbeats and checks once per heartbeat. */
 const SILENT_BEATS = 3;
 
-/** Refuses to start a role without what it cannot do without. */
+/** Throws if a setting that every worker needs is missing. */
 export function requireStores(settings: Settings): void {
   if (settings.redisUrl === "") throw new SettingError("SLUICE_REDIS_URL is not set");
   if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
   if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
 }
 
-/** `callTimeoutMs`: after which a Redis that does not answer is dialled anew. */
+/** `callTimeoutMs`: a Redis that takes longer to answer is reconnected. */
 export async function openRedis(
   runtime: Runtime,
   settings: Settings,
@@ -43,8 +43,8 @@ export async function openRedis(
 }
 
 /**
- * The tests knock single rules out to see the proof turn red: `SLUICE_TEST_PATCH` names a file of
- * [from, to] pairs of Lua text.
+ * Tests disable single rules to see verify fail: `SLUICE_TEST_PATCH` names a file with [from, to]
+ * pairs of Lua text.
  */
 function patchedLibrary(): Library | undefined {
   const file = process.env.SLUICE_TEST_PATCH;
@@ -59,7 +59,7 @@ function patchedLibrary(): Library | undefined {
   );
 }
 
-/** undefined: nobody collects traces, and OpenTelemetry is not even loaded (74 ms of a start). */
+/** undefined without a trace collector; then OpenTelemetry is not even loaded (74 ms at start). */
 export async function openSpans(
   { otlpUrl }: Settings,
   role: string,
@@ -71,7 +71,7 @@ export async function openSpans(
 }
 
 export interface RegionOptions {
-  /** Seconds between signs of life of the connection that consumes. */
+  /** Heartbeat of the consuming connection, seconds. */
   readonly heartbeatS?: number;
 }
 
@@ -87,7 +87,7 @@ export async function openRegions(
   return links;
 }
 
-/** The broker must have ended a frozen worker's consumers by the time its lease is over. */
+/** The broker must have ended a frozen worker's consumers by the time its lease expires. */
 export function heartbeatWithin(leaseMs: number): number {
   return Math.max(1, Math.floor(leaseMs / 1_000 / SILENT_BEATS));
 }
@@ -122,13 +122,13 @@ export async function openRegion(
   return { connection, consuming, publisher };
 }
 
-/** Consuming ends first: what is in flight may still publish. */
+/** Closes consumers first, because work in flight may still publish. */
 export async function closeRegions(regions: readonly RegionLink[]): Promise<void> {
   await Promise.all(regions.map(({ consuming }) => consuming.close()));
   await Promise.all(regions.map(({ connection }) => connection.close()));
 }
 
-/** For readiness: the brokers that are away. */
+/** The unreachable brokers, for readiness. */
 export function brokersAway(regions: readonly RegionLink[]): string[] {
   return regions.flatMap((link) =>
     linkState(link) === "away" ? [`broker ${link.connection.region}`] : [],

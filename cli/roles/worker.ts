@@ -19,11 +19,11 @@ import {
   requireStores,
 } from "./parts.ts";
 
-/** Redis may be busy for a second or two with nothing wrong. */
+/** Redis may be busy for a second or two without a fault. */
 const MIN_CALL_TIMEOUT_MS = 3_000;
 
 export interface RunningRole {
-  /** Quiet, then stop. */
+  /** Shuts down gracefully. */
   stop(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export async function startWorker(
   stepBack(settings.workerNice);
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(runtime, settings.ledgerUrl);
-  // A connection that has been silent for a lease has cost the leases already.
+  // A connection that was silent for a lease has already lost the leases.
   const callTimeoutMs = Math.max(MIN_CALL_TIMEOUT_MS, settings.leaseMs);
   const redis = await openRedis(runtime, settings, log, { callTimeoutMs });
   const regions = await openRegions(runtime, settings, log, {

@@ -1,5 +1,5 @@
-// A runtime whose time stands still until a test advances it. Timers fire in the order of their
-// times, those of one moment in the order they were started; chance is seeded.
+// A runtime whose time stands still until a test advances it. Timers fire in the order they are
+// due; those due at the same moment fire in the order they were started. Randomness is seeded.
 import { prng, uuidV7 } from "./prng.ts";
 import type { Runtime, Timer } from "./runtime.ts";
 
@@ -101,7 +101,7 @@ export class VirtualRuntime implements Runtime {
   }
 }
 
-/** All promises that can go on have gone on. */
+/** Lets every promise continue that can. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,5 @@
-// A processing service in a page: any AMQP client can be one. It claims each part before it works on it and reports it done; docs/fulfilment.md has
-// the protocol. Run it with the broker of one region:
+// A processing service in one page; any AMQP client can be one. It claims each part, works on it,
+// and reports it done. docs/fulfilment.md has the protocol. Run it with the broker of one region:
 //
 //   AMQP_URL=amqp://… SERVICE=gallery node docs/examples/service.mjs
 import { randomUUID } from "node:crypto";
@@ -8,25 +8,26 @@ import amqp from "amqplib";
 const service = process.env.SERVICE ?? "gallery";
 const me = `${service}-${randomUUID()}`;
 const connection = await amqp.connect(process.env.AMQP_URL);
-// The broker vouches for who claims: it refuses a message whose userId is not the connection's user.
+// The broker refuses a message whose userId is not the connection's user, so a claim's is genuine.
 const userId = decodeURIComponent(new URL(process.env.AMQP_URL).username) || "guest";
 const channel = await connection.createConfirmChannel();
 
-// Answers come to a queue of our own, named after us. The shard's word stands at the place of the row in our message.
+// Answers arrive in a queue of our own, with one word for each row of our message.
 const waiting = new Map();
 await channel.assertQueue(`gateway.${me}`, { exclusive: true, durable: false, autoDelete: true });
 await channel.consume(
   `gateway.${me}`,
   ({ content }) => {
     for (const [messageId, words] of JSON.parse(content.toString()).batches) {
-      waiting.get(messageId)?.(words.split(",")[0].slice(1)); // "+claimed" is news, "=claimed" is not, "-cancelled" says why not
+      // "+claimed" is new, "=claimed" is a repeat, "-cancelled" is a refusal with its reason.
+      waiting.get(messageId)?.(words.split(",")[0].slice(1));
       waiting.delete(messageId);
     }
   },
   { noAck: true },
 );
 
-/** Sends a claim or a report to the order's shard until it is answered: sent again it changes nothing. */
+/** Sends a claim or a report to the order's shard until it is answered. Repeats change nothing. */
 async function tell(part, word) {
   const row = [
     "f",
@@ -61,7 +62,7 @@ async function tell(part, word) {
   }
 }
 
-/** The work. It may be asked for twice (we may die before it is reported): the key tells. */
+/** The work. It may be requested twice, if we die before we report it; the key detects that. */
 const packed = new Set();
 async function work(part, key) {
   if (packed.has(key)) return;
@@ -69,7 +70,7 @@ async function work(part, key) {
   console.log(`packing ${key}: ${part.lines.map(({ sku, qty }) => `${qty} × ${sku}`).join(", ")}`);
 }
 
-// The queue is made when a route names the service; its settings are Sluice's, so it is only looked for here.
+// Sluice creates the queue when a route names the service; we only consume it.
 const queue = `fulfilment.${service}`;
 await channel.prefetch(16);
 await channel.consume(queue, async (message) => {

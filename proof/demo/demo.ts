@@ -1,6 +1,6 @@
-// The demo: a fresh system, a rush on it with everything that goes wrong in a sale, a worker killed
-// in the middle of it, and then the proof, from outside, that every order was processed once, in
-// order, and no unit sold twice.
+// The demo: starts a fresh system, runs a rush with every fault of a real sale, kills a worker in
+// the middle, and then verifies from outside that every order was processed once and in order and
+// that no unit was sold twice.
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { HistoryWriter } from "../history.ts";
@@ -19,7 +19,7 @@ export interface DemoOptions {
   readonly dir: string;
   readonly progress: Progress;
   readonly env?: Readonly<Record<string, string>>;
-  /** As in StackOptions. */
+  /** See StackOptions. */
   readonly onStack?: (stack: Stack) => void;
 }
 
@@ -28,21 +28,21 @@ export interface DemoResult {
   readonly verdict: Verdict;
   readonly tally: Tally;
   readonly historyPath: string;
-  /** From the first sending until everything had been recorded. */
+  /** From the first request until everything was recorded. */
   readonly seconds: number;
   readonly rushSeconds: number;
   readonly killed: string;
 }
 
 /**
- * What is in the queues after the rush is decided within seconds; a gap in a user's numbers would
- * take SLUICE_GAP_TIMEOUT.
+ * The queues drain within seconds of the rush; a gap in a user's numbers would take
+ * SLUICE_GAP_TIMEOUT.
  */
 const DRAIN_TIMEOUT_MS = 120_000;
 
 /**
- * Which service packs what: one of them two categories, so that some orders go out in one part and
- * some in two or three.
+ * Categories of each service. One has two, so that some orders have one part and others two or
+ * three.
  */
 const SERVICES = {
   "warehouse-a": ["audio", "games"],
@@ -51,8 +51,8 @@ const SERVICES = {
 };
 
 /**
- * How the payment provider misbehaves: one charge in three, for some only when it is refunded.
- * Cards that are declined for good come on top, in the plan.
+ * Shares of the provider's misbehaviours: one charge in three, some of them only at the refund. The
+ * plan adds cards that are always declined.
  */
 const PROVIDER_SHARES = [
   "decline=0.04,error_before=0.03,error_after=0.03,timeout_before=0.01,timeout_after=0.01",
@@ -62,17 +62,18 @@ const PROVIDER_SHARES = [
   "refund_refused=0.02,disputed=0.005,returned=0.005",
 ].join(",");
 /**
- * The gateways would answer most orders for sold-out items themselves; here every order is decided,
- * so that there is more to prove.
+ * The gateways would refuse most orders for sold-out items. Deciding them all gives verify more to
+ * check.
  */
 const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
-/** Shorter than in a real sale, so that the demo need not be waited for. */
+/** Shorter than in a real sale, to keep the demo short. */
 const RETRIES = { SLUICE_RETRY_DELAYS: "250ms,500ms,1s", SLUICE_PROVIDER_TIMEOUT: "1s" };
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { dir, progress } = options;
   progress.say(
-    "  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment workers, a payment provider",
+    "  starting Redis, RabbitMQ with two regions, two gateways, two workers, two payment " +
+      "workers, a payment provider",
   );
   const { onStack } = options;
   const env = { ...RETRIES, ...THE_WHOLE_WAY, ...options.env };
@@ -134,7 +135,7 @@ async function rushAndProve(
     const names = [await stack.killWorker(), await stack.killWorker("payments")].join(" and ");
     stack.startWorker();
     stack.startPayments();
-    progress.say(`  ${names} killed (SIGKILL) half-way, others started`);
+    progress.say(`  ${names} killed (SIGKILL) half-way, replacements started`);
     return names;
   });
   await rush.answered;
@@ -170,9 +171,7 @@ async function rushAndProve(
   };
 }
 
-/**
- * Settles when half of the steps have their answer, or all: the counts are only looked at so often.
- */
+/** Resolves when half of the steps, or all, have their answer. The counts are polled. */
 async function halfWay(tally: Tally, answered: Promise<void>): Promise<void> {
   let over = false;
   void answered.then(() => {

@@ -1,5 +1,5 @@
-// Waits until all that was accepted has been decided and recorded: queues, outboxes and follow-ups
-// empty, nothing parked, and the ledger no longer growing.
+// Waits until every accepted order is decided and recorded: queues, outboxes and follow-ups are
+// empty, nothing is parked, and the ledger no longer grows.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { checkRest } from "../verify/checks/rest.ts";
@@ -7,18 +7,18 @@ import { Findings } from "../verify/findings.ts";
 import type { Views } from "../verify/views.ts";
 
 const LOOK_MS = 100;
-/** Looks in a row that must find the same. */
+/** Consecutive looks with the same result that count as rest. */
 const STILL_LOOKS = 3;
 /**
- * Queues tell what is ready, not what is in a consumer's hands; those of a killed worker come back
- * only when the broker misses its heartbeat and another worker has its lease. So orders that are
- * nowhere are waited for this long before they count as lost.
+ * Queues report ready messages, not those a consumer holds. A killed worker's messages return only
+ * after a missed heartbeat and a new lease, so orders that are nowhere count as lost only after
+ * this.
  */
 const DEFAULT_GRACE_MS = 20_000;
 
 /**
  * Returns when the system came to rest (Unix ms) with at least `orders` in the ledger, or without
- * them once it has been still for long; undefined if it did not within `timeoutMs`.
+ * them after `graceMs` of rest; undefined if it did not within `timeoutMs`.
  */
 export async function drain(
   ledgerUrl: string,
@@ -32,7 +32,7 @@ export async function drain(
     orders: number;
     timeoutMs: number;
     graceMs?: number;
-    /** Whether nothing is to come from outside either. */
+    /** Whether nothing more will arrive from outside. */
     quiet?: () => Promise<boolean>;
   },
 ): Promise<number | undefined> {
@@ -62,7 +62,7 @@ export async function drain(
   }
 }
 
-/** Entries recorded so far, if nothing is waiting. */
+/** Entries recorded so far, or undefined while something is waiting. */
 async function atRest(audit: LedgerAudit, { redis, queues }: Views): Promise<number | undefined> {
   const positions = await audit.shards();
   const shards = [];

@@ -1,12 +1,12 @@
-// A demo's folder under the system's temporary one. It names its owner, so that what a crashed demo
-// left running is found and ended by the next one, and a demo that is still at it is left alone.
+// A demo's temporary folder. It names the process that owns it, so that the next demo stops what a
+// crashed one left running and leaves a live one alone.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endLeftovers, startTime } from "../../services/processes.ts";
 
 const PREFIX = "sluice-demo-";
-/** Where the services of a demo keep their records. */
+/** Folders with the records of a demo's processes. */
 const RECORD_DIRS = ["roles/run", "redis/run", "rabbitmq/run"];
 
 export function makeFolder(): string {
@@ -19,13 +19,13 @@ export function removeFolder(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** Ends what still runs of a demo, and removes its folder. */
+/** Stops what still runs of a demo and removes its folder. */
 export async function endFolder(dir: string): Promise<void> {
   await endRecorded(dir);
   removeFolder(dir);
 }
 
-/** Ends what demos left running whose own process is gone, and removes their folders. */
+/** Stops what crashed demos left running and removes their folders. */
 export async function sweepFolders(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
@@ -35,7 +35,7 @@ export async function sweepFolders(): Promise<void> {
   }
 }
 
-/** Returns how many processes were ended. */
+/** Returns the number of stopped processes. */
 async function endRecorded(dir: string): Promise<number> {
   const ended = await Promise.all(RECORD_DIRS.map((records) => endLeftovers(join(dir, records))));
   return ended.flat().length;
@@ -46,13 +46,13 @@ function ownerLives(dir: string): boolean {
   try {
     owner = readFileSync(join(dir, "owner"), "utf8").split(" ");
   } catch {
-    return true; // another user's
+    return true; // owned by another user
   }
   const [pid = "", started = ""] = owner;
   return started !== "" && startTime(Number(pid)) === started && !isZombie(pid);
 }
 
-/** Dead, but nobody has asked how it ended: common in containers, where process 1 does not reap. */
+/** Dead but not reaped: common in containers, where process 1 does not reap. */
 function isZombie(pid: string): boolean {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return stat[stat.lastIndexOf(")") + 2] === "Z";

@@ -1,4 +1,4 @@
-// How far the demo is: one line that moves on a terminal, a line now and then elsewhere.
+// The demo's progress: one updating line on a terminal, an occasional line elsewhere.
 import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 
 const BAR_WIDTH = 30;
@@ -15,13 +15,13 @@ export class Progress {
     private readonly terminal = out.isTTY ?? false,
   ) {}
 
-  /** Says something that stays. */
+  /** Prints a line that stays. */
   say(text: string): void {
     this.erase();
     this.out.write(`${text}\n`);
   }
 
-  /** Shows `line()` again and again until done(). */
+  /** Shows `line()` repeatedly until done(). */
   follow(line: () => string): void {
     const show = () => {
       const text = line();
@@ -52,5 +52,6 @@ export class Progress {
 export function bar(part: number, whole: number): string {
   const share = whole === 0 ? 1 : Math.min(1, part / whole);
   const full = Math.round(share * BAR_WIDTH);
-  return `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %`;
+  const bar = `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)}`;
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %`;
 }

@@ -1,4 +1,4 @@
-// What the demo showed, in a screen; and the same as one JSON object.
+// The demo's report: one screen of text, and the same as a JSON object.
 import { minorDigits } from "../../core/domain/currency.ts";
 import { invariantLines, knownLines, type Paint } from "../verify/report.ts";
 import type { DemoResult } from "./demo.ts";
@@ -24,23 +24,28 @@ export function demoLines(
   };
   return [
     "",
-    `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} items, in two regions, seed ${seed}`,
+    `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} ` +
+      `items, in two regions, seed ${seed}`,
     `  ${number(counts.duplicates)} sent again, some altered; ${killed} killed half-way`,
     "",
     row("answered", answers.join(", ")),
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
     row(
       "in the ledger",
-      `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ${number(counts.ledgered / seconds)} a second`,
+      `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ` +
+        `${number(counts.ledgered / seconds)} a second`,
     ),
     row("outcomes", states.join(", ")),
     row(
       "life",
-      `${number(paidOf(counts.states))} paid, ${number(counts.states.payment_failed ?? 0)} failed, ${number(counts.states.cancelled ?? 0)} cancelled`,
+      `${number(paidOf(counts.states))} paid, ` +
+        `${number(counts.states.payment_failed ?? 0)} failed, ` +
+        `${number(counts.states.cancelled ?? 0)} cancelled`,
     ),
     row(
       "charges",
-      `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ${number(counts.deadLettered)} dead-lettered`,
+      `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ` +
+        `${number(counts.deadLettered)} dead-lettered`,
     ),
     row(
       "by service",
@@ -97,15 +102,16 @@ export function demoJson({ verdict, seconds }: DemoResult): string {
   });
 }
 
-/** Paid, and dispatched by now or not. */
+/** Orders paid, whether or not they have been dispatched. */
 function paidOf(states: Readonly<Record<string, number>>): number {
   return (states.paid ?? 0) + (states.dispatched ?? 0);
 }
 
-/** Minor units as people write them: 1,234.50 EUR. */
+/** Formats minor units for people: 1,234.50 EUR. */
 function money(currency: string, minor: number): string {
   const digits = minorDigits(currency);
-  return `${(minor / 10 ** digits).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${currency}`;
+  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return `${(minor / 10 ** digits).toLocaleString("en", format)} ${currency}`;
 }
 
 function row(name: string, text: string): string {

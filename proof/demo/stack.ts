@@ -1,6 +1,6 @@
-// Everything a sale needs, fresh and private: Redis, a broker with two regions, a gateway in each,
-// two workers, a SQLite ledger. It runs on free ports in a folder of its own, started and kept
-// running as `sluice up` does it.
+// A fresh, private system for a sale: Redis, a broker with two regions, a gateway in each, two
+// workers and a SQLite ledger. It runs on free ports in its own folder and is supervised as in
+// `sluice up`.
 import { join } from "node:path";
 import type { Sale } from "../../core/domain/sale.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -17,24 +17,21 @@ import type { TimeRules } from "../verify/checks/times.ts";
 export interface StackOptions {
   readonly dir: string;
   readonly workers?: number;
-  /** Gateways, one a region from the first on; all regions when left out. */
+  /** Number of gateways, one per region, starting with the first; default: every region. */
   readonly gateways?: number;
-  /** More or other settings of gateways and workers. */
+  /** Additional settings of gateways and workers; they take precedence. */
   readonly env?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
   /**
-   * A payment provider that misbehaves by these shares, and payment workers; without it nothing is
-   * charged.
+   * Shares of the stub provider's misbehaviours; it comes with payment workers. Without it nothing
+   * is charged.
    */
   readonly charging?: { readonly shares: string; readonly seed: number };
-  /** A feed of exchange rates; with charging there is one in any case. */
+  /** Publishes exchange rates; charging always does. */
   readonly rates?: boolean;
-  /** Processing services, each with the categories it gets; they need charging. */
+  /** Fulfilment services and the categories of each; they need charging. */
   readonly services?: Readonly<Record<string, readonly string[]>>;
-  /**
-   * Hears of the stack before its roles start, so that it can be stopped from outside at any
-   * moment.
-   */
+  /** Receives the stack before its roles start, so that a caller can stop it at any moment. */
   readonly onStack?: (stack: Stack) => void;
 }
 
@@ -56,7 +53,7 @@ export class Stack {
     readonly redisUrl: string,
     readonly regions: readonly { readonly name: string; readonly url: string }[],
     readonly shards: number,
-    /** What its workers run with, for the proof. */
+    /** Time settings of its workers, for verify. */
     readonly rules: TimeRules,
   ) {}
 
@@ -111,25 +108,25 @@ export class Stack {
     return this.fleet.roles.flatMap(({ url, region }) => (url && region ? [{ url, region }] : []));
   }
 
-  /** Starts one more worker. */
+  /** Starts another worker. */
   startWorker(): Role {
     return this.fleet.worker(`worker-${++this.started}`);
   }
 
-  /** SIGKILL: no goodbye, nothing flushed. Returns which one it was. */
+  /** SIGKILL, so nothing is flushed. Returns the name of the worker it killed. */
   async killWorker(kind: "worker" | "payments" = "worker"): Promise<string> {
     const worker = this.fleet.roles.find((role) => role.kind === kind);
-    if (!worker) throw new Error("there is no worker to kill");
+    if (!worker) throw new Error("no worker to kill");
     await worker.kill();
     return worker.name;
   }
 
-  /** Starts one more payment worker. */
+  /** Starts another payment worker. */
   startPayments(): Role {
     return this.fleet.payments(`payments-${++this.chargers}`, this.provider?.url ?? "");
   }
 
-  /** The provider's own record of what it captured and refunded. */
+  /** The provider's record of its captures and refunds. */
   async captures(): Promise<CaptureRecord[]> {
     const text = await (await fetch(`${this.provider?.url}/v1/records`, answerWithin())).text();
     return text
@@ -137,23 +134,21 @@ export class Stack {
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as CaptureRecord]));
   }
 
-  /**
-   * Whether the provider has nothing more to do of its own: charges to settle, webhooks to send.
-   */
+  /** Whether the provider has no more charges to settle or webhooks to send. */
   async providerQuiet(): Promise<boolean> {
     if (!this.provider) return true;
     const response = await fetch(`${this.provider.url}/healthz`);
     return ((await response.json()) as { open: number }).open === 0;
   }
 
-  /** What the services packed, by their own records. */
+  /** The services' own records of what they packed. */
   async packed(): Promise<PackedRecord[]> {
     return [...this.lists].flatMap(([service, file]) =>
       readPackingList(file).map((line) => ({ service, ...line })),
     );
   }
 
-  /** The processing services' names. */
+  /** Names of the fulfilment services. */
   get processing(): string[] {
     return [...this.lists.keys()];
   }
@@ -186,10 +181,7 @@ export class Stack {
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
   }
 
-  /**
-   * Makes a sale as an operator does, and waits until Redis has it: from then on it can be bought
-   * from.
-   */
+  /** Creates a sale as an operator would, and waits until Redis has it and sells from it. */
   async createSale(sale: Sale): Promise<void> {
     const { opensAtMs, closesAtMs, ...rest } = sale;
     const form = {
@@ -199,7 +191,7 @@ export class Stack {
     };
     const headers = await this.operator();
     const end = realRuntime.monotonicMs() + SALE_TIMEOUT_MS;
-    // At every gateway, so that each has it in its catalogue.
+    // Every gateway gets it, so that each has it in its catalogue.
     for (const { url } of this.gateways) {
       while (true) {
         const response = await fetch(`${url}/v1/admin/sales`, {

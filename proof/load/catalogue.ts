@@ -1,20 +1,21 @@
-// What the rush is for: twenty items, some far hotter than others, a few with a limit per user.
-
+// The rush's items: twenty, some far hotter than others, a few with a limit per user.
 import { at } from "../../core/domain/at.ts";
 import type { SaleItem } from "../../core/domain/sale.ts";
 
 export const ITEMS = 20;
-/** The hottest item draws as much as the next few together: weight 1/rank, as such sales go. */
+/**
+ * Weight 1/rank, typical of such sales: the hottest item draws as much as the next few together.
+ */
 const WEIGHTS = Array.from({ length: ITEMS }, (_, i) => 1 / (i + 1));
 const TOTAL_WEIGHT = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
-/** Ranks of items that one user may have two of. */
+/** Ranks of the items limited to two per user. */
 const LIMITED = new Set([2, 6, 10, 14]);
 const LIMIT_PER_USER = 2;
 const CATEGORIES = ["audio", "games", "home", "books"] as const;
 
 export const skuOf = (rank: number): string => `item-${String(rank + 1).padStart(2, "0")}`;
 
-/** A rank from 0, the hot ones often. */
+/** A rank from 0; hot ranks are drawn more often. */
 export function drawRank(random: () => number): number {
   let left = random() * TOTAL_WEIGHT;
   for (let rank = 0; rank < ITEMS - 1; rank++) {
@@ -24,7 +25,7 @@ export function drawRank(random: () => number): number {
   return ITEMS - 1;
 }
 
-/** The items with the given stock each. */
+/** The items, each with its stock. */
 export function itemsWith(stock: readonly number[]): SaleItem[] {
   return stock.map((initial, rank) => ({
     sku: skuOf(rank),

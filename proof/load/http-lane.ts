@@ -1,5 +1,5 @@
-// A crowd of HTTP clients: each order is one request with its user's own token, so many at a time
-// over kept-alive connections.
+// A crowd of HTTP clients. Each order is a request with its user's own token; many run at once over
+// kept-alive connections.
 
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
@@ -12,7 +12,7 @@ export interface HttpLaneOptions extends LaneOptions {
 }
 
 const IDLE_MS = 20;
-/** An answer that takes longer counts as lost: longer than the gateway waits for a confirm. */
+/** A later answer counts as lost; the gateway waits less than this for a confirm. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
 export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
@@ -35,7 +35,7 @@ export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
       }
       errand.begin();
       const again = errand.end(await send(errand, options), "http");
-      // Who was turned away comes back later; the connection serves others meanwhile.
+      // A refused client comes back later; meanwhile the connection serves others.
       if (again === undefined) open--;
       else realRuntime.startTimer(() => due.push(errand), again);
     }

@@ -1,5 +1,5 @@
-// What the two kinds of clients have in common: their share of the steps, what an answer means, and
-// what they write down.
+// What both kinds of clients share: their part of the steps, the meaning of an answer, and the
+// history they write.
 import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
 import type { Step } from "./plan.ts";
 
@@ -10,10 +10,10 @@ export interface Target {
 
 /** Counts of the whole rush, shared by its lanes. */
 export interface Tally {
-  /** Sendings begun, those answered for good, and all steps there are. */
+  /** Sendings started, steps settled, and all steps. */
   sent: number;
   settled: number;
-  /** Distinct orders answered 202. */
+  /** Distinct orders that got a 202. */
   accepted: number;
   readonly total: number;
   /** Answers by kind: `202`, `422 unknown_item`, `lost`. */
@@ -30,8 +30,8 @@ export interface LaneOptions {
 }
 
 /**
- * A step that was answered `again` waits this long, longer each time, and is given up after so many
- * sendings.
+ * Delays before a step answered `again` is sent again; they grow, and the step is given up after a
+ * maximum number of sendings.
  */
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 2_000;
@@ -39,21 +39,21 @@ const MAX_SENDINGS = 40;
 
 export interface Answer {
   readonly status: number;
-  /** A problem's code; empty for 202, `lost` when none came. */
+  /** The problem's code; empty for 202, `lost` if no answer came. */
   readonly code: string;
-  /** When the gateway asks to be asked again. */
+  /** The gateway's retry-after. */
   readonly afterMs?: number;
 }
 
-/** `unconfirmed` and a lost answer say nothing: the same id is sent again, which is safe. */
+/** `unconfirmed` and a lost answer leave it open: resending the same id is safe. */
 export function resultOf({ status, code }: Answer): CallResult {
   if (status === 202 || status === 200) return "ok";
   return code === "unconfirmed" || code === "lost" ? "info" : "fail";
 }
 
-/** A step with what its own sendings have come to. */
+/** A step and the progress of its own sendings. */
 export class Errand {
-  /** Sendings of this very step; a copy of an order is a step of its own. */
+  /** Sendings of this step only; a copy of an order is a separate step. */
   sendings = 0;
   t0 = 0;
   private send = 0;
@@ -70,7 +70,9 @@ export class Errand {
     if (this.step.kind === "order") this.send = ++this.step.order.sendings;
   }
 
-  /** Writes the answer down. Returns after how many ms to send again; undefined: settled. */
+  /**
+   * Records the answer. Returns the delay in ms before sending again, or undefined once settled.
+   */
   end(answer: Answer, via: "http" | "ws"): number | undefined {
     const { step, options } = this;
     const result = resultOf(answer);

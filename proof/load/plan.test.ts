@@ -8,19 +8,19 @@ const plan = makePlan({ orders: 20_000, seed: 7, nowMs: NOW_MS });
 const orders = plan.steps.filter((step) => step.kind === "order");
 const bodyOf = (step: (typeof orders)[number]) => JSON.parse(step.bodyText) as SentBody;
 
-test("the same seed makes the same rush, another seed another", () => {
+test("the same seed makes the same rush, another seed a different one", () => {
   const again = makePlan({ orders: 20_000, seed: 7, nowMs: NOW_MS });
   expect(again.steps).toEqual(plan.steps);
   expect(makePlan({ orders: 20_000, seed: 8, nowMs: NOW_MS }).steps).not.toEqual(plan.steps);
 });
 
-test("every order has an id of its own that a gateway would take", () => {
+test("every order has its own id that a gateway would accept", () => {
   const ids = new Set(orders.map((step) => step.order.id));
   expect(ids.size).toBe(20_000);
   for (const id of ids) expect(judgeOrderId(id, NOW_MS)).toBe("ok");
 });
 
-test("five in a hundred are sent twice and one in a hundred altered", () => {
+test("5% are sent twice and 1% altered", () => {
   const share = (copy: string) => orders.filter((step) => step.copy === copy).length / 20_000;
   expect(share("exact")).toBeWithin(0.045, 0.055);
   expect(share("altered")).toBeWithin(0.007, 0.013);
@@ -36,7 +36,7 @@ test("an altered copy differs from its order, an exact one does not", () => {
   }
 });
 
-test("a numbered user uses or gives up every number once, and some come out of turn", () => {
+test("a numbered user uses or gives up every number once, some out of turn", () => {
   const numbers = new Map<string, number[]>();
   const use = (user: string, seq: number) => numbers.set(user, [...(numbers.get(user) ?? []), seq]);
   for (const step of plan.steps) {
@@ -63,7 +63,7 @@ test("stock covers a tenth of the demand for every item", () => {
     expect(item.initial).toBe(Math.floor((demand.get(item.sku) ?? 0) / 10));
 });
 
-test("three in a hundred orders are cancelled, some before they are sent", () => {
+test("3% of orders are cancelled, some before they are sent", () => {
   const cancels = plan.steps.flatMap((step, i) =>
     step.kind === "cancel" ? [{ order: step.order, at: i }] : [],
   );

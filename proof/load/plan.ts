@@ -1,7 +1,5 @@
-// What the clients of a rush will send, made from a seed: who orders what in which order, what is
-// sent twice, altered, given up, or numbered and out of turn. The stock covers a tenth of what is
-// asked for.
-
+// A seeded plan of what the clients of a rush send: who orders what and when, what is sent twice,
+// altered, given up, or numbered and out of turn. Stock covers a tenth of the demand.
 import { at } from "../../core/domain/at.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
@@ -11,7 +9,7 @@ import { drawRank, ITEMS, itemsWith, skuOf } from "./catalogue.ts";
 export interface PlannedOrder {
   readonly user: string;
   readonly id: string;
-  /** Sendings so far, whoever sent them, and whether one was answered 202. */
+  /** Sendings so far by any client, and whether one got a 202. */
   sendings: number;
   accepted: boolean;
 }
@@ -21,9 +19,9 @@ export type Step =
       readonly kind: "order";
       readonly order: PlannedOrder;
       readonly copy: "first" | "exact" | "altered";
-      /** JSON of the body without the id, as it is sent and as the history keeps it. */
+      /** JSON of the body without the id, as sent and as kept in the history. */
       readonly bodyText: string;
-      /** Sent to another gateway than the user's own. */
+      /** Sent to a gateway other than the user's own. */
       readonly away: boolean;
     }
   | { readonly kind: "cancel"; readonly order: PlannedOrder; readonly away: boolean }
@@ -39,7 +37,7 @@ export interface Plan {
 export interface PlanOptions {
   readonly orders: number;
   readonly seed: number;
-  /** Unix ms: the ids' time, and when the sale opens. */
+  /** Unix ms: the time in the ids, and when the sale opens. */
   readonly nowMs: number;
   readonly saleId?: string;
   readonly users?: number;
@@ -51,22 +49,22 @@ const SKIP_SHARE = 0.05;
 const SWAP_SHARE = 0.3;
 const EXACT_SHARE = 0.05;
 const ALTERED_SHARE = 0.01;
-/** Cards that are declined whenever they are tried. */
+/** Cards that are always declined. */
 const BAD_CARD_SHARE = 0.03;
 const AWAY_SHARE = 0.5;
 /**
- * Orders that are cancelled; of those, cancelled before they are sent; the others within so many
- * steps after, most of them soon.
+ * Share of orders that are cancelled; share of those cancelled before they are sent. The rest
+ * follow within a maximum number of steps, most of them soon.
  */
 const CANCEL_SHARE = 0.03;
 const CANCEL_AHEAD_SHARE = 0.2;
 const CANCEL_DISTANCE = 30_000;
-/** A copy follows within so many steps. */
+/** A copy follows within this many steps. */
 const COPY_DISTANCE = 500;
 /** Stock is the demand divided by this. */
 const DEMAND_OVER_STOCK = 10;
 const SALE_LENGTH_MS = 86_400_000;
-/** The sale is open a little before the first order, whatever the clocks. */
+/** The sale opens a little before the first order, to allow for clock differences. */
 const OPENS_BEFORE_MS = 60_000;
 
 export function makePlan(options: PlanOptions): Plan {
@@ -133,13 +131,13 @@ export function makePlan(options: PlanOptions): Plan {
   return { sale, steps, orders: options.orders, users };
 }
 
-/** A numbered user's last number, and which step it stands at. */
+/** A numbered user's last number, and the step that has it. */
 interface Turn {
   seq: number;
   at: number;
 }
 
-/** Second sendings, waiting for their place among the steps. */
+/** Second sendings that wait for their place among the steps. */
 class Copies {
   private readonly due = new Map<number, Step[]>();
   private next = 0;
@@ -176,10 +174,10 @@ function turnOf(turns: Map<string, Turn>, user: string): Turn {
   return turn;
 }
 
-/** Most pay in the sale's own currency; the others' have two, none and three minor digits. */
+/** Most users pay in the sale's currency; the others have two, zero and three minor digits. */
 const CURRENCIES = ["USD", "JPY", "KWD", "GBP"] as const;
 const FOREIGN_SHARE = 0.3;
-/** Orders with a ceiling: half of them well above what they cost, half far below. */
+/** Share of orders with a price ceiling: half well above their price, half far below. */
 const CEILING_SHARE = 0.04;
 const HIGH_CEILING = 99_999_999;
 const LOW_CEILING = 5;
@@ -227,7 +225,7 @@ function drawCopies(
   return copies;
 }
 
-/** The later number is sent first. */
+/** Sends the later number first. */
 function swap(steps: Step[], a: number, b: number): void {
   const step = at(steps, a);
   steps[a] = at(steps, b);

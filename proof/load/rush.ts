@@ -1,6 +1,5 @@
-// The rush: shares the plan's steps out among WebSocket services and HTTP users at every gateway,
-// lets them run at once, and waits until every step has its answer.
-
+// The rush: distributes the plan's steps among WebSocket services and HTTP users at every gateway,
+// runs them concurrently, and waits until every step has its answer.
 import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
 import { runHttpLane } from "./http-lane.ts";
@@ -17,16 +16,16 @@ export interface RushOptions {
   readonly tally: Tally;
 }
 
-/** WebSockets per gateway, and HTTP requests under way per gateway. */
+/** WebSockets per gateway, and HTTP requests in flight per gateway. */
 const SOCKETS = 3;
 const HTTP_CONCURRENCY = 48;
-/** One user in so many comes by HTTP. */
+/** One in this many users comes by HTTP. */
 const HTTP_ONE_IN = 10;
 
 export interface Rush {
-  /** Settles when every step has its answer. */
+  /** Resolves when every step has its answer. */
   readonly answered: Promise<void>;
-  /** Closes the sockets, which take outcomes in until then. */
+  /** Closes the sockets, which receive outcomes until then. */
   close(): void;
 }
 
@@ -79,7 +78,7 @@ interface Share {
   readonly sockets: Step[][];
 }
 
-/** A user has one way and one home gateway; copies sent away go to the next gateway. */
+/** Each user has one protocol and one home gateway; copies sent away go to the next gateway. */
 function share(steps: readonly Step[], targets: number): Share[] {
   const shares = Array.from({ length: targets }, () => ({
     http: [] as Step[],

@@ -6,10 +6,10 @@ export interface TokenIssuer {
   readonly audience: string;
 }
 
-/** A token for the length of a rush or a bench. */
+/** Lifetime of a token: enough for a rush or a bench. */
 const LIFETIME = "2h";
 
-/** An HS256 token for a user; `scope` as in the gateway: service, operator. */
+/** An HS256 token for a user; `scope` is a gateway scope: service, operator. */
 export function mintToken(
   { secret, issuer, audience }: TokenIssuer,
   user: string,

@@ -20,7 +20,7 @@ const CREDIT = 5;
 const servers: Bun.Server<undefined>[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.stop(true))));
 
-/** The far end of the protocol, made to misbehave: this tests the client. */
+/** A misbehaving server for testing the client. */
 function farEnd(answer: Answer): { url: string; most: () => number } {
   let [open, most, seen] = [0, 0, 0];
   const server = Bun.serve<undefined>({
@@ -88,7 +88,7 @@ async function runLane(answer: Answer) {
   };
 }
 
-test("every step is answered, and never more are outstanding than there is credit for", async () => {
+test("every step is answered, and in-flight orders never exceed the credit", async () => {
   const { plan, tally, most } = await runLane(ack);
   expect(tally).toMatchObject({
     settled: plan.steps.length,
@@ -98,7 +98,7 @@ test("every step is answered, and never more are outstanding than there is credi
   expect(most).toBe(CREDIT);
 });
 
-test("what was unanswered when the socket was lost is unknown, and is sent again under its id", async () => {
+test("an order unanswered when the socket is lost is unknown and resent under its id", async () => {
   const { tally, calls } = await runLane((frame, seen, socket) => {
     if (seen !== 12) return ack(frame);
     socket.terminate();
@@ -113,7 +113,7 @@ test("what was unanswered when the socket was lost is unknown, and is sent again
     );
 });
 
-test("a shed order is sent again; one that is not acceptable is not", async () => {
+test("a shed order is sent again; an invalid one is not", async () => {
   const { tally, calls } = await runLane((frame, seen) => {
     if (seen === 3) return nack(frame, 503, "shed");
     if (seen === 4) return nack(frame, 503, "unconfirmed");

@@ -1,6 +1,6 @@
-// One WebSocket of a service that places orders for many users: an order a frame, never more
-// outstanding than it has credit for. It connects again when the socket is lost and sends again,
-// under the same id, what had no answer.
+// One WebSocket of a service that orders for many users, one order per frame and never more in
+// flight than its credit. When the socket is lost, it reconnects and resends unanswered orders
+// under the same id.
 import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 import { historyNow } from "../history.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
@@ -10,12 +10,12 @@ export interface WsLaneOptions extends LaneOptions {
 }
 
 /**
- * Orders without an answer on one socket: the credit allows more, but what waits for seconds would
- * only be turned away.
+ * Unanswered orders on one socket. The credit allows more, but orders that wait for seconds would
+ * only be refused.
  */
 const MOST_PENDING = 256;
 const RECONNECT_MS = 200;
-/** Without any answer for this long while some are due, the socket counts as dead. */
+/** If no answer arrives for this long while some are due, the socket counts as dead. */
 const SILENCE_MS = 20_000;
 
 interface Problem extends Answer {
@@ -44,7 +44,7 @@ export class WsLane {
 
   constructor(private readonly options: WsLaneOptions) {}
 
-  /** Settles when every step has its answer. The socket stays open for outcomes until close(). */
+  /** Resolves when every step has its answer. The socket receives outcomes until close(). */
   run(): Promise<void> {
     this.connect();
     this.watch = realRuntime.startInterval(() => this.checkSilence(), 1_000);
@@ -88,7 +88,7 @@ export class WsLane {
         this.outcomes(frame.outcomes);
         break;
       case "error":
-        throw new Error(`the gateway did not understand a frame: ${JSON.stringify(frame)}`);
+        throw new Error(`the gateway rejected a frame: ${JSON.stringify(frame)}`);
       default:
     }
     this.fill();
@@ -129,7 +129,8 @@ export class WsLane {
       const { step } = errand;
       if (step.kind === "skip") {
         socket.send(
-          `{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}","seq":${step.seq}}`,
+          `{"type":"skip","ref":"${ref}","user":"${step.user}","saleId":"${options.saleId}",` +
+            `"seq":${step.seq}}`,
         );
       } else if (step.kind === "cancel") {
         socket.send(
@@ -139,7 +140,8 @@ export class WsLane {
         const { user, id } = step.order;
         this.users.set(id, user);
         socket.send(
-          `{"type":"order","ref":"${ref}","order":{"id":"${id}","user":"${user}",${step.bodyText.slice(1)}}`,
+          `{"type":"order","ref":"${ref}","order":{"id":"${id}","user":"${user}",` +
+            `${step.bodyText.slice(1)}}`,
         );
       }
     }
@@ -157,7 +159,7 @@ export class WsLane {
   ): void {
     const t = historyNow();
     for (const [id, state, mark] of outcomes) {
-      // Of a cancel: it will be honoured, or cannot be. Neither is a state of the order.
+      // A cancel is pending or not possible; neither is a state of the order.
       if (state === "cancel_pending" || mark === "not_cancelled") continue;
       const user = this.users.get(id);
       if (user !== undefined)

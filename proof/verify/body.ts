@@ -1,6 +1,6 @@
-// One text for what an order says, from either side: the client's history and the ledger's journal.
-// Two sendings of an id are the same order exactly if these texts are equal. (The system compares
-// fingerprints; this does not use them.)
+// The text of an order, the same from the client's history and the ledger's journal. Two sendings
+// of an id are the same order exactly if their texts are equal. (The system compares fingerprints;
+// verify does not use them.)
 import type { SentBody } from "../history.ts";
 import type { OrderRowText } from "./journal.ts";
 

@@ -1,5 +1,5 @@
-// The journals of all shards as one, in the order in which Redis decided. Entries of one
-// millisecond come together: which of them was first cannot be told.
+// Merges the journals of all shards in the order of Redis's decisions. Entries of the same
+// millisecond come as a group, because their order is unknown.
 import type { JournalEntry, LedgerAudit } from "../../ledger/audit.ts";
 import { type DecodedEntry, decodeEntry } from "./journal.ts";
 
@@ -8,7 +8,7 @@ interface Cursor {
   waiting: JournalEntry[];
 }
 
-/** Entries of one shard keep their order, also where Redis's clock went back. */
+/** Entries of one shard keep their order, even where Redis's clock went back. */
 export async function* entriesByTime(
   audit: LedgerAudit,
   shards: readonly number[],
@@ -31,7 +31,7 @@ export async function* entriesByTime(
   }
 }
 
-/** Whether there is an entry. */
+/** Whether there is another entry. */
 async function fill(cursor: Cursor): Promise<boolean> {
   if (cursor.waiting.length > 0) return true;
   const { value } = await cursor.chunks.next();

@@ -1,6 +1,6 @@
-// When nothing can be said about stock: decisions that Redis lost before the ledger had them took
-// units that no journal shows, and where Redis's clock went back the order of the entries is not
-// known.
+// Periods in which stock cannot be judged. Decisions that Redis lost before the ledger had them
+// took units that no journal shows, and after a step back of Redis's clock the order of entries is
+// unknown.
 import type { LedgerAudit, Seam } from "../../ledger/audit.ts";
 import { Spans } from "./spans.ts";
 import { CLOCK_MS } from "./tolerances.ts";
@@ -16,7 +16,7 @@ function doubtAt(
   rebuilds: readonly number[] | undefined,
 ): [number, number][] {
   if (toMs < fromMs) return [[toMs, fromMs]];
-  // A rebuild raises every epoch, and whoever takes the shard afterwards raises it again.
+  // A rebuild raises every epoch, and the next owner of the shard raises it again.
   if (raised < 2) return [];
   if (!rebuilds) return [[fromMs, toMs]];
   const last = rebuilds.findLast((atMs) => atMs >= fromMs - CLOCK_MS && atMs <= toMs + CLOCK_MS);

@@ -1,5 +1,5 @@
-// What the two sides say of each order, gathered for one slice of the users: what the clients sent,
-// and what the ledger holds.
+// The evidence about each order of one slice of users: what the clients sent, and what the ledger
+// holds.
 import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import { rowBodyText, sentBodyText } from "./body.ts";
 import type { Findings } from "./findings.ts";
@@ -12,7 +12,7 @@ export interface Sending {
   readonly result: CallResult;
   readonly status: number;
   readonly body: string;
-  /** What was asked for, if it was refused for good. */
+  /** What was asked for, if it was definitely refused. */
   readonly refused?: Pick<SentBody, "saleId" | "lines"> | undefined;
 }
 
@@ -20,9 +20,9 @@ export interface SentOrder {
   readonly user: string;
   readonly id: string;
   readonly sendings: Sending[];
-  /** Cancels that may have been taken. */
+  /** Cancels that may have been accepted. */
   cancels: number;
-  /** States the clients were told. */
+  /** States the clients received. */
   readonly told: string[];
 }
 
@@ -42,30 +42,27 @@ export interface LedgerOrder {
   readonly index: number;
   /** The message's number, as the order's record refers to it. */
   readonly key: number;
-  /** As it was first decided; `parked` ones change when they are let go. */
+  /** Its first decision; a `parked` order changes when it is released. */
   readonly first: string;
   state: string;
   /** Every state it has had, in order. */
   readonly had: string[];
-  /** A service has claimed a part of it. */
+  /** A service has claimed one of its parts. */
   claimed: boolean;
-  /** Raised each time it is redriven. */
+  /** Goes up with each redrive. */
   generation: number;
   /**
-   * Redis's clock at the decision that gave it its first state but `parked`; at its last one if it
-   * was redriven.
+   * Redis's clock at the decision that gave it its first state other than `parked`, or at the last
+   * such decision if it was redriven.
    */
   decidedAtMs: number;
-  /** Redis's clock when it was last sent, as far as the journal shows. */
+  /** Redis's clock at its last sending in the journal. */
   seenAtMs: number;
-  /** Other bodies under its id that were decided as conflicts, as the journal shows them. */
+  /** Other bodies under its id that the journal decided as conflicts. */
   conflicts: number;
 }
 
-/**
- * Which users are looked at in one pass, so that memory stays bounded whatever the history's
- * length.
- */
+/** Selects the users of one pass, so that memory stays bounded whatever the history's length. */
 export type Slice = (user: string) => boolean;
 
 export const orderKey = (user: string, id: string): string => `${user} ${id}`;
@@ -73,12 +70,10 @@ export const orderKey = (user: string, id: string): string => `${user} ${id}`;
 export class Evidence {
   readonly sent = new Map<string, SentOrder>();
   readonly ledger = new Map<string, LedgerOrder>();
-  /** `user id state` that the entry at hand brings about. */
+  /** `user id state` for every state that the current entry produces. */
   private ahead: ReadonlySet<string> = new Set();
 
-  /**
-   * The ledger is looked at as it was at `clockMs`: what clients heard later says nothing of it.
-   */
+  /** The ledger is read as of `clockMs`, so what clients received later proves nothing about it. */
   constructor(
     private readonly slice: Slice,
     private readonly findings: Findings,
@@ -93,7 +88,7 @@ export class Evidence {
       return;
     }
     const late = line.t1 > this.clockMs;
-    // 200 says that it was cancelled; 202 that it is on its way.
+    // 200: it was cancelled; 202: the cancel is on its way.
     if (line.op === "cancel") {
       if (late || line.result !== "fail") order.cancels++;
       if (!late && line.status === 200) order.told.push("cancelled");
@@ -107,7 +102,7 @@ export class Evidence {
   }
 
   entry(entry: DecodedEntry): void {
-    // An order may be paid and cancelled in one entry, and be asked for in between.
+    // An order may be paid and cancelled in one entry, and resent in between.
     this.ahead = new Set(entry.steps.map(({ user, id, what }) => `${orderKey(user, id)} ${what}`));
     for (const { row, effect, state, key, message, index } of entry.decided) {
       if (row[0] !== "o" || !this.slice(row[1])) continue;
@@ -130,7 +125,7 @@ export class Evidence {
     if (known?.state !== "payment_failed")
       this.findings.violation(
         "I3",
-        "an order was tried again whose payment had not failed",
+        "an order was redriven whose payment had not failed",
         `${key}: ${known?.state} ${place(entry)}`,
       );
     else {
@@ -141,13 +136,13 @@ export class Evidence {
     }
   }
 
-  /** Services may only work on what is paid, and what they have claimed goes to its end. */
+  /** Services may work only on paid orders, and a claimed order must be completed. */
   private worked(entry: DecodedEntry, key: string, what: "claimed" | "done"): void {
     const known = this.ledger.get(key);
     if (known?.state !== "paid" || (what === "done" && !known.claimed))
       this.findings.violation(
         "I7",
-        "a service worked on an order that is not its to work on",
+        "a service worked on an order that it must not work on",
         `${key}: ${what} while ${known?.state} ${place(entry)}`,
       );
     else known.claimed = true;
@@ -158,7 +153,7 @@ export class Evidence {
     if (!known || !AFTER[state]?.includes(known.state)) {
       this.findings.violation(
         "I1",
-        "an order went from one state to another it cannot go to",
+        "an order changed to a state that cannot follow its last one",
         `${key}: ${known?.state} to ${state} ${place(entry)}`,
       );
       return;
@@ -232,8 +227,8 @@ export class Evidence {
   }
 
   /**
-   * A later sending in the journal: it must have found the first, told apart by its body, and told
-   * how it stood.
+   * A later sending in the journal. It must have found the first, compared bodies, and returned the
+   * order's state.
    */
   private again(
     entry: DecodedEntry,
@@ -246,7 +241,7 @@ export class Evidence {
     if (!known) {
       this.findings.violation(
         "I1",
-        "a resend found an order that the journal does not have",
+        "a resend found an order that is not in the journal",
         `${key} ${place(entry)}`,
       );
       return;
@@ -257,21 +252,21 @@ export class Evidence {
     if (same && effect === "conflict")
       this.findings.violation(
         "I3",
-        "an exact resend was called a conflict",
+        "an exact resend was treated as a conflict",
         `${key} ${place(entry)}`,
       );
     if (!same && effect === "known" && known.state !== "rejected") {
       this.findings.violation(
         "I3",
-        "an altered resend was taken for the original",
+        "an altered resend was treated as the original",
         `${key} ${place(entry)}`,
       );
     }
-    // What this entry lets go is listed after its rows, so a state may be one step ahead.
+    // The orders that this entry releases follow its rows, so a state may be one step ahead.
     if (state !== known.state && known.state !== "parked" && !this.ahead.has(`${key} ${state}`)) {
       this.findings.violation(
         "I3",
-        "a resend was told another outcome",
+        "a resend received a different outcome",
         `${key}: ${state}, not ${known.state}, ${place(entry)}`,
       );
     }
@@ -283,7 +278,7 @@ export class Evidence {
     if (known?.state !== "parked") {
       this.findings.violation(
         "I3",
-        "an order was let go that was not parked",
+        "an order was released that was not parked",
         `${key}: ${known?.state ?? "unknown"} ${place(entry)}`,
       );
       return;
@@ -300,9 +295,9 @@ export class Evidence {
   }
 }
 
-/** Steps that leave the order's state as it is. */
+/** Steps that do not change the order's state. */
 const BESIDE = new Set(["start", "charge_failed", "refund", "claimed", "done"]);
-/** A state that a step brings about → the states it may follow. */
+/** The state that a step produces → the states it may follow. */
 const AFTER: Readonly<Record<string, readonly string[]>> = {
   paid: ["reserved"],
   payment_failed: ["reserved"],

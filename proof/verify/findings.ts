@@ -1,5 +1,5 @@
-// What a verification found: violations by invariant, each with its count and first examples, and
-// reasons why nothing can be said yet.
+// The findings of a verification: violations by invariant, each with a count and its first
+// examples, and reasons why it is inconclusive.
 
 export const INVARIANTS = {
   I1: "every accepted order is in the ledger once, with one outcome",
@@ -8,26 +8,23 @@ export const INVARIANTS = {
   I4: "each user's orders in their order",
   I5: "no unit of stock lost, invented or sold twice",
   I6: "nobody pays twice, and the provider's book is the ledger's",
-  I7: "what was cancelled costs nothing",
+  I7: "cancelled orders cost nothing",
   I8: "money adds up in every currency",
   I9: "queues and outboxes empty, dead letters known",
   I10: "refused requests had no effect",
-  I11: "what waits is bounded",
+  I11: "backlogs are bounded",
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
 export interface Violation {
   readonly invariant: Invariant;
-  /** What exactly is wrong, without the particulars. */
+  /** The rule that is broken, without the particulars. */
   readonly what: string;
   readonly count: number;
   readonly examples: readonly string[];
 }
 
-/**
- * What is not as it should end, and is known: money that somebody is owed, letters that wait for
- * the operator.
- */
+/** An unfinished matter that is on record: money owed, or letters that wait for the operator. */
 export interface Known {
   readonly what: string;
   readonly count: number;
@@ -42,7 +39,7 @@ export class Findings {
     { invariant: Invariant; what: string; count: number; examples: string[] }
   >();
   private readonly notes = new Map<string, { what: string; count: number; examples: string[] }>();
-  /** Why the system is not yet at rest. */
+  /** Why the system is not at rest yet. */
   readonly undrained: string[] = [];
 
   violation(invariant: Invariant, what: string, example: string): void {
@@ -53,7 +50,7 @@ export class Findings {
     if (entry.examples.length < MAX_EXAMPLES) entry.examples.push(example);
   }
 
-  /** No violation, and not passed over either. */
+  /** Reports something that is not a violation. */
   note(what: string, example: string): void {
     const entry = this.notes.get(what) ?? { what, count: 0, examples: [] };
     this.notes.set(what, entry);

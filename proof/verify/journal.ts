@@ -1,6 +1,6 @@
-// The ledger's journal, decoded with the checker's own eyes: rows and outcome words are read here
-// anew, from the documented format (core/domain/order.ts, core/domain/entry.ts), not with the code
-// that wrote or recorded them.
+// Decodes the ledger's journal independently: rows and outcome words are parsed from the documented
+// format (core/domain/order.ts, core/domain/entry.ts), not with the code that writes or records
+// them.
 import type { JournalEntry } from "../../ledger/audit.ts";
 
 export type OrderRowText = readonly [
@@ -19,17 +19,19 @@ export type OrderRowText = readonly [
 ];
 
 /**
- * `fresh` decided here; `known` and `conflict` found an earlier decision; `skipped` gave a number
- * up; `none` changed nothing.
+ * `fresh`: decided here. `known`, `conflict`: found an earlier decision. `skipped`: gave a number
+ * up. `none`: changed nothing.
  */
 export type Effect = "fresh" | "known" | "conflict" | "skipped" | "none";
 
 export interface Decided {
   readonly row: OrderRowText;
   readonly effect: Effect;
-  /** '' for skips and for what changed nothing. */
+  /** '' for skips and for rows without effect. */
   readonly state: string;
-  /** The message's number in the ledger, its place in the entry, and the row's place in it. */
+  /**
+   * The message's number in the ledger, its position in the entry, and the row's position in it.
+   */
   readonly key: number;
   readonly message: number;
   readonly index: number;
@@ -40,20 +42,20 @@ export interface Let {
   readonly state: string;
 }
 
-/** What became of an order after it was reserved. */
+/** A later step of a reserved order. */
 export interface StepTaken {
   readonly what: string;
   readonly user: string;
   readonly id: string;
   readonly generation: number;
-  /** 0: its charge had not begun. */
+  /** 0: its charge had not started. */
   readonly attempt: number;
   readonly saleId: string;
   readonly lines: readonly (string | number)[];
   readonly detail: string;
 }
 
-/** The rate at which an order in another currency than its sale's was reserved. */
+/** The rate at which an order in a currency other than its sale's was reserved. */
 export interface RateTaken {
   readonly user: string;
   readonly id: string;
@@ -70,10 +72,10 @@ export interface DecodedEntry {
   /** Redis's clock. */
   readonly atMs: number;
   readonly epoch: number;
-  /** When the ledger took it, by the writer's clock; 0: not known. */
+  /** When the ledger recorded it, by the writer's clock; 0: unknown. */
   readonly recordedMs: number;
   readonly decided: readonly Decided[];
-  /** Parked orders that this entry let go, in the order they went. */
+  /** Parked orders that this entry released, in order. */
   readonly released: readonly Let[];
   readonly steps: readonly StepTaken[];
   readonly rates: readonly RateTaken[];
@@ -123,7 +125,7 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
 
 function effectOf(word: string): [Effect, string] {
   if (word === "past" || word === "skip_late") return ["none", ""];
-  // Of a cancel or a charge's answer: what it did is in the steps.
+  // A cancel or a charge's answer: the steps show its effect.
   if (word.startsWith("+") || word.startsWith("-")) return ["none", ""];
   if (word === "skipped") return ["skipped", ""];
   if (word.startsWith("=")) return ["known", word.slice(1)];

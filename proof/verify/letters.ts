@@ -1,8 +1,8 @@
-// A dead letter as the checker reads it: which order it is about, if any. It may hold anything.
+// Reads which order a dead letter is about, if any. A letter may contain anything.
 import type { DeadLetter } from "../../broker/dead-letters.ts";
 import type { Letter } from "./checks/letters.ts";
 
-/** Where an order's row has them. */
+/** Positions in an order's row. */
 const [ROW_USER, ROW_ID] = [1, 2];
 
 export function letterOf({ id, headers, body }: DeadLetter): Letter {

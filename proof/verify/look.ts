@@ -1,11 +1,11 @@
-// One look at the system: the ledger as it is at one moment, and beside it Redis, the brokers, the
-// provider and the services. Those cannot be read at that same moment; so they are compared with
-// the ledger only if nothing moved from before the first was read until after the last:
+// One look at the system: a snapshot of the ledger and, beside it, Redis, the brokers, the provider
+// and the services. Those cannot be read at the same moment, so they are compared with the ledger
+// only if nothing moved from before the first read until after the last:
 //
-//   1. a clock, and the outboxes that are empty: what was decided before is in the ledger
-//   2. the ledger's positions, which begin its snapshot: every check of the ledger sees what lies below them
-//   3. queues, stock, the provider's and the services' records
-//   4. the outboxes and the positions once more: `still` if both are as they were
+//   1. a clock, and which outboxes are empty: everything decided before is in the ledger
+//   2. the ledger's positions, which start its snapshot and bound every check of the ledger
+//   3. queues, stock, and the records of the provider and the services
+//   4. the outboxes and positions again: `still` if neither has changed
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
 import { LedgerAudit, type Position } from "../../ledger/audit.ts";
@@ -15,16 +15,16 @@ import { checkRest, type QueueDepth, type Rest } from "./checks/rest.ts";
 import { Findings } from "./findings.ts";
 import { CLOCK_MS } from "./tolerances.ts";
 
-/** Redis as the checker sees it. */
+/** Read access to Redis. */
 export interface RedisView {
   stock(saleId: string): Promise<ReadonlyMap<string, LiveStock> | undefined>;
   outboxLength(shard: number): Promise<number>;
   parked(shard: number): Promise<{ orders: number; most: number }>;
 }
 
-/** The brokers as the checker sees them. */
+/** Read access to the brokers. */
 export interface QueueView {
-  /** `withLetters`: dead letters are told apart, which takes a look at each. */
+  /** `withLetters`: also reads every dead letter, to distinguish them. */
   depths(withLetters?: boolean): Promise<QueueDepth[]>;
 }
 
@@ -32,25 +32,25 @@ export interface Sights {
   readonly ledgerUrl: string;
   readonly redis: RedisView;
   readonly queues: QueueView;
-  /** The payment provider's own record, if there is one to look at. */
+  /** Reads the payment provider's own record, if there is one. */
   readonly provider?: (() => Promise<readonly CaptureRecord[] | undefined>) | undefined;
-  /** What the processing services have on record, if there is something to look at. */
+  /** Reads the fulfilment services' records, if there are any. */
   readonly packed?: (() => Promise<readonly PackedRecord[] | undefined>) | undefined;
-  /** Only for tests: the clock of the clients and of Redis, ms. */
+  /** For tests: the clock of the clients and of Redis, ms. */
   readonly now?: (() => number) | undefined;
 }
 
 export interface Look {
-  /** What clients heard up to then, the ledger had. */
+  /** Whatever clients received until then was in the ledger. */
   readonly clockMs: number;
-  /** Up to then all that was decided is in the ledger. */
+  /** Everything decided until then is in the ledger. */
   readonly horizonMs: number;
   readonly positions: readonly Position[];
-  /** Nothing waited anywhere, as far as was seen. */
+  /** Nothing was waiting when each part was read. */
   readonly drained: boolean;
-  /** Nothing moved while it was looked at. */
+  /** Nothing moved during the look. */
   readonly still: boolean;
-  /** Both: all of it can be compared. */
+  /** Drained and still: everything can be compared. */
   readonly atRest: boolean;
   readonly rest: Rest;
   readonly live: ReadonlyMap<string, ReadonlyMap<string, LiveStock>>;
@@ -58,7 +58,7 @@ export interface Look {
   readonly packed: readonly PackedRecord[] | undefined;
 }
 
-/** `audit` is a snapshot that nothing has been asked of yet. */
+/** `audit` is a snapshot that has not been queried yet. */
 export async function lookAt(sights: Sights, audit: LedgerAudit): Promise<Look> {
   const { ledgerUrl, redis, queues, now = realRuntime.wallMs } = sights;
   const beside = await LedgerAudit.open(realRuntime, ledgerUrl);
@@ -120,7 +120,7 @@ async function openIn(
   };
 }
 
-/** Whether nothing waits anywhere. */
+/** Whether nothing is waiting anywhere. */
 function isDrained(rest: Rest): boolean {
   const findings = new Findings();
   checkRest(rest, findings);
@@ -147,8 +147,7 @@ function samePlaces(before: readonly Position[], after: readonly Position[]): bo
 }
 
 /**
- * A shard's decisions are in the ledger up to its last entry, or up to when its outbox was seen
- * empty.
+ * A shard's decisions are in the ledger up to its last entry, or until its outbox was seen empty.
  */
 async function horizon(
   audit: LedgerAudit,

@@ -1,4 +1,4 @@
-// One pass over a slice of the users: the clients' history and the ledger's journal, read once
+// One pass over a slice of users, which reads the clients' history and the ledger's journal once
 // each.
 import type { LedgerAudit } from "../../ledger/audit.ts";
 import { readHistory } from "../history.ts";
@@ -38,7 +38,7 @@ export interface PassOptions {
   readonly soldOut: SoldOutCheck;
 }
 
-/** The checks that follow a shard's entries one by one. */
+/** The checks that follow a shard entry by entry. */
 interface Followers {
   readonly chains: ReadonlyMap<number, ChainCheck>;
   readonly turns: ReadonlyMap<number, TurnsCheck>;
@@ -73,7 +73,7 @@ export class Pass {
     this.parts = new PartsCheck(findings);
   }
 
-  /** `whole`: also the checks that concern no user, once. */
+  /** `whole`: also run the checks that do not depend on users, once. */
   async run(slice: Slice, whole: boolean): Promise<void> {
     const { audit, findings, look } = this.options;
     const evidence = new Evidence(slice, findings, look.clockMs);
@@ -85,7 +85,7 @@ export class Pass {
     await this.judge(evidence, slice, witness);
   }
 
-  /** Accepted orders that are nowhere are lost, if the system is at rest. */
+  /** Missing accepted orders are lost if the system is at rest. */
   settleMissing(): void {
     const { look, findings } = this.options;
     if (!look.atRest && this.counts.missing > 0)

@@ -1,12 +1,12 @@
-// The payment provider's own record, where it shows one: a stub's file, or its address.
+// Reads the payment provider's own record, from a stub's file or address.
 import { existsSync, readFileSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 
 /**
- * Reads it anew each time. `named` is a file or a URL that must have it; `settingUrl` is the
- * provider that is charged with, which need not. undefined: nobody shows one.
+ * Reads the record again on each call. `named` is a file or URL that must have one; `settingUrl` is
+ * the provider in use, which may not. undefined: there is none.
  */
 export function providerRecord(
   named: string | undefined,
@@ -14,7 +14,7 @@ export function providerRecord(
 ): () => Promise<CaptureRecord[] | undefined> {
   return async () => {
     if (named !== undefined && !/^https?:/.test(named)) {
-      if (!existsSync(named)) throw new SettingError(`--provider: there is no file ${named}`);
+      if (!existsSync(named)) throw new SettingError(`--provider: file ${named} does not exist`);
       return fromEvents(readFileSync(named, "utf8"));
     }
     const url = named ?? settingUrl;
@@ -29,7 +29,7 @@ export function providerRecord(
   };
 }
 
-/** All that a provider has on record, in one answer. */
+/** Deadline for the provider's whole record. */
 const RECORDS_TIMEOUT_MS = 60_000;
 
 function lines(text: string): unknown[] {
@@ -38,7 +38,7 @@ function lines(text: string): unknown[] {
 
 type Event = { readonly t: string; readonly by?: string } & CaptureRecord;
 
-/** The stub's file has a line per event; those that are not named here move no money. */
+/** The stub's file has a line per event; those not handled here move no money. */
 function fromEvents(text: string): CaptureRecord[] {
   const charges = new Map<string, CaptureRecord>();
   for (const event of lines(text) as Event[]) {

@@ -1,4 +1,4 @@
-// The verdict as a person reads it: one line per invariant, then what is wrong, with examples.
+// The verdict as text: a line per invariant, then the violations with examples.
 import { INVARIANTS, type Invariant } from "./findings.ts";
 import type { Verdict } from "./verify.ts";
 
@@ -8,7 +8,7 @@ export interface Paint {
   readonly faint: (text: string) => string;
 }
 
-/** Colours for a terminal, plain text for a file. */
+/** Colours for a terminal, plain text otherwise. */
 export function paint(terminal: boolean): Paint {
   const code = (n: number) => (text: string) => (terminal ? `\u001b[${n}m${text}\u001b[0m` : text);
   return { good: code(32), bad: code(31), faint: code(2) };
@@ -27,7 +27,7 @@ export function invariantLines({ violations }: Verdict, { good, bad, faint }: Pa
   return lines;
 }
 
-/** What is no violation, and not passed over. */
+/** Findings that are not violations. */
 export function knownLines({ known }: Verdict, { faint }: Paint): string[] {
   return known.flatMap(({ what, count, examples }) => [
     `  ! ${count.toLocaleString("en")} ${what}`,
@@ -41,7 +41,7 @@ export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   lines.push(...knownLines(verdict, colours));
   for (const reason of undrained) lines.push(`  … ${reason}`);
   if (!verdict.atRest)
-    lines.push("  … not at rest: Redis, queues, provider and services were not compared");
+    lines.push("  … still busy: Redis, queues, provider and services were not compared");
   const states = Object.entries(counts.states).map(
     ([state, n]) => `${n.toLocaleString("en")} ${state}`,
   );

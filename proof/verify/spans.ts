@@ -1,10 +1,10 @@
-// Stretches of time, kept in their order: when an item was sold out, and when nothing can be said.
+// Sorted periods of time: when an item was sold out, or when nothing can be judged.
 
 export class Spans {
-  /** from, to, from, to, … ascending; the last `to` is Infinity while the stretch goes on. */
+  /** from, to, from, to, … ascending; the last `to` is Infinity while a period is open. */
   private readonly bounds: number[] = [];
 
-  /** Stretches in any order; those that overlap become one. */
+  /** Takes periods in any order and merges those that overlap. */
   static of(stretches: readonly (readonly [fromMs: number, toMs: number])[]): Spans {
     const spans = new Spans();
     for (const [fromMs, toMs] of [...stretches].sort(([a], [b]) => a - b)) {
@@ -28,9 +28,9 @@ export class Spans {
     if (this.open) this.bounds[this.bounds.length - 1] = atMs;
   }
 
-  /** Whether any moment from `fromMs` to `toMs`, both included, lies in a stretch. */
+  /** Whether any moment from `fromMs` to `toMs`, both included, lies in a period. */
   touch(fromMs: number, toMs: number): boolean {
-    // The first stretch that ends at or after `fromMs`.
+    // Find the first period that ends at or after `fromMs`.
     let low = 0;
     let high = this.bounds.length / 2;
     while (low < high) {

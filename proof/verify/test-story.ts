@@ -1,4 +1,4 @@
-// The story that the checker's tests tell, and one lie in it: exactly that must be found.
+// A true story for the checker's tests. Each test adds one lie, which must be the only finding.
 import { testDir } from "../../test/services.ts";
 import type { TimeRules } from "./checks/times.ts";
 import type { Invariant } from "./findings.ts";
@@ -64,10 +64,10 @@ export async function trueStory(url?: string): Promise<Story> {
   return { world, ann, second, one, two, four };
 }
 
-/** One thing is wrong in the true story, and this is what the checker calls it. */
+/** One lie in the true story, with the finding it must cause. */
 export type Lie = readonly [what: string, invariant: Invariant, lie: (story: Story) => unknown];
 
-/** What the checker calls wrong in the true story with a lie in it. */
+/** The findings for the true story with a lie in it. */
 export async function foundAfter(lie: (story: Story) => unknown): Promise<string[]> {
   const story = await trueStory();
   await lie(story);

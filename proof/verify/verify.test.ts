@@ -23,7 +23,7 @@ test("a true story passes, with its counts", async () => {
   expect(verdict.counts.states).toEqual({ dispatched: 4, over_limit: 1 });
 });
 
-test("a ledger on Postgres is read alike", async () => {
+test("a ledger on Postgres reads the same", async () => {
   const { world } = await trueStory(await freshDatabase());
   expect(await world.verify()).toMatchObject({
     result: "pass",
@@ -41,19 +41,19 @@ test("a ledger on Postgres is read alike", async () => {
   ]);
 }, 30_000);
 
-test("many slices say what one says", async () => {
+test("many slices give the same verdict as one", async () => {
   const { world } = await trueStory();
   expect((await world.verify({ sliceBytes: 100 })).counts).toEqual((await world.verify()).counts);
 });
 
-test("without a history the ledger is still held against itself", async () => {
+test("without a history the ledger is still checked against itself", async () => {
   const { world } = await trueStory();
   expect((await world.verify({ history: false })).result).toBe("pass");
   await world.sql("UPDATE items SET held = held + 1 WHERE sku = 'cap'");
   expect((await world.verify({ history: false })).result).toBe("violations");
 });
 
-test("what is on its way makes it inconclusive, not a pass and not a violation", async () => {
+test("orders in flight make it inconclusive, neither a pass nor a violation", async () => {
   const { world } = await trueStory();
   world.sent("ann", world.id(), body("mug", 1), { at: 400 });
   world.outbox.length = 1;
@@ -63,7 +63,7 @@ test("what is on its way makes it inconclusive, not a pass and not a violation",
   expect((await world.verify()).result).toBe("inconclusive");
 });
 
-test("a queue that is missing is a violation", async () => {
+test("a missing queue is a violation", async () => {
   const { world } = await trueStory();
   world.queues.push({ region: "us", queue: "orders.0", ready: undefined, dead: false });
   expect((await world.verify()).violations.map((v) => v.what)).toEqual(["a queue is missing"]);
@@ -77,7 +77,7 @@ test("an order left parked is inconclusive", async () => {
   expect((await world.verify()).result).toBe("inconclusive");
 });
 
-test("more than 64 waiting orders of one user are told", async () => {
+test("more than 64 waiting orders of one user are reported", async () => {
   const world = await emptyWorld();
   const rows = Array.from({ length: 65 }, (_, i) => row("ben", world.id(), body("mug", 1, i + 2)));
   await world.entry(rows, rows.map(() => "parked").join(","));
@@ -85,7 +85,7 @@ test("more than 64 waiting orders of one user are told", async () => {
   expect(verdict.violations.map((v) => v.invariant)).toEqual(["I11"]);
 });
 
-test("a gap given up is no violation, and a number that comes after it is superseded", async () => {
+test("an abandoned gap is no violation, and a number that comes later is superseded", async () => {
   const world = await emptyWorld();
   const [two, one, three] = [world.id(), world.id(), world.id()];
   await world.entry([row("ben", two, body("mug", 1, 2))], "parked");

@@ -1,9 +1,8 @@
-// The proof from outside: what the clients say they sent, held against the ledger, Redis's stock
-// and the queues. Nothing here asks the system what it counted, and nothing here decides with the
-// system's code.
+// Proof from outside: compares what the clients say they sent with the ledger, Redis's stock and
+// the queues. It relies on none of the system's counts and shares none of its decision code.
 //
-// Users are looked at slice by slice, each in one pass over history and journal, so memory is
-// bounded whatever their length.
+// Users are checked in slices, each in one pass over history and journal, so memory is bounded
+// whatever their length.
 import { statSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
@@ -21,32 +20,30 @@ export type { QueueView, RedisView } from "./look.ts";
 
 export interface VerifyOptions extends Sights {
   readonly history: readonly string[];
-  /** The history is that of some clients among others. */
+  /** The history covers only some of the clients. */
   readonly partial?: boolean | undefined;
-  /** What the system runs with. */
+  /** Time settings the system runs with. */
   readonly rules?: TimeRules | undefined;
-  /** Tells how far it is, for people. */
+  /** Receives progress texts for people. */
   readonly onProgress?: ((text: string) => void) | undefined;
-  /** Only for tests: bytes of history looked at in one pass. */
+  /** For tests: bytes of history per pass. */
   readonly sliceBytes?: number | undefined;
 }
 
 export interface Verdict {
   readonly result: "pass" | "violations" | "inconclusive";
   readonly violations: readonly Violation[];
-  /**
-   * What is not as it should end, and is on record as such: money owed, letters to be dealt with.
-   */
+  /** Unfinished matters that are on record: money owed, letters to be handled. */
   readonly known: readonly Known[];
   /**
-   * Whether all could be compared; if not, only what the ledger says by itself, and what clients
-   * heard.
+   * Whether everything could be compared; if not, only the ledger with itself and with what clients
+   * received.
    */
   readonly atRest: boolean;
   readonly undrained: readonly string[];
   /**
-   * Accepted orders that are not in the ledger: lost, or in a consumer's hands, which no queue
-   * tells. Looking again later tells which.
+   * Accepted orders that are not in the ledger: lost, or held by a consumer, which no queue shows.
+   * A later look tells which.
    */
   readonly missing: number;
   readonly counts: Counts;
@@ -54,35 +51,35 @@ export interface Verdict {
 
 export interface Counts {
   /**
-   * Distinct ids the clients sent; of them answered 202; of those decided, and decided in the
-   * ledger.
+   * Distinct ids the clients sent; how many got a 202; how many were decided; how many the ledger
+   * has.
    */
   readonly orders: number;
   readonly accepted: number;
   readonly decided: number;
   readonly ledgered: number;
-  /** Sendings beyond the first of each id. */
+  /** Sendings after the first of each id. */
   readonly duplicates: number;
-  /** Units held or sold, and units there were. */
+  /** Units held or sold, and all units. */
   readonly sold: number;
   readonly stock: number;
-  /** Attempts to charge beyond an order's first, and captures that went back. */
+  /** Charge attempts after an order's first, and captures that were refunded. */
   readonly retries: number;
   readonly refunded: number;
-  /** Orders whose letter lies in a dead-letter queue: rejected, or not paid. */
+  /** Orders with a dead letter: rejected, or not paid. */
   readonly deadLettered: number;
-  /** Minor units kept of paid orders, by currency. */
+  /** Minor units of paid orders, by currency. */
   readonly currencies: Readonly<Record<string, number>>;
-  /** Parts done, by service. */
+  /** Completed parts, by service. */
   readonly services: Readonly<Record<string, number>>;
   /** Orders in the ledger by state. */
   readonly states: Readonly<Record<string, number>>;
   readonly violations: number;
 }
 
-/** History looked at in one pass: some 300,000 orders, a few hundred megabytes of memory. */
+/** History per pass: about 300,000 orders, a few hundred megabytes of memory. */
 const SLICE_BYTES = 128 * 1024 * 1024;
-/** Something moved in the middle of a look: it is taken anew so many times. */
+/** A look during which something moved is repeated up to this many times. */
 const LOOKS = 4;
 const LOOK_AGAIN_MS = 250;
 
@@ -90,7 +87,7 @@ export async function verify(options: VerifyOptions): Promise<Verdict> {
   for (let left = LOOKS - 1; ; left--) {
     const verdict = await LedgerAudit.snapshot(realRuntime, options.ledgerUrl, async (audit) => {
       const look = await lookAt(options, audit);
-      // What only moved for a moment is worth another look; what waits for something is not.
+      // A brief movement is worth another look; something that waits is not.
       return left > 0 && look.drained && !look.still ? undefined : judge(options, audit, look);
     });
     if (verdict) return verdict;

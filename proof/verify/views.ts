@@ -1,5 +1,4 @@
-// Redis and the brokers as the checker looks at them: reading only, declaring nothing, loading
-// nothing.
+// Read access to Redis and the brokers for the checker. It declares nothing and loads nothing.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
 import { depth } from "../../broker/inspect.ts";
@@ -25,7 +24,7 @@ export interface Views {
   close(): Promise<void>;
 }
 
-/** Which letters a queue of them holds; all stay where they are. */
+/** The letters in a dead-letter queue; all of them stay there. */
 async function lettersIn(
   connection: BrokerConnection,
   queue: string,
@@ -45,7 +44,7 @@ export interface ViewsOptions {
   readonly redisUrl: string;
   readonly regions: readonly RegionSetting[];
   readonly shards: number;
-  /** Processing services whose queues are looked at as well. */
+  /** Fulfilment services whose queues are checked too. */
   readonly processing?: readonly string[];
 }
 
@@ -57,7 +56,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     (region) => new BrokerConnection({ runtime: realRuntime, region, topology: DECLARE_NOTHING }),
   );
   for (const connection of connections) await connection.start();
-  // What has no route stays where it is for as long as there is none.
+  // Parts without a route stay queued until there is one.
   const own = topology(options.shards).queues.map((queue) => queue.name);
   const names = [
     ...own.filter((name) => name !== UNROUTED),

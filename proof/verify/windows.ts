@@ -1,12 +1,12 @@
-// A sale's window as it was, and as it may have been, at any moment: the operator moves it, and
-// Redis hears of that a little later.
+// A sale's window as it was, or may have been, at any moment: the operator moves it, and Redis
+// learns of that a little later.
 import type { OperationRecord, SaleRecord } from "../../ledger/audit.ts";
 import { CLOCK_MS, RETURN_MS } from "./tolerances.ts";
 
 interface Version {
   readonly opensAtMs: number;
   readonly closesAtMs: number;
-  /** From then on it may hold, and from then on it surely does. */
+  /** When it may have taken effect, and when it certainly had. */
   readonly fromMs: number;
   readonly sureMs: number;
 }
@@ -19,8 +19,8 @@ export class Windows {
   }
 
   /**
-   * Whether an order stamped so was within the window at `atMs`; undefined: it may have been or
-   * not.
+   * Whether an order with this stamp was within the window at `atMs`; undefined if that is
+   * uncertain.
    */
   within(saleId: string, acceptedAtMs: number, atMs: number): boolean | undefined {
     const versions = this.sales.get(saleId) ?? [];
@@ -33,7 +33,7 @@ export class Windows {
   }
 }
 
-/** Empty where the operations do not lead to what the sale is now: then nothing is known. */
+/** Empty if the operations do not lead to the sale's current window: then its past is unknown. */
 function versionsOf(sale: SaleRecord, operations: readonly OperationRecord[]): Version[] {
   const { opensAtMs, closesAtMs } = sale;
   const moves = operations.filter(

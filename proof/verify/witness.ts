@@ -1,13 +1,13 @@
-// What the clients' history can be asked. It is written while they run: of a system at rest it is
-// whole, but for calls that were still under way when its last line was written; of a moving one it
-// lags behind the ledger, and what it does not show may be about to be written.
+// What the clients' history can prove. It is written while they run. For a system at rest it is
+// complete, except for calls in flight when its last line was written; for a busy one it lags
+// behind the ledger, so a missing line may still be written.
 import type { LedgerOrder } from "./evidence.ts";
 import { CALL_MS } from "./tolerances.ts";
 
 export interface Witness {
-  /** There were other clients than those of the history. */
+  /** There were clients outside the history. */
   readonly partial: boolean;
-  /** Whether every sending of this order is in the history, if its client's are. */
+  /** Whether the history has every sending of this order, if it covers the order's client. */
   whole(order: LedgerOrder): boolean;
 }
 

@@ -1,5 +1,5 @@
-// A small true story for the checker's tests: what clients sent, and the ledger, queues and stock
-// that follow from it. A test changes one thing in it and must see the checker say so.
+// A small true story for the checker's tests: what clients sent, and the matching ledger, queues
+// and stock. A test changes one thing and expects the checker to report it.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, StepWord } from "../../core/domain/entry.ts";
@@ -20,7 +20,7 @@ const SALE = "spring";
 export const START_MS = 1_790_000_000_000;
 const ITEM = { name: "item", category: "c", priceMinor: 100 };
 
-/** The checker looks long after the last thing has happened. */
+/** The checker looks long after the last event. */
 const LATER_MS = 3_600_000;
 
 interface Asked {
@@ -45,14 +45,14 @@ export class World {
   ];
   readonly outbox = { length: 0 };
   readonly live = new Map<string, LiveStock>();
-  /** What the payment provider has on record. */
+  /** The payment provider's record. */
   readonly captures: CaptureRecord[] = [];
-  /** What the services have on record. */
+  /** The services' records. */
   readonly packed: PackedRecord[] = [];
   private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
   /** Redis's clock when the next entry is decided. */
   atMs = START_MS;
-  /** By shard: entries so far. */
+  /** Entries so far, by shard. */
   private readonly n: number[] = [];
   private readonly epochs: number[] = [];
   private serial = 0;
@@ -63,7 +63,7 @@ export class World {
     private readonly writer: Awaited<ReturnType<typeof openLedgerWriter>>,
   ) {}
 
-  /** A ledger with a sale of 5 `mug`, 3 `cap` (at most 1 a user) and no orders. */
+  /** A ledger with a sale of 5 `mug`, 3 `cap` (at most 1 per user) and no orders. */
   static async make(
     dir: string,
     url = `sqlite:${join(dir, `${realRuntime.uuid()}.db`)}`,
@@ -96,7 +96,7 @@ export class World {
     return uuidV7(START_MS + this.serial++, realRuntime.random);
   }
 
-  /** A client sends an order and is told, 10 ms later. */
+  /** A client sends an order and gets its answer 10 ms later. */
   sent(
     user: string,
     id: string,
@@ -124,7 +124,7 @@ export class World {
     this.lines.push({ op: "outcome", client: "c1", t: START_MS, user, id, state });
   }
 
-  /** The ledger records one entry: rows and a word each, and what it let go. */
+  /** The ledger records one entry: rows, a word for each, and the orders it released. */
   async entry(
     rows: readonly string[],
     words: string,
@@ -156,7 +156,8 @@ export class World {
   }
 
   /**
-   * Every reserved order is charged, at once and in one entry, and the provider has it on record.
+   * Charges every reserved order at once, in one entry, and adds the charges to the provider's
+   * record.
    */
   async pay(): Promise<void> {
     const rows = this.reserved.map(({ user, id }) => [
@@ -200,7 +201,7 @@ export class World {
     }
   }
 
-  /** Every paid order is packed by a service, and the service has it on record. */
+  /** A service packs every paid order and has it on record. */
   async dispatch(): Promise<void> {
     const steps = this.reserved.flatMap(({ user, id, sku, qty }) => {
       const of = [user, id, 1, 1, "g", SALE, [sku, qty]] as const;
@@ -218,7 +219,7 @@ export class World {
     await this.record({ kind: "decide", messages: [], released: [], steps });
   }
 
-  /** The ledger records what became of orders: `what`, whose, which, its lines, and more. */
+  /** The ledger records steps of orders: `what`, the user, the order, its lines, and more. */
   async happened(
     what: StepWord,
     [user, id]: readonly [user: string, id: string],
@@ -248,7 +249,7 @@ export class World {
     this.epochs[shard] = (await this.writer.takeShard(shard, "w")).epoch;
   }
 
-  /** Redis is lost and built anew, at the story's time, and every shard has a new owner. */
+  /** Redis is lost and rebuilt at the story's time, and every shard has a new owner. */
   async rebuilt(): Promise<void> {
     const db = await Db.open(realRuntime, this.url);
     const [store] = await db.run("SELECT incarnation FROM store");
@@ -262,7 +263,7 @@ export class World {
     for (const { shard } of shards) await this.taken(Number(shard));
   }
 
-  /** The ledger took every entry at the time it was decided, and not at the test's. */
+  /** The ledger recorded every entry at its decision time instead of the test's. */
   async recordedInTime(): Promise<void> {
     await this.sql("UPDATE entries SET recorded_ms = at_ms");
   }
@@ -273,13 +274,13 @@ export class World {
     this.live.set(sku, live(sku, total, held + units));
   }
 
-  /** A letter lies in the dead letters. */
+  /** Adds a dead letter. */
   letter(queue: string, user: string, order: string, reason = "given up", id = order): void {
     const letters = [{ id, reason, user, order }];
     this.queues.push({ region: "us", queue, ready: 1, dead: true, letters });
   }
 
-  /** Breaks the ledger, constraints or not. */
+  /** Changes the ledger, even against its constraints. */
   async sql(...statements: readonly string[]): Promise<void> {
     const db = await Db.open(realRuntime, this.url);
     if (db.dialect === "sqlite") await db.run("PRAGMA ignore_check_constraints = ON");

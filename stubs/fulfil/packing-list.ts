@@ -1,6 +1,6 @@
-// The store of the service that comes with Sluice: what it packed, each part once, however often it
-// is asked to. It stands for a warehouse's own system, so it is a database of its own, shared by
-// all processes of the service; the proof compares the ledger with it.
+// The store of the example fulfilment service: every part it packed, once, however often it was
+// asked. It stands for a warehouse's own system, so it is a separate database, shared by all
+// processes of the service. `verify` compares the ledger with it.
 import { Database } from "bun:sqlite";
 import { type Part, partKey } from "../../core/domain/part.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -26,11 +26,12 @@ export class PackingList {
     this.db.run("PRAGMA journal_mode = WAL");
     this.db.run("PRAGMA synchronous = FULL");
     this.db.run(
-      "CREATE TABLE IF NOT EXISTS packed (key TEXT PRIMARY KEY, lines TEXT NOT NULL, times INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+      "CREATE TABLE IF NOT EXISTS packed (key TEXT PRIMARY KEY, lines TEXT NOT NULL, " +
+        "times INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
     );
   }
 
-  /** Settles when the part is on the disk. All of a tick share one transaction. */
+  /** Resolves when the part is on disk. Calls of one tick share a transaction. */
   pack(part: Part): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.waiting.push({ part, done: resolve, failed: reject }) === 1)
@@ -49,7 +50,8 @@ export class PackingList {
   private flush(): void {
     const batch = this.waiting.splice(0);
     const insert = this.db.query(
-      "INSERT INTO packed (key, lines, times, at_ms) VALUES (?, ?, 1, ?) ON CONFLICT (key) DO UPDATE SET times = times + 1",
+      "INSERT INTO packed (key, lines, times, at_ms) VALUES (?, ?, 1, ?) " +
+        "ON CONFLICT (key) DO UPDATE SET times = times + 1",
     );
     try {
       this.db.transaction(() => {
@@ -63,7 +65,7 @@ export class PackingList {
   }
 }
 
-/** All that a service packed. */
+/** Everything a service packed. */
 export function readPackingList(file: string): Packed[] {
   const db = new Database(file, { readonly: true });
   try {

@@ -1,4 +1,4 @@
-// The stub's answers as docs/payments.md has them, and those that are none.
+// The stub's answers: those defined in docs/payments.md, and some that are not answers at all.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge, ChargeStatus } from "./book.ts";
 
@@ -24,12 +24,12 @@ export function refundAnswer(
   return Response.json({ key, amount, currency, status, reason }, { status: code });
 }
 
-/** There is no charge with this key, or no refund of it. */
+/** The charge, or its refund, does not exist. */
 export function none(key: string): Response {
   return Response.json({ key, status: "none" }, { status: 404 });
 }
 
-/** Settles nothing: the caller has to ask again. */
+/** Leaves the result open: the caller has to ask again. */
 export function failed(
   code: number,
   reason: string,
@@ -51,12 +51,12 @@ export function redirect(): Response {
 
 const FILLER = new Uint8Array(65_536).fill(0x20);
 
-/** JSON that goes on until nobody reads any more. */
+/** JSON that never ends while somebody reads it. */
 export function endless(runtime: Runtime): Response {
   const body = new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode('{"status":"captured",')),
     pull: async (controller) => {
-      // Others are served in between.
+      // Lets other requests be served in between.
       await runtime.sleep(1);
       controller.enqueue(FILLER);
     },

@@ -1,29 +1,30 @@
-// What the stub does with a charge besides charging: chosen by the payment token where it names a
-// behaviour, else by shares of a seeded draw per charge key. The same seed draws the same.
+// How the stub treats a charge besides charging it. The payment token may name a behaviour;
+// otherwise a seeded draw per charge key picks one by share. The same seed draws the same
+// behaviours.
 import { SettingError } from "../../core/settings/settings.ts";
 
 /**
- * New ones go to the end: what a seed draws for the others then stays as it is.
+ * Add new ones at the end, so that a seed draws the same for the existing ones.
  *
- * `decline`, and for good. Everything else is shown once, and later calls with the key are served
- * as they should be. With `*` a coin decides whether the charge was made behind it.
+ * `decline` is permanent. Every other behaviour is shown once; later calls with the key are served
+ * normally. With `*` a coin decides whether the charge was made behind the answer.
  *
  *   error_before, error_after       500, without and with the charge made
  *   timeout_before, timeout_after   no answer, likewise
  *   limited                         429
  *   slow                            answers late
- *   pending                         says so, and settles later by webhook
- *   twice, late, forged             captured, then told by webhook once more: doubled, seconds
- *                                   after, or with a lie under a wrong signature
- *   html200 *, redirect *           a page with status 200; a log-in page elsewhere
- *   wrong_key *, wrong_amount *     captured, of another key; captured, half of it
- *   declined200 *                   status 200, declined; a coin decides whether it is
- *   huge_answer *                   an answer without an end
- *   refund_refused                  captured; its refund is refused for good
+ *   pending                         answers pending, and settles later by webhook
+ *   twice, late, forged             captured, with an extra webhook: a duplicate, one that is
+ *                                   seconds late, or a false one with a wrong signature
+ *   html200 *, redirect *           a page with status 200; a redirect to a login page
+ *   wrong_key *, wrong_amount *     captured, for another key; captured, for half the amount
+ *   declined200 *                   status 200, declined; a coin decides whether that is true
+ *   huge_answer *                   an endless answer
+ *   refund_refused                  captured; its refund is refused permanently
  *   refund_conflict, refund_error * its refund is first answered 409; 500, made or not
- *   refund_pending                  its refund is made later, and told by webhook
- *   late_capture                    says pending or 500, and captures much later without webhook
- *   disputed, returned              captured, then disputed, or refunded at the provider; by webhook
+ *   refund_pending                  its refund is made later and reported by webhook
+ *   late_capture                    pending or 500, and captured much later without a webhook
+ *   disputed, returned              captured, then disputed or refunded by the provider; by webhook
  */
 export const BEHAVIOURS = [
   "decline",
@@ -63,20 +64,20 @@ export function parseShares(text: string): Shares {
   for (const part of text.split(",").filter((p) => p !== "")) {
     const [name = "", share = ""] = part.split("=");
     if (!isBehaviour(name))
-      throw new SettingError(`--shares: '${name}' is none of ${BEHAVIOURS.join(", ")}`);
+      throw new SettingError(`--shares: '${name}' is not one of ${BEHAVIOURS.join(", ")}`);
     const value = Number(share);
     if (share === "" || !(value >= 0 && value <= 1))
-      throw new SettingError(`--shares: ${name} must be from 0 to 1, not '${share}'`);
+      throw new SettingError(`--shares: ${name} must be between 0 and 1, not '${share}'`);
     shares[name] = value;
     sum += value;
   }
-  if (sum > 1 + 1e-9) throw new SettingError(`--shares: they sum to ${sum}, more than 1`);
+  if (sum > 1 + 1e-9) throw new SettingError(`--shares: the sum is ${sum}, above 1`);
   return shares;
 }
 
 /**
- * The behaviour for a charge. A token `stub:decline` names it for every attempt, `stub:decline:2`
- * for the first two attempts. Other tokens leave it to the draw.
+ * The behaviour of a charge. The token `stub:decline` sets it for every attempt, `stub:decline:2`
+ * for the first two. Any other token leaves it to the draw.
  */
 export function behaviourFor(
   charge: { key: string; payment: string; attempt: number },
@@ -94,7 +95,7 @@ export function behaviourFor(
   return "none";
 }
 
-/** The coin of a key: whether something was done behind an answer that does not say so. */
+/** The coin of a key: whether something happened that the answer does not show. */
 export function coin(key: string, seed: number): boolean {
   return (Bun.hash.xxHash32(`coin ${key}`, seed) & 1) === 1;
 }

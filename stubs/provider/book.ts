@@ -1,6 +1,6 @@
-// The stub's own record of what became of every charge and refund: lines of JSON, appended and
-// synced before any answer. A provider's memory is what the proof compares the ledger with, so it
-// shares nothing with Sluice but the keys it was given.
+// The stub's record of every charge and refund: lines of JSON, appended and synced before any
+// answer. `verify` compares the ledger with it, so it shares nothing with Sluice but the keys it
+// received.
 import { existsSync, readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Behaviour } from "./behaviour.ts";
@@ -13,15 +13,15 @@ export interface Charge {
   readonly order: string;
   readonly amount: number;
   readonly currency: string;
-  /** As which it was served. */
+  /** The behaviour it was served with. */
   readonly behaviour: Behaviour;
   status: ChargeStatus;
   refund: RefundStatus;
-  /** The money is back. */
+  /** The money was returned. */
   refunded: boolean;
-  /** Minor units given back; all or nothing. */
+  /** Minor units refunded; all or nothing. */
   refundedAmount: number;
-  /** `request`: Sluice asked for it. `provider`: made here, unasked. */
+  /** `request`: Sluice asked for it. `provider`: the provider refunded unasked. */
   refundedBy?: "request" | "provider";
   disputed: boolean;
 }
@@ -49,20 +49,20 @@ export class Book {
   static async open(path: string): Promise<Book> {
     const lines = existsSync(path) ? readFileSync(path, "utf8") : "";
     const book = new Book(await open(path, "a", 0o600));
-    // A line cut short by a crash was never answered for.
+    // A line cut off by a crash was never answered.
     for (const text of lines.slice(0, lines.lastIndexOf("\n") + 1).split("\n"))
       if (text !== "") book.apply(JSON.parse(text) as Line);
     if (lines !== "" && !lines.endsWith("\n")) await book.file.write("\n");
     return book;
   }
 
-  /** Opens a charge, unless its key has one. Every change settles once it is on the disk. */
+  /** Opens a charge, unless its key has one. Every change resolves once it is on disk. */
   async charge(charge: NewCharge): Promise<Charge> {
     if (!this.charges.has(charge.key)) await this.write({ t: "charge", ...charge });
     return this.charges.get(charge.key) as Charge;
   }
 
-  /** Ends a pending one. */
+  /** Settles a pending charge. */
   settle(key: string, status: "captured" | "declined"): Promise<void> {
     return this.write({ t: "settle", key, status });
   }
@@ -91,7 +91,7 @@ export class Book {
   private write(line: Line): Promise<void> {
     this.apply(line);
     this.waiting += `${JSON.stringify(line)}\n`;
-    // While one sync runs, the lines of the next gather.
+    // While one sync runs, the lines of the next accumulate.
     this.syncing = (this.syncing ?? Promise.resolve()).then(() => this.sync());
     return this.syncing;
   }

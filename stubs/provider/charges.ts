@@ -1,4 +1,4 @@
-// The stub's charges: captured once a key, each as its behaviour has it.
+// The stub's charges: captured at most once per key, each with its behaviour.
 import { parseChargeKey } from "../../core/domain/charge.ts";
 import { chargeAnswer, endless, failed, none, page, redirect } from "./answers.ts";
 import { type Behaviour, behaviourFor, coin } from "./behaviour.ts";
@@ -16,11 +16,11 @@ const RETRY_AFTER_S = "1";
 
 export class Charges {
   forgiving = false;
-  /** Keys whose behaviour has been shown: it is shown once. */
+  /** Keys whose behaviour has been shown; it is shown once. */
   private readonly shown = new Set<string>();
 
   constructor(private readonly desk: Desk) {
-    // A restart does not forget those that were to settle.
+    // Charges that were pending before a restart still settle.
     for (const charge of desk.book.charges.values())
       if (charge.status === "pending") this.settleLater(charge);
   }
@@ -35,12 +35,12 @@ export class Charges {
     const body = (await request.json()) as ChargeBody;
     const attempt = parseChargeKey(key)?.attempt;
     if (attempt === undefined || !(body.amount > 0))
-      return failed(400, "Idempotency-Key and a positive amount are needed");
+      return failed(400, "an Idempotency-Key and a positive amount are required");
     const known = this.desk.book.charges.get(key);
     if (known)
       return known.amount === body.amount && known.currency === body.currency
         ? chargeAnswer(known)
-        : failed(409, "the key was used for another sum");
+        : failed(409, "the key was used with another amount");
     const { shares, seed } = this.desk.options;
     const behaviour =
       this.forgiving || this.shown.has(key)
@@ -105,7 +105,7 @@ export class Charges {
     }
   }
 
-  /** Answers that say nothing about the charge, though some look as if they did. */
+  /** Answers that leave the charge open, though some look definite. */
   private async mislead(key: string, body: ChargeBody, behaviour: Behaviour): Promise<Response> {
     const { amount, currency } = body;
     const made = coin(key, this.desk.options.seed);
@@ -128,7 +128,7 @@ export class Charges {
     }
   }
 
-  /** What the provider does later by itself to a charge that was captured. */
+  /** What the provider later does on its own to a captured charge. */
   private followUp(charge: Charge): void {
     const { webhooks, book, options } = this.desk;
     switch (charge.behaviour) {

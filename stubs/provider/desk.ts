@@ -1,4 +1,4 @@
-// What the stub's parts share: its record, its webhooks, and what it does later.
+// State shared by the stub's parts: its record, its webhooks and its delayed actions.
 
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { failed } from "./answers.ts";
@@ -9,24 +9,24 @@ import { Webhooks } from "./webhooks.ts";
 export interface ProviderOptions {
   readonly runtime: Runtime;
   readonly file: string;
-  /** The loopback unless said otherwise: it is for trying things out. */
+  /** Loopback by default: the stub is for trials. */
   readonly host?: string;
   readonly port: number;
   readonly shares: Shares;
   readonly seed: number;
-  /** Where webhooks go; none are sent without it. */
+  /** Webhooks go here; without it none are sent. */
   readonly webhookUrl?: string;
-  /** What they are signed with, a signature each. */
+  /** Signing secrets; each adds a signature. */
   readonly webhookSecrets: readonly string[];
-  /** How long a call hangs that gets no answer, ms. */
+  /** How long an unanswered call hangs, ms. */
   readonly hangMs?: number;
-  /** How long a slow one takes, ms. */
+  /** How long a slow call takes, ms. */
   readonly slowMs?: number;
   /** How long a pending charge or refund stays pending, ms. */
   readonly pendingMs?: number;
-  /** … and one that is captured much later, ms. */
+  /** How long until a late capture, ms. */
   readonly lateCaptureMs?: number;
-  /** From a capture until it is disputed or given back, ms. */
+  /** From a capture to its dispute or return, ms. */
   readonly afterwardsMs?: number;
 }
 
@@ -52,13 +52,13 @@ export class Desk {
     this.webhooks = new Webhooks(options.runtime, options.webhookUrl, options.webhookSecrets);
   }
 
-  /** No answer, for as long as anybody waits. */
+  /** Gives no answer until the client stops waiting. */
   async hang(): Promise<Response> {
     await new Promise<void>((resolve) => this.after(this.options.hangMs, resolve));
     return failed(504, "gateway timeout");
   }
 
-  /** What is still to come of it without being asked: changes, and webhooks. */
+  /** Changes and webhooks that are still due. */
   get open(): number {
     return this.planned + this.webhooks.open;
   }

@@ -33,7 +33,7 @@ async function start(options: Partial<ProviderOptions> = {}) {
   return { stub, file, client: new HttpProvider(realRuntime, stub.url, PATIENCE_MS) };
 }
 
-/** A charge whose coin falls as told. */
+/** A charge whose coin falls on the given side. */
 function chargeOf(behaviour: Misbehaviour, heads = true): ChargeRequest & { key: string } {
   for (;;) {
     const request = {
@@ -65,7 +65,7 @@ async function settled(client: HttpProvider, request: ChargeRequest) {
   }
 }
 
-/** Names of those who look as if they said something. */
+/** Behaviours whose answers look definite but are not. */
 const MISLEADING = [
   "html200",
   "redirect",
@@ -77,7 +77,7 @@ const MISLEADING = [
 
 for (const heads of [true, false])
   test.each(MISLEADING)(
-    `%s, ${heads ? "charged behind it" : "not charged"}: unknown, and settled by asking again`,
+    `%s, ${heads ? "charged anyway" : "not charged"}: unknown, then settled by asking again`,
     async (behaviour) => {
       const { stub, client } = await start();
       const request = chargeOf(behaviour, heads);
@@ -94,7 +94,7 @@ for (const heads of [true, false])
   );
 
 test.each(BEHAVIOURS)(
-  "%s: in the end the client knows of a charge what the record has",
+  "%s: the client ends up with what the record has",
   async (behaviour) => {
     const { stub, client } = await start();
     const request = chargeOf(behaviour);
@@ -113,7 +113,7 @@ test.each(BEHAVIOURS)(
   TIMEOUT_MS,
 );
 
-test("a refund is refused for good, and looked up as refused", async () => {
+test("a permanently refused refund is looked up as refused", async () => {
   const { client } = await start();
   const request = chargeOf("refund_refused");
   await client.charge(request);
@@ -127,7 +127,7 @@ test.each([
   ["refund_conflict", true, "none"],
   ["refund_error", true, "refunded"],
   ["refund_error", false, "none"],
-] as const)("%s (%p) is first unknown, looked up as %s, then made", async (mood, heads, found) => {
+] as const)("%s (%p) is unknown first, looked up as %s, then made", async (mood, heads, found) => {
   const { stub, client } = await start();
   const request = chargeOf(mood, heads);
   await client.charge(request);
@@ -152,7 +152,7 @@ test("a pending refund is made later, once", async () => {
   expect(await client.lookUpRefund(refund)).toEqual({ kind: "refunded" });
 });
 
-test("disputes and returns are on record, looked up, and told by signed webhooks", async () => {
+test("disputes and returns are recorded, looked up, and reported by signed webhooks", async () => {
   const heard = new Map<string, unknown>();
   const gateway = Bun.serve({
     hostname: "127.0.0.1",
@@ -187,7 +187,7 @@ test("disputes and returns are on record, looked up, and told by signed webhooks
   expect(stub.book.charges.get(returned.key)?.refundedBy).toBe("provider");
 });
 
-test("a late capture is pending until then, whatever the call was answered", async () => {
+test("a late capture is pending until it happens, whatever the answer was", async () => {
   for (const heads of [true, false]) {
     const { client } = await start({ lateCaptureMs: 500 });
     const request = chargeOf("late_capture", heads);
@@ -198,7 +198,7 @@ test("a late capture is pending until then, whatever the call was answered", asy
   }
 });
 
-test("after a restart the record is the same, and what was to settle does", async () => {
+test("a restart keeps the record, and pending charges still settle", async () => {
   const { stub, file, client } = await start({ lateCaptureMs: 60_000, pendingMs: 60_000 });
   const moods = ["late_capture", "refund_pending", "refund_refused", "none"] as const;
   const requests = moods.map((mood) => chargeOf(mood as Misbehaviour));
@@ -214,7 +214,7 @@ test("after a restart the record is the same, and what was to settle does", asyn
   while (late?.status !== "captured" || back?.refund !== "refunded") await Bun.sleep(5);
 });
 
-test("shares name behaviours and sum to one at most", () => {
+test("shares name behaviours and add up to at most one", () => {
   expect(parseShares("html200=0.5,disputed=0.5")).toEqual({ html200: 0.5, disputed: 0.5 });
   for (const text of ["html=0.1", "html200=2", "html200=0.6,redirect=0.6", "redirect"])
     expect(() => parseShares(text)).toThrow("--shares");

@@ -1,4 +1,4 @@
-// The stub's refunds: the whole amount, once a charge, as the charge's behaviour has it.
+// The stub's refunds: the whole amount, once per charge, each with the charge's behaviour.
 import { failed, none, refundAnswer } from "./answers.ts";
 import { coin } from "./behaviour.ts";
 import type { Charge } from "./book.ts";
@@ -11,7 +11,7 @@ interface RefundBody {
 }
 
 export class Refunds {
-  /** Keys whose behaviour has been shown: it is shown once. */
+  /** Keys whose behaviour has been shown; it is shown once. */
   private readonly shown = new Set<string>();
 
   constructor(private readonly desk: Desk) {
@@ -33,7 +33,7 @@ export class Refunds {
     if (charge.status === "pending") return failed(409, "the charge is pending");
     if (charge.status === "declined") return this.refuse(charge, "the charge was declined");
     if (charge.amount !== amount || charge.currency !== currency)
-      return refundAnswer(charge, "refused", 400, "a refund is of the whole charge");
+      return refundAnswer(charge, "refused", 400, "only a full refund is possible");
     if (charge.disputed) return this.refuse(charge, "the charge is disputed");
     return this.serve(charge);
   }
@@ -41,7 +41,7 @@ export class Refunds {
   private async serve(charge: Charge): Promise<Response> {
     const { book, webhooks, options } = this.desk;
     const { key, behaviour } = charge;
-    if (behaviour === "refund_refused") return this.refuse(charge, "the time for refunds is over");
+    if (behaviour === "refund_refused") return this.refuse(charge, "the refund period has ended");
     const first = !this.shown.has(key);
     this.shown.add(key);
     if (first && behaviour === "refund_conflict")

@@ -1,9 +1,9 @@
-// A payment provider to try Sluice with: a real HTTP server that keeps to docs/payments.md, keeps
-// its own record, and misbehaves as told (behaviour.ts). Besides the calls of that page:
+// A payment provider for trials: an HTTP server that implements docs/payments.md, keeps its own
+// record, and misbehaves on demand (behaviour.ts). It adds these calls:
 //
-//   GET  /v1/records   every charge with its refund and its dispute, one JSON object a line
-//   GET  /healthz      {"open"}: changes and webhooks that are still to come without being asked for
-//   POST /outage       {"on": true}: every call gets 503 until it is off again
+//   GET  /v1/records   every charge with its refund and dispute, one JSON object per line
+//   GET  /healthz      {"open"}: changes and webhooks that are still due
+//   POST /outage       {"on": true}: every call gets 503 until it is switched off
 import { failed, LOGIN_PATH } from "./answers.ts";
 import { Book } from "./book.ts";
 import { Charges } from "./charges.ts";
@@ -15,11 +15,11 @@ export type { ProviderOptions } from "./desk.ts";
 export interface Provider {
   readonly url: string;
   readonly book: Book;
-  /** Every call fails until it is over. */
+  /** While true, every call fails. */
   outage: boolean;
-  /** Calls that followed a redirect, and so gave token and key to somebody else. */
+  /** Calls that followed a redirect and so sent token and key to a third party. */
   readonly ledAstray: number;
-  /** From now on new charges go well, whatever cards and shares say; `forgive(false)` ends it. */
+  /** New charges succeed from now on, whatever tokens and shares say; `forgive(false)` ends it. */
   forgive(on?: boolean): void;
   stop(): Promise<void>;
 }

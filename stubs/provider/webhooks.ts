@@ -1,18 +1,18 @@
-// The stub's webhooks, by Standard Webhooks: signed, sent again under the same id until they are
-// taken, and on demand doubled, late or forged.
+// The stub's webhooks, following Standard Webhooks: signed, resent under the same id until
+// accepted, and on demand duplicated, delayed or forged.
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Charge } from "./book.ts";
 
 const LATE_MS = 3_000;
-/** Two minutes of them: of a dispute there is no other word. */
+/** Two minutes of attempts: nothing else reports a dispute. */
 const ATTEMPTS = 30;
 const RETRY_MS = 500;
 const MAX_RETRY_MS = 5_000;
-/** A gateway that does not answer must not hold up the others for long. */
+/** A gateway that does not answer must not delay the others for long. */
 const TIMEOUT_MS = 10_000;
-/** Sent at once; the rest waits its turn. */
+/** Sent concurrently; the rest wait. */
 const MAX_UNDER_WAY = 64;
 
 export type EventStatus = "captured" | "declined" | "pending" | "refunded" | "disputed";
@@ -29,19 +29,19 @@ export class Webhooks {
     private readonly secrets: readonly string[],
   ) {}
 
-  /** Those that have not been taken yet. */
+  /** Webhooks that have not been accepted yet. */
   get open(): number {
     return this.queue.length + this.underWay;
   }
 
-  /** Sends what became of a charge: its status, or what happened to its money since. */
+  /** Reports a charge's status, or what has happened to its money since. */
   send(charge: Charge, status: EventStatus, manner: Manner = "none"): void {
     if (!this.url || this.secrets.length === 0) return;
     const { key, amount, currency } = charge;
     const id = `msg_${this.runtime.uuid()}`;
     const body = JSON.stringify({ key, amount, currency, status });
     if (manner === "forged") {
-      // The forger says the opposite, and does not know the secret.
+      // The forger claims the opposite and does not know the secret.
       const opposite = status === "captured" ? "declined" : "captured";
       const lie = JSON.stringify({ key, amount, currency, status: opposite });
       this.enqueue(() => this.post(`msg_${this.runtime.uuid()}`, lie, ["not the secret"], 1));
@@ -93,7 +93,7 @@ export class Webhooks {
       });
       const response = await ignore(sent, "webhook_send");
       await response?.body?.cancel();
-      // One that is refused would be refused again.
+      // A refused one would be refused again.
       if (response && response.status < 500) return;
       await this.runtime.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));
     }

@@ -1,6 +1,6 @@
-// The rates role: loads its source again and again, publishes what it has to the feed of every
-// region, and answers requests for single pairs. What was asked for between two other currencies is
-// crossed, and is part of the feed from then on.
+// The rates role. It loads its source repeatedly, publishes the rates to every region's feed, and
+// answers requests for single pairs. A requested pair of two other currencies is derived through
+// the base (crossed) and joins the feed.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
@@ -18,7 +18,7 @@ export interface RateServiceOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** Crossed pairs that are part of the feed; more are answered when asked for. */
+/** Crossed pairs in the feed; beyond it pairs are answered only on request. */
 const MAX_CROSSED = 500;
 const MAX_PAIRS_PER_REQUEST = 500;
 const PREFETCH = 16;
@@ -31,12 +31,12 @@ export class RateService {
   private timer: Timer | undefined;
   private stopped = false;
 
-  /** Pairs of the feed. */
+  /** Pairs in the feed. */
   get pairs(): number {
     return (this.quotes?.rates.size ?? 0) + this.crossed.size;
   }
 
-  /** The time of the last rates, Unix ms; 0: none yet. */
+  /** Time of the latest rates, Unix ms; 0 before the first. */
   get lastMs(): number {
     return this.quotes?.atMs ?? 0;
   }
@@ -85,7 +85,7 @@ export class RateService {
 
   private publish(pairs: readonly string[]): void {
     const body = Buffer.from(JSON.stringify(this.ratesOf(pairs)));
-    // Nobody may be listening, and what is missed is said again: whatever becomes of it is fine.
+    // There may be no listener, and rates are published again, so a failure does not matter.
     for (const { publisher } of this.options.regions)
       void publisher.publish(FX_RATES, "", body, { type: "rates.v1" });
   }
@@ -113,8 +113,8 @@ export class RateService {
 }
 
 /**
- * What one unit of a currency costs in another, by way of the source's base: to ten digits that
- * matter, half up.
+ * The price of one unit of a currency in another, through the source's base: ten significant
+ * digits, rounded half up.
  */
 export function crossRate({ base, rates }: Quotes, from: string, to: string): string | undefined {
   const [costOfFrom, costOfTo] = [rates.get(from), to === base ? "1" : rates.get(to)];
@@ -124,7 +124,7 @@ export function crossRate({ base, rates }: Quotes, from: string, to: string): st
     a.mantissa * 10n ** BigInt(b.digits),
     b.mantissa * 10n ** BigInt(a.digits),
   ];
-  // Digits behind the point: as many as make ten in all, twelve at most.
+  // As many decimals as make ten digits in all, at most twelve.
   const whole = top / bottom;
   const before = whole > 0n ? String(whole).length : -leadingZeros(top, bottom);
   const digits = Math.max(0, Math.min(12, CROSS_DIGITS - before));
@@ -134,7 +134,7 @@ export function crossRate({ base, rates }: Quotes, from: string, to: string): st
   return digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`;
 }
 
-/** Zeros behind the point of a number below one. */
+/** Zeros after the decimal point of a number below one. */
 function leadingZeros(top: bigint, bottom: bigint): number {
   let zeros = 0;
   for (let n = top * 10n; n < bottom && zeros < 12; n *= 10n) zeros++;

@@ -15,7 +15,7 @@ const quotes = (rates: Record<string, string>) => ({
   rates: new Map(Object.entries(rates)),
 });
 
-test("a pair between two other currencies is crossed, to ten digits", () => {
+test("a pair of two other currencies is crossed, to ten digits", () => {
   const held = quotes({ USD: "1.08", JPY: "163", KWD: "0.332", VND: "27000" });
   expect(crossRate(held, "USD", "JPY")).toBe("150.9259259");
   expect(crossRate(held, "JPY", "USD")).toBe("0.006625766871");
@@ -28,7 +28,7 @@ test("a pair between two other currencies is crossed, to ten digits", () => {
   ]).toEqual([undefined, undefined, undefined]);
 });
 
-test("whatever is crossed is a rate that a worker takes, within a ten-thousandth of the quotient", () => {
+test("every crossed rate is valid for a worker, and within 0.01% of the quotient", () => {
   const value = fc
     .tuple(fc.integer({ min: 0, max: 99_999 }), fc.integer({ min: 1, max: 999_999 }))
     .map(([w, f]) => `${w}.${f}`);
@@ -44,7 +44,7 @@ test("whatever is crossed is a rate that a worker takes, within a ten-thousandth
 });
 
 describe("a source", () => {
-  test("of a file is read anew each time; what is wrong in it is named", async () => {
+  test("of a file is read again each time, and errors in it are named", async () => {
     const file = `${testDir("rates")}/rates.json`;
     const source = openSource(realRuntime, `file:${file}`);
     expect(source.load()).rejects.toThrow("ENOENT");
@@ -94,7 +94,7 @@ describe("a source", () => {
     expect(openSource(realRuntime, `${server.url}other`).load()).rejects.toThrow("answered 500");
   });
 
-  test("that walks begins at its table, moves a little, is the same for the same seed, and gives sound rates only", async () => {
+  test("that walks starts at its table, moves a little, repeats by seed, stays valid", async () => {
     const [a, b, c] = [
       openSource(realRuntime, "walk:7"),
       openSource(realRuntime, "walk:7"),
@@ -114,6 +114,6 @@ describe("a source", () => {
     }
   });
 
-  test("of an unknown kind is refused", () =>
+  test("of an unknown kind is rejected", () =>
     expect(() => openSource(realRuntime, "ftp://x")).toThrow("SLUICE_RATES_SOURCE"));
 });

@@ -1,5 +1,5 @@
-// Where rates come from: a file, an HTTP address, or a random walk for demos. One interface; a
-// source of your own is one more of these.
+// Sources of exchange rates: a file, an HTTP address, or a random walk for demos. Implement
+// RateSource to add your own.
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -13,20 +13,20 @@ export interface Quotes {
   readonly base: string;
   /** Unix ms. */
   readonly atMs: number;
-  /** Currency → units of it for one of the base, decimal text. */
+  /** Currency → its units for one unit of the base, as decimal text. */
   readonly rates: ReadonlyMap<string, string>;
 }
 
 export interface RateSource {
-  /** Begins the ids of its rates. */
+  /** Prefix of its rates' ids. */
   readonly name: string;
-  /** Rejects with a message that names what is wrong. */
+  /** Rejects with a message that names the problem. */
   load(): Promise<Quotes>;
 }
 
 const HTTP_TIMEOUT_MS = 5_000;
 const MAX_BODY_CHARS = 1_000_000;
-/** A tick of the walk, and how far from its start it may get. */
+/** Step of the walk, and how far it may move from its start. */
 const STEP = 0.001;
 const RANGE = 0.2;
 const DIGITS = 6;
@@ -76,15 +76,15 @@ function walkSource(runtime: Runtime, seed: number): RateSource {
   return { name: "walk", load };
 }
 
-/** Six digits that matter, without an exponent. */
+/** Six significant digits, without an exponent. */
 function decimal(rate: number): string {
   const digits = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(rate)));
   return rate.toFixed(Math.min(12, digits));
 }
 
 /**
- * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`; numbers will do
- * as well, and `at` may be left out.
+ * `{"base": "EUR", "at": "2027-01-31T10:00:00Z", "rates": {"USD": "1.0837", …}}`. Rates may also be
+ * numbers, and `at` may be left out.
  */
 export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   const refuse = (what: string): never => {
@@ -98,14 +98,14 @@ export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   }
   const { base, at, rates } = (value ?? {}) as Record<string, unknown>;
   if (typeof base !== "string" || !CURRENCIES.has(base))
-    refuse("'base' must be a currency of ISO 4217");
+    refuse("'base' must be an ISO 4217 currency");
   const atMs = at === undefined ? nowMs : Date.parse(String(at));
   if (Number.isNaN(atMs)) refuse("'at' must be an RFC 3339 time");
   if (typeof rates !== "object" || rates === null)
     refuse("'rates' must be an object of currency → rate");
   const read = new Map<string, string>();
   for (const [currency, rate] of Object.entries(rates as object)) {
-    if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is no currency of ISO 4217`);
+    if (!CURRENCIES.has(currency)) refuse(`'rates.${currency}' is not an ISO 4217 currency`);
     const decimalText =
       typeof rate === "number" && rate > 0 && Number.isFinite(rate) ? decimalOfNumber(rate) : rate;
     const wrong = wrongValue(decimalText);
@@ -115,7 +115,7 @@ export function readQuotes(text: string, where: string, nowMs: number): Quotes {
   return { base: base as string, atMs, rates: read };
 }
 
-/** A number as JSON has it may be written with an exponent. */
+/** JSON numbers may have an exponent. */
 function decimalOfNumber(rate: number): string {
   return /e/.test(String(rate)) ? rate.toFixed(12) : String(rate);
 }

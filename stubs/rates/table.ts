@@ -1,4 +1,4 @@
-/** Units for one euro, about as they are: where the random walk begins. Not to be charged by. */
+/** Approximate units for one euro: where the random walk starts. Never charge by these. */
 export const EUR_RATES: readonly (readonly [currency: string, rate: number])[] = [
   ["USD", 1.08],
   ["GBP", 0.85],

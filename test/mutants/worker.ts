@@ -1,6 +1,6 @@
-// A worker with a rule knocked out, for test/verify-mutation.test.ts. MUTANT is a list of:
-// `early-ack` acknowledges messages when they arrive, not when they are recorded; `slow-ledger`
-// records nothing before the worker is killed.
+// A worker with one rule disabled, for test/verify-mutation.test.ts. MUTANT is a list of:
+// `early-ack` acknowledges messages on arrival instead of after recording; `slow-ledger` records
+// nothing before the worker is killed.
 
 import { makeLog } from "../../cli/log.ts";
 import { startWorker } from "../../cli/roles/worker.ts";

@@ -1,5 +1,5 @@
-// I1: what was answered 202 is in the ledger with a decision, and clients were told nothing but
-// what the ledger holds.
+// I1: every order answered 202 has a decision in the ledger, and clients received only what the
+// ledger holds.
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import { orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -10,7 +10,7 @@ export interface AcceptedCounts {
   decided: number;
   ledgered: number;
   sendings: number;
-  /** Accepted, but the ledger does not have them (yet). */
+  /** Accepted, but not (yet) in the ledger. */
   missing: number;
   parked: number;
 }
@@ -43,7 +43,7 @@ export function checkAccepted(
 }
 
 /**
- * A client is told an outcome only after it was recorded, so the ledger must have had an order in
+ * A client receives an outcome only after it was recorded, so the ledger must have had the order in
  * that state.
  */
 function checkTold(
@@ -56,13 +56,13 @@ function checkTold(
     if (!found)
       findings.violation(
         "I1",
-        "a client was told the outcome of an order that is not in the ledger",
+        "a client received the outcome of an order that is not in the ledger",
         `${key}: ${state}`,
       );
     else if (!found.had.includes(state)) {
       findings.violation(
         "I1",
-        "a client was told another outcome than the ledger's",
+        "a client received a different outcome than the ledger has",
         `${key}: ${state}, ledger ${found.state}`,
       );
     }

@@ -1,6 +1,5 @@
-// I8: what each order was charged, computed anew: its items at their prices, in the order's own
-// currency at the rate that its decision named, to the last minor unit. And never more than its
-// buyer allowed.
+// I8: recomputes what each order was charged: its items at their prices, in the order's currency at
+// the rate of its decision, to the last minor unit, and never more than its buyer allowed.
 import { minorDigits } from "../../../core/domain/currency.ts";
 import type { ChargeRecord, ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey, type Slice } from "../evidence.ts";
@@ -9,7 +8,7 @@ import type { DecodedEntry, RateTaken } from "../journal.ts";
 
 export class AmountsCheck {
   private readonly orders = new Map<string, LedgerOrder>();
-  /** One for each generation of the order. */
+  /** One per generation of the order. */
   private readonly rates = new Map<string, RateTaken[]>();
   /** Minor units kept, by currency. */
   readonly kept = new Map<string, number>();
@@ -38,7 +37,7 @@ export class AmountsCheck {
     if (!order) return;
     if (status === "captured") this.kept.set(currency, (this.kept.get(currency) ?? 0) + amount);
     if (currency !== order.currency)
-      this.wrong("an order was charged in another currency than its own", `${key}: ${currency}`);
+      this.wrong("an order was charged in a currency other than its own", `${key}: ${currency}`);
     const taken = this.rates.get(key);
     const base = this.sales.get(order.saleId)?.currency;
     if (base === order.currency) {
@@ -55,7 +54,7 @@ export class AmountsCheck {
     const due = this.due(order, base ?? "", rate);
     if (due !== BigInt(amount))
       this.wrong(
-        "an order was charged another amount than its items cost",
+        "an order was charged a different amount than its items cost",
         `${key}: ${amount} ${currency}, not ${due}`,
       );
     if (order.maxTotal > 0 && amount > order.maxTotal)

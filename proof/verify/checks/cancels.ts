@@ -1,5 +1,5 @@
-// I7, seen from the clients: an order is cancelled only if its buyer asked for it, and one whose
-// buyer was told so is cancelled for good.
+// I7, from the clients' side: an order is cancelled only if its buyer asked for it, and stays
+// cancelled once the buyer was told so.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";
@@ -14,13 +14,13 @@ export function checkCancels(
     if (order.told.includes("cancelled") && found && found.state !== "cancelled")
       findings.violation(
         "I7",
-        "an order goes on though its buyer was told that it is cancelled",
+        "an order is not cancelled though its buyer was told that it is",
         `${key}: ${found.state}`,
       );
   }
   for (const [key, order] of ledger) {
     if (order.state !== "cancelled" || (sent.get(key)?.cancels ?? 0) > 0) continue;
     if (whole(order) && (!partial || sent.has(key)))
-      findings.violation("I7", "an order was cancelled that nobody cancelled", key);
+      findings.violation("I7", "an order was cancelled that no client cancelled", key);
   }
 }

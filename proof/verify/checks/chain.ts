@@ -1,9 +1,8 @@
-// I1: a shard's journal is one unbroken chain, up to the entry that the ledger says it recorded
-// last.
+// I1: a shard's journal is an unbroken chain up to the entry that the ledger says it recorded last.
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 
-/** What the first entry of a shard names as the one before it. */
+/** The predecessor that the first entry of a shard names. */
 const START = "genesis";
 
 interface Position {
@@ -32,7 +31,7 @@ export class ChainCheck {
     this.n = entry.n;
   }
 
-  /** The ledger's position, in the same look. */
+  /** The ledger's position from the same look. */
   end({ lastId, lastN }: Position): void {
     if (lastN !== this.n || lastId !== this.id)
       this.broken(

@@ -1,5 +1,5 @@
-// I6, I7, I8: the ledger's charges held against the orders' states and against the money it posted.
-// Money that somebody is owed is named, whatever becomes of it.
+// I6, I7, I8: compares the ledger's charges with the orders' states and with the posted money.
+// Money owed to somebody is always reported.
 import type { ChargeRecord, LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -9,38 +9,35 @@ import { type CaptureRecord, type ChargeTold, checkProvider } from "./provider-r
 
 export type { CaptureRecord } from "./provider-record.ts";
 
-/** States of an order that was paid. */
+/** States of a paid order. */
 const PAID = new Set(["paid", "dispatched"]);
-/** States that an order reaches only after its stock was reserved, and so has charges. */
+/** States an order reaches only after its stock was reserved, so that it has charges. */
 const CHARGED = new Set(["reserved", "paid", "dispatched", "payment_failed", "expired"]);
-/**
- * Of an attempt whose money came in. It may have gone again since, without Sluice having a say in
- * it.
- */
+/** Charge statuses whose money came in. It may have gone back since, without Sluice's doing. */
 const CAME_IN = new Set(["captured", "returned", "disputed"]);
-/** Of an attempt that a reserved order waits for. */
+/** Charge statuses that a reserved order waits for. */
 const OPEN = new Set(["waiting", "started"]);
-/** Nobody may know what became of these. */
+/** Charge statuses with an unknown result. */
 const UNSURE = new Set(["unknown", "unresolved"]);
 
-/** What is owed, and to whom, by the status of a charge. */
+/** What is owed and to whom, by charge status. */
 const OWED: Readonly<Record<string, string>> = {
   started: "charges under way: it is not known yet whether the customer has paid",
-  unknown: "charges of orders given up, looked up until it is known whether they were paid",
-  unresolved: "charges that nobody looks up any more, and nobody knows whether they were paid",
+  unknown: "charges of failed orders, looked up until it is known whether they were paid",
+  unresolved: "charges with an unknown result that are no longer looked up",
   refunding: "refunds under way: the customer is owed them",
   refund_failed: "refunds that the provider refuses: the customer is owed them",
   disputed: "captures that the customer disputes",
-  returned: "captures that were given back at the provider",
+  returned: "captures that the provider refunded on its own",
 };
 
 interface Charged {
   captured: number;
   cameIn: number;
   attempts: number;
-  /** An attempt was given up without knowing what became of it. */
+  /** An attempt was given up with an unknown result. */
   unsure: boolean;
-  /** The latest generation that has an attempt which is open. */
+  /** The latest generation with an open attempt. */
   openIn: number;
 }
 
@@ -49,7 +46,7 @@ const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, unsure: false, open
 export class ChargesCheck {
   retries = 0;
   refunded = 0;
-  /** Orders that have been reserved: their state, and the generation they are in. */
+  /** Orders that have been reserved: their state and generation. */
   private readonly orders = new Map<string, Pick<LedgerOrder, "state" | "generation">>();
 
   constructor(
@@ -108,10 +105,7 @@ export class ChargesCheck {
     if (owed) this.findings.note(owed, `${name}: ${amount} ${currency}`);
   }
 
-  /**
-   * A paid order has one capture, every other one none; and one that is reserved has an end before
-   * it.
-   */
+  /** A paid order has one capture, any other has none, and a reserved one can still end. */
   private settled(
     key: string,
     { state, generation }: Pick<LedgerOrder, "state" | "generation">,
@@ -127,7 +121,7 @@ export class ChargesCheck {
         key,
       );
     if (state === "reserved" && openIn < generation)
-      this.wrong("I1", "an order is reserved and nobody charges for it: it has no end", key);
+      this.wrong("I1", "an order is reserved but never charged, so it cannot end", key);
     if (state === "payment_failed" && !unsure && attempts % MAX_ATTEMPTS !== 0)
       this.wrong(
         "I6",
@@ -156,5 +150,5 @@ export class ChargesCheck {
   }
 }
 
-/** First try and three retries (R8). */
+/** The first attempt and three retries (R8). */
 const MAX_ATTEMPTS = 4;

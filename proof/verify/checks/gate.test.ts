@@ -1,14 +1,13 @@
-// X11 at the gate: an order that a gateway turns away as sold out by itself.
+// X11 at the gate: orders that a gateway refuses as sold out on its own.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, emptyWorld, foundIn } from "../test-story.ts";
 import { body, row, START_MS, type World } from "../world.ts";
 
 afterAll(closeWorlds);
 
-const WRONG =
-  "I5 an order was turned away at the gate as sold out though there was stock all the time";
+const WRONG = "I5 an order was refused at the gate as sold out though there was stock throughout";
 
-/** All mugs are taken, and come back five seconds later. */
+/** All mugs are taken and come back five seconds later. */
 async function soldOutFor5s(): Promise<World> {
   const world = await emptyWorld();
   const [all, one] = [world.id(), world.id()];
@@ -23,13 +22,13 @@ async function soldOutFor5s(): Promise<World> {
   return world;
 }
 
-/** Ben asks at that time, and is turned away. */
+/** Ben orders then and is refused. */
 function turnedAway(world: World, afterMs: number, sku = "mug", seq = 0): void {
   const told = { at: START_MS + afterMs, result: "fail", status: 409 } as const;
   world.sent("ben", world.id(), body(sku, 1, seq), told);
 }
 
-test("what was gone while it was asked for, or a moment before, was turned away rightly", async () => {
+test("refusing an item that was gone during the call, or just before, is right", async () => {
   const world = await soldOutFor5s();
   for (const afterMs of [0, 2_500, 5_000, 6_500]) turnedAway(world, afterMs);
   expect(await foundIn(world)).not.toContain(WRONG);
@@ -39,13 +38,13 @@ test.each([
   ["long before it was gone", "mug", -3_000],
   ["long after it came back", "mug", 8_000],
   ["of another item", "cap", 2_500],
-])("turned away wrongly: %s", async (_, sku, afterMs) => {
+])("wrongly refused: %s", async (_, sku, afterMs) => {
   const world = await soldOutFor5s();
   turnedAway(world, afterMs, sku);
   expect(await foundIn(world)).toContain(WRONG);
 });
 
-test("an order of two items may be turned away for either", async () => {
+test("an order of two items may be refused for either", async () => {
   const world = await soldOutFor5s();
   const both = { ...body("cap", 1), lines: [...body("cap", 1).lines, ...body("mug", 1).lines] };
   const told = { at: START_MS + 1_000, result: "fail", status: 409 } as const;

@@ -1,6 +1,6 @@
-// X11, at the gateways: one answers for a sold-out item itself, by what Redis said a second ago at
-// most. So an order that was turned away with 409 must have met an item that had been gone at some
-// moment from a second before it was sent until it was answered.
+// X11 at the gateways: they refuse sold-out items on their own, based on what Redis reported at
+// most a second ago. So at some moment from a second before a 409 order was sent until it was
+// answered, one of its items must have been gone.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import { CLOCK_MS, FLAG_MS } from "../tolerances.ts";
@@ -17,7 +17,7 @@ export function checkGate({ sent }: Evidence, stock: SoldOutCheck, findings: Fin
       if (!lines.every(({ sku }) => stock.hadUnits(saleId, sku, fromMs, t1 + CLOCK_MS))) continue;
       findings.violation(
         "I5",
-        "an order was turned away at the gate as sold out though there was stock all the time",
+        "an order was refused at the gate as sold out though there was stock throughout",
         `${user} ${id}: ${lines.map(({ sku }) => sku).join(", ")}, asked at ${Math.round(t0)}`,
       );
     }

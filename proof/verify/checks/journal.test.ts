@@ -1,4 +1,4 @@
-// The journal, the orders and what clients sent and heard: I1, I2, I3, I4, I10.
+// The journal, the orders, and what clients sent and received: I1, I2, I3, I4, I10.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
 import { body, row, type World } from "../world.ts";
@@ -10,7 +10,7 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sent("ann", world.id(), body("mug", 1), { at: 500 }),
   ],
   [
-    "a client was told another outcome than the ledger's",
+    "a client received a different outcome than the ledger has",
     "I1",
     ({ world, ann }) => world.told("ann", ann, "sold_out"),
   ],
@@ -35,7 +35,7 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("UPDATE shards SET last_n = 3, last_id = 'e3'"),
   ],
   [
-    "an order went from one state to another it cannot go to",
+    "an order changed to a state that cannot follow its last one",
     "I1",
     ({ world }) =>
       world.sql(
@@ -53,7 +53,7 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("UPDATE messages SET outcomes = 'reserved,!reserved' WHERE n = 2"),
   ],
   [
-    "an altered resend was taken for the original",
+    "an altered resend was treated as the original",
     "I3",
     ({ world }) => world.sql("UPDATE messages SET outcomes = '=reserved,=reserved' WHERE n = 2"),
   ],
@@ -63,20 +63,21 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("DELETE FROM events WHERE event = 'conflict'"),
   ],
   [
-    "a conflict is on record that no sending explains",
+    "a recorded conflict matches no sending",
     "I3",
     ({ world }) => drop(world, (line) => line.op === "order" && line.send === 3),
   ],
   [
-    "an altered resend took the place of the original",
+    "an altered resend replaced the original",
     "I3",
     ({ world }) =>
       world.sql(
-        `UPDATE messages SET body = replace(body, '["mug",2],"","",0],["o","ben"', '["mug",1],"","",0],["o","ben"') WHERE n = 1`,
+        `UPDATE messages SET body = replace(body, '["mug",2],"","",0],["o","ben"', ` +
+          `'["mug",1],"","",0],["o","ben"') WHERE n = 1`,
       ),
   ],
   [
-    "the ledger's order is none of those sent under its id",
+    "the ledger's order is not one of those sent under its id",
     "I3",
     ({ world }) =>
       world.sql(`UPDATE messages SET body = replace(body, '"cap"', '"mug"') WHERE n = 4`),
@@ -110,7 +111,7 @@ const LIES: readonly Lie[] = [
 
 afterAll(closeWorlds);
 
-test.each(LIES)("one lie is found: %s", async (what, invariant, lie) => {
+test.each(LIES)("finds one lie: %s", async (what, invariant, lie) => {
   expect(await foundAfter(lie)).toContain(`${invariant} ${what}`);
 });
 
@@ -122,17 +123,18 @@ function drop(
 }
 
 /**
- * Ben's fourth order is decided in the entry of his first, behind it in the list but ahead in
+ * Ben's fourth order is decided in the entry of his first, after it in the list but with an earlier
  * number.
  */
 async function swapNumbers(world: World, four: string): Promise<void> {
-  const swapped = `[${row("ben", four, body("cap", 1, 4))},${row("ben", world.id(), body("mug", 1, 3))}]`;
+  const rows = [row("ben", four, body("cap", 1, 4)), row("ben", world.id(), body("mug", 1, 3))];
+  const swapped = `[${rows}]`;
   await world.sql(
     `UPDATE messages SET body = '${swapped}', outcomes = 'over_limit,over_limit' WHERE n = 4`,
   );
 }
 
-/** Ann's second order came back from the region before her first was sent. */
+/** Ann's second order returned from the region before her first was sent. */
 async function late(world: World, first: string): Promise<void> {
   for (const line of world.lines)
     if (line.op === "order" && line.id === first)

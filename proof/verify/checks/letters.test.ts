@@ -1,4 +1,4 @@
-// I9: dead letters against failures, and what the operator did with them.
+// I9: dead letters, failures, and what the operator did about them.
 import { afterAll, expect, test } from "bun:test";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { openLedger } from "../../../ledger/open.ts";
@@ -28,20 +28,22 @@ async function dealtWith(world: World, id: string, fate: "dropped" | "redriven",
   await ledger.close();
 }
 
-test("a letter that lies there twice, because its confirm was lost, is one letter", async () => {
+test("a letter stored twice because its confirm was lost counts once", async () => {
   const { world, id } = await rejected();
   world.letter("orders.dead", "eve", id, UNDECIDED);
   world.letter("orders.dead", "eve", id, UNDECIDED);
   expect(await world.verify()).toMatchObject({ result: "pass", violations: [], known: [] });
 });
 
-test("a failure without a letter is found, until it is on record that the letter was dropped", async () => {
+test("a failure without a letter is found, unless the letter's drop is on record", async () => {
   const { world, id } = await rejected();
   expect(await foundIn(world)).toEqual(["I9 a failure has no dead letter"]);
   await dealtWith(world, id, "dropped");
   const verdict = await world.verify();
   expect(verdict).toMatchObject({ result: "pass", violations: [] });
-  expect(verdict.known.map((k) => k.what)).toEqual(["failures whose dead letter was dealt with"]);
+  expect(verdict.known.map((k) => k.what)).toEqual([
+    "failures whose dead letter an operator handled",
+  ]);
 });
 
 test("an order that was redriven and failed again must have left another letter", async () => {
@@ -64,17 +66,17 @@ test("a letter about an order that never failed is found", async () => {
   const found = await foundAfter(({ world, ann }) =>
     world.letter("orders.dead", "ann", ann, UNDECIDED),
   );
-  expect(found).toEqual(["I9 a dead letter speaks of a failure that was none"]);
+  expect(found).toEqual(["I9 a dead letter reports a failure that did not happen"]);
 });
 
-test("a letter that names no order is named, and no violation", async () => {
+test("a letter that names no order is listed, and no violation", async () => {
   const { world } = await trueStory();
   world.letter("orders.dead", "", "", "not a JSON array of orders", "0badcafe");
   const verdict = await world.verify();
   expect(verdict.violations).toEqual([]);
   expect(verdict.known).toEqual([
     {
-      what: "dead letters that are about no failure of an order",
+      what: "dead letters that report no failure of an order",
       count: 1,
       examples: ["not a JSON array of orders"],
     },

@@ -1,21 +1,21 @@
-// I9: each failure has its dead letter, unless the operator has dealt with it, which is on record;
-// and no letter speaks of a failure that there was not. Letters about anything else (what somebody
-// sent that was no order) are known, and listed.
+// I9: each failure has its dead letter, unless the ledger records that the operator handled it, and
+// no letter reports a failure that did not happen. Letters about anything else (input that was no
+// order) are listed.
 import type { ChargeRecord, LetterFate } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { QueueDepth } from "./rest.ts";
 
 export interface Letter {
-  /** Tells it from others of its queue. One may lie there twice, when its confirm was lost. */
+  /** Distinguishes letters of a queue. A letter may be there twice if its confirm was lost. */
   readonly id: string;
   readonly reason: string;
-  /** The order it names; empty for none. */
+  /** The order it names; empty if none. */
   readonly user: string;
   readonly order: string;
 }
 
-/** What the ledger's own letters say → the failure they stand for. */
+/** Reasons in the ledger's own letters → the failures they stand for. */
 const FAILURES: Readonly<Record<string, string>> = {
   "the order could not be decided": "rejected",
   payment_failed: "payment_failed",
@@ -29,7 +29,7 @@ export class LettersCheck {
   /** `failure user id` → the generation that failed. */
   private readonly failed = new Map<string, number>();
   private readonly letters = new Map<string, Letter>();
-  /** `failure user id` of the letters there are → whether there was such a failure, ever. */
+  /** `failure user id` of the existing letters → whether that failure ever happened. */
   private readonly said = new Map<string, boolean>();
 
   constructor(
@@ -42,7 +42,7 @@ export class LettersCheck {
       const failure = FAILURES[letter.reason];
       const key = orderKey(letter.user, letter.order);
       if (failure && letter.user !== "") this.said.set(`${failure} ${key}`, false);
-      else findings.note("dead letters that are about no failure of an order", letter.reason);
+      else findings.note("dead letters that report no failure of an order", letter.reason);
     }
   }
 
@@ -55,7 +55,7 @@ export class LettersCheck {
   charge({ user, id, generation, status }: ChargeRecord): void {
     const key = orderKey(user, id);
     if (OF_CHARGES.has(status)) this.failed.set(`${status} ${key}`, generation);
-    // It may have been asked again since, with good success, and the letter be about to go.
+    // It may have succeeded since, with its letter about to be removed.
     for (const failure of OF_CHARGES) this.happened(`${failure} ${key}`);
   }
 
@@ -67,16 +67,15 @@ export class LettersCheck {
     }
     for (const [name, generation] of this.failed) {
       if (this.said.has(name)) continue;
-      // One that was redriven and failed again has a new letter; a rejected order never has but
-      // one.
+      // A redriven order that failed again has a new letter; a rejected one has a single letter.
       const dealt = dealtWith.get(name);
       const over = dealt !== undefined && (dealt >= generation || name.startsWith("rejected "));
-      if (over) this.findings.note("failures whose dead letter was dealt with", name);
+      if (over) this.findings.note("failures whose dead letter an operator handled", name);
       else this.findings.violation("I9", "a failure has no dead letter", name);
     }
     for (const [name, happened] of this.said)
       if (!happened)
-        this.findings.violation("I9", "a dead letter speaks of a failure that was none", name);
+        this.findings.violation("I9", "a dead letter reports a failure that did not happen", name);
   }
 
   private happened(name: string): void {

@@ -1,11 +1,11 @@
-// over_limit is explained by a limit, or by a lane that may have been full, and by nothing else.
+// over_limit must be explained by a limit or by a lane that may have been full.
 import { expect, test } from "bun:test";
 import { MAX_LANE } from "../../../core/domain/lane.ts";
 import { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 import { LimitsCheck } from "./limits.ts";
 
-/** What is found when a user had this many orders reserved, and one turned away as over_limit. */
+/** The findings for a user with this many reserved orders and one refused as over_limit. */
 function findingsWith(reserved: number): unknown[] {
   const findings = new Findings();
   const check = new LimitsCheck([], () => true, findings);
@@ -24,7 +24,7 @@ function findingsWith(reserved: number): unknown[] {
   return findings.violations;
 }
 
-test("over_limit is explained by a lane that may have been full, and by no shorter one", () => {
+test("over_limit is explained by a lane that may have been full, not by a shorter one", () => {
   expect(findingsWith(MAX_LANE)).toEqual([]);
   expect(findingsWith(MAX_LANE - 1)).toHaveLength(1);
 });

@@ -1,8 +1,8 @@
-// X6, under I5: what each user holds of items with a limit, followed entry by entry. Nobody has
-// more than the limit at the end of an entry, and nobody was turned away for it who would have
-// stayed within it. Rows and what an entry frees took turns: the user gets the benefit of what he
-// had before, and the system of all he took. A user whose lane may have been full of orders to be
-// charged may be turned away as well.
+// X6, under I5: follows what each user holds of limited items, entry by entry. Nobody exceeds a
+// limit at the end of an entry, and nobody who would have stayed within it was refused for it. The
+// order of taken and freed units within an entry is unknown, so a refusal counts as right if it may
+// have come before anything was freed. A user whose lane may have been full of uncharged orders may
+// be refused too.
 import { MAX_LANE } from "../../../core/domain/lane.ts";
 import type { ItemRecord } from "../../../ledger/audit.ts";
 import { orderKey, type Slice } from "../evidence.ts";
@@ -16,7 +16,7 @@ const FREEING = new Set(["payment_failed", "expired", "cancelled"]);
 export class LimitsCheck {
   /** `user sale sku` → units. */
   private readonly bought = new Map<string, number>();
-  /** user → orders he has ever had reserved: his lane cannot have held more. */
+  /** user → orders ever reserved for them: their lane cannot have held more. */
   private readonly reserved = new Map<string, number>();
   private readonly limits: ReadonlyMap<string, number>;
 
@@ -46,7 +46,7 @@ export class LimitsCheck {
       if (state === "over_limit" && this.slice(user) && !this.over(taken, user, saleId, lines))
         this.findings.violation(
           "I5",
-          "an order was turned away as over the limit though it was not",
+          "an order was refused as over the limit though it was not",
           `${orderKey(user, id)}: ${lines.join(" ")}, entry ${entry.shard}-${entry.n}`,
         );
     this.settle(taken, freed, entry);
@@ -96,7 +96,7 @@ export class LimitsCheck {
   }
 }
 
-/** What the entry decided of orders, whichever way. */
+/** All orders that the entry decided. */
 function* verdicts(
   entry: DecodedEntry,
 ): Generator<[state: string, user: string, id: string, saleId: string, lines: Lines]> {

@@ -1,12 +1,11 @@
-// I5 in Redis: its counters add up by themselves, and once the outboxes are empty they are the
-// ledger's.
+// I5 in Redis: its counters add up, and once the outboxes are empty they match the ledger's.
 import type { LiveStock } from "../../../core/stores/stock-store.ts";
 import type { ItemRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";
 
 const ACCOUNTS = ["available", "releasing", "held", "sold"] as const;
 
-/** `live`: sale → sku → counters; a sale that Redis does not have is absent. */
+/** `live`: sale → sku → counters; without the sales that Redis does not have. */
 export function checkLiveStock(
   items: readonly ItemRecord[],
   live: ReadonlyMap<string, ReadonlyMap<string, LiveStock>>,

@@ -20,7 +20,7 @@ const LIES: readonly Lie[] = [
     ({ world }) => alter(world, { refunded: true }),
   ],
   [
-    "the provider charged another amount than the ledger has",
+    "the provider charged a different amount than the ledger has",
     "I6",
     ({ world }) => alter(world, { amount: 1 }),
   ],
@@ -31,12 +31,12 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("UPDATE charges SET usr = 'eve' WHERE usr = 'ann'"),
   ],
   [
-    "an order was charged another amount than its items cost",
+    "an order was charged a different amount than its items cost",
     "I8",
     ({ world }) => world.sql("UPDATE charges SET amount = amount + 1"),
   ],
   [
-    "an order was charged in another currency than its own",
+    "an order was charged in a currency other than its own",
     "I8",
     ({ world }) => world.sql("UPDATE charges SET currency = 'USD'"),
   ],
@@ -69,11 +69,11 @@ const LIES: readonly Lie[] = [
 
 afterAll(closeWorlds);
 
-test.each(LIES)("one lie is found: %s", async (what, invariant, lie) => {
+test.each(LIES)("finds one lie: %s", async (what, invariant, lie) => {
   expect(await foundAfter(lie)).toContain(`${invariant} ${what}`);
 });
 
-/** The provider's first record says something else. */
+/** Alters the provider's first record. */
 function alter(world: World, change: Partial<World["captures"][number]>): void {
   world.captures[0] = { ...(world.captures[0] as World["captures"][number]), ...change };
 }

@@ -1,5 +1,5 @@
-// Money that somebody is owed is named and never passed over; and what the provider has on record
-// the ledger has too.
+// Money owed to somebody is always reported, and the ledger has whatever the provider has on
+// record.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, foundIn, trueStory } from "../test-story.ts";
 import type { World } from "../world.ts";
@@ -9,30 +9,30 @@ afterAll(closeWorlds);
 
 const OWED: readonly (readonly [status: string, what: string])[] = [
   ["started", "charges under way: it is not known yet whether the customer has paid"],
-  ["unknown", "charges of orders given up, looked up until it is known whether they were paid"],
-  ["unresolved", "charges that nobody looks up any more, and nobody knows whether they were paid"],
+  ["unknown", "charges of failed orders, looked up until it is known whether they were paid"],
+  ["unresolved", "charges with an unknown result that are no longer looked up"],
   ["refunding", "refunds under way: the customer is owed them"],
   ["refund_failed", "refunds that the provider refuses: the customer is owed them"],
   ["disputed", "captures that the customer disputes"],
-  ["returned", "captures that were given back at the provider"],
+  ["returned", "captures that the provider refunded on its own"],
 ];
 
-test.each(OWED)("a charge that is %s is named", async (status, what) => {
+test.each(OWED)("a charge that is %s is reported", async (status, what) => {
   const { world } = await trueStory();
   expect((await world.verify()).known).toEqual([]);
   await world.sql(`UPDATE charges SET status = '${status}' WHERE usr = 'ann'`);
   expect((await world.verify()).known).toContainEqual(expect.objectContaining({ what, count: 2 }));
 });
 
-test("a paid order without a route is named", async () => {
+test("a paid order without a route is reported", async () => {
   const { world } = await trueStory();
   await world.sql("UPDATE parts SET service = '', status = 'waiting' WHERE usr = 'ann'");
   expect((await world.verify()).known).toContainEqual(
-    expect.objectContaining({ what: "parts of paid orders that no route takes", count: 2 }),
+    expect.objectContaining({ what: "parts of paid orders without a route", count: 2 }),
   );
 });
 
-/** The ledger says one thing of Ann's charges, the provider another; and whether that is wrong. */
+/** What the ledger and the provider each say of Ann's charges, and whether that is wrong. */
 const DIFFERENCES: readonly (readonly [
   ledger: string,
   provider: Partial<CaptureRecord>,
@@ -50,13 +50,13 @@ const DIFFERENCES: readonly (readonly [
     "the ledger does not know of a charge that was disputed at the provider",
   ],
   ["captured", { status: "declined" }, "the provider and the ledger differ about a charge"],
-  ["captured", { currency: "USD" }, "the provider charged another amount than the ledger has"],
+  ["captured", { currency: "USD" }, "the provider charged a different amount than the ledger has"],
   ["failed", {}, "the provider and the ledger differ about a charge"],
-  ["unresolved", {}, "a capture was never found, and nobody looks for it any more"],
+  ["unresolved", {}, "a capture was never found and is no longer looked up"],
   [
     "refunded",
     { refunded: true, refundedAmount: 1 },
-    "the provider gave back another amount than it took",
+    "the provider refunded a different amount than it captured",
   ],
   ["refunded", {}, "the provider and the ledger differ about a charge"],
   ["refunded", { status: "declined" }, "the provider and the ledger differ about a charge"],

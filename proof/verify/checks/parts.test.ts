@@ -1,4 +1,4 @@
-// Parts, services and what was cancelled: I7.
+// Parts, services and cancelled orders: I7.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
 import type { World } from "../world.ts";
@@ -21,7 +21,7 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("DELETE FROM parts WHERE usr = 'ann'"),
   ],
   [
-    "an order's parts are not as many as they say",
+    "an order's number of parts differs from the number they state",
     "I7",
     ({ world }) => world.sql("UPDATE parts SET parts = 2 WHERE usr = 'ann'"),
   ],
@@ -31,33 +31,33 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql(`UPDATE parts SET lines = replace(lines, '"mug"', '"cap"')`),
   ],
   [
-    "an order is dispatched when all its parts are done, and only then",
+    "an order is dispatched though its parts are not done, or the reverse",
     "I7",
     ({ world }) => world.sql("UPDATE parts SET status = 'claimed' WHERE usr = 'ann'"),
   ],
   [
-    "a service worked on what is no part of an order",
+    "a service worked on something that is not part of an order",
     "I7",
     ({ world }) => pack(world, { key: "eve/x/1/1" }),
   ],
   ["a part was worked on twice", "I7", ({ world }) => pack(world, { service: "other" })],
   [
-    "a part is done in the ledger that its service did not work on",
+    "a part is done in the ledger but its service did not work on it",
     "I7",
     ({ world }) => world.packed.pop(),
   ],
   [
-    "a service worked on other lines than the order's",
+    "a service worked on lines other than the order's",
     "I7",
     ({ world }) => repack(world, { lines: "[]" }),
   ],
   [
-    "a part was worked on by another service than the one that claimed it",
+    "a part was worked on by a service that had not claimed it",
     "I7",
     ({ world }) => repack(world, { service: "other" }),
   ],
   [
-    "a service worked on an order that is not its to work on",
+    "a service worked on an order that it must not work on",
     "I7",
     ({ world }) =>
       world.sql(`UPDATE entries SET steps = replace(steps, '["claimed","ann"', '["start","ann"')`),
@@ -74,7 +74,7 @@ const LIES: readonly Lie[] = [
 
 afterAll(closeWorlds);
 
-test.each(LIES)("one lie is found: %s", async (what, invariant, lie) => {
+test.each(LIES)("finds one lie: %s", async (what, invariant, lie) => {
   expect(await foundAfter(lie)).toContain(`${invariant} ${what}`);
 });
 

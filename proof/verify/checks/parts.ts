@@ -1,11 +1,11 @@
-// I7, and the end of an order's way: its parts are its lines, each was worked on once by the one
-// service that claimed it, and no service worked on anything else. Held against the services' own
-// records where there are some to look at.
+// I7, and the end of an order's life: its parts are its lines, the service that claimed a part
+// worked on it once, and no service worked on anything else. Compared with the services' own
+// records, if there are any.
 import type { LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
-/** A line of a service's record. */
+/** An entry of a service's record. */
 export interface PackedRecord {
   readonly service: string;
   /** user/order/generation/part */
@@ -17,12 +17,12 @@ export interface PackedRecord {
 interface Parted {
   readonly statuses: string[];
   readonly of: Set<number>;
-  /** sku → units over all parts. */
+  /** sku → units in all parts. */
   readonly units: Map<string, number>;
 }
 
 export class PartsCheck {
-  /** Parts done, by service. */
+  /** Completed parts, by service. */
   readonly byService = new Map<string, number>();
   private readonly orders = new Map<string, LedgerOrder>();
 
@@ -44,8 +44,7 @@ export class PartsCheck {
       for (const { user, id, generation, part, of, service, status, lines } of chunk) {
         const key = orderKey(user, id);
         if (!this.orders.has(key)) this.wrong("an order that was never paid has parts", key);
-        // An order that was redriven has parts of each generation; those of earlier ones came to
-        // nothing.
+        // A redriven order has parts of each generation; the earlier ones were abandoned.
         const parted: Parted = byOrder.get(`${key} ${generation}`) ?? {
           statuses: [],
           of: new Set(),
@@ -57,7 +56,7 @@ export class PartsCheck {
         for (const { sku, qty } of JSON.parse(lines) as { sku: string; qty: number }[])
           parted.units.set(sku, (parted.units.get(sku) ?? 0) + qty);
         if (service === "" && status === "waiting")
-          this.findings.note("parts of paid orders that no route takes", `${key}, part ${part}`);
+          this.findings.note("parts of paid orders without a route", `${key}, part ${part}`);
         if (status === "done") this.byService.set(service, (this.byService.get(service) ?? 0) + 1);
         if (records)
           this.againstRecord(
@@ -75,16 +74,16 @@ export class PartsCheck {
     }
     for (const key of this.orders.keys())
       if (!parted.has(key)) this.wrong("a paid order has no parts", key);
-    // What is left was packed without being anybody's part.
+    // The remaining records belong to nobody's part.
     for (const key of records?.keys() ?? [])
-      this.wrong("a service worked on what is no part of an order", key);
+      this.wrong("a service worked on something that is not part of an order", key);
   }
 
   private whole(name: string, { statuses, of, units }: Parted): void {
     const order = this.orders.get(orderOf(name));
     if (!order) return;
     if (of.size !== 1 || !of.has(statuses.length))
-      this.wrong("an order's parts are not as many as they say", name);
+      this.wrong("an order's number of parts differs from the number they state", name);
     const lines =
       order.lines.every(({ sku, qty }) => units.get(sku) === qty) &&
       units.size === order.lines.length;
@@ -92,7 +91,7 @@ export class PartsCheck {
     const done = statuses.every((status) => status === "done");
     if ((order.state === "dispatched") !== done)
       this.wrong(
-        "an order is dispatched when all its parts are done, and only then",
+        "an order is dispatched though its parts are not done, or the reverse",
         `${name}: ${order.state}, ${statuses}`,
       );
     if (order.state === "cancelled" && statuses.some((status) => status !== "cancelled"))
@@ -108,14 +107,14 @@ export class PartsCheck {
     const record = records.get(key);
     records.delete(key);
     if (status === "done" && !record)
-      this.wrong("a part is done in the ledger that its service did not work on", key);
+      this.wrong("a part is done in the ledger but its service did not work on it", key);
     if (!record) return;
     if (record.service !== service)
       this.wrong(
-        "a part was worked on by another service than the one that claimed it",
+        "a part was worked on by a service that had not claimed it",
         `${key}: ${record.service}, not ${service}`,
       );
-    if (record.lines !== lines) this.wrong("a service worked on other lines than the order's", key);
+    if (record.lines !== lines) this.wrong("a service worked on lines other than the order's", key);
     if (status === "cancelled" || status === "waiting" || (atRest && status === "claimed"))
       this.wrong(
         "a service worked on a part it had not claimed, or never reported done",

@@ -1,21 +1,21 @@
-// I6 and I7 at the provider: its own record of every attempt against the ledger's, when nothing is
-// under way. They have the same attempts, amounts and currencies; what the provider keeps the
-// ledger has as captured, and what went back there, by Sluice's refund or by somebody else's hand,
-// went back here.
+// I6 and I7 at the provider: compares its record of every attempt with the ledger's when no charge
+// is in flight. Both have the same attempts, amounts and currencies. What the provider keeps is
+// captured in the ledger, and what it refunded, on Sluice's request or on its own, is refunded
+// there.
 import { orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
-/** A line of the provider's record. */
+/** An entry of the provider's record. */
 export interface CaptureRecord {
   /** user/order/generation/attempt */
   readonly key: string;
   readonly amount: number;
   readonly currency: string;
   readonly status: string;
-  /** The money is back with the customer: all of it, or so much. */
+  /** The money is back with the customer: all of it, or this amount. */
   readonly refunded: boolean;
   readonly refundedAmount?: number | undefined;
-  /** `provider`: it gave it back of its own, or for somebody at its own desk. */
+  /** `provider`: it refunded unasked, or somebody did so at the provider. */
   readonly refundedBy?: string | undefined;
   /** The customer disputes the charge. */
   readonly disputed?: boolean | undefined;
@@ -27,16 +27,16 @@ export interface ChargeTold {
   readonly currency: string;
 }
 
-/** Where the provider's money is, in one word. */
+/** Where the provider says the money is. */
 type Money = "none" | "kept" | "refunded" | "returned" | "disputed";
 
-/** What the ledger's word allows at the provider; a word that is not here allows anything. */
+/** What each status in the ledger allows at the provider; a status not listed allows anything. */
 const FITS: Readonly<Record<string, readonly Money[]>> = {
   captured: ["kept"],
   failed: ["none", "refunded", "returned"],
   waiting: ["none"],
   dropped: ["none"],
-  // Refused for good, or not known for too long: then it may have been done after all.
+  // Refused permanently, or unknown for too long: it may have been made after all.
   refund_failed: ["kept", "refunded", "returned", "disputed"],
   refunded: ["refunded", "returned"],
   returned: ["returned", "refunded"],
@@ -59,13 +59,13 @@ export function checkProvider(
     const money = moneyOf(record);
     if (money !== "none") seen.add(key);
     const [user = "", id = ""] = key.split("/");
-    // What is still looked for, or could not be given back, is owed and named elsewhere.
+    // Charges still looked up, or impossible to refund, are owed and reported elsewhere.
     if (money === "kept" && !OWED.has(own?.status ?? ""))
       keptOf.set(orderKey(user, id), (keptOf.get(orderKey(user, id)) ?? 0) + 1);
     if (!own) wrong("the provider was asked for a charge that the ledger does not have", key);
     else if (own.amount !== amount || own.currency !== currency)
       wrong(
-        "the provider charged another amount than the ledger has",
+        "the provider charged a different amount than the ledger has",
         `${key}: ${amount} ${currency}`,
       );
     else if (!(FITS[own.status]?.includes(money) ?? true))
@@ -74,9 +74,9 @@ export function checkProvider(
         `${key}: ${status} and ${money}, ledger ${own.status}`,
       );
     else if (record.refunded && (record.refundedAmount ?? amount) !== amount)
-      wrong("the provider gave back another amount than it took", `${key}: of ${amount}`);
+      wrong("the provider refunded a different amount than it captured", `${key}: of ${amount}`);
     else if (own.status === "unknown" && money === "kept")
-      findings.note("captures that the ledger still looks for", key);
+      findings.note("captures that are still looked up", key);
   }
   for (const [order, count] of keptOf) {
     if (count > 1) wrong("a customer pays twice for one order", `${order}: ${count} captures kept`);
@@ -89,7 +89,7 @@ export function checkProvider(
 }
 
 const OWED = new Set(["unknown", "refund_failed"]);
-/** The ledger says that money came in, whatever became of it. */
+/** Ledger statuses of charges whose money came in, whatever happened later. */
 const NEEDS_CAPTURE = new Set(["captured", "refunded", "refund_failed", "returned", "disputed"]);
 
 function moneyOf({ status, refunded, refundedBy, disputed }: CaptureRecord): Money {
@@ -99,7 +99,7 @@ function moneyOf({ status, refunded, refundedBy, disputed }: CaptureRecord): Mon
 }
 
 function differenceOf(ledger: string, money: Money): string {
-  if (ledger === "unresolved") return "a capture was never found, and nobody looks for it any more";
+  if (ledger === "unresolved") return "a capture was never found and is no longer looked up";
   if (money === "returned" || money === "disputed")
     return `the ledger does not know of a charge that was ${money} at the provider`;
   return "the provider and the ledger differ about a charge";

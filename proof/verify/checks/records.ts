@@ -1,4 +1,4 @@
-// I1: the table of orders says of each order what the journal says, and has no others.
+// I1: the orders table has exactly the orders of the journal, each with the same state.
 import type { OrderRecord } from "../../../ledger/audit.ts";
 import { type Evidence, orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -25,7 +25,7 @@ export class RecordsCheck {
         `${key}: ${record.state}, ${order.state}`,
       );
     else if (order.key !== record.message || order.index !== record.index)
-      this.wrong("an order's record points elsewhere", key);
+      this.wrong("an order's record points to another decision", key);
   }
 
   end(): void {

@@ -1,5 +1,5 @@
-// I3, seen from the clients: what is in the ledger is one of the bodies that were sent, not one
-// sent after another had been taken; and each altered sending that was taken left its conflict on
+// I3, from the clients' side: the ledger's order is one of the bodies that were sent, not one sent
+// after another had been accepted; and every altered sending that was accepted left a conflict on
 // record.
 import type { Evidence, LedgerOrder, SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -23,15 +23,15 @@ export function checkReplays(
 function checkBody(key: string, order: SentOrder, stored: LedgerOrder, findings: Findings): void {
   const candidates = order.sendings.filter((s) => s.result !== "fail" && s.body === stored.body);
   if (candidates.length === 0) {
-    if (order.sendings.every((s) => s.result === "fail")) return; // I10 says it
+    if (order.sendings.every((s) => s.result === "fail")) return; // I10 reports it
     findings.violation(
       "I3",
-      "the ledger's order is none of those sent under its id",
+      "the ledger's order is not one of those sent under its id",
       `${key}: ${stored.body}`,
     );
     return;
   }
-  // Taken in one region before the other was sent: that region's queue has it first. Between
+  // One accepted in a region before the other was sent is first in that region's queue. Between
   // regions either may come first.
   const first = candidates.some(
     (c) =>
@@ -40,11 +40,7 @@ function checkBody(key: string, order: SentOrder, stored: LedgerOrder, findings:
       ),
   );
   if (!first)
-    findings.violation(
-      "I3",
-      "an altered resend took the place of the original",
-      `${key}: ${stored.body}`,
-    );
+    findings.violation("I3", "an altered resend replaced the original", `${key}: ${stored.body}`);
 }
 
 function checkConflicts(
@@ -64,7 +60,7 @@ function checkConflicts(
     );
   }
   if (onRecord > 0 && !possible)
-    findings.violation("I3", "a conflict is on record that no sending explains", key);
+    findings.violation("I3", "a recorded conflict matches no sending", key);
   if (onRecord !== stored.conflicts) {
     findings.violation(
       "I3",

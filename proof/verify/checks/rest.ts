@@ -1,16 +1,16 @@
-// I9 and I11: whether the system is at rest, and whether what it left behind is what it should be.
-// Not being at rest is no violation: it says that nothing can be concluded yet.
+// I9 and I11: whether the system is at rest and left behind only what it should. Not being at rest
+// is no violation, but then nothing can be concluded yet.
 import type { Findings } from "../findings.ts";
 import type { Letter } from "./letters.ts";
 
 export interface QueueDepth {
   readonly region: string;
   readonly queue: string;
-  /** undefined: there is no such queue. */
+  /** undefined: the queue does not exist. */
   readonly ready: number | undefined;
-  /** Dead letters stay; all other queues empty. */
+  /** Dead letters may stay; all other queues must be empty. */
   readonly dead: boolean;
-  /** Of a queue of dead letters that was looked into. */
+  /** Letters of a dead-letter queue, if they were read. */
   readonly letters?: readonly Letter[];
 }
 
@@ -23,13 +23,13 @@ export interface Rest {
     readonly mostParked: number;
   }[];
   readonly followUpsOpen: number;
-  /** Charges and refunds whose end is not known yet. */
+  /** Charges and refunds whose end is unknown. */
   readonly chargesOpen: number;
-  /** Parts of paid orders that a service is to have and has not finished. */
+  /** Unfinished parts of paid orders that have a service. */
   readonly partsOpen: number;
 }
 
-/** A user may have this many orders waiting (design §6). */
+/** Orders that a user may have waiting (design §6). */
 const MAX_PARKED = 64;
 
 export function checkRest(rest: Rest, findings: Findings): void {

@@ -1,4 +1,4 @@
-// R4 and X11: who was turned away for want of stock, and what there was at that moment.
+// R4 and X11: orders refused as sold out, and the stock at that moment.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, emptyWorld, foundIn } from "../test-story.ts";
 import { CLOCK_MS, RETURN_MS } from "../tolerances.ts";
@@ -6,9 +6,9 @@ import { body, row, START_MS, type World } from "../world.ts";
 
 afterAll(closeWorlds);
 
-const WRONG = "I5 an order was turned away as sold out though there was stock";
+const WRONG = "I5 an order was refused as sold out though there was stock";
 
-/** One order, decided at a time of its own. Returns its user and id. */
+/** One order, decided at its own time. Returns its user and id. */
 async function order(
   world: World,
   user: string,
@@ -21,14 +21,14 @@ async function order(
   return [user, id];
 }
 
-test("one unit short is no stock for an order of more", async () => {
+test("an order for one unit more than there is may be refused", async () => {
   const world = await emptyWorld();
   await order(world, "ann", ["mug", 4], "reserved");
   await order(world, "ben", ["mug", 2], "sold_out");
   expect(await foundIn(world)).toEqual([]);
 });
 
-test("what another shard took in the same millisecond may have come first, a millisecond later it did not", async () => {
+test("another shard's order of the same millisecond may be first, a later one not", async () => {
   const world = await emptyWorld(undefined, 2);
   await order(world, "ann", ["mug", 2], "sold_out");
   await order(world, "ben", ["mug", 4], "reserved", 1);
@@ -37,7 +37,7 @@ test("what another shard took in the same millisecond may have come first, a mil
   expect(await foundIn(world)).toEqual([WRONG]);
 });
 
-test("what the same entry took afterwards was still there", async () => {
+test("units that the same entry took afterwards were still there", async () => {
   const world = await emptyWorld();
   const rows = [row("ann", world.id(), body("mug", 5)), row("ben", world.id(), body("mug", 1))];
   await world.entry(rows, "reserved,sold_out");
@@ -46,7 +46,7 @@ test("what the same entry took afterwards was still there", async () => {
   expect(await foundIn(world)).toContain(WRONG);
 });
 
-test("a unit that came back is for sale a while after the ledger has it, not before", async () => {
+test("a returned unit is for sale a while after the ledger has it, not before", async () => {
   const world = await emptyWorld();
   const ann = await order(world, "ann", ["mug", 5], "reserved");
   world.atMs += 1_000;
@@ -59,12 +59,12 @@ test("a unit that came back is for sale a while after the ledger has it, not bef
   await order(world, "cid", ["mug", 1], "sold_out");
   await world.recordedInTime();
   expect(await foundIn(world)).toContain(WRONG);
-  // The ledger was away for a minute: the entry was not in it before.
+  // The ledger was down for a minute, so it recorded the entry only now.
   await world.sql(`UPDATE entries SET recorded_ms = ${world.atMs} WHERE n = 2`);
   expect(await foundIn(world)).not.toContain(WRONG);
 });
 
-test("the next owner of the shard tells Redis all that came back; what it found decided was decided before", async () => {
+test("a shard's next owner returns units before its own decisions, not earlier ones", async () => {
   const world = await emptyWorld();
   const ann = await order(world, "ann", ["mug", 5], "reserved");
   world.atMs += 1_000;
@@ -80,7 +80,7 @@ test("the next owner of the shard tells Redis all that came back; what it found 
   expect(await foundIn(world)).toContain(WRONG);
 });
 
-test("an item of which a unit once came back is judged like any other", async () => {
+test("an item with a returned unit is judged like any other", async () => {
   const world = await emptyWorld();
   const ann = await order(world, "ann", ["mug", 1], "reserved");
   await world.happened("cancelled", ann, ["mug", 1], { detail: "held" });
@@ -89,7 +89,7 @@ test("an item of which a unit once came back is judged like any other", async ()
   expect(await foundIn(world)).toContain(WRONG);
 });
 
-test("what Redis decided and lost before a rebuild may have taken the last ones", async () => {
+test("decisions that Redis lost before a rebuild may have taken the last units", async () => {
   const world = await emptyWorld(undefined, 2);
   await order(world, "ann", ["mug", 1], "reserved");
   await order(world, "cid", ["mug", 1], "reserved", 1);
@@ -106,7 +106,7 @@ test("what Redis decided and lost before a rebuild may have taken the last ones"
   expect(await foundIn(world)).toContain(WRONG);
 });
 
-test("units that are added are for sale a while after Redis was told", async () => {
+test("added units are for sale a while after Redis has them", async () => {
   const world = await emptyWorld();
   const restock = `{"kind":"restock","ref":"r","saleId":"spring","sku":"mug","units":2}`;
   await order(world, "ann", ["mug", 5], "reserved");

@@ -1,16 +1,17 @@
-// R4 and X11, under I5: nobody is told that an item is sold out while there are units of it.
-// Replays the entries of all shards in the order of their times, and knows of each item at every
-// moment how many units were for sale at least:
+// R4 and X11, under I5: an order is refused as sold out only if there were too few units. Replays
+// the entries of all shards by time, and computes the least number of units for sale of each item
+// at every moment:
 //
-//   1. units that an entry takes are gone from its millisecond on, whichever of that millisecond's came first;
-//   2. units that come back are for sale RETURN_MS after the ledger had the entry that freed them, or once the
-//      shard has a new owner, who tells Redis all that the ledger has before deciding. What the owner before had
-//      decided is recorded by the new one and bears its epoch: the new owner is at work from the time it recorded
-//      its first entry;
-//   3. units that are added are for sale RETURN_MS after Redis was told.
+//   1. units that an entry takes are gone from the start of its millisecond;
+//   2. returned units are for sale RETURN_MS after the ledger had the entry that freed them, or
+// once
+//      the shard has a new owner, which sends Redis all that the ledger has before it decides. The
+//      new owner records its predecessor's last decisions under their old epoch, so it is at work
+//      from the time it recorded the first entry of its own;
+//   3. added units are for sale RETURN_MS after Redis received them.
 //
-// An order of several items is sold out when any of them is, so it was turned away wrongly only if
-// all were there. What lies behind the horizon, or in a stretch of doubt, is not judged.
+// An order of several items is sold out if any of them is, so refusing it was wrong only if all
+// were available. Nothing is judged beyond the horizon or in a period of doubt.
 import type { ItemRecord, OperationRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
@@ -19,17 +20,17 @@ import { CLOCK_MS, RETURN_MS } from "../tolerances.ts";
 
 interface Item {
   /**
-   * At least so many are for sale. Below zero where units were sold again before they count as
-   * back.
+   * At least this many are for sale. Below zero if units were sold again before they count as
+   * returned.
    */
   forSale: number;
-  /** At least so many are for sale or on their way back. */
+  /** At least this many are for sale or being returned. */
   unsold: number;
-  /** When there may have been none, nor any on their way back: what a gateway calls sold out. */
+  /** When none may have been left or on its way back, so that a gateway may refuse the item. */
   readonly gone: Spans;
 }
 
-/** Units on their way back. */
+/** Units being returned. */
 interface Freed {
   readonly item: Item;
   readonly units: number;
@@ -47,7 +48,7 @@ type Lines = readonly (string | number)[];
 type Units = Map<Item, number>;
 
 export interface StockTimes {
-  /** Up to then every shard's decisions are in the ledger. */
+  /** Every decision up to then is in the ledger. */
   readonly horizonMs: number;
   readonly doubts: Spans;
 }
@@ -58,7 +59,7 @@ export class SoldOutCheck {
   private readonly items = new Map<string, Item>();
   /** By shard, oldest first. */
   private readonly freed = new Map<number, Freed[]>();
-  /** By shard: the epoch of its last entry, and when that epoch's first one was recorded. */
+  /** By shard: the epoch of its last entry, and when the first entry of that epoch was recorded. */
   private readonly owners = new Map<number, { readonly epoch: number; readonly sinceMs: number }>();
   private readonly added: Added[];
 
@@ -92,10 +93,7 @@ export class SoldOutCheck {
     for (const entry of entries) this.free(entry);
   }
 
-  /**
-   * Whether the item had units the whole time. Unknown items, and times that cannot be judged, have
-   * none.
-   */
+  /** Whether the item had units the whole time. false for unknown items and for times in doubt. */
   hadUnits(saleId: string, sku: string, fromMs: number, toMs: number): boolean {
     const item = this.items.get(`${saleId} ${sku}`);
     const { horizonMs, doubts } = this.times;
@@ -124,7 +122,7 @@ export class SoldOutCheck {
     }
   }
 
-  /** Whether the entry was decided by an owner who had told Redis what the ledger has. */
+  /** Whether the entry's owner had sent Redis all that the ledger has. */
   private isTold({ shard, epoch, atMs, recordedMs }: DecodedEntry): boolean {
     let owner = this.owners.get(shard);
     if (!owner || owner.epoch !== epoch) {
@@ -143,7 +141,7 @@ export class SoldOutCheck {
     if (item.unsold > 0) item.gone.end(atMs);
   }
 
-  /** What the entry's orders took. */
+  /** What the orders of the entry took. */
   private takings({ decided, released, steps }: DecodedEntry, taken: Units): void {
     for (const { row, effect, state } of decided)
       if (effect === "fresh" && state === "reserved") this.add(taken, row[5], row[8]);
@@ -154,8 +152,8 @@ export class SoldOutCheck {
   }
 
   private judge(entry: DecodedEntry, taken: Units): void {
-    // What later rows of the entry took was still there. What it let go took its turn somewhere in
-    // between.
+    // Units that later rows of the entry took were still there; released orders took theirs at any
+    // point in between.
     const later: Units = new Map();
     for (let i = entry.decided.length - 1; i >= 0; i--) {
       const { row, effect, state } = entry.decided[i] as DecodedEntry["decided"][number];
@@ -189,7 +187,7 @@ export class SoldOutCheck {
     }
     this.findings.violation(
       "I5",
-      "an order was turned away as sold out though there was stock",
+      "an order was refused as sold out though there was stock",
       `${order}: ${left.join(", ")} left, entry ${shard}-${n}`,
     );
   }

@@ -21,7 +21,7 @@ const LIES: readonly Lie[] = [
       world.sql("UPDATE movements SET units = 9 WHERE account = 'held' AND sku = 'cap'"),
   ],
   [
-    "an entry moved other units than its orders took",
+    "an entry moved different units than its orders took",
     "I5",
     ({ world }) => world.sql("DELETE FROM movements WHERE cause = 'entry 0-3' AND sku = 'cap'"),
   ],
@@ -31,17 +31,17 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("UPDATE messages SET outcomes = 'skipped,reserved' WHERE n = 4"),
   ],
   [
-    "an order was turned away as sold out though there was stock",
+    "an order was refused as sold out though there was stock",
     "I5",
     ({ world }) => world.sql("UPDATE messages SET outcomes = 'skipped,sold_out' WHERE n = 4"),
   ],
   [
-    "an order was turned away as over the limit though it was not",
+    "an order was refused as over the limit though it was not",
     "I5",
     ({ world }) => world.sql("UPDATE items SET limit_per_user = 2"),
   ],
   [
-    "an order was taken outside the sale's window",
+    "an order was reserved outside the sale's window",
     "I5",
     ({ world }) => world.sql("UPDATE sales SET opens_ms = opens_ms + 1"),
   ],
@@ -50,6 +50,6 @@ const LIES: readonly Lie[] = [
 
 afterAll(closeWorlds);
 
-test.each(LIES)("one lie is found: %s", async (what, invariant, lie) => {
+test.each(LIES)("finds one lie: %s", async (what, invariant, lie) => {
   expect(await foundAfter(lie)).toContain(`${invariant} ${what}`);
 });

@@ -1,5 +1,5 @@
-// I2 and I10: the ledger holds nothing that nobody sent, and nothing of what was refused every time
-// it was sent.
+// I2 and I10: the ledger holds nothing that nobody sent, and nothing that was refused at every
+// sending.
 import type { Evidence } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";

@@ -1,4 +1,4 @@
-// Ends that are a matter of time: stale, expired, a sale's window, and orders that never end.
+// Outcomes that depend on time: stale, expired, a sale's window, and orders that cannot end.
 import { afterAll, expect, test } from "bun:test";
 import { closeWorlds, emptyWorld, foundIn } from "../test-story.ts";
 import { RETURN_MS } from "../tolerances.ts";
@@ -8,8 +8,8 @@ afterAll(closeWorlds);
 
 const HOUR_MS = 3_600_000;
 const RULES = { dedupWindowMs: HOUR_MS, holdTtlMs: 600_000 };
-const STALE = "I1 an order was turned away as stale though it was young enough to be judged";
-const EARLY = "I5 an order expired before its units had been held for their time";
+const STALE = "I1 an order was refused as stale though it was recent enough";
+const EARLY = "I5 an order expired before its hold time was over";
 
 async function staleAfter(ms: number): Promise<World> {
   const world = await emptyWorld();
@@ -27,7 +27,7 @@ test("an order older than the records is stale", async () => {
   expect(await foundIn(await staleAfter(HOUR_MS + 60_000), RULES)).toEqual([]);
 });
 
-test("an old id does not make an order stale that was accepted just now", async () => {
+test("an old id does not make a newly accepted order stale", async () => {
   const world = await staleAfter(HOUR_MS + 60_000);
   await world.sql(
     `UPDATE messages SET body = replace(body, ',${START_MS},', ',${world.atMs - 10},')`,
@@ -35,7 +35,7 @@ test("an old id does not make an order stale that was accepted just now", async 
   expect(await foundIn(world, RULES)).toEqual([STALE]);
 });
 
-/** Ann's second order waits in her lane, and is given up after so long. */
+/** Ann's second order waits in her lane and expires after this long. */
 async function expiredAfter(ms: number): Promise<World> {
   const world = await emptyWorld();
   const id = world.id();
@@ -47,19 +47,19 @@ async function expiredAfter(ms: number): Promise<World> {
   return world;
 }
 
-test("a hold lasts its time", async () => {
+test("a hold lasts as long as configured", async () => {
   expect(await foundIn(await expiredAfter(RULES.holdTtlMs - 5_000), RULES)).toEqual([EARLY]);
   expect(await foundIn(await expiredAfter(RULES.holdTtlMs), RULES)).toEqual([]);
 });
 
-test("nothing expires that is being charged", async () => {
+test("no order expires while it is being charged", async () => {
   const world = await expiredAfter(RULES.holdTtlMs);
   await world.sql(`UPDATE entries SET steps = replace(steps, '1,0,"g"', '1,1,"g"')`);
   expect(await foundIn(world, RULES)).toEqual(["I6 an order expired while it was being charged"]);
 });
 
-test("an order that is reserved has somebody who charges for it", async () => {
-  const NO_END = "I1 an order is reserved and nobody charges for it: it has no end";
+test("a reserved order has a charge", async () => {
+  const NO_END = "I1 an order is reserved but never charged, so it cannot end";
   const world = await emptyWorld();
   await world.entry([row("ann", world.id(), body("mug", 1))], "reserved");
   expect(await foundIn(world)).toEqual([]);
@@ -69,9 +69,9 @@ test("an order that is reserved has somebody who charges for it", async () => {
   expect(await foundIn(world)).toEqual([NO_END]);
 });
 
-test("a sale that was closed and opened again is judged by what held then", async () => {
-  const CLOSED = "I5 an order was turned away as too early or late though the sale was open";
-  const TAKEN = "I5 an order was taken outside the sale's window";
+test("a reopened sale is judged by its window at that time", async () => {
+  const CLOSED = "I5 an order was refused as too early or late though the sale was open";
+  const TAKEN = "I5 an order was reserved outside the sale's window";
   const world = await emptyWorld();
   // Stamped START_MS. The operator closes the sale from a minute before that on.
   await world.entry([row("ann", world.id(), body("mug", 1))], "reserved");
@@ -86,7 +86,7 @@ test("a sale that was closed and opened again is judged by what held then", asyn
     `UPDATE sales SET closes_ms = ${closesMs}`,
   );
   expect(await foundIn(world)).toEqual([]);
-  // Long after Redis was told, nobody may be taken in.
+  // Long after Redis was updated, no order may be reserved.
   await world.sql("UPDATE messages SET outcomes = 'reserved' WHERE n = 2");
   expect(await foundIn(world)).toContain(TAKEN);
 });

@@ -1,12 +1,12 @@
-// What an entry says of time, held against its own: an order is `stale` only if it is older than
-// the records of decided orders, and `expired` only if its units were held for the whole of their
-// time and nobody had begun to charge for them.
+// Checks outcomes against time: an order is `stale` only if it is older than the records of decided
+// orders, and `expired` only if its units were held for the full hold time and its charge had not
+// started.
 import { type LedgerOrder, orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 import { CLOCK_MS, ID_AGE_MS } from "../tolerances.ts";
 
-/** The settings that the system runs with; what is left out is not judged. */
+/** The system's settings; rules for those left out are not checked. */
 export interface TimeRules {
   /** SLUICE_DEDUP_WINDOW */
   readonly dedupWindowMs?: number;
@@ -14,7 +14,7 @@ export interface TimeRules {
   readonly holdTtlMs?: number;
 }
 
-/** The digits of a UUIDv7 that are its time, without the dash between them. */
+/** A UUIDv7's time digits, not counting the dash among them. */
 const TIME_DIGITS = 12;
 
 export class TimesCheck {
@@ -25,7 +25,7 @@ export class TimesCheck {
     private readonly findings: Findings,
   ) {}
 
-  /** To be called before the orders take the entry in. */
+  /** Call before the orders of the entry are added. */
   entry(entry: DecodedEntry): void {
     for (const { row, effect, state } of entry.decided)
       if (effect === "fresh" && state === "stale" && this.slice(row[1]))
@@ -44,7 +44,7 @@ export class TimesCheck {
     if (young)
       this.findings.violation(
         "I1",
-        "an order was turned away as stale though it was young enough to be judged",
+        "an order was refused as stale though it was recent enough",
         `${key}: ${atMs - acceptedAtMs} ms after it was accepted, its id ${atMs - idMs} ms old`,
       );
   }
@@ -55,7 +55,7 @@ export class TimesCheck {
     if (holdTtlMs !== undefined && heldMs < holdTtlMs - CLOCK_MS)
       this.findings.violation(
         "I5",
-        "an order expired before its units had been held for their time",
+        "an order expired before its hold time was over",
         `${key}: after ${heldMs} ms, not ${holdTtlMs}`,
       );
     if (attempt > 0)

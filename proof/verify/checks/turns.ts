@@ -1,29 +1,27 @@
-// I4 for numbered orders, and I11 for what is parked: follows each user's numbers through the
-// journal and asks that every order was decided when its number was due, not before, not after, and
-// was passed over only for a reason.
+// I4 for numbered orders, and I11 for parked ones: follows each user's numbers through the journal
+// and checks that every order was decided when its number was due, or passed over only for a
+// reason.
 //
-// An entry lists its rows first and what they let go after, though the two took turns. So rows are
-// compared among rows, released orders among released, and whether a number was due is judged at
-// the entry's end.
+// An entry lists its rows first and the orders they released after, though the two alternated. So
+// rows are compared with rows and released orders with released orders, and whether a number was
+// due is judged at the end of the entry.
 import type { Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 
-/** How many orders of a user may wait (design §6). */
+/** How many orders a user may have waiting (design §6). */
 const MAX_PARKED = 64;
 
 interface Turn {
   next: number;
-  /** Numbers ahead of their turn: an order waits, or the number was given up. */
+  /** Numbers ahead of their turn: the order waits, or the number was given up. */
   readonly ahead: Map<number, "parked" | "given">;
-  /** Numbers decided in the entry at hand. */
+  /** Numbers decided in the current entry. */
   readonly decided: number[];
   readonly superseded: { seq: number; id: string }[];
-  /** At least as many waited at some moment of the entry at hand. */
+  /** A lower bound of how many waited at one moment of the current entry. */
   peak: number;
-  /**
-   * The gap may have been given up without a trace: only numbers given up were waiting behind it.
-   */
+  /** The gap may have been abandoned without a trace: only given-up numbers waited behind it. */
   loose: boolean;
 }
 
@@ -54,7 +52,7 @@ export class TurnsCheck {
     }
     const lastReleased = new Map<string, number>();
     for (const { row } of entry.released) {
-      // Without a number: it waited for a rate.
+      // Without a number, it waited for a rate.
       if (row[6] === 0 || !this.slice(row[1])) continue;
       const name = `${row[5]} ${row[1]}`;
       const turn = this.touch(touched, row[5], row[1]);
@@ -105,7 +103,7 @@ export class TurnsCheck {
     last.set(name, seq);
   }
 
-  /** The gap before this number was waited for long enough. */
+  /** The gap before this number lasted too long. */
   private giveUp(turn: Turn, seq: number): void {
     for (const number of turn.ahead.keys()) if (number < seq) turn.ahead.delete(number);
     if (seq > turn.next) turn.next = seq;
@@ -163,7 +161,7 @@ export class TurnsCheck {
   }
 }
 
-/** Numbers given up that are due have passed; what is behind waits no more. */
+/** Given-up numbers that are due have passed; orders behind them no longer wait. */
 function advance(turn: Turn): void {
   while (turn.ahead.get(turn.next) === "given") turn.ahead.delete(turn.next++);
   for (const seq of turn.ahead.keys()) if (seq < turn.next) turn.ahead.delete(seq);

@@ -1,25 +1,25 @@
-// I5: stock recomputed from the orders alone. What the orders hold must be what the counters say,
-// what each entry moved must be what its orders took (so an order takes all of its lines or none),
-// and the counters must add up.
+// I5: recomputes stock from the orders alone. The counters must equal what the orders hold, each
+// entry must have moved what its orders took (so an order takes all of its lines or none), and the
+// counters must add up.
 import type { ItemRecord, MovementRecord } from "../../../ledger/audit.ts";
 import type { LedgerOrder, Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry, OrderRowText } from "../journal.ts";
 
 const HOLDING = new Set(["reserved"]);
-/** Steps after which units are held no more. */
+/** Steps after which the order no longer holds units. */
 const LETTING_GO = new Set(["paid", "payment_failed", "expired"]);
 const SELLING = new Set(["paid", "dispatched"]);
 
 export class UnitsCheck {
-  /** `sale sku` → units of orders that hold, and that have bought. */
+  /** `sale sku` → units held by orders, and bought by them. */
   private readonly held = new Map<string, number>();
   private readonly sold = new Map<string, number>();
-  /** `entry shard-n sale sku` → units its orders took, less those its movements took. */
+  /** `entry shard-n sale sku` → units its orders took, minus those its movements took. */
   private readonly taken = new Map<string, number>();
   /** `account sale sku` → balance by movements. */
   private readonly balance = new Map<string, number>();
-  /** `cause sale sku` → sum over accounts; only what is not zero. */
+  /** `cause sale sku` → sum over accounts, if not zero. */
   private readonly crooked = new Map<string, number>();
 
   constructor(private readonly findings: Findings) {}
@@ -63,7 +63,7 @@ export class UnitsCheck {
     for (const [name, units] of this.crooked)
       this.wrong("stock movements of one cause do not sum to zero", `${name}: ${units}`);
     for (const [name, units] of this.taken)
-      this.wrong("an entry moved other units than its orders took", `${name}: ${units}`);
+      this.wrong("an entry moved different units than its orders took", `${name}: ${units}`);
     const known = new Set<string>();
     for (const item of items) {
       known.add(`${item.saleId} ${item.sku}`);
@@ -115,7 +115,7 @@ export class UnitsCheck {
   }
 }
 
-/** Zero is left out, so that what remains in a map of differences is what is wrong. */
+/** Drops zeros, so that a map of differences keeps only errors. */
 function add(sums: Map<string, number>, name: string, units: number): void {
   const sum = (sums.get(name) ?? 0) + units;
   if (sum === 0) sums.delete(name);

@@ -1,5 +1,5 @@
-// I4 for orders without a number: of two orders of one user, sent through one region, the one
-// acknowledged before the other was sent is decided first.
+// I4 for orders without a number: of two orders by one user in one region, if one was acknowledged
+// before the other was sent, it is decided first.
 import { type Evidence, type LedgerOrder, orderKey, type SentOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { Witness } from "../witness.ts";
@@ -28,8 +28,8 @@ export function checkUnnumbered(
 }
 
 /**
- * Walks the orders as they were decided. Whatever came before must not have been sent only after
- * this one was acknowledged.
+ * Walks the orders by decision. An earlier one must not have been sent after this one was
+ * acknowledged.
  */
 function checkUser(placed: Placed[], findings: Findings): void {
   placed.sort(
@@ -50,7 +50,7 @@ function checkUser(placed: Placed[], findings: Findings): void {
       }
     }
     const only = onlyRegion(sent);
-    if (only === undefined) continue; // it may have come through another region's queue
+    if (only === undefined) continue; // it may have used another region's queue
     const sentAt = Math.min(...sent.sendings.map((s) => s.t0));
     if (sentAt > (latest.get(only)?.sentAt ?? 0)) latest.set(only, { sentAt, key });
   }

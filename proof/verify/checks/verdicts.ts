@@ -1,6 +1,5 @@
-// Was each refusal, and each reservation, one that the sale allowed? Its window as it was then, its
-// items and their prices. Whether there was stock is judged by sold-out.ts, what a user may have by
-// limits.ts.
+// Checks each refusal and reservation against the sale's window at that time, its items and prices.
+// sold-out.ts checks stock, limits.ts the limits per user.
 import type { ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import type { Evidence, LedgerOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -31,16 +30,16 @@ function verdict(order: LedgerOrder, { sales, items, windows }: Catalogue): stri
   switch (order.state) {
     case "sale_closed":
       return sale && inWindow === true
-        ? "an order was turned away as too early or late though the sale was open"
+        ? "an order was refused as too early or late though the sale was open"
         : undefined;
     case "fx_unavailable":
       return sale?.currency === order.currency
-        ? "an order in its sale's own currency was turned away for want of a rate"
+        ? "an order in its sale's own currency was refused for lack of a rate"
         : undefined;
     case "over_max_total": {
       if (sale?.currency !== order.currency)
         return order.maxTotal === 0
-          ? "an order without a ceiling was turned away as too dear"
+          ? "an order without a price ceiling was refused as too expensive"
           : undefined;
       const total = order.lines.reduce(
         (sum, line, i) => sum + (known[i]?.priceMinor ?? 0) * line.qty,
@@ -48,18 +47,18 @@ function verdict(order: LedgerOrder, { sales, items, windows }: Catalogue): stri
       );
       return total > order.maxTotal && order.maxTotal > 0
         ? undefined
-        : "an order was turned away as too dear though it was not";
+        : "an order was refused as too expensive though it was not";
     }
     case "unknown_item":
       return sale && known.every((item) => item !== undefined)
-        ? "an order was turned away for an item that exists"
+        ? "an order was refused as for an unknown item though the item exists"
         : undefined;
     case "reserved":
     case "paid":
     case "dispatched":
-      if (known.includes(undefined)) return "an order was taken for an item that does not exist";
+      if (known.includes(undefined)) return "an order was reserved for an item that does not exist";
       return sale && inWindow === false
-        ? "an order was taken outside the sale's window"
+        ? "an order was reserved outside the sale's window"
         : undefined;
     default:
       return undefined;
