@@ -2,7 +2,15 @@ import { afterEach, expect, test } from "bun:test";
 import { at } from "../../core/domain/at.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
-import { bearer, order, post, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
+import {
+  bearer,
+  closeGateways,
+  order,
+  post,
+  start,
+  type TestGateway,
+  TestSocket,
+} from "../testing.ts";
 import { Admission } from "./admission.ts";
 
 /** A clock set by hand, and no jitter. */
@@ -12,16 +20,7 @@ const runtimeAt = (monotonicMs: () => number): Runtime => ({
   random: () => 0,
 });
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 const body = async (response: Response) =>

@@ -1,16 +1,15 @@
 import { afterEach, expect, test } from "bun:test";
-import { bearer, order, post, startTestGateway, type TestGateway } from "../testing.ts";
+import {
+  bearer,
+  closeGateways,
+  order,
+  post,
+  start,
+  startTestGateway,
+  type TestGateway,
+} from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 /** Characters of orders that are neither confirmed nor refused. */
 const waitingBytes = (t: TestGateway) => t.gateway.report().waitingBytes;

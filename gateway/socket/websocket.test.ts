@@ -1,16 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
-import { order, startTestGateway, type TestGateway, TestSocket, token } from "../testing.ts";
+import { closeGateways, order, start, startTestGateway, TestSocket, token } from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 test("an order is acknowledged under its ref after the confirm, its outcome follows", async () => {
   const t = await start();
