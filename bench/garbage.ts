@@ -7,6 +7,9 @@ import { depth } from "../broker/inspect.ts";
 import { Publisher } from "../broker/publisher.ts";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
 import { at } from "../core/domain/at.ts";
+import { messageText } from "../core/domain/message.ts";
+import { orderRow } from "../core/domain/row.ts";
+import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime, type Timer } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
@@ -116,6 +119,24 @@ class GarbageSource {
   }
 }
 
+/** A message of one order, some columns of which are others. */
+const columns = (more: Readonly<Record<string, unknown>>): string => {
+  const lines = [{ sku: "plenty-1", qty: 1 }];
+  const of = {
+    user: "u1",
+    id: uuidV7(realRuntime.wallMs(), realRuntime.random),
+    saleId: "bench",
+    currency: "EUR",
+    lines,
+  };
+  const order = { ...of, seq: 0, payment: "", metadata: "", maxTotal: 0 };
+  return JSON.stringify({
+    ...JSON.parse(messageText([orderRow(order, realRuntime.wallMs())])),
+    ...more,
+  });
+};
+
+/** A row of format 0. */
 const row = (more: Readonly<Record<number, unknown>>): unknown[] => {
   const id = realRuntime.uuidV7();
   const sound = [
@@ -140,6 +161,23 @@ const GARBAGE: readonly (() => string)[] = [
   () => "garbage",
   () => "[]",
   () => '{"a":1}',
+  () => columns({ at: [-1] }),
+  () => columns({ at: [1e15] }),
+  () => columns({ order: [`u1 ${"-".repeat(36)}`] }),
+  () => columns({ v: 2 }),
+  () => columns({ v: "1" }),
+  () => columns({ price: [1] }),
+  () => columns({ lines: [1e9] }),
+  () => columns({ lines: [-1] }),
+  () => columns({ sale: "bench" }),
+  () => columns({ seq: [null] }),
+  () => columns({ kind: "f" }),
+  () => columns({ payment: ["\ud800"] }),
+  () => columns({ metadata: ["a\0b"] }),
+  () => columns({}).replace('"EUR"', "NaN"),
+  () => columns({}).replace('"EUR"', "0x1"),
+  () => columns({ order: Array(900).fill("u1") }),
+  () => `{"v":1,"order":${"[".repeat(5_000)}${"]".repeat(5_000)}}`,
   () => JSON.stringify([row({ 4: -1 })]),
   () => JSON.stringify([row({ 4: 1e15 })]),
   () => JSON.stringify([row({ 2: "-".repeat(36) })]),

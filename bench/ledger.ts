@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at } from "../core/domain/at.ts";
 import { type Entry, GENESIS } from "../core/domain/entry.ts";
-import { orderRowText } from "../core/domain/order.ts";
+import { MessageWriter } from "../core/domain/message-writer.ts";
+import { fingerprintOf } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { EntryToRecord } from "../ledger/contract.ts";
@@ -76,7 +77,7 @@ function spread(times: readonly number[]): Figures["recordMs"] {
 }
 
 function makeEntry(shard: number, n: number, prev: string, users: readonly string[]): Entry {
-  const rows: string[] = [];
+  const rows = new MessageWriter();
   const words: string[] = [];
   for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
     const user = at(users, Math.floor(realRuntime.random() * users.length));
@@ -92,13 +93,13 @@ function makeEntry(shard: number, n: number, prev: string, users: readonly strin
       metadata: "",
       maxTotal: 0,
     };
-    rows.push(orderRowText(order, realRuntime.wallMs()));
+    rows.order(order, fingerprintOf(order), realRuntime.wallMs());
     words.push(i % RESERVED_EVERY === 0 ? "reserved" : "sold_out");
   }
   const message = {
     gateway: "bench",
     batch: String(n),
-    body: `[${rows.join(",")}]`,
+    body: rows.toString(),
     outcomes: words.join(","),
   };
   return {

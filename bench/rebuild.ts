@@ -12,7 +12,9 @@ import { rebuild } from "../consumers/rebuild/rebuild.ts";
 import { at } from "../core/domain/at.ts";
 import type { OrderStep } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
-import { orderRowText } from "../core/domain/order.ts";
+import { stepsText } from "../core/domain/entry-text.ts";
+import { MessageWriter } from "../core/domain/message-writer.ts";
+import { fingerprintOf } from "../core/domain/order.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -36,7 +38,7 @@ const AFTER_SNAPSHOT = 1_000;
 const ENTRIES_PER_WRITE = 200;
 /** Above this, the rebuild without snapshots is skipped. */
 const MOST_WITHOUT = 1_000_000;
-const LINES = ["a", 1];
+const LINES = [{ sku: "a", qty: 1 }];
 const OUTCOMES = Array.from({ length: ORDERS_PER_ENTRY }, (_, i) =>
   i <= SENT_PER_ENTRY ? "reserved" : "sold_out",
 ).join(",");
@@ -64,18 +66,18 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
     for (let n = from + 1; n <= Math.min(count, from + ENTRIES_PER_WRITE); n++) {
       const atMs = Math.round(endMs - DAYS * DAY_MS * (1 - n / count));
       const orders: Sent[] = [];
-      const rows: string[] = [];
+      const rows = new MessageWriter();
       for (let i = 0; i < ORDERS_PER_ENTRY; i++) {
         const user = at(users, (n * ORDERS_PER_ENTRY + i) % users.length);
         const id = uuidV7(atMs, realRuntime.random);
-        const order = { user, id, saleId: "s1", seq: 0, currency: "EUR", payment: "tok" };
-        const lines = [{ sku: "a", qty: 1 }];
-        rows.push(orderRowText({ ...order, lines, metadata: "", maxTotal: 0 }, atMs));
+        const terms = { saleId: "s1", seq: 0, currency: "EUR", lines: LINES, payment: "tok" };
+        const order = { user, id, ...terms, metadata: "", maxTotal: 0 };
+        rows.order(order, fingerprintOf(order), atMs);
         if (i <= SENT_PER_ENTRY) orders.push({ user, id });
       }
       const id = newEntryId(realRuntime.randomBytes);
-      entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", JSON.stringify(stepsOf(sent)));
-      messages.push(messageId(shard, n), shard, n, "g", "1", `[${rows.join(",")}]`, OUTCOMES);
+      entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", stepsText(stepsOf(sent)));
+      messages.push(messageId(shard, n), shard, n, "g", "1", rows.toString(), OUTCOMES);
       const open = at(orders, 0);
       charges.push(open.user, open.id, 1, 1, 100, "EUR", "tok", "started", "", "");
       [prev, sent] = [id, orders.slice(1)];
@@ -96,7 +98,10 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
 /** The steps of the orders that were sent. */
 function stepsOf(sent: readonly Sent[]): OrderStep[] {
   return (["paid", "dispatched"] as const).flatMap((what) =>
-    sent.map(({ user, id }): OrderStep => [what, user, id, 1, 1, "g", "s1", LINES, ""]),
+    sent.map(({ user, id }): OrderStep => {
+      const terms = { generation: 1, attempt: 1, gateway: "g", saleId: "s1", lines: LINES };
+      return { what, user, id, ...terms, detail: "" };
+    }),
   );
 }
 

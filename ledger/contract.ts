@@ -2,9 +2,10 @@
 // (ledger/open.ts).
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
-import type { OrderRow } from "../core/domain/order.ts";
+import type { Order } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
+import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Stretch } from "./replay.ts";
@@ -50,22 +51,13 @@ export type Target = Pick<FollowUp, "exchange" | "routingKey">;
 /** How many attempts stand in each status in which an operator may have to look. */
 export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
 
-export interface StoredOrder {
-  readonly user: string;
-  readonly id: string;
-  readonly saleId: string;
-  readonly seq: number;
+export interface StoredOrder extends Order {
   readonly state: OrderState;
   readonly fingerprint: string;
   readonly acceptedAtMs: number;
   /** Redis's clock. undefined: it is parked. */
   readonly decidedAtMs: number | undefined;
   readonly shard: number;
-  readonly currency: string;
-  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
-  readonly payment: string;
-  readonly metadata: string;
-  readonly maxTotal: number;
   /** Of the request it came with; empty when that named none. */
   readonly traceparent: Traceparent;
 }
@@ -93,8 +85,8 @@ export interface OrderEvent {
 
 export interface RedriveGrant {
   readonly shard: number;
-  readonly generation: number;
-  readonly row: OrderRow;
+  /** The order as it was accepted, under its next generation. */
+  readonly row: RedriveRow;
 }
 
 /** What an order costs, once it has been reserved. */
@@ -283,7 +275,7 @@ export interface Ledger {
   stock(saleId: string): Promise<Stock[]>;
   /**
    * Grants an order whose payment failed in generation `from` the next one, once: the same again
-   * gives the same. `row`: the order as it was accepted. `settled`: its payment has not failed (any
+   * gives the same. `settled`: its payment has not failed (any
    * more). `superseded`: it failed again in a later generation. `unknown`: an earlier attempt may
    * still be captured; tried again now, it could be paid twice.
    */

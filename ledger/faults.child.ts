@@ -4,7 +4,7 @@
 import { at } from "../core/domain/at.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, rowText, SHARDS, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, SHARDS, userOf } from "./test-entries.ts";
 
 /** Enough for a transaction to last some milliseconds, so that a kill lands inside one. */
 export const ORDERS_PER_ENTRY = 200;
@@ -31,7 +31,7 @@ async function main(what: string, url: string): Promise<void> {
 /** Its first order is reserved, the others sold out. */
 function fullEntry(shard: number, n: number) {
   const rows = Array.from({ length: ORDERS_PER_ENTRY }, () =>
-    rowText(userOf(shard), Bun.randomUUIDv7(), 1),
+    orderRow(userOf(shard), Bun.randomUUIDv7(), 1),
   );
   return entryOf(shard, n, rows, rows.map((_, i) => (i === 0 ? "reserved" : "sold_out")).join(","));
 }

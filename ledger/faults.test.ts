@@ -1,12 +1,13 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { at } from "../core/domain/at.ts";
+import { messageText } from "../core/domain/message.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
 import { ORDERS_PER_ENTRY } from "./faults.child.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, SHARDS, saleOf, userOf } from "./test-entries.ts";
 
 const CHILD = new URL("./faults.child.ts", import.meta.url).pathname;
 const child = (what: "open" | "record", url: string) =>
@@ -84,7 +85,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
         const entry = entryOf(
           shard,
           n,
-          [rowText(userOf(shard), Bun.randomUUIDv7(), 1)],
+          [orderRow(userOf(shard), Bun.randomUUIDv7(), 1)],
           "reserved",
         );
         const [result] = await by.record([{ entry, epoch }]);
@@ -107,7 +108,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     let told = 0;
     const old = (async () => {
       for (let n = 1; ; n++) {
-        const entry = entryOf(0, n, [rowText(userOf(0), Bun.randomUUIDv7(), 1)], "sold_out");
+        const entry = entryOf(0, n, [orderRow(userOf(0), Bun.randomUUIDv7(), 1)], "sold_out");
         const [result] = await writer.record([{ entry, epoch }]);
         if (result !== "recorded") return result;
         told = n;
@@ -134,7 +135,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { ledger, writer } = await opened(await freshUrl(), 2);
     const epochs = [(await writer.takeShard(0, "w")).epoch, (await writer.takeShard(1, "w")).epoch];
     const entry = (shard: number, n: number, qty: number) => ({
-      entry: entryOf(shard, n, [rowText(userOf(shard), Bun.randomUUIDv7(), qty)], "reserved"),
+      entry: entryOf(shard, n, [orderRow(userOf(shard), Bun.randomUUIDv7(), qty)], "reserved"),
       epoch: at(epochs, shard),
     });
     const results = await writer.record([
@@ -150,12 +151,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
   test("an entry whose text makes no sense is set apart, not tried for ever", async () => {
     const { writer } = await opened(await freshUrl());
     const { epoch } = await writer.takeShard(0, "w");
-    const good = rowText(userOf(0), Bun.randomUUIDv7(), 1);
+    const good = orderRow(userOf(0), Bun.randomUUIDv7(), 1);
     let n = 0;
     for (const [body, outcomes] of [
       ['[["o",0x10]]', "sold_out"],
       ["{}", "sold_out"],
-      [`[${good}]`, "sold_out,sold_out"],
+      [messageText([good]), "sold_out,sold_out"],
     ] as const) {
       const entry = entryOf(0, ++n, [], "", {
         messages: [{ gateway: "g", batch: "1", body, outcomes }],
@@ -172,7 +173,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { epoch } = await writer.takeShard(0, "w");
     const other = await writer.takeShard(1, "w");
     const sold = (shard: number, n: number) => ({
-      entry: entryOf(shard, n, [rowText(userOf(shard), Bun.randomUUIDv7(), 1)], "reserved"),
+      entry: entryOf(shard, n, [orderRow(userOf(shard), Bun.randomUUIDv7(), 1)], "reserved"),
       epoch: shard === 0 ? epoch : other.epoch,
     });
     const first = [sold(0, 1), sold(0, 2), sold(1, 1), sold(0, 3), sold(1, 2)];
@@ -196,7 +197,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { ledger, writer } = await opened(await freshUrl());
     const former = await writer.takeShard(0, "former");
     const sold = (n: number) =>
-      entryOf(0, n, [rowText(userOf(0), Bun.randomUUIDv7(), 1)], "reserved");
+      entryOf(0, n, [orderRow(userOf(0), Bun.randomUUIDv7(), 1)], "reserved");
     const [one, two, three] = [sold(1), sold(2), sold(3)];
     await writer.record([one, two].map((entry) => ({ entry, epoch: former.epoch })));
     const { epoch, lastN } = await writer.takeShard(0, "present");
@@ -227,7 +228,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
 test("a writer whose thread ends rejects what waits, and goes on with a new thread", async () => {
   const { writer } = await opened(await sqliteUrl());
   const { epoch } = await writer.takeShard(0, "w");
-  const rows = Array.from({ length: 2_000 }, () => rowText(userOf(0), Bun.randomUUIDv7(), 1));
+  const rows = Array.from({ length: 2_000 }, () => orderRow(userOf(0), Bun.randomUUIDv7(), 1));
   const entry = entryOf(0, 1, rows, rows.map(() => "sold_out").join(","));
   const cut = writer.record([{ entry, epoch }]);
   (writer as unknown as { worker: Worker }).worker.terminate();
@@ -246,7 +247,7 @@ test("a user's orders are found in a Postgres database made for a language", asy
   const { ledger, writer } = await opened(base.replace(/[^/]*$/, "in_english"));
   const { epoch } = await writer.takeShard(0, "w");
   const ids = [Bun.randomUUIDv7("hex", 1e12), Bun.randomUUIDv7("hex", 2e12)];
-  const rows = ids.map((id) => rowText(userOf(0), id, 1));
+  const rows = ids.map((id) => orderRow(userOf(0), id, 1));
   await writer.record([{ entry: entryOf(0, 1, rows, "sold_out,sold_out"), epoch }]);
   expect((await ledger.ordersOf(userOf(0), { limit: 10 })).map((o) => o.id)).toEqual(
     ids.toReversed(),

@@ -2,13 +2,13 @@
 // whatever Redis believes.
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, Step } from "../core/domain/entry.ts";
-import { orderRowText, skipRowText } from "../core/domain/order.ts";
+import type { Row, SkipRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { LedgerWriter, RecordResult } from "./contract.ts";
 import { Db } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, releasedOf, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
 const USER = userOf(0);
 const LIMIT = 2;
@@ -17,20 +17,14 @@ afterAll(async () => {
   for (const one of closing) await one.close();
 });
 
-const row = (id: string, qty = 1, seq = 0, user = USER) =>
-  orderRowText(
-    {
-      ...{ user, id, saleId: "s1", seq, currency: "EUR", lines: [{ sku: "a", qty }] },
-      ...{ payment: "", metadata: "", maxTotal: 0 },
-    },
-    1,
-  );
+const row = (id: string, qty = 1, seq = 0, user = USER) => orderRow(user, id, qty, { seq });
 const newId = () => Bun.randomUUIDv7();
-const ended = (what: "cancelled" | "payment_failed", id: string, qty = 1): Step => [
-  ...([what, USER, id, 1, 1, "g", "s1", ["a", qty]] as const),
-  what === "cancelled" ? "held" : "",
-];
-const passed = (next: number): Step => ["passed", USER, "s1", next];
+const ended = (what: "cancelled" | "payment_failed", id: string, qty = 1): Step => {
+  const detail = what === "cancelled" ? "held" : "";
+  return stepOf(what, USER, id, { lines: [{ sku: "a", qty }], detail });
+};
+const passed = (next: number): Step => ({ what: "passed", user: USER, saleId: "s1", next });
+const skip = (seq: number): SkipRow => ({ kind: "skip", user: USER, saleId: "s1", seq, atMs: 1 });
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   async function fresh() {
@@ -59,12 +53,12 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       return new Journal(writer, (await writer.takeShard(0, "w")).epoch);
     }
 
-    async add(rows: readonly string[], words: string, more: Partial<Entry> = {}) {
+    async add(rows: readonly Row[], words: string, more: Partial<Entry> = {}) {
       return (await this.together([[rows, words, more]]))[0];
     }
 
     async together(
-      entries: readonly (readonly [readonly string[], string, Partial<Entry>?])[],
+      entries: readonly (readonly [readonly Row[], string, Partial<Entry>?])[],
     ): Promise<RecordResult[]> {
       const given = entries.map(([rows, words, more], i) => ({
         entry: entryOf(0, this.n + i + 1, rows, words, more),
@@ -123,9 +117,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await journal.add([row(newId(), 1, 2)], "rejected")).toBe("recorded");
     expect(await journal.add([row(newId(), 1, 2)], "stale")).toBe("recorded");
     expect(await journal.add([row(newId(), 1, 2)], "parked")).toBe("refused");
-    expect(
-      await journal.add([skipRowText({ user: USER, saleId: "s1", seq: 2 }, 1)], "skipped"),
-    ).toBe("refused");
+    expect(await journal.add([skip(2)], "skipped")).toBe("refused");
     const twice = [row(newId(), 1, 5), row(newId(), 1, 5)];
     expect(await journal.add(twice, "sold_out,sold_out")).toBe("refused");
   }, 30_000);
@@ -134,7 +126,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { journal } = await fresh();
     const [second, third] = [row(newId(), 1, 2), row(newId(), 1, 3)];
     expect(await journal.add([third, second], "parked,parked")).toBe("recorded");
-    const released = [second, third].map((text) => ["g", JSON.parse(text), "sold_out"] as const);
+    const released = [second, third].map((order) => releasedOf(order, "sold_out"));
     expect(
       await journal.add([row(newId(), 1, 4), row(newId(), 1, 1)], "sold_out,sold_out", {
         released,
@@ -158,7 +150,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
 
   test("what has neither number nor limit leaves no trace", async () => {
     const { url, journal } = await fresh();
-    const plain = row(newId()).replace('"a",1', '"b",1');
+    const plain = orderRow(USER, newId(), 1, { lines: [{ sku: "b", qty: 1 }] });
     expect(await journal.add([plain, row(newId(), 9)], "reserved,sold_out")).toBe("recorded");
     const db = await Db.open(realRuntime, url);
     closing.push(db);

@@ -12,13 +12,14 @@
 // limit is checked against what it has. Orders without numbers and items without a limit touch
 // neither table. Of a retired sale nothing is on record any more, and nothing is refused.
 import type { OrderStep, Step } from "../core/domain/entry.ts";
+import type { Line } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import { type Dialect, insertRows, type Runner, type Value } from "./db.ts";
 import type { Prices } from "./prices.ts";
 import { Contradiction } from "./refusals.ts";
 import { retiredOf } from "./retire.ts";
 
-type Lines = readonly (string | number)[];
+type Lines = readonly Line[];
 
 /**
  * Units of one item for one user, over the entries of a transaction. Within an entry only the sum
@@ -92,14 +93,14 @@ export class Fence {
   }
 
   step(shard: number, step: Step | OrderStep): void {
-    if (step[0] === "passed") {
-      const [, user, sale, next] = step;
-      const turn = this.turn(sale, user);
+    if (step.what === "passed") {
+      const { user, saleId, next } = step;
+      const turn = this.turn(saleId, user);
       turn.spoken = Math.min(turn.spoken, next);
       turn.passed = Math.max(turn.passed, next);
-    } else if (GIVES_BACK.has(step[0])) {
-      const [, user, , , , , sale, lines] = step as OrderStep;
-      this.move(shard, sale, user, lines, -1);
+    } else if (GIVES_BACK.has(step.what)) {
+      const { user, saleId, lines } = step as OrderStep;
+      this.move(shard, saleId, user, lines, -1);
     }
   }
 
@@ -125,8 +126,7 @@ export class Fence {
 
   private move(shard: number, sale: string, user: string, lines: Lines, sign: 1 | -1): void {
     if (!this.prices.hasLimits(sale)) return;
-    for (let i = 0; i < lines.length; i += 2) {
-      const sku = lines[i] as string;
+    for (const { sku, qty } of lines) {
       const limit = this.prices.limit(sale, sku);
       if (limit === 0) continue;
       const key = `${sale} ${user} ${sku}`;
@@ -135,7 +135,7 @@ export class Fence {
         purchase = { shard, sale, user, sku, limit, entry: 0, sum: 0, peak: 0, low: 0 };
         this.purchases.set(key, purchase);
       }
-      purchase.entry += sign * (lines[i + 1] as number);
+      purchase.entry += sign * qty;
       this.bought.add(purchase);
     }
   }

@@ -1,71 +1,31 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
-import { type OrderRow, orderRowText } from "../core/domain/order.ts";
-import type { Sale } from "../core/domain/sale.ts";
-import { shardOf } from "../core/domain/shard.ts";
+import type { OrderRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
+import { entryOf, orderRow, releasedOf, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
-const SHARDS = 2;
-const SALE: Sale = {
-  id: "s1",
-  name: "Sale",
-  currency: "EUR",
-  opensAtMs: 0,
-  closesAtMs: 9e12,
-  items: [{ sku: "a", name: "A", category: "c", priceMinor: 100, limitPerUser: 0, initial: 10 }],
-};
-
-/** A user of the given shard. */
-function userOf(shard: number): string {
-  for (let i = 0; ; i++) if (shardOf(`u${i}`, SHARDS) === shard) return `u${i}`;
-}
+const SALE = saleOf(10);
 
 let serial = 0;
 const nextId = () => Bun.randomUUIDv7("hex", 1_790_000_000_000 + serial++);
 
-function rowText(user: string, qty: number, id = nextId()): string {
-  const order = {
-    user,
-    id,
-    saleId: "s1",
-    seq: 0,
-    currency: "EUR",
-    lines: [{ sku: "a", qty }],
-    payment: "",
-    metadata: "",
-    maxTotal: 0,
-  };
-  return orderRowText(order, 1);
-}
+const rowOf = (user: string, qty: number, id = nextId()): OrderRow => orderRow(user, id, qty);
 
 /** The entry after (prev, n − 1), with one message of the given rows and outcomes. */
 function entry(
   shard: number,
   n: number,
   prev: string,
-  rows: readonly string[],
+  rows: readonly Row[],
   outcomes: string,
   more: Partial<Entry> = {},
 ): Entry {
-  const messages =
-    rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
-  return {
-    shard,
-    id: `id-${shard}-${n}`,
-    prev,
-    n,
-    kind: "decide",
-    atMs: 5,
-    messages,
-    released: [],
-    steps: [],
-    ...more,
-  };
+  return entryOf(shard, n, rows, outcomes, { prev, ...more });
 }
 
 const open: { close(): Promise<void> }[] = [];
@@ -94,13 +54,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { epoch, lastId, lastN } = await writer.takeShard(0, "w1");
     expect({ epoch, lastId, lastN }).toEqual({ epoch: 1, lastId: "genesis", lastN: 0 });
     const id = nextId();
-    const e = entry(
-      0,
-      1,
-      "genesis",
-      [rowText(user, 3, id), rowText(user, 99)],
-      "reserved,sold_out",
-    );
+    const e = entry(0, 1, "genesis", [rowOf(user, 3, id), rowOf(user, 99)], "reserved,sold_out");
     expect(await writer.record([{ entry: e, epoch }])).toEqual(["recorded"]);
     expect(await ledger.order(user, id)).toMatchObject({
       user,
@@ -123,7 +77,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { ledger, writer } = await fresh();
     const first = await writer.takeShard(0, "w1");
     const second = await writer.takeShard(0, "w2");
-    const e = entry(0, 1, "genesis", [rowText(userOf(0), 1)], "reserved");
+    const e = entry(0, 1, "genesis", [rowOf(userOf(0), 1)], "reserved");
     expect(await writer.record([{ entry: e, epoch: first.epoch }])).toEqual(["fenced"]);
     expect(await writer.record([{ entry: { ...e, prev: "other" }, epoch: second.epoch }])).toEqual([
       "fork",
@@ -142,8 +96,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
   test("stock goes to its last unit and not below; the other shard's entries are recorded all the same", async () => {
     const { ledger, writer } = await fresh();
     const [a, b] = [await writer.takeShard(0, "w"), await writer.takeShard(1, "w")];
-    const nine = entry(0, 1, "genesis", [rowText(userOf(0), 9)], "reserved");
-    const two = entry(1, 1, "genesis", [rowText(userOf(1), 2)], "reserved");
+    const nine = entry(0, 1, "genesis", [rowOf(userOf(0), 9)], "reserved");
+    const two = entry(1, 1, "genesis", [rowOf(userOf(1), 2)], "reserved");
     expect(
       await writer.record([
         { entry: nine, epoch: a.epoch },
@@ -151,7 +105,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       ]),
     ).toEqual(["recorded", "refused"]);
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 1, held: 9 });
-    const one = entry(1, 1, "genesis", [rowText(userOf(1), 1)], "reserved");
+    const one = entry(1, 1, "genesis", [rowOf(userOf(1), 1)], "reserved");
     expect(await writer.record([{ entry: one, epoch: b.epoch }])).toEqual(["recorded"]);
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 0, held: 10 });
   });
@@ -159,7 +113,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
   test("an order that is there already is refused", async () => {
     const { writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
-    const row = rowText(userOf(0), 1);
+    const row = rowOf(userOf(0), 1);
     expect(
       await writer.record([{ entry: entry(0, 1, "genesis", [row], "sold_out"), epoch }]),
     ).toEqual(["recorded"]);
@@ -176,12 +130,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { epoch } = await writer.takeShard(0, "w");
     const user = userOf(0);
     const id = nextId();
-    const row = rowText(user, 1, id);
+    const row = rowOf(user, 1, id);
     await writer.record([
-      { entry: entry(0, 1, "genesis", [row, rowText(user, 1)], "parked,rejected"), epoch },
+      { entry: entry(0, 1, "genesis", [row, rowOf(user, 1)], "parked,rejected"), epoch },
     ]);
     expect((await ledger.order(user, id))?.state).toBe("parked");
-    const released: Entry["released"] = [["g", JSON.parse(row) as OrderRow, "reserved"]];
+    const released: Entry["released"] = [releasedOf(row, "reserved")];
     const second = entry(0, 2, "id-0-1", [row], "!parked", { released });
     expect(await writer.record([{ entry: second, epoch }])).toEqual(["recorded"]);
     expect((await ledger.order(user, id))?.state).toBe("reserved");
@@ -200,8 +154,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { epoch } = await writer.takeShard(0, "w");
     const user = userOf(0);
     const [now, early, left] = [nextId(), nextId(), nextId()];
-    const row = rowText(user, 1, early);
-    const rows = [rowText(user, 1, now), row, rowText(user, 1, left)];
+    const row = rowOf(user, 1, early);
+    const rows = [rowOf(user, 1, now), row, rowOf(user, 1, left)];
     const first = entry(0, 1, "genesis", rows, "reserved,parked,parked");
     const conflict = entry(0, 2, "id-0-1", [row], "!parked", { atMs: 7 });
     await writer.record([first, conflict].map((e) => ({ entry: e, epoch })));
@@ -214,9 +168,9 @@ describe.each(databases)("%s", (_, freshUrl) => {
         [now, 5],
       ]),
     );
-    const released: Entry["released"] = [["g", JSON.parse(row) as OrderRow, "reserved"]];
+    const released: Entry["released"] = [releasedOf(row, "reserved")];
     const letGo = entry(0, 3, "id-0-2", [], "", { released, atMs: 9 });
-    const paid: Entry["steps"] = [["paid", user, early, 1, 1, "g", "s1", ["a", 1], ""]];
+    const paid = [stepOf("paid", user, early, { lines: [{ sku: "a", qty: 1 }] })];
     const later = entry(0, 4, "id-0-3", [], "", { steps: paid, atMs: 11 });
     const results = await writer.record([letGo, later].map((e) => ({ entry: e, epoch })));
     expect(results).toEqual(["recorded", "recorded"]);
@@ -231,7 +185,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const entries: Entry[] = [];
     for (let n = 1; n <= 40; n++)
       entries.push(
-        entry(1, n, n === 1 ? "genesis" : `id-1-${n - 1}`, [rowText(userOf(1), 1)], "sold_out"),
+        entry(1, n, n === 1 ? "genesis" : `id-1-${n - 1}`, [rowOf(userOf(1), 1)], "sold_out"),
       );
     await writer.record(entries.map((e) => ({ entry: e, epoch })));
     const seen: Entry[] = [];
@@ -280,7 +234,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { url, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     await writer.record([
-      { entry: entry(0, 1, "genesis", [rowText(userOf(0), 4)], "reserved"), epoch },
+      { entry: entry(0, 1, "genesis", [rowOf(userOf(0), 4)], "reserved"), epoch },
     ]);
     const db = await Db.open(realRuntime, url);
     const sums = await db.run(

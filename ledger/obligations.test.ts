@@ -1,14 +1,15 @@
 // What is owed stays open until its end is definite, asked for once at a time; and what cannot be
 // true is refused.
 import { afterEach, describe, expect, test } from "bun:test";
-import { type AnswerWord, answerRowText, putOffText } from "../core/domain/charge.ts";
+import { type AnswerWord, putOffText } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
+import type { AnswerRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { FollowUp, RecordResult } from "./contract.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -32,7 +33,7 @@ async function charging(dialect: string) {
   let n = 0;
   /** Records an entry; one that is refused is not counted. */
   const record = async (
-    rows: readonly string[],
+    rows: readonly Row[],
     words: string,
     steps: readonly Step[] = [],
     atMs = START_MS,
@@ -42,16 +43,16 @@ async function charging(dialect: string) {
     if (result === "recorded") n++;
     return result as RecordResult;
   };
-  const step = (what: OrderStep[0], attempt = 1, detail = ""): Step => [
-    ...([what, USER, id, 1, attempt, "g", "s1", ["a", 2]] as const),
-    detail,
-  ];
-  const answer = (word: AnswerWord, detail = "", attempt = 1) =>
-    answerRowText({ user: USER, id, generation: 1, attempt }, word, detail, START_MS);
+  const step = (what: OrderStep["what"], attempt = 1, detail = ""): Step =>
+    stepOf(what, USER, id, { attempt, detail });
+  const answer = (word: AnswerWord, detail = "", attempt = 1): AnswerRow => {
+    const of = { user: USER, id, generation: 1, attempt };
+    return { kind: "answer", ...of, answer: word, detail, atMs: START_MS };
+  };
   const late = (word: AnswerWord, detail = "", atMs = START_MS) =>
     record([answer(word, detail)], "+late", [], atMs);
   const pay = () => record([answer("captured")], "+paid", [step("paid")]);
-  expect(await record([rowText(USER, id, 2)], "reserved")).toBe("recorded");
+  expect(await record([orderRow(USER, id, 2)], "reserved")).toBe("recorded");
   return { ledger, writer, audit, id, record, step, answer, late, pay };
 }
 
@@ -162,7 +163,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await statuses(rig)).toEqual(["refunding"]);
     expect(await open(rig)).toMatchObject([{ kind: "refund", amount: 200, currency: "EUR" }]);
     expect(await balances(rig)).toEqual({ customer: -200, refunds: 200 });
-    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ generation: 2 });
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ row: { generation: 2 } });
     await rig.late("refunded");
     expect(await statuses(rig)).toEqual(["refunded"]);
     expect(await balances(rig)).toEqual({});
@@ -184,7 +185,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     await rig.late("failed", "declined");
     expect(await statuses(rig)).toEqual(["failed"]);
     expect(await ledger.askOnce(of)).toBe("settled");
-    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ generation: 2 });
+    expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ row: { generation: 2 } });
   });
 
   test("a refund that the provider refuses for good is a dead letter and stays owed; redriven, it is asked again", async () => {

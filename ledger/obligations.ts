@@ -4,16 +4,12 @@
 // Requests of an attempt are numbered. One that could not be answered is put off: the ledger issues
 // the next number, due after a wait that grows with the time it has been asked in vain. A copy with
 // an older number (asked again by an operator, delivered twice) is answered once more and ends.
-import {
-  type AnswerWord,
-  type Attempt,
-  type PaymentRequest,
-  readPutOff,
-} from "../core/domain/charge.ts";
+import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/charge.ts";
 import type { Entry } from "../core/domain/entry.ts";
+import type { AnswerRow } from "../core/domain/row.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Runner } from "./db.ts";
-import { Contradiction, followUp, rowsAnswered, type Sheet, traced } from "./sheet.ts";
+import { Contradiction, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
 
 export const TERMS = "amount, currency, payment, metadata, trace, request, since_ms";
 
@@ -121,28 +117,12 @@ export function waitBefore(status: OpenStatus, sinceMs: number, nowMs: number): 
 
 /** Answers that changed nothing in Redis: the ledger knows whether they are news. */
 export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
-  for (const row of rowsAnswered(entry, "+late") as AnswerRow[]) {
-    const [kind] = row;
-    if (kind === "p") await lateAnswer(tx, sheet, entry, row);
-  }
+  for (const row of lateRows(sheet, entry))
+    if (row.kind === "answer") await lateAnswer(tx, sheet, entry, row);
 }
 
-type AnswerRow = readonly [
-  kind: "p",
-  user: string,
-  id: string,
-  fingerprint: "",
-  atMs: number,
-  saleId: "",
-  seq: 0,
-  generation: number,
-  attempt: number,
-  answer: AnswerWord,
-  detail: string,
-];
-
 async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
-  const [, user, id, , , , , generation, attempt, answer, detail] = row;
+  const { user, id, generation, attempt, answer, detail } = row;
   const of = { user, id, generation, attempt };
   const status = await statusOf(tx, of);
   if (status === undefined) return;

@@ -1,12 +1,13 @@
 // Parts that are asked for again: one that its service could not do, after a wait that grows; and
 // all that have no end, when an operator says that a broker has lost messages.
 import type { Entry } from "../core/domain/entry.ts";
-import type { OrderRow } from "../core/domain/order.ts";
-import { type Part, type PartWord, regionOfGateway } from "../core/domain/part.ts";
+import { type Part, regionOfGateway } from "../core/domain/part.ts";
+import type { PartRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { Db, Runner } from "./db.ts";
+import { PLACED, placedOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
-import { followUp, rowsAnswered, type Sheet, send, traced } from "./sheet.ts";
+import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
 /** The wait before a part comes back: half the time it has been tried in vain, within these, ms. */
 const LEAST_WAIT_MS = 1_000;
@@ -35,31 +36,13 @@ export async function partsAgain(
 
 /** Parts that their service could not do (`later`): those it has claimed come back. */
 export async function recordPutOffs(db: Db, tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
-  for (const row of rowsAnswered(entry, "+late") as PartRow[]) {
-    const [kind] = row;
-    if (kind === "f") await putOff(db, tx, sheet, entry, row);
-  }
+  for (const row of lateRows(sheet, entry))
+    if (row.kind === "part") await putOff(db, tx, sheet, entry, row);
 }
 
-type PartRow = readonly [
-  kind: "f",
-  user: string,
-  id: string,
-  fingerprint: "",
-  atMs: number,
-  saleId: "",
-  seq: 0,
-  generation: number,
-  part: number,
-  of: number,
-  word: PartWord,
-  service: string,
-  request?: number,
-];
-
 async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Promise<void> {
-  const [, user, id, , , , , generation, part, , word, service, request = 1] = row;
-  if (word !== "later") return;
+  const { user, id, generation, part, report, service, request = 1 } = row;
+  if (report !== "later") return;
   const [r] = await tx.run(
     `UPDATE parts SET request = request + 1,
      since_ms = CASE WHEN since_ms = 0 THEN ? ELSE since_ms END
@@ -82,19 +65,15 @@ async function partOf(
   r: Record<string, unknown>,
   shard: number,
 ): Promise<Part | undefined> {
-  const row =
-    db.dialect === "sqlite"
-      ? "json_extract(m.body, '$[' || o.idx || ']')"
-      : "(m.body::json -> o.idx)::text";
   const [user, id] = [String(r.usr), String(r.id)];
   const [found] = await tx.run(
-    `SELECT m.gateway, ${row} AS row_text FROM orders o JOIN messages m ON m.id = o.message
-     WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
+    `SELECT m.gateway, ${PLACED[db.dialect]} AS placed
+     FROM orders o JOIN messages m ON m.id = o.message WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
     [bucketOf(user, shard), id, user],
   );
   if (!found) return undefined;
-  const placed = JSON.parse(String(found.row_text)) as OrderRow;
-  const [, , , , , saleId, , , , , metadata, , trace] = placed;
+  const { order, trace } = placedOf(found.placed);
+  const { saleId, metadata } = order;
   return {
     ...{ user, id, saleId, shard, metadata },
     ...{ generation: Number(r.generation), part: Number(r.part), of: Number(r.parts) },

@@ -1,14 +1,14 @@
 // A paid order's lines go out in one part per service; routes decide whose they are.
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
-import { orderRowText } from "../core/domain/order.ts";
 import type { Part } from "../core/domain/part.ts";
+import type { Row } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, SHARDS, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, SHARDS, stepOf as stepOfOrder, userOf } from "./test-entries.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 afterAll(async () => {
@@ -47,7 +47,7 @@ async function fresh(dialect: string) {
   closing.push(ledger, writer, audit);
   const { epoch } = await writer.takeShard(0, "w");
   let n = 0;
-  const record = async (rows: readonly string[], words: string, more: Partial<Entry> = {}) =>
+  const record = async (rows: readonly Row[], words: string, more: Partial<Entry> = {}) =>
     expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual([
       "recorded",
     ]);
@@ -58,18 +58,8 @@ async function fresh(dialect: string) {
     gateway: string,
   ): Promise<{ id: string; parts: (Part & { key: string })[] }> => {
     const id = Bun.randomUUIDv7();
-    const order = {
-      user: USER,
-      id,
-      saleId: "s1",
-      seq: 0,
-      currency: "EUR",
-      lines: LINES,
-      payment: "",
-      metadata: '{"to":"Ada"}',
-      maxTotal: 0,
-    };
-    await record([orderRowText(order, 1)], "reserved");
+    const order = { lines: LINES, metadata: '{"to":"Ada"}' };
+    await record([orderRow(USER, id, 1, order)], "reserved");
     const before = new Set((await ledger.followUps(0, 100)).map((f) => f.id));
     await record([], "", { steps: [stepOf("paid", id, gateway, "")] });
     const sent = (await ledger.followUps(0, 100)).filter(
@@ -85,17 +75,8 @@ async function fresh(dialect: string) {
   return { ledger, audit, record, route, pay };
 }
 
-const stepOf = (what: OrderStep[0], id: string, gateway: string, detail: string): Step => [
-  what,
-  USER,
-  id,
-  1,
-  1,
-  gateway,
-  "s1",
-  LINES.flatMap(({ sku, qty }) => [sku, qty]),
-  detail,
-];
+const stepOf = (what: OrderStep["what"], id: string, gateway: string, detail: string): Step =>
+  stepOfOrder(what, USER, id, { gateway, lines: LINES, detail });
 
 async function statuses(audit: LedgerAudit, id: string): Promise<string[]> {
   const found: string[] = [];
@@ -203,18 +184,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("paid and cancelled in one entry: likewise", async () => {
     const { audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    const order = {
-      user: USER,
-      id,
-      saleId: "s1",
-      seq: 0,
-      currency: "EUR",
-      lines: LINES,
-      payment: "",
-      metadata: "",
-      maxTotal: 0,
-    };
-    await record([orderRowText(order, 1)], "reserved");
+    await record([orderRow(USER, id, 1, { lines: LINES })], "reserved");
     await record([], "", {
       steps: [
         stepOf("paid", id, "g", ""),

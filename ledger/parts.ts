@@ -28,7 +28,7 @@ export async function addParts(
   step: OrderStep,
   of: Told,
 ): Promise<void> {
-  const [, user, id, generation, , gateway, saleId] = step;
+  const { user, id, generation, gateway, saleId } = step;
   const region = regionOfGateway(gateway);
   const shares = await sharesOf(tx, sheet, region, step);
   shares.forEach(({ routingKey, service, lines }, i) => {
@@ -65,12 +65,11 @@ async function sharesOf(
   tx: Runner,
   sheet: Sheet,
   region: string,
-  [, , , , , , saleId, flat]: OrderStep,
+  { saleId, lines }: OrderStep,
 ): Promise<Share[]> {
   sheet.routes ??= await readRoutes(tx);
   const shares = new Map<string, Share>();
-  for (let i = 0; i < flat.length; i += 2) {
-    const sku = String(flat[i]);
+  for (const { sku, qty } of lines) {
     const category = await sheet.prices.category(tx, saleId, sku);
     const service = serviceOf(sheet.routes, region, category) ?? "";
     const whose = service === "" ? ` ${category}` : service;
@@ -80,7 +79,7 @@ async function sharesOf(
       lines: [],
     };
     shares.set(whose, share);
-    share.lines.push({ sku, qty: Number(flat[i + 1]), category });
+    share.lines.push({ sku, qty, category });
   }
   return [...shares.values()];
 }
@@ -111,7 +110,7 @@ const COLUMNS = [
  */
 async function moveParts(
   tx: Runner,
-  [status, user, id, generation, , , , , detail]: OrderStep,
+  { what: status, user, id, generation, detail }: OrderStep,
 ): Promise<void> {
   if (status === "cancelled") {
     await tx.run(

@@ -1,5 +1,6 @@
 // Prices, categories and limits of items. They never change once a sale has been created, so a
 // writer keeps what it has read.
+import type { Line } from "../core/domain/order.ts";
 import type { Runner } from "./db.ts";
 
 export class Prices {
@@ -16,11 +17,10 @@ export class Prices {
    * Minor units; 0 while the sale's prices have not been loaded, which the next load() mends.
    * Unknown items cost nothing: holding them is refused.
    */
-  total(saleId: string, lines: readonly (string | number)[]): number {
+  total(saleId: string, lines: readonly Line[]): number {
     if (!this.known.has(saleId)) this.missing.add(saleId);
     let sum = 0;
-    for (let i = 0; i < lines.length; i += 2)
-      sum += (this.minorUnits.get(`${saleId} ${lines[i]}`) ?? 0) * (lines[i + 1] as number);
+    for (const { sku, qty } of lines) sum += (this.minorUnits.get(`${saleId} ${sku}`) ?? 0) * qty;
     return sum;
   }
 

@@ -3,14 +3,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { at } from "../core/domain/at.ts";
-import type { OrderRow } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
+import type { OrderRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter, RecordResult } from "./contract.ts";
 import { Db } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryId, entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryId, entryOf, orderRow, releasedOf, SHARDS, saleOf, userOf } from "./test-entries.ts";
 
 const UNITS = 8;
 
@@ -75,7 +75,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 class Model {
   readonly shards = Array.from({ length: SHARDS }, () => ({ epoch: 0, lastN: 0 }));
   readonly states = new Map<string, OrderState>();
-  readonly texts = new Map<string, string>();
+  readonly rows = new Map<string, OrderRow>();
   readonly parked: string[][] = Array.from({ length: SHARDS }, () => []);
   available = UNITS;
   held = 0;
@@ -145,23 +145,22 @@ async function play(
 function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) {
   const shard = at(model.shards, plan.shard);
   const user = userOf(plan.shard);
-  const known = [...model.states.keys()].find((id) => model.texts.get(id)?.includes(`"${user}"`));
+  const known = [...model.states.keys()].find((id) => model.rows.get(id)?.order.user === user);
   const duplicate = plan.fault === "duplicate" ? known : undefined;
   const ids = plan.orders.map((_, i) => (i === 0 && duplicate ? duplicate : Bun.randomUUIDv7()));
-  const rows = plan.orders.map((o, i) => rowText(user, at(ids, i), o.qty));
+  const rows = plan.orders.map((o, i) => orderRow(user, at(ids, i), o.qty));
   const letGo = plan.release ? model.parked[plan.shard]?.[0] : undefined;
-  const letGoRow =
-    letGo === undefined ? undefined : (JSON.parse(model.texts.get(letGo) as string) as OrderRow);
+  const letGoRow = letGo === undefined ? undefined : model.rows.get(letGo);
   const n = shard.lastN + (plan.fault === "number" ? 2 : 1);
   const entry = entryOf(plan.shard, n, rows, plan.orders.map((o) => o.state).join(","), {
     // Ids of entries must not come back, so that a fork of the past is told from the past.
     prev: plan.fault === "prev" ? "elsewhere" : entryId(plan.shard, shard.lastN),
-    released: letGoRow ? [["g", letGoRow, "reserved"]] : [],
+    released: letGoRow ? [releasedOf(letGoRow, "reserved")] : [],
   });
   const given = { entry, epoch: plan.fault === "epoch" ? shard.epoch + 7 : shard.epoch };
   const units =
     plan.orders.reduce((sum, o) => sum + (o.state === "reserved" ? o.qty : 0), 0) +
-    Number(letGoRow?.[8][1] ?? 0);
+    (letGoRow?.order.lines[0]?.qty ?? 0);
 
   let result = stuck.get(plan.shard);
   if (result === undefined) {
@@ -180,7 +179,7 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
   plan.orders.forEach((o, i) => {
     const id = at(ids, i);
     model.states.set(id, o.state);
-    model.texts.set(id, at(rows, i));
+    model.rows.set(id, at(rows, i));
     if (o.state === "parked") model.parked[plan.shard]?.push(id);
   });
   if (letGo !== undefined) {

@@ -1,4 +1,5 @@
-import type { DecidedMessage, Entry, Released, Step } from "../core/domain/entry.ts";
+import type { DecidedMessage, Entry } from "../core/domain/entry.ts";
+import { readReleased, readSteps } from "../core/domain/entry-text.ts";
 import type { Db } from "./db.ts";
 import { messageId } from "./places.ts";
 
@@ -34,8 +35,8 @@ export async function* replay(
       prev: String(r.prev),
       kind: String(r.kind) as Entry["kind"],
       atMs: Number(r.at_ms),
-      released: JSON.parse(String(r.released)) as Released[],
-      steps: JSON.parse(String(r.steps)) as Step[],
+      released: readReleased(String(r.released)),
+      steps: readSteps(String(r.steps)),
       messages: messages.get(Number(r.n)) ?? [],
     }));
     after = last;

@@ -3,8 +3,20 @@
 
 import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
+import { releasedText, stepsText } from "../core/domain/entry-text.ts";
+import {
+  idAt,
+  lineStarts,
+  placedAt,
+  type Rows,
+  readMessage,
+  rowAt,
+  userAt,
+} from "../core/domain/message.ts";
 import { convert } from "../core/domain/money.ts";
-import { type OrderRow, type RedriveRow, redrivenOrder } from "../core/domain/order.ts";
+import type { Line } from "../core/domain/order.ts";
+import type { OrderState } from "../core/domain/outcome.ts";
+import type { PlacedOrder, Row } from "../core/domain/row.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
 import { Fence } from "./fence.ts";
@@ -41,6 +53,8 @@ export interface Sheet {
   readonly parts: Value[];
   /** Steps that change a part: applied after the parts are there. */
   readonly partSteps: OrderStep[];
+  /** By entry, the rows that changed nothing in Redis and may be news to the ledger. */
+  readonly late: Map<Entry, Row[]>;
   /** `region category` → service; read when the first order of the transaction is paid. */
   routes?: ReadonlyMap<string, string>;
   /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
@@ -69,6 +83,7 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
     atMs,
     fence: new Fence(prices),
     ...rows,
+    late: new Map(),
     requests: new Map(),
     moved: [],
     stock: new Map(),
@@ -131,110 +146,125 @@ const PARKED = ["parked"];
 type Moves = Map<string, number>;
 
 export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
-  const { shard, n } = entry;
-  const { released, steps } = entry;
-  sheet.entries.push(
-    shard,
-    n,
-    entry.id,
-    entry.prev,
-    entry.kind,
-    entry.atMs,
-    epoch,
-    JSON.stringify(released),
-    JSON.stringify(steps),
-    sheet.atMs,
-  );
-  const terms = termsOf(steps);
-  const moves: Moves = new Map();
-  for (let m = 0; m < entry.messages.length; m++) {
-    const message = entry.messages[m] as Entry["messages"][number];
-    const id = messageId(shard, n) + m;
-    sheet.messages.push(
-      id,
-      shard,
-      n,
-      message.gateway,
-      message.batch,
-      message.body,
-      message.outcomes,
-    );
-    addRows(sheet, entry, id, message, moves, terms);
-  }
-  for (const [, row, state] of released) {
-    const [, user, id, , , saleId, seq] = row;
-    if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
-    sheet.moved.push({ state, from: PARKED, bucket: bucketOf(user, shard), id, user });
-    sheet.events.push(user, id, entry.atMs, state, "", shard, n);
-    if (state === "reserved") reserve(sheet, entry, row, moves, terms);
-  }
+  const { shard, n, id, prev, kind, atMs, released, steps } = entry;
+  const texts = [releasedText(released), stepsText(steps)] as const;
+  sheet.entries.push(shard, n, id, prev, kind, atMs, epoch, ...texts, sheet.atMs);
+  const reserving: Reserving = { sheet, entry, terms: termsOf(steps), moves: new Map() };
+  entry.messages.forEach(({ gateway, batch, body, outcomes }, m) => {
+    const message = messageId(shard, n) + m;
+    sheet.messages.push(message, shard, n, gateway, batch, body, outcomes);
+    addRows(reserving, message, body, outcomes);
+  });
+  for (const { state, ...placed } of released) letGo(reserving, placed, state);
   for (const step of steps) {
     sheet.fence.step(shard, step);
-    if (isOrderStep(step)) addUnits(moves, step[0], step[8], step[6], step[7]);
+    if (isOrderStep(step)) addUnits(reserving.moves, step);
   }
   sheet.fence.endEntry();
-  post(sheet, entry, moves);
+  post(sheet, entry, reserving.moves);
 }
 
-function addRows(
-  sheet: Sheet,
-  entry: Entry,
-  messageId: number,
-  message: Entry["messages"][number],
-  moves: Moves,
-  terms: Terms,
-): void {
-  const words = message.outcomes.split(",");
-  const rows = rowsOf(message.body, words.length);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i] as OrderRow;
-    const outcome = parseOutcome(words[i] as string);
-    if (outcome.kind === "fresh") {
-      if (row[6] > 0) sheet.fence.numbered(row[5], row[1], row[6], outcome.state);
-      sheet.orders.push(bucketOf(row[1], entry.shard), row[2], row[1], outcome.state, messageId, i);
-      if (outcome.state === "reserved") reserve(sheet, entry, row, moves, terms);
-      if (outcome.state === "rejected")
-        followUp(sheet, entry.shard, "", "orders.dead", deadLetter(entry, row));
-    } else if (outcome.kind === "skipped") {
-      sheet.fence.skipped(row[5], row[1], row[6]);
-    } else if (outcome.kind === "step" && outcome.news && outcome.word === "reserved") {
-      const again = rows[i] as RedriveRow;
-      reserve(sheet, entry, redrivenOrder(again), moves, terms, again[12]);
-    } else if (outcome.kind === "conflict") {
-      const detail = JSON.stringify({ fingerprint: row[3], state: outcome.state });
-      sheet.events.push(row[1], row[2], entry.atMs, "conflict", detail, entry.shard, entry.n);
-    }
-  }
+/** What every order that an entry may reserve is added with. */
+interface Reserving {
+  readonly sheet: Sheet;
+  readonly entry: Entry;
+  readonly terms: Terms;
+  readonly moves: Moves;
+}
+
+/** A message's rows, as far as one of them has something to add. */
+interface Read {
+  /** The message's number in the ledger. */
+  readonly message: number;
+  readonly rows: Rows;
+  readonly starts: readonly number[];
 }
 
 /**
  * Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one,
  * though Redis wrote it.
  */
-export function rowsOf(body: string, count: number): readonly unknown[] {
-  let rows: unknown;
-  try {
-    rows = JSON.parse(body);
-  } catch (error) {
-    throw new Unreadable((error as Error).message);
-  }
-  if (!Array.isArray(rows) || rows.length !== count)
-    throw new Unreadable(`${count} outcomes do not belong to these rows`);
-  return rows;
+function addRows(reserving: Reserving, message: number, body: string, outcomes: string): void {
+  const words = outcomes.split(",");
+  const rows = readMessage(body);
+  if (rows.count !== words.length)
+    throw new Unreadable(`${words.length} outcomes do not belong to these rows`);
+  const read: Read = { message, rows, starts: lineStarts(rows) };
+  for (let i = 0; i < words.length; i++) addRow(reserving, read, i, words[i] as string);
 }
 
-/** The rows of an entry that were answered with exactly this word. */
-export function rowsAnswered(entry: Entry, word: string): unknown[] {
-  const found: unknown[] = [];
-  for (const { body, outcomes } of entry.messages) {
-    // The search only saves the splitting: most messages have no such word.
-    if (!outcomes.includes(word)) continue;
-    const words = outcomes.split(",");
-    rowsOf(body, words.length).forEach((row, i) => {
-      if (words[i] === word) found.push(row);
-    });
+function addRow(reserving: Reserving, read: Read, i: number, word: string): void {
+  const { sheet, entry } = reserving;
+  const { rows } = read;
+  const outcome = parseOutcome(word);
+  switch (outcome.kind) {
+    case "fresh":
+      addOrder(reserving, read, i, outcome.state);
+      break;
+    case "skipped":
+      sheet.fence.skipped(rows.sale[i] as string, userAt(rows, i), rows.seq[i] as number);
+      break;
+    case "conflict":
+      addConflict(sheet, entry, rows, i, outcome.state);
+      break;
+    case "step":
+      if (outcome.news) addNews(reserving, read, i, outcome.word);
+      break;
+    case "known":
+    case "past":
+    case "skip_late":
+      break;
   }
-  return found;
+}
+
+/** A cancel, a redriven order, or what was heard of a charge or a part; most is in the steps. */
+function addNews(reserving: Reserving, { rows, starts }: Read, i: number, word: string): void {
+  const { sheet, entry } = reserving;
+  if (word === "reserved")
+    reserve(reserving, placedAt(rows, i, starts), rows.generation[i] as number);
+  else if (word === "late") keepLate(sheet, entry, rowAt(rows, i, starts));
+}
+
+/** Once for every order: nothing is made but what the tables take. */
+function addOrder(reserving: Reserving, read: Read, i: number, state: OrderState): void {
+  const { sheet, entry } = reserving;
+  const { message, rows, starts } = read;
+  const user = userAt(rows, i);
+  const seq = rows.seq[i] as number;
+  if (seq > 0) sheet.fence.numbered(rows.sale[i] as string, user, seq, state);
+  sheet.orders.push(bucketOf(user, entry.shard), idAt(rows, i), user, state, message, i);
+  if (state === "reserved") reserve(reserving, placedAt(rows, i, starts));
+  else if (state === "rejected") {
+    const letter = deadLetter(entry, rowAt(rows, i, starts));
+    followUp(sheet, entry.shard, "", "orders.dead", letter);
+  }
+}
+
+function addConflict(sheet: Sheet, entry: Entry, rows: Rows, i: number, state: OrderState): void {
+  const { shard, n, atMs } = entry;
+  const detail = JSON.stringify({ fingerprint: rows.fingerprint[i], state });
+  sheet.events.push(userAt(rows, i), idAt(rows, i), atMs, "conflict", detail, shard, n);
+}
+
+function keepLate(sheet: Sheet, entry: Entry, row: Row): void {
+  const rows = sheet.late.get(entry);
+  if (rows) rows.push(row);
+  else sheet.late.set(entry, [row]);
+}
+
+/** The rows of an entry that changed nothing in Redis, where the ledger knows whether they matter. */
+export function lateRows(sheet: Sheet, entry: Entry): readonly Row[] {
+  return sheet.late.get(entry) ?? [];
+}
+
+/** A parked order's turn has come. */
+function letGo(reserving: Reserving, placed: PlacedOrder, state: OrderState): void {
+  const { sheet, entry } = reserving;
+  const { user, id, saleId, seq } = placed.order;
+  if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
+  sheet.moved.push({ state, from: PARKED, bucket: bucketOf(user, entry.shard), id, user });
+  sheet.events.push(user, id, entry.atMs, state, "", entry.shard, entry.n);
+  if (state === "reserved") reserve(reserving, placed);
 }
 
 /**
@@ -253,9 +283,11 @@ function termsOf(steps: Entry["steps"]): Terms {
   const waiting = new Set<string>();
   const rates = new Map<string, { id: string; value: string; base: string }>();
   for (const step of steps) {
-    if (step[0] === "wait") waiting.add(`${step[1]} ${step[2]}`);
-    else if (step[0] === "rate")
-      rates.set(`${step[1]} ${step[2]}`, { id: step[3], value: step[4], base: step[5] });
+    if (step.what === "wait") waiting.add(`${step.user} ${step.id}`);
+    else if (step.what === "rate") {
+      const { rateId, value, base } = step;
+      rates.set(`${step.user} ${step.id}`, { id: rateId, value, base });
+    }
   }
   return { waiting, rates };
 }
@@ -264,33 +296,21 @@ function termsOf(steps: Entry["steps"]): Terms {
  * Units are held, and the first charge is under way, unless it waits for the user's earlier ones.
  */
 function reserve(
-  sheet: Sheet,
-  entry: Entry,
-  row: OrderRow,
-  moves: Moves,
-  { waiting, rates }: Terms,
+  { sheet, entry, terms, moves }: Reserving,
+  { order, trace = "" }: PlacedOrder,
   generation = 1,
 ): void {
-  const [, user, id, , , saleId, , currency, lines, payment, metadata, , trace] = row;
+  const { user, id, saleId, currency, lines, payment, metadata } = order;
   addMove(moves, "available", "held", saleId, lines);
   sheet.fence.reserved(entry.shard, saleId, user, lines);
-  const attempt = waiting.has(`${user} ${id}`) ? 0 : 1;
+  const name = `${user} ${id}`;
+  const attempt = terms.waiting.has(name) ? 0 : 1;
   const total = sheet.prices.total(saleId, lines);
-  const rate = rates.get(`${user} ${id}`);
+  const rate = terms.rates.get(name);
   const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
-  sheet.charges.push(
-    user,
-    id,
-    generation,
-    attempt,
-    amount,
-    currency,
-    payment,
-    attempt === 0 ? "waiting" : "started",
-    "",
-    metadata,
-  );
-  sheet.charges.push(rate?.id ?? "", rate?.value ?? "", trace ?? "");
+  const status = attempt === 0 ? "waiting" : "started";
+  sheet.charges.push(user, id, generation, attempt, amount, currency, payment, status, "");
+  sheet.charges.push(metadata, rate?.id ?? "", rate?.value ?? "", trace);
   if (attempt === 0) return;
   ask(sheet, entry.shard, "payments", {
     kind: "charge",
@@ -310,13 +330,7 @@ export function traced(trace: Traceparent | undefined): { traceparent?: Tracepar
   return trace ? { traceparent: trace } : {};
 }
 
-function addUnits(
-  moves: Moves,
-  what: string,
-  detail: string,
-  saleId: string,
-  lines: readonly (string | number)[],
-): void {
+function addUnits(moves: Moves, { what, detail, saleId, lines }: OrderStep): void {
   if (what === "paid") addMove(moves, "held", "sold", saleId, lines);
   else if (what === "payment_failed" || what === "expired")
     addMove(moves, "held", "available", saleId, lines);
@@ -328,11 +342,11 @@ function addMove(
   from: Account,
   to: Account,
   saleId: string,
-  lines: readonly (string | number)[],
+  lines: readonly Line[],
 ): void {
-  for (let i = 0; i < lines.length; i += 2) {
-    const key = `${saleId} ${lines[i]} ${from} ${to}`;
-    moves.set(key, (moves.get(key) ?? 0) + (lines[i + 1] as number));
+  for (const { sku, qty } of lines) {
+    const key = `${saleId} ${sku} ${from} ${to}`;
+    moves.set(key, (moves.get(key) ?? 0) + qty);
   }
 }
 
@@ -350,7 +364,7 @@ function post(sheet: Sheet, entry: Entry, moves: Moves): void {
   }
 }
 
-function deadLetter(entry: Entry, row: OrderRow): string {
+function deadLetter(entry: Entry, row: Row): string {
   return JSON.stringify({
     reason: "the order could not be decided",
     shard: entry.shard,

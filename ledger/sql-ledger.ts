@@ -1,7 +1,6 @@
 // Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay)
 // gathered into one object.
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
-import type { OrderRow } from "../core/domain/order.ts";
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { askOnce } from "./ask-again.ts";
@@ -23,6 +22,7 @@ import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { recordLetter } from "./letters.ts";
 import { operate, operationsOpen } from "./operations.ts";
+import { PLACED, placedOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
@@ -231,11 +231,8 @@ export class SqlLedger implements Ledger {
       const grant =
         "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
       await tx.run(grant, [user, id, generation, subject, this.db.runtime.wallMs()]);
-      return {
-        shard: Number(found.shard),
-        generation,
-        row: JSON.parse(String(found.row_text)) as OrderRow,
-      };
+      const row = { kind: "redrive", ...placedOf(found.placed), generation } as const;
+      return { shard: Number(found.shard), row };
     });
   }
 
@@ -272,57 +269,40 @@ export class SqlLedger implements Ledger {
   }
 
   /**
-   * The row's text and its first outcome are taken out of the message by the database, so that a
+   * The order's row and its first outcome are taken out of the message by the database, so that a
    * look-up does not carry hundreds of orders over. An order that was parked was decided when it
    * was released: at its first event that is a state.
    */
   private selectOrders(): string {
-    const { row, outcome } = PIECES[this.db.dialect];
+    const { dialect } = this.db;
+    const outcome = FIRST_OUTCOME[dialect];
     const released = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr
       AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
-    return `SELECT o.state, m.shard, ${row} AS row_text,
+    return `SELECT o.state, m.shard, ${PLACED[dialect]} AS placed,
       CASE WHEN ${outcome} = 'parked' THEN (${released}) ELSE e.at_ms END AS decided_ms
       FROM orders o JOIN messages m ON m.id = o.message
       JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
   }
 }
 
-/** An order's row and its first outcome, out of its message. */
-const PIECES = {
-  sqlite: {
-    row: "json_extract(m.body, '$[' || o.idx || ']')",
-    outcome: `json_extract('["' || replace(m.outcomes, ',', '","') || '"]', '$[' || o.idx || ']')`,
-  },
-  postgres: {
-    row: "(m.body::json -> o.idx)::text",
-    outcome: "split_part(m.outcomes, ',', o.idx + 1)",
-  },
+/** An order's first outcome, out of its message's. */
+const FIRST_OUTCOME = {
+  sqlite: `json_extract('["' || replace(m.outcomes, ',', '","') || '"]', '$[' || o.idx || ']')`,
+  postgres: "split_part(m.outcomes, ',', o.idx + 1)",
 } as const;
 
 /** The states an order can have once its turn has come, as SQL. */
 const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
 function storedOrder(r: Record<string, unknown>): StoredOrder {
-  const row = JSON.parse(String(r.row_text)) as OrderRow;
-  const flat = row[8];
-  const lines = [];
-  for (let i = 0; i < flat.length; i += 2)
-    lines.push({ sku: String(flat[i]), qty: Number(flat[i + 1]) });
+  const { order, fingerprint, atMs, trace = "" } = placedOf(r.placed);
   return {
-    user: row[1],
-    id: row[2],
-    saleId: row[5],
-    seq: row[6],
+    ...order,
     state: String(r.state) as OrderState,
-    fingerprint: row[3],
-    acceptedAtMs: row[4],
+    fingerprint,
+    acceptedAtMs: atMs,
     decidedAtMs: r.decided_ms === null ? undefined : Number(r.decided_ms),
     shard: Number(r.shard),
-    currency: row[7],
-    lines,
-    payment: row[9],
-    metadata: row[10],
-    maxTotal: row[11],
-    traceparent: row[12] ?? "",
+    traceparent: trace,
   };
 }

@@ -1,11 +1,13 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import type { AnswerWord } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
+import type { AnswerRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { LedgerWriter } from "./contract.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryOf, orderRow, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 afterAll(async () => {
@@ -29,27 +31,20 @@ async function fresh(dialect: string) {
 /** Records one entry after the other. */
 function recorder(writer: LedgerWriter, epoch: number) {
   let n = 0;
-  return async (rows: readonly string[], words: string, more: Partial<Entry> = {}) => {
+  return async (rows: readonly Row[], words: string, more: Partial<Entry> = {}) => {
     expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual([
       "recorded",
     ]);
   };
 }
 
-const step = (what: OrderStep[0], id: string, attempt: number, detail = ""): Step => [
-  what,
-  USER,
-  id,
-  1,
-  attempt,
-  "g",
-  "s1",
-  ["a", 2],
-  detail,
-];
+const step = (what: OrderStep["what"], id: string, attempt: number, detail = ""): Step =>
+  stepOf(what, USER, id, { attempt, detail });
 
-const answer = (id: string, attempt: number, word: string) =>
-  JSON.stringify(["p", USER, id, "", 1, "", 0, 1, attempt, word, ""]);
+const answer = (id: string, attempt: number, word: AnswerWord): AnswerRow => {
+  const of = { user: USER, id, generation: 1, attempt };
+  return { kind: "answer", ...of, answer: word, detail: "", atMs: 1 };
+};
 
 async function chargesOf(audit: LedgerAudit, id: string): Promise<string[]> {
   const found: string[] = [];
@@ -70,7 +65,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("a charge fails, is tried again, and is paid; a cancel takes the money and the units back", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    await record([rowText(USER, id, 2)], "reserved");
+    await record([orderRow(USER, id, 2)], "reserved");
     await record([answer(id, 1, "failed")], "+retry", {
       steps: [step("charge_failed", id, 1, "declined"), step("start", id, 2)],
     });
@@ -106,7 +101,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("the fourth failure gives the units back and leaves a letter with the whole trail", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    await record([rowText(USER, id, 2)], "reserved");
+    await record([orderRow(USER, id, 2)], "reserved");
     for (const attempt of [1, 2, 3])
       await record([answer(id, attempt, "failed")], "+retry", {
         steps: [step("charge_failed", id, attempt, "no"), step("start", id, attempt + 1)],
@@ -138,11 +133,11 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { audit, record } = await fresh(dialect);
     const [first, second, third] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
     const steps: Step[] = [
-      ["wait", USER, second],
-      ["wait", USER, third],
+      { what: "wait", user: USER, id: second },
+      { what: "wait", user: USER, id: third },
     ];
     await record(
-      [first, second, third].map((id) => rowText(USER, id, 2)),
+      [first, second, third].map((id) => orderRow(USER, id, 2)),
       "reserved,reserved,reserved",
       { steps },
     );
@@ -162,7 +157,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("a capture that nobody counts on goes back once; one that was counted is no news", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    await record([rowText(USER, id, 2)], "reserved");
+    await record([orderRow(USER, id, 2)], "reserved");
     await record([answer(id, 1, "failed")], "+retry", {
       steps: [step("charge_failed", id, 1), step("start", id, 2)],
     });

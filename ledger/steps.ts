@@ -34,7 +34,7 @@ export async function recordSteps(tx: Runner, sheet: Sheet, entry: Entry): Promi
 }
 
 async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [what, , , , attempt, , , , detail] = step;
+  const { what, attempt, detail } = step;
   const of = attemptOf(step);
   switch (what) {
     case "start":
@@ -71,7 +71,7 @@ async function recordStep(tx: Runner, sheet: Sheet, entry: Entry, step: OrderSte
 
 const STARTED = ["started"];
 
-function attemptOf([, user, id, generation, attempt]: OrderStep): Attempt {
+function attemptOf({ user, id, generation, attempt }: OrderStep): Attempt {
   return { user, id, generation, attempt };
 }
 
@@ -103,8 +103,7 @@ function startNext(tx: Runner, { user, id, generation, attempt }: Attempt) {
 }
 
 async function paid(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [, , , , , , , , detail] = step;
-  const terms = await moveCharge(tx, attemptOf(step), STARTED, "captured", detail);
+  const terms = await moveCharge(tx, attemptOf(step), STARTED, "captured", step.detail);
   post(sheet, entry, terms, "customer", "revenue");
   await addParts(tx, sheet, entry, step, { metadata: terms.metadata, trace: terms.trace });
   restate(sheet, entry, step, "paid", ["reserved"]);
@@ -129,7 +128,7 @@ async function paymentFailed(
   entry: Entry,
   step: OrderStep,
 ): Promise<void> {
-  const [, , , , , , , , detail] = step;
+  const { detail } = step;
   const of = attemptOf(step);
   if ((await statusOf(tx, of)) !== "unknown") {
     await moveCharge(tx, of, STARTED, "failed", detail);
@@ -157,7 +156,7 @@ async function refund(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Prom
 function restate(
   sheet: Sheet,
   entry: Entry,
-  [, user, id]: OrderStep,
+  { user, id }: OrderStep,
   state: string,
   from: readonly string[],
 ): void {
@@ -170,7 +169,7 @@ function restate(
  * worth another try.
  */
 async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
-  const [, user, id, generation] = step;
+  const { user, id, generation } = step;
   const history = await tx.run(
     "SELECT attempt, amount, currency, status, detail, trace FROM charges WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt",
     [id, user, generation],

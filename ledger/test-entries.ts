@@ -1,6 +1,9 @@
 // What the ledger's tests are made of: users of a shard, rows, and entries that follow one another.
-import type { Entry } from "../core/domain/entry.ts";
-import { orderRowText } from "../core/domain/order.ts";
+import type { Entry, OrderStep, Released } from "../core/domain/entry.ts";
+import { messageText } from "../core/domain/message.ts";
+import { fingerprintOf, type Order } from "../core/domain/order.ts";
+import type { OrderState } from "../core/domain/outcome.ts";
+import type { OrderRow, Row } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
 
@@ -23,19 +26,32 @@ export function userOf(shard: number): string {
   for (let i = 0; ; i++) if (shardOf(`u${i}`, SHARDS) === shard) return `u${i}`;
 }
 
-export function rowText(user: string, id: string, qty: number): string {
-  const order = {
-    user,
-    id,
-    saleId: "s1",
-    seq: 0,
-    currency: "EUR",
-    lines: [{ sku: "a", qty }],
-    payment: "",
-    metadata: "",
-    maxTotal: 0,
-  };
-  return orderRowText(order, 1);
+/** An order of so many `a`, or of what `more` says. */
+export function orderRow(
+  user: string,
+  id: string,
+  qty: number,
+  more: Partial<Order> = {},
+): OrderRow {
+  const terms = { saleId: "s1", seq: 0, currency: "EUR", lines: [{ sku: "a", qty }] };
+  const order = { user, id, ...terms, payment: "", metadata: "", maxTotal: 0, ...more };
+  return { kind: "order", order, fingerprint: fingerprintOf(order), atMs: 1 };
+}
+
+/** A parked order that an entry lets go. */
+export function releasedOf({ kind: _, ...placed }: OrderRow, state: OrderState): Released {
+  return { gateway: "g", state, ...placed };
+}
+
+/** What became of a reserved order of so many `a`, in its first generation. */
+export function stepOf(
+  what: OrderStep["what"],
+  user: string,
+  id: string,
+  more: Partial<OrderStep> = {},
+): OrderStep {
+  const terms = { saleId: "s1", lines: [{ sku: "a", qty: 2 }], detail: "" };
+  return { what, user, id, generation: 1, attempt: 1, gateway: "g", ...terms, ...more };
 }
 
 /**
@@ -45,12 +61,12 @@ export function rowText(user: string, id: string, qty: number): string {
 export function entryOf(
   shard: number,
   n: number,
-  rows: readonly string[],
+  rows: readonly Row[],
   outcomes: string,
   more: Partial<Entry> = {},
 ): Entry {
   const messages =
-    rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: `[${rows.join(",")}]`, outcomes }];
+    rows.length === 0 ? [] : [{ gateway: "g", batch: "1", body: messageText(rows), outcomes }];
   return {
     shard,
     id: entryId(shard, n),

@@ -5,7 +5,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { Db, isConstraint } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
-import { entryId, entryOf, rowText, SHARDS, saleOf, userOf } from "./test-entries.ts";
+import { entryId, entryOf, orderRow, SHARDS, saleOf, userOf } from "./test-entries.ts";
 
 const closing: { close(): Promise<unknown> }[] = [];
 afterAll(async () => {
@@ -24,18 +24,22 @@ async function fresh(dialect: string) {
   return { ledger, writer, epoch: (await writer.takeShard(0, "w")).epoch };
 }
 
+/** An entry of one message with this text. */
+const garbled = (n: number, body: string) =>
+  entryOf(0, n, [], "", { messages: [{ gateway: "g", batch: "1", body, outcomes: "reserved" }] });
+
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("an entry that cannot be read is kept as a dead letter, and those behind it are recorded", async () => {
     const { ledger, writer, epoch } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
-    const garbled = [
-      entryOf(0, 1, ["[0x10]"], "reserved"),
-      entryOf(0, 2, ["1"], "reserved"),
-      entryOf(0, 3, [rowText(userOf(0), Bun.randomUUIDv7(), 1)], "reserved,reserved"),
+    const entries = [
+      garbled(1, '{"v":1,"order":["u1 x"],"at":[0x10]}'),
+      garbled(2, "[1]"),
+      entryOf(0, 3, [orderRow(userOf(0), Bun.randomUUIDv7(), 1)], "reserved,reserved"),
       entryOf(0, 4, [], "", { unreadable: '["id","x"]' }),
-      entryOf(0, 5, [rowText(userOf(0), id, 2)], "reserved"),
+      entryOf(0, 5, [orderRow(userOf(0), id, 2)], "reserved"),
     ];
-    const results = await writer.record(garbled.map((entry) => ({ entry, epoch })));
+    const results = await writer.record(entries.map((entry) => ({ entry, epoch })));
     expect(results).toEqual([...Array(4).fill("unreadable"), "recorded"]);
     expect((await ledger.order(userOf(0), id))?.state).toBe("reserved");
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 8, held: 2 });
@@ -51,7 +55,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
 
   test("one that cannot be read and does not follow either is a fork", async () => {
     const { writer, epoch } = await fresh(dialect);
-    const entry = entryOf(0, 2, ["[0x10]"], "reserved");
+    const entry = garbled(2, "[[0x10]]");
     expect(await writer.record([{ entry, epoch }])).toEqual(["fork"]);
   }, 30_000);
 

@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { ORDERS_DEAD } from "../broker/topology.ts";
-import { makeOrder, Stack, userOf } from "./stack.ts";
+import { altered, makeOrder, Stack, userOf } from "./stack.ts";
 
 let stack: Stack | undefined;
 afterEach(async () => {
@@ -66,7 +66,7 @@ test("a follow-up is sent again if its worker was killed before the confirm", as
   await first.stop();
   const user = userOf(0);
   const bad = makeOrder(user, { a: 1 });
-  await stack.publish(0, [bad.row.replace('["a",1]', '["a",-1]')]);
+  await stack.publish(0, [altered(bad.row, { lines: [{ sku: "a", qty: -1 }] })]);
   const child = await doomed(stack, "before_confirm");
   expect(await child.exited).toBe(137);
   expect(await stack.ledger.followUpsOpen()).toBe(1);

@@ -5,6 +5,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Members } from "../core/stores/members.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
@@ -14,7 +15,7 @@ import { ThreadedWriter } from "../ledger/threaded-writer.ts";
 import { startRedis } from "../services/redis.ts";
 import { patch as patchUntil } from "./patch.ts";
 import { readyStack } from "./ready.ts";
-import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
+import { altered, makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
 const SLOW_MS = 60_000;
 let stack: Stack;
@@ -296,7 +297,7 @@ test(
           return real.call(this, claim, id, n);
         },
     );
-    await stack.publish(0, [JSON.stringify(["c", user, second.order.id, "", Date.now(), "", 0])]);
+    await stack.publish(0, [cancelRow(user, second.order.id, Date.now())]);
     await stack.becomes(user, second.order.id, "cancelled");
     const client = await stack.client();
     await stack.until(
@@ -321,7 +322,7 @@ test(
   async () => {
     await ready({ a: 9 });
     const { row } = makeOrder(userOf(0), { a: 1 });
-    await stack.publish(0, [row.replace('"tok"', '{"x":1}')]);
+    await stack.publish(0, [altered(row, { payment: { x: 1 } })]);
     await Bun.sleep(500);
     const user = userOf(1);
     const other = makeOrder(user, { a: 1 });

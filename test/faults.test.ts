@@ -297,9 +297,9 @@ test(
     );
     const users = Array.from({ length: 10 }, (_, i) => userOf(i % 2, i));
     const orders = users.map((user) => makeOrder(user, { a: 1 }));
-    for (let i = 0; i < orders.length; i++) {
+    for (const [i, { row }] of orders.entries()) {
       if (i === 5) child.kill("SIGCONT");
-      await stack.publish(i % 2, [orders[i]?.row ?? "", orders[i]?.row ?? ""]);
+      await stack.publish(i % 2, [row, row]);
     }
     for (let i = 0; i < orders.length; i++)
       expect((await stack.decided(users[i] ?? "", orders[i]?.order.id ?? "", 30_000)).state).toBe(

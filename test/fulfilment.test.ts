@@ -1,8 +1,8 @@
 // Paid orders reach the services: real broker, payment worker and services, and routes that change
 // meanwhile.
 import { afterEach, expect, test } from "bun:test";
-import { cancelRowText } from "../core/domain/order.ts";
 import { type Part, partKey } from "../core/domain/part.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { readPackingList } from "../stubs/fulfil/packing-list.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -163,7 +163,7 @@ test(
     await stack.route("audio", "east");
     const cancelled = await order({ radio: 1 }, 0);
     await stack.becomes(cancelled.user, cancelled.id, "paid");
-    await stack.publish(0, [cancelRowText(cancelled.user, cancelled.id, Date.now())]);
+    await stack.publish(0, [cancelRow(cancelled.user, cancelled.id, Date.now())]);
     await stack.becomes(cancelled.user, cancelled.id, "cancelled");
     const east = await stack.fulfil("east");
     const kept = await order({ radio: 1 }, 2);

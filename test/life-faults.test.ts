@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { cancelRowText } from "../core/domain/order.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { type Verdict, verify } from "../proof/verify/verify.ts";
 import { openViews } from "../proof/verify/views.ts";
 import { startRedis } from "../services/redis.ts";
@@ -55,7 +55,7 @@ async function rush(persistence: boolean, halfWay: () => unknown = () => undefin
 const cancels: Promise<void>[] = [];
 function cancelSoon(shard: number, user: string, id: string, afterMs: number): Promise<void> {
   const cancel = Bun.sleep(afterMs).then(() =>
-    stack.publish(shard, [cancelRowText(user, id, Date.now())]),
+    stack.publish(shard, [cancelRow(user, id, Date.now())]),
   );
   cancels.push(cancel);
   return cancel;

@@ -2,7 +2,7 @@
 // captured after they were given up, answers that are not answers, invalid requests.
 import { afterEach, expect, test } from "bun:test";
 import { at } from "../core/domain/at.ts";
-import { cancelRowText, redriveRowText } from "../core/domain/order.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
@@ -30,7 +30,7 @@ async function order(payment: string, user = userOf(0)): Promise<Placed> {
 }
 
 async function cancel({ user, id }: Placed): Promise<void> {
-  await stack.publish(shardOf(user, SHARDS), [cancelRowText(user, id, Date.now())]);
+  await stack.publish(shardOf(user, SHARDS), [cancelRow(user, id, Date.now())]);
 }
 
 const events = async ({ user, id }: Placed) =>
@@ -63,7 +63,7 @@ test(
     for (let at = 0; at < sent.length; at += 50)
       await stack.publish(
         0,
-        sent.slice(at, at + 50).map(({ user, id }) => cancelRowText(user, id, Date.now())),
+        sent.slice(at, at + 50).map(({ user, id }) => cancelRow(user, id, Date.now())),
       );
     const [last] = sent.slice(-1);
     await stack.becomes(last?.user as string, last?.id as string, "cancelled");
@@ -132,8 +132,8 @@ test(
     );
     const grant = await redrive();
     if (typeof grant === "string") throw new Error(grant);
-    const again = grant.row.with(9, "tok") as unknown as typeof grant.row;
-    await stack.publish(grant.shard, [redriveRowText(again, grant.generation)]);
+    const again = { ...grant.row.order, payment: "tok" };
+    await stack.publish(grant.shard, [{ ...grant.row, order: again }]);
     await stack.becomes(placed.user, placed.id, "paid");
     expect(kept(provider, placed)).toBe(1);
   },
@@ -156,7 +156,7 @@ test(
     await stack.payments();
     await stack.becomes(placed[1].user, placed[1].id, "paid");
     const letters = (await stack.take("payments.dead", 3)) as { reason: string; id?: string }[];
-    expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("payment request makes no sense"));
+    expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("malformed payment request"));
     const { user, id } = placed[0];
     expect(letters.map((l) => l.id).filter(Boolean)).toEqual([id]);
     // On redrive the ledger writes the request again.

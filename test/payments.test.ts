@@ -1,6 +1,6 @@
 // Charges from reservation to the provider and back, with every misbehaviour of the stub.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cancelRowText } from "../core/domain/order.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
@@ -195,7 +195,7 @@ test(
 async function cancelled(token: string): Promise<{ user: string; id: string }> {
   const { user, id } = await order(token);
   await stack.becomes(user, id, "paid");
-  await stack.publish(0, [cancelRowText(user, id, Date.now())]);
+  await stack.publish(0, [cancelRow(user, id, Date.now())]);
   return { user, id };
 }
 

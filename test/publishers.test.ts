@@ -16,7 +16,9 @@ import { makeLog } from "../cli/log.ts";
 import { startFulfil } from "../cli/roles/fulfil.ts";
 import { openRegion } from "../cli/roles/parts.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
-import { answerRowText } from "../core/domain/charge.ts";
+import { messageText } from "../core/domain/message.ts";
+import type { PartWord } from "../core/domain/part.ts";
+import { answerRow, cancelRow, partRow, type Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
@@ -65,10 +67,10 @@ async function connect(user: string): Promise<RegionLink> {
   );
 }
 
-async function send(user: string, rows: readonly unknown[], exchange = ORDERS_EXCHANGE) {
+async function send(user: string, rows: readonly Row[], exchange = ORDERS_EXCHANGE) {
   const { publisher, connection } = links.get(user) as RegionLink;
   await connection.untilUp();
-  return publisher.publish(exchange, ordersKey(0), Buffer.from(JSON.stringify(rows)), {
+  return publisher.publish(exchange, ordersKey(0), Buffer.from(messageText(rows)), {
     messageId: crypto.randomUUID(),
     appId: user,
   });
@@ -88,15 +90,13 @@ async function deadReasons(count: number): Promise<string[]> {
   return reasons;
 }
 
-const part = (user: string, id: string, service: string, word = "claim") => [
-  ...["f", user, id, "", Date.now(), "", 0, 1, 1, 1, word],
-  service,
-];
+const part = (user: string, id: string, service: string, word: PartWord = "claim") =>
+  partRow({ user, id, generation: 1, part: 1, of: 1 }, word, service, Date.now());
 
 async function reserved(): Promise<{ user: string; id: string }> {
   const user = userOf(0);
   const { order, row } = makeOrder(user, { a: 1 });
-  expect(await send("gateway", [JSON.parse(row)])).toBe("confirmed");
+  expect(await send("gateway", [row])).toBe("confirmed");
   expect((await stack.decided(user, order.id)).state).toBe("reserved");
   return { user, id: order.id };
 }
@@ -138,13 +138,8 @@ test(
       },
     );
     const { user, id } = await reserved();
-    const captured = answerRowText(
-      { user, id, generation: 1, attempt: 1 },
-      "captured",
-      "",
-      Date.now(),
-    );
-    expect(await send("payments", [JSON.parse(captured)])).toBe("confirmed");
+    const captured = answerRow({ user, id, generation: 1, attempt: 1 }, "captured", "", Date.now());
+    expect(await send("payments", [captured])).toBe("confirmed");
     await stack.becomes(user, id, "dispatched");
     await role.stop();
   },
@@ -156,21 +151,13 @@ test(
   async () => {
     const { user, id } = await reserved();
     await stack.route("c", "rogue");
-    const paid = JSON.parse(
-      answerRowText({ user, id, generation: 1, attempt: 1 }, "captured", "", Date.now()),
-    );
-    const order = JSON.parse(makeOrder(user, { a: 1 }).row);
+    const paid = answerRow({ user, id, generation: 1, attempt: 1 }, "captured", "", Date.now());
+    const { order, row } = makeOrder(user, { a: 1 });
     const elsewhere = part(userOf(1), id, "rogue");
     const rogue = "service-rogue";
-    for (const row of [
-      paid,
-      order,
-      part(user, id, "depot"),
-      elsewhere,
-      ["c", user, id, "", 1, "", 0],
-    ])
-      expect(await send(rogue, [row], CLAIMS_EXCHANGE)).toBe("confirmed");
-    expect(await send("payments", [order])).toBe("confirmed");
+    const foreign = [paid, row, part(user, id, "depot"), elsewhere, cancelRow(user, id, 1)];
+    for (const one of foreign) expect(await send(rogue, [one], CLAIMS_EXCHANGE)).toBe("confirmed");
+    expect(await send("payments", [row])).toBe("confirmed");
     expect(await send("gateway", [part(user, id, "depot", "done")])).toBe("confirmed");
     const reasons = await deadReasons(7);
     expect(reasons.map((reason) => reason.replace("1 of 1 rows: ", ""))).toEqual([
@@ -183,7 +170,7 @@ test(
       "its publisher may not send such a row",
     ]);
     expect((await stack.ledger.order(user, id))?.state).toBe("reserved");
-    expect(await stack.ledger.order(user, order[2])).toBeUndefined();
+    expect(await stack.ledger.order(user, order.id)).toBeUndefined();
   },
   SLOW_MS,
 );

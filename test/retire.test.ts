@@ -1,7 +1,7 @@
 // A sale that closed long ago, with nothing open, leaves Redis; later orders for it are
 // `sale_closed`, and reads still work.
 import { afterEach, expect, test } from "bun:test";
-import { orderRowText } from "../core/domain/order.ts";
+import { cancelRow, orderRow } from "../core/domain/row.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const SLOW_MS = 120_000;
@@ -14,7 +14,7 @@ const user = userOf(0);
 async function place(seq = 0, more: { id?: string; acceptedAtMs?: number } = {}) {
   const { id = Bun.randomUUIDv7(), acceptedAtMs = Date.now() } = more;
   const { order } = makeOrder(user, { a: 1 }, { seq, id });
-  await stack.publish(0, [orderRowText(order, acceptedAtMs)]);
+  await stack.publish(0, [orderRow(order, acceptedAtMs)]);
   return { id, state: (await stack.decided(user, id, 30_000)).state };
 }
 
@@ -48,7 +48,7 @@ test(
     // Its order is open, so it stays.
     expect(retired()).toBe(false);
     expect(await keys()).toEqual(["stock:s1", "{0}:bought:s1", "{0}:next:s1"]);
-    await stack.publish(0, [JSON.stringify(["c", user, first.id, "", Date.now(), "", 0])]);
+    await stack.publish(0, [cancelRow(user, first.id, Date.now())]);
     await stack.becomes(user, first.id, "cancelled");
     await stack.payments(); // answers its charge
     await stack.until("the sale to be retired", retired, 60_000);

@@ -1,7 +1,7 @@
 // Spans of a recorded trace, as received by a collector: gateway, worker, payment worker and
 // service each send their own.
 import { afterEach, expect, test } from "bun:test";
-import { orderRowText } from "../core/domain/order.ts";
+import { orderRow } from "../core/domain/row.ts";
 import { Spans } from "../core/metrics/spans.ts";
 import { bearer, order, post, startTestGateway } from "../gateway/testing.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -103,7 +103,7 @@ test(
     await stack.fulfil("depot");
     const place = async (traceparent?: string) => {
       const { order: made } = makeOrder(userOf(0), { a: 1 });
-      await stack.publish(0, [orderRowText(made, Date.now(), traceparent)]);
+      await stack.publish(0, [orderRow(made, Date.now(), traceparent)]);
       return made;
     };
     const [, , made] = [await place(), await place(UNSAMPLED), await place(SAMPLED)];

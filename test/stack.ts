@@ -12,7 +12,9 @@ import { startRates } from "../cli/roles/rates.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import type { RegionLink } from "../consumers/orders/relay.ts";
 import { at } from "../core/domain/at.ts";
-import { type Order, orderRowText, skipRowText } from "../core/domain/order.ts";
+import { messageText } from "../core/domain/message.ts";
+import type { Order } from "../core/domain/order.ts";
+import { type OrderRow, orderRow, type Row, skipRow } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -270,18 +272,18 @@ export class Stack {
   }
 
   /** Publishes rows as one message, as a gateway would; resolves with the confirm. */
-  async publish(
-    shard: number,
-    rows: readonly string[],
-    region = 0,
-    gateway = "test",
-  ): Promise<void> {
+  publish(shard: number, rows: readonly Row[], region = 0, gateway = "test"): Promise<void> {
+    return this.publishText(shard, messageText(rows), region, gateway);
+  }
+
+  /** Publishes a message as it stands, likewise. */
+  async publishText(shard: number, text: string, region = 0, gateway = "test"): Promise<void> {
     const link = at(this.links, region);
     const headers = { "x-accepted-at": Date.now() };
     const outcome = await link.publisher.publish(
       ORDERS_EXCHANGE,
       ordersKey(shard),
-      Buffer.from(`[${rows.join(",")}]`),
+      Buffer.from(text),
       {
         messageId: String(++this.batch),
         appId: gateway,
@@ -339,7 +341,7 @@ export function makeOrder(
   user: string,
   lines: Record<string, number>,
   more: Partial<Order> = {},
-): { order: Order; row: string } {
+): { order: Order; row: OrderRow } {
   const order: Order = {
     user,
     id: Bun.randomUUIDv7(),
@@ -352,11 +354,16 @@ export function makeOrder(
     maxTotal: 0,
     ...more,
   };
-  return { order, row: orderRowText(order, Date.now()) };
+  return { order, row: orderRow(order, Date.now()) };
 }
 
-export const makeSkip = (user: string, seq: number): string =>
-  skipRowText({ user, saleId: "s1", seq }, Date.now());
+/** The same row, with other values of its order, sound or not. */
+export function altered(row: OrderRow, changes: Record<string, unknown>): OrderRow {
+  return { ...row, order: { ...row.order, ...changes } };
+}
+
+export const makeSkip = (user: string, seq: number): Row =>
+  skipRow({ user, saleId: "s1", seq }, Date.now());
 
 /** The n-th user of a shard. */
 export function userOf(shard: number, n = 0): string {

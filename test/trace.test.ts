@@ -1,7 +1,7 @@
 // The trace named by a request stays with its order everywhere: row, parking, ledger, provider,
 // dead letter, redrive, service.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cancelRowText, orderRowText, redriveRowText } from "../core/domain/order.ts";
+import { cancelRow, orderRow } from "../core/domain/row.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -50,7 +50,7 @@ afterEach(async () => {
 
 async function place(n: number, seq = 0): Promise<{ user: string; id: string }> {
   const { order } = makeOrder(userOf(0), { a: 1 }, { seq });
-  await stack.publish(0, [orderRowText(order, Date.now(), traceOf(n))]);
+  await stack.publish(0, [orderRow(order, Date.now(), traceOf(n))]);
   return order;
 }
 
@@ -62,7 +62,7 @@ test(
     expect(await stack.take("fulfilment.unrouted", 1)).toMatchObject([
       [{ id, traceparent: traceOf(1) }],
     ]);
-    await stack.publish(0, [cancelRowText(user, id, Date.now())]);
+    await stack.publish(0, [cancelRow(user, id, Date.now())]);
     await stack.until("the refund", () => asked.length === 2);
     expect(asked).toEqual([
       ["/v1/charges", id, traceOf(1)],
@@ -98,7 +98,7 @@ test(
     status = 200;
     const grant = await stack.ledger.grantRedrive(user, id, 1, "test");
     if (typeof grant === "string") throw new Error(grant);
-    await stack.publish(0, [redriveRowText(grant.row, grant.generation)]);
+    await stack.publish(0, [grant.row]);
     await stack.becomes(user, id, "paid");
     expect(asked).toEqual(Array(5).fill(["/v1/charges", id, traceOf(4)]));
   },

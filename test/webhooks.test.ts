@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { makeLog } from "../cli/log.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
-import { cancelRowText } from "../core/domain/order.ts";
+import { cancelRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import type { Provider, ProviderOptions } from "../stubs/provider/server.ts";
@@ -78,7 +78,7 @@ test(
     const provider = await payments();
     const order = await paid("stub:returned");
     await becomes(order, "returned");
-    await stack.publish(0, [cancelRowText(order.user, order.id, Date.now())]);
+    await stack.publish(0, [cancelRow(order.user, order.id, Date.now())]);
     await stack.becomes(order.user, order.id, "cancelled");
     expect(await eventsOf(order)).not.toContain("refund");
     expect([...provider.book.charges.values()]).toMatchObject([{ refundedBy: "provider" }]);
@@ -91,7 +91,7 @@ test(
   async () => {
     await payments({ pendingMs: 200 });
     const order = await paid("stub:refund_pending");
-    await stack.publish(0, [cancelRowText(order.user, order.id, Date.now())]);
+    await stack.publish(0, [cancelRow(order.user, order.id, Date.now())]);
     await becomes(order, "refunded");
     expect(await eventsOf(order)).not.toContain("returned");
   },

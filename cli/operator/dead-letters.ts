@@ -13,7 +13,8 @@ import {
   UNROUTED,
 } from "../../broker/topology.ts";
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
-import { redriveRowText } from "../../core/domain/order.ts";
+import { messageText } from "../../core/domain/message.ts";
+import { row0 } from "../../core/domain/rows-v0.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
@@ -144,11 +145,11 @@ export class Letters {
    * request that was invalid, asks the provider again.
    */
   private async chargeAgain(
-    { body, reason }: Letter,
+    { body: said, reason }: Letter,
     { publisher }: Region,
     subject: string,
   ): Promise<string | undefined> {
-    const of = (body ?? {}) as Partial<Attempt>;
+    const of = (said ?? {}) as Partial<Attempt>;
     if (reason !== "payment_failed" && isAttempt(of)) {
       await this.ledger.askOnce(of);
       return undefined;
@@ -161,10 +162,9 @@ export class Letters {
       return "one of its attempts may still be captured; redrive it once that is known";
     // An earlier redrive of this letter has already continued the order, so nothing is left to do.
     if (grant === "settled" || grant === "superseded") return undefined;
-    const row = Buffer.from(`[${redriveRowText(grant.row, grant.generation)}]`);
-    return notConfirmed(
-      await publisher.publish(ORDERS_EXCHANGE, ordersKey(grant.shard), row, { type: "orders.v1" }),
-    );
+    const body = Buffer.from(messageText([grant.row]));
+    const to = ordersKey(grant.shard);
+    return notConfirmed(await publisher.publish(ORDERS_EXCHANGE, to, body, { type: "orders.v1" }));
   }
 
   private async walk(
@@ -236,7 +236,7 @@ function isCount(value: unknown): value is number {
 
 function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {
   const text = bytes.toString();
-  const body = jsonOf(text) ?? text;
+  const body = byNames(jsonOf(text) ?? text);
   const about = ordersIn(body);
   const reason = String(
     headers["x-reason"] ??
@@ -246,12 +246,18 @@ function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLette
   return { id, region, queue, reason, ...about, source, headers, body };
 }
 
+/** An order that could not be decided is in its letter as a row, in older letters as an array. */
+function byNames(body: unknown): unknown {
+  const { row } = body as { readonly row?: unknown };
+  return Array.isArray(row) ? { ...(body as object), row: row0(row) ?? row } : body;
+}
+
 /** A failed payment names its order, a rejected order has its row, and a part names its order. */
 function ordersIn(body: unknown): { user?: string; order?: string } {
-  const first = Array.isArray(body) ? body[0] : body;
-  const { user, id, row } = (first ?? {}) as { user?: unknown; id?: unknown; row?: unknown };
-  if (typeof user === "string") return { user, ...(typeof id === "string" ? { order: id } : {}) };
-  return Array.isArray(row) ? { user: String(row[1]), order: String(row[2]) } : {};
+  const first: unknown = Array.isArray(body) ? body[0] : body;
+  const { row, ...said } = (first ?? {}) as { row?: { order?: object } };
+  const { user, id } = { ...said, ...row?.order } as { user?: unknown; id?: unknown };
+  return typeof user === "string" ? { user, ...(typeof id === "string" ? { order: id } : {}) } : {};
 }
 
 function matches({ id, reason, user }: LetterFilter, letter: Letter): boolean {

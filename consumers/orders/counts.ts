@@ -1,8 +1,8 @@
 // What a worker has done since it started, as plain numbers: counted by the batch where it can be,
 // and never by anything that allocates for an order. Reports, metrics and the console are made of
 // these.
-import type { Entry } from "../../core/domain/entry.ts";
-import { splitWords } from "../../core/domain/words.ts";
+import { type Entry, parseOutcome } from "../../core/domain/entry.ts";
+import type { Tally } from "../../core/domain/words.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 
 /** Orders in one FCALL. */
@@ -47,26 +47,35 @@ export class Counts {
     this.followUps += followUps;
   }
 
-  /** The ledger has it. */
-  entry({ messages, released, steps }: Entry): void {
-    for (const { outcomes } of messages) {
-      for (const word of splitWords(outcomes)) {
-        // What is known or refused is no decision; a cancel's or a charge's word is counted as the
-        // step it made.
-        const mark = word.charCodeAt(0);
-        if (mark >= LETTER_A) add(this.outcomes, word);
-      }
-    }
-    for (const [, , state] of released) add(this.outcomes, state);
+  /** The ledger has it; `words` are those of its messages. */
+  entry({ released, steps }: Entry, words: Tally): void {
+    for (const [word, rows] of words) if (isDecision(word)) add(this.outcomes, word, rows);
+    for (const { state } of released) add(this.outcomes, state);
     for (const step of steps) {
-      add(this.steps, step[0]);
-      if (step[0] === "start" && step[4] > 1) this.retries++;
+      add(this.steps, step.what);
+      if (step.what === "start" && step.attempt > 1) this.retries++;
     }
   }
 }
 
-const LETTER_A = 0x61;
+/**
+ * What is known or refused is no decision; a cancel's or a charge's word is counted as the step it
+ * made.
+ */
+function isDecision(word: string): boolean {
+  switch (parseOutcome(word).kind) {
+    case "fresh":
+    case "past":
+    case "skipped":
+    case "skip_late":
+      return true;
+    case "known":
+    case "conflict":
+    case "step":
+      return false;
+  }
+}
 
-function add(counts: Record<string, number>, word: string): void {
-  counts[word] = (counts[word] ?? 0) + 1;
+function add(counts: Record<string, number>, word: string, times = 1): void {
+  counts[word] = (counts[word] ?? 0) + times;
 }

@@ -1,6 +1,7 @@
 // What a decider is given, and why it may stop by itself.
 
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
+import type { Tally } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
@@ -38,7 +39,7 @@ export interface DeciderOptions {
 
 /** What the decider's owner hears of it. */
 export interface DeciderEvents {
-  readonly recorded: (entry: Entry) => void;
+  readonly recorded: (entry: Entry, words: Tally) => void;
   /**
    * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
    */

@@ -13,7 +13,7 @@ import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
-import { countWords, hasWord } from "../../core/domain/words.ts";
+import { tallyOf } from "../../core/domain/words.ts";
 import { StoreUnavailable } from "../../core/stores/redis.ts";
 import type {
   Decision,
@@ -29,7 +29,7 @@ import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
 import { decideApart } from "./set-apart.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
-import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
+import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } from "./work.ts";
 
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
@@ -42,8 +42,6 @@ const MAX_UNRECORDED = 4;
 const WARY_MS = 1_000;
 /** An order whose id is this near the end of the window may be past when Redis looks at it. */
 const WINDOW_MARGIN_MS = 3_600_000;
-
-const NOTHING_DECIDED = /^,*$/;
 
 /**
  * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
@@ -232,12 +230,12 @@ export class Decider implements Deciding {
     const startMs = this.options.clock.now();
     const verdicts = await this.decideBatch(batch);
     if (verdicts === undefined) return 0;
-    const orders = verdicts.reduce((sum, { outcomes }) => sum + countWords(outcomes), 0);
+    const orders = verdicts.reduce((sum, { words }) => sum + words.length, 0);
     this.options.counts.batch.observe(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
       const verdict = at(verdicts, i);
-      if (hasWord(verdict.outcomes, PAST)) late.push(i);
+      if (verdict.words.includes(PAST)) late.push(i);
       else this.finish(at(batch, i), verdict, startMs);
     }
     if (late.length > 0) await this.settleLate(late, batch, verdicts, startMs);
@@ -266,7 +264,7 @@ export class Decider implements Deciding {
     if (!wary && !batch.some(isSuspect)) {
       try {
         const decision = await this.decideOnce(batch);
-        return decision?.outcomes.map((outcomes) => ({ outcomes }));
+        return decision?.outcomes.map(verdictOf);
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error;
         this.waryUntilMs = this.options.runtime.monotonicMs() + WARY_MS;
@@ -278,10 +276,11 @@ export class Decider implements Deciding {
   }
 
   /** Acknowledges and tells once the ledger has all that was decided up to now. */
-  private finish(work: Work, { outcomes, dead }: Verdict, startMs: number): void {
+  private finish(work: Work, verdict: Verdict, startMs: number): void {
+    const { outcomes, words, dead } = verdict;
     // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
     // its copy is confirmed.
-    if (dead !== undefined && NOTHING_DECIDED.test(outcomes)) {
+    if (dead !== undefined && words.every((word) => word === "")) {
       work.done({ kind: "dead", reason: dead });
       return;
     }
@@ -291,11 +290,11 @@ export class Decider implements Deciding {
       if (outcomes === "" || recorded === "unreadable") return;
       const { spans, claim, clock, on } = this.options;
       on.decided(work, outcomes);
-      if (spans) recordDecisions(spans, work, outcomes, claim.shard, startMs, clock.now());
+      if (spans) recordDecisions(spans, work, words, claim.shard, startMs, clock.now());
       if (work.acceptedAtMs === 0) return;
       this.options.counts.recorded.observe(
         Math.max(0, clock.now() - work.acceptedAtMs) / 1_000,
-        countWords(outcomes),
+        words.length,
       );
     });
   }
@@ -334,8 +333,9 @@ export class Decider implements Deciding {
       return result;
     }
     if (result === "recorded") {
-      this.options.counts.entry(entry);
-      this.options.on.recorded(entry);
+      const words = tallyOf(entry.messages);
+      this.options.counts.entry(entry, words);
+      this.options.on.recorded(entry, words);
       const changes = laterStates(entry);
       if (changes.length > 0) this.options.on.released(changes);
       return result;

@@ -1,20 +1,22 @@
 // The span of each traced order's decision: from the call of Redis until the ledger has it.
-import { tracedOrders } from "../../core/domain/trace.ts";
-import { splitWords } from "../../core/domain/words.ts";
+import { readMessage } from "../../core/domain/message.ts";
+import { mayBeTraced, tracedOrders } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import { isFormat0 } from "./sift.ts";
 import type { Work } from "./work.ts";
 
 export function recordDecisions(
   spans: SpanRecorder,
   work: Work,
-  outcomes: string,
+  words: readonly string[],
   shard: number,
   startMs: number,
   nowMs: number,
 ): void {
-  const traced = tracedOrders(work.body);
-  if (traced.length === 0) return;
-  const words = splitWords(outcomes);
+  // Of format 0 are only messages with rows that make no sense: their traces end at the gateway.
+  if (!mayBeTraced(work.body) || isFormat0(work.body)) return;
+  // A row without a word may be anything: it was set apart.
+  const traced = tracedOrders(readMessage(work.body), (at) => words[at] !== "");
   for (const { user, id, traceparent, at } of traced) {
     const attributes = {
       "sluice.user": user,

@@ -4,7 +4,9 @@ import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import { at } from "../../core/domain/at.ts";
 import { LIMITS } from "../../core/domain/limits.ts";
+import { messageText } from "../../core/domain/message.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
+import { cancelRow, type Row } from "../../core/domain/row.ts";
 import { makeOrder, Stack, userOf } from "../../test/stack.ts";
 
 const SLOW_MS = 120_000;
@@ -65,41 +67,109 @@ async function deadLetters(expected: number): Promise<DeadLetters> {
 }
 
 const user = () => userOf(0);
-const row = (more: Record<number, unknown> = {}): unknown[] => {
-  const sound = JSON.parse(makeOrder(user(), { a: 1 }).row) as unknown[];
-  for (const [at, value] of Object.entries(more)) sound[Number(at)] = value;
+const ID = "0199f0a0-1234-7abc-8def-0123456789ab";
+const UTF8_BROKEN = new Uint8Array([0x5b, 0x22, 0xff, 0xfe, 0x22, 0x5d]);
+const TOO_MANY = LIMITS.MAX_MESSAGE_ROWS + 1;
+
+/** A message of a sound order, some columns of which are others; undefined: the column is absent. */
+const columns = (more: Record<string, unknown> = {}): string =>
+  JSON.stringify({ ...JSON.parse(messageText([makeOrder(user(), { a: 1 }).row])), ...more });
+/** A sound order of format 0, some of whose places hold something else. */
+const row0 = (more: Record<number, unknown> = {}): unknown[] => {
+  const id = Bun.randomUUIDv7();
+  const sound = ["o", user(), id, "f", Date.now(), "s1", 0, "EUR", ["a", 1], "tok", "", 0];
+  for (const [at, value] of Object.entries(more)) sound[Number(at)] = value as never;
   return sound;
 };
-const raw = (from: string, to: string) => `[${JSON.stringify(row()).replace(from, to)}]`;
+const raw = (from: string, to: string) => columns().replace(from, to);
+const raw0 = (from: string, to: string) => JSON.stringify([row0()]).replace(from, to);
+const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+
+type Garbage = readonly (readonly [what: string, body: string | Uint8Array, why: RegExp])[];
 
 /** Messages without an order that could be rejected, and why they are dead. */
-const GARBAGE: readonly (readonly [what: string, body: string | Uint8Array, why: RegExp])[] = [
-  ["nothing", "", /not a JSON array/],
-  ["no JSON", "garbage", /not a JSON array/],
-  ["an object", '{"a":1}', /not a JSON array/],
-  ["an empty array", "[]", /not a JSON array/],
-  ["a blank first", " [1]", /not a JSON array/],
-  ["a number of Redis's own", `[${JSON.stringify(row()).slice(0, -2)}0x1]]`, /not a JSON array/],
-  ["NaN", raw('"s1",0,', '"s1",NaN,'), /not a JSON array/],
-  ["an open decimal", raw('"s1",0,', '"s1",0.,'), /not a JSON array/],
-  ["a line feed in a text", raw('"tok"', '"to\nk"'), /not a JSON array/],
-  ["a NUL in the text", raw('"tok"', '"to\0k"'), /not a JSON array/],
-  ["bytes that are no UTF-8", new Uint8Array([0x5b, 0x22, 0xff, 0xfe, 0x22, 0x5d]), /UTF-8/],
-  ["nested deeply", `[${"[".repeat(100_000)}${"]".repeat(100_000)}]`, /no user|JSON/],
+const GARBAGE: Garbage = [
+  ["nothing", "", /not JSON/],
+  ["no JSON", "garbage", /not JSON/],
+  ["null", "null", /neither columns nor rows/],
+  ["a number", "17", /neither columns nor rows/],
+  ["a text", '"text"', /neither columns nor rows/],
+  ["an object of something else", '{"a":1}', /not a format that exists/],
+  ["a blank first", ` ${columns()}`, /neither columns nor rows/],
+  ["no rows", '{"v":1,"order":[]}', /no rows/],
+  ["no columns", '{"v":1}', /no rows/],
+  ["rows that are no list", columns({ order: { length: 1, 0: `u ${ID}` } }), /order: not sound/],
+  ["a later version", columns({ v: 2 }), /format 2 is newer/],
+  ["a version far off", columns({ v: 1e300 }), /format 1e\+300 is newer/],
+  ["a version in quotes", columns({ v: "1" }), /not a format that exists/],
+  ["a version that is a list", columns({ v: [1] }), /not a format that exists/],
+  ["no version", columns({ v: undefined }), /not a format that exists/],
+  ["a column nobody knows", columns({ price: [1] }), /no such column: price/],
+  ["a column named by Redis's own", raw('"at"', '"__index"'), /no such column/],
+  ["a column with a very long name", columns({ ["x".repeat(9_000)]: [1] }), /no such column: x+$/],
+  ["a column with half a surrogate", columns({ "\ud800\0": [1] }), /no such column/],
+  ["a prototype", raw('"at"', '"__proto__"'), /no such column: __proto__/],
+  ["a column that is a text", columns({ at: "1" }), /at: not a value a row/],
+  ["a column that is an object", columns({ sale: { 0: "s1" } }), /sale: not a value a row/],
+  ["a column that is null", columns({ seq: null }), /seq: not a value a row/],
+  ["a short column", columns({ at: [] }), /at: not a value a row/],
+  ["a long column", columns({ payment: ["a", "b"] }), /payment: not a value a row/],
+  ["a kind too many", columns({ kind: "oo" }), /kind: not a letter a row/],
+  ["a kind that is a list", columns({ kind: ["o"] }), /kind: not a letter a row/],
+  ["a kind nobody knows", columns({ kind: "x" }), /kind: not known/],
+  ["items of nobody", columns({ lines: [0] }), /lines: not the number of items/],
+  ["more lines than items", columns({ lines: [2] }), /lines: not the number of items/],
+  ["an absurd count of lines", columns({ lines: [1e300] }), /lines: not the number of items/],
+  ["lines below zero", columns({ lines: [-1] }), /lines: not the number of items/],
+  ["half a line", columns({ lines: [0.5] }), /lines: not the number of items/],
+  ["lines in quotes", columns({ lines: ["1"] }), /lines: not the number of items/],
+  ["lines that answer", columns({ lines: [{ valueOf: 1, toString: 1 }] }), /not the number/],
+  ["items without units", columns({ qty: [] }), /sku, qty: not a value a line/],
+  ["items that are a text", columns({ sku: "a", lines: [1] }), /sku, qty: not a value a line/],
+  ["lines lent to another row", lent(), /lines: not the number of items/],
+  ["a name that is a number", columns({ order: [17] }), /order: not sound/],
+  ["a name that is a list", columns({ order: [[["u"]]] }), /order: not sound/],
+  ["a name without a user", columns({ order: [` ${ID}`] }), /order: not sound/],
+  ["a name without an id", columns({ order: [user()] }), /order: not sound/],
+  ["a user with a space", columns({ order: [`a b ${ID}`] }), /order: not sound/],
+  ["dashes for an id", columns({ order: [`${user()} ${"-".repeat(36)}`] }), /order: not sound/],
+  ["a cancel at no time", timeless(), /at: not sound/],
+  ["a number of Redis's own", raw('"s1"', "0x1"), /not JSON/],
+  ["NaN", raw('"s1"', "NaN"), /not JSON/],
+  ["an open decimal", raw('"s1"', "0."), /not JSON/],
+  ["a line feed in a text", raw('"tok"', '"to\nk"'), /not JSON/],
+  ["a NUL in the text", raw('"tok"', '"to\0k"'), /not JSON/],
+  ["nested deeply", `{"v":1,"order":${nested(100_000)}}`, /nested too deeply/],
+  ["too many columns' rows", columns({ order: Array(TOO_MANY).fill("u") }), /too many rows/],
+  ["a million rows of nothing", `{"v":1,"order":[${"1,".repeat(500_000)}1]}`, /too many rows/],
+  ["too large", `{"v":1,"order":["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]}`, /too large/],
+  ["bytes that are no UTF-8", UTF8_BROKEN, /UTF-8/],
+  // Format 0.
+  ["an empty array", "[]", /no rows/],
+  ["a blank before the array", " [1]", /neither columns nor rows/],
+  ["hex in an array", `[${JSON.stringify(row0()).slice(0, -2)}0x1]]`, /not JSON/],
+  ["NaN in an array", raw0('"s1",0,', '"s1",NaN,'), /not JSON/],
+  ["an array nested deeply", nested(100_000), /nested too deeply/],
   ["members named twice", '[{"a":1,"a":2}]', /not a row/],
-  ["rows of an unknown kind", JSON.stringify([row({ 0: "x" })]), /kind of row/],
-  ["dashes for an id", JSON.stringify([row({ 2: "-".repeat(36) })]), /no order id/],
-  ["a user with a space", JSON.stringify([row({ 1: "a b" })]), /no user/],
-  ["a cancel at no time", JSON.stringify([["c", user(), row()[2], "", -1, "", 0]]), /no time/],
-  [
-    "too many rows",
-    `[${Array(LIMITS.MAX_MESSAGE_ROWS + 1)
-      .fill(1)
-      .join()}]`,
-    /too many rows/,
-  ],
-  ["too large", `["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]`, /too large/],
+  ["rows of an unknown kind", JSON.stringify([row0({ 0: "x" })]), /kind of row/],
+  ["a kind that is a list of kinds", JSON.stringify([row0({ 0: ["o"] })]), /kind of row/],
+  ["dashes for an id in an array", JSON.stringify([row0({ 2: "-".repeat(36) })]), /not sound/],
+  ["a user with a space in an array", JSON.stringify([row0({ 1: "a b" })]), /order: not sound/],
+  ["a user who is a number", JSON.stringify([row0({ 1: 17 })]), /no user/],
+  ["a cancel at no time in an array", `[["c","${user()}","${ID}","",-1,"",0]]`, /at: not sound/],
+  ["a cancel without a time", `[["c","${user()}","${ID}","",null,"",0]]`, /without a value/],
+  ["too many in an array", `[${Array(TOO_MANY).fill(1).join()}]`, /too many rows/],
+  ["too large an array", `["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]`, /too large/],
 ];
+
+/** Two rows whose items would go to the wrong order if their counts were believed. */
+function timeless(): string {
+  return messageText([cancelRow(user(), ID, -1)]);
+}
+function lent(): string {
+  const rows = [makeOrder(user(), { a: 1 }).row, makeOrder(user(), { a: 1 }).row];
+  return JSON.stringify({ ...JSON.parse(messageText(rows)), lines: [3, -1] });
+}
 
 test(
   "whatever is no order goes to the dead letters with the reason, and the orders around it are decided",
@@ -110,7 +180,7 @@ test(
       const { order, row } = makeOrder(user(), { a: 1 });
       orders.push(order.id);
       await send(body, { "x-accepted-at": 9e15 });
-      await send(`[${row}]`);
+      await send(messageText([row]));
     }
     for (const id of orders) expect((await stack.decided(user(), id)).state).toBe("reserved");
     const { reasons } = await deadLetters(GARBAGE.length);
@@ -122,30 +192,62 @@ test(
   SLOW_MS,
 );
 
+const BAD_ORDERS: readonly (readonly [string, string, Record<string, unknown>])[] = [
+  ["a time before all time", "4", { at: [-1] }],
+  ["a time that Lua's JSON would not write back", "4", { at: [1e15] }],
+  ["a number too large", "6", { seq: [1e10] }],
+  ["no items", "8", { lines: [0], sku: [], qty: [] }],
+  ["a name too long for a sale", "5", { sale: ["s".repeat(65)] }],
+  ["a giant ceiling", "11", { maxTotal: [1e300] }],
+  ["half a surrogate pair", "9", { payment: ["\ud800"] }],
+  ["a payment token too long", "9", { payment: ["x".repeat(LIMITS.MAX_TEXT_BYTES + 1)] }],
+  ["a NUL in its metadata", "10", { metadata: ["a\0b"] }],
+];
+/** The value that stands in its place in format 0. */
+const valueOf0 = (changes: Record<string, unknown>) =>
+  "lines" in changes ? [] : (Object.values(changes) as [unknown][])[0]?.[0];
+/** An order with one item more than there may be. */
+function crowded(id: string): string {
+  const items = Array.from({ length: LIMITS.MAX_LINES + 1 }, (_, i) => [`i${i}`, 1]);
+  return messageText([makeOrder(user(), Object.fromEntries(items), { id }).row]);
+}
+
 test.each([
-  ["a time before all time", { 4: -1 }],
-  ["a time that Lua's JSON would not write back", { 4: 1e15 }],
-  ["a number too large", { 6: 1e10 }],
-  ["no items", { 8: [] }],
-  ["a name too long for a sale", { 5: "s".repeat(65) }],
-  ["a giant ceiling", { 11: 1e300 }],
-  ["half a surrogate pair", { 9: "\ud800" }],
-  ["a field behind the trace", { 12: null, 13: 1 }],
-  ["a payment token too long", { 9: "x".repeat(LIMITS.MAX_TEXT_BYTES + 1) }],
-])(
+  ...BAD_ORDERS.map(
+    ([what, , changes]) =>
+      [what, (id: string) => columns({ order: [`${user()} ${id}`], ...changes })] as const,
+  ),
+  ...BAD_ORDERS.map(
+    ([what, at, changes]) =>
+      [
+        `${what}, in format 0`,
+        (id: string) => JSON.stringify([row0({ 2: id, [at]: valueOf0(changes) })]),
+      ] as const,
+  ),
+  ["too many items", (id: string) => crowded(id)],
+  [
+    "a field behind the trace, in format 0",
+    (id: string) => JSON.stringify([row0({ 2: id, 12: null, 13: 1 })]),
+  ],
+  [
+    "items that are no list, in format 0",
+    (id: string) => JSON.stringify([row0({ 2: id, 8: { length: 2 } })]),
+  ],
+  [
+    "a ceiling that is null, in format 0",
+    (id: string) => JSON.stringify([row0({ 2: id, 11: null })]),
+  ],
+] as const)(
   "an order with %s is rejected once, however often it is sent, and nobody waits for it",
-  async (_, more) => {
+  async (_, bad) => {
     await ready({ a: 10 });
     // An id from long ago: Redis remembers no such order.
     for (const id of [Bun.randomUUIDv7(), Bun.randomUUIDv7("hex", Date.now() - 86_400_000)]) {
-      const bad = JSON.stringify(row({ 2: id, ...more }));
-      const good = makeOrder(user(), { a: 1 });
-      await send(`[${bad},${good.row}]`);
+      await send(bad(id));
       expect((await stack.decided(user(), id)).state).toBe("rejected");
-      expect((await stack.decided(user(), good.order.id)).state).toBe("reserved");
-      await send(`[${bad}]`);
+      await send(bad(id));
       const next = makeOrder(user(), { a: 1 });
-      await send(`[${next.row}]`);
+      await send(messageText([next.row]));
       expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
     }
     expect((await deadLetters(2)).reasons).toEqual([
@@ -161,15 +263,17 @@ test(
   "one bad row among many costs some calls of Redis more, not one for each order",
   async () => {
     const worker = await ready({ a: 1_000 });
-    const rows = Array.from({ length: 400 }, () => makeOrder(user(), { a: 1 }));
-    const texts = rows.map((r) => r.row);
-    texts[200] = "17";
+    const made = Array.from({ length: 400 }, () => makeOrder(user(), { a: 1 }));
+    const rows: Row[] = made.map(({ row }) => row);
+    rows[200] = cancelRow(user(), "no id", 1);
     const before = calls(worker.report());
-    await send(`[${texts.join()}]`);
-    for (const { order } of [rows[0], rows[399]] as [(typeof rows)[0], (typeof rows)[0]])
-      expect((await stack.decided(user(), order.id)).state).toBe("reserved");
+    await send(messageText(rows));
+    for (const at of [0, 399])
+      expect((await stack.decided(user(), made[at]?.order.id ?? "")).state).toBe("reserved");
     expect(calls(worker.report()) - before).toBeLessThanOrEqual(4);
-    expect((await deadLetters(1)).reasons).toEqual(["1 of 400 rows: not a row"]);
+    expect((await deadLetters(1)).reasons).toEqual([
+      expect.stringMatching(/^1 of 400 rows: order: not sound/),
+    ]);
     expectCalm();
   },
   SLOW_MS,
@@ -183,12 +287,12 @@ test(
       makeOrder(user(), { a: 1 }, { id: Bun.randomUUIDv7("hex", Date.now() - 86_400_000 + i) }),
     );
     const before = calls(worker.report());
-    const body = `[${late.map((l) => l.row).join()}]`;
+    const body = messageText(late.map((l) => l.row));
     await send(body);
     await stack.decided(user(), late[199]?.order.id ?? "");
     await send(body);
     const next = makeOrder(user(), { a: 1 });
-    await send(`[${next.row}]`);
+    await send(messageText([next.row]));
     expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
     expect((await stack.ledger.order(user(), late[0]?.order.id ?? ""))?.state).toBe("stale");
     expect(calls(worker.report()) - before).toBeLessThanOrEqual(6);
@@ -202,16 +306,16 @@ test(
   async () => {
     await ready({ a: 10 });
     const first = makeOrder(user(), { a: 1 });
-    await send(`[${first.row}]`);
+    await send(messageText([first.row]));
     await stack.decided(user(), first.order.id);
     const redis = await stack.client();
     await redis.client.hset("{0}:meta", "tip", "of-another-history");
     await redis.close();
-    await send(`[${first.row}]`);
+    await send(messageText([first.row]));
     await stack.until("the rebuild", () => since("redis rebuilt").length > 0);
     expect(String(since("shard let go")[0]?.why)).toMatch(/^lost/);
     const next = makeOrder(user(), { a: 1 });
-    await send(`[${next.row}]`);
+    await send(messageText([next.row]));
     expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
   },
   SLOW_MS,
@@ -234,7 +338,7 @@ test(
     begun = stack.events.length;
     await stack.worker("w2");
     const { order, row } = makeOrder(user(), { a: 1 });
-    await send(`[${row}]`);
+    await send(messageText([row]));
     expect((await stack.decided(user(), order.id)).state).toBe("reserved");
     expect((await deadLetters(1)).reasons[0]).toMatch(/cannot be read/);
     expect(since("entry unreadable")).toHaveLength(1);

@@ -7,11 +7,13 @@ import { LIMITS } from "../../core/domain/limits.ts";
 import type { ShardMessage } from "../../core/stores/shard-store.ts";
 import type { Publishers } from "./publishers.ts";
 import type { Rights } from "./rights.ts";
+import { isFormat0, type Sifted, sift } from "./sift.ts";
 
 export interface Incoming extends ShardMessage {
   readonly deliveries: number;
   readonly acceptedAtMs: number;
   readonly rights: Rights | undefined;
+  readonly sifted?: Sifted;
 }
 
 /** A gateway's clock follows Redis's; a stamp further ahead is none of a gateway's. */
@@ -34,15 +36,28 @@ export function readDelivery(
   if (body.includes(NOT_UTF8) && !isUtf8(bytes)) return "not UTF-8";
   const judged = publishers.judge(delivery, body, shard);
   if ("refused" in judged) return judged.refused;
+  const inColumns = isFormat0(body) ? columnsOf(body, judged.rights) : { body };
+  if (typeof inColumns === "string") return inColumns;
   return {
     gateway: PRINTABLE.test(appId) ? appId : "",
     batch: PRINTABLE.test(messageId) ? messageId : "",
-    body,
+    ...inColumns,
     deliveries,
     // Only a gateway stamps what it takes in.
     acceptedAtMs: judged.rights?.orders === false ? 0 : believedStamp(acceptedAtMs, nowMs),
     rights: judged.rights,
   };
+}
+
+/**
+ * What a gateway of an earlier release publishes, as columns; or why it is a dead letter. With rows
+ * in it that cannot be decided it stays as it is, and its sound ones are decided by themselves.
+ */
+function columnsOf(body: string, rights: Rights | undefined) {
+  const sifted = sift(body, rights);
+  const { count, kept, body: columns, dead } = sifted;
+  if (count === 0 && dead !== undefined) return dead;
+  return kept.length === count ? { body: columns } : { body, sifted };
 }
 
 /**

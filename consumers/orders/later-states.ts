@@ -9,15 +9,15 @@ export function laterStates({
   released,
   steps,
 }: Entry): [gateway: string, user: string, id: string, state: string][] {
-  const changes: [string, string, string, string][] = released.map(([gateway, row, state]) => [
+  const changes: [string, string, string, string][] = released.map(({ gateway, order, state }) => [
     gateway,
-    row[1],
-    row[2],
+    order.user,
+    order.id,
     state,
   ]);
   for (const step of steps) {
-    if (!isOrderStep(step) || !STATES_OF_STEPS.has(step[0])) continue;
-    changes.push([step[5], step[1], step[2], step[0]]);
+    if (!isOrderStep(step) || !STATES_OF_STEPS.has(step.what)) continue;
+    changes.push([step.gateway, step.user, step.id, step.what]);
   }
   return changes;
 }

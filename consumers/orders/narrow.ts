@@ -2,10 +2,11 @@
 // make it do, the row at fault is found by halves: some eighteen calls for one among five hundred.
 // It is rejected if it is an order; if not, or if even that is refused, its message goes to the
 // dead letters.
-import type { OrderRow } from "../../core/domain/order.ts";
+import { messageText } from "../../core/domain/message.ts";
+import { partRow } from "../../core/domain/row.ts";
 import { splitWords } from "../../core/domain/words.ts";
 import { BadRow, StoreUnavailable } from "../../core/stores/redis.ts";
-import { rejectable, textOf } from "./sift.ts";
+import { type RowInPlace, rejectable, textOf } from "./sift.ts";
 import type { Deciding, Work } from "./work.ts";
 
 /** Some rows of the message `at` in its batch. */
@@ -14,24 +15,21 @@ export interface Part {
   readonly gateway: string;
   readonly batch: string;
   readonly body: string;
-  /** Where each row of the body stands in the message. */
-  readonly rows: readonly number[];
+  /** The rows of the body, and where each stands in the message. */
+  readonly rows: readonly RowInPlace[];
 }
 
 /** A row, and where it stands in which message of the batch. */
-export interface PlacedRow {
+export interface RowInBatch extends RowInPlace {
   readonly message: number;
-  readonly at: number;
-  readonly row: OrderRow;
 }
 
 /** Rows of a batch's messages as parts, in the order of the messages. */
-export function partsOf(batch: readonly Work[], rows: readonly PlacedRow[]): Part[] {
+export function partsOf(batch: readonly Work[], rows: readonly RowInBatch[]): Part[] {
   return batch.flatMap(({ gateway, batch: number }, at) => {
     const own = rows.filter(({ message }) => message === at);
     if (own.length === 0) return [];
-    const body = textOf(own.map(({ row }) => row));
-    return [{ at, gateway, batch: number, body, rows: own.map((r) => r.at) }];
+    return [{ at, gateway, batch: number, body: textOf(own), rows: own }];
   });
 }
 
@@ -42,7 +40,8 @@ const MAX_CALLS = 64;
 
 /** About an order that cannot be: changes nothing, and shows whether Redis decides at all. */
 const NO_ORDER = "00000000-0000-7000-8000-000000000000";
-const PROBE = JSON.stringify([["f", "nobody", NO_ORDER, "", 0, "", 0, 1, 1, 1, "done", "nobody"]]);
+const NO_PART = { user: "nobody", id: NO_ORDER, generation: 1, part: 1, of: 1 };
+const PROBE = messageText([partRow(NO_PART, "done", "nobody", 0)]);
 
 export class Narrowing {
   /** Why messages of the batch go to the dead letters. */
@@ -64,7 +63,7 @@ export class Narrowing {
       parts.forEach(({ at, rows }, i) => {
         const words = splitWords(decision.outcomes[i] as string);
         rows.forEach((row, r) => {
-          put(at, row, words[r] as string);
+          put(at, row.at, words[r] as string);
         });
       });
       return true;
@@ -99,9 +98,13 @@ export class Narrowing {
     error: Error,
   ): Promise<boolean> {
     if (!(error instanceof BadRow) && !(await this.answers(error))) return false;
-    const row = (JSON.parse(part.body) as OrderRow[])[0];
-    if (row?.[0] === "o" && part.rows.length === 1 && force === undefined)
-      return this.decide([{ ...part, body: textOf([rejectable(row)]) }], put, "rejected");
+    const [first, ...others] = part.rows;
+    if (first?.row.kind === "order" && others.length === 0 && force === undefined)
+      return this.decide(
+        [partWith(part, [{ at: first.at, row: rejectable(first.row) }])],
+        put,
+        "rejected",
+      );
     this.faults.set(part.at, `refused by Redis: ${error.message}`);
     return true;
   }
@@ -129,14 +132,18 @@ function piecesOf(parts: readonly Part[], error: Error): Part[][] {
 
 /** Around the row that Redis has named, or in halves. */
 function halves(part: Part, error: Error): Part[][] {
-  const rows = JSON.parse(part.body) as unknown[];
+  const { rows } = part;
   const named = error instanceof BadRow ? error.row : -1;
   const cuts = named >= 0 && named < rows.length ? [named, named + 1] : [rows.length >> 1];
   const pieces: Part[][] = [];
   for (const [i, from] of [0, ...cuts].entries()) {
     const to = cuts[i] ?? rows.length;
     if (to <= from) continue;
-    pieces.push([{ ...part, body: textOf(rows.slice(from, to)), rows: part.rows.slice(from, to) }]);
+    pieces.push([partWith(part, rows.slice(from, to))]);
   }
   return pieces;
+}
+
+function partWith(part: Part, rows: readonly RowInPlace[]): Part {
+  return { ...part, body: textOf(rows), rows };
 }

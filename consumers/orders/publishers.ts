@@ -11,20 +11,22 @@
 // who is named there may publish.
 import type { Delivery } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE } from "../../broker/topology.ts";
-import type { RowKind } from "../../core/domain/limits.ts";
+import type { Kind } from "../../core/domain/fields.ts";
 import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
 import type { Rights } from "./rights.ts";
+import { isFormat0 } from "./sift.ts";
 
 /**
- * A gateway's messages are not looked at row by row: only these could hold a service's row, and no
- * gateway writes either.
+ * A gateway's messages are not looked at row by row: only those with one of these texts could hold
+ * a service's row, and no gateway writes any. A letter may be written as an escape.
  */
-const MAY_HOLD_PART = ['"f"', "\\u0066"] as const;
+const MAY_HOLD_PART = ['"report"', "\\u006", "\\u007"] as const;
+const MAY_HOLD_PART_0 = ['"f"', "\\u0066"] as const;
 
-const ORDERS: ReadonlySet<RowKind> = new Set<RowKind>(["o", "s", "c", "r", "p"]);
-const ANSWERS: ReadonlySet<RowKind> = new Set<RowKind>(["p"]);
-const PARTS: ReadonlySet<RowKind> = new Set<RowKind>(["f"]);
-const REDRIVEN: ReadonlySet<RowKind> = new Set<RowKind>(["r"]);
+const ORDERS: ReadonlySet<Kind> = new Set<Kind>(["order", "skip", "cancel", "redrive", "answer"]);
+const ANSWERS: ReadonlySet<Kind> = new Set<Kind>(["answer"]);
+const PARTS: ReadonlySet<Kind> = new Set<Kind>(["part"]);
+const REDRIVEN: ReadonlySet<Kind> = new Set<Kind>(["redrive"]);
 const OWN_MAP: readonly PublisherSetting[] = [
   { user: "gateway", role: "gateway" },
   { user: "payments", role: "payments" },
@@ -66,7 +68,7 @@ export class Publishers {
       case "all":
         return { rights: undefined };
       case "gateway":
-        if (!MAY_HOLD_PART.some((text) => body.includes(text))) return { rights: undefined };
+        if (!mayHoldPart(body)) return { rights: undefined };
         return this.may(ORDERS, shard, true);
       case "payments":
         return this.may(ANSWERS, shard, false);
@@ -90,12 +92,7 @@ export class Publishers {
     return this.may(PARTS, shard, false, by.service);
   }
 
-  private may(
-    kinds: ReadonlySet<RowKind>,
-    shard: number,
-    orders: boolean,
-    service?: string,
-  ): Judged {
+  private may(kinds: ReadonlySet<Kind>, shard: number, orders: boolean, service?: string): Judged {
     return { rights: { kinds, orders, service, shard, shards: this.shards } };
   }
 
@@ -121,3 +118,8 @@ export class Publishers {
 }
 
 const MAX_KNOWN = 1_000;
+
+function mayHoldPart(body: string): boolean {
+  const texts = isFormat0(body) ? MAY_HOLD_PART_0 : MAY_HOLD_PART;
+  return texts.some((text) => body.includes(text));
+}

@@ -4,7 +4,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LedgerWriter } from "../../ledger/contract.ts";
 import { LedgerUnavailable } from "../../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
-import { entryOf, rowText, SHARDS, saleOf, userOf } from "../../ledger/test-entries.ts";
+import { entryOf, orderRow, SHARDS, saleOf, userOf } from "../../ledger/test-entries.ts";
 import { freshDatabase, testDir } from "../../test/services.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -55,7 +55,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
       }));
       const results = await Promise.all(
         places.map(({ shard, n }) => {
-          const rows = [rowText(userOf(shard), Bun.randomUUIDv7(), 1)];
+          const rows = [orderRow(userOf(shard), Bun.randomUUIDv7(), 1)];
           return recorder.record(entryOf(shard, n, rows, "reserved"), at(epochs, shard));
         }),
       );

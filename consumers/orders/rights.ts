@@ -1,10 +1,11 @@
 // What a message's publisher may have in it. The broker vouches for who published (the property
 // `user_id`, which it refuses to carry for anybody but the connection's own user).
-import type { RowKind } from "../../core/domain/limits.ts";
+import type { Kind } from "../../core/domain/fields.ts";
+import { type Row, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 
 export interface Rights {
-  readonly kinds: ReadonlySet<RowKind>;
+  readonly kinds: ReadonlySet<Kind>;
   /** The one service whose parts it may speak of; undefined: any. */
   readonly service?: string | undefined;
   /**
@@ -17,11 +18,11 @@ export interface Rights {
 }
 
 /** Why a sound row is none of the publisher's business; undefined when it is. */
-export function rightProblem(row: readonly unknown[], rights: Rights): string | undefined {
-  const { 0: kind, 1: user, 11: service } = row as [RowKind, string, ...unknown[]];
-  if (!rights.kinds.has(kind)) return "its publisher may not send such a row";
-  if (shardOf(user, rights.shards) !== rights.shard) return "its user belongs to another shard";
-  if (kind === "f" && rights.service !== undefined && service !== rights.service)
+export function rightProblem(row: Row, rights: Rights): string | undefined {
+  const { kinds, service, shard, shards } = rights;
+  if (!kinds.has(row.kind)) return "its publisher may not send such a row";
+  if (shardOf(userOf(row), shards) !== shard) return "its user belongs to another shard";
+  if (row.kind === "part" && service !== undefined && row.service !== service)
     return "a service speaks for another one";
   return undefined;
 }

@@ -4,7 +4,9 @@ import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersQueue } from "../../broker/topology.ts";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
+import { allRows, readMessage } from "../../core/domain/message.ts";
 import { gatewayQueue } from "../../core/domain/push.ts";
+import { partRow, type Row } from "../../core/domain/row.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { testRabbit } from "../../test/services.ts";
@@ -48,6 +50,11 @@ async function lanesOn(url: string, more: { deadlineMs?: number; answerMs?: numb
   return lanes;
 }
 
+const PART = { user: "ann", id: Bun.randomUUIDv7(), generation: 1, part: 1, of: 1 };
+/** Rows that are told apart by who sends them. */
+const claim = (service: string) => partRow(PART, "claim", service, 1);
+const serviceOf = (row: Row) => (row.kind === "part" ? row.service : "");
+
 interface Question {
   readonly gateway: string;
   readonly batch: string;
@@ -63,7 +70,7 @@ async function shard(url: string, answer: (question: Question) => string | undef
     queue: ordersQueue(0),
     prefetch: 10,
     handler: ({ appId, messageId, body }, settle) => {
-      const rows = JSON.parse(body.toString()) as string[];
+      const rows = allRows(readMessage(body.toString())).map(serviceOf);
       const question = { gateway: appId, batch: messageId, rows };
       asked.push(question);
       wake();
@@ -91,7 +98,10 @@ test(
     const url = await (await testRabbit()).freshVhost();
     const { asked } = await shard(url, ({ rows }) => rows.map((r) => `+${r}`).join(","));
     const lanes = await lanesOn(url);
-    expect(await Promise.all([lanes.ask(0, '"a"'), lanes.ask(0, '"b"')])).toEqual(["+a", "+b"]);
+    expect(await Promise.all([lanes.ask(0, claim("a")), lanes.ask(0, claim("b"))])).toEqual([
+      "+a",
+      "+b",
+    ]);
     expect(asked.map((q) => q.rows)).toEqual([["a", "b"]]);
   },
   TIMEOUT_MS,
@@ -103,11 +113,11 @@ test(
     const url = await (await testRabbit()).freshVhost();
     const { link, heard } = await shard(url, () => undefined);
     const former = await lanesOn(url);
-    void former.ask(0, '"former"').catch(() => undefined);
+    void former.ask(0, claim("former")).catch(() => undefined);
     const [before] = await heard(1);
     await former.stop();
     const lanes = await lanesOn(url);
-    const answer = lanes.ask(0, '"present"');
+    const answer = lanes.ask(0, claim("present"));
     const [, now] = await heard(2);
     expect(now?.batch).not.toBe(before?.batch as string);
     // The late answer, to either queue, under the former number.
@@ -126,7 +136,7 @@ test(
     const wrong = ["+a,+b", "nonsense,,", "+claimed"];
     const { asked } = await shard(url, () => wrong.shift());
     const lanes = await lanesOn(url, { answerMs: 200 });
-    expect(await lanes.ask(0, '"x"')).toBe("+claimed");
+    expect(await lanes.ask(0, claim("x"))).toBe("+claimed");
     expect(asked).toHaveLength(3);
   },
   TIMEOUT_MS,
@@ -138,7 +148,7 @@ test(
     const url = await (await testRabbit()).freshVhost();
     await shard(url, () => undefined);
     const lanes = await lanesOn(url, { answerMs: 100, deadlineMs: 400 });
-    expect(lanes.ask(0, '"x"')).rejects.toThrow(Undelivered);
+    expect(lanes.ask(0, claim("x"))).rejects.toThrow(Undelivered);
     const regions = [{ ...(await openLink(url)) }] as RegionLink[];
     const lost = new RowLanes({
       runtime: realRuntime,
@@ -149,8 +159,8 @@ test(
       deadlineMs: 400,
     });
     closing.push(() => lost.stop());
-    expect(lost.send(1, '"x"')).rejects.toThrow(Undelivered);
-    await lanes.ask(0, '"y"').catch(() => undefined);
+    expect(lost.send(1, claim("x"))).rejects.toThrow(Undelivered);
+    await lanes.ask(0, claim("y")).catch(() => undefined);
   },
   TIMEOUT_MS,
 );

@@ -12,7 +12,10 @@ import { BatchLanes, type LaneBatch, type LaneLimits, type Verdict } from "../..
 import type { PublishOutcome } from "../../broker/publisher.ts";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ordersKey } from "../../broker/topology.ts";
+import { messageText } from "../../core/domain/message.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
+import type { AnswerRow, PartRow } from "../../core/domain/row.ts";
+import { rowLength } from "../../core/domain/row-length.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "./relay.ts";
 
@@ -54,9 +57,13 @@ const ANSWER_MS = 10_000;
  */
 const DEADLINE_MS = 60_000;
 
+type SentRow = AnswerRow | PartRow;
+
 interface Sent {
   readonly shard: number;
-  readonly text: string;
+  readonly row: SentRow;
+  /** rowLength(row). */
+  readonly length: number;
   readonly question: boolean;
   readonly deadlineMs: number;
   readonly resolve: (word: string) => void;
@@ -74,9 +81,9 @@ class RowBatch implements LaneBatch {
     private readonly settled: (batch: RowBatch, verdict: Verdict) => void,
   ) {}
 
-  add(row: Sent): void {
-    this.length += row.text.length + (this.rows.length > 0 ? 1 : 0);
-    this.rows.push(row);
+  add(sent: Sent): void {
+    this.length += sent.length;
+    this.rows.push(sent);
   }
 
   get size(): number {
@@ -84,7 +91,7 @@ class RowBatch implements LaneBatch {
   }
 
   body(): Buffer {
-    return Buffer.from(`[${this.rows.map(({ text }) => text).join(",")}]`);
+    return Buffer.from(messageText(this.rows.map(({ row }) => row)));
   }
 
   settle(verdict: Verdict): void {
@@ -134,13 +141,13 @@ export class RowLanes extends BatchLanes<RowBatch> {
   /**
    * Settles once the broker has the row. Rejects with `Undelivered`; never settles after stop().
    */
-  async send(shard: number, text: string): Promise<void> {
-    await this.take(shard, text, false);
+  async send(shard: number, row: SentRow): Promise<void> {
+    await this.take(shard, row, false);
   }
 
   /** The shard's word for the row, once the ledger has it: `+claimed`, `-cancelled`, … */
-  ask(shard: number, text: string): Promise<string> {
-    return this.take(shard, text, true);
+  ask(shard: number, row: SentRow): Promise<string> {
+    return this.take(shard, row, true);
   }
 
   async stop(): Promise<void> {
@@ -149,23 +156,25 @@ export class RowLanes extends BatchLanes<RowBatch> {
     await Promise.all(this.pushes.map((p) => p.close()));
   }
 
-  private take(shard: number, text: string, question: boolean): Promise<string> {
+  private take(shard: number, row: SentRow, question: boolean): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const deadlineMs =
       this.rowOptions.runtime.monotonicMs() + (this.rowOptions.deadlineMs ?? DEADLINE_MS);
-    this.put({ shard, text, question, deadlineMs, resolve, reject });
+    const length = rowLength(row);
+    this.put({ shard, row, length, question, deadlineMs, resolve, reject });
     return promise;
   }
 
-  private put(row: Sent): void {
-    const late = this.rowOptions.runtime.monotonicMs() > row.deadlineMs;
-    const batch = late ? undefined : this.room(row.shard, row.text.length);
+  private put(sent: Sent): void {
+    const { shard, length, deadlineMs, reject } = sent;
+    const late = this.rowOptions.runtime.monotonicMs() > deadlineMs;
+    const batch = late ? undefined : this.room(shard, length);
     if (!batch) {
-      row.reject(new Undelivered(late ? "not in time" : "too much is waiting"));
+      reject(new Undelivered(late ? "not in time" : "too much is waiting"));
       return;
     }
-    batch.add(row);
-    this.added(row.shard, row.text.length);
+    batch.add(sent);
+    this.added(shard, length);
   }
 
   /** The first region that is ready; the next one where a queue is full or missing. */
@@ -204,7 +213,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     if (this.stopped || batch.rows.length === 0) return;
     this.rowOptions.runtime.stopTimer(this.asked.get(batch.number)?.timer);
     const asked = this.asked.delete(batch.number);
-    for (const row of batch.rows) if (asked || !row.question) this.put(row);
+    for (const sent of batch.rows) if (asked || !sent.question) this.put(sent);
   }
 
   private heard(body: Buffer): void {

@@ -1,12 +1,7 @@
 // Which orders a shard has decided, as Redis remembers them for the dedup window
 // (core/lua/shared/seen.lua), read from its journal.
-import { type Entry, isOrderStep, parseOutcome } from "../../core/domain/entry.ts";
-import {
-  type OrderRow,
-  type RedriveRow,
-  type Row,
-  redrivenOrder,
-} from "../../core/domain/order.ts";
+import { type Entry, isOrderStep, parseOutcome, type RowOutcome } from "../../core/domain/entry.ts";
+import { kindOf, type Rows, readMessage } from "../../core/domain/message.ts";
 import type { OrderState } from "../../core/domain/outcome.ts";
 import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS } from "../../core/stores/keys.ts";
 
@@ -52,12 +47,12 @@ export class Seen {
     this.aheadId = firstIdOf(atMs + AHEAD_MS);
   }
 
-  remember(row: OrderRow, state: OrderState): void {
-    const id = row[2];
+  /** `name`: `user id`. */
+  remember(name: string, fingerprint: string, state: OrderState): void {
+    const id = name.slice(name.indexOf(" ") + 1);
     if (id < this.options.firstId) return;
-    const name = `${row[1]} ${id}`;
     if (this.options.onlyAhead && id < this.aheadId && !this.records.has(name)) return;
-    this.records.set(name, `${row[3]} ${state}`);
+    this.records.set(name, `${fingerprint} ${state}`);
   }
 
   /**
@@ -66,23 +61,30 @@ export class Seen {
    */
   apply(entry: Entry): void {
     this.at(entry.atMs);
-    for (const message of entry.messages) {
-      const words = message.outcomes.split(",");
-      (JSON.parse(message.body) as Row[]).forEach((row, i) => {
-        const outcome = parseOutcome(words[i] as string);
-        if (outcome.kind === "fresh") this.remember(row as OrderRow, outcome.state);
-        else if (outcome.kind === "step" && outcome.news && (row[0] as string) === "r") {
-          const order = redrivenOrder(row as unknown as RedriveRow);
-          this.remember(order, outcome.word as OrderState);
-        }
-      });
-    }
-    for (const [, row, state] of entry.released) this.remember(row, state);
+    for (const { body, outcomes } of entry.messages) this.applyMessage(body, outcomes);
+    for (const { order, fingerprint, state } of entry.released)
+      this.remember(`${order.user} ${order.id}`, fingerprint, state);
     for (const step of entry.steps) {
-      if (!isOrderStep(step) || !LATER_STATES.has(step[0])) continue;
-      const name = `${step[1]} ${step[2]}`;
+      if (!isOrderStep(step) || !LATER_STATES.has(step.what)) continue;
+      const name = `${step.user} ${step.id}`;
       const record = this.records.get(name);
-      if (record) this.records.set(name, `${record.slice(0, record.indexOf(" "))} ${step[0]}`);
+      if (record) this.records.set(name, `${record.slice(0, record.indexOf(" "))} ${step.what}`);
     }
   }
+
+  private applyMessage(body: string, outcomes: string): void {
+    const rows = readMessage(body);
+    outcomes.split(",").forEach((word, i) => {
+      const state = stateGiven(rows, i, parseOutcome(word));
+      if (state === undefined) return;
+      this.remember(rows.order[i] as string, rows.fingerprint[i] as string, state);
+    });
+  }
+}
+
+/** The state that an order's row was given, if it was: a first one, or a new one by a redrive. */
+export function stateGiven(rows: Rows, i: number, outcome: RowOutcome): OrderState | undefined {
+  if (outcome.kind === "fresh") return outcome.state;
+  if (outcome.kind !== "step" || !outcome.news || kindOf(rows, i) !== "redrive") return undefined;
+  return outcome.word as OrderState;
 }

@@ -21,14 +21,14 @@ export async function decideApart(
   of: SetApart,
   batch: readonly Work[],
 ): Promise<Verdict[] | undefined> {
-  const sifted = batch.map((work) => sift(work.body, work.rights));
+  const sifted = batch.map((work) => work.sifted ?? sift(work.body, work.rights));
   const words = sifted.map(({ count }) => Array<string>(count).fill(""));
   const narrowing = new Narrowing(of.decider);
   if (!(await decideKept(narrowing, batch, sifted, words))) return undefined;
   if (!(await reject(of, narrowing, batch, sifted, words))) return undefined;
-  return batch.map((_, i) => {
-    const { dead } = sifted[i] as Sifted;
-    return { outcomes: (words[i] as string[]).join(","), dead: dead ?? narrowing.faults.get(i) };
+  return words.map((own, i) => {
+    const { dead = narrowing.faults.get(i) } = sifted[i] as Sifted;
+    return { words: own, outcomes: own.join(","), dead };
   });
 }
 
@@ -57,12 +57,12 @@ async function reject(
 ): Promise<boolean> {
   const all = sifted.flatMap(({ rejected }, at) => rejected.map((r) => ({ ...r, message: at })));
   if (all.length === 0) return true;
-  const named = all.map(({ row: [, user, id] }) => ({ user, id }));
+  const named = all.map(({ row: { order } }) => ({ user: order.user, id: order.id }));
   const old = named.filter(({ id }) => orderIdTimeMs(id) < rememberedSinceMs);
   if (old.length > 0 && !(await decider.recorded())) return false;
   const known = old.length > 0 ? await decider.lookUp(old) : NOTHING;
-  const fresh = all.filter(({ message, at, row: [, user, id] }) => {
-    const state = known.get(`${user} ${id}`);
+  const fresh = all.filter(({ message, at, row: { order } }) => {
+    const state = known.get(`${order.user} ${order.id}`);
     if (state !== undefined) (words[message] as string[])[at] = `=${state}`;
     return state === undefined;
   });

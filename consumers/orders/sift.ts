@@ -1,20 +1,41 @@
-// Takes a message apart that is not as a gateway writes it: rows that can be decided, orders that
-// can only be rejected, and the rest, for which the message goes to the dead letters. Costs a
-// parse, so a gateway's messages come here only when Redis has refused one.
+// Takes a message apart that is not as a gateway writes it, in the present format or in format 0:
+// rows that can be decided, orders that can only be rejected, and the rest, for which the message
+// goes to the dead letters. Costs a parse, so a gateway's messages come here only when Redis has
+// refused one.
+//
+//  1. Whatever the text holds, the answer is a Sifted, never an exception.
+//  2. What is large is refused before anything is done for each row.
+//  3. What can be decided is in the present format.
+import { KINDS } from "../../core/domain/fields.ts";
 import { LIMITS } from "../../core/domain/limits.ts";
-import type { OrderRow } from "../../core/domain/order.ts";
+import {
+  lineStarts,
+  messageText,
+  NoMessage,
+  type Rows,
+  readColumns,
+  rowAt,
+} from "../../core/domain/message.ts";
+import type { OrderRow, Row } from "../../core/domain/row.ts";
 import { isName, isOrderId, isWhole, rowProblem } from "../../core/domain/row-check.ts";
+import { row0 } from "../../core/domain/rows-v0.ts";
+import { rowProblems0 } from "../../core/domain/rows-v0-check.ts";
 import { type Rights, rightProblem } from "./rights.ts";
+
+/** A row, and where it stands in its message. */
+export interface RowInPlace<R extends Row = Row> {
+  readonly at: number;
+  readonly row: R;
+}
 
 export interface Sifted {
   /** Rows in the message. */
   readonly count: number;
-  /** What can be decided, as JSON text; empty when nothing can. */
+  /** What can be decided, as a message; empty when nothing can. */
   readonly body: string;
-  /** Where those rows stand in the message. */
-  readonly kept: readonly number[];
-  /** Orders that can only be rejected: what is recorded in their place, and where they stand. */
-  readonly rejected: readonly { readonly at: number; readonly row: OrderRow }[];
+  readonly kept: readonly RowInPlace[];
+  /** Orders that can only be rejected: what is recorded in their place. */
+  readonly rejected: readonly RowInPlace<OrderRow>[];
   /** Why the message goes to the dead letters. */
   readonly dead?: string | undefined;
 }
@@ -25,66 +46,163 @@ export interface Sifted {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const CONTROL = /[\x00-\x1f]/;
 const DECIMAL = /[0-9]\.[^0-9]|-\./;
+const OPENING_BRACE = 0x7b;
+const OPENING_BRACKET = 0x5b;
 
-/** Whether Redis might take a text that is no JSON. */
+/** Whether Redis might take a text that is no JSON, or does not read its format. */
 export function isOdd(body: string): boolean {
-  return CONTROL.test(body) || DECIMAL.test(body);
+  return body.charCodeAt(0) !== OPENING_BRACE || CONTROL.test(body) || DECIMAL.test(body);
+}
+
+/** Whether it is a message of format 0, which gateways of earlier releases publish. */
+export function isFormat0(body: string): boolean {
+  return body.charCodeAt(0) === OPENING_BRACKET;
 }
 
 export function sift(body: string, rights?: Rights): Sifted {
-  const rows = parseRows(body);
-  if (typeof rows === "string") return { count: 0, body: "", kept: [], rejected: [], dead: rows };
-  const kept: number[] = [];
-  const rejected: { at: number; row: OrderRow }[] = [];
-  let lost: string | undefined;
-  let losses = 0;
-  rows.forEach((row, at) => {
-    const unsound = rowProblem(row);
-    const problem = unsound ?? (rights && rightProblem(row as unknown[], rights));
-    if (problem === undefined) kept.push(at);
-    else if (unsound !== undefined && rights?.orders !== false && isOrder(row))
-      rejected.push({ at, row: rejectable(row) });
-    else {
-      lost ??= problem;
-      losses++;
-    }
-  });
+  try {
+    const rows = rowsIn(body);
+    return typeof rows === "string" ? nothingIn(rows) : sort(body, rows, rights);
+  } catch (error) {
+    const { message } = error as Error;
+    return nothingIn(error instanceof NoMessage ? message : `cannot be read: ${message}`);
+  }
+}
+
+function nothingIn(why: string): Sifted {
+  return { count: 0, body: "", kept: [], rejected: [], dead: reason(why) };
+}
+
+/** Reasons travel in a header, and may repeat what the message holds. */
+function reason(text: string): string {
+  return text.slice(0, MAX_REASON).toWellFormed().replace(UNPRINTABLE, "?");
+}
+
+const MAX_REASON = 200;
+const UNPRINTABLE = /[^\x20-\x7e]/g;
+
+/** A message's rows one by one, in whichever format. */
+interface Unsorted {
+  readonly count: number;
+  /** What is wrong with it; undefined when it can be decided. */
+  problem(at: number): string | undefined;
+  /** By names, its values as unchecked as they came; undefined when it is no row at all. */
+  row(at: number): Row | undefined;
+}
+
+/**
+ * Whether it has lists in lists that no message has. A parser needs 100 ms and more for a megabyte
+ * of brackets; this takes 3 ms.
+ */
+function isDeep(body: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < body.length; i++) {
+    const char = body.charCodeAt(i);
+    if (char === QUOTE) i = endOfText(body, i);
+    else if (char === OPENING_BRACKET || char === OPENING_BRACE) depth++;
+    else if (char === CLOSING_BRACKET || char === CLOSING_BRACE) depth--;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
+
+/** Where the text that begins at a quote ends. */
+function endOfText(body: string, from: number): number {
+  for (let i = from + 1; i < body.length; i++) {
+    const char = body.charCodeAt(i);
+    if (char === BACKSLASH) i++;
+    else if (char === QUOTE) return i;
+  }
+  return body.length;
+}
+
+/** A message has two levels in columns and three in rows; values that make no sense may have some. */
+const MAX_DEPTH = 20;
+const CLOSING_BRACE = 0x7d;
+const CLOSING_BRACKET = 0x5d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The rows, or why the text has none. */
+function rowsIn(body: string): Unsorted | string {
+  if (Buffer.byteLength(body) > LIMITS.MAX_MESSAGE_BYTES) return "too large";
+  if (isDeep(body)) return "nested too deeply";
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return "not JSON";
+  }
+  const list = Array.isArray(value) ? value : (value as { order?: unknown } | null)?.order;
+  if (Array.isArray(list) && list.length > LIMITS.MAX_MESSAGE_ROWS) return "too many rows";
+  // Nobody writes a blank first.
+  if (Array.isArray(value) && isFormat0(body)) return rows0(value);
+  if (body.charCodeAt(0) !== OPENING_BRACE) return "neither columns nor rows";
+  return rows1(readColumns(value));
+}
+
+function rows0(rows: readonly unknown[]): Unsorted | string {
+  if (rows.length === 0) return "no rows";
+  const problems = rowProblems0(rows);
   return {
     count: rows.length,
-    body: kept.length === rows.length ? body : textOf(kept.map((at) => rows[at])),
-    kept,
-    rejected,
-    dead: lost && `${losses} of ${rows.length} rows: ${lost}`,
+    problem: (at) => problems[at],
+    row: (at) => row0(rows[at]),
   };
 }
 
-/** The rows, or why the text has none. */
-function parseRows(body: string): unknown[] | string {
-  if (Buffer.byteLength(body) > LIMITS.MAX_MESSAGE_BYTES) return "too large";
-  let rows: unknown;
-  try {
-    rows = JSON.parse(body);
-  } catch {
-    return "not a JSON array of rows";
-  }
-  // Redis wants the bracket first, as everybody writes it.
-  if (!Array.isArray(rows) || rows.length === 0 || body.charCodeAt(0) !== 0x5b)
-    return "not a JSON array of rows";
-  return rows.length > LIMITS.MAX_MESSAGE_ROWS ? "too many rows" : rows;
+const LETTERS: ReadonlySet<string> = new Set(Object.values(KINDS));
+
+function rows1(rows: Rows): Unsorted {
+  const starts = lineStarts(rows);
+  const names: readonly unknown[] = rows.order;
+  const isNamed = (at: number) =>
+    typeof names[at] === "string" && (rows.kinds === "" || LETTERS.has(rows.kinds.charAt(at)));
+  return {
+    count: rows.count,
+    problem: (at) => rowProblem(rows, at, starts),
+    row: (at) => (isNamed(at) ? rowAt(rows, at, starts) : undefined),
+  };
 }
 
-export function textOf(rows: readonly unknown[]): string {
-  return rows.length === 0 ? "" : JSON.stringify(rows);
+function sort(body: string, rows: Unsorted, rights: Rights | undefined): Sifted {
+  const { count } = rows;
+  const kept: RowInPlace[] = [];
+  const rejected: RowInPlace<OrderRow>[] = [];
+  const losses: string[] = [];
+  for (let at = 0; at < count; at++) {
+    const unsound = rows.problem(at);
+    const row = rows.row(at);
+    const problem = unsound ?? (row && rights && rightProblem(row, rights));
+    if (row && problem === undefined) kept.push({ at, row });
+    else if (unsound !== undefined && rights?.orders !== false && isOrder(row))
+      rejected.push({ at, row: rejectable(row) });
+    else losses.push(problem ?? "not a row");
+  }
+  return {
+    count,
+    body: kept.length === count && !isFormat0(body) ? body : textOf(kept),
+    kept,
+    rejected,
+    ...(losses.length > 0
+      ? { dead: reason(`${losses.length} of ${count} rows: ${losses[0]}`) }
+      : {}),
+  };
+}
+
+/** A message of these rows; empty when there are none. */
+export function textOf(rows: readonly RowInPlace[]): string {
+  return rows.length === 0 ? "" : messageText(rows.map(({ row }) => row));
 }
 
 /**
  * Whether a row is an order's and says whose it is, and which. Cancels and answers are no orders:
  * they cannot be rejected.
  */
-function isOrder(row: unknown): row is unknown[] {
-  if (!Array.isArray(row)) return false;
-  const [kind, user, id] = row as unknown[];
-  return kind === "o" && isName(user) && user !== "" && isOrderId(id);
+function isOrder(row: Row | undefined): row is OrderRow {
+  if (row?.kind !== "order") return false;
+  const { user, id } = row.order;
+  return isName(user) && user !== "" && isOrderId(id);
 }
 
 /** Of a row that makes no sense, this much is kept in the rejected order's record. */
@@ -97,22 +215,28 @@ const UNREADABLE = "unreadable";
  * An order row that can be recorded in place of one that cannot: the same name, the number it used
  * up, and its text.
  */
-export function rejectable(row: readonly unknown[]): OrderRow {
-  const [, user, id, fingerprint, acceptedAtMs, sale, seq] = row;
+export function rejectable(row: OrderRow): OrderRow {
+  const { order, fingerprint, atMs } = row;
+  const { user, id, saleId, seq } = order;
+  const lines = order.lines.slice(0, LIMITS.MAX_LINES);
   // Cut by characters, half a surrogate pair may be left.
-  const text = JSON.stringify(row).slice(0, KEPT_TEXT).toWellFormed();
-  return [
-    "o",
-    user as string,
-    id as string,
-    isName(fingerprint) ? fingerprint : UNREADABLE,
-    isWhole(acceptedAtMs, 0, LIMITS.MAX_TIME_MS) ? acceptedAtMs : 0,
-    isName(sale) ? sale : UNREADABLE,
-    isWhole(seq, 0, LIMITS.MAX_SEQ) ? seq : 0,
-    NO_CURRENCY,
-    [UNREADABLE, 1],
-    "",
-    JSON.stringify({ row: text }),
-    0,
-  ];
+  const text = JSON.stringify({ ...row, order: { ...order, lines } })
+    .slice(0, KEPT_TEXT)
+    .toWellFormed();
+  return {
+    kind: "order",
+    order: {
+      user,
+      id,
+      saleId: isName(saleId) ? saleId : UNREADABLE,
+      seq: isWhole(seq, 0, LIMITS.MAX_SEQ) ? seq : 0,
+      currency: NO_CURRENCY,
+      lines: [{ sku: UNREADABLE, qty: 1 }],
+      payment: "",
+      metadata: JSON.stringify({ row: text }),
+      maxTotal: 0,
+    },
+    fingerprint: isName(fingerprint) ? fingerprint : UNREADABLE,
+    atMs: isWhole(atMs, 0, LIMITS.MAX_TIME_MS) ? atMs : 0,
+  };
 }

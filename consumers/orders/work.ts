@@ -1,12 +1,17 @@
 // A message in a decider's hands, and what the detours (set-apart.ts, past.ts) need of the decider
 // that holds it.
+import { splitWords } from "../../core/domain/words.ts";
 import type { Decision, ShardMessage } from "../../core/stores/shard-store.ts";
 import type { Rights } from "./rights.ts";
+import type { Sifted } from "./sift.ts";
 
 /** `ack` once all it said is recorded; `dead`: a copy to the dead letters first. */
 export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
 
-/** A message in hand. `region` is where it came from; outcomes go back that way. */
+/**
+ * A message in hand, in columns; one of format 0 is in hand only if it has rows that cannot be
+ * decided, and has been taken apart. `region` is where it came from; outcomes go back that way.
+ */
 export interface Work extends ShardMessage {
   readonly region: string;
   /** How often it had been delivered before. */
@@ -18,14 +23,22 @@ export interface Work extends ShardMessage {
    * gateway writes it.
    */
   readonly rights?: Rights | undefined;
+  readonly sifted?: Sifted;
   readonly done: (disposition: Disposition) => void;
 }
 
 /** What became of a message: a word for each of its rows, empty for one that cannot be decided. */
 export interface Verdict {
+  readonly words: readonly string[];
+  /** The words, with commas between. */
   readonly outcomes: string;
   /** Why it goes to the dead letters. */
   readonly dead?: string | undefined;
+}
+
+/** What decide said, parsed once. */
+export function verdictOf(outcomes: string): Verdict {
+  return { outcomes, words: splitWords(outcomes) };
 }
 
 export interface Deciding {

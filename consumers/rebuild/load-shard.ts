@@ -1,4 +1,7 @@
 // Loads what was replayed of a shard into Redis, in the shapes that core/lua keeps there.
+import { RULES } from "../../core/domain/limits.ts";
+import { messageText } from "../../core/domain/message.ts";
+import type { PlacedOrder } from "../../core/domain/row.ts";
 import {
   SEEN_BUCKET_DIGITS,
   SEEN_BUCKET_MS,
@@ -6,7 +9,8 @@ import {
   shardPrefix,
 } from "../../core/stores/keys.ts";
 import type { Load } from "../../core/stores/rebuild-store.ts";
-import type { OpenOrder, RateWait, Replayed, Turn } from "./replayed.ts";
+import type { OpenOrder, RateWait, Replayed } from "./replayed.ts";
+import type { Parked, Turn } from "./turns.ts";
 
 export interface Loading {
   readonly load: Load;
@@ -14,8 +18,6 @@ export interface Loading {
   readonly dedupWindowMs: number;
 }
 
-/** Buckets outlive their window by this much, as in core/lua/shared/seen.lua. */
-const EXPIRY_MARGIN_MS = 60_000;
 /** Lists in one call to Redis. */
 const LISTS_PER_CALL = 500;
 
@@ -48,7 +50,9 @@ async function loadSeen(
 
 /** When a bucket's ids are past for sure, as in core/lua/shared/seen.lua. */
 function bucketEndsMs(bucket: string, dedupWindowMs: number): number {
-  return (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + dedupWindowMs + EXPIRY_MARGIN_MS;
+  return (
+    (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + dedupWindowMs + RULES.EXPIRY_MARGIN_MS
+  );
 }
 
 /** Numbers due, what is parked or given up ahead, and the clocks of the gaps. */
@@ -63,10 +67,7 @@ async function loadTurns({ load, shard }: Loading, turns: readonly Turn[]): Prom
     await inChunks(fields, (part) => load.hash(shard, `${prefix}next:${sale}`, part));
   const waiting = turns.filter((turn) => turn.parked.size > 0);
   for (const { saleId, user, parked } of waiting) {
-    const fields = [...parked].flatMap(([seq, p]) => [
-      seq,
-      p.row ? JSON.stringify([p.gateway, p.row]) : "skip",
-    ]);
+    const fields = [...parked].flatMap(([seq, of]) => [seq, parkedText(of)]);
     await load.hash(shard, `${prefix}park:${saleId}:${user}`, fields);
   }
   const name = (turn: Turn) => `${turn.saleId} ${turn.user}`;
@@ -126,15 +127,26 @@ async function loadMarks(
   if (all.size > 0) await load.text(shard, `${prefix}marks`, "1", lapseMs);
 }
 
-/** As core/lua/shared/rate_waits.lua writes it. */
-export function rateWaitText({ row, gateway, pair, sinceMs }: RateWait): string {
-  return JSON.stringify(
-    row[6] === 0 ? [sinceMs, pair, gateway, row] : [sinceMs, pair, row[5], row[1], row[2]],
-  );
+/** As core/lua/shared/parking.lua writes it. */
+function parkedText({ gateway, placed }: Parked): string {
+  return placed ? JSON.stringify({ gateway, orders: messageOf(placed) }) : "skip";
+}
+
+/** As core/lua/shared/rate_waits.lua writes it. A numbered order lies where it is parked. */
+export function rateWaitText({ placed, gateway, pair, sinceMs: since }: RateWait): string {
+  const { seq, saleId: sale, user, id } = placed.order;
+  if (seq !== 0) return JSON.stringify({ since, pair, sale, user, id });
+  return JSON.stringify({ since, pair, gateway, orders: messageOf(placed) });
+}
+
+/** The message of one order, as an object. */
+function messageOf(placed: PlacedOrder): unknown {
+  return JSON.parse(messageText([{ kind: "order", ...placed }]));
 }
 
 /** An open order as core/lua/shared/open.lua writes it. */
-export function openText({ row, gateway, state, generation, attempt, parts }: OpenOrder): string {
+export function openText(order: OpenOrder): string {
+  const { placed, gateway, state, generation, attempt, parts } = order;
   const name = /^\S+$/.test(gateway) ? gateway : "-";
   const held = [...(parts?.held ?? [])]
     .sort(([a], [b]) => a - b)
@@ -143,11 +155,11 @@ export function openText({ row, gateway, state, generation, attempt, parts }: Op
     parts ? `${state};${parts.of}${held.join("")}` : state,
     generation,
     attempt,
-    row[4],
+    placed.atMs,
     name,
-    row[3],
-    row[5],
-    ...row[8],
+    placed.fingerprint,
+    placed.order.saleId,
+    ...placed.order.lines.flatMap(({ sku, qty }) => [sku, qty]),
   ].join(" ");
 }
 

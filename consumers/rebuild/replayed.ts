@@ -1,31 +1,30 @@
 // Folds a shard's journal into what Redis must know of it: which orders it has decided, whose
 // number is next, what is parked, and how many units of limited items each user has reserved. The
 // rules are those of core/lua, read from what was recorded.
-import { type Entry, isOrderStep, parseOutcome, type Step } from "../../core/domain/entry.ts";
-import type { OrderRow, RedriveRow, Row } from "../../core/domain/order.ts";
-import { redrivenOrder } from "../../core/domain/order.ts";
+import {
+  type Entry,
+  isOrderStep,
+  type OrderStep,
+  parseOutcome,
+  type Step,
+} from "../../core/domain/entry.ts";
+import {
+  idAt,
+  lineStarts,
+  placedAt,
+  type Rows,
+  readMessage,
+  userAt,
+} from "../../core/domain/message.ts";
+import type { Order } from "../../core/domain/order.ts";
 import type { OrderState } from "../../core/domain/outcome.ts";
-import { Seen, type SeenOptions } from "../orders/seen.ts";
-
-export interface Parked {
-  readonly gateway: string;
-  readonly atMs: number;
-  /** undefined: a number given up ahead of its turn. */
-  readonly row: OrderRow | undefined;
-}
-
-export interface Turn {
-  readonly saleId: string;
-  readonly user: string;
-  next: number;
-  readonly parked: Map<number, Parked>;
-  /** When the present gap began. */
-  gapSinceMs: number;
-}
+import type { PlacedOrder } from "../../core/domain/row.ts";
+import { Seen, type SeenOptions, stateGiven } from "../orders/seen.ts";
+import { decide, firstTurn, park, passTo, release, skip, type Turn } from "./turns.ts";
 
 /** An order to which something may still happen: core/lua/shared/open.lua. */
 export interface OpenOrder {
-  readonly row: OrderRow;
+  readonly placed: PlacedOrder;
   readonly gateway: string;
   readonly heldSinceMs: number;
   state: "reserved" | "paid" | "cancelled";
@@ -41,17 +40,22 @@ export interface OpenOrder {
 
 export interface RateWait {
   readonly gateway: string;
-  readonly row: OrderRow;
+  readonly placed: PlacedOrder;
   /** `EUR/USD` */
   readonly pair: string;
   readonly sinceMs: number;
 }
 
-/** core/lua/shared/parking.lua */
-const MAX_PARKED = 64;
-
 export interface ReplayOptions extends SeenOptions {
   readonly isLimited: (saleId: string, sku: string) => boolean;
+}
+
+/** A message's rows, with what became of them. */
+interface Read {
+  readonly gateway: string;
+  readonly atMs: number;
+  readonly rows: Rows;
+  readonly starts: readonly number[];
 }
 
 export class Replayed {
@@ -75,7 +79,7 @@ export class Replayed {
   /** The last generation taken of orders that were redriven: sale → `user id` → generation. */
   readonly redriven = new Map<string, Map<string, number>>();
   /** Every parked order, by `user id`. */
-  private readonly parkedOrders = new Map<string, { gateway: string; row: OrderRow }>();
+  private readonly parkedOrders = new Map<string, { gateway: string; placed: PlacedOrder }>();
 
   constructor(private readonly options: ReplayOptions) {
     this.memory = new Seen(options);
@@ -96,110 +100,89 @@ export class Replayed {
 
   /** Filled from a snapshot: which orders are parked follows from where they wait. */
   restored(): void {
-    const add = (gateway: string, row: OrderRow) =>
-      this.parkedOrders.set(`${row[1]} ${row[2]}`, { gateway, row });
+    const add = (gateway: string, placed: PlacedOrder) =>
+      this.parkedOrders.set(nameOf(placed.order), { gateway, placed });
     for (const { parked } of this.turns.values())
-      for (const { gateway, row } of parked.values()) if (row) add(gateway, row);
-    for (const { gateway, row } of this.rateWaits.values()) add(gateway, row);
+      for (const { gateway, placed } of parked.values()) if (placed) add(gateway, placed);
+    for (const { gateway, placed } of this.rateWaits.values()) add(gateway, placed);
   }
 
   apply(entry: Entry): void {
-    this.memory.at(entry.atMs);
-    const waiting = new Map(
-      entry.steps.filter((s) => s[0] === "wait").map((s, i) => [`${s[1]} ${s[2]}`, i + 1]),
-    );
+    const { atMs } = entry;
+    this.memory.at(atMs);
     const opened: OpenOrder[] = [];
-    for (const message of entry.messages) {
-      const rows = JSON.parse(message.body) as Row[];
-      const words = message.outcomes.split(",");
-      rows.forEach((row, i) => {
-        const outcome = parseOutcome(words[i] as string);
-        if (outcome.kind === "fresh") {
-          this.decided(row as OrderRow, outcome.state, message.gateway, entry.atMs);
-          if (outcome.state === "reserved")
-            opened.push(this.opened(row as OrderRow, message.gateway, entry.atMs, waiting));
-        } else if (outcome.kind === "skipped") this.skipped(row, entry.atMs);
-        else if (outcome.kind === "step" && outcome.word === "cancel_pending")
-          this.mark(row, entry.atMs);
-        else if (outcome.kind === "step" && outcome.news && (row[0] as string) === "r") {
-          const order = this.redrive(
-            row as unknown as RedriveRow,
-            outcome.word as OrderState,
-            message.gateway,
-            entry.atMs,
-            waiting,
-          );
-          if (order) opened.push(order);
-        }
+    for (const { gateway, body, outcomes } of entry.messages) {
+      const rows = readMessage(body);
+      const read: Read = { gateway, atMs, rows, starts: lineStarts(rows) };
+      outcomes.split(",").forEach((word, i) => {
+        const order = this.row(read, i, word);
+        if (order) opened.push(order);
       });
     }
     // What was let go comes after all that let it go.
-    for (const [gateway, row, state] of entry.released) {
-      this.released(row, state, entry.atMs);
-      if (state === "reserved") opened.push(this.opened(row, gateway, entry.atMs, waiting));
+    for (const { gateway, state, ...placed } of entry.released) {
+      this.released(placed, state, atMs);
+      if (state === "reserved") opened.push(this.opened(placed, gateway, atMs));
     }
-    this.line(opened, waiting);
+    this.line(opened, entry.steps);
     for (const step of entry.steps) {
-      if (step[0] === "passed") this.passedTo(step[1], step[2], step[3], entry.atMs);
-      if (step[0] === "rate_wait") this.waitForRate(step[1], step[2], step[3], entry.atMs);
-      this.step(step);
+      if (step.what === "passed") passTo(this.turn(step.saleId, step.user), step.next, atMs);
+      if (step.what === "rate_wait") this.waitForRate(step.user, step.id, step.pair, atMs);
+      if (isOrderStep(step)) this.step(step);
     }
   }
 
-  private opened(
-    row: OrderRow,
-    gateway: string,
-    atMs: number,
-    waiting: ReadonlyMap<string, number>,
-  ): OpenOrder {
-    const name = `${row[1]} ${row[2]}`;
-    const order: OpenOrder = {
-      row,
-      gateway,
-      heldSinceMs: atMs,
-      state: "reserved",
-      generation: 1,
-      attempt: waiting.has(name) ? 0 : 1,
-    };
-    this.open.set(name, order);
+  /** The order that a row opens, if it does. */
+  private row(read: Read, i: number, word: string): OpenOrder | undefined {
+    const { rows, atMs } = read;
+    const outcome = parseOutcome(word);
+    if (outcome.kind === "fresh") return this.decided(read, i, outcome.state);
+    if (outcome.kind === "skipped")
+      skip(this.turn(rows.sale[i] as string, userAt(rows, i)), rows.seq[i] as number, atMs);
+    else if (outcome.kind === "step") {
+      if (outcome.word === "cancel_pending") this.mark(rows, i, atMs);
+      const state = stateGiven(rows, i, outcome);
+      if (state !== undefined) return this.redrive(read, i, state);
+    }
+    return undefined;
+  }
+
+  private opened(placed: PlacedOrder, gateway: string, atMs: number, generation = 1): OpenOrder {
+    this.buy(placed.order);
+    const held = { heldSinceMs: atMs, state: "reserved" as const, generation, attempt: 1 };
+    const order: OpenOrder = { placed, gateway, ...held };
+    this.open.set(nameOf(placed.order), order);
     return order;
   }
 
   /** The order if it is open again. */
-  private redrive(
-    row: RedriveRow,
-    state: OrderState,
-    gateway: string,
-    atMs: number,
-    waiting: ReadonlyMap<string, number>,
-  ): OpenOrder | undefined {
-    const order = redrivenOrder(row);
-    const generation = row[12];
-    const taken = this.redriven.get(row[5]) ?? new Map<string, number>();
-    this.redriven.set(row[5], taken.set(`${row[1]} ${row[2]}`, generation));
-    this.remember(order, state);
+  private redrive(read: Read, i: number, state: OrderState): OpenOrder | undefined {
+    const { rows, starts, gateway, atMs } = read;
+    const [saleId, generation] = [rows.sale[i] as string, rows.generation[i] as number];
+    const taken = this.redriven.get(saleId) ?? new Map<string, number>();
+    this.redriven.set(saleId, taken.set(rows.order[i] as string, generation));
+    this.memory.remember(rows.order[i] as string, rows.fingerprint[i] as string, state);
     if (state !== "reserved") return undefined;
-    this.buy(order);
-    const opened = this.opened(order, gateway, atMs, waiting);
-    opened.generation = generation;
-    return opened;
+    return this.opened(placedAt(rows, i, starts), gateway, atMs, generation);
   }
 
   /**
    * Into the lanes: those that did not wait, then the others in the order in which they began to.
    */
-  private line(opened: OpenOrder[], waiting: ReadonlyMap<string, number>): void {
-    const place = ({ row }: OpenOrder) => waiting.get(`${row[1]} ${row[2]}`) ?? 0;
-    for (const { row } of opened.sort((a, b) => place(a) - place(b))) {
-      const lane = this.lanes.get(row[1]);
-      if (lane) lane.push(row[2]);
-      else this.lanes.set(row[1], [row[2]]);
+  private line(opened: OpenOrder[], steps: readonly Step[]): void {
+    const waits = steps.filter(({ what }) => what === "wait") as { user: string; id: string }[];
+    const waiting = new Map(waits.map((order, i) => [nameOf(order), i + 1]));
+    const place = ({ placed }: OpenOrder) => waiting.get(nameOf(placed.order)) ?? 0;
+    for (const order of opened.sort((a, b) => place(a) - place(b))) {
+      if (place(order) > 0) order.attempt = 0;
+      const { user, id } = order.placed.order;
+      const lane = this.lanes.get(user);
+      if (lane) lane.push(id);
+      else this.lanes.set(user, [id]);
     }
   }
 
-  private step(step: Step): void {
-    if (!isOrderStep(step)) return;
-    const [what, user, id, generation, attempt] = step;
+  private step({ what, user, id, generation, attempt, detail }: OrderStep): void {
     const name = `${user} ${id}`;
     const order = this.open.get(name);
     if (!order) return;
@@ -210,15 +193,15 @@ export class Replayed {
         return;
       case "paid":
         order.state = "paid";
-        this.remember(order.row, "paid");
+        this.remember(order.placed, "paid");
         this.leaveLane(user, id);
         return;
       case "claimed":
       case "done":
-        this.part(order, what === "claimed" ? "c" : "d", step[8]);
+        this.part(order, what === "claimed" ? "c" : "d", detail);
         return;
       case "dispatched":
-        this.remember(order.row, "dispatched");
+        this.remember(order.placed, "dispatched");
         this.close(name, order);
         return;
       case "charge_failed":
@@ -231,14 +214,14 @@ export class Replayed {
         return;
       case "cancelled":
         this.giveBack(order);
-        this.remember(order.row, "cancelled");
-        if (step[8] === "held" && order.attempt > 0) order.state = "cancelled";
+        this.remember(order.placed, "cancelled");
+        if (detail === "held" && order.attempt > 0) order.state = "cancelled";
         else this.close(name, order);
         return;
       case "payment_failed":
       case "expired":
         this.giveBack(order);
-        this.remember(order.row, what);
+        this.remember(order.placed, what);
         this.close(name, order);
     }
   }
@@ -255,9 +238,9 @@ export class Replayed {
     if (parked) this.rateWaits.set(name, { ...parked, pair, sinceMs });
   }
 
-  private close(name: string, { row }: OpenOrder): void {
+  private close(name: string, { placed }: OpenOrder): void {
     this.open.delete(name);
-    this.leaveLane(row[1], row[2]);
+    this.leaveLane(placed.order.user, placed.order.id);
   }
 
   private leaveLane(user: string, id: string): void {
@@ -266,99 +249,64 @@ export class Replayed {
     else this.lanes.delete(user);
   }
 
-  private giveBack({ row }: OpenOrder): void {
-    const units = this.bought.get(row[5]);
-    for (let i = 0; i < row[8].length; i += 2) {
-      const field = `${row[1]} ${row[8][i]}`;
+  private giveBack({ placed }: OpenOrder): void {
+    const { user, saleId, lines } = placed.order;
+    const units = this.bought.get(saleId);
+    for (const { sku, qty } of lines) {
+      const field = `${user} ${sku}`;
       const had = units?.get(field);
-      if (had !== undefined) units?.set(field, Math.max(0, had - (row[8][i + 1] as number)));
+      if (had !== undefined) units?.set(field, Math.max(0, had - qty));
     }
   }
 
-  private mark(row: Row, atMs: number): void {
-    if (row[2] < this.options.firstId) return;
-    const marks = this.marks.get(row[1]) ?? new Map<string, number>();
-    this.marks.set(row[1], marks);
-    marks.set(row[2], atMs);
+  private mark(rows: Rows, i: number, atMs: number): void {
+    const [user, id] = [userAt(rows, i), idAt(rows, i)];
+    if (id < this.options.firstId) return;
+    const marks = this.marks.get(user) ?? new Map<string, number>();
+    this.marks.set(user, marks);
+    marks.set(id, atMs);
   }
 
-  private decided(row: OrderRow, state: OrderState, gateway: string, atMs: number): void {
-    this.remember(row, state);
-    if (state === "reserved") this.buy(row);
-    if (state === "parked") this.parkedOrders.set(`${row[1]} ${row[2]}`, { gateway, row });
-    const seq = row[6];
-    if (seq === 0 || state === "superseded") return;
-    const turn = this.turn(row[5], row[1]);
-    if (state === "parked") this.park(turn, seq, { gateway, atMs, row }, atMs);
-    // Rejected under a number at which another order waits for its rate: that one keeps it.
-    else if (seq === turn.next && !turn.parked.has(seq)) this.pass(turn, atMs);
-    // Rejected or stale ahead of its turn; or decided in turn, after orders that this very entry
-    // lets go and that are applied below.
-    else if (seq > turn.next) this.park(turn, seq, { gateway, atMs, row: undefined }, atMs);
+  /** The order if it is open from now on. Most are not, and no object is made for them. */
+  private decided(read: Read, i: number, state: OrderState): OpenOrder | undefined {
+    const { rows, starts, gateway, atMs } = read;
+    const name = rows.order[i] as string;
+    this.memory.remember(name, rows.fingerprint[i] as string, state);
+    const placed =
+      state === "reserved" || state === "parked" ? placedAt(rows, i, starts) : undefined;
+    if (placed && state === "parked") this.parkedOrders.set(name, { gateway, placed });
+    const seq = rows.seq[i] as number;
+    if (seq !== 0 && state !== "superseded") {
+      const turn = this.turn(rows.sale[i] as string, userAt(rows, i));
+      if (state === "parked") park(turn, seq, { gateway, atMs, placed });
+      else decide(turn, seq, gateway, atMs);
+    }
+    return placed && state === "reserved" ? this.opened(placed, gateway, atMs) : undefined;
   }
 
-  private skipped(row: Row, atMs: number): void {
-    const turn = this.turn(row[5], row[1]);
-    if (row[6] === turn.next) this.pass(turn, atMs);
-    else if (row[6] > turn.next)
-      this.park(turn, row[6], { gateway: "", atMs, row: undefined }, atMs);
+  private released(placed: PlacedOrder, state: OrderState, atMs: number): void {
+    const { user, saleId, seq } = placed.order;
+    const name = nameOf(placed.order);
+    this.remember(placed, state);
+    this.parkedOrders.delete(name);
+    this.rateWaits.delete(name);
+    if (seq !== 0) release(this.turn(saleId, user), seq, atMs);
   }
 
-  private released(row: OrderRow, state: OrderState, atMs: number): void {
-    this.remember(row, state);
-    if (state === "reserved") this.buy(row);
-    this.parkedOrders.delete(`${row[1]} ${row[2]}`);
-    this.rateWaits.delete(`${row[1]} ${row[2]}`);
-    if (row[6] === 0) return;
-    const turn = this.turn(row[5], row[1]);
-    turn.parked.delete(row[6]);
-    if (row[6] < turn.next) return;
-    for (const seq of turn.parked.keys()) if (seq < row[6]) turn.parked.delete(seq);
-    turn.next = row[6];
-    this.pass(turn, atMs);
+  private remember({ order, fingerprint }: PlacedOrder, state: OrderState): void {
+    this.memory.remember(nameOf(order), fingerprint, state);
   }
 
-  private passedTo(user: string, saleId: string, next: number, atMs: number): void {
-    const turn = this.turn(saleId, user);
-    for (const seq of turn.parked.keys()) if (seq < next) turn.parked.delete(seq);
-    turn.next = Math.max(turn.next, next);
-    turn.gapSinceMs = atMs;
-  }
-
-  private park(turn: Turn, seq: number, parked: Parked, atMs: number): void {
-    // As in Lua: what came second under a number, or finds too many waiting, is not parked.
-    if (turn.parked.has(seq) || turn.parked.size >= MAX_PARKED) return;
-    if (turn.parked.size === 0) turn.gapSinceMs = atMs;
-    turn.parked.set(seq, parked);
-  }
-
-  /**
-   * The next number is used up, and with it those given up that follow; parked orders wait for
-   * their own entry.
-   */
-  private pass(turn: Turn, atMs: number): void {
-    turn.next++;
-    while (turn.parked.has(turn.next) && turn.parked.get(turn.next)?.row === undefined)
-      turn.parked.delete(turn.next++);
-    turn.gapSinceMs = atMs;
-  }
-
-  private remember(row: OrderRow, state: OrderState): void {
-    this.memory.remember(row, state);
-  }
-
-  private buy(row: OrderRow): void {
-    const lines = row[8];
-    for (let i = 0; i < lines.length; i += 2) {
-      const sku = lines[i] as string;
-      if (!this.options.isLimited(row[5], sku)) continue;
-      let sale = this.bought.get(row[5]);
+  private buy({ user, saleId, lines }: Order): void {
+    for (const { sku, qty } of lines) {
+      if (!this.options.isLimited(saleId, sku)) continue;
+      let sale = this.bought.get(saleId);
       if (!sale) {
         sale = new Map();
-        this.bought.set(row[5], sale);
+        this.bought.set(saleId, sale);
       }
-      const field = `${row[1]} ${sku}`;
-      sale.set(field, (sale.get(field) ?? 0) + (lines[i + 1] as number));
+      const field = `${user} ${sku}`;
+      sale.set(field, (sale.get(field) ?? 0) + qty);
     }
   }
 
@@ -366,9 +314,13 @@ export class Replayed {
     const name = `${saleId} ${user}`;
     let turn = this.turns.get(name);
     if (!turn) {
-      turn = { saleId, user, next: 1, parked: new Map(), gapSinceMs: 0 };
+      turn = firstTurn(saleId, user);
       this.turns.set(name, turn);
     }
     return turn;
   }
+}
+
+function nameOf({ user, id }: Pick<Order, "user" | "id">): string {
+  return `${user} ${id}`;
 }

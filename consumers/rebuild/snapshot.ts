@@ -1,14 +1,15 @@
 // What a shard's journal comes to, as text: chunks of JSON that `Replayed` is filled from again.
 // Orders that are merely remembered (Replayed.seen) are left out, but for those whose id is ahead
 // of its time: a rebuild reads the dedup window's entries anyway.
-import type { OrderRow } from "../../core/domain/order.ts";
-import type { OpenOrder, Parked, RateWait, Replayed } from "./replayed.ts";
+import type { PlacedOrder } from "../../core/domain/row.ts";
+import type { OpenOrder, RateWait, Replayed } from "./replayed.ts";
+import type { Parked } from "./turns.ts";
 
 /**
  * Raised with every change of what a chunk holds or of what Replayed makes of the journal: older
  * snapshots then count for nothing.
  */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 /** Items in a chunk: some hundred kilobytes. */
 const ITEMS_PER_CHUNK = 500;
@@ -57,7 +58,7 @@ function sectionsOf(replayed: Replayed, firstId: string): Sections {
     ),
     open: [...open].map(([name, { parts, ...order }]) => ({
       name,
-      order: { ...order, row: withoutPayment(order.row) },
+      order: { ...order, placed: withoutPayment(order.placed) },
       ...(parts ? { parts: { of: parts.of, held: [...parts.held] } } : {}),
     })),
     lanes: [...lanes],
@@ -75,9 +76,8 @@ function sectionsOf(replayed: Replayed, firstId: string): Sections {
 /**
  * An open order needs neither its payment token nor its metadata: the ledger's charges have them.
  */
-function withoutPayment(row: OrderRow): OrderRow {
-  const [kind, user, id, fingerprint, atMs, sale, seq, currency, lines] = row;
-  return [kind, user, id, fingerprint, atMs, sale, seq, currency, lines, "", "", 0];
+function withoutPayment({ order, fingerprint, atMs }: PlacedOrder): PlacedOrder {
+  return { order: { ...order, payment: "", metadata: "", maxTotal: 0 }, fingerprint, atMs };
 }
 
 /** Fills an empty Replayed from one chunk after the other. */
@@ -98,8 +98,10 @@ export function decodeInto(replayed: Replayed, chunk: string): void {
     const of = replayed.marks.get(user) ?? new Map<string, number>();
     replayed.marks.set(user, of.set(id, atMs));
   }
-  for (const wait of sections.waits ?? [])
-    replayed.rateWaits.set(`${wait.row[1]} ${wait.row[2]}`, wait);
+  for (const wait of sections.waits ?? []) {
+    const { user, id } = wait.placed.order;
+    replayed.rateWaits.set(`${user} ${id}`, wait);
+  }
   for (const [sale, name, generation] of sections.redriven ?? []) {
     const of = replayed.redriven.get(sale) ?? new Map<string, number>();
     replayed.redriven.set(sale, of.set(name, generation));
@@ -110,8 +112,8 @@ export function decodeInto(replayed: Replayed, chunk: string): void {
 /** Sales of which something may still happen. */
 export function openSales({ open, turns, rateWaits }: Replayed): string[] {
   const sales = new Set<string>();
-  for (const { row } of open.values()) sales.add(row[5]);
-  for (const { row } of rateWaits.values()) sales.add(row[5]);
+  for (const { placed } of open.values()) sales.add(placed.order.saleId);
+  for (const { placed } of rateWaits.values()) sales.add(placed.order.saleId);
   for (const turn of turns.values()) if (turn.parked.size > 0) sales.add(turn.saleId);
   return [...sales].sort();
 }

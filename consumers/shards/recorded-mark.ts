@@ -7,7 +7,7 @@
 //    ledger has the entry.
 import { ORDERS_DEAD } from "../../broker/topology.ts";
 import type { Entry } from "../../core/domain/entry.ts";
-import { hasWord } from "../../core/domain/words.ts";
+import { type Tally, tallyOf } from "../../core/domain/words.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Claim } from "../../core/stores/shard-store.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
@@ -34,14 +34,15 @@ export class RecordedMark {
     return undefined;
   }
 
-  recorded(entry: Entry): void {
+  /** `words`: the tally of its outcomes, where it has been made. */
+  recorded(entry: Entry, words = tallyOf(entry.messages)): void {
     const { askRates, relay } = this.options.shared;
     const pairs = new Set(
-      entry.steps.flatMap((step) => (step[0] === "rate_wait" ? [step[3]] : [])),
+      entry.steps.flatMap((step) => (step.what === "rate_wait" ? [step.pair] : [])),
     );
     if (pairs.size > 0) askRates([...pairs]); // 3
     this.moveTo(entry);
-    if (hasFollowUps(entry)) void relay.followUps(entry.shard); // 3
+    if (hasFollowUps(entry, words)) void relay.followUps(entry.shard); // 3
   }
 
   /**
@@ -74,8 +75,8 @@ const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
  * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
  * charges, refunds, dead letters, parts.
  */
-function hasFollowUps({ messages, released, steps }: Entry): boolean {
-  if (steps.some(([what]) => ASKING.has(what))) return true;
-  if (released.some(([, , state]) => state === "reserved")) return true;
-  return messages.some(({ outcomes }) => ASKING_WORDS.some((word) => hasWord(outcomes, word)));
+function hasFollowUps({ released, steps }: Entry, words: Tally): boolean {
+  if (steps.some(({ what }) => ASKING.has(what))) return true;
+  if (released.some(({ state }) => state === "reserved")) return true;
+  return ASKING_WORDS.some((word) => words.has(word));
 }

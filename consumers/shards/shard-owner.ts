@@ -172,7 +172,7 @@ export class AcquiredShard {
       counts,
       spans,
       on: {
-        recorded: (entry) => mark.recorded(entry),
+        recorded: (entry, words) => mark.recorded(entry, words),
         unreadable: (entry) => mark.unreadable(entry),
         decided: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
         released: (released) => relay.tellReleased(released),

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { makeOrder, makeSkip, Stack, userOf } from "../../test/stack.ts";
+import { cancelRow, type OrderRow } from "../../core/domain/row.ts";
+import { altered, makeOrder, makeSkip, Stack, userOf } from "../../test/stack.ts";
 
 const SLOW_MS = 60_000;
 let stack: Stack;
@@ -64,7 +65,7 @@ test(
     await ready({ a: 3 });
     const user = userOf(0);
     const orders = [1, 2, 3, 4, 5].map((seq) => makeOrder(user, { a: 1 }, { seq }));
-    const row = (seq: number) => orders[seq - 1]?.row ?? "";
+    const row = (seq: number) => orders[seq - 1]?.row as OrderRow;
     await stack.publish(0, [row(5), row(3)]);
     await stack.publish(0, [makeSkip(user, 2), row(4)]);
     expect((await stack.decided(user, orders[4]?.order.id ?? "")).state).toBe("parked");
@@ -131,10 +132,15 @@ test(
     const user = userOf(0);
     const good = makeOrder(user, { a: 1 });
     const bad = makeOrder(user, { a: 1 });
-    await stack.publish(0, [good.row, bad.row.replace('["a",1]', '["a",-1]'), "17"]);
+    const nobody = cancelRow("", bad.order.id, 1);
+    await stack.publish(0, [
+      good.row,
+      altered(bad.row, { lines: [{ sku: "a", qty: -1 }] }),
+      nobody,
+    ]);
     expect((await stack.decided(user, good.order.id)).state).toBe("reserved");
     expect((await stack.decided(user, bad.order.id)).state).toBe("rejected");
-    await stack.publish(0, ["no json at all"]);
+    await stack.publishText(0, "no json at all");
     await stack.until("follow-ups relayed", async () => (await stack.ledger.followUpsOpen()) === 0);
     const next = makeOrder(user, { a: 1 });
     await stack.publish(0, [next.row]);
@@ -148,18 +154,19 @@ test(
   async () => {
     await ready({ a: 5 });
     const user = userOf(0);
-    const before = [1, 2, 3].map((seq) => makeOrder(user, { a: 1 }, { seq }));
-    await stack.publish(0, [before[0]?.row ?? "", before[2]?.row ?? ""]);
-    await stack.decided(user, before[2]?.order.id ?? "");
+    const before = (seq: 1 | 2 | 3) => makeOrder(user, { a: 1 }, { seq });
+    const [first, second, third] = [before(1), before(2), before(3)];
+    await stack.publish(0, [first.row, third.row]);
+    await stack.decided(user, third.order.id);
     const client = await stack.client();
     await client.client.flushall();
     const after = makeOrder(userOf(1), { a: 5 });
     await stack.publish(1, [after.row]);
     expect((await stack.decided(userOf(1), after.order.id)).state).toBe("sold_out");
-    await stack.publish(0, [before[1]?.row ?? "", before[0]?.row ?? ""]);
+    await stack.publish(0, [second.row, first.row]);
     await stack.until(
       "the parked order let go",
-      async () => (await stack.ledger.order(user, before[2]?.order.id ?? ""))?.state === "reserved",
+      async () => (await stack.ledger.order(user, third.order.id))?.state === "reserved",
     );
     expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 2, held: 3 }]);
     expect(stack.events.some((e) => e.event === "redis rebuilt" && e.incarnation === 2)).toBe(true);

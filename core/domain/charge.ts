@@ -1,5 +1,5 @@
 // A charge as it travels: what must be asked of the payment provider, and what the provider said.
-import type { ANSWER_WORDS } from "./limits.ts";
+import { type ANSWER_WORDS, RULES } from "./limits.ts";
 import { MAX_MONEY_MINOR, NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
 
@@ -84,16 +84,6 @@ export interface PutOff {
   readonly why: string;
 }
 
-/** What was heard of an attempt, as a row for the order's shard (core/lua/shared/settle.lua). */
-export function answerRowText(
-  { user, id, generation, attempt }: Attempt,
-  answer: AnswerWord,
-  detail: string,
-  atMs: number,
-): string {
-  return JSON.stringify(["p", user, id, "", atMs, "", 0, generation, attempt, answer, detail]);
-}
-
 export function putOffText(putOff: PutOff): string {
   return JSON.stringify({ ...putOff, why: putOff.why.slice(0, MAX_WHY_LENGTH) });
 }
@@ -145,7 +135,7 @@ function hasTerms({ amount, currency }: Partial<Asked>): boolean {
 }
 
 /** First try and retries. */
-export const MAX_ATTEMPTS = 4;
+export const { MAX_ATTEMPTS } = RULES;
 
 /**
  * The idempotency key of an attempt: user and id name the order, since an id is the user's own

@@ -1,8 +1,9 @@
 // An outbox entry: what one decision changed, with all that the ledger needs to record it. Redis
 // appends it in the same call as the decision; the ledger accepts it only if it follows the last
 // one it recorded.
-import type { OrderRow } from "./order.ts";
+import type { Line } from "./order.ts";
 import type { OrderState } from "./outcome.ts";
+import type { PlacedOrder } from "./row.ts";
 
 /**
  * 128 random bits, base64url, chosen by the caller of the function: an id no other history of this
@@ -20,14 +21,17 @@ export interface DecidedMessage {
   /** The gateway that took the orders, and the number it gave this batch. */
   readonly gateway: string;
   readonly batch: string;
-  /** JSON array of rows, as published. */
+  /** The message as published, or as it was after version 0 was converted: see message.ts. */
   readonly body: string;
   /** One word a row, separated by commas: see parseOutcome. */
   readonly outcomes: string;
 }
 
 /** A parked order that this entry let go. */
-export type Released = readonly [gateway: string, row: OrderRow, state: OrderState];
+export interface Released extends PlacedOrder {
+  readonly gateway: string;
+  readonly state: OrderState;
+}
 
 /**
  * What happened to an order that had been reserved. `start`: an attempt to charge begins.
@@ -52,37 +56,49 @@ export type StepWord =
   | "redriven";
 
 export type Step =
-  /**
-   * The first charge of a freshly reserved order waits until the user's earlier ones are settled.
-   */
-  | readonly [what: "wait", user: string, id: string]
+  /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */
+  | { readonly what: "wait"; readonly user: string; readonly id: string }
   /** The order is parked until there is a rate for the pair (`EUR/USD`). */
-  | readonly [what: "rate_wait", user: string, id: string, pair: string]
-  /**
-   * A gap was given up in front of numbers given up: the user's next number in the sale is this.
-   */
-  | readonly [what: "passed", user: string, saleId: string, next: number]
+  | {
+      readonly what: "rate_wait";
+      readonly user: string;
+      readonly id: string;
+      readonly pair: string;
+    }
+  /** A gap was given up in front of numbers given up: the user's next number in the sale. */
+  | {
+      readonly what: "passed";
+      readonly user: string;
+      readonly saleId: string;
+      readonly next: number;
+    }
   /** The order, in another currency than its sale's, was decided at this rate. */
-  | readonly [what: "rate", user: string, id: string, rateId: string, value: string, base: string]
+  | {
+      readonly what: "rate";
+      readonly user: string;
+      readonly id: string;
+      readonly rateId: string;
+      readonly value: string;
+      readonly base: string;
+    }
   | OrderStep;
 
-export type OrderStep = readonly [
-  what: StepWord,
-  user: string,
-  id: string,
-  generation: number,
-  attempt: number,
-  gateway: string,
-  saleId: string,
-  lines: readonly (string | number)[],
-  detail: string,
-];
+export interface OrderStep {
+  readonly what: StepWord;
+  readonly user: string;
+  readonly id: string;
+  readonly generation: number;
+  readonly attempt: number;
+  readonly gateway: string;
+  readonly saleId: string;
+  readonly lines: readonly Line[];
+  readonly detail: string;
+}
 
 /** What became of a reserved order, as against how it came to be reserved, or why it is not. */
 export function isOrderStep(step: Step): step is OrderStep {
-  return (
-    step[0] !== "wait" && step[0] !== "rate" && step[0] !== "rate_wait" && step[0] !== "passed"
-  );
+  const { what } = step;
+  return what !== "wait" && what !== "rate" && what !== "rate_wait" && what !== "passed";
 }
 
 export interface Entry {

@@ -52,13 +52,6 @@ export function partKey({
  */
 export type PartWord = (typeof PART_WORDS)[number];
 
-/** As a row for the order's shard (core/lua/shared/fulfil.lua). */
-export function partRowText(of: Part, word: PartWord, service: string, atMs: number): string {
-  const { user, id, generation, part, of: parts, request = 1 } = of;
-  const row = ["f", user, id, "", atMs, "", 0, generation, part, parts, word, service];
-  return JSON.stringify(word === "later" ? [...row, request] : row);
-}
-
 export function isPart(value: unknown): value is Part {
   if (typeof value !== "object" || value === null) return false;
   const { user, id, generation, part, of, shard, lines } = value as Part;

@@ -1,39 +1,39 @@
-// Whether a row is one that decide takes, said with the reason when it is not: the TypeScript side
-// of core/lua/shared/rows.lua. Rows that a gateway has checked do not come here. Those of other
-// publishers do, and those of a message that Redis has refused.
+// Whether decide takes a row, and if not, why: the TypeScript side of core/lua/shared/message.lua.
+// Rows that a gateway has checked do not come here. Those of other publishers do, and those of a
+// message that Redis has refused.
+import { FIELD_NAMES, FIELDS, type Field, type FieldName, KINDS, NIL_ID } from "./fields.ts";
 import { ANSWER_WORDS, LIMITS, PART_WORDS } from "./limits.ts";
+import { kindOf, lineStarts, type Rows } from "./message.ts";
 
 /** What stands in keys, and in records of words between spaces. */
 const NAME = new RegExp(`^[A-Za-z0-9._@-]{0,${LIMITS.MAX_NAME}}$`);
 const ID = /^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$/;
 const TRACE = /^[0-9A-Fa-f]{2}-[0-9A-Fa-f]+-[0-9A-Fa-f]+-[0-9A-Fa-f]{2}$/;
 const ANSWERS: ReadonlySet<unknown> = new Set(ANSWER_WORDS);
-const FULFILMENTS: ReadonlySet<unknown> = new Set(PART_WORDS);
+const REPORTS: ReadonlySet<unknown> = new Set(PART_WORDS);
+const KNOWN_KINDS = new Set(Object.values(KINDS).join(""));
 
-/** What is wrong with a row; undefined when it can be decided. */
-export function rowProblem(row: unknown): string | undefined {
-  if (!Array.isArray(row)) return "not a row";
-  const [kind, user, , , atMs, sale, seq] = row as unknown[];
-  if (!isName(user) || user === "") return "no user";
-  if (!isWhole(atMs, 0, LIMITS.MAX_TIME_MS)) return "no time of acceptance";
-  if (!isName(sale)) return "no sale";
-  if (!isWhole(seq, 0, LIMITS.MAX_SEQ)) return "a number out of range";
-  switch (kind) {
-    case "o":
-      return orderProblem(row, 12) ?? traceProblem(row, 12);
-    case "r":
-      return orderProblem(row, 13) ?? redriveProblem(row) ?? traceProblem(row, 13);
-    case "s":
-      return skipProblem(row);
-    case "c":
-      return bareProblem(row, 7);
-    case "p":
-      return bareProblem(row, 11) ?? answerProblem(row);
-    case "f":
-      return bareProblem(row, 13) ?? partProblem(row);
-    default:
-      return "a kind of row that is not known";
+/** What is wrong with row i; undefined when it can be decided. For many rows pass `starts`. */
+export function rowProblem(
+  rows: Rows,
+  i: number,
+  starts: readonly number[] = lineStarts(rows),
+): string | undefined {
+  if (rows.kinds !== "" && !KNOWN_KINDS.has(rows.kinds.charAt(i))) return "kind: not known";
+  for (const name of FIELD_NAMES) {
+    if (!fits(rows, i, name)) return `${name}: not sound`;
   }
+  return lackOf(rows, i) ?? linesProblem(rows, i, starts);
+}
+
+/** What is wrong with the first of these rows that cannot be decided; undefined: all can. */
+export function firstProblem(rows: Rows): string | undefined {
+  const starts = lineStarts(rows);
+  for (let i = 0; i < rows.count; i++) {
+    const problem = rowProblem(rows, i, starts);
+    if (problem !== undefined) return `row ${i}: ${problem}`;
+  }
+  return undefined;
 }
 
 export function isName(value: unknown): value is string {
@@ -48,76 +48,42 @@ export function isWhole(value: unknown, least: number, most: number): value is n
   return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 }
 
-/** Of orders and redriven ones; `fields`: how many come before the trace. */
-function orderProblem(row: readonly unknown[], fields: number): string | undefined {
-  const [, , id, fingerprint, , , , currency, lines, payment, metadata, maxTotal] = row;
-  if (row.length > fields + 1) return "too many fields";
-  if (!isOrderId(id)) return "no order id";
-  if (!isName(fingerprint)) return "no fingerprint";
-  if (!isName(currency)) return "no currency";
-  if (!isText(payment) || !isText(metadata)) return "text that cannot be kept";
-  if (!isWhole(maxTotal, 0, LIMITS.MAX_MONEY_MINOR)) return "a ceiling out of range";
-  return linesProblem(lines);
+/** Whether a value is one of its field's type, and its row's kind may have it. */
+function fits(rows: Rows, i: number, name: FieldName): boolean {
+  const field: Field = FIELDS[name];
+  const value: unknown = rows[name][i];
+  if (!isOfType(value, field)) return false;
+  return field.kinds.includes(kindOf(rows, i)) || value === field.default;
 }
 
-function linesProblem(lines: unknown): string | undefined {
-  if (!Array.isArray(lines) || lines.length === 0 || lines.length % 2 !== 0) return "no items";
-  if (lines.length > 2 * LIMITS.MAX_LINES) return "too many items";
-  const skus = new Set<unknown>();
-  for (let i = 0; i < lines.length; i += 2) {
-    const sku: unknown = lines[i];
-    if (!isName(sku) || skus.has(sku)) return "an item without a name, or named twice";
-    if (!isWhole(lines[i + 1], 1, LIMITS.MAX_QTY)) return "a quantity out of range";
-    skus.add(sku);
+function isOfType(value: unknown, { type, most = 0 }: Field): boolean {
+  switch (type) {
+    case "order":
+      return isOrder(value);
+    case "name":
+      return isName(value);
+    case "text":
+      return isText(value);
+    case "whole":
+      return isWhole(value, 0, most);
+    case "trace":
+      return value === "" || isTrace(value);
+    case "answer":
+      return value === "" || ANSWERS.has(value);
+    case "report":
+      return value === "" || REPORTS.has(value);
   }
-  return undefined;
 }
 
-function redriveProblem(row: readonly unknown[]): string | undefined {
-  const { 6: seq, 12: generation } = row;
-  if (seq !== 0) return "a redriven order has no number";
-  return isWhole(generation, 2, LIMITS.MAX_COUNT) ? undefined : "a generation out of range";
+/** A user, one space, an id. */
+function isOrder(value: unknown): boolean {
+  if (typeof value !== "string") return false;
+  const space = value.indexOf(" ");
+  return space > 0 && isName(value.slice(0, space)) && isOrderId(value.slice(space + 1));
 }
 
-function traceProblem(row: readonly unknown[], at: number): string | undefined {
-  if (row.length <= at) return undefined;
-  const trace = row[at];
-  const sound =
-    typeof trace === "string" && trace.length === LIMITS.TRACE_LENGTH && TRACE.test(trace);
-  return sound ? undefined : "no trace";
-}
-
-function skipProblem(row: readonly unknown[]): string | undefined {
-  const [, , id, fingerprint, , , seq] = row;
-  if (row.length > 7) return "too many fields";
-  if (id !== "" || fingerprint !== "") return "a skip names no order";
-  return seq === 0 ? "a skip without a number" : undefined;
-}
-
-/** Of rows about an order, which carry nothing of it but its id. */
-function bareProblem(row: readonly unknown[], fields: number): string | undefined {
-  const [, , id, fingerprint] = row;
-  if (row.length > fields) return "too many fields";
-  if (!isOrderId(id)) return "no order id";
-  return fingerprint === "" ? undefined : "a fingerprint where none belongs";
-}
-
-function answerProblem(row: readonly unknown[]): string | undefined {
-  const { 7: generation, 8: attempt, 9: answer, 10: detail } = row;
-  if (!isWhole(generation, 1, LIMITS.MAX_COUNT) || !isWhole(attempt, 1, LIMITS.MAX_COUNT))
-    return "an attempt out of range";
-  if (!ANSWERS.has(answer)) return "an answer that is not known";
-  return isText(detail) ? undefined : "text that cannot be kept";
-}
-
-function partProblem(row: readonly unknown[]): string | undefined {
-  const { 7: generation, 8: part, 9: of, 10: word, 11: service, 12: request } = row;
-  if (!isWhole(generation, 1, LIMITS.MAX_COUNT)) return "a generation out of range";
-  if (!isWhole(of, 1, LIMITS.MAX_LINES) || !isWhole(part, 1, of)) return "a part out of range";
-  if (!FULFILMENTS.has(word)) return "a word that is not known";
-  if (word !== "later" && row.length > 12) return "too many fields";
-  if (word === "later" && !isWhole(request, 1, LIMITS.MAX_COUNT)) return "a request out of range";
-  return isName(service) && service !== "" ? undefined : "no service";
+function isTrace(value: unknown): boolean {
+  return typeof value === "string" && value.length === LIMITS.TRACE_LENGTH && TRACE.test(value);
 }
 
 /** Opaque text: Postgres takes no NUL, and half a surrogate pair is no text. */
@@ -125,4 +91,45 @@ function isText(value: unknown): boolean {
   if (typeof value !== "string") return false;
   if (value.includes("\0") || !value.isWellFormed()) return false;
   return Buffer.byteLength(value) <= LIMITS.MAX_TEXT_BYTES;
+}
+
+/** What a row lacks that its kind must have. Its values are of their fields' types. */
+function lackOf(rows: Rows, i: number): string | undefined {
+  const least = (name: "seq" | "lines" | "generation" | "attempt", n: number) =>
+    (rows[name][i] as number) >= n ? undefined : `${name}: less than ${n}`;
+  switch (kindOf(rows, i)) {
+    case "order":
+      return least("lines", 1);
+    case "redrive":
+      return least("lines", 1) ?? least("generation", 2);
+    case "skip":
+      return least("seq", 1) ?? (rows.order[i]?.endsWith(NIL_ID) ? undefined : "a skip with an id");
+    case "cancel":
+      return undefined;
+    case "answer": {
+      const lack = least("generation", 1) ?? least("attempt", 1);
+      return lack ?? (rows.answer[i] === "" ? "answer: none" : undefined);
+    }
+    case "part":
+      return least("generation", 1) ?? partProblem(rows, i);
+  }
+}
+
+function partProblem(rows: Rows, i: number): string | undefined {
+  if (!isWhole(rows.part[i], 1, rows.parts[i] as number)) return "part: out of range";
+  if (rows.report[i] === "") return "report: none";
+  if (rows.service[i] === "") return "service: none";
+  const later = rows.report[i] === "later";
+  return later === (rows.request[i] as number) > 0 ? undefined : "request: only with later";
+}
+
+function linesProblem(rows: Rows, i: number, starts: readonly number[]): string | undefined {
+  const skus = new Set<unknown>();
+  for (let l = starts[i] as number; l < (starts[i + 1] as number); l++) {
+    const sku: unknown = rows.sku[l];
+    if (!isName(sku) || skus.has(sku)) return "sku: without a name, or named twice";
+    if (!isWhole(rows.qty[l], 1, LIMITS.MAX_QTY)) return "qty: out of range";
+    skus.add(sku);
+  }
+  return undefined;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { orderRowText, redrivenOrder, redriveRowText } from "./order.ts";
-import { isSampled, readTraceparent, spanIdOf, traceIdOf } from "./trace.ts";
+import { messageText, readMessage } from "./message.ts";
+import { cancelRow, orderRow, redriveRow } from "./row.ts";
+import { isSampled, readTraceparent, spanIdOf, tracedOrders, traceIdOf } from "./trace.ts";
 
 const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -46,14 +47,15 @@ test("the trace is no part of what was ordered, and stays with the order when it
     seq: 0,
     currency: "EUR",
     lines: [{ sku: "a", qty: 1 }],
+    ...{ payment: "", metadata: "", maxTotal: 0 },
   };
-  const all = { ...order, payment: "", metadata: "", maxTotal: 0 };
-  const [plain, traced] = [
-    JSON.parse(orderRowText(all, 1)),
-    JSON.parse(orderRowText(all, 1, TRACE)),
-  ];
-  expect(traced).toEqual([...plain, TRACE]);
-  for (const row of [plain, traced])
-    expect(redrivenOrder(JSON.parse(redriveRowText(row, 2)))).toEqual(row);
-  expect(JSON.parse(redriveRowText(traced, 2))).toEqual(["r", ...plain.slice(1), 2, TRACE]);
+  const [plain, traced] = [orderRow(order, 1), orderRow(order, 1, TRACE)];
+  expect(traced).toEqual({ ...plain, trace: TRACE });
+  const again = redriveRow(traced, 2);
+  expect(again).toEqual({ ...traced, kind: "redrive", generation: 2 });
+  const rows = readMessage(messageText([plain, again, cancelRow("v", order.id, 3), traced]));
+  expect(tracedOrders(rows).map(({ at, traceparent }) => [at, traceparent])).toEqual([
+    [1, TRACE],
+    [3, TRACE],
+  ]);
 });

@@ -1,5 +1,6 @@
 // The trace a request belongs to, as W3C Trace Context's `traceparent` says it: version-trace
 // id-parent id-flags, in hex. https://www.w3.org/TR/trace-context/#traceparent-header
+import { idAt, type Rows, userAt } from "./message.ts";
 
 /** A traceparent of version 00: 55 characters. */
 export type Traceparent = string;
@@ -50,23 +51,18 @@ export interface TracedOrder {
   readonly at: number;
 }
 
-/** The orders of a message (a JSON array of rows, see order.ts) that name a trace. */
-export function tracedOrders(body: string): TracedOrder[] {
-  // Metadata may hold such a text too: then it is looked at in vain.
-  if (!body.includes('"00-')) return [];
+/** The orders of a message that name a trace; of sound rows among others, only those that are. */
+export function tracedOrders(rows: Rows, isSound = (_at: number) => true): TracedOrder[] {
   const traced: TracedOrder[] = [];
-  (JSON.parse(body) as (string | number)[][]).forEach((row, at) => {
-    // A row among sound ones may be anything: it was set apart.
-    if (!Array.isArray(row)) return;
-    const traceparent = row[row[0] === "r" ? 13 : 12];
-    if ((row[0] !== "o" && row[0] !== "r") || typeof traceparent !== "string") return;
-    traced.push({
-      user: String(row[1]),
-      id: String(row[2]),
-      traceparent,
-      acceptedAtMs: Number(row[4]),
-      at,
-    });
+  rows.trace.forEach((traceparent, at) => {
+    if (traceparent === "" || !isSound(at)) return;
+    const acceptedAtMs = rows.at[at] as number;
+    traced.push({ user: userAt(rows, at), id: idAt(rows, at), traceparent, acceptedAtMs, at });
   });
   return traced;
+}
+
+/** Whether a message may hold such an order: text of a client's may look like a trace, too. */
+export function mayBeTraced(body: string | Buffer): boolean {
+  return body.includes('"00-');
 }

@@ -1,26 +1,29 @@
-// A message's outcomes: one word a row, separated by commas (entry.ts, parseOutcome). Looked at
-// without being taken apart, since most messages have nothing to look for; a word counts only as a
-// whole.
-
-const COMMA = 0x2c;
+// A message's outcomes: one word a row, separated by commas (entry.ts, parseOutcome). They are taken
+// apart where they arrive, and never searched as text.
 
 export function splitWords(outcomes: string): string[] {
   return outcomes.split(",");
 }
 
-/** Whether one of the words is this one. */
-export function hasWord(outcomes: string, word: string): boolean {
-  for (let at = outcomes.indexOf(word); at >= 0; at = outcomes.indexOf(word, at + 1)) {
-    const end = at + word.length;
-    const begins = at === 0 || outcomes.charCodeAt(at - 1) === COMMA;
-    if (begins && (end === outcomes.length || outcomes.charCodeAt(end) === COMMA)) return true;
+/** How often each word occurs in the outcomes of these messages. */
+export function tallyOf(messages: readonly { readonly outcomes: string }[]): Tally {
+  const tally = new Map<string, number>();
+  for (const { outcomes } of messages) {
+    // Most rows have the word of the one before.
+    let last = "";
+    let run = 0;
+    for (const word of outcomes.split(",")) {
+      if (word === last) {
+        run++;
+        continue;
+      }
+      if (run > 0) tally.set(last, (tally.get(last) ?? 0) + run);
+      last = word;
+      run = 1;
+    }
+    if (run > 0) tally.set(last, (tally.get(last) ?? 0) + run);
   }
-  return false;
+  return tally;
 }
 
-/** How many rows they belong to. */
-export function countWords(outcomes: string): number {
-  let count = 1;
-  for (let i = outcomes.indexOf(","); i >= 0; i = outcomes.indexOf(",", i + 1)) count++;
-  return count;
-}
+export type Tally = ReadonlyMap<string, number>;

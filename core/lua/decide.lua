@@ -1,50 +1,88 @@
--- decide: judges the orders, skips, cancels, charges' answers and services' claims of a batch of
+-- decide: judges the orders, skips, cancels, charges' answers and services' reports of a batch of
 -- messages for one shard, in the order given, and appends the outbox entry.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
---       6 '' to judge, or the state that every fresh order gets without being judged (rejected, stale)
+--       6 '' to judge, or the state that every fresh order gets without being judged (rejected,
+--         stale)
 --       7… gateway, batch, body of each message; last, the bounds of the clock (shared/shard.lua)
--- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of
--- message 1, of message 2, …}
---         or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}. Error 'BADROW message row' (from 0) before anything is written.
+-- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of message
+--         1, of message 2, …} or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}.
+-- Error 'BADROW message -1 reason' (message from 0), before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it
 -- had been decided; '!state' when it had been, with another body; past (older than the records);
--- skipped; skip_late. For cancels and answers see shared/settle.lua, for claims shared/fulfil.lua.
+-- skipped; skip_late. For cancels and answers see shared/settle.lua, for reports shared/fulfil.lua,
+-- for redriven orders shared/redrive.lua.
 
--- What all rows of a batch need to be read. Returns rows per message, ids per bucket, users with
--- numbers, the orders, and the names of orders that may be open, and those that are tried again.
-local function survey(args)
-  local messages, ids, numbered, orders, open, redriven, known = {}, {}, {}, {}, {}, {}, {}
-  for at = 7, #args - 1, 3 do
-    local rows = decode_rows(args[at + 2], #messages)
-    messages[#messages + 1] = rows
-    for r = 1, #rows do
-      local row = rows[r]
-      if row[7] > 0 then
-        local name = row[6] .. ' ' .. row[2]
-        if not known[name] then
-          known[name] = true
-          numbered[#numbered + 1] = { row[2], row[6] }
-        end
-      end
-      if row[1] == 'o' or row[1] == 'r' then orders[#orders + 1] = row end
-      if row[1] == 'r' then redriven[#redriven + 1] = row end
-      if row[1] ~= 'o' and row[1] ~= 's' then open[#open + 1] = row[13] end
-      if row[1] ~= 's' then
-        local list = ids[row[14]]
-        if not list then list = {}; ids[row[14]] = list end
-        list[#list + 1] = row[13]
-      end
-    end
+-- Adds the orders of a message to the records to read: a list of {bucket, fields}.
+local function want_records(records, orders)
+  local order, bucket = orders.order, orders.bucket
+  if orders.one_bucket then
+    records[#records + 1] = { bucket = orders.one_bucket, fields = order }
+    return
   end
-  return messages, ids, numbered, orders, open, redriven
+  local lists = {}
+  for i = 1, orders.count do
+    local list = lists[bucket[i]]
+    if not list then
+      list = {}
+      lists[bucket[i]] = list
+      records[#records + 1] = { bucket = bucket[i], fields = list }
+    end
+    list[#list + 1] = order[i]
+  end
 end
 
-local function decide_skip(batch, row)
-  local turn = batch.turns[row[6] .. ' ' .. row[2]]
-  local seq = row[7]
+-- Adds the rows of a message that are no plain orders to what is read for them.
+local function want_others(named, redriven, orders)
+  for i = 1, orders.count do
+    local kind = orders.kinds[i]
+    if kind ~= KIND.order and kind ~= KIND.skip then named[#named + 1] = orders.order[i] end
+    if kind == KIND.redrive then
+      redriven[#redriven + 1] = { sale = orders.sale[i], field = orders.order[i] }
+    end
+  end
+end
+
+-- Decodes the messages, and lists what their rows need to be read: records (of all rows), numbered
+-- (sale → users with numbers), named (orders that may be open), redriven.
+local function survey(args)
+  local messages, records, numbered, known, named, redriven = {}, {}, {}, {}, {}, {}
+  for at = 7, #args - 1, 3 do
+    local orders = decode_orders(args[at + 2], #messages)
+    messages[#messages + 1] = orders
+    want_records(records, orders)
+    local seq = rawget(orders, 'seq')
+    if seq then
+      for i = 1, orders.count do
+        if seq[i] > 0 then want_turn(numbered, known, orders.sale[i], user_of(orders, i)) end
+      end
+    end
+    if orders.kinds then want_others(named, redriven, orders) end
+  end
+  return messages, records, numbered, named, redriven
+end
+
+-- Reads all that the messages need.
+local function load_messages(shard, args, now)
+  local messages, records, numbered, named, redriven = survey(args)
+  local turns, open = read_turns(shard, numbered), read_open(shard, named)
+  local judged = read_held_orders(turns)
+  for _, orders in ipairs(messages) do judged[#judged + 1] = orders end
+  local batch = load_batch(shard, args[4], judged, turns, open, now, tonumber(args[5]))
+  for _, record in ipairs(records) do read_seen(batch.seen, shard, record.bucket, record.fields) end
+  batch.redriven = read_redriven(shard, redriven)
+  batch.release_one = release_one(batch)
+  return messages, batch
+end
+
+local function turn_of(batch, orders, i)
+  return batch.turns[orders.sale[i] .. ' ' .. user_of(orders, i)]
+end
+
+local function decide_skip(batch, orders, i)
+  local turn, seq = turn_of(batch, orders, i), orders.seq[i]
   if seq < turn.next or turn.parked[seq] then return 'skip_late' end
   if seq == turn.next then
     pass(turn, batch.release_one)
@@ -55,108 +93,135 @@ local function decide_skip(batch, row)
   return 'skipped'
 end
 
--- An order with a number: decided when the number is due, parked when it is early, superseded when
--- it has passed.
-local function decide_numbered(batch, row, gateway, forced)
+-- Decides an order with a number: when the number is due. It is parked when it is early, and
+-- superseded when the number has passed. Returns its state, and the turn that it uses up.
+local function decide_numbered(batch, orders, i, gateway, forced)
   -- Of a retired sale no numbers are kept.
-  local sale = batch.sales[row[6]]
+  local sale = batch.sales[orders.sale[i]]
   if sale and sale.retired then return forced or 'sale_closed' end
-  local turn = batch.turns[row[6] .. ' ' .. row[2]]
-  local seq = row[7]
+  local turn, seq = turn_of(batch, orders, i), orders.seq[i]
   if seq < turn.next then return forced or 'superseded' end
-  -- Its own number may be taken by an order that waits for a rate.
+  -- An order that waits for a rate may have the due number.
   if seq > turn.next or turn.parked[seq] then
     if turn.parked[seq] or turn.count >= MAX_PARKED then return forced or 'superseded' end
-    park(turn, seq, forced and 'skip' or { gateway, row })
+    if forced then park(turn, seq, 'skip') else park_order(turn, gateway, orders, i) end
     return forced or 'parked'
   end
-  local state = forced or decide_now(batch, row, gateway)
+  local state = forced or decide_now(batch, orders, i, gateway)
   if state == 'no_rate' then
     if turn.count < MAX_PARKED then
-      park(turn, seq, { gateway, row })
-      wait_for_rate(batch, row)
+      park_order(turn, gateway, orders, i)
+      wait_for_rate(batch, orders, i)
       return 'parked'
     end
     state = 'fx_unavailable'
   end
-  batch.after = turn
-  return state
+  return state, turn
 end
 
-local function decide_order(batch, row, gateway, forced)
-  local record = batch.seen[row[13]]
-  if record then
-    local same = string.sub(record, 1, #row[4] + 1) == row[4] .. ' '
-    return (same and '=' or '!') .. string.match(record, ' (.*)$'), not same
-  end
-  if not forced and row[14] < batch.first_bucket then return 'past', false end
-  local state
-  if row[7] > 0 then
-    state = decide_numbered(batch, row, gateway, forced)
+local function wait_unnumbered(batch, orders, i, gateway)
+  wait_for_rate(batch, orders, i, gateway)
+  return 'parked'
+end
+
+-- The word of an order that has a record, and whether it is news.
+local function known_word(record, fingerprint)
+  local same = string.sub(record, 1, #fingerprint + 1) == fingerprint .. ' '
+  return (same and '=' or '!') .. string.match(record, ' (.*)$'), not same
+end
+
+-- Decides row i, an order. Returns its word, and whether it is news.
+local function decide_order(batch, orders, i, gateway, forced)
+  local field = orders.order[i]
+  local record = batch.seen[field]
+  local fingerprint = orders.fingerprint[i]
+  if record then return known_word(record, fingerprint) end
+  local bucket = orders.bucket[i]
+  if not forced and bucket < batch.first_bucket then return 'past', false end
+  local state, turn
+  if orders.seq[i] > 0 then
+    state, turn = decide_numbered(batch, orders, i, gateway, forced)
   else
-    state = forced or decide_now(batch, row, gateway)
-    if state == 'no_rate' then
-      wait_for_rate(batch, row, gateway)
-      state = 'parked'
-    end
+    state = forced or decide_now(batch, orders, i, gateway)
+    if state == 'no_rate' then state = wait_unnumbered(batch, orders, i, gateway) end
   end
-  remember(batch, row, state)
-  -- Its number is used up only now, so that the orders let go by it come after it in the records.
-  if batch.after then
-    local turn = batch.after
-    batch.after = nil
-    pass(turn, batch.release_one)
-  end
+  remember(batch, field, bucket, fingerprint .. ' ' .. state)
+  -- The number is used up only now: the records of the orders that this releases come after it.
+  if turn then pass(turn, batch.release_one) end
   return state, true
 end
 
 -- What happens to an order after it was decided.
-local LATER = { c = cancel_order, p = settle_charge, f = fulfil_part, r = redrive_order }
+local LATER = {
+  [KIND.cancel] = cancel_order,
+  [KIND.answer] = settle_charge,
+  [KIND.part] = fulfil_part,
+  [KIND.redrive] = redrive_order,
+}
+
+-- Decides row i of a message of rows of several kinds.
+local function decide_row(batch, orders, i, gateway, forced)
+  local kind = orders.kinds[i]
+  if kind == KIND.order then return decide_order(batch, orders, i, gateway, forced) end
+  if kind == KIND.skip then
+    local word = decide_skip(batch, orders, i)
+    return word, word == 'skipped'
+  end
+  local word = LATER[kind](batch, orders, i, gateway)
+  return word, string.byte(word) == 43
+end
+
+-- Decides a message of rows of several kinds. Returns a word a row, and whether any is news.
+local function decide_rows(batch, orders, gateway, forced)
+  local words, news = {}, false
+  for i = 1, orders.count do
+    local word, changed = decide_row(batch, orders, i, gateway, forced)
+    words[i] = word
+    news = news or changed
+  end
+  return words, news
+end
+
+-- Decides a message of orders only, as decide_rows does. What most of them are, a fresh order without
+-- a number, is decided here as decide_order would: its calls are a quarter of the cost.
+local function decide_orders(batch, orders, gateway, forced)
+  local order, bucket, seq = orders.order, orders.bucket, orders.seq
+  local fingerprint, seen, words, news = orders.fingerprint, batch.seen, {}, false
+  local one = orders.one_bucket
+  local plain = not forced and one and one >= batch.first_bucket
+  for i = 1, orders.count do
+    local field, word, changed = order[i], nil, true
+    if plain and seq[i] == 0 and not seen[field] then
+      word = decide_now(batch, orders, i, gateway)
+      if word == 'no_rate' then word = wait_unnumbered(batch, orders, i, gateway) end
+      remember(batch, field, one, fingerprint[i] .. ' ' .. word)
+    else
+      word, changed = decide_order(batch, orders, i, gateway, forced)
+    end
+    words[i] = word
+    news = news or changed
+  end
+  return words, news
+end
 
 local function decide(keys, args)
-  local shard, refusal = open_shard(keys[1], args[1], args[2])
-  if not shard then return { refusal } end
-  local now, window = now_ms(), tonumber(args[5])
-  if not clock_fits(now, args[#args]) then return { 'clock' } end
+  local shard, reply, now = open_call(keys, args, args[#args])
+  if not shard then return reply end
   local forced = args[6] ~= '' and args[6] or nil
-
-  local messages, ids, numbered, orders, named, again = survey(args)
-  local turns, open = read_turns(shard, numbered), read_open(shard, named)
-  for _, row in ipairs(decode_parked(turns)) do orders[#orders + 1] = row end
-  for field, o in pairs(open) do orders[#orders + 1] = as_row(field, o) end
-  local batch = load_batch(shard, args[4], orders, turns, open, now, window)
-  batch.seen = read_seen(shard, ids)
-  batch.redriven = read_redriven(shard, again)
-  batch.release_one = release_one(batch)
-
-  local reply, entry = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }, {}
-  for m, rows in ipairs(messages) do
+  local messages, batch = load_messages(shard, args, now)
+  local entry = {}
+  for m, orders in ipairs(messages) do
     local gateway = args[4 + 3 * m]
-    local words, news = {}, false
-    for i = 1, #rows do
-      local row, word, changed = rows[i]
-      if row[1] == 's' then
-        word = decide_skip(batch, row)
-        changed = word == 'skipped'
-      elseif row[1] ~= 'o' then
-        word = LATER[row[1]](batch, row, gateway)
-        changed = string.byte(word) == 43
-      else
-        word, changed = decide_order(batch, row, gateway, forced)
-      end
-      words[i] = word
-      news = news or changed
-    end
+    local decide_all = orders.kinds and decide_rows or decide_orders
+    local words, news = decide_all(batch, orders, gateway, forced)
     local outcomes = table.concat(words, ',')
     reply[6 + m] = outcomes
-    if news then entry[#entry + 1] = { gateway, args[5 + 3 * m], args[6 + 3 * m], outcomes } end
+    if news then
+      entry[#entry + 1] = { gateway = gateway, batch = args[5 + 3 * m], body = args[6 + 3 * m],
+        outcomes = outcomes }
+    end
   end
-
-  if #entry > 0 then
-    reply[5], reply[6] = released_text(batch), steps_text(batch)
-    store_batch(shard, args[4], batch, now, window)
-    reply[2] = append_entry(shard, args[3], 'decide', now, entry, reply[5], reply[6])
-  end
-  return reply
+  if #entry == 0 then return reply end
+  return commit(batch, args, 'decide', entry, reply)
 end
 redis.register_function('decide', decide)

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
+import type { OrderRow } from "../domain/row.ts";
 import { BadRow } from "../stores/redis.ts";
-import { Bench, row, SALE_ID, skip } from "./testing.ts";
+import { Bench, bodyOf, row, SALE_ID, skip } from "./testing.ts";
 
 let bench: Bench;
 beforeEach(async () => {
@@ -100,13 +101,17 @@ test("an order that is sold out does not use up the user's limit", async () => {
 
 test("numbered orders are decided in their order; what comes early waits, what comes late is superseded", async () => {
   await bench.sale({ a: { units: 2 } });
-  const rows = [1, 2, 3].map((seq) => row("u", { a: 1 }, { seq })) as [string, string, string];
+  const rows = [1, 2, 3].map((seq) => row("u", { a: 1 }, { seq })) as [
+    OrderRow,
+    OrderRow,
+    OrderRow,
+  ];
   expect(await bench.words(rows[2])).toEqual(["parked"]);
   expect(await bench.words(rows[2])).toEqual(["=parked"]);
   expect(await bench.words(rows[1])).toEqual(["parked"]);
   const decision = await bench.decide([[rows[0], row("u", { a: 1 }, { seq: 1 })]]);
   expect(decision.outcomes).toEqual(["reserved,superseded"]);
-  expect(decision.entry?.released.map(([, r, state]) => [r[6], state])).toEqual([
+  expect(decision.entry?.released.map(({ order, state }) => [order.seq, state])).toEqual([
     [2, "reserved"],
     [3, "sold_out"],
   ]);
@@ -123,7 +128,7 @@ test("a number given up lets the next one go, now or when its turn comes", async
   ]);
   const decision = await bench.decide([[skip("u", 1), skip("u", 1)]]);
   expect(decision.outcomes).toEqual(["skipped,skip_late"]);
-  expect(decision.entry?.released.map(([, r]) => r[6])).toEqual([3]);
+  expect(decision.entry?.released.map(({ order }) => order.seq)).toEqual([3]);
   expect(await bench.words(row("u", { a: 1 }, { seq: 4 }), row("u", { a: 1 }, { seq: 2 }))).toEqual(
     ["reserved", "superseded"],
   );
@@ -165,22 +170,31 @@ test("a forced order takes no stock and uses its number up", async () => {
   await bench.decide([[row("u", { a: 1 }, { seq: 2 })]]);
   const decision = await bench.decide([[row("u", { a: 1 }, { seq: 1 })]], "rejected");
   expect(decision.outcomes).toEqual(["rejected"]);
-  expect(decision.entry?.released.map(([, , state]) => state)).toEqual(["reserved"]);
+  expect(decision.entry?.released.map(({ state }) => state)).toEqual(["reserved"]);
   expect(await bench.units("a")).toEqual({ available: 8, held: 1 });
 });
 
 test.each([
-  ["no array", '{"a":1}'],
-  ["not JSON", "[nonsense"],
-  ["a fraction", `[${row("u", { a: 1 }).replace('["a",1]', '["a",1.5]')}]`],
-  ["nothing", `[${row("u", { a: 1 }).replace('["a",1]', '["a",0]')}]`],
-  ["too many", `[${row("u", { a: 1 }).replace('["a",1]', '["a",1001]')}]`],
-  ["the same item twice", `[${row("u", { a: 1 }).replace('["a",1]', '["a",1,"a",1]')}]`],
-  ["no lines", `[${row("u", { a: 1 }).replace('["a",1]', "[]")}]`],
-  ["a short id", `[${row("u", { a: 1 }, { id: "short" })}]`],
+  ["a list of rows", "[]"],
+  ["no columns", "{}"],
+  ["not JSON", "{nonsense"],
+  ["a later format", bodyOf(row("u", { a: 1 }), { v: 2 })],
+  ["a column that nobody knows", bodyOf(row("u", { a: 1 }), { price: [1] })],
+  ["a short column", bodyOf(row("u", { a: 1 }), { at: [] })],
+  ["a number for a name", bodyOf(row("u", { a: 1 }), { sale: [5] })],
+  ["a number for a fingerprint", bodyOf(row("u", { a: 1 }), { fingerprint: [5] })],
+  ["text for a number", bodyOf(row("u", { a: 1 }), { at: ["5"] })],
+  ["a fraction", bodyOf(row("u", { a: 1 }), { qty: [1.5] })],
+  ["a fraction that prints as none", bodyOf(row("u", { a: 1 }), { qty: [1.000000000000001] })],
+  ["nothing", bodyOf(row("u", { a: 1 }), { qty: [0] })],
+  ["too many", bodyOf(row("u", { a: 1 }), { qty: [1_001] })],
+  ["the same item twice", bodyOf(row("u", { a: 1, b: 1 }), { sku: ["a", "a"] })],
+  ["no lines", bodyOf(row("u", {}))],
+  ["fewer lines than items", bodyOf(row("u", { a: 1, b: 1 }), { lines: [1] })],
+  ["a short id", bodyOf(row("u", { a: 1 }, { id: "short" }))],
 ])("%s is refused as a whole, and nothing is written", async (_, body) => {
   await bench.sale({ a: { units: 9 } });
-  const good = `[${row("u", { a: 1 })}]`;
+  const good = bodyOf(row("u", { a: 1 }));
   const messages = [good, body].map((b, i) => ({ gateway: "g", batch: String(i), body: b }));
   const error = await bench.shards
     .decide(bench.claim, messages, { entryId: "e", dedupWindowMs: 3_600_000 })
@@ -212,7 +226,7 @@ test("an older epoch is fenced, another incarnation is not ready, a halted shard
   expect(await bench.shards.own(next, "store-of-the-tests")).toBe("owned");
   expect(await bench.shards.own(bench.claim, "store-of-the-tests")).toBe("fenced");
   expect(await bench.shards.own(next, "another store")).toBe("foreign");
-  const message = [{ gateway: "g", batch: "1", body: `[${row("u", { a: 1 })}]` }];
+  const message = [{ gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) }];
   const options = { entryId: "e", dedupWindowMs: 3_600_000 };
   expect(await bench.shards.decide(bench.claim, message, options)).toEqual({ word: "fenced" });
   expect(await bench.shards.decide({ ...next, incarnation: 2 }, message, options)).toEqual({
@@ -239,11 +253,9 @@ test("unpark gives up gaps that are old enough, and the missing number has passe
   });
   if (reply.word !== "decided") throw new Error(reply.word);
   expect(reply.entry?.kind).toBe("unpark");
-  expect(reply.entry?.released.map(([, r, state]) => `${r[1]}${r[6]} ${state}`).sort()).toEqual([
-    "u3 reserved",
-    "u4 reserved",
-    "v2 reserved",
-  ]);
+  expect(
+    reply.entry?.released.map(({ order, state }) => `${order.user}${order.seq} ${state}`).sort(),
+  ).toEqual(["u3 reserved", "u4 reserved", "v2 reserved"]);
   expect(await bench.words(row("u", { a: 1 }, { seq: 1 }), row("u", { a: 1 }, { seq: 5 }))).toEqual(
     ["superseded", "reserved"],
   );

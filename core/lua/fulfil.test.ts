@@ -2,7 +2,8 @@
 // after it.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { isOrderStep } from "../domain/entry.ts";
-import { answer, Bench, cancel, part, row } from "./testing.ts";
+import type { Row } from "../domain/row.ts";
+import { answer, Bench, bodyOf, cancel, part, row } from "./testing.ts";
 
 let bench: Bench;
 beforeEach(async () => {
@@ -12,12 +13,10 @@ beforeEach(async () => {
 });
 afterAll(async () => bench?.close());
 
-async function decide(
-  ...rows: string[]
-): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
+async function decide(...rows: Row[]): Promise<{ words: string[]; steps: (readonly unknown[])[] }> {
   const { outcomes, entry } = await bench.decide([rows]);
   const steps = (entry?.steps ?? []).map((s) =>
-    isOrderStep(s) ? [s[0], s[2], s[8]] : [s[0], s[2]],
+    isOrderStep(s) ? [s.what, s.id, s.detail] : [s.what, "id" in s ? s.id : ""],
   );
   return { words: (outcomes[0] as string).split(","), steps };
 }
@@ -105,19 +104,15 @@ test("a part that is not one of the order's is refused", async () => {
   const id = await paid();
   await decide(part("u", id, "claim", "depot", 1, 2));
   expect((await decide(part("u", id, "claim", "depot", 2, 3))).words).toEqual(["-not_a_part"]);
-  const malformed = ["f", "u", id, "", 1, "", 0, 1, 2, 1, "claim", "depot"];
-  for (const [at, value] of [
-    [8, 2],
-    [10, "work"],
-    [11, "a b"],
-    [11, "a;b"],
-    [11, "x".repeat(65)],
-  ] as const) {
-    const wrong: unknown[] = [...malformed];
-    wrong[8] = 1;
-    wrong[at] = value;
-    expect(bench.decide([[JSON.stringify(wrong)]])).rejects.toThrow("not a sound row");
-  }
+  for (const wrong of [
+    { part: [2] },
+    { report: ["work"] },
+    { service: ["a b"] },
+    { service: ["a;b"] },
+    { service: ["x".repeat(65)] },
+    { request: [1] },
+  ])
+    expect(bench.decide([bodyOf(part("u", id, "claim"), wrong)])).rejects.toThrow("not sound");
 });
 
 // A cancel and a claim exclude each other: whichever the shard sees first.

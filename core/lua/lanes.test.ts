@@ -2,6 +2,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Step } from "../domain/entry.ts";
 import { MAX_LANE } from "../domain/lane.ts";
+import type { Row } from "../domain/row.ts";
 import { answer, Bench, cancel, redrive, row } from "./testing.ts";
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
@@ -101,7 +102,7 @@ test("a numbered order that finds its lane full is over_limit, and its number is
   expect(await bench.words(parked)).toEqual(["parked"]);
   const { outcomes, entry } = await bench.decide([[row("ann", { a: 1 }, { seq: 1 })]]);
   expect(outcomes).toEqual(["over_limit"]);
-  expect(entry?.released.map(([, , state]) => state)).toEqual(["over_limit"]);
+  expect(entry?.released.map(({ state }) => state)).toEqual(["over_limit"]);
 });
 
 const USERS = ["u1", "u2"];
@@ -151,7 +152,7 @@ class Lane {
    * The row that this comes to, after it has happened here; undefined: there is nothing it could be
    * about.
    */
-  apply({ kind, pick }: Happening, fresh: () => string | undefined): string | undefined {
+  apply({ kind, pick }: Happening, fresh: () => string | undefined): Row | undefined {
     const one = (list: Iterable<string>) => [...list][Math.floor(pick * [...list].length)];
     const { user } = this;
     const generation = (id: string) => this.generations.get(id) ?? 1;
@@ -207,7 +208,7 @@ test(
           steps.length = 0;
           const rows = batch
             .map((h) => lanes.get(h.user)?.apply(h, () => IDS[used++]))
-            .filter((text) => text !== undefined);
+            .filter((of) => of !== undefined);
           if (rows.length === 0) continue;
           const { entry } = await bench.decide([rows]);
           for (const [user, lane] of lanes) expect(await laneOf(user)).toEqual(lane.ids);
@@ -220,5 +221,5 @@ test(
   SLOW_MS,
 );
 
-const isOfLanes = ([what]: Step) => what === "wait" || what === "start";
-const said = ([what, user, id]: Step) => `${what} ${user} ${id}`;
+const isOfLanes = ({ what }: Step) => what === "wait" || what === "start";
+const said = (step: Step) => `${step.what} ${step.user} ${"id" in step ? step.id : ""}`;

@@ -1,5 +1,6 @@
 // The rules of deciding in plain TypeScript, one order at a time, for the property tests to compare
 // with. It shares no code with the function library, and is written for reading, not for speed.
+import { RULES } from "../domain/limits.ts";
 
 export interface ModelOrder {
   readonly kind: "order";
@@ -14,8 +15,7 @@ export interface ModelSkip {
   readonly seq: number;
 }
 
-const MAX_PARKED = 64;
-const MAX_LANE = 1_000;
+const { MAX_PARKED, MAX_LANE } = RULES;
 
 export class Model {
   readonly available: Record<string, number>;

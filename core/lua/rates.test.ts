@@ -8,6 +8,7 @@ import { minorDigits } from "../domain/currency.ts";
 import type { Entry } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { convert } from "../domain/money.ts";
+import type { Row } from "../domain/row.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import { RATES_KEY } from "../stores/keys.ts";
 import { RateStore } from "../stores/rate-store.ts";
@@ -29,7 +30,7 @@ const put = (pair: string, value: string, agoMs = 0) =>
 const usd = (user: string, more: Parameters<typeof row>[2] = {}) =>
   row(user, { a: 1 }, { currency: "USD", ...more });
 
-async function decide(...rows: string[]): Promise<{ words: string[]; entry: Entry | undefined }> {
+async function decide(...rows: Row[]): Promise<{ words: string[]; entry: Entry | undefined }> {
   const { outcomes, entry } = await bench.decide([rows]);
   return { words: (outcomes[0] as string).split(","), entry };
 }
@@ -47,7 +48,7 @@ async function reprice(
   const reply = await bench.shards.reprice(bench.claim, options);
   if (reply.word !== "decided") throw new Error(reply.word);
   return {
-    released: (reply.entry?.released ?? []).map(([, r, state]) => `${r[1]} ${state}`),
+    released: (reply.entry?.released ?? []).map(({ order, state }) => `${order.user} ${state}`),
     pairs: reply.pairs,
     entry: reply.entry,
   };
@@ -58,7 +59,10 @@ test("an order is decided at the rate held, and says which", async () => {
   const { words, entry } = await decide(usd("u"));
   expect(words).toEqual(["reserved"]);
   expect(entry?.steps).toEqual([
-    ["rate", "u", expect.any(String), "r-EUR/USD-1.0837", "1.0837", "EUR"],
+    {
+      ...{ what: "rate", user: "u", id: expect.any(String) },
+      ...{ rateId: "r-EUR/USD-1.0837", value: "1.0837", base: "EUR" },
+    },
   ]);
   expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
 });
@@ -68,7 +72,7 @@ test("a rate that is too old is none, and a newer one is not replaced by an olde
   expect((await decide(usd("u"))).words).toEqual(["parked"]);
   await put("EUR/USD", "1.2");
   await put("EUR/USD", "1.3", 1_000);
-  expect((await decide(usd("v"))).entry?.steps[0]?.[4]).toBe("1.2");
+  expect((await decide(usd("v"))).entry?.steps[0]).toMatchObject({ value: "1.2" });
   expect((await rates.all()).map((r) => r.value)).toEqual(["1.2"]);
 });
 
@@ -76,13 +80,15 @@ test("without a rate it is parked, takes nothing, and is decided when the rate i
   const id = Bun.randomUUIDv7();
   const { words, entry } = await decide(usd("u", { id }), row("v", { a: 1 }));
   expect(words).toEqual(["parked", "reserved"]);
-  expect(entry?.steps).toEqual([["rate_wait", "u", id, "EUR/USD"]]);
+  expect(entry?.steps).toEqual([{ what: "rate_wait", user: "u", id, pair: "EUR/USD" }]);
   expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
   expect(await reprice()).toEqual({ released: [], pairs: ["EUR/USD"], entry: undefined });
   await put("EUR/USD", "1.1");
   const later = await reprice();
   expect(later.released).toEqual(["u reserved"]);
-  expect(later.entry?.steps).toEqual([["rate", "u", id, "r-EUR/USD-1.1", "1.1", "EUR"]]);
+  expect(later.entry?.steps).toEqual([
+    { what: "rate", user: "u", id, rateId: "r-EUR/USD-1.1", value: "1.1", base: "EUR" },
+  ]);
   expect(await bench.words(usd("u", { id }))).toEqual(["=reserved"]);
   expect((await reprice()).released).toEqual([]);
 });
@@ -150,7 +156,7 @@ test("a gap given up while a rate is waited for: nothing waits twice", async () 
     dedupWindowMs: WINDOW_MS,
   };
   const reply = await bench.shards.unpark(bench.claim, unpark);
-  expect(reply.word === "decided" && reply.entry?.released.map(([, , state]) => state)).toEqual([
+  expect(reply.word === "decided" && reply.entry?.released.map(({ state }) => state)).toEqual([
     "fx_unavailable",
     "reserved",
   ]);
@@ -247,12 +253,11 @@ test("what waits for rates replays to what Redis holds", async () => {
 
 test("an order that waits for its rate keeps the trace of its request, by itself or at its number", async () => {
   const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  const traced = (text: string) => `${text.slice(0, -1)},"${trace}"]`;
-  await decide(traced(usd("u")), traced(usd("v", { seq: 1 })));
+  await decide(usd("u", { trace }), usd("v", { seq: 1, trace }));
   await put("EUR/USD", "1.1");
   const { entry } = await reprice();
-  expect(entry?.released.map(([, r, state]) => [r[1], r.length, r[12], state])).toEqual([
-    ["u", 13, trace, "reserved"],
-    ["v", 13, trace, "reserved"],
+  expect(entry?.released.map((r) => [r.order.user, r.trace, r.state])).toEqual([
+    ["u", trace, "reserved"],
+    ["v", trace, "reserved"],
   ]);
 });

@@ -2,74 +2,79 @@
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
---       6 orders that wait since this time (Redis's clock, ms) or longer are given up  7 so many are looked at
---       8 the bounds of the clock (shared/shard.lua): {'clock'} beyond them
--- Returns as unpark does; and at last, JSON, the pairs that are still waited for.
+--       6 orders that wait since this time (Redis's clock, ms) or longer are given up
+--       7 how many are looked at  8 the bounds of the clock (shared/shard.lua)
+-- Returns as unpark does, and last, JSON, the pairs that are still waited for.
 
--- A numbered order waits at its number: who is it now? nil: it has been let go meanwhile.
-local function waiting_at(turns, wait)
-  local turn = turns[wait[3] .. ' ' .. wait[4]]
-  local held = turn and turn.parked[turn.next]
-  return type(held) == 'table' and held[2][3] == wait[5] and held or nil
+local function turn_name(wait)
+  return wait.sale .. ' ' .. wait.user
 end
 
-local function reprice(keys, args)
-  local shard, refusal = open_shard(keys[1], args[1], args[2])
-  if not shard then return { refusal } end
-  local now = now_ms()
-  if not clock_fits(now, args[8]) then return { 'clock' } end
-  local reply = { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]', '[]' }
-  local texts = redis.call('LRANGE', shard.prefix .. 'fx', 0, tonumber(args[7]) - 1)
-  if #texts == 0 then return reply end
+-- The order that waits, as it is held now. nil for a numbered one that has been released meanwhile.
+local function held_by(wait, turns)
+  if wait.held then return wait.held end
+  local turn = turns[turn_name(wait)]
+  local held = turn.parked[turn.next]
+  return type(held) == 'table' and id_of(held.orders, 1) == wait.id and held or nil
+end
 
-  local waits, wanted, rows, named = {}, {}, {}, {}
-  for i, text in ipairs(texts) do
-    local wait = cjson.decode(text)
-    waits[i] = wait
-    if type(wait[4]) == 'table' then
-      local row = wait[4]
-      name_row(row)
-      rows[#rows + 1] = row
-    elseif not named[wait[3] .. ' ' .. wait[4]] then
-      named[wait[3] .. ' ' .. wait[4]] = true
-      wanted[#wanted + 1] = { wait[4], wait[3] }
+-- Reads what the waits need. Returns the batch.
+local function load_waits(shard, args, waits, now)
+  local wanted, known, unnumbered = {}, {}, {}
+  for _, wait in ipairs(waits) do
+    if wait.held then
+      unnumbered[#unnumbered + 1] = wait.held.orders
+    else
+      want_turn(wanted, known, wait.sale, wait.user)
     end
   end
   local turns = read_turns(shard, wanted)
-  for _, row in ipairs(decode_parked(turns)) do rows[#rows + 1] = row end
-  local batch = load_batch(shard, args[4], rows, turns, {}, now, tonumber(args[5]))
-  local decide_one = release_one(batch)
+  local messages = read_held_orders(turns)
+  for _, orders in ipairs(unnumbered) do messages[#messages + 1] = orders end
+  return load_batch(shard, args[4], messages, turns, {}, now, tonumber(args[5]))
+end
 
-  local gone, pairs_left, left = {}, {}, {}
+local function decide_wait(batch, wait, held, over, decide_one)
+  if over then batch.give_up[held.orders.order[1]] = true end
+  if wait.held then return decide_one(held) end
+  local turn = batch.turns[turn_name(wait)]
+  turn.moved, turn.changed = true, true
+  release(turn, decide_one)
+end
+
+-- Decides the waits that have a rate, or are over. Returns the texts of those that are done with, and
+-- the pairs that the others wait for.
+local function decide_waits(batch, waits, texts, cutoff)
+  local gone, pairs_left, left, decide_one = {}, {}, {}, release_one(batch)
   for i, wait in ipairs(waits) do
-    local numbered = type(wait[4]) ~= 'table'
-    local held = numbered and waiting_at(turns, wait) or not numbered and { wait[3], wait[4] } or nil
-    local over = wait[1] <= tonumber(args[6])
-    if held and not over and not rate_of(batch, wait[2]) then
-      if not left[wait[2]] then
-        left[wait[2]] = true
-        pairs_left[#pairs_left + 1] = wait[2]
+    local held, over = held_by(wait, batch.turns), wait.since <= cutoff
+    if held and not over and not rate_of(batch, wait.pair) then
+      if not left[wait.pair] then
+        left[wait.pair] = true
+        pairs_left[#pairs_left + 1] = wait.pair
       end
     else
       gone[#gone + 1] = texts[i]
-      if held then
-        if over then batch.give_up[held[2][13]] = true end
-        if numbered then
-          local turn = turns[wait[3] .. ' ' .. wait[4]]
-          turn.moved, turn.changed = true, true
-          release(turn, decide_one)
-        else
-          decide_one(held)
-        end
-      end
+      if held then decide_wait(batch, wait, held, over, decide_one) end
     end
   end
-  if #pairs_left > 0 then reply[7] = cjson.encode(pairs_left) end
+  return gone, pairs_left
+end
+
+local function reprice(keys, args)
+  local shard, reply, now = open_call(keys, args, args[8])
+  if not shard then return reply end
+  reply[7] = '[]'
+  local texts = redis.call('LRANGE', shard.prefix .. 'fx', 0, tonumber(args[7]) - 1)
+  if #texts == 0 then return reply end
+
+  local waits = {}
+  for i, text in ipairs(texts) do waits[i] = read_rate_wait(text) end
+  local batch = load_waits(shard, args, waits, now)
+  local gone, pairs_left = decide_waits(batch, waits, texts, tonumber(args[6]))
+  reply[7] = list_text(pairs_left)
   for _, text in ipairs(gone) do redis.call('LREM', shard.prefix .. 'fx', 1, text) end
   if #batch.released == 0 and #batch.steps == 0 then return reply end
-  reply[5], reply[6] = released_text(batch), steps_text(batch)
-  store_batch(shard, args[4], batch, now, tonumber(args[5]))
-  reply[2] = append_entry(shard, args[3], 'reprice', now, {}, reply[5], reply[6])
-  return reply
+  return commit(batch, args, 'reprice', {}, reply)
 end
 redis.register_function('reprice', reprice)

@@ -2,8 +2,9 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { type Entry, isOrderStep } from "../domain/entry.ts";
 import { newEntryId } from "../domain/entry-id.ts";
+import type { Row } from "../domain/row.ts";
 import { realRuntime } from "../runtime/runtime.ts";
-import { answer, Bench, cancel, row, WINDOW_MS } from "./testing.ts";
+import { answer, Bench, bodyOf, cancel, row, WINDOW_MS } from "./testing.ts";
 
 let bench: Bench;
 beforeEach(async () => {
@@ -15,11 +16,11 @@ afterAll(async () => bench?.close());
 
 /** Decides rows in one message: the words, and the steps as [what, id, attempt]. */
 async function decide(
-  ...rows: string[]
+  ...rows: Row[]
 ): Promise<{ words: string[]; steps: (readonly unknown[])[]; entry: Entry | undefined }> {
   const { outcomes, entry } = await bench.decide([rows]);
   const steps = (entry?.steps ?? []).map((s) =>
-    isOrderStep(s) ? [s[0], s[2], s[4]] : [s[0], s[2]],
+    isOrderStep(s) ? [s.what, s.id, s.attempt] : [s.what, "id" in s ? s.id : ""],
   );
   return { words: (outcomes[0] as string).split(","), steps, entry };
 }
@@ -183,9 +184,7 @@ test("parked → cancelled when its number comes", async () => {
   expect(early.words).toEqual(["parked"]);
   expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
   const { entry } = await decide(row("u", { a: 1 }, { seq: 1 }));
-  expect(entry?.released.map(([, released, state]) => [released[2], state])).toEqual([
-    [id, "cancelled"],
-  ]);
+  expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([[id, "cancelled"]]);
 });
 
 test("another user's cancel of the same id is another order's", async () => {
@@ -211,7 +210,7 @@ test("reserved → expired when its charge never started; one that is being char
   const charged = await reserved();
   const waits = await reserved();
   const entry = await expire(Date.now() + 1_000);
-  expect(entry?.steps.map((s) => [s[0], s[2]])).toEqual([["expired", waits]]);
+  expect(entry?.steps).toMatchObject([{ what: "expired", id: waits }]);
   await record(entry);
   expect(await bench.live("a")).toMatchObject({ available: 8, held: 2 });
   expect((await decide(cancel("u", waits))).words).toEqual(["-expired"]);
@@ -226,9 +225,8 @@ test("a hold that is young enough is kept", async () => {
 
 test("a row that answers nonsense is refused as a whole, and nothing is written", async () => {
   const id = await reserved();
-  const bad = JSON.stringify(["p", "u", id, "", 1, "", 0, 1, 1, "maybe", ""]);
-  await expect(bench.decide([[answer("u", id, 1, "captured"), bad]])).rejects.toThrow(
-    "not a sound row",
-  );
+  const good = answer("u", id, 1, "captured");
+  const bad = bodyOf(good, { answer: ["maybe"] });
+  await expect(bench.decide([[good], bad])).rejects.toThrow("not sound: answer");
   expect(await bench.live("a")).toMatchObject({ held: 2, sold: 0 });
 });

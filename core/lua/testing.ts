@@ -1,9 +1,19 @@
-// What the tests of the function library share: an open store on the tests' Redis, and rows by
-// hand.
+// What the tests of the function library share: an open store on the tests' Redis, and rows by hand.
 import { testRedis } from "../../test/services.ts";
 import { newEntryId } from "../domain/entry-id.ts";
-import { type Order, orderRowText, redriveRowText, skipRowText } from "../domain/order.ts";
+import { messageText } from "../domain/message.ts";
+import { fingerprintOf, type Order } from "../domain/order.ts";
+import type {
+  AnswerRow,
+  CancelRow,
+  OrderRow,
+  PartRow,
+  RedriveRow,
+  Row,
+  SkipRow,
+} from "../domain/row.ts";
 import type { Sale } from "../domain/sale.ts";
+import type { Traceparent } from "../domain/trace.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import type { Library } from "../stores/library.ts";
 import { RebuildStore } from "../stores/rebuild-store.ts";
@@ -77,15 +87,15 @@ export class Bench {
     );
   }
 
-  /** Decides messages (each a list of rows); throws when refused. */
+  /** Decides messages, each a list of rows or a text; throws when refused. */
   async decide(
-    messages: readonly (readonly string[])[],
+    messages: readonly (readonly Row[] | string)[],
     force?: "rejected" | "stale",
   ): Promise<Decision> {
-    const sent = messages.map((rows, i) => ({
+    const sent = messages.map((message, i) => ({
       gateway: "g",
       batch: String(i),
-      body: `[${rows.join(",")}]`,
+      body: typeof message === "string" ? message : messageText(message),
     }));
     const reply = await this.shards.decide(this.claim, sent, {
       entryId: newEntryId(realRuntime.randomBytes),
@@ -97,7 +107,7 @@ export class Bench {
   }
 
   /** The outcomes of one message. */
-  async words(...rows: readonly string[]): Promise<string[]> {
+  async words(...rows: readonly Row[]): Promise<string[]> {
     return ((await this.decide([rows])).outcomes[0] as string).split(",");
   }
 
@@ -120,9 +130,9 @@ export class Bench {
 export function row(
   user: string,
   lines: Record<string, number>,
-  more: Partial<Order> & { at?: number } = {},
-): string {
-  const { at, ...rest } = more;
+  more: Partial<Order> & { at?: number; trace?: Traceparent } = {},
+): OrderRow {
+  const { at = Date.now(), trace, ...rest } = more;
   const order: Order = {
     user,
     id: Bun.randomUUIDv7(),
@@ -135,23 +145,31 @@ export function row(
     maxTotal: 0,
     ...rest,
   };
-  return orderRowText(order, at ?? Date.now());
+  const placed = { order, fingerprint: fingerprintOf(order), atMs: at };
+  return { kind: "order", ...placed, ...(trace === undefined ? {} : { trace }) };
+}
+
+/** A message of one row, as text, with some of its columns replaced or added. */
+export function bodyOf(of: Row, columns: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ ...JSON.parse(messageText([of])), ...columns });
 }
 
 /** A cancel, sent `afterMs` after now. */
-export const cancel = (user: string, id: string, afterMs = 0): string =>
-  JSON.stringify(["c", user, id, "", Date.now() + afterMs, "", 0]);
+export function cancel(user: string, id: string, afterMs = 0): CancelRow {
+  return { kind: "cancel", user, id, atMs: Date.now() + afterMs };
+}
 
 /** What a payment worker heard of an attempt. */
 export function answer(
   user: string,
   id: string,
   attempt: number,
-  word: "captured" | "failed" | "unknown" | "refunded",
+  word: AnswerRow["answer"],
   detail = "",
   generation = 1,
-): string {
-  return JSON.stringify(["p", user, id, "", Date.now(), "", 0, generation, attempt, word, detail]);
+): AnswerRow {
+  const of = { user, id, generation, attempt };
+  return { kind: "answer", ...of, answer: word, detail, atMs: Date.now() };
 }
 
 /** A service's claim of a part, or its report that it is done. */
@@ -162,13 +180,16 @@ export function part(
   service = "depot",
   at = 1,
   of = 1,
-): string {
-  return JSON.stringify(["f", user, id, "", Date.now(), "", 0, 1, at, of, word, service]);
+): PartRow {
+  const name = { user, id, generation: 1, part: at, of };
+  return { kind: "part", ...name, report: word, service, atMs: Date.now() };
 }
 
 /** An order's row, tried again under a generation. */
-export const redrive = (orderRow: string, generation: number): string =>
-  redriveRowText(JSON.parse(orderRow), generation);
+export function redrive({ order, ...placed }: OrderRow, generation: number): RedriveRow {
+  return { ...placed, kind: "redrive", order: { ...order, seq: 0 }, generation };
+}
 
-export const skip = (user: string, seq: number): string =>
-  skipRowText({ user, saleId: SALE_ID, seq }, Date.now());
+export function skip(user: string, seq: number): SkipRow {
+  return { kind: "skip", user, saleId: SALE_ID, seq, atMs: Date.now() };
+}

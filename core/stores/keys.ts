@@ -25,6 +25,7 @@
 //   {members}:paused       hash    <worker> → who paused it
 //   {members}:roles        hash    <role> → <end> <report>                            gateways, payment workers, services, rates
 //   {members}:rebuild      string  <incarnation> <token> of the rebuild under way, while its rebuilder lives
+import { RULES } from "../domain/limits.ts";
 
 /**
  * How long a decided order's record stays: long past any resend, since the gateway refuses ids
@@ -32,12 +33,9 @@
  */
 export const DEFAULT_DEDUP_WINDOW_MS = 3_600_000;
 
-/**
- * Seven hex digits of a UUIDv7 leave 20 bits of milliseconds: a bucket spans 2^20 ms, about 17
- * minutes.
- */
-export const SEEN_BUCKET_DIGITS = 7;
-export const SEEN_BUCKET_MS = 2 ** 20;
+/** A bucket of records spans about 17 minutes. */
+export const SEEN_BUCKET_DIGITS = RULES.BUCKET_DIGITS;
+export const SEEN_BUCKET_MS = RULES.BUCKET_MS;
 
 export const shardPrefix = (shard: number): string => `{${shard}}:`;
 export const metaKey = (shard: number): string => `${shardPrefix(shard)}meta`;

@@ -1,6 +1,7 @@
 // What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed
 // unions.
-import type { DecidedMessage, Entry, EntryId, Released, Step } from "../domain/entry.ts";
+import type { DecidedMessage, Entry, EntryId } from "../domain/entry.ts";
+import { readReleased, readSteps } from "../domain/entry-text.ts";
 import { splitWords } from "../domain/words.ts";
 import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
@@ -11,7 +12,7 @@ import type { RedisStore } from "./redis.ts";
  */
 export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
 
-/** A message on its way to be decided. `body` is the JSON array of rows as published. */
+/** A message on its way to be decided. `body` is the message by columns, as published. */
 export interface ShardMessage {
   readonly gateway: string;
   readonly batch: string;
@@ -71,28 +72,17 @@ export class ShardStore {
       claim.epoch,
       options.entryId,
       options.stockPrefix ?? STOCK_PREFIX,
+      options.dedupWindowMs,
+      options.force ?? "",
     ];
-    args.push(options.dedupWindowMs, options.force ?? "");
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
     args.push(options.clock ?? "");
-    const reply = (await this.redis.call("decide", [metaKey(claim.shard)], args)) as (
-      | string
-      | number
-    )[];
-    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    const outcomes = reply.slice(6) as string[];
-    return {
-      word: "decided",
-      prev: reply[2] as string,
-      outcomes,
-      entry: entryOf(
-        claim.shard,
-        "decide",
-        options.entryId,
-        reply,
-        decidedMessages(messages, outcomes),
-      ),
-    };
+    const reply = await this.call("decide", claim, args);
+    if (reply.word !== "decided") return { word: reply.word };
+    const outcomes = reply.rest as string[];
+    const decided = decidedMessages(messages, outcomes);
+    const entry = entryOf(claim.shard, "decide", options.entryId, reply, decided);
+    return { word: "decided", prev: reply.prev, outcomes, entry };
   }
 
   /**
@@ -100,27 +90,7 @@ export class ShardStore {
    * once.
    */
   async unpark(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
-    const args = [
-      claim.incarnation,
-      claim.epoch,
-      options.entryId,
-      STOCK_PREFIX,
-      options.dedupWindowMs,
-      options.cutoffMs,
-      options.limit,
-      options.clock ?? "",
-    ];
-    const reply = (await this.redis.call("unpark", [metaKey(claim.shard)], args)) as (
-      | string
-      | number
-    )[];
-    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    return {
-      word: "decided",
-      prev: reply[2] as string,
-      outcomes: [],
-      entry: entryOf(claim.shard, "unpark", options.entryId, reply, []),
-    };
+    return this.sweep("unpark", claim, options);
   }
 
   /**
@@ -128,27 +98,7 @@ export class ShardStore {
    * started, at most `limit` at once.
    */
   async expire(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
-    const args = [
-      claim.incarnation,
-      claim.epoch,
-      options.entryId,
-      STOCK_PREFIX,
-      options.dedupWindowMs,
-      options.cutoffMs,
-      options.limit,
-      options.clock ?? "",
-    ];
-    const reply = (await this.redis.call("expire", [metaKey(claim.shard)], args)) as (
-      | string
-      | number
-    )[];
-    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    return {
-      word: "decided",
-      prev: reply[2] as string,
-      outcomes: [],
-      entry: entryOf(claim.shard, "expire", options.entryId, reply, []),
-    };
+    return this.sweep("expire", claim, options);
   }
 
   /**
@@ -159,29 +109,10 @@ export class ShardStore {
     claim: Claim,
     options: SweepOptions,
   ): Promise<(Decision & { readonly pairs: readonly string[] }) | { word: Refusal }> {
-    const args = [
-      claim.incarnation,
-      claim.epoch,
-      options.entryId,
-      STOCK_PREFIX,
-      options.dedupWindowMs,
-      options.cutoffMs,
-      options.limit,
-      options.clock ?? "",
-    ];
-    const reply = (await this.redis.call("reprice", [metaKey(claim.shard)], args)) as (
-      | string
-      | number
-    )[];
-    if (reply[0] !== "decided") return { word: reply[0] as Refusal };
-    const entry = entryOf(claim.shard, "reprice", options.entryId, reply, []);
-    return {
-      word: "decided",
-      prev: reply[2] as string,
-      outcomes: [],
-      entry,
-      pairs: JSON.parse(reply[6] as string) as string[],
-    };
+    const swept = await this.sweep("reprice", claim, options);
+    if (swept.word !== "decided") return swept;
+    const { rest, ...decision } = swept;
+    return { ...decision, pairs: JSON.parse(String(rest[0])) as string[] };
   }
 
   async own(claim: Claim, storeId: string): Promise<"owned" | "foreign" | Refusal> {
@@ -249,14 +180,55 @@ export class ShardStore {
     };
   }
 
+  /** What is due on this shard is decided without a message. */
+  private async sweep(
+    fn: "unpark" | "expire" | "reprice",
+    claim: Claim,
+    options: SweepOptions,
+  ): Promise<(Decision & { readonly rest: readonly unknown[] }) | { word: Refusal }> {
+    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "" } = options;
+    const { incarnation, epoch } = claim;
+    const window = [dedupWindowMs, cutoffMs, limit, clock];
+    const args = [incarnation, epoch, entryId, STOCK_PREFIX, ...window];
+    const reply = await this.call(fn, claim, args);
+    if (reply.word !== "decided") return { word: reply.word };
+    const entry = entryOf(claim.shard, fn, entryId, reply, []);
+    return { word: "decided", prev: reply.prev, outcomes: [], entry, rest: reply.rest };
+  }
+
+  private async call(
+    fn: Entry["kind"],
+    claim: Claim,
+    args: (string | number)[],
+  ): Promise<DecidedReply | { readonly word: Refusal }> {
+    const reply = await this.redis.call(fn, [metaKey(claim.shard)], args);
+    const [word, n, prev, time, released, steps, ...rest] = reply as string[];
+    if (word !== "decided") return { word: word as Refusal };
+    return { word, n, prev, time, released, steps, rest } as DecidedReply;
+  }
+
   private async word<W extends string>(
     fn: "own" | "check" | "recorded" | "halt",
     shard: number,
     args: (string | number)[],
   ): Promise<W> {
-    const reply = (await this.redis.call(fn, [metaKey(shard)], args)) as [W];
-    return reply[0];
+    const [word] = (await this.redis.call(fn, [metaKey(shard)], args)) as [W];
+    return word;
   }
+}
+
+/** The reply of a function that has decided (core/lua/decide.lua). */
+interface DecidedReply {
+  readonly word: "decided";
+  /** "" when nothing changed. */
+  readonly n: number | "";
+  readonly prev: EntryId;
+  readonly time: string;
+  /** JSON. */
+  readonly released: string;
+  readonly steps: string;
+  /** decide: the outcomes of each message; reprice: the pairs, JSON. */
+  readonly rest: readonly string[];
 }
 
 /**
@@ -289,66 +261,55 @@ function entryOf(
   shard: number,
   kind: Entry["kind"],
   id: EntryId,
-  reply: (string | number)[],
+  reply: DecidedReply,
   messages: readonly DecidedMessage[],
 ): Entry | undefined {
-  if (reply[1] === "") return undefined;
-  const released = reply[4] === "[]" ? [] : (JSON.parse(reply[4] as string) as Released[]);
-  const steps = reply[5] === "[]" ? [] : (JSON.parse(reply[5] as string) as Step[]);
+  if (reply.n === "") return undefined;
   return {
     shard,
     id,
-    prev: reply[2] as string,
-    n: Number(reply[1]),
+    prev: reply.prev,
+    n: reply.n,
     kind,
-    atMs: Number(reply[3]),
+    atMs: Number(reply.time),
     messages,
-    released,
-    steps,
+    released: readReleased(reply.released),
+    steps: readSteps(reply.steps),
   };
 }
 
-/** Reads the fields in the order outbox.lua writes them. */
-function entryFromStream(shard: number, streamId: string, f: string[]): Entry {
-  const place = {
-    shard,
-    id: f[1] ?? "",
-    prev: f[3] ?? "",
-    n: Number(streamId.split("-")[0]),
-    kind: f[5] as Entry["kind"],
-    atMs: Number(f[7]),
-  };
-  const released = listIn(f[9]);
-  const steps = listIn(f[11]);
-  if (!released || !steps || !Number.isSafeInteger(place.atMs) || f.length % 8 !== 4) {
-    const unreadable = JSON.stringify(f);
+/** Fields of an entry itself, and of each of its messages, each a name and a value. */
+const ENTRY_FIELDS = 6;
+const MESSAGE_FIELDS = 4;
+
+/** Reads the fields in the order in which outbox.lua writes them. */
+function entryFromStream(shard: number, streamId: string, fields: string[]): Entry {
+  const values = fields.filter((_, i) => i % 2 === 1);
+  const [id = "", prev = "", kind, time, released, steps] = values;
+  const place = { shard, id, prev, n: Number(streamId.split("-")[0]), kind: kind as Entry["kind"] };
+  const atMs = Number(time);
+  const own = values.slice(ENTRY_FIELDS);
+  const lists = listsIn(released, steps);
+  const whole = fields.length % 2 === 0 && own.length % MESSAGE_FIELDS === 0;
+  if (!lists || !Number.isSafeInteger(atMs) || !whole) {
+    const unreadable = JSON.stringify(fields);
     return { ...place, atMs: 0, messages: [], released: [], steps: [], unreadable };
   }
-  return {
-    ...place,
-    messages: messagesIn(f),
-    released: released as Released[],
-    steps: steps as Step[],
-  };
+  return { ...place, atMs, messages: messagesIn(own), ...lists };
 }
 
-function messagesIn(f: readonly string[]): DecidedMessage[] {
+function messagesIn(values: readonly string[]): DecidedMessage[] {
   const messages: DecidedMessage[] = [];
-  for (let i = 12; i < f.length; i += 8) {
-    messages.push({
-      gateway: f[i + 1] ?? "",
-      batch: f[i + 3] ?? "",
-      body: f[i + 5] ?? "",
-      outcomes: f[i + 7] ?? "",
-    });
+  for (let at = 0; at < values.length; at += MESSAGE_FIELDS) {
+    const [gateway = "", batch = "", body = "", outcomes = ""] = values.slice(at);
+    messages.push({ gateway, batch, body, outcomes });
   }
   return messages;
 }
 
-function listIn(text = ""): unknown[] | undefined {
+function listsIn(released = "", steps = ""): Pick<Entry, "released" | "steps"> | undefined {
   try {
-    const list: unknown = JSON.parse(text);
-    return Array.isArray(list) ? list : undefined;
+    return { released: readReleased(released), steps: readSteps(steps) };
   } catch {
     return undefined;
   }

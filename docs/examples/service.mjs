@@ -29,27 +29,25 @@ await channel.consume(
 
 /** Sends a claim or a report to the order's shard until it is answered. Repeats change nothing. */
 async function tell(part, word) {
-  const row = [
-    "f",
-    part.user,
-    part.id,
-    "",
-    Date.now(),
-    "",
-    0,
-    part.generation,
-    part.part,
-    part.of,
-    word,
-    service,
-  ];
+  // Columns of one row each; more rows in a message are more values in each column.
+  const message = {
+    v: 1,
+    kind: "f",
+    order: [`${part.user} ${part.id}`],
+    at: [Date.now()],
+    generation: [part.generation],
+    part: [part.part],
+    parts: [part.of],
+    report: [word],
+    service: [service],
+  };
   while (true) {
     const messageId = randomUUID();
     const answer = new Promise((resolve) => {
       waiting.set(messageId, resolve);
       setTimeout(() => resolve(undefined), 10_000).unref();
     });
-    channel.publish("claims", String(part.shard), Buffer.from(JSON.stringify([row])), {
+    channel.publish("claims", String(part.shard), Buffer.from(JSON.stringify(message)), {
       persistent: true,
       messageId,
       appId: me,

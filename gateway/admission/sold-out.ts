@@ -1,15 +1,15 @@
-// Which items are sold out, so that an order for one can be answered without a way through the
-// broker. Only ever a short cut: decisions stay with Redis.
+// Which items are sold out, so that the gateway can answer an order for one without the broker.
+// Only a shortcut: Redis still decides.
 //
-// 1. A flag rests on an answer of Redis, and is believed for a second after its question at most.
-// 2. Units that may come back lower all flags, and void the answers to questions asked before.
+// 1. A flag rests on an answer from Redis, and is valid for a second after the question at most.
+// 2. Units that may come back clear all flags, and void the answers to questions asked before.
 // 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 
-/** Redis is asked again after this while orders come in. */
+/** How often Redis is asked while orders arrive. */
 const LOOK_EVERY_MS = 200;
-/** A flag is believed for so long after its question was asked. */
+/** How long a flag is trusted, from the moment of its query. */
 const BELIEVED_MS = 1_000;
 
 interface Flags {
@@ -24,9 +24,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class SoldOut {
   private readonly sales = new Map<string, Flags>();
-  /**
-   * Raised whenever units may have come back: answers to questions asked before count for nothing.
-   */
+  /** Incremented whenever units may have come back: answers to older queries are ignored. */
   private version = 0;
 
   /** `saleId` must be a known sale's. */
@@ -36,7 +34,7 @@ export class SoldOut {
     private readonly now: () => number,
   ) {}
 
-  /** The sale's items that are sold out for sure, as far as is known. */
+  /** The sale's items that are certainly sold out, as far as is known. */
   of(saleId: string): ReadonlySet<string> {
     const nowMs = this.now();
     let flags = this.sales.get(saleId);
@@ -50,8 +48,8 @@ export class SoldOut {
   }
 
   /**
-   * Units may have come back (a restock, a cancel, a failed charge): nothing is sold out until
-   * Redis says so anew.
+   * Units may have come back (a restock, a cancel, a failed charge): nothing counts as sold out
+   * until Redis says so again.
    */
   unitsBack(): void {
     this.version++;
@@ -73,7 +71,7 @@ export class SoldOut {
       );
       flags.untilMs = nowMs + BELIEVED_MS; // 1
     } catch {
-      countIgnored("stock_look"); // Redis does not answer: the flags lapse
+      countIgnored("stock_look"); // Redis does not answer: the flags expire
     } finally {
       flags.asking = false;
     }

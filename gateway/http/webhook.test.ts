@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../../core/domain/entry.ts";
-import { type Order, orderRowText } from "../../core/domain/order.ts";
+import type { Order } from "../../core/domain/order.ts";
+import { orderRow, type Row } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { signWebhook } from "../../core/domain/webhook-signature.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -9,13 +10,13 @@ import { openLedgerWriter } from "../../ledger/open.ts";
 import { entryOf } from "../../ledger/test-entries.ts";
 import { post, startTestGateway, type TestGateway } from "../testing.ts";
 
-const SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "the one before"];
+const SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "the previous one"];
 const USER = "ann";
 const AMOUNT = 4_900;
 let t: TestGateway;
 let writer: LedgerWriter;
 let logged: [string, Record<string, unknown>][];
-let record: (rows: readonly string[], words: string, more?: Partial<Entry>) => Promise<void>;
+let record: (rows: readonly Row[], words: string, more?: Partial<Entry>) => Promise<void>;
 let sent = 0;
 
 async function start(): Promise<TestGateway> {
@@ -40,7 +41,7 @@ afterEach(async () => {
   await t?.close();
 });
 
-/** A lamp that is being charged for the first time: its id. */
+/** Places an order that is being charged for the first time; returns its id. */
 async function charging(): Promise<string> {
   const id = Bun.randomUUIDv7();
   const order: Order = {
@@ -54,21 +55,14 @@ async function charging(): Promise<string> {
     metadata: "",
     maxTotal: 0,
   };
-  await record([orderRowText(order, 1)], "reserved");
+  await record([orderRow(order, 1)], "reserved");
   return id;
 }
 
-const step = (what: OrderStep[0], id: string): Step => [
-  what,
-  USER,
-  id,
-  1,
-  1,
-  "g",
-  "spring",
-  ["lamp", 1],
-  "",
-];
+const step = (what: OrderStep["what"], id: string): Step => {
+  const of = { user: USER, id, generation: 1, attempt: 1, gateway: "g", saleId: "spring" };
+  return { what, ...of, lines: [{ sku: "lamp", qty: 1 }], detail: "" };
+};
 
 const eventOf = (id: string, status: string, more: Record<string, unknown> = {}) =>
   JSON.stringify({ key: `${USER}/${id}/1/1`, amount: AMOUNT, currency: "EUR", status, ...more });
@@ -79,7 +73,7 @@ interface Sending {
   readonly atMs?: number;
 }
 
-/** Posts a body as the provider does: status, and the outcome or the problem's code and field. */
+/** Posts a body as the provider does; returns status, and outcome or problem code and field. */
 async function webhook(
   body: string,
   { id = `msg_${++sent}`, secrets = SECRETS.slice(0, 1), atMs = Date.now() }: Sending = {},
@@ -90,20 +84,25 @@ async function webhook(
   return [response.status, outcome ?? code, ...(field === undefined ? [] : [field])];
 }
 
-/** What the order's shard was told, by attempt. */
-const told = () => t.broker.rows.map((row) => [row[0], row[1], row[2], ...row.slice(7)]);
+/** The answers sent to the order's shard, by attempt. */
+const told = () =>
+  t.broker.rows.flatMap((row) => {
+    if (row.kind !== "answer") return [];
+    const { user, id, generation, attempt, answer, detail } = row;
+    return [[user, id, generation, attempt, answer, detail]];
+  });
 
 test.each([
   ["captured", "captured"],
   ["declined", "failed"],
-])("a signed webhook, %s, is an answer to its attempt", async (status, word) => {
+])("a signed webhook, %s, becomes an answer to its attempt", async (status, word) => {
   await start();
   const id = await charging();
   expect(await webhook(eventOf(id, status))).toEqual([200, "taken"]);
-  expect(told()).toEqual([["p", USER, id, 1, 1, word, "webhook"]]);
+  expect(told()).toEqual([[USER, id, 1, 1, word, "webhook"]]);
 });
 
-test("while a secret is replaced, signatures by either are good, alone or together", async () => {
+test("during a rotation signatures by either secret are valid, alone or together", async () => {
   await start();
   const id = await charging();
   for (const secrets of [
@@ -116,7 +115,7 @@ test("while a secret is replaced, signatures by either are good, alone or togeth
   expect(told().length).toBe(4);
 });
 
-test("what is forged, altered, unsigned, late or ahead of time is 401", async () => {
+test("a forged, altered, unsigned, late or future-dated webhook is 401", async () => {
   await start();
   const body = eventOf(await charging(), "captured");
   const refused = [401, "bad_token", "webhook-signature"];
@@ -144,7 +143,7 @@ test("a replay is answered 200 and changes nothing", async () => {
   expect(told().length).toBe(1);
 });
 
-test("one that was refused or not confirmed is no replay when it is sent again", async () => {
+test("a refused or unconfirmed webhook is not a replay when sent again", async () => {
   await start();
   const body = eventOf(await charging(), "captured");
   t.broker.answer = "unknown";
@@ -153,7 +152,7 @@ test("one that was refused or not confirmed is no replay when it is sent again",
   expect(await webhook(body, { id: "msg_a" })).toEqual([200, "taken"]);
 });
 
-test("kinds nobody knows and charges that are not ours are 200, logged, and without effect", async () => {
+test("unknown kinds and foreign charges are 200, logged, and have no effect", async () => {
   await start();
   const id = await charging();
   for (const status of ["authorized", "payout.paid", ""])
@@ -178,7 +177,7 @@ test.each([
   ["no amount", "amount", { amount: undefined }],
   ["another currency", "currency", { currency: "USD" }],
   ["no currency", "currency", { currency: undefined }],
-  ["a status that is no text", "status", { status: 7 }],
+  ["a status that is not text", "status", { status: 7 }],
 ])("an event with %s has no effect, is logged and counted", async (_, field, more) => {
   await start();
   const id = await charging();
@@ -189,14 +188,14 @@ test.each([
   expect(t.gateway.report().webhooks.misfit).toBe(4);
 });
 
-test("what is signed and no JSON, or too long, is refused", async () => {
+test("a signed body that is not JSON, or too long, is refused", async () => {
   await start();
   expect(await webhook("not json")).toEqual([400, "malformed"]);
   expect(await webhook("[]")).toEqual([422, "out_of_range"]);
   expect(await webhook(JSON.stringify({ filler: "x".repeat(20_000) }))).toEqual([413, "too_large"]);
 });
 
-test("a refund or a dispute at the provider of a paid order is told to its shard", async () => {
+test("a provider's refund or dispute of a paid order is sent to its shard", async () => {
   await start();
   const id = await charging();
   await record([], "", { steps: [step("paid", id)] });
@@ -208,16 +207,16 @@ test("a refund or a dispute at the provider of a paid order is told to its shard
   expect(told().map((row) => row.at(-2))).toEqual(["disputed", "returned"]);
 });
 
-test("a refund that Sluice asked for is its answer", async () => {
+test("a refund that Sluice requested is the answer to its request", async () => {
   await start();
   const id = await charging();
   await record([], "", { steps: [step("paid", id)] });
   await record([], "", { steps: [step("refund", id)] });
   expect(await webhook(eventOf(id, "refunded"))).toEqual([200, "taken"]);
-  expect(told()).toEqual([["p", USER, id, 1, 1, "refunded", "webhook"]]);
+  expect(told()).toEqual([[USER, id, 1, 1, "refunded", "webhook"]]);
 });
 
-test("a refund that overtakes its capture is told behind it", async () => {
+test("a refund that overtakes its capture is sent after it", async () => {
   await start();
   const id = await charging();
   expect(await webhook(eventOf(id, "refunded"))).toEqual([200, "taken"]);

@@ -1,8 +1,9 @@
-// The hot path: a parsed value becomes an order, the order a row, the row part of its shard's next
-// batch. No promise, no copy and no log line per order.
-import { type AnswerWord, answerRowText, type parseChargeKey } from "../../core/domain/charge.ts";
-import { cancelRowText, type Order, orderRowText, skipRowText } from "../../core/domain/order.ts";
+// The hot path: a parsed value becomes an order, and the order's values go into the columns of its
+// shard's next message. No promise, no copy, no text and no log line per order.
+import type { AnswerWord, Attempt } from "../../core/domain/charge.ts";
+import type { Order } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
+import { answerRow, cancelRow, type Row, skipRow, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -23,7 +24,7 @@ export interface IntakeOptions {
   readonly catalogue: Catalogue;
   readonly lanes: Lanes;
   readonly admission: Admission;
-  /** undefined: orders for sold-out items go the whole way. */
+  /** undefined: orders for sold-out items are published like others. */
   readonly soldOut?: SoldOut | undefined;
   readonly counters: Counters;
 }
@@ -31,20 +32,20 @@ export interface IntakeOptions {
 const SOLD_OUT = problem(
   "sold_out",
   "lines",
-  "no effect; an earlier sending of this id may have been taken in",
+  "no effect; an earlier request with this id may have been accepted",
 );
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
 
-  /** Whether it makes sense to ask shuts(). */
+  /** Whether asking shuts() can matter. */
   get pressed(): boolean {
     return this.options.admission.pressed;
   }
 
   /**
-   * Why no order of this caller would be taken in now; asked before its body is read. A service
+   * Why an order of this caller would be refused now; asked before its body is read. A service
    * orders for users of all shards, unless `user` is named.
    */
   shuts(principal: Principal, user?: string): Problem | undefined {
@@ -54,8 +55,8 @@ export class Intake {
   }
 
   /**
-   * Sends an order on its way; the recipient will hear. Or says why not: then it had no effect.
-   * What is cheap to refuse is refused first.
+   * Publishes an order, and notifies the recipient later. Returns why not, if it is refused: then
+   * it had no effect. Cheap checks come first.
    */
   order(
     value: unknown,
@@ -65,7 +66,7 @@ export class Intake {
     ref: unknown,
     trace?: Traceparent,
   ): Problem | undefined {
-    const { admission, soldOut, catalogue, clock, shards } = this.options;
+    const { runtime, admission, soldOut, catalogue, clock, shards, lanes } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
     const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
@@ -74,17 +75,13 @@ export class Intake {
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    return this.send(
-      orderRowText(order, nowMs, trace),
-      shard,
-      order.user,
-      order.id,
-      recipient,
-      ref,
-    );
+    if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref))
+      return this.refuse(shedSoon(runtime.random));
+    admission.taken(shard);
+    return undefined;
   }
 
-  /** Sends a skip on its way, likewise. */
+  /** Publishes a skip, likewise. */
   skip(
     value: unknown,
     principal: Principal,
@@ -95,20 +92,10 @@ export class Intake {
     if (skip instanceof Problem) return this.refuse(skip);
     const limited = this.options.admission.charge(skip.user);
     if (limited) return this.refuse(limited);
-    return this.take(
-      skipRowText(skip, this.options.clock()),
-      principal,
-      skip.user,
-      "",
-      recipient,
-      ref,
-    );
+    return this.take(skipRow(skip, this.options.clock()), principal, recipient, ref);
   }
 
-  /**
-   * Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it
-   * shortens.
-   */
+  /** Publishes a cancel, likewise. It is never shed for its shard's lag, which it shortens. */
   cancel(
     value: { user: string; id: unknown },
     principal: Principal,
@@ -121,17 +108,13 @@ export class Intake {
       return this.refuse(BAD_ID);
     const limited = this.options.admission.charge(user);
     if (limited) return this.refuse(limited);
-    return this.take(cancelRowText(user, id, nowMs), principal, user, id, recipient, ref);
+    return this.take(cancelRow(user, id, nowMs), principal, recipient, ref);
   }
 
-  /** Sends what the payment provider said of a charge on its way. */
-  answer(
-    of: NonNullable<ReturnType<typeof parseChargeKey>>,
-    word: AnswerWord,
-    recipient: Recipient,
-  ): Problem | undefined {
-    const row = answerRowText(of, word, "webhook", this.options.clock());
-    return this.send(row, shardOf(of.user, this.options.shards), of.user, "", recipient, undefined);
+  /** Publishes the payment provider's answer about a charge. */
+  answer(of: Attempt, word: AnswerWord, recipient: Recipient): Problem | undefined {
+    const row = answerRow(of, word, "webhook", this.options.clock());
+    return this.send(row, shardOf(of.user, this.options.shards), recipient, undefined);
   }
 
   /** Counts a refusal. */
@@ -141,27 +124,19 @@ export class Intake {
   }
 
   private take(
-    row: string,
+    row: Row,
     principal: Principal,
-    user: string,
-    id: string,
     recipient: Recipient,
     ref: unknown,
   ): Problem | undefined {
+    const user = userOf(row);
     const shard = user === principal.user ? principal.shard : shardOf(user, this.options.shards);
-    return this.send(row, shard, user, id, recipient, ref);
+    return this.send(row, shard, recipient, ref);
   }
 
-  private send(
-    row: string,
-    shard: number,
-    user: string,
-    id: string,
-    recipient: Recipient,
-    ref: unknown,
-  ): Problem | undefined {
+  private send(row: Row, shard: number, recipient: Recipient, ref: unknown): Problem | undefined {
     const { runtime, lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, user, id, recipient, ref))
+    if (admission.closed || !lanes.add(shard, row, recipient, ref))
       return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
@@ -169,15 +144,15 @@ export class Intake {
 }
 
 /**
- * Whose order it will be if it is one, and whose bucket it takes from: only a service names
- * somebody else, and a name that cannot be one is refused by checkOrder.
+ * Who will be the buyer, and whose bucket pays: only a service names another user, and checkOrder
+ * refuses an invalid name.
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
   return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
 }
 
-/** No user has a longer name (core/domain/order.ts, NAME_PATTERN). */
+/** No user name is longer (core/domain/order.ts, NAME_PATTERN). */
 const MAX_NAME = 64;
 
 function anyOf(order: Order, soldOut: SoldOut): boolean {

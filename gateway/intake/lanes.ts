@@ -1,6 +1,9 @@
-// ② publish: orders on their way to their shards (broker/lanes.ts), each with who is to be told of
-// it.
+// ② publish: orders on their way to their shards (broker/lanes.ts), each with its recipient.
 import { BatchLanes, type BatchLanesOptions } from "../../broker/lanes.ts";
+import type { Order } from "../../core/domain/order.ts";
+import type { Row } from "../../core/domain/row.ts";
+import { orderLength, rowLength } from "../../core/domain/row-length.ts";
+import type { Traceparent } from "../../core/domain/trace.ts";
 import { Batch, type Recipient } from "./batch.ts";
 
 export type LanesOptions = Omit<BatchLanesOptions<Batch>, "newBatch">;
@@ -11,19 +14,30 @@ export class Lanes extends BatchLanes<Batch> {
     super({ ...options, newBatch: (shard, number) => new Batch(shard, number, monotonicMs) });
   }
 
-  /** Takes a row, or says false: too much is waiting. */
-  add(
+  /** Takes an order, or says false: too much is waiting. */
+  order(
     shard: number,
-    row: string,
-    user: string,
-    id: string,
+    order: Order,
+    atMs: number,
+    trace: Traceparent | undefined,
     recipient: Recipient,
     ref: unknown,
   ): boolean {
-    const batch = this.room(shard, row.length);
+    const length = orderLength(order, trace !== undefined);
+    const batch = this.room(shard, length);
     if (!batch) return false;
-    batch.add(row, user, id, recipient, ref);
-    this.added(shard, row.length);
+    batch.order(order, atMs, trace, length, recipient, ref);
+    this.added(shard, length);
+    return true;
+  }
+
+  /** Takes a row of another kind, likewise. */
+  add(shard: number, row: Row, recipient: Recipient, ref: unknown): boolean {
+    const length = rowLength(row);
+    const batch = this.room(shard, length);
+    if (!batch) return false;
+    batch.add(row, length, recipient, ref);
+    this.added(shard, length);
     return true;
   }
 }

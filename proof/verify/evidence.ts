@@ -3,7 +3,8 @@
 import type { CallResult, HistoryLine, SentBody } from "../history.ts";
 import { rowBodyText, sentBodyText } from "./body.ts";
 import type { Findings } from "./findings.ts";
-import type { DecodedEntry, OrderRowText } from "./journal.ts";
+import type { DecodedEntry } from "./journal.ts";
+import type { PlacedRow } from "./rows.ts";
 
 export interface Sending {
   readonly t0: number;
@@ -105,12 +106,12 @@ export class Evidence {
     // An order may be paid and cancelled in one entry, and resent in between.
     this.ahead = new Set(entry.steps.map(({ user, id, what }) => `${orderKey(user, id)} ${what}`));
     for (const { row, effect, state, key, message, index } of entry.decided) {
-      if (row[0] !== "o" || !this.slice(row[1])) continue;
+      if (row.kind !== "o" || !this.slice(row.user)) continue;
       if (effect === "fresh") this.decide(entry, row, state, { key, message, index });
       else if (effect === "known" || effect === "conflict") this.again(entry, row, effect, state);
     }
     for (const { row, state } of entry.released)
-      if (this.slice(row[1])) this.release(entry, row, state);
+      if (this.slice(row.user)) this.release(entry, row, state);
     for (const { what, user, id, generation, detail } of entry.steps) {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
@@ -180,11 +181,11 @@ export class Evidence {
 
   private decide(
     entry: DecodedEntry,
-    row: OrderRowText,
+    row: PlacedRow,
     state: string,
     at: { key: number; message: number; index: number },
   ): void {
-    const key = orderKey(row[1], row[2]);
+    const key = orderKey(row.user, row.id);
     const known = this.ledger.get(key);
     if (known) {
       this.findings.violation(
@@ -194,25 +195,9 @@ export class Evidence {
       );
       return;
     }
-    const lines: { sku: string; qty: number }[] = [];
-    for (let i = 0; i < row[8].length; i += 2)
-      lines.push({ sku: String(row[8][i]), qty: Number(row[8][i + 1]) });
+    const { payment: _, metadata: __, ...placed } = row;
     const { shard, n, atMs } = entry;
-    const body = rowBodyText(row);
-    const order = {
-      user: row[1],
-      id: row[2],
-      acceptedAtMs: row[4],
-      saleId: row[5],
-      seq: row[6],
-      currency: row[7],
-      maxTotal: row[11],
-      lines,
-      body,
-      shard,
-      n,
-      ...at,
-    };
+    const order = { ...placed, body: rowBodyText(row), shard, n, ...at };
     this.ledger.set(key, {
       ...order,
       first: state,
@@ -232,11 +217,11 @@ export class Evidence {
    */
   private again(
     entry: DecodedEntry,
-    row: OrderRowText,
+    row: PlacedRow,
     effect: "known" | "conflict",
     state: string,
   ): void {
-    const key = orderKey(row[1], row[2]);
+    const key = orderKey(row.user, row.id);
     const known = this.ledger.get(key);
     if (!known) {
       this.findings.violation(
@@ -272,8 +257,8 @@ export class Evidence {
     }
   }
 
-  private release(entry: DecodedEntry, row: OrderRowText, state: string): void {
-    const key = orderKey(row[1], row[2]);
+  private release(entry: DecodedEntry, row: PlacedRow, state: string): void {
+    const key = orderKey(row.user, row.id);
     const known = this.ledger.get(key);
     if (known?.state !== "parked") {
       this.findings.violation(

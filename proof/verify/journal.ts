@@ -1,22 +1,17 @@
-// Decodes the ledger's journal independently: rows and outcome words are parsed from the documented
-// format (core/domain/order.ts, core/domain/entry.ts), not with the code that writes or records
-// them.
+// Decodes the ledger's journal independently: rows, steps and outcome words are parsed from the
+// documented formats (core/domain/fields.ts, core/domain/entry-text.ts), not with the code that
+// writes or records them.
 import type { JournalEntry } from "../../ledger/audit.ts";
-
-export type OrderRowText = readonly [
-  kind: string,
-  user: string,
-  id: string,
-  fingerprint: string,
-  acceptedAtMs: number,
-  saleId: string,
-  seq: number,
-  currency: string,
-  lines: readonly (string | number)[],
-  payment: string,
-  metadata: string,
-  maxTotal: number,
-];
+import {
+  type JournalRow,
+  type Line,
+  lines0,
+  linesOf,
+  type PlacedRow,
+  row0,
+  rowsIn,
+  rowsOf,
+} from "./rows.ts";
 
 /**
  * `fresh`: decided here. `known`, `conflict`: found an earlier decision. `skipped`: gave a number
@@ -25,7 +20,7 @@ export type OrderRowText = readonly [
 export type Effect = "fresh" | "known" | "conflict" | "skipped" | "none";
 
 export interface Decided {
-  readonly row: OrderRowText;
+  readonly row: JournalRow;
   readonly effect: Effect;
   /** '' for skips and for rows without effect. */
   readonly state: string;
@@ -38,7 +33,7 @@ export interface Decided {
 }
 
 export interface Let {
-  readonly row: OrderRowText;
+  readonly row: PlacedRow;
   readonly state: string;
 }
 
@@ -51,7 +46,7 @@ export interface StepTaken {
   /** 0: its charge had not started. */
   readonly attempt: number;
   readonly saleId: string;
-  readonly lines: readonly (string | number)[];
+  readonly lines: readonly Line[];
   readonly detail: string;
 }
 
@@ -84,43 +79,55 @@ export interface DecodedEntry {
 export function decodeEntry(entry: JournalEntry): DecodedEntry {
   const decided: Decided[] = [];
   entry.messages.forEach(({ key, body, outcomes }, message) => {
-    const rows = JSON.parse(body) as OrderRowText[];
+    const rows = rowsIn(body);
     const words = outcomes.split(",");
     if (rows.length !== words.length)
       throw new Error(
         `entry ${entry.shard}-${entry.n}: ${rows.length} rows, ${words.length} outcomes`,
       );
-    for (let index = 0; index < rows.length; index++) {
+    rows.forEach((row, index) => {
       const [effect, state] = effectOf(words[index] as string);
-      decided.push({ row: rows[index] as OrderRowText, effect, state, key, message, index });
-    }
+      decided.push({ row, effect, state, key, message, index });
+    });
   });
-  const released = (JSON.parse(entry.released) as [string, OrderRowText, string][]).map(
-    ([, row, state]) => ({ row, state }),
-  );
-  const all = JSON.parse(entry.steps) as never[][];
-  const rates = all
-    .filter(([what]) => what === "rate")
-    .map(([, user, order, rateId, value]) => ({
-      user,
-      id: order,
-      rateId,
-      value,
-    })) as never as RateTaken[];
-  const steps = all
-    .filter(([what]) => !["wait", "rate", "rate_wait", "passed"].includes(what as never))
-    .map(([what, user, orderId, generation, attempt, , saleId, lines, detail]) => ({
-      what,
-      user,
-      id: orderId,
-      generation,
-      attempt,
-      saleId,
-      lines,
-      detail,
-    })) as unknown as StepTaken[];
+  const released = listIn(entry.released).map(letOf);
+  const all = listIn(entry.steps).map(stepOf);
+  const rates = all.filter(({ what }) => what === "rate") as unknown as RateTaken[];
+  const steps = all.filter(({ what }) => !NO_ORDER_STEPS.has(what));
   const { shard, n, id, prev, kind, atMs, epoch, recordedMs } = entry;
   return { shard, n, id, prev, kind, atMs, epoch, recordedMs, decided, released, steps, rates };
+}
+
+function listIn(text: string): readonly unknown[] {
+  return JSON.parse(text) as unknown[];
+}
+
+/** `{gateway, state, orders}`, or in format 0 `[gateway, row, state]`. */
+function letOf(value: unknown): Let {
+  if (Array.isArray(value)) {
+    const [, row, state] = value as [string, unknown[], string];
+    return { row: row0(row), state };
+  }
+  const { state, orders } = value as { readonly state: string; readonly orders: unknown };
+  return { row: rowsOf(orders)[0] as PlacedRow, state };
+}
+
+/** Steps that are no steps of an order's life. */
+const NO_ORDER_STEPS: ReadonlySet<string> = new Set(["wait", "rate", "rate_wait", "passed"]);
+
+function stepOf(value: unknown): StepTaken {
+  if (Array.isArray(value)) return step0(value);
+  const { sku = [], qty = [], ...step } = value as Record<"sku" | "qty", readonly unknown[]>;
+  return { ...step, lines: linesOf(sku, qty) } as unknown as StepTaken;
+}
+
+function step0(step: readonly unknown[]): StepTaken {
+  const [what, user, id, third, fourth] = step;
+  if (NO_ORDER_STEPS.has(what as string))
+    return { what, user, id, rateId: third, value: fourth } as unknown as StepTaken;
+  const [, , , generation, attempt, , saleId, flat, detail] = step;
+  const lines = lines0(flat as readonly unknown[]);
+  return { what, user, id, generation, attempt, saleId, lines, detail } as StepTaken;
 }
 
 function effectOf(word: string): [Effect, string] {

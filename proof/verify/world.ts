@@ -2,8 +2,11 @@
 // and stock. A test changes one thing and expects the checker to report it.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Entry, StepWord } from "../../core/domain/entry.ts";
-import { type OrderRow, orderRowText, skipRowText } from "../../core/domain/order.ts";
+import type { Entry, OrderStep, StepWord } from "../../core/domain/entry.ts";
+import { messageText } from "../../core/domain/message.ts";
+import { fingerprintOf, type Line } from "../../core/domain/order.ts";
+import type { OrderState } from "../../core/domain/outcome.ts";
+import type { AnswerRow, OrderRow, Row, SkipRow } from "../../core/domain/row.ts";
 import { uuidV7 } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
@@ -49,7 +52,7 @@ export class World {
   readonly captures: CaptureRecord[] = [];
   /** The services' records. */
   readonly packed: PackedRecord[] = [];
-  private readonly reserved: { user: string; id: string; sku: string; qty: number }[] = [];
+  private readonly reserved: { user: string; id: string; line: Line }[] = [];
   /** Redis's clock when the next entry is decided. */
   atMs = START_MS;
   /** Entries so far, by shard. */
@@ -126,32 +129,25 @@ export class World {
 
   /** The ledger records one entry: rows, a word for each, and the orders it released. */
   async entry(
-    rows: readonly string[],
+    rows: readonly Row[],
     words: string,
-    released: readonly (readonly [string, string])[] = [],
+    released: readonly (readonly [OrderRow, OrderState])[] = [],
     kind = "decide",
     shard = 0,
   ): Promise<void> {
-    const messages =
-      rows.length === 0
-        ? []
-        : [
-            {
-              gateway: "g",
-              batch: String((this.n[shard] ?? 0) + 1),
-              body: `[${rows.join(",")}]`,
-              outcomes: words,
-            },
-          ];
-    const let_go = released.map(([row, state]) => ["g", JSON.parse(row), state] as never);
-    await this.record({ kind: kind as "decide", messages, released: let_go, steps: [] }, shard);
+    const batch = String((this.n[shard] ?? 0) + 1);
+    const body = rows.length === 0 ? "" : messageText(rows);
+    const messages = body === "" ? [] : [{ gateway: "g", batch, body, outcomes: words }];
+    const letGo = released.map(([{ kind: _, ...placed }, state]) => ({
+      ...{ gateway: "g", state, ...placed },
+    }));
+    await this.record({ kind: kind as "decide", messages, released: letGo, steps: [] }, shard);
     const states = words.split(",");
-    const taken = [...rows.map((text, i) => [text, states[i]] as const), ...released].filter(
-      ([, state]) => state === "reserved",
-    );
-    for (const [text] of taken) {
-      const [, user, id, , , , , , lines] = JSON.parse(text) as OrderRow;
-      this.reserved.push({ user, id, sku: String(lines[0]), qty: Number(lines[1]) });
+    const taken = [...rows.map((row, i) => [row, states[i]] as const), ...released];
+    for (const [row, state] of taken) {
+      if (state !== "reserved" || row.kind !== "order") continue;
+      const { user, id, lines } = row.order;
+      this.reserved.push({ user, id, line: lines[0] as Line });
     }
   }
 
@@ -160,34 +156,18 @@ export class World {
    * record.
    */
   async pay(): Promise<void> {
-    const rows = this.reserved.map(({ user, id }) => [
-      "p",
-      user,
-      id,
-      "",
-      START_MS,
-      "",
-      0,
-      1,
-      1,
-      "captured",
-      "",
-    ]);
-    const steps = this.reserved.map(
-      ({ user, id, sku, qty }) => ["paid", user, id, 1, 1, "g", SALE, [sku, qty], ""] as const,
-    );
-    const messages = [
-      {
-        gateway: "",
-        batch: "",
-        body: JSON.stringify(rows),
-        outcomes: rows.map(() => "+paid").join(","),
-      },
-    ];
+    const rows = this.reserved.map(({ user, id }): AnswerRow => {
+      const of = { user, id, generation: 1, attempt: 1 };
+      return { kind: "answer", ...of, answer: "captured", detail: "", atMs: START_MS };
+    });
+    const steps = this.reserved.map(({ user, id, line }) => stepOf("paid", user, id, [line]));
+    const outcomes = rows.map(() => "+paid").join(",");
+    const messages = [{ gateway: "", batch: "", body: messageText(rows), outcomes }];
     await this.sql("UPDATE charges SET attempt = 1, status = 'started'");
     await this.record({ kind: "decide", messages, released: [], steps });
     await this.sql("UPDATE follow_ups SET done = 1");
-    for (const { user, id, sku, qty } of this.reserved) {
+    for (const { user, id, line } of this.reserved) {
+      const { sku, qty } = line;
       const charge = {
         key: `${user}/${id}/1/1`,
         amount: qty * ITEM.priceMinor,
@@ -203,17 +183,13 @@ export class World {
 
   /** A service packs every paid order and has it on record. */
   async dispatch(): Promise<void> {
-    const steps = this.reserved.flatMap(({ user, id, sku, qty }) => {
-      const of = [user, id, 1, 1, "g", SALE, [sku, qty]] as const;
-      this.packed.push({
-        service: "depot",
-        key: `${user}/${id}/1/1`,
-        lines: JSON.stringify([{ sku, qty, category: ITEM.category }]),
-      });
+    const steps = this.reserved.flatMap(({ user, id, line }) => {
+      const lines = JSON.stringify([{ ...line, category: ITEM.category }]);
+      this.packed.push({ service: "depot", key: `${user}/${id}/1/1`, lines });
       return [
-        ["claimed", ...of, "1 1 depot"] as const,
-        ["done", ...of, "1 1 depot"] as const,
-        ["dispatched", ...of, ""] as const,
+        stepOf("claimed", user, id, [line], { detail: "1 1 depot" }),
+        stepOf("done", user, id, [line], { detail: "1 1 depot" }),
+        stepOf("dispatched", user, id, [line]),
       ];
     });
     await this.record({ kind: "decide", messages: [], released: [], steps });
@@ -223,10 +199,10 @@ export class World {
   async happened(
     what: StepWord,
     [user, id]: readonly [user: string, id: string],
-    lines: readonly (string | number)[],
+    [sku, qty]: readonly [sku: string, qty: number],
     { detail = "", attempt = 1, kind = "decide", shard = 0 } = {},
   ): Promise<void> {
-    const step = [what, user, id, 1, attempt, "g", SALE, lines, detail] as const;
+    const step = stepOf(what, user, id, [{ sku, qty }], { attempt, detail });
     await this.record({ kind: kind as "decide", messages: [], released: [], steps: [step] }, shard);
   }
 
@@ -322,13 +298,24 @@ export function body(sku: string, qty: number, seq = 0): SentBody {
   return { saleId: SALE, currency: "EUR", lines: [{ sku, qty }], ...(seq > 0 ? { seq } : {}) };
 }
 
-export function row(user: string, id: string, sent: SentBody): string {
+export function row(user: string, id: string, sent: SentBody): OrderRow {
   const order = { user, id, payment: "", maxTotal: 0, ...sent, seq: sent.seq ?? 0, metadata: "" };
-  return orderRowText(order, START_MS);
+  return { kind: "order", order, fingerprint: fingerprintOf(order), atMs: START_MS };
 }
 
-export function skipRow(user: string, seq: number): string {
-  return skipRowText({ user, saleId: SALE, seq }, START_MS);
+export function skipRow(user: string, seq: number): SkipRow {
+  return { kind: "skip", user, saleId: SALE, seq, atMs: START_MS };
+}
+
+function stepOf(
+  what: StepWord,
+  user: string,
+  id: string,
+  lines: readonly Line[],
+  { attempt = 1, detail = "" } = {},
+): OrderStep {
+  const terms = { generation: 1, attempt, gateway: "g", saleId: SALE };
+  return { what, user, id, ...terms, lines, detail };
 }
 
 function live(sku: string, total: number, held = 0, sold = 0): LiveStock {

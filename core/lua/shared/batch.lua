@@ -1,17 +1,13 @@
 -- What deciding a batch works on: everything it needs from Redis, read before the first decision
 -- and written after the last.
 
--- rows: all rows that may be judged, and the orders that may change (those at hand, the parked ones
--- of their users, open ones). open: the open orders that rows speak of.
-local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
-  local wanted = {}
-  for r = 1, #rows do
-    local row = rows[r]
-    local skus, lines = wanted[row[6]], row[9]
-    if not skus then skus = {}; wanted[row[6]] = skus end
-    for i = 1, #lines, 2 do skus[lines[i]] = true end
-  end
-  local sales = read_sales(stock_prefix, wanted)
+-- Loads a batch.
+--   messages   list of messages by columns: those that came, and one for each parked order of their
+--              users. Their orders may be judged.
+--   turns      'sale user' → numbers and parked orders (parking.lua)
+--   open       'user id' → the open orders that rows speak of (open.lua)
+local function load_batch(shard, stock_prefix, messages, turns, open, now, window)
+  local sales = read_sales(stock_prefix, wanted_items(messages, open))
   return {
     shard = shard,
     now = now,
@@ -20,6 +16,7 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
     fx = {}, -- orders that wait for a rate from now on
     give_up = {}, -- 'user id' of orders that have waited for their rate long enough
     first_bucket = first_bucket(now, window),
+    -- Whether a cancel may have come before its order.
     any_marks = redis.call('EXISTS', shard.prefix .. 'marks') == 1,
     open = open,
     touched = {}, -- 'user id' of open orders that changed, or closed
@@ -33,51 +30,43 @@ local function load_batch(shard, stock_prefix, rows, turns, open, now, window)
     marked = {},
     mark_counts = {},
     sales = sales,
-    bought = read_bought(shard, rows, sales),
+    bought = read_bought(shard, messages, open, sales),
     turns = turns,
     seen = {},
-    fresh = {}, -- bucket → flat list of field, value
+    fresh = {}, -- bucket → flat list of field, value; `n`: its length
     released = {},
   }
 end
 
--- Remembers an order's state for every later sending of it.
-local function remember(batch, row, state)
-  local field, bucket, value = row[13], row[14], row[4] .. ' ' .. state
-  batch.seen[field] = value
-  local list = batch.fresh[bucket]
-  if not list then list = {}; batch.fresh[bucket] = list end
-  local at = #list
-  list[at + 1], list[at + 2] = field, value
-end
-
--- The decision on an order whose turn it is, and what opens with it; no_rate when it must wait for
--- one.
-local function decide_now(batch, row, gateway)
-  if is_marked(batch, row) then return 'cancelled' end
-  local state = judge(batch, row)
-  if state == 'reserved' then open_order(batch, row, gateway) end
+-- Decides an order whose turn it is, and opens it when it is reserved. Returns its state; no_rate
+-- when it must wait for a rate.
+local function decide_now(batch, orders, i, gateway)
+  if batch.any_marks and is_marked(batch, orders.order[i]) then return 'cancelled' end
+  local state = judge(batch, orders, i)
+  if state == 'reserved' then open_order(batch, orders, i, gateway) end
   return state
 end
 
--- Decides a parked order whose number has come, or whose rate: held = {gateway, row}. False: it has
--- to wait for a rate.
+-- Returns a function that decides a parked order whose number or rate has come. held: {gateway,
+-- orders}, a message of this order alone. It returns false when the order has to wait for a rate.
 local function release_one(batch)
   return function(held)
-    local row = held[2]
-    local state = decide_now(batch, row, held[1])
+    local orders = held.orders
+    local state = decide_now(batch, orders, 1, held.gateway)
     if state == 'no_rate' then
-      wait_for_rate(batch, row)
+      wait_for_rate(batch, orders, 1)
       return false
     end
-    remember(batch, row, state)
-    batch.released[#batch.released + 1] = { held[1], row, state }
+    remember(batch, orders.order[1], orders.bucket[1], orders.fingerprint[1] .. ' ' .. state)
+    batch.released[#batch.released + 1] =
+      { gateway = held.gateway, state = state, orders = message_of(orders, 1) }
     return true
   end
 end
 
-local function store_batch(shard, stock_prefix, batch, now, window)
-  write_sales(stock_prefix, batch.sales)
+local function store_batch(batch, window)
+  local shard, now = batch.shard, batch.now
+  write_sales(batch.stock_prefix, batch.sales)
   write_bought(shard, batch.bought)
   write_turns(shard, batch.turns, now)
   write_seen(shard, batch.fresh, window)
@@ -88,12 +77,27 @@ local function store_batch(shard, stock_prefix, batch, now, window)
   call_in_chunks('RPUSH', shard.prefix .. 'fx', batch.fx)
 end
 
-local function steps_text(batch)
-  return #batch.steps == 0 and '[]' or cjson.encode(batch.steps)
+-- A list as JSON; Lua cannot tell an empty one from an empty object.
+local function list_text(list)
+  return #list == 0 and '[]' or cjson.encode(list)
 end
 
-local function released_text(batch)
-  if #batch.released == 0 then return '[]' end
-  for _, released in ipairs(batch.released) do bare(released[2]) end
-  return cjson.encode(batch.released)
+-- decide, unpark, expire and reprice begin alike. ARGV 1 incarnation  2 epoch; bounds: of the clock
+-- (shard.lua). Returns the shard, the reply for when nothing changes, and the time; or nil and the
+-- reply of a refusal.
+local function open_call(keys, args, bounds)
+  local shard, refusal = open_shard(keys[1], args[1], args[2])
+  if not shard then return nil, { refusal } end
+  local now = now_ms()
+  if not clock_fits(now, bounds) then return nil, { 'clock' } end
+  return shard, { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }, now
+end
+
+-- And they end alike: writes the batch and its entry. ARGV 3 id for the entry  5 window of the
+-- records, ms. messages: as append_entry takes them. Returns the reply.
+local function commit(batch, args, kind, messages, reply)
+  reply[5], reply[6] = list_text(batch.released), list_text(batch.steps)
+  store_batch(batch, tonumber(args[5]))
+  reply[2] = append_entry(batch.shard, args[3], kind, batch.now, messages, reply[5], reply[6])
+  return reply
 end

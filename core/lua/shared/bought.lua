@@ -1,29 +1,49 @@
 -- Units each user has reserved of items with a limit. Read for a whole batch at once, as stock is.
 
--- rows: the rows to be judged. Returns sale → field ('user sku') → units.
-local function read_bought(shard, rows, sales)
+-- Adds 'user sku' of a line to what is read of its sale, if its item has a limit.
+local function want_bought(fields, sales, sale_id, user, sku)
+  local item = sales[sale_id].items[sku]
+  if not item or item.limit == 0 then return end
+  local list = fields[sale_id]
+  if not list then list = {}; fields[sale_id] = list end
+  list[#list + 1] = user .. ' ' .. sku
+end
+
+-- The 'user sku' to read of each sale.
+local function bought_fields(messages, open, sales)
   local fields = {}
-  for r = 1, #rows do
-    local row = rows[r]
-    local sale = sales[row[6]]
-    if sale and sale.limited then
-      local lines = row[9]
-      for i = 1, #lines, 2 do
-        local item = sale.items[lines[i]]
-        if item and item.l > 0 then
-          local list = fields[row[6]]
-          if not list then list = {}; fields[row[6]] = list end
-          list[#list + 1] = row[2] .. ' ' .. lines[i]
+  for _, orders in ipairs(messages) do
+    for i = 1, orders.count do
+      local sale = sales[orders.sale[i]]
+      if sale and sale.limited then
+        local user = user_of(orders, i)
+        for l = orders.first[i], orders.first[i] + orders.lines[i] - 1 do
+          want_bought(fields, sales, orders.sale[i], user, orders.sku[l])
         end
       end
     end
   end
+  for field, o in pairs(open) do
+    if sales[o.sale] and sales[o.sale].limited then
+      local user = string.match(field, '^%S+')
+      for _, sku in ipairs(o.sku) do want_bought(fields, sales, o.sale, user, sku) end
+    end
+  end
+  return fields
+end
+
+-- Returns sale → {units = 'user sku' → units, changed = set of 'user sku'}. messages and open: as
+-- load_batch takes them.
+local function read_bought(shard, messages, open, sales)
+  local any = false
+  for _, sale in pairs(sales) do any = any or sale.limited end
+  if not any then return {} end
   local bought = {}
-  for sale, list in pairs(fields) do
+  for sale, list in pairs(bought_fields(messages, open, sales)) do
     local values = hmget(shard.prefix .. 'bought:' .. sale, list)
-    local of = {}
-    for i, value in ipairs(values) do of[list[i]] = tonumber(value or 0) end
-    bought[sale] = { units = of, changed = {} }
+    local units = {}
+    for i, value in ipairs(values) do units[list[i]] = tonumber(value or 0) end
+    bought[sale] = { units = units, changed = {} }
   end
   return bought
 end

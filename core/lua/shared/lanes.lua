@@ -1,21 +1,20 @@
--- A user's charges run one at a time, in the order in which his orders were reserved: his lane.
+-- A user's charges run one at a time, in the order in which the user's orders were reserved: the
+-- user's lane.
 --
 --   lane:<user>  list  <id> …  orders of a user that are to be charged, the first being charged
 --
--- A lane is read from its front, as far as somebody leaves it, and never as a whole; and it is
--- bounded. With 10,000 orders in it an exit took 13 ms of Redis.
+-- A lane is read from its front, as far as orders leave it, and never as a whole. Its length is
+-- bounded (MAX_LANE): with 10,000 orders in it an exit took 13 ms of Redis.
 
--- Orders of one user with a charge under way or waiting. It bounds what leaving from the middle
--- costs (0.02 ms at most), and a user whose charges take a second each has a quarter of an hour of
--- them here. One more is over_limit. (core/domain/lane.ts)
-local MAX_LANE = 1000
 -- Ids read at once. Most lanes are shorter.
 local LANE_LOOK = 8
 
--- A lane as this batch leaves it. stored: its length in Redis; length: what it is now; added: ids
--- behind the stored ones, false where one has left again. Made when somebody leaves: gone and left,
--- the stored ids that did; read, stored ids from the front; at, the place of the first one that may
--- still be there.
+-- A lane as this batch leaves it.
+--   stored, length   its length in Redis, and what it is now
+--   added            ids behind the stored ones, false where one has left again
+--   gone, left       the stored ids that have left, as a set and as a list
+--   read, at         stored ids from the front, and the place of the first that may still be there
+-- The last four are made when the first order leaves.
 local function lane_of(batch, user)
   local lane = batch.lanes[user]
   if not lane then
@@ -59,8 +58,8 @@ local function lane_front(lane)
   end
 end
 
--- Takes out an id that this batch has put in. An id may be in there a second time: redriven, after
--- it had left.
+-- Takes out an id that this batch has put in. The lane may hold the id twice: an order that left
+-- it and was redriven.
 local function take_back(lane, id)
   for i = #lane.added, 1, -1 do
     if lane.added[i] == id then
@@ -71,7 +70,7 @@ local function take_back(lane, id)
   return false
 end
 
--- Takes an id out of its user's lane. Returns the one that is now at the front, if that is news.
+-- Takes an id out of its user's lane. Returns the id at the front, if it has come there by this.
 local function exit_lane(batch, user, id)
   local lane = lane_of(batch, user)
   if not lane.gone then lane.gone, lane.left, lane.read, lane.at = {}, {}, {}, 1 end

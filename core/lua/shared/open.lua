@@ -1,16 +1,19 @@
--- Open orders: those with stock held, a charge under way, or paid and not yet dispatched. They
--- stand in one hash of the shard, outside the buckets of shared/seen.lua, for as long as something
--- may still happen to them:
+-- Open orders: those with stock held, a charge under way, or paid and not yet dispatched. One hash
+-- of the shard has them, apart from the buckets of seen.lua, for as long as something may happen to
+-- them:
 --
---   open         hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway> <fingerprint> <sale> <sku> <qty> …
---                      the state of a paid order of which a service has claimed parts: paid;<of>;<part><c or d><service>;…  (claimed, done)
---   holds        list  <time, ms> <user> <id> of orders that wait in their lane (no others expire), oldest first; one that waits no
---                      more is passed over when it comes to the front (a sorted set cost 3.6 µs an order)
+--   open   hash  <user> <id> → <state> <generation> <attempt> <accepted at, ms> <gateway>
+--                              <fingerprint> <sale> <sku> <qty> …
+--                the state of a paid order of which services have claimed parts:
+--                paid;<parts>;<part>c<service>;<part>d<service>;…   (claimed, done)
+--   holds  list  <time, ms> <user> <id> of orders that wait in their lane, oldest first; no others
+--                expire. One that waits no more is passed over when it comes to the front.
 --
--- Attempt 0 waits in its lane. Whatever happens to an open order is a step of the outbox entry (see
--- step below).
+-- In Lua an open order is {state, generation, attempt, accepted, gateway, fingerprint, sale, sku,
+-- qty}: sku and qty are lists, of is the number of its parts, parts what became of each. Attempt 0
+-- waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step).
 
--- paid;2;1cwarehouse;2dwarehouse → 'paid', 2, {'cwarehouse', 'dwarehouse'}
+-- 'paid;2;1cwarehouse;2dwarehouse' → 'paid', 2, {'cwarehouse', 'dwarehouse'}
 local function read_parts(text)
   local state, of, rest = string.match(text, '^([^;]*);(%d+)(.*)$')
   local parts = {}
@@ -26,25 +29,30 @@ local function parts_text(o)
   return text
 end
 
+local OPEN_RECORD = '^(%S+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$'
+
 local function read_open_record(text)
-  local part, lines = {}, {}
-  for word in string.gmatch(text, '%S+') do part[#part + 1] = word end
-  for i = 8, #part, 2 do
-    lines[i - 7], lines[i - 6] = part[i], tonumber(part[i + 1])
+  local state, generation, attempt, accepted, gateway, fingerprint, sale, lines =
+    string.match(text, OPEN_RECORD)
+  local sku, qty, of, parts = {}, {}, nil, nil
+  for name, units in string.gmatch(lines, '(%S+) (%d+)') do
+    sku[#sku + 1], qty[#qty + 1] = name, tonumber(units)
   end
-  local state, of, parts = part[1], nil, nil
   if string.find(state, ';', 1, true) then state, of, parts = read_parts(state) end
-  return { state = state, of = of, parts = parts, generation = tonumber(part[2]), attempt = tonumber(part[3]), accepted = tonumber(part[4]),
-    gateway = part[5], fingerprint = part[6], sale = part[7], lines = lines }
+  return { state = state, of = of, parts = parts, generation = tonumber(generation),
+    attempt = tonumber(attempt), accepted = tonumber(accepted), gateway = gateway,
+    fingerprint = fingerprint, sale = sale, sku = sku, qty = qty }
 end
 
 local function open_record_text(o)
-  local head = (o.parts and parts_text(o) or o.state) .. ' ' .. o.generation .. ' ' .. o.attempt .. ' ' .. string.format('%.0f', o.accepted) .. ' ' .. o.gateway
-  return head .. ' ' .. o.fingerprint .. ' ' .. o.sale .. ' ' .. table.concat(o.lines, ' ')
+  local text = (o.parts and parts_text(o) or o.state) .. ' ' .. o.generation .. ' ' .. o.attempt
+    .. string.format(' %.0f ', o.accepted) .. o.gateway .. ' ' .. o.fingerprint .. ' ' .. o.sale
+  for l = 1, #o.sku do text = text .. ' ' .. o.sku[l] .. ' ' .. o.qty[l] end
+  return text
 end
 
 -- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field →
--- record.
+-- open order.
 local function read_open(shard, fields)
   local open = {}
   local values = hmget(shard.prefix .. 'open', fields)
@@ -54,60 +62,59 @@ local function read_open(shard, fields)
   return open
 end
 
--- An open order as rows are, for what loads stock and limits by rows.
-local function as_row(field, o)
-  local user, id = string.match(field, '^(%S+) (%S+)$')
-  return { 'o', user, id, o.fingerprint, o.accepted, o.sale, 0, '', o.lines, '', '', 0, field, string.sub(id, 1, BUCKET_DIGITS) }
-end
-
--- Notes what happened, for the ledger: {what, user, id, generation, attempt, gateway, sale, lines,
--- detail}.
+-- Notes for the ledger what happened to an open order. field: 'user id'.
 local function step(batch, what, field, o, detail)
   local user, id = string.match(field, '^(%S+) (%S+)$')
-  batch.steps[#batch.steps + 1] = { what, user, id, o.generation, o.attempt, o.gateway, o.sale, o.lines, detail or '' }
+  batch.steps[#batch.steps + 1] = { what = what, user = user, id = id, generation = o.generation,
+    attempt = o.attempt, gateway = o.gateway, saleId = o.sale, sku = o.sku, qty = o.qty,
+    detail = detail or '' }
 end
 
--- A fresh order has been reserved: its charge starts at once, or waits until the user's earlier
--- ones are settled.
-local function open_order(batch, row, gateway)
-  -- Records are words between spaces: names that are none would be read back as others.
-  assert(string.find(row[13], '^%S+ %S+$') and string.find(row[4], '^%S+$'), 'a name with a space')
-  local waits = enter_lane(batch, row[2], row[3])
-  local o = { state = 'reserved', generation = 1, attempt = waits and 0 or 1, accepted = row[5],
-    gateway = string.find(gateway, '^%S+$') and gateway or '-', fingerprint = row[4], sale = row[6], lines = row[9] }
-  batch.open[row[13]] = o
-  batch.touched[row[13]] = true
+-- Row i has been reserved: its charge starts at once, or waits until the user's earlier ones are
+-- settled.
+local function open_order(batch, orders, i, gateway)
+  local field, fingerprint = orders.order[i], orders.fingerprint[i]
+  local user, id = user_of(orders, i), id_of(orders, i)
+  -- A record is words between spaces: an empty word would be read back as its neighbour.
+  assert(fingerprint ~= '' and orders.sale[i] ~= '', 'an order without a fingerprint or a sale')
+  local waits = enter_lane(batch, user, id)
+  local sku, qty = lines_of(orders, i)
+  batch.open[field] = { state = 'reserved', generation = 1, attempt = waits and 0 or 1,
+    accepted = orders.at[i], gateway = string.find(gateway, '^%S+$') and gateway or '-',
+    fingerprint = fingerprint, sale = orders.sale[i], sku = sku, qty = qty }
+  batch.touched[field] = true
   if waits then
-    batch.holds[#batch.holds + 1] = row[13]
-    batch.steps[#batch.steps + 1] = { 'wait', row[2], row[3] }
+    batch.holds[#batch.holds + 1] = field
+    batch.steps[#batch.steps + 1] = { what = 'wait', user = user, id = id }
   end
 end
 
 -- The order leaves its lane; if it was the one being charged, the next one's charge starts.
-local function leave_lane(batch, user, id)
+local function leave_lane(batch, field)
+  local user, id = string.match(field, '^(%S+) (%S+)$')
   local next_id = exit_lane(batch, user, id)
   if not next_id then return end
-  local field = user .. ' ' .. next_id
-  local o = batch.open[field]
+  local next_field = user .. ' ' .. next_id
+  local o = batch.open[next_field]
   if not o then
-    local text = redis.call('HGET', batch.shard.prefix .. 'open', field)
+    local text = redis.call('HGET', batch.shard.prefix .. 'open', next_field)
     if not text then return end
     o = read_open_record(text)
-    batch.open[field] = o
+    batch.open[next_field] = o
   end
   if o.attempt == 0 then
     o.attempt = 1
-    batch.touched[field] = true
-    step(batch, 'start', field, o)
+    batch.touched[next_field] = true
+    step(batch, 'start', next_field, o)
   end
 end
 
--- The order's units go from held or sold to where they can be sold again: first to releasing, until
--- the ledger has it (recorded.lua).
+-- The order's units go from held ('h') or sold ('s') to where they can be sold again: first to
+-- releasing, until the ledger has it (recorded.lua).
 local function release_units(batch, field, o, from)
   local user = string.match(field, '^%S+')
-  for i = 1, #o.lines, 2 do
-    local sku, qty = o.lines[i], o.lines[i + 1]
+  for l = 1, #o.sku do
+    local sku, qty = o.sku[l], o.qty[l]
     move_units(batch, o.sale, sku, from, 'r', qty)
     batch.freed[#batch.freed + 1] = o.sale .. ' ' .. sku .. ' ' .. qty
     local bought = batch.bought[o.sale]
@@ -120,19 +127,14 @@ local function release_units(batch, field, o, from)
 end
 
 local function sell_units(batch, o)
-  for i = 1, #o.lines, 2 do move_units(batch, o.sale, o.lines[i], 'h', 's', o.lines[i + 1]) end
+  for l = 1, #o.sku do move_units(batch, o.sale, o.sku[l], 'h', 's', o.qty[l]) end
 end
 
 -- Keeps the order's record for later sendings in step with its state.
 local function restate(batch, field, o)
-  local bucket = string.sub(string.match(field, ' (%S+)$'), 1, BUCKET_DIGITS)
+  local bucket = string.sub(field, -ID_LENGTH, BUCKET_DIGITS - ID_LENGTH - 1)
   if bucket < batch.first_bucket then return end
-  local value = o.fingerprint .. ' ' .. o.state
-  batch.seen[field] = value
-  local list = batch.fresh[bucket]
-  if not list then list = {}; batch.fresh[bucket] = list end
-  list[#list + 1] = field
-  list[#list + 1] = value
+  remember(batch, field, bucket, o.fingerprint .. ' ' .. o.state)
 end
 
 local function close_order(batch, field)
@@ -141,12 +143,12 @@ local function close_order(batch, field)
 end
 
 local function write_open(shard, batch, now)
-  local set, gone = {}, {}
+  local set, gone, n = {}, {}, 0
   for field in pairs(batch.touched) do
     local o = batch.open[field]
     if o then
-      set[#set + 1] = field
-      set[#set + 1] = open_record_text(o)
+      set[n + 1], set[n + 2] = field, open_record_text(o)
+      n = n + 2
     else
       gone[#gone + 1] = field
     end

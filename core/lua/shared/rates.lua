@@ -1,14 +1,12 @@
--- Orders in another currency than their sale's prices, and orders with a ceiling: what they cost,
--- at the rate held now. Rates are read once a batch.
+-- What orders cost at the rates of now: those in another currency than their sale's prices, and those
+-- with a ceiling. Rates are read once a batch.
 --
---   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>     one for all shards (set_rates.lua)
+--   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>
+--                one hash for all shards (set_rates.lua)
 --
--- An amount in minor units of the base costs amount × mantissa ÷ 10^scale of the quote's: value and
--- minor digits are worked into them.
+-- An amount in minor units of the base costs amount × mantissa ÷ 10^scale minor units of the quote:
+-- mantissa and scale allow for the rate's value and for the minor digits of both.
 
-local RATES_KEY = 'rates'
--- Fourteen digits (core/domain/order.ts).
-local MAX_MONEY = 99999999999999
 local LIMB = 1e7
 
 -- a × b ÷ 10^scale, rounded half up. Exact: both are whole and below 2^53, and are multiplied in
@@ -33,30 +31,37 @@ local function scaled(a, b, scale)
   return sum
 end
 
+local RATE = '^(%S+) (%S+) (%d+) (%d+) %d+ (%d+)$'
+
 -- The rate of a pair that holds now; nil when there is none, or it is too old.
 local function rate_of(batch, pair)
   local rate = batch.rates[pair]
   if rate == nil then
     local text = redis.call('HGET', RATES_KEY, pair)
-    local id, value, mantissa, scale, expires = string.match(text or '', '^(%S+) (%S+) (%d+) (%d+) %d+ (%d+)$')
-    rate = id and tonumber(expires) > batch.now and { id = id, value = value, mantissa = tonumber(mantissa), scale = tonumber(scale) } or false
-    batch.rates[pair] = rate
+    local id, value, mantissa, scale, expires = string.match(text or '', RATE)
+    rate = id and tonumber(expires) > batch.now
+      and { id = id, value = value, mantissa = tonumber(mantissa), scale = tonumber(scale) }
+    batch.rates[pair] = rate or false
   end
   return rate or nil
 end
 
--- What an order's lines cost in its sale's currency.
-local function base_total(sale, lines)
+-- What row i's lines cost in its sale's currency.
+local function base_total(sale, orders, i)
   local total = 0
-  for i = 1, #lines, 2 do total = total + sale.items[lines[i]].price * lines[i + 1] end
+  local from = orders.first[i]
+  for l = from, from + orders.lines[i] - 1 do
+    total = total + sale.items[orders.sku[l]].price * orders.qty[l]
+  end
   return total
 end
 
--- Whether an order costs more than its buyer set, or than can be charged. rate: nil for the sale's
--- own currency.
-local function too_dear(batch, row, rate)
-  local total = base_total(batch.sales[row[6]], row[9])
-  if total > MAX_MONEY then return true end
+-- Whether row i costs more than its buyer set, or than can be charged. rate: nil for the sale's own
+-- currency. Only asked of orders whose items are all available.
+local function too_dear(sale, orders, i, rate)
+  local total = base_total(sale, orders, i)
+  if total > MAX_MONEY_MINOR then return true end
   if rate then total = scaled(total, rate.mantissa, rate.scale) end
-  return total > MAX_MONEY or row[12] > 0 and total > row[12]
+  local most = orders.maxTotal[i]
+  return total > MAX_MONEY_MINOR or most > 0 and total > most
 end

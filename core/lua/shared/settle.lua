@@ -2,15 +2,10 @@
 -- Each returns the word of its row: '+…' when something changed, '=state' when it had happened
 -- before, '-…' when it cannot be.
 
-local MAX_ATTEMPTS = 4
-local CANCEL_WINDOW_MS = 120000
-
--- {'p', user, id, '', at, '', 0, generation, attempt, answer, detail}; core/domain/charge.ts lists
--- the answers. An answer that changes nothing here is 'late': to any attempt but the one under way,
--- or one that only the ledger keeps (later, refunded, …). The ledger knows whether it is news.
+-- The answers that settle an attempt; core/domain/charge.ts lists all of them.
 local SETTLES = { captured = true, failed = true, unknown = true }
 
--- The attempt's answer has come while its order was cancelled: is there something to give back?
+-- The step of an answer that came after its order was cancelled.
 local CANCELLED_STEPS = { captured = 'refund', failed = 'charge_failed', unknown = 'given_up' }
 
 local function settle_cancelled(batch, field, o, answer, detail)
@@ -34,10 +29,15 @@ local function settle_failed(batch, field, o, answer, detail)
   close_order(batch, field)
 end
 
-local function settle_charge(batch, row)
-  local field, o = row[13], batch.open[row[13]]
-  local generation, attempt, answer, detail = row[8], row[9], row[10], row[11]
-  local under_way = o and o.generation == generation and o.attempt == attempt and o.state ~= 'paid'
+-- Takes what was heard of an attempt to charge. An answer that changes nothing here is 'late': to an
+-- attempt that is not under way, or one that only the ledger keeps (later, refunded, …). The ledger
+-- knows whether it is news.
+local function settle_charge(batch, orders, i)
+  local field = orders.order[i]
+  local o, attempt = batch.open[field], orders.attempt[i]
+  local answer, detail = orders.answer[i], orders.detail[i]
+  local under_way = o and o.generation == orders.generation[i] and o.attempt == attempt
+    and o.state ~= 'paid'
   if not under_way or not SETTLES[answer] then return '+late' end
   batch.touched[field] = true
   if o.state == 'cancelled' then
@@ -52,23 +52,27 @@ local function settle_charge(batch, row)
   else
     settle_failed(batch, field, o, answer, detail)
   end
-  leave_lane(batch, row[2], row[3])
+  leave_lane(batch, field)
   return '+' .. o.state
 end
 
--- {'c', user, id, '', at, '', 0}. An order not seen yet leaves a mark, which its decision honours
--- (shared/marks.lua).
-local function cancel_order(batch, row)
-  local field, o = row[13], batch.open[row[13]]
-  if not o then
-    local state = batch.seen[field] and string.match(batch.seen[field], ' (.*)$')
-    if state == 'cancelled' then return '=cancelled' end
-    if state and state ~= 'parked' then return '-' .. state end
-    if not state and row[14] < batch.first_bucket then return '-too_late' end
-    return mark_cancelled(batch, row) and '+cancel_pending' or '-too_many'
-  end
+-- The word of a cancel whose order is not open. One that was not seen yet leaves a mark, which its
+-- decision honours (marks.lua).
+local function cancel_unopened(batch, orders, i)
+  local record = batch.seen[orders.order[i]]
+  local state = record and string.match(record, ' (.*)$')
+  if state == 'cancelled' then return '=cancelled' end
+  if state and state ~= 'parked' then return '-' .. state end
+  if not state and orders.bucket[i] < batch.first_bucket then return '-too_late' end
+  return mark_cancelled(batch, orders, i) and '+cancel_pending' or '-too_many'
+end
+
+local function cancel_order(batch, orders, i)
+  local field = orders.order[i]
+  local o = batch.open[field]
+  if not o then return cancel_unopened(batch, orders, i) end
   if o.state == 'cancelled' then return '=cancelled' end
-  if row[5] - o.accepted > CANCEL_WINDOW_MS then return '-too_late' end
+  if orders.at[i] - o.accepted > CANCEL_WINDOW_MS then return '-too_late' end
   if o.parts then return '-claimed' end
   local was = o.state
   o.state = 'cancelled'
@@ -82,9 +86,9 @@ local function cancel_order(batch, row)
   elseif o.attempt == 0 then
     step(batch, 'cancelled', field, o, 'held')
     close_order(batch, field)
-    leave_lane(batch, row[2], row[3])
+    leave_lane(batch, field)
   else
-    -- Its charge is under way: the record stays, and its place in the lane, until the answer is in.
+    -- Its charge is under way: record and place in the lane stay until the answer is in.
     step(batch, 'cancelled', field, o, 'held')
   end
   return '+cancelled'

@@ -1,36 +1,39 @@
 -- A shard's meta hash: who may write (store, incarnation, epoch), whether anybody may (state), and
 -- where its outbox stands.
 --
---   store  the ledger this Redis belongs to      inc    incarnation of this content; a rebuild raises it
---   state  loading | open | halted               epoch  the owner's fence, handed out by the ledger
---   tip,n  id and number of the last entry       base,basen  id and number of the last entry the ledger has confirmed
+--   store   the ledger this Redis belongs to
+--   inc     incarnation of this content; a rebuild raises it
+--   state   loading | open | halted
+--   epoch   the owner's fence, issued by the ledger
+--   tip, n  id and number of the last entry
+--   base, basen           id and number of the last entry that the ledger has confirmed
 --   loaded, loaded_stock  how many values the last rebuild has loaded (restore.lua)
 
 -- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch (''
--- for any).
--- Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.
+-- for any). Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.
 local function open_shard(meta_key, inc, epoch)
-  local m = redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n')
-  if m[2] == 'halted' then return nil, 'halted' end
-  if m[1] ~= inc or m[2] ~= 'open' then return nil, 'not_ready' end
-  if epoch ~= '' and m[3] ~= epoch then return nil, 'fenced' end
-  return { meta = meta_key, prefix = string.sub(meta_key, 1, -5), tip = m[4], n = tonumber(m[5]) }
+  local its_inc, state, its_epoch, tip, n =
+    unpack(redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n'))
+  if state == 'halted' then return nil, 'halted' end
+  if its_inc ~= inc or state ~= 'open' then return nil, 'not_ready' end
+  if epoch ~= '' and its_epoch ~= epoch then return nil, 'fenced' end
+  return { meta = meta_key, prefix = string.sub(meta_key, 1, -5), tip = tip, n = tonumber(n) }
 end
 
 local function now_ms()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  local seconds, micros = unpack(redis.call('TIME'))
+  return tonumber(seconds) * 1000 + math.floor(tonumber(micros) / 1000)
 end
 
--- Whether this clock is where the caller reckons it to be: bounds 'earliest latest' in ms, '' for
--- any. A clock that has jumped must not say what is stale, or over.
+-- Whether this clock is where the caller expects it: bounds 'earliest latest' in ms, '' for any. A
+-- clock that has jumped must not decide what is stale, or over.
 local function clock_fits(now, bounds)
   if not bounds or bounds == '' then return true end
   local earliest, latest = string.match(bounds, '^(%d+) (%d+)$')
   return now >= tonumber(earliest) and now <= tonumber(latest)
 end
 
--- Calls a command with a long list of arguments in pieces: unpack is bounded by Lua's C stack.
+-- Calls a command with a long list of arguments in pieces: Lua's C stack bounds unpack.
 local CHUNK = 1000
 local function call_in_chunks(command, key, args)
   local total = #args

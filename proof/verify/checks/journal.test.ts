@@ -1,5 +1,6 @@
 // The journal, the orders, and what clients sent and received: I1, I2, I3, I4, I10.
 import { afterAll, expect, test } from "bun:test";
+import { messageText } from "../../../core/domain/message.ts";
 import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
 import { body, row, type World } from "../world.ts";
 
@@ -39,7 +40,7 @@ const LIES: readonly Lie[] = [
     "I1",
     ({ world }) =>
       world.sql(
-        `UPDATE entries SET steps = replace(steps, '["paid","ann"', '["dispatched","ann"')`,
+        `UPDATE entries SET steps = replace(steps, '"paid","user":"ann"', '"dispatched","user":"ann"')`,
       ),
   ],
   [
@@ -71,10 +72,7 @@ const LIES: readonly Lie[] = [
     "an altered resend replaced the original",
     "I3",
     ({ world }) =>
-      world.sql(
-        `UPDATE messages SET body = replace(body, '["mug",2],"","",0],["o","ben"', ` +
-          `'["mug",1],"","",0],["o","ben"') WHERE n = 1`,
-      ),
+      world.sql(`UPDATE messages SET body = replace(body, '"qty":[2,', '"qty":[1,') WHERE n = 1`),
   ],
   [
     "the ledger's order is not one of those sent under its id",
@@ -127,8 +125,10 @@ function drop(
  * number.
  */
 async function swapNumbers(world: World, four: string): Promise<void> {
-  const rows = [row("ben", four, body("cap", 1, 4)), row("ben", world.id(), body("mug", 1, 3))];
-  const swapped = `[${rows}]`;
+  const swapped = messageText([
+    row("ben", four, body("cap", 1, 4)),
+    row("ben", world.id(), body("mug", 1, 3)),
+  ]);
   await world.sql(
     `UPDATE messages SET body = '${swapped}', outcomes = 'over_limit,over_limit' WHERE n = 4`,
   );

@@ -10,7 +10,7 @@ function findingsWith(reserved: number): unknown[] {
   const findings = new Findings();
   const check = new LimitsCheck([], () => true, findings);
   const decided = (user: string, state: string) => ({
-    row: ["o", user, Bun.randomUUIDv7(), "f", 1, "s1", 0, "EUR", ["a", 1], "", "", 0],
+    row: { kind: "o", user, id: Bun.randomUUIDv7(), saleId: "s1", lines: [{ sku: "a", qty: 1 }] },
     effect: "fresh",
     state,
   });

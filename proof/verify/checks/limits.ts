@@ -8,8 +8,17 @@ import type { ItemRecord } from "../../../ledger/audit.ts";
 import { orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
+import { type Line, linesText } from "../rows.ts";
 
-type Lines = readonly (string | number)[];
+type Lines = readonly Line[];
+
+interface Verdict {
+  readonly state: string;
+  readonly user: string;
+  readonly id: string;
+  readonly saleId: string;
+  readonly lines: Lines;
+}
 
 const FREEING = new Set(["payment_failed", "expired", "cancelled"]);
 
@@ -35,19 +44,19 @@ export class LimitsCheck {
   entry(entry: DecodedEntry): void {
     const taken = new Map<string, number>();
     const freed = new Map<string, number>();
-    for (const [state, user, , saleId, lines] of verdicts(entry))
+    for (const { state, user, saleId, lines } of verdicts(entry))
       if (state === "reserved" && this.slice(user)) {
         this.add(taken, user, saleId, lines);
         this.reserved.set(user, (this.reserved.get(user) ?? 0) + 1);
       }
     for (const { what, user, saleId, lines } of entry.steps)
       if (FREEING.has(what) && this.slice(user)) this.add(freed, user, saleId, lines);
-    for (const [state, user, id, saleId, lines] of verdicts(entry))
+    for (const { state, user, id, saleId, lines } of verdicts(entry))
       if (state === "over_limit" && this.slice(user) && !this.over(taken, user, saleId, lines))
         this.findings.violation(
           "I5",
           "an order was refused as over the limit though it was not",
-          `${orderKey(user, id)}: ${lines.join(" ")}, entry ${entry.shard}-${entry.n}`,
+          `${orderKey(user, id)}: ${linesText(lines)}, entry ${entry.shard}-${entry.n}`,
         );
     this.settle(taken, freed, entry);
   }
@@ -59,11 +68,11 @@ export class LimitsCheck {
     lines: Lines,
   ): boolean {
     if ((this.reserved.get(user) ?? 0) >= MAX_LANE) return true;
-    for (let i = 0; i < lines.length; i += 2) {
-      const limit = this.limits.get(`${saleId} ${lines[i]}`);
-      const name = `${user} ${saleId} ${lines[i]}`;
+    for (const { sku, qty } of lines) {
+      const limit = this.limits.get(`${saleId} ${sku}`);
+      const name = `${user} ${saleId} ${sku}`;
       const most = (this.bought.get(name) ?? 0) + (taken.get(name) ?? 0);
-      if (limit !== undefined && most + Number(lines[i + 1]) > limit) return true;
+      if (limit !== undefined && most + qty > limit) return true;
     }
     return false;
   }
@@ -88,21 +97,19 @@ export class LimitsCheck {
   }
 
   private add(units: Map<string, number>, user: string, saleId: string, lines: Lines): void {
-    for (let i = 0; i < lines.length; i += 2) {
-      if (!this.limits.has(`${saleId} ${lines[i]}`)) continue;
-      const name = `${user} ${saleId} ${lines[i]}`;
-      units.set(name, (units.get(name) ?? 0) + Number(lines[i + 1]));
+    for (const { sku, qty } of lines) {
+      if (!this.limits.has(`${saleId} ${sku}`)) continue;
+      const name = `${user} ${saleId} ${sku}`;
+      units.set(name, (units.get(name) ?? 0) + qty);
     }
   }
 }
 
 /** All orders that the entry decided. */
-function* verdicts(
-  entry: DecodedEntry,
-): Generator<[state: string, user: string, id: string, saleId: string, lines: Lines]> {
+function* verdicts(entry: DecodedEntry): Generator<Verdict> {
   for (const { row, effect, state } of entry.decided)
-    if (effect === "fresh" && row[0] === "o") yield [state, row[1], row[2], row[5], row[8]];
-  for (const { row, state } of entry.released) yield [state, row[1], row[2], row[5], row[8]];
+    if (effect === "fresh" && row.kind === "o") yield { state, ...row };
+  for (const { row, state } of entry.released) yield { state, ...row };
   for (const { what, user, id, saleId, lines, detail } of entry.steps)
-    if (what === "redriven") yield [detail, user, id, saleId, lines];
+    if (what === "redriven") yield { state: detail, user, id, saleId, lines };
 }

@@ -58,7 +58,9 @@ const LIES: readonly Lie[] = [
     "an order was charged more than its buyer allows",
     "I8",
     ({ world }) =>
-      world.sql('UPDATE messages SET body = replace(body, \'"","",0]\', \'"","",1]\')'),
+      world.sql(
+        `UPDATE messages SET body = replace(body, '"sku":', '"maxTotal":[1,1],"sku":') WHERE n = 1`,
+      ),
   ],
   [
     "postings of one cause do not sum to zero",

@@ -8,7 +8,9 @@ const LIES: readonly Lie[] = [
     "money is kept for an order that is cancelled",
     "I7",
     ({ world }) =>
-      world.sql(`UPDATE entries SET steps = replace(steps, '["paid","ann"', '["cancelled","ann"')`),
+      world.sql(
+        `UPDATE entries SET steps = replace(steps, '"paid","user":"ann"', '"cancelled","user":"ann"')`,
+      ),
   ],
   [
     "an order that was never paid has parts",
@@ -60,14 +62,16 @@ const LIES: readonly Lie[] = [
     "a service worked on an order that it must not work on",
     "I7",
     ({ world }) =>
-      world.sql(`UPDATE entries SET steps = replace(steps, '["claimed","ann"', '["start","ann"')`),
+      world.sql(
+        `UPDATE entries SET steps = replace(steps, '"claimed","user":"ann"', '"start","user":"ann"')`,
+      ),
   ],
   [
     "an order was cancelled though a service had claimed it",
     "I7",
     ({ world }) =>
       world.sql(
-        `UPDATE entries SET steps = replace(steps, '["dispatched","ann"', '["cancelled","ann"')`,
+        `UPDATE entries SET steps = replace(steps, '"dispatched","user":"ann"', '"cancelled","user":"ann"')`,
       ),
   ],
 ];

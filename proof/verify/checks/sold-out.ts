@@ -15,6 +15,7 @@
 import type { ItemRecord, OperationRecord } from "../../../ledger/audit.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
+import type { Line, PlacedRow } from "../rows.ts";
 import { Spans } from "../spans.ts";
 import { CLOCK_MS, RETURN_MS } from "../tolerances.ts";
 
@@ -44,7 +45,7 @@ interface Added {
   readonly dueMs: number;
 }
 
-type Lines = readonly (string | number)[];
+type Lines = readonly Line[];
 type Units = Map<Item, number>;
 
 export interface StockTimes {
@@ -144,9 +145,9 @@ export class SoldOutCheck {
   /** What the orders of the entry took. */
   private takings({ decided, released, steps }: DecodedEntry, taken: Units): void {
     for (const { row, effect, state } of decided)
-      if (effect === "fresh" && state === "reserved") this.add(taken, row[5], row[8]);
+      if (effect === "fresh" && state === "reserved") this.add(taken, row.saleId, row.lines);
     for (const { row, state } of released)
-      if (state === "reserved") this.add(taken, row[5], row[8]);
+      if (state === "reserved") this.add(taken, row.saleId, row.lines);
     for (const { what, detail, saleId, lines } of steps)
       if (what === "redriven" && detail === "reserved") this.add(taken, saleId, lines);
   }
@@ -158,37 +159,33 @@ export class SoldOutCheck {
     for (let i = entry.decided.length - 1; i >= 0; i--) {
       const { row, effect, state } = entry.decided[i] as DecodedEntry["decided"][number];
       if (effect !== "fresh") continue;
-      if (state === "reserved") this.add(later, row[5], row[8]);
-      if (state === "sold_out")
-        this.judgeOne(entry, `${row[1]} ${row[2]}`, row[5], row[8], taken, later);
+      if (state === "reserved") this.add(later, row.saleId, row.lines);
+      if (state === "sold_out") this.judgeOne(entry, row, taken, later);
     }
     for (const { row, state } of entry.released)
-      if (state === "sold_out") this.judgeOne(entry, `${row[1]} ${row[2]}`, row[5], row[8], taken);
-    for (const { what, detail, user, id, saleId, lines } of entry.steps)
-      if (what === "redriven" && detail === "sold_out")
-        this.judgeOne(entry, `${user} ${id}`, saleId, lines, taken);
+      if (state === "sold_out") this.judgeOne(entry, row, taken);
+    for (const step of entry.steps)
+      if (step.what === "redriven" && step.detail === "sold_out") this.judgeOne(entry, step, taken);
   }
 
   private judgeOne(
     { shard, n }: DecodedEntry,
-    order: string,
-    saleId: string,
-    lines: Lines,
+    { user, id, saleId, lines }: Pick<PlacedRow, "user" | "id" | "saleId" | "lines">,
     taken: Units,
     later?: Units,
   ): void {
     const left: string[] = [];
-    for (let i = 0; i < lines.length; i += 2) {
-      const item = this.items.get(`${saleId} ${lines[i]}`);
+    for (const { sku, qty } of lines) {
+      const item = this.items.get(`${saleId} ${sku}`);
       if (!item) return;
       const units = item.forSale - (taken.get(item) ?? 0) + (later?.get(item) ?? 0);
-      if (units < Number(lines[i + 1])) return;
-      left.push(`${units} of ${lines[i]}`);
+      if (units < qty) return;
+      left.push(`${units} of ${sku}`);
     }
     this.findings.violation(
       "I5",
       "an order was refused as sold out though there was stock",
-      `${order}: ${left.join(", ")} left, entry ${shard}-${n}`,
+      `${user} ${id}: ${left.join(", ")} left, entry ${shard}-${n}`,
     );
   }
 
@@ -198,20 +195,19 @@ export class SoldOutCheck {
       if (!FREEING.has(what)) continue;
       const freed = this.freed.get(shard) ?? [];
       this.freed.set(shard, freed);
-      for (let i = 0; i < lines.length; i += 2) {
-        const item = this.items.get(`${saleId} ${lines[i]}`);
+      for (const { sku, qty } of lines) {
+        const item = this.items.get(`${saleId} ${sku}`);
         if (!item) continue;
-        const units = Number(lines[i + 1]);
-        freed.push({ item, units, epoch, dueMs });
-        this.unsold(item, units, atMs);
+        freed.push({ item, units: qty, epoch, dueMs });
+        this.unsold(item, qty, atMs);
       }
     }
   }
 
   private add(units: Units, saleId: string, lines: Lines): void {
-    for (let i = 0; i < lines.length; i += 2) {
-      const item = this.items.get(`${saleId} ${lines[i]}`);
-      if (item) units.set(item, (units.get(item) ?? 0) + Number(lines[i + 1]));
+    for (const { sku, qty } of lines) {
+      const item = this.items.get(`${saleId} ${sku}`);
+      if (item) units.set(item, (units.get(item) ?? 0) + qty);
     }
   }
 }

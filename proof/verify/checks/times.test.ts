@@ -30,7 +30,7 @@ test("an order older than the records is stale", async () => {
 test("an old id does not make a newly accepted order stale", async () => {
   const world = await staleAfter(HOUR_MS + 60_000);
   await world.sql(
-    `UPDATE messages SET body = replace(body, ',${START_MS},', ',${world.atMs - 10},')`,
+    `UPDATE messages SET body = replace(body, '"at":[${START_MS}]', '"at":[${world.atMs - 10}]')`,
   );
   expect(await foundIn(world, RULES)).toEqual([STALE]);
 });
@@ -54,7 +54,7 @@ test("a hold lasts as long as configured", async () => {
 
 test("no order expires while it is being charged", async () => {
   const world = await expiredAfter(RULES.holdTtlMs);
-  await world.sql(`UPDATE entries SET steps = replace(steps, '1,0,"g"', '1,1,"g"')`);
+  await world.sql(`UPDATE entries SET steps = replace(steps, '"attempt":0', '"attempt":1')`);
   expect(await foundIn(world, RULES)).toEqual(["I6 an order expired while it was being charged"]);
 });
 

@@ -28,8 +28,8 @@ export class TimesCheck {
   /** Call before the orders of the entry are added. */
   entry(entry: DecodedEntry): void {
     for (const { row, effect, state } of entry.decided)
-      if (effect === "fresh" && state === "stale" && this.slice(row[1]))
-        this.stale(entry, orderKey(row[1], row[2]), row[2], row[4]);
+      if (effect === "fresh" && state === "stale" && this.slice(row.user))
+        this.stale(entry, orderKey(row.user, row.id), row.id, row.acceptedAtMs);
     for (const { what, user, id, attempt } of entry.steps)
       if (what === "expired" && this.slice(user)) this.expired(entry, orderKey(user, id), attempt);
   }

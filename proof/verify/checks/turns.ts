@@ -5,12 +5,10 @@
 // An entry lists its rows first and the orders they released after, though the two alternated. So
 // rows are compared with rows and released orders with released orders, and whether a number was
 // due is judged at the end of the entry.
+import { RULES } from "../../../core/domain/limits.ts";
 import type { Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
-
-/** How many orders a user may have waiting (design §6). */
-const MAX_PARKED = 64;
 
 interface Turn {
   next: number;
@@ -37,28 +35,28 @@ export class TurnsCheck {
     const touched = new Map<string, Turn>();
     const lastRow = new Map<string, number>();
     for (const { row, effect, state } of entry.decided) {
-      const seq = row[6];
-      if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(row[1]))
-        continue;
-      const turn = this.touch(touched, row[5], row[1]);
+      const { user, saleId, seq } = row;
+      if (seq === 0 || (effect !== "fresh" && effect !== "skipped") || !this.slice(user)) continue;
+      const turn = this.touch(touched, saleId, user);
       if (effect === "skipped" || state === "rejected" || state === "stale")
         this.wait(turn, seq, "given");
-      else if (state === "parked") this.park(turn, row[1], seq);
-      else if (state === "superseded") turn.superseded.push({ seq, id: row[2] });
+      else if (state === "parked") this.park(turn, user, seq);
+      else if (state === "superseded") turn.superseded.push({ seq, id: row.id });
       else {
-        this.ascending(lastRow, `${row[5]} ${row[1]}`, seq, entry);
+        this.ascending(lastRow, `${saleId} ${user}`, seq, entry);
         turn.decided.push(seq);
       }
     }
     const lastReleased = new Map<string, number>();
     for (const { row } of entry.released) {
+      const { user, saleId, seq } = row;
       // Without a number, it waited for a rate.
-      if (row[6] === 0 || !this.slice(row[1])) continue;
-      const name = `${row[5]} ${row[1]}`;
-      const turn = this.touch(touched, row[5], row[1]);
-      if (entry.kind === "unpark" && !lastReleased.has(name)) this.giveUp(turn, row[6]);
-      this.ascending(lastReleased, name, row[6], entry);
-      turn.decided.push(row[6]);
+      if (seq === 0 || !this.slice(user)) continue;
+      const name = `${saleId} ${user}`;
+      const turn = this.touch(touched, saleId, user);
+      if (entry.kind === "unpark" && !lastReleased.has(name)) this.giveUp(turn, seq);
+      this.ascending(lastReleased, name, seq, entry);
+      turn.decided.push(seq);
     }
     if (entry.kind === "unpark") this.loosen();
     for (const [name, turn] of touched) this.settle(name, turn, entry);
@@ -140,7 +138,7 @@ export class TurnsCheck {
     advance(turn);
     for (const { seq, id } of turn.superseded) {
       const passed =
-        seq < turn.next || turn.ahead.has(seq) || turn.peak >= MAX_PARKED || turn.loose;
+        seq < turn.next || turn.ahead.has(seq) || turn.peak >= RULES.MAX_PARKED || turn.loose;
       if (!passed)
         this.findings.violation(
           "I4",
@@ -148,10 +146,10 @@ export class TurnsCheck {
           `${name}: ${seq} (${id}) ${where}`,
         );
     }
-    if (turn.ahead.size > MAX_PARKED)
+    if (turn.ahead.size > RULES.MAX_PARKED)
       this.findings.violation(
         "I11",
-        `more than ${MAX_PARKED} of a user's orders wait`,
+        `more than ${RULES.MAX_PARKED} of a user's orders wait`,
         `${name} ${where}`,
       );
     if (turn.ahead.size === 0) turn.loose = false;

@@ -4,12 +4,18 @@
 import type { ItemRecord, MovementRecord } from "../../../ledger/audit.ts";
 import type { LedgerOrder, Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
-import type { DecodedEntry, OrderRowText } from "../journal.ts";
+import type { DecodedEntry } from "../journal.ts";
+import type { Line } from "../rows.ts";
 
 const HOLDING = new Set(["reserved"]);
 /** Steps after which the order no longer holds units. */
 const LETTING_GO = new Set(["paid", "payment_failed", "expired"]);
 const SELLING = new Set(["paid", "dispatched"]);
+
+interface Taking {
+  readonly saleId: string;
+  readonly lines: readonly Line[];
+}
 
 export class UnitsCheck {
   /** `sale sku` → units held by orders, and bought by them. */
@@ -26,19 +32,16 @@ export class UnitsCheck {
 
   entry(entry: DecodedEntry, slice: Slice): void {
     const cause = `entry ${entry.shard}-${entry.n}`;
-    for (const { row, effect, state } of entry.decided) {
-      if (effect === "fresh" && HOLDING.has(state) && slice(row[1])) this.take(cause, row);
-    }
+    for (const { row, effect, state } of entry.decided)
+      if (effect === "fresh" && HOLDING.has(state) && slice(row.user)) this.take(cause, row);
     for (const { row, state } of entry.released)
-      if (HOLDING.has(state) && slice(row[1])) this.take(cause, row);
-    for (const { what, user, saleId, lines, detail } of entry.steps) {
-      if (what === "redriven" && HOLDING.has(detail) && slice(user))
-        for (let i = 0; i < lines.length; i += 2)
-          add(this.taken, `${cause} ${saleId} ${lines[i]}`, Number(lines[i + 1]));
-      const lets = LETTING_GO.has(what) || (what === "cancelled" && detail === "held");
-      if (lets && slice(user))
-        for (let i = 0; i < lines.length; i += 2)
-          add(this.taken, `${cause} ${saleId} ${lines[i]}`, -Number(lines[i + 1]));
+      if (HOLDING.has(state) && slice(row.user)) this.take(cause, row);
+    for (const step of entry.steps) {
+      const { what, user, detail } = step;
+      if (!slice(user)) continue;
+      if (what === "redriven" && HOLDING.has(detail)) this.take(cause, step);
+      if (LETTING_GO.has(what) || (what === "cancelled" && detail === "held"))
+        this.take(cause, step, -1);
     }
   }
 
@@ -104,10 +107,8 @@ export class UnitsCheck {
     }
   }
 
-  private take(cause: string, row: OrderRowText): void {
-    const lines = row[8];
-    for (let i = 0; i < lines.length; i += 2)
-      add(this.taken, `${cause} ${row[5]} ${lines[i]}`, Number(lines[i + 1]));
+  private take(cause: string, { saleId, lines }: Taking, sign = 1): void {
+    for (const { sku, qty } of lines) add(this.taken, `${cause} ${saleId} ${sku}`, sign * qty);
   }
 
   private wrong(what: string, example: string): void {

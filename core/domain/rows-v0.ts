@@ -1,0 +1,60 @@
+// Format 0, which gateways before format 1 publish and older journals hold: a JSON array of rows
+// read by position. It is read here and nowhere else, and written by nobody.
+//
+//   ["o", user, id, fingerprint, at, sale, seq, currency, [sku, qty, …], payment, metadata,
+//    maxTotal, trace?]
+//   ["r", as an order's up to maxTotal, generation, trace?]
+//   ["s", user, "", "", at, sale, seq]
+//   ["c", user, id, "", at, "", 0]
+//   ["p", user, id, "", at, "", 0, generation, attempt, answer, detail]
+//   ["f", user, id, "", at, "", 0, generation, part, parts, report, service, request?]
+import type { Order } from "./order.ts";
+import type { PlacedOrder, Row } from "./row.ts";
+
+/** The rows by names. Their values are as unchecked as they came; what is no row is left out. */
+export function version0(rows: readonly unknown[]): Row[] {
+  return rows.flatMap((row) => row0(row) ?? []);
+}
+
+/** One row by names, unchecked; undefined for what is no row of a kind that exists. */
+export function row0(row: unknown): Row | undefined {
+  if (!Array.isArray(row)) return undefined;
+  const [kind, user, id, , atMs, saleId, seq] = row as unknown[];
+  const [, , , , , , , generation, second, third, fourth, fifth, sixth] = row as unknown[];
+  switch (kind) {
+    case "o":
+      return { kind: "order", ...placed0(row, row[12]) };
+    case "r":
+      return { kind: "redrive", ...placed0(row, row[13]), generation: row[12] as number };
+    case "s":
+      return { kind: "skip", user, saleId, seq, atMs } as Row;
+    case "c":
+      return { kind: "cancel", user, id, atMs } as Row;
+    case "p": {
+      const answer = { attempt: second, answer: third, detail: fourth };
+      return { kind: "answer", user, id, generation, ...answer, atMs } as Row;
+    }
+    case "f": {
+      const part = { part: second, of: third, report: fourth, service: fifth, request: sixth };
+      return { kind: "part", user, id, generation, ...part, atMs } as Row;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** An order's row by names, unchecked. */
+export function placed0(row: readonly unknown[], trace: unknown = row[12]): PlacedOrder {
+  const [, user, id, fingerprint, atMs, saleId, seq, currency, flat, payment, metadata, maxTotal] =
+    row;
+  const lines: unknown[] = [];
+  const list: readonly unknown[] = Array.isArray(flat) ? flat : [];
+  for (let i = 0; i + 1 < list.length; i += 2) lines.push({ sku: list[i], qty: list[i + 1] });
+  const order = { user, id, saleId, seq, currency, lines, payment, metadata, maxTotal };
+  return {
+    order: order as unknown as Order,
+    fingerprint: fingerprint as string,
+    atMs: atMs as number,
+    ...(typeof trace === "string" ? { trace } : {}),
+  };
+}

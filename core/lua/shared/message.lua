@@ -1,0 +1,302 @@
+-- Reads messages by columns (docs/messages.md). The i-th value of each column belongs to row i:
+-- `orders.sale[i]`. A row's lines are a stretch of two further columns:
+--
+--   for l = orders.first[i], orders.first[i] + orders.lines[i] - 1 do orders.sku[l], orders.qty[l]
+--
+-- decode_orders adds to the columns of a message:
+--   count   how many rows           kinds   the byte of each row's letter (KIND), nil: all are orders
+--   first   where a row's lines begin        bucket  the bucket of each order's record (seen.lua)
+--
+--   1. All is checked before anything is written: a row that came another way than through a
+--      gateway fails as a whole, never half-way.
+--   2. What is accepted here, core/domain/row-check.ts accepts, and the other way round.
+--
+-- A check is a loop over one column without calls, or one search in the joined text of a column: a
+-- call for each value costs more than deciding does (docs/decisions/0016-columns.md).
+
+-- While a library is loaded, Lua has neither `pairs` nor `string`.
+for i = 1, MAX_MESSAGE_ROWS do ZEROS[i], BLANKS[i] = 0, '' end
+local WITH_DEFAULTS = { __index = ABSENT }
+
+-- Columns that no field stands for.
+local OTHERS = { v = true, kind = true, sku = true, qty = true }
+
+-- A user, one space, a UUID; captures the bucket.
+local ORDER = '^[%w._@-]+ (%x%x%x%x%x%x%x)%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
+local MAX_ORDER = MAX_NAME + 1 + ID_LENGTH
+local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
+
+local function user_of(orders, i)
+  return string.sub(orders.order[i], 1, -ID_LENGTH - 2)
+end
+
+local function id_of(orders, i)
+  return string.sub(orders.order[i], -ID_LENGTH)
+end
+
+-- What may stand in keys, and in records of words between spaces.
+local function is_name(text)
+  return type(text) == 'string' and #text <= MAX_NAME and not string.find(text, '[^%w._@-]')
+end
+
+-- The same few names come in every row: sales, items, currencies. Each is looked at once.
+local MAX_KNOWN = 20000
+local known_names, known_count = {}, 0
+
+local function is_common_name(text)
+  if not is_name(text) then return false end
+  if known_count >= MAX_KNOWN then known_names, known_count = {}, 0 end
+  known_names[text] = true
+  known_count = known_count + 1
+  return true
+end
+
+local function are_common_names(column)
+  for i = 1, #column do
+    local text = column[i]
+    if not known_names[text] and not is_common_name(text) then return false end
+  end
+  return true
+end
+
+-- Fingerprints: one is never seen twice. `#` raises for a number, concat for any other value that
+-- is no text.
+local function are_names(column)
+  for i = 1, #column do
+    if #column[i] > MAX_NAME then return false end
+  end
+  local text = table.concat(column)
+  return string.find(text, '^%w*$') or string.find(text, '^[%w._@-]*$')
+end
+
+-- Opaque text, for the ledger: Postgres takes no NUL.
+local function are_texts(column)
+  for i = 1, #column do
+    if #column[i] > MAX_TEXT_BYTES then return false end
+  end
+  return not string.find(table.concat(column), '\0', 1, true)
+end
+
+-- A comparison raises for what is no number.
+local function are_whole(column, least, most)
+  for i = 1, #column do
+    local number = column[i]
+    if number < least or number > most or number % 1 ~= 0 then return false end
+  end
+  return true
+end
+
+local function are_traces(column)
+  for i = 1, #column do
+    local trace = column[i]
+    if trace ~= '' and not (#trace == TRACE_LENGTH and string.find(trace, TRACE)) then return false end
+  end
+  return true
+end
+
+local function are_in(column, words)
+  for i = 1, #column do
+    if column[i] ~= '' and not words[column[i]] then return false end
+  end
+  return true
+end
+
+-- How the values of a column are checked, by the type of its field.
+local CHECKS = {
+  name = are_common_names,
+  text = are_texts,
+  trace = are_traces,
+  whole = function(column, field) return are_whole(column, 0, field.most) end,
+  answer = function(column) return are_in(column, ANSWERS) end,
+  report = function(column) return are_in(column, PART_WORDS) end,
+}
+
+-- Whether rows have their default in a column that is not for their kind.
+local function fits_kinds(orders, column, field)
+  local of, default, kinds = field.of, field.default, orders.kinds
+  if not kinds and of[KIND.order] then return true end
+  for i = 1, orders.count do
+    if column[i] ~= default and not (kinds and of[kinds[i]]) then return false end
+  end
+  return true
+end
+
+-- What a row must have, by its kind.
+local NEEDS = {
+  [KIND.order] = function(orders, i) return orders.lines[i] > 0 end,
+  [KIND.redrive] = function(orders, i) return orders.lines[i] > 0 and orders.generation[i] > 1 end,
+  [KIND.skip] = function(orders, i) return orders.seq[i] > 0 and id_of(orders, i) == NIL_ID end,
+  [KIND.cancel] = function() return true end,
+  [KIND.answer] = function(orders, i)
+    return orders.generation[i] > 0 and orders.attempt[i] > 0 and orders.answer[i] ~= ''
+  end,
+  [KIND.part] = function(orders, i)
+    local part, later = orders.part[i], orders.report[i] == 'later'
+    return orders.generation[i] > 0 and part > 0 and part <= orders.parts[i] and orders.report[i] ~= ''
+      and orders.service[i] ~= '' and later == (orders.request[i] > 0)
+  end,
+}
+
+-- Reads the order column: returns whether it is sound, and adds the buckets. one_bucket: when all
+-- rows have the same.
+local function read_names(orders)
+  local column, bucket = orders.order, {}
+  local one
+  for i = 1, #column do
+    local name = column[i]
+    local digits = #name <= MAX_ORDER and string.match(name, ORDER)
+    if not digits then return false end
+    bucket[i] = digits
+    if digits ~= one then one = i == 1 and digits end
+  end
+  orders.bucket, orders.one_bucket = bucket, one
+  return true
+end
+
+local function read_kinds(orders)
+  local letters = orders.kind
+  if letters == nil or letters == '' then return true end
+  if type(letters) ~= 'string' or #letters ~= orders.count then return false end
+  orders.kinds = { string.byte(letters, 1, -1) }
+  for i = 1, orders.count do
+    if not KIND_BYTES[orders.kinds[i]] then return false end
+  end
+  return true
+end
+
+-- An order must not name an item twice: both lines would be judged by the same units.
+local function names_twice(sku, from, to)
+  for l = from + 1, to do
+    for before = from, l - 1 do
+      if sku[before] == sku[l] then return true end
+    end
+  end
+  return false
+end
+
+-- Reads the lines: returns whether they are sound, and adds where each row's begin.
+local function read_lines(orders)
+  local lines, sku, qty, first = orders.lines, orders.sku, orders.qty, {}
+  local at = 1
+  for i = 1, orders.count do
+    local own = lines[i]
+    first[i] = at
+    if own > 1 and sku and names_twice(sku, at, at + own - 1) then return false end
+    at = at + own
+  end
+  orders.first = first
+  if sku == nil and qty == nil then return at == 1 end
+  return at > 1 and #sku == at - 1 and #qty == at - 1 and are_common_names(sku)
+    and are_whole(qty, 1, MAX_QTY)
+end
+
+-- Whether every row has what its kind must have.
+local function rows_are_whole(orders)
+  local kinds = orders.kinds
+  for i = 1, orders.count do
+    if kinds then
+      if not NEEDS[kinds[i]](orders, i) then return false end
+    elseif orders.lines[i] < 1 then return false end
+  end
+  return true
+end
+
+-- Checks the columns of a decoded message and adds what decode_orders promises. Returns what is
+-- wrong, or nil; raises for values of a wrong type.
+local function read_columns(orders)
+  if orders.v ~= MESSAGE_VERSION then return 'not a format of this version' end
+  local count = type(orders.order) == 'table' and #orders.order or 0
+  if count == 0 then return 'no rows' end
+  if count > MAX_MESSAGE_ROWS then return 'too many rows' end
+  for name, column in pairs(orders) do
+    local field = FIELDS[name]
+    if field then
+      if #column ~= count then return 'not sound: ' .. name end
+    elseif not OTHERS[name] then return 'no such column' end
+  end
+  orders.count = count
+  setmetatable(orders, WITH_DEFAULTS)
+  if not read_kinds(orders) then return 'not sound: kind' end
+  if not read_names(orders) then return 'not sound: order' end
+  for name, field in pairs(FIELDS) do
+    local column = rawget(orders, name)
+    if column and name ~= 'order' then
+      local check = name == 'fingerprint' and are_names or CHECKS[field.type]
+      if not check(column, field) then return 'not sound: ' .. name end
+      if not fits_kinds(orders, column, field) then return 'not sound: ' .. name end
+    end
+  end
+  if not read_lines(orders) then return 'not sound: lines' end
+  return not rows_are_whole(orders) and 'not sound: a row lacks what its kind needs' or nil
+end
+
+-- What Redis's JSON takes and others do not (0x10, NaN) is refused. Redis keeps the setting, so
+-- that once is enough; there is no cjson yet while a library is loaded.
+local strict = false
+
+local function decode(body)
+  if not strict then
+    cjson.decode_invalid_numbers(false)
+    strict = true
+  end
+  return pcall(cjson.decode, body)
+end
+
+local function refuse(index, problem)
+  error({ err = 'BADROW ' .. index .. ' -1 ' .. problem })
+end
+
+-- Decodes a message's body. An error names the message (from 0), not the row: the worker finds the
+-- row.
+local function decode_orders(body, index)
+  if #body > MAX_MESSAGE_BYTES then refuse(index, 'too large') end
+  local ok, orders = decode(body)
+  if not ok or type(orders) ~= 'table' or string.byte(body) ~= 123 then
+    refuse(index, 'not a JSON object of columns')
+  end
+  local sound, problem = pcall(read_columns, orders)
+  if not sound then refuse(index, 'not sound: a value of a wrong type') end
+  if problem then refuse(index, problem) end
+  return orders
+end
+
+-- The lines of row i, as two lists.
+local function lines_of(orders, i)
+  local sku, qty = {}, {}
+  local before = orders.first[i] - 1
+  for l = 1, orders.lines[i] do sku[l], qty[l] = orders.sku[before + l], orders.qty[before + l] end
+  return sku, qty
+end
+
+-- A message of row i alone, as JSON takes it.
+local function message_of(orders, i)
+  local sku, qty = lines_of(orders, i)
+  local message = { v = MESSAGE_VERSION, sku = sku, qty = qty }
+  for name, field in pairs(FIELDS) do
+    local value = orders[name][i]
+    if value ~= field.default then message[name] = { value } end
+  end
+  return message
+end
+
+-- The columns of a decoded message of one order that was checked before: one that Redis has held.
+local function one_order(message)
+  local orders = setmetatable(message, WITH_DEFAULTS)
+  orders.count, orders.first = 1, { 1 }
+  orders.bucket = { string.sub(orders.order[1], -ID_LENGTH, BUCKET_DIGITS - ID_LENGTH - 1) }
+  return orders
+end
+
+-- The same of an order's row of format 0, which was read by position. An earlier version has put it
+-- where it waits.
+local function one_order_of_row(row)
+  local _, user, id, fingerprint, at, sale, seq, currency, lines, payment, metadata, max_total, trace =
+    unpack(row)
+  local sku, qty = {}, {}
+  for i = 1, #lines, 2 do sku[#sku + 1], qty[#qty + 1] = lines[i], lines[i + 1] end
+  return one_order({
+    order = { user .. ' ' .. id }, fingerprint = { fingerprint }, at = { at }, sale = { sale },
+    seq = { seq }, currency = { currency }, lines = { #sku }, sku = sku, qty = qty,
+    payment = { payment }, metadata = { metadata }, maxTotal = { max_total }, trace = { trace or '' },
+  })
+end

@@ -1,0 +1,60 @@
+// One order's row, cut out of its message by the database: a look-up does not carry hundreds of
+// orders over. Both formats of a message are read, since older journals hold rows (format 0).
+import { FIELD_NAMES, FIELDS, MESSAGE_VERSION } from "../core/domain/fields.ts";
+import { placedAt, readColumns } from "../core/domain/message.ts";
+import type { PlacedOrder } from "../core/domain/row.ts";
+import { placed0 } from "../core/domain/rows-v0.ts";
+import type { Dialect } from "./db.ts";
+
+/** The columns of which an order has one value. */
+const COLUMNS = FIELD_NAMES.filter((name) =>
+  (FIELDS[name].kinds as readonly string[]).includes("order"),
+);
+
+/**
+ * SQL for the pieces of row `o.idx` of the message `m`, as text for placedOf: the order's values,
+ * then how many lines each row has and the lines of all rows. SQLite parses the body once for all
+ * paths of one call.
+ */
+const SQLITE = `CASE WHEN m.body LIKE '[%' THEN json_extract(m.body, '$[' || o.idx || ']')
+  ELSE json_object('row', o.idx, 'found', json(json_extract(m.body,
+    ${COLUMNS.map((name) => `'$.${name}[' || o.idx || ']'`).join(", ")},
+    '$.lines', '$.sku', '$.qty'))) END`;
+
+/** As for SQLite, with the order's own lines cut out: they would have to be sent over. */
+const POSTGRES = `(SELECT CASE WHEN substr(m.body, 1, 1) = '[' THEN m.body::json -> o.idx
+  ELSE (SELECT json_build_object('row', 0, 'found', json_build_array(
+      ${COLUMNS.map((name) => `c."${name}" -> o.idx`).join(", ")},
+      json_build_array(c.lines -> o.idx), ${["sku", "qty"].map(ownLines).join(", ")}))
+    FROM json_to_record(m.body::json)
+      AS c(${[...COLUMNS, "sku", "qty"].map((name) => `"${name}" json`).join(", ")}),
+    LATERAL (SELECT coalesce(sum(t.n::int), 0) AS before
+      FROM json_array_elements_text(c.lines) WITH ORDINALITY AS t(n, at) WHERE t.at <= o.idx) AS l)
+  END)::text`;
+
+function ownLines(column: string): string {
+  return `(SELECT json_agg(t.value ORDER BY t.at)
+    FROM json_array_elements(c.${column}) WITH ORDINALITY AS t(value, at)
+    WHERE t.at > l.before AND t.at <= l.before + (c.lines ->> o.idx)::int)`;
+}
+
+/** SQL for placedOf, where `m` is the message of order `o`. */
+export const PLACED: Readonly<Record<Dialect, string>> = { sqlite: SQLITE, postgres: POSTGRES };
+
+/** The order as it was accepted. */
+export function placedOf(text: unknown): PlacedOrder {
+  const value = JSON.parse(String(text)) as unknown;
+  if (Array.isArray(value)) return placed0(value);
+  const { row, found } = value as { readonly row: number; readonly found: readonly unknown[] };
+  const columns: Record<string, unknown> = { v: MESSAGE_VERSION };
+  COLUMNS.forEach((name, i) => {
+    if (found[i] !== null) columns[name] = [found[i]];
+  });
+  const [counts, sku, qty] = found.slice(COLUMNS.length) as [number[], string[], number[]];
+  const from = counts.slice(0, row).reduce((sum, n) => sum + n, 0);
+  const to = from + (counts[row] ?? 0);
+  return placedAt(
+    readColumns({ ...columns, sku: sku.slice(from, to), qty: qty.slice(from, to) }),
+    0,
+  );
+}
