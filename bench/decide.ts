@@ -13,6 +13,7 @@ import { newEntryId } from "../core/domain/entry-id.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
+import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -118,7 +119,7 @@ async function decide(perCall: number): Promise<void> {
 function anOrder() {
   const order: Order = {
     user: `user-${Math.floor(realRuntime.random() * USERS)}`,
-    id: realRuntime.uuidV7(),
+    id: uuidV7(realRuntime.wallMs(), realRuntime.random),
     saleId: "rush",
     seq: 0,
     currency: "EUR",

@@ -1,9 +1,13 @@
-// ③ decide: one shard's messages, in the order they came, batch after batch: one FCALL decides, the
-// recorder commits, and only then are the messages acknowledged and the outcomes told. While a
-// batch is with Redis the next one fills.
+// ③ decide: one shard's messages, in the order they came, batch after batch. While a batch is with
+// Redis the next one fills, and the next may be decided while the last is being recorded.
 //
-// The next batch may be decided while the last is being recorded; the ledger takes them in their
-// order, so acknowledgements follow it.
+// 1. One call to Redis at a time: a batch or a sweep.
+// 2. Redis's entries follow each other; one that does not follow what was handed over stops the
+//    decider.
+// 3. Messages are acknowledged and outcomes told in the order of decisions, once the ledger has all
+//    that was decided up to them.
+// 4. Few entries are decided and not yet recorded.
+// 5. Stopped, it settles nothing more.
 
 import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
@@ -73,7 +77,7 @@ export class Decider implements Deciding {
   accept(work: Work): void {
     if (this.stopped) return;
     this.queue.push(work);
-    if (!this.deciding) void this.run();
+    if (!this.deciding) void this.run(); // 1
   }
 
   /** Messages and entries in hand. */
@@ -180,7 +184,7 @@ export class Decider implements Deciding {
     try {
       while ((this.queue.length > 0 || this.sweeps.due) && !this.stopped) {
         if (this.unrecorded >= MAX_UNRECORDED)
-          await new Promise<void>((resolve) => (this.wake = resolve));
+          await new Promise<void>((resolve) => (this.wake = resolve)); // 4
         else if (this.options.governing.paused) await this.hold();
         else await this.turn();
       }
@@ -281,7 +285,7 @@ export class Decider implements Deciding {
       return;
     }
     void this.tail.then((recorded) => {
-      if (recorded === "stopped" || this.stopped) return;
+      if (recorded === "stopped" || this.stopped) return; // 3, 5
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
       const { spans, claim, clock, on } = this.options;
@@ -303,7 +307,7 @@ export class Decider implements Deciding {
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
     else if (reply.prev !== this.handed)
-      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`);
+      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`); // 2
     else if (reply.entry) this.record(reply.entry);
     return !this.stopped;
   }
@@ -311,7 +315,7 @@ export class Decider implements Deciding {
   private record(entry: Entry): void {
     this.handed = entry.id;
     this.unrecorded++;
-    const before = this.tail;
+    const before = this.tail; // 3
     const ended = this.options.governing.outbox.begin();
     const result = this.options.stores.recorder.record(entry, this.options.claim.epoch);
     this.tail = Promise.all([before, result]).then(([earlier, word]) => {
@@ -322,7 +326,7 @@ export class Decider implements Deciding {
 
   private settle(entry: Entry, result: RecordResult): Settled {
     this.unrecorded--;
-    if (this.stopped) return "stopped";
+    if (this.stopped) return "stopped"; // 5
     this.wake?.();
     if (result === "unreadable") {
       this.options.on.unreadable(entry);

@@ -1,9 +1,11 @@
 // ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next
 // one fills.
 //
-// When the ledger cannot be reached, nothing is acknowledged and nothing given up: the same entries
-// are given to it until it answers. The lost answer may have been a commit: the ledger knows each
-// entry that it has by its id (ledger/record.ts).
+// 1. Entries are recorded in the order they were given.
+// 2. A ledger that cannot be reached is given the same entries until it answers: none is
+//    acknowledged, none given up. The lost answer may have been a commit; the ledger knows each
+//    entry that it has by its id (ledger/record.ts).
+// 3. Stopped, it settles all that waits as `fenced`: the next owner finds it in the outbox.
 
 import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
@@ -49,7 +51,7 @@ export class Recorder {
   record(entry: Entry, epoch: number): Promise<RecordResult> {
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
-    if (!this.busy) void this.run();
+    if (!this.busy) void this.run(); // 1
     return promise;
   }
 
@@ -63,10 +65,9 @@ export class Recorder {
     return this.askedAtMs === undefined ? 0 : this.options.runtime.monotonicMs() - this.askedAtMs;
   }
 
-  /** Gives up what waits: whoever owns the shards next finds it in the outbox. */
   stop(): void {
     this.stopped = true;
-    for (const w of this.waiting.splice(0)) w.settle("fenced");
+    for (const w of this.waiting.splice(0)) w.settle("fenced"); // 3
   }
 
   private async run(): Promise<void> {
@@ -78,7 +79,7 @@ export class Recorder {
       try {
         const results = await this.commit(batch);
         this.answered();
-        this.waiting.splice(0, batch.length);
+        this.waiting.splice(0, batch.length); // 2: not before the ledger has answered
         batch.forEach((w, i) => {
           w.settle(at(results, i));
         });

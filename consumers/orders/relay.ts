@@ -1,5 +1,10 @@
 // ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
 // gateways the outcomes, best effort.
+//
+// 1. A follow-up is marked only after a broker has confirmed it: it is published at least once.
+// 2. One that may have reached a region is not sent through another: it would be there twice.
+// 3. A shard's follow-ups are published by one run at a time; a call meanwhile makes it run again.
+// 4. A target that takes nothing waits, longer each time, and holds up no other.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
@@ -97,7 +102,7 @@ export class Relay {
   async followUps(shard: number): Promise<void> {
     const running = this.relaying.get(shard);
     if (running) {
-      running.again = true;
+      running.again = true; // 3
       return;
     }
     const run = { again: true };
@@ -124,13 +129,13 @@ export class Relay {
       const dueMs = now();
       const open = await ledger.followUps(shard, FOLLOW_UPS_AT_ONCE, {
         dueMs,
-        except: this.paused(),
+        except: this.paused(), // 4
       });
       if (open.length === 0) return;
       const sent = await Promise.all(open.map((f) => this.publish(f)));
       const confirmed = open.filter((_, i) => sent[i]);
       this.heard(open, confirmed);
-      await writer.followUpsDone(confirmed.map((f) => f.id));
+      await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
       onDone?.(confirmed.length);
     }
   }
@@ -144,8 +149,7 @@ export class Relay {
       const properties = this.properties(followUp);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
       if (outcome === "confirmed") return true;
-      // It may be there: sent elsewhere as well, it would be asked for twice at once.
-      if (outcome === "unknown") return false;
+      if (outcome === "unknown") return false; // 2
     }
     return false;
   }

@@ -1,5 +1,10 @@
 // What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its
 // way? And whether it may own shards at all.
+//
+// 1. No look waits for another, and none is begun twice (chores.ts).
+// 2. A worker whose ledger is silent, or whose Redis shows another time, owns no shard.
+// 3. A halted worker asks only whether the halt is over; a paused one leaves the stores alone, but
+//    for its leases.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -60,7 +65,7 @@ export class Tending {
 
   /** Why this worker may own no shard now, as its report says it. */
   get unfit(): string | undefined {
-    if (this.ledger.lost) return WITHOUT_LEDGER;
+    if (this.ledger.lost) return WITHOUT_LEDGER; // 2
     return this.options.clock.jumpMs === undefined ? undefined : CLOCK_JUMPED;
   }
 
@@ -77,13 +82,13 @@ export class Tending {
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
-      chores.begin("halt", () => recovery.watchHalt());
+      chores.begin("halt", () => recovery.watchHalt()); // 3
       return;
     }
     chores.begin("recovery", () => recovery.look());
     for (const owner of owners.values()) {
-      // A paused worker leaves the stores alone, but for its leases.
-      if (!(owner instanceof AcquiredShard) || !owner.running || governing.paused) continue;
+      if (!(owner instanceof AcquiredShard) || !owner.running) continue;
+      if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
       chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
     }
