@@ -156,3 +156,27 @@ test.each([
   const traced = bodyOf(row("u", { a: 1 }), { trace: [trace] });
   expect(bench.decide([traced])).rejects.toThrow("not sound");
 });
+
+test("orders that an earlier version left waiting, as rows read by position, are decided", async () => {
+  const early = row("u", { a: 2 }, { seq: 2 });
+  const foreign = row("w", { a: 1 }, { currency: "USD" });
+  await bench.decide([[early, foreign]]);
+  const row0 = ({ order: o, fingerprint, atMs }: typeof early) => [
+    ...["o", o.user, o.id, fingerprint, atMs, o.saleId, o.seq, o.currency],
+    ...[o.lines.flatMap(({ sku, qty }) => [sku, qty]), "", "", 0],
+  ];
+  const { client } = bench.redis;
+  await client.hset(`{0}:park:${SALE_ID}:u`, "2", JSON.stringify(["g", row0(early)]));
+  const wait = [Date.now(), "EUR/USD", "g", row0(foreign)];
+  await client.lset("{0}:fx", 0, JSON.stringify(wait));
+  const { entry } = await bench.decide([[row("u", { a: 1 }, { seq: 1 })]]);
+  const { kind: _, ...placed } = early;
+  expect(entry?.released).toEqual([{ ...placed, gateway: "g", state: "reserved" }]);
+  const sweep = { cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: WINDOW_MS };
+  const entryId = newEntryId(realRuntime.randomBytes);
+  const repriced = await bench.shards.reprice(bench.claim, { ...sweep, entryId });
+  const { kind: __, ...waited } = foreign;
+  expect(repriced).toMatchObject({
+    entry: { released: [{ ...waited, gateway: "g", state: "fx_unavailable" }] },
+  });
+});
