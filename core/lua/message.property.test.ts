@@ -17,7 +17,8 @@ const SLOW_MS = 120_000;
 const PROBE = `
 redis.register_function('probe_message', function(keys, args)
   local orders = decode_orders(args[1], 0)
-  local read = { count = orders.count, kinds = orders.kind or '', sku = orders.sku, qty = orders.qty }
+  local read = { count = orders.count, kinds = orders.kind or '' }
+  read.sku, read.qty = orders.sku, orders.qty
   for name in pairs(FIELDS) do
     read[name] = {}
     for i = 1, orders.count do read[name][i] = orders[name][i] end
