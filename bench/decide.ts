@@ -13,7 +13,6 @@ import { newEntryId } from "../core/domain/entry-id.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
-import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -45,7 +44,7 @@ try {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** An interrupted call seems to cost more. Without the right to go first figures are less steady. */
+/** Interrupted calls look slower. Without the right to raise priority, figures vary more. */
 function goFirst(pid: number): void {
   try {
     setPriority(pid, -20);

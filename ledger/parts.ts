@@ -15,7 +15,7 @@ interface Share {
 }
 
 /** What services receive besides the lines. */
-interface Told {
+interface Extras {
   readonly metadata: string;
   /** Empty if there is none. */
   readonly trace: Traceparent;
@@ -26,7 +26,7 @@ export async function addParts(
   sheet: Sheet,
   entry: Entry,
   step: OrderStep,
-  of: Told,
+  of: Extras,
 ): Promise<void> {
   const { user, id, generation, gateway, saleId } = step;
   const region = regionOfGateway(gateway);

@@ -128,7 +128,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
   for (const w of workers)
     for (const b of w.brokers)
       if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
-  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no reports from any gateway");
+  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway has reported");
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
   for (const g of gateways)

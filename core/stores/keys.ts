@@ -7,7 +7,7 @@
 //   {n}:next:<sale>        hash    <user> → next number
 //   {n}:bought:<sale>      hash    <user> <sku> → units reserved                   only items with a limit
 //   {n}:waiting            hash    <sale> <user> → how many wait                   users with anything parked
-//   {n}:park:<sale>:<user> hash    <seq> → [gateway, row] or "skip"
+//   {n}:park:<sale>:<user> hash    <seq> → {"gateway", "orders"} or "skip"
 //   {n}:gaps               zset    <sale> <user> by the time its gap began
 //   {n}:open               hash    <user> <id> → <state> <generation> <attempt> …  orders to which something may still happen
 //   {n}:lane:<user>        list    <id> …                                          charged one after the other, 1,000 at most
