@@ -39,7 +39,7 @@ async function send(body: string | Uint8Array, headers: Record<string, unknown> 
 const since = (event: string) => stack.events.slice(begun).filter((e) => e.event === event);
 /** Nothing was held up: no shard was given back, nothing rebuilt. */
 function expectCalm() {
-  expect([...since("shard let go"), ...since("redis rebuilt")]).toEqual([]);
+  expect([...since("shard released"), ...since("redis rebuilt")]).toEqual([]);
 }
 
 /** How often Redis was asked to decide. */
@@ -313,7 +313,7 @@ test(
     await redis.close();
     await send(messageText([first.row]));
     await stack.until("the rebuild", () => since("redis rebuilt").length > 0);
-    expect(String(since("shard let go")[0]?.why)).toMatch(/^lost/);
+    expect(String(since("shard released")[0]?.why)).toMatch(/^lost/);
     const next = makeOrder(user(), { a: 1 });
     await send(messageText([next.row]));
     expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");

@@ -46,7 +46,7 @@ export async function fromSnapshot(
     const replayed = empty();
     const flaw = await restore(ledger, head, replayed);
     if (flaw === undefined) return { replayed, n: head.n };
-    log("snapshot passed over", { shard, n: head.n, flaw });
+    log("snapshot skipped", { shard, n: head.n, flaw });
   }
   return { replayed: empty(), n: 0 };
 }

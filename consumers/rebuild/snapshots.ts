@@ -81,7 +81,7 @@ export class Snapshots {
       this.ended({ shard: -1, error });
     };
     thread.onmessage = ({ data }: MessageEvent<ThreadAnswer>) => {
-      if (data.passedOver) this.options.log("snapshot passed over", data.passedOver);
+      if (data.passedOver) this.options.log("snapshot skipped", data.passedOver);
       else this.ended(data);
     };
     thread.onerror = (event) => ended(event.message);
@@ -94,7 +94,7 @@ export class Snapshots {
     this.restsUntilMs = this.options.runtime.monotonicMs() + PAUSE_MS;
     this.madeAtMs.set(shard, this.options.runtime.monotonicMs());
     if (n !== undefined) this.held.set(shard, n);
-    if (n === undefined) this.options.log("no snapshot", { shard, error });
+    if (n === undefined) this.options.log("snapshot failed", { shard, error });
     else this.options.log("snapshot made", { shard, n, ms });
   }
 }
