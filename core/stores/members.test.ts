@@ -8,22 +8,25 @@ import { RedisStore } from "./redis.ts";
 const names = (count: number) =>
   Array.from({ length: count }, () => `worker-${crypto.randomUUID().slice(0, 8)}`);
 
-test.each([1, 2, 3, 5, 8, 11])("%i workers hold 8 shards in fair shares, whoever asks", (count) => {
-  for (let round = 0; round < 50; round++) {
-    const workers = names(count);
-    const holders = fairShares(8, workers);
-    expect(holders).toHaveLength(8);
-    const held = workers.map((worker) => holders.filter((holder) => holder === worker).length);
-    expect(Math.max(...held)).toBe(Math.ceil(8 / count));
-    expect(fairShares(8, workers.toReversed())).toEqual(holders);
-  }
-});
+test.each([1, 2, 3, 5, 8, 11])(
+  "%i workers share 8 shards fairly, whichever computes it",
+  (count) => {
+    for (let round = 0; round < 50; round++) {
+      const workers = names(count);
+      const holders = fairShares(8, workers);
+      expect(holders).toHaveLength(8);
+      const held = workers.map((worker) => holders.filter((holder) => holder === worker).length);
+      expect(Math.max(...held)).toBe(Math.ceil(8 / count));
+      expect(fairShares(8, workers.toReversed())).toEqual(holders);
+    }
+  },
+);
 
-test("without workers nobody holds anything", () => {
+test("without workers no shard has a holder", () => {
   expect(fairShares(8, [])).toEqual([]);
 });
 
-test("most shards stay where they are when a worker comes", () => {
+test("most shards stay where they are when a worker joins", () => {
   let moved = 0;
   for (let round = 0; round < 100; round++) {
     const workers = names(4);
@@ -31,11 +34,11 @@ test("most shards stay where they are when a worker comes", () => {
     const after = fairShares(16, workers);
     moved += before.filter((holder, shard) => holder !== after[shard]).length;
   }
-  // Four of sixteen have to move; the bound on the shares moves a few more.
+  // Four of sixteen must move; the cap on the shares moves a few more.
   expect(moved / 100).toBeLessThan(8);
 });
 
-test("leases of a clock that was put back since do not run on: nobody lives by them", async () => {
+test("leases from before a clock was set back are not valid", async () => {
   const { url } = await testRedis();
   const store = new RedisStore({ runtime: realRuntime, url });
   await store.connect();
