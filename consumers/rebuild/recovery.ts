@@ -1,5 +1,5 @@
-// What a worker does when Redis and the ledger do not agree: Redis has lost something and is
-// rebuilt; or the ledger has, and everything halts until an operator decides.
+// What a worker does when Redis and the ledger disagree. If Redis has lost something, it is
+// rebuilt. If the ledger has, everything halts until an operator decides.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -22,14 +22,14 @@ export interface RecoveryOptions {
   readonly dedupWindowMs: number;
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Lets go of all shards. */
+  /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
   readonly rebuilt: () => void;
   readonly rebuildFailed: () => void;
 }
 
 export class Recovery {
-  /** Why everything stands still. */
+  /** Why everything is halted. */
   halted: string | undefined;
   rebuilding = false;
   private readonly store: RebuildStore;
@@ -42,16 +42,13 @@ export class Recovery {
     this.pace = new RebuildPace(options.runtime);
   }
 
-  /** As a worker's report says it. */
+  /** The state in a worker's report. */
   get state(): string {
     if (this.halted !== undefined) return `halted: ${this.halted}`;
     return this.rebuilding || this.resting ? "rebuilding" : "running";
   }
 
-  /**
-   * A rebuild that failed or did not hold is tried again after a pause; until then no shard is
-   * worth taking.
-   */
+  /** Whether it pauses before the next rebuild. Until then no shard is worth acquiring. */
   get resting(): boolean {
     return this.pace.restMs > 0 && this.waits;
   }
@@ -59,15 +56,15 @@ export class Recovery {
   private troubleIn = 0;
 
   /**
-   * Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was
-   * missed.
+   * Rebuilds Redis, unless another worker does. `seenIn` is the incarnation in which something was
+   * missing.
    */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
     const { stores, dropAll } = this.options;
     const { ledger } = stores;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
-    // Redis first: another rebuilder raises the ledger's, then Redis's, and must not look like a
-    // ledger that has gone back.
+    // Redis is read first. Another rebuilder raises the ledger's incarnation before Redis's, and
+    // the other order would make that look like a ledger that went back.
     const redis = await this.store.state(0);
     const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
@@ -76,27 +73,27 @@ export class Recovery {
         `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
       );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
-    if (rebuilt) return; // by somebody else, meanwhile
+    if (rebuilt) return; // by another worker, meanwhile
     this.troubleIn = incarnation;
     this.waits = !this.pace.mayBegin(incarnation);
     if (this.waits) return;
     this.rebuilding = true;
     try {
-      await dropAll("Redis is rebuilt");
+      await dropAll("Redis is being rebuilt");
       await this.attempt(incarnation);
     } finally {
       this.rebuilding = false;
     }
   }
 
-  /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
+  /** Called in every round. Ends the pause if another worker has rebuilt Redis meanwhile. */
   async look(): Promise<void> {
     if (!this.resting) return;
     const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }
 
-  /** The worker stops: another one need not wait for its announcement to lapse. */
+  /** Called when the worker stops, so that others need not wait for its announcement to expire. */
   stop(): Promise<void> {
     return this.announcement.retract();
   }
@@ -125,9 +122,7 @@ export class Recovery {
     else log("rebuild left to others", { result });
   }
 
-  /**
-   * Nothing was opened: the same worker begins again after a pause, and the others leave it to it.
-   */
+  /** Nothing was opened. This worker tries again after a pause; the others leave it to this one. */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
     this.troubleIn =
@@ -149,7 +144,7 @@ export class Recovery {
     this.halt((await this.store.state(shard)).reason ?? "halted");
   }
 
-  /** For all workers. */
+  /** Halts all workers. */
   async haltAll(reason: string): Promise<void> {
     const { ledger, store } = this.options.stores;
     this.halt(reason);
@@ -158,7 +153,7 @@ export class Recovery {
       await ignore(store.halt(shard, reason), "halt_mark");
   }
 
-  /** An operator has decided (sluice recover): go on. */
+  /** Resumes once an operator has decided (sluice recover). */
   async watchHalt(): Promise<void> {
     const { store, state } = await this.store.state(0);
     if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))
