@@ -1,4 +1,4 @@
-// Whatever a message holds: it comes to an end, and nobody else waits for it (I1, I3, I11).
+// Whatever a message holds, it ends, and nothing else waits for it (I1, I3, I11).
 import { afterEach, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
@@ -35,21 +35,21 @@ async function send(body: string | Uint8Array, headers: Record<string, unknown> 
   expect(sent).toBe("confirmed");
 }
 
-/** What has been logged since everything was ready: an empty Redis is rebuilt once at the start. */
+/** The events since everything was ready: the first load of Redis is a rebuild too. */
 const since = (event: string) => stack.events.slice(begun).filter((e) => e.event === event);
-/** Nothing was held up: no shard was given back, nothing rebuilt. */
+/** Nothing was disturbed: no shard was released, and Redis was not rebuilt. */
 function expectCalm() {
   expect([...since("shard released"), ...since("redis rebuilt")]).toEqual([]);
 }
 
-/** How often Redis was asked to decide. */
+/** How many calls to decide Redis received. */
 const calls = ({ decide }: WorkerReport) => decide.counts.reduce((sum, n) => sum + n, 0);
 
 interface DeadLetters {
   readonly reasons: string[];
 }
 
-/** Waits for this many dead letters, and returns why they are. */
+/** Waits for this many dead letters, and returns their reasons. */
 async function deadLetters(expected: number): Promise<DeadLetters> {
   const { connection } = at(stack.links, 0);
   const channel = await (connection.model as ChannelModel).createChannel();
@@ -71,10 +71,10 @@ const ID = "0199f0a0-1234-7abc-8def-0123456789ab";
 const UTF8_BROKEN = new Uint8Array([0x5b, 0x22, 0xff, 0xfe, 0x22, 0x5d]);
 const TOO_MANY = LIMITS.MAX_MESSAGE_ROWS + 1;
 
-/** A message of a sound order, some columns of which are others; undefined: the column is absent. */
+/** A message of a sound order, with some columns replaced; undefined removes a column. */
 const columns = (more: Record<string, unknown> = {}): string =>
   JSON.stringify({ ...JSON.parse(messageText([makeOrder(user(), { a: 1 }).row])), ...more });
-/** A sound order of format 0, some of whose places hold something else. */
+/** A sound order in format 0, with some places replaced. */
 const row0 = (more: Record<number, unknown> = {}): unknown[] => {
   const id = Bun.randomUUIDv7();
   const sound = ["o", user(), id, "f", Date.now(), "s1", 0, "EUR", ["a", 1], "tok", "", 0];
@@ -87,7 +87,7 @@ const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
 type Garbage = readonly (readonly [what: string, body: string | Uint8Array, why: RegExp])[];
 
-/** Messages without an order that could be rejected, and why they are dead. */
+/** Messages without an order that could be rejected, and the reasons of their dead letters. */
 const GARBAGE: Garbage = [
   ["nothing", "", /not JSON/],
   ["no JSON", "garbage", /not JSON/],
@@ -162,17 +162,18 @@ const GARBAGE: Garbage = [
   ["too large an array", `["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]`, /too large/],
 ];
 
-/** Two rows whose items would go to the wrong order if their counts were believed. */
+/** A cancel with an impossible time. */
 function timeless(): string {
   return messageText([cancelRow(user(), ID, -1)]);
 }
+/** Two rows whose items would go to the wrong order if their counts were believed. */
 function lent(): string {
   const rows = [makeOrder(user(), { a: 1 }).row, makeOrder(user(), { a: 1 }).row];
   return JSON.stringify({ ...JSON.parse(messageText(rows)), lines: [3, -1] });
 }
 
 test(
-  "whatever is no order goes to the dead letters with the reason, and the orders around it are decided",
+  "what is not an order becomes a dead letter with a reason; the orders around it are decided",
   async () => {
     await ready({ a: 1_000 });
     const orders: string[] = [];
@@ -203,10 +204,10 @@ const BAD_ORDERS: readonly (readonly [string, string, Record<string, unknown>])[
   ["a payment token too long", "9", { payment: ["x".repeat(LIMITS.MAX_TEXT_BYTES + 1)] }],
   ["a NUL in its metadata", "10", { metadata: ["a\0b"] }],
 ];
-/** The value that stands in its place in format 0. */
+/** The changed value, as it stands in format 0. */
 const valueOf0 = (changes: Record<string, unknown>) =>
   "lines" in changes ? [] : (Object.values(changes) as [unknown][])[0]?.[0];
-/** An order with one item more than there may be. */
+/** An order with one item too many. */
 function crowded(id: string): string {
   const items = Array.from({ length: LIMITS.MAX_LINES + 1 }, (_, i) => [`i${i}`, 1]);
   return messageText([makeOrder(user(), Object.fromEntries(items), { id }).row]);
@@ -238,10 +239,10 @@ test.each([
     (id: string) => JSON.stringify([row0({ 2: id, 11: null })]),
   ],
 ] as const)(
-  "an order with %s is rejected once, however often it is sent, and nobody waits for it",
+  "an order with %s is rejected once, however often it is sent, and delays no other",
   async (_, bad) => {
     await ready({ a: 10 });
-    // An id from long ago: Redis remembers no such order.
+    // Redis does not remember the order with the old id.
     for (const id of [Bun.randomUUIDv7(), Bun.randomUUIDv7("hex", Date.now() - 86_400_000)]) {
       await send(bad(id));
       expect((await stack.decided(user(), id)).state).toBe("rejected");
@@ -260,7 +261,7 @@ test.each([
 );
 
 test(
-  "one bad row among many costs some calls of Redis more, not one for each order",
+  "one bad row among many costs a few more calls to Redis, not one per order",
   async () => {
     const worker = await ready({ a: 1_000 });
     const made = Array.from({ length: 400 }, () => makeOrder(user(), { a: 1 }));
@@ -280,7 +281,7 @@ test(
 );
 
 test(
-  "late orders, many in one message, are settled together: each once, known ones as they are",
+  "many late orders in one message are settled together, each once; known ones stay as they are",
   async () => {
     const worker = await ready({ a: 10 });
     const late = Array.from({ length: 200 }, (_, i) =>
@@ -302,7 +303,7 @@ test(
 );
 
 test(
-  "Redis that stands elsewhere than it was left is found out by its answer, even to an order it knows",
+  "Redis's answer shows that its state was replaced, even for an order that it knows",
   async () => {
     await ready({ a: 10 });
     const first = makeOrder(user(), { a: 1 });
@@ -322,7 +323,7 @@ test(
 );
 
 test(
-  "an entry of Redis that nobody can read is kept as a dead letter, and the shard goes on behind it",
+  "an unreadable entry in Redis is kept as a dead letter, and the shard continues",
   async () => {
     const running = await ready({ a: 10 });
     const redis = await stack.client();

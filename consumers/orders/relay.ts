@@ -1,5 +1,5 @@
-// ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
-// gateways the outcomes, best effort.
+// ⑤ relay: publishes the ledger's follow-ups with confirms and marks them. It also pushes outcomes
+// to gateways, on a best-effort basis.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
@@ -9,18 +9,18 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
 /**
- * A region's two connections. A broker with an alarm reads nothing more from a connection that
- * publishes, its acknowledgements included: what is consumed has a connection that never publishes.
+ * A region's two connections. A broker with an alarm stops reading from a connection that has
+ * published, acknowledgements included. So consumers have a connection that never publishes.
  */
 export interface RegionLink {
-  /** Publishes; its alarm state is the region's. */
+  /** Publishes. Its alarm state is the region's. */
   readonly connection: BrokerConnection;
   /** Consumes and acknowledges. Never publish over it. */
   readonly consuming: BrokerConnection;
   readonly publisher: Publisher;
 }
 
-/** `blocked`: the broker has an alarm and takes nothing in; what lies in its queues is consumed. */
+/** `blocked`: the broker has an alarm and accepts nothing, but its queues are still consumed. */
 export function linkState({ connection, consuming }: RegionLink): "up" | "blocked" | "away" {
   if (!connection.up || !consuming.up) return "away";
   return connection.blocked ? "blocked" : "up";
@@ -28,7 +28,7 @@ export function linkState({ connection, consuming }: RegionLink): "up" | "blocke
 
 /** Follow-ups published before they are marked. */
 const FOLLOW_UPS_AT_ONCE = 100;
-/** A target that took nothing is tried again after this, doubled each time, up to the most. */
+/** The pause of a target that accepted nothing. It doubles each time, up to the maximum. */
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 30_000;
 
@@ -46,9 +46,9 @@ export interface RelayOptions {
   readonly writer: Pick<LedgerWriter, "followUpsDone">;
   /** How long each retry of a charge waits. */
   readonly retryDelaysMs: readonly number[];
-  /** Redis's clock: what is not due by it stays. */
+  /** Redis's clock, which decides what is due. */
   readonly now: () => number;
-  /** Told how many were published and marked. */
+  /** Receives how many were published and marked. */
   readonly onDone?: (followUps: number) => void;
 }
 
@@ -63,24 +63,24 @@ export class Relay {
     }
   >();
   private scheduled = false;
-  /** Shards being relayed, and whether there may be more by now. */
+  /** Shards being relayed, and whether they may have more follow-ups by now. */
   private readonly relaying = new Map<number, { again: boolean }>();
-  /** Targets that took nothing, by `exchange routing-key`. */
+  /** Targets that accepted nothing, by `exchange routing-key`. */
   private readonly pauses = new Map<string, Pause>();
   private stopped = false;
 
   constructor(private readonly options: RelayOptions) {}
 
   /**
-   * Outcomes of a gateway's batch go back through the region it published in; all of an event-loop
-   * round leave in one push.
+   * Pushes the outcomes of a gateway's batch through the region in which it was published. All
+   * outcomes of one event-loop round share a push.
    */
   tell(region: string, gateway: string, batch: string, outcomes: string): void {
     const link = this.options.regions.find((r) => r.connection.region === region);
     if (link && gateway !== "") this.pushTo(link, gateway).batches.push([batch, outcomes]);
   }
 
-  /** Nobody knows any more where the gateway of an order that waited is: every region is told. */
+  /** Pushes through every region, because the region of an order that waited is not recorded. */
   tellReleased(
     released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
   ): void {
@@ -91,8 +91,8 @@ export class Relay {
   }
 
   /**
-   * Publishes a shard's follow-ups that are due until none is left but those of targets that take
-   * nothing. A call while it runs makes it look once more.
+   * Publishes a shard's due follow-ups until only those of targets that accept nothing are left. A
+   * call during a run makes that run look once more.
    */
   async followUps(shard: number): Promise<void> {
     const running = this.relaying.get(shard);
@@ -135,7 +135,7 @@ export class Relay {
     }
   }
 
-  /** In the first region whose broker takes it. */
+  /** Publishes in the first region whose broker accepts it. */
   private async publish(followUp: FollowUp): Promise<boolean> {
     const { exchange, routingKey } = followUp;
     const body = Buffer.from(followUp.body);
@@ -144,19 +144,19 @@ export class Relay {
       const properties = this.properties(followUp);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
       if (outcome === "confirmed") return true;
-      // It may be there: sent elsewhere as well, it would be asked for twice at once.
+      // It may have arrived. A second copy elsewhere would be in flight at the same time.
       if (outcome === "unknown") return false;
     }
     return false;
   }
 
-  /** Targets that are left alone for now. */
+  /** Targets to skip for now. */
   private paused(): Target[] {
     const nowMs = this.options.runtime.monotonicMs();
     return [...this.pauses.values()].filter((p) => p.untilMs > nowMs).map((p) => p.target);
   }
 
-  /** A target that took nothing waits, longer each time; the others go on. */
+  /** Pauses the targets that accepted nothing, longer each time. The others continue. */
   private heard(open: readonly FollowUp[], confirmed: readonly FollowUp[]): void {
     const took = new Set(confirmed.map(nameOf));
     for (const name of took) this.pauses.delete(name);
