@@ -13,6 +13,7 @@ import { newEntryId } from "../core/domain/entry-id.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
+import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";
@@ -117,16 +118,16 @@ async function decide(perCall: number): Promise<void> {
 
 function anOrder() {
   const order: Order = {
-    user: `user-${Math.floor(Math.random() * USERS)}`,
-    id: Bun.randomUUIDv7(),
+    user: `user-${Math.floor(realRuntime.random() * USERS)}`,
+    id: uuidV7(realRuntime.wallMs(), realRuntime.random),
     saleId: "rush",
     seq: 0,
     currency: "EUR",
-    lines: [{ sku: `item-${Math.floor(Math.random() * ITEMS)}`, qty: 1 }],
+    lines: [{ sku: `item-${Math.floor(realRuntime.random() * ITEMS)}`, qty: 1 }],
     payment: "",
     metadata: "",
     maxTotal: 0,
   };
   const fingerprint = fingerprintOf(order);
-  return { kind: "order" as const, order, fingerprint, atMs: Date.now() };
+  return { kind: "order" as const, order, fingerprint, atMs: realRuntime.wallMs() };
 }

@@ -9,6 +9,7 @@ import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../broker/topology.ts";
 import { at } from "../core/domain/at.ts";
 import { messageText } from "../core/domain/message.ts";
 import { orderRow } from "../core/domain/row.ts";
+import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime, type Timer } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { makeFolder, removeFolder } from "../proof/demo/folder.ts";
@@ -121,9 +122,18 @@ class GarbageSource {
 /** A message of one order, some columns of which are others. */
 const columns = (more: Readonly<Record<string, unknown>>): string => {
   const lines = [{ sku: "plenty-1", qty: 1 }];
-  const of = { user: "u1", id: Bun.randomUUIDv7(), saleId: "bench", currency: "EUR", lines };
+  const of = {
+    user: "u1",
+    id: uuidV7(realRuntime.wallMs(), realRuntime.random),
+    saleId: "bench",
+    currency: "EUR",
+    lines,
+  };
   const order = { ...of, seq: 0, payment: "", metadata: "", maxTotal: 0 };
-  return JSON.stringify({ ...JSON.parse(messageText([orderRow(order, Date.now())])), ...more });
+  return JSON.stringify({
+    ...JSON.parse(messageText([orderRow(order, realRuntime.wallMs())])),
+    ...more,
+  });
 };
 
 /** A row of format 0. */

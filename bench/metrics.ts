@@ -33,7 +33,7 @@ function perOrder(batch: number, count: (seconds: number) => void): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
     const startedMs = realRuntime.monotonicMs();
-    // A cast, since a check would be measured as well.
+    // A cast, since a check would distort the measurement.
     for (let i = 0; i < ORDERS / batch; i++) count(times[i % TIMES] as number);
     best = Math.min(best, realRuntime.monotonicMs() - startedMs);
   }

@@ -1,10 +1,10 @@
-// One user of the broker for each kind of role, and what it may do there, as data: configure
-// (declare and delete), write (publish, and bind a queue), read (consume, and bind from an
-// exchange). Each pattern names whole names.
+// One broker user per kind of role and its permissions, as data: configure (declare and delete),
+// write (publish, and bind a queue), read (consume, and bind from an exchange). Each pattern
+// matches whole names.
 //
-// A user who may write to `amq.default` may publish to any queue by its name. That is why a message
-// is also judged by who sent it (consumers/orders/publishers.ts): the broker refuses a `user_id` that is
-// not the connection's own.
+// A user who may write to `amq.default` may publish to any queue by name. That is why a message is
+// also judged by its sender (consumers/orders/publishers.ts): the broker rejects a `user_id` other
+// than the connection's own.
 import {
   CLAIMS_EXCHANGE,
   FULFILMENT_EXCHANGE,
@@ -30,15 +30,15 @@ export interface Account extends Permissions {
 
 export const ROLE_USERS = ["gateway", "worker", "payments", "rates", "operator"] as const;
 export type RoleUser = (typeof ROLE_USERS)[number];
-/** Before the name of a service. */
+/** Prefix of a service's user name. */
 export const SERVICE_PREFIX = "service-";
 export const serviceUser = (service: string): string => `${SERVICE_PREFIX}${service}`;
 
 const DEFAULT_EXCHANGE = "amq.default";
 const NOTHING = "^$";
-/** Answers to a gateway or a service come to a queue of its own, which it makes. */
+/** A gateway or a service receives answers on a queue of its own, which it declares. */
 const OWN_QUEUES = "gateway\\..*";
-/** All that topology.ts and routes.ts declare. */
+/** Every queue that topology.ts and routes.ts declare. */
 const QUEUES = ["orders\\..*", "payments(\\..*)?", "fulfilment\\..*", "fx\\..*", "rates\\..*"];
 const EXCHANGES = [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE].map(literally);
 
@@ -48,7 +48,7 @@ const ROLES: Readonly<Record<RoleUser, Permissions>> = {
     write: oneOf(literally(ORDERS_EXCHANGE)),
     read: oneOf(OWN_QUEUES),
   },
-  // It alone declares what all share. It publishes what follows from orders to queues by name, and
+  // Only the worker declares what all roles share. It publishes follow-ups to queues by name, and
   // never to `orders` or `claims`.
   worker: {
     configure: oneOf(...QUEUES, ...EXCHANGES),
@@ -74,7 +74,7 @@ const ROLES: Readonly<Record<RoleUser, Permissions>> = {
   },
 };
 
-/** The accounts of an installation with these services. */
+/** The accounts of an installation that has these services. */
 export function accountsOf(services: readonly string[]): Account[] {
   return [
     ...ROLE_USERS.map((user) => ({ user, ...ROLES[user] })),
@@ -85,7 +85,7 @@ export function accountsOf(services: readonly string[]): Account[] {
   ];
 }
 
-/** What a user of this name is meant to have; undefined when the name is none of those above. */
+/** The permissions a user of this name should have; undefined for a name not listed above. */
 export function permissionsOf(user: string): Permissions | undefined {
   if (user.startsWith(SERVICE_PREFIX))
     return permissionsOfService(user.slice(SERVICE_PREFIX.length));
@@ -93,8 +93,8 @@ export function permissionsOf(user: string): Permissions | undefined {
 }
 
 /**
- * Takes its parts, claims them, and gets its answers; what it cannot read it puts to the parts
- * without a route.
+ * Consumes its parts, claims them and receives its answers. Parts it cannot read go back to
+ * `fulfilment.unrouted`.
  */
 function permissionsOfService(service: string): Permissions {
   const own = [`gateway\\.${literally(service)}(-.*)?`, literally(serviceQueueName(service))];
@@ -113,7 +113,7 @@ function literally(name: string): string {
   return name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-/** Who connects with this URL; a client names `guest` when the URL names nobody. */
+/** The user in this URL; AMQP clients default to `guest`. */
 export function userOf(url: string): string {
   return decodeURIComponent(new URL(url).username) || "guest";
 }

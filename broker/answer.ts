@@ -1,12 +1,12 @@
-// Waits for what the broker answers to a call on a connection. Without an answer in time the
-// connection is dropped, and connection.ts dials it anew: heartbeats notice a line that is dead,
-// not a broker that has stopped serving one channel.
+// Waits for the broker's answer to a call. Without one in time the connection is dropped and
+// connection.ts connects again: heartbeats detect a dead line, but not a broker that has stopped
+// serving one channel.
 import type { ChannelModel } from "amqplib";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
 import { dropConnection } from "./close.ts";
 
-/** Declaring a quorum queue takes a broker a second or two while it elects leaders. */
+/** Declaring a quorum queue takes a second or two while the broker elects a leader. */
 const ANSWER_MS = 10_000;
 
 export async function answered<T>(

@@ -1,6 +1,6 @@
-// The line to the broker breaks: cut, or stalled with both ends open. What was under way is
-// reported for what it is, everything comes back by itself, and nothing waits for an answer that
-// cannot come.
+// The line to the broker breaks: cut, or stalled with both ends open. Every publish in flight is
+// reported truthfully, everything recovers by itself, and nothing waits for an answer that cannot
+// come.
 import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -20,9 +20,9 @@ import {
 import { ORDERS_EXCHANGE, ordersKey, ordersQueue, topology } from "./topology.ts";
 
 const BOOT_MS = 60_000;
-/** Longer than any test: what settles a publish here is the line, not its timer. */
+/** Longer than any test: the line settles a publish here, not the timer. */
 const CONFIRM_TIMEOUT_MS = 120_000;
-/** The line's own sign of life; the product's own interval would only make the test longer. */
+/** The interval in production would only make the test longer. */
 const HEARTBEAT_S = 1;
 /** channel.close (class 20, method 40). */
 const CHANNEL_CLOSE = Buffer.from([0, 20, 0, 40]);
@@ -32,7 +32,7 @@ afterEach(async () => {
   for (const thing of open.splice(0).reverse()) await thing.close();
 });
 
-/** A broker behind a line that can be broken, and a look at it that goes around the line. */
+/** A broker behind a line that can be broken, and a direct connection that bypasses the line. */
 async function broken(query = "") {
   const url = await (await testRabbit()).freshVhost();
   const proxy = await TcpProxy.to(url);
@@ -107,7 +107,7 @@ function inbox(): Inbox {
 const bodies = (box: Inbox): string[] => box.got.map(({ delivery }) => delivery.body.toString());
 
 test(
-  "cut with confirms outstanding: each is unknown, arrived or not; the next connection counts its confirms anew",
+  "cut before confirms arrive: each publish is unknown; the next connection counts confirms anew",
   async () => {
     const { proxy, broker, queued } = await broken();
     await broker.start();
@@ -127,7 +127,7 @@ test(
     expect(await Promise.all([...arrived, ...missing])).toEqual(times(1_000, "unknown"));
     expect(await out.publish(ORDERS_EXCHANGE, "0", Buffer.from("x"))).toBe("unsent");
     await broker.untilUp();
-    // As many as may be in flight at all, but for a few: none of the old ones still counts.
+    // Nearly as many as may be in flight: none of the old ones still counts.
     const [first, nobody, rest] = [
       send(out, 2, "1"),
       send(out, 1, "nobody"),
@@ -146,7 +146,7 @@ test.each([
   ["in order", false],
   ["independently", true],
 ])(
-  "cut under subscriptions that acknowledge %s: topology and consumers come back, what was in hand comes again, an old ack is not sent",
+  "cut under consumers that acknowledge %s: all recover, messages come again, old acks are dropped",
   async (_, independent) => {
     const { url, proxy, broker, direct, queued } = await broken();
     await broker.start();
@@ -160,7 +160,7 @@ test.each([
     }).start();
     await new Subscription(broker, { queue: ordersQueue(1), ...options, ...other }).start();
     await Promise.all(send(out, 5));
-    await until("five in hand", () => box.got.length === 5);
+    await until("five in flight", () => box.got.length === 5);
     const gone = lost(broker.model);
     proxy.refusing = true;
     proxy.cut();
@@ -170,17 +170,17 @@ test.each([
     await (await raw.createChannel()).deleteQueue(ordersQueue(1));
     await raw.close();
     const attempts = proxy.accepted;
-    await until("an attempt was refused", () => proxy.accepted > attempts);
+    await until("an attempt was rejected", () => proxy.accepted > attempts);
     proxy.renew();
     await until("all five again", () => box.got.length === 10);
     expect(bodies(box)).toEqual([..."01234", ..."01234"]);
     expect(box.got.slice(5).map(({ delivery }) => delivery.deliveries)).toEqual(times(5, 1));
-    // The tags on the new channel are the same numbers: an old ack sent there would take a message
-    // that nobody has dealt with.
+    // The new channel reuses the tag numbers: an old ack sent there would acknowledge a message
+    // that nobody has handled.
     for (const { settle } of box.got.slice(0, 5)) settle("ack");
     await Bun.sleep(0);
     expect(await out.publish(ORDERS_EXCHANGE, ordersKey(1), Buffer.from("anew"))).toBe("confirmed");
-    await until("a message on the queue declared anew", () => bodies(other).includes("anew"));
+    await until("a message on the queue declared again", () => bodies(other).includes("anew"));
     await subscription.close();
     await until("all five are back", async () => (await queued(0)) === 5);
   },
@@ -188,7 +188,7 @@ test.each([
 );
 
 test(
-  "stalled with both ends open: heartbeats notice, publishes are unknown and then unsent; an attempt without an answer is given up",
+  "stalled with both ends open: heartbeats notice; publishes are unknown, then unsent; retries end",
   async () => {
     const { proxy, broker, events } = await broken(`?heartbeat=${HEARTBEAT_S}`);
     await broker.start();
@@ -196,13 +196,13 @@ test(
     const box = inbox();
     await new Subscription(broker, { queue: ordersQueue(0), prefetch: 10, ...box }).start();
     expect(await Promise.all(send(out, 2))).toEqual(times(2, "confirmed"));
-    await until("both in hand", () => box.got.length === 2);
+    await until("both in flight", () => box.got.length === 2);
     proxy.stall("requests", "answers");
     const stalledAtMs = performance.now();
     const meanwhile = send(out, 3);
     expect(await Promise.all(meanwhile)).toEqual(times(3, "unknown"));
-    // Two intervals without a sign, and up to one more until somebody looks (half of one is left
-    // for a slow machine).
+    // Two intervals of silence, plus up to one more until the next check (half of one is left for a
+    // slow machine).
     const noticedMs = performance.now() - stalledAtMs;
     expect(noticedMs).toBeGreaterThan(HEARTBEAT_S * 1_000 - 100);
     expect(noticedMs).toBeLessThan(HEARTBEAT_S * 3_500);
@@ -214,8 +214,8 @@ test(
     await broker.untilUp();
     expect(events).toContain("broker away");
     expect(await Promise.all(send(out, 2))).toEqual(times(2, "confirmed"));
-    // The broker has noticed the silence as well and given the shard to the new consumer.
-    await until("what was in hand again, then the new ones", () => box.got.length === 6);
+    // The broker has also noticed the silence and given the shard to the new consumer.
+    await until("both redelivered, then the new ones", () => box.got.length === 6);
     expect(bodies(box)).toEqual([..."01", ..."01", ..."01"]);
   },
   BOOT_MS,
@@ -235,7 +235,7 @@ test(
 );
 
 test(
-  "the publishes of a tick leave in one write to the socket",
+  "all publishes of a tick leave in one write to the socket",
   async () => {
     const { broker, queued } = await broken();
     await broker.start();
@@ -246,7 +246,7 @@ test(
       expect(await Promise.all(send(out, count))).toEqual(times(count, "confirmed"));
       expect([count, writes.count()]).toEqual([count, 1]);
     }
-    // A tick's frames beyond what the socket takes at once follow when it has drained.
+    // Frames beyond what the socket takes at once follow when it has drained.
     writes.reset();
     expect(await Promise.all(send(out, 1_000))).toEqual(times(1_000, "confirmed"));
     expect(writes.count()).toBeLessThanOrEqual(3);
@@ -256,11 +256,12 @@ test(
 );
 
 test(
-  "cut while the first or the very last declaration is being finished: not up before an attempt has set everything up",
+  "cut during the first or the last declaration: not up before an attempt has declared everything",
   async () => {
     const { proxy, broker, events, queued } = await broken();
     const { exchanges, queues, bindings } = broker.options.topology;
-    const cutAt = [1, 1 + exchanges.length + queues.length + bindings.length]; // each closes a channel of its own
+    // Each declaration closes a channel of its own.
+    const cutAt = [1, 1 + exchanges.length + queues.length + bindings.length];
     let closings = 0;
     proxy.onRequest = (piece) => {
       if (piece.includes(CHANNEL_CLOSE) && cutAt.includes(++closings)) proxy.cut();
@@ -276,7 +277,7 @@ test(
 );
 
 test(
-  "a subscription that closes while the line is cut comes to an end at once",
+  "a subscription that is closed while the line is cut finishes closing at once",
   async () => {
     const { proxy, broker } = await broken();
     await broker.start();
@@ -296,7 +297,7 @@ test(
 );
 
 test(
-  "on a stalled line closing gives up after its time; the connection's socket goes with it",
+  "on a stalled line close() gives up after its timeout and closes the connection's socket",
   async () => {
     const { proxy, broker } = await broken();
     await broker.start();
@@ -316,13 +317,13 @@ test(
 );
 
 test(
-  "a call that the broker does not answer fails in its time; the connection is dropped and dialled anew",
+  "a call without an answer fails after its timeout; the connection is dropped and re-established",
   async () => {
     const { broker, events } = await broken();
     await broker.start();
     const model = broker.model as ChannelModel;
     const gone = lost(model);
-    // Heartbeats go on: the line is fine, only this call is not served.
+    // Heartbeats continue: the line is fine, only this call gets no answer.
     const call = answered(realRuntime, model, new Promise<never>(() => undefined), 200);
     expect(((await call.catch((error) => error)) as Error).message).toBe("no answer within 200 ms");
     await gone;
@@ -334,32 +335,33 @@ test(
 );
 
 test(
-  "closed while it connects again, a connection leaves none behind",
+  "a connection closed while it reconnects leaves none behind",
   async () => {
     const { proxy, broker } = await broken();
     await broker.start();
     let closed: Promise<void> | undefined;
     proxy.onRequest = (piece) => {
-      if (piece.includes(CHANNEL_CLOSE)) closed ??= broker.close(); // in the middle of the declarations
+      // In the middle of the declarations.
+      if (piece.includes(CHANNEL_CLOSE)) closed ??= broker.close();
     };
     proxy.cut();
-    await until("closed in between", () => closed !== undefined);
+    await until("closed during the declarations", () => closed !== undefined);
     await closed;
     expect(broker.up).toBe(false);
-    await until("no connection is left", () => proxy.connected === 0, 1_000);
+    await until("no connections left", () => proxy.connected === 0, 1_000);
   },
   BOOT_MS,
 );
 
 /**
- * Counts what the stream under a connection is told to write: each is one system call, a batch of
- * pieces (writev) being one as well.
+ * Counts the writes to the stream under a connection. Each is one system call; a batch of pieces
+ * (writev) counts as one.
  */
 function countWrites(model: ChannelModel): { reset(): void; count(): number } {
   type Write = (...args: unknown[]) => unknown;
   const { stream } = model.connection as unknown as { stream: Record<"_write" | "_writev", Write> };
   let count = 0;
-  let within = false; // a batch may be handed on to the single write
+  let within = false; // a batch may fall back to the single write
   for (const name of ["_write", "_writev"] as const) {
     const write = stream[name].bind(stream);
     stream[name] = (...args) => {

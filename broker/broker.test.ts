@@ -35,7 +35,7 @@ async function publisher(of: BrokerConnection): Promise<Publisher> {
 
 type Settle = (disposition: Disposition) => void;
 
-/** Deliveries of a queue, in order, each with its settle. */
+/** A queue's deliveries, in order, each with its settle function. */
 function inbox() {
   const got: [Delivery, Settle][] = [];
   let wake = () => {};
@@ -79,7 +79,7 @@ test(
 );
 
 test(
-  "what no queue takes is returned, what a full queue refuses is nacked",
+  "an unroutable message is returned; a message for a full queue is nacked",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost(), 2);
     const out = await publisher(broker);
@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  "closing a subscription sends what is unacknowledged back, in order, ahead of what came later",
+  "closing a subscription requeues unacknowledged messages, in order, ahead of later ones",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());
     const out = await publisher(broker);
@@ -106,7 +106,7 @@ test(
       handler: first.handler,
     }).start();
     const held = await first.count(10);
-    // Settled out of order: only the unbroken prefix is acknowledged.
+    // Settled out of order: only the contiguous prefix is acknowledged.
     for (const i of [0, 2, 1, 4]) held[i]?.[1]("ack");
     await Bun.sleep(0);
     await one.close();
@@ -184,7 +184,7 @@ test(
 );
 
 test(
-  "a queue that exists with other settings is a conflict that says what to do",
+  "a queue that exists with other settings is a conflict, and the error says what to do",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const raw = await connect(url);
@@ -226,7 +226,7 @@ test(
   BOOT_MS,
 );
 
-test("killed and started again, the broker has what it confirmed, and subscriptions come back by themselves", async () => {
+test("a broker killed and restarted keeps confirmed messages; subscriptions recover", async () => {
   const dir = testDir("broken-rabbit");
   const node = await startRabbit(dir, { vhosts: ["eu"] });
   const broker = await connection(node.url("eu"));

@@ -1,5 +1,5 @@
-// One region's connection: reconnects by itself with backoff and jitter, declares the topology each
-// time, and tells its users (publisher, subscriptions) when there is a new connection to work on.
+// One region's connection. It reconnects with backoff and jitter, declares the topology each time,
+// and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
@@ -10,7 +10,7 @@ import { BrokerUnavailable, TopologyConflict } from "./errors.ts";
 import type { Region } from "./region.ts";
 import type { Topology } from "./topology.ts";
 
-/** Either side drops a connection that has been silent for two of these, in seconds. */
+/** In seconds. Either side drops a connection after two intervals of silence. */
 const HEARTBEAT_S = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
@@ -20,29 +20,29 @@ export interface ConnectionOptions {
   readonly runtime: Runtime;
   readonly region: Region;
   readonly topology: Topology;
-  /** What it is for, in log lines. */
+  /** Purpose of the connection, for log lines. */
   readonly name?: string;
   /**
-   * Seconds between signs of life; the broker ends a connection that has given none for two or
-   * three of them, and hands on what it held. A worker's lease is not kept waiting longer than it
-   * lasts.
+   * Seconds between heartbeats. The broker closes a connection that has been silent for two or
+   * three of them and redelivers its messages. Keep it short enough that a worker's lease is not
+   * spent waiting for that.
    */
   readonly heartbeatS?: number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
 }
 
 /**
- * Works on each new connection. Its promise settles when it is set up; a rejection drops the
- * connection and tries again.
+ * Sets up its work on each new connection. If the promise rejects, the connection is dropped and
+ * tried again.
  */
 export type Attachment = (model: ChannelModel) => Promise<void>;
 
 export class BrokerConnection {
-  /** The live connection; undefined while there is none. */
+  /** The live connection; undefined while disconnected. */
   model: ChannelModel | undefined;
   /** The broker has asked publishers to stop (memory or disk alarm). */
   blocked = false;
-  /** Set when trying again is of no use. */
+  /** Set when retrying cannot help. */
   conflict: TopologyConflict | undefined;
   /** Called when the broker asks publishers to stop. */
   readonly onBlocked = new Set<() => void>();
@@ -76,8 +76,8 @@ export class BrokerConnection {
   }
 
   /**
-   * Connects for the first time. Rejects when that fails for a reason an operator must see;
-   * otherwise it goes on trying.
+   * Connects for the first time. Rejects if it fails for a reason an operator must fix; otherwise
+   * it keeps trying.
    */
   async start(): Promise<void> {
     try {
@@ -96,7 +96,7 @@ export class BrokerConnection {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
   }
 
-  /** Adds a user of the connection; it is called now if there is one, and with every later one. */
+  /** Adds an attachment; it is called now if connected, and again after every reconnect. */
   async attach(attachment: Attachment): Promise<void> {
     this.attachments.add(attachment);
     if (this.model) await attachment(this.model);
@@ -145,7 +145,7 @@ export class BrokerConnection {
       corkPerTick(model);
       await declare(this.runtime, model, this.options.topology, this.region);
       for (const attachment of this.attachments) await attachment(model);
-      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} while it was set up`);
+      if (gone || this.closing) throw new Error(`${gone ? "lost" : "closed"} during set-up`);
     } catch (error) {
       await closeConnection(this.runtime, model);
       throw error;
@@ -177,7 +177,8 @@ export class BrokerConnection {
 
   private unavailable(error: unknown): BrokerUnavailable {
     return new BrokerUnavailable(
-      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ${messageOf(error)}`,
+      `region '${this.region}': the broker refuses the connection (check SLUICE_REGIONS): ` +
+        messageOf(error),
     );
   }
 }
@@ -188,7 +189,7 @@ function withHeartbeat(url: string, seconds: number): string {
   return parsed.toString();
 }
 
-/** The broker answered and said no: wrong user, password or virtual host. */
+/** The broker refused: wrong user, password or virtual host. */
 function isRefusal(error: unknown): boolean {
   return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
 }

@@ -1,6 +1,6 @@
-// amqplib writes each frame to the socket by itself, and on Bun each write is a system call. Corked
-// until the end of the tick, all frames of a tick leave in one: 200 small publishes went from 200
-// writes to 1.
+// amqplib writes each frame to the socket separately, and on Bun each write is a system call.
+// Corked until the end of the tick, all frames of the tick leave in one write: 200 small publishes
+// take 1 instead of 200.
 
 import type { Duplex } from "node:stream";
 import type { ChannelModel } from "amqplib";

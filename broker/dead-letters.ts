@@ -1,6 +1,6 @@
-// Dead letters, looked at and dealt with one by one. Looking takes messages out and gives them back
-// in their order; nothing leaves the queue but by an acknowledgement, and that comes only after
-// what was asked for has been done. So an interrupted look, drop or redrive loses nothing.
+// Lists and settles dead letters one by one. Listing takes messages out and returns them in order.
+// A message leaves the queue only by an acknowledgement, sent after the requested action has been
+// done, so an interrupted list, drop or redrive loses nothing.
 import type { Channel, GetMessage } from "amqplib";
 import { ignore } from "../core/runtime/ignored.ts";
 import { answered } from "./answer.ts";
@@ -10,26 +10,28 @@ import { BrokerUnavailable } from "./errors.ts";
 import { depth } from "./inspect.ts";
 
 export interface DeadLetter {
-  /** Names the letter among those of its queue: eight hex digits of what it says. */
+  /** Identifies the letter within its queue: eight hex digits, hashed from its content. */
   readonly id: string;
   readonly region: string;
   readonly queue: string;
-  /** Where it was sent before it died; undefined for a letter that was written as one. */
+  /**
+   * Where it was sent before it was dead-lettered; undefined if it was published as a dead letter.
+   */
   readonly source: { readonly exchange: string; readonly routingKey: string } | undefined;
   readonly headers: Readonly<Record<string, unknown>>;
-  /** The key it was sent under when it came here. */
+  /** The routing key it arrived with. */
   readonly routingKey: string;
   readonly type: string | undefined;
   readonly messageId: string | undefined;
   readonly body: Buffer;
 }
 
-/** `keep` leaves it where it is, `drop` takes it out. */
+/** `keep` leaves it in the queue, `drop` removes it. */
 export type Fate = "keep" | "drop";
 
 /**
- * Walks the first `limit` letters of a queue, oldest first; each goes the way `judge` says once it
- * has settled. Returns how many were dropped.
+ * Walks the first `limit` letters of a queue, oldest first, and applies the fate that `judge`
+ * returns for each. Returns the number dropped.
  */
 export async function walkDeadLetters(
   connection: BrokerConnection,
@@ -40,12 +42,12 @@ export async function walkDeadLetters(
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel: Channel = await answered(connection.runtime, model, model.createChannel());
-  channel.on("error", () => undefined); // a rejection below says it
+  channel.on("error", () => undefined); // a rejection below reports it
   let dropped = 0;
   let kept = 0;
   try {
-    // Those that are there now: one that is sent again and dies again must not be met a second
-    // time.
+    // Only those present now: a letter that is redriven and dead-lettered again must not be visited
+    // twice.
     const { messageCount } = await answered(connection.runtime, model, channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
       const message = await answered(connection.runtime, model, channel.get(queue));
@@ -56,7 +58,7 @@ export async function walkDeadLetters(
       } else kept++;
     }
   } finally {
-    // What was not acknowledged goes back, in its order.
+    // Unacknowledged letters go back, in order.
     await closeChannel(connection.runtime, channel);
     await untilBack(connection, queue, kept);
   }
@@ -67,8 +69,8 @@ const BACK_WAIT_MS = 500;
 const BACK_LOOK_MS = 10;
 
 /**
- * A closed channel's messages are back a moment later, and the next look should find them.
- * Somebody else may have taken some, so not for long.
+ * A closed channel's messages return a moment later, and the next list should find them. Someone
+ * else may have taken some, so the wait is short.
  */
 async function untilBack(connection: BrokerConnection, queue: string, kept: number): Promise<void> {
   if (kept === 0) return;
@@ -83,7 +85,7 @@ async function untilBack(connection: BrokerConnection, queue: string, kept: numb
 }
 
 function letterOf(region: string, queue: string, message: GetMessage): DeadLetter {
-  // Each look counts as a delivery; that and the publisher's own mark say nothing about the letter.
+  // Each listing counts as a delivery; that and the publisher's mark say nothing about the letter.
   const {
     "x-delivery-count": _looks,
     "x-sluice-tag": _tag,

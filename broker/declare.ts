@@ -1,4 +1,4 @@
-// Declares a topology; declaring what is there already changes nothing.
+// Declares a topology. Declaring something that already exists changes nothing.
 import type { ChannelModel } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
@@ -7,7 +7,7 @@ import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
-/** A user that may not declare looks whether all is there; it is a worker's to make. */
+/** A user who may not declare only checks that everything exists; a worker declares it. */
 export async function declare(
   runtime: Runtime,
   model: ChannelModel,
@@ -56,7 +56,7 @@ async function declareAll(
   }
 }
 
-/** Or looks for it, if this user may not declare it. */
+/** Only checks that it exists if this user may not declare it. */
 export async function declareQueue(
   runtime: Runtime,
   model: ChannelModel,
@@ -91,10 +91,7 @@ type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 
-/**
- * One declaration on a channel of its own: the broker closes the channel of a declaration it
- * refuses.
- */
+/** One declaration on a channel of its own: the broker closes the channel when it rejects one. */
 async function step(
   runtime: Runtime,
   model: ChannelModel,
@@ -103,15 +100,16 @@ async function step(
   run: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
   const channel = await answered(runtime, model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below says it
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
     await answered(runtime, model, run(channel));
     await closeChannel(runtime, channel);
   } catch (error) {
     if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
-      `region '${region}': the ${what} exists with other settings than Sluice declares (${messageOf(error)}). ` +
-        "Let it run empty, delete it (rabbitmqctl delete_queue NAME), and start again; it is declared anew.",
+      `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
+        `(${messageOf(error)}). Let it run empty, delete it (rabbitmqctl delete_queue NAME), ` +
+        "and start again; it is then declared anew.",
     );
   }
 }

@@ -4,8 +4,8 @@ import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 
 /**
- * Messages ready and consumers of a queue, by passive declaration on a throw-away channel;
- * undefined when there is no such queue.
+ * A queue's ready messages and consumers, by passive declaration on a temporary channel; undefined
+ * if the queue does not exist.
  */
 export async function depth(
   connection: BrokerConnection,
@@ -14,7 +14,7 @@ export async function depth(
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel = await answered(connection.runtime, model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below says it
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
     const { messageCount, consumerCount } = await answered(
       connection.runtime,
@@ -30,8 +30,8 @@ export async function depth(
 }
 
 /**
- * Whether this connection's user may publish to an exchange. Nothing has the key, so that nothing
- * is delivered.
+ * Whether this connection's user may publish to an exchange. No binding has the key, so nothing is
+ * delivered.
  */
 export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
   if (!connection.model)
@@ -48,9 +48,7 @@ export async function mayWrite(connection: BrokerConnection, exchange: string): 
 
 const NO_QUEUE = "sluice.no-such-queue";
 
-/**
- * Whether this connection's user may declare, and so delete, an exchange that is there as `type`.
- */
+/** Whether this connection's user may declare, and so delete, an existing exchange of `type`. */
 export async function mayConfigure(
   connection: BrokerConnection,
   { name, type }: { readonly name: string; readonly type: string },
@@ -58,7 +56,7 @@ export async function mayConfigure(
   if (!connection.model)
     throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
   const channel = await connection.model.createChannel();
-  channel.on("error", () => undefined); // the rejection below says it
+  channel.on("error", () => undefined); // the rejection below reports it
   try {
     await channel.assertExchange(name, type);
     await closeChannel(connection.runtime, channel);

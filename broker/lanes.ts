@@ -1,19 +1,21 @@
-// Publish and wait, for all who send rows to shards: gateways, payment workers, services. One lane
-// a shard: one batch with the broker, the next one filling meanwhile, so that batches grow by
-// themselves with the load and no row overtakes an earlier one of its lane. A batch that is not
-// confirmed is settled as a whole before the next one goes. What waits is bounded; numbers begin
-// with a prefix of the process, so that an answer to an earlier process is not taken for one to
-// this.
+// Publish and wait, for everyone who sends rows to shards: gateways, payment workers, services.
 //
 //   room ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-// The first row of an idle lane waits for the end of the event-loop round: rows that came in with
-// the same read share a message. Behind a confirm a batch of few rows waits a little for more, and
-// longer where orders wait their turn for long anyway.
+//  1. Each shard has one lane: one batch in flight while the next one fills. So batches grow with
+//     the load, and no row overtakes an earlier one of its lane.
+//  2. A batch is settled as a whole before the next one is sent.
+//  3. What waits is bounded.
+//  4. Batch numbers start with a prefix of the process, so that an answer to an earlier process is
+//     not taken for one to this.
+//
+// The first row of an idle lane waits for the end of the event-loop round, so that rows that
+// arrived in one read share a message. Behind a confirm a small batch waits a little for more rows,
+// and longer where orders have to wait anyway.
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type { PublishOutcome } from "./publisher.ts";
 
-/** `shed`: no effect. `unconfirmed`: unknown, sending the same again is safe. */
+/** `shed`: no effect. `unconfirmed`: unknown, and sending the same again is safe. */
 export type Verdict = "confirmed" | "shed" | "unconfirmed";
 
 /** Rows on their way to one shard, as one message. */
@@ -22,7 +24,7 @@ export interface LaneBatch {
   /** Characters of its rows, by the same estimates as room() and added() are told. */
   readonly length: number;
   readonly number: string;
-  /** When it went to the broker, monotonic ms. */
+  /** When it was sent to the broker, monotonic ms. */
   sentMs: number;
   body(): Buffer;
   settle(verdict: Verdict): void;
@@ -40,16 +42,16 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly limits: LaneLimits;
   readonly newBatch: (shard: number, number: string) => B;
   /**
-   * How long a batch of few rows waits for more in any case, ms; 0: an idle lane's not at all, one
-   * behind a confirm's for a moment.
+   * The least time a small batch waits for more rows, ms. 0: in an idle lane not at all, behind a
+   * confirm NEXT_MS.
    */
   readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
-  /** Goes before each batch's number: no two processes share one. */
+  /** Precedes each batch's number; unique to the process. */
   readonly numberPrefix: string;
-  /** Before it is handed to the broker: its outcomes may come sooner than the confirm. */
+  /** Called before a batch is published: its outcomes may arrive before the confirm. */
   readonly onSending: (batch: B) => void;
-  /** After its recipients have been told. */
+  /** Called after its recipients have been notified. */
   readonly onSettled: (batch: B, verdict: Verdict) => void;
 }
 
@@ -57,21 +59,20 @@ interface Lane<B> {
   readonly shard: number;
   filling: B;
   /**
-   * Filled to a bound, waiting for their turn; only when the broker is slower than one full batch a
-   * round trip.
+   * Full batches waiting for their turn; only when the broker needs longer for a round trip than
+   * one batch takes to fill.
    */
   readonly full: B[];
   busy: boolean;
 }
 
 /**
- * Right behind a confirm a batch of few rows waits this long for more, ms: rows keep coming then,
- * and a message costs broker and worker the more the fewer rows share it. 20,000 orders/s over
- * WebSockets, on two cores that messages of few rows fill: decided after 104 and 189 ms (p50, two
- * runs) with it, after 489 and 520 without. An idle lane does not wait.
+ * Behind a confirm, a small batch waits this long for more rows, ms: the fewer rows share a
+ * message, the more each costs. At 20,000 orders/s it cut the wait from about 500 to 150 ms
+ * (docs/decisions/0010-admission.md). An idle lane does not wait.
  */
 const NEXT_MS = 5;
-/** This many rows are enough to go at once: then a message costs next to nothing a row. */
+/** With this many rows a batch is sent at once: a row's share of the message's cost is tiny. */
 const ENOUGH = 100;
 
 export class BatchLanes<B extends LaneBatch> {
@@ -108,7 +109,7 @@ export class BatchLanes<B extends LaneBatch> {
     return filling;
   }
 
-  /** The row has been added to the batch that had room for it. */
+  /** Call after adding the row to the batch that room() returned. */
   protected added(shard: number, length: number): void {
     this.waitingBytes += length;
     const lane = this.lanes[shard] as Lane<B>;
@@ -160,7 +161,7 @@ export class BatchLanes<B extends LaneBatch> {
     this.waitingBytes -= length;
     batch.settle(verdict);
     this.options.onSettled(batch, verdict);
-    // Nothing may wait yet: those who have just been answered send again in a moment.
+    // Nothing may wait yet: clients that have just been answered send again in a moment.
     if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
     else
       this.options.runtime.startTimer(
@@ -189,8 +190,8 @@ function verdictOf(outcome: PublishOutcome): Verdict {
       return "confirmed";
     case "unsent":
       return "shed";
-    // A queue that refuses may have passed the message on to some of its replicas: claim no more
-    // than that it is not known.
+    // A queue that refuses may have passed the message to some of its replicas, so all that is
+    // certain is that it is unconfirmed.
     case "nacked":
     case "returned":
     case "unknown":

@@ -1,5 +1,9 @@
-// Publishes with confirms. The answer says what is known: confirmed; refused for sure; never sent;
-// or unknown.
+// Publishes with confirms. The outcome states what is known: confirmed, refused, never sent, or
+// unknown.
+//
+// 1. Every publish settles once: by its confirm, its time-out, an alarm, or the end of its channel.
+// 2. `unsent` and `nacked` are certain. Whatever may have reached a queue is `unknown`.
+// 3. Messages in flight are bounded, and so are the bytes of pushes that wait.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -10,33 +14,33 @@ import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 
 /**
- * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): it has not.
- * `unsent`: the connection is away or blocked, or too much is under way; nothing left this process.
- * `unknown`: the confirm is missing; it may be there.
+ * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): no queue has it.
+ * `unsent`: disconnected, blocked or too many in flight; nothing left this process.
+ * `unknown`: the confirm did not arrive; a queue may have it.
  */
 export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
 
 export interface PublishProperties {
   readonly messageId?: string;
-  /** Who published: the gateway's id. */
+  /** The publisher: the gateway's id. */
   readonly appId?: string;
   readonly type?: string;
-  /** The queue an answer goes to. */
+  /** The queue for the answer. */
   readonly replyTo?: string;
   readonly headers?: Record<string, unknown>;
-  /** Ms after which the queue gives the message up, to its dead letters. */
+  /** After this time the queue dead-letters the message, ms. */
   readonly expiration?: number;
 }
 
 /**
- * Messages awaiting a confirm on one connection: one per shard and process in normal work, so this
- * only bounds what goes wrong.
+ * Messages awaiting a confirm on one connection. In normal work there is one per shard and process,
+ * so this only limits the damage when something goes wrong.
  */
 const MAX_IN_FLIGHT = 1_024;
-/** Confirms that were on their way when the alarm was raised come within this. */
+/** Confirms already on their way when the alarm is raised arrive within this time. */
 const BLOCKED_GRACE_MS = 50;
 /**
- * A push that finds this many bytes waiting on the connection is dropped: clients catch up from the
+ * A push is dropped when the connection has this many bytes waiting: clients catch up from the
  * ledger.
  */
 const MAX_PUSH_BACKLOG_BYTES = 8 * 1024 * 1024;
@@ -51,7 +55,7 @@ export class Publisher {
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
   private readonly runtime: Runtime;
-  /** The broker refuses any other user than the connection's, so that readers can rely on it. */
+  /** The broker rejects any user but the connection's own, so consumers can rely on it. */
   private readonly userId: string;
 
   constructor(
@@ -67,7 +71,7 @@ export class Publisher {
     await this.connection.attach((model) => this.open(model));
   }
 
-  /** Whether a publish would be sent now. */
+  /** Whether a publish would be sent right now. */
   get ready(): boolean {
     return (
       this.channel !== undefined && !this.connection.blocked && this.inFlight.size < MAX_IN_FLIGHT
@@ -81,7 +85,7 @@ export class Publisher {
     properties: PublishProperties = {},
   ): Promise<PublishOutcome> {
     const { channel } = this;
-    if (!channel || !this.ready) return Promise.resolve("unsent");
+    if (!channel || !this.ready) return Promise.resolve("unsent"); // 2, 3
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
     const timer = this.runtime.startTimer(
@@ -91,7 +95,7 @@ export class Publisher {
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
-        if (!this.inFlight.delete(tag)) return;
+        if (!this.inFlight.delete(tag)) return; // 1
         this.runtime.stopTimer(timer);
         resolve(outcome);
       },
@@ -107,20 +111,20 @@ export class Publisher {
       contentType: "application/json",
     };
     try {
-      // The broker sends the return of an unroutable message before its confirm.
+      // The broker returns an unroutable message before it confirms it.
       channel.publish(exchange, key, body, options, (error) => {
         if (entry.returned) entry.settle("returned");
         else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
-      entry.settle("unsent"); // the channel was closed before a byte was written
+      entry.settle("unsent"); // 2: the channel closed before a byte was written
     }
     return promise;
   }
 
   /**
-   * Best effort to a queue: transient, unconfirmed, dropped when nobody is there or the connection
-   * is slow.
+   * Best effort to a queue: transient, unconfirmed, dropped if the queue does not exist or the
+   * connection is slow.
    */
   push(queue: string, body: string): void {
     const { channel } = this;
@@ -131,25 +135,25 @@ export class Publisher {
         contentType: "application/json",
       });
     } catch {
-      countIgnored("push"); // closed meanwhile
+      countIgnored("push"); // closed in the meantime
     }
   }
 
   /**
-   * A broker with an alarm reads nothing more: what it has not confirmed by then is not known, and
-   * nobody is kept waiting for it.
+   * A broker under an alarm reads nothing more. Whatever is still unconfirmed then becomes unknown,
+   * so nobody waits for it.
    */
   private giveUpSoon(): void {
     const open = [...this.inFlight.values()];
     this.runtime.startTimer(() => {
-      if (this.connection.blocked) for (const entry of open) entry.settle("unknown");
+      if (this.connection.blocked) for (const entry of open) entry.settle("unknown"); // 1
     }, BLOCKED_GRACE_MS);
   }
 
   private async open(model: ChannelModel): Promise<void> {
     const channel = await answered(this.runtime, model, model.createConfirmChannel());
-    // The broker refused something by closing the channel (no such exchange, too large a message):
-    // a new connection declares all anew.
+    // The broker closes the channel to refuse something (no such exchange, message too large): a
+    // new connection declares everything again.
     channel.on("error", () => void closeConnection(this.runtime, model));
     channel.on("return", (message) => {
       const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
@@ -157,18 +161,18 @@ export class Publisher {
     });
     channel.on("close", () => {
       if (this.channel === channel) this.channel = undefined;
-      for (const entry of [...this.inFlight.values()]) entry.settle("unknown");
+      for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1, 2
     });
     this.channel = channel;
   }
 }
 
 /**
- * amqplib ends what is unconfirmed with an error as well when the channel closes: only its own word
- * for a nack is one.
+ * When a channel closes, amqplib also fails unconfirmed messages with an error; only its own nack
+ * error means a nack.
  */
 function refusal(error: unknown): PublishOutcome {
-  return messageOf(error) === "message nacked" ? "nacked" : "unknown";
+  return messageOf(error) === "message nacked" ? "nacked" : "unknown"; // 2
 }
 
 function backlog(channel: ConfirmChannel): number {

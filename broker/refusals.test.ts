@@ -1,4 +1,4 @@
-// The broker says no while the line holds: it closes a channel, takes a queue away, or asks
+// The broker refuses something while the line holds: it closes a channel, deletes a queue, or asks
 // publishers to stop.
 import { afterEach, expect, test } from "bun:test";
 import { type Channel, connect } from "amqplib";
@@ -37,9 +37,7 @@ async function connected(url: string, confirmTimeoutMs = 60_000) {
   return { broker, out, send, events };
 }
 
-/**
- * A subscription that leaves everything in hand, what it got, and how often it lost its channel.
- */
+/** A subscription that settles nothing, with what it received and how often it lost its channel. */
 async function holding(broker: BrokerConnection) {
   const seen = { bodies: [] as string[], losses: 0 };
   const subscription = new Subscription(broker, {
@@ -53,8 +51,8 @@ async function holding(broker: BrokerConnection) {
 }
 
 /**
- * The broker closes the channel of one that acknowledges what it was never given, as it does when an
- * acknowledgement is overdue.
+ * Makes the broker close the channel, as it does when an acknowledgement is overdue, by
+ * acknowledging a message that was never delivered.
  */
 function offend(subscription: Subscription): Promise<void> {
   const { channel } = subscription as unknown as { channel: Channel };
@@ -76,14 +74,14 @@ async function until(
 }
 
 test(
-  "a publish that costs its channel is unknown; the publisher comes back on a new connection, which declares what was missing",
+  "a publish that closes its channel is unknown; the publisher reconnects and declares the rest",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const { broker, send, events } = await connected(url);
     const raw = await connect(url);
     await (await raw.createChannel()).deleteExchange(ORDERS_EXCHANGE);
     await raw.close();
-    expect(await send("nowhere to go")).toBe("unknown");
+    expect(await send("no exchange")).toBe("unknown");
     await until(
       "a second connection",
       () => events.filter((event) => event === "broker up").length === 2,
@@ -95,35 +93,35 @@ test(
 );
 
 test(
-  "a subscription whose channel the broker closes consumes again on the same connection; a quiet one does not",
+  "a subscription whose channel the broker closes consumes again there; a quiet one does not",
   async () => {
     const { broker, send } = await connected(await (await testRabbit()).freshVhost());
     const { model } = broker;
     const { subscription, seen } = await holding(broker);
     await send("m");
-    await until("it is in hand", () => seen.bodies.length === 1);
+    await until("it is in flight", () => seen.bodies.length === 1);
     await offend(subscription);
-    await until("it is in hand again", () => seen.bodies.length === 2);
+    await until("it is in flight again", () => seen.bodies.length === 2);
     expect([seen.losses, broker.model === model]).toEqual([1, true]);
     await subscription.quiet();
     await offend(subscription);
     const { seen: next } = await holding(broker);
     await until("the next consumer has it", () => next.bodies.length === 1);
-    await Bun.sleep(1_000); // twice the wait before it would ask again
+    await Bun.sleep(1_000); // twice the wait before it would consume again
     expect([seen.losses, subscription.consuming]).toEqual([2, false]);
   },
   BOOT_MS,
 );
 
 test(
-  "a subscription whose queue is deleted consumes again once it has been declared anew",
+  "a subscription whose queue is deleted consumes again once the queue is declared again",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const { broker, send } = await connected(url);
     const { seen } = await holding(broker);
     const raw = await connect(url);
     await (await raw.createChannel()).deleteQueue(QUEUE);
-    await until("the loss is known", () => seen.losses > 1); // asked in vain at least once
+    await until("the loss is noticed", () => seen.losses > 1); // at least one attempt failed
     await declare(realRuntime, raw, TOPOLOGY, "eu");
     await raw.close();
     expect(await send("anew")).toBe("confirmed");
@@ -132,19 +130,20 @@ test(
   BOOT_MS,
 );
 
-test("under a memory alarm publishes are unsent and closing does not wait; afterwards they are confirmed again", async () => {
-  const node = await startRabbit(testDir("blocked-rabbit"), { vhosts: ["eu"] }); // its own: an alarm stops every publisher of a node
+test("under a memory alarm publishes are unsent and close() returns; both recover", async () => {
+  // A node of its own: an alarm stops every publisher of a node.
+  const node = await startRabbit(testDir("blocked-rabbit"), { vhosts: ["eu"] });
   open.push({ close: () => node.kill() });
   const { broker, out, send, events } = await connected(node.url("eu"));
   const { subscription, seen } = await holding(broker);
   expect(await send("before")).toBe("confirmed");
   await node.ctl("set_vm_memory_high_watermark", "absolute", "1MB");
-  // The broker says so to those who publish: the first one after the alarm is not read before it is
-  // over.
+  // The broker notifies only those who publish; it does not read the first message after the alarm
+  // until the alarm is over.
   const during = send("during");
-  await until("the broker has said so", () => broker.blocked);
+  await until("the broker has blocked us", () => broker.blocked);
   const blockedMs = performance.now();
-  // Nobody waits a minute for a confirm that cannot come.
+  // No publish waits a minute for a confirm that cannot come.
   expect(await during).toBe("unknown");
   expect(performance.now() - blockedMs).toBeLessThan(1_000);
   expect([out.ready, await send("x"), broker.up]).toEqual([false, "unsent", true]);
@@ -152,7 +151,7 @@ test("under a memory alarm publishes are unsent and closing does not wait; after
   await subscription.close();
   expect(performance.now() - startedMs).toBeLessThan(CLOSE_TIMEOUT_MS * 2);
   await node.ctl("set_vm_memory_high_watermark", "absolute", "2GB");
-  await until("the broker has said so", () => !broker.blocked);
+  await until("the broker has unblocked us", () => !broker.blocked);
   expect(await send("after")).toBe("confirmed");
   expect(events).toEqual(["broker up", "broker blocked", "broker unblocked"]);
   expect(seen.bodies).toEqual(["before"]);

@@ -1,4 +1,4 @@
-/** One region's broker. The order of a list of regions matters: the first is the home region. */
+/** One region's broker. Order matters in a list of regions: the first is the home region. */
 export interface Region {
   readonly name: string;
   /** amqp:// or amqps:// URL, vhost included. */

@@ -1,6 +1,6 @@
-// Routes as the broker has them: a service's queue is bound to the exchange `fulfilment` for the
-// categories it is to have. They change while parts are under way, so the new binding is made
-// before the old one goes: for a moment a part may reach both services, and only one can claim it.
+// Routes as bindings: a service's queue is bound to the exchange `fulfilment` for its categories.
+// Routes change while parts are in flight, so the new binding is made before the old one is
+// removed: for a moment a part may reach both services, and only one can claim it.
 import type { ChannelModel } from "amqplib";
 import { partKeyOf, type Route, serviceOf } from "../core/domain/part.ts";
 import { ignore } from "../core/runtime/ignored.ts";
@@ -16,11 +16,11 @@ import type { Publisher } from "./publisher.ts";
 import { FULFILMENT_EXCHANGE, serviceQueue, serviceQueueName, UNROUTED } from "./topology.ts";
 
 export interface Routing {
-  /** `region category` → service; the region is empty for a route of all regions. */
+  /** `region category` → service; an empty region means all regions. */
   readonly routes: ReadonlyMap<string, string>;
-  /** Every service that ever had a route for a category. */
+  /** Every service that has ever had a route for a category. */
   readonly former: readonly { readonly category: string; readonly service: string }[];
-  /** Regions orders come from. */
+  /** The regions that orders come from. */
   readonly regions: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export function routingOf(
   };
 }
 
-/** Brings one region's broker in line; what is so already stays. */
+/** Brings one region's broker in line; existing bindings stay. */
 export async function applyRoutes(connection: BrokerConnection, routing: Routing): Promise<void> {
   const { model, region } = connection;
   if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
@@ -54,7 +54,7 @@ export async function applyRoutes(connection: BrokerConnection, routing: Routing
   for (const { category, service } of routing.former) {
     for (const key of keysOf(routing, category)) {
       if (wanted.has(`${service} ${key}`)) continue;
-      // Its queue may never have been declared in this region: there is nothing to take back then.
+      // Its queue may never have been declared in this region: then there is nothing to unbind.
       const unbound = onChannel(connection.runtime, model, (channel) =>
         answered(
           connection.runtime,
@@ -82,7 +82,7 @@ function bindings(routing: Routing): Map<string, { service: string; key: string 
   return found;
 }
 
-/** One key for all regions, or, where a region has a route of its own, one for each. */
+/** One key for all regions, or one for each region if some region has a route of its own. */
 function places(routing: Routing, category: string): { region: string; key: string }[] {
   const own = [...routing.routes.keys()].some(
     (name) => !name.startsWith(" ") && name.slice(name.indexOf(" ") + 1) === category,
@@ -96,8 +96,8 @@ function keysOf({ regions }: Routing, category: string): string[] {
 }
 
 /**
- * Sends the parts of a queue that have a route (anywhere but back there) on their way. Returns how
- * many messages went.
+ * Republishes the parts of a queue that now have a route other than back to that queue. Returns the
+ * number of messages moved.
  */
 export async function reroute(
   connection: BrokerConnection,
@@ -130,7 +130,7 @@ async function onChannel(
   work: (channel: Awaited<ReturnType<ChannelModel["createChannel"]>>) => Promise<unknown>,
 ) {
   const channel = await answered(runtime, model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection says it
+  channel.on("error", () => undefined); // the rejection reports it
   await work(channel);
   await closeChannel(runtime, channel);
 }

@@ -1,5 +1,10 @@
-// Consumes one queue on a channel of its own. The handler says what becomes of a message; nothing
-// is requeued, ever: what is not acknowledged comes back, in order, when the channel closes.
+// Consumes one queue on a channel of its own. The handler decides what becomes of a message.
+//
+// 1. Nothing is requeued: unacknowledged messages come back, in order, when the channel closes.
+// 2. A delivery is settled only on the channel it came by; after that it has no effect.
+// 3. Unless consumers compete, acknowledgements follow the order of delivery.
+// 4. The source of a dead letter is settled only after its copy is confirmed.
+// 5. A closed subscription leaves no consumer behind that would hold the queue for nobody.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
@@ -14,23 +19,23 @@ export interface Delivery {
   readonly messageId: string;
   readonly appId: string;
   readonly type: string;
-  /** The queue an answer goes to; empty for none. */
+  /** The queue for the answer; empty for none. */
   readonly replyTo: string;
-  /** The publisher, as the broker has verified; empty when the publisher has not said. */
+  /** The publisher, verified by the broker; empty when the publisher gave none. */
   readonly userId: string;
-  /** Where it was published; empty for straight to the queue. */
+  /** The exchange it was published to; empty for direct to the queue. */
   readonly exchange: string;
-  /** Of a dead letter that is sent again: whose it was, as the operator says. */
+  /** For a redriven dead letter: the original publisher, as the operator states it. */
   readonly origin: string;
-  /** How often it had been delivered before (quorum queues count; others say at least whether). */
+  /** How often it was delivered before (quorum queues count; others at least say whether). */
   readonly deliveries: number;
-  /** The publisher's stamp, Unix ms; 0 when it gave none. */
+  /** The publisher's timestamp, Unix ms; 0 when it gave none. */
   readonly acceptedAtMs: number;
 }
 
 /**
- * `ack`: done with. `dead`: a copy goes to the dead letters with the reason, is confirmed, then it
- * is acknowledged.
+ * `ack`: done. `dead`: a copy with the reason is published to the dead letters and confirmed, then
+ * the message is acknowledged.
  */
 export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: string };
 
@@ -39,28 +44,28 @@ export interface SubscribeOptions {
   readonly prefetch: number;
   readonly handler: (delivery: Delivery, settle: (disposition: Disposition) => void) => void;
   /**
-   * The channel is gone (closed, connection lost): deliveries in hand will come again, settling
+   * The channel is gone (closed, connection lost): its deliveries will come again, and settling
    * them has no effect.
    */
   readonly onLost?: () => void;
-  /** Where dead letters go; needed if the handler says `dead`. */
+  /** Where dead letters go; required if the handler returns `dead`. */
   readonly dead?: {
     readonly publisher: Publisher;
     readonly queue: string;
-    /** Reaches that queue, and is written to instead of naming it; its bindings have no keys. */
+    /** Leads to that queue, and is published to instead; its bindings have no keys. */
     readonly exchange?: string;
   };
   /** Declares the queue exclusive, for this connection alone. */
   readonly exclusive?: boolean;
   /** A fanout exchange that an exclusive queue is bound to. */
   readonly bindTo?: string;
-  /** Messages are settled as they are done, whatever their order: for competing consumers. */
+  /** Messages are settled in any order, as they finish: for competing consumers. */
   readonly independent?: boolean;
   /** Without acknowledgements: for pushes. */
   readonly noAck?: boolean;
 }
 
-/** Header of a dead letter: the user that had published it. */
+/** Header of a dead letter: the user that originally published it. */
 export const ORIGIN = "x-origin-user";
 const RESUBSCRIBE_MS = 500;
 const DEAD_RETRY_MS = 1_000;
@@ -82,7 +87,7 @@ export class Subscription {
     this.runtime = connection.runtime;
   }
 
-  /** Starts consuming; comes back by itself after every reconnect until closed. */
+  /** Starts consuming, and resumes after every reconnect until closed. */
   async start(): Promise<this> {
     await this.connection.attach(this.attachment);
     return this;
@@ -92,7 +97,7 @@ export class Subscription {
     return this.consumerTag !== undefined;
   }
 
-  /** No new deliveries; what is in hand can still be settled. */
+  /** Stops new deliveries; those in flight can still be settled. */
   async quiet(): Promise<void> {
     this.quieted = true;
     this.connection.detach(this.attachment);
@@ -103,7 +108,7 @@ export class Subscription {
     await ignore(cancelled, "consumer_cancel");
   }
 
-  /** Closes the channel: what is unacknowledged goes back to the queue, in order. */
+  /** Closes the channel: unacknowledged messages go back to the queue, in order. */
   async close(): Promise<void> {
     this.quieted = true;
     this.ended = true;
@@ -113,9 +118,9 @@ export class Subscription {
     this.consumerTag = undefined;
     if (!channel || !model) return;
     if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
-    // A broker that does not answer still takes the channel's messages to be ours. (One that has an
-    // alarm does not read from a connection that has published: it answers when that is over.)
-    dropConnection(model, "the closing of a channel had no answer");
+    // 5: a broker that did not answer still considers the channel's messages ours. (One under an alarm
+    // does not read from a connection that has published; it answers when the alarm is over.)
+    dropConnection(model, "closing a channel had no answer");
   }
 
   private async open(model: ChannelModel): Promise<void> {
@@ -139,7 +144,7 @@ export class Subscription {
     if (bindTo !== undefined)
       await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
     await answered(this.runtime, model, channel.prefetch(prefetch));
-    // Closed meanwhile: a consumer made now would hold the queue for nobody.
+    // 5: closed in the meantime: a consumer created now would block the queue for nothing.
     if (this.quieted) {
       await closeChannel(this.runtime, channel);
       return;
@@ -149,7 +154,7 @@ export class Subscription {
     const ackUpTo = (tag: number) => this.ack(channel, tag, true);
     const acks = this.options.independent
       ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
-      : new OrderedAcks(ackUpTo);
+      : new OrderedAcks(ackUpTo); // 3
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
       this.runtime,
@@ -174,15 +179,15 @@ export class Subscription {
     const tag = message.fields.deliveryTag;
     if (!this.options.noAck) acks.expect(tag);
     this.options.handler(delivery(message), (disposition) => {
-      if (this.options.noAck || this.channel !== channel) return;
+      if (this.options.noAck || this.channel !== channel) return; // 2
       if (disposition === "ack") acks.settle(tag);
       else void this.bury(message, disposition.reason, () => acks.settle(tag));
     });
   }
 
   /**
-   * The broker ended the consumer (queue deleted) or the channel (an ack overdue): asks until the
-   * queue is there, on this connection.
+   * The broker ended the consumer (queue deleted) or the channel (ack overdue): tries again on this
+   * connection until the queue exists.
    */
   private openLater(model: ChannelModel): void {
     if (this.reopening !== undefined) return;
@@ -196,7 +201,7 @@ export class Subscription {
     }, RESUBSCRIBE_MS);
   }
 
-  /** Publishes the copy until it is confirmed; only then is the source settled. */
+  /** Publishes the copy until it is confirmed; only then is the original settled. */
   private async bury(message: ConsumeMessage, reason: string, settled: () => void): Promise<void> {
     const { dead } = this.options;
     if (!dead) throw new Error(`queue '${this.options.queue}' has no dead letters to send to`);
@@ -219,7 +224,7 @@ export class Subscription {
           headers,
         })) === "confirmed"
       ) {
-        settled();
+        settled(); // 4
         return;
       }
       await this.runtime.sleep(DEAD_RETRY_MS);
@@ -233,8 +238,8 @@ interface Acks {
 }
 
 /**
- * Acknowledges in the order of delivery: one multiple ack a tick, up to the last message before
- * which all are settled.
+ * Acknowledges in order of delivery: one multiple ack per tick, up to the end of the settled
+ * prefix.
  */
 class OrderedAcks implements Acks {
   private expected: number[] = [];
@@ -296,7 +301,7 @@ function deliveries(message: ConsumeMessage): number {
   return message.fields.redelivered ? 1 : 0;
 }
 
-/** A dead letter that was sent again and died again still is whose it was first. */
+/** A letter that was redriven and dead-lettered again keeps its original publisher. */
 function originOf({ properties }: ConsumeMessage): string {
   return String(properties.headers?.[ORIGIN] ?? properties.userId ?? "");
 }

@@ -1,16 +1,19 @@
-// Exchanges, queues and bindings as data. Nothing else in the project names a queue.
+// Exchanges, queues and bindings as data. No other file names a queue.
 //
-//   orders ──<shard>──▶ orders.<shard>   ──(net)──▶ orders.dead
-//   claims ──<shard>──▶ orders.<shard>: what services say of their parts
-//   payments ◀── payments.retry.1/2/3 (each message lapses after its wait)        payments.dead: charges that failed for good
-//   fulfilment ──<region>.<category>──▶ fulfilment.<service>, bound as routes say (routes.ts)   ──(no route)──▶ fulfilment.unrouted
-//   fx.rates ──▶ rates.<id>, exclusive to each worker; fx.requests: pairs asked for
-//   gateway.<id>: exclusive to the gateway, declared by it (subscriber.ts)
+//   orders ──<shard>──▶ orders.<shard> ──(net)──▶ orders.dead
+//   claims ──<shard>──▶ orders.<shard>: what services report about their parts
+//   payments ◀── payments.retry.1/2/3 (each message expires after its wait)
+//   payments.dead: charges that failed for good
+//   fulfilment ──<region>.<category>──▶ fulfilment.<service>, bound by routes.ts
+//   fulfilment ──(no route)──▶ fulfilment.unrouted
+//   fx.rates ──▶ rates.<id>, exclusive to each worker
+//   fx.requests: currency pairs that someone needs a rate for
+//   gateway.<id>: exclusive to the gateway, which declares it (subscriber.ts)
 
 export interface Exchange {
   readonly name: string;
   readonly type: "direct" | "topic" | "fanout";
-  /** Where messages go that no binding takes. */
+  /** The exchange for messages that no binding matches. */
   readonly alternate?: string;
 }
 export interface Queue {
@@ -39,9 +42,8 @@ export const RETRIES = ["payments.retry.1", "payments.retry.2", "payments.retry.
 export const FULFILMENT_EXCHANGE = "fulfilment";
 /** Parts that have no route yet. */
 export const UNROUTED = "fulfilment.unrouted";
-/** The feed of exchange rates. */
 export const FX_RATES = "fx.rates";
-/** Pairs somebody needs a rate of. */
+/** Currency pairs that someone needs a rate for. */
 export const FX_REQUESTS = "fx.requests";
 export const ratesQueue = (id: string): string => `rates.${id}`;
 export const serviceQueueName = (service: string): string => `fulfilment.${service}`;
@@ -49,14 +51,14 @@ export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
 
 /**
- * Messages a shard's queue may hold; a message carries up to some hundreds of orders. Beyond it
+ * Messages a shard's queue may hold; one message carries up to several hundred orders. Beyond it
  * publishes are refused, not dropped.
  */
 export const DEFAULT_MAX_LENGTH = 20_000;
 /**
- * How often a message may come back before the broker would give it up (to orders.dead). Every
- * hand-over of a shard counts as one, so it is far above what crashes can cause; poison is found
- * after three deliveries by the decider.
+ * How often a message may be redelivered before the broker dead-letters it (to orders.dead). Every
+ * hand-over of a shard counts as one, so the limit is far above what crashes can cause; the decider
+ * detects poison after three deliveries.
  */
 const DELIVERY_LIMIT = 10_000;
 
@@ -73,19 +75,18 @@ const deadLettersTo = (queue: string): Queue["arguments"] => ({
   "x-overflow": "reject-publish",
 });
 
-/** What a service's queue gives up lies with what has no route, under its own key. */
+/** A service's expired or rejected parts go to `fulfilment.unrouted`, under its own key. */
 const BACK_TO_UNROUTED = {
   "x-dead-letter-exchange": UNROUTED,
   "x-dead-letter-strategy": "at-least-once",
   "x-overflow": "reject-publish",
 };
 
-/** The queue of a processing service. */
 export function serviceQueue(service: string): Queue {
   return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
 }
 
-/** A request that nobody answered in time is asked again: what is left of it is of no use. */
+/** A request nobody answered in time is sent again, so old ones are of no use. */
 const SHORT_LIVED = { "x-message-ttl": 30_000, "x-max-length": 1_000 };
 
 export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {
@@ -109,7 +110,7 @@ export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topolo
       })),
       { name: ORDERS_DEAD, arguments: quorum({}) },
       { name: PAYMENTS, arguments: quorum(deadLettersTo(PAYMENTS_DEAD)) },
-      // The wait is each message's own, so that a changed setting needs no new queue.
+      // Each message carries its own wait, so a changed setting needs no new queue.
       ...RETRIES.map((name) => ({ name, arguments: quorum(deadLettersTo(PAYMENTS)) })),
       { name: PAYMENTS_DEAD, arguments: quorum({}) },
       { name: UNROUTED, arguments: quorum({}) },

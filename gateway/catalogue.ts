@@ -1,16 +1,16 @@
-// The sales as the gateway knows them: a copy of the ledger's, renewed when the ledger's catalogue
-// version has changed.
+// The sales known to the gateway: a copy of the ledger's, refreshed when the ledger's catalogue
+// version changes.
 import type { Sale } from "../core/domain/sale.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 
-/** How far behind the copy may be. */
+/** How far the copy may lag behind. */
 const POLL_MS = 500;
-/** Orders that name an unknown sale ask for a look at the ledger, together at most this often. */
+/** Orders for an unknown sale trigger a refresh, all together at most this often. */
 const MIN_LOOK_MS = 50;
 
-/** A sale with its skus at hand. */
+/** A sale and the set of its skus. */
 export interface KnownSale {
   readonly sale: Sale;
   readonly skus: ReadonlySet<string>;
@@ -22,7 +22,7 @@ export class Catalogue {
   private looking: Promise<boolean> | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
   private timer: Timer | undefined;
-  /** The ledger did not answer the last look. */
+  /** The ledger did not answer the last query. */
   behind = false;
 
   constructor(
@@ -30,7 +30,7 @@ export class Catalogue {
     private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">,
   ) {}
 
-  /** Rejects when the ledger cannot be read: without a catalogue nothing can be sold. */
+  /** Rejects if the ledger cannot be read: without a catalogue nothing can be sold. */
   async start(): Promise<void> {
     await this.look();
     this.timer = this.runtime.startInterval(() => this.refresh(), POLL_MS);
@@ -48,14 +48,14 @@ export class Catalogue {
     return [...this.known.values()].map((k) => k.sale);
   }
 
-  /** Looks at the ledger unless somebody just has. Whether the copy was renewed. */
+  /** Checks the ledger unless it was just checked. Returns whether the copy was refreshed. */
   async refreshSoon(): Promise<boolean> {
     if (this.looking === undefined && this.runtime.monotonicMs() - this.lookedAtMs < MIN_LOOK_MS)
       return false;
     return this.refresh();
   }
 
-  /** Looks at the ledger now. Whether the copy was renewed. */
+  /** Checks the ledger now. Returns whether the copy was refreshed. */
   refresh(): Promise<boolean> {
     this.looking ??= this.look()
       .catch(() => {
@@ -78,7 +78,7 @@ export class Catalogue {
     this.known = new Map(
       sales.map((sale) => [sale.id, { sale, skus: new Set(sale.items.map((i) => i.sku)) }]),
     );
-    // Read before the sales: should they be newer, the next look renews once too often, never too
+    // Read before the sales: if they are newer, the next check refreshes once too often, never too
     // seldom.
     this.version = version;
     return true;

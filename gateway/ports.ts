@@ -1,5 +1,5 @@
-// What the gateway needs from outside, as it needs it: ops wires the real things in, tests may wire
-// others.
+// What the gateway needs from outside, in its own terms: cli/roles passes in the real parts, tests
+// may pass in others.
 
 import type { Push } from "../core/domain/push.ts";
 import type { Overview } from "../core/domain/report.ts";
@@ -11,27 +11,27 @@ import type { AuthOptions } from "./access/auth.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
 
 /**
- * What became of a batch: see broker/publisher.ts. `confirmed`: a queue has it. `nacked`,
- * `returned`: refused. `unsent`: nothing left this process. `unknown`: the confirm is missing, it
- * may be there.
+ * The result of a publish, see broker/publisher.ts. `confirmed`: a queue has it. `nacked`,
+ * `returned`: refused. `unsent`: nothing left this process. `unknown`: no confirm arrived, a queue
+ * may have it.
  */
 export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "unknown";
 
 export interface BrokerPort {
   /**
-   * Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's own
-   * time-out; never rejects.
+   * Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's timeout;
+   * never rejects.
    */
   publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome>;
-  /** A publish would not be sent now: connection away or blocked. */
+  /** Whether a publish would not be sent now: disconnected or blocked. */
   blocked(): boolean;
-  /** Why, if it is; left out: `blocked` or `up`. */
+  /** The reason for blocked(); absent: `blocked` or `up`. */
   state?(): "up" | "blocked" | "away";
-  /** Sets who hears of outcomes. */
+  /** Sets the handler of outcomes. */
   onPush(handler: (push: Push) => void): void;
 }
 
-/** What is given must match; a filter with nothing in it finds all. */
+/** Every given member must match; an empty filter matches all. */
 export interface LetterFilter {
   readonly id?: string;
   readonly queue?: string;
@@ -39,9 +39,9 @@ export interface LetterFilter {
   readonly user?: string;
 }
 
-/** Dead letters of every region; rejects when a broker cannot be reached. */
+/** Dead letters of every region; rejects if a broker cannot be reached. */
 export interface LettersPort {
-  /** The letters a filter finds among the first `limit` of each queue. */
+  /** The letters a filter matches among the first `limit` of each queue. */
   list(filter: LetterFilter, limit: number): Promise<readonly object[]>;
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
   drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
@@ -53,12 +53,12 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
-/** How much is taken in. What is left out: the defaults of core/settings/settings.ts. */
+/** How much is accepted. Defaults: core/settings/settings.ts. */
 export interface AdmissionSettings {
   readonly targetWaitMs?: number;
   readonly stallOrders?: number;
   readonly lateMs?: number;
-  /** 0: unbounded. */
+  /** 0: no limit. */
   readonly userPerSecond?: number;
   readonly userBurst?: number;
   readonly regionPerSecond?: number;
@@ -68,11 +68,11 @@ export interface AdmissionSettings {
 export interface GatewayOptions {
   readonly runtime: Runtime;
   readonly server: {
-    /** Names the queue `gateway.<id>`; no two live gateways share one. */
+    /** Names the queue `gateway.<id>`; no two running gateways share one. */
     readonly id: string;
     readonly region: string;
     readonly host: string;
-    /** 0 for any free one. */
+    /** 0: any free port. */
     readonly port: number;
     /** Lets several gateway processes share the port (Linux). */
     readonly reusePort?: boolean;
@@ -80,14 +80,11 @@ export interface GatewayOptions {
   };
   readonly access: {
     readonly auth: AuthOptions;
-    /**
-     * Origins a browser may come from: `https://shop.example`, or `*`. Empty: only the gateway's
-     * own.
-     */
+    /** Allowed browser origins: `https://shop.example`, or `*`. Empty: only the gateway's own. */
     readonly origins: readonly string[];
-    /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
+    /** Addresses or CIDR blocks whose X-Forwarded-For is trusted. */
     readonly trustedProxies: readonly string[];
-    /** What the payment provider signs webhooks with; none are taken without one. */
+    /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
   };
   readonly bounds?: {
@@ -99,19 +96,19 @@ export interface GatewayOptions {
   readonly broker: BrokerPort;
   readonly stores: StoresPort;
   readonly operator?: OperatorPort;
-  /** Whether orders can be taken in now. */
+  /** Whether orders can be accepted now. */
   readonly ready: () => Promise<{
     readonly ok: boolean;
     readonly detail: Readonly<Record<string, unknown>>;
   }>;
   readonly telemetry?: {
-    /** Told of orders whose request names a trace; undefined: nobody asks. */
+    /** Records orders whose request names a trace; undefined: no tracing. */
     readonly spans?: SpanRecorder | undefined;
     readonly log?: (event: string, detail: Record<string, unknown>) => void;
   };
 }
 
-/** The ledger, and Redis as far as a gateway needs it. */
+/** The ledger, and what a gateway needs of Redis. */
 export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
@@ -131,18 +128,18 @@ export interface StoresPort {
   /** Live stock from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
   /**
-   * Puts an operator's change, which the ledger has, to work in Redis or the brokers. Rejects when
-   * it cannot now: it is then applied later.
+   * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
+   * is impossible now; it is then applied later.
    */
   readonly applyOperation: (operation: Operation) => Promise<void>;
 }
 
-/** What only operators ask for; a part that is left out answers 404. */
+/** What only operators use; calls to an absent part are answered 404. */
 export interface OperatorPort {
   readonly letters?: LettersPort | undefined;
-  /** Everything an operator sees in one look. */
+  /** The whole system at a glance. */
   readonly overview?: (() => Promise<Overview>) | undefined;
-  /** Pauses and resumes workers (`*`: all); answers with those that were found. */
+  /** Pauses and resumes workers (`*`: all); returns those found. */
   readonly workers?:
     | {
         pause(worker: string, by: string): Promise<string[]>;

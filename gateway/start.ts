@@ -1,4 +1,4 @@
-// A gateway, wired. Orders flow ① admit (order-http, frames → intake) and ② publish (lanes →
+// Wires a gateway. Orders flow through ① admit (order-http, frames → intake) and ② publish (lanes →
 // broker); outcomes come back (undecided).
 import type { Server } from "bun";
 import type { GatewayReport } from "../core/domain/report.ts";
@@ -30,26 +30,26 @@ import { StockFeed } from "./socket/stock-feed.ts";
 import { Sockets } from "./socket/websocket.ts";
 
 /**
- * Bun closes a connection without traffic after this, requests in flight included: above the time a
- * confirm may take.
+ * Bun closes a connection without traffic after this, even with requests in flight, so it exceeds
+ * the confirm timeout.
  */
 const HTTP_IDLE_S = 60;
 
 export interface Gateway {
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port`, without a trailing slash. */
   readonly url: string;
   readonly port: number;
-  /** What answers everything but order intake and WebSockets. */
+  /** Answers everything except order intake and WebSockets. */
   readonly app: App;
   readonly counters: Counters;
   readonly admission: Admission;
   report(): GatewayReport;
   /**
-   * Says no at /readyz from now on, and takes orders in all the same: those who send them here have
-   * time to go elsewhere.
+   * Fails /readyz from now on but still accepts orders, so that a load balancer has time to send
+   * clients elsewhere.
    */
   leave(): void;
-  /** Takes nothing more in, settles what is in flight, closes the sockets (1001), then stops. */
+  /** Stops accepting, settles what is in flight, closes the sockets (1001), then stops. */
   close(): Promise<void>;
 }
 
@@ -151,8 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reusePort,
     development: false,
     idleTimeout: HTTP_IDLE_S,
-    // Bodies are bounded where they are read (body.ts), with an answer that says so; one that is
-    // not read is not kept either.
+    // body.ts limits bodies where they are read, with a proper answer; unread bodies are not kept.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes: {
       "/v1/orders": { POST: http.one },
@@ -169,8 +168,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       data: {} as Socket,
       maxPayloadLength: limits.bodyBytes,
       idleTimeout: limits.idleTimeoutS,
-      // Over the bound at which a socket is cut off by its own hand, so that no frame is ever
-      // dropped unseen.
+      // Above the size at which a socket closes itself, so that Bun never silently drops a frame.
       backpressureLimit: 2 * limits.socketBufferBytes,
       perMessageDeflate: false,
     },
@@ -254,25 +252,23 @@ function shown(admission: Admission): Pick<GatewayReport, "admission" | "reasons
 }
 
 /**
- * While orders are turned away those taken in wait for a second anyway: for 20 ms of it they
- * gather, so that fewer messages carry them. With three times what a worker held to a quarter can
- * do offered, an order cost RabbitMQ 4 µs instead of 14, the worker 6 instead of 12, and refusals
- * came within 15 ms (p99) instead of 27; with three times what the machine can do offered, 70% of
- * the best was decided instead of 51%.
+ * While orders are shed, accepted ones wait about a second anyway; they gather for this long, ms,
+ * so that fewer messages carry them. With three times the machine's capacity offered, 70% of the
+ * best was decided instead of 51% (docs/decisions/0010-admission.md).
  */
 const LINGER_MS = 20;
 const DEFAULT_TARGET_MS = 2_000;
 const DEFAULT_STALL_ORDERS = 5_000;
 const DEFAULT_LATE_MS = 50;
 
-/** For answers to leave and clients to answer the close; then connections are cut. */
+/** Time for answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;
 
 function origin(server: Server<Socket>): string {
   return server.url.href.replace(/\/$/, "");
 }
 
-/** Waits for a promise, but no longer than `ms`. */
+/** Waits for a promise, but at most `ms`. */
 async function within(runtime: Runtime, promise: Promise<unknown>, ms: number): Promise<void> {
   let timer: Timer | undefined;
   const enough = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
-// For tests: a gateway on a free port with a real ledger in a folder of its own, and a broker whose
-// confirms the test gives or withholds.
+// For tests: a gateway on a free port with a real ledger in a directory of its own, and a broker
+// whose confirms the test controls.
 import { SignJWT } from "jose";
 import { at } from "../core/domain/at.ts";
 import { allRows, readMessage } from "../core/domain/message.ts";
@@ -31,10 +31,10 @@ export interface Published {
   settle(outcome: PublishOutcome): void;
 }
 
-/** Stands in for the broker where confirms, their absence and their order are the point. */
+/** Replaces the broker in tests about confirms: their order, or their absence. */
 export class TestBroker implements BrokerPort {
   readonly published: Published[] = [];
-  /** What a publish is answered with at once; undefined: the test settles it. */
+  /** The immediate answer to each publish; undefined: the test settles it. */
   answer: PublishOutcome | undefined = "confirmed";
   isBlocked = false;
   tell: (push: Push) => void = () => undefined;
@@ -61,7 +61,7 @@ export class TestBroker implements BrokerPort {
     this.tell = handler;
   }
 
-  /** The n-th batch published, from 0, once it is. */
+  /** The n-th batch published, from 0, once it exists. */
   async batch(n: number): Promise<Published> {
     while (this.published.length <= n) {
       await new Promise<void>((resolve) => {
@@ -185,7 +185,7 @@ export function token(user: string, options: TokenOptions = {}): Promise<string>
     .sign(new TextEncoder().encode(options.secret ?? SECRET));
 }
 
-/** The order a row is about: its id. */
+/** The id of the order that a row is about. */
 export function idIn(row: Row | undefined): unknown {
   return row === undefined || row.kind === "skip" ? undefined : idOf(row);
 }
@@ -195,7 +195,7 @@ export function traceIn(row: Row): string | undefined {
   return row.kind === "order" ? row.trace : undefined;
 }
 
-/** A sound order, with changes. */
+/** A valid order, with changes. */
 export function order(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: Bun.randomUUIDv7(),
@@ -206,7 +206,7 @@ export function order(changes: Record<string, unknown> = {}): Record<string, unk
   };
 }
 
-/** Posts JSON (or text as it stands) as `user`. */
+/** Posts JSON (or text unchanged) as `user`. */
 export async function post(
   url: string,
   body: unknown,
@@ -225,7 +225,7 @@ export const bearer = async (user: string, options?: TokenOptions) => ({
 
 type ServerFrame = Record<string, unknown> & { readonly type: string };
 
-/** A WebSocket client that keeps every frame until the test asks for it. */
+/** A WebSocket client that keeps every frame until the test takes it. */
 export class TestSocket {
   private readonly frames: ServerFrame[] = [];
   private wake: () => void = () => undefined;
@@ -259,7 +259,7 @@ export class TestSocket {
     this.ws.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** The first frame of this type that has not been taken yet, once it is there. */
+  /** The first frame of this type not yet taken, once it has arrived. */
   async next(type: string): Promise<ServerFrame> {
     for (;;) {
       const index = this.frames.findIndex((f) => f.type === type);
@@ -270,7 +270,7 @@ export class TestSocket {
     }
   }
 
-  /** Types of the frames nobody has taken. */
+  /** Types of the frames not yet taken. */
   get waiting(): string[] {
     return this.frames.map((f) => f.type);
   }

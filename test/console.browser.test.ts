@@ -225,16 +225,16 @@ test(
   async () => {
     const { page, errors } = await signedIn();
     await page.click("#workers tbody button:has-text('Pause')");
-    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.waitForSelector("#said:has-text('worker-1: paused')");
     await page.click("#resume-all");
-    await page.waitForSelector("#said:has-text('all workers: resume')");
+    await page.waitForSelector("#said:has-text('all workers: resumed')");
     await page.waitForSelector("#dead tbody tr:has-text('payments.dead')");
     expect(await page.textContent("#dead tbody td.text")).toBe(HOSTILE);
     await page.click("#dead tbody button");
     await page.waitForSelector("#letter[open]");
     expect(await page.textContent("#letter dl")).toContain(HOSTILE);
     await page.click("#letter-redrive");
-    await page.waitForSelector("#said:has-text('1 sent again')");
+    await page.waitForSelector("#said:has-text('1 redriven')");
     await page.click("#dead tbody button");
     await page.click("#letter-drop");
     expect(asked.some((a) => a.startsWith("drop"))).toBe(false);
@@ -259,16 +259,16 @@ test(
     const { page } = await signedIn();
     asked.length = 0;
     await page.click("#pause-all");
-    await page.waitForSelector("#pause-all:has-text('Pause all of them?')");
+    await page.waitForSelector("#pause-all:has-text('Pause all workers?')");
     await page.waitForSelector("#pause-all:text-is('Pause all')", { timeout: 10_000 });
     expect(asked).toEqual([]);
     await page.click("#pause-all");
     await page.click("#pause-all");
-    await page.waitForSelector("#said:has-text('all workers: pause')");
+    await page.waitForSelector("#said:has-text('all workers: paused')");
     await page.waitForSelector("#dead tbody button");
     await page.click("#redrive-these");
     await page.click("#redrive-these");
-    await page.waitForSelector("#said:has-text('1 sent again')");
+    await page.waitForSelector("#said:has-text('1 redriven')");
     expect(asked).toEqual(["pause *", "redrive {}"]);
     await page.close();
   },
@@ -316,7 +316,7 @@ test(
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Pause");
     asked.length = 0;
     await page.keyboard.press("Enter");
-    await page.waitForSelector("#said:has-text('worker-1: pause')");
+    await page.waitForSelector("#said:has-text('worker-1: paused')");
     await page.close();
   },
   SLOW_MS,
@@ -348,7 +348,7 @@ test.each([
   [390, 844],
   [1920, 1080],
 ])(
-  "fits a screen of %d × %d",
+  "the page fits a screen of %d × %d",
   async (width, height) => {
     const { page } = await signedIn({ width, height });
     await page.waitForSelector("#chart-stock canvas");

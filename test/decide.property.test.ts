@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { Replayed } from "../consumers/rebuild/replayed.ts";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
+import { idAt, readColumns } from "../core/domain/message.ts";
+import type { Row } from "../core/domain/row.ts";
 import { Model, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
 import { Bench, row, SALE_ID, skip } from "../core/lua/testing.ts";
 
@@ -59,7 +61,7 @@ const arbitraryHistory = fc.record({
 
 const IDS = Array.from({ length: 12 }, () => Bun.randomUUIDv7());
 
-function rowOf(r: ModelOrder | ModelSkip): string {
+function rowOf(r: ModelOrder | ModelSkip): Row {
   if (r.kind === "skip") return skip(r.user, r.seq);
   return row(r.user, Object.fromEntries(r.lines.map((l) => [l.sku, l.qty])), {
     id: r.id,
@@ -133,10 +135,10 @@ async function expectReplayed(
     expect(turn.next).toBe(Number(nexts[turn.user] ?? 1));
     expect(turn.parked.size).toBe(Number(counts[`${SALE_ID} ${turn.user}`] ?? 0));
     const held = await client.hgetall(`{0}:park:${SALE_ID}:${turn.user}`);
-    const mine = [...turn.parked].map(([seq, p]) => [String(seq), p.row ? p.row[2] : "skip"]);
+    const mine = [...turn.parked].map(([seq, p]) => [String(seq), p.placed?.order.id ?? "skip"]);
     const theirs = Object.entries(held).map(([seq, text]) => [
       seq,
-      text === "skip" ? text : JSON.parse(text)[1][2],
+      text === "skip" ? text : idAt(readColumns(JSON.parse(text).orders), 0),
     ]);
     expect(Object.fromEntries(mine)).toEqual(Object.fromEntries(theirs));
     expect(clocks.includes(`${SALE_ID} ${turn.user}`)).toBe(turn.parked.size > 0);

@@ -172,7 +172,8 @@ test(
       "both own a shard",
       () => w1?.worker.shards.length === 1 && w2.worker.shards.length === 1,
     );
-    slow = (w2.worker as unknown as { options: { ledger: SqlLedger } }).options.ledger;
+    const { options } = w2.worker as unknown as { options: { stores: { ledger: SqlLedger } } };
+    slow = options.stores.ledger;
     // w1 starts its rebuild only after w2 has read.
     const mend = "mend" as never;
     patch(
@@ -246,7 +247,8 @@ test(
     let asleep: unknown;
     let wake: (() => void) | undefined;
     const awake = new Promise<void>((resolve) => (wake = resolve));
-    const mine = w1?.worker as unknown as { store: ShardStore; members: Members };
+    const worker = w1?.worker as unknown as { parts: { store: ShardStore; members: Members } };
+    const mine = worker.parts;
     let caught = false;
     patch(
       ShardStore.prototype,

@@ -93,7 +93,7 @@ test("a service configured elsewhere, by variable or flag, is not required", asy
   ] as const) {
     const { code, err } = await launch(path, { ...env, ...more }, "up", "--no-install", ...flags);
     expect(err).toBe(
-      "sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is no region name\n",
+      "sluice: SLUICE_REGIONS must be name=amqp://…,name=amqp://…; 'none' is not a region name\n",
     );
     expect(code).toBe(1);
   }

@@ -7,6 +7,7 @@ import { Replayed } from "../consumers/rebuild/replayed.ts";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
+import type { Row } from "../core/domain/row.ts";
 import { answer, Bench, cancel, part, redrive, row } from "../core/lua/testing.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
@@ -100,7 +101,7 @@ test("any life of orders keeps units whole and charges one at a time, and replay
   );
 }, 120_000);
 
-function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
+function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): Row {
   const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });
   if (r.kind === "redrive") return redrive(row(r.user, { a: 1 }, { id }), r.generation);
@@ -124,7 +125,7 @@ async function expectWhole(b: Bench, { open, lanes }: Replayed): Promise<void> {
   const units = (state: string) =>
     [...open.values()]
       .filter((o) => o.state === state)
-      .reduce((sum, o) => sum + Number(o.row[8][1]), 0);
+      .reduce((sum, o) => sum + (o.placed.order.lines[0]?.qty ?? 0), 0);
   expect([live.held, live.sold]).toEqual([units("reserved"), units("paid")]);
   for (const who of ["u1", "u2"]) {
     const charged = [...open].filter(

@@ -156,7 +156,7 @@ test(
     await stack.payments();
     await stack.becomes(placed[1].user, placed[1].id, "paid");
     const letters = (await stack.take("payments.dead", 3)) as { reason: string; id?: string }[];
-    expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("payment request makes no sense"));
+    expect(letters.map((l) => l.reason)).toEqual(Array(3).fill("malformed payment request"));
     const { user, id } = placed[0];
     expect(letters.map((l) => l.id).filter(Boolean)).toEqual([id]);
     // On redrive the ledger writes the request again.

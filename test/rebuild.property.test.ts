@@ -11,6 +11,7 @@ import { encode, SNAPSHOT_VERSION } from "../consumers/rebuild/snapshot.ts";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { newEntryId } from "../core/domain/entry-id.ts";
+import type { Row } from "../core/domain/row.ts";
 import {
   answer,
   Bench,
@@ -121,7 +122,7 @@ const move = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("commit" as const) }) },
 );
 
-function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): string {
+function rowOf(r: typeof happening extends fc.Arbitrary<infer T> ? T : never): Row {
   if (r.kind === "skip") return skip(r.user, r.seq);
   const id = at(IDS, r.idIndex);
   if (r.kind === "order") return row(r.user, { a: r.qty }, { id, seq: r.seq });

@@ -104,14 +104,14 @@ const bytes = runtime.randomBytes(16);
   expect(violations(new Map([["core/a.ts", text]]))).toEqual([]);
 });
 
-test("only wiring may name the real runtime", () => {
+test("only code that wires roles may name the real runtime", () => {
   const text = "run(realRuntime);\n";
   for (const path of [
     ...["core/a.ts", "core/domain/a.ts", "broker/a.ts", "ledger/a.ts", "gateway/a.ts"],
     ...["consumers/a.ts", "stubs/a.ts", "cli/roles/a.ts"],
   ])
     expect(violations(new Map([[path, text]]))).toEqual([
-      `${path}: only wiring may name the real runtime`,
+      `${path}: only code that wires roles may name the real runtime`,
     ]);
   for (const path of ["cli/commands/a.ts", "services/a.ts", "proof/a.ts", "bench/a.ts"])
     expect(violations(new Map([[path, text]]))).toEqual([]);

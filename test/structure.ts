@@ -68,7 +68,7 @@ const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
 /** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
 
-/** The platform's clocks, timers and randomness, which only the runtime may use. */
+/** The platform's clocks, timers, randomness and ids: only the runtime may use them. */
 const DIRECT = new RegExp(
   [
     /\bDate\.now\b|\bDate\(\)|\bnew Date\b(?!\()/,
@@ -82,9 +82,9 @@ const DIRECT = new RegExp(
     .join("|"),
   "g",
 );
-/** k6 is another runtime than Bun. */
+/** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
-/** Where a process or a thread begins: it takes the real runtime and passes it on. */
+/** Entry points of processes and threads, which pass the real runtime on. */
 const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.ts"]);
 
@@ -145,8 +145,8 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 /**
- * A part uses the runtime that it is given, so that a simulator can give it another one. Only
- * wiring may name the real one.
+ * Time and randomness come from the runtime that a part receives, so that a simulator can replace
+ * it; only code that wires roles may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
   if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
@@ -155,7 +155,7 @@ function wrongTime(path: string, text: string): string[] {
     (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,
   );
   if (/\brealRuntime\b/.test(code) && !WIRING.test(path) && !THREADS.has(path))
-    found.push(`${path}: only wiring may name the real runtime`);
+    found.push(`${path}: only code that wires roles may name the real runtime`);
   return found;
 }
 

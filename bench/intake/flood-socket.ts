@@ -109,7 +109,7 @@ export class FloodSocket {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
       const { bytes, idAt, userAt } = templates[
         (this.random >>> 16) % templates.length
-      ] as FrameTemplate; // casts in this file: each frame sent or heard comes by here
+      ] as FrameTemplate; // a cast: this runs for every frame
       buffer.set(bytes, at);
       writeHex(buffer, at + idAt, Math.floor(nowMs / 65_536), 8);
       writeHex(buffer, at + idAt + 9, nowMs % 65_536, 4);

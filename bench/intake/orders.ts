@@ -75,7 +75,7 @@ const HEX = new TextEncoder().encode("0123456789abcdef");
 /** Writes `digits` hexadecimal digits at `at`. */
 export function writeHex(buffer: Uint8Array, at: number, value: number, digits: number): void {
   for (let i = at + digits - 1, rest = value; i >= at; i--) {
-    buffer[i] = HEX[rest % 16] as number; // a cast, since every order comes by here
+    buffer[i] = HEX[rest % 16] as number; // a cast: this runs for every order
     rest = Math.floor(rest / 16);
   }
 }

@@ -1,11 +1,11 @@
-// A processing service: takes the parts of paid orders from its queue, claims each before it works
-// on it, and reports it done. Several processes of one service share its queue.
+// A fulfilment service: consumes the parts of paid orders, claims each before working on it, and
+// reports it done. Several processes of one service share its queue.
 //
-//  1. A message is acknowledged when the ledger has what became of all its parts.
-//  2. A part whose work fails is put off (`later`): the ledger asks again after a wait that grows. One
-//     that has been tried in vain for a day lies with the parts without a route, for an operator.
-//  3. What a process leaves behind comes to another one, which claims it again, for the same service:
-//     work must be harmless to repeat under the part's key (partKey).
+//  1. A message is acknowledged when the ledger has the fate of all its parts.
+//  2. A part whose work fails is put off (`later`): the ledger asks again after a growing wait.
+//     After a day of failures it goes to the parts without a route, for an operator.
+//  3. Parts left by a process that died go to another process of the same service, which claims
+//     them again: repeating the work under the part's key (partKey) must be harmless.
 import { declareQueue } from "../../broker/declare.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
@@ -29,11 +29,11 @@ import { RowLanes, Undelivered } from "../orders/row-lanes.ts";
 export interface FulfillerOptions {
   readonly runtime: Runtime;
   readonly service: string;
-  /** Names this process's queue of answers. */
+  /** Names this process's answer queue. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly shards: number;
-  /** Does the work; may be called again for a part whose end was not recorded. */
+  /** Does the work. May be called again for a part whose completion was not recorded. */
   readonly work: (part: Part) => Promise<void>;
   readonly spans?: SpanRecorder | undefined;
   readonly governing?: Governing | undefined;
@@ -42,9 +42,9 @@ export interface FulfillerOptions {
 
 /** Messages in flight, per region; each holds up to 20 parts. */
 const PREFETCH = 32;
-/** Work that takes longer counts as failed: it is put off, and may be done twice under its key. */
+/** Longer work counts as failed: it is put off, and may be done twice under its key. */
 const WORK_MAX_MS = 600_000;
-/** Tried in vain for this long, a part is an operator's. */
+/** A part that has failed for this long is left to an operator. */
 const GIVE_UP_MS = 86_400_000;
 
 export class Fulfiller {
@@ -52,7 +52,7 @@ export class Fulfiller {
   private readonly competing: Competing;
   private underWay = 0;
   private stopped = false;
-  /** Parts done, not to be worked on, put off, and left to an operator. */
+  /** Parts done, refused (not ours to work on), put off, and given up to an operator. */
   readonly counts = { done: 0, refused: 0, putOff: 0, givenUp: 0 };
 
   constructor(private readonly options: FulfillerOptions) {
@@ -74,7 +74,7 @@ export class Fulfiller {
   }
 
   /**
-   * Quiet, then stop: what is in hand is finished if it is soon; the rest goes back to the queue.
+   * Quiet, then stop: parts in flight may finish within `graceMs`; the rest go back to the queue.
    */
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
@@ -114,7 +114,7 @@ export class Fulfiller {
     else this.competing.recycle();
   }
 
-  /** Whether there is nothing more to do for the part now. */
+  /** Whether the part needs nothing more for now. */
   private async finish(link: RegionLink, part: Part): Promise<boolean> {
     try {
       return await this.fulfil(link, part);
@@ -126,8 +126,8 @@ export class Fulfiller {
   }
 
   private async fulfil(link: RegionLink, part: Part): Promise<boolean> {
-    // Claimed: by this process, or by one of this service that did not come to its end. Done:
-    // nothing is left to do. Anything else: another service has it, or the order was cancelled.
+    // Claimed: by this process, or by one of this service that did not finish. Done: nothing left
+    // to do. Anything else: another service has it, or the order was cancelled.
     if ((await this.tell(part, "claim")) !== "claimed") {
       this.counts.refused++;
       return true;
@@ -143,15 +143,14 @@ export class Fulfiller {
   }
 
   /**
-   * The shard's word without the sign that says whether it is news: `+done` and `=done` are both
-   * `done`.
+   * The shard's answer without the sign that marks it as new: `+done` and `=done` are both `done`.
    */
   private async tell(part: Part, word: PartWord): Promise<string> {
     const row = partRow(part, word, this.options.service, this.options.runtime.wallMs());
     return (await this.lanes.ask(part.shard, row)).slice(1);
   }
 
-  /** Why it could not be done. */
+  /** Returns why it failed; undefined when the work is done. */
   private async work(part: Part): Promise<string | undefined> {
     try {
       await within(this.options.runtime, this.options.work(part), WORK_MAX_MS);
@@ -172,7 +171,7 @@ export class Fulfiller {
   }
 
   /**
-   * The part lies with those that have no route, with the reason; redriven, it is worked on again.
+   * Moves the part to those without a route, with the reason. If it is redriven, work starts again.
    */
   private async giveUp({ publisher }: RegionLink, part: Part, why: string): Promise<boolean> {
     const { request: _, sinceMs: __, ...anew } = part;
@@ -221,7 +220,7 @@ function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
   }
 }
 
-/** A service may make only queues that are named after it (broker/accounts.ts). */
+/** A service may declare only queues named after it (broker/accounts.ts). */
 function answersId({ service, id }: { readonly service: string; readonly id: string }): string {
   return id === service || id.startsWith(`${service}-`) ? id : `${service}-${id}`;
 }

@@ -1,7 +1,7 @@
-// A queue's messages in every region, for a worker that competes with others for them: payment
-// workers, services. Its governor has it rest before each message, or pause: then it gives its
-// subscriptions up, so that others get the messages, and takes them again when it resumes. What is
-// in flight is finished. A message whose work could not be finished goes back the same way.
+// Consumes a queue in every region as one of several competing consumers: payment workers,
+// services. Its governor may make it rest before each message, or pause. A paused consumer finishes
+// what is in flight and gives up its subscriptions, so that others get the messages, until it
+// resumes. Messages whose work could not be finished go back to the queue the same way.
 import type { Subscription } from "../../broker/subscriber.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -14,22 +14,23 @@ export interface CompetingOptions {
   readonly subscribe: (link: RegionLink) => Subscription | Promise<Subscription>;
   /** Whether nothing is in flight. */
   readonly idle: () => boolean;
-  /** undefined: it never eases off. */
+  /** undefined: never eases off. */
   readonly governing?: Governing | undefined;
-  /** Another reason to pause than the governor's. */
+  /** A reason to pause besides the governor. */
   readonly paused?: () => boolean;
 }
 
-/** How often it is asked whether to pause. */
+/** How often to check whether to pause. */
 const LOOK_MS = 250;
 /**
- * What is in flight has this long to be finished at a pause; then it goes back to the queue, and is
- * done by another or again.
+ * On a pause, messages in flight have this long to finish. Then they go back to the queue and are
+ * done again, here or elsewhere.
  */
 const PAUSE_GRACE_MS = 10_000;
 const MAX_REST_MS = 2_000;
 /**
- * Between two times at which unfinished messages go back: what failed just now fails again at once.
+ * The least time between two returns of unfinished messages: what has just failed would fail again
+ * at once.
  */
 const RECYCLE_EVERY_MS = 2_000;
 
@@ -45,13 +46,13 @@ export class Competing {
 
   constructor(private readonly options: CompetingOptions) {}
 
-  /** Settles once the brokers that are there send messages. */
+  /** Settles once every reachable broker delivers messages. */
   async start(): Promise<void> {
     await this.open();
     this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Does a message's work at the governor's pace. */
+  /** Does one message's work at the governor's pace. */
   async work(work: () => Promise<void>): Promise<void> {
     const restMs = this.options.governing?.restMs(this.lastTookMs, 1) ?? 0;
     if (restMs > 0) await this.options.runtime.sleep(Math.min(MAX_REST_MS, restMs));
@@ -60,7 +61,7 @@ export class Competing {
     this.lastTookMs = this.options.runtime.monotonicMs() - startedMs;
   }
 
-  /** No new messages; settles when what is in flight is done, or after `graceMs`. */
+  /** Stops new messages; settles when those in flight are done, or after `graceMs`. */
   async quiet(graceMs: number): Promise<void> {
     this.stopping = true;
     this.options.runtime.stopTimer(this.timer);
@@ -68,12 +69,12 @@ export class Competing {
     await this.finish(graceMs);
   }
 
-  /** What is still in flight goes back to the queue. */
+  /** Sends what is still in flight back to the queue. */
   async close(): Promise<void> {
     await Promise.all(this.subscriptions.splice(0).map((s) => s.close()));
   }
 
-  /** A message could not be finished and is not settled: it is to go back to the queue soon. */
+  /** A message could not be finished and stays unsettled: it goes back to the queue soon. */
   recycle(): void {
     this.unfinished = true;
   }
@@ -104,7 +105,7 @@ export class Competing {
       if (this.stopping) return;
       const subscription = await this.options.subscribe(link);
       this.subscriptions.push(subscription);
-      // A broker that is lost meanwhile brings its subscription back with it.
+      // If the broker is lost in the meantime, the reconnect restores the subscription.
       const started = ignore(subscription.start(), "subscription_open");
       if (link.consuming.up) await started;
     }

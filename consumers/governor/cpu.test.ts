@@ -6,7 +6,7 @@ import { CpuWatch } from "./cpu.ts";
 
 const BURN_MS = 4_000;
 
-/** Burns all cores for a few seconds, as strangers or as children of this process. */
+/** Burns all cores for a few seconds, as an unrelated process or as a child of this one. */
 function burn(strangers: boolean): void {
   if (strangers) burnAsStranger(BURN_MS);
   else
@@ -29,11 +29,11 @@ async function sampled(orphans: boolean) {
 }
 
 test.skipIf(process.platform !== "linux")(
-  "what strangers burn is told from what our own processes do",
+  "CPU burnt by unrelated processes is told apart from that of our own",
   async () => {
     const strangers = await sampled(true);
     expect(strangers?.othersPercent).toBeGreaterThan(60);
-    // Real strangers may be about, too: of three looks one must be without them.
+    // Real unrelated processes may be running too: one of three samples must be free of them.
     const own: number[] = [];
     while (own.length < 3 && !(Math.min(...own) < (strangers?.othersPercent ?? 0) - 30))
       own.push((await sampled(false))?.othersPercent ?? 100);
@@ -42,6 +42,6 @@ test.skipIf(process.platform !== "linux")(
   40_000,
 );
 
-test("where the kernel does not tell, there is no sample", () => {
+test("where the kernel has no figures, there is no sample", () => {
   expect(new CpuWatch(realRuntime, process.pid, "/nowhere").sample()).toBeUndefined();
 });

@@ -1,14 +1,14 @@
-// What the kernel says of the CPU (Linux): how long work had to wait for one (pressure stall
-// information), and how much of all cores went to processes that are not ours. Ours are this
-// process and, where roles were started together, all that descend from their starter.
+// The kernel's figures about the CPU (Linux): how long work waited for one (pressure stall
+// information), and the share of all cores used by processes that are not ours. Ours are this
+// process and, where roles were started together, every descendant of their starter.
 import { readdirSync, readFileSync } from "node:fs";
 import { at } from "../../core/domain/at.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
-  /** Percent of the time since the last sample in which somebody waited for a CPU. */
+  /** Percent of the time since the last sample in which some process waited for a CPU. */
   readonly pressurePercent: number;
-  /** Percent of all cores used by others. */
+  /** Percent of all cores used by other processes. */
   readonly othersPercent: number;
 }
 
@@ -16,18 +16,18 @@ interface Reading {
   readonly atMs: number;
   readonly stalledMicros: number;
   readonly busyTicks: number;
-  /** Of the whole machine, as its accounts are, not only those this process may use. */
+  /** Cores of the whole machine, as in the kernel's accounts, not only those we may use. */
   readonly cores: number;
   readonly ours: ReadonlyMap<number, number>;
 }
 
-/** Ticks a second of the kernel's accounts (proc(5)); 100 on every Linux that matters. */
+/** Ticks per second in the kernel's accounts (proc(5)); 100 on every Linux that matters. */
 const TICKS_PER_S = 100;
 
 export class CpuWatch {
   private last: Reading | undefined;
 
-  /** `root`: whose descendants are ours. */
+  /** `root`: the process whose descendants are ours. */
   constructor(
     private readonly runtime: Runtime,
     private readonly root: number,
@@ -36,7 +36,7 @@ export class CpuWatch {
     this.last = this.read();
   }
 
-  /** Since the last one; undefined where the kernel does not tell. */
+  /** Since the last sample; undefined where the kernel has no figures. */
   sample(): CpuSample | undefined {
     const { last } = this;
     const now = this.read();
@@ -44,7 +44,7 @@ export class CpuWatch {
     if (!last || !now || now.atMs <= last.atMs) return undefined;
     const elapsedMs = now.atMs - last.atMs;
     let ours = 0;
-    // One that has ended since is missing; one that is new counts from its start.
+    // A process that has ended is missing; a new one counts from its start.
     for (const [pid, ticks] of now.ours) ours += ticks - (last.ours.get(pid) ?? 0);
     const ticks = (elapsedMs / 1_000) * TICKS_PER_S * now.cores;
     const percent = (part: number) => Math.min(100, Math.max(0, Math.round(part * 100)));
@@ -59,7 +59,7 @@ export class CpuWatch {
       const pressure = /^some .*total=(\d+)/m.exec(
         readFileSync(`${this.proc}/pressure/cpu`, "utf8"),
       );
-      // user nice system idle iowait irq softirq steal: what was stolen went to others, too.
+      // user nice system idle iowait irq softirq steal: stolen time counts as used by others.
       const lines = readFileSync(`${this.proc}/stat`, "utf8").split("\n");
       const cores = lines.filter((line) => /^cpu\d/.test(line)).length;
       const [user, nice, system, , , irq, softirq, steal] =
@@ -101,16 +101,13 @@ export class CpuWatch {
     return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
   }
 
-  /**
-   * Fields of /proc/<pid>/stat after the name: 1 is the parent, 11 and 12 the time in user and
-   * kernel mode.
-   */
+  /** Fields of /proc/<pid>/stat after the name: 1 is the parent; 11, 12 user and kernel time. */
   private statOf(pid: string): string[] | undefined {
     try {
       const stat = readFileSync(`${this.proc}/${pid}/stat`, "utf8");
       return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     } catch {
-      return undefined; // ended meanwhile
+      return undefined; // it has ended
     }
   }
 }

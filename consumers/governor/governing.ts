@@ -1,5 +1,5 @@
-// The governor at work: looks at this worker's signals twice a second, and tells its deciders at
-// what pace to go.
+// The governor at work: samples this worker's signals twice a second and sets the pace of its
+// deciders.
 import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -7,11 +7,9 @@ import type { CpuWatch } from "./cpu.ts";
 import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
 import { Timing } from "./timings.ts";
 
-/** By signal, in the unit its name ends with; undefined switches one off. */
+/** Thresholds by signal, in the unit the name ends with; undefined switches a signal off. */
 export interface GovernorSettings {
-  /**
-   * CPU that others use counts only while somebody has to wait for one for this much of the time.
-   */
+  /** CPU used by others counts only while work waits for a CPU for this percentage of the time. */
   readonly pressurePercent: number;
   readonly thresholds: {
     readonly cpu_others_percent?: Threshold | undefined;
@@ -20,26 +18,24 @@ export interface GovernorSettings {
     readonly ledger_ms?: Threshold | undefined;
     readonly outbox_ms?: Threshold | undefined;
   };
-  /** Orders a second this worker decides at most; 0: as many as it can. */
+  /** The most orders per second this worker decides; 0: no limit. */
   readonly maxPerSecond: number;
 }
 
 /** The pace of a worker's deciders. */
 export interface Pace {
   readonly paused: boolean;
-  /** Of the full batch. */
+  /** As a share of the full batch. */
   readonly batchShare: number;
-  /** How long a decider rests after a step of `orders` that took `workedMs`, ms. */
+  /** How long to rest after a step of `orders` that took `workedMs`, ms. */
   restMs(workedMs: number, orders: number): number;
 }
 
-/** The CPU is looked at every so many looks: it means reading about all processes. */
+/** The CPU is sampled on every second look only: it means reading about all processes. */
 const CPU_EVERY = 2;
 
 export class Governing implements Pace {
-  /**
-   * A call to Redis, a transaction of the ledger, an entry from its decision until it is recorded.
-   */
+  /** Calls to Redis, ledger transactions, and entries from decision to record. */
   readonly redis: Timing;
   readonly ledger: Timing;
   readonly outbox: Timing;
@@ -48,7 +44,7 @@ export class Governing implements Pace {
   private readonly timer: Timer;
   private looks = 0;
   private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
-  /** Monotonic ms at which the orders decided so far are paid for by `maxPerSecond`. */
+  /** Monotonic ms until which `maxPerSecond` is used up by the orders decided so far. */
   private paidMs = 0;
 
   constructor(
@@ -56,7 +52,7 @@ export class Governing implements Pace {
     private readonly settings: GovernorSettings,
     private readonly watch: CpuWatch | undefined,
     log: (event: string, detail: Record<string, unknown>) => void,
-    /** Whether this worker has stores to spare, not only the CPU. */
+    /** Whether this worker loads the stores, and not only the CPU. */
     private readonly stores = true,
   ) {
     this.redis = new Timing(runtime.monotonicMs);

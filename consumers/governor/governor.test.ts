@@ -21,7 +21,7 @@ class Rig {
     }
   }
 
-  /** How many looks until the state changes. */
+  /** Counts the samples until the state changes. */
   until(signals: Record<string, number>): number {
     const before = this.changes.length;
     for (let looks = 1; looks <= 200; looks++) {
@@ -36,7 +36,7 @@ const CALM = { redis_ms: 10, ledger_ms: 10 };
 const SLOW = { redis_ms: 100, ledger_ms: 10 };
 const BAD = { redis_ms: 10, ledger_ms: 1_000 };
 
-test("running → slowed: the third look over the threshold, named; then level by level, half the batch each, with longer rests", () => {
+test("running → slowed after three samples over the threshold; each level halves the batch", () => {
   const rig = new Rig();
   expect(rig.until(SLOW)).toBe(3);
   expect(rig.governor.report()).toMatchObject({
@@ -54,7 +54,7 @@ test("running → slowed: the third look over the threshold, named; then level b
   expect(rig.changes).toEqual(["slowed 1", "slowed 2", "slowed 3"]);
 });
 
-test("two bad looks, or bad ones with good ones between, change nothing", () => {
+test("two bad samples, or bad ones with good ones between, change nothing", () => {
   const rig = new Rig();
   for (let i = 0; i < 20; i++) {
     rig.look(SLOW, 2);
@@ -64,7 +64,7 @@ test("two bad looks, or bad ones with good ones between, change nothing", () => 
   expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1, 0]);
 });
 
-test("slowed → running: four looks well below the threshold; between seven tenths of it and itself nothing changes", () => {
+test("slowed → running after four samples below 70% of the threshold; at 70% it stays", () => {
   const rig = new Rig();
   rig.look(SLOW, 3);
   expect(rig.until({ redis_ms: 70, ledger_ms: 0 })).toBe(Number.POSITIVE_INFINITY);
@@ -77,7 +77,7 @@ test("slowed → running: four looks well below the threshold; between seven ten
   });
 });
 
-test("→ paused: six looks over the second threshold; → slowed once it is over and the pause has lasted its time", () => {
+test("→ paused after six samples over the second threshold; → slowed after the pause", () => {
   const rig = new Rig();
   rig.look(BAD, 5);
   expect(rig.governor.paused).toBe(false);
@@ -96,7 +96,7 @@ test("→ paused: six looks over the second threshold; → slowed once it is ove
   expect(rig.changes.at(-1)).toBe("running 0");
 });
 
-test("a pause that comes again soon lasts twice as long, half a minute at most; after a quiet minute it is short again", () => {
+test("a pause that recurs soon lasts twice as long, up to 30 s; a quiet minute resets it", () => {
   const rig = new Rig();
   const pause = () => {
     while (!rig.governor.paused) rig.look(BAD);
@@ -111,7 +111,7 @@ test("a pause that comes again soon lasts twice as long, half a minute at most; 
   expect(pause()).toBe(3_000);
 });
 
-test("by hand: paused at once with the operator as the reason, whatever the signals; resumed to what the signals say", () => {
+test("by hand: paused at once whatever the signals; resumed to what the signals demand", () => {
   const rig = new Rig();
   rig.governor.byHand("ann");
   expect(rig.governor.report()).toMatchObject({ state: "paused", level: 4, reasons: ["operator"] });
@@ -124,7 +124,7 @@ test("by hand: paused at once with the operator as the reason, whatever the sign
   expect(rig.changes).toEqual(["paused 4", "paused 4", "slowed 1"]);
 });
 
-test("a signal without a threshold is shown and moves nothing", () => {
+test("a signal without a threshold is shown and changes nothing", () => {
   const rig = new Rig();
   rig.look({ ...CALM, cpu_pressure_percent: 100 }, 20);
   expect(rig.changes).toEqual([]);

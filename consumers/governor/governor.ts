@@ -1,11 +1,19 @@
-// Eases a worker off by itself when something is being harmed, and lets it go on when that is over:
+// Eases a worker off when it does harm, and lets it recover afterwards:
 //
-//   running ──(a signal over `slow` for three looks)──▶ slowed 1 ─▶ 2 ─▶ 3: half the batch each time, and a rest after each batch
-//   any ──(a signal over `pause` for six looks, or an operator)──▶ paused: nothing is decided; the shards go to workers that are not
-//   back, a level at a time ──(all signals well below `slow` for four looks; a pause lasts its time, twice as long when it comes again soon)
+//   running ──(a signal over `slow`, 3 samples)──▶ slowed 1 ─▶ 2 ─▶ 3
+//       each level halves the batch and lengthens the rest after it
+//   any ──(a signal over `pause`, 6 samples, or an operator)──▶ paused
+//       nothing is decided; the shards go to workers that are not paused
+//   back one level at a time ──(all signals well below `slow`, 4 samples)
+//       a pause has a minimum length, doubled when it recurs soon
 //
-// Signals are signs of harm (stores that answer late, an event loop that lags, others who need the
-// CPU), never of being busy. The machine is pure: signals and the time come in, a pace comes out.
+// Signals are signs of harm (slow stores, a lagging event loop, others who need the CPU), never of
+// being busy. The machine is pure: signals and the time go in, a pace comes out.
+//
+// 1. It eases off quickly and comes back slowly: one level up at a time, and only when all signals
+//    are well below their threshold.
+// 2. A pause lasts its time; one that follows soon after lasts twice as long, up to a bound.
+// 3. An operator's pause is ended only by an operator.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {
@@ -14,23 +22,23 @@ export interface Threshold {
 }
 
 export interface GovernorOptions {
-  /** By signal; one without a threshold is only shown. */
+  /** By signal; a signal without a threshold is only shown. */
   readonly thresholds: Readonly<Record<string, Threshold | undefined>>;
   readonly onChange: (report: GovernorReport) => void;
 }
 
-/** A look is taken so often. */
+/** The sampling interval. */
 export const LOOK_MS = 500;
 const LOOKS_TO_SLOW = 3;
 const LOOKS_TO_PAUSE = 6;
 const LOOKS_TO_EASE = 4;
-/** Below this share of `slow` a signal is over; between the two nothing changes. */
+/** A signal has eased once it is below this share of `slow`; between the two nothing changes. */
 const EASED = 0.7;
 const SLOWEST = 3;
 const PAUSED = 4;
 const PAUSE_MS = 3_000;
 const MAX_PAUSE_MS = 30_000;
-/** A pause that comes again within so long lasts twice as long as the one before. */
+/** A pause that recurs within this time lasts twice as long as the last one. */
 const RELAPSE_MS = 60_000;
 
 export class Governor {
@@ -57,23 +65,20 @@ export class Governor {
   }
 
   get paused(): boolean {
-    return this.hand !== undefined || this.level === PAUSED;
+    return this.hand !== undefined || this.level === PAUSED; // 3
   }
 
-  /** Of the full batch, as a share. */
+  /** As a share of the full batch. */
   get batchShare(): number {
     return 1 / 2 ** Math.min(this.level, SLOWEST);
   }
 
-  /**
-   * How long to rest after work of this length, ms: as long at level 1, three and seven times as
-   * long at 2 and 3.
-   */
+  /** How long to rest after work of this length, ms: 1, 3 and 7 times as long at levels 1 to 3. */
   restMs(workedMs: number): number {
     return this.level === 0 ? 0 : workedMs * (2 ** Math.min(this.level, SLOWEST) - 1);
   }
 
-  /** An operator pauses (by: his name) or resumes (undefined) this worker. */
+  /** An operator pauses this worker (`by` is their name) or resumes it (undefined). */
   byHand(by: string | undefined): void {
     if (by === this.hand) return;
     if (by !== undefined) this.easedBy.operator = (this.easedBy.operator ?? 0) + 1;
@@ -82,7 +87,7 @@ export class Governor {
     });
   }
 
-  /** The signals of a moment. `nowMs` is monotonic. */
+  /** Takes one sample of all signals. `nowMs` is monotonic. */
   look(signals: Readonly<Record<string, number>>, nowMs: number): void {
     this.signals = signals;
     const exceeds = (which: keyof Threshold) =>
@@ -122,7 +127,7 @@ export class Governor {
   private eased(): boolean {
     const { thresholds } = this.options;
     return Object.entries(this.signals).every(
-      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED,
+      ([name, value]) => value < (thresholds[name]?.slow ?? Number.POSITIVE_INFINITY) * EASED, // 1
     );
   }
 
@@ -135,15 +140,15 @@ export class Governor {
 
   private ease(nowMs: number): void {
     if (this.level === PAUSED) {
-      if (nowMs - this.pausedAtMs < this.pauseMs) return;
+      if (nowMs - this.pausedAtMs < this.pauseMs) return; // 2
       this.resumedAtMs = nowMs;
     }
-    this.change(this.level - 1);
+    this.change(this.level - 1); // 1
   }
 
   private change(level: number, also: () => void = () => undefined): void {
     const before = this.state;
-    // A step down the levels does not begin the count towards a pause anew.
+    // Going down a level does not restart the count towards a pause.
     this.over = {
       slow: 0,
       eased: 0,

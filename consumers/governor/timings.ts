@@ -1,5 +1,5 @@
-// How long the stores took of late: means over the time between two looks, and what is still under
-// way counts by its age.
+// Recent latency of the stores: the mean since the last sample, with unfinished calls counted by
+// their age.
 
 export class Timing {
   private sumMs = 0;
@@ -8,10 +8,10 @@ export class Timing {
 
   constructor(private readonly monotonicMs: () => number) {}
 
-  /** Something begins; call what is returned when it has ended. Returns how long it took, ms. */
+  /** Starts a measurement; the returned function ends it and returns its duration, ms. */
   begin(): () => number {
     const startedMs = this.monotonicMs();
-    // Two that begin at the same moment must not be taken for one.
+    // Two that start at the same moment need different keys.
     let key = startedMs;
     while (this.open.has(key)) key += 1e-6;
     this.open.add(key);
@@ -24,7 +24,7 @@ export class Timing {
     };
   }
 
-  /** The mean since it was taken last, ms; an open one counts once it is longer than that. */
+  /** The mean since the last take, ms; an open call counts once it is older than that. */
   take(): number {
     const mean = this.count === 0 ? 0 : this.sumMs / this.count;
     this.sumMs = 0;

@@ -1,9 +1,13 @@
-// ③ decide: decides one shard's messages in order of arrival. One FCALL decides a batch, and the
-// recorder commits it. Only then are messages acknowledged and outcomes published. While Redis
-// decides a batch, the next one fills.
+// ③ decide: decides one shard's messages in order of arrival, batch after batch. While Redis decides
+// a batch, the next one fills. A batch may be decided while the one before is being recorded.
 //
-// A batch may be decided while the one before is being recorded. The ledger records them in order,
-// and acknowledgements follow that order.
+// 1. One call to Redis at a time: a batch or a sweep.
+// 2. Redis's entries follow each other. If one does not follow the last entry handed over, the
+//    decider stops.
+// 3. Messages are acknowledged and outcomes published in the order of the decisions, once the
+//    ledger has everything decided up to them.
+// 4. Few entries are decided but not recorded.
+// 5. After it has stopped, it settles nothing more.
 import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
@@ -66,7 +70,7 @@ export class Decider implements Deciding {
   accept(work: Work): void {
     if (this.stopped) return;
     this.queue.push(work);
-    if (!this.deciding) void this.run();
+    if (!this.deciding) void this.run(); // 1
   }
 
   /** Messages and entries in flight. */
@@ -170,7 +174,7 @@ export class Decider implements Deciding {
     try {
       while ((this.queue.length > 0 || this.sweeps.due) && !this.stopped) {
         if (this.unrecorded >= MAX_UNRECORDED)
-          await new Promise<void>((resolve) => (this.wake = resolve));
+          await new Promise<void>((resolve) => (this.wake = resolve)); // 4
         else if (this.options.governing.paused) await this.hold();
         else await this.turn();
       }
@@ -268,7 +272,7 @@ export class Decider implements Deciding {
       return;
     }
     void this.tail.then((recorded) => {
-      if (recorded === "stopped" || this.stopped) return;
+      if (recorded === "stopped" || this.stopped) return; // 3, 5
       work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });
       if (outcomes === "" || recorded === "unreadable") return;
       const { spans, claim, clock, on } = this.options;
@@ -290,7 +294,7 @@ export class Decider implements Deciding {
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
     else if (reply.prev !== this.handed)
-      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`);
+      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`); // 2
     else if (reply.entry) this.record(reply.entry);
     return !this.stopped;
   }
@@ -298,7 +302,7 @@ export class Decider implements Deciding {
   private record(entry: Entry): void {
     this.handed = entry.id;
     this.unrecorded++;
-    const before = this.tail;
+    const before = this.tail; // 3
     const ended = this.options.governing.outbox.begin();
     const result = this.options.stores.recorder.record(entry, this.options.claim.epoch);
     this.tail = Promise.all([before, result]).then(([earlier, word]) => {
@@ -309,7 +313,7 @@ export class Decider implements Deciding {
 
   private settle(entry: Entry, result: RecordResult): Settled {
     this.unrecorded--;
-    if (this.stopped) return "stopped";
+    if (this.stopped) return "stopped"; // 5
     this.wake?.();
     if (result === "unreadable") {
       this.options.on.unreadable(entry);

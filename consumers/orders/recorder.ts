@@ -1,9 +1,11 @@
 // ④ record: commits the entries of all shards, one ledger transaction at a time. While one runs,
 // the next one fills.
 //
-// While the ledger cannot be reached, nothing is acknowledged and nothing is given up: the recorder
-// repeats the same entries until the ledger answers. A lost answer may have been a commit, so the
-// ledger recognizes each entry it has by its id (ledger/record.ts).
+// 1. Entries are recorded in the order in which they were given.
+// 2. While the ledger cannot be reached, the same entries are repeated until it answers. None is
+//    acknowledged or given up. A lost answer may have been a commit, so the ledger recognizes each
+//    entry it has by its id (ledger/record.ts).
+// 3. After a stop, everything pending settles as `fenced`. The next owners find it in the outbox.
 import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -45,7 +47,7 @@ export class Recorder {
   record(entry: Entry, epoch: number): Promise<RecordResult> {
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
-    if (!this.busy) void this.run();
+    if (!this.busy) void this.run(); // 1
     return promise;
   }
 
@@ -59,10 +61,9 @@ export class Recorder {
     return this.askedAtMs === undefined ? 0 : this.options.runtime.monotonicMs() - this.askedAtMs;
   }
 
-  /** Gives up pending entries. The shards' next owners find them in the outbox. */
   stop(): void {
     this.stopped = true;
-    for (const w of this.waiting.splice(0)) w.settle("fenced");
+    for (const w of this.waiting.splice(0)) w.settle("fenced"); // 3
   }
 
   private async run(): Promise<void> {
@@ -74,7 +75,7 @@ export class Recorder {
       try {
         const results = await this.commit(batch);
         this.answered();
-        this.waiting.splice(0, batch.length);
+        this.waiting.splice(0, batch.length); // 2: not before the ledger has answered
         batch.forEach((w, i) => {
           w.settle(at(results, i));
         });

@@ -1,5 +1,11 @@
 // ⑤ relay: publishes the ledger's follow-ups with confirms and marks them. It also pushes outcomes
 // to gateways, on a best-effort basis.
+//
+// 1. A follow-up is marked only after a broker has confirmed it, so it is published at least once.
+// 2. One that may have reached a region is not sent through another, where it would be a second
+//    copy.
+// 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
+// 4. A target that accepts nothing is paused, longer each time, and delays no other.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
@@ -97,7 +103,7 @@ export class Relay {
   async followUps(shard: number): Promise<void> {
     const running = this.relaying.get(shard);
     if (running) {
-      running.again = true;
+      running.again = true; // 3
       return;
     }
     const run = { again: true };
@@ -124,13 +130,13 @@ export class Relay {
       const dueMs = now();
       const open = await ledger.followUps(shard, FOLLOW_UPS_AT_ONCE, {
         dueMs,
-        except: this.paused(),
+        except: this.paused(), // 4
       });
       if (open.length === 0) return;
       const sent = await Promise.all(open.map((f) => this.publish(f)));
       const confirmed = open.filter((_, i) => sent[i]);
       this.heard(open, confirmed);
-      await writer.followUpsDone(confirmed.map((f) => f.id));
+      await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
       onDone?.(confirmed.length);
     }
   }
@@ -144,8 +150,7 @@ export class Relay {
       const properties = this.properties(followUp);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
       if (outcome === "confirmed") return true;
-      // It may have arrived. A second copy elsewhere would be in flight at the same time.
-      if (outcome === "unknown") return false;
+      if (outcome === "unknown") return false; // 2
     }
     return false;
   }

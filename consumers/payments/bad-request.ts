@@ -1,11 +1,10 @@
-// A payment request that makes no sense goes to the dead letters by itself: those that came in the
-// same message go on. The letter names the attempt where the request does, so that it can be
-// redriven.
+// A malformed payment request is dead-lettered alone: the others in its message continue. The
+// letter names the attempt if the request does, so that it can be redriven.
 import type { Publisher } from "../../broker/publisher.ts";
 import { PAYMENTS_DEAD } from "../../broker/topology.ts";
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 
-/** Enough of it to see what is wrong. */
+/** Enough of the text to see what is wrong. */
 const KEPT_TEXT = 1_024;
 
 /** Whether the dead letters have it. */
@@ -13,7 +12,7 @@ export async function buryRequest(publisher: Publisher, value: unknown): Promise
   const named = (typeof value === "object" && value !== null ? value : {}) as Partial<Attempt>;
   const { user, id, generation, attempt } = named;
   const letter = {
-    reason: "payment request makes no sense",
+    reason: "malformed payment request",
     ...(isAttempt(named) ? { user, id, generation, attempt } : {}),
     request: JSON.stringify(value).slice(0, KEPT_TEXT),
   };

@@ -15,7 +15,7 @@ function make() {
   return { breaker, states, pass: (ms: number) => runtime.pass(ms) };
 }
 
-test("it opens after failures in a row, not after as many with successes between", () => {
+test("it opens after failures in a row, not after as many with successes in between", () => {
   const { breaker } = make();
   for (let i = 0; i < 5; i++) {
     breaker.failed("x");
@@ -27,7 +27,7 @@ test("it opens after failures in a row, not after as many with successes between
   expect([breaker.state, breaker.waitMs()]).toEqual(["open", 1_000]);
 });
 
-test("after the pause one call tries; when it succeeds all may", () => {
+test("after the pause one call is tried; when it succeeds all are allowed", () => {
   const { breaker, states, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   pass(1_000);
@@ -38,7 +38,7 @@ test("after the pause one call tries; when it succeeds all may", () => {
   expect(states).toEqual(["open", "half-open", "closed"]);
 });
 
-test("each failed try doubles the pause, up to its bound", () => {
+test("each failed probe doubles the pause, up to its bound", () => {
   const { breaker, pass } = make();
   for (let i = 0; i < 3; i++) breaker.failed("x");
   const pauses: number[] = [];

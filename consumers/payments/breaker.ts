@@ -1,10 +1,9 @@
-// Pauses charging while the provider fails for everybody: charges would only burn through their
-// retries.
+// Pauses charging while the provider fails for everyone: charges would only use up their retries.
 //
-//   closed ──failures in a row──▶ open ──pause──▶ half-open: one call at a time ──success──▶ closed
-//                                   ▲──────────────failure────────────────────┘
+//   closed ──failures in a row──▶ open ──pause──▶ half-open: one probe ──success──▶ closed
+//                                   ▲──────────────failure────────┘
 export interface BreakerOptions {
-  /** Failures in a row that open it. */
+  /** Consecutive failures that open it. */
   readonly failures: number;
   /** How long it stays open, ms; doubles with each failed probe up to `maxPauseMs`. */
   readonly pauseMs: number;
@@ -27,14 +26,14 @@ export class Breaker {
     this.pauseMs = options.pauseMs;
   }
 
-  /** No call may be made for a while yet. */
+  /** Whether calls are ruled out for now. */
   get pausing(): boolean {
     return this.state === "open" && this.options.now() < this.opensUntilMs;
   }
 
   /**
-   * Ms to wait before the next call may be made; 0 for now. The caller that gets 0 while half-open
-   * is the probe.
+   * Ms to wait before the next call; 0: call now. The caller that gets 0 while half-open is the
+   * probe.
    */
   waitMs(): number {
     if (this.state === "closed") return 0;

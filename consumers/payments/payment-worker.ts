@@ -1,12 +1,12 @@
-// A payment worker: competes with others for what is owed, asks the provider, and sends what it
-// says back to the order's shard. It keeps nothing itself.
+// A payment worker: competes for payment requests, asks the provider, and sends the answers to the
+// order's shard. It stores nothing itself.
 //
-//  1. A message is acknowledged only once the broker has the answers to all its requests; what this
-//     worker did not finish another one asks for, with the same keys.
-//  2. Nothing is repeated while its message waits: what is not definite is answered `later`, and the
+//  1. A message is acknowledged only once the broker has the answers to all its requests. Another
+//     worker repeats unfinished requests, with the same keys.
+//  2. Nothing is retried while its message waits: an indefinite result is answered `later`, and the
 //     ledger asks again at its due time.
-//  3. A request that makes no sense goes to the dead letters alone, with its order's name.
-//  4. A provider that fails for everyone is left alone: nothing is consumed while the breaker is open.
+//  3. A malformed request is dead-lettered alone, with its order's name.
+//  4. While the provider fails for everyone, the breaker is open and nothing is consumed.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
@@ -37,16 +37,16 @@ export interface PaymentWorkerOptions {
   readonly regions: readonly RegionLink[];
   readonly provider: PaymentProvider;
   readonly shards: number;
-  /** A charge asked for in vain for longer is given up: its order fails, it is only looked up. */
+  /** A charge unknown for longer is given up: its order fails, and it is only looked up. */
   readonly unknownMaxMs: number;
-  /** What is owed and stays unknown for longer is left to an operator. */
+  /** An obligation unknown for longer is left to an operator. */
   readonly settleMaxMs: number;
   readonly spans?: SpanRecorder | undefined;
   readonly governing?: Governing | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** Messages; each holds up to 20 requests and takes as long as its slowest call. */
+/** In messages; each holds up to 20 requests and takes as long as its slowest call. */
 const PREFETCH = 64;
 const FAILURES_TO_PAUSE = 20;
 const PAUSE_MS = 1_000;
@@ -77,7 +77,7 @@ export class PaymentWorker {
       governing,
       subscribe: (link) => this.subscribe(link),
       idle: () => this.underWay === 0,
-      paused: () => this.breaker.pausing,
+      paused: () => this.breaker.pausing, // 4
     });
   }
 
@@ -94,9 +94,7 @@ export class PaymentWorker {
     return this.breaker.state;
   }
 
-  /**
-   * Quiet, then stop: what is in flight is finished if it is soon; the rest stays with the broker.
-   */
+  /** Quiet, then stop: requests in flight may finish within `graceMs`; the rest stay queued. */
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;
@@ -124,17 +122,18 @@ export class PaymentWorker {
     if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
     const done = await Promise.all(requests.map((request) => this.one(link, request)));
     if (this.stopped) return;
-    if (done.every(Boolean)) settle("ack");
-    // It goes back to the queue, and all of it is asked for again, with the same keys.
+    if (done.every(Boolean))
+      settle("ack"); // 1
+    // Back to the queue: all its requests are repeated, with the same keys.
     else this.competing.recycle();
   }
 
-  /** Whether the broker has what there is to say about it. */
+  /** Whether the broker has every answer to this request. */
   private async one(link: RegionLink, value: unknown): Promise<boolean> {
     this.underWay++;
     try {
       const request = readPaymentRequest(value);
-      if (!request) return await buryRequest(link.publisher, value);
+      if (!request) return await buryRequest(link.publisher, value); // 3
       return await this.settle(request);
     } catch (error) {
       const request = readPaymentRequest(value);
@@ -151,13 +150,14 @@ export class PaymentWorker {
     const startMs = this.options.runtime.wallMs();
     const turn = await this.turn(request);
     if (!turn) return false;
-    if (turn.word === "later") await this.putOff(request, startMs, turn);
+    if (turn.word === "later")
+      await this.putOff(request, startMs, turn); // 2
     else await this.answer(request, startMs, turn.word, turn.detail);
     if ("gone" in turn && turn.gone) await this.answer(request, startMs, turn.gone, "looked up");
     return true;
   }
 
-  /** undefined: the provider is not to be asked now. */
+  /** undefined: the provider may not be called now. */
   private async turn(request: PaymentRequest): Promise<Turn | undefined> {
     if (request.amount === 0 && request.kind !== "lookup") return NOTHING_TO_PAY[request.kind];
     if (!(await this.allowed())) return undefined;
@@ -179,18 +179,18 @@ export class PaymentWorker {
     }
   }
 
-  /** Waits for the one call that tries whether the provider is back, and not for longer. */
+  /** Waits for the breaker's probe to finish, but no longer. */
   private async allowed(): Promise<boolean> {
     while (!this.stopped) {
       const waitMs = this.breaker.waitMs();
       if (waitMs === 0) return true;
-      if (this.breaker.pausing) return false;
+      if (this.breaker.pausing) return false; // 4
       await this.options.runtime.sleep(waitMs);
     }
     return false;
   }
 
-  /** Asked again later, unless it has been asked in vain for too long. */
+  /** Asks again later, unless the result has been unknown for too long. */
   private putOff(request: PaymentRequest, startMs: number, turn: Later): Promise<void> {
     const { unknownMaxMs, settleMaxMs } = this.options;
     const inVainMs =
@@ -199,7 +199,7 @@ export class PaymentWorker {
     if (request.kind === "charge" && inVainMs >= unknownMaxMs)
       return this.answer(request, startMs, "unknown", `unknown for too long: ${why}`);
     if (request.kind !== "charge" && inVainMs >= settleMaxMs) {
-      // Asked for so long, a provider that has no trace of a charge has never taken it.
+      // After this long, a provider with no trace of a charge has never received it.
       if (turn.none) return this.answer(request, startMs, "failed", why);
       return this.answer(request, startMs, "unresolved", `unknown for too long: ${why}`);
     }
@@ -247,7 +247,7 @@ const NOTHING_TO_PAY = {
   refund: { word: "refunded", detail: "nothing to pay" },
 } as const;
 
-/** undefined: nothing of ours. */
+/** undefined: not a message of ours. */
 function readList(body: Buffer): readonly unknown[] | undefined {
   try {
     const list: unknown = JSON.parse(body.toString());

@@ -1,5 +1,5 @@
-// One call to the provider, bounded in time and in bytes. What comes back is a status and, if it is
-// one, a JSON object; nothing of it is believed yet (provider-client.ts).
+// One call to the provider, bounded in time and bytes. It returns a status and, if the body is one,
+// a JSON object; provider-client.ts decides what to believe.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
@@ -18,18 +18,18 @@ export interface Call {
 export interface Reply {
   readonly kind: "reply";
   readonly status: number;
-  /** What Retry-After asks for, ms; bounded, and a second without one. */
+  /** From Retry-After, ms, bounded; one second without the header. */
   readonly retryAfterMs: number;
   readonly body: Body;
 }
 
-/** `flaw`: why it is not one. */
+/** `flaw`: why the body is not a JSON object. */
 export type Body =
   | { readonly kind: "json"; readonly json: JsonObject }
   | { readonly kind: "flawed"; readonly flaw: string };
 export type JsonObject = { readonly [name: string]: unknown };
 
-/** An answer of the contract has a few hundred bytes; the rest is left unread. */
+/** An answer of the contract has a few hundred bytes; more than this is left unread. */
 export const MAX_ANSWER_BYTES = 65_536;
 const MAX_RETRY_AFTER_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
@@ -56,17 +56,17 @@ export async function callProvider(
     return lost(error);
   } finally {
     runtime.stopTimer(timer);
-    // Ends what is still open: a body that was not read to its end.
+    // Ends what is still open: a body that was not read completely.
     abort.abort();
   }
 }
 
-/** A redirect is an answer like any other: the host it points to must not get token and key. */
+/** A redirect is treated like any other answer: its target must not get the token and key. */
 function send(call: Call, signal: AbortSignal): Promise<Response> {
   const { method, url, body, key, traceparent } = call;
   const headers: Record<string, string> = {
     accept: "application/json",
-    // A compressed answer could be small on the wire and endless in memory.
+    // A compressed answer could be small on the wire and huge in memory.
     "accept-encoding": "identity",
   };
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -90,7 +90,7 @@ async function readBody(response: Response, late: Promise<never>): Promise<Body>
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type))
     return flawed(`its content type is '${type.slice(0, 100)}', not JSON`);
   const encoding = headers.get("content-encoding") ?? "identity";
-  if (encoding !== "identity") return flawed("it is compressed, though nobody asked for that");
+  if (encoding !== "identity") return flawed("it is compressed, which was not requested");
   const bytes = await readBytes(response, late);
   if (bytes === undefined) return flawed(`it is longer than ${MAX_ANSWER_BYTES} bytes`);
   try {
@@ -107,14 +107,14 @@ function flawed(flaw: string): Body {
   return { kind: "flawed", flaw };
 }
 
-/** undefined: there are more bytes than an answer has. */
+/** undefined: longer than an answer may be. */
 async function readBytes(
   response: Response,
   late: Promise<never>,
 ): Promise<Uint8Array | undefined> {
   const { headers } = response;
   const length = Number(headers.get("content-length") ?? Number.NaN);
-  // The usual case: what says how long it is cannot be longer, and a stream takes more time.
+  // The usual case: a declared length cannot be exceeded, and a stream takes longer to read.
   if (length <= MAX_ANSWER_BYTES && !headers.has("transfer-encoding"))
     return new Uint8Array(await Promise.race([response.arrayBuffer(), late]));
   const reader = response.body?.getReader();
@@ -141,7 +141,7 @@ function lost(error: unknown): NoAnswer {
     : { kind: "unknown", why: messageOf(error) };
 }
 
-/** Seconds or a date, as RFC 9110 has it. */
+/** Seconds or a date, as in RFC 9110. */
 function retryAfterMs(headers: Headers, nowMs: number): number {
   const text = headers.get("retry-after") ?? "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;

@@ -8,7 +8,7 @@ const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => a
 afterAll(() => server.stop(true));
 const url = `http://127.0.0.1:${server.port}`;
 const provider = new HttpProvider(realRuntime, url, 20_000);
-/** For what is never answered. */
+/** For calls that are never answered. */
 const hasty = new HttpProvider(realRuntime, url, 300);
 
 const ATTEMPT = {
@@ -28,7 +28,7 @@ const REFUND: RefundRequest = { ...ATTEMPT, kind: "refund", amount: 100, currenc
 const KEY = "ann/01a20b92-dfe4-7013-bd3c-9575ce90fe02/1/1";
 const SOUND = { key: KEY, amount: 100, currency: "EUR" };
 const json = (status: number, body: unknown) => () => Response.json(body, { status });
-/** Answers to every question alike, as far as each can be: another's, another sum, none at all. */
+/** Misfits for any question, where possible: another charge's answer, another amount, no amount. */
 const MISFITS: [string, (status: number, sound: object) => () => Response][] = [
   ["another key", (status, sound) => json(status, { ...sound, key: KEY.replace("/1/1", "/1/2") })],
   ["no key", (status, sound) => json(status, { ...sound, key: undefined })],
@@ -40,7 +40,7 @@ const MISFITS: [string, (status: number, sound: object) => () => Response][] = [
   ["no status", (status, sound) => json(status, { ...sound, status: undefined })],
   ["a list", (status, sound) => json(status, [sound])],
   ["an HTML page", (status) => () => html("<html>Down for maintenance</html>", status)],
-  ["JSON that calls itself HTML", (status, sound) => () => html(JSON.stringify(sound), status)],
+  ["JSON labelled as HTML", (status, sound) => () => html(JSON.stringify(sound), status)],
   ["half of it", (status, sound) => () => text(JSON.stringify(sound).slice(0, -9), status)],
   ["nothing", (status) => () => text("", status)],
 ];
@@ -76,7 +76,7 @@ test.each(MISFITS)("a charge answered 200 with %s is unknown", async (_, misfit)
 });
 
 test.each([400, 402, 422])(
-  "a charge answered %i without the provider's word is unknown",
+  "a charge answered %i without the provider's own word is unknown",
   async (status) => {
     for (const body of [
       {},
@@ -94,7 +94,7 @@ test.each([400, 402, 422])(
 );
 
 test.each([301, 302, 303, 307, 308])(
-  "a redirect (%i) is followed by nobody, and unknown",
+  "a redirect (%i) is not followed, and unknown",
   async (status) => {
     const asked: string[] = [];
     answer = (request) => {
@@ -111,7 +111,7 @@ test.each([301, 302, 303, 307, 308])(
   },
 );
 
-test("an endless answer is cut off after its bound, and unknown", async () => {
+test("an endless answer is cut off at its bound, and unknown", async () => {
   const { promise: cutOff, resolve } = Promise.withResolvers<void>();
   let sent = 0;
   answer = () => {
@@ -127,11 +127,11 @@ test("an endless answer is cut off after its bound, and unknown", async () => {
   };
   expect(await provider.charge(CHARGE)).toMatchObject({ kind: "unknown" });
   await cutOff;
-  // What had been sent by then is on its way through the sockets' buffers.
+  // What was sent by then is still in the sockets' buffers.
   expect(sent * 16_384).toBeLessThan(64 * 1_024 * 1_024);
 });
 
-test("a compressed answer is not unpacked", async () => {
+test("a compressed answer is not decompressed", async () => {
   const packed = Bun.gzipSync(JSON.stringify({ ...SOUND, status: "captured" }));
   answer = () =>
     new Response(packed, {
@@ -140,7 +140,7 @@ test("a compressed answer is not unpacked", async () => {
   expect((await provider.charge(CHARGE)).kind).toBe("unknown");
 });
 
-test("429 says how long to wait, in seconds or as a date; nonsense is a second", async () => {
+test("429 says how long to wait, in seconds or as a date; nonsense means one second", async () => {
   const busy = async (after: string) => {
     answer = () => new Response("", { status: 429, headers: { "retry-after": after } });
     return provider.charge(CHARGE);
@@ -152,7 +152,7 @@ test("429 says how long to wait, in seconds or as a date; nonsense is a second",
   expect(dated.afterMs).toBeGreaterThan(1_000);
 });
 
-test("no answer in time is unknown, whether its head or its rest is late", async () => {
+test("no answer in time is unknown, whether its head or its body is late", async () => {
   const late = { kind: "unknown", why: "no answer in time" } as const;
   const { promise: over, resolve } = Promise.withResolvers<void>();
   answer = () => over.then(() => new Response("{}"));
@@ -169,7 +169,7 @@ test("no answer in time is unknown, whether its head or its rest is late", async
   resolve();
 });
 
-test("nobody listening is away", async () => {
+test("a provider that does not listen is away", async () => {
   expect(
     (await new HttpProvider(realRuntime, "http://127.0.0.1:1", 20_000).charge(CHARGE)).kind,
   ).toBe("away");
@@ -241,7 +241,7 @@ test.each(MISFITS)("a refund answered 200 with %s is unknown", async (_, misfit)
   expect((await provider.lookUpRefund(REFUND)).kind).toBe("unknown");
 });
 
-test("a refund of a charge that is nowhere to be found is refused, not done", async () => {
+test("a refund of a charge that cannot be found is refused, not done", async () => {
   answer = json(404, { key: KEY, status: "none" });
   expect((await provider.refund(REFUND)).kind).toBe("refused");
   answer = ({ method }) =>
@@ -262,7 +262,7 @@ test("a refund is looked up by its charge's key", async () => {
   expect(await look(404, { key: KEY, status: "none" })).toBe("none");
 });
 
-test("a refund that does not name its sum asks the charge for it, and asks for that", async () => {
+test("a refund request without an amount looks the charge up and refunds its amount", async () => {
   const { amount: _, currency: __, ...nameless } = REFUND;
   const bodies: unknown[] = [];
   answer = async (request) => {
@@ -279,7 +279,7 @@ test("a refund that does not name its sum asks the charge for it, and asks for t
   expect((await provider.refund(nameless)).kind).toBe("unknown");
 });
 
-test("the trace of the order's request goes along, and nothing where there is none", async () => {
+test("the trace of the order's request is passed on; without one, nothing is sent", async () => {
   const heard: (string | null)[] = [];
   answer = (request) => {
     heard.push(request.headers.get("traceparent"));

@@ -1,5 +1,5 @@
-// The payment provider, over HTTP (docs/payments.md is its contract). Only what the contract
-// documents is believed, and only if it repeats the question's key, amount and currency. A page
+// The payment provider over HTTP (contract: docs/payments.md). Only answers that the contract
+// documents are believed, and only if they repeat the request's key, amount and currency. A page
 // with status 200, a redirect or another charge's answer is `unknown`.
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
@@ -29,7 +29,7 @@ interface Terms {
 }
 
 export class HttpProvider implements PaymentProvider {
-  /** Seconds, by calls. */
+  /** Duration of calls, in seconds. */
   readonly took = new Histogram();
   private readonly url: string;
 
@@ -91,7 +91,8 @@ export class HttpProvider implements PaymentProvider {
     if (status === 202 && says(body, "pending", terms)) return { kind: "pending" };
     if (REFUSALS.has(status) && refuses(body, "refused", terms))
       return { kind: "refused", reason: reasonOf(body) };
-    // One 404 may be a proxy's. That the charge cannot be looked up either makes it the provider's.
+    // A single 404 may come from a proxy. If the charge cannot be looked up either, the provider
+    // itself has none.
     if (status === 404 && isNone(body, terms.key) && (await this.hasNone(terms.key)))
       return NO_SUCH_CHARGE;
     return noAnswer(reply);
@@ -113,7 +114,7 @@ export class HttpProvider implements PaymentProvider {
     return noAnswer(reply);
   }
 
-  /** Requests of earlier versions do not say how much they give back; the charge itself does. */
+  /** Requests of earlier versions do not state the amount to refund; the charge itself does. */
   private async refundTerms(
     request: RefundRequest,
   ): Promise<Terms | NoAnswer | { readonly kind: "none" }> {
@@ -148,10 +149,10 @@ export class HttpProvider implements PaymentProvider {
   }
 }
 
-/** Statuses that may carry a definite no. Alone they are none: any proxy answers 400. */
+/** Statuses that may carry a definite no. The status alone is not enough: any proxy answers 400. */
 const REFUSALS = new Set([400, 402, 422]);
 const NO_SUCH_CHARGE = { kind: "refused", reason: "the provider has no such charge" } as const;
-/** Of a reason that goes into the ledger and to the buyer. */
+/** Length of a reason that goes into the ledger and to the buyer. */
 const MAX_REASON = 200;
 
 function termsOf(charge: ChargeTerms): Terms {
@@ -162,7 +163,7 @@ function chargeUrl(key: string): string {
   return `/v1/charges/${encodeURIComponent(key)}`;
 }
 
-/** The whole answer fits the question. */
+/** Whether the whole answer matches the request. */
 function says(body: Body, wanted: string, terms: Terms): boolean {
   const { status, key, amount, currency } = fieldsOf(body);
   return (
@@ -170,7 +171,7 @@ function says(body: Body, wanted: string, terms: Terms): boolean {
   );
 }
 
-/** A refusal may leave the sum out, but must not contradict it. */
+/** A refusal may omit the amount, but must not contradict it. */
 function refuses(body: Body, wanted: string, terms: Terms): boolean {
   const { amount, currency } = terms;
   const complete = { kind: "json", json: { amount, currency, ...fieldsOf(body) } } as const;
@@ -182,7 +183,7 @@ function isNone(body: Body, key: string): boolean {
   return fields.status === "none" && fields.key === key;
 }
 
-/** undefined: it makes no sense. */
+/** undefined: malformed. */
 function whereabouts(body: Body): "kept" | "refunded" | "disputed" | undefined {
   const { refunded = false, disputed = false } = fieldsOf(body);
   if (typeof refunded !== "boolean" || typeof disputed !== "boolean") return undefined;
@@ -197,7 +198,7 @@ function reasonOf(body: Body): string {
   return text === "" ? "no reason given" : text.slice(0, MAX_REASON).toWellFormed();
 }
 
-/** No fields where there is no JSON: nothing will fit. */
+/** Without JSON there are no fields, so nothing matches. */
 function fieldsOf(body: Body): JsonObject {
   return body.kind === "json" ? body.json : {};
 }
@@ -208,6 +209,6 @@ function noAnswer({ status, body, retryAfterMs }: Reply): NoAnswer {
   if (status === 503) return { kind: "away", why: "the provider answers 503" };
   if (status >= 300 && status < 400)
     return { kind: "unknown", why: `the provider redirects (${status})` };
-  const flaw = body.kind === "flawed" ? body.flaw : "it does not fit the question";
+  const flaw = body.kind === "flawed" ? body.flaw : "it does not match the request";
   return { kind: "unknown", why: `the provider answers ${status}: ${flaw}` };
 }

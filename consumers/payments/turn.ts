@@ -1,12 +1,12 @@
-// One turn of asking the provider about an attempt: at most two calls, no waiting. What is not
-// definite then is put off, and comes back at its due time (ledger/obligations.ts).
+// One turn of asking the provider about an attempt: at most two calls, no waiting. Whatever is
+// still indefinite is put off until its due time (ledger/obligations.ts).
 //
-//   charge  first time: charge. Later: look up; the provider has no trace of it: charge, same key.
+//   charge  first time: charge. Later: look up; no trace at the provider: charge, same key.
 //   lookup  an attempt its order no longer waits for: look up, and never charge.
 //   refund  first time: refund. Later: look the refund up; no trace of it: refund, same key.
 //
-// Unknown never becomes failed: only the provider's own word does that. That it has no trace of a
-// call is no such word: the call may still be on its way.
+// Unknown never becomes failed: only the provider's own word does that. "No trace" is not such a
+// word: the call may still be on its way.
 import type { ChargeRequest, LookUpRequest, RefundRequest } from "../../core/domain/charge.ts";
 import type {
   ChargeAnswer,
@@ -19,17 +19,17 @@ export type Turn =
   | {
       readonly word: "captured" | "failed" | "refunded" | "refund_failed";
       readonly detail: string;
-      /** The captured money has left again already, at the provider. */
+      /** The captured money has already left again, at the provider. */
       readonly gone?: "returned" | "disputed";
     }
   | Later;
 
-/** Not definite: to be asked again, not before `waitMs` have passed. */
+/** Indefinite: ask again, but not within `waitMs`. */
 export interface Later {
   readonly word: "later";
   readonly waitMs: number;
   readonly why: string;
-  /** The provider served the call: nothing is wrong with it. */
+  /** The provider served the call, so nothing is wrong with it. */
   readonly served: boolean;
   /** The provider has no trace of the attempt. */
   readonly none?: true;

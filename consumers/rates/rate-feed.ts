@@ -1,6 +1,6 @@
-// Exchange rates as a worker hears them: the feed, and answers to what it asked for, over one queue
-// of its own in each region. What is no sound rate, too old, or a thousand times the last one, is
-// refused and said so.
+// Exchange rates as a worker receives them: the feed, and answers to its own requests, over one
+// queue of its own in each region. Malformed or outdated rates, and jumps by a factor of a
+// thousand, are refused and logged.
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -11,22 +11,22 @@ import type { RegionLink } from "../orders/relay.ts";
 
 export interface RateFeedOptions {
   readonly runtime: Runtime;
-  /** Names its queue; no two processes share one. */
+  /** Names its queue; must be unique to the process. */
   readonly id: string;
   readonly regions: readonly RegionLink[];
   readonly maxAgeMs: number;
   readonly now: () => number;
-  /** Takes the good ones. */
+  /** Stores accepted rates. */
   readonly put: (rates: readonly Rate[]) => Promise<unknown>;
-  /** What was held before this process began. */
+  /** The rates stored before this process started. */
   readonly held: () => Promise<readonly Rate[]>;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** A pair is asked for this often at most. */
+/** The least time between two requests for the same pair. */
 const ASK_EVERY_MS = 1_000;
 const SAY_EVERY_MS = 60_000;
-/** Pairs kept in mind; there are some 25,000 in all. */
+/** How many pairs are remembered; about 25,000 exist. */
 const MAX_PAIRS = 30_000;
 
 export class RateFeed {
@@ -34,7 +34,7 @@ export class RateFeed {
   private readonly askedAtMs = new Map<string, number>();
   private readonly saidAtMs = new Map<string, number>();
   private readonly subscriptions: Subscription[] = [];
-  /** Rates taken and refused so far. */
+  /** Rates accepted and refused so far. */
   readonly counts = { taken: 0, refused: 0 };
 
   constructor(private readonly options: RateFeedOptions) {}
@@ -60,7 +60,7 @@ export class RateFeed {
     await Promise.all(this.subscriptions.map((s) => s.close()));
   }
 
-  /** Asks for pairs that orders wait for; the answer comes as the feed does. */
+  /** Requests pairs that orders wait for; the answer arrives like the feed. */
   ask(pairs: readonly string[]): void {
     const nowMs = this.options.runtime.monotonicMs();
     const due = pairs.filter(
@@ -84,7 +84,7 @@ export class RateFeed {
       if (typeof rate === "string")
         return this.refuse(String((value as Rate | null)?.pair).slice(0, 16), rate, value);
       const verdict = judgeRate(rate, this.last.get(rate.pair), now(), maxAgeMs);
-      // The feed repeats itself, and an answer may come after the feed has said the same.
+      // The feed repeats itself, and an answer may arrive after the feed has had the same rate.
       if (verdict === "older") return false;
       if (verdict !== "good") return this.refuse(rate.pair, verdict, value);
       if (this.last.size > MAX_PAIRS) this.last.clear();
@@ -95,9 +95,9 @@ export class RateFeed {
     try {
       if (good.length > 0) await put(good);
     } catch (error) {
-      // Redis is away: the feed will say them again.
+      // Redis is away: the feed will repeat them.
       for (const { pair } of good) this.last.delete(pair);
-      log("rates not kept", { error: messageOf(error) });
+      log("rates not stored", { error: messageOf(error) });
     }
   }
 

@@ -51,9 +51,9 @@ export type RebuildResult = "rebuilt" | "another" | "lost" | "halted" | "foreign
 /** Rebuilds from incarnation `from`. The caller renews or withdraws the announcement afterwards. */
 export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
   const { writer, announcement } = options;
-  if (!(await announcement.begin(from + 1))) return "another";
+  if (!(await announcement.begin(from + 1))) return "another"; // 1
   try {
-    const begun = await writer.beginRebuild(from);
+    const begun = await writer.beginRebuild(from); // 2
     if (begun === undefined) return "another";
     return await loadAll(options, begun.incarnation, begun.shards);
   } catch (error) {
@@ -73,20 +73,20 @@ async function loadAll(
   const { runtime, store, ledger, log } = options;
   const startedMs = runtime.monotonicMs();
   for (const position of positions) {
-    const word = await store.reset(ledger.storeId, incarnation, position);
+    const word = await store.reset(ledger.storeId, incarnation, position); // 3
     if (word === "overtaken") return "another";
     if (word !== "loading") return word;
   }
   const shards = positions.map(({ shard }) => shard);
   const load = store.load(incarnation, shards);
-  await load.clearStock();
+  await load.clearStock(); // 4
   for (const shard of shards) await load.clearShard(shard);
   const sales = await ledger.sales();
   const limited = await loadStock(options, load, sales);
   const retired = sales.flatMap(({ id, retired }) => (retired ? [id] : []));
   let orders = 0;
   for (const shard of shards) orders += await loadShard(options, load, shard, limited, retired);
-  await ready(runtime, load);
+  await ready(runtime, load); // 5
   log("redis rebuilt", {
     incarnation,
     shards: shards.length,

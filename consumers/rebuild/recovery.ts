@@ -1,5 +1,12 @@
 // What a worker does when Redis and the ledger disagree. If Redis has lost something, it is
 // rebuilt. If the ledger has, everything halts until an operator decides.
+//
+// 1. Redis's incarnation is read before the ledger's. A rebuilder raises the ledger's first, and
+//    that must not look like a ledger that went back.
+// 2. A worker owns no shards while it rebuilds.
+// 3. What another worker has rebuilt meanwhile is not rebuilt again.
+// 4. After a rebuild that failed, the same worker tries again after a pause.
+// 5. Only an operator ends a halt.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -63,9 +70,7 @@ export class Recovery {
     const { stores, dropAll } = this.options;
     const { ledger } = stores;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
-    // Redis is read first. Another rebuilder raises the ledger's incarnation before Redis's, and
-    // the other order would make that look like a ledger that went back.
-    const redis = await this.store.state(0);
+    const redis = await this.store.state(0); // 1
     const incarnation = await ledger.incarnation();
     if (redis.state === "halted") return;
     if (redis.incarnation > incarnation)
@@ -73,13 +78,13 @@ export class Recovery {
         `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
       );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
-    if (rebuilt) return; // by another worker, meanwhile
+    if (rebuilt) return; // 3
     this.troubleIn = incarnation;
     this.waits = !this.pace.mayBegin(incarnation);
     if (this.waits) return;
     this.rebuilding = true;
     try {
-      await dropAll("Redis is being rebuilt");
+      await dropAll("Redis is being rebuilt"); // 2
       await this.attempt(incarnation);
     } finally {
       this.rebuilding = false;
@@ -132,7 +137,7 @@ export class Recovery {
     options.rebuildFailed();
     const restMs = Math.round(pace.restMs);
     options.log("rebuild begins again", { result, repeated: pace.repeated, restMs });
-    await announcement.rest(incarnation + 1, restMs);
+    await announcement.rest(incarnation + 1, restMs); // 4
   }
 
   halt(reason: string): void {
@@ -158,7 +163,7 @@ export class Recovery {
     const { store, state } = await this.store.state(0);
     if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))
       return;
-    this.halted = undefined;
+    this.halted = undefined; // 5
     this.options.log("halt lifted", {});
   }
 

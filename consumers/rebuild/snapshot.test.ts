@@ -35,7 +35,7 @@ beforeAll(async () => {
   const batches = [
     [first, row("u1", { a: 2 }), row("u2", { a: 1 }, { seq: 1 }), row("u2", { a: 1 }, { seq: 4 })],
     [row("u3", { a: 1 }, { currency: "USD" }), cancel("u4", early), skip("u2", 3), ahead],
-    [row("u5", { a: 1 }), row("u1", { a: 9 }), cancel("u1", JSON.parse(first)[2])],
+    [row("u5", { a: 1 }), row("u1", { a: 9 }), cancel("u1", first.order.id)],
     [row("u2", { a: 1 }, { seq: 2 }), row("u4", { a: 1 }, { id: early }), row("u6", { a: 3 })],
     [row("u6", { a: 3 }), row("u7", { a: 1 }, { seq: 2 }), row("u6", { a: 4 }, { id: old() })],
   ];

@@ -1,5 +1,10 @@
 // The tasks of a worker between heartbeats: check Redis, sweep gaps, holds and rate waits, apply
 // operators' changes. It also knows whether the worker may own shards at all.
+//
+// 1. No task waits for another, and none is started while it is still running (chores.ts).
+// 2. A worker whose ledger is silent, or for which Redis's clock has jumped, owns no shards.
+// 3. A halted worker only asks whether the halt is over. A paused one does not touch the stores,
+//    except for its leases.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -60,7 +65,7 @@ export class Tending {
 
   /** Why this worker may own no shards now, in the words of its report. */
   get unfit(): string | undefined {
-    if (this.ledger.lost) return WITHOUT_LEDGER;
+    if (this.ledger.lost) return WITHOUT_LEDGER; // 2
     return this.options.clock.jumpMs === undefined ? undefined : CLOCK_JUMPED;
   }
 
@@ -77,13 +82,13 @@ export class Tending {
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
-      chores.begin("halt", () => recovery.watchHalt());
+      chores.begin("halt", () => recovery.watchHalt()); // 3
       return;
     }
     chores.begin("recovery", () => recovery.look());
     for (const owner of owners.values()) {
-      // A paused worker does not touch the stores, except for its leases.
-      if (!(owner instanceof AcquiredShard) || !owner.running || governing.paused) continue;
+      if (!(owner instanceof AcquiredShard) || !owner.running) continue;
+      if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
       chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
     }

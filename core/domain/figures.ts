@@ -1,8 +1,6 @@
 // What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst,
 // and one verdict in words. Pure, and without imports of code: the console's page is given this
 // very file.
-
-import { at } from "./at.ts";
 import type {
   FulfilReport,
   GatewayReport,
@@ -67,7 +65,8 @@ export class Looks {
 
   /** The look to compare this one with: some seconds old, or the oldest there is. */
   before(now: Overview): Overview | undefined {
-    while (this.kept.length > 1 && now.atMs - at(this.kept, 1).atMs >= SPAN_MS) this.kept.shift();
+    for (let next = this.kept[1]; next && now.atMs - next.atMs >= SPAN_MS; next = this.kept[1])
+      this.kept.shift();
     const before = this.kept[0];
     this.kept.push(now);
     return before;
@@ -155,10 +154,9 @@ export function quantile({ bounds, counts }: HistogramReport, share: number): nu
   const total = counts.reduce((a, b) => a + b, 0);
   if (total <= 0) return Number.NaN;
   let below = 0;
-  for (let i = 0; i < counts.length; i++) {
-    const count = at(counts, i);
+  for (const [i, count] of counts.entries()) {
     if (below + count >= share * total && count > 0) {
-      const from = i === 0 ? 0 : at(bounds, i - 1);
+      const from = bounds[i - 1] ?? 0;
       const to = bounds[i] ?? from;
       return from + (to - from) * ((share * total - below) / count);
     }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { newEntryId } from "../domain/entry-id.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import { ShardStore } from "../stores/shard-store.ts";
-import { Bench, row, WINDOW_MS } from "./testing.ts";
+import { Bench, bodyOf, row, WINDOW_MS } from "./testing.ts";
 
 const DAY_MS = 86_400_000;
 const around = (ms: number) => `${ms - 5_000} ${ms + 5_000}`;
@@ -17,7 +17,7 @@ test.each([
     await bench.sale({ a: { units: 5 } });
     const store = new ShardStore(bench.redis);
     const clock = around(Date.now() + awayMs);
-    const message = { gateway: "g", batch: "1", body: `[${row("u", { a: 1 })}]` };
+    const message = { gateway: "g", batch: "1", body: bodyOf(row("u", { a: 1 })) };
     const call = { entryId: newEntryId(realRuntime.randomBytes), dedupWindowMs: WINDOW_MS };
     const sweep = { ...call, cutoffMs: 9e12, limit: 10, clock };
     const before = await bench.redis.run((c) => c.dbsize());

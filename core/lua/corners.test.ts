@@ -60,7 +60,7 @@ test("a rejected order with the number of a parked one does not make the replay 
   const held = await bench.redis.client.hgetall(`{0}:park:${SALE_ID}:u`);
   expect(JSON.parse(held["2"] as string).orders.order).toEqual([`u ${parkedId}`]);
   const turn = replay([a.entry, b.entry]).turns.get(`${SALE_ID} u`);
-  expect(turn?.parked.get(2)).toMatchObject({ order: { id: parkedId } });
+  expect(turn?.parked.get(2)).toMatchObject({ placed: { order: { id: parkedId } } });
 });
 
 test("a gap that is given up in front of a skip alone is replayed", async () => {

@@ -1,20 +1,28 @@
-// The check of rows in TypeScript and that in Lua accept the same, and what Redis reads is what
+// The check of messages in TypeScript and that in Lua accept the same, and what Redis reads is what
 // everybody reads.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { isOdd, rejectable, sift } from "../../consumers/orders/sift.ts";
+import { FIELD_NAMES, NIL_ID } from "../domain/fields.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { rowProblem } from "../domain/row-check.ts";
+import { allRows, messageText, NoMessage, type Rows, readMessage } from "../domain/message.ts";
+import type { OrderRow, Row } from "../domain/row.ts";
+import { firstProblem, rowProblem } from "../domain/row-check.ts";
 import { buildLibrary } from "../stores/library.ts";
-import { Bench } from "./testing.ts";
+import { Bench, bodyOf, row } from "./testing.ts";
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 2_000);
-/** Answers with the rows as Redis has read them, or the refusal. */
+const SLOW_MS = 120_000;
+/** Answers with the columns as Redis has read them, defaults included, or with the refusal. */
 const PROBE = `
-redis.register_function('probe_rows', function(keys, args)
-  local rows = decode_rows(args[1], 0)
-  for i = 1, #rows do rows[i][13], rows[i][14], rows[i][15], rows[i][16] = nil, nil, nil, nil end
-  return cjson.encode(rows)
+redis.register_function('probe_message', function(keys, args)
+  local orders = decode_orders(args[1], 0)
+  local read = { count = orders.count, kinds = orders.kind or '', sku = orders.sku, qty = orders.qty }
+  for name in pairs(FIELDS) do
+    read[name] = {}
+    for i = 1, orders.count do read[name][i] = orders[name][i] end
+  end
+  return cjson.encode(read)
 end)`;
 const library = buildLibrary((source) => source + PROBE);
 let bench: Bench;
@@ -23,191 +31,211 @@ beforeAll(async () => {
 });
 afterAll(async () => bench?.close());
 
-async function read(body: string): Promise<unknown[][] | undefined> {
-  const name = `probe_rows_${library.name.slice("sluice_".length)}`;
+/** The columns as Redis has read them; undefined: refused. */
+async function read(body: string): Promise<Rows | undefined> {
+  const name = `probe_message_${library.name.slice("sluice_".length)}`;
   try {
     const text = (await bench.redis.client.fcall(name, 0, body)) as string;
-    return JSON.parse(text) as unknown[][];
+    return { sku: [], qty: [], ...(JSON.parse(text) as Partial<Rows>) } as Rows;
   } catch (error) {
-    if (!/^BADROW/.test((error as Error).message)) throw error;
+    if (!/^BADROW 0 -1 /.test((error as Error).message)) throw error;
     return undefined;
   }
 }
 
-const ID = "0199f0a0-1234-7abc-8def-0123456789ab";
-const TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
-const SOUND: readonly (readonly unknown[])[] = [
-  ["o", "u", ID, "f", 1, "s1", 3, "EUR", ["a", 1, "b", 2], "tok", "{}", 0],
-  ["o", "u", ID, "f", 1, "s1", 0, "EUR", ["a", 1], "", "", 5, TRACE],
-  ["s", "u", "", "", 1, "s1", 3],
-  ["c", "u", ID, "", 1, "", 0],
-  ["p", "u", ID, "", 1, "", 0, 1, 1, "captured", ""],
-  ["r", "u", ID, "f", 1, "s1", 0, "EUR", ["a", 1], "", "", 0, 2],
-  ["r", "u", ID, "f", 1, "s1", 0, "EUR", ["a", 1], "", "", 0, 2, TRACE],
-  ["f", "u", ID, "", 1, "", 0, 1, 1, 2, "claim", "depot"],
-];
-
-/**
- * What stands where something else should: just within a limit, just beyond it, or of another kind.
- */
-const edges = [
-  ...Object.values(LIMITS).flatMap((limit) => [limit - 1, limit, limit + 1]),
-  ...[
-    0,
-    -0,
-    1,
-    -1,
-    2,
-    0.5,
-    Number.POSITIVE_INFINITY,
-    1e15,
-    2 ** 53,
-    null,
-    true,
-    {},
-    { a: 1 },
-    [],
-    [[]],
-    "",
-    "o",
-    "é",
-  ],
-  ...[
-    "x".repeat(64),
-    "x".repeat(65),
-    "a b",
-    "a\n",
-    "a\0",
-    "\ud800",
-    "💶",
-    "-".repeat(36),
-    ID.toUpperCase(),
-  ],
-  ...[`${ID}0`, ID.slice(1), TRACE.toUpperCase(), `${TRACE}0`, "done", "captured", "refused"],
-  ...["x".repeat(LIMITS.MAX_TEXT_BYTES), "x".repeat(LIMITS.MAX_TEXT_BYTES + 1), "é".repeat(4_097)],
-  ...[["a"], ["a", 1, "a", 2], ["a", 0], ["a", 1_001], ["", 1], ["a", "b"], ["a", 1.5], [1, 1]],
-  ...[20, 21].map((n) => Array.from({ length: n }, (_, i) => [`i${i}`, 1]).flat()),
-];
-const edge = fc.oneof(fc.constantFrom(...edges), fc.jsonValue(), fc.string());
-
-/** Both say the same of each of these rows. */
-async function expectAlike(rows: readonly unknown[][]): Promise<void> {
-  const bodies = rows.map((row) => textOf([row]));
-  const accepted = await Promise.all(bodies.map(read));
-  bodies.forEach((body, i) => {
-    const sound = rowProblem(JSON.parse(body)[0]) === undefined;
-    expect([body.slice(0, 200), accepted[i] !== undefined]).toEqual([body.slice(0, 200), sound]);
-  });
+/** What is wrong with a message by TypeScript's word; undefined: all of it can be decided. */
+function problemOf(body: string): string | undefined {
+  let rows: Rows;
+  try {
+    rows = readMessage(body);
+  } catch (error) {
+    if (error instanceof NoMessage) return error.message;
+    throw error;
+  }
+  return rows.count > LIMITS.MAX_MESSAGE_ROWS ? "too many rows" : firstProblem(rows);
 }
 
-/** A sound row with some fields exchanged, some left out, some behind. */
-const arbitraryRow = fc
-  .record({
-    row: fc.constantFrom(...SOUND),
-    changes: fc.array(fc.tuple(fc.nat(15), edge), { maxLength: 2 }),
-    length: fc.option(fc.nat(16), { freq: 8 }),
-  })
-  .map(({ row, changes, length }) => {
-    const changed = [...row];
-    for (const [at, value] of changes) if (at <= changed.length) changed[at] = value;
-    return length === null ? changed : changed.slice(0, length);
-  });
+const ID = "0199f0a0-1234-7abc-8def-0123456789ab";
+const TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
+const of = { user: "u", id: ID, generation: 1, atMs: 1 };
+const part = { kind: "part", ...of, part: 1, of: 2, service: "depot" } as const;
+const order = row("u", { a: 1, b: 2 }, { id: ID, seq: 3, payment: "tok", metadata: "{}", at: 1 });
+const SOUND: readonly Row[] = [
+  order,
+  { ...row("u", { a: 1 }, { maxTotal: 5 }), trace: TRACE },
+  row("v", { a: 1 }),
+  { kind: "skip", user: "u", saleId: "s1", seq: 3, atMs: 1 },
+  { kind: "cancel", user: "u", id: ID, atMs: 1 },
+  { kind: "answer", ...of, attempt: 1, answer: "captured", detail: "" },
+  { ...order, kind: "redrive", order: { ...order.order, seq: 0 }, generation: 2 },
+  { ...part, report: "claim" },
+  { ...part, report: "later", request: 3 },
+];
+const MESSAGES = [
+  ...SOUND.map((one) => bodyOf(one)),
+  messageText(SOUND),
+  messageText([order, order]),
+];
+
+/** Just within a limit, just beyond it, or of another type. */
+const edges: unknown[] = [
+  ...Object.values(LIMITS).flatMap((limit) => [limit - 1, limit, limit + 1]),
+  ...[0, -0, 1, -1, 2, 0.5, 1.000000000000001, Number.POSITIVE_INFINITY, 1e15, 2 ** 53],
+  ...[null, true, {}, { a: 1 }, [], [[]], "", "o", "é", "5", "a b", "a\n", "a\0", "\ud800", "💶"],
+  ...["x".repeat(64), "x".repeat(65), "-".repeat(36), ID, `${ID}0`, ID.slice(1)],
+  ...[`u ${ID}`, `u ${ID.toUpperCase()}`, `u  ${ID}`, ` ${ID}`, `u ${ID} `, `u v ${ID}`],
+  ...[`u ${NIL_ID}`, `${"x".repeat(64)} ${ID}`, `${"x".repeat(65)} ${ID}`, `u ${ID.slice(1)}0`],
+  ...[TRACE, TRACE.toUpperCase(), `${TRACE}0`, "done", "later", "captured", "refused"],
+  ...["x".repeat(LIMITS.MAX_TEXT_BYTES), "x".repeat(LIMITS.MAX_TEXT_BYTES + 1), "é".repeat(4_097)],
+];
+const COLUMNS = ["v", "kind", ...FIELD_NAMES, "sku", "qty", "price"];
+type Columns = Record<string, unknown>;
 
 /** As JSON.stringify does, but Infinity and −0 stay what they are. */
 function textOf(value: unknown): string {
   if (value === Number.POSITIVE_INFINITY) return "1e999";
   if (Object.is(value, -0)) return "-0";
-  return Array.isArray(value) ? `[${value.map(textOf).join(",")}]` : JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(textOf).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([name, v]) => `${JSON.stringify(name)}:${textOf(v)}`);
+  return `{${members.join(",")}}`;
 }
 
-test("TypeScript and Lua accept exactly the same rows, those of every kind among them", async () => {
-  for (const row of SOUND) {
-    expect(rowProblem(row)).toBeUndefined();
-    expect(await read(JSON.stringify([row]))).toHaveLength(1);
+/** Both say the same of the message. */
+async function expectAlike(columns: Columns): Promise<void> {
+  const body = textOf(columns);
+  const told = [body.slice(0, 600), problemOf(body)];
+  const accepted = (await read(body)) !== undefined;
+  expect([...told, accepted]).toEqual([...told, told[1] === undefined]);
+}
+
+test("sound rows of every kind are accepted, and read as they were written", async () => {
+  for (const body of MESSAGES) {
+    expect(problemOf(body)).toBeUndefined();
+    const { kind: _, ...columns } = (await read(body)) as Rows & { kind?: string };
+    expect(allRows(columns)).toEqual(allRows(readMessage(body)));
   }
-  for (const row of SOUND) {
-    for (let at = 0; at <= row.length; at++)
-      await expectAlike(edges.map((e) => [...row.slice(0, at), e, ...row.slice(at + 1)]));
+});
+
+test(
+  "every value in every place of every column: TypeScript and Lua accept the same",
+  async () => {
+    for (const body of MESSAGES) {
+      const sound = JSON.parse(body) as Columns;
+      for (const name of COLUMNS) {
+        const column = sound[name];
+        for (const edge of edges) {
+          await expectAlike({ ...sound, [name]: edge });
+          await expectAlike({ ...sound, [name]: [edge] });
+          if (Array.isArray(column)) {
+            await expectAlike({ ...sound, [name]: [...column.slice(1), edge] });
+            await expectAlike({ ...sound, [name]: [edge, ...column.slice(1)] });
+          }
+        }
+        const { [name]: ___, ...without } = sound;
+        await expectAlike(without);
+      }
+    }
+  },
+  SLOW_MS,
+);
+
+/** A message with some values exchanged, columns left out, added, cut, or of other lengths. */
+const value = fc.oneof(fc.constantFrom(...edges), fc.jsonValue(), fc.string());
+const mutation = fc.record({
+  name: fc.constantFrom(...COLUMNS),
+  at: fc.nat(10),
+  what: fc.constantFrom("set", "set", "set", "drop", "cut", "add", "all"),
+  value,
+});
+
+function mutated(
+  sound: Columns,
+  mutations: (typeof mutation extends fc.Arbitrary<infer T> ? T : never)[],
+): Columns {
+  const columns: Columns = { ...sound };
+  for (const { name, at, what, value: other } of mutations) {
+    const column = Array.isArray(columns[name]) ? [...columns[name]] : [];
+    if (what === "set" && at < column.length) column[at] = other;
+    if (what === "cut") column.length = Math.min(column.length, at);
+    if (what === "add") column.push(other);
+    columns[name] = what === "all" ? other : column;
+    if (what === "drop") delete columns[name];
   }
-  await fc.assert(
-    fc.asyncProperty(arbitraryRow, async (row) => {
-      const body = textOf([row]);
-      expect((await read(body)) !== undefined).toBe(rowProblem(JSON.parse(body)[0]) === undefined);
-    }),
-    { numRuns: RUNS },
-  );
-}, 120_000);
+  return columns;
+}
+
+test(
+  "whatever becomes of a message's columns, TypeScript and Lua accept the same",
+  async () => {
+    const message = fc
+      .tuple(fc.constantFrom(...MESSAGES), fc.array(mutation, { maxLength: 3 }))
+      .map(([body, mutations]) => mutated(JSON.parse(body) as Columns, mutations));
+    await fc.assert(fc.asyncProperty(message, expectAlike), { numRuns: 3 * RUNS });
+  },
+  SLOW_MS,
+);
+
+test("no more rows than Redis is to take in one call", async () => {
+  const many = (count: number) => messageText(Array.from({ length: count }, () => order));
+  expect((await read(many(LIMITS.MAX_MESSAGE_ROWS)))?.count).toBe(LIMITS.MAX_MESSAGE_ROWS);
+  expect(await read(many(LIMITS.MAX_MESSAGE_ROWS + 1))).toBeUndefined();
+  expect(await read(`${" ".repeat(LIMITS.MAX_MESSAGE_BYTES)}{}`)).toBeUndefined();
+});
 
 const TOKENS = [
   ...["0x1", "NaN", "Infinity", "-inf", "01", "1.", "-.5", "0.", "1.e0", "1e0", "-0", "1E+0", "+1"],
-  ...[
-    '"a\nb"',
-    '"a\tb"',
-    '"\\u0000"',
-    '"\\ud800"',
-    '"\\ud83d\\udcb6"',
-    '"\\/"',
-    '"\\x"',
-    "\t1",
-    "1\r",
-  ],
-  ...[
-    "null",
-    "nul",
-    "true",
-    "{}",
-    '{"a":1,"a":2}',
-    "[",
-    "]",
-    '"',
-    "",
-    " ",
-    "\0",
-    "\u007f",
-    '"\u0001"',
-  ],
-  ...["[".repeat(1_100) + "]".repeat(1_100), "1e999", "9".repeat(400), "\ufffd", '"\ufeff"'],
+  ...['"a\nb"', '"a\tb"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\udcb6"', '"\\/"', '"\\x"'],
+  ...["\t1", "1\r", "null", "nul", "true", "{}", '{"a":1,"a":2}', "[", "]", '"', "", " ", "\0"],
+  ...["\u007f", '"\u0001"', "1e999", "9".repeat(400), "\ufffd", '"\ufeff"'],
+  "[".repeat(1_100) + "]".repeat(1_100),
 ];
 
-test("what Redis reads without a warning, JSON.parse reads the same; the rest is never sent to it", async () => {
-  const text = fc
-    .record({
-      row: fc.constantFrom(...SOUND),
-      tokens: fc.array(fc.tuple(fc.nat(13), fc.constantFrom(...TOKENS)), { maxLength: 2 }),
-      around: fc.constantFrom(
-        ["[", "]"],
-        ["[", "]"],
-        [" [", "]"],
-        ["[", "] "],
-        ["", ""],
-        ["{", "}"],
-      ),
-    })
-    .map(({ row, tokens, around: [before, behind] }) => {
-      const parts = row.map((value) => JSON.stringify(value));
-      for (const [at, token] of tokens) if (at <= parts.length) parts[at] = token;
-      return `${before}[${parts.join(",")}]${behind}`;
-    });
-  await fc.assert(
-    fc.asyncProperty(text, async (body) => {
-      if (isOdd(body)) return; // sifted before it is sent
-      const rows = await read(body);
-      const { body: kept, dead } = sift(body);
-      expect(rows !== undefined).toBe(dead === undefined && kept === body);
-      if (rows) expect(rows).toEqual(JSON.parse(body).map((row: unknown[]) => row.slice(0, 12)));
-    }),
-    { numRuns: RUNS },
-  );
-}, 120_000);
+test(
+  "what Redis reads without a warning, JSON.parse reads the same; the rest is never sent to it",
+  async () => {
+    const text = fc
+      .record({
+        body: fc.constantFrom(...MESSAGES),
+        tokens: fc.array(fc.tuple(fc.nat(200), fc.constantFrom(...TOKENS)), { maxLength: 2 }),
+        around: fc.constantFrom(["", ""], ["", ""], [" ", ""], ["", " "], ["[", "]"]),
+      })
+      .map(({ body, tokens, around: [before, behind] }) => {
+        const values = body.split(/(?<=[[,:])(?=["\d])|(?<=["\d])(?=[,\]}])/);
+        for (const [at, token] of tokens) values[at % values.length] = token;
+        return `${before}${values.join("")}${behind}`;
+      });
+    await fc.assert(
+      fc.asyncProperty(text, async (body) => {
+        if (isOdd(body)) return; // sifted before it is sent
+        const rows = await read(body);
+        const { body: kept, dead } = sift(body);
+        expect(rows !== undefined).toBe(dead === undefined && kept === body);
+        if (rows) expect(allRows(rows)).toEqual(allRows(readMessage(body)));
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  SLOW_MS,
+);
 
-test("whatever is put in the place of an order that cannot be decided can be recorded", async () => {
-  const named = arbitraryRow
-    .map((row) => ["o", "u", ID, ...row.slice(3)])
-    .filter((row) => rowProblem(row) !== undefined);
-  await fc.assert(
-    fc.asyncProperty(named, async (row) => {
-      expect(await read(JSON.stringify([rejectable(row)]))).toHaveLength(1);
-    }),
-    { numRuns: RUNS / 4 },
-  );
-}, 120_000);
+test(
+  "whatever is put in the place of an order that cannot be decided can be recorded",
+  async () => {
+    const message = fc.array(mutation, { maxLength: 3 }).map((mutations) => {
+      const columns = mutated(JSON.parse(bodyOf(order)) as Columns, mutations);
+      return { ...columns, v: 1, order: [`u ${ID}`], kind: "" };
+    });
+    await fc.assert(
+      fc.asyncProperty(message, async (columns) => {
+        const { rejected } = sift(textOf(columns));
+        for (const { row: put } of rejected) expect(await read(messageText([put]))).toBeDefined();
+      }),
+      { numRuns: RUNS },
+    );
+    const nothing = { ...order, fingerprint: 7, atMs: "x" } as unknown as OrderRow;
+    const put = readMessage(messageText([rejectable(nothing)]));
+    expect(rowProblem(put, 0)).toBeUndefined();
+  },
+  SLOW_MS,
+);

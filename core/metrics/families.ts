@@ -1,6 +1,6 @@
 // The metric families of every role, as data: what is read from which report, under which labels.
 // Labels are bounded: shards and regions are few, reasons and outcomes are closed lists, items are
-// counted off (stock.ts).
+// limited in number (stock.ts).
 import type {
   BrokerState,
   FulfilReport,
@@ -37,17 +37,17 @@ const family = <R>(
 const one = (value: number): readonly Sample[] => [[{}, value]];
 const by = (label: string, counts: Readonly<Record<string, number>>): readonly Sample[] =>
   Object.entries(counts).map(([key, n]) => [{ [label]: key }, n]);
-/** One sample a state, 1 for the one that is. */
+/** One sample per state: 1 for the current one, 0 for the others. */
 const is = (state: string, states: readonly string[]): readonly Sample[] =>
   states.map((s) => [{ state: s }, s === state ? 1 : 0]);
 
-const BROKER_UP = "Whether a region's broker is connected and takes messages.";
+const BROKER_UP = "Whether a region's broker is connected and accepts messages.";
 const BROKER_BLOCKED = "Whether a region's broker has raised an alarm (memory, disk).";
 const brokers = (state: BrokerState, all: WorkerReport["brokers"]): readonly Sample[] =>
   all.map((b) => [{ region: b.region }, b.state === state ? 1 : 0]);
 
 export const PROCESS: readonly Family<RoleReport>[] = [
-  family("counter", "process_cpu_seconds_total", "CPU time taken.", (r) => one(r.cpuSeconds)),
+  family("counter", "process_cpu_seconds_total", "CPU time used.", (r) => one(r.cpuSeconds)),
   family("gauge", "process_resident_memory_bytes", "Resident memory.", (r) => one(r.rssBytes)),
   family("gauge", "process_start_time_seconds", "When the process started, Unix time.", (r) =>
     one(r.sinceMs / 1_000),
@@ -66,9 +66,9 @@ export const PROCESS: readonly Family<RoleReport>[] = [
   ),
 ];
 
-/** Of all that ease off: workers, payment workers, services. */
+/** For every role that can ease off: workers, payment workers, services. */
 const GOVERNOR: readonly Family<{ readonly governor: GovernorReport }>[] = [
-  family("gauge", "sluice_governor_state", "1 for the state the governor is in.", (r) =>
+  family("gauge", "sluice_governor_state", "1 for the governor's current state.", (r) =>
     is(r.governor.state, ["running", "slowed", "paused"]),
   ),
   family("gauge", "sluice_governor_level", "0 runs freely, 1 to 3 slowed, 4 paused.", (r) =>
@@ -77,16 +77,16 @@ const GOVERNOR: readonly Family<{ readonly governor: GovernorReport }>[] = [
   family(
     "gauge",
     "sluice_governor_signal",
-    "The last look at each signal, in the unit its name ends with.",
+    "Latest value of each signal, in the unit its name ends with.",
     (r) => by("signal", r.governor.signals),
   ),
   family(
     "counter",
     "sluice_governor_eased_total",
-    "Times it went a level further down, by reason.",
+    "Times the governor slowed down by another level, by reason.",
     (r) => by("reason", r.governor.eased),
   ),
-  family("counter", "sluice_governor_transitions_total", "Times it went into each state.", (r) =>
+  family("counter", "sluice_governor_transitions_total", "Times it entered each state.", (r) =>
     by("state", r.governor.transitions),
   ),
 ];
@@ -95,43 +95,40 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family(
     "counter",
     "sluice_orders_accepted_total",
-    "Orders, skips and cancels that a queue has confirmed.",
+    "Orders, skips and cancels confirmed by a queue.",
     (r) => one(r.rows.confirmed),
   ),
   family(
     "counter",
     "sluice_orders_unsettled_total",
-    "Orders whose batch was not confirmed, by what their clients were told.",
+    "Orders whose batch was not confirmed, by the answer their clients got.",
     (r) => by("answer", { shed: r.rows.shed, unconfirmed: r.rows.unconfirmed }),
   ),
-  family(
-    "counter",
-    "sluice_webhooks_total",
-    "Webhooks of the payment provider, by what became of them.",
-    (r) => by("outcome", r.webhooks),
+  family("counter", "sluice_webhooks_total", "Webhooks of the payment provider, by result.", (r) =>
+    by("outcome", r.webhooks),
   ),
   family("counter", "sluice_orders_refused_total", "Requests refused, by problem code.", (r) =>
     by("reason", r.refused),
   ),
-  family("counter", "sluice_gateway_batches_total", "Batches handed to the broker.", (r) =>
+  family("counter", "sluice_gateway_batches_total", "Batches sent to the broker.", (r) =>
     one(r.batches),
   ),
   family(
     "gauge",
     "sluice_orders_pending",
-    "Orders taken in here whose outcome has not been heard, by shard.",
+    "Orders accepted here whose outcome has not arrived yet, by shard.",
     (r) => r.shards.map((s) => [{ shard: s.shard }, s.pending]),
   ),
-  family("gauge", "sluice_admission_limit_orders", "How many may be pending, by shard.", (r) =>
+  family("gauge", "sluice_admission_limit_orders", "Orders that may be pending, by shard.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, s.limit]),
   ),
   family(
     "gauge",
     "sluice_admission_wait_seconds",
-    "How long an order taken in now is to wait, by shard.",
+    "Expected wait of an order accepted now, by shard.",
     (r) => r.shards.map((s) => [{ shard: s.shard }, s.waitMs / 1_000]),
   ),
-  family("gauge", "sluice_admission_state", "1 for the state admission is in.", (r) =>
+  family("gauge", "sluice_admission_state", "1 for the current state of admission.", (r) =>
     is(r.admission, ["open", "pressured", "closed"]),
   ),
   family("gauge", "sluice_broker_up", BROKER_UP, (r) =>
@@ -147,22 +144,22 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family(
     "gauge",
     "sluice_gateway_undecided_orders",
-    "Orders remembered until their outcome is heard.",
+    "Orders remembered until their outcome arrives.",
     (r) => one(r.undecided),
   ),
-  family("gauge", "sluice_gateway_followed_orders", "Orders that somebody follows.", (r) =>
+  family("gauge", "sluice_gateway_followed_orders", "Orders that clients follow.", (r) =>
     one(r.followed),
   ),
   family(
     "histogram",
     "sluice_confirm_seconds",
-    "From a batch's publish to its confirm, by batches.",
+    "Time from a batch's publish to its confirm, by batch.",
     (r) => r.confirm,
   ),
   family(
     "histogram",
     "sluice_order_outcome_seconds",
-    "From the moment an order was taken in until its outcome came back.",
+    "Time from an order's acceptance until its outcome came back.",
     (r) => r.outcome,
   ),
 ];
@@ -177,14 +174,11 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family(
     "counter",
     "sluice_order_steps_total",
-    "What happened to orders after their decision, by step.",
+    "Events of orders after their decision, by step.",
     (r) => by("step", r.steps),
   ),
-  family(
-    "counter",
-    "sluice_charge_retries_total",
-    "Charges asked for again after a failed attempt.",
-    (r) => one(r.retries),
+  family("counter", "sluice_charge_retries_total", "Charges retried after a failed attempt.", (r) =>
+    one(r.retries),
   ),
   family("counter", "sluice_dead_lettered_total", "Orders whose charge failed for good.", (r) =>
     one(r.deadLettered),
@@ -192,10 +186,10 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family(
     "gauge",
     "sluice_charges_owed",
-    "Attempts given up on (unknown, unresolved) and refunds refused (refund_failed), by status.",
+    "Attempts given up (unknown, unresolved) and refunds refused (refund_failed), by status.",
     (r) => (r.owed ? by("status", r.owed) : []),
   ),
-  family("counter", "sluice_follow_ups_total", "Follow-ups published and marked.", (r) =>
+  family("counter", "sluice_follow_ups_total", "Follow-ups published and marked as sent.", (r) =>
     one(r.followUps),
   ),
   family(
@@ -207,7 +201,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family(
     "counter",
     "sluice_rebuilds_failed_total",
-    "Rebuilds this worker began that opened nothing: Redis lost what was loaded, was full, or went away.",
+    "Rebuilds by this worker that failed: Redis lost loaded data, was full, or went away.",
     (r) => one(r.rebuildsFailed),
   ),
   family(
@@ -216,24 +210,21 @@ export const WORKER: readonly Family<WorkerReport>[] = [
     "1 while the worker runs; 0 while it rebuilds or is halted.",
     (r) => one(r.state === "running" ? 1 : 0),
   ),
-  family(
-    "gauge",
-    "sluice_worker_halted",
-    "1 while it has stopped everything until an operator decides.",
-    (r) => one(r.state.startsWith("halted") ? 1 : 0),
+  family("gauge", "sluice_worker_halted", "1 while it has halted until an operator decides.", (r) =>
+    one(r.state.startsWith("halted") ? 1 : 0),
   ),
   family("gauge", "sluice_ledger_up", "Whether the ledger answers.", (r) =>
     one(r.ledger === "up" ? 1 : 0),
   ),
   family("gauge", "sluice_broker_up", BROKER_UP, (r) => brokers("up", r.brokers)),
   family("gauge", "sluice_broker_blocked", BROKER_BLOCKED, (r) => brokers("blocked", r.brokers)),
-  family("gauge", "sluice_shard_owned", "1 for each shard this worker holds.", (r) =>
+  family("gauge", "sluice_shard_owned", "1 for each shard this worker owns.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, 1]),
   ),
   family(
     "gauge",
     "sluice_queue_lag_seconds",
-    "How long the oldest message in hand has waited since it was accepted.",
+    "Age of the oldest message in flight, since its acceptance.",
     (r) =>
       r.shards.flatMap((s) =>
         s.regions.map((g): Sample => [{ shard: s.shard, region: g.region }, g.lagMs / 1_000]),
@@ -242,7 +233,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   family(
     "gauge",
     "sluice_queue_messages",
-    "Messages ready in a shard's queue; absent while nobody can look.",
+    "Messages ready in a shard's queue; absent while it cannot be read.",
     (r) =>
       r.shards.flatMap((s) =>
         s.regions.flatMap((g): Sample[] =>
@@ -250,7 +241,7 @@ export const WORKER: readonly Family<WorkerReport>[] = [
         ),
       ),
   ),
-  family("gauge", "sluice_worker_load", "Messages and entries in hand, by shard.", (r) =>
+  family("gauge", "sluice_worker_load", "Messages and entries in flight, by shard.", (r) =>
     r.shards.map((s) => [{ shard: s.shard }, s.load]),
   ),
   family(
@@ -273,12 +264,12 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   ),
   ...GOVERNOR,
   family("histogram", "sluice_decide_batch_orders", "Orders in one call to Redis.", (r) => r.batch),
-  family("histogram", "sluice_decide_seconds", "One call to Redis that decides.", (r) => r.decide),
-  family("histogram", "sluice_commit_seconds", "One transaction of the ledger.", (r) => r.commit),
+  family("histogram", "sluice_decide_seconds", "One deciding call to Redis.", (r) => r.decide),
+  family("histogram", "sluice_commit_seconds", "One ledger transaction.", (r) => r.commit),
   family(
     "histogram",
     "sluice_order_recorded_seconds",
-    "From acceptance until an order is in the ledger.",
+    "Time from acceptance until an order is in the ledger.",
     (r) => r.recorded,
   ),
 ];
@@ -288,11 +279,11 @@ export const PAYMENTS: readonly Family<PaymentsReport>[] = [
   family("counter", "sluice_payment_answers_total", "Answers sent to the shards, by word.", (r) =>
     by("answer", r.answers),
   ),
-  family("gauge", "sluice_payments_load", "Requests in hand.", (r) => one(r.load)),
+  family("gauge", "sluice_payments_load", "Requests in flight.", (r) => one(r.load)),
   family(
     "gauge",
     "sluice_provider_breaker_open",
-    "1 while charging pauses since the provider fails for all.",
+    "1 while charging pauses because the provider fails for everyone.",
     (r) => one(r.breaker === "closed" ? 0 : 1),
   ),
   family(
@@ -305,25 +296,21 @@ export const PAYMENTS: readonly Family<PaymentsReport>[] = [
 
 export const FULFIL: readonly Family<FulfilReport>[] = [
   ...GOVERNOR,
-  family(
-    "counter",
-    "sluice_parts_total",
-    "Parts of orders dealt with, by what became of them.",
-    (r) => by("result", r.parts),
+  family("counter", "sluice_parts_total", "Parts of orders handled, by result.", (r) =>
+    by("result", r.parts),
   ),
 ];
 
 export const RATES: readonly Family<RatesReport>[] = [
-  family("gauge", "sluice_rates_pairs", "Pairs of currencies in the feed.", (r) => one(r.pairs)),
+  family("gauge", "sluice_rates_pairs", "Currency pairs in the feed.", (r) => one(r.pairs)),
   family(
     "gauge",
     "sluice_rates_last_timestamp_seconds",
-    "When the last rates came, Unix time.",
+    "Arrival of the latest rates, Unix time.",
     (r) => one(r.lastMs / 1_000),
   ),
 ];
 
-/** Every family of a role. */
 export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
   const own = {
     gateway: GATEWAY,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Histogram } from "./histogram.ts";
 
-test("a value counts in the first bucket whose bound it does not exceed, as often as said; beyond the last in one more", () => {
+test("a value counts in the first bucket that holds it, or past the last bound in one more", () => {
   const histogram = new Histogram([1, 2, 4]);
   for (const value of [0, 1, 1.5, 2, 4]) histogram.observe(value);
   histogram.observe(9, 3);

@@ -1,5 +1,5 @@
-// Counts how long things took, in fixed buckets: two additions and a short search, nothing
-// allocated, so that it may stand on the hot path.
+// Counts durations in fixed buckets: two additions and a short search, no allocation, so it may be
+// used on the hot path.
 import type { HistogramReport } from "../domain/report.ts";
 
 /** Seconds: from half a millisecond to a minute, each about twice the one before. */
@@ -15,11 +15,11 @@ export class Histogram {
     this.counts = new Float64Array(bounds.length + 1);
   }
 
-  /** `times` things took `value` each. */
+  /** Adds `times` observations of `value`. */
   observe(value: number, times = 1): void {
     const { bounds, counts } = this;
     let i = 0;
-    // Casts, since this is on the hot path: `i` stays within both.
+    // Casts, because this is on the hot path: `i` is an index of both.
     while (i < bounds.length && value > (bounds[i] as number)) i++;
     counts[i] = (counts[i] as number) + times;
     this.sum += value * times;

@@ -1,5 +1,4 @@
-// How late this process's event loop runs: a timer that should come so often, and by how much it
-// came too late.
+// How late this process's event loop runs: by how much a periodic timer fires too late.
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 
 const EVERY_MS = 100;
@@ -18,7 +17,7 @@ export class LoopDelay {
     this.timer.unref();
   }
 
-  /** The worst since it was taken last, ms. What is late at this very moment counts. */
+  /** The worst delay since the last take, ms, including one that is still under way. */
   take(): number {
     const worst = Math.max(this.worstMs, this.runtime.monotonicMs() - this.dueMs);
     this.worstMs = 0;

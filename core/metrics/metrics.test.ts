@@ -87,7 +87,7 @@ const overview = (items: number): Overview => ({
   ],
 });
 
-test("a worker's report becomes OpenMetrics text: counters, gauges and cumulative histograms, under its role", async () => {
+test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histograms", async () => {
   const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
   const text = await metrics.text();
   expect(metrics.contentType).toContain("application/openmetrics-text");
@@ -110,7 +110,7 @@ test("a worker's report becomes OpenMetrics text: counters, gauges and cumulativ
     expect(text.split("\n")).toContain(line);
 });
 
-test("items beyond the first two hundred are summed up: a catalogue cannot grow the metrics without bound", async () => {
+test("items beyond the first 200 are summed: catalogues cannot flood the metrics", async () => {
   const text = await metricsOf({
     runtime: realRuntime,
     report: () => worker,
@@ -124,7 +124,7 @@ test("items beyond the first two hundred are summed up: a catalogue cannot grow 
   );
 });
 
-test("stores that cannot be asked leave their metrics out and fail no scrape", async () => {
+test("unreachable stores leave their metrics out and fail no scrape", async () => {
   const text = await metricsOf({
     runtime: realRuntime,
     report: () => worker,
@@ -134,7 +134,7 @@ test("stores that cannot be asked leave their metrics out and fail no scrape", a
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
 
-test("a look that hangs holds up no scrape, and while Redis is away stock is unknown, not nought", async () => {
+test("a hanging query delays no scrape; without Redis stock is unknown, not zero", async () => {
   const hanging = metricsOf({
     runtime: realRuntime,
     report: () => worker,
@@ -153,7 +153,7 @@ test("a look that hangs holds up no scrape, and while Redis is away stock is unk
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });
 
-test("every metric that the alerts and the dashboard name is one that some role shows", () => {
+test("every metric that the alerts and the dashboard name is shown by some role", () => {
   const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
   const families = [
     ...kinds.flatMap((kind) => [...familiesOf(kind)]),

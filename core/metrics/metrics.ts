@@ -1,5 +1,5 @@
-// A role's metrics in the OpenMetrics format, made of its report when they are asked for: counting
-// costs the hot path nothing that it does not count anyway.
+// A role's metrics in the OpenMetrics format, built from its report on each scrape: the hot path
+// pays for no counting beyond its own.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ export interface Metrics {
 export interface MetricsOptions {
   readonly runtime: Runtime;
   readonly report: () => RoleReport;
-  /** What only the stores know; a look that fails leaves its metrics out. */
+  /** What only the stores know; if it fails, its metrics are left out. */
   readonly overview?: (() => Promise<Overview>) | undefined;
 }
 
@@ -45,7 +45,7 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
     {
       type: "gauge",
       name: "sluice_build_info",
-      help: "The version that runs.",
+      help: "The running version.",
       samples: () => [[{ version }, 1]],
     },
     () => now,
@@ -64,8 +64,8 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
 }
 
 /**
- * A look serves scrapes for so long; one that takes longer than the other is left out, since the
- * scrape has a time-out of its own.
+ * How long one overview serves scrapes. One that takes longer than this is left out, since the
+ * scrape has a timeout of its own.
  */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
@@ -80,7 +80,9 @@ interface Value {
   readonly metricName?: string;
 }
 
-/** What prom-client's registry asks of a metric: its values at the moment of the scrape. */
+/**
+ * The interface prom-client's registry expects of a metric: its values at the time of the scrape.
+ */
 class ReportMetric<R> {
   readonly aggregator = "sum";
 
@@ -89,7 +91,7 @@ class ReportMetric<R> {
     private readonly subject: () => R | undefined,
   ) {}
 
-  /** OpenMetrics names a counter without its ending; the registry puts `_total` to its samples. */
+  /** OpenMetrics names a counter without its suffix; the registry adds `_total` to its samples. */
   get name(): string {
     const { name, type } = this.family;
     return type === "counter" ? name.replace(/_total$/, "") : name;

@@ -1,4 +1,4 @@
-// What every role reports of its process.
+// What every role reports about its process.
 import { hostname } from "node:os";
 import type { ProcessReport } from "../domain/report.ts";
 import { ignoredErrors } from "../runtime/ignored.ts";
@@ -40,7 +40,7 @@ export class Self {
     this.loop.stop();
   }
 
-  /** The worst of about the last second, whoever asks. */
+  /** The worst delay of about the last second, whichever reader asks. */
   private delay(): number {
     const nowMs = this.runtime.monotonicMs();
     if (nowMs - this.takenAtMs > 900) {

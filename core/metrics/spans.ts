@@ -1,7 +1,7 @@
-// What was done for orders whose caller records a trace (W3C Trace Context's sampled flag), sent to
-// an OpenTelemetry collector by OTLP over HTTP. Without a collector in the settings there is no
-// Spans, and nobody looks for traces. All spans are children of the caller's: the row's traceparent
-// goes on as it came.
+// Spans of work done for orders whose caller records a trace (W3C Trace Context's sampled flag),
+// sent to an OpenTelemetry collector by OTLP over HTTP. Without a collector in the settings there
+// is no Spans object, and nothing checks for traces. All spans are children of the caller's: the
+// row's traceparent is passed on unchanged.
 import {
   type Attributes,
   ROOT_CONTEXT,
@@ -23,24 +23,24 @@ export interface Done {
   readonly startMs: number;
   readonly endMs: number;
   readonly attributes: Attributes;
-  /** Why it was in vain, if it was. */
+  /** The error, if it failed. */
   readonly failed?: string;
 }
 
-/** Whoever has done something for an order. */
+/** Records work done for an order. */
 export interface SpanRecorder {
-  /** Nothing where the caller does not record its trace. */
+  /** Does nothing if the caller does not record its trace. */
   record(done: Done): void;
 }
 
-/** Spans wait so long for others to be sent with, and no longer than that for the collector, ms. */
+/** How long spans are gathered, and at most wait for the collector, ms. */
 const GATHER_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 
 export class Spans implements SpanRecorder {
   private readonly provider: BasicTracerProvider;
 
-  /** `url` of the collector, without `/v1/traces`; `role` and `id` of this process. */
+  /** `url`: the collector's, without `/v1/traces`; `role` and `id`: this process's. */
   constructor(url: string, role: string, id: string) {
     const exporter = new OTLPTraceExporter({
       url: `${url.replace(/\/$/, "")}/v1/traces`,
@@ -77,7 +77,7 @@ export class Spans implements SpanRecorder {
     span.end(endMs);
   }
 
-  /** Sends what waits. */
+  /** Sends the remaining spans. */
   async close(): Promise<void> {
     await ignore(this.provider.shutdown(), "spans_flush");
   }

@@ -1,9 +1,9 @@
-// Metrics of what only the stores know: stock by item, Redis's health and memory. Shown by
-// gateways, from the look an operator's console takes.
+// Metrics that only the stores know: stock by item, Redis's health and memory. Gateways expose
+// them, from the same overview the console uses.
 import type { Overview } from "../domain/report.ts";
 import type { Family, Sample } from "./families.ts";
 
-/** Items shown by name; the units of the others are summed up as `other`. */
+/** Items listed by name; the units of the rest are summed as `other`. */
 export const MAX_ITEMS = 200;
 const STATES = ["available", "releasing", "held", "sold"] as const;
 
@@ -11,7 +11,7 @@ export const STORES: readonly Family<Overview>[] = [
   {
     type: "gauge",
     name: "sluice_stock_units",
-    help: "Units by item and by where they are.",
+    help: "Units by item and state.",
     samples: stockSamples,
   },
   {
@@ -29,24 +29,24 @@ export const STORES: readonly Family<Overview>[] = [
   {
     type: "gauge",
     name: "sluice_redis_max_memory_bytes",
-    help: "Memory Redis may use; 0: no bound is known.",
+    help: "Memory Redis may use; 0: no limit known.",
     samples: (o) => known(o, o.redis.maxBytes),
   },
   {
     type: "gauge",
     name: "sluice_shards_owned",
-    help: "Shards that a worker holds, of all.",
+    help: "Shards owned by a worker.",
     samples: (o) => known(o, o.owners.length),
   },
   {
     type: "gauge",
     name: "sluice_shards",
-    help: "Shards there are.",
+    help: "Shards in total.",
     samples: (o) => [[{}, o.shardCount]],
   },
 ];
 
-/** What only Redis knows is left out while it is away: nothing is not nought. */
+/** Values from Redis are left out while it is away: unknown is not zero. */
 function known({ redis }: Overview, value: number): readonly Sample[] {
   return redis.state === "up" ? [[{}, value]] : [];
 }

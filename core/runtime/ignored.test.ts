@@ -11,7 +11,7 @@ test("an ignored error is counted under its name, and work that succeeds is not"
   expect(count("push")).toBe(before + 2);
 });
 
-test("work that fails has ended all the same, and is not counted", async () => {
+test("failed work has ended too, and is not counted", async () => {
   const before = ignoredErrors();
   await ended(Promise.reject(new Error("handled elsewhere")));
   expect(ignoredErrors()).toEqual(before);

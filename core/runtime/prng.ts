@@ -1,4 +1,4 @@
-/** A seeded source of numbers from 0 to below 1 (mulberry32): the same seed makes the same rush. */
+/** A seeded source of numbers in [0, 1) (mulberry32): the same seed gives the same sequence. */
 export function prng(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,11 +9,14 @@ export function prng(seed: number): () => number {
   };
 }
 
-/** A UUIDv7 (RFC 9562 §5.7) of a given moment, its random bits from `random`. */
+/** A UUIDv7 (RFC 9562 §5.7) for a given moment, its random bits from `random`. */
 export function uuidV7(atMs: number, random: () => number): string {
   const time = Math.floor(atMs).toString(16).padStart(12, "0");
   const bits = (count: number) => Math.floor(random() * 2 ** count);
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
   const variant = hex(0x8000 | bits(14), 4);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(bits(12), 3)}-${variant}-${hex(bits(24), 6)}${hex(bits(24), 6)}`;
+  return (
+    `${time.slice(0, 8)}-${time.slice(8)}-7${hex(bits(12), 3)}-` +
+    `${variant}-${hex(bits(24), 6)}${hex(bits(24), 6)}`
+  );
 }

@@ -29,7 +29,7 @@ test("a sleep lasts its time", async () => {
   expect(monotonicMs() - startedMs).toBeGreaterThanOrEqual(19);
 });
 
-test("an aborted sleep ends at once, one that is aborted before it begins too", async () => {
+test("an aborted sleep ends at once, even if aborted before it starts", async () => {
   const startedMs = monotonicMs();
   const abort = new AbortController();
   const slept = sleep(60_000, abort.signal);
@@ -74,7 +74,7 @@ test("an interval calls until it is stopped", async () => {
   expect(calls).toBe(3);
 });
 
-test("the next turn comes after what is settled now", async () => {
+test("the next turn comes after promises that are settled now", async () => {
   const order: string[] = [];
   const turned = new Promise<void>((resolve) =>
     nextTurn(() => {
@@ -94,7 +94,7 @@ test("a signal aborts after its time", async () => {
   expect((signal.reason as Error).name).toBe("TimeoutError");
 });
 
-test("virtual timers fire in the order of their times, then of their starting", async () => {
+test("virtual timers fire by time, then in the order they were started", async () => {
   const runtime = new VirtualRuntime();
   const fired: string[] = [];
   const note = (name: string) => fired.push(`${name} ${runtime.monotonicMs()}`);
@@ -136,7 +136,7 @@ test("virtual sleep can be aborted, and the wall clock jumps alone", async () =>
   expect(runtime.timers).toBe(0);
 });
 
-test("virtual chance is the seed's", () => {
+test("virtual randomness follows the seed", () => {
   const draw = (seed: number) => {
     const runtime = new VirtualRuntime(seed);
     return [runtime.random(), runtime.uuidV7(), ...runtime.randomBytes(4)];

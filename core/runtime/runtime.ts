@@ -21,13 +21,13 @@ export interface Runtime {
   readonly startTimer: (call: () => void, ms: number) => Timer;
   /** Calls every `ms`. */
   readonly startInterval: (call: () => void, ms: number) => Timer;
-  /** Stops either kind; stopping twice, or nothing, does nothing. */
+  /** Stops a timer of either kind; stopping it twice, or undefined, does nothing. */
   readonly stopTimer: (timer: Timer | undefined) => void;
   /** Calls once this turn of the event loop, and the I/O that came in with it, is done. */
   readonly nextTurn: (call: () => void) => void;
   /** Aborts after `ms`. */
   readonly abortAfter: (ms: number) => AbortSignal;
-  /** 0 to below 1. */
+  /** A number in [0, 1). */
   readonly random: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
   /** A random UUID (version 4). */

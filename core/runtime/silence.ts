@@ -1,8 +1,8 @@
-// Notices that the other side has given no sign of life for too long.
+// Detects that the other side has given no sign of life for too long.
 
 import { ended } from "./ignored.ts";
 import type { Runtime, Timer } from "./runtime.ts";
-/** Something did not answer in time. What was asked may have happened all the same. */
+/** No answer came in time. What was requested may have happened all the same. */
 export class NoAnswer extends Error {
   override name = "NoAnswer";
 }
@@ -21,7 +21,7 @@ export class Silence {
   ) {
     this.heardAtMs = runtime.monotonicMs();
     this.over = this.failed.promise;
-    void ended(this.over); // nobody may be waiting any more
+    void ended(this.over); // it may reject after everyone has stopped waiting
     this.timer = this.runtime.startTimer(() => this.look(), limitMs);
   }
 

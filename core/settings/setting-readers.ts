@@ -1,8 +1,7 @@
-// How the text of a setting becomes its value: each reader names the variable and what it may be
-// when it is something else.
+// Parse a setting's text into its value. Each error names the variable and states what is allowed.
 import { isWebhookSecret } from "../domain/webhook-signature.ts";
 
-/** A setting that cannot be used; the message names it and says what it may be. */
+/** An invalid setting; the message names it and states what is allowed. */
 export class SettingError extends Error {
   override name = "SettingError";
 }
@@ -33,7 +32,7 @@ export function oneOf<const T extends string>(...words: readonly T[]) {
   };
 }
 
-/** `off`, or what `read` makes of it. */
+/** `off`, or the result of `read`. */
 export function offOr<T>(read: (text: string, variable: string) => T) {
   return (value: string, variable: string): T | undefined =>
     value === "off" ? undefined : read(value, variable);
@@ -48,7 +47,8 @@ export function duration(leastMs: number, mostMs: number) {
     const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : Number.NaN;
     if (!(ms >= leastMs && ms <= mostMs))
       throw new SettingError(
-        `${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, not '${value}'`,
+        `${variable} must be a duration from ${leastMs} ms to ${mostMs} ms, such as 30s, ` +
+          `not '${value}'`,
       );
     return ms;
   };
@@ -65,15 +65,16 @@ export function url(...schemes: readonly string[]) {
   };
 }
 
-/** More would be tried for each webhook; two are needed while one replaces the other. */
+/** Each one is tried for each webhook; two are enough while one replaces the other. */
 const MAX_WEBHOOK_SECRETS = 4;
 
-/** Never repeats the value: it would end up in a log. */
+/** The error never repeats the value, which would end up in a log. */
 export function webhookSecrets(value: string, variable: string): readonly string[] {
   const secrets = list(value);
   if (secrets.length > MAX_WEBHOOK_SECRETS || !secrets.every(isWebhookSecret))
     throw new SettingError(
-      `${variable} must be up to ${MAX_WEBHOOK_SECRETS} secrets, separated by commas: whsec_ and base64, or plain text`,
+      `${variable} must be up to ${MAX_WEBHOOK_SECRETS} secrets, separated by commas: ` +
+        "whsec_ and base64, or plain text",
     );
   return secrets;
 }
@@ -91,7 +92,8 @@ export function regions(value: string, variable: string): readonly RegionSetting
     const [name, address] = [part.slice(0, at), part.slice(at + 1)];
     if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
       throw new SettingError(
-        `${variable} must be name=amqp://…,name=amqp://…; '${part.split("=")[0]}' is no region name`,
+        `${variable} must be name=amqp://…,name=amqp://…; ` +
+          `'${part.split("=")[0]}' is not a region name`,
       );
     if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
     names.add(name);
@@ -104,7 +106,7 @@ export interface Threshold {
   readonly pause: number;
 }
 
-/** `slow,pause`, the second not below the first; `off`. */
+/** `slow,pause`, the second not below the first; or `off`. */
 export function threshold(read: (text: string, variable: string) => number) {
   return (value: string, variable: string): Threshold | undefined => {
     if (value === "off") return undefined;
@@ -130,28 +132,29 @@ export function retryDelays(value: string, variable: string): readonly number[] 
 }
 
 export interface PublisherSetting {
-  /** Of the broker; `prefix*` for all that begin so. */
+  /** The broker user; `prefix*` matches every user with that prefix. */
   readonly user: string;
   readonly role: "gateway" | "payments" | "operator" | "service" | "all";
-  /** Of a service whose user is not named after it. */
+  /** The service, if its user is not named after it. */
   readonly service?: string;
 }
 
 const PUBLISHER_ROLES = ["gateway", "payments", "operator", "service", "all"] as const;
 
 /**
- * `user=role,…`; `service-*=service` takes the service's name from the user's, `user=service:name`
- * says it.
+ * `user=role,…`. `service-*=service` takes the service's name from the user's; `user=service:name`
+ * states it.
  */
 export function publishers(value: string, variable: string): readonly PublisherSetting[] {
   return list(value).map((part) => {
     const [, user = "", word = "", service] = /^([^=]+)=([a-z]+)(?::([\w.@-]+))?$/.exec(part) ?? [];
     const role = PUBLISHER_ROLES.find((known) => known === word);
-    // A service has a name, from its user or said; the others have none.
+    // A service has a name, from its user or stated; the other roles have none.
     const named = service !== undefined || (role === "service" && user.endsWith("*"));
     if (role === undefined || named !== (role === "service"))
       throw new SettingError(
-        `${variable} must be user=role,…; '${part}' is none (roles: ${PUBLISHER_ROLES.join(", ")}; service-*=service, or user=service:name)`,
+        `${variable} must be user=role,…; '${part}' is not valid ` +
+          `(roles: ${PUBLISHER_ROLES.join(", ")}; service-*=service, or user=service:name)`,
       );
     return service === undefined ? { user, role } : { user, role, service };
   });

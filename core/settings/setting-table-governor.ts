@@ -1,22 +1,22 @@
-// Settings of the governor: thresholds at which a worker slows down, and at which it pauses.
+// Settings of the governor: the thresholds at which a worker slows down and pauses.
 import { duration, type Threshold, threshold, whole } from "./setting-readers.ts";
 
 export const GOVERNOR_SETTINGS = {
   governorCpu: {
     variable: "SLUICE_GOVERNOR_CPU",
-    says: "percent of the CPU used by others at which a worker slows down, and at which it pauses",
+    says: "CPU used by others, in percent, at which a worker slows down and pauses",
     fallback: { slow: 85, pause: 97 } as Threshold | undefined,
     read: threshold(whole(1, 100)),
   },
   governorPressure: {
     variable: "SLUICE_GOVERNOR_PRESSURE",
-    says: "… while work has to wait for a CPU this percent of the time",
+    says: "… while work waits for a CPU for this percentage of the time",
     fallback: 50,
     read: whole(0, 100),
   },
   governorLoop: {
     variable: "SLUICE_GOVERNOR_LOOP",
-    says: "delay of its event loop at which a worker slows down, and pauses",
+    says: "event-loop delay at which a worker slows down and pauses",
     fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
     read: threshold(duration(1, 600_000)),
   },
@@ -28,13 +28,13 @@ export const GOVERNOR_SETTINGS = {
   },
   governorLedger: {
     variable: "SLUICE_GOVERNOR_LEDGER",
-    says: "mean time of a transaction of the ledger, likewise",
+    says: "mean time of a ledger transaction, likewise",
     fallback: { slow: 1_000, pause: 5_000 } as Threshold | undefined,
     read: threshold(duration(1, 600_000)),
   },
   governorOutbox: {
     variable: "SLUICE_GOVERNOR_OUTBOX",
-    says: "age of the oldest entry that is decided and not recorded, likewise",
+    says: "age of the oldest entry decided but not recorded, likewise",
     fallback: { slow: 3_000, pause: 15_000 } as Threshold | undefined,
     read: threshold(duration(1, 600_000)),
   },

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { messageOf } from "../domain/message-of.ts";
 import { describeSettings, readSettings, SettingError } from "./settings.ts";
 
-test("what is not set has its default, and the object is frozen", () => {
+test("an unset setting has its default, and the object is frozen", () => {
   const settings = readSettings({});
   expect(settings).toMatchObject({
     shards: 8,
@@ -50,7 +50,7 @@ test.each([
   expect(messageOf(error)).toContain(variable);
 });
 
-test("webhooks may be signed with several secrets; a broken one is refused and not repeated", () => {
+test("webhooks may be signed with several secrets; a broken one is refused, not echoed", () => {
   const set = (value: string) => readSettings({ SLUICE_WEBHOOK_SECRET: value });
   const secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "plain text"];
   const settings = set(secrets.join(", "));
@@ -63,7 +63,7 @@ test("webhooks may be signed with several secrets; a broken one is refused and n
   }
 });
 
-test("secrets are masked where settings are shown", () => {
+test("secrets are masked when settings are shown", () => {
   const shown = JSON.stringify(
     describeSettings(
       readSettings({

@@ -1,4 +1,4 @@
-// The settings of a process: read from SLUICE_* variables once, checked, and handed down as a
+// The settings of a process: read once from SLUICE_* variables, checked, and passed down as a
 // frozen object.
 import { type RegionSetting, SettingError } from "./setting-readers.ts";
 import { SETTINGS, type Setting } from "./setting-table.ts";
@@ -8,14 +8,14 @@ export { type RegionSetting, SettingError } from "./setting-readers.ts";
 type Settled<S> = S extends { read: (text: string, variable: string) => infer T } ? T : never;
 export type Settings = { readonly [K in keyof typeof SETTINGS]: Settled<(typeof SETTINGS)[K]> };
 
-/** Reads the settings from an environment; a wrong or unknown one throws. */
+/** Reads the settings from an environment; throws for an invalid or unknown one. */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const known = new Set<string>(Object.values(SETTINGS).map((s) => s.variable));
   const stranger = Object.keys(env).find(
     (name) => name.startsWith("SLUICE_") && !known.has(name) && !OTHER_VARIABLES.has(name),
   );
   if (stranger)
-    throw new SettingError(`${stranger} is no setting of Sluice; 'sluice config' lists them`);
+    throw new SettingError(`${stranger} is not a Sluice setting; 'sluice config' lists them`);
   const settled: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
     const value = env[setting.variable];
@@ -28,8 +28,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * Variables that are no settings of a role: the test switch, and what a starter tells the roles it
- * starts.
+ * Variables that are not settings of a role: the test switch, and what a starter passes to the
+ * roles it starts.
  */
 const OTHER_VARIABLES = new Set([
   "SLUICE_TEST_PATCH",
@@ -39,12 +39,11 @@ const OTHER_VARIABLES = new Set([
   "SLUICE_GATEWAY_URL",
 ]);
 
-/** The variables that are settings. */
 export function settingVariables(): string[] {
   return Object.values(SETTINGS).map(({ variable }) => variable);
 }
 
-/** Every setting as [variable, value, what it is], secrets masked, for `sluice config`. */
+/** Every setting as [variable, value, purpose], secrets masked, for `sluice config`. */
 export function describeSettings(
   settings: Settings,
 ): { variable: string; value: string; says: string }[] {
@@ -61,7 +60,7 @@ export function describeSettings(
   );
 }
 
-/** As it would be written. */
+/** The value as one would write it. */
 function textOf(value: unknown): string {
   if (value === undefined) return "off";
   if (typeof value === "object" && value !== null && "slow" in value)
@@ -69,7 +68,7 @@ function textOf(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A URL without its password; any other secret not at all. */
+/** URLs without the password; any other secret not at all. */
 function masked(name: string, value: unknown): string {
   if (name === "jwtSecret") return "…";
   if (name === "webhookSecrets") return (value as readonly string[]).map(() => "…").join(",");

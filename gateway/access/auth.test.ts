@@ -13,7 +13,7 @@ const hs256: AuthOptions = {
   key: { kind: "secret", secret: SECRET },
 };
 
-/** The code a token is refused with, or the user it names. */
+/** The code of the refusal, or the user the token names. */
 async function verdict(auth: Auth, value: string): Promise<string> {
   const got = await auth.token(value);
   return got instanceof Problem ? got.code : got.user;
@@ -32,7 +32,7 @@ test("a verified token names its user and scopes, and is found again at once", a
   expect(auth.token(value)).not.toBeInstanceOf(Promise);
 });
 
-test("no token, another scheme, garbage, and a token of another issuer, audience or key are refused", async () => {
+test("no token, garbage, and a wrong scheme, issuer, audience or key are refused", async () => {
   const auth = await Auth.create(hs256, deps);
   expect(auth.header(null)).toMatchObject({ code: "no_token" });
   expect(auth.header("Basic YTpi")).toMatchObject({ code: "no_token" });
@@ -58,7 +58,7 @@ test("an unsigned token and one signed with another algorithm are refused", asyn
   };
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   expect(await verdict(auth, `${part({ alg: "none" })}.${part(claims)}.AA`)).toBe("bad_token");
-  // The classic: HS256 with the public key's text as the secret.
+  // The classic attack: HS256 with the public key's text as the secret.
   const forged = await new SignJWT(claims)
     .setProtectedHeader({ alg: "HS256" })
     .sign(new TextEncoder().encode(pem));
@@ -71,7 +71,7 @@ test("an unsigned token and one signed with another algorithm are refused", asyn
   ).toBe("ann");
 });
 
-test("a token is believed until it expires, not a millisecond longer, cached or not", async () => {
+test("a token is valid until it expires, not a millisecond longer, cached or not", async () => {
   let nowMs = Date.now();
   const auth = await Auth.create(hs256, { ...deps, clock: () => nowMs });
   const value = await token("ann", { expiresInS: 10 });
@@ -122,7 +122,7 @@ test("a key set that cannot be fetched is our failure, not the token's", async (
   expect(await verdict(auth, value)).toBe("unavailable");
 });
 
-test("the cache is bounded: the oldest token makes room and is verified anew", async () => {
+test("the cache is bounded: the oldest token is evicted and verified again", async () => {
   const auth = await Auth.create(hs256, { ...deps, maxCached: 2 });
   const values = [await token("a"), await token("b"), await token("c")];
   for (const value of values) await auth.token(value);
@@ -130,7 +130,7 @@ test("the cache is bounded: the oldest token makes room and is verified anew", a
   expect(await verdict(auth, at(values, 0))).toBe("a");
 });
 
-test("a key that does not fit the algorithm is refused at the start", async () => {
+test("a key that does not suit the algorithm is refused at start", async () => {
   expect(Auth.create({ ...hs256, key: { kind: "secret", secret: "short" } }, deps)).rejects.toThrow(
     "32 bytes",
   );

@@ -1,9 +1,9 @@
-// Who is calling. A token is verified once, with the algorithm, issuer and audience pinned, and
-// believed until it expires.
+// Who is calling. A token is verified once, with algorithm, issuer and audience pinned, and trusted
+// until it expires.
 //
-// A verified token is found again by one look-up. Everything cheap (shape, expiry, issuer) is
-// judged before the signature, refused tokens are remembered for a few seconds, and only so many
-// are verified at a time: bad tokens must not cost more than good orders.
+// Bad tokens must not cost more than good orders: a verified token is found by one look-up, cheap
+// checks (shape, expiry, issuer) come before the signature, refused tokens are remembered for a few
+// seconds, and the number verified at once is bounded.
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -31,26 +31,26 @@ export interface AuthOptions {
     | { readonly kind: "jwksUrl"; readonly url: string };
 }
 
-/** A verified token's claims, as far as they matter. */
+/** The claims of a verified token that matter here. */
 export interface Principal {
   readonly user: string;
-  /** Of `user`. */
+  /** The shard of `user`. */
   readonly shard: number;
-  /** Scope `operator`: the calls under /v1/admin. */
+  /** Scope `operator`: may call /v1/admin. */
   readonly operator: boolean;
-  /** Scope `service`: may place and read orders of other users. */
+  /** Scope `service`: may place and read other users' orders. */
   readonly service: boolean;
   readonly expiresAtMs: number;
 }
 
-/** Longer ones are refused unread. */
+/** Longer tokens are refused unread. */
 const MAX_TOKEN_LENGTH = 4_096;
-/** RFC 7518 §3.2: a key as long as the hash. */
+/** RFC 7518 §3.2: the key must be as long as the hash. */
 const MIN_SECRET_BYTES = 32;
-/** Signatures checked at a time: 50 ms of work. */
+/** Signatures verified at once: 50 ms of work. */
 const MAX_VERIFYING = 512;
 const MAX_REFUSED = 4_096;
-/** Short, since a key may be published a moment after its first token. */
+/** Short, because a key may be published a moment after its first token. */
 const REFUSED_FOR_MS = 5_000;
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
@@ -70,7 +70,7 @@ export class Auth {
     private readonly maxCached: number,
   ) {}
 
-  /** Rejects when the key is not fit for the algorithm. */
+  /** Rejects if the key does not suit the algorithm. */
   static async create(
     options: AuthOptions,
     deps: { shards: number; clock: () => number; maxCached: number },
@@ -78,7 +78,7 @@ export class Auth {
     return new Auth(options, await loadKey(options), deps.shards, deps.clock, deps.maxCached);
   }
 
-  /** The bearer of an Authorization header that was verified before; undefined: ask verify. */
+  /** The cached principal of an Authorization header; undefined: ask header(). */
   known(header: string | null): Principal | undefined {
     if (header === null) return undefined;
     const principal = this.verified.get(header.slice(BEARER.length));
@@ -89,11 +89,11 @@ export class Auth {
       : undefined;
   }
 
-  /** The bearer of an Authorization header, or why it is refused. */
+  /** The principal of an Authorization header, or why it is refused. */
   header(header: string | null): Principal | Problem | Promise<Principal | Problem> {
     if (header === null) return problem("no_token");
     if (!/^bearer /i.test(header))
-      return problem("no_token", "Authorization", "the scheme is Bearer");
+      return problem("no_token", "Authorization", "the scheme must be Bearer");
     return this.token(header.slice(BEARER.length).trim());
   }
 
@@ -119,7 +119,7 @@ export class Auth {
     return verifying;
   }
 
-  /** What can be refused without looking at the signature. */
+  /** Refuses what it can without checking the signature. */
   private judgeUnverified(token: string, nowMs: number): Problem | undefined {
     if (token.length > MAX_TOKEN_LENGTH || !SHAPE.test(token))
       return problem("bad_token", "Authorization", "not a JWT");
@@ -128,7 +128,7 @@ export class Auth {
       if (typeof claims.exp !== "number")
         return problem("bad_token", "exp", "the claim is required");
       if (claims.exp * 1000 <= nowMs) return problem("token_expired");
-      if (claims.iss !== this.options.issuer) return problem("bad_token", "iss", "another issuer");
+      if (claims.iss !== this.options.issuer) return problem("bad_token", "iss", "wrong issuer");
       return undefined;
     } catch {
       return problem("bad_token", "Authorization", "not a JWT");
@@ -182,7 +182,7 @@ export class Auth {
 
 const BEARER = "Bearer ";
 
-/** Adds to a bounded map; the oldest entry makes room. */
+/** Adds to a bounded map, evicting the oldest entry. */
 function keep<V>(map: Map<string, V>, key: string, value: V, max: number): void {
   if (map.size >= max) map.delete(map.keys().next().value as string);
   map.set(key, value);
@@ -191,10 +191,10 @@ function keep<V>(map: Map<string, V>, key: string, value: V, max: number): void 
 function verdict(error: unknown): Problem {
   if (error instanceof errors.JWTExpired) return problem("token_expired");
   if (error instanceof errors.JWTClaimValidationFailed)
-    return problem("bad_token", error.claim, "the claim is not as required");
+    return problem("bad_token", error.claim, "the claim does not have the required value");
   if (error instanceof errors.JOSEAlgNotAllowed)
-    return problem("bad_token", "alg", "another algorithm than configured");
-  // The key set could not be fetched: no fault of the token.
+    return problem("bad_token", "alg", "not the configured algorithm");
+  // The key set could not be fetched, which is not the token's fault.
   if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout)
     return problem("unavailable", "Authorization");
   return problem("bad_token", "Authorization", "the signature does not match");
@@ -203,7 +203,8 @@ function verdict(error: unknown): Problem {
 async function loadKey({ algorithm, key }: AuthOptions): Promise<CryptoKey | JWTVerifyGetKey> {
   if ((key.kind === "secret") !== (algorithm === "HS256"))
     throw new Error(
-      `auth: ${algorithm} needs ${algorithm === "HS256" ? "a shared secret" : "a public key (PEM or JWKS)"}`,
+      `auth: ${algorithm} needs ` +
+        (algorithm === "HS256" ? "a shared secret" : "a public key (PEM or JWKS)"),
     );
   switch (key.kind) {
     case "secret": {

@@ -1,12 +1,12 @@
-// Where a request came from. X-Forwarded-For is believed as far as trusted proxies wrote it: from
-// the right, up to the first address that is not one of theirs.
+// Where a request came from. X-Forwarded-For is trusted only as far as trusted proxies wrote it:
+// from the right, up to the first address that is not a trusted proxy.
 import { BlockList, isIP } from "node:net";
 import { at } from "../../core/domain/at.ts";
 
 export class ClientAddress {
   private readonly trusted = new BlockList();
 
-  /** Addresses or CIDR blocks of proxies. Throws on what is neither. */
+  /** Addresses or CIDR blocks of proxies. Throws on anything else. */
   constructor(proxies: readonly string[]) {
     for (const proxy of proxies) {
       const [address = "", bits] = proxy.split("/");

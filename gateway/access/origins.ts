@@ -1,4 +1,4 @@
-// Which web pages may call: CORS for requests, the Origin check for WebSockets.
+// Which web pages may call: CORS for HTTP requests, the Origin check for WebSockets.
 
 export class Origins {
   private readonly allowed: ReadonlySet<string>;
@@ -11,8 +11,8 @@ export class Origins {
   }
 
   /**
-   * Whether a page of this origin may call a gateway addressed as `host`. Callers that are no
-   * browsers send none.
+   * Whether a page of this origin may call a gateway addressed as `host`. Clients other than
+   * browsers send no origin.
    */
   allows(origin: string | null, host: string | null): boolean {
     if (origin === null || this.any) return true;
@@ -23,7 +23,9 @@ export class Origins {
     );
   }
 
-  /** The headers that let the page read the answer; undefined when there is none to let. */
+  /**
+   * Headers that let the page read the answer; undefined if the origin is absent or not allowed.
+   */
   headers(origin: string | null): Record<string, string> | undefined {
     if (origin === null || !(this.any || this.allowed.has(origin.toLowerCase()))) return undefined;
     return {
@@ -33,7 +35,7 @@ export class Origins {
     };
   }
 
-  /** The answer to a browser that asks before it calls. */
+  /** The answer to a browser's preflight request. */
   preflight(origin: string | null): Record<string, string> {
     const headers = this.headers(origin);
     if (!headers) return {};

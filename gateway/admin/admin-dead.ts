@@ -1,5 +1,5 @@
-// /v1/admin/dead: dead letters of every region, listed, shown, sent again, dropped. Each call is on
-// record with its subject.
+// /v1/admin/dead: list, show, redrive and drop dead letters of every region. Each call is audited
+// with its subject.
 import type { Context } from "hono";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { Problem, problem, Refused } from "../http/problem.ts";
@@ -16,7 +16,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
     const found = options.operator?.letters;
     if (!found)
       throw new Refused(
-        problem("not_found", undefined, "this gateway does not reach the dead letters"),
+        problem("not_found", undefined, "this gateway has no access to the dead letters"),
       );
     return found;
   };
@@ -38,7 +38,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
         throw new Refused(problem("not_found", "id"));
       return c.json(dealt);
     };
-    // Those a filter finds; `{"all": true}` for every one.
+    // Those that match a filter; `{"all": true}` for all.
     app.post(`/v1/admin/dead/${what}`, async (c) => {
       const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
         ...FILTERS,
@@ -49,7 +49,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
         FILTERS.flatMap((name) => (fields.has(name) ? [[name, fields.text(name)]] : [])),
       );
       if (Object.keys(filter).length === 0 && !fields.isTrue("all"))
-        fields.refuse("missing_field", "all", "or queue, reason or user: which letters are meant");
+        fields.refuse("missing_field", "all", "or queue, reason or user, to choose letters");
       c.set("target", JSON.stringify(filter));
       return deal(c, filter, fields.has("limit") ? fields.whole("limit", 1, MAX_LIMIT) : MAX_LIMIT);
     });

@@ -1,10 +1,10 @@
-// /v1/admin/overview: everything in one look, for the console and for `sluice top`.
-// /v1/admin/workers/:id/pause and resume: a worker by hand.
+// /v1/admin/overview: the whole system at a glance, for the console and `sluice top`.
+// /v1/admin/workers/:id/pause and resume: pause or resume a worker by hand.
 import type { Overview } from "../../core/domain/report.ts";
 import { type App, type AppParts, principalOf } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
 
-/** Looks of several operators within this time share an answer. */
+/** Requests from several operators within this time share an answer. */
 const FRESH_MS = 250;
 
 export function addAdminOverview(app: App, parts: AppParts): void {
@@ -12,7 +12,7 @@ export function addAdminOverview(app: App, parts: AppParts): void {
   const { monotonicMs } = runtime;
   let last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  // Ahead of the calls that are on record: it is asked each second and changes nothing.
+  // Registered before the audited calls: it is called every second and changes nothing.
   app.get("/v1/admin/overview", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     if (!principal.operator) throw new Refused(problem("forbidden", "scope", "operator"));
@@ -29,12 +29,12 @@ export function addAdminWorkers(app: App, { options }: AppParts): void {
       const workers = options.operator?.workers;
       if (!workers)
         throw new Refused(
-          problem("not_found", undefined, "this gateway does not reach the workers"),
+          problem("not_found", undefined, "this gateway has no access to the workers"),
         );
       const id = c.req.param("id");
       const done = await workers[what](id, c.get("principal").user);
       if (done.length === 0)
-        throw new Refused(problem("not_found", "id", "no such worker is alive"));
+        throw new Refused(problem("not_found", "id", "no such worker is running"));
       return c.json({ workers: done, paused: what === "pause" });
     });
   }

@@ -1,4 +1,4 @@
-// /v1/admin/routes: which processing service gets the parts of a category. A change goes to the
+// /v1/admin/routes: which fulfilment service gets the parts of a category. A change goes to the
 // ledger, then to every region's broker.
 import type { Context } from "hono";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -10,7 +10,7 @@ import { Fields } from "./fields.ts";
 
 const MAX_BODY_BYTES = 1_024;
 const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
-/** `fulfilment.unrouted` is taken. */
+/** `fulfilment.unrouted` is already in use. */
 const RESERVED = "unrouted";
 
 export function addAdminRoutes(app: App, { options, log }: AppParts): void {
@@ -21,7 +21,7 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
     const operation = { kind: "route" as const, ref, ...route };
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result === "ref_conflict")
-      throw new Refused(problem("conflict", "Idempotency-Key", "it was used for another change"));
+      throw new Refused(problem("conflict", "Idempotency-Key", "used for another change"));
     const applied = await options.stores.applyOperation(operation).then(
       () => true,
       (error) => {
@@ -39,7 +39,7 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
     const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["service", "region"]);
     const service = fields.name("service");
     if (service === RESERVED)
-      fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of what has no route`);
+      fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of unrouted parts`);
     return change(c, {
       category,
       region: fields.has("region") ? regionOf(fields.name("region")) : "",

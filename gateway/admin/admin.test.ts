@@ -50,7 +50,7 @@ function audited(t: TestGateway): Record<string, unknown>[] {
     .all() as Record<string, unknown>[];
 }
 
-test("a sale that is made can be seen, ordered from at once, and is handed to Redis", async () => {
+test("a created sale is visible, open for orders at once, and passed to Redis", async () => {
   const applied: Operation[] = [];
   const t = await start({
     applyOperation: (operation) => {
@@ -76,7 +76,7 @@ test("a sale that is made can be seen, ordered from at once, and is handed to Re
   expect((await post(`${t.gateway.url}/v1/orders`, placed, await bearer("ann"))).status).toBe(202);
 });
 
-test("the same sale again changes nothing, another one of its name is a conflict", async () => {
+test("the same sale again changes nothing; another one with its name is a conflict", async () => {
   const t = await start();
   await call(t, "/v1/admin/sales", NEW_SALE);
   expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({
@@ -106,7 +106,7 @@ test("a restock is counted once per Idempotency-Key", async () => {
   });
 });
 
-test("opening and closing move the window, to now unless said", async () => {
+test("opening and closing move the window; the default is now", async () => {
   const t = await start({ clock: () => Date.parse("2027-03-01T00:00:00Z") });
   const headers = { ...(await bearer("olga", { scope: "operator", expiresInS: 10 ** 8 })) };
   expect(
@@ -119,7 +119,7 @@ test("opening and closing move the window, to now unless said", async () => {
   });
 });
 
-test("a change that Redis could not take yet is done all the same, and said to be so", async () => {
+test("a change that Redis cannot take yet is still made, and the answer says so", async () => {
   const t = await start({ applyOperation: () => Promise.reject(new Error("Redis is away")) });
   expect(await call(t, "/v1/admin/sales", NEW_SALE)).toMatchObject({
     status: 201,
@@ -127,7 +127,7 @@ test("a change that Redis could not take yet is done all the same, and said to b
   });
 });
 
-test("an import makes all sales or, with a mistake in one, none", async () => {
+test("an import creates all sales or, with a mistake in one, none", async () => {
   const t = await start();
   const bad = { ...NEW_SALE, id: "b", items: [ITEM, { ...ITEM, initial: -1 }] };
   expect(
@@ -184,7 +184,7 @@ test("mistakes are named", async () => {
     expect(await call(t, path, body)).toMatchObject({ status, body: { code, field } });
 });
 
-test("every call is on record with who, what, where from and how it ended, refused ones too", async () => {
+test("every call is audited with subject, action, address and result, refused or not", async () => {
   const t = await start();
   await call(t, "/v1/admin/sales", NEW_SALE);
   await call(
@@ -216,7 +216,7 @@ test("every call is on record with who, what, where from and how it ended, refus
   ]);
 });
 
-test("strangers cannot flood the record; what was left out is counted, an operator's calls never are", async () => {
+test("strangers cannot flood the audit: their excess calls are only counted", async () => {
   const t = await start();
   for (let i = 0; i < 60; i++) await call(t, "/v1/admin/sales", undefined, {});
   await call(t, "/v1/admin/sales");

@@ -1,5 +1,5 @@
-// /v1/admin/sales: the operator makes, opens, closes and restocks sales. Each change goes to the
-// ledger, then to Redis; each call is on record.
+// /v1/admin/sales: operators create, open, close and restock sales. Each change goes to the ledger,
+// then to Redis; each call is audited.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -11,7 +11,7 @@ import { Audit } from "./audit.ts";
 import { Fields } from "./fields.ts";
 import { readSale, showSale } from "./sale-form.ts";
 
-/** Sales in one import. */
+/** Sales per import. */
 const MAX_IMPORT = 100;
 
 export function addAdmin(app: App, parts: AppParts): void {
@@ -21,8 +21,8 @@ export function addAdmin(app: App, parts: AppParts): void {
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
 
   /**
-   * Whether Redis has the change already; the ledger has it in any case, and sees to it that Redis
-   * gets it.
+   * `applied`: whether Redis has the change already. The ledger has it in any case, and makes sure
+   * that Redis gets it.
    */
   const operate = async (
     c: Context<Env>,
@@ -79,7 +79,7 @@ export function addAdmin(app: App, parts: AppParts): void {
 
   app.post("/v1/admin/sales/import", async (c) => {
     const list = Fields.of(await body(c), ["sales"]).list("sales", 1, MAX_IMPORT);
-    // All are read before the first is made: a typing error in the last one changes nothing.
+    // All are parsed before the first is created: a mistake in the last one changes nothing.
     const sales = list.map((sale, i) => readSale(sale, `sales[${i}].`));
     const results = [];
     for (const sale of sales)
@@ -119,7 +119,7 @@ export function addAdmin(app: App, parts: AppParts): void {
   }
 }
 
-/** Lets operators through, and writes down who called what and what was answered. */
+/** Admits operators only, and audits each call and its answer. */
 function onRecord(parts: AppParts, audit: Audit) {
   return createMiddleware<Env>(async (c, next) => {
     let subject: string | undefined;
@@ -168,7 +168,7 @@ function actionOf(method: string, path: string): string {
   return `${area}.${name}`.slice(0, 64);
 }
 
-/** The sale a call is about, where its path says so. */
+/** The sale a call is about, if its path names one. */
 function pathTarget(path: string): string {
   const [, target = ""] = path.split("/").slice(3);
   return target === "import" ? "" : target.slice(0, 64);
@@ -178,7 +178,7 @@ function refHeader(c: Context<Env>): string | undefined {
   return c.req.header("idempotency-key");
 }
 
-/** The caller's reference, which makes a change that is sent twice happen once. */
+/** The caller's reference, which makes repeating a change harmless. */
 function refOf(c: Context<Env>): string | undefined {
   const ref = refHeader(c);
   if (ref !== undefined && !/^[\x21-\x7e]{1,128}$/.test(ref))
@@ -186,7 +186,7 @@ function refOf(c: Context<Env>): string | undefined {
   return ref;
 }
 
-/** A sale is made once under its name, so its name will do as the reference. */
+/** A sale is created once under its name, so the name serves as its reference. */
 function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
   return { kind: "create", ref, sale };
 }
@@ -208,11 +208,11 @@ function refusalOf(result: OperationResult): Problem | undefined {
     case "repeated":
       return undefined;
     case "ref_conflict":
-      return problem("conflict", "Idempotency-Key", "it was used for another change");
+      return problem("conflict", "Idempotency-Key", "used for another change");
     case "sale_retired":
-      return problem("conflict", "sale", "it has ended and was retired");
+      return problem("conflict", "sale", "it has ended and been retired");
     case "sale_exists":
-      return problem("conflict", "id", "there is a sale of this name");
+      return problem("conflict", "id", "a sale with this name exists");
     case "unknown_sale":
       return problem("not_found", "sale");
     case "unknown_item":

@@ -1,16 +1,15 @@
-// Every operator's call is on record, also the refused ones. Strangers cannot fill the ledger with
-// it: calls without an operator's token are recorded up to a rate, the rest counted on the next
-// record.
+// Audits every operator call, refused ones included. Strangers cannot fill the ledger with records:
+// calls without an operator's token are recorded up to a rate, and the next record counts the rest.
 import type { Ledger } from "../../ledger/contract.ts";
 
-/** Records of strangers a second. */
+/** Recorded calls of strangers per second. */
 const STRANGERS_PER_S = 5;
 const STRANGERS_BURST = 20;
 
 export interface Call {
-  /** undefined: no operator's token. */
+  /** undefined: the call had no operator's token. */
   readonly operator: string | undefined;
-  /** Whom the token names, or `-`. */
+  /** The subject of the token, or `-`. */
   readonly subject: string;
   readonly action: string;
   readonly target: string;
@@ -31,7 +30,7 @@ export class Audit {
     this.filledAtMs = monotonicMs();
   }
 
-  /** Rejects when the ledger cannot take it. */
+  /** Rejects if the ledger cannot record the call. */
   async record(call: Call): Promise<void> {
     if (call.operator === undefined && !this.takeToken()) {
       this.unrecorded++;

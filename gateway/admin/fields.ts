@@ -1,10 +1,10 @@
-// Reads the members of an operator's request, one by one, and refuses by name. Throws Refused:
-// these calls are rare.
+// Reads the members of an operator's request one by one and refuses by name. Throws Refused: these
+// calls are rare.
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { echo, Problem, problem, Refused } from "../http/problem.ts";
 import { isObject } from "../intake/check-order.ts";
 
-/** RFC 3339 with a zone; a date alone, or a local time, could be meant in any zone. */
+/** RFC 3339 with a zone; a bare date or a local time would be ambiguous. */
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const MAX_TEXT = 200;
 
@@ -14,9 +14,7 @@ export class Fields {
     private readonly at: string,
   ) {}
 
-  /**
-   * `known` are all members there may be; `at` says where the object stands, such as `items[3].`.
-   */
+  /** `known`: every allowed member; `at`: the object's path in the request, such as `items[3].`. */
   static of(value: unknown, known: readonly string[], at = ""): Fields {
     if (!isObject(value))
       throw new Refused(
@@ -40,7 +38,7 @@ export class Fields {
     return text;
   }
 
-  /** Text for people: not empty, on one line. */
+  /** Text for people: not empty, one line. */
   text(name: string): string {
     const text = this.string(name);
     if (text.trim() === "" || text.length > MAX_TEXT || /\p{Cc}|\p{Cs}/u.test(text))
@@ -65,7 +63,7 @@ export class Fields {
     return number;
   }
 
-  /** Unix ms of an RFC 3339 time. */
+  /** An RFC 3339 time as Unix ms. */
   time(name: string): number {
     const text = this.string(name);
     const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
@@ -73,7 +71,7 @@ export class Fields {
       this.refuse(
         "out_of_range",
         name,
-        "an RFC 3339 time with its zone, such as 2027-01-31T10:00:00Z",
+        "an RFC 3339 time with a zone, such as 2027-01-31T10:00:00Z",
       );
     return ms;
   }
@@ -83,7 +81,7 @@ export class Fields {
     if (list === undefined) this.refuse("missing_field", name);
     if (!Array.isArray(list)) this.refuse("wrong_type", name, "an array");
     if (list.length < least || list.length > most)
-      this.refuse("out_of_range", name, `${least} to ${most} of them`);
+      this.refuse("out_of_range", name, `${least} to ${most} entries`);
     return list;
   }
 

@@ -1,4 +1,4 @@
-// A sale as an operator writes it and as a customer reads it.
+// A sale as operators write it and customers read it.
 
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
@@ -10,7 +10,7 @@ import {
 } from "../../core/domain/sale.ts";
 import { Fields } from "./fields.ts";
 
-/** Reads a sale; `at` says where it stands in the request. Throws Refused. */
+/** Reads a sale; `at` is its path in the request. Throws Refused. */
 export function readSale(value: unknown, at = ""): Sale {
   const fields = Fields.of(value, ["id", "name", "currency", "opensAt", "closesAt", "items"], at);
   const id = fields.name("id");
@@ -37,7 +37,6 @@ export function readSale(value: unknown, at = ""): Sale {
   };
 }
 
-/** A sale as the API shows it. */
 export function showSale(sale: Sale): Record<string, unknown> {
   const { opensAtMs, closesAtMs, ...rest } = sale;
   return { ...rest, opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) };

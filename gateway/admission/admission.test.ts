@@ -39,7 +39,7 @@ const body = async (response: Response) =>
 const SKIP = skipRow({ user: "u", saleId: "s", seq: 1 }, 0);
 const nobody = { follows: false, settled() {}, decided() {}, forgotten() {} };
 
-test("a user's bucket: its headers with each answer, 429 with Retry-After when it is empty, another user goes on", async () => {
+test("a user's bucket: headers on each answer; empty: 429 for this user alone", async () => {
   const t = await start({ admission: { userPerSecond: 1, userBurst: 3 } });
   const ann = await bearer("ann");
   const taken = await post(orders(t), order(), ann);
@@ -58,7 +58,7 @@ test("a user's bucket: its headers with each answer, 429 with Retry-After when i
   expect(t.broker.rows).toHaveLength(4);
 });
 
-test("a service's orders take from the bucket of the user they name, over a WebSocket too", async () => {
+test("a service's orders use the bucket of the user they name, over WebSocket too", async () => {
   const t = await start({ admission: { userPerSecond: 1, userBurst: 1 } });
   const socket = await TestSocket.open(t.gateway.url, "shop", { scope: "service" });
   const placed = ["ann", "ann", "bob"].map((user) => order({ user }));
@@ -72,7 +72,7 @@ test("a service's orders take from the bucket of the user they name, over a WebS
   ]);
 });
 
-test("skips and cancels take from the user's bucket as orders do; a service's answers show the bucket of the user it names", async () => {
+test("skips and cancels use the user's bucket; a service sees that user's bucket", async () => {
   const t = await start({ admission: { userPerSecond: 0.01, userBurst: 3 } });
   const ann = await bearer("ann");
   const skip = () => post(`${orders(t)}/skip`, { saleId: "spring", seq: 1 }, ann);
@@ -98,7 +98,7 @@ test("skips and cancels take from the user's bucket as orders do; a service's an
   expect(t.broker.rows).toHaveLength(4);
 });
 
-test("an order that the region's rate turns away takes nothing of its user's", () => {
+test("an order refused by the region's rate uses no token of its user", () => {
   const admission = new Admission({
     ...{
       shards: 1,
@@ -139,17 +139,17 @@ test("a region's rate is shared by its gateways", () => {
   expect(takes()).toBe(2);
 });
 
-/** A gateway whose orders wait for ever: pending as many as are sent. */
+/** A gateway whose orders are never decided: all that are sent stay pending. */
 async function flooded(limit: number): Promise<{ t: TestGateway; ann: Record<string, string> }> {
   const t = await start({ admission: { targetWaitMs: 200, stallOrders: limit } });
   const ann = await bearer("ann");
   for (let i = 0; i < limit; i++) expect((await post(orders(t), order(), ann)).status).toBe(202);
-  // Nothing is decided: after a second that is known.
+  // Nothing is decided, which the gateway notices after a second.
   while (!t.gateway.admission.report().reasons.includes("stalled")) await Bun.sleep(20);
   return { t, ann };
 }
 
-test("a full shard: 503 with an estimate and a jittered Retry-After, its body is not read; users of other shards go on; outcomes open it again", async () => {
+test("a full shard: 503 with estimate and jittered Retry-After, until outcomes come", async () => {
   const { t, ann } = await flooded(20);
   const before = t.broker.rows.length;
   const refused = await Promise.all(
@@ -173,7 +173,7 @@ test("a full shard: 503 with an estimate and a jittered Retry-After, its body is
   while ((await post(orders(t), order(), ann)).status !== 202) await Bun.sleep(20);
 });
 
-test("what waits is told its place and time", async () => {
+test("a waiting order's answer has its place and expected time", async () => {
   const { t } = await flooded(20);
   for (const place of [0, 7, 19]) {
     const waiting = idIn(t.broker.rows[place]) as string;
@@ -187,7 +187,7 @@ test("what waits is told its place and time", async () => {
   }
 });
 
-test("Redis's memory closes the gate at nine tenths and opens it below 85 hundredths", async () => {
+test("Redis's memory closes admission at 90% and opens it again below 85%", async () => {
   const t = await start();
   const { admission } = t.gateway;
   const ann = await bearer("ann");
@@ -202,7 +202,7 @@ test("Redis's memory closes the gate at nine tenths and opens it below 85 hundre
   expect(admission.report()).toMatchObject({ state: "closed", reasons: ["redis_memory"] });
 });
 
-test("an unnumbered order for a sold-out item is answered 409 at the gate; numbered ones and other items go on; a restock opens it", async () => {
+test("the gateway answers unnumbered orders for sold-out items 409 until a restock", async () => {
   let lamps = 0;
   const units = (sku: string, available: number) => ({
     sku,
@@ -218,7 +218,7 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
     stockOf: async () => [units("lamp", lamps), units("chair", 5)],
   });
   const ann = await bearer("ann");
-  // The first order for a sale is the question whether its items are sold out.
+  // The first order for a sale triggers the query whether its items are sold out.
   expect((await post(orders(t), order(), ann)).status).toBe(202);
   const refused = await post(
     orders(t),
@@ -237,7 +237,7 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
   );
   expect(t.broker.rows).toHaveLength(3);
   expect((await post(orders(t), order(), ann)).status).toBe(409);
-  // A unit has come back: what Redis said a moment ago counts for nothing.
+  // A unit has come back: Redis's last answer no longer counts.
   const placed = t.broker.published[0];
   await fetch(`${t.gateway.url}/v1/sales/spring/stock`, { headers: ann });
   lamps = 1;
@@ -257,11 +257,11 @@ test("an unnumbered order for a sold-out item is answered 409 at the gate; numbe
       )
     ).status,
   ).toBe(200);
-  // Not when Redis is looked at next: at once.
+  // At once, not at the next query to Redis.
   expect((await post(orders(t), order(), ann)).status).toBe(202);
 });
 
-test("a cancel is never turned away for the lag of its shard: it is what shortens it", async () => {
+test("a cancel is never shed for its shard's lag: it shortens the lag", async () => {
   const { t, ann } = await flooded(20);
   const id = idIn(t.broker.rows[0]);
   const cancelled = fetch(`${orders(t)}/${id}`, { method: "DELETE", headers: ann });
@@ -271,7 +271,7 @@ test("a cancel is never turned away for the lag of its shard: it is what shorten
   expect((await cancelled).status).toBe(200);
 });
 
-test("a late gateway takes less in and says so; what it turns away over a WebSocket keeps ref and id", async () => {
+test("a late gateway accepts less and reports it; WebSocket nacks keep ref and id", async () => {
   const t = await start({ admission: { lateMs: 10 } });
   const { admission } = t.gateway;
   while (!admission.report().reasons.includes("late")) {
@@ -305,7 +305,7 @@ test("a late gateway takes less in and says so; what it turns away over a WebSoc
   });
   expect(t.broker.rows).toHaveLength(300 - refused.length);
   expect(t.gateway.report().refused.shed).toBe(refused.length);
-  // Nobody is turned away for a second: all is taken again.
+  // Nothing is shed for a second, so all is accepted again.
   while (admission.report().reasons.includes("late")) await Bun.sleep(20);
   expect((await post(orders(t), order(), await bearer("ann"))).status).toBe(202);
 });
@@ -316,15 +316,15 @@ test.each<[string, (order: object) => string]>([
     (o: object) => JSON.stringify({ ref: "r", type: "order", order: o }),
   ],
   [
-    "a ref that must be escaped",
+    "a ref that needs escaping",
     (o: object) => JSON.stringify({ type: "order", ref: 'r"\n', order: o }),
   ],
   ["many orders", (o: object) => JSON.stringify({ type: "orders", ref: "r", orders: [o] })],
   [
-    "an id that is none",
+    "an invalid id",
     (o: object) => JSON.stringify({ type: "order", ref: "r", order: { ...o, id: '"' } }),
   ],
-])("turned away however it is written: %s", async (_, write) => {
+])("shed however it is written: %s", async (_, write) => {
   const t = await start();
   t.gateway.admission.redisMemory(1);
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -334,7 +334,7 @@ test.each<[string, (order: object) => string]>([
   expect(t.broker.rows).toHaveLength(0);
 });
 
-test("while orders are turned away, garbage is still garbage, and credit and tokens still count", async () => {
+test("while orders are shed, garbage stays garbage, and credit and tokens count", async () => {
   const t = await start({ limits: { credit: 2 } });
   t.gateway.admission.redisMemory(1);
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -353,18 +353,19 @@ test("while orders are turned away, garbage is still garbage, and credit and tok
   expect(codes).toEqual(["shed", "shed", "credit"]);
 });
 
-test("an order turned away is not parsed: what comes behind its id does not matter", async () => {
+test("a shed order is not parsed: the text after its id does not matter", async () => {
   const t = await start();
   t.gateway.admission.redisMemory(1);
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const placed = order();
   socket.send(
-    `${JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2)}, not JSON`,
+    JSON.stringify({ type: "order", ref: "r", order: { id: placed.id } }).slice(0, -2) +
+      ", not JSON",
   );
   expect((await socket.next("nacks")).nacks).toMatchObject([["r", placed.id, { code: "shed" }]]);
 });
 
-test("how little a late gateway takes depends on how much was decided", () => {
+test("how little a late gateway accepts depends on how much was decided", () => {
   let nowMs = 1_000;
   const admission = new Admission({
     ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
@@ -395,7 +396,7 @@ test("how little a late gateway takes depends on how much was decided", () => {
   expect(taken).toBeLessThan(5_500);
 });
 
-test("those turned away for a full shard press a late gateway too", () => {
+test("orders shed for a full shard count as demand on a late gateway too", () => {
   let nowMs = 1_000;
   const reasonsWhen = (asked: number) => {
     const admission = new Admission({

@@ -1,7 +1,12 @@
-// ① admit: whether an order is taken in at all. Asked before anything dear is done with it,
-// answered from numbers of this process alone.
+// ① admit: whether to accept an order at all. Asked before anything expensive is done with the
+// order, and answered from this process's own figures.
 //
-//   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all      the shard's lag (shard-lag.ts) ─▶ 503      the user's or the region's bucket ─▶ 429
+//   draining, broker, Redis's memory, a late gateway (pace.ts) ─▶ 503 for all
+//   the shard's lag (shard-lag.ts) ─▶ 503
+//   the user's or the region's bucket ─▶ 429
+//
+// 1. A refused order has no effect: a token that it took is given back.
+// 2. Where orders are being refused, room is checked before an order is parsed.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
@@ -16,36 +21,36 @@ import { type BucketSize, TokenBuckets } from "./token-bucket.ts";
 export interface AdmissionOptions {
   readonly runtime: Runtime;
   readonly shards: number;
-  /** How long an order should wait for its outcome at most, ms. */
+  /** The longest an order should wait for its outcome, ms. */
   readonly targetMs: number;
-  /** Orders of a shard that may wait while nothing is decided. */
+  /** How many orders of a shard may wait while none are decided. */
   readonly stallOrders: number;
-  /** An event loop that runs later than this in the median is late (pace.ts), ms. */
+  /** The gateway is late when the median delay of its event loop exceeds this, ms (pace.ts). */
   readonly lateMs: number;
-  /** undefined: unbounded. */
+  /** undefined: no limit. */
   readonly user?: BucketSize;
-  /** Orders a second of the whole region; this gateway's share of it is set by share(). */
+  /** Orders per second of the whole region; share() sets this gateway's share. */
   readonly regionPerSecond?: number;
   readonly brokerBlocked: () => boolean;
   readonly onChange?: (state: AdmissionState, reasons: readonly string[]) => void;
 }
 
-/** What other processes know of a shard, with each look at their reports. */
+/** What other processes report about a shard. */
 export interface ShardNews {
   readonly shard: number;
-  /** Orders that other gateways have on their way there. */
+  /** Orders of other gateways that are pending there. */
   readonly pendingElsewhere: number;
   /**
-   * Its owner had nothing left at this moment (monotonic ms here); undefined: it had, or nobody
-   * knows.
+   * When its owner last had nothing left to do (monotonic ms here); undefined: it is busy, or
+   * unknown.
    */
   readonly emptyAtMs?: number | undefined;
 }
 
-/** Of any target wait. */
+/** Whatever the target wait. */
 const MAX_RETRY_AFTER_S = 60;
 const REGION_KEY = "";
-/** How often the event loop is watched. */
+/** How often the event loop's delay is sampled. */
 const SAMPLE_MS = 10;
 
 export class Admission {
@@ -63,10 +68,10 @@ export class Admission {
   private lastTickMs: number;
   private readonly pace: Pace;
   /**
-   * Whether somebody may be turned away, as of the last tick: where not, nobody need be asked about
-   * before an order is parsed.
+   * Whether any order may be shed, as of the last tick. While false, orders are parsed without
+   * asking shuts() first.
    */
-  pressed = false;
+  pressed = false; // 2
   private said = "open";
 
   constructor(private readonly options: AdmissionOptions) {
@@ -94,7 +99,7 @@ export class Admission {
     this.loop?.stop();
   }
 
-  /** Why an order of this shard is not taken in now; undefined: it is. */
+  /** Why an order of this shard is shed now; undefined: it is accepted. */
   shuts(shard: number): Problem | undefined {
     const shut = this.shutsAll();
     if (shut) return shut;
@@ -104,7 +109,7 @@ export class Admission {
     return this.full(lag);
   }
 
-  /** Why an order of whatever shard is not. */
+  /** Why orders of every shard are shed. */
   shutsAll(): Problem | undefined {
     if (
       this.draining ||
@@ -116,12 +121,12 @@ export class Admission {
     return undefined;
   }
 
-  /** What every publish needs, orders or not: the broker. */
+  /** Whether the broker, which every publish needs, is unavailable. */
   get closed(): boolean {
     return this.draining || this.options.brokerBlocked();
   }
 
-  /** Takes a token of the user and one of the region, or says which of them has none. */
+  /** Takes one token of the user and one of the region, or returns whose bucket is empty. */
   charge(user: string): Problem | undefined {
     const { users, region } = this;
     if (!users && !region) return undefined;
@@ -130,11 +135,11 @@ export class Admission {
     if (userWait > 0) return limited("user", userWait);
     const regionWait = region ? region.take(REGION_KEY, nowMs) : 0;
     if (regionWait === 0) return undefined;
-    users?.giveBack(user);
+    users?.giveBack(user); // 1
     return limited("region", regionWait * (1 + this.random()));
   }
 
-  /** The headers of RFC draft-ietf-httpapi-ratelimit-headers for a user's bucket. */
+  /** The headers of draft-ietf-httpapi-ratelimit-headers for a user's bucket. */
   headers(user: string): Record<string, string> | undefined {
     const { users } = this;
     if (!users) return undefined;
@@ -150,12 +155,12 @@ export class Admission {
     return users ? `"user";q=${users.size.burst};w=${Math.ceil(users.fillMs / 1_000)}` : "";
   }
 
-  /** `own`: how many of those pending are the ones that ask. */
+  /** `own`: how many of the pending orders are the caller's. */
   estimate(shard: number, own: number): Estimate {
     return this.estimateBehind(shard, at(this.lags, shard).pending - own);
   }
 
-  /** Of an order with so many before it that were taken in here. */
+  /** For an order with `ahead` pending orders before it here. */
   estimateBehind(shard: number, ahead: number): Estimate {
     const lag = at(this.lags, shard);
     const position = Math.max(0, ahead) + at(this.elsewhere, shard);
@@ -171,13 +176,13 @@ export class Admission {
     this.lags[batch.shard]?.sent(batch);
   }
 
-  /** `decided`: its outcomes are here; else they will not come. */
+  /** `decided`: the batch's outcomes are here; otherwise they will not come. */
   settled(batch: Batch, decided: boolean): void {
     if (decided) this.pace.decided(batch.size);
     this.lags[batch.shard]?.settled(batch, decided, this.now());
   }
 
-  /** The region's rate is shared by so many gateways. */
+  /** Divides the region's rate among this number of gateways. */
   share(gateways: number): void {
     const { regionPerSecond } = this.options;
     if (regionPerSecond === undefined) return;
@@ -186,7 +191,7 @@ export class Admission {
       this.region = new TokenBuckets({ perSecond, burst: Math.max(1, Math.ceil(perSecond)) });
   }
 
-  /** What the reports of the others say. */
+  /** Receives the reports of the other processes. */
   hear(news: readonly ShardNews[]): void {
     for (const { shard, pendingElsewhere, emptyAtMs } of news) {
       this.elsewhere[shard] = pendingElsewhere;
@@ -194,17 +199,14 @@ export class Admission {
     }
   }
 
-  /** Of what Redis may hold, 0 to 1. */
+  /** The used share of Redis's memory limit, 0 to 1. */
   redisMemory(used: number): void {
     if (used >= MEMORY_FULL) this.memoryFull = true;
     else if (used < MEMORY_EASED) this.memoryFull = false;
     this.pressed ||= this.memoryFull;
   }
 
-  /**
-   * Moves the controllers on. Called by the timer. `lateMs`: the event loop's worst since the last
-   * time.
-   */
+  /** Advances the controllers; called by a timer. `lateMs`: the worst loop delay since the last. */
   tick(lateMs = this.loop?.take() ?? 0): void {
     const nowMs = this.now();
     const elapsedMs = nowMs - this.lastTickMs;
@@ -249,10 +251,7 @@ export class Admission {
     };
   }
 
-  /**
-   * Sent away until there is room, each a little later than that, so that they do not all come back
-   * at once.
-   */
+  /** Clients are told to wait until there is room, with jitter so that they spread out. */
   private full(lag: ShardLag): Problem {
     const spreadMs = this.options.targetMs;
     return shedFor(
@@ -261,7 +260,7 @@ export class Admission {
   }
 }
 
-/** Admission closes at nine tenths of Redis's memory, and opens again below 85 hundredths. */
+/** Admission closes at 90% of Redis's memory and opens again below 85%. */
 const MEMORY_FULL = 0.9;
 const MEMORY_EASED = 0.85;
 

@@ -1,11 +1,11 @@
-// The pace, by simulated ticks of 100 ms: what is late, for how long, and who asks meanwhile. What
-// is decided is what was taken unless said otherwise, and so late that it is late even then.
+// The pace in simulated ticks of 100 ms: how late, for how long, with which demand. By default all
+// accepted orders are decided, and lateness is high enough to count even then.
 import { beforeEach, expect, test } from "bun:test";
 import { Pace } from "./pace.ts";
 
 const LATE_MS = 60;
 const STARVED_MS = LATE_MS * 4;
-/** Orders that may be asked for ahead of what is decided in any case. */
+/** How far demand may always run ahead of decisions, in orders. */
 const LEAD = 2_000;
 let pace: Pace;
 let nowMs: number;
@@ -14,10 +14,7 @@ beforeEach(() => {
   nowMs = 1_000;
 });
 
-/**
- * One tick in which `offered` orders came, evenly, with an event loop so late, and so many were
- * decided. Returns how many were taken.
- */
+/** One tick with evenly `offered` orders and this lateness. Returns how many were accepted. */
 function tick(offered: number, lateMs: number, decided?: number): number {
   let taken = 0;
   for (let i = 0; i < offered; i++) {
@@ -34,12 +31,12 @@ function tick(offered: number, lateMs: number, decided?: number): number {
 const ticks = (count: number, offered: number, lateMs: number, decided?: number) =>
   Array.from({ length: count }, () => tick(offered, lateMs, decided));
 
-test("in time: whatever comes is taken", () => {
+test("in time: everything is accepted", () => {
   expect(ticks(50, 10_000, LATE_MS, 1_000)).toEqual(Array(50).fill(10_000));
   expect(pace.bounded).toBe(false);
 });
 
-test("two late ticks of five, however late, are no overload; three are", () => {
+test("two late ticks of five, however late, are not overload; three are", () => {
   ticks(20, 1_000, 0, 500);
   for (let i = 0; i < 10; i++) {
     ticks(2, 1_000, 100_000, 500);
@@ -52,14 +49,14 @@ test("two late ticks of five, however late, are no overload; three are", () => {
   expect(pace.bounded).toBe(true);
 });
 
-test("late, but all that is asked for is decided: busy is no overload, until it is four times as late", () => {
+test("late but keeping up with demand is not overload, up to four times the limit", () => {
   ticks(50, 1_000, STARVED_MS);
   expect(pace.bounded).toBe(false);
   ticks(5, 1_000, STARVED_MS + 1);
   expect(pace.bounded).toBe(true);
 });
 
-test("clients that keep many orders outstanding press nobody: they never ask for more than they have outstanding ahead of what is decided", () => {
+test("a closed loop is not overload: its lead never exceeds its outstanding orders", () => {
   const asked = (outstanding: number) => {
     pace = new Pace(LATE_MS, LEAD);
     ticks(30, 1_000, 0, 1_000);
@@ -68,20 +65,20 @@ test("clients that keep many orders outstanding press nobody: they never ask for
     return pace.bounded;
   };
   expect(asked(9_000)).toBe(false);
-  // They would be forgiven, but not before three late ticks have been seen.
+  // The lead would be forgiven, but only after three late ticks.
   expect(asked(30_000)).toBe(true);
 });
 
-test("a flood presses when it has run ahead by what is decided in a second, not before", () => {
+test("a flood counts once it is ahead by a second's decisions, not before", () => {
   ticks(30, 1_000, 0, 1_000);
-  // 10,000 a second are decided, 12,500 forgiven: 20,000 run ahead by 750 a tick.
+  // 10,000/s are decided and 12,500/s forgiven, so 20,000/s run ahead by 750 per tick.
   ticks(13, 2_000, LATE_MS + 1, 1_000);
   expect(pace.bounded).toBe(false);
   ticks(1, 2_000, LATE_MS + 1, 1_000);
   expect(pace.bounded).toBe(true);
 });
 
-test("an old lead is forgiven while no more is asked for than is decided", () => {
+test("an old lead is forgiven while demand matches the decisions", () => {
   ticks(30, 1_000, 0, 1_000);
   ticks(12, 2_000, 0, 1_000);
   ticks(30, 1_000, 0, 1_000);
@@ -89,7 +86,7 @@ test("an old lead is forgiven while no more is asked for than is decided", () =>
   expect(pace.bounded).toBe(false);
 });
 
-test("those turned away because their shard is full ask too", () => {
+test("orders shed because their shard is full count as demand", () => {
   const flooded = (turned: number) => {
     pace = new Pace(LATE_MS, LEAD);
     for (let i = 0; i < 50; i++) {
@@ -102,7 +99,7 @@ test("those turned away because their shard is full ask too", () => {
   expect(flooded(1_000)).toBe(true);
 });
 
-test("a machine that slept is no overload either", () => {
+test("a machine that slept is not overloaded", () => {
   ticks(20, 1_000, 0);
   pace.tick(nowMs + 60_000, 60_000, 60_000);
   expect(pace.bounded).toBe(false);
@@ -110,7 +107,7 @@ test("a machine that slept is no overload either", () => {
   expect(pace.bounded).toBe(false);
 });
 
-test("unbounded → bounded: a share of what was taken lately is taken from then on, evenly", () => {
+test("unbounded → bounded: from then on accepts a share of the recent rate, evenly", () => {
   ticks(30, 1_000, 0);
   ticks(5, 1_000, 300);
   const taken = ticks(3, 10_000, 50);
@@ -127,7 +124,7 @@ test("bounded and late: less and less, never below the floor", () => {
   expect(tick(10_000, 100, 1_000)).toBeCloseTo(500, -1);
 });
 
-test("bounded, it aims at less lateness than what bounded it", () => {
+test("once bounded, it aims at less lateness than the limit", () => {
   ticks(30, 1_000, 0);
   ticks(10, 1_000, 300);
   const [bound, aim] = [pace.perMs, LATE_MS * 0.6];
@@ -138,7 +135,7 @@ test("bounded, it aims at less lateness than what bounded it", () => {
   expect(pace.perMs).toBeLessThan(more);
 });
 
-test("bounded and in time: more again, and late again: less again", () => {
+test("bounded and in time: more again; late again: less again", () => {
   ticks(30, 1_000, 300);
   ticks(30, 10_000, 100);
   const least = pace.perMs;
@@ -149,7 +146,7 @@ test("bounded and in time: more again, and late again: less again", () => {
   expect(pace.perMs).toBeLessThan(more);
 });
 
-test("bounded → unbounded: after a second in which nobody was turned away, not before", () => {
+test("bounded → unbounded: after a second without a shed order, not before", () => {
   ticks(30, 1_000, 300);
   ticks(9, 100, 0);
   expect(pace.bounded).toBe(true);
@@ -161,13 +158,13 @@ test("bounded → unbounded: after a second in which nobody was turned away, not
   expect(tick(10_000, 0)).toBe(10_000);
 });
 
-test("late with nothing to do: what comes then is taken all the same, a thousand a second at least", () => {
+test("late with nothing to do: at least a thousand orders per second are accepted", () => {
   ticks(30, 0, 300);
   expect(pace.bounded).toBe(true);
   expect(tick(1_000, 100)).toBeGreaterThanOrEqual(99);
 });
 
-test("after a silence no more than what comes in twenty ms is taken at once", () => {
+test("after a silence at most 20 ms worth of orders is accepted at once", () => {
   ticks(30, 1_000, 0);
   ticks(5, 1_000, 300);
   nowMs += 500;
@@ -181,7 +178,7 @@ test("after a silence no more than what comes in twenty ms is taken at once", ()
   expect(taken).toBeGreaterThan(100);
 });
 
-test("how much it could take is told by the ticks in which orders came", () => {
+test("only ticks with orders count towards the rate it can accept", () => {
   for (let i = 0; i < 10; i++) {
     tick(1_000, 50);
     ticks(4, 0, 50);
@@ -191,13 +188,13 @@ test("how much it could take is told by the ticks in which orders came", () => {
   expect(pace.perMs).toBeGreaterThan(3);
 });
 
-test("a flood is taken in faster than it is decided: the bound is by what is decided, and is not below its floor", () => {
+test("in a flood the bound follows the decisions, down to its floor", () => {
   ticks(30, 1_000, 0, 500);
   ticks(30, 1_000, 200, 500);
   expect(pace.perMs).toBeCloseTo(2.5, 1);
 });
 
-test("nothing was decided yet when it became late: two fifths of what was taken, and the floor rises with what is decided", () => {
+test("late before any decision: starts at 40% of the accepted rate; the floor follows", () => {
   ticks(4, 1_000, 0, 0);
   while (!pace.bounded) tick(1_000, 200, 0);
   expect(pace.perMs).toBeCloseTo(0.85 * 4, 1);
@@ -205,7 +202,7 @@ test("nothing was decided yet when it became late: two fifths of what was taken,
   expect(pace.perMs).toBeCloseTo(0.5 * 9, 0);
 });
 
-test("the most that was decided is remembered, and forgotten in minutes", () => {
+test("the peak of decisions is remembered, and forgotten within minutes", () => {
   ticks(30, 1_000, 0, 1_000);
   ticks(30, 1_000, 200, 100);
   const soon = pace.perMs;

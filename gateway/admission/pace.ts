@@ -1,93 +1,85 @@
-// How many orders a second this gateway takes in at all. Unbounded, until its own event loop runs
-// late: then requests wait unread before it, where no count of pending orders shows them, and a
-// refusal waits as long as an acceptance. Whatever it is short of, it accepts less until what comes
-// is answered in time: turning an order away costs a sixth of what accepting one costs the machine.
+// How many orders per second this gateway accepts in total: unbounded, until its own event loop
+// runs late. Then requests wait unread, where no count of pending orders shows them, and a refusal
+// takes as long as an acceptance. Whatever the bottleneck is, the gateway accepts less until it
+// answers in time: shedding an order costs the machine a sixth of accepting it.
 //
-//   unbounded ──(late, and more is asked for than is decided; or very late)──▶ bounded, at a share of what was taken lately
-//   bounded: not in time ─▶ less, not below a floor        in time ─▶ a little more        nobody turned away for a second ─▶ unbounded
+//   unbounded ──(late and demand exceeds decisions, or very late)──▶ bounded
+//       starts at a share of the orders recently accepted
+//   bounded: late ─▶ less, down to a floor; in time ─▶ a little more
+//   bounded ──(no order shed for a second)──▶ unbounded
 //
-// Two cores, three times what they can do offered over WebSockets (196,000 orders/s), 8 s:
-// unbounded, 157,000/s were answered, accepted orders had their outcome after 6.0 s (p99) and
-// refused ones their answer after 4.4 s, ever later; bounded at 30,000/s, all were answered, after
-// 0.3 s and 0.1 s.
+// Lateness alone does not distinguish a flood from a busy closed loop (clients that send the next
+// order when one is answered). But a closed loop's demand never runs further ahead of the decisions
+// than its outstanding orders; a flood runs ahead by a second's work within a second.
 //
-// Lateness alone does not tell a flood from good work: clients that keep 30,000 orders outstanding
-// and send the next when one is answered make both cores as busy. There it was 16 ms (median; p99
-// 80; up to 76 in the median of five ticks beside a process that burns a core), in the flood 59
-// (p99 329). But what they ask for never runs further ahead of what is decided than they have
-// outstanding; a flood runs ahead by a second's work within the second.
+// 1. The rate is bounded only when the loop is late and more is offered than decided, or when it is
+//    very late.
+// 2. While bounded, it is never below half of the highest recent rate of decisions.
+// 3. It is unbounded again once nobody has been refused for a second.
+//
+// In a flood of 196,000 orders/s, accepted orders had their outcome after 0.3 s instead of 6.0 s
+// (p99): docs/decisions/0010-admission.md.
 
 import { at } from "../../core/domain/at.ts";
 
-/** Less by this factor each time it is late, more by this one each time it is not. Refused orders of the flood above had their answer after 0.6–0.9 s (p99 of
- *  10 s) with five ticks between two moves, after 0.3–0.4 s with three. */
+/** Factors applied to the rate at each move: LESS while late, MORE while in time. */
 const LESS = 0.85;
 const MORE = 1.04;
-/**
- * It never takes less than this share of the most that was decided lately: a machine that only
- * turns away is no better for its clients than a late one.
- */
+/** It accepts at least this share of the recent peak: a gateway that only sheds helps no client. */
 const FLOOR = 0.5;
-/** Nor less than this, orders a ms: what was taken lately may have been nothing. */
+/** An absolute minimum, orders per ms: recently there may have been no orders at all. */
 const LEAST_PER_MS = 1;
-/** Ticks between two moves: the effect of the last one is to be seen. */
+/** Ticks between two moves, so that the effect of the last one shows. */
 const MOVE_TICKS = 3;
-/** Ticks in which nobody was turned away before it is unbounded again. */
+/** Ticks without a shed order before it is unbounded again. */
 const CALM_TICKS = 10;
 /**
- * Means are taken over about this long, ms; one tick counts for no more than this much of it: a
- * machine that slept is no overload.
+ * Means cover about this long, ms. One tick counts as at most MOST_MS of it: a machine that slept
+ * is not overloaded.
  */
 const MEAN_MS = 500;
 const MOST_MS = 300;
-/**
- * How late it is, is the median of so many ticks: garbage collections are no overload, however long
- * each takes.
- */
+/** Lateness is the median of this many ticks: a garbage collection is not overload. */
 const WINDOW = 5;
-/**
- * It is pressed when what is asked for has run ahead of what is decided by as much as can be
- * decided in this time, ms, …
- */
+/** Demand is excessive when it runs ahead of the decisions by as much as this time decides, ms … */
 const AHEAD_MS = 1_000;
 /**
- * … where so much more than was decided counts as no lead: clients that ask for as much as is
- * decided are forgiven an old lead in seconds.
+ * … where demand up to this multiple of the decisions adds no lead: clients whose demand matches
+ * the decisions lose an old lead within seconds.
  */
 const FORGIVEN = 1.25;
-/** The lead counts up to so many times as much. */
+/** The lead is capped at this multiple of AHEAD_MS. */
 const MOST_AHEAD = 2;
 /**
- * Where it is not, it may be that little is read because so little time is left to read it: so many
- * times as late is late then.
+ * Without excessive demand, this multiple of the lateness limit counts as late: a gateway short of
+ * CPU may read so little that demand looks low.
  */
 const STARVED = 4;
-/**
- * How much of the most that was decided is remembered from tick to tick: half of it after two
- * minutes.
- */
+/** The share of the recent peak that survives each tick: half of it after two minutes. */
 const REMEMBERED = 0.9994;
-/** Where nobody knows yet what can be decided: this share of what was taken. */
+/** The share of accepted orders to start from while no decision rate is known. */
 const GUESS = 0.4;
-/** Once bounded it aims at this share of what counts as late. There is no rest between: clients that send again at once keep a gateway somewhat late, and it
- *  would never find out that it can do more. */
+/**
+ * While bounded it aims at this share of the lateness limit. There is no dead zone: clients that
+ * retry at once keep a gateway somewhat late, and it would never find out that it can do more.
+ */
 const IN_TIME = 0.6;
-/** The bucket holds what is taken in so long, ms. */
+/** The bucket holds what is accepted in this time, ms. */
 const BURST_MS = 20;
 
 export class Pace {
-  /** Orders a ms. */
+  /** Orders per ms. */
   perMs = Number.POSITIVE_INFINITY;
-  /** By how much the event loop is late, in the median of the last ticks, ms. */
+  /** Median delay of the event loop over the last ticks, ms. */
   lateness = 0;
   private readonly late: number[] = Array(WINDOW).fill(0);
-  /** How many more were asked for than were decided, whatever they were told. */
+  /** By how many orders demand, shed orders included, is ahead of the decisions. */
   private ahead = 0;
-  /** Turned away since the last tick, because their shard is full. */
+  /** Orders shed since the last tick because their shard is full. */
   private full = 0;
   private done = 0;
   private donePerMs = 0;
-  /** The most that was decided lately, orders a ms. */
+  /** The recent peak of decisions, orders per ms. */
   private can = 0;
   private left = 0;
   private filledMs = 0;
@@ -99,8 +91,8 @@ export class Pace {
   private calm = 0;
 
   /**
-   * @param lateMs an event loop that runs later than this, in the median, is late
-   * @param lead   orders that may be asked for ahead of what is decided in any case: how much can be decided may not be known yet
+   * @param lateMs the event loop is late when its median delay exceeds this
+   * @param lead   how far demand may always run ahead, in orders: the decision rate may be unknown
    */
   constructor(
     private readonly lateMs: number,
@@ -108,14 +100,14 @@ export class Pace {
   ) {}
 
   private get floor(): number {
-    return Math.max(LEAST_PER_MS, this.can * FLOOR);
+    return Math.max(LEAST_PER_MS, this.can * FLOOR); // 2
   }
 
   get bounded(): boolean {
     return this.perMs !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether one more may be taken in now. */
+  /** Whether one more order may be accepted now. */
   room(nowMs: number): boolean {
     if (this.perMs === Number.POSITIVE_INFINITY) return true;
     this.left = Math.min(this.perMs * BURST_MS, this.left + (nowMs - this.filledMs) * this.perMs);
@@ -127,21 +119,21 @@ export class Pace {
 
   took(): void {
     this.taken++;
-    // Skips and cancels do not ask for room, and take none from others than that.
+    // Skips and cancels do not ask for room, so they only use up what is left.
     if (this.left > 0) this.left--;
   }
 
-  /** One was turned away for its shard. */
+  /** An order was shed because of its shard. */
   turned(): void {
     this.full++;
   }
 
-  /** The outcomes of so many are here. */
+  /** The outcomes of this many orders arrived. */
   decided(orders: number): void {
     this.done += orders;
   }
 
-  /** `lateMs`: by how much the event loop was late at worst since the last tick. */
+  /** `lateMs`: the worst delay of the event loop since the last tick. */
   tick(nowMs: number, elapsedMs: number, lateMs: number): void {
     const weight = 1 - Math.exp(-Math.min(elapsedMs, MOST_MS) / MEAN_MS);
     this.late.shift();
@@ -157,7 +149,7 @@ export class Pace {
       Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN),
     );
     this.full = 0;
-    // A tick without orders says nothing of how many could be taken.
+    // A tick without orders does not show how many could be accepted.
     if (this.taken > 0) {
       this.takenLately = this.takenLately * (1 - weight) + this.taken;
       this.takenInMs = this.takenInMs * (1 - weight) + elapsedMs;
@@ -169,12 +161,13 @@ export class Pace {
     this.taken = 0;
     this.turnedAway = 0;
     if (!this.bounded) {
-      if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs);
-    } else if (this.calm >= CALM_TICKS) this.perMs = Number.POSITIVE_INFINITY;
+      if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs); // 1
+    } else if (this.calm >= CALM_TICKS)
+      this.perMs = Number.POSITIVE_INFINITY; // 3
     else if (++this.ticks % MOVE_TICKS === 0) this.move();
   }
 
-  /** A flood is taken in faster than it can be decided, until that is noticed. */
+  /** A flood is accepted faster than it can be decided until it is noticed. */
   private bind(nowMs: number): void {
     const takenPerMs = this.takenInMs > 0 ? this.takenLately / this.takenInMs : 0;
     this.perMs = Math.max(

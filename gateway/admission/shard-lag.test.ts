@@ -5,7 +5,7 @@ import { ShardLag, TICK_MS } from "./shard-lag.ts";
 
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
 
-/** A shard whose owner decides `perTick` orders a tick, in simulated time. */
+/** A shard whose owner decides `perTick` orders per tick, in simulated time. */
 class Rig {
   readonly lag: ShardLag;
   nowMs = 10_000;
@@ -21,7 +21,7 @@ class Rig {
     this.lag = new ShardLag({ targetMs: 2_000, stallOrders: 500, phase });
   }
 
-  /** Offers orders in batches of 10 for a tick; those over the limit are shed. */
+  /** Offers orders in batches of 10 for one tick; those over the limit are shed. */
   tick(offered: number): void {
     let taken = 0;
     for (let i = 0; i < offered; i += 10) {
@@ -61,7 +61,7 @@ class Rig {
   }
 }
 
-test("open → pressured: three times the capacity is held to the target wait, and nothing of the capacity is wasted", () => {
+test("open → pressured: three times the capacity keeps the target wait, no capacity wasted", () => {
   const rig = new Rig();
   rig.run(100, 300);
   expect(rig.lag.state).toBe("pressured");
@@ -72,7 +72,7 @@ test("open → pressured: three times the capacity is held to the target wait, a
   expect(rig.waits.at(-1)).toBeGreaterThan(1_000);
 });
 
-test("pressured: as much comes in as is decided, second by second, not all at once and then nothing", () => {
+test("pressured: accepts what is decided, every second, not in bursts", () => {
   const rig = new Rig();
   rig.run(200, 300);
   for (let second = 5; second < 20; second++) {
@@ -82,7 +82,7 @@ test("pressured: as much comes in as is decided, second by second, not all at on
   }
 });
 
-test("pressured: more is decided than before, so more comes in, until the wait is what is aimed at again", () => {
+test("pressured: when more is decided, more is accepted, up to the wait aimed at", () => {
   const rig = new Rig();
   rig.run(100, 1_000);
   rig.perTick = 300;
@@ -92,7 +92,7 @@ test("pressured: more is decided than before, so more comes in, until the wait i
   expect(Math.max(...rig.waits)).toBeLessThan(3_000);
 });
 
-test("it is not opened while anybody is turned away, however short the wait: that would let the whole flood in", () => {
+test("it does not open while orders are shed: that would admit the whole flood", () => {
   const rig = new Rig();
   rig.run(50, 300);
   rig.perTick = 1_000;
@@ -107,11 +107,11 @@ test("it is not opened while anybody is turned away, however short the wait: tha
   expect([rig.lag.state, rig.taken.at(-1)]).toEqual(["open", 900]);
 });
 
-test("shards take turns in giving out what may come in", () => {
+test("shards take turns in handing out their allowance", () => {
   const firstTaken = [0, 0.25, 0.5, 0.75].map((phase) => {
     const rig = new Rig(phase);
     rig.run(60, 300);
-    // The rest of what was given out.
+    // The rest of the allowance.
     for (let i = 0; i < 1_000 && rig.lag.room(rig.nowMs); i++) rig.lag.taken();
     let at = rig.nowMs;
     while (at < rig.nowMs + 500 && !rig.lag.room(at)) at++;
@@ -120,14 +120,14 @@ test("shards take turns in giving out what may come in", () => {
   expect(firstTaken).toEqual([100, 75, 50, 25]);
 });
 
-test("nothing is known yet of how much can be decided: no more comes in than in an outage", () => {
+test("with the capacity still unknown, accepts no more than in an outage", () => {
   const rig = new Rig();
   rig.perTick = 0;
   rig.run(3, 1_000);
   expect([rig.lag.pending, rig.shed]).toEqual([500, 2_500]);
 });
 
-test("pressured → open: a second of calm, not sooner", () => {
+test("pressured → open after a second of calm, not sooner", () => {
   const rig = new Rig();
   rig.run(50, 300);
   expect(rig.lag.state).toBe("pressured");
@@ -144,7 +144,7 @@ test("pressured → open: a second of calm, not sooner", () => {
   expect(rig.lag.limit).toBe(1_500);
 });
 
-test("a load below capacity is never touched, after a quiet night either", () => {
+test("a load below capacity is never shed, even after a quiet night", () => {
   const rig = new Rig();
   rig.run(600, 10);
   rig.run(100, 90);
@@ -153,7 +153,7 @@ test("a load below capacity is never touched, after a quiet night either", () =>
   expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);
 });
 
-test("the first limit after a quiet time is already that of the capacity, not of the few orders that came before", () => {
+test("after a quiet time the first limit follows the capacity, not the few earlier orders", () => {
   const rig = new Rig();
   rig.perTick = 10;
   rig.tick(30);
@@ -164,14 +164,14 @@ test("the first limit after a quiet time is already that of the capacity, not of
   expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
 });
 
-test("… nor after a time of few orders, each decided at once", () => {
+test("… and so it does after a time of few orders, each decided at once", () => {
   const rig = new Rig();
   rig.run(100, 10);
   for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);
   expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
 });
 
-test("a slow start, such as a worker that is just taking its shards, is no overload", () => {
+test("a slow start, such as a worker acquiring its shards, is not overload", () => {
   const rig = new Rig();
   rig.perTick = 0;
   rig.run(8, 50);
@@ -180,7 +180,7 @@ test("a slow start, such as a worker that is just taking its shards, is no overl
   expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);
 });
 
-test("pressured → closed → pressured: when the owner slows to a tenth, nothing comes in until the oldest waits no longer than the target", () => {
+test("pressured → closed → pressured: a tenfold slowdown stops intake until it recovers", () => {
   const rig = new Rig();
   rig.run(60, 300);
   rig.perTick = 10;
@@ -196,7 +196,7 @@ test("pressured → closed → pressured: when the owner slows to a tenth, nothi
   expect(rig.waits.slice(-100).every((ms) => ms < 3_000)).toBe(true);
 });
 
-test("nothing decided at all is an outage, not overload: orders are taken in up to the bound, and go on after it", () => {
+test("no decisions at all is an outage: orders are accepted up to the bound", () => {
   const rig = new Rig();
   rig.run(20, 50);
   rig.perTick = 0;
@@ -209,7 +209,7 @@ test("nothing decided at all is an outage, not overload: orders are taken in up 
   expect([rig.lag.stalled, rig.lag.state]).toEqual([false, "open"]);
 });
 
-test("outcomes that were lost on the way do not count as lag once a later one has come", () => {
+test("lost outcomes do not count as lag once a later one has arrived", () => {
   const rig = new Rig();
   rig.run(3, 10);
   rig.perTick = 0;
@@ -220,7 +220,7 @@ test("outcomes that were lost on the way do not count as lag once a later one ha
   expect([rig.lag.pending, rig.lag.oldestMs(rig.nowMs)]).toEqual([0, 0]);
 });
 
-test("… or once the owner has said that it has nothing left", () => {
+test("… or once the owner has reported that it has nothing left", () => {
   const rig = new Rig();
   rig.perTick = 0;
   rig.tick(30);
@@ -232,7 +232,7 @@ test("… or once the owner has said that it has nothing left", () => {
   expect(rig.lag.pending).toBe(0);
 });
 
-test("the estimate is what the wait then is", () => {
+test("the estimate matches the actual wait", () => {
   const rig = new Rig();
   rig.run(10, 300);
   const said = rig.lag.waitMs(rig.nowMs);

@@ -1,93 +1,94 @@
-// What one gateway knows of one shard's lag, from nothing but its own orders: how many wait for
-// their outcome, how long the oldest has waited, and how many a second are decided while any wait.
-// And the controller that follows from it:
+// One gateway's view of one shard's lag, from its own orders alone: how many wait for their
+// outcome, how long the oldest has waited, and how many per second are decided while any wait. And
+// the controller based on it:
 //
-//   open ──(the oldest waits a quarter of the target, and those behind it would wait longer than the target)──▶ pressured
-//   pressured: as many a second come in as are decided, more while fewer wait than aimed at, fewer while more do       ──(calm for a second)──▶ open
-//   pressured ──(the oldest waits half as long again as the target)──▶ closed ──(no longer than the target)──▶ pressured
-//   any ──(nothing is decided at all any more)──▶ stalled: no overload, an outage. Up to a bound orders are taken in all the same.
+//   open ──(the oldest has waited a quarter of the target, and later ones would wait longer than
+//       the target)──▶ pressured
+//   pressured: accepts the decision rate; more while fewer wait than aimed at, fewer while more do
+//   pressured ──(calm for a second)──▶ open
+//   pressured ──(the oldest has waited 1.5 times the target)──▶ closed
+//   closed ──(the oldest has waited no longer than the target)──▶ pressured
+//   any ──(nothing is decided any more)──▶ stalled: an outage, not overload
+//       orders are still accepted, up to a bound
 //
-// A bound on what may wait is not enough by itself: all of it comes in at once, and then nothing
-// for as long as it lasts. With 112,000 orders/s offered to two cores, a second took in 600 to
-// 61,000 of them so, those waited up to 4.3 s, and a second that took in many answered no refusal
-// within 20 ms.
+// A bound on waiting orders alone is not enough: it admits a burst, then nothing while that lasts
+// (docs/decisions/0010-admission.md).
 //
-// What was taken in keeps its place: the controller only says how much more may come.
+// 1. Accepted orders keep their place: the controller only decides how many more to accept.
+// 2. Every accepted order leaves the count once: decided, unconfirmed, forgotten, or decided before
+//    one that came after it.
+// 3. However open the shard is, no more than the limit is pending.
+// 4. Within the limit, one batch and the next may always wait.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
 import type { Batch } from "../intake/batch.ts";
 
 export interface LagOptions {
-  /** How long an order should wait for its outcome at most, ms. */
+  /** The longest an order should wait for its outcome, ms. */
   readonly targetMs: number;
-  /** Orders that may wait while nothing is decided. */
+  /** How many orders may wait while none are decided. */
   readonly stallOrders: number;
-  /** 0 to 1: when in its turn this shard gives out what may come in, so that not all do at once. */
+  /** 0 to 1: when in each cycle this shard hands out its allowance, so that shards take turns. */
   readonly phase?: number;
 }
 
-/** The controller looks so often. */
+/** The controller's interval. */
 export const TICK_MS = 100;
 /**
- * Aimed at, of the target: what is measured lags behind what is, and the slowest in a hundred wait
- * about twice as long as the mean.
+ * The wait aimed at, as a share of the target: measurements lag behind, and the slowest percent
+ * wait about twice the mean.
  */
 const AIM = 0.6;
-/** No more may wait than are decided in this share of the target. */
+/** The most that may wait: as many as are decided in this share of the target. */
 const MOST = 0.75;
 /**
- * Where nothing waits, so much more comes in than is decided; as much less where twice as many wait
- * as aimed at.
+ * With no orders waiting, accept this share more than is decided; with twice the number aimed at,
+ * this share less.
  */
 const GAIN = 1;
 /**
- * What may come in is given out this often, ms, so that what comes in shares messages and calls.
- * Given out evenly instead (a bucket of 20 ms) messages held six orders each, an order cost 27 µs
- * of a worker instead of 10, and so fewer and fewer were decided: a fourth of the best, not half of
- * it.
+ * How often the allowance is handed out, ms: in lumps, so that orders share messages and calls.
+ * Spread evenly, an order cost a worker 27 µs instead of 10 (docs/decisions/0010-admission.md).
  */
 const LUMP_MS = 100;
-/** Less of the work than this, ms, does not tell how much can be decided. */
+/** Less work than this, ms, does not show how much can be decided. */
 const KNOWN_MS = 250;
 /**
- * Overload shows in the age of the oldest order, too: below this share of the target nothing is
- * wrong, however few were decided lately.
+ * Overload also shows in the age of the oldest order: below this share of the target nothing is
+ * wrong, however few were decided recently.
  */
 const EARLY = 0.25;
 const CLOSE = 1.5;
 /** Ticks of calm before a shard is open again. */
 const CALM_TICKS = 10;
-/**
- * A shard whose oldest order waits this long has as much to decide as it can: what is decided then
- * is what can be.
- */
+/** A shard whose oldest order has waited this long is fully busy: its rate is its capacity. */
 const BUSY_MS = 50;
 /** The rate is a mean over about this long. */
 const RATE_MS = 1_500;
-/** After a quiet time the rate of before counts for little: it was the rate of arrivals. */
+/** After a quiet time the old rate counts for little: it was the rate of arrivals. */
 const REMEMBERED_MS = 100;
-/** So many may always wait: a batch, and the next one. */
+/** This many may always wait: a batch, and the next one. */
 const LEAST = 64;
-/** Nothing decided for so long while orders wait is an outage. */
+/** With nothing decided for this long while orders wait, it is an outage. */
 const STALL_MS = 1_000;
 
 const CLOSED: [AdmissionState, number] = ["closed", 0];
 
-/** A batch on its way, as its shard's lag sees it. */
+/** A batch in flight, as its shard's lag sees it. */
 interface Waiting {
   readonly batch: Batch;
   readonly orders: number;
 }
 
 export class ShardLag {
-  /** Orders taken in whose outcome is not known. */
+  /** Accepted orders whose outcome is unknown. */
   pending = 0;
   /** How many may be pending. */
   limit: number;
   state: AdmissionState = "open";
   stalled = false;
-  /** In the order of publishing, which is that of deciding. */
+  /** In order of publishing, which is the order of deciding. */
   private waiting: Waiting[] = [];
   private head = 0;
   private decided = 0;
@@ -98,13 +99,13 @@ export class ShardLag {
   private turnedAway = 0;
   private wasBusy = false;
   private lastOutcomeMs = 0;
-  /** May come in at once, and a ms. */
+  /** Orders that may be accepted at once, and per ms. */
   private left = 0;
   private lump = 0;
   private inPerMs = 0;
   /**
-   * Outcomes have come since it was idle last: until then the time is that of the way, not of the
-   * work.
+   * Whether outcomes have arrived since it was last idle. Until then the time measures the round
+   * trip, not the work.
    */
   private flowing = false;
 
@@ -112,7 +113,7 @@ export class ShardLag {
     this.limit = options.stallOrders;
   }
 
-  /** Whether one more may be taken in now. */
+  /** Whether one more order may be accepted now. */
   room(nowMs: number): boolean {
     const has = this.hasRoom(nowMs);
     if (!has) this.turnedAway++;
@@ -120,8 +121,8 @@ export class ShardLag {
   }
 
   private hasRoom(nowMs: number): boolean {
-    if (this.pending >= this.limit) return false;
-    if (this.state === "open" || this.stalled || this.pending < LEAST) return true;
+    if (this.pending >= this.limit) return false; // 3
+    if (this.state === "open" || this.stalled || this.pending < LEAST) return true; // 4
     const lump = Math.floor(nowMs / LUMP_MS + (this.options.phase ?? 0));
     if (lump !== this.lump) {
       this.left = this.inPerMs * LUMP_MS;
@@ -132,7 +133,7 @@ export class ShardLag {
 
   taken(): void {
     this.pending++;
-    // Skips and cancels do not ask for room, and take none from others than that.
+    // Skips and cancels do not ask for room, so they only use up what is left.
     if (this.left > 0) this.left--;
   }
 
@@ -146,17 +147,15 @@ export class ShardLag {
   settled(batch: Batch, decided: boolean, nowMs: number): void {
     if (decided) this.lastOutcomeMs = nowMs;
     const at = this.find(batch);
-    if (at < 0) return; // given up before: a later one was told first
-    // What lies before it was decided before it: its outcomes were lost on the way.
+    if (at < 0) return; // already given up: a later batch was settled first
+    // Earlier batches were decided before it; their outcomes were lost on the way.
     const upTo = decided ? at : this.head - 1;
     for (let i = this.head; i <= upTo; i++) this.leave(i, true);
     if (!decided) this.leave(at, false);
     this.trim();
   }
 
-  /**
-   * The owner had nothing left at that moment: whatever was confirmed before it has been decided.
-   */
+  /** The owner had nothing left at that moment: everything confirmed before it has been decided. */
   emptyAt(ms: number): void {
     for (let i = this.head; i < this.waiting.length; i++) {
       const { batch } = at(this.waiting, i);
@@ -171,16 +170,13 @@ export class ShardLag {
     return first ? Math.max(0, nowMs - first.batch.bornMs) : 0;
   }
 
-  /** How long an order with so many before it will wait, ms; left out: one taken in now. */
+  /** Expected wait of an order with `ahead` orders before it, ms; by default one accepted now. */
   waitMs(nowMs: number, ahead = this.pending): number {
     if (ahead === 0) return 0;
     return this.perMs > 0 ? ahead / this.perMs : this.oldestMs(nowMs);
   }
 
-  /**
-   * How long until there is room again, ms: no longer than the target, since the rate may be
-   * another by then.
-   */
+  /** Ms until there is room again; at most the target, since the rate may have changed by then. */
   roomInMs(): number {
     const excess = this.pending - this.limit;
     return excess <= 0 || this.perMs === 0
@@ -188,12 +184,12 @@ export class ShardLag {
       : Math.min(this.options.targetMs, excess / this.perMs);
   }
 
-  /** Moves the controller on; `elapsedMs` since the last time. */
+  /** Advances the controller; `elapsedMs` since the last time. */
   tick(nowMs: number, elapsedMs: number): void {
     const busy = this.oldestMs(nowMs) >= BUSY_MS;
     if (busy && this.wasBusy) this.measure(elapsedMs);
     else if (busy) this.begin();
-    // It has less to do than it can: what is decided is the least that can be.
+    // It is not fully busy, so its rate is a lower bound of its capacity.
     else if (this.state !== "open" && this.sinceTick > this.perMs * elapsedMs)
       this.measure(elapsedMs);
     this.sinceTick = 0;
@@ -239,8 +235,7 @@ export class ShardLag {
   }
 
   private measure(elapsedMs: number): void {
-    // While nothing is decided at all the rate stays: an outage says nothing of what comes after
-    // it.
+    // While nothing is decided, the rate stays: an outage says nothing about what follows.
     if (this.stalled && this.sinceTick === 0) return;
     if (!this.flowing) {
       this.flowing = this.sinceTick > 0;
@@ -251,7 +246,7 @@ export class ShardLag {
     this.decidedInMs = this.decidedInMs * kept + elapsedMs;
   }
 
-  /** Orders wait again: the rate of before counts for little. */
+  /** Orders wait again: the old rate counts for little. */
   private begin(): void {
     this.flowing = false;
     if (this.decidedInMs <= REMEMBERED_MS) return;
@@ -267,7 +262,7 @@ export class ShardLag {
 
   private leave(index: number, decided: boolean): void {
     const { batch, orders } = at(this.waiting, index);
-    if (orders === 0) return;
+    if (orders === 0) return; // 2
     this.pending -= orders;
     if (decided) this.sinceTick += orders;
     this.waiting[index] = { batch, orders: 0 };

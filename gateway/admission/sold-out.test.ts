@@ -28,7 +28,7 @@ class Rig {
     () => this.nowMs,
   );
 
-  /** What is sold out once the question of this look has been answered. */
+  /** What is sold out once this call's query has been answered. */
   async look(): Promise<string[]> {
     this.soldOut.of("spring");
     await Bun.sleep(0);
@@ -36,7 +36,7 @@ class Rig {
   }
 }
 
-test("an item without units is sold out once Redis has said so; one with units on their way back is not", async () => {
+test("an item is sold out once Redis reports no units and none on their way back", async () => {
   const rig = new Rig();
   expect([...rig.soldOut.of("spring")]).toEqual([]);
   expect(await rig.look()).toEqual(["lamp"]);
@@ -45,7 +45,7 @@ test("an item without units is sold out once Redis has said so; one with units o
   expect(await rig.look()).toEqual([]);
 });
 
-test("however many orders ask, Redis is asked five times a second at most", async () => {
+test("however many orders arrive, Redis is queried at most five times a second", async () => {
   const rig = new Rig();
   for (let i = 0; i < 1_000; i++) {
     rig.nowMs += 1;
@@ -55,7 +55,7 @@ test("however many orders ask, Redis is asked five times a second at most", asyn
   expect(rig.asked).toBeLessThanOrEqual(6);
 });
 
-test("a flag lives a second at most when Redis does not answer any more", async () => {
+test("a flag expires within a second when Redis stops answering", async () => {
   const rig = new Rig();
   await rig.look();
   rig.units = undefined;
@@ -65,7 +65,7 @@ test("a flag lives a second at most when Redis does not answer any more", async 
   expect(await rig.look()).toEqual([]);
 });
 
-test("a unit that comes back lowers the flag at once, and an answer from before it raises none", async () => {
+test("a returned unit clears the flag at once; an older answer does not set it", async () => {
   const rig = new Rig();
   await rig.look();
   const open = Promise.withResolvers<void>();

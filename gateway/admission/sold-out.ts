@@ -1,13 +1,15 @@
-// Which items are sold out, so that an order for one can be answered without a way through the
-// broker. Only ever a short cut: the flags are made of what Redis says about once a fifth of a
-// second while orders come in, hold for a second at most, and fall as soon as a unit has come back
-// or may be on its way. Decisions stay with Redis.
+// Which items are sold out, so that the gateway can answer an order for one without the broker.
+// Only a shortcut: Redis still decides.
+//
+// 1. A flag rests on an answer from Redis, and is valid for a second after the question at most.
+// 2. Units that may come back clear all flags, and void the answers to questions asked before.
+// 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 
-/** Redis is asked again after this while orders come in. */
+/** How often Redis is asked while orders arrive. */
 const LOOK_EVERY_MS = 200;
-/** A flag is believed for so long after its question was asked. */
+/** How long a flag is trusted, from the moment of its query. */
 const BELIEVED_MS = 1_000;
 
 interface Flags {
@@ -22,9 +24,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class SoldOut {
   private readonly sales = new Map<string, Flags>();
-  /**
-   * Raised whenever units may have come back: answers to questions asked before count for nothing.
-   */
+  /** Incremented whenever units may have come back: answers to older queries are ignored. */
   private version = 0;
 
   /** `saleId` must be a known sale's. */
@@ -34,7 +34,7 @@ export class SoldOut {
     private readonly now: () => number,
   ) {}
 
-  /** The sale's items that are sold out for sure, as far as is known. */
+  /** The sale's items that are certainly sold out, as far as is known. */
   of(saleId: string): ReadonlySet<string> {
     const nowMs = this.now();
     let flags = this.sales.get(saleId);
@@ -48,13 +48,13 @@ export class SoldOut {
   }
 
   /**
-   * Units may have come back (a restock, a cancel, a failed charge): nothing is sold out until
-   * Redis says so anew.
+   * Units may have come back (a restock, a cancel, a failed charge): nothing counts as sold out
+   * until Redis says so again.
    */
   unitsBack(): void {
     this.version++;
     for (const flags of this.sales.values()) {
-      flags.untilMs = 0;
+      flags.untilMs = 0; // 2
       flags.askedMs = Number.NEGATIVE_INFINITY;
     }
   }
@@ -65,13 +65,13 @@ export class SoldOut {
     const { version } = this;
     try {
       const stock = await this.stockOf(saleId);
-      if (version !== this.version) return;
+      if (version !== this.version) return; // 2
       flags.skus = new Set(
-        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku),
+        stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku), // 3
       );
-      flags.untilMs = nowMs + BELIEVED_MS;
+      flags.untilMs = nowMs + BELIEVED_MS; // 1
     } catch {
-      countIgnored("stock_look"); // Redis does not answer: the flags lapse
+      countIgnored("stock_look"); // Redis does not answer: the flags expire
     } finally {
       flags.asking = false;
     }

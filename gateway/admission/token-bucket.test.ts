@@ -2,18 +2,18 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { TokenBuckets } from "./token-bucket.ts";
 
-test("a full bucket gives its burst at once, then a token each interval", () => {
+test("a full bucket gives its burst at once, then one token per interval", () => {
   const buckets = new TokenBuckets({ perSecond: 10, burst: 5 });
   for (let i = 0; i < 5; i++) expect(buckets.take("ann", 1_000)).toBe(0);
   expect(buckets.take("ann", 1_000)).toBeCloseTo(100);
   expect(buckets.take("ann", 1_099)).toBeCloseTo(1);
   expect(buckets.take("ann", 1_100)).toBe(0);
   expect(buckets.take("ann", 1_101)).toBeCloseTo(99);
-  // Others have their own.
+  // Each key has a bucket of its own.
   expect(buckets.take("bob", 1_101)).toBe(0);
 });
 
-test("what is left and when it is full again is told", () => {
+test("it reports the tokens left and when it is full again", () => {
   const buckets = new TokenBuckets({ perSecond: 10, burst: 5 });
   expect(buckets.look("ann", 0)).toEqual({ left: 5, fullInMs: 0 });
   buckets.take("ann", 0);
@@ -22,7 +22,7 @@ test("what is left and when it is full again is told", () => {
   expect(buckets.look("ann", 150)).toEqual({ left: 4, fullInMs: 50 });
 });
 
-test("however it is asked, a bucket gives no more than its burst and its rate, and no less", () => {
+test("under any calls a bucket gives exactly its burst and its rate", () => {
   const steps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 200 });
   fc.assert(
     fc.property(
@@ -36,7 +36,7 @@ test("however it is asked, a bucket gives no more than its burst and its rate, a
         for (const wait of waits) {
           nowMs += wait;
           tokens = Math.min(burst, tokens + (wait * perSecond) / 1_000);
-          // A plain bucket of fractions is the model.
+          // The model is a plain bucket with fractional tokens.
           if (buckets.take("ann", nowMs) === 0) {
             expect(tokens).toBeGreaterThan(1 - 1e-3);
             tokens -= 1;

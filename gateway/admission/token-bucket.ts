@@ -1,30 +1,29 @@
-// Token buckets by key, kept as one number each (the generic cell rate algorithm): the moment at
-// which the bucket will be full again. Nothing is shared with other processes: a look and a write
-// in a Map of this one.
+// Token buckets by key, each kept as one number (generic cell rate algorithm): the moment at which
+// the bucket will be full again. Nothing is shared with other processes: each call costs one read
+// and one write of a Map.
 //
-// A bucket that is full is forgotten: those nobody touched for as long as filling takes are full
-// for sure, so two generations of that length hold all that matter.
+// 1. Only full buckets are forgotten: a bucket untouched for as long as filling takes is full, so two
+//    generations of that length hold all that matter.
+// 2. Keys are bounded. With more users than that within one filling time, the oldest get their
+//    tokens back.
 
 export interface BucketSize {
-  /** Tokens that come back in a second. */
+  /** Tokens that return per second. */
   readonly perSecond: number;
   /** Tokens a full bucket holds. */
   readonly burst: number;
 }
 
-/**
- * Keys in a generation. More users than that in one filling time, and the first are forgiven what
- * they took.
- */
+/** Keys in a generation. */
 const MAX_KEYS = 200_000;
 
 export class TokenBuckets {
   private young = new Map<string, number>();
   private old = new Map<string, number>();
   private turnsAtMs = 0;
-  /** Ms for one token. */
+  /** Ms per token. */
   private readonly tokenMs: number;
-  /** Ms for a whole bucket. */
+  /** Ms to fill a whole bucket. */
   readonly fillMs: number;
 
   constructor(readonly size: BucketSize) {
@@ -32,9 +31,9 @@ export class TokenBuckets {
     this.fillMs = size.burst * this.tokenMs;
   }
 
-  /** Takes a token. Returns 0, or for how many ms there is none. `nowMs` is monotonic. */
+  /** Takes a token. Returns 0, or the ms until there is one. `nowMs` is monotonic. */
   take(key: string, nowMs: number): number {
-    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs);
+    if (nowMs >= this.turnsAtMs || this.young.size >= MAX_KEYS) this.turn(nowMs); // 2
     const fullAtMs = Math.max(nowMs, this.young.get(key) ?? this.old.get(key) ?? 0);
     const waitMs = fullAtMs + this.tokenMs - nowMs - this.fillMs;
     if (waitMs > EPSILON_MS) return waitMs;
@@ -42,13 +41,13 @@ export class TokenBuckets {
     return 0;
   }
 
-  /** A token that was taken for nothing. */
+  /** Returns a token that was not needed. */
   giveBack(key: string): void {
     const fullAtMs = this.young.get(key);
     if (fullAtMs !== undefined) this.young.set(key, fullAtMs - this.tokenMs);
   }
 
-  /** Whole tokens left, and in how many ms the bucket will be full. */
+  /** Whole tokens left, and ms until the bucket is full. */
   look(key: string, nowMs: number): { left: number; fullInMs: number } {
     const fullInMs = Math.max(0, (this.young.get(key) ?? this.old.get(key) ?? 0) - nowMs);
     return { left: Math.floor((this.fillMs - fullInMs + EPSILON_MS) / this.tokenMs), fullInMs };
@@ -57,9 +56,9 @@ export class TokenBuckets {
   private turn(nowMs: number): void {
     this.old = this.young;
     this.young = new Map();
-    this.turnsAtMs = nowMs + this.fillMs;
+    this.turnsAtMs = nowMs + this.fillMs; // 1
   }
 }
 
-/** Sums of fractions of a millisecond are not exact. */
+/** Sums of fractions of a millisecond are inexact. */
 const EPSILON_MS = 1e-6;

@@ -1,4 +1,4 @@
-// The console: signs an operator in, looks once a second, and shows what it sees.
+// The console: signs an operator in, polls the overview once a second, and shows it.
 import { makeCharts } from "./charts.js";
 import { deadLetters } from "./dead.js";
 import { confirmed, count, el, mb, say, table, time } from "./dom.js";
@@ -35,7 +35,7 @@ async function call(method, path, body) {
           ok: false,
           status: response.status,
           problem:
-            [value.title, value.detail].filter(Boolean).join(": ") || `answer ${response.status}`,
+            [value.title, value.detail].filter(Boolean).join(": ") || `HTTP ${response.status}`,
         };
   } catch {
     return { ok: false, status: 0, problem: "the gateway does not answer" };
@@ -76,12 +76,12 @@ async function look() {
   } else if (status === 401 || status === 403) signIn(problem);
 }
 
-/** How old what is shown is, also while nothing comes. */
+/** Shows how old the figures are, even while none arrive. */
 function age() {
   if (!sessionStorage.getItem(KEY) || seenMs === 0) return;
   const seconds = Math.round((performance.now() - seenMs) / 1_000);
   document.body.classList.toggle("stale", seconds > 3);
-  $("#age").textContent = seconds > 3 ? `no answer for ${seconds} s, trying on` : "live";
+  $("#age").textContent = seconds > 3 ? `no answer for ${seconds} s, retrying` : "live";
   $("#age").className = seconds > 3 ? "bad" : "dim";
 }
 
@@ -127,7 +127,7 @@ function show(now) {
   const lagClass = (ms) => (ms > 5_000 ? "bad" : ms > 1_000 ? "warn" : "");
   table(
     "shards",
-    [["shard"], ["region"], ["lag", "n"], ["ready", "n"], ["in hand", "n"], ["owner"]],
+    [["shard"], ["region"], ["lag", "n"], ["ready", "n"], ["in flight", "n"], ["owner"]],
     f.shards.map((s) => [
       s.shard,
       s.region,
@@ -136,7 +136,7 @@ function show(now) {
       s.load,
       s.owner,
     ]),
-    "No worker holds a shard",
+    "No shards owned",
   );
   showRoles(now);
 }
@@ -163,7 +163,7 @@ function showStock({ sales }) {
       bar(item),
     ]),
   );
-  table("stock", [["item"], ["left", "n"], ["held", "n"], ["sold", "n"], [""]], rows, "No sale");
+  table("stock", [["item"], ["left", "n"], ["held", "n"], ["sold", "n"], [""]], rows, "No sales");
 }
 
 function showWorkers(now) {
@@ -185,18 +185,18 @@ function showWorkers(now) {
       ["worker"],
       ["state", "text"],
       ["shards"],
-      ["in hand", "n"],
+      ["in flight", "n"],
       ["unrecorded", "n"],
-      ["loop", "n"],
+      ["loop delay", "n"],
       ["memory", "n"],
       [""],
     ],
     rows,
-    "No worker lives",
+    "No workers running",
   );
 }
 
-/** Whether it eases off, and why; `other`: what is more important to say. */
+/** The governor's state with its reasons; `other` replaces it where that matters more. */
 function governorState({ governor: g }, other) {
   const signals = Object.entries(g.signals)
     .map(([name, v]) => `${name} ${v}`)
@@ -246,11 +246,11 @@ function showGateways(now) {
       ["wait", "n"],
       ["pending", "n"],
       ["sockets", "n"],
-      ["loop", "n"],
+      ["loop delay", "n"],
       ["memory", "n"],
     ],
     rows,
-    "No gateway reports",
+    "No gateways reporting",
   );
 }
 
@@ -265,7 +265,7 @@ function showRoles(now) {
       p.breaker === "closed"
         ? governorState(p, "")
         : el("span", { class: "bad" }, `breaker ${p.breaker}`),
-      `charges: ${words(p.answers)}; in hand ${p.load}`,
+      `charges: ${words(p.answers)}; in flight ${p.load}`,
       handButton(p),
     ]),
     ...now.roles
@@ -275,7 +275,7 @@ function showRoles(now) {
       .filter((r) => r.kind === "rates")
       .map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`, ""]),
   ];
-  table("roles", [["role"], ["state", "text"], ["", "text"], [""]], rows, "None reports");
+  table("roles", [["role"], ["state", "text"], ["", "text"], [""]], rows, "No reports");
 }
 
 async function byHand(worker, what) {
@@ -284,7 +284,7 @@ async function byHand(worker, what) {
     `/v1/admin/workers/${encodeURIComponent(worker)}/${what}`,
     {},
   );
-  say(ok ? `${worker === "*" ? "all workers" : worker}: ${what}` : problem);
+  say(ok ? `${worker === "*" ? "all workers" : worker}: ${what}d` : problem);
 }
 
 $("#sign-in").addEventListener("submit", (event) => {
@@ -292,10 +292,10 @@ $("#sign-in").addEventListener("submit", (event) => {
   enter($("#token").value);
 });
 $("#leave").addEventListener("click", () => signIn());
-confirmed($("#pause-all"), "Pause all of them?", () => byHand("*", "pause"));
+confirmed($("#pause-all"), "Pause all workers?", () => byHand("*", "pause"));
 $("#resume-all").addEventListener("click", () => byHand("*", "resume"));
 
-// A link may bring the token along; it must not stay in the address.
+// A link may contain the token; it must not stay in the address bar.
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (location.hash) history.replaceState(null, "", location.pathname);
 if (given || sessionStorage.getItem(KEY)) enter(given ?? sessionStorage.getItem(KEY));

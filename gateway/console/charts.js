@@ -1,4 +1,5 @@
-// Three charts over the last five minutes, by uPlot: orders a second, lag by shard, units left by item.
+// Three charts of the last five minutes, by uPlot: orders per second, lag per shard, units left per
+// item.
 const KEPT = 300;
 const HEIGHT = 170;
 const COLOURS = [
@@ -13,7 +14,7 @@ const COLOURS = [
   "#c28f6a",
   "#7f8ea3",
 ];
-/** More lines than that say nothing. */
+/** More lines would be unreadable. */
 const MAX_LINES = 10;
 
 class Chart {
@@ -26,7 +27,7 @@ class Chart {
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.box);
   }
 
-  /** One more moment: values by name. */
+  /** Adds one point in time: values by name. */
   add(atMs, values) {
     const names = Object.keys(values).slice(0, MAX_LINES);
     if (names.join() !== this.names.join()) this.restart(names);
@@ -45,7 +46,7 @@ class Chart {
     this.names = names;
     this.lines = names.map((name) => old.get(name) ?? this.times.map(() => null));
     this.plot?.destroy();
-    // A canvas knows nothing of the page's variables: the colour as it came out.
+    // A canvas cannot use the page's CSS variables, so take the computed colour.
     const stroke = getComputedStyle(document.querySelector("#age")).color;
     const axis = { stroke, grid: { stroke: "#8883", width: 1 }, ticks: { show: false } };
     const series = names.map((label, i) => ({
@@ -59,7 +60,7 @@ class Chart {
     this.plot = new uPlot(
       {
         ...this.size(),
-        series: [{ label: "at" }, ...series],
+        series: [{ label: "time" }, ...series],
         axes: [axis, { ...axis, size: 58, values }],
         scales: {
           y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.1)] },

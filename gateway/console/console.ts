@@ -1,7 +1,6 @@
-// /console: one live page for operators. Its files are served as they lie in gateway/console/, the
-// chart library as its package has it, and what it shares with `sluice top`
-// (core/domain/figures.ts) without its types. Nothing comes from elsewhere, and nothing inline
-// runs.
+// /console: one live page for operators. Its files are served as they are in gateway/console/, the
+// chart library from its package, and the code shared with `sluice top` (core/domain/figures.ts)
+// without its types. Nothing is loaded from elsewhere, and nothing inline runs.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { App } from "../http/calls.ts";
@@ -15,7 +14,9 @@ const SHEET = "text/css; charset=utf-8";
 
 const HEADERS = {
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+    "require-trusted-types-for 'script'; trusted-types 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-cache",

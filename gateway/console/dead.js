@@ -1,4 +1,4 @@
-// Dead letters: listed, found by queue and reason, shown with all they carry, sent again, dropped.
+// Dead letters: listed, filtered by queue and reason, shown in full, redriven, dropped.
 import { confirmed, el, say, table } from "./dom.js";
 
 export function deadLetters(call) {
@@ -7,7 +7,7 @@ export function deadLetters(call) {
   let shown;
   let counted;
 
-  /** What the two fields ask for; nothing in it: every letter. */
+  /** The filter in the two fields; empty: every letter. */
   const filter = () => {
     const [queue, reason] = [$("#dead-queue").value, $("#dead-reason").value.trim()];
     return { ...(queue ? { queue } : {}), ...(reason ? { reason } : {}) };
@@ -16,7 +16,7 @@ export function deadLetters(call) {
     const answer = await call("POST", path, body);
     if (!answer.ok) return say(answer.problem);
     const { matched, done: n, left } = answer.value;
-    say(left.length > 0 ? `${n} of ${matched} ${done}; left: ${left[0].why}` : `${n} ${done}`);
+    say(left.length > 0 ? `${n} of ${matched} ${done}; not done: ${left[0].why}` : `${n} ${done}`);
     dialog.close();
     await look();
   };
@@ -59,24 +59,27 @@ export function deadLetters(call) {
           ),
         ])
       : [];
-    table("dead", [["queue"], ["region"], ["reason", "text"], [""]], rows, ok ? "None" : problem);
+    table(
+      "dead",
+      [["queue"], ["region"], ["reason", "text"], [""]],
+      rows,
+      ok ? "No dead letters" : problem,
+    );
     for (const id of ["#redrive-these", "#drop-these"]) $(id).disabled = rows.length === 0;
   };
 
   $("#letter-close").addEventListener("click", () => dialog.close());
   $("#letter-redrive").addEventListener("click", () =>
-    act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "sent again"),
+    act(`/v1/admin/dead/${encodeURIComponent(shown)}/redrive`, {}, "redriven"),
   );
   confirmed($("#letter-drop"), "Drop for good?", () =>
     act(`/v1/admin/dead/${encodeURIComponent(shown)}/drop`, {}, "dropped"),
   );
-  confirmed($("#redrive-these"), "Redrive all of these?", () =>
-    actOnThese("redrive", "sent again"),
-  );
-  confirmed($("#drop-these"), "Drop these for good?", () => actOnThese("drop", "dropped"));
+  confirmed($("#redrive-these"), "Redrive all matching?", () => actOnThese("redrive", "redriven"));
+  confirmed($("#drop-these"), "Drop all matching for good?", () => actOnThese("drop", "dropped"));
   for (const id of ["#dead-queue", "#dead-reason"]) $(id).addEventListener("change", look);
 
-  /** Asks the brokers only when their number has changed: each time is on record. */
+  /** Lists the letters only when their number has changed: each listing is audited. */
   return (dead) => {
     const now = JSON.stringify(dead);
     if (now === counted) return;

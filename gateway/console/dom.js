@@ -1,4 +1,5 @@
-// Building the page from data. Text is only ever set as text: what is shown comes from orders, brokers and strangers.
+// Builds the page from data. Text is only ever set as text, never as HTML: what is shown comes from
+// orders, brokers and strangers.
 
 /** An element with attributes (`class`, `title`, handlers) and children: elements or text. */
 export function el(name, attributes = {}, ...children) {
@@ -29,7 +30,7 @@ export function table(section, columns, rows, empty) {
   if (lines.length === 0)
     lines.push(el("tr", {}, el("td", { class: "dim", colspan: columns.length }, empty)));
   const focused = target.contains(document.activeElement) ? document.activeElement : undefined;
-  // A button that is being pressed is not taken away from under the finger; one that is only focused comes back focused.
+  // A button being pressed is not replaced under the pointer; a focused one keeps its focus.
   if (focused?.matches(":active")) return;
   const key = focused?.dataset.key;
   target.replaceChildren(el("thead", {}, head), el("tbody", {}, ...lines));
@@ -37,7 +38,7 @@ export function table(section, columns, rows, empty) {
     [...target.querySelectorAll("[data-key]")].find((e) => e.dataset.key === key)?.focus();
 }
 
-/** A button that is to be pressed twice: the first time it asks, for a few seconds. */
+/** A button that must be pressed twice: the first press asks, for a few seconds. */
 export function confirmed(button, question, act) {
   const words = button.textContent;
   let timer;
@@ -76,7 +77,7 @@ export const time = (ms) =>
     : "–";
 export const mb = (bytes) => `${Math.round(bytes / 2 ** 20)} MB`;
 
-/** A word of what was done, for a moment. */
+/** Shows the result of an action for a moment. */
 export function say(text) {
   const said = document.querySelector("#said");
   said.textContent = text;

@@ -1,4 +1,4 @@
-// Everything over HTTP that is not order intake: one Hono app, put together here.
+// Everything over HTTP except order intake: one Hono app, assembled here.
 import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
@@ -55,8 +55,8 @@ function createCalls(parts: AppParts): App {
 }
 
 /**
- * For every path there is: OPTIONS answers a browser, a method it does not have is 405 with those
- * it has. Goes ahead of the calls.
+ * For every known path: OPTIONS answers a browser's preflight, and an unsupported method gets 405
+ * with the supported ones. Registered before the calls.
  */
 function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
   const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
@@ -84,14 +84,14 @@ function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts)
   }
 }
 
-/** Served beside this app, straight by Bun (start.ts). */
+/** Served next to this app, directly by Bun (start.ts). */
 const RAW_ROUTES = [
   { path: "/v1/orders", method: "POST" },
   { path: "/v1/orders/batch", method: "POST" },
   { path: "/v1/ws", method: "GET" },
 ];
 
-/** The ledger's error (its contract does not export it), or a broker's. */
+/** The ledger's error (its contract does not export it), or the broker's. */
 function isAway(error: Error): boolean {
   return error.name === "LedgerUnavailable" || error.name === "BrokerUnavailable";
 }

@@ -1,7 +1,7 @@
-// Reads a request's body up to a bound, whatever its headers claim.
+// Reads a request's body up to a limit, whatever its headers claim.
 import { type Problem, problem } from "./problem.ts";
 
-/** The text, or why it is not read. Sync answers cost no body. */
+/** The text, or why it is refused. A synchronous answer means the body was not read. */
 export function readBody(request: Request, maxBytes: number): Promise<string | Problem> | Problem {
   const { headers } = request;
   const type = headers.get("content-type");
@@ -18,7 +18,7 @@ function isJson(type: string | null): boolean {
   return type !== null && /^application\/json\s*(;|$)/i.test(type);
 }
 
-/** A body sent in chunks does not say how long it will be. */
+/** A chunked body does not announce its length. */
 async function readStream(request: Request, maxBytes: number): Promise<string | Problem> {
   if (!request.body) return "";
   const chunks: Uint8Array[] = [];

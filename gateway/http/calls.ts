@@ -1,5 +1,4 @@
-// What the calls of the Hono app share: the parts they work with, who calls, and the JSON that was
-// sent.
+// What the calls of the Hono app share: their parts, the caller's principal, and parsing of JSON.
 import type { Hono } from "hono";
 import type { Metrics } from "../../core/metrics/metrics.ts";
 import type { Auth, Principal } from "../access/auth.ts";
@@ -26,11 +25,11 @@ export interface AppParts {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly counters: Counters;
-  /** Whether it is about to stop, or stopping. */
+  /** Whether the gateway is stopping or about to. */
   readonly leaving: () => boolean;
   readonly undecided: Undecided;
   readonly stock: StockReader;
-  /** The operator has put units back: nothing is sold out until Redis says so anew. */
+  /** The operator has added units: nothing counts as sold out until Redis says so again. */
   readonly unitsBack: () => void;
   readonly feed: EventFeed;
   readonly metrics: () => Metrics;
@@ -43,13 +42,13 @@ export interface Env {
   Bindings: { readonly peer: string };
   Variables: {
     principal: Principal;
-    /** What an operator's call is about, for the record. */
+    /** The subject of an operator's call, for the audit. */
     target?: string;
   };
 }
 export type App = Hono<Env>;
 
-/** Who calls; throws Refused. */
+/** The caller; throws Refused. */
 export async function principalOf(parts: AppParts, header: string | undefined): Promise<Principal> {
   const verdict = await parts.auth.header(header ?? null);
   if (verdict instanceof Problem) throw new Refused(verdict);

@@ -1,5 +1,5 @@
 // DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and
-// confirmed like an order; what came of it is told as soon as the shard has recorded it.
+// confirmed like an order; the answer has its result if the shard records it in time.
 import { parseOutcome } from "../../core/domain/entry.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import type { Principal } from "../access/auth.ts";
@@ -7,9 +7,7 @@ import type { Recipient, Verdict } from "../intake/batch.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 
-/**
- * Beyond it the answer is 202: the cancel is under way, and its outcome is shown with the order.
- */
+/** After this the answer is 202: the cancel is in progress, and the order will show its outcome. */
 const OUTCOME_WAIT_MS = 3_000;
 
 export function addCancel(app: App, parts: AppParts): void {
@@ -34,7 +32,7 @@ export function addCancel(app: App, parts: AppParts): void {
   });
 }
 
-/** What the word of a cancel's row (core/lua/shared/settle.lua) says to the client. */
+/** Translates the outcome word of a cancel (core/lua/shared/settle.lua) for the client. */
 export function cancelResult(word: string): "cancelled" | "cancel_pending" | Problem {
   if (word === "") return "cancel_pending";
   const outcome = parseOutcome(word);
@@ -44,16 +42,16 @@ export function cancelResult(word: string): "cancelled" | "cancel_pending" | Pro
   if (outcome.word === "too_late")
     return problem("too_late", "id", "more than two minutes after it was accepted");
   if (outcome.word === "too_many")
-    return problem("too_many_cancels", "id", "of orders that have not come yet");
+    return problem("too_many_cancels", "id", "of orders that have not arrived yet");
   return problem("too_late", "id", `the order is ${outcome.word}`);
 }
 
-/** The token's subject, or whom a service names. */
+/** The token's subject, or the user a service names. */
 function buyer(principal: Principal, user: string | undefined): string {
   if (user === undefined || user === principal.user) return principal.user;
   if (!principal.service)
     throw new Refused(
-      problem("forbidden", "user", "only a token with service scope names the user"),
+      problem("forbidden", "user", "only a token with service scope may name the user"),
     );
   if (!NAME_PATTERN.test(user))
     throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));

@@ -8,7 +8,7 @@ const start = async () => {
   return t;
 };
 
-/** DELETE as a user; the shard says `word`. */
+/** DELETE as a user; the shard answers `word`. */
 async function cancel(id: string, word: string, user = "ann"): Promise<Response> {
   const { gateway, broker } = t;
   const n = broker.published.length;
@@ -29,14 +29,14 @@ test.each([
   ["-too_late", 409, { code: "too_late", field: "id" }],
   ["-dispatched", 409, { code: "too_late", detail: "the order is dispatched" }],
   ["-too_many", 429, { code: "too_many_cancels" }],
-])("a cancel whose word is %s is answered %i", async (word, status, body) => {
+])("a cancel with the outcome word %s is answered %i", async (word, status, body) => {
   await start();
   const response = await cancel(Bun.randomUUIDv7(), word);
   expect(response.status).toBe(status);
   expect(await response.json()).toMatchObject(body);
 });
 
-test("a cancel is published before it is answered, and says so when it is not confirmed", async () => {
+test("a cancel is published before it is answered; unconfirmed, the answer says so", async () => {
   const { gateway, broker } = await start();
   broker.answer = "unknown";
   const response = await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, {
@@ -49,7 +49,7 @@ test("a cancel is published before it is answered, and says so when it is not co
   ]);
 });
 
-test("a cancel of a malformed id, or without a token, goes nowhere", async () => {
+test("a cancel with a malformed id or without a token is not published", async () => {
   const { gateway, broker } = await start();
   const bad = await fetch(`${gateway.url}/v1/orders/nonsense`, {
     method: "DELETE",
@@ -67,7 +67,7 @@ test("a cancel of a malformed id, or without a token, goes nowhere", async () =>
   expect(broker.published).toEqual([]);
 });
 
-test("over a WebSocket a cancel is acked when it is confirmed, and its outcome follows", async () => {
+test("over a WebSocket a cancel is acked once confirmed, and its outcome follows", async () => {
   const { gateway, broker } = await start();
   const socket = await TestSocket.open(gateway.url, "ann");
   const id = Bun.randomUUIDv7();

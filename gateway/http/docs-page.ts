@@ -1,5 +1,5 @@
-// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or anything
-// from elsewhere.
+// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or external
+// resources.
 import type { App } from "./calls.ts";
 import { OPENAPI } from "./openapi.ts";
 
@@ -17,14 +17,25 @@ interface Call {
 }
 
 const STYLE = `
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); --dim: color-mix(in srgb, currentColor 65%, transparent) }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 6rem }
+:root {
+  color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent);
+  --dim: color-mix(in srgb, currentColor 65%, transparent)
+}
+body {
+  font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 6rem
+}
 h1 { margin-bottom: .2em } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; padding: .4rem .8rem }
-summary { cursor: pointer; display: flex; gap: .8rem; flex-wrap: wrap } summary:focus-visible { outline: 2px solid }
-summary code { font-weight: 600 } .method { min-width: 3.5rem; font-weight: 700 } .dim { color: var(--dim) }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; font-size: .85rem }
-table { border-collapse: collapse; width: 100% } td { border-top: 1px solid var(--line); padding: .3rem .6rem .3rem 0; vertical-align: top }
+summary { cursor: pointer; display: flex; gap: .8rem; flex-wrap: wrap }
+summary:focus-visible { outline: 2px solid }
+summary code { font-weight: 600 }
+.method { min-width: 3.5rem; font-weight: 700 } .dim { color: var(--dim) }
+pre {
+  overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px;
+  font-size: .85rem
+}
+table { border-collapse: collapse; width: 100% }
+td { border-top: 1px solid var(--line); padding: .3rem .6rem .3rem 0; vertical-align: top }
 `;
 
 export function addDocs(app: App): void {
@@ -33,7 +44,9 @@ export function addDocs(app: App): void {
   const hash = new Bun.CryptoHasher("sha256").update(STYLE).digest("base64");
   const headers = {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    "content-security-policy":
+      `default-src 'none'; style-src 'sha256-${hash}'; ` +
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
@@ -49,26 +62,34 @@ function page(): string {
   );
   const schemas = Object.entries((OPENAPI.components as { schemas: Json }).schemas).map(
     ([name, schema]) =>
-      `<details id="${html(name)}"><summary><code>${html(name)}</code></summary>${pretty(schema)}</details>`,
+      `<details id="${html(name)}"><summary><code>${html(name)}</code></summary>` +
+      `${pretty(schema)}</details>`,
   );
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style></head><body><main>
-<h1>${html(info.title)}</h1><p>${html(info.description)} The same for machines: <a href="/openapi.json">openapi.json</a>.</p>
+<h1>${html(info.title)}</h1>
+<p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>
 <h2>Calls</h2>${calls.join("\n")}<h2>Schemas</h2>${schemas.join("\n")}</main></body></html>`;
 }
 
 function section(path: string, method: string, call: Call): string {
   const parameters = (call.parameters ?? []).map(
     (p) =>
-      `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td><td>${text(p.description)}</td></tr>`,
+      `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td>` +
+      `<td>${text(p.description)}</td></tr>`,
   );
   const responses = Object.entries(call.responses).map(
     ([status, r]) =>
-      `<tr><td><code>${status}</code></td><td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
+      `<tr><td><code>${status}</code></td>` +
+      `<td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
   );
-  return `<details><summary><span class="method">${method.toUpperCase()}</span><code>${html(path)}</code><span>${html(call.summary)}</span></summary>
-${call.description ? `<p>${text(call.description)}</p>` : ""}${parameters.length > 0 ? `<h4>Parameters</h4><table>${parameters.join("")}</table>` : ""}
-${call.requestBody ? `<h4>Body</h4>${schemaOf(call.requestBody.content)}` : ""}<h4>Answers</h4><table>${responses.join("")}</table></details>`;
+  return `<details><summary><span class="method">${method.toUpperCase()}</span>
+<code>${html(path)}</code><span>${html(call.summary)}</span></summary>
+${call.description ? `<p>${text(call.description)}</p>` : ""}
+${parameters.length > 0 ? `<h4>Parameters</h4><table>${parameters.join("")}</table>` : ""}
+${call.requestBody ? `<h4>Body</h4>${schemaOf(call.requestBody.content)}` : ""}
+<h4>Responses</h4><table>${responses.join("")}</table></details>`;
 }
 
 function schemaOf(content: Json): string {

@@ -1,6 +1,6 @@
-// Orders that somebody follows, step by step, from the ledger: what was missed is told first, then
-// what happens. One feed for all followers of a gateway. It looks a few times a second while there
-// are any, and at once when the gateway hears that something was decided.
+// Orders that clients follow, step by step, from the ledger: missed events first, then new ones.
+// One feed serves all followers of a gateway. It polls a few times a second while there are any,
+// and at once when a decision arrives.
 
 import { at } from "../../core/domain/at.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -9,13 +9,13 @@ import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 300;
-/** Looks that pushes ask for are gathered for so long. */
+/** Polls triggered by pushes are gathered for this long. */
 const SOON_MS = 25;
 
 export interface Follower {
-  /** Events after the last ones told, in order. */
+  /** Events after the last ones delivered, in order. */
   tell(user: string, id: string, events: readonly FollowedEvent[]): void;
-  /** Nothing can happen to the order any more. */
+  /** Nothing more can happen to the order. */
   ended(user: string, id: string): void;
 }
 
@@ -27,8 +27,8 @@ interface Watch {
 }
 
 /**
- * After these nothing follows: a cancelled order may yet be refunded, a failed payment be tried
- * again.
+ * No event follows these states: a cancelled order may still be refunded, and a failed payment
+ * retried.
  */
 const FINAL: ReadonlySet<string> = new Set(
   TERMINAL_STATES.filter((state) => state !== "cancelled" && state !== "payment_failed"),
@@ -57,8 +57,8 @@ export class EventFeed {
   }
 
   /**
-   * Follows an order from behind event `after`: -1 for all of it. False: too many are followed
-   * here.
+   * Follows an order from the event after `after`; -1 for all of it. Returns false if too many are
+   * followed here.
    */
   add(follower: Follower, user: string, id: string, after: number): boolean {
     const own = this.byFollower.get(follower) ?? new Map<string, Watch>();
@@ -91,7 +91,7 @@ export class EventFeed {
     this.byFollower.delete(follower);
   }
 
-  /** Something was decided: the ledger has it already. */
+  /** Something was decided: the ledger already has it. */
   soon(): void {
     if (this.watches.size > 0) this.lookIn(SOON_MS);
   }
@@ -139,7 +139,7 @@ export class EventFeed {
     if (this.watches.size > 0 && !this.stopped) this.lookIn(this.again ? SOON_MS : LOOK_EVERY_MS);
   }
 
-  /** What is not known yet is looked for again. */
+  /** An order that is not known yet is looked up again. */
   private deliver(watch: Watch, found: Followed | undefined): void {
     if (!found || !this.watches.has(watch)) return;
     const { user, id, follower } = watch;

@@ -1,4 +1,4 @@
-// An order's life as its buyer hears it: every step, in order, at least once, across reconnects and
+// An order's life as its buyer sees it: every step, in order, at least once, across reconnects and
 // gateways.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { connect } from "node:net";
@@ -81,7 +81,7 @@ async function live(id: string): Promise<void> {
 
 type Told = { id: string | undefined; event: string; data: Record<string, unknown> };
 
-/** Reads a stream's events until `until` is among them, or it ends. */
+/** Reads a stream's events up to `until`, or to its end. */
 async function read(
   url: string,
   id: string,
@@ -118,7 +118,7 @@ async function read(
 
 const words = ({ told }: { told: Told[] }) => told.map((t) => t.event);
 
-test("every step is told in order, with what is known of it, and the stream ends when nothing can follow", async () => {
+test("every step arrives in order with its details; the stream ends after the last", async () => {
   const id = Bun.randomUUIDv7();
   await live(id);
   const { told } = await read(test1.gateway.url, id);
@@ -130,7 +130,7 @@ test("every step is told in order, with what is known of it, and the stream ends
   expect(told[2]?.data.detail).toMatchObject({ detail: "1 1 depot" });
 });
 
-test("resumed behind any event it goes on with the next one, at another gateway as well; behind the last there is nothing to come", async () => {
+test("resumed after any event, at any gateway, it continues; after the last: 204", async () => {
   const id = Bun.randomUUIDv7();
   await live(id);
   const other = await startTestGateway({ ledger: test1.ledger, id: "gw-other" });
@@ -174,7 +174,7 @@ test("a cancelled order's stream stays open for its refund", async () => {
   expect(words(await reading)).toEqual(["reserved", "paid", "cancelled", "refund"]);
 });
 
-test("another's order, one nobody knows, and a senseless position are refused", async () => {
+test("another user's order, an unknown order and an invalid position are refused", async () => {
   const id = Bun.randomUUIDv7();
   await live(id);
   expect((await read(test1.gateway.url, id, { user: "eve" })).status).toBe(404);
@@ -185,7 +185,7 @@ test("another's order, one nobody knows, and a senseless position are refused", 
   expect((await fetch(`${test1.gateway.url}/v1/orders/${id}/events`)).status).toBe(401);
 });
 
-test("streams are bounded, and one whose client is gone gives its place back", async () => {
+test("streams are bounded, and a disconnected client frees its place", async () => {
   await test1.gateway.close();
   const bounded = await startTestGateway({ limits: { followed: 1 }, ledger: test1.ledger });
   const id = Bun.randomUUIDv7();
@@ -209,7 +209,7 @@ test("streams are bounded, and one whose client is gone gives its place back", a
   await bounded.gateway.close();
 });
 
-test("a client that stops reading is let go, and its place with it", async () => {
+test("a client that stops reading is disconnected, which frees its place", async () => {
   const id = Bun.randomUUIDv7();
   await record([text(id)], "reserved");
   const { hostname, port } = new URL(test1.gateway.url);
@@ -231,7 +231,7 @@ test("a client that stops reading is let go, and its place with it", async () =>
   expect(await followed()).toBe(0);
 });
 
-test("over a WebSocket: several orders are followed from where each was left, and told as they go on", async () => {
+test("over a WebSocket several orders are followed, each from its own position", async () => {
   const [first, second] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
   await live(first);
   const socket = await TestSocket.open(test1.gateway.url, "ann");
@@ -253,7 +253,7 @@ test("over a WebSocket: several orders are followed from where each was left, an
   socket.ws.close();
 });
 
-test("what a socket cannot follow is named", async () => {
+test("an order that a socket cannot follow is named", async () => {
   const socket = await TestSocket.open(test1.gateway.url, "ann");
   const refused = async (orders: unknown) => {
     socket.send({ type: "follow", orders });

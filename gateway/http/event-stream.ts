@@ -1,6 +1,5 @@
-// GET /v1/orders/:id/events: what happens to an order, as server-sent events. Each has an id; a
-// client that comes back with the last one it had (Last-Event-ID) goes on behind it, at any
-// gateway.
+// GET /v1/orders/:id/events: an order's events as server-sent events. Each has an id; a client that
+// reconnects with its last one (Last-Event-ID) resumes after it, at any gateway.
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";
@@ -11,7 +10,7 @@ import { problem, Refused } from "./problem.ts";
 import { idOf, queryOf, whose } from "./read-orders.ts";
 
 const HEARTBEAT_MS = 15_000;
-/** How long a client waits before it comes back. */
+/** How long a client waits before it reconnects. */
 const RETRY_MS = 1_000;
 /** Characters a client may leave unread. */
 const MAX_UNREAD = 64 * 1024;
@@ -29,11 +28,11 @@ export function addEventStream(app: App, parts: AppParts): void {
       c.req.header("last-event-id") ?? query.after,
       c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
     );
-    // Asked first: an outcome is told only once the ledger has it.
+    // Checked first: an outcome is pushed only once the ledger has it.
     const accepted = parts.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
     const [known] = await ledger.followed([{ user, id, after }]);
     if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
-    // Nothing will ever follow: this answer tells an EventSource to stay away.
+    // Nothing will ever follow: this answer tells an EventSource not to reconnect.
     if (known && isFinal(known.state) && known.events.length === 0)
       return new Response(null, { status: 204 });
     const stream = new EventStream(
@@ -56,7 +55,7 @@ export function addEventStream(app: App, parts: AppParts): void {
   });
 }
 
-/** Whole, and 0 for the first state. */
+/** A whole number; 0 for the first state. */
 function afterOf(text: string | undefined, field: string): number {
   if (text === undefined || text === "") return -1;
   if (!/^\d{1,15}$/.test(text))
@@ -93,7 +92,8 @@ class EventStream implements Follower {
 
   begin(accepted: object | undefined): void {
     this.write(
-      `retry: ${RETRY_MS}\n\n${accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""}`,
+      `retry: ${RETRY_MS}\n\n` +
+        (accepted ? `event: accepted\ndata: ${JSON.stringify(accepted)}\n\n` : ""),
     );
   }
 
@@ -122,13 +122,11 @@ class EventStream implements Follower {
     try {
       this.controller.close();
     } catch {
-      // the client has closed it
+      // already closed by the client
     }
   }
 
-  /**
-   * A client that does not read is let go: it comes back and goes on behind the last event it had.
-   */
+  /** Disconnects a client that does not read: it reconnects and resumes after its last event. */
   private write(text: string): void {
     if (this.closed) return;
     if ((this.controller.desiredSize ?? 0) <= 0) this.close();

@@ -1,4 +1,4 @@
-// /healthz: the process answers. /readyz: it can take orders in. /metrics: for Prometheus.
+// /healthz: the process answers. /readyz: it can accept orders. /metrics: for Prometheus.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { App, AppParts } from "./calls.ts";

@@ -1,4 +1,4 @@
-// The operator's calls about routes and dead letters, for openapi.ts.
+// The operator's calls for routes and dead letters, used by openapi.ts.
 import { body, type Json, list, name, object, ok, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
@@ -30,10 +30,10 @@ const DEALT: Json = {
 const FILTER = object(
   {
     queue: { type: "string" },
-    reason: { type: "string", description: "A part of the reason" },
-    user: name("Whose orders they are about"),
-    all: { type: "boolean", description: "Every letter; needed when there is no filter" },
-    limit: whole(1, MAX_LETTERS, "Letters looked at in each queue"),
+    reason: { type: "string", description: "Text the reason contains" },
+    user: name("The user the letters are about"),
+    all: { type: "boolean", description: "Every letter; required without a filter" },
+    limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },
   [],
 );
@@ -53,7 +53,7 @@ export function operatorPaths(
   return {
     "/v1/admin/routes": {
       get: {
-        summary: "Which service gets which category",
+        summary: "Show which service gets each category",
         responses: {
           200: ok("The routes", object({ routes: list(ROUTE) }, ["routes"])),
           ...refusals(401, 403, 503),
@@ -62,13 +62,13 @@ export function operatorPaths(
     },
     "/v1/admin/routes/{category}": {
       put: {
-        summary: "Parts of a category go to a service from now on",
+        summary: "Route a category's parts to a service",
         parameters: [category],
         requestBody: body(
           object(
             {
               service: name("The service"),
-              region: { type: "string", description: "Only orders taken in there" },
+              region: { type: "string", description: "Only for orders accepted there" },
             },
             ["service"],
           ),
@@ -79,16 +79,16 @@ export function operatorPaths(
         },
       },
       delete: {
-        summary: "Parts of a category wait until there is a route again",
+        summary: "Remove a route: parts of the category wait for a new one",
         parameters: [category, query("region")],
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
     "/v1/admin/overview": {
       get: {
-        summary: "Everything in one look: stock, lag, workers, gateways, dead letters",
+        summary: "Show everything at a glance: stock, lag, workers, gateways, dead letters",
         responses: {
-          200: ok("Rates come from the difference of two looks: counters only grow", {
+          200: ok("Counters only grow: compute rates from two responses", {
             type: "object",
           }),
           ...refusals(401, 403),
@@ -102,11 +102,11 @@ export function operatorPaths(
           post: {
             summary:
               verb === "pause"
-                ? "A worker (`*`: all) decides nothing until resumed; its shards go to the others"
-                : "A worker (`*`: all) goes on",
+                ? "Pause a worker (`*`: all): it decides nothing and its shards go to the others"
+                : "Resume a worker (`*`: all)",
             parameters: [id],
             responses: {
-              200: ok("The workers meant; done within a second", { type: "object" }),
+              200: ok("The workers concerned; takes effect within a second", { type: "object" }),
               ...refusals(401, 403, 404, 503),
             },
           },
@@ -115,7 +115,7 @@ export function operatorPaths(
     ),
     "/v1/admin/dead": {
       get: {
-        summary: "Dead letters, and parts without a route",
+        summary: "List dead letters and unrouted parts",
         parameters: ["queue", "reason", "user", "limit"].map(query),
         responses: {
           200: ok(
@@ -128,7 +128,7 @@ export function operatorPaths(
     },
     "/v1/admin/dead/{id}": {
       get: {
-        summary: "One letter, with body and trail",
+        summary: "Show one letter with its body and history",
         parameters: [id],
         responses: { 200: ok("The letter", LETTER), ...refusals(401, 403, 404, 503) },
       },
@@ -137,8 +137,8 @@ export function operatorPaths(
       (["redrive", "drop"] as const).flatMap((verb) => {
         const summary =
           verb === "drop"
-            ? "Take letters out for good"
-            : "Send letters where they came from, or try their payments again";
+            ? "Remove letters for good"
+            : "Send letters back to where they came from, or retry their payments";
         return [
           [
             `/v1/admin/dead/${verb}`,
@@ -167,9 +167,9 @@ export function operatorPaths(
 }
 
 const QUERIES: Readonly<Record<string, string>> = {
-  region: "The route of this region only",
+  region: "Only this region's route",
   queue: "Letters of one queue",
-  reason: "Letters whose reason holds this",
+  reason: "Letters whose reason contains this",
   user: "Letters about a user's orders",
-  limit: "Letters looked at in each queue, 100 unless said",
+  limit: "Letters to read in each queue; default 100",
 };

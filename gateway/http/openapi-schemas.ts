@@ -1,5 +1,4 @@
-// The shapes of the HTTP interface as JSON Schema, with the limits taken from where they are
-// enforced.
+// The shapes of the HTTP interface as JSON Schema, with limits taken from where they are enforced.
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,
@@ -49,7 +48,8 @@ export const body = (schema: Json): Json => ({ required: true, content: json(sch
 export const ID = {
   type: "string",
   format: "uuid",
-  description: "UUIDv7 in lower case, made by the client; at most 10 minutes old, 1 minute ahead",
+  description:
+    "UUIDv7 in lower case, created by the client; at most 10 minutes old or 1 minute ahead",
 };
 export const CURRENCY = { type: "string", pattern: "^[A-Z]{3}$", description: "ISO 4217" };
 export const TIME = { type: "string", format: "date-time" };
@@ -58,12 +58,12 @@ export const schemas: Json = {
   Order: object(
     {
       id: ID,
-      user: name("Whose order it is; only with service scope. Otherwise the token's subject."),
+      user: name("The buyer; only with service scope. Default: the token's subject."),
       saleId: name("The sale"),
       seq: whole(
         1,
         MAX_SEQ,
-        "Numbered orders of a user in a sale are processed exactly in this order",
+        "A user's numbered orders in a sale are processed exactly in this order",
       ),
       currency: CURRENCY,
       lines: list(
@@ -92,9 +92,9 @@ export const schemas: Json = {
         {
           position: {
             type: "integer",
-            description: "Orders of its shard taken in before it and not decided",
+            description: "Undecided orders ahead of it in its shard",
           },
-          seconds: { type: "number", description: "About how long until it is decided" },
+          seconds: { type: "number", description: "Approximate time until it is decided" },
         },
         ["position", "seconds"],
       ),
@@ -109,7 +109,7 @@ export const schemas: Json = {
     {
       user: name("As for an order"),
       saleId: name("The sale"),
-      seq: whole(1, MAX_SEQ, "The number given up"),
+      seq: whole(1, MAX_SEQ, "The number to give up"),
     },
     ["saleId", "seq"],
   ),
@@ -121,25 +121,26 @@ export const schemas: Json = {
       status: { enum: [...OPEN_STATES, ...TERMINAL_STATES] },
       amount: {
         type: "integer",
-        description: "What it costs, minor units of its currency; once it has been reserved",
+        description: "Its cost in minor units of its currency, once reserved",
       },
       rate: {
         type: "object",
         properties: { id: { type: "string" }, value: { type: "string" } },
-        description: "At which its total was converted, if it was",
+        description: "The rate its total was converted at, if any",
       },
       traceId: {
         type: "string",
         pattern: "^[0-9a-f]{32}$",
-        description: "Of the request it came with, if that named a trace",
+        description: "The trace of the request, if it named one",
       },
       acceptedAt: TIME,
       waitsFor: {
         enum: [...WAITS_FOR],
         description:
-          "Of a parked or reserved order that was asked for by its id: lower numbers, an exchange rate, or the charges of the user's earlier orders",
+          "What a parked or reserved order requested by id waits for: lower numbers, " +
+          "an exchange rate, or the charges of the user's earlier orders",
       },
-      decidedAt: { ...TIME, description: "Not there while it is accepted or parked" },
+      decidedAt: { ...TIME, description: "Absent while it is accepted or parked" },
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
     },
     required: ["id", "user", "status"],
@@ -161,8 +162,8 @@ export const schemas: Json = {
       name: { type: "string" },
       category: name("Decides which service fulfils it"),
       priceMinor: whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency"),
-      limitPerUser: whole(0, MAX_UNITS_PER_ITEM, "Units one user may reserve; 0 for no limit"),
-      initial: whole(0, MAX_UNITS_PER_ITEM, "Units there are at the start"),
+      limitPerUser: whole(0, MAX_UNITS_PER_ITEM, "Units one user may reserve; 0: no limit"),
+      initial: whole(0, MAX_UNITS_PER_ITEM, "Units at the start"),
     },
     ["sku", "category", "priceMinor", "initial"],
   ),
@@ -184,7 +185,7 @@ export const schemas: Json = {
       result: { enum: ["done", "repeated"] },
       applied: {
         type: "boolean",
-        description: "Whether Redis has it already; if not, it gets it as soon as it can",
+        description: "Whether Redis has it already; otherwise it follows as soon as possible",
       },
     },
   },

@@ -18,7 +18,7 @@ import {
 } from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
 
-/** Refusals of a call: one response per status, listing its problem codes. */
+/** A call's refusals: one response per status, listing its problem codes. */
 function refusals(...statuses: number[]): Json {
   const responses: Json = {};
   for (const status of statuses) {
@@ -57,33 +57,35 @@ const traceparent: Json = {
   in: "header",
   schema: { type: "string" },
   description:
-    "W3C Trace Context: the trace the request belongs to. It goes with its orders to the ledger, the payment provider and the services",
+    "W3C Trace Context: the request's trace. It is passed on with its orders to the ledger, " +
+    "the payment provider and the services",
 };
 
 const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id");
-const forUser = query("user", { type: "string" }, "Whose orders; with service or operator scope");
+const forUser = query("user", { type: "string" }, "The buyer; service or operator scope only");
 
 const paths: Json = {
   "/v1/orders": {
     post: {
       summary: "Place an order",
       description:
-        "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may have been taken in; send the same id again, " +
-        `as often as need be. A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
+        "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may " +
+        "have been accepted; send the same id again, as often as needed. " +
+        `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
       parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
       requestBody: body(ref("Order")),
       responses: {
-        202: ok("Taken in; Location says where to ask", ref("Accepted")),
+        202: ok("Accepted; Location is where to read its state", ref("Accepted")),
         ...refusals(...ORDER_REFUSALS),
       },
     },
     get: {
-      summary: "Your orders, newest first",
+      summary: "List your orders, newest first",
       parameters: [
-        query("limit", whole(1, 500), "How many, 50 unless said"),
-        query("before", ID, "The `before` of the page read last"),
+        query("limit", whole(1, 500), "Orders per page; default 50"),
+        query("before", ID, "The `before` of the previous page"),
         forUser,
       ],
       responses: {
@@ -96,14 +98,14 @@ const paths: Json = {
     post: {
       summary: `Place up to ${DEFAULT_LIMITS.ordersPerRequest} orders`,
       description:
-        "Each order is judged and taken in by itself; one result each, in the order of the request.",
+        "Each order is checked and accepted separately; one result each, in request order.",
       parameters: [traceparent],
       requestBody: body(
         object({ orders: list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest) }, ["orders"]),
       ),
       responses: {
         200: ok(
-          "One result each",
+          "One result per order",
           object(
             {
               results: list({
@@ -122,38 +124,39 @@ const paths: Json = {
   },
   "/v1/orders/{id}": {
     get: {
-      summary: "One order and what happened to it",
+      summary: "Show one order and its events",
       parameters: [pathParameter("id", "The order's id"), forUser],
       responses: {
-        200: ok("`accepted` until it is decided, if this gateway took it in", ref("OrderStatus")),
+        200: ok("`accepted` until decided, if this gateway accepted it", ref("OrderStatus")),
         ...refusals(401, 403, 404, 422, 503),
       },
     },
     delete: {
       summary: "Cancel an order",
       description:
-        "Up to two minutes after it was accepted. 200: cancelled, and refunded if it had been charged. 202: the order has not been seen yet, or the " +
-        "cancel is still under way; it is honoured when the order comes. 409: too late, or the order is finished.",
+        "Possible up to two minutes after acceptance. 200: cancelled, and refunded if it had " +
+        "been charged. 202: the order has not arrived yet, and is cancelled when it does; or " +
+        "the cancel is still in progress. 409: too late, or the order is finished.",
       parameters: [pathParameter("id", "The order's id"), forUser],
       responses: {
         200: ok("Cancelled", ref("Cancelled")),
-        202: ok("Will be cancelled when it comes", ref("Cancelled")),
+        202: ok("The cancel is pending", ref("Cancelled")),
         ...refusals(401, 403, 409, 422, 429, 503),
       },
     },
   },
   "/v1/payments/webhook": {
     post: {
-      summary: "For the payment provider: what became of a charge",
+      summary: "For the payment provider: report on a charge",
       description:
-        "Signed as Standard Webhooks has it, see docs/payments.md. It may be sent again: a replay and what is no news change nothing. " +
-        "Statuses other than those named are answered 200 and have no effect.",
+        "Signed as in Standard Webhooks, see docs/payments.md. It may be sent again: replays and " +
+        "events without news change nothing. Unlisted statuses get 200 and have no effect.",
       parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
         name: header,
         in: "header",
         required: true,
         schema: { type: "string" },
-        description: "As Standard Webhooks has it",
+        description: "As in Standard Webhooks",
       })),
       requestBody: body(
         object(
@@ -171,7 +174,7 @@ const paths: Json = {
       ),
       responses: {
         200: ok(
-          "Taken, or rightly without effect",
+          "Accepted, or correctly without effect",
           object({ taken: { type: "boolean" }, outcome: { type: "string" } }, ["taken", "outcome"]),
         ),
         ...refusals(400, 401, 404, 413, 422, 503),
@@ -180,24 +183,25 @@ const paths: Json = {
   },
   "/v1/orders/{id}/events": {
     get: {
-      summary: "What happens to an order, as server-sent events",
+      summary: "Follow an order's events (server-sent events)",
       description:
-        "Goes on behind Last-Event-ID (or `after`). Ends when nothing can follow; 204 when that is so already. See docs/http.md.",
+        "Resumes after Last-Event-ID (or `after`). Ends when nothing can follow; 204 if nothing " +
+        "can follow already. See docs/http.md.",
       parameters: [
         pathParameter("id", "The order"),
         query(
           "after",
           { type: "integer", minimum: 0 },
-          "As Last-Event-ID, for clients that cannot set it",
+          "Like Last-Event-ID, for clients that cannot set it",
         ),
-        query("user", { type: "string" }, "Whose order it is; for services and operators"),
+        query("user", { type: "string" }, "The buyer; for services and operators"),
       ],
       responses: {
         200: {
           description: "The events",
           content: { "text/event-stream": { schema: { type: "string" } } },
         },
-        204: { description: "There is nothing left to come" },
+        204: { description: "No more events will follow" },
         ...refusals(401, 403, 404, 422, 503),
       },
     },
@@ -206,14 +210,15 @@ const paths: Json = {
     post: {
       summary: "Give a number up",
       description:
-        "Later numbers need not wait for it. A refused order does not use its number up: send another order with it, or skip it.",
+        "Later numbers no longer wait for it. A refused order does not use up its number: send " +
+        "another order with it, or skip it.",
       requestBody: body(ref("Skip")),
-      responses: { 202: ok("Taken in", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
+      responses: { 202: ok("Accepted", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
     },
   },
   "/v1/sales/{sale}": {
     get: {
-      summary: "A sale and its items",
+      summary: "Show a sale and its items",
       security: [],
       parameters: [sale],
       responses: { 200: ok("The sale", ref("Sale")), ...refusals(404) },
@@ -221,12 +226,12 @@ const paths: Json = {
   },
   "/v1/sales/{sale}/stock": {
     get: {
-      summary: "Live stock of all items",
+      summary: "Show live stock of all items",
       security: [],
       parameters: [sale],
       responses: {
         200: ok(
-          "Units by where they are",
+          "Units by state",
           object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"]),
         ),
         ...refusals(404, 503),
@@ -235,10 +240,10 @@ const paths: Json = {
   },
   "/v1/sales/{sale}/stock/{sku}": {
     get: {
-      summary: "Live stock of one item",
+      summary: "Show live stock of one item",
       security: [],
       parameters: [sale, pathParameter("sku", "The item")],
-      responses: { 200: ok("Units by where they are", ref("Stock")), ...refusals(404, 503) },
+      responses: { 200: ok("Units by state", ref("Stock")), ...refusals(404, 503) },
     },
   },
   "/v1/ws": {
@@ -250,25 +255,28 @@ const paths: Json = {
   },
   "/v1/admin/sales": {
     get: {
-      summary: "All sales, with stock as the ledger has it",
+      summary: "List all sales, with the ledger's stock",
       responses: { 200: ok("The sales", { type: "object" }), ...refusals(401, 403, 503) },
     },
     post: {
-      summary: "Make a sale",
-      parameters: [idempotencyKey("Makes a repetition harmless; unless given, the sale's id does")],
+      summary: "Create a sale",
+      parameters: [idempotencyKey("Makes repeating harmless; default: the sale's id")],
       requestBody: body(ref("Sale")),
       responses: {
-        201: ok("Made", ref("Change")),
-        200: ok("Made before, just the same", ref("Change")),
+        201: ok("Created", ref("Change")),
+        200: ok("Already created, identical", ref("Change")),
         ...refusals(...ADMIN_REFUSALS),
       },
     },
   },
   "/v1/admin/sales/import": {
     post: {
-      summary: "Make several sales",
+      summary: "Create several sales",
       requestBody: body(object({ sales: list(ref("Sale"), 1, 100) }, ["sales"])),
-      responses: { 200: ok("One result each", { type: "object" }), ...refusals(...ADMIN_REFUSALS) },
+      responses: {
+        200: ok("One result per sale", { type: "object" }),
+        ...refusals(...ADMIN_REFUSALS),
+      },
     },
   },
   ...Object.fromEntries(
@@ -278,9 +286,9 @@ const paths: Json = {
         post: {
           summary:
             verb === "open"
-              ? "Move a sale's opening, to now unless said"
-              : "Move a sale's closing, to now unless said",
-          parameters: [sale, idempotencyKey("Makes a repetition harmless")],
+              ? "Move a sale's opening; default: now"
+              : "Move a sale's closing; default: now",
+          parameters: [sale, idempotencyKey("Makes repeating harmless")],
           requestBody: { required: false, content: json(object({ at: TIME }, [])) },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
         },
@@ -292,7 +300,7 @@ const paths: Json = {
       summary: "Add units of an item",
       parameters: [
         sale,
-        idempotencyKey("Makes a repetition harmless: without it, sent twice is added twice"),
+        idempotencyKey("Makes repeating harmless; without it, units sent twice are added twice"),
       ],
       requestBody: body(
         object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) }, ["sku", "units"]),
@@ -303,21 +311,21 @@ const paths: Json = {
   ...operatorPaths(refusals, pathParameter),
   "/healthz": {
     get: {
-      summary: "The process answers",
+      summary: "Check that the process answers",
       security: [],
       responses: { 200: ok("Yes", { type: "object" }) },
     },
   },
   "/readyz": {
     get: {
-      summary: "Orders can be taken in",
+      summary: "Check that orders can be accepted",
       security: [],
       responses: { 200: ok("Yes", { type: "object" }), 503: ok("No, and why", { type: "object" }) },
     },
   },
   "/metrics": {
     get: {
-      summary: "Metrics for Prometheus",
+      summary: "Show metrics for Prometheus",
       security: [],
       responses: { 200: { description: "Text, exposition format 0.0.4" } },
     },
@@ -330,7 +338,8 @@ export const OPENAPI: Json = {
     title: "Sluice",
     version: "1",
     description:
-      "Orders of a flash sale: taken in once confirmed by the broker, decided exactly once, in each user's order.",
+      "Flash-sale orders: accepted once the broker has confirmed them, decided exactly once, " +
+      "in each user's order.",
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],

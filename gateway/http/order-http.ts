@@ -1,5 +1,5 @@
-// POST /v1/orders and POST /v1/orders/batch: straight on Bun's routes, since they are what a flood
-// consists of.
+// POST /v1/orders and POST /v1/orders/batch: directly on Bun's routes, since a flood consists of
+// these.
 import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
@@ -24,7 +24,7 @@ export interface OrderHttpOptions {
   readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
 }
 
-/** A request's value and caller go in, its answer comes out. */
+/** Takes a request's value and principal, returns its answer. */
 type Place = (
   value: unknown,
   principal: Principal,
@@ -62,7 +62,7 @@ export class OrderHttp {
   }
 
   private read(request: Request, principal: Principal, place: Place): Response | Promise<Response> {
-    // Turning an order away must stay far cheaper than taking it in: its body is not even read.
+    // Shedding an order must stay far cheaper than accepting it: its body is not even read.
     const shut = this.options.intake.shuts(principal);
     if (shut) return this.refuse(shut);
     const body = readBody(request, this.options.limits.bodyBytes);
@@ -85,7 +85,7 @@ export class OrderHttp {
       : refusal.response(one.headers);
   };
 
-  /** A sale or item may have been made a moment ago: looks once at the ledger before saying no. */
+  /** A sale or item may just have been created: checks the ledger once before refusing. */
   private async retryOne(
     value: unknown,
     principal: Principal,
@@ -148,7 +148,7 @@ export class OrderHttp {
   }
 }
 
-/** Waits for one order's confirm and answers its request. */
+/** Waits for one order's confirm, then answers its request. */
 class One implements Recipient {
   readonly follows = false;
   private resolve!: (response: Response) => void;
@@ -156,7 +156,7 @@ class One implements Recipient {
     this.resolve = resolve;
   });
 
-  /** More headers of the answer. */
+  /** Additional headers of the answer. */
   headers: Record<string, string> | undefined;
 
   constructor(private readonly random: () => number) {}
@@ -172,7 +172,7 @@ class One implements Recipient {
   forgotten(): void {}
 }
 
-/** Waits for all orders of a request; one result each, in their order. */
+/** Waits for all orders of a request; one result each, in order. */
 class Many implements Recipient {
   readonly follows = false;
   private readonly results: string[];
@@ -228,10 +228,13 @@ function accepted(
 
 function acceptedText(id: string, estimate: Estimate | undefined): string {
   if (!estimate) return `{"id":"${id}","status":"accepted"}`;
-  return `{"id":"${id}","status":"accepted","estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`;
+  return (
+    `{"id":"${id}","status":"accepted",` +
+    `"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`
+  );
 }
 
-/** `unconfirmed` names the order: sending the same id again is the way to find out. */
+/** `unconfirmed` names the order: sending the same id again is how to find out. */
 export function unsettled(
   verdict: Exclude<Verdict, "confirmed">,
   id: string,
@@ -247,7 +250,7 @@ function mayBeNews(reason: Problem): boolean {
   return reason.code === "unknown_sale" || reason.code === "unknown_item";
 }
 
-/** The client went away while sending: nobody reads this. */
+/** The client disconnected while sending: nobody reads this. */
 function aborted(): Response {
   return problem("malformed").response();
 }

@@ -1,5 +1,5 @@
-// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; one that is not decided
-// yet, from this gateway's memory.
+// GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; undecided ones from this
+// gateway's memory.
 
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
@@ -36,8 +36,8 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const principal = await principalOf(parts, c.req.header("authorization"));
     const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
     const id = idOf(c.req.param("id"), "id", clock());
-    // Asked first: an outcome is told only once the ledger has it, so an order that is forgotten
-    // here by now is found there.
+    // Checked first: an outcome is pushed only once the ledger has it, so an order forgotten here
+    // since then is found there.
     const shard = shardOf(user, shards);
     const ahead = parts.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);
@@ -57,7 +57,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
   });
 }
 
-/** The token's subject, or whom a service or an operator asks for. */
+/** The token's subject, or the user a service or an operator asks for. */
 export function whose(principal: Principal, user: string | undefined): string {
   if (user === undefined || user === principal.user) return principal.user;
   if (!principal.service && !principal.operator)
@@ -84,17 +84,14 @@ function limitOf(limit: string | undefined): number {
   return number;
 }
 
-/** An id of any age: only its form matters here. */
+/** An id of any age: only its format matters here. */
 export function idOf(id: string, field: string, nowMs: number): string {
   if (judgeOrderId(id, nowMs) === "malformed")
     throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
   return id;
 }
 
-/**
- * What keeps the order from its next state, as far as that is known without looking at other
- * orders.
- */
+/** What keeps the order from its next state, as far as can be known without other orders. */
 function waitOf(
   { state, seq, currency }: StoredOrder,
   bill: Bill | undefined,

@@ -1,4 +1,4 @@
-// GET /v1/sales/:sale, its stock, and one item's: for everybody, since a shop's pages show them.
+// GET /v1/sales/:sale, its stock, and one item's: public, since a shop's pages show them.
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import { showSale } from "../admin/sale-form.ts";

@@ -23,7 +23,7 @@ async function get(t: TestGateway, path: string, headers: Record<string, string>
   };
 }
 
-/** Orders as the ledger would give them, newest id first. */
+/** Orders as the ledger would return them, newest id first. */
 function stored(user: string, count: number): StoredOrder[] {
   const base = {
     saleId: "spring",
@@ -61,7 +61,7 @@ function ledgerWith(t: TestGateway, orders: StoredOrder[]): void {
     );
 }
 
-test("an order that is accepted but not decided is known to the gateway that took it, and to its user only", async () => {
+test("the accepting gateway shows an undecided order, and only to its user", async () => {
   const t = await start();
   const placed = order();
   await post(`${t.gateway.url}/v1/orders`, placed, await bearer("ann"));
@@ -74,7 +74,7 @@ test("an order that is accepted but not decided is known to the gateway that too
   expect(foreign.headers.get("retry-after")).toBe("1");
 });
 
-test("an order without a confirm is not called accepted", async () => {
+test("an unconfirmed order is not shown as accepted", async () => {
   const t = await start();
   t.broker.answer = "unknown";
   const placed = order();
@@ -82,7 +82,7 @@ test("an order without a confirm is not called accepted", async () => {
   expect((await get(t, `/v1/orders/${placed.id}`, await bearer("ann"))).status).toBe(404);
 });
 
-test("what is remembered is bounded: the oldest undecided order is forgotten first", async () => {
+test("memory is bounded: the oldest undecided order is forgotten first", async () => {
   const t = await start({ limits: { undecidedOrders: 2 } });
   const placed = [order(), order(), order()];
   for (const o of placed) await post(`${t.gateway.url}/v1/orders`, o, await bearer("ann"));
@@ -93,7 +93,7 @@ test("what is remembered is bounded: the oldest undecided order is forgotten fir
   expect(statuses).toEqual([404, 200, 200]);
 });
 
-test("a decided order is shown from the ledger with what happened to it, its payment token is not", async () => {
+test("a decided order is shown from the ledger with its events, without its token", async () => {
   const t = await start();
   const [mine] = stored("ann", 1) as [StoredOrder];
   ledgerWith(t, [mine]);
@@ -108,7 +108,7 @@ test("a decided order is shown from the ledger with what happened to it, its pay
   expect(JSON.stringify(body)).not.toContain("secret");
 });
 
-test("an order that waits says for what, and has no time of a decision before it is decided", async () => {
+test("a waiting order shows what it waits for, and no decision time yet", async () => {
   const t = await start();
   const [unnumbered, numbered, foreign, lined, charged] = stored("ann", 5) as [
     StoredOrder,
@@ -159,7 +159,7 @@ test("a user's orders come in pages, newest first", async () => {
   expect(seen).toEqual(orders.map((o) => o.id));
 });
 
-test("others' orders are for services and operators", async () => {
+test("other users' orders are for services and operators only", async () => {
   const t = await start();
   ledgerWith(t, stored("ann", 1));
   expect(await get(t, "/v1/orders?user=ann", await bearer("bob"))).toMatchObject({
@@ -172,7 +172,7 @@ test("others' orders are for services and operators", async () => {
     ).toHaveLength(1);
 });
 
-test("wrong ids and parameters are named", async () => {
+test("invalid ids and parameters are named", async () => {
   const t = await start();
   const headers = await bearer("ann");
   const cases: [string, number, string][] = [
@@ -191,7 +191,7 @@ test("wrong ids and parameters are named", async () => {
   expect((await get(t, "/v1/orders")).status).toBe(401);
 });
 
-test("stock is Redis's, asked once however many ask at the same time", async () => {
+test("stock comes from Redis, queried once for any number of simultaneous readers", async () => {
   let asked = 0;
   const t = await start({
     stockOf: () => {
@@ -214,7 +214,7 @@ test("stock is Redis's, asked once however many ask at the same time", async () 
   expect(asked).toBeLessThan(5);
 });
 
-test("without Redis stock is unavailable, the rest is not", async () => {
+test("without Redis only stock is unavailable", async () => {
   const t = await start({ stockOf: () => Promise.reject(new Error("away")) });
   expect(await get(t, "/v1/sales/spring/stock")).toMatchObject({
     status: 503,
@@ -223,7 +223,7 @@ test("without Redis stock is unavailable, the rest is not", async () => {
   expect((await get(t, "/v1/sales/spring")).status).toBe(200);
 });
 
-test("a ledger that is away makes a read unavailable", async () => {
+test("without the ledger a read is unavailable", async () => {
   const t = await start();
   t.ledger.order = () =>
     Promise.reject(Object.assign(new Error("gone"), { name: "LedgerUnavailable" }));
@@ -233,7 +233,7 @@ test("a ledger that is away makes a read unavailable", async () => {
   });
 });
 
-test("ready says what is missing, healthy only that the process answers", async () => {
+test("readyz reports what is missing, healthz only that the process answers", async () => {
   let ok = true;
   const t = await start({ ready: () => Promise.resolve({ ok, detail: { redis: ok } }) });
   expect(await get(t, "/readyz")).toMatchObject({
@@ -251,7 +251,7 @@ test("ready says what is missing, healthy only that the process answers", async 
   expect((await get(t, "/healthz")).status).toBe(200);
 });
 
-test("metrics count what was confirmed and what was refused", async () => {
+test("metrics count confirmed and refused orders", async () => {
   const t = await start();
   await post(`${t.gateway.url}/v1/orders`, order(), await bearer("ann"));
   await post(`${t.gateway.url}/v1/orders`, "{", await bearer("ann"));
@@ -264,7 +264,7 @@ test("metrics count what was confirmed and what was refused", async () => {
   expect(text.trimEnd()).toEndWith("# EOF");
 });
 
-test("the description of the interface has every call there is, and no other", async () => {
+test("the API description has every call, and no other", async () => {
   const t = await start();
   const served = t.gateway.app.routes
     .filter((r) => r.method !== "ALL")
@@ -284,7 +284,7 @@ test("the description of the interface has every call there is, and no other", a
     expect(schemas).toHaveProperty(name as string);
 });
 
-test("the docs page loads nothing and runs nothing", async () => {
+test("the docs page loads no resources and runs no scripts", async () => {
   const t = await start();
   const response = await t.gateway.app.request("/docs");
   expect(response.headers.get("content-security-policy")).toStartWith(
@@ -296,7 +296,7 @@ test("the docs page loads nothing and runs nothing", async () => {
   expect((await get(t, "/openapi.json")).body).toMatchObject({ openapi: "3.1.0" });
 });
 
-test("pages of allowed origins may read answers, others may not", async () => {
+test("only pages of allowed origins may read answers", async () => {
   const t = await start({ origins: ["https://shop.example"] });
   const cors = async (origin: string, method = "GET") =>
     (await fetch(`${t.gateway.url}/v1/orders`, { method, headers: { origin } })).headers.get(

@@ -1,4 +1,4 @@
-// POST /v1/orders/skip: gives a number up, as durably as an order is placed.
+// POST /v1/orders/skip: gives up a number, as durably as an order is placed.
 
 import type { Recipient, Verdict } from "../intake/batch.ts";
 import { type App, type AppParts, jsonOf, principalOf } from "./calls.ts";

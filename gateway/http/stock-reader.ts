@@ -1,11 +1,8 @@
-// Live stock for however many ask at once: one question to Redis per sale at a time, its answer
-// good for a moment.
+// Live stock for any number of readers: one query to Redis per sale at a time, its answer cached
+// for a moment.
 import type { Stock } from "../../core/domain/sale.ts";
 
-/**
- * Far below what a person notices, far above what a flood of page loads leaves between two
- * questions.
- */
+/** Far shorter than a person notices, far longer than the interval between requests in a flood. */
 const FRESH_MS = 20;
 
 interface Answer {
@@ -17,7 +14,7 @@ interface Answer {
 export class StockReader {
   private readonly answers = new Map<string, Answer>();
 
-  /** `saleId` must be a known sale's: nothing is remembered for made-up ones. */
+  /** `saleId` must be a known sale's: nothing is cached for invented ones. */
   constructor(
     private readonly ask: (saleId: string) => Promise<readonly Stock[] | undefined>,
     private readonly monotonicMs: () => number,
@@ -40,7 +37,7 @@ export class StockReader {
     return answer.stock;
   };
 
-  /** Something has changed: the next questions go to Redis. */
+  /** Something has changed: the next queries go to Redis. */
   forget(): void {
     this.answers.clear();
   }

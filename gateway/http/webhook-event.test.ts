@@ -18,7 +18,7 @@ const STATUSES: readonly ChargeStatus[] = [
   "disputed",
 ];
 
-test("an event that is the status already is no news, and an old one neither", () => {
+test("an event that matches the status, or an older one, is no news", () => {
   for (const [kind, status] of [
     ["captured", "captured"],
     ["captured", "refunded"],
@@ -32,13 +32,13 @@ test("an event that is the status already is no news, and an old one neither", (
     expect(meaning(kind, status)).toEqual({ kind: "no_news" });
 });
 
-test("what cannot be is a misfit: declined after captured, disputed after given back", () => {
+test("impossible events are misfits: declined after captured, disputed after refunded", () => {
   for (const status of STATUSES.slice(4)) expect(meaning("declined", status).kind).toBe("misfit");
   for (const status of ["refunded", "returned"] as const)
     expect(meaning("disputed", status).kind).toBe("misfit");
 });
 
-test("a refund is Sluice's own where it asked for one, else the provider's", () => {
+test("a refund is Sluice's own if it asked for one, otherwise the provider's", () => {
   const last = (status: ChargeStatus) => {
     const known = meaning("refunded", status);
     return known.kind === "news" ? known.words.at(-1) : known.kind;
@@ -57,7 +57,7 @@ test("a refund is Sluice's own where it asked for one, else the provider's", () 
   ]);
 });
 
-test("an attempt that has not been asked for has no events", () => {
+test("an attempt that has not been requested has no events", () => {
   for (const kind of ["captured", "declined", "pending", "refunded", "disputed"] as const)
     for (const status of ["waiting", "dropped"] as const)
       expect(meaning(kind, status).kind).toBe("misfit");

@@ -1,6 +1,6 @@
-// What a webhook claims of a charge, and what it means for the attempt that the ledger has on
-// record. A signature proves who sent it, not that it is right: an event whose sum or order of
-// events does not fit has no effect.
+// What a webhook claims about a charge, and what it means for the attempt recorded in the ledger. A
+// signature proves the sender, not the content: an event whose amount or sequence does not fit has
+// no effect.
 import {
   type AnswerWord,
   type ChargeStatus,
@@ -20,7 +20,7 @@ export interface ChargeEvent {
   readonly currency: string;
 }
 
-/** `unknown_kind`: of another version, or about something else. `not_ours`: no key of Sluice. */
+/** `unknown_kind`: of another version, or about something else. `not_ours`: not a Sluice key. */
 export type Reading =
   | { readonly kind: "event"; readonly event: ChargeEvent }
   | { readonly kind: "unknown_kind" | "not_ours" }
@@ -39,7 +39,7 @@ export function readEvent(value: unknown): Reading {
   return { kind: "event", event: { kind, of, amount: amount as number, currency } };
 }
 
-/** `news`: the answers that the order's shard is to hear, in this order. */
+/** `news`: the answers that the order's shard receives, in this order. */
 export type Meaning =
   | { readonly kind: "news"; readonly words: readonly AnswerWord[] }
   | { readonly kind: "no_news" }
@@ -56,7 +56,7 @@ export function meaningOf(event: ChargeEvent, recorded: RecordedAttempt): Meanin
 type Answers = Readonly<Partial<Record<ChargeStatus, readonly AnswerWord[]>>>;
 
 const NO_NEWS = [] as const;
-/** Nobody waits for such an attempt any more: the ledger has a capture of it refunded. */
+/** Nothing waits for such an attempt any more: the ledger refunds a capture of it. */
 const givenUp = (...words: AnswerWord[]) => ({ failed: words, unknown: words, unresolved: words });
 const captured = (...words: AnswerWord[]) => ({
   captured: words,
@@ -68,9 +68,9 @@ const captured = (...words: AnswerWord[]) => ({
 });
 
 /**
- * Answers by event and by the attempt's status; what is missing cannot be. Events overtake each
- * other: a refund of what is not known to be captured proves the capture too. A refund is Sluice's
- * own where one was asked for, and `returned` otherwise.
+ * Answers by event and by the attempt's status; a missing combination is impossible. Events
+ * overtake each other: a refund also proves a capture not seen yet. A refund counts as Sluice's own
+ * if one was requested, and as `returned` otherwise.
  */
 const MEANINGS: Readonly<Record<Kind, Answers>> = {
   captured: { started: ["captured"], ...givenUp("captured"), ...captured() },

@@ -10,7 +10,7 @@ import { openLedgerWriter } from "../../ledger/open.ts";
 import { entryOf } from "../../ledger/test-entries.ts";
 import { post, startTestGateway, type TestGateway } from "../testing.ts";
 
-const SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "the one before"];
+const SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "the previous one"];
 const USER = "ann";
 const AMOUNT = 4_900;
 let t: TestGateway;
@@ -41,7 +41,7 @@ afterEach(async () => {
   await t?.close();
 });
 
-/** A lamp that is being charged for the first time: its id. */
+/** Places an order that is being charged for the first time; returns its id. */
 async function charging(): Promise<string> {
   const id = Bun.randomUUIDv7();
   const order: Order = {
@@ -73,7 +73,7 @@ interface Sending {
   readonly atMs?: number;
 }
 
-/** Posts a body as the provider does: status, and the outcome or the problem's code and field. */
+/** Posts a body as the provider does; returns status, and outcome or problem code and field. */
 async function webhook(
   body: string,
   { id = `msg_${++sent}`, secrets = SECRETS.slice(0, 1), atMs = Date.now() }: Sending = {},
@@ -84,7 +84,7 @@ async function webhook(
   return [response.status, outcome ?? code, ...(field === undefined ? [] : [field])];
 }
 
-/** What the order's shard was told, by attempt. */
+/** The answers sent to the order's shard, by attempt. */
 const told = () =>
   t.broker.rows.flatMap((row) => {
     if (row.kind !== "answer") return [];
@@ -95,14 +95,14 @@ const told = () =>
 test.each([
   ["captured", "captured"],
   ["declined", "failed"],
-])("a signed webhook, %s, is an answer to its attempt", async (status, word) => {
+])("a signed webhook, %s, becomes an answer to its attempt", async (status, word) => {
   await start();
   const id = await charging();
   expect(await webhook(eventOf(id, status))).toEqual([200, "taken"]);
   expect(told()).toEqual([[USER, id, 1, 1, word, "webhook"]]);
 });
 
-test("while a secret is replaced, signatures by either are good, alone or together", async () => {
+test("during a rotation signatures by either secret are valid, alone or together", async () => {
   await start();
   const id = await charging();
   for (const secrets of [
@@ -115,7 +115,7 @@ test("while a secret is replaced, signatures by either are good, alone or togeth
   expect(told().length).toBe(4);
 });
 
-test("what is forged, altered, unsigned, late or ahead of time is 401", async () => {
+test("a forged, altered, unsigned, late or future-dated webhook is 401", async () => {
   await start();
   const body = eventOf(await charging(), "captured");
   const refused = [401, "bad_token", "webhook-signature"];
@@ -143,7 +143,7 @@ test("a replay is answered 200 and changes nothing", async () => {
   expect(told().length).toBe(1);
 });
 
-test("one that was refused or not confirmed is no replay when it is sent again", async () => {
+test("a refused or unconfirmed webhook is not a replay when sent again", async () => {
   await start();
   const body = eventOf(await charging(), "captured");
   t.broker.answer = "unknown";
@@ -152,7 +152,7 @@ test("one that was refused or not confirmed is no replay when it is sent again",
   expect(await webhook(body, { id: "msg_a" })).toEqual([200, "taken"]);
 });
 
-test("kinds nobody knows and charges that are not ours are 200, logged, and without effect", async () => {
+test("unknown kinds and foreign charges are 200, logged, and have no effect", async () => {
   await start();
   const id = await charging();
   for (const status of ["authorized", "payout.paid", ""])
@@ -177,7 +177,7 @@ test.each([
   ["no amount", "amount", { amount: undefined }],
   ["another currency", "currency", { currency: "USD" }],
   ["no currency", "currency", { currency: undefined }],
-  ["a status that is no text", "status", { status: 7 }],
+  ["a status that is not text", "status", { status: 7 }],
 ])("an event with %s has no effect, is logged and counted", async (_, field, more) => {
   await start();
   const id = await charging();
@@ -188,14 +188,14 @@ test.each([
   expect(t.gateway.report().webhooks.misfit).toBe(4);
 });
 
-test("what is signed and no JSON, or too long, is refused", async () => {
+test("a signed body that is not JSON, or too long, is refused", async () => {
   await start();
   expect(await webhook("not json")).toEqual([400, "malformed"]);
   expect(await webhook("[]")).toEqual([422, "out_of_range"]);
   expect(await webhook(JSON.stringify({ filler: "x".repeat(20_000) }))).toEqual([413, "too_large"]);
 });
 
-test("a refund or a dispute at the provider of a paid order is told to its shard", async () => {
+test("a provider's refund or dispute of a paid order is sent to its shard", async () => {
   await start();
   const id = await charging();
   await record([], "", { steps: [step("paid", id)] });
@@ -207,7 +207,7 @@ test("a refund or a dispute at the provider of a paid order is told to its shard
   expect(told().map((row) => row.at(-2))).toEqual(["disputed", "returned"]);
 });
 
-test("a refund that Sluice asked for is its answer", async () => {
+test("a refund that Sluice requested is the answer to its request", async () => {
   await start();
   const id = await charging();
   await record([], "", { steps: [step("paid", id)] });
@@ -216,7 +216,7 @@ test("a refund that Sluice asked for is its answer", async () => {
   expect(told()).toEqual([[USER, id, 1, 1, "refunded", "webhook"]]);
 });
 
-test("a refund that overtakes its capture is told behind it", async () => {
+test("a refund that overtakes its capture is sent after it", async () => {
   await start();
   const id = await charging();
   expect(await webhook(eventOf(id, "refunded"))).toEqual([200, "taken"]);

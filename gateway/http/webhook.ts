@@ -1,6 +1,6 @@
-// POST /v1/payments/webhook: what the payment provider says of a charge, signed. It is one more
-// answer to the attempt, published to the order's shard. Only 200 ends the provider's sending it
-// again, so 200 means: taken, or rightly without effect.
+// POST /v1/payments/webhook: the payment provider's signed report on a charge. It becomes one more
+// answer to the attempt, published to the order's shard. Only 200 stops the provider's retries, so
+// 200 means: accepted, or correctly without effect.
 import type { AnswerWord } from "../../core/domain/charge.ts";
 import {
   checkWebhook,
@@ -16,14 +16,12 @@ import type { App, AppParts } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 import { type ChargeEvent, meaningOf, readEvent } from "./webhook-event.ts";
 
-/** An event of the contract has 300 bytes; those of other kinds may be longer. */
+/** An event of the contract has 300 bytes; other kinds may be longer. */
 const MAX_BODY_BYTES = 16_384;
-/**
- * Ids remembered: those of some minutes. A replay that is not recognised changes nothing either.
- */
+/** Ids remembered: several minutes' worth. An unrecognised replay changes nothing either. */
 const MAX_REMEMBERED = 10_000;
 
-/** What became of a webhook, as it is counted. */
+/** The result of a webhook, as it is counted. */
 export type WebhookOutcome =
   | "taken"
   | "no_news"
@@ -51,10 +49,10 @@ class WebhookDesk {
     this.keys = (parts.options.access.webhookSecrets ?? []).map(webhookKey);
   }
 
-  /** The body of a request that the provider signed; throws Refused. */
+  /** The body of a request signed by the provider; throws Refused. */
   async open(request: Request): Promise<string> {
     if (this.keys.length === 0)
-      throw new Refused(problem("not_found", undefined, "no webhook secret is set"));
+      throw new Refused(problem("not_found", undefined, "no webhook secret is configured"));
     const text = await readBody(request, MAX_BODY_BYTES);
     if (text instanceof Problem) throw new Refused(text);
     const header = (name: string) => request.headers.get(name) ?? undefined;
@@ -69,7 +67,7 @@ class WebhookDesk {
     throw new Refused(verdict === "late" ? LATE : FORGED);
   }
 
-  /** Acts on a signed webhook; throws Refused where the provider is to send it again. */
+  /** Acts on a signed webhook; throws Refused if the provider should send it again. */
   async take(id: string, text: string): Promise<WebhookOutcome> {
     if (this.remembered.has(id)) return this.counted("replay");
     const outcome = await this.judge(text);
@@ -89,7 +87,7 @@ class WebhookDesk {
     const recorded = await ledger.attempt(user, id, generation, attempt);
     if (!recorded) return this.without("not_ours", text);
     const meaning = meaningOf(event, recorded);
-    if (meaning.kind === "misfit") throw this.misfit(text, meaning.field, "not the charge's own");
+    if (meaning.kind === "misfit") throw this.misfit(text, meaning.field, "not this charge's");
     if (meaning.kind === "no_news") return "no_news";
     for (const word of meaning.words) await this.publish(event, word);
     return "taken";
@@ -130,8 +128,8 @@ class WebhookDesk {
 }
 
 const FORGED = problem("bad_token", SIGNATURE_HEADER, "not signed by the provider");
-const LATE = problem("bad_token", TIMESTAMP_HEADER, "signed too long ago, or ahead of time");
-/** Of a body, in a log line. */
+const LATE = problem("bad_token", TIMESTAMP_HEADER, "signed too long ago, or in the future");
+/** Length of a body in a log line. */
 const MAX_LOGGED = 500;
 
 class Confirm implements Recipient {

@@ -1,5 +1,5 @@
-// Rows on their way to one shard, as one AMQP message, and who is to be told of each: parallel
-// lists instead of an object per order.
+// Rows on their way to one shard, as one AMQP message, and the recipients of their results.
+// Parallel lists instead of an object per order.
 import type { LaneBatch, Verdict } from "../../broker/lanes.ts";
 import { MessageWriter } from "../../core/domain/message-writer.ts";
 import { fingerprintOf, type Order } from "../../core/domain/order.ts";
@@ -7,26 +7,23 @@ import { type Row, userOf } from "../../core/domain/row.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 
 /**
- * Who gave rows. Called for each row, in order, when its batch has been settled, and again when its
- * outcome is known.
+ * The source of rows. It is notified of each row, in order, when its batch is settled, and again
+ * when its outcome is known.
  */
 export interface Recipient {
-  /** Wants to hear of outcomes, not only of the confirm; a socket that is gone does not. */
+  /** Wants outcomes, not only the confirm; a closed socket does not. */
   readonly follows: boolean;
-  /**
-   * `ref` as it was given with the row; `id` is empty for a skip; `estimate` comes with
-   * `confirmed`.
-   */
+  /** `ref`: as given with the row; `id`: empty for a skip; `estimate`: only with `confirmed`. */
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;
-  /** `word` as decide says it (core/domain/entry.ts, parseOutcome). */
+  /** `word`: the outcome word of decide (core/domain/entry.ts, parseOutcome). */
   decided(user: string, id: string, word: string): void;
-  /** Outcomes of some of its orders will not be told. */
+  /** Outcomes of this many of its orders will not be reported. */
   forgotten(orders: number): void;
 }
 
 /**
- * What a client is told of an order that waits: orders of its shard taken in before it and not
- * decided, and for about how long.
+ * What a client learns about a waiting order: how many undecided orders of its shard are ahead of
+ * it, and about how long they take.
  */
 export interface Estimate {
   readonly position: number;
@@ -44,20 +41,20 @@ export class Batch implements LaneBatch {
   /** Empty for what is no order and no cancel. */
   readonly ids: string[] = [];
   private refs: unknown[] = [];
-  /** Where an order stands in the lists, made when somebody first asks. */
+  /** Where each order stands in the lists; built on first use. */
   private index: Map<string, number> | undefined;
   verdict: Verdict | undefined;
-  /** When its first row came in, and when it went to the broker; monotonic ms. */
+  /** When its first row arrived, and when it was sent to the broker; monotonic ms. */
   bornMs = 0;
   sentMs = 0;
-  /** How long its orders were to wait, by what was known when it went. */
+  /** The expected wait of its orders when it was sent. */
   estimate: Estimate | undefined;
-  /** Outcomes that came before the confirm did. */
+  /** Outcomes that arrived before the confirm. */
   early: string | undefined;
 
   constructor(
     readonly shard: number,
-    /** Names this batch among all that gateways of this name have ever published. */
+    /** Unique among the batches of every gateway with this name, ever. */
     readonly number: string,
     private readonly monotonicMs: () => number,
   ) {}
@@ -104,7 +101,7 @@ export class Batch implements LaneBatch {
     return Buffer.from(String(this.writer));
   }
 
-  /** Tells every recipient; from then on only those who follow are kept. */
+  /** Notifies every recipient; afterwards only those who follow are kept. */
   settle(verdict: Verdict): void {
     this.verdict = verdict;
     this.writer = undefined;
@@ -117,7 +114,7 @@ export class Batch implements LaneBatch {
     }
   }
 
-  /** Where an order stands in it. */
+  /** Where an order stands in the lists. */
   indexOf(user: string, id: string): number | undefined {
     if (!this.index) {
       this.index = new Map();

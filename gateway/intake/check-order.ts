@@ -1,5 +1,5 @@
-// Judges what a client sent as an order or a skip. Everything past this point relies on it: names
-// need no escaping, numbers are whole and bounded, the sale and its items exist.
+// Checks what a client sent as an order or a skip. All later code relies on the result: names need
+// no escaping, numbers are whole and bounded, the sale and its items exist.
 
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import {
@@ -33,16 +33,15 @@ const ORDER_FIELDS: ReadonlySet<string> = new Set([
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
 /**
- * Opaque, but printable ASCII: a token of another alphabet is a mistake, and control characters
- * break readers further on.
+ * Opaque, but printable ASCII: a token with other characters is a mistake, and control characters
+ * break later readers.
  */
 const PAYMENT = /^[\x20-\x7e]+$/;
 
 type Raw = Record<string, unknown>;
 
 /**
- * The order, or the first thing wrong with it. `headerId`: the Idempotency-Key, which may stand in
- * for `id`.
+ * The order, or the first problem found. `headerId` is the Idempotency-Key, which may replace `id`.
  */
 export function checkOrder(
   value: unknown,
@@ -104,7 +103,7 @@ export function checkOrder(
   };
 }
 
-/** The skip, or the first thing wrong with it. */
+/** The skip, or the first problem found. */
 export function checkSkip(
   value: unknown,
   principal: Principal,
@@ -140,13 +139,13 @@ function checkId(id: unknown, nowMs: number): Problem | undefined {
   }
 }
 
-/** Whose order it is: the token's subject, unless a service names somebody else. */
+/** The buyer: the token's subject, unless a service names another user. */
 export function buyerOf(value: Raw, principal: Principal): string | Problem {
   const { user } = value;
   if (user === undefined) return principal.user;
   if (typeof user !== "string") return problem("wrong_type", "user", "a string");
   if (!principal.service)
-    return problem("forbidden", "user", "only a token with service scope names the user");
+    return problem("forbidden", "user", "only a token with service scope may name the user");
   return NAME_PATTERN.test(user)
     ? user
     : problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`);
@@ -174,20 +173,20 @@ function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
     if (typeof sku !== "string") return missingOrType(sku, `lines[${i}].sku`, "a string");
     if (!skus.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
     if (!isWhole(qty, MAX_QTY)) return notWhole(qty, `lines[${i}].qty`, `1 to ${MAX_QTY}`);
-    // A cast, since it is on the hot path: lines before this one have been checked.
+    // A cast, because this is on the hot path: the lines before have been checked.
     for (let j = 0; j < i; j++)
       if ((lines[j] as Line).sku === sku) return problem("duplicate_item", `lines[${i}].sku`);
   }
   return undefined;
 }
 
-/** The metadata's JSON text. */
+/** The metadata as JSON text. */
 function checkMetadata(metadata: unknown): string | Problem {
   if (!isObject(metadata)) return problem("wrong_type", "metadata", "an object");
   const text = JSON.stringify(metadata);
   if (text.length > MAX_METADATA_BYTES || Buffer.byteLength(text) > MAX_METADATA_BYTES)
     return problem("out_of_range", "metadata", `at most ${MAX_METADATA_BYTES} bytes of JSON`);
-  // Kept as text here, but somebody will parse it and copy its members.
+  // It stays text here, but a later reader will parse it and copy its members.
   if (text.includes('"__proto__"')) return problem("unknown_field", "metadata.__proto__");
   return text;
 }

@@ -1,4 +1,4 @@
-// What the gateway counts; reports, and so its metrics, are made of it.
+// The gateway's counters; reports, and so its metrics, are built from them.
 import type { GatewayReport } from "../../core/domain/report.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import type { ProblemCode } from "../http/problem.ts";
@@ -9,21 +9,19 @@ export class Counters {
   readonly rows: Record<Verdict, number> = { confirmed: 0, shed: 0, unconfirmed: 0 };
   batches = 0;
   /**
-   * From publish to confirm, by batches; from the moment an order was taken in until its outcome
-   * was heard, by orders. Seconds.
+   * Seconds. `confirm`: from publish to confirm, by batch. `outcome`: from acceptance until the
+   * outcome arrived, by order.
    */
   readonly confirm = new Histogram();
   readonly outcome = new Histogram();
-  /**
-   * Those that rates are made of are there from the start: a rate misses a counter's first step.
-   */
+  /** Counters used for rates exist from the start: a rate misses a counter's first step. */
   private readonly refusals = new Map<ProblemCode, number>([
     ["shed", 0],
     ["rate_limited", 0],
     ["sold_out", 0],
   ]);
 
-  /** Webhooks by what became of them. */
+  /** Webhooks by result. */
   private readonly webhooks: Record<WebhookOutcome, number> = {
     taken: 0,
     no_news: 0,

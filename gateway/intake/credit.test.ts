@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import { Credit } from "./credit.ts";
 
-test("credit is taken by orders and comes back with their answers", () => {
+test("orders take credit, and their answers return it", () => {
   const credit = new Credit(2);
   expect([credit.take(), credit.take(), credit.take()]).toEqual([true, true, false]);
   credit.answered(1, true);
   expect([credit.take(), credit.take()]).toEqual([true, false]);
 });
 
-test("answers that the client does not read give nothing back until they have left", () => {
+test("answers that the client does not read return no credit until they have left", () => {
   const credit = new Credit(2);
   credit.take();
   credit.take();

@@ -27,7 +27,7 @@ const waitingBytes = (t: TestGateway) => t.gateway.report().waitingBytes;
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 
-test("an order is answered 202 with its place, and published as one row of its user's shard", async () => {
+test("an order gets 202 with its place, and is published as a row to its shard", async () => {
   const { gateway, broker } = await start();
   const placed = order({
     seq: 3,
@@ -62,15 +62,14 @@ test("202 comes only after the confirm", async () => {
     return r;
   });
   const batch = await t.broker.batch(0);
-  // Whatever the gateway has to say without the confirm, it would have said by the time it answers
-  // this.
+  // If the gateway answered without the confirm, it would have done so before it answers this.
   await fetch(`${t.gateway.url}/healthz`);
   expect(answered).toBe(false);
   batch.settle("confirmed");
   expect((await response).status).toBe(202);
 });
 
-test("a nack, a return and a missing confirm are 503 unconfirmed with the order's id; what was not sent is 503 shed", async () => {
+test("nack, return and no confirm: 503 unconfirmed with the id; unsent: 503 shed", async () => {
   const t = await start();
   const headers = await bearer("ann");
   for (const outcome of ["nacked", "returned", "unknown"] as const) {
@@ -97,13 +96,13 @@ test("while the broker is blocked nothing is published: 503 shed", async () => {
   const response = await post(orders(t), order(), await bearer("ann"));
   const body = (await response.json()) as { code: string; estimate: { seconds: number } };
   expect([response.status, body.code]).toEqual([503, "shed"]);
-  // Not all come back at once.
+  // Clients do not all return at once.
   expect(body.estimate.seconds).toBeWithin(1, 4);
   expect(response.headers.get("retry-after")).toBe(String(body.estimate.seconds));
   expect(t.broker.published).toEqual([]);
 });
 
-test("a user's later order is not published before the earlier one is settled, whatever became of it", async () => {
+test("a user's later order is not published before the earlier one is settled", async () => {
   const t = await start();
   t.broker.answer = undefined;
   const headers = await bearer("ann");
@@ -112,7 +111,7 @@ test("a user's later order is not published before the earlier one is settled, w
   const batch = await t.broker.batch(0);
   const waiting = waitingBytes(t);
   const second = post(orders(t), two, headers);
-  // Once it waits and another round has passed, it would have been published if it could be.
+  // If it could be published, it would be once it waits and another round has passed.
   while (waitingBytes(t) === waiting) await fetch(`${t.gateway.url}/healthz`);
   await fetch(`${t.gateway.url}/healthz`);
   expect(t.broker.published.length).toBe(1);
@@ -125,7 +124,7 @@ test("a user's later order is not published before the earlier one is settled, w
   expect((await second).status).toBe(202);
 });
 
-test("what comes while a batch is in flight goes together in the next one; shards do not wait for each other", async () => {
+test("orders that arrive while a batch is in flight share the next one, per shard", async () => {
   const t = await start();
   t.broker.answer = undefined;
   const users = Array.from({ length: 40 }, (_, i) => `user${i}`);
@@ -137,7 +136,7 @@ test("what comes while a batch is in flight goes together in the next one; shard
     await t.broker.batch(t.broker.published.length);
   const firstShards = t.broker.published.length;
   const second = send(2);
-  // Settles batch after batch as they come, until all are answered.
+  // Settles batch after batch as they arrive, until all are answered.
   let settled = 0;
   const settling = Promise.all([first, second]).then((answers) => answers.flat());
   const all = () => t.broker.rows.length === 80;
@@ -154,7 +153,7 @@ test("what comes while a batch is in flight goes together in the next one; shard
   }
 });
 
-test("batches are bounded by orders; beyond the waiting bytes orders are shed and leave no trace", async () => {
+test("batches are bounded by orders; beyond the waiting bytes orders are shed", async () => {
   const t = await start({ limits: { batchOrders: 2, waitingBytes: 1_300 } });
   t.broker.answer = undefined;
   const headers = await bearer("ann");
@@ -181,7 +180,7 @@ test("batches are bounded by orders; beyond the waiting bytes orders are shed an
   expect(t.broker.rows.map(idIn)).toEqual(body.orders.slice(0, taken).map((o) => o.id));
 });
 
-test("a batch gets one result each, in its order: good orders go through beside bad ones", async () => {
+test("a batch gets one result per order, in order: good ones pass beside bad ones", async () => {
   const t = await start();
   const [good, other, bad] = [order(), order(), order({ lines: [] })];
   const response = await post(
@@ -201,7 +200,7 @@ test("a batch gets one result each, in its order: good orders go through beside 
   expect(t.broker.rows.map(idIn)).toEqual([good.id, other.id]);
 });
 
-test("the Idempotency-Key stands in for the id, and may not contradict it", async () => {
+test("the Idempotency-Key replaces the id, and may not contradict it", async () => {
   const t = await start();
   const id = Bun.randomUUIDv7();
   const headers = { ...(await bearer("ann")), "idempotency-key": id };
@@ -215,7 +214,7 @@ test("the Idempotency-Key stands in for the id, and may not contradict it", asyn
   });
 });
 
-test("a service names the user; nobody else may", async () => {
+test("only a service may name the user", async () => {
   const t = await start();
   const named = order({ user: "bob" });
   expect((await post(orders(t), named, await bearer("shop", { scope: "service" }))).status).toBe(
@@ -228,21 +227,21 @@ test("a service names the user; nobody else may", async () => {
   });
 });
 
-test("a sale made a moment ago is found by the first order for it", async () => {
+test("a sale created a moment ago is found by the first order for it", async () => {
   const t = await start();
   const sale = { ...(await t.ledger.sales())[0], id: "flash" } as Awaited<
     ReturnType<typeof t.ledger.sales>
   >[number];
   await t.ledger.operate({ kind: "create", ref: "create flash", sale }, "op");
-  // Somebody else's question may have been answered just before: then the answer is no, and the
-  // next one comes after the bound.
+  // Another refresh may just have happened: then the order is refused, and the next refresh is due
+  // only after the minimum interval.
   let response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
   while (response.status === 422)
     response = await post(orders(t), order({ saleId: "flash" }), await bearer("ann"));
   expect(response.status).toBe(202);
 });
 
-test("closing: what is in flight is settled and answered, then nobody is served", async () => {
+test("closing: orders in flight are settled and answered, then no more are served", async () => {
   const t = await startTestGateway();
   t.broker.answer = undefined;
   const response = post(orders(t), order(), await bearer("ann"));
@@ -262,7 +261,7 @@ test("several gateways share a port", async () => {
   expect((await post(orders(second), order(), await bearer("ann"))).status).toBe(202);
 });
 
-test("the trace a request names goes with its orders; one the standard forbids is ignored", async () => {
+test("a request's trace is passed on with its orders; an invalid one is ignored", async () => {
   const { gateway, broker } = await start();
   const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const token = await bearer("ann");

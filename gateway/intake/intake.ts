@@ -24,7 +24,7 @@ export interface IntakeOptions {
   readonly catalogue: Catalogue;
   readonly lanes: Lanes;
   readonly admission: Admission;
-  /** undefined: orders for sold-out items go the whole way. */
+  /** undefined: orders for sold-out items are published like others. */
   readonly soldOut?: SoldOut | undefined;
   readonly counters: Counters;
 }
@@ -32,20 +32,20 @@ export interface IntakeOptions {
 const SOLD_OUT = problem(
   "sold_out",
   "lines",
-  "no effect; an earlier sending of this id may have been taken in",
+  "no effect; an earlier request with this id may have been accepted",
 );
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
 
-  /** Whether it makes sense to ask shuts(). */
+  /** Whether asking shuts() can matter. */
   get pressed(): boolean {
     return this.options.admission.pressed;
   }
 
   /**
-   * Why no order of this caller would be taken in now; asked before its body is read. A service
+   * Why an order of this caller would be refused now; asked before its body is read. A service
    * orders for users of all shards, unless `user` is named.
    */
   shuts(principal: Principal, user?: string): Problem | undefined {
@@ -55,8 +55,8 @@ export class Intake {
   }
 
   /**
-   * Sends an order on its way; the recipient will hear. Or says why not: then it had no effect.
-   * What is cheap to refuse is refused first.
+   * Publishes an order, and notifies the recipient later. Returns why not, if it is refused: then
+   * it had no effect. Cheap checks come first.
    */
   order(
     value: unknown,
@@ -81,7 +81,7 @@ export class Intake {
     return undefined;
   }
 
-  /** Sends a skip on its way, likewise. */
+  /** Publishes a skip, likewise. */
   skip(
     value: unknown,
     principal: Principal,
@@ -95,10 +95,7 @@ export class Intake {
     return this.take(skipRow(skip, this.options.clock()), principal, recipient, ref);
   }
 
-  /**
-   * Sends a cancel on its way, likewise. It is never turned away for the lag of its shard, which it
-   * shortens.
-   */
+  /** Publishes a cancel, likewise. It is never shed for its shard's lag, which it shortens. */
   cancel(
     value: { user: string; id: unknown },
     principal: Principal,
@@ -114,7 +111,7 @@ export class Intake {
     return this.take(cancelRow(user, id, nowMs), principal, recipient, ref);
   }
 
-  /** Sends what the payment provider said of a charge on its way. */
+  /** Publishes the payment provider's answer about a charge. */
   answer(of: Attempt, word: AnswerWord, recipient: Recipient): Problem | undefined {
     const row = answerRow(of, word, "webhook", this.options.clock());
     return this.send(row, shardOf(of.user, this.options.shards), recipient, undefined);
@@ -147,15 +144,15 @@ export class Intake {
 }
 
 /**
- * Whose order it will be if it is one, and whose bucket it takes from: only a service names
- * somebody else, and a name that cannot be one is refused by checkOrder.
+ * Who will be the buyer, and whose bucket pays: only a service names another user, and checkOrder
+ * refuses an invalid name.
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
   return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
 }
 
-/** No user has a longer name (core/domain/order.ts, NAME_PATTERN). */
+/** No user name is longer (core/domain/order.ts, NAME_PATTERN). */
 const MAX_NAME = 64;
 
 function anyOf(order: Order, soldOut: SoldOut): boolean {

@@ -5,11 +5,11 @@ import { MAX_DEPTH, readJson } from "./json.ts";
 
 function refusal(text: string): [string, string | undefined] {
   const value = readJson(text);
-  if (!(value instanceof Problem)) throw new Error(`taken: ${text}`);
+  if (!(value instanceof Problem)) throw new Error(`accepted: ${text}`);
   return [value.code, value.field];
 }
 
-test("any JSON value is read as JSON.parse reads it", () => {
+test("any JSON value is read as by JSON.parse", () => {
   fc.assert(
     fc.property(
       fc.jsonValue({ maxDepth: 8 }),
@@ -22,7 +22,7 @@ test("any JSON value is read as JSON.parse reads it", () => {
   );
 });
 
-test("a member that appears twice is found at any depth, however it is written", () => {
+test("a duplicate member is found at any depth, however it is written", () => {
   expect(refusal('{"a":1,"a":2}')).toEqual(["duplicate_key", "a"]);
   expect(refusal('{"a":1,"\\u0061":2}')).toEqual(["duplicate_key", "a"]);
   expect(refusal('{"x":[{"y":{"k" : 1 , "k"\n:2}}]}')).toEqual(["duplicate_key", "k"]);
@@ -30,19 +30,19 @@ test("a member that appears twice is found at any depth, however it is written",
   expect(refusal('{"a:b":":","c":"\\":","a:b":1}')).toEqual(["duplicate_key", "a:b"]);
 });
 
-test("colons and quotes inside strings hide no member and make none", () => {
+test("colons and quotes inside strings neither hide nor add members", () => {
   const value = { "a:b": ':":,{', "c\\": '\\":"', d: [":", { ":": ":" }] };
   expect(readJson(JSON.stringify(value))).toEqual(value);
 });
 
-test("nesting is taken up to its bound and refused one level deeper, however deep", () => {
+test("nesting is accepted up to its bound and refused beyond, however deep", () => {
   const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
   expect(readJson(nested(MAX_DEPTH))).toBeArray();
   expect(refusal(nested(MAX_DEPTH + 1))[0]).toBe("too_deep");
   expect(refusal(`{"a":${nested(30_000)}}`)[0]).toBe("too_deep");
 });
 
-test("what is no JSON, or no UTF-8, is malformed", () => {
+test("anything but JSON in UTF-8 is malformed", () => {
   for (const text of [
     "",
     "{",

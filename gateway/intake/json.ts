@@ -1,10 +1,10 @@
-// Reads JSON from outside: parsed once, refused when nested too deeply or when an object names a
-// member twice.
+// Reads untrusted JSON: parsed once, refused if nested too deeply or if an object has a duplicate
+// member.
 //
-// JSON.parse keeps the last of two equal members and says nothing, so that two readers of one text
-// could see two different orders. The text holds as many name–value pairs as it has colons outside
-// strings; if the parsed value holds fewer, some name came twice. Counting all colons is quicker,
-// and enough when their number is already that of the members.
+// JSON.parse silently keeps the last of two equal members, so two readers of one text could see
+// different orders. The text has as many members as colons outside strings; if the parsed value has
+// fewer, some name was duplicated. Counting all colons is faster, and enough when that number
+// already equals the number of members.
 import { echo, Problem, problem } from "../http/problem.ts";
 
 /** An order needs 3, its metadata a few more. */
@@ -47,7 +47,7 @@ function countPairs(text: string): number {
   return pairs;
 }
 
-/** Where the string that opens at `at` closes. */
+/** Where the string that starts at `at` ends. */
 function endOfString(text: string, at: number): number {
   for (let i = at + 1; i < text.length; i++) {
     const c = text.charCodeAt(i);
@@ -57,7 +57,7 @@ function endOfString(text: string, at: number): number {
   return text.length;
 }
 
-/** Members of all objects in the value; NaN when nested too deeply. */
+/** Members of all objects in the value; NaN if nested too deeply. */
 function countMembers(value: unknown, depth: number): number {
   if (typeof value !== "object" || value === null) return 0;
   if (depth === MAX_DEPTH) return Number.NaN;
@@ -74,7 +74,7 @@ function countMembers(value: unknown, depth: number): number {
   return count;
 }
 
-/** The first name that an object of this (well-formed) text has twice. */
+/** The first duplicate name in an object of this (well-formed) text. */
 function duplicateKey(text: string): string {
   const open: Set<string>[] = [];
   let last = "";

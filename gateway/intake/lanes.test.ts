@@ -20,7 +20,7 @@ const NEXT_MS = 5;
 
 const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
 
-/** Lanes whose batches are confirmed when the test says so. */
+/** Lanes whose batches the test confirms. */
 function rig(lingerMs?: () => number) {
   const runtime = new VirtualRuntime();
   const sent: number[][] = [];
@@ -64,7 +64,7 @@ test("rows of one round share a message, the next one goes when it is confirmed"
   await lanes.idle();
 });
 
-test("with time to linger, rows of later rounds share the message, too: from idle as behind a confirm; a full batch does not wait", async () => {
+test("lingering lets rows of later rounds share a message; full batches do not wait", async () => {
   const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
   add(1);
   await runtime.advance(LINGER_MS - 1);

@@ -1,5 +1,4 @@
-// ② publish: orders on their way to their shards (broker/lanes.ts), each with who is to be told of
-// it.
+// ② publish: orders on their way to their shards (broker/lanes.ts), each with its recipient.
 import { BatchLanes, type BatchLanesOptions } from "../../broker/lanes.ts";
 import type { Order } from "../../core/domain/order.ts";
 import type { Row } from "../../core/domain/row.ts";

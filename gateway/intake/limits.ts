@@ -1,63 +1,62 @@
-// The gateway's bounds. Each keeps one kind of memory finite; together they let a flood cost
-// answers, not the process.
+// The gateway's limits. Each bounds one kind of memory; together they let a flood cost answers but
+// not the process.
 
 export interface GatewayLimits {
-  /** Body of an order request and payload of a WebSocket frame. */
+  /** Bytes of an order request's body and of a WebSocket frame's payload. */
   readonly bodyBytes: number;
-  /** Body of an operator's request: a sale of ten thousand items fits. */
+  /** Bytes of an operator's request body: a sale of ten thousand items fits. */
   readonly adminBodyBytes: number;
-  /** Orders in one request or frame. */
+  /** Orders per request or frame. */
   readonly ordersPerRequest: number;
-  /**
-   * Orders in one AMQP message: past this, more of them save nothing, and one FCALL should stay
-   * short.
-   */
+  /** Orders per AMQP message: more would save nothing, and one FCALL should stay short. */
   readonly batchOrders: number;
-  /** Characters in one AMQP message, by an estimate that is never too low (row-length.ts). */
+  /** Characters per AMQP message, by an estimate that is never too low (row-length.ts). */
   readonly batchBytes: number;
   /**
-   * Characters of orders not yet confirmed, over all shards, by the same estimate; beyond it orders
-   * are shed. About 70,000 orders: half a second of a flood.
+   * Characters of unconfirmed orders over all shards, by the same estimate; beyond it orders are
+   * shed. About 70,000 orders: half a second of a flood.
    */
   readonly waitingBytes: number;
   /**
-   * Orders remembered until their outcome is told, some 500 bytes each at worst; the oldest are
+   * Orders remembered until their outcome is sent, at most about 500 bytes each; the oldest are
    * forgotten first.
    */
   readonly undecidedOrders: number;
   /**
-   * Orders a socket may have unacknowledged: at 20 ms to a confirm, one socket can then place
-   * 100,000 a second.
+   * Unacknowledged orders per socket. With 20 ms to a confirm, one socket can then place 100,000
+   * per second.
    */
   readonly credit: number;
   /**
-   * Bytes the kernel would not take from a socket, past which it is cut off; a client that keeps to
-   * its credit stays far below.
+   * Unsent bytes after which a socket is cut off; a client that keeps to its credit stays far
+   * below.
    */
   readonly socketBufferBytes: number;
   /**
-   * Outcomes kept for a socket that does not read; beyond it they are dropped and the client told
-   * so.
+   * Outcomes kept for a socket that does not read; beyond it they are dropped, and the client is
+   * notified.
    */
   readonly heldOutcomes: number;
   readonly sockets: number;
-  /** Sockets that have not shown a token yet. */
+  /** Sockets that have not presented a token yet. */
   readonly strangerSockets: number;
   readonly authenticateWithinMs: number;
   readonly idleTimeoutS: number;
   /** Garbage frames after which a socket is closed. */
   readonly garbageFrames: number;
-  /** Sales one socket may watch the stock of. */
+  /** Sales whose stock one socket may watch. */
   readonly subscriptions: number;
-  /** Orders followed by event streams and sockets, over all. */
+  /** Orders followed by event streams and sockets, in total. */
   readonly followed: number;
   /** Orders one socket may follow. */
   readonly followedPerSocket: number;
-  /** An event stream without news is closed after this; its client goes on from its last event. */
+  /**
+   * An event stream is closed after this time without news; its client resumes with its last event.
+   */
   readonly streamIdleMs: number;
-  /** Verified tokens kept, so that each is verified once. */
+  /** Verified tokens cached, so that each is verified once. */
   readonly cachedTokens: number;
-  /** How long close() waits for confirms that are under way. */
+  /** How long close() waits for confirms in flight. */
   readonly drainMs: number;
 }
 

@@ -1,5 +1,5 @@
-// The gateway over RabbitMQ itself: what is confirmed is in the shard's queue, and what the broker
-// refuses or loses is answered for what it is.
+// The gateway on a real RabbitMQ: a confirmed order is in the shard's queue, and the answer is
+// truthful about an order that the broker refuses or loses.
 import { afterEach, expect, test } from "bun:test";
 import { BrokerConnection } from "../../broker/connection.ts";
 import { Publisher } from "../../broker/publisher.ts";
@@ -61,7 +61,7 @@ async function start(url: string, maxLength?: number): Promise<Wired> {
 }
 
 test(
-  "an acknowledged order is in its shard's queue, and its outcome finds the way back to the socket",
+  "an acknowledged order is in its shard's queue, and its outcome reaches the socket",
   async () => {
     const { t, broker, publisher } = await start(await (await testRabbit()).freshVhost());
     const shard = shardOf("ann", SHARDS);
@@ -111,7 +111,7 @@ test(
   BOOT_MS,
 );
 
-test("an alarm of the broker, memory or disk, is answered 503 within 100 ms of its word, and is over by itself", async () => {
+test("a broker alarm (memory, disk) means 503 within 100 ms, and ends by itself", async () => {
   const node = await startRabbit(testDir("alarmed-rabbit"), { vhosts: ["eu"] });
   const { t, broker } = await start(node.url("eu"));
   open.unshift({ close: () => node.kill() });
@@ -136,7 +136,7 @@ test("an alarm of the broker, memory or disk, is answered 503 within 100 ms of i
   ] as const) {
     expect((await place()).status).toBe(202);
     await node.ctl(...alarm);
-    // The broker says so to those who publish; what it has not read by then may still come to it.
+    // The broker notifies publishers only; it may still read what was sent before.
     const during = place();
     while (!broker.blocked) await Bun.sleep(1);
     const saidMs = performance.now();
@@ -150,7 +150,7 @@ test("an alarm of the broker, memory or disk, is answered 503 within 100 ms of i
   }
 }, 120_000);
 
-test("while the broker is down orders are refused, the sockets stay; when it is back they are taken again", async () => {
+test("while the broker is down sockets stay and orders are refused until it returns", async () => {
   const dir = testDir("gateway-rabbit");
   const node = await startRabbit(dir, { vhosts: ["eu"] });
   const { t, broker } = await start(node.url("eu"));

@@ -1,5 +1,5 @@
-// A span for each order whose request names a recorded trace: from the moment it was taken in until
-// the broker has answered.
+// A span for each order whose request names a recorded trace: from its acceptance until the broker
+// has answered.
 import { readMessage } from "../../core/domain/message.ts";
 import { mayBeTraced, tracedOrders } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -8,8 +8,8 @@ import type { LanesOptions } from "./lanes.ts";
 type Publish = LanesOptions["publish"];
 
 /**
- * `publish`, and the spans of what it published. `clock`: the one that acceptance is stamped with,
- * Unix ms.
+ * `publish`, plus the spans of what it published. `clock` is the one that stamps acceptance, Unix
+ * ms.
  */
 export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () => number): Publish {
   return async (shard, body, batch) => {

@@ -1,5 +1,5 @@
-// Later states of orders come by pushes of their own, before or after the outcome of their batch:
-// the client hears of both, in order.
+// Later states of orders come in pushes of their own, before or after their batch's outcome: the
+// client receives both, in order.
 import { afterEach, expect, test } from "bun:test";
 import { order, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 import { Recent } from "./recent.ts";
@@ -23,7 +23,7 @@ async function placed(t: TestGateway, socket: TestSocket, n: number, changes = {
   return { id: it.id, batch: await t.broker.batch(n) };
 }
 
-test("released before its outcome is told, an order is named parked and then its state", async () => {
+test("released before its outcome, an order is reported parked, then its state", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);
@@ -51,7 +51,7 @@ test("released before its batch is confirmed, likewise", async () => {
   ]);
 });
 
-test("paid before it is told that it is reserved, an order is named with both", async () => {
+test("paid before its outcome arrives, an order is reported reserved, then paid", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);
@@ -65,7 +65,7 @@ test("paid before it is told that it is reserved, an order is named with both", 
   ]);
 });
 
-test("sent again while it is parked, an order is named where it was sent last", async () => {
+test("sent again while parked, an order is reported to its last sender", async () => {
   const t = await start();
   const first = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, first, 0);
@@ -86,7 +86,7 @@ test("sent again while it is parked, an order is named where it was sent last", 
   ]);
 });
 
-test("what is remembered of recent orders is bounded, and forgotten once", () => {
+test("the memory of recent orders is bounded, and each is forgotten once", () => {
   const lost: number[] = [];
   const recent = new Recent<number>(100, (value) => lost.push(value));
   for (let i = 0; i < 1_000; i++) recent.set(`k${i}`, i);

@@ -1,6 +1,5 @@
-// Batches whose outcomes have not been told yet: who to tell, and which orders this gateway knows
-// to be accepted. Bounded by orders; the oldest batch is forgotten first, and those who follow it
-// are told.
+// Batches whose outcomes have not been sent yet: their recipients, and the orders this gateway
+// accepted. Bounded by orders; the oldest batch is forgotten first, and its followers are notified.
 import type { Push } from "../../core/domain/push.ts";
 import type { Batch, Recipient } from "./batch.ts";
 import { Recent } from "./recent.ts";
@@ -9,14 +8,11 @@ export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
-  /**
-   * Orders that wait for their number, or for their charge: what becomes of them comes one by one.
-   */
+  /** Orders waiting for their number or their charge: their later states come one by one. */
   private readonly open: Recent<Recipient>;
   /**
-   * Later states, with commas between, of orders whose outcome may not have been told yet: the two
-   * come by pushes of their own, from two workers perhaps, and a batch without its confirm keeps
-   * its outcomes back.
+   * Later states, comma-separated, of orders whose outcome may not have been sent yet: the two come
+   * in separate pushes, perhaps from two workers, and an unconfirmed batch holds its outcomes back.
    */
   private readonly early = new Recent<string>(MAX_EARLY);
   /** Orders remembered. */
@@ -27,7 +23,7 @@ export class Undecided {
     private readonly options: {
       /** A batch's outcomes are here. */
       readonly onDecided?: (batch: Batch) => void;
-      /** They will not be heard. */
+      /** A batch's outcomes will not arrive. */
       readonly onForgotten?: (batch: Batch) => void;
       /** An order that had stock has lost it. */
       readonly onUnitsBack?: () => void;
@@ -47,8 +43,8 @@ export class Undecided {
   }
 
   /**
-   * Tells what came meanwhile, or drops a batch that is known not to have been sent. Call when the
-   * confirm is settled.
+   * Call when the confirm is settled: delivers outcomes that came in the meantime, or drops a batch
+   * that was certainly not sent.
    */
   settled(batch: Batch): void {
     if (batch.verdict === "shed") this.remove(batch);
@@ -59,7 +55,7 @@ export class Undecided {
     for (const [number, outcomes] of push.batches) {
       const batch = this.batches.get(number);
       if (!batch) continue;
-      // A client must not hear that its order was decided before it hears that it was accepted.
+      // A client must not receive an order's outcome before its acceptance.
       if (batch.verdict === undefined) batch.early = outcomes;
       else this.tell(batch, outcomes);
     }
@@ -76,8 +72,8 @@ export class Undecided {
   }
 
   /**
-   * Of an order that this gateway answered 202 for and whose outcome it has not heard of: how many
-   * were taken in before it and wait too.
+   * How many orders are ahead of an order that this gateway accepted and whose outcome has not
+   * arrived; undefined for any other order.
    */
   ahead(shard: number, user: string, id: string): number | undefined {
     if (this.open.get(`${user} ${id}`)) return 0;
@@ -96,7 +92,7 @@ export class Undecided {
     const words = outcomes.split(",");
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
-      // Casts, since every order comes by here: a batch has as many ids and users as recipients.
+      // Casts, because every order passes here: a batch has as many ids and users as recipients.
       const id = batch.ids[i] as string;
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;
@@ -106,7 +102,7 @@ export class Undecided {
     }
   }
 
-  /** More is to be heard of the order; what came before its outcome is told now. */
+  /** Expects more states of the order, and delivers those that came before its outcome. */
   private follow(recipient: Recipient, user: string, id: string, word: string): void {
     const key = `${user} ${id}`;
     this.open.set(key, recipient);
@@ -136,13 +132,7 @@ export class Undecided {
 }
 
 const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);
-/**
- * Words after which more is to be heard of an order: it waits for its number or rate, or for its
- * charge.
- */
+/** Words after which more states follow: the order waits for its number or rate, or its charge. */
 const WAITS: ReadonlySet<string> = new Set(["parked", "=parked", "reserved", "=reserved"]);
-/**
- * Orders whose later states are kept for their outcomes' sake: some seconds' worth of what is
- * pushed.
- */
+/** Orders whose early states are kept until their outcome: several seconds' worth of pushes. */
 const MAX_EARLY = 20_000;

@@ -1,5 +1,4 @@
-// What a client says over a WebSocket, frame by frame. The protocol is described in
-// docs/websocket.md.
+// Frames that clients send over a WebSocket. docs/websocket.md describes the protocol.
 
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { readTraceparent } from "../../core/domain/trace.ts";
@@ -45,7 +44,7 @@ const MAX_FOLLOWED_A_FRAME = 100;
 export class Frames {
   constructor(private readonly options: FramesOptions) {}
 
-  /** Whether orders may be turned away now. */
+  /** Whether any order may be shed now. */
   get pressed(): boolean {
     return this.options.intake.pressed;
   }
@@ -65,16 +64,13 @@ export class Frames {
     else {
       this.error(
         socket,
-        problem("no_token", "type", "the first frame is auth, the next one follows its answer"),
+        problem("no_token", "type", "send auth first, and the next frame after its answer"),
       );
       socket.close(CLOSE_POLICY, "no token");
     }
   }
 
-  /**
-   * Refuses an order that would not be taken in, before it is parsed: while a flood is turned away,
-   * that is most of the work.
-   */
+  /** Sheds an order before it is parsed: in a flood, parsing is most of the work. */
   private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
     const { intake } = this.options;
     if (!this.pressed) return false;
@@ -87,7 +83,7 @@ export class Frames {
     return true;
   }
 
-  /** Tells a socket who it is and what it may send. */
+  /** Reports to a socket who it is and what it may send. */
   welcome(socket: Socket, principal: Principal): void {
     socket.principal = principal;
     socket.send(
@@ -180,7 +176,7 @@ export class Frames {
     if (reason) socket.nack(ref, frame.id, reason);
   }
 
-  /** Orders by id, from behind the last event the client had of each. */
+  /** Follows orders by id, each from after the last event the client has. */
   private follow(socket: Socket, principal: Principal, { type, orders }: Frame): void {
     const { events, limits } = this.options;
     if (!Array.isArray(orders) || orders.length === 0 || orders.length > MAX_FOLLOWED_A_FRAME) {
@@ -197,7 +193,7 @@ export class Frames {
       else if (events.countOf(socket) >= limits.followedPerSocket)
         this.error(
           socket,
-          problem("out_of_range", "orders", `at most ${limits.followedPerSocket} a socket`),
+          problem("out_of_range", "orders", `at most ${limits.followedPerSocket} per socket`),
         );
       else if (!events.add(socket, followed.user, followed.id, followed.after))
         this.error(socket, problem("unavailable", "orders", "too many orders are followed here"));
@@ -211,7 +207,7 @@ export class Frames {
     else if (socket.watching.size >= limits.subscriptions && !socket.watching.has(saleId))
       this.error(
         socket,
-        problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales a socket`),
+        problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales per socket`),
       );
     else stock.add(socket, saleId);
   }
@@ -226,7 +222,7 @@ export class Frames {
     else this.authenticated(socket, verdict);
   }
 
-  /** A later token renews the first: it must be the same user's. */
+  /** A later token renews the first, and must be the same user's. */
   private authenticated(socket: Socket, verdict: Principal | Problem): void {
     if (socket.closed) return;
     const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
@@ -250,7 +246,7 @@ export class Frames {
     return undefined;
   }
 
-  /** Takes a credit for what is to be answered; undefined: it had one. */
+  /** Takes a credit for an answer; returns a problem if there is none. */
   private overrun(socket: Socket): Problem | undefined {
     return socket.takeCredit() ? undefined : this.options.intake.refuse(CREDIT);
   }
@@ -271,15 +267,17 @@ export class Frames {
 }
 
 /**
- * An order as clients write it, up to its id and user; written in another way it is parsed like
- * anything else. A ref as JSON text, an id without its quotes.
+ * An order up to its id and user, as clients usually write it; any other form is parsed like other
+ * frames. Captures the ref as JSON text and the id without quotes.
  */
-const ORDER_HEAD =
-  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/;
+const ORDER_HEAD = new RegExp(
+  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"/.source +
+    /(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/.source,
+);
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 
-/** A frame that has a known type and no unknown members. */
+/** A frame with a known type and no unknown members. */
 function readFrame(raw: string | Buffer): Frame | Problem {
   if (typeof raw !== "string") return problem("wrong_type", undefined, "frames are text");
   const frame = readJson(raw);

@@ -1,4 +1,4 @@
-// A client that sends and does not read. Raw sockets, since every WebSocket client reads by itself.
+// A client that sends but does not read. Raw sockets, since every WebSocket client reads by itself.
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { at } from "../../core/domain/at.ts";
@@ -25,14 +25,16 @@ class Stubborn {
     const socket = connect(t.gateway.port, "127.0.0.1");
     const { authorization } = await bearer("ann");
     socket.write(
-      `GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: ${authorization}\r\n\r\n`,
+      "GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+        `Authorization: ${authorization}\r\n\r\n`,
     );
     await new Promise<void>((resolve) => socket.once("data", () => resolve()));
     socket.pause();
     return new Stubborn(socket);
   }
 
-  /** Settles when the kernel has taken it. */
+  /** Settles when the kernel has accepted it. */
   async send(frame: unknown): Promise<void> {
     const payload = Buffer.from(JSON.stringify(frame));
     const head = Buffer.from([
@@ -50,7 +52,7 @@ class Stubborn {
     );
   }
 
-  /** Starts to read; gives every frame up to the first of this type for which `enough` says so. */
+  /** Starts reading; returns every frame up to the first that `enough` accepts. */
   async readUntil(
     enough: (frame: Record<string, unknown>) => boolean,
   ): Promise<Record<string, unknown>[]> {
@@ -89,12 +91,12 @@ class Stubborn {
   }
 }
 
-/** 500 answers of some 350 bytes each for a frame of 1 kB. */
+/** 500 answers of about 350 bytes each to a frame of 1 kB. */
 const COSTLY = { type: "orders", ref: "x".repeat(64), orders: new Array(500).fill(1) };
-/** More than the kernel's buffers on both sides hold. */
+/** More than the kernel buffers of both sides hold. */
 const COSTLY_FRAMES = 250;
 
-test("every answer waits for a client that does not read; outcomes beyond a bound are dropped and it is told how many", async () => {
+test("answers wait for a client that does not read; excess outcomes are dropped", async () => {
   const t = await startTestGateway({
     limits: { socketBufferBytes: 512 * 1024 * 1024, heldOutcomes: 100, credit: 1_000_000 },
   });
@@ -120,7 +122,7 @@ test("every answer waits for a client that does not read; outcomes beyond a boun
   client.destroy();
 }, 20_000);
 
-test("a client that goes on sending beyond its credit without reading is cut off, and memory with it", async () => {
+test("a client that keeps sending beyond its credit without reading is cut off", async () => {
   const t = await startTestGateway({ limits: { socketBufferBytes: 1024 * 1024, credit: 1_000 } });
   started.push(t);
   const client = await Stubborn.open(t);
@@ -130,7 +132,7 @@ test("a client that goes on sending beyond its credit without reading is cut off
   });
   for (let i = 0; i < 10 * COSTLY_FRAMES && !cut; i++)
     await Promise.race([client.send(COSTLY), client.closed]);
-  // Unread data hides the end of the connection from the client until it reads.
+  // Unread data hides the end of the connection until the client reads.
   const gone = client.readUntil(() => false);
   await Promise.race([client.closed, gone]);
   const metrics = await (await fetch(`${t.gateway.url}/metrics`)).text();

@@ -1,9 +1,9 @@
-// One WebSocket: what is to be told to its client, gathered per event-loop round and written as one
-// frame of each kind.
+// One WebSocket. Answers and news are gathered per event-loop round and written as one frame of
+// each kind.
 //
-// A client that does not read: its answers wait (their number is bounded by its credit), its
-// outcomes wait up to a bound and are then dropped with a `lagging` frame that says how many, its
-// stock updates are replaced by the next full picture.
+// For a client that does not read: its answers wait (the credit bounds them), its outcomes wait up
+// to a limit and are then dropped with a `lagging` frame that counts them, and its stock updates
+// are replaced by the next full picture.
 import type { ServerWebSocket } from "bun";
 import { parseOutcome } from "../../core/domain/entry.ts";
 import { isOrderState } from "../../core/domain/outcome.ts";
@@ -20,7 +20,7 @@ import type { GatewayLimits } from "../intake/limits.ts";
 export const CLOSE_GOING_AWAY = 1001;
 export const CLOSE_POLICY = 1008;
 
-/** The ref of a row as JSON text, so that it is escaped once. */
+/** A row's ref as JSON text, so that it is escaped only once. */
 export type Ref = string;
 
 export class Socket implements Recipient, Follower {
@@ -28,22 +28,22 @@ export class Socket implements Recipient, Follower {
   closed = false;
   /** Garbage frames so far. */
   strikes = 0;
-  /** Sales watched. */
+  /** Sales it watches. */
   readonly watching = new Set<string>();
   readonly credit: Credit;
   private ws!: ServerWebSocket<Socket>;
   private acks = "";
   private nacks = "";
   private answers = 0;
-  /** The longest of the acknowledged orders. */
+  /** The longest estimate among the acknowledged orders. */
   private estimate: Estimate | undefined;
-  /** Of the answers, those to orders that had no credit. */
+  /** How many of the answers are to orders without credit. */
   private unpaid = 0;
   private outcomes = "";
   private outcomeCount = 0;
   private missed = 0;
   private dirty = false;
-  /** The kernel has not taken everything yet. */
+  /** The kernel has not accepted everything yet. */
   choked = false;
 
   constructor(
@@ -64,10 +64,7 @@ export class Socket implements Recipient, Follower {
     this.ws = ws;
   }
 
-  /**
-   * Takes a credit for an order or skip that will be answered. False: it had none; refusing it
-   * costs the answer all the same.
-   */
+  /** Takes a credit for an order or skip; false without one, though its refusal is answered too. */
   takeCredit(): boolean {
     if (this.credit.take()) return true;
     this.unpaid++;
@@ -85,9 +82,10 @@ export class Socket implements Recipient, Follower {
     }
   }
 
-  /** `id` as the client wrote it, if it did. */
+  /** `id`: as the client wrote it, if it did. */
   nack(ref: Ref, id: unknown, reason: Problem): void {
-    const nack = `[${ref},${typeof id === "string" && id.length <= MAX_ID_ECHO ? JSON.stringify(id) : "null"},${reason.brief}]`;
+    const known = typeof id === "string" && id.length <= MAX_ID_ECHO;
+    const nack = `[${ref},${known ? JSON.stringify(id) : "null"},${reason.brief}]`;
     this.nacks = this.nacks === "" ? nack : `${this.nacks},${nack}`;
     this.answered();
   }
@@ -105,8 +103,8 @@ export class Socket implements Recipient, Follower {
   }
 
   /**
-   * Of orders it follows. A socket that does not read is not told: it follows them anew, from the
-   * last event it has.
+   * Events of orders it follows. A socket that does not read gets none: it follows them again from
+   * its last event.
    */
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
     if (this.choked) this.missed += events.length;
@@ -128,9 +126,7 @@ export class Socket implements Recipient, Follower {
     this.touch();
   }
 
-  /**
-   * Writes what has gathered. Answers go even to a choked socket: they are bounded by the credit.
-   */
+  /** Writes what has gathered. Answers go even to a choked socket: the credit bounds them. */
   flush(): void {
     this.dirty = false;
     if (this.closed) return;
@@ -148,7 +144,7 @@ export class Socket implements Recipient, Follower {
     }
   }
 
-  /** The kernel takes more again. */
+  /** The kernel accepts more again. */
   drained(): void {
     if (this.ws.getBufferedAmount() > 0) return;
     this.choked = false;
@@ -156,16 +152,14 @@ export class Socket implements Recipient, Follower {
     this.touch();
   }
 
-  /**
-   * Sends one frame. Whether it is on its way; false: it waits behind what the client has not read.
-   */
+  /** Sends one frame. Returns false if it waits behind what the client has not read. */
   send(text: string): boolean {
     if (this.closed) return true;
     const sent = this.ws.send(text);
     if (sent > 0) return !this.choked;
     this.choked = true;
-    // Not taken, or too much waiting: this client sends without reading. Cutting it off tells it,
-    // dropping frames would not.
+    // Refused, or too much waiting: this client sends without reading. It notices being cut off; it
+    // would not notice dropped frames.
     if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes)
       this.ws.terminate();
     return false;
@@ -216,10 +210,10 @@ export class Socket implements Recipient, Follower {
 }
 
 const MAX_ID_ECHO = 64;
-/** A frame of answers is sent when it has grown to this, even before the round ends. */
+/** A frame of answers of this size is sent at once, before the round ends. */
 const FRAME_CHARS = 64 * 1024;
 
-/** Outcome words as JSON text: there are few, and one comes with every order. */
+/** Outcome words as JSON text, cached: there are few, and every order has one. */
 const outcomeTexts = new Map<string, string>();
 
 function outcomeText(word: string): string {

@@ -1,6 +1,6 @@
-// Stock as it changes, to the sockets that watch a sale. Redis is asked once per sale and interval,
-// however many watch; only what changed is sent. A socket that does not read misses updates and
-// gets the whole picture once it reads again: only the latest state matters.
+// Pushes stock changes to the sockets that watch a sale. Redis is queried once per sale and
+// interval, however many watch; only changes are sent. A socket that does not read misses updates
+// and gets the full picture once it reads again: only the latest state matters.
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -9,7 +9,7 @@ import type { Socket } from "./socket.ts";
 const INTERVAL_MS = 250;
 
 interface Feed {
-  /** Watchers, and whether each has the whole picture. */
+  /** Watchers, and whether each has the full picture. */
   readonly sockets: Map<Socket, boolean>;
   available: Map<string, number>;
 }

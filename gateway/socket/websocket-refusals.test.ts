@@ -1,4 +1,4 @@
-// What a client may do wrongly over a WebSocket, and how it is told.
+// Mistakes a client may make over a WebSocket, and their answers.
 import { afterEach, expect, test } from "bun:test";
 import { bearer, order, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 
@@ -13,7 +13,7 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
   return t;
 }
 
-test("without a token nothing is taken: a bad one, none in the first frame, or none in time closes the socket", async () => {
+test("a bad token, none in the first frame, or none in time closes the socket", async () => {
   const t = await start({ limits: { authenticateWithinMs: 100 } });
   const bad = await TestSocket.open(t.gateway.url);
   bad.send({ type: "auth", token: "rubbish" });
@@ -40,7 +40,7 @@ test("a token that expires while the socket is open is noticed by the next order
   ]);
 });
 
-test("orders beyond the credit are nacked 429 without effect; answered ones give theirs back", async () => {
+test("orders beyond the credit are nacked 429 without effect; answers return credit", async () => {
   const t = await start({ limits: { credit: 2 } });
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -57,7 +57,7 @@ test("orders beyond the credit are nacked 429 without effect; answered ones give
   expect((await socket.next("acks")).acks).toHaveLength(2);
 });
 
-test("garbage is answered with what is wrong, and closes the socket when it goes on", async () => {
+test("garbage gets an error that names the problem, and repeated garbage closes", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const cases: [unknown, string, string?][] = [
@@ -93,7 +93,7 @@ test("a binary frame is garbage, an oversize one closes the socket", async () =>
   expect((await large.closed).code).toBe(1009);
 });
 
-test("a page of another origin is refused; the gateway's own and those allowed are not", async () => {
+test("a foreign page is refused; the gateway's own and allowed ones are not", async () => {
   const t = await start({ origins: ["https://shop.example"] });
   const headers = {
     ...(await bearer("ann")),

@@ -19,7 +19,7 @@ async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<
   return t;
 }
 
-test("an order is acknowledged under its ref after the confirm, its outcome follows", async () => {
+test("an order is acknowledged with its ref after the confirm, its outcome follows", async () => {
   const t = await start();
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -29,7 +29,7 @@ test("an order is acknowledged under its ref after the confirm, its outcome foll
   socket.send({ type: "ping" });
   await socket.next("pong");
   expect(socket.waiting).toEqual([]);
-  // The outcome overtakes the confirm on its way here, but not on the way to the client.
+  // The outcome arrives before the confirm, but must not reach the client first.
   t.broker.tell({ batches: [[batch.batch, "reserved"]], released: [] });
   socket.send({ type: "ping" });
   await socket.next("pong");
@@ -48,7 +48,7 @@ test("an order is acknowledged under its ref after the confirm, its outcome foll
   });
 });
 
-test("a frame of many orders: one ack or nack each, under the frame's ref", async () => {
+test("a frame of many orders: one ack or nack each, with the frame's ref", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const [a, b, bad] = [order(), order(), order({ currency: "XXX" })];
@@ -78,7 +78,7 @@ test("acks of one batch come in one frame", async () => {
   expect(frames).toBe(t.broker.published.length);
 });
 
-test("what is not confirmed is nacked: unconfirmed with the id, or shed", async () => {
+test("without a confirm an order is nacked: unconfirmed with its id, or shed", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   for (const [outcome, code] of [
@@ -109,7 +109,7 @@ test("a skip is acknowledged without an id", async () => {
   ]);
 });
 
-test("a resent order is told the outcome it had, an altered one that it is in conflict; a parked one hears when it is let go", async () => {
+test("a resent order gets its old outcome, an altered one conflict, a parked one two", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const [resent, altered, early] = [order(), order(), order({ seq: 2 })];
@@ -126,7 +126,7 @@ test("a resent order is told the outcome it had, an altered one that it is in co
   expect((await socket.next("outcomes")).outcomes).toEqual([[early.id, "reserved"]]);
 });
 
-test("outcomes go to the socket that placed the order, those of unknown batches to nobody", async () => {
+test("outcomes go to the socket that placed the order; unknown batches are ignored", async () => {
   const t = await start();
   const [one, two] = [
     await TestSocket.open(t.gateway.url, "ann"),
@@ -150,7 +150,7 @@ test("outcomes go to the socket that placed the order, those of unknown batches 
   expect([one.waiting, two.waiting]).toEqual([[], []]);
 });
 
-test("a browser shows its token in the first frame, and a later one renews it", async () => {
+test("a browser sends its token in the first frame, and a later one renews it", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url);
   socket.send({ type: "auth", token: await token("ann") });
@@ -161,7 +161,7 @@ test("a browser shows its token in the first frame, and a later one renews it", 
   expect((await socket.next("error")).problem).toMatchObject({ code: "forbidden", field: "token" });
 });
 
-test("stock is told whole at first and then as it changes", async () => {
+test("stock comes in full at first, then as it changes", async () => {
   let available = 100;
   const stockOf = () =>
     Promise.resolve(
@@ -199,7 +199,7 @@ test("stock is told whole at first and then as it changes", async () => {
   });
 });
 
-test("closing: orders in flight are acknowledged, later ones shed, then the socket is closed with 1001", async () => {
+test("closing: orders in flight are acknowledged, later ones shed, then close 1001", async () => {
   const t = await startTestGateway();
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -218,7 +218,7 @@ test("closing: orders in flight are acknowledged, later ones shed, then the sock
   expect(t.broker.rows.length).toBe(1);
 });
 
-test("a socket that goes away leaves nothing behind; its orders go on", async () => {
+test("a closed socket leaves nothing behind; its orders continue", async () => {
   const t = await start();
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -235,7 +235,7 @@ test("a socket that goes away leaves nothing behind; its orders go on", async ()
   expect(await metrics()).toMatch(/sluice_gateway_undecided_orders\{[^}]*\} 0\n/);
 });
 
-test("a frame names the trace of its orders; one that is none is ignored", async () => {
+test("a frame names its orders' trace; an invalid one is ignored", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

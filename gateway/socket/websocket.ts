@@ -1,5 +1,5 @@
-// GET /v1/ws: takes sockets in, hands their frames on, and writes to all that have news once per
-// event-loop round, or every few milliseconds while orders are turned away.
+// GET /v1/ws: accepts sockets, passes their frames on, and writes to all that have news once per
+// event-loop round, or every few milliseconds while orders are shed.
 import type { Server, WebSocketHandler } from "bun";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
@@ -12,13 +12,11 @@ import { CLOSE_GOING_AWAY, CLOSE_POLICY, Socket } from "./socket.ts";
 import type { StockFeed } from "./stock-feed.ts";
 
 /**
- * While orders are turned away answers gather for this long instead of a round, ms: half of what a
- * refusal costs is the kernel's work of sending it. With 170,000 orders/s over 32 sockets all
- * turned away it came to 2.2 µs each instead of 4.4, and as much less for the client; they were
- * answered within 8 ms (p99).
+ * While orders are shed, answers gather for this long instead of one round, ms: half the cost of a
+ * refusal is sending it. 2.2 µs per refusal instead of 4.4 (docs/decisions/0010-admission.md).
  */
 const GATHER_MS = 4;
-/** How often sockets without a token are looked at. */
+/** How often sockets without a token are checked. */
 const SWEEP_MS = 500;
 
 export interface SocketsOptions {
@@ -33,7 +31,7 @@ export interface SocketsOptions {
 
 export class Sockets {
   private readonly open = new Set<Socket>();
-  /** Those that have not shown a token, oldest first. */
+  /** Sockets that have not presented a token, oldest first. */
   private readonly strangers = new Set<Socket>();
   private dirty: Socket[] = [];
   private draining = false;
@@ -47,7 +45,7 @@ export class Sockets {
     return this.open.size;
   }
 
-  /** The route: undefined once the socket is taken over. */
+  /** The route handler; returns undefined once the socket is upgraded. */
   readonly upgrade = async (
     request: Request,
     server: Server<Socket>,
@@ -92,12 +90,12 @@ export class Sockets {
     },
   };
 
-  /** Refuses new sockets; those there stay until close(). */
+  /** Refuses new sockets; existing ones stay until close(). */
   drain(): void {
     this.draining = true;
   }
 
-  /** Writes what is left to say and closes all sockets. */
+  /** Writes what is left to send and closes all sockets. */
   close(): void {
     this.options.runtime.stopTimer(this.sweeper);
     for (const socket of [...this.open]) socket.close(CLOSE_GOING_AWAY, "the gateway is closing");

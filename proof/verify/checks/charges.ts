@@ -1,5 +1,6 @@
 // I6, I7, I8: compares the ledger's charges with the orders' states and with the posted money.
 // Money owed to somebody is always reported.
+import { RULES } from "../../../core/domain/limits.ts";
 import type { ChargeRecord, LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -151,4 +152,4 @@ export class ChargesCheck {
 }
 
 /** The first attempt and three retries (R8). */
-const MAX_ATTEMPTS = 4;
+const { MAX_ATTEMPTS } = RULES;

@@ -1,5 +1,6 @@
 // I9 and I11: whether the system is at rest and left behind only what it should. Not being at rest
 // is no violation, but then nothing can be concluded yet.
+import { RULES } from "../../../core/domain/limits.ts";
 import type { Findings } from "../findings.ts";
 import type { Letter } from "./letters.ts";
 
@@ -30,7 +31,7 @@ export interface Rest {
 }
 
 /** Orders that a user may have waiting (design §6). */
-const MAX_PARKED = 64;
+const { MAX_PARKED } = RULES;
 
 export function checkRest(rest: Rest, findings: Findings): void {
   for (const { region, queue, ready, dead } of rest.queues) {
