@@ -1,5 +1,5 @@
-// ③ decide: decides one shard's messages in order of arrival, batch after batch. While Redis decides
-// a batch, the next one fills. A batch may be decided while the one before is being recorded.
+// ③ decide: decides one shard's messages in order of arrival. While Redis decides a batch, the next
+// one fills. A batch may be decided while the one before is being recorded.
 //
 // 1. One call to Redis at a time: a batch or a sweep.
 // 2. Redis's entries follow each other. If one does not follow the last entry handed over, the
