@@ -135,7 +135,7 @@ export class Relay {
       if (open.length === 0) return;
       const sent = await Promise.all(open.map((f) => this.publish(f)));
       const confirmed = open.filter((_, i) => sent[i]);
-      this.heard(open, confirmed);
+      this.updatePauses(open, confirmed);
       await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
       onDone?.(confirmed.length);
     }
@@ -162,7 +162,7 @@ export class Relay {
   }
 
   /** Pauses the targets that accepted nothing, longer each time. The others continue. */
-  private heard(open: readonly FollowUp[], confirmed: readonly FollowUp[]): void {
+  private updatePauses(open: readonly FollowUp[], confirmed: readonly FollowUp[]): void {
     const took = new Set(confirmed.map(nameOf));
     for (const name of took) this.pauses.delete(name);
     for (const { exchange, routingKey } of open) {

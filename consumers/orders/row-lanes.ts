@@ -129,7 +129,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
         prefetch: 0,
         exclusive: true,
         noAck: true,
-        handler: ({ body }) => this.heard(body),
+        handler: ({ body }) => this.receive(body),
       });
       this.pushes.push(subscription);
       if (consuming.up) await subscription.start();
@@ -213,7 +213,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     for (const sent of batch.rows) if (asked || !sent.question) this.put(sent);
   }
 
-  private heard(body: Buffer): void {
+  private receive(body: Buffer): void {
     for (const [number, outcomes] of readPush(body)) {
       const asked = this.asked.get(number);
       const words = outcomes.split(",");

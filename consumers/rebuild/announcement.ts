@@ -22,7 +22,7 @@ export class Announcement {
     this.token = newEntryId(runtime.randomBytes);
   }
 
-  /** Announces a rebuild and keeps renewing that. false: another rebuilder has announced one. */
+  /** Announces a rebuild and keeps renewing it. false: another rebuilder has announced one. */
   async begin(incarnation: number): Promise<boolean> {
     this.pause();
     this.overtaken = false;

@@ -29,7 +29,7 @@ export class RecordedMark {
   async check(): Promise<OwnerStop | undefined> {
     const word = await this.options.stores.store.check(this.claim, this.last.id, this.last.n);
     if (word === "behind")
-      this.tellRedis(); // 2: the last call may have been lost
+      this.reportToRedis(); // 2: the last call may have been lost
     else if (word !== "whole") return word;
     return undefined;
   }
@@ -57,10 +57,10 @@ export class RecordedMark {
 
   private moveTo({ id, n }: Entry): void {
     this.last = { id, n }; // 1
-    this.tellRedis();
+    this.reportToRedis();
   }
 
-  private tellRedis(): void {
+  private reportToRedis(): void {
     const { id, n } = this.last;
     void ignore(this.options.stores.store.recorded(this.claim, id, n), "recorded_mark"); // 2
   }

@@ -177,11 +177,11 @@ export class Worker {
       if (owner && holder !== undefined && holder !== id)
         await this.drop(owner, "another holds the lease");
       else if (owner instanceof AcquiredShard && !mine) void this.handOver(owner);
-      else if (!owner && mine && (holder === undefined || holder === id)) void this.take(shard);
+      else if (!owner && mine && (holder === undefined || holder === id)) void this.claim(shard);
     }
   }
 
-  private async take(shard: number): Promise<void> {
+  private async claim(shard: number): Promise<void> {
     if (this.taking.has(shard) || this.stopping) return; // 3
     if (this.parts.recovery.rebuilding || this.parts.recovery.resting || this.parts.tending.unfit)
       return;
