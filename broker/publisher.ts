@@ -1,9 +1,9 @@
 // Publishes with confirms. The outcome states what is known: confirmed, refused, never sent, or
 // unknown.
 //
-// 1. Every publish settles once: by its confirm, its time-out, an alarm, or the end of its channel.
-// 2. `unsent` and `nacked` are certain. Whatever may have reached a queue is `unknown`.
-// 3. Messages in flight are bounded, and so are the bytes of pushes that wait.
+// 1. Every publish settles once: by its confirm, its timeout, an alarm, or the end of its channel.
+// 2. `unsent` and `nacked` are certain. A message that may have reached a queue is `unknown`.
+// 3. Messages in flight and the bytes of waiting pushes are bounded.
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../core/domain/message-of.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -117,7 +117,7 @@ export class Publisher {
         else entry.settle(error ? refusal(error) : "confirmed");
       });
     } catch {
-      entry.settle("unsent"); // 2: the channel closed before a byte was written
+      entry.settle("unsent"); // 2: the channel was closed before a byte was written
     }
     return promise;
   }

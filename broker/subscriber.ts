@@ -1,10 +1,10 @@
 // Consumes one queue on a channel of its own. The handler decides what becomes of a message.
 //
 // 1. Nothing is requeued: unacknowledged messages come back, in order, when the channel closes.
-// 2. A delivery is settled only on the channel it came by; after that it has no effect.
+// 2. A delivery is settled only on the channel it came by; later settling has no effect.
 // 3. Unless consumers compete, acknowledgements follow the order of delivery.
-// 4. The source of a dead letter is settled only after its copy is confirmed.
-// 5. A closed subscription leaves no consumer behind that would hold the queue for nobody.
+// 4. A dead letter's source is settled only after its copy is confirmed.
+// 5. A closed subscription leaves no consumer behind that would block the queue.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
@@ -118,8 +118,8 @@ export class Subscription {
     this.consumerTag = undefined;
     if (!channel || !model) return;
     if ((await closeChannel(this.runtime, channel)) || this.connection.blocked) return;
-    // 5: a broker that did not answer still considers the channel's messages ours. (One under an alarm
-    // does not read from a connection that has published; it answers when the alarm is over.)
+    // 5: a broker that did not answer still considers the channel's messages ours. (One under an
+    // alarm does not read from a connection that has published; it answers when the alarm is over.)
     dropConnection(model, "closing a channel had no answer");
   }
 
@@ -144,7 +144,7 @@ export class Subscription {
     if (bindTo !== undefined)
       await answered(this.runtime, model, channel.bindQueue(queue, bindTo, ""));
     await answered(this.runtime, model, channel.prefetch(prefetch));
-    // 5: closed in the meantime: a consumer created now would block the queue for nothing.
+    // 5: closed in the meantime.
     if (this.quieted) {
       await closeChannel(this.runtime, channel);
       return;

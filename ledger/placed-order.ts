@@ -17,9 +17,9 @@ const COLUMNS = FIELD_NAMES.filter((name) =>
  * paths of one call.
  */
 const SQLITE = `CASE WHEN m.body LIKE '[%' THEN json_extract(m.body, '$[' || o.idx || ']')
-  ELSE json_object('row', o.idx, 'found', json(json_extract(m.body,
+  ELSE '{"row":' || o.idx || ',"found":' || json_extract(m.body,
     ${COLUMNS.map((name) => `'$.${name}[' || o.idx || ']'`).join(", ")},
-    '$.lines', '$.sku', '$.qty'))) END`;
+    '$.lines', '$.sku', '$.qty') || '}' END`;
 
 /** As for SQLite, with the order's own lines cut out: they would have to be sent over. */
 const POSTGRES = `(SELECT CASE WHEN substr(m.body, 1, 1) = '[' THEN m.body::json -> o.idx
@@ -28,14 +28,15 @@ const POSTGRES = `(SELECT CASE WHEN substr(m.body, 1, 1) = '[' THEN m.body::json
       json_build_array(c.lines -> o.idx), ${["sku", "qty"].map(ownLines).join(", ")}))
     FROM json_to_record(m.body::json)
       AS c(${[...COLUMNS, "sku", "qty"].map((name) => `"${name}" json`).join(", ")}),
-    LATERAL (SELECT coalesce(sum(t.n::int), 0) AS before
-      FROM json_array_elements_text(c.lines) WITH ORDINALITY AS t(n, at) WHERE t.at <= o.idx) AS l)
+    LATERAL (SELECT coalesce(sum(t.n::int) FILTER (WHERE t.at <= o.idx), 0) AS before,
+        sum(t.n::int) FILTER (WHERE t.at <= o.idx + 1) AS upto
+      FROM json_array_elements_text(c.lines) WITH ORDINALITY AS t(n, at)) AS l)
   END)::text`;
 
 function ownLines(column: string): string {
   return `(SELECT json_agg(t.value ORDER BY t.at)
     FROM json_array_elements(c.${column}) WITH ORDINALITY AS t(value, at)
-    WHERE t.at > l.before AND t.at <= l.before + (c.lines ->> o.idx)::int)`;
+    WHERE t.at > l.before AND t.at <= l.upto)`;
 }
 
 /** SQL for placedOf, where `m` is the message of order `o`. */

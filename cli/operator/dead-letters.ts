@@ -234,7 +234,8 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
-function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {
+/** A letter as people look at it, whatever it holds. */
+export function letterOf({ id, region, queue, source, headers, body: bytes }: DeadLetter): Letter {
   const text = bytes.toString();
   const body = byNames(jsonOf(text) ?? text);
   const about = ordersIn(body);

@@ -5,15 +5,14 @@
 //   any ──(a signal over `pause`, 6 samples, or an operator)──▶ paused
 //       nothing is decided; the shards go to workers that are not paused
 //   back one level at a time ──(all signals well below `slow`, 4 samples)
-//       a pause has a minimum length, doubled when it recurs soon
 //
 // Signals are signs of harm (slow stores, a lagging event loop, others who need the CPU), never of
 // being busy. The machine is pure: signals and the time go in, a pace comes out.
 //
-// 1. It eases off quickly and comes back slowly: one level up at a time, and only when all signals
-//    are well below their threshold.
-// 2. A pause lasts its time; one that follows soon after lasts twice as long, up to a bound.
-// 3. An operator's pause is ended only by an operator.
+// 1. It eases off quickly and recovers slowly: one level at a time, and only when all signals are
+//    well below their thresholds.
+// 2. A pause has a minimum length; one that recurs soon lasts twice as long, up to a bound.
+// 3. Only an operator ends an operator's pause.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { GENESIS } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
+import { messageText } from "../../core/domain/message.ts";
 import { Bench, row, WINDOW_MS } from "../../core/lua/testing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
@@ -108,7 +109,7 @@ function flood(to: Decider): () => void {
   let n = 0;
   const more = (): void => {
     if (!on) return;
-    const body = `[${row(`u${n++ % 100}`, { a: 1 })}]`;
+    const body = messageText([row(`u${n++ % 100}`, { a: 1 })]);
     to.accept({ ...FROM, body, done: more });
   };
   for (let i = 0; i < 200; i++) more();
@@ -155,7 +156,7 @@ test(
   async () => {
     const { bench, decider: it, released, stops } = await decider();
     const id = Bun.randomUUIDv7();
-    const body = `[${row("late-comer", { a: 1 }, { id, seq: 2 })}]`;
+    const body = messageText([row("late-comer", { a: 1 }, { id, seq: 2 })]);
     const parked = Promise.withResolvers<unknown>();
     it.accept({ ...FROM, body, done: parked.resolve });
     await parked.promise;

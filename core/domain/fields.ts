@@ -81,7 +81,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_LINES,
     kinds: ORDERS,
-    meaning: "how many lines the order has; they follow one another in `sku` and `qty`",
+    meaning: "how many lines the order has in `sku` and `qty`",
   },
   payment: {
     type: "text",
@@ -95,7 +95,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_MONEY_MINOR,
     kinds: ORDERS,
-    meaning: "minor units of `currency` the order may cost at most; 0: no ceiling",
+    meaning: "most it may cost, minor units of `currency`; 0: no limit",
   },
   trace: { type: "trace", default: "", kinds: ORDERS, meaning: "W3C traceparent of the request" },
   generation: {

@@ -1,6 +1,5 @@
--- announce: says that a rebuild is under way, for as long as ARGV 3 says. While another rebuilder's
--- announcement stands it changes nothing: the one that finds another's must not begin, or has been
--- overtaken.
+-- announce: announces that a rebuild is under way. While another rebuilder's announcement stands it
+-- changes nothing: whoever finds another's must not begin, or has been overtaken.
 --
 -- KEYS  1 the announcement: '<incarnation> <token>'
 -- ARGV  1 incarnation  2 the rebuilder's token  3 how long it stands, ms

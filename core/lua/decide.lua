@@ -6,8 +6,8 @@
 --       6 '' to judge, or the state that every fresh order gets without being judged (rejected,
 --         stale)
 --       7… gateway, batch, body of each message; last, the bounds of the clock (shared/shard.lua)
--- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of message
---         1, of message 2, …} or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}.
+-- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of each
+--         message} or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}.
 -- Error 'BADROW message -1 reason' (message from 0), before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it
@@ -182,8 +182,8 @@ local function decide_rows(batch, orders, gateway, forced)
   return words, news
 end
 
--- Decides a message of orders only, as decide_rows does. What most of them are, a fresh order without
--- a number, is decided here as decide_order would: its calls are a quarter of the cost.
+-- Decides a message of orders only, as decide_rows does. Most are fresh orders without a number:
+-- they are decided here as decide_order would decide them, for half its calls.
 local function decide_orders(batch, orders, gateway, forced)
   local order, bucket, seq = orders.order, orders.bucket, orders.seq
   local fingerprint, seen, words, news = orders.fingerprint, batch.seen, {}, false

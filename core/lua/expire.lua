@@ -35,7 +35,7 @@ local function expire_order(batch, field, o)
   leave_lane(batch, field)
 end
 
--- Gives up the holds that are due. Returns how many of the list are done with, and whether any order
+-- Gives up the holds that are due. Returns how many of the list are done with, and whether an order
 -- was given up.
 local function expire_due(batch, holds, cutoff)
   local any, passed = false, 0

@@ -1,5 +1,5 @@
--- halt: stops a shard for good, until an operator decides: the ledger has gone back behind what it
--- had confirmed.
+-- halt: stops a shard until an operator decides: the ledger has gone back behind what it had
+-- confirmed.
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 reason, in words

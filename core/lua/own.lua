@@ -1,4 +1,4 @@
--- own: takes a shard for the epoch that the ledger has just handed out. An older epoch is refused
+-- own: acquires a shard for the epoch that the ledger has just issued. An older epoch is rejected
 -- from then on.
 --
 -- KEYS  1 the shard's meta hash
@@ -6,11 +6,11 @@
 -- Returns {'owned'}, {'fenced'}, {'not_ready'}, {'halted'} or {'foreign'} (this Redis belongs to
 -- another ledger).
 local function own(keys, args)
-  local m = redis.call('HMGET', keys[1], 'store', 'epoch')
-  if m[1] and m[1] ~= args[3] then return { 'foreign' } end
+  local store, epoch = unpack(redis.call('HMGET', keys[1], 'store', 'epoch'))
+  if store and store ~= args[3] then return { 'foreign' } end
   local shard, refusal = open_shard(keys[1], args[1], '')
   if not shard then return { refusal } end
-  if tonumber(m[2]) > tonumber(args[2]) then return { 'fenced' } end
+  if tonumber(epoch) > tonumber(args[2]) then return { 'fenced' } end
   redis.call('HSET', keys[1], 'epoch', args[2])
   return { 'owned' }
 end

@@ -9,8 +9,8 @@ local function recorded(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], '')
   if not shard then return { refusal } end
   local n = tonumber(args[3])
-  -- Redis may have come back without it meanwhile: what it never had cannot be kept as the last it
-  -- was told of.
+  -- Redis may have come back without it meanwhile: what it never had must not be kept as the last
+  -- that is confirmed.
   if n > shard.n or n == shard.n and shard.tip ~= args[2] then return { 'lost' } end
   if n > tonumber(redis.call('HGET', keys[1], 'basen')) then
     redis.call('XTRIM', shard.prefix .. 'outbox', 'MINID', '=', (n + 1) .. '-0')

@@ -42,8 +42,8 @@ local function decide_wait(batch, wait, held, over, decide_one)
   release(turn, decide_one)
 end
 
--- Decides the waits that have a rate, or are over. Returns the texts of those that are done with, and
--- the pairs that the others wait for.
+-- Decides the waits that have a rate, or are over. Returns the texts of those that are done with,
+-- and the pairs that the others wait for.
 local function decide_waits(batch, waits, texts, cutoff)
   local gone, pairs_left, left, decide_one = {}, {}, {}, release_one(batch)
   for i, wait in ipairs(waits) do

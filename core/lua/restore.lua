@@ -4,20 +4,22 @@
 -- tell by the counters.
 --
 -- KEYS  1 the shard's meta hash  2… the keys to write
--- ARGV  1 incarnation  2 the counter: loaded, or loaded_stock (in the meta hash of the shard that guards the stock)
---       3 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2), text (KEYS 2 is ARGV 5),
---       list (appended to KEYS 2), set (added to KEYS 2), lists (for each key how many values, then the values)
---       4 time at which KEYS 2 expires, Unix ms, 0 for never  5… field, value … or score, member …
+-- ARGV  1 incarnation  2 the counter: loaded, or loaded_stock (in the meta hash of the shard that
+--         guards the stock)
+--       3 what: clear (deletes KEYS 2…), hash (fields into KEYS 2), zset (scores into KEYS 2), text
+--         (KEYS 2 is ARGV 5), list (appended to KEYS 2), set (added to KEYS 2), lists (for each key
+--         how many values, then the values)
+--       4 when KEYS 2 expires, Unix ms, 0 for never  5… field, value … or score, member …
 -- Returns {'restored'}; {'overtaken'} when a later rebuild has begun or the shard was halted;
--- {'lost'} when Redis has forgotten that this rebuild had begun.
+--         {'lost'} when Redis has forgotten that this rebuild had begun.
 local WRITES = { zset = 'ZADD', hash = 'HSET', list = 'RPUSH', set = 'SADD' }
 
 -- nil while the shard is being loaded under this incarnation, or the word to answer with.
 local function load_refusal(meta_key, inc)
-  local m = redis.call('HMGET', meta_key, 'inc', 'state')
-  if m[2] == 'halted' then return 'overtaken' end
-  if m[1] == inc then return m[2] ~= 'loading' and 'overtaken' or nil end
-  return tonumber(m[1] or 0) > tonumber(inc) and 'overtaken' or 'lost'
+  local its_inc, state = unpack(redis.call('HMGET', meta_key, 'inc', 'state'))
+  if state == 'halted' then return 'overtaken' end
+  if its_inc == inc then return state ~= 'loading' and 'overtaken' or nil end
+  return tonumber(its_inc or 0) > tonumber(inc) and 'overtaken' or 'lost'
 end
 
 local function restore_lists(keys, args)
@@ -50,19 +52,18 @@ local function restore(keys, args)
 end
 redis.register_function('restore', restore)
 
--- ready: ends the rebuild, for all shards or for none, once every counter says what the rebuilder
--- has sent.
+-- ready: ends the rebuild, for all shards or for none, once every counter has what the rebuilder
+-- sent.
 --
 -- KEYS  the meta hashes of all shards; the first one counts the stock
--- ARGV  1 incarnation  2 values sent for the stock  3… values sent for each shard, in the order of KEYS
+-- ARGV  1 incarnation  2 values sent for the stock  3… values sent for each shard, as KEYS are
 -- Returns {'open'}, again if it is open already; {'overtaken'}; {'lost'} when Redis does not hold
 -- all that was sent.
 local function ready(keys, args)
   for i, key in ipairs(keys) do
-    local m = redis.call('HMGET', key, 'inc', 'state', 'loaded')
-    if m[1] == args[1] and m[2] ~= 'halted' then
-      if m[3] ~= args[2 + i] then return { 'lost' } end
-    else return { load_refusal(key, args[1]) } end
+    local inc, state, loaded = unpack(redis.call('HMGET', key, 'inc', 'state', 'loaded'))
+    if inc ~= args[1] or state == 'halted' then return { load_refusal(key, args[1]) } end
+    if loaded ~= args[2 + i] then return { 'lost' } end
   end
   if redis.call('HGET', keys[1], 'loaded_stock') ~= args[2] then return { 'lost' } end
   for _, key in ipairs(keys) do redis.call('HSET', key, 'state', 'open') end

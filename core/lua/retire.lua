@@ -1,7 +1,8 @@
 -- retire_stock: a sale that has ended leaves Redis: its counters go, and its name stays in one set,
 -- so that an order that still comes for it is sale_closed and not unknown_item. May be repeated.
 --
--- KEYS  1 meta hash of any shard (says whether this Redis is open)  2 the sale's stock hash  3 the set of retired sales
+-- KEYS  1 meta hash of any shard (whether this Redis is open)  2 the sale's stock hash
+--       3 the set of retired sales
 -- ARGV  1 sale
 -- Returns {'synced'}, or {'not_ready'}, {'halted'}.
 local function retire_stock(keys, args)
@@ -13,9 +14,8 @@ local function retire_stock(keys, args)
 end
 redis.register_function('retire_stock', retire_stock)
 
--- retire: what a shard knows of a retired sale's users goes: next numbers, units bought,
--- generations taken. Only once the sale's stock is gone, so that nothing of it can be reserved any
--- more.
+-- retire: removes what a shard knows of a retired sale's users: next numbers, units bought,
+-- generations taken. Only once the sale's stock is gone: none of it can be reserved any more.
 --
 -- KEYS  1 the shard's meta hash  2 the set of retired sales
 -- ARGV  1 incarnation  2 epoch  3 sale
@@ -25,7 +25,9 @@ local function retire(keys, args)
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return { refusal } end
   if redis.call('SISMEMBER', keys[2], args[3]) == 0 then return { 'not_yet' } end
-  for _, name in ipairs({ 'next:', 'bought:', 'redriven:' }) do redis.call('UNLINK', shard.prefix .. name .. args[3]) end
+  for _, name in ipairs({ 'next:', 'bought:', 'redriven:' }) do
+    redis.call('UNLINK', shard.prefix .. name .. args[3])
+  end
   return { 'retired' }
 end
 redis.register_function('retire', retire)

@@ -5,8 +5,8 @@
 //   the shard's lag (shard-lag.ts) ─▶ 503
 //   the user's or the region's bucket ─▶ 429
 //
-// 1. A refused order has no effect: a token that it took is given back.
-// 2. Where orders are being refused, room is checked before an order is parsed.
+// 1. A refused order has no effect: a token that it took is returned.
+// 2. While any order may be shed, each is checked for room before it is parsed.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";

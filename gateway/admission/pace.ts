@@ -8,14 +8,13 @@
 //   bounded: late ─▶ less, down to a floor; in time ─▶ a little more
 //   bounded ──(no order shed for a second)──▶ unbounded
 //
+// 1. It is bounded only when it is late and demand exceeds the decisions, or when it is very late.
+// 2. While bounded, it accepts at least half of the recent peak of decisions.
+// 3. It is unbounded again once no order has been shed for a second.
+//
 // Lateness alone does not distinguish a flood from a busy closed loop (clients that send the next
 // order when one is answered). But a closed loop's demand never runs further ahead of the decisions
 // than its outstanding orders; a flood runs ahead by a second's work within a second.
-//
-// 1. The rate is bounded only when the loop is late and more is offered than decided, or when it is
-//    very late.
-// 2. While bounded, it is never below half of the highest recent rate of decisions.
-// 3. It is unbounded again once nobody has been refused for a second.
 //
 // In a flood of 196,000 orders/s, accepted orders had their outcome after 0.3 s instead of 6.0 s
 // (p99): docs/decisions/0010-admission.md.

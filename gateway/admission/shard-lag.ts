@@ -17,8 +17,8 @@
 // 1. Accepted orders keep their place: the controller only decides how many more to accept.
 // 2. Every accepted order leaves the count once: decided, unconfirmed, forgotten, or decided before
 //    one that came after it.
-// 3. However open the shard is, no more than the limit is pending.
-// 4. Within the limit, one batch and the next may always wait.
+// 3. In every state at most `limit` orders are pending.
+// 4. The limit always leaves room for a batch and the next one.
 
 import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";

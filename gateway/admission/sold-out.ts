@@ -1,8 +1,8 @@
 // Which items are sold out, so that the gateway can answer an order for one without the broker.
 // Only a shortcut: Redis still decides.
 //
-// 1. A flag rests on an answer from Redis, and is valid for a second after the question at most.
-// 2. Units that may come back clear all flags, and void the answers to questions asked before.
+// 1. A flag comes from Redis, and is trusted for at most a second after its query.
+// 2. When units may have come back, all flags are cleared and older answers are ignored.
 // 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";

@@ -2,8 +2,8 @@
 // the bucket will be full again. Nothing is shared with other processes: each call costs one read
 // and one write of a Map.
 //
-// 1. Only full buckets are forgotten: a bucket untouched for as long as filling takes is full, so two
-//    generations of that length hold all that matter.
+// 1. Only full buckets are forgotten: a bucket untouched for as long as filling takes is full, so
+//    two generations of that length hold all that matter.
 // 2. Keys are bounded. With more users than that within one filling time, the oldest get their
 //    tokens back.
 
@@ -14,7 +14,7 @@ export interface BucketSize {
   readonly burst: number;
 }
 
-/** Keys in a generation. */
+/** Keys per generation. */
 const MAX_KEYS = 200_000;
 
 export class TokenBuckets {

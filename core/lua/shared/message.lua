@@ -4,8 +4,10 @@
 --   for l = orders.first[i], orders.first[i] + orders.lines[i] - 1 do orders.sku[l], orders.qty[l]
 --
 -- decode_orders adds to the columns of a message:
---   count   how many rows           kinds   the byte of each row's letter (KIND), nil: all are orders
---   first   where a row's lines begin        bucket  the bucket of each order's record (seen.lua)
+--   count   how many rows
+--   kinds   the byte of each row's letter (KIND); nil: all are orders
+--   first   where each row's lines begin
+--   bucket  the bucket of each order's record (seen.lua)
 --
 --   1. All is checked before anything is written: a row that came another way than through a
 --      gateway fails as a whole, never half-way.
@@ -22,7 +24,8 @@ local WITH_DEFAULTS = { __index = ABSENT }
 local OTHERS = { v = true, kind = true, sku = true, qty = true }
 
 -- A user, one space, a UUID; captures the bucket.
-local ORDER = '^[%w._@-]+ (%x%x%x%x%x%x%x)%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
+local ORDER = '^[%w._@-]+ (%x%x%x%x%x%x%x)%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-'
+  .. '%x%x%x%x%x%x%x%x%x%x%x%x$'
 local MAX_ORDER = MAX_NAME + 1 + ID_LENGTH
 local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
 
@@ -89,7 +92,8 @@ end
 local function are_traces(column)
   for i = 1, #column do
     local trace = column[i]
-    if trace ~= '' and not (#trace == TRACE_LENGTH and string.find(trace, TRACE)) then return false end
+    local sound = trace == '' or #trace == TRACE_LENGTH and string.find(trace, TRACE)
+    if not sound then return false end
   end
   return true
 end
@@ -132,8 +136,8 @@ local NEEDS = {
   end,
   [KIND.part] = function(orders, i)
     local part, later = orders.part[i], orders.report[i] == 'later'
-    return orders.generation[i] > 0 and part > 0 and part <= orders.parts[i] and orders.report[i] ~= ''
-      and orders.service[i] ~= '' and later == (orders.request[i] > 0)
+    return orders.generation[i] > 0 and part > 0 and part <= orders.parts[i]
+      and orders.report[i] ~= '' and orders.service[i] ~= '' and later == (orders.request[i] > 0)
   end,
 }
 
@@ -218,9 +222,9 @@ local function read_columns(orders)
   setmetatable(orders, WITH_DEFAULTS)
   if not read_kinds(orders) then return 'not sound: kind' end
   if not read_names(orders) then return 'not sound: order' end
-  for name, field in pairs(FIELDS) do
-    local column = rawget(orders, name)
-    if column and name ~= 'order' then
+  for name, column in pairs(orders) do
+    local field = name ~= 'order' and FIELDS[name]
+    if field then
       local check = name == 'fingerprint' and are_names or CHECKS[field.type]
       if not check(column, field) then return 'not sound: ' .. name end
       if not fits_kinds(orders, column, field) then return 'not sound: ' .. name end
@@ -279,7 +283,7 @@ local function message_of(orders, i)
   return message
 end
 
--- The columns of a decoded message of one order that was checked before: one that Redis has held.
+-- The columns of a decoded message of one order that was checked before Redis held it.
 local function one_order(message)
   local orders = setmetatable(message, WITH_DEFAULTS)
   orders.count, orders.first = 1, { 1 }
@@ -290,13 +294,13 @@ end
 -- The same of an order's row of format 0, which was read by position. An earlier version has put it
 -- where it waits.
 local function one_order_of_row(row)
-  local _, user, id, fingerprint, at, sale, seq, currency, lines, payment, metadata, max_total, trace =
+  local _, user, id, fingerprint, at, sale, seq, currency, lines, payment, metadata, most, trace =
     unpack(row)
   local sku, qty = {}, {}
   for i = 1, #lines, 2 do sku[#sku + 1], qty[#qty + 1] = lines[i], lines[i + 1] end
   return one_order({
     order = { user .. ' ' .. id }, fingerprint = { fingerprint }, at = { at }, sale = { sale },
     seq = { seq }, currency = { currency }, lines = { #sku }, sku = sku, qty = qty,
-    payment = { payment }, metadata = { metadata }, maxTotal = { max_total }, trace = { trace or '' },
+    payment = { payment }, metadata = { metadata }, maxTotal = { most }, trace = { trace or '' },
   })
 end

@@ -44,11 +44,25 @@ local function read_open_record(text)
     fingerprint = fingerprint, sale = sale, sku = sku, qty = qty }
 end
 
-local function open_record_text(o)
-  local text = (o.parts and parts_text(o) or o.state) .. ' ' .. o.generation .. ' ' .. o.attempt
-    .. string.format(' %.0f ', o.accepted) .. o.gateway .. ' ' .. o.fingerprint .. ' ' .. o.sale
-  for l = 1, #o.sku do text = text .. ' ' .. o.sku[l] .. ' ' .. o.qty[l] end
+-- Lua prints a number in 0.2 µs: the texts of small ones are kept.
+local SMALL_TEXTS = {}
+
+local function number_text(n)
+  local text = SMALL_TEXTS[n]
+  if not text then
+    text = string.format('%.0f', n)
+    if n <= MAX_QTY then SMALL_TEXTS[n] = text end
+  end
   return text
+end
+
+local function open_record_text(o)
+  local sku, qty = o.sku, o.qty
+  local head = (o.parts and parts_text(o) or o.state) .. ' ' .. number_text(o.generation) .. ' '
+    .. number_text(o.attempt) .. ' ' .. number_text(o.accepted) .. ' ' .. o.gateway .. ' '
+    .. o.fingerprint .. ' ' .. o.sale .. ' ' .. sku[1] .. ' ' .. number_text(qty[1])
+  for l = 2, #sku do head = head .. ' ' .. sku[l] .. ' ' .. number_text(qty[l]) end
+  return head
 end
 
 -- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field →

@@ -158,5 +158,7 @@ local function write_turns(shard, turns, now)
     end
     if turn.changed and (turn.waited or turn.count > 0) then write_turn(shard, name, turn, now) end
   end
-  for sale, flat in pairs(nexts) do call_in_chunks('HSET', shard.prefix .. 'next:' .. sale, flat) end
+  for sale, flat in pairs(nexts) do
+    call_in_chunks('HSET', shard.prefix .. 'next:' .. sale, flat)
+  end
 end

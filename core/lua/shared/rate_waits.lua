@@ -1,8 +1,8 @@
 -- Orders that wait for a rate. They are parked: a numbered one at its own number, so that later
 -- ones wait behind it, an unnumbered one by itself.
 --
---   fx  list  JSON, oldest first: {"since" (ms), "pair", "gateway", "orders": a message of the order},
---             or of a numbered order {"since", "pair", "sale", "user", "id"}
+--   fx  list  JSON, oldest first: {"since" (ms), "pair", "gateway", "orders": a message of the
+--             order}, or of a numbered order {"since", "pair", "sale", "user", "id"}
 --
 -- An earlier version wrote [since, pair, gateway, row] and [since, pair, sale, user, id]; both are
 -- still read.

@@ -1,5 +1,5 @@
--- What orders cost at the rates of now: those in another currency than their sale's prices, and those
--- with a ceiling. Rates are read once a batch.
+-- What orders cost at the rates of now: those in another currency than their sale's prices, and
+-- those with a ceiling. Rates are read once a batch.
 --
 --   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>
 --                one hash for all shards (set_rates.lua)

@@ -23,7 +23,7 @@ local function read_seen(seen, shard, bucket, fields)
   end
 end
 
--- Keeps a record for every later sending of an order: field is 'user id', value 'fingerprint state'.
+-- Keeps a record for every later sending of an order. field: 'user id', value: 'fingerprint state'.
 local function remember(batch, field, bucket, value)
   batch.seen[field] = value
   local list = batch.fresh[bucket]

@@ -13,7 +13,8 @@ local function fields_of(sku)
   local fields = item_fields[sku]
   if not fields then
     if item_count >= MAX_KNOWN then item_fields, item_count = {}, 0 end
-    fields = { available = sku .. ':a', held = sku .. ':h', limit = sku .. ':l', price = sku .. ':p' }
+    fields =
+      { available = sku .. ':a', held = sku .. ':h', limit = sku .. ':l', price = sku .. ':p' }
     item_fields[sku] = fields
     item_count = item_count + 1
   end
@@ -26,29 +27,28 @@ local function retired_sale()
     changed = {}, added = {} }
 end
 
+local function set_of(sets, name)
+  local set = sets[name]
+  if not set then set = {}; sets[name] = set end
+  return set
+end
+
 -- The items that a batch may need. messages, open: as load_batch takes them. Returns sale → set of
 -- skus.
 local function wanted_items(messages, open)
   local wanted = {}
   local last, skus
-  local function skus_of(sale)
-    if sale ~= last then
-      last, skus = sale, wanted[sale]
-      if not skus then skus = {}; wanted[sale] = skus end
-    end
-    return skus
-  end
   for _, orders in ipairs(messages) do
     local sale, first, lines, sku = orders.sale, orders.first, orders.lines, orders.sku
     for i = 1, orders.count do
       if lines[i] > 0 then
-        local set = sale[i] == last and skus or skus_of(sale[i])
-        for l = first[i], first[i] + lines[i] - 1 do set[sku[l]] = true end
+        if sale[i] ~= last then last, skus = sale[i], set_of(wanted, sale[i]) end
+        for l = first[i], first[i] + lines[i] - 1 do skus[sku[l]] = true end
       end
     end
   end
   for _, o in pairs(open) do
-    local set = skus_of(o.sale)
+    local set = set_of(wanted, o.sale)
     for _, sku in ipairs(o.sku) do set[sku] = true end
   end
   return wanted
@@ -103,9 +103,9 @@ local function read_sale(key, skus)
     closes = tonumber(closes), items = items, changed = {}, added = {} }
 end
 
--- Reads the sales that wanted_items names. Returns sale → {currency, opens, closes, limited, items =
--- sku → {available, limit, held, price}, changed = set of skus, added = field → units}. held and
--- price are only there for an item with units available.
+-- Reads the sales that wanted_items names. Returns sale → {currency, opens, closes, limited, items,
+-- changed, added}: items is sku → {available, limit, held, price}, where held and price are only
+-- there for an item with units available; changed is a set of skus, added field → units.
 local function read_sales(prefix, wanted)
   local sales = {}
   for sale, skus in pairs(wanted) do
