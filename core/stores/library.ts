@@ -60,7 +60,7 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** The tables, shared functions in the order they need one another, then those that are called. */
+/** The tables, then the shared functions in order of dependency, then the registered ones. */
 const PARTS = [
   tablesInLua(),
   ...[
@@ -111,8 +111,8 @@ export interface Library {
 }
 
 /**
- * Builds the library. `patch` rewrites the source: tests remove single checks with it, and the
- * proof has to notice.
+ * Builds the library. `patch` rewrites the source: tests remove single checks with it to see that
+ * `verify` then fails.
  */
 export function buildLibrary(patch: (source: string) => string = (source) => source): Library {
   const source = patch(PARTS.join("\n"));
