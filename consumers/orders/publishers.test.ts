@@ -82,8 +82,8 @@ test("each publisher may send its own kinds of rows, where it may send them", ()
   expect(allowed(SET, { userId: "van", exchange: "claims" })).toBe("part");
   expect(allowed(SET, { userId: "service-other", exchange: "claims" })).toBe("");
   expect(allowed(SET, { userId: "service-depot" })).toMatch(/services publish to/);
-  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toMatch(/no service/);
-  expect(allowed(SET, { userId: "", exchange: "claims" })).toMatch(/nobody/);
+  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toMatch(/is not a service/);
+  expect(allowed(SET, { userId: "", exchange: "claims" })).toMatch(/without a user/);
   for (const userId of ["", "guest", "worker", "rates", "service"])
     expect(allowed(SET, { userId })).toMatch(/may publish nothing/);
 });
@@ -104,7 +104,7 @@ test("without a setting one user may have all roles, but claims need a name", ()
   expect(allowed([], { userId: "guest" })).toBe("order skip cancel answer redrive part");
   expect(allowed([], { userId: "" })).toBe("order skip cancel answer redrive part");
   expect(allowed([], { userId: "guest", exchange: "claims" })).toBe("part");
-  expect(allowed([], { userId: "", exchange: "claims" })).toMatch(/nobody/);
+  expect(allowed([], { userId: "", exchange: "claims" })).toMatch(/without a user/);
   expect(allowed([], { userId: "payments" })).toBe("answer");
   expect(allowed([], { userId: "service-depot" })).toMatch(/services publish to/);
 });

@@ -20,11 +20,11 @@ const databases = [
 
 /** Ways in which the first answer to `record` is lost. */
 const LOSSES = {
-  "the commit is there before anybody asks again": async (commit: () => Promise<unknown>) => {
+  "the commit is there before the recorder asks again": async (commit: () => Promise<unknown>) => {
     await commit();
     throw new LedgerUnavailable("the connection was lost");
   },
-  "the commit lands only while it is being asked again": async (commit: () => Promise<unknown>) => {
+  "the commit lands while the recorder asks again": async (commit: () => Promise<unknown>) => {
     void Bun.sleep(50).then(commit);
     throw new LedgerUnavailable("no answer within 50 ms");
   },
