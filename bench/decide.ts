@@ -13,7 +13,6 @@ import { newEntryId } from "../core/domain/entry-id.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
 import type { Sale } from "../core/domain/sale.ts";
-import { uuidV7 } from "../core/runtime/prng.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { RedisStore } from "../core/stores/redis.ts";

@@ -167,6 +167,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   return { gateway, broker, ledger, ledgerPath, close };
 }
 
+const started: TestGateway[] = [];
+
+/** One that closeGateways() closes. */
+export async function start(options?: TestGatewayOptions): Promise<TestGateway> {
+  const gateway = await startTestGateway(options);
+  started.push(gateway);
+  return gateway;
+}
+
+/** For `afterEach`. */
+export async function closeGateways(): Promise<void> {
+  for (const gateway of started.splice(0)) await gateway.close();
+}
+
 export interface TokenOptions {
   readonly scope?: string;
   readonly expiresInS?: number;

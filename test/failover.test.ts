@@ -13,6 +13,8 @@ import { ShardStore } from "../core/stores/shard-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
 import { ThreadedWriter } from "../ledger/threaded-writer.ts";
 import { startRedis } from "../services/redis.ts";
+import { patch as patchUntil } from "./patch.ts";
+import { readyStack } from "./ready.ts";
 import { altered, makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
 const SLOW_MS = 60_000;
@@ -23,29 +25,16 @@ afterEach(async () => {
   await stack?.stop();
 }, SLOW_MS);
 
-/** Replaces a method for the rest of the test. */
-function patch<T extends object, K extends keyof T>(
+const patch = <T extends object, K extends keyof T>(
   target: T,
   name: K,
   make: (real: T[K]) => T[K],
-): void {
-  const real = target[name];
-  target[name] = make(real);
-  undo.push(() => {
-    target[name] = real;
-  });
-}
+) => patchUntil(undo, target, name, make);
 
-async function ready(items: Record<string, number>, options: StackOptions = {}, workers = ["w1"]) {
-  stack = await Stack.start(options);
-  await stack.sale(items);
-  const started: Awaited<ReturnType<Stack["worker"]>>[] = [];
-  for (const id of workers) started.push(await stack.worker(id));
-  await stack.until("all shards owned and the sale in Redis", async () => {
-    const owned = started.flatMap(({ worker }) => worker.shards);
-    return owned.length === SHARDS && (await stack.ledger.operationsOpen()).length === 0;
-  });
-  return started;
+async function ready(items: Record<string, number>, options?: StackOptions, workers?: string[]) {
+  const ready = await readyStack(items, options, workers);
+  stack = ready.stack;
+  return ready.workers;
 }
 const count = (event: string) => stack.events.filter((e) => e.event === event).length;
 async function order(shard: number, n = 0): Promise<{ user: string; id: string; state: string }> {

@@ -12,6 +12,7 @@ import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { startRedis } from "../services/redis.ts";
+import { readyStack } from "./ready.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 
@@ -23,16 +24,10 @@ afterEach(async () => {
   for (const end of after.splice(0)) await end();
 });
 
-async function ready(items: Record<string, number>, options: StackOptions = {}, workers = ["w1"]) {
-  stack = await Stack.start(options);
-  await stack.sale(items);
-  const started: Awaited<ReturnType<Stack["worker"]>>[] = [];
-  for (const id of workers) started.push(await stack.worker(id));
-  await stack.until("all shards owned and the sale in Redis", async () => {
-    const owned = started.flatMap(({ worker }) => worker.shards);
-    return owned.length === SHARDS && (await stack.ledger.operationsOpen()).length === 0;
-  });
-  return started;
+async function ready(items: Record<string, number>, options?: StackOptions, workers?: string[]) {
+  const ready = await readyStack(items, options, workers);
+  stack = ready.stack;
+  return ready.workers;
 }
 
 /** Publishes one order of one unit to its shard and waits for its outcome. */

@@ -7,6 +7,7 @@ import type { Entry } from "../core/domain/entry.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
 import { startRedis } from "../services/redis.ts";
+import { patch as patchUntil } from "./patch.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -19,18 +20,11 @@ afterEach(async () => {
   for (const u of undo.splice(0).reverse()) await u();
 }, SLOW_MS);
 
-/** Replaces a method for the rest of the test. */
-function patch<T extends object, K extends keyof T>(
+const patch = <T extends object, K extends keyof T>(
   target: T,
   name: K,
   make: (real: T[K]) => T[K],
-): void {
-  const real = target[name];
-  target[name] = make(real);
-  undo.push(() => {
-    target[name] = real;
-  });
-}
+) => patchUntil(undo, target, name, make);
 
 /** Runs `before` just before a shard's journal is read. */
 function beforeReplay(before: (ledger: SqlLedger, shard: number) => Promise<void>): void {

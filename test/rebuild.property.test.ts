@@ -196,14 +196,19 @@ async function dump(b: Bench): Promise<Record<string, unknown>> {
   const parked = new Set(
     states.filter(([, record]) => record.endsWith(" parked")).map(([name]) => name),
   );
-  const waits = (
-    (all["{0}:fx"] ?? []) as [number, string, string, string | string[], string?][]
-  ).filter(([, , , who, id]) =>
-    parked.has(typeof who === "string" ? `${who} ${id}` : `${who[1]} ${who[2]}`),
+  const waits = ((all["{0}:fx"] ?? []) as RateWaitText[]).filter(({ orders, user, id }) =>
+    parked.has(orders?.order[0] ?? `${user} ${id}`),
   );
   if (waits.length > 0) all["{0}:fx"] = waits;
   else delete all["{0}:fx"];
   return all;
+}
+
+/** An order that waits for a rate: by itself, or by name where it is parked. */
+interface RateWaitText {
+  readonly orders?: { readonly order: readonly [string] };
+  readonly user?: string;
+  readonly id?: string;
 }
 
 /** A ledger with a snapshot after the first `at` entries; 0: none. */

@@ -1,18 +1,9 @@
 import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import type { Operation } from "../../ledger/contract.ts";
-import { bearer, order, post, startTestGateway, type TestGateway } from "../testing.ts";
+import { bearer, closeGateways, order, post, start, type TestGateway } from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 const operator = () => bearer("olga", { scope: "operator" });
 const ITEM = { sku: "vase", category: "home", priceMinor: 1_500, initial: 7 };

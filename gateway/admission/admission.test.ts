@@ -5,10 +5,11 @@ import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { Batch } from "../intake/batch.ts";
 import {
   bearer,
+  closeGateways,
   idIn,
   order,
   post,
-  startTestGateway,
+  start,
   type TestGateway,
   TestSocket,
 } from "../testing.ts";
@@ -21,16 +22,7 @@ const runtimeAt = (monotonicMs: () => number): Runtime => ({
   random: () => 0,
 });
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
 const body = async (response: Response) =>

@@ -1,18 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 import type { StoredOrder } from "../../ledger/contract.ts";
-import { bearer, order, post, startTestGateway, type TestGateway } from "../testing.ts";
+import { bearer, closeGateways, order, post, start, type TestGateway } from "../testing.ts";
 import { OPENAPI } from "./openapi.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 async function get(t: TestGateway, path: string, headers: Record<string, string> = {}) {
   const response = await t.gateway.app.request(path, { headers }, { peer: "192.0.2.7" });

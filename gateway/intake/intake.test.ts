@@ -3,24 +3,17 @@ import { fingerprintOf, type Order } from "../../core/domain/order.ts";
 import { userOf } from "../../core/domain/row.ts";
 import {
   bearer,
+  closeGateways,
   idIn,
   order,
   post,
+  start,
   startTestGateway,
   type TestGateway,
   traceIn,
 } from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 /** Characters of orders that are neither confirmed nor refused. */
 const waitingBytes = (t: TestGateway) => t.gateway.report().waitingBytes;

@@ -1,17 +1,8 @@
 // Mistakes a client may make over a WebSocket, and their answers.
 import { afterEach, expect, test } from "bun:test";
-import { bearer, order, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
+import { bearer, closeGateways, order, start, TestSocket } from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 test("a bad token, none in the first frame, or none in time closes the socket", async () => {
   const t = await start({ limits: { authenticateWithinMs: 100 } });

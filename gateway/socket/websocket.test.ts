@@ -1,23 +1,15 @@
 import { afterEach, expect, test } from "bun:test";
 import {
+  closeGateways,
   order,
+  start,
   startTestGateway,
-  type TestGateway,
   TestSocket,
   token,
   traceIn,
 } from "../testing.ts";
 
-const started: TestGateway[] = [];
-afterEach(async () => {
-  for (const t of started.splice(0)) await t.close();
-});
-
-async function start(options?: Parameters<typeof startTestGateway>[0]): Promise<TestGateway> {
-  const t = await startTestGateway(options);
-  started.push(t);
-  return t;
-}
+afterEach(closeGateways);
 
 test("an order is acknowledged with its ref after the confirm, its outcome follows", async () => {
   const t = await start();
