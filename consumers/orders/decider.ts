@@ -294,7 +294,7 @@ export class Decider implements Deciding {
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
     else if (reply.prev !== this.handed)
-      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`); // 2
+      this.fail("lost", `Redis is at entry ${reply.prev}, not at ${this.handed}`); // 2
     else if (reply.entry) this.record(reply.entry);
     return !this.stopped;
   }
