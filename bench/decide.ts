@@ -44,7 +44,7 @@ try {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** An interrupted call seems to cost more. Without the right to go first figures are less steady. */
+/** Interrupted calls look slower. Without the right to raise priority, figures vary more. */
 function goFirst(pid: number): void {
   try {
     setPriority(pid, -20);

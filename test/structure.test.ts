@@ -190,3 +190,13 @@ test("a test file that expects nothing is rejected", () => {
     "core/a.test.ts: expects nothing",
   ]);
 });
+
+test.each([
+  ["core/lua/a.lua", "local sale = row[6]\n", "row[6]"],
+  ["ledger/a.ts", "const user = step[1];\n", "step[1]"],
+])("%s must not read an order by position", (path, text, place) => {
+  expect(violations(new Map([[path, text]]))).toEqual([
+    `${path}: ${place} is read by position; give the field its name`,
+  ]);
+  expect(violations(new Map([["core/domain/rows-v0.ts", text]]))).toEqual([]);
+});

@@ -82,6 +82,9 @@ const DIRECT = new RegExp(
     .join("|"),
   "g",
 );
+/** Orders, rows and steps are read by names. Format 0 was read by position. */
+const BY_POSITION = /(?<![.\w])(?:row|order|held|step|wait)\[\d+\]/g;
+const FORMAT_0 = /^core\/domain\/rows-v0/;
 /** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
 /** Entry points of processes and threads, which pass the real runtime on. */
@@ -99,7 +102,11 @@ export function violations(tree: Tree): string[] {
     if (lines > most) found.push(`${path}: ${lines} lines, at most ${most}`);
     if (path.endsWith(".test.ts") && !/\bexpect\(|\bexpect\./.test(text))
       found.push(`${path}: expects nothing`);
-    if (!path.endsWith(".ts") || FOR_TESTS.test(path)) continue;
+    if (FOR_TESTS.test(path)) continue;
+    if (!FORMAT_0.test(path))
+      for (const [place] of text.matchAll(BY_POSITION))
+        found.push(`${path}: ${place} is read by position; give the field its name`);
+    if (!path.endsWith(".ts")) continue;
     found.push(...wrongImports(path, text), ...wrongTime(path, text));
   }
   return [...found, ...circles(tree)];

@@ -84,7 +84,7 @@ test(
       [4, "sold_out"],
     ] as const)
       await stack.becomes(user, orders[i]?.order.id ?? "", state);
-    // Sent again in the other format, each is recognised: nothing changes, and no conflict is noted.
+    // Resent in the other format, each is recognized: nothing changes, and there is no conflict.
     for (const format of [0, 1])
       await send(
         format,

@@ -95,7 +95,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_MONEY_MINOR,
     kinds: ORDERS,
-    meaning: "most it may cost, minor units of `currency`; 0: no limit",
+    meaning: "most it may cost, minor units; 0: any",
   },
   trace: { type: "trace", default: "", kinds: ORDERS, meaning: "W3C traceparent of the request" },
   generation: {

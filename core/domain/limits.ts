@@ -62,9 +62,6 @@ export const RULES = {
   EXPIRY_MARGIN_MS: 60_000,
 } as const;
 
-/** The letters of fields.ts, KINDS. */
-export const ROW_KINDS = ["o", "s", "c", "p", "r", "f"] as const;
-export type RowKind = (typeof ROW_KINDS)[number];
 /** What was heard of an attempt to charge. */
 export const ANSWER_WORDS = [
   "captured",

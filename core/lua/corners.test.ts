@@ -51,7 +51,7 @@ test("a stale owner's check is fenced, not 'went_back' (which halts the store)",
   expect(await bench.shards.check(bench.claim, first.id, first.n)).toBe("fenced");
 });
 
-test("a rejected order with the number of a parked one does not make the replay forget the parked one", async () => {
+test("replay keeps a parked order whose number a rejected order also used", async () => {
   const parkedId = Bun.randomUUIDv7();
   const a = await bench.decide([[row("u", { a: 1 }, { id: parkedId, seq: 2 })]]);
   expect(a.outcomes).toEqual(["parked"]);
@@ -73,7 +73,7 @@ test("a gap that is given up in front of a skip alone is replayed", async () => 
   expect([turn?.next, turn?.parked.size]).toEqual([5, 0]);
 });
 
-test("a cancel that came before its order lives as long as the order may still be judged", async () => {
+test("an early cancel is kept as long as its order may still be judged", async () => {
   const window = 300;
   const id = Bun.randomUUIDv7();
   const send = async (body: string) => {
@@ -92,14 +92,14 @@ test("a cancel that came before its order lives as long as the order may still b
   );
 });
 
-test("a row that cannot be decided fails before anything is written: others of its batch keep their stock and their order", async () => {
+test("an undecidable row fails before any write; the rest of its batch keeps stock and order", async () => {
   const good = Bun.randomUUIDv7();
   const bad = row("u", { a: 2 }, { id: "zzzzzzzz-zzzz-7zzz-8zzz-zzzzzzzzzzzz" });
   await expect(bench.decide([[row("v", { a: 1 }, { id: good }), bad]])).rejects.toThrow();
   expect(await bench.live("a")).toMatchObject({ available: 10, held: 0 });
 });
 
-test("and decided again alone, the good one is fresh, not already known without an entry", async () => {
+test("decided again by itself, the valid order is fresh and has an entry", async () => {
   for (let i = 0; i < 30; i++) {
     const goodRow = row(`v${i}`, { a: 1 });
     const bad = row(
@@ -123,7 +123,7 @@ test("the same through a parked row that cannot be written back", async () => {
   expect(await bench.live("a")).toMatchObject({ available: 10, held: 0 });
 });
 
-test("a recorded() that arrives after Redis lost its tail does not make the check say whole", async () => {
+test("recorded() after Redis lost its tail does not make the check pass", async () => {
   const one = (await bench.decide([[row("u", { a: 1 })]])).entry as Entry;
   await bench.shards.recorded(bench.claim, one.id, one.n);
   const { client } = bench.redis;
@@ -136,7 +136,8 @@ test("a recorded() that arrives after Redis lost its tail does not make the chec
   for (const key of await client.keys("*")) await client.del(key);
   for (const [key, dump] of dumps) await client.restore(key, 0, dump as Buffer);
   expect(await bench.shards.check(bench.claim, two.id, two.n)).toBe("lost");
-  await bench.shards.recorded(bench.claim, two.id, two.n); // the late call of the owner whose commit took its time
+  // The late call of an owner whose commit was slow.
+  await bench.shards.recorded(bench.claim, two.id, two.n);
   expect(await bench.shards.check(bench.claim, two.id, two.n)).toBe("lost");
 });
 
@@ -155,4 +156,28 @@ test.each([
 ])("a row whose trace is %s fails as a whole", (_, trace) => {
   const traced = bodyOf(row("u", { a: 1 }), { trace: [trace] });
   expect(bench.decide([traced])).rejects.toThrow("not sound");
+});
+
+test("orders that an earlier version left waiting in format 0 are decided", async () => {
+  const early = row("u", { a: 2 }, { seq: 2 });
+  const foreign = row("w", { a: 1 }, { currency: "USD" });
+  await bench.decide([[early, foreign]]);
+  const row0 = ({ order: o, fingerprint, atMs }: typeof early) => [
+    ...["o", o.user, o.id, fingerprint, atMs, o.saleId, o.seq, o.currency],
+    ...[o.lines.flatMap(({ sku, qty }) => [sku, qty]), "", "", 0],
+  ];
+  const { client } = bench.redis;
+  await client.hset(`{0}:park:${SALE_ID}:u`, "2", JSON.stringify(["g", row0(early)]));
+  const wait = [Date.now(), "EUR/USD", "g", row0(foreign)];
+  await client.lset("{0}:fx", 0, JSON.stringify(wait));
+  const { entry } = await bench.decide([[row("u", { a: 1 }, { seq: 1 })]]);
+  const { kind: _, ...placed } = early;
+  expect(entry?.released).toEqual([{ ...placed, gateway: "g", state: "reserved" }]);
+  const sweep = { cutoffMs: Date.now() + 1_000, limit: 10, dedupWindowMs: WINDOW_MS };
+  const entryId = newEntryId(realRuntime.randomBytes);
+  const repriced = await bench.shards.reprice(bench.claim, { ...sweep, entryId });
+  const { kind: __, ...waited } = foreign;
+  expect(repriced).toMatchObject({
+    entry: { released: [{ ...waited, gateway: "g", state: "fx_unavailable" }] },
+  });
 });

@@ -29,7 +29,7 @@ test("an order of several items takes all of them or none", async () => {
   expect(await bench.units("b")).toEqual({ available: 0, held: 1 });
 });
 
-test("the same order again has its first outcome; under another body it is a conflict; neither takes stock", async () => {
+test("a resent order keeps its outcome; with another body it is a conflict; neither takes stock", async () => {
   await bench.sale({ a: { units: 5 } });
   const id = ID();
   const first = row("u", { a: 1 }, { id });
@@ -59,7 +59,7 @@ test("the window is judged by the moment of acceptance, its end excluded", async
   expect(words).toEqual(["sale_closed", "reserved", "reserved", "sale_closed"]);
 });
 
-test("an order in another currency than the sale's takes nothing while there is no rate", async () => {
+test("an order in a foreign currency takes nothing while there is no rate", async () => {
   await bench.sale({ a: { units: 5 } });
   expect(await bench.words(row("u", { a: 1 }, { currency: "USD" }), row("u", { a: 1 }))).toEqual([
     "parked",
@@ -75,7 +75,7 @@ test("what Redis does not know is unknown_item, be it the sale or the item", asy
   ).toEqual(["unknown_item", "unknown_item"]);
 });
 
-test("a user reserves up to the limit of an item and not one unit more, over batches too", async () => {
+test("a user reserves up to an item's limit and no more, also across batches", async () => {
   await bench.sale({ a: { units: 100, limit: 3 }, b: { units: 100 } });
   expect(
     await bench.words(
@@ -99,7 +99,7 @@ test("an order that is sold out does not use up the user's limit", async () => {
   ]);
 });
 
-test("numbered orders are decided in their order; what comes early waits, what comes late is superseded", async () => {
+test("numbered orders are decided in order: early ones wait, late ones are superseded", async () => {
   await bench.sale({ a: { units: 2 } });
   const rows = [1, 2, 3].map((seq) => row("u", { a: 1 }, { seq })) as [
     OrderRow,
@@ -205,7 +205,7 @@ test.each([
   expect(await bench.shards.outboxLength(0)).toBe(0);
 });
 
-test("every entry follows the one before it, and recorded trims up to what the ledger has", async () => {
+test("every entry follows the one before it; recorded trims what the ledger has", async () => {
   await bench.sale({ a: { units: 9 } });
   const first = await bench.decide([[row("u", { a: 1 })]]);
   const second = await bench.decide([[row("u", { a: 1 })]]);
@@ -220,7 +220,7 @@ test("every entry follows the one before it, and recorded trims up to what the l
   expect(await bench.shards.check(bench.claim, "genesis", 0)).toBe("went_back");
 });
 
-test("an older epoch is fenced, another incarnation is not ready, a halted shard says so", async () => {
+test("an older epoch is fenced, another incarnation is not ready, a halted shard is halted", async () => {
   await bench.sale({ a: { units: 9 } });
   const next = { ...bench.claim, epoch: 2 };
   expect(await bench.shards.own(next, "store-of-the-tests")).toBe("owned");
@@ -274,7 +274,7 @@ test("a second gap of the same user has a clock of its own", async () => {
   expect(await bench.redis.client.zcard("{0}:gaps")).toBe(0);
 });
 
-test("an operator's change may be repeated and may come in any order: totals rise, the newest window holds", async () => {
+test("an operator's changes may repeat and arrive in any order: the newest window holds", async () => {
   await bench.sale({ a: { units: 5 } }, { opensAtMs: 0, closesAtMs: 9e12 }, 2);
   await bench.words(row("u", { a: 5 }));
   await bench.sale({ a: { units: 8 } }, { opensAtMs: 0, closesAtMs: 9e12 }, 4);
@@ -284,7 +284,7 @@ test("an operator's change may be repeated and may come in any order: totals ris
   expect(await bench.words(row("u", { a: 3 }))).toEqual(["reserved"]);
 });
 
-test("an order dearer than any amount that can be charged is over_max_total, in its sale's own currency too", async () => {
+test("an order above any chargeable amount is over_max_total, also in the sale's currency", async () => {
   await bench.sale({
     gold: { units: 5_000, price: 99_999_999_999 },
     coin: { units: 5_000, price: 1 },

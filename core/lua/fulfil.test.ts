@@ -51,7 +51,7 @@ test("paid → claimed → dispatched: the order is closed", async () => {
   expect(await bench.words(row("u", { a: 2 }, { id }))).toEqual(["=dispatched"]);
 });
 
-test("an order of several parts is dispatched when the last one is done, whatever their order", async () => {
+test("an order is dispatched when its last part is done, in whatever order", async () => {
   const id = await paid();
   expect(
     (await decide(part("u", id, "claim", "east", 1, 2), part("u", id, "claim", "west", 2, 2)))
@@ -91,7 +91,7 @@ test("a part belongs to the service that claimed it first", async () => {
   expect((await decide(part("u", id, "done", "depot"))).words).toEqual(["+dispatched"]);
 });
 
-test("what is not paid cannot be claimed: before the order, before the charge, after it failed", async () => {
+test("an unpaid order cannot be claimed: before it, before its charge, after a failed charge", async () => {
   const unknown = Bun.randomUUIDv7();
   expect((await decide(part("u", unknown, "claim"))).words).toEqual(["-gone"]);
   const id = await reserved();
@@ -135,7 +135,7 @@ test("cancel, then claim: nothing is worked on, the money goes back", async () =
   ).toEqual(["+cancelled", "-cancelled", "-cancelled"]);
 });
 
-test("cancel while it is charged, then the capture, then a claim: refunded, not worked on", async () => {
+test("a cancel during the charge, the capture, then a claim: refunded, not fulfilled", async () => {
   const id = await reserved();
   expect(
     (

@@ -95,7 +95,7 @@ test(
   SLOW_MS,
 );
 
-test("a numbered order that finds its lane full is over_limit, and its number is used up", async () => {
+test("a numbered order whose lane is full is over_limit and uses up its number", async () => {
   await bench.sale({ a: { units: 10 } });
   await fill("ann", MAX_LANE);
   const parked = row("ann", { a: 1 }, { seq: 2 });

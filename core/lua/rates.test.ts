@@ -76,7 +76,7 @@ test("a rate that is too old is none, and a newer one is not replaced by an olde
   expect((await rates.all()).map((r) => r.value)).toEqual(["1.2"]);
 });
 
-test("without a rate it is parked, takes nothing, and is decided when the rate is there", async () => {
+test("without a rate an order is parked and takes nothing, until the rate arrives", async () => {
   const id = Bun.randomUUIDv7();
   const { words, entry } = await decide(usd("u", { id }), row("v", { a: 1 }));
   expect(words).toEqual(["parked", "reserved"]);
@@ -110,7 +110,7 @@ test("what is sold out, over the limit or closed needs no rate to be told so", a
   ).toEqual(["sold_out", "over_limit", "unknown_item"]);
 });
 
-test("a numbered order that waits for its rate holds back the later ones of its user, and nobody else's", async () => {
+test("a numbered order that waits for its rate holds back only its own user's later ones", async () => {
   const words = await bench.words(
     usd("u", { seq: 1 }),
     row("u", { a: 1 }, { seq: 2 }),
@@ -126,7 +126,7 @@ test("a numbered order that waits for its rate holds back the later ones of its 
   expect(await bench.words(row("u", { a: 1 }, { seq: 3 }))).toEqual(["reserved"]);
 });
 
-test("a number that is let go and has no rate waits in its turn; given up, it lets the next one go", async () => {
+test("a released number without a rate waits in its turn; given up, it releases the next", async () => {
   const words = await bench.words(
     usd("u", { seq: 2 }),
     row("u", { a: 1 }, { seq: 3 }),
@@ -171,7 +171,7 @@ test("cancelled while it waits for its rate", async () => {
   expect(await bench.units("a")).toEqual({ available: 10, held: 0 });
 });
 
-test("maxTotal: an order that would cost more is over_max_total, in its own currency or at the rate", async () => {
+test("a costlier order than its maxTotal is over_max_total, also at a rate", async () => {
   await put("EUR/USD", "1.0837");
   await put("EUR/JPY", "165.12345");
   const total = (currency: string, maxTotal: number) => row("u", { a: 1 }, { currency, maxTotal });
@@ -251,7 +251,7 @@ test("what waits for rates replays to what Redis holds", async () => {
   expect(held.length).toBe(2);
 });
 
-test("an order that waits for its rate keeps the trace of its request, by itself or at its number", async () => {
+test("an order that waits for its rate keeps its trace, numbered or not", async () => {
   const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   await decide(usd("u", { trace }), usd("v", { seq: 1, trace }));
   await put("EUR/USD", "1.1");

@@ -33,7 +33,7 @@ async function failed(user = "u", seq = 0): Promise<{ id: string; text: OrderRow
   return { id, text };
 }
 
-test("payment_failed → reserved under the next generation, charged under its keys, and paid", async () => {
+test("payment_failed → reserved in the next generation, charged with its keys, paid", async () => {
   const { id, text } = await failed();
   expect(await decide(redrive(text, 2))).toEqual({
     words: ["+reserved"],

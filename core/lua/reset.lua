@@ -18,8 +18,8 @@ local function reset(keys, args)
     local its, last_n = tonumber(base_n), tonumber(args[5])
     if its > last_n or its == last_n and base ~= args[4] then return { 'went_back' } end
   end
-  redis.call('HSET', keys[1], 'store', args[1], 'inc', args[2], 'state', 'loading', 'epoch', args[3],
-    'tip', args[4], 'n', args[5], 'base', args[4], 'basen', args[5],
+  redis.call('HSET', keys[1], 'store', args[1], 'inc', args[2], 'state', 'loading',
+    'epoch', args[3], 'tip', args[4], 'n', args[5], 'base', args[4], 'basen', args[5],
     'loaded', 0, 'loaded_stock', 0)
   return { 'loading' }
 end

@@ -67,7 +67,7 @@ test("a charge fails three times and succeeds at the last retry", async () => {
   expect((await decide(answer("u", id, 4, "captured"))).words).toEqual(["+paid"]);
 });
 
-test("reserved → payment_failed after the first try and exactly three retries: the units come back once the ledger has it", async () => {
+test("reserved → payment_failed after three retries; units return once the ledger has it", async () => {
   const id = await reserved();
   for (const attempt of [1, 2, 3]) await decide(answer("u", id, attempt, "failed"));
   const { words, steps, entry } = await decide(answer("u", id, 4, "failed"));
@@ -113,7 +113,7 @@ test("a user's charges run one at a time in order; another user's do not wait", 
   ]);
 });
 
-test("reserved → cancelled while it waits for its charge: never charged, the units come back, the next one goes on", async () => {
+test("reserved → cancelled before its charge: never charged, units return, the next one starts", async () => {
   const first = await reserved();
   const second = await reserved();
   const third = await reserved("u", 1);
@@ -127,7 +127,7 @@ test("reserved → cancelled while it waits for its charge: never charged, the u
   ]);
 });
 
-test("reserved → cancelled while it is being charged: what lands is refunded, and only then the next charge starts", async () => {
+test("reserved → cancelled during its charge: a capture is refunded, then the next one starts", async () => {
   const first = await reserved();
   const second = await reserved("u", 1);
   expect((await decide(cancel("u", first))).steps).toEqual([["cancelled", first, 1]]);
@@ -169,7 +169,7 @@ test("two minutes after it was accepted an order cannot be cancelled", async () 
   expect(await bench.live("a")).toMatchObject({ available: 8, held: 2 });
 });
 
-test("not seen yet → cancelled when it comes: no stock is touched and later numbers go on", async () => {
+test("unseen → cancelled on arrival: no stock is touched, and later numbers continue", async () => {
   const id = Bun.randomUUIDv7();
   expect((await decide(cancel("u", id))).words).toEqual(["+cancel_pending"]);
   const late = row("u", { a: 1 }, { id, seq: 1 });
@@ -206,7 +206,7 @@ test("a user leaves 64 marks and not one more", async () => {
   expect(words).toEqual([...Array(64).fill("+cancel_pending"), "-too_many"]);
 });
 
-test("reserved → expired when its charge never started; one that is being charged stays", async () => {
+test("reserved → expired if its charge never started; an order being charged stays", async () => {
   const charged = await reserved();
   const waits = await reserved();
   const entry = await expire(Date.now() + 1_000);

@@ -1,4 +1,4 @@
-// What the tests of the function library share: an open store on the tests' Redis, and rows by hand.
+// Shared by the function library's tests: an open store on the tests' Redis, and rows by hand.
 import { testRedis } from "../../test/services.ts";
 import { newEntryId } from "../domain/entry-id.ts";
 import { messageText } from "../domain/message.ts";

@@ -113,7 +113,7 @@ function orderOf(large: boolean): Order {
   };
 }
 
-test("no message has more than its bound, whatever its orders hold, and what waits is given back", async () => {
+test("no message exceeds its bound, whatever its orders hold, and room is returned", async () => {
   for (const mixed of [false, true]) {
     const { runtime, lanes, sent, lengths, confirm } = rig();
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -1,6 +1,6 @@
-// Messages as the journal holds them, decoded with the checker's own eyes from the documented format
-// (core/domain/fields.ts): columns, or in older journals rows read by position. What the code under
-// test decodes them with is not used.
+// Messages as the journal holds them, decoded independently from the documented format
+// (core/domain/fields.ts): columns, or rows read by position in older journals. The decoder of the
+// code under test is not used.
 
 export interface Line {
   readonly sku: string;

@@ -78,3 +78,8 @@ export async function foundIn(world: World, rules?: TimeRules): Promise<string[]
   const { violations } = await world.verify({ history: world.lines.length > 0, rules });
   return violations.map((v) => `${v.invariant} ${v.what}`);
 }
+
+/** SQL that replaces a text in the steps of every entry. */
+export function replaceInSteps(from: string, to: string): string {
+  return `UPDATE entries SET steps = replace(steps, '${from}', '${to}')`;
+}

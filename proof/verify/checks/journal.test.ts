@@ -1,7 +1,7 @@
 // The journal, the orders, and what clients sent and received: I1, I2, I3, I4, I10.
 import { afterAll, expect, test } from "bun:test";
 import { messageText } from "../../../core/domain/message.ts";
-import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
+import { closeWorlds, foundAfter, type Lie, replaceInSteps } from "../test-story.ts";
 import { body, row, type World } from "../world.ts";
 
 const LIES: readonly Lie[] = [
@@ -38,10 +38,7 @@ const LIES: readonly Lie[] = [
   [
     "an order changed to a state that cannot follow its last one",
     "I1",
-    ({ world }) =>
-      world.sql(
-        `UPDATE entries SET steps = replace(steps, '"paid","user":"ann"', '"dispatched","user":"ann"')`,
-      ),
+    ({ world }) => world.sql(replaceInSteps('"paid","user":"ann"', '"dispatched","user":"ann"')),
   ],
   [
     "the ledger holds an order that nobody sent",

@@ -1,16 +1,13 @@
 // Parts, services and cancelled orders: I7.
 import { afterAll, expect, test } from "bun:test";
-import { closeWorlds, foundAfter, type Lie } from "../test-story.ts";
+import { closeWorlds, foundAfter, type Lie, replaceInSteps } from "../test-story.ts";
 import type { World } from "../world.ts";
 
 const LIES: readonly Lie[] = [
   [
     "money is kept for an order that is cancelled",
     "I7",
-    ({ world }) =>
-      world.sql(
-        `UPDATE entries SET steps = replace(steps, '"paid","user":"ann"', '"cancelled","user":"ann"')`,
-      ),
+    ({ world }) => world.sql(replaceInSteps('"paid","user":"ann"', '"cancelled","user":"ann"')),
   ],
   [
     "an order that was never paid has parts",
@@ -61,18 +58,13 @@ const LIES: readonly Lie[] = [
   [
     "a service worked on an order that it must not work on",
     "I7",
-    ({ world }) =>
-      world.sql(
-        `UPDATE entries SET steps = replace(steps, '"claimed","user":"ann"', '"start","user":"ann"')`,
-      ),
+    ({ world }) => world.sql(replaceInSteps('"claimed","user":"ann"', '"start","user":"ann"')),
   ],
   [
     "an order was cancelled though a service had claimed it",
     "I7",
     ({ world }) =>
-      world.sql(
-        `UPDATE entries SET steps = replace(steps, '"dispatched","user":"ann"', '"cancelled","user":"ann"')`,
-      ),
+      world.sql(replaceInSteps('"dispatched","user":"ann"', '"cancelled","user":"ann"')),
   ],
 ];
 
