@@ -1,17 +1,18 @@
-// Publish and wait, for everyone who sends rows to shards: gateways, payment workers, services.
+// Publishes batches of rows to shards and waits for confirms, for gateways, payment workers and
+// services.
 //
 //   room ─▶ filling ─▶ full … ─▶ in flight ─▶ settled
 //
-//  1. Each shard has one lane: one batch in flight while the next one fills. So batches grow with
-//     the load, and no row overtakes an earlier one of its lane.
+//  1. Each shard has one lane: one batch is in flight while the next one fills. So batches grow
+//     with the load, and no row overtakes an earlier one in its lane.
 //  2. A batch is settled as a whole before the next one is sent.
-//  3. What waits is bounded.
-//  4. Batch numbers start with a prefix of the process, so that an answer to an earlier process is
-//     not taken for one to this.
+//  3. Waiting rows are bounded.
+//  4. Batch numbers start with a prefix of the process, so an answer to an earlier process is not
+//     taken for one to this process.
 //
-// The first row of an idle lane waits for the end of the event-loop round, so that rows that
-// arrived in one read share a message. Behind a confirm a small batch waits a little for more rows,
-// and longer where orders have to wait anyway.
+// The first row of an idle lane waits until the end of the event-loop turn, so rows that arrived in
+// one read share a message. After a confirm a small batch waits a little for more rows, and longer
+// while orders have to wait anyway.
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type { PublishOutcome } from "./publisher.ts";
 
@@ -21,7 +22,7 @@ export type Verdict = "confirmed" | "shed" | "unconfirmed";
 /** Rows on their way to one shard, as one message. */
 export interface LaneBatch {
   readonly size: number;
-  /** Characters of its rows, by the same estimates as room() and added() are told. */
+  /** Characters of its rows, by the estimates given to room() and added(). */
   readonly length: number;
   readonly number: string;
   /** When it was sent to the broker, monotonic ms. */
@@ -42,12 +43,12 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly limits: LaneLimits;
   readonly newBatch: (shard: number, number: string) => B;
   /**
-   * The least time a small batch waits for more rows, ms. 0: in an idle lane not at all, behind a
-   * confirm NEXT_MS.
+   * The least time a small batch waits for more rows, ms. 0: no wait in an idle lane, NEXT_MS after
+   * a confirm.
    */
   readonly lingerMs?: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
-  /** Precedes each batch's number; unique to the process. */
+  /** Precedes each batch's number; unique to the process (4). */
   readonly numberPrefix: string;
   /** Called before a batch is published: its outcomes may arrive before the confirm. */
   readonly onSending: (batch: B) => void;
@@ -59,27 +60,27 @@ interface Lane<B> {
   readonly shard: number;
   filling: B;
   /**
-   * Full batches waiting for their turn; only when the broker needs longer for a round trip than
-   * one batch takes to fill.
+   * Full batches waiting to be sent. There are some only if a round trip to the broker takes longer
+   * than filling a batch.
    */
   readonly full: B[];
   busy: boolean;
 }
 
 /**
- * Behind a confirm, a small batch waits this long for more rows, ms: the fewer rows share a
- * message, the more each costs. At 20,000 orders/s it cut the wait from about 500 to 150 ms
+ * After a confirm, a small batch waits this long for more rows, ms: fewer rows per message cost
+ * more each. At 20,000 orders/s it cut the wait from about 500 to 150 ms
  * (docs/decisions/0010-admission.md). An idle lane does not wait.
  */
 const NEXT_MS = 5;
-/** With this many rows a batch is sent at once: a row's share of the message's cost is tiny. */
+/** A batch with this many rows is sent at once: the share of the message's cost per row is tiny. */
 const ENOUGH = 100;
 
 export class BatchLanes<B extends LaneBatch> {
   private readonly lanes: Lane<B>[];
   private scheduled: Lane<B>[] = [];
   private batches = 0;
-  /** Characters of rows not yet settled, an estimate: as added() was told. */
+  /** Characters of unsettled rows, by the estimates given to added(). */
   waitingBytes = 0;
   private idleWaiters: (() => void)[] = [];
   private busyLanes = 0;
@@ -94,8 +95,8 @@ export class BatchLanes<B extends LaneBatch> {
   }
 
   /**
-   * The batch that takes a row of this length next; undefined: too much is waiting. `length` is an
-   * estimate in characters, made before the row is written, and the same for added().
+   * The batch for the next row of this length; undefined: too much is waiting (3). `length` is an
+   * estimate in characters, made before the row is written, and the same as for added().
    */
   protected room(shard: number, length: number): B | undefined {
     const { limits } = this.options;
@@ -113,10 +114,10 @@ export class BatchLanes<B extends LaneBatch> {
   protected added(shard: number, length: number): void {
     this.waitingBytes += length;
     const lane = this.lanes[shard] as Lane<B>;
-    if (!lane.busy) this.schedule(lane);
+    if (!lane.busy) this.schedule(lane); // 1
   }
 
-  /** Settles when nothing waits and nothing is in flight. */
+  /** Resolves when nothing waits and nothing is in flight. */
   async idle(): Promise<void> {
     while (this.busyLanes > 0) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
   }
@@ -159,9 +160,9 @@ export class BatchLanes<B extends LaneBatch> {
 
   private settle(lane: Lane<B>, batch: B, length: number, verdict: Verdict): void {
     this.waitingBytes -= length;
-    batch.settle(verdict);
+    batch.settle(verdict); // 2
     this.options.onSettled(batch, verdict);
-    // Nothing may wait yet: clients that have just been answered send again in a moment.
+    // Even an empty lane waits: clients that were just answered send again in a moment.
     if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
     else
       this.options.runtime.startTimer(
@@ -190,8 +191,8 @@ function verdictOf(outcome: PublishOutcome): Verdict {
       return "confirmed";
     case "unsent":
       return "shed";
-    // A queue that refuses may have passed the message to some of its replicas, so all that is
-    // certain is that it is unconfirmed.
+    // A queue that refuses a message may have passed it to some replicas, so the outcome is
+    // unknown.
     case "nacked":
     case "returned":
     case "unknown":

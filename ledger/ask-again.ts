@@ -1,7 +1,7 @@
-// Charges, look-ups, refunds and parts that have no end yet, asked for once more: when an operator
-// says that a broker has lost messages, or what lay with the dead letters is to be tried again.
-// Each gets the next number, so that a copy which was not lost ends with its next answer; keys and
-// claims make hearing it twice harmless.
+// Asks once more for every charge, look-up, refund and part without a definite end, when an
+// operator reports that a broker has lost messages; or for one attempt whose dead letter is
+// redriven. Each request gets the next number, so a copy that was not lost ends with its next
+// answer. Keys and claims make a repeated request harmless.
 import type { Attempt } from "../core/domain/charge.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
@@ -18,12 +18,12 @@ import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts";
 
-/** Returns how many were asked for. */
+/** Returns the number of requests issued. */
 export async function askAgain(db: Db): Promise<number> {
   return db.transaction(async (tx) => {
     const shards = Number((await tx.run("SELECT shards FROM store"))[0]?.shards);
     const sheet = emptySheet(new Prices(), db.runtime.wallMs());
-    // What was still to be published asks for the same: one request each is enough.
+    // Follow-ups not yet published ask for the same things: one request each is enough.
     await tx.run(
       `UPDATE follow_ups SET done = 1 WHERE done = 0 AND (exchange = 'fulfilment'
        OR exchange = '' AND routing_key LIKE 'payments%' AND routing_key <> 'payments.dead')`,
@@ -55,7 +55,7 @@ function attemptOf(r: Record<string, unknown>): Attempt {
   return { user, id, generation: Number(r.generation), attempt: Number(r.attempt) };
 }
 
-/** What an attempt is asked again as, from the statuses in which an operator may want that. */
+/** By the present status of an attempt: the status under which it is asked for again. */
 const AGAIN: Readonly<Record<string, OpenStatus>> = {
   started: "started",
   unknown: "unknown",
@@ -64,7 +64,7 @@ const AGAIN: Readonly<Record<string, OpenStatus>> = {
   refund_failed: "refunding",
 };
 
-/** Asks for one attempt again, afresh. `settled`: there is nothing left to ask. */
+/** Asks for one attempt again, as a new obligation. `settled`: there is nothing left to ask. */
 export async function askOnce(db: Db, shards: number, of: Attempt): Promise<"asked" | "settled"> {
   return db.transaction(async (tx) => {
     const from = await statusOf(tx, of);

@@ -1,11 +1,11 @@
-// What an auditor reads from the ledger: its tables' rows as plain records.
+// What an auditor reads from the ledger: rows of its tables as plain records.
 export interface JournalMessage {
   /** Its number in the ledger; order rows refer to it. */
   readonly key: number;
   readonly gateway: string;
-  /** JSON array of rows, as published. */
+  /** As published; see core/domain/message.ts. */
   readonly body: string;
-  /** A word a row, separated by commas. */
+  /** One word per row, separated by commas. */
   readonly outcomes: string;
 }
 
@@ -15,16 +15,16 @@ export interface JournalEntry {
   readonly id: string;
   readonly prev: string;
   readonly kind: string;
-  /** Redis's clock. */
+  /** Redis's clock, Unix ms. */
   readonly atMs: number;
-  /** Of the owner that had it recorded. */
+  /** The epoch of the owner that recorded it. */
   readonly epoch: number;
-  /** When the ledger took it, by the writer's clock; 0: not known. */
+  /** When the ledger recorded it, by the writer's clock, Unix ms; 0: unknown. */
   readonly recordedMs: number;
   readonly messages: readonly JournalMessage[];
-  /** JSON array of [gateway, row, state]. */
+  /** Parked orders that were released, as JSON; see core/domain/entry-text.ts. */
   readonly released: string;
-  /** JSON array of what became of reserved orders. */
+  /** What became of reserved orders, as JSON; see core/domain/entry-text.ts. */
   readonly steps: string;
 }
 
@@ -84,7 +84,7 @@ export interface ItemRecord {
   readonly releasing: number;
   readonly held: number;
   readonly sold: number;
-  /** Of a sale that has been retired: Redis does not have it any more. */
+  /** Its sale is retired: Redis no longer has it. */
   readonly retired?: boolean;
 }
 
@@ -103,7 +103,7 @@ export interface SaleRecord {
   readonly closesAtMs: number;
 }
 
-/** An operator's change, as it was asked for. */
+/** An operator's change, as requested. */
 export interface OperationRecord {
   readonly operation: {
     readonly kind: string;
@@ -118,14 +118,11 @@ export interface OperationRecord {
     };
   };
   readonly atMs: number;
-  /** When Redis was known to have it; 0: not known. */
+  /** When Redis was known to have it, Unix ms; 0: unknown. */
   readonly appliedMs: number;
 }
 
-/**
- * Two entries of a shard that follow each other, between which Redis may have lost what it had
- * decided.
- */
+/** Two successive entries of a shard between which Redis may have lost decisions. */
 export interface Seam {
   readonly shard: number;
   /** -Infinity before a shard's first entry. */
@@ -142,7 +139,7 @@ export interface LetterFate {
   readonly reason: string;
   readonly user: string;
   readonly id: string;
-  /** 0: it named none. */
+  /** 0: the letter names none. */
   readonly generation: number;
   readonly subject: string;
 }

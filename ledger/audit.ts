@@ -1,5 +1,5 @@
-// The ledger as an auditor reads it: every table as a stream of plain rows, nothing derived,
-// nothing shared with the code that wrote them.
+// The ledger as an auditor reads it: every table as a stream of plain rows. Nothing is derived, and
+// no code is shared with the writer.
 import { at } from "../core/domain/at.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
@@ -31,7 +31,7 @@ export interface Position {
 
 /** Rows read at once. */
 const CHUNK = 5_000;
-/** Entries read at once: each carries up to some hundred orders. */
+/** Entries read at once: each carries up to a few hundred orders. */
 const ENTRY_CHUNK = 32;
 
 export class LedgerAudit {
@@ -41,13 +41,13 @@ export class LedgerAudit {
     private readonly end: () => Promise<void>,
   ) {}
 
-  /** Each question is answered as the ledger is then. */
+  /** Each query sees the ledger as it is at that moment. */
   static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
     const db = await Db.open(runtime, url, PATIENT_MS);
     return new LedgerAudit(runtime, db, () => db.close());
   }
 
-  /** All questions that `work` asks are answered as of one moment: the first of them. */
+  /** All queries of `work` see the ledger as of its first one. */
   static async snapshot<T>(
     runtime: Runtime,
     url: string,
@@ -77,10 +77,11 @@ export class LedgerAudit {
     }));
   }
 
-  /** When each shard's last entry was decided; shards without entries are left out. */
+  /** When each shard's last entry was decided, Unix ms; shards without entries are left out. */
   async lastEntryTimes(): Promise<Map<number, number>> {
     const rows = await this.db.run(
-      `SELECT e.shard, e.at_ms FROM entries e JOIN shards s ON s.shard = e.shard AND s.last_n = e.n`,
+      `SELECT e.shard, e.at_ms FROM entries e
+       JOIN shards s ON s.shard = e.shard AND s.last_n = e.n`,
     );
     return new Map(rows.map((r) => [Number(r.shard), Number(r.at_ms)]));
   }
@@ -129,8 +130,8 @@ export class LedgerAudit {
   }
 
   async *orders(): AsyncGenerator<readonly OrderRecord[]> {
-    const text = `SELECT bucket, id, usr, state, message, idx FROM orders WHERE (bucket, id, usr) > (?, ?, ?)
-      ORDER BY bucket, id, usr LIMIT ?`;
+    const text = `SELECT bucket, id, usr, state, message, idx FROM orders
+      WHERE (bucket, id, usr) > (?, ?, ?) ORDER BY bucket, id, usr LIMIT ?`;
     for (let after: [number, string, string] = [-1, "", ""]; ; ) {
       const rows = await this.db.run(text, [...after, CHUNK]);
       if (rows.length === 0) return;
@@ -146,10 +147,10 @@ export class LedgerAudit {
     }
   }
 
-  /** Orders with conflicts on record, and how many. */
+  /** Orders with recorded conflicts, and the number of conflicts of each. */
   async *conflicts(): AsyncGenerator<readonly { user: string; id: string; count: number }[]> {
-    const text = `SELECT usr, id, COUNT(*) AS count FROM events WHERE event = 'conflict' AND (id, usr) > (?, ?)
-      GROUP BY id, usr ORDER BY id, usr LIMIT ?`;
+    const text = `SELECT usr, id, COUNT(*) AS count FROM events
+      WHERE event = 'conflict' AND (id, usr) > (?, ?) GROUP BY id, usr ORDER BY id, usr LIMIT ?`;
     for (let after: [string, string] = ["", ""]; ; ) {
       const rows = await this.db.run(text, [...after, CHUNK]);
       if (rows.length === 0) return;
@@ -160,8 +161,8 @@ export class LedgerAudit {
   }
 
   async *movements(): AsyncGenerator<readonly MovementRecord[]> {
-    const text =
-      "SELECT seq, cause, sale, sku, account, units FROM movements WHERE seq > ? ORDER BY seq LIMIT ?";
+    const text = `SELECT seq, cause, sale, sku, account, units FROM movements
+      WHERE seq > ? ORDER BY seq LIMIT ?`;
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
@@ -180,7 +181,8 @@ export class LedgerAudit {
     const columns =
       "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
     const rows = await this.db.run(
-      `SELECT sale, sku, ${columns}, retired_ms FROM items JOIN sales ON sales.id = sale ORDER BY sale, sku`,
+      `SELECT sale, sku, ${columns}, retired_ms FROM items
+       JOIN sales ON sales.id = sale ORDER BY sale, sku`,
     );
     return rows.map((r) => ({
       saleId: String(r.sale),
@@ -221,7 +223,7 @@ export class LedgerAudit {
     }));
   }
 
-  /** When Redis was rebuilt; undefined: not all rebuilds are on record. */
+  /** When Redis was rebuilt, Unix ms; undefined: some rebuilds are not on record. */
   async rebuilds(): Promise<number[] | undefined> {
     const rows = await this.db.run("SELECT at_ms FROM rebuilds ORDER BY at_ms");
     const [store] = await this.db.run("SELECT incarnation FROM store");
@@ -230,7 +232,7 @@ export class LedgerAudit {
       : undefined;
   }
 
-  /** Dead letters that an operator has dropped or redriven. */
+  /** Dead letters that an operator dropped or redrove. */
   async letters(): Promise<LetterFate[]> {
     const rows = await this.db.run(
       "SELECT letter, queue, fate, reason, usr, id, generation, subject FROM letters ORDER BY seq",
@@ -247,9 +249,10 @@ export class LedgerAudit {
     }));
   }
 
-  /** Every attempt to charge, waiting ones too. */
+  /** Every attempt to charge, including those that wait in a lane. */
   async *charges(): AsyncGenerator<readonly ChargeRecord[]> {
-    const text = `SELECT usr, id, generation, attempt, amount, currency, status, rate_id, rate FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
+    const text = `SELECT usr, id, generation, attempt, amount, currency, status, rate_id, rate
+      FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
       ORDER BY id, usr, generation, attempt LIMIT ?`;
     for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
       const rows = await this.db.run(text, [...after, CHUNK]);
@@ -272,7 +275,8 @@ export class LedgerAudit {
   }
 
   async *parts(): AsyncGenerator<readonly PartRecord[]> {
-    const text = `SELECT usr, id, generation, part, parts, service, status, lines FROM parts WHERE (id, usr, generation, part) > (?, ?, ?, ?)
+    const text = `SELECT usr, id, generation, part, parts, service, status, lines
+      FROM parts WHERE (id, usr, generation, part) > (?, ?, ?, ?)
       ORDER BY id, usr, generation, part LIMIT ?`;
     for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
       const rows = await this.db.run(text, [...after, CHUNK]);
@@ -294,8 +298,8 @@ export class LedgerAudit {
   }
 
   async *postings(): AsyncGenerator<readonly PostingRecord[]> {
-    const text =
-      "SELECT seq, cause, currency, account, amount FROM postings WHERE seq > ? ORDER BY seq LIMIT ?";
+    const text = `SELECT seq, cause, currency, account, amount FROM postings
+      WHERE seq > ? ORDER BY seq LIMIT ?`;
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
@@ -316,7 +320,7 @@ export class LedgerAudit {
     );
   }
 
-  /** Charges and refunds whose end is not known yet. */
+  /** Charges and refunds without a definite end. */
   async chargesOpen(): Promise<number> {
     const rows = await this.db.run(
       "SELECT COUNT(*) AS open FROM charges WHERE status IN ('started', 'waiting', 'refunding')",
@@ -324,7 +328,7 @@ export class LedgerAudit {
     return Number(rows[0]?.open);
   }
 
-  /** Parts that some service is to have and has not finished. */
+  /** Parts that have a service and are not finished. */
   async partsOpen(): Promise<number> {
     const text =
       "SELECT COUNT(*) AS open FROM parts WHERE status IN ('waiting', 'claimed') AND service <> ''";
@@ -335,22 +339,20 @@ export class LedgerAudit {
     return Number((await this.db.run("SELECT COUNT(*) AS orders FROM orders"))[0]?.orders);
   }
 
-  /**
-   * What is to be published by now and is not; what is put off until later is owed, not under way.
-   */
+  /** Follow-ups that are due and unpublished. Those put off until later do not count. */
   async followUpsOpen(nowMs = this.runtime.wallMs()): Promise<number> {
     const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
     return Number((await this.db.run(text, [nowMs]))[0]?.open);
   }
 
-  /** The journal's messages of some entries, by entry. */
+  /** Messages of a range of entries, by entry number. */
   private async messages(
     shard: number,
     from: number,
     to: number,
   ): Promise<Map<number, JournalMessage[]>> {
-    const text =
-      "SELECT id, shard, n, gateway, body, outcomes FROM messages WHERE id >= ? AND id < ? ORDER BY id";
+    const text = `SELECT id, shard, n, gateway, body, outcomes FROM messages
+      WHERE id >= ? AND id < ? ORDER BY id`;
     const rows = await this.db.run(text, [messageId(shard, from), messageId(shard, to + 1)]);
     const byEntry = new Map<number, JournalMessage[]>();
     for (const r of rows) {

@@ -1,4 +1,4 @@
-// What the rest of Sluice asks of the ledger. SQLite and Postgres answer through one implementation
+// What the rest of Sluice can ask of the ledger. SQLite and Postgres share one implementation
 // (ledger/open.ts).
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
@@ -13,10 +13,11 @@ import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
 
 /**
- * Why an entry was not recorded. `fenced`: a newer epoch owns the shard. `fork`: it does not follow
- * the last entry recorded, so Redis lost something. `refused`: stock would fall below zero or an
- * order is there already, so Redis lost something. `unreadable`: its text makes no sense. It is
- * kept, goes to the dead letters, and the chain goes on behind it.
+ * What became of an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the
+ * last recorded entry. `refused`: it contradicts the ledger, for example stock would fall below
+ * zero or an order exists already. After `fork` and `refused` Redis has lost something.
+ * `unreadable`: its text cannot be parsed. It is kept as a dead letter, and the chain continues
+ * after it.
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 
@@ -33,8 +34,8 @@ export interface ShardPosition {
 }
 
 /**
- * A follow-up: something that must be published because of a recorded entry, again and again until
- * it is confirmed.
+ * A message that must be published because of a recorded entry, repeatedly until the broker
+ * confirms it.
  */
 export interface FollowUp {
   readonly id: number;
@@ -48,23 +49,23 @@ export interface FollowUp {
 /** Where a follow-up goes. */
 export type Target = Pick<FollowUp, "exchange" | "routingKey">;
 
-/** How many attempts stand in each status in which an operator may have to look. */
+/** How many attempts have each status that may need an operator. */
 export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
 
 export interface StoredOrder extends Order {
   readonly state: OrderState;
   readonly fingerprint: string;
   readonly acceptedAtMs: number;
-  /** Redis's clock. undefined: it is parked. */
+  /** Redis's clock, Unix ms. undefined: it is parked. */
   readonly decidedAtMs: number | undefined;
   readonly shard: number;
-  /** Of the request it came with; empty when that named none. */
+  /** The trace of its request; empty if the request named none. */
   readonly traceparent: Traceparent;
 }
 
 export interface OrderEvent {
   readonly atMs: number;
-  /** A state the order went to; `conflict`; or what became of a charge. */
+  /** A new state of the order, `conflict`, or an event of its charge or its parts. */
   readonly event:
     | OrderState
     | "conflict"
@@ -79,7 +80,7 @@ export interface OrderEvent {
     | "claimed"
     | "done"
     | "redriven";
-  /** JSON text, for example the other fingerprint of a conflict. */
+  /** JSON text, for example the fingerprint of the conflicting order. */
   readonly detail: string;
 }
 
@@ -89,18 +90,18 @@ export interface RedriveGrant {
   readonly row: RedriveRow;
 }
 
-/** What an order costs, once it has been reserved. */
+/** What an order costs once it is reserved. */
 export interface Bill {
   /** Minor units of `currency`. */
   readonly amount: number;
   readonly currency: string;
-  /** The exchange rate it was converted at, if it was. */
+  /** The exchange rate of the conversion, if there was one. */
   readonly rate?: { readonly id: string; readonly value: string };
-  /** Its charge waits until those of the user's earlier orders are settled. */
+  /** Its charge waits until the charges of the user's earlier orders are settled. */
   readonly waits: boolean;
 }
 
-/** An attempt to charge an order, as the ledger has it. */
+/** An attempt to charge an order, as recorded. */
 export interface RecordedAttempt {
   /** Minor units of `currency`. */
   readonly amount: number;
@@ -111,12 +112,12 @@ export interface RecordedAttempt {
 export interface Following {
   readonly user: string;
   readonly id: string;
-  /** The last event heard of; 0 for the order's first state, -1 for nothing. */
+  /** The last event the follower received; 0: the order's first state, -1: nothing yet. */
   readonly after: number;
 }
 
 export interface FollowedEvent {
-  /** Grows within an order; 0 is its first state. */
+  /** Increases within an order; 0 is its first state. */
   readonly seq: number;
   readonly atMs: number;
   readonly event: string;
@@ -127,23 +128,23 @@ export interface FollowedEvent {
 export interface Followed {
   readonly user: string;
   readonly id: string;
-  /** Its state now: the events may be ahead of it. */
+  /** Its current state; the events may be ahead of it. */
   readonly state: string;
   readonly events: readonly FollowedEvent[];
 }
 
-/** A dead letter that leaves its queue by an operator's hand. */
+/** A dead letter that an operator takes out of its queue. */
 export interface LetterRecord {
-  /** Its name in its queue. */
+  /** Its id in its queue. */
   readonly letter: string;
   readonly region: string;
   readonly queue: string;
   readonly fate: "dropped" | "redriven";
   readonly reason: string;
-  /** Whose order it is about; empty when it names none. */
+  /** The order it is about; empty if it names none. */
   readonly user: string;
   readonly id: string;
-  /** 0 when it names none. */
+  /** 0 if it names none. */
   readonly generation: number;
   readonly subject: string;
   readonly atMs: number;
@@ -151,8 +152,8 @@ export interface LetterRecord {
 }
 
 /**
- * An operator's change. `ref` makes it idempotent: the same ref again changes nothing and returns
- * what it did.
+ * An operator's change. `ref` makes it idempotent: repeating a ref changes nothing and returns the
+ * earlier result.
  */
 export type Operation =
   | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
@@ -165,17 +166,17 @@ export type Operation =
     }
   | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
   | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
-  /** The sale has ended: see ledger/retire.ts. */
+  /** Ends a closed sale for good; see ledger/retire.ts. */
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
-  /** Empty region: all regions. Empty service: the route is taken back. */
+  /** Empty region: all regions. Empty service: the route is removed. */
   | ({ readonly kind: "route"; readonly ref: string } & Route);
 
 /** An operation that changes a sale. */
 export type SaleOperation = Exclude<Operation, { kind: "route" }>;
 
 /**
- * `done` now, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why
- * it cannot be.
+ * `done`, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why the
+ * change is impossible.
  */
 export type OperationResult =
   | "done"
@@ -184,22 +185,22 @@ export type OperationResult =
   | "unknown_sale"
   | "unknown_item"
   | "sale_exists"
-  /** It has ended for good: neither its window nor its stock can change. */
+  /** Neither the window nor the stock of a retired sale can change. */
   | "sale_retired";
 
-/** What the workers write. With SQLite it runs in a thread of its own. */
+/** What the workers write. With SQLite it runs in its own thread. */
 export interface LedgerWriter {
   /**
-   * One transaction for all entries given (in order; several of one shard may follow each other). A
-   * refused entry refuses its shard's later ones, never another shard's. Result i belongs to entry
-   * i. Rejects only when the ledger cannot be reached or written.
+   * Records all entries in one transaction, in order; a shard may have several in succession.
+   * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects
+   * only if the ledger cannot be reached or written.
    */
   record(entries: readonly EntryToRecord[]): Promise<RecordResult[]>;
-  /** Raises the shard's epoch and says where the ledger stands. */
+  /** Raises the shard's epoch and returns the ledger's position in the shard. */
   takeShard(shard: number, owner: string): Promise<ShardPosition>;
   /**
-   * Compare-and-set on the incarnation: raises it and every shard's epoch in one transaction.
-   * undefined: somebody else did.
+   * Raises the incarnation and every shard's epoch in one transaction, if the incarnation is still
+   * `from`. undefined: another worker was first.
    */
   beginRebuild(
     from: number,
@@ -207,26 +208,26 @@ export interface LedgerWriter {
     { readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined
   >;
   followUpsDone(ids: readonly number[]): Promise<void>;
-  /** Charges, refunds and parts without an end are to be published once more. Returns how many. */
+  /** Has every charge, refund and part without an end published again. Returns their number. */
   askAgain(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Reads, and the operator's writes. */
+/** Reads, and the operators' writes. */
 export interface Ledger {
-  /** Random id made with the store; a Redis that belongs to another ledger is recognised by it. */
+  /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;
   incarnation(): Promise<number>;
   positions(): Promise<ShardPosition[]>;
-  /** undefined: never recorded. */
+  /** undefined: it was never recorded. */
   order(user: string, id: string): Promise<StoredOrder | undefined>;
-  /** The states of those that the shard has recorded, by `user id`. */
+  /** States of the orders that the shard has recorded, by `user id`. */
   states(
     shard: number,
     orders: readonly { readonly user: string; readonly id: string }[],
   ): Promise<Map<string, OrderState>>;
-  /** Newest id first; `before` is the id to go on from. */
+  /** Newest id first; only ids below `before`. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
@@ -237,11 +238,11 @@ export interface Ledger {
     generation: number,
     attempt: number,
   ): Promise<RecordedAttempt | undefined>;
-  /** What happened to orders since; those that are not recorded yet are left out. */
+  /** Events of orders since the given ones; orders not yet recorded are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
   /**
-   * Open follow-ups of a shard, oldest first. `dueMs`: those due by then alone (Redis's clock);
-   * `except`: none of these targets.
+   * Open follow-ups of a shard, oldest first. `dueMs`: only those due by then (Redis's clock).
+   * `except`: none for these targets.
    */
   followUps(
     shard: number,
@@ -249,14 +250,14 @@ export interface Ledger {
     options?: { readonly dueMs?: number; readonly except?: readonly Target[] },
   ): Promise<FollowUp[]>;
   followUpsOpen(): Promise<number>;
-  /** Attempts whose money is owed or unknown after their order's end, by status. */
+  /** How many attempts are still owed or unknown after their order's end, by status. */
   owed(): Promise<Owed>;
 
   operate(operation: Operation, subject: string): Promise<OperationResult>;
-  /** Operations not yet known to be in Redis, oldest first. */
+  /** Operations that Redis may not have yet, oldest first. */
   operationsOpen(): Promise<{ readonly id: number; readonly operation: Operation }[]>;
   operationsDone(ids: readonly number[]): Promise<void>;
-  /** Every admin call, also the refused ones. */
+  /** Records an admin call; refused calls too. */
   audit(record: {
     atMs: number;
     subject: string;
@@ -265,19 +266,19 @@ export interface Ledger {
     detail: string;
     status: number;
   }): Promise<void>;
-  /** A dead letter that is about to be dropped, or was sent on: on record before it is gone. */
+  /** Records a dead letter before an operator drops it, or after it was sent on. */
   recordLetter(letter: LetterRecord): Promise<void>;
-  /** Rises with every change of any sale's window or catalogue. */
+  /** Increases with every change of a sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
   sales(): Promise<Sale[]>;
-  /** Sales that closed `delayMs` ago, and which of them may be retired. */
+  /** Sales that closed at least `delayMs` ago, and which of them may be retired. */
   endedSales(nowMs: number, delayMs: number): Promise<EndedSales>;
   stock(saleId: string): Promise<Stock[]>;
   /**
-   * Grants an order whose payment failed in generation `from` the next one, once: the same again
-   * gives the same. `settled`: its payment has not failed (any
-   * more). `superseded`: it failed again in a later generation. `unknown`: an earlier attempt may
-   * still be captured; tried again now, it could be paid twice.
+   * Grants the generation after `from` to an order whose payment failed in `from`. Asking again
+   * returns the same grant. `settled`: its payment has not failed, or not any more. `superseded`:
+   * it failed again in a later generation. `unknown`: an earlier attempt may still be captured, so
+   * another try could charge twice.
    */
   grantRedrive(
     user: string,
@@ -285,20 +286,19 @@ export interface Ledger {
     from: number,
     subject: string,
   ): Promise<RedriveGrant | "settled" | "superseded" | "unknown">;
-  /** Asks the provider about one attempt once more. `settled`: there is nothing left to ask. */
+  /** Asks the provider about one attempt again. `settled`: there is nothing left to ask. */
   askOnce(of: Attempt): Promise<"asked" | "settled">;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;
 
   /**
-   * What was recorded for a shard, oldest first, in chunks: a rebuild of Redis replays it. The
-   * state of an order is what its entries say; nothing else is kept of it.
+   * Entries of a shard, oldest first, in chunks. A rebuild of Redis replays them: nothing else
+   * holds the state of an order.
    */
   replay(shard: number, stretch?: Stretch): AsyncIterable<readonly Entry[]>;
   /**
-   * The number of the first entry decided at or after a moment; one past the last when there is
-   * none.
+   * The number of the first entry decided at or after a moment; one past the last if there is none.
    */
   firstEntrySince(shard: number, atMs: number): Promise<number>;
   /** A shard's snapshots, newest first. */

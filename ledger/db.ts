@@ -1,4 +1,4 @@
-// The two databases behind one face: Bun.SQL, with the few words in which SQLite and Postgres
+// One interface to both databases: Bun.SQL, and the few statements in which SQLite and Postgres
 // differ.
 import { SQL } from "bun";
 import { messageOf } from "../core/domain/message-of.ts";
@@ -8,44 +8,44 @@ import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 
 export type Dialect = "sqlite" | "postgres";
 export type Value = string | number | null;
-/** What can run a statement: the database, or a transaction on it. */
+/** Runs statements: a database, or a transaction on it. */
 export interface Runner {
   run(text: string, values?: readonly Value[]): Promise<Record<string, unknown>[]>;
 }
 
-/** The ledger cannot be reached or written; nothing is known to be wrong with what it holds. */
+/** The ledger cannot be reached or written. This says nothing about its content. */
 export class LedgerUnavailable extends Error {
   override name = "LedgerUnavailable";
 }
 
-/** A statement answers within milliseconds. Past this its connection is taken for silent. */
+/** Statements take milliseconds. After this the connection counts as dead. */
 const SILENCE_MS = 10_000;
-/** For what reads or rewrites whole tables. */
+/** For work that reads or rewrites whole tables. */
 export const PATIENT_MS = 10 * 60_000;
 const CONNECT_TIMEOUT_S = 5;
 /**
- * A transaction of a client that has fallen silent holds its rows locked: Postgres ends it after
- * this, so that another worker can take the shard. Above what this side waits.
+ * A client that stops answering in a transaction keeps its rows locked. Postgres ends such a
+ * transaction after this time, so another worker can take the shard. Longer than SILENCE_MS.
  */
 const IDLE_IN_TRANSACTION_MS = 15_000;
 /** How long a writer waits for another process's transaction. */
 const BUSY_TIMEOUT_MS = 10_000;
-/** Between two tries, longer each time. */
+/** Wait between two tries; it doubles up to the maximum. */
 const BUSY_RETRY_MIN_MS = 1;
 const BUSY_RETRY_MAX_MS = 2;
 /**
- * 16 MiB of log between checkpoints: fewer, longer ones; at the default of 4 MiB they took a tenth
- * of the writer's time.
+ * 16 MiB of log between checkpoints: fewer and longer ones. At the default of 4 MiB they took a
+ * tenth of the writer's time (docs/decisions/0001-journal.md).
  */
 const WAL_CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
 /**
- * A statement of a long look, and the thought between two: a history of gigabytes is read in one.
+ * Bounds each statement of a snapshot and each pause between two: one snapshot may read gigabytes.
  */
 const SNAPSHOT_STEP_MS = 600_000;
 
 export class Db implements Runner {
-  /** Settles when everything asked of SQLite so far is done. */
+  /** Settles when all SQLite calls so far are done. */
   private tail: Promise<unknown> = Promise.resolve();
 
   private sql: SQL;
@@ -59,7 +59,7 @@ export class Db implements Runner {
     this.sql = connect();
   }
 
-  /** `silenceMs`: a Postgres that gives no answer for this long has its connections dropped. */
+  /** If Postgres gives no answer for `silenceMs`, its connections are dropped. */
   static async open(runtime: Runtime, url: string, silenceMs = SILENCE_MS): Promise<Db> {
     const dialect = dialectOf(url);
     try {
@@ -72,8 +72,8 @@ export class Db implements Runner {
       await db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
       await db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
       await db.run("PRAGMA foreign_keys = ON");
-      // From here on waiting is done between the tries, where a heartbeat can go on: ten seconds of
-      // a stopped event loop cost a worker its leases.
+      // From here on `patiently` waits between tries, so heartbeats can run. An event loop stopped
+      // for ten seconds cost a worker its leases.
       await db.run("PRAGMA busy_timeout = 0");
       return db;
     } catch (error) {
@@ -111,9 +111,9 @@ export class Db implements Runner {
   }
 
   /**
-   * Waits for Postgres, but not beyond its silence: then all connections are closed and others are
-   * opened. Whether a commit whose answer was lost took effect is not known. (SQLite answers in the
-   * calling thread: no timer could run. Its waits are bounded by `patiently`.)
+   * Waits for Postgres for at most `silenceMs`, then replaces all connections. A commit whose
+   * answer is lost may or may not have taken effect. SQLite runs in the calling thread, where no
+   * timer could fire; `patiently` bounds its waits.
    */
   private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
     const { sql } = this;
@@ -129,15 +129,15 @@ export class Db implements Runner {
     }
   }
 
-  /** Everything else under way on the silent connections fails as well. */
+  /** Everything else in flight on the dead connections fails as well. */
   private redial(silent: SQL): void {
     if (this.sql === silent) this.sql = this.connect();
     void ignore(silent.close({ timeout: 0 }), "ledger_close");
   }
 
   /**
-   * Runs `work` on one unchanging look at the database, as it is at the first statement. It only
-   * reads, and may think between its statements, but not for ever.
+   * Runs `work` on an unchanging view of the database, as of its first statement. It may only read,
+   * and may pause between statements for a limited time.
    */
   async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const { dialect } = this;
@@ -153,9 +153,9 @@ export class Db implements Runner {
   }
 
   /**
-   * SQLite has one connection here: a statement sent while another caller's transaction is open
-   * would become part of it, and be undone with it after it was called done. Postgres gives each
-   * caller a connection of his own.
+   * SQLite has one connection: a statement sent while another caller's transaction is open would
+   * join it, and could be rolled back after it was reported done. Postgres gives each caller a
+   * connection.
    */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.dialect === "postgres") return work();
@@ -179,8 +179,8 @@ function postgres(url: string): SQL {
 }
 
 /**
- * Tries again while another process's transaction is in the way. What is refused for that has not
- * begun.
+ * Tries again while another process's transaction holds the lock. Work rejected for that reason has
+ * not begun.
  */
 async function patiently<T>(runtime: Runtime, work: () => Promise<T>): Promise<T> {
   const end = runtime.monotonicMs() + BUSY_TIMEOUT_MS;
@@ -207,7 +207,7 @@ export function dialectOf(url: string): Dialect {
   );
 }
 
-/** Statements are written with `?`; Postgres wants them numbered. */
+/** Statements are written with `?`; Postgres needs numbered parameters. */
 async function runOn(
   sql: SQL,
   dialect: Dialect,
@@ -231,14 +231,14 @@ function numbered(text: string): string {
 }
 
 /**
- * Rows per INSERT: at 500 a statement costs its parsing once for many rows, and stays far from
- * either database's limit of parameters.
+ * Rows per INSERT: 500 share the cost of parsing, and stay far below both databases' limits of
+ * parameters.
  */
 const ROWS_PER_INSERT = 500;
 
 /**
- * Inserts flat values, `columns.length` a row. `rest` ends the statement (ON CONFLICT …); what it
- * returns is returned.
+ * Inserts flat values, `columns.length` for each row. `rest` ends the statement (ON CONFLICT …);
+ * its RETURNING rows are returned.
  */
 export async function insertRows(
   tx: Runner,
@@ -264,23 +264,24 @@ function insertText(table: string, columns: readonly string[], rows: number, res
   let text = insertTexts.get(key);
   if (text === undefined) {
     const row = `(${columns.map(() => "?").join(",")})`;
-    text = `INSERT INTO ${table} (${columns.join(",")}) VALUES ${Array(rows).fill(row).join(",")} ${rest}`;
+    text = `INSERT INTO ${table} (${columns.join(",")})
+      VALUES ${Array(rows).fill(row).join(",")} ${rest}`;
     insertTexts.set(key, text);
   }
   return text;
 }
 
 /**
- * SQLite's result code for a constraint; an extended one (SQLITE_CONSTRAINT_CHECK is 275) has it in
- * its low byte.
+ * SQLite's result code for a violated constraint. Extended codes, such as 275 for a CHECK, have it
+ * in their low byte.
  */
 const SQLITE_CONSTRAINT = 19;
 
 /**
- * Whether an error says that the data refuse the change (a check, a unique key, an impossible
- * value), not that the database is in trouble. Judged by the database's own code: SQLite's are
- * numbers, of which 2314 is an I/O error; Postgres's are SQLSTATEs, of which class 22 is a data
- * exception and 23 an integrity constraint violation.
+ * Whether the database rejected the data (a check, a unique key, an impossible value), rather than
+ * being in trouble itself. Only its error codes count: SQLite's are numbers, of which 2314 is an
+ * I/O error. Postgres's are SQLSTATEs; class 22 is a data exception, class 23 a violated
+ * constraint.
  */
 export function isConstraint(error: unknown, dialect: Dialect): boolean {
   const { code, errno } = error as { code?: unknown; errno?: unknown };

@@ -1,12 +1,12 @@
-// A worker for faults.test.ts to kill: `bun faults.child.ts open <url>` opens a ledger and prints
-// its store's id; `bun faults.child.ts record <url>` records without pause and prints each number
-// the ledger has confirmed.
+// A worker for faults.test.ts to kill. `bun faults.child.ts open <url>` opens a ledger and prints
+// its store's id. `bun faults.child.ts record <url>` records without pause and prints each number
+// that the ledger has confirmed.
 import { at } from "../core/domain/at.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, orderRow, SHARDS, userOf } from "./test-entries.ts";
 
-/** Enough for a transaction to last some milliseconds, so that a kill lands inside one. */
+/** A transaction of this size takes some milliseconds, so a kill can hit it. */
 export const ORDERS_PER_ENTRY = 200;
 
 if (import.meta.main) await main(at(process.argv, 2), at(process.argv, 3));
@@ -28,7 +28,7 @@ async function main(what: string, url: string): Promise<void> {
   }
 }
 
-/** Its first order is reserved, the others sold out. */
+/** The first order is reserved, the others are sold out. */
 function fullEntry(shard: number, n: number) {
   const rows = Array.from({ length: ORDERS_PER_ENTRY }, () =>
     orderRow(userOf(shard), Bun.randomUUIDv7(), 1),

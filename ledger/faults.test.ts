@@ -29,10 +29,7 @@ async function opened(
   return { url, ledger, writer };
 }
 
-/**
- * Reads what the child confirmed until it has confirmed `until`, then kills it. Returns the last
- * number confirmed.
- */
+/** Kills the child once it has confirmed `until`. Returns the last number it confirmed. */
 async function killAfter(until: number, url: string): Promise<number> {
   const worker = child("record", url);
   let text = "";
@@ -54,11 +51,11 @@ const databases = [
 ] as const;
 
 describe.each(databases)("%s", (_, freshUrl) => {
-  test("a worker killed while it records leaves whole transactions only, and the next goes on from there", async () => {
+  test("a worker killed while recording leaves whole transactions to the next one", async () => {
     const { url, ledger, writer } = await opened(await freshUrl());
     for (const until of [1, 7, 20]) {
       const confirmed = await killAfter(until, url);
-      // Taking the shards waits for whatever the killed worker's database session was still doing.
+      // Taking the shards waits for the rest of the killed worker's database session.
       const positions = [await writer.takeShard(0, "next"), await writer.takeShard(1, "next")];
       const lastN = positions[0]?.lastN ?? 0;
       expect(positions[1]?.lastN).toBe(lastN);
@@ -74,7 +71,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     }
   }, 60_000);
 
-  test("two writers at once on two shards sell one item to its last unit", async () => {
+  test("two concurrent writers on two shards sell one item to its last unit", async () => {
     const { url, ledger, writer } = await opened(await freshUrl(), 60);
     const other = await openLedgerWriter(realRuntime, url);
     open.push(other);
@@ -100,27 +97,30 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 0, held: 60 });
   }, 30_000);
 
-  test("a writer whose shard is taken meanwhile is fenced: what it was told is recorded is there, and nothing after", async () => {
+  test("a writer that loses its shard is fenced; only what it saw recorded is there", async () => {
     const { url, ledger, writer } = await opened(await freshUrl());
     const { epoch } = await writer.takeShard(0, "old");
     const next = await openLedgerWriter(realRuntime, url);
     open.push(next);
-    let told = 0;
+    let lastRecorded = 0;
     const old = (async () => {
       for (let n = 1; ; n++) {
         const entry = entryOf(0, n, [orderRow(userOf(0), Bun.randomUUIDv7(), 1)], "sold_out");
         const [result] = await writer.record([{ entry, epoch }]);
         if (result !== "recorded") return result;
-        told = n;
+        lastRecorded = n;
       }
     })();
     const position = await next.takeShard(0, "new");
     expect(await old).toBe("fenced");
-    expect(position.lastN).toBe(told);
-    expect((await ledger.positions())[0]).toMatchObject({ lastN: told, epoch: position.epoch });
+    expect(position.lastN).toBe(lastRecorded);
+    expect((await ledger.positions())[0]).toMatchObject({
+      lastN: lastRecorded,
+      epoch: position.epoch,
+    });
   }, 30_000);
 
-  test("processes that open a new ledger at once make one store, and opening it again changes nothing", async () => {
+  test("processes that open a new ledger together create one store, only once", async () => {
     const url = await freshUrl();
     const ids = await Promise.all(
       [1, 2, 3].map(() => new Response(child("open", url).stdout).text()),
@@ -131,7 +131,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(ids[0]).toBe(`${ledger.storeId}\n`);
   }, 30_000);
 
-  test("of one shard's entries, those before the refused one are recorded and those after it are not", async () => {
+  test("a shard's entries are recorded up to the refused one, and not after it", async () => {
     const { ledger, writer } = await opened(await freshUrl(), 2);
     const epochs = [(await writer.takeShard(0, "w")).epoch, (await writer.takeShard(1, "w")).epoch];
     const entry = (shard: number, n: number, qty: number) => ({
@@ -148,7 +148,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.positions()).map((p) => p.lastN)).toEqual([1, 1]);
   });
 
-  test("an entry whose text makes no sense is set apart, not tried for ever", async () => {
+  test("an entry with unreadable text is set aside and not retried", async () => {
     const { writer } = await opened(await freshUrl());
     const { epoch } = await writer.takeShard(0, "w");
     const good = orderRow(userOf(0), Bun.randomUUIDv7(), 1);
@@ -168,7 +168,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     ]);
   });
 
-  test("a commit whose answer was lost is recognised entry by entry, and what follows is recorded", async () => {
+  test("after a commit without an answer, its entries are recognized one by one", async () => {
     const { ledger, writer } = await opened(await freshUrl());
     const { epoch } = await writer.takeShard(0, "w");
     const other = await writer.takeShard(1, "w");
@@ -182,7 +182,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await writer.record(first)).toEqual(all);
     expect(await writer.record([...first, sold(0, 4)])).toEqual([...all, "recorded"]);
     expect((await ledger.stock("s1"))[0]?.held).toBe(6);
-    // At a number that is taken another id is a fork, and so is all that follows it.
+    // Another id at a taken number is a fork, and so is every later entry.
     const strange = sold(0, 2);
     const forked = { epoch, entry: { ...strange.entry, id: "of another history" } };
     expect(await writer.record([forked, sold(0, 5), sold(1, 3)])).toEqual([
@@ -193,7 +193,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.positions()).map((p) => p.lastN)).toEqual([4, 3]);
   }, 30_000);
 
-  test("what is in the ledger is recorded for a former owner too; the rest is fenced for that one alone", async () => {
+  test("a former owner's recorded entries count; its other entries are fenced", async () => {
     const { ledger, writer } = await opened(await freshUrl());
     const former = await writer.takeShard(0, "former");
     const sold = (n: number) =>
@@ -211,7 +211,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.stock("s1"))[0]?.held).toBe(3);
   }, 30_000);
 
-  test("a statement beside a transaction that is undone is not undone with it", async () => {
+  test("a statement beside a transaction survives its rollback", async () => {
     const { url } = await opened(await freshUrl());
     const db = await Db.open(realRuntime, url);
     open.push(db);
@@ -225,7 +225,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
   });
 });
 
-test("a writer whose thread ends rejects what waits, and goes on with a new thread", async () => {
+test("a writer whose thread ends rejects waiting calls and starts a new thread", async () => {
   const { writer } = await opened(await sqliteUrl());
   const { epoch } = await writer.takeShard(0, "w");
   const rows = Array.from({ length: 2_000 }, () => orderRow(userOf(0), Bun.randomUUIDv7(), 1));
@@ -237,7 +237,7 @@ test("a writer whose thread ends rejects what waits, and goes on with a new thre
   expect(await writer.record([{ entry, epoch: position.epoch }])).toEqual(["recorded"]);
 }, 30_000);
 
-test("a user's orders are found in a Postgres database made for a language", async () => {
+test("a user's orders are found in a Postgres database with a language's locale", async () => {
   const base = await freshDatabase();
   const admin = await Db.open(realRuntime, base);
   await admin.run(
@@ -267,7 +267,7 @@ async function countsOf(url: string): Promise<Record<string, number>> {
   return counts;
 }
 
-test("waiting for another process's transaction stops nobody else of this process, and goes on once it is over", async () => {
+test("waiting for another process's transaction blocks nothing else and ends with it", async () => {
   const url = `sqlite:${testDir("busy")}/ledger.db`;
   await (await openLedger({ runtime: realRuntime, url, shards: 1 })).close();
   const [one, two] = [await Db.open(realRuntime, url), await Db.open(realRuntime, url)];

@@ -1,5 +1,4 @@
-// The ledger's own knowledge of limits and numbers: what Redis decides against it is refused,
-// whatever Redis believes.
+// The ledger knows limits and numbers itself, and rejects decisions of Redis that contradict them.
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, Step } from "../core/domain/entry.ts";
 import type { Row, SkipRow } from "../core/domain/row.ts";
@@ -42,7 +41,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     return { url, ledger, writer, journal: await Journal.of(writer) };
   }
 
-  /** Entries of shard 0, one after the other; what is refused takes no place. */
+  /** Records entries of shard 0 in succession; refused ones take no number. */
   class Journal {
     private n = 0;
     private constructor(
@@ -70,7 +69,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     }
   }
 
-  test("a user's units may reach the limit of an item and not pass it, in one entry or over many", async () => {
+  test("a user's units may reach an item's limit but not exceed it", async () => {
     const { ledger, journal } = await fresh();
     expect(await journal.add([row(newId())], "reserved")).toBe("recorded");
     expect(await journal.add([row(newId(), 2)], "reserved")).toBe("refused");
@@ -81,7 +80,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await ledger.stock("s1")).toMatchObject([{ held: 2 }, { held: 0 }]);
   }, 30_000);
 
-  test("units that come back may be reserved again, within an entry too; more than was reserved cannot come back", async () => {
+  test("returned units may be reserved again; no more can return than were reserved", async () => {
     const { journal } = await fresh();
     const [first, second] = [newId(), newId()];
     await journal.add([row(first, 2)], "reserved");
@@ -122,7 +121,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await journal.add(twice, "sold_out,sold_out")).toBe("refused");
   }, 30_000);
 
-  test("parked orders are released in their order, and a turn never goes back", async () => {
+  test("parked orders are released in order, and a turn never goes back", async () => {
     const { journal } = await fresh();
     const [second, third] = [row(newId(), 1, 2), row(newId(), 1, 3)];
     expect(await journal.add([third, second], "parked,parked")).toBe("recorded");
@@ -148,7 +147,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(results).toEqual(["recorded", "refused"]);
   }, 30_000);
 
-  test("what has neither number nor limit leaves no trace", async () => {
+  test("orders without a number or a limit leave no trace", async () => {
     const { url, journal } = await fresh();
     const plain = orderRow(USER, newId(), 1, { lines: [{ sku: "b", qty: 1 }] });
     expect(await journal.add([plain, row(newId(), 9)], "reserved,sold_out")).toBe("recorded");
@@ -158,13 +157,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await db.run("SELECT * FROM turns")).toHaveLength(0);
   }, 30_000);
 
-  test("in a ledger from before the fence, units reserved before it may come back, and the limit holds from what is on record", async () => {
+  test("in a ledger older than the fence, units reserved before it may return", async () => {
     const { url, journal } = await fresh();
     const before = newId();
     await journal.add([row(before, 2)], "reserved");
     const db = await Db.open(realRuntime, url);
     closing.push(db);
-    // As the migration finds it.
+    // As the migration leaves an older ledger.
     await db.run("DELETE FROM purchases");
     await db.run("UPDATE shards SET fenced_n = last_n");
     expect(await journal.add([], "", { steps: [ended("payment_failed", before, 2)] })).toBe(

@@ -1,16 +1,18 @@
-// The second fence: what Redis decided by its own counters is compared with what the ledger has
-// recorded, in the transaction that records it. An entry that reserves more than a user's limit,
-// gives back what was never reserved, or decides a number that has passed cannot be true: Redis has
-// lost something.
+// The second fence: compares what Redis decided by its own counters with what the ledger has
+// recorded, in the transaction that records it. If an entry breaks one of these rules, Redis has
+// lost something, and the ledger rejects the entry:
+//
+//   1. A user reserves no more of an item than its limit.
+//   2. No more units come back than the user had reserved.
+//   3. A number that has passed is not decided.
 //
 //   purchases  units reserved per user of items that have a limit, less those given back
 //   turns      the next number of each user and sale, as far as decided orders show it
 //
-// Both only ever state what is on record. Numbers that were skipped or rejected move Redis's next
-// number and not the one here, so that the ledger's is at most as high. A ledger that is older than
-// its fence knows nothing of what was reserved before: there `purchases` may go below zero, and its
-// limit is checked against what it has. Orders without numbers and items without a limit touch
-// neither table. Of a retired sale nothing is on record any more, and nothing is refused.
+// Skipped and rejected numbers advance Redis's next number but not the ledger's, so the ledger's is
+// never higher. A ledger older than its fence does not know earlier reservations: there `purchases`
+// may fall below zero, and the limit holds for what is recorded. Orders without numbers and items
+// without limits touch neither table. Nothing about a retired sale is recorded or rejected.
 import type { OrderStep, Step } from "../core/domain/entry.ts";
 import type { Line } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
@@ -23,7 +25,7 @@ type Lines = readonly Line[];
 
 /**
  * Units of one item for one user, over the entries of a transaction. Within an entry only the sum
- * counts: it may cancel first.
+ * counts, because it may cancel first.
  */
 interface Purchase {
   readonly shard: number;
@@ -31,7 +33,7 @@ interface Purchase {
   readonly user: string;
   readonly sku: string;
   readonly limit: number;
-  /** Of the entry that is being read. */
+  /** Units of the current entry. */
   entry: number;
   sum: number;
   /** The highest and the lowest sum after any entry. */
@@ -43,22 +45,22 @@ interface Purchase {
 interface Turn {
   readonly sale: string;
   readonly user: string;
-  /** The next number after the entries read so far; 0 while they decided none. */
+  /** The next number after the entries read so far; 0 if they decided none. */
   next: number;
-  /** The lowest number any entry spoke of. */
+  /** The lowest number in any entry. */
   lowest: number;
   /**
-   * Of the entry that is being read: the numbers it decided, the lowest it spoke of, and where it
-   * left the turn.
+   * In the current entry: the numbers it decided, the lowest number it names, and the next number
+   * after it.
    */
   decided: number[];
   spoken: number;
   passed: number;
-  /** What cannot be true of it. */
+  /** What contradicts the ledger. */
   flaw?: string;
 }
 
-/** Outcomes that leave an order's number to another, or say nothing of whether it was due. */
+/** Outcomes that do not show that the order's number was due. */
 const UNDUE: ReadonlySet<OrderState> = new Set(["parked", "superseded", "rejected", "stale"]);
 const GIVES_BACK: ReadonlySet<string> = new Set(["payment_failed", "expired", "cancelled"]);
 
@@ -70,12 +72,12 @@ export class Fence {
 
   constructor(private readonly prices: Prices) {}
 
-  /** Units are reserved for a user. */
+  /** Counts units reserved for a user. */
   reserved(shard: number, sale: string, user: string, lines: Lines): void {
     this.move(shard, sale, user, lines, 1);
   }
 
-  /** An order under a number got its first outcome, or was released. */
+  /** A numbered order got its first outcome, or was released. */
   numbered(sale: string, user: string, seq: number, state: OrderState): void {
     if (state === "superseded" || state === "rejected" || state === "stale") return;
     const turn = this.turn(sale, user);
@@ -86,7 +88,7 @@ export class Fence {
     turn.passed = Math.max(turn.passed, seq + 1);
   }
 
-  /** A number was given up: it had not passed. */
+  /** A number was given up, so it cannot have passed. */
   skipped(sale: string, user: string, seq: number): void {
     const turn = this.turn(sale, user);
     turn.spoken = Math.min(turn.spoken, seq);
@@ -104,7 +106,7 @@ export class Fence {
     }
   }
 
-  /** All of an entry has been read. */
+  /** Call when the whole entry has been read. */
   endEntry(): void {
     for (const purchase of this.bought) {
       purchase.sum += purchase.entry;
@@ -154,8 +156,8 @@ export class Fence {
 }
 
 /**
- * Compares a transaction's entries with what is on record, and records what they change. Throws
- * Contradiction. `older`: shards with entries from before there was a fence.
+ * Compares a transaction's entries with the record, and records their changes. Throws
+ * Contradiction. `older`: shards that have entries from before the fence.
  */
 export async function guard(
   dialect: Dialect,
@@ -183,18 +185,19 @@ async function guardPurchases(
     const purchase = purchases.get(`${sale} ${usr} ${sku}`) as Purchase;
     const before = Number(units) - purchase.sum;
     const known = { sale: purchase.sale };
+    // 1
     if (before + purchase.peak > purchase.limit)
       flaws.push({ ...known, what: `${usr} would have more than ${purchase.limit} of ${sku}` });
+    // 2
     if (before + purchase.low < 0 && !older.has(purchase.shard))
-      flaws.push({ ...known, what: `${usr} gives back more of ${sku} than was reserved` });
+      flaws.push({ ...known, what: `${usr} returns more of ${sku} than was reserved` });
   }
   await refuse(tx, flaws);
 }
 
 async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]): Promise<void> {
   const highest = dialect === "sqlite" ? "MAX" : "GREATEST";
-  // A turn that is ahead of the lowest number the entries speak of is not updated, and so not
-  // returned.
+  // A turn beyond the lowest number in the entries is not updated, so it is not returned.
   const advance = `ON CONFLICT (sale, usr) DO UPDATE
     SET next = ${highest}(turns.next, excluded.next), lowest = excluded.lowest
     WHERE turns.next <= excluded.lowest RETURNING sale, usr`;
@@ -204,6 +207,7 @@ async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]):
   const rows = await insertRows(tx, "turns", ["sale", "usr", "next", "lowest"], flat, advance);
   const kept = new Set(rows.map(({ sale, usr }) => `${sale} ${usr}`));
   const flaws = turns.flatMap((turn) => {
+    // 3
     if (!turn.flaw && kept.has(`${turn.sale} ${turn.user}`)) return [];
     return [{ sale: turn.sale, what: turn.flaw ?? passedAlready(turn) }];
   });
@@ -215,7 +219,7 @@ interface Flaw {
   readonly what: string;
 }
 
-/** Throws unless all of it is about sales that are retired. */
+/** Throws, unless all flaws are in retired sales. */
 async function refuse(tx: Runner, flaws: readonly Flaw[]): Promise<void> {
   if (flaws.length === 0) return;
   const retired = await retiredOf(tx, [...new Set(flaws.map(({ sale }) => sale))]);

@@ -1,13 +1,13 @@
-// What happened to some orders since their followers last heard: the first state each was given,
-// then its events in their order. An order's events are written by one owner of its shard after the
-// other, so within an order their numbers only grow, and going on from the last one misses nothing.
-// (Over all orders that would not be so: in Postgres a lower number may be committed later.)
+// What happened to orders since their followers last received an event: first the state that the
+// decision gave, then the events in order. Successive owners of a shard write an order's events, so
+// the numbers within an order only increase, and reading on from the last one misses none. This
+// does not hold across orders: Postgres may commit a lower number later.
 import { shardOf } from "../core/domain/shard.ts";
 import type { Followed, Following } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { bucketOf } from "./places.ts";
 
-/** Orders asked for together. */
+/** Orders in one query. */
 const AT_ONCE = 50;
 
 export async function followed(
@@ -24,9 +24,10 @@ export async function followed(
 async function some(db: Db, shards: number, orders: readonly Following[]): Promise<Followed[]> {
   const named = orders.map(() => "(o.bucket = ? AND o.id = ? AND o.usr = ?)").join(" OR ");
   const keys = orders.flatMap(({ user, id }) => [bucketOf(user, shardOf(user, shards)), id, user]);
-  // The states first: whatever led to one is among the events read after it.
+  // States first: the events read afterwards include whatever led to them.
   const rows = await db.run(
-    `SELECT o.usr, o.id, o.state, o.idx, m.outcomes, e.at_ms FROM orders o JOIN messages m ON m.id = o.message
+    `SELECT o.usr, o.id, o.state, o.idx, m.outcomes, e.at_ms
+     FROM orders o JOIN messages m ON m.id = o.message
      JOIN entries e ON e.shard = m.shard AND e.n = m.n WHERE ${named}`,
     keys,
   );
@@ -34,7 +35,8 @@ async function some(db: Db, shards: number, orders: readonly Following[]): Promi
   const asked = orders.filter(({ user, id }) => known.has(`${user} ${id}`));
   if (asked.length === 0) return [];
   const events = await db.run(
-    `SELECT seq, usr, id, at_ms, event, detail FROM events WHERE ${asked.map(() => "(id = ? AND usr = ? AND seq > ?)").join(" OR ")} ORDER BY seq`,
+    `SELECT seq, usr, id, at_ms, event, detail FROM events
+     WHERE ${asked.map(() => "(id = ? AND usr = ? AND seq > ?)").join(" OR ")} ORDER BY seq`,
     asked.flatMap(({ user, id, after }) => [id, user, Math.max(after, 0)]),
   );
   return asked.map(({ user, id, after }) => {

@@ -16,7 +16,7 @@ const nextId = () => Bun.randomUUIDv7("hex", 1_790_000_000_000 + serial++);
 
 const rowOf = (user: string, qty: number, id = nextId()): OrderRow => orderRow(user, id, qty);
 
-/** The entry after (prev, n − 1), with one message of the given rows and outcomes. */
+/** Entry n after `prev`, with one message of the given rows and outcomes. */
 function entry(
   shard: number,
   n: number,
@@ -48,7 +48,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     return { url, ledger, writer };
   }
 
-  test("an entry of the owner is recorded, its orders can be looked up, its stock is held", async () => {
+  test("the owner's entry is recorded, its orders are found, and its stock is held", async () => {
     const { ledger, writer } = await fresh();
     const user = userOf(0);
     const { epoch, lastId, lastN } = await writer.takeShard(0, "w1");
@@ -73,7 +73,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.positions())[0]).toMatchObject({ lastId: "id-0-1", lastN: 1 });
   }, 30_000);
 
-  test("an older epoch is fenced, an entry that does not follow is a fork, and neither leaves a trace", async () => {
+  test("an older epoch is fenced, a broken chain is a fork; neither leaves a trace", async () => {
     const { ledger, writer } = await fresh();
     const first = await writer.takeShard(0, "w1");
     const second = await writer.takeShard(0, "w2");
@@ -85,7 +85,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await writer.record([{ entry: { ...e, n: 2 }, epoch: second.epoch }])).toEqual(["fork"]);
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 10, held: 0 });
     expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["recorded"]);
-    // Again, since the answer was lost: it is there, once. Another entry in its place is a fork.
+    // Repeated because the answer was lost: it is recorded once. Another entry in its place is a
+    // fork.
     expect(await writer.record([{ entry: e, epoch: second.epoch }])).toEqual(["recorded"]);
     expect(await writer.record([{ entry: { ...e, id: "other" }, epoch: second.epoch }])).toEqual([
       "fork",
@@ -93,7 +94,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 9, held: 1 });
   });
 
-  test("stock goes to its last unit and not below; the other shard's entries are recorded all the same", async () => {
+  test("stock sells to its last unit; another shard's entries are still recorded", async () => {
     const { ledger, writer } = await fresh();
     const [a, b] = [await writer.takeShard(0, "w"), await writer.takeShard(1, "w")];
     const nine = entry(0, 1, "genesis", [rowOf(userOf(0), 9)], "reserved");
@@ -110,7 +111,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.stock("s1"))[0]).toMatchObject({ available: 0, held: 10 });
   });
 
-  test("an order that is there already is refused", async () => {
+  test("an order that is already recorded is refused", async () => {
     const { writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const row = rowOf(userOf(0), 1);
@@ -125,7 +126,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     ).toEqual(["recorded"]);
   });
 
-  test("a conflict is an event on the original, a released order changes its state, a rejected one has a follow-up", async () => {
+  test("conflicts are events, releases change states, rejections have a follow-up", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const user = userOf(0);
@@ -149,7 +150,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await ledger.followUpsOpen()).toBe(0);
   });
 
-  test("an order that was parked was decided when it was released, and before that at no time", async () => {
+  test("a parked order has no time of decision until it is released", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const user = userOf(0);
@@ -169,17 +170,17 @@ describe.each(databases)("%s", (_, freshUrl) => {
       ]),
     );
     const released: Entry["released"] = [releasedOf(row, "reserved")];
-    const letGo = entry(0, 3, "id-0-2", [], "", { released, atMs: 9 });
+    const release = entry(0, 3, "id-0-2", [], "", { released, atMs: 9 });
     const paid = [stepOf("paid", user, early, { lines: [{ sku: "a", qty: 1 }] })];
     const later = entry(0, 4, "id-0-3", [], "", { steps: paid, atMs: 11 });
-    const results = await writer.record([letGo, later].map((e) => ({ entry: e, epoch })));
+    const results = await writer.record([release, later].map((e) => ({ entry: e, epoch })));
     expect(results).toEqual(["recorded", "recorded"]);
     expect((await decided()).get(early)).toBe(9);
     expect(await ledger.order(user, early)).toMatchObject({ state: "paid", decidedAtMs: 9 });
     expect((await ledger.order(user, left))?.decidedAtMs).toBeUndefined();
   });
 
-  test("replay gives back every entry as it was recorded", async () => {
+  test("replay returns every entry as it was recorded", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(1, "w");
     const entries: Entry[] = [];
@@ -193,7 +194,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(seen).toEqual(entries);
   });
 
-  test("an operation with the same reference is done once; another content under it is told", async () => {
+  test("an operation runs once per reference; other content under it is reported", async () => {
     const { ledger } = await fresh();
     const restock = { kind: "restock", ref: "r2", saleId: "s1", sku: "a", units: 5 } as const;
     const before = await ledger.catalogueVersion();
@@ -212,7 +213,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await ledger.operationsOpen()).toEqual([]);
   });
 
-  test("one rebuilder wins, and every shard's epoch rises", async () => {
+  test("one rebuilder wins, and every shard's epoch increases", async () => {
     const { ledger, writer } = await fresh();
     const { epoch } = await writer.takeShard(0, "w");
     const [one, two] = await Promise.all([writer.beginRebuild(0), writer.beginRebuild(0)]);
@@ -221,7 +222,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect((await ledger.positions()).map((p) => p.epoch)).toEqual([epoch + 1, 1]);
   });
 
-  test("a ledger made with other shards names the setting", async () => {
+  test("opening a ledger with another number of shards fails and names the setting", async () => {
     const { url } = await fresh();
     const error = await openLedger({ runtime: realRuntime, url, shards: SHARDS + 1 }).catch(
       (e: Error) => e,
@@ -238,7 +239,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
     ]);
     const db = await Db.open(realRuntime, url);
     const sums = await db.run(
-      "SELECT cause, SUM(units) AS units, COUNT(*) AS rows FROM movements GROUP BY cause ORDER BY cause",
+      `SELECT cause, SUM(units) AS units, COUNT(*) AS rows
+       FROM movements GROUP BY cause ORDER BY cause`,
     );
     expect(sums.map((r) => [r.cause, Number(r.units), Number(r.rows)])).toEqual([
       ["create r1", 0, 2],
@@ -248,7 +250,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
   });
 });
 
-test("a ledger that cannot be opened says which setting names it", async () => {
+test("the error of a ledger that cannot be opened names its setting", async () => {
   const error = await openLedger({
     runtime: realRuntime,
     url: "sqlite:/nowhere/at/all.db",

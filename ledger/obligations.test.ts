@@ -1,5 +1,5 @@
-// What is owed stays open until its end is definite, asked for once at a time; and what cannot be
-// true is refused.
+// An obligation stays open, with one request at a time, until its end is definite. Contradictions
+// are refused.
 import { afterEach, describe, expect, test } from "bun:test";
 import { type AnswerWord, putOffText } from "../core/domain/charge.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
@@ -31,7 +31,7 @@ async function charging(dialect: string) {
   const { epoch } = await writer.takeShard(0, "w");
   const id = Bun.randomUUIDv7();
   let n = 0;
-  /** Records an entry; one that is refused is not counted. */
+  /** Records an entry; a refused one takes no number. */
   const record = async (
     rows: readonly Row[],
     words: string,
@@ -72,7 +72,7 @@ async function balances({ audit }: Rig): Promise<Record<string, number>> {
   return Object.fromEntries(Object.entries(sums).filter(([, sum]) => sum !== 0));
 }
 
-/** Requests that are open, without those that were published. */
+/** Open payment requests; marks all follow-ups as published. */
 async function open({ ledger, writer }: Rig, dueMs?: number): Promise<Record<string, unknown>[]> {
   const found: FollowUp[] = await ledger.followUps(0, 100, dueMs === undefined ? {} : { dueMs });
   await writer.followUpsDone(found.map((f) => f.id));
@@ -84,23 +84,23 @@ async function open({ ledger, writer }: Rig, dueMs?: number): Promise<Record<str
 const later = (request: number, waitMs = 0) => putOffText({ request, waitMs, why: "busy" });
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("a late capture of the attempt that its order waits for is refused: Redis has lost it", async () => {
+  test("a late answer to the attempt under way is refused: Redis has lost it", async () => {
     const rig = await charging(dialect);
     for (const word of ["captured", "failed", "unknown"] as const)
       expect(await rig.late(word)).toBe("refused");
     expect(await statuses(rig)).toEqual(["started"]);
     expect((await rig.ledger.order(USER, rig.id))?.state).toBe("reserved");
     expect(await rig.pay()).toBe("recorded");
-    // What came twice is no news.
+    // A repeated answer changes nothing.
     for (const word of ["captured", "failed", "unknown"] as const)
       expect(await rig.late(word)).toBe("recorded");
     expect(await statuses(rig)).toEqual(["captured"]);
   });
 
   test.each<[string, (rig: Rig) => readonly Step[]]>([
-    ["a retry whose attempt before has not failed", (rig) => [rig.step("start", 2)]],
-    ["an attempt that nobody began", (rig) => [rig.step("paid", 2)]],
-    ["a refund of what was never charged", (rig) => [rig.step("refund", 3)]],
+    ["a retry after an attempt that has not failed", (rig) => [rig.step("start", 2)]],
+    ["an attempt that never started", (rig) => [rig.step("paid", 2)]],
+    ["a refund of an attempt that was never charged", (rig) => [rig.step("refund", 3)]],
     ["an order that is dispatched without being paid", (rig) => [rig.step("dispatched")]],
     ["an order that expires while it is charged", (rig) => [rig.step("expired")]],
     ["an order cancelled as sold that is not paid", (rig) => [rig.step("cancelled", 1, "sold")]],
@@ -113,13 +113,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await rig.pay()).toBe("recorded");
   });
 
-  test("a request that is put off comes back at its due time, later each time, and copies of older ones end", async () => {
+  test("a request put off comes back when due, later each time, and older copies end", async () => {
     const rig = await charging(dialect);
     expect(await open(rig)).toMatchObject([{ kind: "charge", attempt: 1 }]);
     let atMs = START_MS;
     const waits: number[] = [];
     for (let request = 1; request <= 8; request++) {
-      // Two workers had a copy each: one request follows.
+      // Two workers had a copy each; only one request follows.
       for (let copy = 0; copy < 2; copy++) await rig.late("later", later(request), atMs);
       expect(await open(rig, atMs)).toEqual([]);
       const [row] = await rig.ledger.followUps(0, 100);
@@ -135,7 +135,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(waits[0]).toBe(1_000);
     expect(waits[7]).toBeGreaterThan(5_000);
     expect(waits).toEqual([...waits].sort((a, b) => a - b));
-    // A provider that asks for more patience gets it.
+    // A longer wait that the provider asks for is kept.
     await rig.late("later", later(9, HOUR_MS), atMs);
     expect(await open(rig, atMs + HOUR_MS - 1)).toEqual([]);
     expect(await open(rig, atMs + HOUR_MS)).toMatchObject([{ request: 10 }]);
@@ -144,7 +144,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await open(rig)).toEqual([]);
   });
 
-  test("a charge given up as unknown is looked up until it is known; a capture goes back; no redrive before", async () => {
+  test("an unknown charge is looked up to its end before the order is redriven", async () => {
     const rig = await charging(dialect);
     const { ledger, id, step, answer, record } = rig;
     await open(rig);
@@ -169,7 +169,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await balances(rig)).toEqual({});
   });
 
-  test("an attempt given up on that failed after all ends there; one nobody ever knew of is an operator's", async () => {
+  test("an abandoned attempt ends when it failed; unresolved, it needs an operator", async () => {
     const rig = await charging(dialect);
     const { ledger, id, step, answer, record } = rig;
     const steps = [step("given_up"), step("payment_failed")];
@@ -188,7 +188,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await ledger.grantRedrive(USER, id, 1, "op")).toMatchObject({ row: { generation: 2 } });
   });
 
-  test("a refund that the provider refuses for good is a dead letter and stays owed; redriven, it is asked again", async () => {
+  test("a refused refund is a dead letter, stays owed, and can be redriven", async () => {
     const rig = await charging(dialect);
     const { ledger, id, step, record } = rig;
     await rig.pay();
@@ -209,7 +209,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await balances(rig)).toEqual({});
   });
 
-  test("asked again three times, each attempt has one open request; the copies before end with their next answer", async () => {
+  test("asked again three times, an attempt has one open request; older copies end", async () => {
     const rig = await charging(dialect);
     const published = await open(rig);
     for (let i = 0; i < 3; i++) expect(await rig.writer.askAgain()).toBe(1);
@@ -219,7 +219,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect((await open(rig)).map((r) => r.request)).toEqual([5]);
   });
 
-  test("money that leaves at the provider is on record: given back there, disputed, and never given back twice", async () => {
+  test("money that leaves at the provider is recorded, and not refunded twice", async () => {
     const rig = await charging(dialect);
     const { step, record } = rig;
     await rig.pay();
@@ -236,7 +236,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await balances(rig)).toEqual({});
   });
 
-  test("a charge of a cancelled order that stays unknown is not forgotten either", async () => {
+  test("an unknown charge of a cancelled order is not forgotten", async () => {
     const rig = await charging(dialect);
     const { step, record, answer } = rig;
     await record([], "", [step("cancelled", 1, "held")]);

@@ -1,9 +1,11 @@
-// What is still owed: a charge to settle, an attempt given up on whose end nobody knows, a refund
-// to make. Each is a row of `charges` until its end is definite, with one open request at most.
+// Obligations: a charge to settle, an abandoned attempt with an unknown end, a refund to make. Each
+// is a row of `charges` until its end is definite.
 //
-// Requests of an attempt are numbered. One that could not be answered is put off: the ledger issues
-// the next number, due after a wait that grows with the time it has been asked in vain. A copy with
-// an older number (asked again by an operator, delivered twice) is answered once more and ends.
+//   1. An attempt has at most one open request. Its requests are numbered.
+//   2. A request that could not be answered is put off: the ledger issues the next number, due
+//      after a wait that grows with the time spent on it so far.
+//   3. A copy with an older number (an operator asked again, or the broker delivered it twice) ends
+//      with its next answer.
 import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/charge.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { AnswerRow } from "../core/domain/row.ts";
@@ -20,7 +22,7 @@ export interface Terms {
   readonly metadata: string;
   readonly trace: Traceparent;
   readonly request: number;
-  /** When it was first asked in vain, Unix ms; 0: never. */
+  /** When a request first stayed without a definite answer, Unix ms; 0: never. */
   readonly sinceMs: number;
 }
 
@@ -36,12 +38,12 @@ export function termsOf(row: Record<string, unknown>): Terms {
   };
 }
 
-/** What is asked about an attempt in each status that is not an end. */
+/** The request for an attempt in each status that is not its end. */
 const ASKED = { started: "charge", unknown: "lookup", refunding: "refund" } as const;
 export type OpenStatus = keyof typeof ASKED;
 export const OPEN_STATUSES = Object.keys(ASKED) as OpenStatus[];
 
-/** The wait before a request comes back: half the time asked in vain so far, within these, ms. */
+/** The wait before the next request, ms: half the time spent so far, within these bounds. */
 const WAITS: Readonly<Record<OpenStatus, { readonly leastMs: number; readonly mostMs: number }>> = {
   started: { leastMs: 1_000, mostMs: 60_000 },
   unknown: { leastMs: 5_000, mostMs: 3_600_000 },
@@ -58,8 +60,8 @@ export function requestOf(of: Attempt, status: OpenStatus, terms: Terms): Paymen
 }
 
 /**
- * Moves an attempt to a status. It must have one of `from`: anything else cannot be by what the
- * ledger knows, so Redis has lost something.
+ * Moves an attempt to a status. Its present one must be in `from`; otherwise Redis has lost
+ * something. Throws Contradiction.
  */
 export async function moveCharge(
   tx: Runner,
@@ -87,7 +89,7 @@ export async function statusOf(tx: Runner, of: Attempt): Promise<string | undefi
   return rows[0] && String(rows[0].status);
 }
 
-/** Issues the next request of an attempt, due after `waitMs`. */
+/** Issues the next request of an attempt, due after `waitMs` (1). */
 export async function askNext(
   tx: Runner,
   sheet: Sheet,
@@ -108,14 +110,14 @@ export async function askNext(
   followUp(sheet, entry.shard, "", "payments", body, entry.atMs + waitMs);
 }
 
-/** The wait before an attempt that has been asked for in vain since then is asked for again, ms. */
+/** The wait before an attempt is asked for again, ms (2). `sinceMs`: see Terms. */
 export function waitBefore(status: OpenStatus, sinceMs: number, nowMs: number): number {
   const { leastMs, mostMs } = WAITS[status];
   const inVainMs = sinceMs === 0 ? 0 : Math.max(0, nowMs - sinceMs);
   return Math.min(mostMs, Math.max(leastMs, Math.round(inVainMs / 2)));
 }
 
-/** Answers that changed nothing in Redis: the ledger knows whether they are news. */
+/** Answers that changed nothing in Redis but may be news to the ledger. */
 export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
   for (const row of lateRows(sheet, entry))
     if (row.kind === "answer") await lateAnswer(tx, sheet, entry, row);
@@ -158,12 +160,12 @@ interface News {
   readonly detail: string;
 }
 
-/** Redis must know an attempt that is under way: where it does not, it has lost it. */
+/** Redis must know every started attempt: an answer that it could not match shows a loss. */
 function notForgotten({ of, status }: News): void {
   if (status === "started") throw new Contradiction(`attempt ${nameOf(of)} is under way`);
 }
 
-/** A capture that nobody waits for any more goes back. */
+/** Refunds a capture that no order waits for. */
 async function lateCapture(news: News): Promise<void> {
   notForgotten(news);
   const { tx, sheet, entry, of, status } = news;
@@ -175,7 +177,7 @@ async function lateCapture(news: News): Promise<void> {
   followUp(sheet, entry.shard, "", "payments", body);
 }
 
-/** A new obligation of the same attempt: it has been asked for in vain for no time yet. */
+/** Starts a new obligation of the same attempt, with no time spent on it yet. */
 export async function restart(
   tx: Runner,
   of: Attempt,
@@ -192,7 +194,7 @@ export async function restart(
   return termsOf(rows[0] as Record<string, unknown>);
 }
 
-/** An attempt given up on has failed after all: nothing of it is owed. */
+/** An abandoned attempt has failed after all: nothing is owed. */
 async function settled(news: News): Promise<void> {
   notForgotten(news);
   const { tx, sheet, entry, of, status, detail } = news;
@@ -210,7 +212,7 @@ async function later({ tx, sheet, entry, of, status, detail }: News): Promise<vo
     [id, user, generation, attempt],
   );
   const { request, sinceMs } = termsOf(row as Record<string, unknown>);
-  if (putOff.request !== request) return;
+  if (putOff.request !== request) return; // 3
   const waitMs = Math.max(putOff.waitMs, waitBefore(status, sinceMs, entry.atMs));
   await askNext(tx, sheet, entry, of, status, waitMs);
 }
@@ -226,14 +228,14 @@ async function refunded({ tx, sheet, entry, of, status }: News): Promise<void> {
   chargeEvent(sheet, entry, of, "refunded", "");
 }
 
-/** Nobody asks any more; what the provider may have taken, or still has, is for an operator. */
+/** Asking ends. An operator has to find out what the provider has taken or still holds. */
 async function unresolved(news: News): Promise<void> {
   notForgotten(news);
   if (news.status === "unknown") await owed(news, "unresolved");
   else if (news.status === "refunding") await owed(news, "refund_failed");
 }
 
-/** It stays owed, and lies with the dead letters until an operator has it asked again. */
+/** It stays owed, as a dead letter, until an operator has it asked again. */
 async function owed(news: News, status: "refund_failed" | "unresolved"): Promise<void> {
   const { tx, sheet, entry, of, detail } = news;
   const { amount, currency } = await moveCharge(tx, of, [news.status], status, detail);
@@ -244,10 +246,10 @@ async function owed(news: News, status: "refund_failed" | "unresolved"): Promise
   followUp(sheet, shard, "", "payments.dead", JSON.stringify(letter));
 }
 
-/** Money that left at the provider without Sluice asking: by hand there, or by a dispute. */
+/** Money that left at the provider without Sluice asking: returned there, or disputed. */
 async function takenBack(news: News, word: "returned" | "disputed"): Promise<void> {
   const { tx, sheet, entry, of, status, detail } = news;
-  // What was on its way back anyway is back, whoever sent it.
+  // A refund under way has arrived, whoever sent it.
   if (word === "returned" && status !== "captured" && status !== "disputed") return refunded(news);
   if (status !== "captured" && !(word === "returned" && status === "disputed")) {
     if (word === "disputed") chargeEvent(sheet, entry, of, "disputed", detail);

@@ -1,5 +1,5 @@
-// Opens a ledger: brings its schema up to date, makes it if it is new, and checks what its
-// guarantees rest on.
+// Opens a ledger: migrates its schema, creates its store if it is new, and checks the settings that
+// its guarantees rest on.
 import { GENESIS } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { ignore } from "../core/runtime/ignored.ts";
@@ -15,20 +15,21 @@ export interface LedgerOptions {
   readonly runtime: Runtime;
   /** `sqlite:<path>` or a postgres:// URL. */
   readonly url: string;
-  /** Shards of a new ledger; an existing one must have as many. */
+  /** Shards of a new ledger; an existing one must have the same number. */
   readonly shards: number;
 }
 
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const db = await Db.open(options.runtime, options.url);
   try {
-    // Whether it answers at all; what follows may take its time.
+    // Checks that it answers at all, since a migration may take minutes.
     await db.run("SELECT 1");
     await prepare(options.runtime, options.url);
     const store = await openStore(db, options.shards);
     if (store.shards !== options.shards) {
       throw new LedgerUnavailable(
-        `the ledger was made with ${store.shards} shards and cannot change: set SLUICE_SHARDS to ${store.shards} (it is ${options.shards})`,
+        `the ledger was created with ${store.shards} shards and cannot change: ` +
+          `set SLUICE_SHARDS to ${store.shards} (it is ${options.shards})`,
       );
     }
     await checkDurability(db);
@@ -41,7 +42,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   }
 }
 
-/** The writer of an existing ledger. */
+/** Opens the writer of an existing ledger. Throws LedgerUnavailable. */
 export async function openLedgerWriter(runtime: Runtime, url: string): Promise<LedgerWriter> {
   return dialectOf(url) === "sqlite"
     ? new ThreadedWriter(runtime, url)
@@ -51,14 +52,16 @@ export async function openLedgerWriter(runtime: Runtime, url: string): Promise<L
 async function openStore(db: Db, shards: number): Promise<{ id: string; shards: number }> {
   return db.transaction(async (tx) => {
     await tx.run(
-      "INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0) ON CONFLICT (one) DO NOTHING",
+      `INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0)
+       ON CONFLICT (one) DO NOTHING`,
       [db.runtime.uuid(), shards],
     );
     const rows = await tx.run("SELECT id, shards FROM store");
     const store = { id: String(rows[0]?.id), shards: Number(rows[0]?.shards) };
     for (let shard = 0; shard < store.shards; shard++) {
       await tx.run(
-        "INSERT INTO shards (shard, epoch, owner, last_id, last_n) VALUES (?, 0, '', ?, 0) ON CONFLICT (shard) DO NOTHING",
+        `INSERT INTO shards (shard, epoch, owner, last_id, last_n) VALUES (?, 0, '', ?, 0)
+         ON CONFLICT (shard) DO NOTHING`,
         [shard, GENESIS],
       );
     }
@@ -66,7 +69,7 @@ async function openStore(db: Db, shards: number): Promise<{ id: string; shards: 
   });
 }
 
-/** Adding an index to a large table takes longer than any other statement may. */
+/** Migrates with its own deadline: an index on a large table takes longer than any statement. */
 async function prepare(runtime: Runtime, url: string): Promise<void> {
   const db = await Db.open(runtime, url, PATIENT_MS);
   try {
@@ -76,7 +79,7 @@ async function prepare(runtime: Runtime, url: string): Promise<void> {
   }
 }
 
-/** A commit must be on the disk before it is called one. */
+/** Throws unless the database writes a commit to disk before reporting it. */
 async function checkDurability(db: Db): Promise<void> {
   if (db.dialect === "sqlite") {
     const [sync, journal] = [

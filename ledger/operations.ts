@@ -1,5 +1,5 @@
-// The operator's changes: first the ledger, then Redis. A reference makes each idempotent; until
-// Redis is known to have it, it stays open.
+// The operators' changes go to the ledger first, then to Redis. A reference makes each idempotent,
+// and it stays open until Redis is known to have it.
 import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
@@ -38,8 +38,8 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
 }
 
 /**
- * The moment of an `open` or `close` is set when it is first asked for: a repetition may carry
- * another.
+ * Compares without the time of an `open` or `close`: the first request sets it, and a repetition
+ * may carry another.
  */
 function sameRequest(known: string, operation: Operation): boolean {
   const comparable = (o: Operation) => JSON.stringify("atMs" in o ? { ...o, atMs: 0 } : o);
@@ -113,7 +113,8 @@ async function restock(
   o: Extract<Operation, { kind: "restock" }>,
 ): Promise<OperationResult> {
   const rows = await tx.run(
-    "UPDATE items SET restocked = restocked + ?, available = available + ? WHERE sale = ? AND sku = ? RETURNING sku",
+    `UPDATE items SET restocked = restocked + ?, available = available + ?
+     WHERE sale = ? AND sku = ? RETURNING sku`,
     [o.units, o.units, o.saleId, o.sku],
   );
   if (rows.length === 0)
@@ -129,7 +130,7 @@ async function restock(
   return "done";
 }
 
-/** Units come from the supplier's account, so that every cause sums to zero. */
+/** Takes the units from the supplier's account, so every cause sums to zero. */
 function arrival(cause: string, sale: string, sku: string, units: number): (string | number)[] {
   return [cause, sale, sku, "supply", -units, cause, sale, sku, "available", units];
 }

@@ -1,5 +1,5 @@
-// Parts that are asked for again: one that its service could not do, after a wait that grows; and
-// all that have no end, when an operator says that a broker has lost messages.
+// Asks for parts again: one that its service could not do, after a growing wait; or all unfinished
+// ones, when an operator reports that a broker has lost messages.
 import type { Entry } from "../core/domain/entry.ts";
 import { type Part, regionOfGateway } from "../core/domain/part.ts";
 import type { PartRow } from "../core/domain/row.ts";
@@ -9,13 +9,13 @@ import { PLACED, placedOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
-/** The wait before a part comes back: half the time it has been tried in vain, within these, ms. */
+/** The wait before a part is sent again, ms: half the time spent on it, within these bounds. */
 const LEAST_WAIT_MS = 1_000;
 const MOST_WAIT_MS = 600_000;
 
 const FIELDS = "usr, id, generation, part, parts, routing_key, lines, request, since_ms";
 
-/** Returns how many were asked for. */
+/** Asks for all unfinished parts; returns their number. */
 export async function partsAgain(
   db: Db,
   tx: Runner,
@@ -34,7 +34,7 @@ export async function partsAgain(
   return open.length;
 }
 
-/** Parts that their service could not do (`later`): those it has claimed come back. */
+/** Sends parts that their service reported as `later` again, if it has claimed them. */
 export async function recordPutOffs(db: Db, tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
   for (const row of lateRows(sheet, entry))
     if (row.kind === "part") await putOff(db, tx, sheet, entry, row);
@@ -58,7 +58,7 @@ async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartR
   followUp(sheet, entry.shard, "fulfilment", String(r.routing_key), body, entry.atMs + waitMs);
 }
 
-/** The part as its service gets it; undefined when its order is not on record. */
+/** The part as its service receives it; undefined if its order is not recorded. */
 async function partOf(
   db: Db,
   tx: Runner,
@@ -68,7 +68,8 @@ async function partOf(
   const [user, id] = [String(r.usr), String(r.id)];
   const [found] = await tx.run(
     `SELECT m.gateway, ${PLACED[db.dialect]} AS placed
-     FROM orders o JOIN messages m ON m.id = o.message WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
+     FROM orders o JOIN messages m ON m.id = o.message
+     WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
     [bucketOf(user, shard), id, user],
   );
   if (!found) return undefined;

@@ -1,4 +1,4 @@
-// A paid order's lines go out in one part per service; routes decide whose they are.
+// A paid order's lines go out in one part per service; routes name the service.
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { Part } from "../core/domain/part.ts";
@@ -53,7 +53,7 @@ async function fresh(dialect: string) {
     ]);
   const route = (category: string, service: string, region = "") =>
     ledger.operate({ kind: "route", ref: crypto.randomUUID(), category, region, service }, "test");
-  /** A paid order of all three items, taken in by a gateway; the parts it goes out in. */
+  /** A paid order of all three items, accepted by a gateway, and the parts it goes out in. */
   const pay = async (
     gateway: string,
   ): Promise<{ id: string; parts: (Part & { key: string })[] }> => {
@@ -86,7 +86,7 @@ async function statuses(audit: LedgerAudit, id: string): Promise<string[]> {
 }
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("without routes each category is a part of its own, under its region", async () => {
+  test("without routes each category is its own part, under its region", async () => {
     const { audit, pay } = await fresh(dialect);
     const { id, parts } = await pay("eu.gateway-1");
     expect(
@@ -111,10 +111,10 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       metadata: '{"to":"Ada"}',
     });
     expect(await statuses(audit, id)).toEqual(["1 - waiting", "2 - waiting", "3 - waiting"]);
-    expect(await audit.partsOpen()).toBe(0); // nobody is to have them yet
+    expect(await audit.partsOpen()).toBe(0); // no service has them yet
   });
 
-  test("categories of one service go together; a region's own route goes before that of all", async () => {
+  test("a service's categories form one part; a region's own route takes precedence", async () => {
     const { route, pay, audit } = await fresh(dialect);
     await route("audio", "east");
     await route("books", "east");
@@ -141,7 +141,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     ]);
   });
 
-  test("claimed, done, dispatched: each part's row and the order's events say so", async () => {
+  test("claimed, done, dispatched: the part's row and the order's events record it", async () => {
     const { ledger, audit, record, route, pay } = await fresh(dialect);
     for (const category of ["audio", "books", "home"]) await route(category, "east");
     const { id } = await pay("eu.gateway-1");
@@ -164,7 +164,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await audit.partsOpen()).toBe(0);
   });
 
-  test("a cancelled order's parts are nobody's any more", async () => {
+  test("a cancelled order's parts are cancelled", async () => {
     const { audit, record, route, pay } = await fresh(dialect);
     await route("audio", "east");
     const { id } = await pay("eu.gateway-1");
@@ -181,7 +181,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     ]);
   });
 
-  test("paid and cancelled in one entry: likewise", async () => {
+  test("an order paid and cancelled in one entry has cancelled parts", async () => {
     const { audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([orderRow(USER, id, 1, { lines: LINES })], "reserved");
@@ -195,7 +195,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await statuses(audit, id)).toEqual(["1 - cancelled", "2 - cancelled", "3 - cancelled"]);
   });
 
-  test("a route is a change like any other: the same reference again does nothing, another content is refused", async () => {
+  test("a route changes once per reference; other content under it is refused", async () => {
     const { ledger } = await fresh(dialect);
     const route = {
       kind: "route",

@@ -1,5 +1,5 @@
-// The parts of a paid order: its lines, one part for each service that is to have some of them.
-// Each is a row here, and goes out to the exchange `fulfilment` under its region and category.
+// The parts of a paid order: its lines, divided by service. Each part is a row here and a message
+// to the exchange `fulfilment`, routed by region and category.
 import type { Entry, OrderStep } from "../core/domain/entry.ts";
 import { type Part, partKeyOf, regionOfGateway, serviceOf } from "../core/domain/part.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
@@ -9,15 +9,15 @@ import { type Sheet, send, traced } from "./sheet.ts";
 
 interface Share {
   readonly routingKey: string;
-  /** Empty while no route says whose it is. */
+  /** Empty while no route names one. */
   readonly service: string;
   readonly lines: Part["lines"][number][];
 }
 
-/** What a service is told of the order besides its lines. */
-interface Told {
+/** What services receive besides the lines. */
+interface Extras {
   readonly metadata: string;
-  /** Empty when there is none. */
+  /** Empty if there is none. */
   readonly trace: Traceparent;
 }
 
@@ -26,7 +26,7 @@ export async function addParts(
   sheet: Sheet,
   entry: Entry,
   step: OrderStep,
-  of: Told,
+  of: Extras,
 ): Promise<void> {
   const { user, id, generation, gateway, saleId } = step;
   const region = regionOfGateway(gateway);
@@ -60,7 +60,7 @@ export async function addParts(
   });
 }
 
-/** Categories of one service go together; what has no route yet goes by category. */
+/** Groups lines by service, and lines without a route by category. */
 async function sharesOf(
   tx: Runner,
   sheet: Sheet,
@@ -84,10 +84,7 @@ async function sharesOf(
   return [...shares.values()];
 }
 
-/**
- * Rows as they are inserted, then what became of them: an order may be paid and cancelled in one
- * entry.
- */
+/** Inserts parts first, then applies steps: one entry may pay and cancel an order. */
 export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
   await insertRows(tx, "parts", COLUMNS, sheet.parts);
   for (const step of sheet.partSteps) await moveParts(tx, step);
@@ -105,9 +102,7 @@ const COLUMNS = [
   "lines",
 ];
 
-/**
- * A part was claimed or finished; or the order was cancelled, and none of it is to be worked on.
- */
+/** Records a claimed or finished part, or cancels all parts of a cancelled order. */
 async function moveParts(
   tx: Runner,
   { what: status, user, id, generation, detail }: OrderStep,
@@ -122,7 +117,8 @@ async function moveParts(
   const [part = "", , service = ""] = detail.split(" ");
   const key = [id, user, generation, Number(part)];
   await tx.run(
-    "UPDATE parts SET status = ?, service = ? WHERE id = ? AND usr = ? AND generation = ? AND part = ?",
+    `UPDATE parts SET status = ?, service = ?
+     WHERE id = ? AND usr = ? AND generation = ? AND part = ?`,
     [status, service, ...key],
   );
 }

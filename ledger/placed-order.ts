@@ -1,27 +1,26 @@
-// One order's row, cut out of its message by the database: a look-up does not carry hundreds of
-// orders over. Both formats of a message are read, since older journals hold rows (format 0).
+// Extracts one order from its message inside the database, so a look-up does not transfer hundreds
+// of orders. Both message formats are read: older journals hold rows (format 0).
 import { FIELD_NAMES, FIELDS, MESSAGE_VERSION } from "../core/domain/fields.ts";
 import { placedAt, readColumns } from "../core/domain/message.ts";
 import type { PlacedOrder } from "../core/domain/row.ts";
 import { placed0 } from "../core/domain/rows-v0.ts";
 import type { Dialect } from "./db.ts";
 
-/** The columns of which an order has one value. */
+/** Columns with one value per order. */
 const COLUMNS = FIELD_NAMES.filter((name) =>
   (FIELDS[name].kinds as readonly string[]).includes("order"),
 );
 
 /**
- * SQL for the pieces of row `o.idx` of the message `m`, as text for placedOf: the order's values,
- * then how many lines each row has and the lines of all rows. SQLite parses the body once for all
- * paths of one call.
+ * SQL for row `o.idx` of message `m`, as text for placedOf: the order's values, the number of lines
+ * of each row, and the lines of all rows. SQLite parses the body once per call for all paths.
  */
 const SQLITE = `CASE WHEN m.body LIKE '[%' THEN json_extract(m.body, '$[' || o.idx || ']')
   ELSE '{"row":' || o.idx || ',"found":' || json_extract(m.body,
     ${COLUMNS.map((name) => `'$.${name}[' || o.idx || ']'`).join(", ")},
     '$.lines', '$.sku', '$.qty') || '}' END`;
 
-/** As for SQLite, with the order's own lines cut out: they would have to be sent over. */
+/** As for SQLite, but with only the order's own lines, since Postgres has to send them. */
 const POSTGRES = `(SELECT CASE WHEN substr(m.body, 1, 1) = '[' THEN m.body::json -> o.idx
   ELSE (SELECT json_build_object('row', 0, 'found', json_build_array(
       ${COLUMNS.map((name) => `c."${name}" -> o.idx`).join(", ")},
@@ -42,7 +41,7 @@ function ownLines(column: string): string {
 /** SQL for placedOf, where `m` is the message of order `o`. */
 export const PLACED: Readonly<Record<Dialect, string>> = { sqlite: SQLITE, postgres: POSTGRES };
 
-/** The order as it was accepted. */
+/** Reads the result of PLACED: the order as it was accepted. */
 export function placedOf(text: unknown): PlacedOrder {
   const value = JSON.parse(String(text)) as unknown;
   if (Array.isArray(value)) return placed0(value);

@@ -1,5 +1,5 @@
-// Prices, categories and limits of items. They never change once a sale has been created, so a
-// writer keeps what it has read.
+// Prices, categories and limits of items. They never change after a sale is created, so a writer
+// caches them.
 import type { Line } from "../core/domain/order.ts";
 import type { Runner } from "./db.ts";
 
@@ -7,15 +7,15 @@ export class Prices {
   /** `sale sku` → minor units of the sale's currency. */
   private readonly minorUnits = new Map<string, number>();
   private readonly categories = new Map<string, string>();
-  /** Units a user may have, of items that have a limit. */
+  /** Units a user may have, only for items with a limit. */
   private readonly limits = new Map<string, number>();
   private readonly limited = new Set<string>();
   private readonly known = new Set<string>();
   private readonly missing = new Set<string>();
 
   /**
-   * Minor units; 0 while the sale's prices have not been loaded, which the next load() mends.
-   * Unknown items cost nothing: holding them is refused.
+   * Minor units; 0 if the sale is not loaded, then call load() and repeat. Unknown items cost
+   * nothing, since holding them is refused.
    */
   total(saleId: string, lines: readonly Line[]): number {
     if (!this.known.has(saleId)) this.missing.add(saleId);
@@ -24,21 +24,18 @@ export class Prices {
     return sum;
   }
 
-  /**
-   * Whether any item of a sale has a limit; false while the sale has not been loaded, as for
-   * total().
-   */
+  /** Whether any item of a sale has a limit; false if the sale is not loaded, as in total(). */
   hasLimits(saleId: string): boolean {
     if (!this.known.has(saleId)) this.missing.add(saleId);
     return this.limited.has(saleId);
   }
 
-  /** Units of an item that a user may have; 0: as many as there are. */
+  /** Units of an item that a user may have; 0: no limit. */
   limit(saleId: string, sku: string): number {
     return this.limits.get(`${saleId} ${sku}`) ?? 0;
   }
 
-  /** Items nobody knows are of no category: they cannot have been held. */
+  /** `none` for an unknown item: nobody can have held it. */
   async category(tx: Runner, saleId: string, sku: string): Promise<string> {
     if (!this.known.has(saleId)) {
       this.missing.add(saleId);
@@ -47,7 +44,7 @@ export class Prices {
     return this.categories.get(`${saleId} ${sku}`) ?? "none";
   }
 
-  /** Loads the sales that were asked for in vain. Returns whether there were any. */
+  /** Loads the sales that were missing. Returns whether there were any. */
   async load(tx: Runner): Promise<boolean> {
     if (this.missing.size === 0) return false;
     for (const saleId of this.missing) {

@@ -1,5 +1,5 @@
-// The ledger against a model of a dozen lines: whatever is recorded, refused, restocked or let go,
-// in any order, both say the same.
+// Compares the ledger with a small model: after any sequence of entries, refusals, restocks and
+// releases, both agree.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { at } from "../core/domain/at.ts";
@@ -19,7 +19,9 @@ type Step =
   | { readonly kind: "take"; readonly shard: number }
   | { readonly kind: "restock"; readonly units: number };
 
-/** `fault`: what is wrong with the entry. `release` lets go the shard's oldest parked order. */
+/**
+ * `fault`: what is wrong with the entry. `release`: it releases the shard's oldest parked order.
+ */
 interface Planned {
   readonly shard: number;
   readonly fault: "none" | "epoch" | "prev" | "number" | "duplicate";
@@ -139,8 +141,7 @@ async function play(
 }
 
 /**
- * The entry that a plan means, and what the ledger has to say to it. The model changes when that is
- * `recorded`.
+ * The entry of a plan, and the result that the ledger should return. `recorded` changes the model.
  */
 function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) {
   const shard = at(model.shards, plan.shard);
@@ -149,18 +150,18 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
   const duplicate = plan.fault === "duplicate" ? known : undefined;
   const ids = plan.orders.map((_, i) => (i === 0 && duplicate ? duplicate : Bun.randomUUIDv7()));
   const rows = plan.orders.map((o, i) => orderRow(user, at(ids, i), o.qty));
-  const letGo = plan.release ? model.parked[plan.shard]?.[0] : undefined;
-  const letGoRow = letGo === undefined ? undefined : model.rows.get(letGo);
+  const releasedId = plan.release ? model.parked[plan.shard]?.[0] : undefined;
+  const releasedRow = releasedId === undefined ? undefined : model.rows.get(releasedId);
   const n = shard.lastN + (plan.fault === "number" ? 2 : 1);
   const entry = entryOf(plan.shard, n, rows, plan.orders.map((o) => o.state).join(","), {
-    // Ids of entries must not come back, so that a fork of the past is told from the past.
+    // Entry ids never repeat, so a fork of the past differs from the past.
     prev: plan.fault === "prev" ? "elsewhere" : entryId(plan.shard, shard.lastN),
-    released: letGoRow ? [releasedOf(letGoRow, "reserved")] : [],
+    released: releasedRow ? [releasedOf(releasedRow, "reserved")] : [],
   });
   const given = { entry, epoch: plan.fault === "epoch" ? shard.epoch + 7 : shard.epoch };
   const units =
     plan.orders.reduce((sum, o) => sum + (o.state === "reserved" ? o.qty : 0), 0) +
-    (letGoRow?.order.lines[0]?.qty ?? 0);
+    (releasedRow?.order.lines[0]?.qty ?? 0);
 
   let result = stuck.get(plan.shard);
   if (result === undefined) {
@@ -168,7 +169,7 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
     else if (plan.fault === "prev" || plan.fault === "number") result = "fork";
     else if (duplicate !== undefined || units > model.available) result = "refused";
     else result = "recorded";
-    // A former owner's entry says nothing against the present one's.
+    // A former owner's entry does not stop the present owner's.
     if (result !== "recorded" && result !== "fenced") stuck.set(plan.shard, result);
   }
   if (result !== "recorded") return { given, result };
@@ -182,9 +183,9 @@ function predict(model: Model, plan: Planned, stuck: Map<number, RecordResult>) 
     model.rows.set(id, at(rows, i));
     if (o.state === "parked") model.parked[plan.shard]?.push(id);
   });
-  if (letGo !== undefined) {
+  if (releasedId !== undefined) {
     model.parked[plan.shard]?.shift();
-    model.states.set(letGo, "reserved");
+    model.states.set(releasedId, "reserved");
   }
   return { given, result };
 }

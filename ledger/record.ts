@@ -1,6 +1,8 @@
-// ④ record: one transaction for the entries of all shards that are ready. It accepts an entry only
-// from the shard's owner (epoch) and only if it follows the last one recorded (chain), and moves
-// stock under checks that none falls below zero: so even a wrong Redis cannot oversell.
+// ④ record: one transaction for the waiting entries of all shards.
+//
+//   1. An entry is accepted only from the shard's owner (epoch).
+//   2. It must follow the last recorded entry (chain), so a lost entry is noticed.
+//   3. Stock moves under checks that none falls below zero: even a wrong Redis cannot oversell.
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
@@ -22,18 +24,18 @@ import {
 } from "./sheet.ts";
 import { recordSteps } from "./steps.ts";
 
-/** Results after which the shard's later entries may be recorded all the same. */
+/** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
 
-/** Result i belongs to entry i. */
+/** Result i belongs to entry i. Rejects if the ledger cannot be reached or written. */
 export async function record(db: Db, entries: readonly EntryToRecord[]): Promise<RecordResult[]> {
   try {
     return await recordTogether(db, entries);
   } catch (error) {
     if (!isRefusal(db, error)) throw error;
   }
-  // An entry contradicts the ledger. One transaction each shows which, and lets the other shards'
-  // through.
+  // An entry contradicts the ledger. One transaction each shows which, and lets the entries of
+  // other shards through.
   const results: RecordResult[] = [];
   const stopped = new Map<number, RecordResult>();
   for (const given of entries) {
@@ -56,10 +58,9 @@ async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> 
 }
 
 /**
- * An entry whose text makes no sense is no sign that Redis has lost something, so nothing is
- * rebuilt for it. It takes its place in the chain with nothing in it, and its text goes to the dead
- * letters. What Redis has changed with it is corrected by the next rebuild; until then Redis holds
- * units back, but sells none twice.
+ * An unreadable entry does not mean that Redis has lost something, so it causes no rebuild. It
+ * takes its place in the chain, empty, and its text becomes a dead letter. Its effect in Redis
+ * stays until the next rebuild: Redis may hold units back, but sells none twice.
  */
 async function keepUnreadable(
   db: Db,
@@ -93,7 +94,7 @@ interface Position {
   lastId: string;
   lastN: number;
   moved: boolean;
-  /** It has entries from before there was a fence (ledger/fence.ts). */
+  /** It has entries from before the fence (ledger/fence.ts). */
   readonly older: boolean;
   refused?: RecordResult;
 }
@@ -110,8 +111,8 @@ async function recordTogether(
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
       const position = positionIn(positions, entry);
-      // Recorded before, by a commit whose answer was lost: whoever owns the shard now, its effect
-      // is in the ledger.
+      // Recorded before, by a commit whose answer was lost. Its effect is in the ledger, whoever
+      // owns the shard now.
       if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {
@@ -141,8 +142,8 @@ function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry):
 }
 
 /**
- * Of entries up to their shard's last number, the ids that stand in the ledger at that number. In
- * all but the rare doubt there is none to ask for.
+ * Ids of the given entries that are already recorded at their number. Normally none is, and nothing
+ * is queried.
  */
 async function onRecord(
   tx: Runner,
@@ -162,8 +163,8 @@ async function onRecord(
 }
 
 /**
- * Accepts an entry that follows the last one. After a fork the shard's later entries are refused
- * alike; a former owner's entry is no word against the present one's.
+ * Accepts an entry from the owner (1) that follows the last one (2). A fork stops the later entries
+ * of its shard; a former owner's entry does not stop the present one's.
  */
 function judge(position: Position, entry: Entry, epoch: number): RecordResult {
   if (position.refused !== undefined) return position.refused;
@@ -254,7 +255,7 @@ async function write(
   await moveStock(tx, sheet.stock);
 }
 
-/** The order goes on from a state in which that can be. */
+/** Changes an order's state, from a state that allows it. Throws Contradiction. */
 async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): Promise<void> {
   const rows = await tx.run(
     `UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?
@@ -283,13 +284,10 @@ function gather(
   return sheet;
 }
 
-/**
- * No database is asked here: whatever goes wrong is the entry's fault, and would go wrong with
- * every try.
- */
+/** Uses no database: an error here is the entry's fault, and repeating would not help. */
 function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
   if (entry.unreadable !== undefined)
-    throw new Unreadable("Redis holds other text than it was given");
+    throw new Unreadable("Redis holds text that Sluice did not write");
   try {
     addEntry(sheet, entry, epoch);
   } catch (error) {
@@ -299,15 +297,16 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
 }
 
 /**
- * Moves the units, items in sorted order so that two writers cannot wait for each other. The
- * table's checks refuse what is not there.
+ * Moves the units (3), items in sorted order so that two writers cannot deadlock. The table's
+ * checks reject units that are not there.
  */
 async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
   for (const key of [...stock.keys()].sort()) {
     const [sale = "", sku = ""] = key.split(" ");
     const { available = 0, held = 0, sold = 0 } = stock.get(key) ?? {};
     const rows = await tx.run(
-      "UPDATE items SET available = available + ?, held = held + ?, sold = sold + ? WHERE sale = ? AND sku = ? RETURNING sku",
+      `UPDATE items SET available = available + ?, held = held + ?, sold = sold + ?
+       WHERE sale = ? AND sku = ? RETURNING sku`,
       [available, held, sold, sale, sku],
     );
     if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);

@@ -1,13 +1,10 @@
-// Why an entry is refused for what it says, as against a database that is in trouble.
+// Errors that are the fault of an entry, as opposed to trouble with the database.
 
 /**
- * An entry whose text makes no sense. Were it taken for trouble with the database, it would be
- * tried for ever and hold up every shard.
+ * An entry whose text cannot be parsed. If it counted as database trouble, it would be retried
+ * forever and block every shard.
  */
 export class Unreadable extends Error {}
 
-/**
- * An entry that cannot be true by what the ledger knows: Redis has lost something and must be
- * rebuilt.
- */
+/** An entry that contradicts the ledger: Redis has lost something and must be rebuilt. */
 export class Contradiction extends Error {}

@@ -1,3 +1,4 @@
+// Reads the journal of a shard, as a rebuild of Redis replays it.
 import type { DecidedMessage, Entry } from "../core/domain/entry.ts";
 import { readReleased, readSteps } from "../core/domain/entry-text.ts";
 import type { Db } from "./db.ts";
@@ -6,13 +7,13 @@ import { messageId } from "./places.ts";
 /** Entries read at once: some hundred kilobytes. */
 const CHUNK = 16;
 
-/** Entries after `after` and up to `upTo`. */
+/** Numbers of entries: above `after`, up to and including `upTo`. */
 export interface Stretch {
   readonly after?: number;
   readonly upTo?: number;
 }
 
-/** What was recorded for a shard, oldest first. */
+/** Recorded entries of a shard, oldest first, in chunks. */
 export async function* replay(
   db: Db,
   shard: number,
@@ -44,13 +45,13 @@ export async function* replay(
 }
 
 /**
- * The first entry decided at or after a moment (Redis's clock); one past the last when there is
- * none.
+ * Number of the first entry decided at or after a moment (Redis's clock, Unix ms); one past the
+ * last if there is none.
  */
 export async function firstEntrySince(db: Db, shard: number, atMs: number): Promise<number> {
   const [position] = await db.run("SELECT last_n FROM shards WHERE shard = ?", [shard]);
   let [low, high] = [1, Number(position?.last_n) + 1];
-  // Halving: entries have no index by time, and their times only rise.
+  // Binary search: entries have no index by time, and their times only rise.
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const [entry] = await db.run("SELECT at_ms FROM entries WHERE shard = ? AND n = ?", [
@@ -63,7 +64,7 @@ export async function firstEntrySince(db: Db, shard: number, atMs: number): Prom
   return low;
 }
 
-/** A shard's messages lie together, in the order of their entries. */
+/** Messages of a shard lie together, in the order of their entries. */
 async function messagesOf(
   db: Db,
   shard: number,

@@ -1,19 +1,19 @@
-// A sale that has ended is retired: Redis and the fence forget its users' numbers and units, and
-// nothing of it can be reserved any more. The ledger decides it and keeps it; Redis follows, as
-// with every change of a sale, and a rebuild leaves the sale out.
+// Retires sales that have ended: Redis and the fence forget their users' numbers and units, and
+// nothing of them can be reserved any more. The ledger decides this and remembers it. Redis
+// follows, as with every change of a sale, and a rebuild leaves retired sales out.
 import type { Db, Runner } from "./db.ts";
 
 export interface EndedSales {
   /** Sales that may be retired. */
   readonly ended: readonly string[];
-  /** How many closed long enough ago, these included. */
+  /** How many closed long enough ago, including these. */
   readonly closed: number;
 }
 
 /**
- * Sales that closed `delayMs` ago (when no order that was accepted in time can still be judged), of
- * which no unit is held and nothing is open. What is open each shard's newest snapshot says, if it
- * is younger than that or holds all there is.
+ * Sales that closed at least `delayMs` ago and have no held unit and nothing open. After `delayMs`,
+ * no order that was accepted in time is still undecided. Each shard's newest snapshot lists its
+ * open sales, if it is young enough or holds the whole journal.
  */
 export async function endedSales(db: Db, nowMs: number, delayMs: number): Promise<EndedSales> {
   const closed = await db.run(
@@ -48,7 +48,7 @@ async function newestSnapshots(db: Db) {
   }));
 }
 
-/** Part of the operation that retires a sale. */
+/** Retires a sale, inside its operation. Returns whether the sale exists. */
 export async function retireSale(tx: Runner, saleId: string, atMs: number): Promise<boolean> {
   const retire = "UPDATE sales SET retired_ms = ? WHERE id = ? RETURNING id";
   if ((await tx.run(retire, [atMs, saleId])).length === 0) return false;
@@ -57,7 +57,7 @@ export async function retireSale(tx: Runner, saleId: string, atMs: number): Prom
   return true;
 }
 
-/** Those of some sales that are retired. */
+/** The retired ones among some sales. */
 export async function retiredOf(tx: Runner, sales: readonly string[]): Promise<Set<string>> {
   const rows = await tx.run(
     `SELECT id FROM sales WHERE retired_ms > 0 AND id IN (${sales.map(() => "?").join(",")})`,

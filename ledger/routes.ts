@@ -1,5 +1,5 @@
-// Routes: which service gets the parts of a category. The operator's changes are operations
-// (operations.ts); here they are as they stand.
+// Routes: which service gets the parts of a category. Operators change them through operations.ts;
+// this table has the present ones.
 import type { Route } from "../core/domain/part.ts";
 import type { Db, Runner } from "./db.ts";
 
@@ -20,9 +20,7 @@ export async function routes(db: Db): Promise<Route[]> {
   }));
 }
 
-/**
- * Every service that has ever had a route for a category: their queues may still be bound to it.
- */
+/** Every service that ever had a route for a category: its queue may still be bound to it. */
 export async function formerRoutes(db: Db): Promise<{ category: string; service: string }[]> {
   const found = new Map<string, { category: string; service: string }>();
   for (const r of await db.run(
@@ -41,7 +39,8 @@ export async function formerRoutes(db: Db): Promise<{ category: string; service:
 
 export async function setRoute(tx: Runner, { category, region, service }: Route): Promise<void> {
   await tx.run(
-    "INSERT INTO routes (category, region, service) VALUES (?, ?, ?) ON CONFLICT (category, region) DO UPDATE SET service = excluded.service",
+    `INSERT INTO routes (category, region, service) VALUES (?, ?, ?)
+     ON CONFLICT (category, region) DO UPDATE SET service = excluded.service`,
     [category, region, service],
   );
 }

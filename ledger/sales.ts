@@ -1,3 +1,4 @@
+// Reads the catalogue and the stock.
 import type { Sale, SaleItem, Stock } from "../core/domain/sale.ts";
 import type { Db } from "./db.ts";
 
@@ -11,7 +12,8 @@ export async function catalogueVersion(db: Db): Promise<number> {
 export async function sales(db: Db): Promise<Sale[]> {
   const items = new Map<string, SaleItem[]>();
   for (const r of await db.run(
-    "SELECT sale, sku, name, category, price_minor, limit_per_user, initial FROM items ORDER BY sale, sku",
+    `SELECT sale, sku, name, category, price_minor, limit_per_user, initial
+     FROM items ORDER BY sale, sku`,
   )) {
     const item: SaleItem = {
       sku: String(r.sku),
@@ -41,7 +43,8 @@ export async function sales(db: Db): Promise<Sale[]> {
 
 export async function stock(db: Db, saleId: string): Promise<Stock[]> {
   const rows = await db.run(
-    "SELECT sku, initial, restocked, available, releasing, held, sold FROM items WHERE sale = ? ORDER BY sku",
+    `SELECT sku, initial, restocked, available, releasing, held, sold
+     FROM items WHERE sale = ? ORDER BY sku`,
     [saleId],
   );
   return rows.map((r) => ({

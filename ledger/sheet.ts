@@ -1,5 +1,5 @@
-// What a transaction writes, gathered from its entries: rows for each table, written with one
-// statement per 500 rows.
+// What one transaction writes, collected from its entries: rows for each table, inserted 500 at a
+// time.
 
 import type { PaymentRequest } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep, parseOutcome } from "../core/domain/entry.ts";
@@ -28,7 +28,7 @@ export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
 
-/** A change of an order's state, from one of those in which it can be. */
+/** A change of an order's state, and the states that allow it. */
 export interface Move {
   readonly state: string;
   readonly from: readonly string[];
@@ -38,7 +38,7 @@ export interface Move {
 }
 
 export interface Sheet {
-  /** When this is recorded, Unix ms. */
+  /** Time of recording, Unix ms. */
   readonly atMs: number;
   readonly prices: Prices;
   readonly fence: Fence;
@@ -51,17 +51,17 @@ export interface Sheet {
   readonly postings: Value[];
   readonly followUps: Value[];
   readonly parts: Value[];
-  /** Steps that change a part: applied after the parts are there. */
+  /** Steps that change a part, applied after the parts are inserted. */
   readonly partSteps: OrderStep[];
-  /** By entry, the rows that changed nothing in Redis and may be news to the ledger. */
+  /** By entry: rows that changed nothing in Redis but may be news to the ledger. */
   readonly late: Map<Entry, Row[]>;
-  /** `region category` → service; read when the first order of the transaction is paid. */
+  /** `region category` → service; read when the transaction has its first paid order. */
   routes?: ReadonlyMap<string, string>;
-  /** What is asked of payment workers and services, by `shard exchange routing-key`: JSON texts. */
+  /** Requests to payment workers and services as JSON, by `shard exchange routing-key`. */
   readonly requests: Map<string, string[]>;
   /** Orders whose state changes. */
   readonly moved: Move[];
-  /** Units by which an item's accounts change, by `sale sku`. */
+  /** Change of units of an item's accounts, by `sale sku`. */
   readonly stock: Map<string, Partial<Record<Account, number>>>;
 }
 
@@ -91,8 +91,8 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
 }
 
 /**
- * Requests in one message, and so in one follow-up: one by one they cost the broker 160 µs of CPU
- * each, and the worker half of that.
+ * Requests per message, and so per follow-up: one by one, each cost the broker 160 µs of CPU
+ * (docs/decisions/0007-steps-through-the-shard.md).
  */
 const REQUESTS_PER_MESSAGE = 20;
 
@@ -101,7 +101,7 @@ export function ask(sheet: Sheet, shard: number, queue: string, request: Payment
   send(sheet, shard, "", queue, request);
 }
 
-/** Puts something into one of the messages that follow from the transaction. */
+/** Adds a request to one of the messages that the transaction publishes. */
 export function send(
   sheet: Sheet,
   shard: number,
@@ -115,7 +115,7 @@ export function send(
   else sheet.requests.set(key, [JSON.stringify(request)]);
 }
 
-/** Makes follow-ups of what was asked. */
+/** Turns the collected requests into follow-ups. */
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
@@ -126,7 +126,7 @@ export function addRequests(sheet: Sheet): void {
   }
 }
 
-/** A message to be published once the entry is recorded; `dueMs`: not before (Redis's clock). */
+/** Adds a message to publish after the commit, not before `dueMs` (Redis's clock). */
 export function followUp(
   sheet: Sheet,
   shard: number,
@@ -142,7 +142,7 @@ export const FOLLOW_UPS = ["shard", "exchange", "routing_key", "body", "done", "
 
 const PARKED = ["parked"];
 
-/** Units an entry moves, by `sale sku from to`. */
+/** Units that an entry moves, by `sale sku from to`. */
 type Moves = Map<string, number>;
 
 export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
@@ -155,7 +155,7 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
     sheet.messages.push(message, shard, n, gateway, batch, body, outcomes);
     addRows(reserving, message, body, outcomes);
   });
-  for (const { state, ...placed } of released) letGo(reserving, placed, state);
+  for (const { state, ...placed } of released) release(reserving, placed, state);
   for (const step of steps) {
     sheet.fence.step(shard, step);
     if (isOrderStep(step)) addUnits(reserving.moves, step);
@@ -164,7 +164,7 @@ export function addEntry(sheet: Sheet, entry: Entry, epoch: number): void {
   post(sheet, entry, reserving.moves);
 }
 
-/** What every order that an entry may reserve is added with. */
+/** The context in which an entry reserves orders. */
 interface Reserving {
   readonly sheet: Sheet;
   readonly entry: Entry;
@@ -172,7 +172,7 @@ interface Reserving {
   readonly moves: Moves;
 }
 
-/** A message's rows, as far as one of them has something to add. */
+/** A parsed message. */
 interface Read {
   /** The message's number in the ledger. */
   readonly message: number;
@@ -180,10 +180,7 @@ interface Read {
   readonly starts: readonly number[];
 }
 
-/**
- * Redis's parser takes texts that this one does not (0x10, NaN): such an entry is no sound one,
- * though Redis wrote it.
- */
+/** Throws for text that only Redis's parser accepts (0x10, NaN): such an entry is unreadable. */
 function addRows(reserving: Reserving, message: number, body: string, outcomes: string): void {
   const words = outcomes.split(",");
   const rows = readMessage(body);
@@ -217,7 +214,9 @@ function addRow(reserving: Reserving, read: Read, i: number, word: string): void
   }
 }
 
-/** A cancel, a redriven order, or what was heard of a charge or a part; most is in the steps. */
+/**
+ * A cancel, a redriven order, or an answer about a charge or a part. Most of it is in the steps.
+ */
 function addNews(reserving: Reserving, { rows, starts }: Read, i: number, word: string): void {
   const { sheet, entry } = reserving;
   if (word === "reserved")
@@ -225,7 +224,7 @@ function addNews(reserving: Reserving, { rows, starts }: Read, i: number, word: 
   else if (word === "late") keepLate(sheet, entry, rowAt(rows, i, starts));
 }
 
-/** Once for every order: nothing is made but what the tables take. */
+/** Runs for every order, so it creates nothing but the table's values. */
 function addOrder(reserving: Reserving, read: Read, i: number, state: OrderState): void {
   const { sheet, entry } = reserving;
   const { message, rows, starts } = read;
@@ -252,13 +251,13 @@ function keepLate(sheet: Sheet, entry: Entry, row: Row): void {
   else sheet.late.set(entry, [row]);
 }
 
-/** The rows of an entry that changed nothing in Redis, where the ledger knows whether they matter. */
+/** Rows of an entry that changed nothing in Redis but may be news to the ledger. */
 export function lateRows(sheet: Sheet, entry: Entry): readonly Row[] {
   return sheet.late.get(entry) ?? [];
 }
 
-/** A parked order's turn has come. */
-function letGo(reserving: Reserving, placed: PlacedOrder, state: OrderState): void {
+/** A parked order is decided. */
+function release(reserving: Reserving, placed: PlacedOrder, state: OrderState): void {
   const { sheet, entry } = reserving;
   const { user, id, saleId, seq } = placed.order;
   if (seq > 0) sheet.fence.numbered(saleId, user, seq, state);
@@ -267,10 +266,7 @@ function letGo(reserving: Reserving, placed: PlacedOrder, state: OrderState): vo
   if (state === "reserved") reserve(reserving, placed);
 }
 
-/**
- * How the orders an entry reserves come to be charged: which wait in their lane, and at which rate,
- * by `user id`.
- */
+/** By `user id`: which reserved orders wait in their lane, and at which rate each is charged. */
 interface Terms {
   readonly waiting: ReadonlySet<string>;
   readonly rates: ReadonlyMap<
@@ -292,9 +288,7 @@ function termsOf(steps: Entry["steps"]): Terms {
   return { waiting, rates };
 }
 
-/**
- * Units are held, and the first charge is under way, unless it waits for the user's earlier ones.
- */
+/** Holds the units and starts the first charge, unless it waits for the user's earlier ones. */
 function reserve(
   { sheet, entry, terms, moves }: Reserving,
   { order, trace = "" }: PlacedOrder,
@@ -325,7 +319,7 @@ function reserve(
   });
 }
 
-/** A request says of which trace it is only if it is of one. */
+/** A request's trace, if it has one. */
 export function traced(trace: Traceparent | undefined): { traceparent?: Traceparent } {
   return trace ? { traceparent: trace } : {};
 }
@@ -350,7 +344,7 @@ function addMove(
   }
 }
 
-/** Double entry: what an entry takes from one account it gives to another. */
+/** Double entry: what an entry takes from one account it adds to another. */
 function post(sheet: Sheet, entry: Entry, moves: Moves): void {
   const cause = `entry ${entry.shard}-${entry.n}`;
   for (const [key, units] of moves) {

@@ -1,4 +1,4 @@
-// A ledger that falls silent: its connections stay open and nothing comes.
+// A ledger that stops answering while its connections stay open.
 import { afterEach, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
@@ -10,7 +10,7 @@ import { ThreadedWriter } from "./threaded-writer.ts";
 import { DirectWriter } from "./writer.ts";
 
 const SILENCE_MS = 1_000;
-/** Generous: a slow machine must not be taken for a hung call. */
+/** Generous, so that a slow machine does not look like a hung call. */
 const SOON_MS = 20_000;
 const LIMIT_MS = 90_000;
 
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const close of undo.splice(0).reverse()) await close();
 }, LIMIT_MS);
 
-/** A database with the ledger's schema, and a line to it that can be stalled. */
+/** A database with the ledger's schema, and a connection to it that can be stalled. */
 async function silentable(): Promise<{ url: string; proxy: TcpProxy; db: Db }> {
   const url = await freshDatabase();
   await (await openLedger({ runtime: realRuntime, url, shards: SHARDS })).close();
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  "a Postgres that takes a connection and says nothing is given up as well",
+  "a Postgres that accepts a connection and never answers is given up as well",
   async () => {
     const { proxy, db } = await silentable();
     proxy.stall("requests", "answers");
@@ -70,7 +70,7 @@ test(
 );
 
 test(
-  "a transaction that falls silent half-way is the ledger's being away, and keeps no row locked",
+  "a transaction that gets no more answers fails, and keeps no row locked",
   async () => {
     const { url, proxy, db } = await silentable();
     const writer = new DirectWriter(db);
@@ -83,7 +83,7 @@ test(
     );
     await silenced;
     expect(await failure(writer.takeShard(0, "same"))).toBeInstanceOf(LedgerUnavailable);
-    // Another worker's line is fine. Its deadline is longer than Postgres waits for a silent
+    // Another worker's connection works. Its deadline is longer than Postgres waits for a silent
     // client.
     const other = await Db.open(realRuntime, url, SOON_MS);
     undo.push(() => other.close());
@@ -93,7 +93,7 @@ test(
 );
 
 test(
-  "a transaction may last longer than a silence, as long as it is answered",
+  "a transaction may last longer than the deadline if each statement is answered",
   async () => {
     const { db } = await silentable();
     const rows = await db.transaction(async (tx) => {
@@ -106,7 +106,7 @@ test(
 );
 
 test(
-  "SQLite's thread that hangs is ended; the next call has another, and no lock is left behind",
+  "a hung SQLite thread is terminated; the next call has a new one, and no lock remains",
   async () => {
     const url = `sqlite:${testDir("ledger")}/ledger.db`;
     const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });

@@ -1,5 +1,5 @@
-// A ledger's thread that hangs the first time it is asked; a marker beside the ledger says whether
-// it has.
+// A ledger's thread that hangs on its first call; a marker file beside the ledger shows that it
+// has.
 import "./thread.ts";
 import { existsSync, writeFileSync } from "node:fs";
 
@@ -14,6 +14,6 @@ self.onmessage = (event: MessageEvent<{ open?: string }>) => {
   if (open !== undefined) marker = `${open.slice("sqlite:".length)}.hung`;
   if (open !== undefined || existsSync(marker)) return real(event);
   writeFileSync(marker, "");
-  // Blocks the thread itself, as a disk that hangs would.
+  // Blocks the thread itself, as a hanging disk would.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 };

@@ -16,7 +16,7 @@ test.each([
   ["sqlite", async () => `sqlite:${join(testDir("snapshot"), "ledger.db")}`],
   ["postgres", freshDatabase],
 ])(
-  "on %s a snapshot answers every question as of its first, whatever is written meanwhile",
+  "on %s every query of a snapshot sees the ledger as of its first one",
   async (_, fresh) => {
     const url = await fresh();
     const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });

@@ -1,27 +1,27 @@
-// What a shard's journal comes to at one of its entries, so that a rebuild need not read it from
-// the start. A snapshot is made of chunks and a head; the head is written last, and says how many
-// chunks there are and what they hash to. What is in the chunks is for consumers/rebuild/snapshot.ts to
-// know. Nothing rests on a snapshot: without a sound one the journal is read from further back.
+// The state that a shard's journal leads to at one of its entries, so a rebuild need not read it
+// from the start. A snapshot has chunks and a head. The head is written last, with the number of
+// chunks and their hash. Only consumers/rebuild/snapshot.ts knows what is in the chunks. Snapshots
+// are optional: without a sound one, a rebuild reads more of the journal.
 import type { EntryId } from "../core/domain/entry.ts";
 import type { Db } from "./db.ts";
 
 export interface SnapshotHead {
   readonly shard: number;
-  /** The last entry it holds, and that entry's id. */
+  /** The last entry it includes, and that entry's id. */
   readonly n: number;
   readonly id: EntryId;
   readonly version: number;
   readonly chunks: number;
   readonly checksum: string;
-  /** When that entry was decided, Redis's clock. */
+  /** When that entry was decided, Redis's clock, Unix ms. */
   readonly atMs: number;
-  /** Sales of which something was open. */
+  /** Sales that had something open. */
   readonly openSales: readonly string[];
   /** Whether the journal has an entry of this number and id. */
   readonly inChain: boolean;
 }
 
-/** Kept per shard: the newest, and the one before in case that one is damaged. */
+/** Snapshots kept per shard: the newest, and the one before in case that is damaged. */
 const KEPT = 2;
 
 export async function snapshotHeads(db: Db, shard: number): Promise<SnapshotHead[]> {
@@ -44,12 +44,11 @@ export async function snapshotHeads(db: Db, shard: number): Promise<SnapshotHead
   }));
 }
 
-/** The chunks of a snapshot, if they are all there and hash to what the head says. */
+/** The chunks of a snapshot; undefined if any is missing or their hash differs from the head. */
 export async function snapshotChunks(db: Db, head: SnapshotHead): Promise<string[] | undefined> {
   const hash = new Bun.CryptoHasher("sha256");
   const bodies: string[] = [];
-  // One by one: a chunk is some hundred kilobytes, and whoever reads them has other things to do in
-  // between.
+  // One by one: a chunk is some hundred kilobytes, and the caller has work to do in between.
   for (let chunk = 0; chunk < head.chunks; chunk++) {
     const [row] = await db.run(
       "SELECT body FROM snapshot_chunks WHERE shard = ? AND n = ? AND chunk = ?",
@@ -63,10 +62,7 @@ export async function snapshotChunks(db: Db, head: SnapshotHead): Promise<string
   return hash.digest("hex") === head.checksum ? bodies : undefined;
 }
 
-/**
- * Writes a snapshot chunk by chunk, so that no transaction of the ledger's writer waits long for
- * it.
- */
+/** Writes a snapshot chunk by chunk, so the ledger's writer never waits long for it. */
 export class SnapshotWriter {
   private readonly hash = new Bun.CryptoHasher("sha256");
   private chunks = 0;
@@ -77,7 +73,7 @@ export class SnapshotWriter {
     private readonly n: number,
   ) {}
 
-  /** Clears away what a writer that died has left. */
+  /** Starts a snapshot, and deletes the chunks that a killed writer left. */
   static async begin(db: Db, shard: number, n: number): Promise<SnapshotWriter> {
     await db.run(
       `DELETE FROM snapshot_chunks WHERE shard = ?
@@ -94,7 +90,7 @@ export class SnapshotWriter {
     ]);
   }
 
-  /** From here on it counts; older ones go. */
+  /** Makes the snapshot valid, and deletes older ones. */
   async finish(head: Pick<SnapshotHead, "id" | "version" | "atMs" | "openSales">): Promise<void> {
     const { shard, n, chunks } = this;
     const columns = "shard, n, id, version, chunks, checksum, at_ms, open_sales";

@@ -1,5 +1,5 @@
-// Reads of the ledger, and the pieces that have a file of their own (operations, sales, replay)
-// gathered into one object.
+// The reads of the ledger, and those with their own files (operations, sales, replay), as one
+// object.
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
 import { shardOf } from "../core/domain/shard.ts";
@@ -64,7 +64,8 @@ export class SqlLedger implements Ledger {
   ): Promise<StoredOrder[]> {
     const bucket = bucketOf(user, shardOf(user, this.shards));
     const rows = await this.db.run(
-      `${this.selectOrders()} WHERE o.bucket = ? AND o.usr = ? AND o.id < ? ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
+      `${this.selectOrders()} WHERE o.bucket = ? AND o.usr = ? AND o.id < ?
+       ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
       [bucket, user, before ?? "~", limit],
     );
     return rows.map(storedOrder);
@@ -98,8 +99,8 @@ export class SqlLedger implements Ledger {
     generation: number,
     attempt: number,
   ): Promise<RecordedAttempt | undefined> {
-    const text =
-      "SELECT amount, currency, status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?";
+    const text = `SELECT amount, currency, status FROM charges
+      WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?`;
     const [row] = await this.db.run(text, [id, user, generation, attempt]);
     if (!row) return undefined;
     const { amount, currency, status } = row;
@@ -175,7 +176,8 @@ export class SqlLedger implements Ledger {
 
   async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
     await this.db.run(
-      "INSERT INTO audit (at_ms, subject, action, target, detail, status) VALUES (?, ?, ?, ?, ?, ?)",
+      `INSERT INTO audit (at_ms, subject, action, target, detail, status)
+       VALUES (?, ?, ?, ?, ?, ?)`,
       [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
     );
   }
@@ -228,8 +230,8 @@ export class SqlLedger implements Ledger {
       );
       if (open.length > 0) return "unknown";
       const generation = from + 1;
-      const grant =
-        "INSERT INTO grants (usr, id, generation, subject, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING";
+      const grant = `INSERT INTO grants (usr, id, generation, subject, at_ms)
+        VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING`;
       await tx.run(grant, [user, id, generation, subject, this.db.runtime.wallMs()]);
       const row = { kind: "redrive", ...placedOf(found.placed), generation } as const;
       return { shard: Number(found.shard), row };
@@ -269,9 +271,9 @@ export class SqlLedger implements Ledger {
   }
 
   /**
-   * The order's row and its first outcome are taken out of the message by the database, so that a
-   * look-up does not carry hundreds of orders over. An order that was parked was decided when it
-   * was released: at its first event that is a state.
+   * The database extracts the order and its first outcome, so a look-up does not transfer hundreds
+   * of orders. A parked order counts as decided when it was released: at its first event that is a
+   * state.
    */
   private selectOrders(): string {
     const { dialect } = this.db;
@@ -285,13 +287,13 @@ export class SqlLedger implements Ledger {
   }
 }
 
-/** An order's first outcome, out of its message's. */
+/** An order's first outcome, extracted from those of its message. */
 const FIRST_OUTCOME = {
   sqlite: `json_extract('["' || replace(m.outcomes, ',', '","') || '"]', '$[' || o.idx || ']')`,
   postgres: "split_part(m.outcomes, ',', o.idx + 1)",
 } as const;
 
-/** The states an order can have once its turn has come, as SQL. */
+/** The states that a decision can give, as SQL. */
 const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
 function storedOrder(r: Record<string, unknown>): StoredOrder {

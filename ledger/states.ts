@@ -1,14 +1,12 @@
-// The states of many orders at once, for those that come too late to be known to Redis.
+// States of many orders, for those so old that Redis no longer knows them.
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Db } from "./db.ts";
 import { bucketOf } from "./places.ts";
 
-/**
- * Orders in one query: each is a look-up in the tree, and a condition the database has to parse.
- */
+/** Orders per query: each is a look-up in the tree and a condition to parse. */
 const AT_ONCE = 200;
 
-/** Of those that this shard recorded, by `user id`. */
+/** States of the orders that the shard has recorded, by `user id`. */
 export async function states(
   db: Db,
   shard: number,

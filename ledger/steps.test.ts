@@ -28,7 +28,7 @@ async function fresh(dialect: string) {
   return { ledger, audit, record: recorder(writer, epoch) };
 }
 
-/** Records one entry after the other. */
+/** Records entries in succession. */
 function recorder(writer: LedgerWriter, epoch: number) {
   let n = 0;
   return async (rows: readonly Row[], words: string, more: Partial<Entry> = {}) => {
@@ -62,7 +62,7 @@ async function balances(audit: LedgerAudit): Promise<Record<string, number>> {
 }
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("a charge fails, is tried again, and is paid; a cancel takes the money and the units back", async () => {
+  test("a failed charge is retried; a later cancel returns the money and the units", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([orderRow(USER, id, 2)], "reserved");
@@ -98,7 +98,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     ]);
   });
 
-  test("the fourth failure gives the units back and leaves a letter with the whole trail", async () => {
+  test("the fourth failure returns the units; its dead letter lists every attempt", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([orderRow(USER, id, 2)], "reserved");
@@ -129,7 +129,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     });
   });
 
-  test("an order that waits in its lane starts later, or is dropped when it is cancelled first", async () => {
+  test("an order waiting in its lane is charged later, or dropped if cancelled first", async () => {
     const { audit, record } = await fresh(dialect);
     const [first, second, third] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
     const steps: Step[] = [
@@ -154,7 +154,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await audit.chargesOpen()).toBe(1);
   });
 
-  test("a capture that nobody counts on goes back once; one that was counted is no news", async () => {
+  test("a capture that no order waits for is refunded once; a repeat changes nothing", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([orderRow(USER, id, 2)], "reserved");

@@ -1,5 +1,5 @@
-// What became of reserved orders: charges that start, succeed or fail, refunds, cancels. These are
-// single rows, not bulk: most orders have none.
+// Records what became of reserved orders: charges, refunds, cancels, parts. It changes single rows
+// rather than many at once.
 
 import type { Attempt } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
@@ -20,7 +20,7 @@ import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
 import { ask, Contradiction, followUp, type Sheet, traced } from "./sheet.ts";
 
-/** Where a charge of an attempt is published: the first at once, a retry after its wait. */
+/** The queue for each attempt's charge: the first at once, a retry after its delay. */
 const QUEUE_OF_ATTEMPT = [
   "payments",
   "payments",
@@ -75,7 +75,7 @@ function attemptOf({ user, id, generation, attempt }: OrderStep): Attempt {
   return { user, id, generation, attempt };
 }
 
-/** The attempt is on record before anybody can ask the provider for it. */
+/** Records the attempt before anybody can ask the provider for it. */
 async function start(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promise<void> {
   const { user, id, generation, attempt } = of;
   const waited = await tx.run(
@@ -89,7 +89,7 @@ async function start(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promi
   ask(sheet, entry.shard, queue, requestOf(of, "started", termsOf(rows[0])));
 }
 
-/** A retry has the terms of the attempt before it, which must have failed. */
+/** Copies the terms of the attempt before, which must have failed. */
 function startNext(tx: Runner, { user, id, generation, attempt }: Attempt) {
   return tx.run(
     `INSERT INTO charges (usr, id, generation, attempt, amount, currency, payment, status, detail,
@@ -109,7 +109,7 @@ async function paid(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Pr
   restate(sheet, entry, step, "paid", ["reserved"]);
 }
 
-/** The order waits for the attempt no longer; what became of it is looked up until it is known. */
+/** Gives the order up; the attempt is looked up until its end is known. */
 async function giveUp(
   tx: Runner,
   sheet: Sheet,
@@ -139,8 +139,8 @@ async function paymentFailed(
 }
 
 /**
- * What was captured goes back. A paid order's money leaves the revenue at once, whenever the
- * provider gets to it. What has left at the provider already is not given back twice.
+ * Refunds what was captured. The money leaves the revenue at once, whenever the provider refunds
+ * it. What the provider has already returned is not refunded again.
  */
 async function refund(tx: Runner, sheet: Sheet, entry: Entry, of: Attempt): Promise<void> {
   const status = await statusOf(tx, of);
@@ -165,13 +165,14 @@ function restate(
 }
 
 /**
- * The whole trail goes with it: whoever looks at a dead letter wants to know why, and whether it is
- * worth another try.
+ * Includes every attempt: an operator needs to know why it failed, and whether another try makes
+ * sense.
  */
 async function deadLetter(tx: Runner, sheet: Sheet, entry: Entry, step: OrderStep): Promise<void> {
   const { user, id, generation } = step;
   const history = await tx.run(
-    "SELECT attempt, amount, currency, status, detail, trace FROM charges WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt",
+    `SELECT attempt, amount, currency, status, detail, trace FROM charges
+     WHERE id = ? AND usr = ? AND generation = ? ORDER BY attempt`,
     [id, user, generation],
   );
   const tried = history

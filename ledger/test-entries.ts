@@ -1,4 +1,4 @@
-// What the ledger's tests are made of: users of a shard, rows, and entries that follow one another.
+// Builds test data for the ledger: users of a shard, rows, and entries that follow each other.
 import type { Entry, OrderStep, Released } from "../core/domain/entry.ts";
 import { messageText } from "../core/domain/message.ts";
 import { fingerprintOf, type Order } from "../core/domain/order.ts";
@@ -26,7 +26,7 @@ export function userOf(shard: number): string {
   for (let i = 0; ; i++) if (shardOf(`u${i}`, SHARDS) === shard) return `u${i}`;
 }
 
-/** An order of so many `a`, or of what `more` says. */
+/** An order of `qty` units of `a`, with the changes in `more`. */
 export function orderRow(
   user: string,
   id: string,
@@ -38,12 +38,12 @@ export function orderRow(
   return { kind: "order", order, fingerprint: fingerprintOf(order), atMs: 1 };
 }
 
-/** A parked order that an entry lets go. */
+/** A parked order that an entry releases. */
 export function releasedOf({ kind: _, ...placed }: OrderRow, state: OrderState): Released {
   return { gateway: "g", state, ...placed };
 }
 
-/** What became of a reserved order of so many `a`, in its first generation. */
+/** A step of a reserved order of two `a`, in its first generation. */
 export function stepOf(
   what: OrderStep["what"],
   user: string,
@@ -55,8 +55,7 @@ export function stepOf(
 }
 
 /**
- * Entry n of a shard, with one message. Its id says its place, so that the one before it can be
- * named.
+ * Entry n of a shard, with one message. Its id follows from n, so the entry before can be named.
  */
 export function entryOf(
   shard: number,

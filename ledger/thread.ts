@@ -1,5 +1,5 @@
-// The writer's thread: SQLite's calls block, and a commit that waits for the disk must stall no
-// heartbeat.
+// The writer's thread. SQLite's calls block, and a commit that waits for the disk must not delay
+// heartbeats.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Db } from "./db.ts";
@@ -21,7 +21,7 @@ export interface Answer {
 let url = "";
 let writer: Promise<DirectWriter> | undefined;
 
-/** A database that could not be opened is tried again by the next call. */
+/** If the database cannot be opened, the next call tries again. */
 function opened(): Promise<DirectWriter> {
   writer ??= Db.open(realRuntime, url).then((db) => new DirectWriter(db));
   writer.catch(() => {

@@ -1,3 +1,4 @@
+// SQLite's writer in a thread of its own (thread.ts), with a deadline for each call.
 import { ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
@@ -5,7 +6,7 @@ import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from ".
 import { LedgerUnavailable } from "./db.ts";
 import type { Answer, Call } from "./thread.ts";
 
-/** Above what a call waits for another process's transaction (db.ts), with others before it. */
+/** Longer than a call waits for another process's transaction (db.ts), even behind other calls. */
 const ANSWER_MS = 30_000;
 /** Asking for everything again is one long transaction. */
 const ASK_AGAIN_MS = 10 * 60_000;
@@ -13,11 +14,11 @@ const CLOSE_MS = 5_000;
 
 export interface ThreadOptions {
   readonly answerMs?: number;
-  /** What the thread runs. */
+  /** The file that the thread runs. */
   readonly script?: string;
 }
 
-/** The writer seen from the main thread: calls go over, answers come back in any order. */
+/** The writer as the main thread sees it: it sends calls, and answers arrive in any order. */
 export class ThreadedWriter implements LedgerWriter {
   private worker: Worker | undefined;
   private closed = false;
@@ -51,12 +52,12 @@ export class ThreadedWriter implements LedgerWriter {
   }
 
   async close(): Promise<void> {
-    if (this.worker) await ignore(this.call("close"), "ledger_close"); // ended below all the same
+    if (this.worker) await ignore(this.call("close"), "ledger_close"); // terminated below anyway
     this.closed = true;
     this.worker?.terminate();
   }
 
-  /** A thread that does not answer in time is ended, and the next call starts another. */
+  /** A thread that does not answer in time is terminated, and the next call starts another. */
   private async call(method: Call["method"], ...args: unknown[]): Promise<unknown> {
     if (this.closed) throw new LedgerUnavailable("the ledger's writer is closed");
     this.worker ??= this.start();
@@ -82,10 +83,7 @@ export class ThreadedWriter implements LedgerWriter {
     return this.options.answerMs ?? ANSWER_MS;
   }
 
-  /**
-   * A thread that has ended answers nothing more: what waits for it fails, and the next call starts
-   * another.
-   */
+  /** Starts a thread. When it ends, all waiting calls fail, and the next call starts another. */
   private start(): Worker {
     const script = this.options.script ?? new URL("./thread.ts", import.meta.url).href;
     const worker = new Worker(script);
@@ -96,7 +94,7 @@ export class ThreadedWriter implements LedgerWriter {
     return worker;
   }
 
-  /** What it was asked may have been committed: the callers find out. */
+  /** Calls in flight may have been committed: the callers check. */
   private ended(worker: Worker, why: string): void {
     if (this.worker !== worker) return;
     this.worker = undefined;

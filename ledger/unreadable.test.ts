@@ -1,5 +1,5 @@
-// What the ledger cannot read, and what its database refuses: neither is taken for the other, nor
-// for trouble with the database.
+// The ledger tells three things apart: entries that cannot be read, data that its database rejects,
+// and trouble with the database.
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
@@ -29,7 +29,7 @@ const garbled = (n: number, body: string) =>
   entryOf(0, n, [], "", { messages: [{ gateway: "g", batch: "1", body, outcomes: "reserved" }] });
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("an entry that cannot be read is kept as a dead letter, and those behind it are recorded", async () => {
+  test("an unreadable entry is kept as a dead letter, and later entries are recorded", async () => {
     const { ledger, writer, epoch } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     const entries = [
@@ -53,13 +53,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(replayed).toBe(5);
   }, 30_000);
 
-  test("one that cannot be read and does not follow either is a fork", async () => {
+  test("an unreadable entry that does not follow the last one is a fork", async () => {
     const { writer, epoch } = await fresh(dialect);
     const entry = garbled(2, "[[0x10]]");
     expect(await writer.record([{ entry, epoch }])).toEqual(["fork"]);
   }, 30_000);
 
-  test("what the data refuse is told by the database's own code", async () => {
+  test("rejected data is recognized by the database's own error code", async () => {
     const db = await Db.open(realRuntime, await urlOf(dialect));
     closing.push(db);
     await db.run("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0), b TEXT NOT NULL)");
@@ -85,6 +85,6 @@ test.each([
   ["postgres", { code: "ERR_POSTGRES_SERVER_ERROR", errno: "53100" }, false],
   ["postgres", { code: "ERR_POSTGRES_CONNECTION_CLOSED" }, false],
   ["postgres", { code: "22", errno: 2314 }, false],
-] as const)("%s's %o is a refusal of the data: %p", (dialect, error, is) => {
+] as const)("%s's %o is a rejection of the data: %p", (dialect, error, is) => {
   expect(isConstraint(error, dialect)).toBe(is);
 });

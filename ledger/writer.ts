@@ -1,5 +1,4 @@
-// What the workers write, on an open database. With SQLite it lives in a thread of its own: see
-// thread.ts.
+// What the workers write, on an open database. With SQLite it runs in its own thread (thread.ts).
 
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
@@ -19,7 +18,8 @@ export class DirectWriter implements LedgerWriter {
     return reachable(
       this.db.transaction(async (tx) => {
         const rows = await tx.run(
-          "UPDATE shards SET epoch = epoch + 1, owner = ? WHERE shard = ? RETURNING shard, epoch, last_id, last_n",
+          `UPDATE shards SET epoch = epoch + 1, owner = ? WHERE shard = ?
+           RETURNING shard, epoch, last_id, last_n`,
           [owner, shard],
         );
         return positionOf(at(rows, 0));
@@ -31,7 +31,8 @@ export class DirectWriter implements LedgerWriter {
     return reachable(
       this.db.transaction(async (tx) => {
         const raised = await tx.run(
-          "UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ? RETURNING incarnation",
+          `UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ?
+           RETURNING incarnation`,
           [from],
         );
         if (raised.length === 0) return undefined;
@@ -77,8 +78,7 @@ export function positionOf(row: Record<string, unknown>): ShardPosition {
 }
 
 /**
- * Whatever goes wrong in the database is the ledger's being away: the data's refusals are results,
- * not errors.
+ * Turns every database error into LedgerUnavailable: rejections of data are results, not errors.
  */
 async function reachable<T>(work: Promise<T>): Promise<T> {
   try {

@@ -1,9 +1,9 @@
-// A charge as it travels: what must be asked of the payment provider, and what the provider said.
+// A charge as it travels: the request to the payment provider, and the provider's answer.
 import { type ANSWER_WORDS, RULES } from "./limits.ts";
 import { MAX_MONEY_MINOR, NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
 
-/** Which attempt: an order's generation and, within it, the number of the attempt, from 1. */
+/** Names an attempt: the order's generation and, within it, the attempt's number, from 1. */
 export interface Attempt {
   readonly user: string;
   readonly id: string;
@@ -11,33 +11,33 @@ export interface Attempt {
   readonly attempt: number;
 }
 
-/** What every request says besides what is wanted. */
+/** The fields that all requests share. */
 interface Asked extends Attempt {
   /** Minor units. */
   readonly amount: number;
   readonly currency: string;
   readonly traceparent?: Traceparent;
-  /** Number of the request: an attempt has one open at most, the newest. Absent: the first. */
+  /** Number of the request: only the newest of an attempt is open. Absent: the first. */
   readonly request?: number;
-  /** When it was first asked for in vain, Unix ms. */
+  /** When a request first stayed without a definite answer, Unix ms. */
   readonly sinceMs?: number;
 }
 
-/** One attempt to charge an order. Its key makes repeating it harmless. */
+/** One attempt to charge an order. Its key makes a repetition harmless. */
 export interface ChargeRequest extends Asked {
   readonly kind: "charge";
   /** The client's opaque token for the provider. */
   readonly payment: string;
 }
 
-/** What became of an attempt that its order no longer waits for. */
+/** Asks what became of an attempt that its order no longer waits for. */
 export interface LookUpRequest extends Asked {
   readonly kind: "lookup";
 }
 
-/** Where an attempt stands in the ledger. */
+/** Status of an attempt in the ledger. */
 export type ChargeStatus =
-  /** In its user's lane, as attempt 0; `dropped`: its order ended there. */
+  /** In its user's lane, as attempt 0; `dropped`: its order ended while it waited. */
   | "waiting"
   | "dropped"
   /** Under way. */
@@ -45,22 +45,23 @@ export type ChargeStatus =
   | "captured"
   | "failed"
   /**
-   * Its order is given up; it is looked up until it is known. `unresolved`: nobody asks any more.
+   * Its order is given up, and it is looked up until its end is known. `unresolved`: nobody asks
+   * any more.
    */
   | "unknown"
   | "unresolved"
-  /** On its way back; `refund_failed`: still owed, and nobody asks any more. */
+  /** Being refunded; `refund_failed`: still owed, and nobody asks any more. */
   | "refunding"
   | "refunded"
   | "refund_failed"
-  /** Gone at the provider without Sluice asking. */
+  /** Returned or disputed at the provider without Sluice asking. */
   | "returned"
   | "disputed";
 
-/** Gives back what an attempt captured, all of it. */
+/** Refunds all that an attempt captured. */
 export interface RefundRequest extends Omit<Asked, "amount" | "currency"> {
   readonly kind: "refund";
-  /** Minor units. Absent in requests of earlier versions: then it is looked up. */
+  /** Minor units. Absent in requests of earlier versions: then the worker looks it up. */
   readonly amount?: number;
   readonly currency?: string;
 }
@@ -68,18 +69,18 @@ export interface RefundRequest extends Omit<Asked, "amount" | "currency"> {
 export type PaymentRequest = ChargeRequest | LookUpRequest | RefundRequest;
 
 /**
- * What was heard of an attempt. Definite: `captured`, `failed`, `refunded`; `refund_failed` (the
- * provider refuses for good); `returned` and `disputed` (money that left without Sluice asking).
- * Not definite: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is
- * given up while it goes on being looked up; `unresolved`, nobody asks any more, an operator has to
- * see.
+ * The answer about an attempt. Definite answers: `captured`, `failed`, `refunded`; `refund_failed`
+ * (the provider refuses for good); `returned` and `disputed` (the money left without Sluice
+ * asking). Others: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is
+ * given up while it is still looked up; `unresolved`, nobody asks any more, and an operator has to
+ * find out.
  */
 export type AnswerWord = (typeof ANSWER_WORDS)[number];
 
-/** The detail of `later`, as JSON. A copy of an older request than the open one ends with it. */
+/** The detail of `later`, as JSON. A copy of a request older than the open one ends with it. */
 export interface PutOff {
   readonly request: number;
-  /** Not before this long from now, ms; the ledger waits longer when it has waited long already. */
+  /** Least wait from now, ms; after a long wait so far the ledger waits longer. */
   readonly waitMs: number;
   readonly why: string;
 }
@@ -88,7 +89,7 @@ export function putOffText(putOff: PutOff): string {
   return JSON.stringify({ ...putOff, why: putOff.why.slice(0, MAX_WHY_LENGTH) });
 }
 
-/** undefined: not a put-off's text. */
+/** Returns undefined for any other text. */
 export function readPutOff(detail: string): PutOff | undefined {
   try {
     const { request, waitMs, why } = JSON.parse(detail) as Partial<PutOff>;
@@ -99,9 +100,9 @@ export function readPutOff(detail: string): PutOff | undefined {
   }
 }
 
-/** A reason is for people: enough to tell one cause from another. */
+/** Characters of a reason: enough for an operator to tell one cause from another. */
 const MAX_WHY_LENGTH = 200;
-/** A provider may ask for patience, but not for more than a day of it. */
+/** A provider may ask Sluice to wait, but at most a day. */
 const MAX_WAIT_MS = 86_400_000;
 const MAX_COUNT = 1_000_000_000;
 
@@ -109,7 +110,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_COUNT;
 }
 
-/** A sound request; undefined for anything else. */
+/** The value as a sound request; undefined for anything else. */
 export function readPaymentRequest(value: unknown): PaymentRequest | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { request, sinceMs, kind, payment, ...rest } = value as Readonly<Record<string, unknown>>;
@@ -122,7 +123,7 @@ export function readPaymentRequest(value: unknown): PaymentRequest | undefined {
   return kind === "lookup" || kind === "refund" ? (value as PaymentRequest) : undefined;
 }
 
-/** Whether it names an attempt, whatever else is wrong with it. */
+/** Whether it names an attempt. Its other fields may be wrong. */
 export function isAttempt(value: Partial<Attempt>): value is Attempt {
   const { user, id, generation, attempt } = value;
   const named = typeof user === "string" && NAME_PATTERN.test(user) && typeof id === "string";
@@ -134,18 +135,18 @@ function hasTerms({ amount, currency }: Partial<Asked>): boolean {
   return whole && (amount as number) <= MAX_MONEY_MINOR && /^[A-Z]{3}$/.test(currency ?? "");
 }
 
-/** First try and retries. */
+/** Attempts per generation: the first try and its retries. */
 export const { MAX_ATTEMPTS } = RULES;
 
 /**
- * The idempotency key of an attempt: user and id name the order, since an id is the user's own
- * choice.
+ * The idempotency key of an attempt. It includes the user because users choose the ids of their
+ * orders.
  */
 export function chargeKey(of: Attempt): string {
   return `${of.user}/${of.id}/${of.generation}/${of.attempt}`;
 }
 
-/** The attempt a key stands for; undefined for a key that is none of ours. */
+/** The attempt that a key names; undefined for a key that Sluice did not make. */
 export function parseChargeKey(key: string): Attempt | undefined {
   const parts = key.split("/");
   const [user = "", id = "", generation = "", attempt = ""] = parts;

@@ -1,19 +1,22 @@
-// ISO 4217: the codes of money one can pay with, and into how many digits its unit is divided.
-// Precious metals, bond units and testing codes are left out.
+// ISO 4217: codes of the currencies people can pay with, and the digits of their minor units.
+// Precious metals, bond units and test codes are left out.
 import * as table from "dinero.js/bigint/currencies";
 
 const CODES =
-  "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP " +
-  "COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD " +
-  "JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN " +
-  "NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS " +
-  "TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
+  "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN " +
+  "BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP " +
+  "ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR " +
+  "ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA " +
+  "MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK " +
+  "PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC " +
+  "SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND " +
+  "VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 
 export const CURRENCIES: ReadonlySet<string> = new Set(CODES.split(" "));
 
 /**
- * What the ariary and the ouguiya have: fifths in people's hands, two digits in ISO 4217, which is
- * what providers count in.
+ * The ariary and the ouguiya are divided into fifths, but ISO 4217 gives them two digits, and
+ * providers count in those.
  */
 const DIGITS_OF_FIFTHS = 2;
 
@@ -24,9 +27,9 @@ const DIGITS: ReadonlyMap<string, number> = new Map(
   ]),
 );
 
-/** Digits of the minor unit: 2 for most, 0 for yen, 3 for dinars. */
+/** Digits of the minor unit: 2 for most, 0 for yen, 3 for dinars. Throws for unknown codes. */
 export function minorDigits(currency: string): number {
   const digits = DIGITS.get(currency);
-  if (digits === undefined) throw new Error(`'${currency}' is no currency of ISO 4217`);
+  if (digits === undefined) throw new Error(`'${currency}' is not a currency of ISO 4217`);
   return digits;
 }

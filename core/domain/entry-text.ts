@@ -1,10 +1,10 @@
-// The two lists of an entry as JSON text, in the outbox and in the ledger: parked orders that it let
-// go, and steps.
+// The two lists of an entry as JSON text, in the outbox and in the ledger: released orders and
+// steps.
 //
 //   released  [{"gateway", "state", "orders": a message of the one order}, …]
 //   steps     [{"what", "user", "id", …}, …], with lines as two lists, "sku" and "qty"
 //
-// Entries of format 0 have both as arrays read by position; they are still read.
+// In entries of format 0 both are arrays read by position; they can still be read.
 import type { OrderStep, Released, Step } from "./entry.ts";
 import { messageText, placedAt, readColumns } from "./message.ts";
 import type { Line } from "./order.ts";
@@ -15,17 +15,17 @@ type StepText = Omit<OrderStep, "lines"> & {
   readonly qty?: readonly number[];
 };
 
-/** Throws NoMessage or SyntaxError for what is no such list. */
+/** Throws NoMessage or SyntaxError for any other text. */
 export function readReleased(text: string): Released[] {
   return text === "[]" ? [] : listIn(text).map(releasedOf);
 }
 
-/** Throws SyntaxError for what is no such list. */
+/** Throws SyntaxError for any other text. */
 export function readSteps(text: string): Step[] {
   return text === "[]" ? [] : listIn(text).map(stepOf);
 }
 
-/** As core/lua writes it. */
+/** The same text as core/lua writes. */
 export function releasedText(released: readonly Released[]): string {
   return JSON.stringify(
     released.map(({ gateway, state, ...placed }) => ({
@@ -36,7 +36,7 @@ export function releasedText(released: readonly Released[]): string {
   );
 }
 
-/** As core/lua writes it. */
+/** The same text as core/lua writes. */
 export function stepsText(steps: readonly Step[]): string {
   return JSON.stringify(
     steps.map((step) => {

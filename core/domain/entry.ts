@@ -1,13 +1,13 @@
-// An outbox entry: what one decision changed, with all that the ledger needs to record it. Redis
-// appends it in the same call as the decision; the ledger accepts it only if it follows the last
-// one it recorded.
+// An outbox entry: what one decision changed, with everything the ledger needs to record it. Redis
+// appends it in the same call as the decision. The ledger accepts it only if it follows the last
+// recorded one.
 import type { Line } from "./order.ts";
 import type { OrderState } from "./outcome.ts";
 import type { PlacedOrder } from "./row.ts";
 
 /**
- * 128 random bits, base64url, chosen by the caller of the function: an id no other history of this
- * shard can have.
+ * 128 random bits in base64url, chosen by the caller of the function, so that no other history of
+ * the shard can have the same id.
  */
 export type EntryId = string;
 
@@ -16,30 +16,30 @@ export const GENESIS: EntryId = "genesis";
 
 export type EntryKind = "decide" | "unpark" | "expire" | "reprice";
 
-/** One message of the queue and what became of its rows. */
+/** One message of the queue, and the outcomes of its rows. */
 export interface DecidedMessage {
-  /** The gateway that took the orders, and the number it gave this batch. */
+  /** The gateway that accepted the orders, and its number for the batch. */
   readonly gateway: string;
   readonly batch: string;
-  /** The message as published, or as it was after version 0 was converted: see message.ts. */
+  /** The message as published, or as converted from version 0: see message.ts. */
   readonly body: string;
-  /** One word a row, separated by commas: see parseOutcome. */
+  /** One word per row, separated by commas: see parseOutcome. */
   readonly outcomes: string;
 }
 
-/** A parked order that this entry let go. */
+/** A parked order that this entry decided. */
 export interface Released extends PlacedOrder {
   readonly gateway: string;
   readonly state: OrderState;
 }
 
 /**
- * What happened to an order that had been reserved. `start`: an attempt to charge begins.
- * `charge_failed`: it ended without a capture. `given_up`: nobody knows what became of the attempt
- * and the order waits for it no longer; it goes on being looked up. `refund`: what it captured goes
- * back. `cancelled` says in `detail` whether its units were `held` or `sold`. `claimed`, `done`: a
- * service took a part, or finished it; `detail` is `part of service`. `redriven`: the order was
- * tried again, and `detail` is the state it got.
+ * What happened to a reserved order. `start`: an attempt to charge begins. `charge_failed`: it
+ * ended without a capture. `given_up`: the end of the attempt is unknown; it is still looked up,
+ * but the order no longer waits. `refund`: the captured money is refunded. `cancelled`: `detail`
+ * says whether its units were `held` or `sold`. `claimed`, `done`: a service took or finished a
+ * part; `detail` is `part of service`. `redriven`: the order was decided again; `detail` is its new
+ * state.
  */
 export type StepWord =
   | "start"
@@ -56,23 +56,23 @@ export type StepWord =
   | "redriven";
 
 export type Step =
-  /** The first charge of a freshly reserved order waits until the user's earlier ones are settled. */
+  /** The first charge of the order waits until the user's earlier ones are settled. */
   | { readonly what: "wait"; readonly user: string; readonly id: string }
-  /** The order is parked until there is a rate for the pair (`EUR/USD`). */
+  /** The order is parked until a rate for the pair (`EUR/USD`) arrives. */
   | {
       readonly what: "rate_wait";
       readonly user: string;
       readonly id: string;
       readonly pair: string;
     }
-  /** A gap was given up in front of numbers given up: the user's next number in the sale. */
+  /** A gap and skipped numbers behind it were given up: the user's next number in the sale. */
   | {
       readonly what: "passed";
       readonly user: string;
       readonly saleId: string;
       readonly next: number;
     }
-  /** The order, in another currency than its sale's, was decided at this rate. */
+  /** The order is in another currency than its sale, and was decided at this rate. */
   | {
       readonly what: "rate";
       readonly user: string;
@@ -95,7 +95,7 @@ export interface OrderStep {
   readonly detail: string;
 }
 
-/** What became of a reserved order, as against how it came to be reserved, or why it is not. */
+/** Whether a step is about a reserved order, rather than about how an order was decided. */
 export function isOrderStep(step: Step): step is OrderStep {
   const { what } = step;
   return what !== "wait" && what !== "rate" && what !== "rate_wait" && what !== "passed";
@@ -105,10 +105,7 @@ export interface Entry {
   readonly shard: number;
   readonly id: EntryId;
   readonly prev: EntryId;
-  /**
-   * Position in the shard's outbox, from 1 upwards. After a loss numbers are used again; ids are
-   * not.
-   */
+  /** Position in the shard's outbox, from 1. After a loss numbers are used again; ids are not. */
   readonly n: number;
   readonly kind: EntryKind;
   /** Redis's clock, Unix ms. */
@@ -117,35 +114,35 @@ export interface Entry {
   readonly released: readonly Released[];
   readonly steps: readonly Step[];
   /**
-   * Set when Redis holds what no function of Sluice writes: the entry's own text, which is all that
-   * is known of it.
+   * Set if Redis holds text that no function of Sluice writes: that text, all that is known of the
+   * entry.
    */
   readonly unreadable?: string;
 }
 
 /**
- * What decide says of one row. Only `fresh` and `skipped` change anything; `conflict` is an event
- * on the original.
+ * The outcome of one row. Only `fresh`, `skipped` and `step` with `news` change anything.
+ * `conflict` is recorded as an event on the original order.
  */
 export type RowOutcome =
   | { readonly kind: "fresh"; readonly state: OrderState }
   | { readonly kind: "known"; readonly state: OrderState }
   | { readonly kind: "conflict"; readonly state: OrderState }
-  /** Older than the records Redis keeps: the ledger has to say. */
+  /** Older than the records in Redis: the ledger knows. */
   | { readonly kind: "past" }
-  /** A number given up. */
+  /** A number was given up. */
   | { readonly kind: "skipped" }
-  /** A number given up that had already passed, or was given up before. */
+  /** The number had already passed, or was given up before. */
   | { readonly kind: "skip_late" }
   /**
-   * Of a cancel or a charge's answer; `news` when it changed something. See
+   * Outcome of a cancel, an answer, a part or a redrive; `news`: it changed something. See
    * core/lua/shared/settle.lua.
    */
   | { readonly kind: "step"; readonly word: string; readonly news: boolean };
 
 /**
- * Reads a word: `reserved` fresh, `=reserved` known, `!reserved` conflict, `past`, `skipped`,
- * `skip_late`; `+cancelled` step, `-too_late` step without effect.
+ * Parses an outcome: `reserved` is fresh, `=reserved` known, `!reserved` a conflict; `past`,
+ * `skipped`, `skip_late` as they are; `+cancelled` a step, `-too_late` a step without effect.
  */
 export function parseOutcome(word: string): RowOutcome {
   if (word === "past" || word === "skipped" || word === "skip_late") return { kind: word };

@@ -1,21 +1,21 @@
-// The one table of a message's fields. A message on `orders.<shard>` is a JSON object of columns,
-// `{"v": 1, "order": […], "at": […], "sale": […], …}`: the i-th value of every column belongs to
-// the i-th row. The encoder (message-writer.ts), the decoder (message.ts), the checks on both sides
-// and docs/messages.md are made from this table.
+// The table of a message's fields. A message on `orders.<shard>` is a JSON object of columns,
+// `{"v": 1, "order": […], "at": […], …}`: value i of each column belongs to row i. The encoder
+// (message-writer.ts), the decoder (message.ts) and the checks in TypeScript and Lua are built from
+// this table.
 //
 //   1. A column has a value for every row, or is absent: then every row has the field's default.
-//      `lines` counts the lines of each row; `sku` and `qty` list the lines of all rows, one after
-//      another.
-//   2. The text that the gateway publishes is the text that Redis decodes and the ledger keeps.
+//      Exceptions are `sku` and `qty`, which list the lines of all rows in sequence; `lines` counts
+//      the lines of each row.
+//   2. The gateway publishes the text once; Redis decodes and the ledger keeps the same text.
 import { LIMITS } from "./limits.ts";
 
-/** The version of the format that is written. Version 0 was rows read by position (rows-v0.ts). */
+/** The version that is written. Version 0 was rows read by position (rows-v0.ts). */
 export const MESSAGE_VERSION = 1;
 
 /**
- * What a row is, one letter each in the text `kind`. Absent: every row is an order.
- * `redrive`: an order tried again after its payment failed. `answer`: what was heard of a charge.
- * `part`: what a service reports of its part of a paid order.
+ * Kinds of rows, one letter each in the text `kind`. Absent: every row is an order. `redrive`: an
+ * order decided again after its payment failed. `answer`: an answer about a charge. `part`: a
+ * service's report on its part of a paid order.
  */
 export const KINDS = {
   order: "o",
@@ -28,8 +28,8 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS;
 
 /**
- * How a value is checked. `order`: a name, one space, a UUID. `name`: what needs no escaping in
- * JSON, in a Redis key or in a routing key. `text`: opaque. `whole`: an integer within the bounds.
+ * How a value is checked. `order`: a name, one space, a UUID. `name`: text that needs no escaping
+ * in JSON, Redis keys and routing keys. `text`: opaque. `whole`: an integer within bounds.
  */
 export type FieldType = "order" | "name" | "text" | "whole" | "trace" | "answer" | "report";
 
@@ -37,9 +37,9 @@ export interface Field {
   readonly type: FieldType;
   /** The value of a row for which the column is absent. */
   readonly default: "" | 0;
-  /** Bounds of a `whole`, inclusive. */
+  /** Largest value of a `whole`; the least is 0. */
   readonly most?: number;
-  /** The kinds of rows that may have another value than the default. */
+  /** Kinds of rows that may have a value other than the default. */
   readonly kinds: readonly Kind[];
   readonly meaning: string;
 }
@@ -103,7 +103,7 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_COUNT,
     kinds: ["redrive", "answer", "part"],
-    meaning: "1 for a first try, one more with each redrive",
+    meaning: "1 at first, one more with each redrive",
   },
   attempt: {
     type: "whole",
@@ -112,8 +112,13 @@ export const FIELDS = {
     kinds: ["answer"],
     meaning: "the attempt to charge, from 1",
   },
-  answer: { type: "answer", default: "", kinds: ["answer"], meaning: "what was heard of it" },
-  detail: { type: "text", default: "", kinds: ["answer"], meaning: "the provider's words" },
+  answer: {
+    type: "answer",
+    default: "",
+    kinds: ["answer"],
+    meaning: "the answer about the attempt",
+  },
+  detail: { type: "text", default: "", kinds: ["answer"], meaning: "the provider's reason" },
   part: {
     type: "whole",
     default: 0,
@@ -135,18 +140,18 @@ export const FIELDS = {
     default: 0,
     most: LIMITS.MAX_COUNT,
     kinds: ["part"],
-    meaning: "with `later`: which request for the part is put off",
+    meaning: "with `later`: the request that is put off",
   },
 } as const satisfies Readonly<Record<string, Field>>;
 
 export type FieldName = keyof typeof FIELDS;
 export const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
 
-/** The columns that list the lines of all orders. */
+/** Columns that list the lines of all orders. */
 export const LINE_FIELDS = {
   sku: { type: "name", meaning: "item of each line" },
   qty: { type: "whole", most: LIMITS.MAX_QTY, meaning: "units of each line, from 1" },
 } as const;
 
-/** The id of a row that is about no order: a skip. */
+/** The id in a row that is about no order: a skip. */
 export const NIL_ID = "00000000-0000-0000-0000-000000000000";

@@ -111,7 +111,7 @@ function look(
   };
 }
 
-test("rates and quantiles come from the difference of two looks", () => {
+test("rates and quantiles come from the difference of two overviews", () => {
   const f = figures(look(1_000, 1_000), look(3_000, 2_000));
   expect(f).toMatchObject({
     acceptedPerS: 500,
@@ -127,7 +127,7 @@ test("rates and quantiles come from the difference of two looks", () => {
   expect(f.outcomeP99Ms).toBeWithin(20, 51);
 });
 
-test("a process that was restarted between the looks counts nothing twice and nothing below zero", () => {
+test("a process that restarts between overviews is not counted twice or below zero", () => {
   const after = look(2_000, 10, { gateway: { id: "eu.other" }, worker: { id: "w2" } });
   expect(figures(look(1_000, 1_000), after)).toMatchObject({
     acceptedPerS: 0,
@@ -136,14 +136,14 @@ test("a process that was restarted between the looks counts nothing twice and no
   });
 });
 
-test("a quantile lies between its bucket's bounds by proportion; of nothing there is none", () => {
+test("quantiles are interpolated between bounds; without counts there is none", () => {
   expect(quantile({ bounds: [1, 2, 4], counts: [50, 50, 0, 0], sum: 0 }, 0.5)).toBe(1);
   expect(quantile({ bounds: [1, 2, 4], counts: [0, 100, 0, 0], sum: 0 }, 0.5)).toBe(1.5);
   expect(quantile({ bounds: [1, 2, 4], counts: [0, 0, 0, 5], sum: 0 }, 0.99)).toBe(4);
   expect(quantile({ bounds: [1], counts: [0, 0], sum: 0 }, 0.5)).toBeNaN();
 });
 
-test("the verdict names the worst: trouble before pressure before all is well", () => {
+test("the verdict names the worst condition: trouble, then pressure", () => {
   expect(verdictOf(look(0, 1))).toEqual({ level: "ok", words: "All is well" });
   const slowed = {
     governor: {
@@ -170,7 +170,7 @@ test("the verdict names the worst: trouble before pressure before all is well", 
   });
 });
 
-test("top draws the same in lines no wider than the terminal", () => {
+test("top shows the same figures in lines no wider than the terminal", () => {
   const now = look(3_000, 2_000);
   const lines = topLines(figures(look(1_000, 1_000), now), now, 80, false);
   expect(lines.every((line) => line.length <= 80)).toBe(true);
@@ -183,11 +183,11 @@ test("top draws the same in lines no wider than the terminal", () => {
   );
 });
 
-test("rates are taken over some seconds: a report that comes late shows neither a hole nor a peak", () => {
+test("rates cover some seconds, so a late report causes neither a gap nor a peak", () => {
   const looks = new Looks();
   const rates: number[] = [];
   for (let second = 0; second <= 20; second++) {
-    // Reported every other second: what happened in two shows in one.
+    // Reported every other second: the count of two seconds arrives in one.
     const now = look(1_000 + second * 1_000, 1_000 * (second - (second % 2)));
     const before = looks.before(now);
     if (second >= 6) rates.push(figures(before, now).acceptedPerS);
@@ -196,13 +196,13 @@ test("rates are taken over some seconds: a report that comes late shows neither 
   expect(Math.max(...rates)).toBeLessThanOrEqual(1_500);
 });
 
-test("a long silence is not compared with what was long before it", () => {
+test("after a long silence, rates are not compared with older overviews", () => {
   const looks = new Looks();
   for (let second = 0; second < 10; second++) looks.before(look(second * 1_000, 0));
   expect(looks.before(look(100_000, 0))?.atMs).toBe(9_000);
 });
 
-test("top's lines are cut to the width, colours not counted, and no name moves the cursor", () => {
+test("top's lines are cut to the width without colours; no name moves the cursor", () => {
   const now = look(2_000, 2_000, { worker: { id: `w\x1b[2J\r\n${"x".repeat(40)}` } });
   for (const colours of [true, false])
     for (const width of [10, 40, 200]) {

@@ -1,6 +1,5 @@
-// What the console and `sluice top` make of two looks at the system: rates, quantiles, the worst,
-// and one verdict in words. Pure, and without imports of code: the console's page is given this
-// very file.
+// What the console and `sluice top` compute from two overviews: rates, quantiles, extremes and one
+// verdict. Pure and without imports of code, because the console's page loads this file as it is.
 import type {
   FulfilReport,
   GatewayReport,
@@ -14,21 +13,21 @@ export interface ShardFigure {
   readonly shard: number;
   readonly region: string;
   readonly lagMs: number;
-  /** null: nobody can look. */
+  /** null: unknown. */
   readonly ready: number | null;
   readonly load: number;
   readonly owner: string;
 }
 
 export interface Figures {
-  /** A second, between the two looks. */
+  /** Rates per second, between the two overviews. */
   readonly acceptedPerS: number;
   readonly decidedPerS: number;
   readonly refusedPerS: number;
   readonly refusedByReason: readonly (readonly [reason: string, perS: number])[];
   readonly paidPerS: number;
   readonly retriesPerS: number;
-  /** Ms, between the two looks; NaN: nothing came. */
+  /** Ms, between the two overviews; NaN: nothing was counted. */
   readonly outcomeP50Ms: number;
   readonly outcomeP99Ms: number;
   readonly confirmP99Ms: number;
@@ -45,7 +44,7 @@ export const gatewaysOf = (o: Overview): GatewayReport[] =>
   o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
 export const workersOf = (o: Overview): WorkerReport[] =>
   o.roles.filter((r): r is WorkerReport => r.kind === "worker");
-/** Those that compete for a queue's messages: payment workers and services. */
+/** Roles that compete for a queue's messages: payment workers and services. */
 export const competingOf = (o: Overview): (PaymentsReport | FulfilReport)[] =>
   o.roles.filter(
     (r): r is PaymentsReport | FulfilReport => r.kind === "payments" || r.kind === "fulfil",
@@ -54,16 +53,16 @@ export const paymentsOf = (o: Overview): PaymentsReport[] =>
   o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
 /**
- * Reports come every second or so: over two looks next to each other one may be counted twice, or
- * not at all. Rates are taken over this, ms.
+ * Rates cover at least this time, ms. Reports arrive about once a second, so two adjacent overviews
+ * may count one twice or not at all.
  */
 const SPAN_MS = 4_000;
 
-/** The looks of the last seconds. */
+/** The overviews of the last seconds. */
 export class Looks {
   private kept: Overview[] = [];
 
-  /** The look to compare this one with: some seconds old, or the oldest there is. */
+  /** The overview to compare this one with: SPAN_MS old, or the oldest available. */
   before(now: Overview): Overview | undefined {
     for (let next = this.kept[1]; next && now.atMs - next.atMs >= SPAN_MS; next = this.kept[1])
       this.kept.shift();
@@ -113,7 +112,7 @@ export function figures(before: Overview | undefined, now: Overview): Figures {
   };
 }
 
-/** The worst that is to be said, in words. */
+/** The most serious condition, in words. */
 export function verdictOf(now: Overview): Figures["verdict"] {
   const gateways = gatewaysOf(now);
   const workers = workersOf(now);
@@ -129,7 +128,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
   for (const w of workers)
     for (const b of w.brokers)
       if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
-  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway reports");
+  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway has reported");
   if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
   const pressure: string[] = [];
   for (const g of gateways)
@@ -139,7 +138,7 @@ export function verdictOf(now: Overview): Figures["verdict"] {
     if (w.governor.state !== "running")
       pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
   for (const p of paymentsOf(now))
-    if (p.breaker !== "closed") pressure.push("charging pauses: the provider fails");
+    if (p.breaker !== "closed") pressure.push("charging is paused: the provider fails");
   if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");
   return pressure.length > 0
     ? { level: "pressure", words: [...new Set(pressure)].join("; ") }
@@ -147,8 +146,8 @@ export function verdictOf(now: Overview): Figures["verdict"] {
 }
 
 /**
- * Seconds (or whatever the bounds are) below which a share of what was counted lies, between two
- * bounds by proportion; NaN: nothing was.
+ * The value below which `share` of the counts lie, interpolated between two bounds and in their
+ * unit; NaN: nothing was counted.
  */
 export function quantile({ bounds, counts }: HistogramReport, share: number): number {
   const total = counts.reduce((a, b) => a + b, 0);
@@ -179,7 +178,7 @@ function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): Shard
     .sort((a, b) => a.shard - b.shard || a.region.localeCompare(b.region));
 }
 
-/** By process: one that is new counts from its start, one that is gone no more. */
+/** By process, so a restarted one does not count twice. */
 function byId<R extends { readonly id: string }>(
   reports: readonly R[],
   read: (report: R) => number,
@@ -205,7 +204,7 @@ function reasonsOf(before: Overview | undefined, now: Overview): [reason: string
   return [...counts];
 }
 
-/** What histograms of several processes counted between two looks. */
+/** What the histograms of several processes counted between two overviews. */
 function between<R extends { readonly id: string }>(
   reports: (o: Overview) => readonly R[],
   read: (report: R) => HistogramReport,

@@ -1,4 +1,4 @@
-/** The text of whatever was thrown: what logs and error messages say of it. */
+/** The message of anything that was thrown, for logs and error messages. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

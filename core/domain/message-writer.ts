@@ -1,6 +1,6 @@
-// Writes a message column by column: on the hot path no object is made for a row. A column begins
-// with the first value that is not the field's default, so an ordinary order costs only what it
-// states. Lists and one JSON.stringify cost half as much as putting text together.
+// Writes a message column by column, so the hot path creates no object per row. A rare column
+// starts at the first value that is not the default, so an ordinary order costs only what it uses.
+// Lists and one JSON.stringify cost half as much as concatenating text.
 import type { AnswerWord, Attempt } from "./charge.ts";
 import { FIELDS, type FieldName, KINDS, type Kind, MESSAGE_VERSION, NIL_ID } from "./fields.ts";
 import type { Order, Skip } from "./order.ts";
@@ -8,28 +8,27 @@ import type { PartWord } from "./part.ts";
 import type { PartName, Row } from "./row.ts";
 import type { Traceparent } from "./trace.ts";
 
-/** Columns that most messages do without. */
+/** Columns that most messages lack. */
 type RareName = Exclude<FieldName, "order" | "at" | "fingerprint" | "sale" | "currency" | "lines">;
 
-/** Rows on their way into one message. */
+/** Collects the rows of one message. */
 export class MessageWriter {
   private readonly names: string[] = [];
   private readonly times: number[] = [];
-  // Every order has these; other rows have the default.
+  // Every order has values here; other rows have the default.
   private readonly fingerprints: string[] = [];
   private readonly sales: string[] = [];
   private readonly currencies: string[] = [];
   private readonly lines: number[] = [];
   private readonly skus: string[] = [];
   private readonly quantities: number[] = [];
-  /** A column may be shorter than the message: the rows that it lacks have the default. */
+  /** Columns may be shorter than the message: missing rows have the default. */
   private readonly rare: { [F in RareName]?: (string | number)[] } = {};
-  /** A letter a row, once one is no order. */
+  /** One letter per row, from the first row that is not an order. */
   private kinds = "";
   private orders = 0;
   private skips = 0;
 
-  /** How many rows it has. */
   get rows(): number {
     return this.names.length;
   }
@@ -57,12 +56,12 @@ export class MessageWriter {
     }
   }
 
-  /** `fingerprint`: fingerprintOf(order). */
+  /** Adds an order. `fingerprint`: fingerprintOf(order). */
   order(order: Order, fingerprint: string, atMs: number, trace?: Traceparent): void {
     this.orderAs("order", order, fingerprint, atMs, trace);
   }
 
-  /** An order under a new generation; its number is used up. */
+  /** Adds an order under a new generation. Its number is used up, so it is written as 0. */
   redrive(
     order: Order,
     fingerprint: string,
@@ -84,7 +83,7 @@ export class MessageWriter {
     this.bare("cancel", `${user} ${id}`, atMs);
   }
 
-  /** What was heard of an attempt to charge. */
+  /** Adds an answer about an attempt to charge. */
   answer(of: Attempt, answer: AnswerWord, detail: string, atMs: number): void {
     this.put("generation", of.generation);
     this.put("attempt", of.attempt);
@@ -93,7 +92,7 @@ export class MessageWriter {
     this.bare("answer", `${of.user} ${of.id}`, atMs);
   }
 
-  /** What a service reports of a part. */
+  /** Adds a service's report on a part. */
   part(of: PartName, report: PartWord, service: string, atMs: number): void {
     this.put("generation", of.generation);
     this.put("part", of.part);
@@ -104,10 +103,10 @@ export class MessageWriter {
     this.bare("part", `${of.user} ${of.id}`, atMs);
   }
 
-  /** The message as JSON text. Columns of nothing but defaults are left out. */
+  /** The message as JSON text. Columns with only defaults are left out. */
   toString(): string {
     const { kinds, orders, skips, fingerprints, sales, currencies, lines } = this;
-    // What is undefined is left out.
+    // JSON.stringify leaves out undefined members.
     return JSON.stringify({
       v: MESSAGE_VERSION,
       kind: kinds === "" ? undefined : kinds,
@@ -128,7 +127,7 @@ export class MessageWriter {
     return this.rare;
   }
 
-  /** The column, with a value for each row so far. */
+  /** The column, filled with defaults up to the current row. */
   private pad(name: RareName): (string | number)[] {
     this.rare[name] ??= [];
     const column = this.rare[name];
@@ -136,7 +135,7 @@ export class MessageWriter {
     return column;
   }
 
-  /** The value of the row that is being written. */
+  /** Sets a value of the current row. */
   private put(name: RareName, value: string | number): void {
     this.pad(name).push(value);
   }
@@ -162,7 +161,7 @@ export class MessageWriter {
     this.row(kind, `${order.user} ${order.id}`, atMs, fingerprint, saleId, currency, lines.length);
   }
 
-  /** A row that is no order's. */
+  /** Adds a row without an order's fields. */
   private bare(kind: Kind, name: string, atMs: number, saleId = ""): void {
     this.row(kind, name, atMs, "", saleId, "", 0);
   }

@@ -60,7 +60,7 @@ const row: fc.Arbitrary<Row> = fc.oneof(
   }),
 );
 
-test("any rows that are written are read back as they were", () => {
+test("rows are read back as they were written", () => {
   fc.assert(
     fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), (rows) => {
       expect(allRows(readMessage(messageText(rows)))).toEqual(rows);
@@ -68,7 +68,7 @@ test("any rows that are written are read back as they were", () => {
   );
 });
 
-test("a message of plain orders has no column of defaults", () => {
+test("a message of plain orders has no columns with only defaults", () => {
   const plain: Order = {
     user: "ann",
     id: ID,
@@ -103,7 +103,7 @@ test("a message of plain orders has no column of defaults", () => {
   expect([userAt(rows, 1), idAt(rows, 1)]).toEqual(["bob", ID]);
 });
 
-test("rows of format 0 are read by names", () => {
+test("rows of format 0 are read into the same objects", () => {
   const placedRow = ["ann", ID, "f1", 7, "s1", 2, "EUR", ["a", 1, "b", 2], "tok", '{"x":1}', 9];
   const expected = {
     order: {
@@ -164,17 +164,17 @@ test("rows of format 0 are read by names", () => {
 });
 
 test.each([
-  ["text that is no JSON", "{", "not JSON"],
+  ["text that is not JSON", "{", "not JSON"],
   ["a number", "7", "not a JSON object of columns"],
   ["no rows", '{"v":1,"order":[]}', "no rows"],
   ["no rows of format 0", "[]", "no rows"],
-  ["no version", `{"order":["ann ${ID}"]}`, "v: not a format that exists"],
+  ["no version", `{"order":["ann ${ID}"]}`, "v: not a known format"],
   ["a later version", `{"v":2,"order":["ann ${ID}"]}`, "format 2 is newer"],
-  ["a column nobody knows", `{"v":1,"order":["ann ${ID}"],"price":[1]}`, "no such column: price"],
-  ["a short column", `{"v":1,"order":["ann ${ID}"],"at":[]}`, "at: not a value a row"],
-  ["a letter too many", `{"v":1,"order":["ann ${ID}"],"kind":"oo"}`, "kind: not a letter a row"],
-  ["lines without items", `{"v":1,"order":["ann ${ID}"],"lines":[1]}`, "lines: not the number"],
-])("%s is no message", (_, body, problem) => {
+  ["an unknown column", `{"v":1,"order":["ann ${ID}"],"price":[1]}`, "no such column: price"],
+  ["a short column", `{"v":1,"order":["ann ${ID}"],"at":[]}`, "at: not one value per row"],
+  ["an extra letter", `{"v":1,"order":["ann ${ID}"],"kind":"oo"}`, "kind: not one letter per row"],
+  ["lines without items", `{"v":1,"order":["ann ${ID}"],"lines":[1]}`, "lines: do not add up"],
+])("%s is not a message", (_, body, problem) => {
   expect(() => readMessage(body)).toThrow(NoMessage);
   expect(() => readMessage(body)).toThrow(problem);
 });

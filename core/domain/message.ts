@@ -1,6 +1,6 @@
-// Reads a message: rows by column. `rows.user[i]`, `rows.sale[i]`, … belong to row i. The shape is
-// checked here (columns, their lengths); the values of rows that nobody has vouched for are checked
-// by row-check.ts.
+// Reads a message into columns: `rows.order[i]`, `rows.sale[i]`, … belong to row i. This file
+// checks the shape (columns and their lengths). row-check.ts checks the values of rows from
+// untrusted publishers.
 import {
   FIELD_NAMES,
   FIELDS,
@@ -18,18 +18,18 @@ import { version0 } from "./rows-v0.ts";
 
 type Value<F extends FieldName> = (typeof FIELDS)[F]["default"] extends 0 ? number : string;
 
-/** The columns of a message. Each has `count` values, but for the lines' `sku` and `qty`. */
+/** The columns of a message. Each has `count` values, except `sku` and `qty`. */
 export type Rows = {
   readonly [F in FieldName]: readonly Value<F>[];
 } & {
   readonly count: number;
-  /** One letter a row (fields.ts, KINDS); empty when every row is an order. */
+  /** One letter per row (fields.ts, KINDS); empty if every row is an order. */
   readonly kinds: string;
   readonly sku: readonly string[];
   readonly qty: readonly number[];
 };
 
-/** The text is no message of a version that this code reads; `message` says what is wrong. */
+/** The text is not a message of a known version; `message` tells what is wrong. */
 export class NoMessage extends Error {}
 
 const KIND_OF = new Map<string, Kind>(
@@ -42,7 +42,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(LINE_FIELDS),
 ]);
 
-/** The rows of a message as published, in any version that is still read. Throws NoMessage. */
+/** Reads a message in any known version. Throws NoMessage. */
 export function readMessage(text: string): Rows {
   let value: unknown;
   try {
@@ -50,11 +50,11 @@ export function readMessage(text: string): Rows {
   } catch {
     throw new NoMessage("not JSON");
   }
-  // Version 0 is what gateways of earlier releases publish, and what older journals hold.
+  // Earlier gateways publish version 0, and older journals hold it.
   return Array.isArray(value) ? rowsOf(version0(value)) : readColumns(value);
 }
 
-/** The columns of a parsed message. Throws NoMessage. */
+/** Reads the columns of a parsed message. Throws NoMessage. */
 export function readColumns(value: unknown): Rows {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new NoMessage("not a JSON object of columns");
@@ -65,24 +65,24 @@ export function readColumns(value: unknown): Rows {
   for (const name in found) if (!KNOWN.has(name)) throw new NoMessage(`no such column: ${name}`);
   const count = order.length;
   if (typeof kind !== "string" || (kind !== "" && kind.length !== count))
-    throw new NoMessage("kind: not a letter a row");
+    throw new NoMessage("kind: not one letter per row");
   const columns: Record<string, unknown> = { count, kinds: kind, sku, qty };
   for (const name of FIELD_NAMES) {
     const column = name in found ? found[name] : new Array(count).fill(FIELDS[name].default);
     if (!Array.isArray(column) || column.length !== count)
-      throw new NoMessage(`${name}: not a value a row`);
+      throw new NoMessage(`${name}: not one value per row`);
     columns[name] = column;
   }
   const rows = columns as unknown as Rows;
   if (!Array.isArray(sku) || !Array.isArray(qty) || sku.length !== qty.length)
-    throw new NoMessage("sku, qty: not a value a line");
+    throw new NoMessage("sku, qty: not one value per line");
   if (sku.length === 0 && ("sku" in found || "qty" in found))
-    throw new NoMessage("sku, qty: columns without a line");
-  if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: not the number of items");
+    throw new NoMessage("sku, qty: columns without any line");
+  if (sku.length !== itemsOf(rows.lines)) throw new NoMessage("lines: do not add up to the items");
   return rows;
 }
 
-/** NaN where a count is none: then it is not known which items belong to which row. */
+/** NaN if a count is not a number: then items cannot be assigned to rows. */
 function itemsOf(lines: readonly unknown[]): number {
   let items = 0;
   for (const n of lines) items += Number.isInteger(n) && (n as number) >= 0 ? (n as number) : NaN;
@@ -91,8 +91,8 @@ function itemsOf(lines: readonly unknown[]): number {
 
 function versionProblem(v: unknown): string {
   if (Number.isInteger(v) && (v as number) > MESSAGE_VERSION)
-    return `format ${v} is newer than this worker reads (${MESSAGE_VERSION}): upgrade workers first`;
-  return "v: not a format that exists";
+    return `format ${v} is newer than this worker's (${MESSAGE_VERSION}): upgrade workers first`;
+  return "v: not a known format";
 }
 
 export function kindOf(rows: Rows, i: number): Kind {
@@ -114,7 +114,7 @@ export function idAt(rows: Rows, i: number): string {
   return name.slice(name.indexOf(" ") + 1);
 }
 
-/** Where the lines of each row begin in `sku` and `qty`; one more value than rows, the end. */
+/** Where the lines of each row start in `sku` and `qty`, plus the end as the last value. */
 export function lineStarts(rows: Rows): readonly number[] {
   const starts = [0];
   let at = 0;
@@ -132,7 +132,7 @@ export function linesAt(rows: Rows, i: number, starts = lineStarts(rows)): Line[
   return lines;
 }
 
-/** Row i by itself. For many rows of one message pass `starts`. */
+/** Row i as an object. Pass `starts` to read many rows of one message. */
 export function rowAt(rows: Rows, i: number, starts?: readonly number[]): Row {
   const user = userAt(rows, i);
   const id = idAt(rows, i);
@@ -175,13 +175,13 @@ export function rowAt(rows: Rows, i: number, starts?: readonly number[]): Row {
   }
 }
 
-/** The order that row i places, or tries again. */
+/** The order that row i places or redrives. */
 export function placedAt(rows: Rows, i: number, starts?: readonly number[]): PlacedOrder {
   const order = orderAt(rows, i, starts);
   const fingerprint = rows.fingerprint[i] as string;
   const atMs = rows.at[i] as number;
   const trace = rows.trace[i] as string;
-  // Written out: a spread would cost the ledger as much as all the rest.
+  // Written out because a spread doubles the cost in the ledger.
   return trace === "" ? { order, fingerprint, atMs } : { order, fingerprint, atMs, trace };
 }
 
@@ -199,7 +199,7 @@ export function orderAt(rows: Rows, i: number, starts?: readonly number[]): Orde
   };
 }
 
-/** All rows, each by itself. */
+/** All rows as objects. */
 export function allRows(rows: Rows): Row[] {
   const starts = lineStarts(rows);
   return Array.from({ length: rows.count }, (_, i) => rowAt(rows, i, starts));
@@ -212,7 +212,7 @@ export function messageText(rows: readonly Row[]): string {
   return writer.toString();
 }
 
-/** The columns of rows that are given one by one; their values are taken as they are. */
+/** Turns rows into columns without checking their values. Throws NoMessage for no rows. */
 export function rowsOf(rows: readonly Row[]): Rows {
   if (rows.length === 0) throw new NoMessage("no rows");
   const columns = Object.fromEntries(FIELD_NAMES.map((name) => [name, [] as unknown[]]));
@@ -231,7 +231,7 @@ export function rowsOf(rows: readonly Row[]): Rows {
   return { ...columns, count: rows.length, kinds, sku, qty } as never as Rows;
 }
 
-/** A row's fields, those that it has. */
+/** The fields that a row has. */
 function valuesOf(row: Row): { readonly [F in FieldName]?: unknown } & { readonly placed?: Order } {
   const at = row.atMs;
   switch (row.kind) {

@@ -11,7 +11,7 @@ test("minor digits are those of ISO 4217", () => {
     3, 3, 3, 3, 3, 3, 3,
   ]);
   expect(["CLF", "UYW"].map(minorDigits)).toEqual([4, 4]);
-  expect(() => minorDigits("XXX")).toThrow("no currency");
+  expect(() => minorDigits("XXX")).toThrow("not a currency");
   expect([...CURRENCIES].toSorted()).toEqual(
     Object.keys(table)
       .filter((code) => code !== "XAD")
@@ -19,7 +19,7 @@ test("minor digits are those of ISO 4217", () => {
   );
 });
 
-test("amounts go into another currency's minor units, half up", () => {
+test("amounts are converted to another currency's minor units, half up", () => {
   expect(convert(12_345, "165.12345", "EUR", "JPY")).toBe(20_384); // 20384.489…
   expect(convert(100, "0.305", "EUR", "KWD")).toBe(305);
   expect(convert(1, "0.5", "EUR", "USD")).toBe(1); // half a cent

@@ -1,4 +1,4 @@
-// Money from one currency into another: exact, in whole minor units, rounded half up.
+// Converts money between currencies: exactly, in whole minor units, rounded half up.
 import {
   convert as converted,
   type DineroCurrency,
@@ -9,7 +9,7 @@ import {
 } from "dinero.js/bigint";
 import { minorDigits } from "./currency.ts";
 
-/** A decimal as a whole number and the digits behind its point: "1.0837" is 10837 and 4. */
+/** A decimal as a whole number and its digits after the point: "1.0837" is 10837 and 4. */
 export interface Decimal {
   readonly mantissa: bigint;
   readonly digits: number;
@@ -21,8 +21,8 @@ export function decimalOf(text: string): Decimal {
 }
 
 /**
- * Minor units of `to` for minor units of `from` (not negative), at `rate` units of `to` for one of
- * `from`, as decimal text. Half a minor unit is rounded up.
+ * Converts minor units of `from` (not negative) to minor units of `to`, at `rate` units of `to` for
+ * one of `from`, as decimal text. Half a minor unit is rounded up.
  */
 export function convert(amountMinor: number, rate: string, from: string, to: string): number {
   const { mantissa, digits } = decimalOf(rate);

@@ -5,11 +5,11 @@ import { isOrderState, OPEN_STATES, TERMINAL_STATES } from "./outcome.ts";
 const NOW_MS = 1_790_000_000_000;
 const idAt = (ms: number) => Bun.randomUUIDv7("hex", ms);
 
-test("the time inside an id is the time it was made with", () => {
+test("an id contains the time it was created with", () => {
   expect(orderIdTimeMs(idAt(NOW_MS))).toBe(NOW_MS);
 });
 
-test("an id is accepted up to its window's edges and refused one millisecond past them", () => {
+test("an id is accepted within its window and refused a millisecond outside", () => {
   expect(judgeOrderId(idAt(NOW_MS - ID_MAX_AGE_MS), NOW_MS)).toBe("ok");
   expect(judgeOrderId(idAt(NOW_MS - ID_MAX_AGE_MS - 1), NOW_MS)).toBe("stale");
   expect(judgeOrderId(idAt(NOW_MS + ID_MAX_AHEAD_MS), NOW_MS)).toBe("ok");
@@ -27,7 +27,7 @@ test("anything but a lower-case UUIDv7 is malformed", () => {
     expect(judgeOrderId(id, NOW_MS)).toBe("malformed");
 });
 
-test("no state is both open and terminal, and unknown words are no states", () => {
+test("no state is both open and terminal, and unknown words are not states", () => {
   expect(new Set([...OPEN_STATES, ...TERMINAL_STATES]).size).toBe(
     OPEN_STATES.length + TERMINAL_STATES.length,
   );

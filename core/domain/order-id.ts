@@ -1,12 +1,9 @@
 // An order's id is a UUIDv7 (RFC 9562 §5.7): its first 48 bits are the client's Unix time in
 // milliseconds.
 
-/**
- * Ids older than this are refused at the gateway: the records they would be compared with may be
- * gone.
- */
+/** The gateway refuses older ids: the records to compare them with may be gone. */
 export const ID_MAX_AGE_MS = 10 * 60_000;
-/** Ids further ahead than this are refused: they would outlive their bucket. */
+/** The gateway refuses ids further ahead: they would outlive their bucket. */
 export const ID_MAX_AHEAD_MS = 60_000;
 
 export type IdVerdict = "ok" | "malformed" | "stale" | "future";

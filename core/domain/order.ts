@@ -1,5 +1,5 @@
-// An order as the system carries it: checked at the edge, then a row of a message (message.ts),
-// which Redis decodes and the ledger keeps as it was published.
+// An order as the system carries it: checked by the gateway, then a row of a message (message.ts).
+// Redis decodes the message, and the ledger keeps it as published.
 import { LIMITS } from "./limits.ts";
 
 export type Sku = string;
@@ -9,7 +9,7 @@ export interface Line {
   readonly qty: number;
 }
 
-/** A checked order. Its strings keep the limits below, so a row needs no further checks. */
+/** A checked order. Its strings respect the limits below, so a row needs no further checks. */
 export interface Order {
   readonly user: string;
   /** UUIDv7, lower case. */
@@ -20,40 +20,41 @@ export interface Order {
   /** ISO 4217. */
   readonly currency: string;
   readonly lines: readonly Line[];
-  /** Opaque token for the payment provider; empty when absent. */
+  /** Opaque token for the payment provider; empty if absent. */
   readonly payment: string;
-  /** JSON text of the client's metadata; empty when absent. */
+  /** JSON text of the client's metadata; empty if absent. */
   readonly metadata: string;
-  /** Minor units of `currency`; 0 when the client sets no ceiling. */
+  /** Minor units of `currency`; 0: no maximum. */
   readonly maxTotal: number;
 }
 
-/** Gives a number up: later numbers of the user need not wait for it. */
+/** Gives a number up, so later numbers of the user need not wait for it. */
 export interface Skip {
   readonly user: string;
   readonly saleId: string;
   readonly seq: number;
 }
 
-// Limits. Each is generous for a person and small for the system; together they keep an order below
+// Each limit is generous for a person and small for the system. Together they keep an order below
 // 2.5 KiB.
 export const { MAX_LINES, MAX_QTY, MAX_SEQ, MAX_MONEY_MINOR } = LIMITS;
 export const MAX_METADATA_BYTES = 1_024;
 export const MAX_PAYMENT_LENGTH = 256;
-/** Users, sales and skus: what needs no escaping in JSON, in a Redis key or in a routing key. */
+/** Users, sales and skus: text that needs no escaping in JSON, Redis keys and routing keys. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
 /**
- * What makes two sends of one id the same order: XXH64, 16 hex digits, over all that the client
- * chose. It tells a user's own resend from a changed one and is no defence against that user, who
- * can only confuse themselves. The text that is hashed is the one of format 0, so that an order
- * resent during an upgrade is recognised.
+ * The fingerprint of an order: XXH64, 16 hex digits, over everything the client chose. It tells a
+ * resent order from a changed one with the same id. It does not defend against the user, who could
+ * only harm their own orders. It hashes the text of format 0, so orders resent during an upgrade
+ * are recognized.
  */
 export function fingerprintOf(order: Order): string {
   let lines = "";
   for (const line of order.lines) lines += `${lines === "" ? "" : ","}"${line.sku}",${line.qty}`;
   const payment = order.payment === "" ? '""' : JSON.stringify(order.payment);
   const metadata = order.metadata === "" ? '""' : JSON.stringify(order.metadata);
-  const text = `"${order.saleId}",${order.seq},"${order.currency}",[${lines}],${payment},${metadata},${order.maxTotal}]`;
+  const { saleId, seq, currency, maxTotal } = order;
+  const text = `"${saleId}",${seq},"${currency}",[${lines}],${payment},${metadata},${maxTotal}]`;
   return Bun.hash.xxHash64(text).toString(16).padStart(16, "0");
 }

@@ -1,10 +1,10 @@
-// Every state an order can be in, as one closed union: Lua, ledger, API and docs use these words
-// and no others.
+// Every state of an order, as one closed union. Lua, ledger, API and documents use only these
+// words.
 
-/** Work goes on from these. */
+/** States that others follow. */
 export const OPEN_STATES = ["accepted", "parked", "reserved", "paid"] as const;
 
-/** Nothing follows these, short of a redrive, which opens a new generation. */
+/** Final states, except that a redrive opens a new generation. */
 export const TERMINAL_STATES = [
   "dispatched",
   "sold_out",
@@ -22,8 +22,8 @@ export const TERMINAL_STATES = [
 ] as const;
 
 /**
- * What a parked or a reserved order may wait for. `number_or_rate`: it is numbered, and in another
- * currency than its sale's. `earlier_charge`: the charges of its user's earlier orders.
+ * What a parked or reserved order waits for. `number_or_rate`: it is numbered and in another
+ * currency than its sale. `earlier_charge`: charges of its user's earlier orders.
  */
 export const WAITS_FOR = ["number", "rate", "number_or_rate", "earlier_charge"] as const;
 export type WaitsFor = (typeof WAITS_FOR)[number];
@@ -34,7 +34,7 @@ export type OrderState = OpenState | TerminalState;
 
 const ALL: ReadonlySet<string> = new Set([...OPEN_STATES, ...TERMINAL_STATES]);
 
-/** Whether a word from outside (Lua, a row, a message) is a state this version knows. */
+/** Whether a word from Lua, a row or a message is a known state. */
 export function isOrderState(word: string): word is OrderState {
   return ALL.has(word);
 }

@@ -1,42 +1,41 @@
 // A part of a paid order: what one processing service has to do for it. It travels in a message of
-// the exchange `fulfilment`, and the service's claim and report come back as rows in the order's
-// shard.
+// the exchange `fulfilment`. The service's claim and report return as rows to the order's shard.
 import type { PART_WORDS } from "./limits.ts";
 import { NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
 
-/** The message's type, and the version of the parts in it. */
+/** Type of the message, with the version of its parts. */
 export const PARTS_TYPE = "fulfilment.v1";
 
-/** As a service gets it, in a JSON array. */
+/** A part as its service receives it, in a JSON array. */
 export interface Part {
   readonly user: string;
   readonly id: string;
   readonly saleId: string;
   readonly generation: number;
-  /** From 1 to `of`: the order is dispatched when all are done. */
+  /** From 1 to `of`: the order is dispatched when all parts are done. */
   readonly part: number;
   readonly of: number;
-  /** The queue of the order's shard: where claims of it go. */
+  /** The order's shard: claims go to its queue. */
   readonly shard: number;
-  /** Where the order was taken in. */
+  /** Region of the gateway that accepted the order. */
   readonly region: string;
   readonly lines: readonly {
     readonly sku: string;
     readonly qty: number;
     readonly category: string;
   }[];
-  /** JSON text the client gave with its order; empty when it gave none. */
+  /** JSON text of the client's metadata; empty if absent. */
   readonly metadata: string;
-  /** Of the order's request, if it named one. */
+  /** Trace of the order's request, if it named one. */
   readonly traceparent?: Traceparent;
-  /** How often it has been asked for; absent: once. The newest alone can be put off. */
+  /** Number of the request; absent: 1. Only the newest can be put off. */
   readonly request?: number;
-  /** When a service first could not do it, Unix ms. */
+  /** When its service first could not do it, Unix ms. */
   readonly sinceMs?: number;
 }
 
-/** Names a part for good: whoever works on it may do so once under this key. */
+/** The idempotency key of a part: a service does its work once per key. */
 export function partKey({
   user,
   id,
@@ -47,8 +46,8 @@ export function partKey({
 }
 
 /**
- * What a service says of a part. `later`: it has claimed the part and could not do it; the ledger
- * asks again after a while.
+ * A service's report on a part. `later`: it has claimed the part but could not do it yet, so the
+ * ledger sends it again after a wait.
  */
 export type PartWord = (typeof PART_WORDS)[number];
 
@@ -67,7 +66,7 @@ export function isPart(value: unknown): value is Part {
   return named && counted && part <= of && Array.isArray(lines);
 }
 
-/** `eu.electronics`: regions have no dots, categories may have some. */
+/** The routing key, such as `eu.electronics`. Regions have no dots, categories may. */
 export function partKeyOf(region: string, category: string): string {
   return `${region}.${category}`;
 }
@@ -78,18 +77,20 @@ export function regionOfGateway(gateway: string): string {
   return dot > 0 ? gateway.slice(0, dot) : ELSEWHERE;
 }
 
-/** Orders of a gateway that names no region. */
+/** The region of orders whose gateway names none. */
 export const ELSEWHERE = "elsewhere";
 
-/** Which service gets the parts of a category; of one region's orders only, when it names one. */
+/** Which service gets the parts of a category: of all regions, or of one. */
 export interface Route {
   readonly category: string;
-  /** Empty: every region's. */
+  /** Empty: all regions. */
   readonly region: string;
   readonly service: string;
 }
 
-/** The service for a category's parts; a route of its region goes before one of all. */
+/**
+ * The service for a category's parts; the region's own route takes precedence. undefined: no route.
+ */
 export function serviceOf(
   routes: ReadonlyMap<string, string>,
   region: string,

@@ -1,16 +1,13 @@
-// What a worker tells the gateway that took an order, over its queue `gateway.<id>`. Best effort:
-// clients catch up from the ledger.
+// What a worker reports to the gateway that accepted an order, over its queue `gateway.<id>`. Best
+// effort: clients catch up from the ledger.
 
 export interface Push {
   /**
-   * By the number the gateway gave its batch: one word a row of that batch (see parseOutcome),
-   * separated by commas.
+   * By the gateway's number for its batch: one word per row (see parseOutcome), separated by
+   * commas.
    */
   readonly batches: readonly (readonly [batch: string, outcomes: string])[];
-  /**
-   * Orders that waited for their number and have been let go, or were looked up because they came
-   * late.
-   */
+  /** Orders that were parked and are now decided, or that came late and were looked up. */
   readonly released: readonly (readonly [user: string, id: string, state: string])[];
 }
 

@@ -4,9 +4,9 @@ import { judgeRate, type Rate, readRate } from "./rate.ts";
 const NOW = 1_790_000_000_000;
 const rate = (value: string, atMs = NOW): Rate => ({ id: "r1", pair: "EUR/USD", value, atMs });
 
-describe("what is no rate is refused, and the field named:", () => {
+describe("an invalid rate is refused with the name of the field:", () => {
   const good = { id: "r1", pair: "EUR/USD", value: "1.0837", atMs: NOW };
-  test("a sound one is read", () => expect(readRate({ ...good, more: 1 })).toEqual(good));
+  test("a valid rate is read", () => expect(readRate({ ...good, more: 1 })).toEqual(good));
   test.each([
     [
       "value must match",
@@ -49,7 +49,7 @@ describe("what is no rate is refused, and the field named:", () => {
   });
 });
 
-test("a rate must be young, newer than the last, and within a thousandfold of it", () => {
+test("a rate must be recent, newer than the last, and within a factor of 1,000", () => {
   const judge = (next: Rate, last?: Rate) => judgeRate(next, last, NOW, 60_000);
   expect(judge(rate("1.1", NOW - 60_000))).toBe("good");
   expect(judge(rate("1.1", NOW - 60_001))).toBe("too_old");

@@ -1,31 +1,29 @@
-// An exchange rate as it travels, and what makes one fit to charge by.
+// An exchange rate as it travels, and the conditions under which it may be used.
 import { CURRENCIES } from "./currency.ts";
 
 export interface Rate {
-  /** Names this value at this time, for the record: 1 to 64 characters without spaces. */
+  /** Identifies this value at this time: 1 to 64 characters without spaces. */
   readonly id: string;
   /** `EUR/USD`: one unit of the base costs `value` units of the quote. */
   readonly pair: string;
-  /** Decimal text, so that nothing is lost on the way: "1.0837". */
+  /** Decimal text, so no digit is lost: "1.0837". */
   readonly value: string;
-  /** Unix ms at which the source says it held. */
+  /** When it was valid at the source, Unix ms. */
   readonly atMs: number;
 }
 
 export const pairOf = (base: string, quote: string): string => `${base}/${quote}`;
 
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
-/** No sign, no exponent, no NaN: what does not look like a rate is none. */
+/** No sign, no exponent, no NaN. */
 const VALUE = /^\d{1,9}(\.\d{1,12})?$/;
-/** Digits that matter: a whole number that Lua and JSON still hold exactly. */
+/** Significant digits that Lua and JSON hold exactly. */
 const MAX_DIGITS = 15;
 const MAX_AHEAD_MS = 60_000;
-/**
- * A rate that moved so far at once is a mistake: a currency's name mixed up, a decimal point lost.
- */
+/** A change by this factor at once is a mistake: swapped currencies, or a lost decimal point. */
 const MAX_JUMP = 1_000;
 
-/** The rate, or why it is none, naming the field. */
+/** The rate, or a text that names the wrong field. */
 export function readRate(value: unknown): Rate | string {
   if (typeof value !== "object" || value === null) return "not an object";
   const { id, pair, value: rate, atMs } = value as Record<string, unknown>;
@@ -48,7 +46,7 @@ export function wrongValue(rate: unknown): string | undefined {
 
 export type RateVerdict = "good" | "too_old" | "ahead" | "older" | "jump";
 
-/** Whether a sound rate may take the place of the last one of its pair. */
+/** Whether a sound rate may replace the last one of its pair. */
 export function judgeRate(
   rate: Rate,
   last: Rate | undefined,

@@ -1,15 +1,15 @@
-// What roles say of themselves, once a second, and what an operator sees of it all: the console,
-// `sluice top`, `sluice workers` and the metrics are made of these and of nothing else. Counters
-// only ever grow while a process lives; who shows a rate takes two looks.
+// What roles report once a second, and what an operator sees: the console, `sluice top`, `sluice
+// workers` and the metrics are made only from these reports. Counters only grow while a process
+// runs; a rate is the difference of two reports.
 
 /**
- * How long something took. `counts[i]` took at most `bounds[i]` seconds and longer than the bound
- * before; the last count is for longer still.
+ * Durations. `counts[i]` of them took at most `bounds[i]` seconds and longer than the bound before;
+ * the last count is of longer ones.
  */
 export interface HistogramReport {
   /** Seconds, ascending. */
   readonly bounds: readonly number[];
-  /** One more than `bounds`. */
+  /** One more value than `bounds`. */
   readonly counts: readonly number[];
   /** Seconds. */
   readonly sum: number;
@@ -17,34 +17,33 @@ export interface HistogramReport {
 
 export interface ProcessReport {
   readonly id: string;
-  /** Host and process. */
   readonly host: string;
   readonly pid: number;
   /** When it started, Unix ms. */
   readonly sinceMs: number;
   readonly rssBytes: number;
-  /** CPU time it has taken so far, seconds. */
+  /** CPU time used so far, seconds. */
   readonly cpuSeconds: number;
-  /** Longest delay of its event loop in the last second, ms. */
+  /** Longest delay of the event loop in the last second, ms. */
   readonly loopDelayMs: number;
   /** Counter: errors ignored on purpose, by name (core/runtime/ignored.ts). */
   readonly ignored: Readonly<Record<string, number>>;
 }
 
-/** `blocked`: it has raised an alarm (memory, disk) and takes nothing. */
+/** `blocked`: it has raised an alarm (memory, disk) and accepts nothing. */
 export type BrokerState = "up" | "blocked" | "away";
 
 export type AdmissionState = "open" | "pressured" | "closed";
 
-/** Why a gateway takes fewer orders in, or none, of a shard. */
+/** How far a gateway accepts orders of a shard. */
 export interface ShardAdmission {
   readonly shard: number;
   readonly state: AdmissionState;
-  /** Orders taken in here whose outcome has not been heard. */
+  /** Orders accepted here whose outcome has not arrived. */
   readonly pending: number;
-  /** How many may be pending. */
+  /** Most orders that may be pending. */
   readonly limit: number;
-  /** How long an order taken in now will wait for its outcome, by what is known. */
+  /** Expected wait for the outcome of an order accepted now. */
   readonly waitMs: number;
 }
 
@@ -54,24 +53,27 @@ export interface GatewayReport extends ProcessReport {
   readonly url: string;
   readonly draining: boolean;
   readonly broker: BrokerState;
-  /** The worst of its shards, or what closes all of them at once. */
+  /** The worst state of its shards, or the state that applies to all of them. */
   readonly admission: AdmissionState;
-  /** Why it is not open: `wait`, `stalled`, `late`, `broker`, `redis_memory`, `draining`. */
+  /**
+   * Reasons for not being open: `wait`, `stalled`, `late`, `broker`, `redis_memory`, `draining`.
+   */
   readonly reasons: readonly string[];
   readonly shards: readonly ShardAdmission[];
-  /** Counters. Rows by what became of their batch; requests refused by problem code. */
+  /** Counters: rows by the result of their batch. */
   readonly rows: Readonly<Record<"confirmed" | "shed" | "unconfirmed", number>>;
   readonly batches: number;
+  /** Counter: refused requests by problem code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Counter: the payment provider's webhooks by what became of them. */
+  /** Counter: the payment provider's webhooks by result. */
   readonly webhooks: Readonly<Record<string, number>>;
   readonly sockets: number;
   readonly waitingBytes: number;
   readonly undecided: number;
   readonly followed: number;
-  /** From a batch's publish to its confirm, by batches. */
+  /** From a batch's publish to its confirm, per batch. */
   readonly confirm: HistogramReport;
-  /** From the moment an order was taken in until its outcome came back, by orders. */
+  /** From an order's acceptance until its outcome arrived, per order. */
   readonly outcome: HistogramReport;
 }
 
@@ -79,13 +81,13 @@ export type GovernorState = "running" | "slowed" | "paused";
 
 export interface GovernorReport {
   readonly state: GovernorState;
-  /** 0 runs freely, 1 to 3 slowed, each with half the batch of the one before; 4 paused. */
+  /** 0: running; 1 to 3: slowed, each with half the batch of the level before; 4: paused. */
   readonly level: number;
-  /** Signals over their threshold, and `operator` for a pause by hand. */
+  /** Signals over their threshold; `operator` for a pause by an operator. */
   readonly reasons: readonly string[];
-  /** The last look: each signal's value by name, in the unit its name ends with. */
+  /** The last value of each signal by name, in the unit that the name ends with. */
   readonly signals: Readonly<Record<string, number>>;
-  /** Counters: how often it went into each state, and a level further down for each reason. */
+  /** Counters: how often it entered each state, and slowed by a level for each reason. */
   readonly transitions: Readonly<Record<GovernorState, number>>;
   readonly eased: Readonly<Record<string, number>>;
 }
@@ -94,9 +96,8 @@ export interface GovernorReport {
 export interface ShardReport {
   readonly shard: number;
   /**
-   * By region: how long the oldest message in hand has been waiting since it was accepted; messages
-   * ready in its queue when it was looked at, and when that was, Unix ms on Redis's clock. null:
-   * nobody can look, or has not yet.
+   * By region: how long ago the oldest message in flight was accepted, the messages ready in the
+   * queue, and when those were counted (Unix ms, Redis's clock). null: unknown.
    */
   readonly regions: readonly {
     readonly region: string;
@@ -104,42 +105,42 @@ export interface ShardReport {
     readonly ready: number | null;
     readonly lookedAtMs: number;
   }[];
-  /** Messages and entries in hand. */
+  /** Messages and entries in flight. */
   readonly load: number;
-  /** Orders of this shard that wait for a number or a rate. */
+  /** Parked orders of this shard. */
   readonly parked: number;
 }
 
 export interface WorkerReport extends ProcessReport {
   readonly kind: "worker";
-  /** `running`, `rebuilding`, `halted: why`. */
+  /** `running`, `rebuilding`, or `halted: ` and the reason. */
   readonly state: string;
   readonly governor: GovernorReport;
   readonly ledger: "up" | "away";
   readonly brokers: readonly { readonly region: string; readonly state: BrokerState }[];
   readonly shards: readonly ShardReport[];
-  /** Entries decided and not yet in the ledger. */
+  /** Decided entries that the ledger may not have yet. */
   readonly unrecorded: number;
-  /** Counters of decided orders by outcome, and of later steps by word (`paid`, `cancelled`, …). */
+  /** Counters: decided orders by outcome, later steps by word (`paid`, `cancelled`, …). */
   readonly outcomes: Readonly<Record<string, number>>;
   readonly steps: Readonly<Record<string, number>>;
-  /** Retries of charges that were asked for, and orders that were dead-lettered for it. */
+  /** Counters: retried charges, and orders dead-lettered after their last one. */
   readonly retries: number;
   readonly deadLettered: number;
   readonly followUps: number;
-  /** Of the worker that owns shard 0: it looks at them for all. */
+  /** Only from the owner of shard 0, which counts for all. */
   readonly dead?: readonly DeadCount[];
-  /** Of the same worker: attempts whose money is owed or unknown after their order's end. */
+  /** From the same worker: attempts still owed or unknown after their order's end. */
   readonly owed?: Readonly<Record<string, number>>;
   readonly rebuilds: number;
-  /** Rebuilds that were begun and ended without opening Redis. */
+  /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
-  /** Orders in one FCALL, by calls; here `bounds` are orders and `sum` is orders. */
+  /** Orders in one FCALL, per call; `bounds` and `sum` are orders. */
   readonly batch: HistogramReport;
-  /** By calls. */
+  /** Per call. */
   readonly decide: HistogramReport;
   readonly commit: HistogramReport;
-  /** From acceptance until recorded, by orders. */
+  /** From acceptance until recorded, per order. */
   readonly recorded: HistogramReport;
 }
 
@@ -148,7 +149,7 @@ export interface PaymentsReport extends ProcessReport {
   readonly governor: GovernorReport;
   readonly breaker: string;
   readonly load: number;
-  /** Counters: answers of the provider by word (captured, failed, unknown, refunded), look-ups. */
+  /** Counters: the provider's answers by word (captured, failed, unknown, refunded), look-ups. */
   readonly answers: Readonly<Record<string, number>>;
   readonly call: HistogramReport;
 }
@@ -165,20 +166,20 @@ export interface RatesReport extends ProcessReport {
   readonly kind: "rates";
   readonly source: string;
   readonly pairs: number;
-  /** Unix ms of the last rates that were sent; 0: none yet. */
+  /** When the last rates were sent, Unix ms; 0: never. */
   readonly lastMs: number;
 }
 
 export type RoleReport = GatewayReport | WorkerReport | PaymentsReport | FulfilReport | RatesReport;
 
-/** Messages in a queue for dead letters, or for parts without a route. */
+/** Messages in a queue of dead letters or of parts without a route. */
 export interface DeadCount {
   readonly queue: string;
   readonly region: string;
   readonly messages: number;
 }
 
-/** Everything in one look: `GET /v1/admin/overview`. */
+/** Everything at one moment: `GET /v1/admin/overview`. */
 export interface Overview {
   /** Unix ms on Redis's clock. */
   readonly atMs: number;
@@ -189,7 +190,7 @@ export interface Overview {
   };
   readonly ledger: { readonly state: "up" | "away" };
   readonly shardCount: number;
-  /** Who holds each shard now. */
+  /** The present owner of each shard. */
   readonly owners: readonly { readonly shard: number; readonly worker: string }[];
   readonly sales: readonly {
     readonly id: string;
@@ -206,7 +207,7 @@ export interface Overview {
       readonly sold: number;
     }[];
   }[];
-  /** Of every role that has reported in the last seconds. */
+  /** The latest report of every role that reported in the last seconds. */
   readonly roles: readonly RoleReport[];
   readonly dead: readonly DeadCount[];
 }

@@ -1,11 +1,11 @@
-// Whether decide takes a row, and if not, why: the TypeScript side of core/lua/shared/message.lua.
-// Rows that a gateway has checked do not come here. Those of other publishers do, and those of a
-// message that Redis has refused.
+// Whether decide accepts a row, and if not, why: the TypeScript side of
+// core/lua/shared/message.lua. Rows that a gateway checked skip this. It checks rows of other
+// publishers, and those of messages that Redis has rejected.
 import { FIELD_NAMES, FIELDS, type Field, type FieldName, KINDS, NIL_ID } from "./fields.ts";
 import { ANSWER_WORDS, LIMITS, PART_WORDS } from "./limits.ts";
 import { kindOf, lineStarts, type Rows } from "./message.ts";
 
-/** What stands in keys, and in records of words between spaces. */
+/** Values that become parts of keys and of space-separated records. */
 const NAME = new RegExp(`^[A-Za-z0-9._@-]{0,${LIMITS.MAX_NAME}}$`);
 const ID = /^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$/;
 const TRACE = /^[0-9A-Fa-f]{2}-[0-9A-Fa-f]+-[0-9A-Fa-f]+-[0-9A-Fa-f]{2}$/;
@@ -13,7 +13,7 @@ const ANSWERS: ReadonlySet<unknown> = new Set(ANSWER_WORDS);
 const REPORTS: ReadonlySet<unknown> = new Set(PART_WORDS);
 const KNOWN_KINDS = new Set(Object.values(KINDS).join(""));
 
-/** What is wrong with row i; undefined when it can be decided. For many rows pass `starts`. */
+/** What is wrong with row i; undefined: it can be decided. Pass `starts` to check many rows. */
 export function rowProblem(
   rows: Rows,
   i: number,
@@ -26,7 +26,7 @@ export function rowProblem(
   return lackOf(rows, i) ?? linesProblem(rows, i, starts);
 }
 
-/** What is wrong with the first of these rows that cannot be decided; undefined: all can. */
+/** The first problem in these rows, with its row; undefined: all can be decided. */
 export function firstProblem(rows: Rows): string | undefined {
   const starts = lineStarts(rows);
   for (let i = 0; i < rows.count; i++) {
@@ -48,7 +48,7 @@ export function isWhole(value: unknown, least: number, most: number): value is n
   return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 }
 
-/** Whether a value is one of its field's type, and its row's kind may have it. */
+/** Whether a value has its field's type, and the row's kind may have it. */
 function fits(rows: Rows, i: number, name: FieldName): boolean {
   const field: Field = FIELDS[name];
   const value: unknown = rows[name][i];
@@ -75,7 +75,7 @@ function isOfType(value: unknown, { type, most = 0 }: Field): boolean {
   }
 }
 
-/** A user, one space, an id. */
+/** A user name, one space, an id. */
 function isOrder(value: unknown): boolean {
   if (typeof value !== "string") return false;
   const space = value.indexOf(" ");
@@ -86,14 +86,14 @@ function isTrace(value: unknown): boolean {
   return typeof value === "string" && value.length === LIMITS.TRACE_LENGTH && TRACE.test(value);
 }
 
-/** Opaque text: Postgres takes no NUL, and half a surrogate pair is no text. */
+/** Opaque text. Postgres accepts no NUL, and half a surrogate pair is not text. */
 function isText(value: unknown): boolean {
   if (typeof value !== "string") return false;
   if (value.includes("\0") || !value.isWellFormed()) return false;
   return Buffer.byteLength(value) <= LIMITS.MAX_TEXT_BYTES;
 }
 
-/** What a row lacks that its kind must have. Its values are of their fields' types. */
+/** What a row of this kind must have and lacks. Its values have their fields' types. */
 function lackOf(rows: Rows, i: number): string | undefined {
   const least = (name: "seq" | "lines" | "generation" | "attempt", n: number) =>
     (rows[name][i] as number) >= n ? undefined : `${name}: less than ${n}`;

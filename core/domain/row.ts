@@ -1,5 +1,5 @@
-// One row of a message, by names: for everything that looks at rows one by one. The hot path works
-// on columns instead (message.ts, message-writer.ts).
+// One row of a message as an object, for code that handles single rows. The hot path uses columns
+// instead (message.ts, message-writer.ts).
 import type { AnswerWord, Attempt } from "./charge.ts";
 import { fingerprintOf, type Order, type Skip } from "./order.ts";
 import type { Part, PartWord } from "./part.ts";
@@ -12,7 +12,7 @@ export interface PlacedOrder {
   readonly fingerprint: string;
   /** Unix ms. */
   readonly atMs: number;
-  /** Of the request it came with, if that named one. */
+  /** Trace of its request, if the request named one. */
   readonly trace?: Traceparent;
 }
 
@@ -20,7 +20,7 @@ export interface OrderRow extends PlacedOrder {
   readonly kind: "order";
 }
 
-/** An order whose payment failed, tried again under the next generation. */
+/** An order whose payment failed, to be decided again under the next generation. */
 export interface RedriveRow extends PlacedOrder {
   readonly kind: "redrive";
   readonly generation: number;
@@ -38,7 +38,7 @@ export interface CancelRow {
   readonly atMs: number;
 }
 
-/** What was heard of an attempt to charge. */
+/** An answer about an attempt to charge. */
 export interface AnswerRow extends Attempt {
   readonly kind: "answer";
   readonly answer: AnswerWord;
@@ -46,10 +46,10 @@ export interface AnswerRow extends Attempt {
   readonly atMs: number;
 }
 
-/** Which part of a paid order. */
+/** Names a part of a paid order. */
 export type PartName = Pick<Part, "user" | "id" | "generation" | "part" | "of" | "request">;
 
-/** What a service reports of a part. */
+/** A service's report on a part. */
 export interface PartRow extends PartName {
   readonly kind: "part";
   readonly report: PartWord;
@@ -59,12 +59,12 @@ export interface PartRow extends PartName {
 
 export type Row = OrderRow | RedriveRow | SkipRow | CancelRow | AnswerRow | PartRow;
 
-/** The user a row is about. */
+/** The user of a row. */
 export function userOf(row: Row): string {
   return row.kind === "order" || row.kind === "redrive" ? row.order.user : row.user;
 }
 
-/** The order a row is about; a skip is about none. */
+/** The id of a row's order; a skip has none. */
 export function idOf(row: Exclude<Row, SkipRow>): string {
   return row.kind === "order" || row.kind === "redrive" ? row.order.id : row.id;
 }
@@ -74,7 +74,7 @@ export function orderRow(order: Order, atMs: number, trace?: Traceparent): Order
   return { kind: "order", ...placed, ...(trace === undefined ? {} : { trace }) };
 }
 
-/** The order under a new generation; its number is used up. */
+/** The order under a new generation. Its number is used up, so it becomes 0. */
 export function redriveRow(placed: PlacedOrder, generation: number): RedriveRow {
   const { order, fingerprint, atMs, trace } = placed;
   const again = { order: { ...order, seq: 0 }, fingerprint, atMs, generation };

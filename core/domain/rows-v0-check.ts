@@ -1,11 +1,11 @@
-// Whether rows of format 0 are such that can be decided: what their positions may hold is checked
-// here, their values by the one check of all rows (row-check.ts).
+// Checks rows of format 0: what may stand at which position here, and the values as in any row
+// (row-check.ts).
 import { LIMITS } from "./limits.ts";
 import { lineStarts, rowsOf } from "./message.ts";
 import { isName, isWhole, rowProblem } from "./row-check.ts";
 import { version0 } from "./rows-v0.ts";
 
-/** Values of a row, from and to. Orders and redriven ones may name a trace behind their own. */
+/** Least and most values of a row. Orders and redriven ones may have a trace at the end. */
 const LENGTHS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   o: [12, 13],
   r: [13, 14],
@@ -15,7 +15,7 @@ const LENGTHS: Readonly<Record<string, readonly [least: number, most: number]>> 
   f: [12, 13],
 };
 
-/** What is wrong with each; undefined for one that can be decided. */
+/** The problem of each row; undefined: it can be decided. */
 export function rowProblems0(values: readonly unknown[]): (string | undefined)[] {
   const problems = values.map(placesProblem);
   const placed = values.filter((_, i) => problems[i] === undefined);

@@ -1,5 +1,5 @@
-// Format 0, which gateways before format 1 publish and older journals hold: a JSON array of rows
-// read by position. It is read here and nowhere else, and written by nobody.
+// Format 0: a JSON array of rows read by position. Earlier gateways publish it, and older journals
+// hold it. Only this file reads it, and nothing writes it.
 //
 //   ["o", user, id, fingerprint, at, sale, seq, currency, [sku, qty, …], payment, metadata,
 //    maxTotal, trace?]
@@ -11,12 +11,12 @@
 import type { Order } from "./order.ts";
 import type { PlacedOrder, Row } from "./row.ts";
 
-/** The rows by names. Their values are as unchecked as they came; what is no row is left out. */
+/** The rows as objects with unchecked values; anything that is not a row is left out. */
 export function version0(rows: readonly unknown[]): Row[] {
   return rows.flatMap((row) => row0(row) ?? []);
 }
 
-/** One row by names, unchecked; undefined for what is no row of a kind that exists. */
+/** One row as an object, unchecked; undefined for anything but a row of a known kind. */
 export function row0(row: unknown): Row | undefined {
   if (!Array.isArray(row)) return undefined;
   const [kind, user, id, , atMs, saleId, seq] = row as unknown[];
@@ -43,7 +43,7 @@ export function row0(row: unknown): Row | undefined {
   }
 }
 
-/** An order's row by names, unchecked. */
+/** An order's row as an object, unchecked. */
 export function placed0(row: readonly unknown[], trace: unknown = row[12]): PlacedOrder {
   const [, user, id, fingerprint, atMs, saleId, seq, currency, flat, payment, metadata, maxTotal] =
     row;

@@ -1,4 +1,4 @@
-// A sale: its window and its catalogue. The ledger holds it; gateways and Redis keep copies.
+// A sale: its window and its catalogue. The ledger owns it; gateways and Redis keep copies.
 
 export interface SaleItem {
   readonly sku: string;
@@ -6,9 +6,9 @@ export interface SaleItem {
   readonly category: string;
   /** Minor units of the sale's currency. */
   readonly priceMinor: number;
-  /** Units one user may reserve over the whole sale; 0 for no limit. */
+  /** Units one user may reserve over the whole sale; 0: no limit. */
   readonly limitPerUser: number;
-  /** Units there were at the start. */
+  /** Units at the start. */
   readonly initial: number;
 }
 
@@ -17,21 +17,20 @@ export interface Sale {
   readonly name: string;
   /** ISO 4217 currency of the catalogue's prices. */
   readonly currency: string;
-  /** Unix ms; orders accepted before are `sale_closed`. */
+  /** Unix ms; orders accepted before it are `sale_closed`. */
   readonly opensAtMs: number;
   /** Unix ms; orders accepted at or after it are `sale_closed`. */
   readonly closesAtMs: number;
   readonly items: readonly SaleItem[];
   /**
-   * It has ended for good, and Redis has forgotten it: its orders are `sale_closed`, its stock is
-   * read from the ledger.
+   * It has ended for good, and Redis has forgotten it: its orders are `sale_closed`, and its stock
+   * is read from the ledger.
    */
   readonly retired?: boolean;
 }
 
 /**
- * Units of one item by where they are. initial + restocked = available + releasing + held + sold,
- * always.
+ * Units of one item by account. Always: initial + restocked = available + releasing + held + sold.
  */
 export interface Stock {
   readonly sku: string;

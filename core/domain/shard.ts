@@ -1,5 +1,5 @@
-// Which shard a user's orders belong to. Fixed when a store is created: changing it would split a
-// user's order over two queues.
+// The shard of a user's orders. The number of shards is fixed when a store is created: changing it
+// would split a user's orders over two queues.
 
 /** Shards of a new store. More shards spread over more workers; fewer make fuller batches. */
 export const DEFAULT_SHARDS = 8;

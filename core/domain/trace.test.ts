@@ -5,7 +5,7 @@ import { isSampled, readTraceparent, spanIdOf, tracedOrders, traceIdOf } from ".
 
 const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-test("a traceparent is read by its parts", () => {
+test("the parts of a traceparent are read", () => {
   expect(readTraceparent(TRACE)).toBe(TRACE);
   expect([traceIdOf(TRACE), spanIdOf(TRACE), isSampled(TRACE)]).toEqual([
     "0af7651916cd43dd8448eb211c80319c",
@@ -19,7 +19,7 @@ test("a traceparent is read by its parts", () => {
   ]).toEqual([false, false, true]);
 });
 
-test("one of a later version is read as far as it is known, and handed on as version 00", () => {
+test("a later version is read as far as it is known, and passed on as version 00", () => {
   expect(readTraceparent(`cc${TRACE.slice(2)}-what-the-future-says`)).toBe(TRACE);
   expect(readTraceparent(`01${TRACE.slice(2)}`)).toBe(TRACE);
 });
@@ -35,11 +35,11 @@ test.each([
   ["too short", TRACE.slice(0, -1)],
   ["what would break out of a JSON text", `${TRACE.slice(0, -2)}0"`],
   ["a line break at the end", `${TRACE}\n`],
-])("ignored, as the standard has it: %s", (_, text) => {
+])("ignored, as the standard says: %s", (_, text) => {
   expect(readTraceparent(text)).toBeUndefined();
 });
 
-test("the trace is no part of what was ordered, and stays with the order when it is tried again", () => {
+test("the trace is not part of the fingerprint, and a redrive keeps it", () => {
   const order = {
     user: "u",
     id: Bun.randomUUIDv7(),

@@ -1,22 +1,16 @@
-// The trace a request belongs to, as W3C Trace Context's `traceparent` says it: version-trace
-// id-parent id-flags, in hex. https://www.w3.org/TR/trace-context/#traceparent-header
+// The trace of a request, as `traceparent` of W3C Trace Context: version, trace id, parent id and
+// flags, in hex with dashes between. https://www.w3.org/TR/trace-context/#traceparent-header
 import { idAt, type Rows, userAt } from "./message.ts";
 
 /** A traceparent of version 00: 55 characters. */
 export type Traceparent = string;
 
-/**
- * Version 00 has nothing behind the flags; a later one may, and its first four parts are read as
- * 00's.
- */
+/** Version 00 ends with the flags. Later versions may continue; their first four parts are read. */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const ZERO_TRACE = "0".repeat(32);
 const ZERO_SPAN = "0".repeat(16);
 
-/**
- * The trace a header names; undefined when there is none, or one that is to be ignored by the
- * standard.
- */
+/** The trace in a header; undefined if there is none or the standard says to ignore it. */
 export function readTraceparent(text: string | null | undefined): Traceparent | undefined {
   if (typeof text !== "string") return undefined;
   const parts = TRACEPARENT.exec(text);
@@ -32,12 +26,12 @@ export function traceIdOf(traceparent: Traceparent): string {
   return traceparent.slice(3, 35);
 }
 
-/** 16 hex digits: whoever handed it on. */
+/** 16 hex digits: the span of the sender. */
 export function spanIdOf(traceparent: Traceparent): string {
   return traceparent.slice(36, 52);
 }
 
-/** Whether the caller records it, and wants others to. */
+/** Whether the sender records the trace and asks others to. */
 export function isSampled(traceparent: Traceparent): boolean {
   return (Number.parseInt(traceparent.slice(53), 16) & 1) === 1;
 }
@@ -47,11 +41,11 @@ export interface TracedOrder {
   readonly id: string;
   readonly traceparent: Traceparent;
   readonly acceptedAtMs: number;
-  /** Which row of its message it is. */
+  /** Index of its row in the message. */
   readonly at: number;
 }
 
-/** The orders of a message that name a trace; of sound rows among others, only those that are. */
+/** The orders of a message that have a trace; only the rows that are sound. */
 export function tracedOrders(rows: Rows, isSound = (_at: number) => true): TracedOrder[] {
   const traced: TracedOrder[] = [];
   rows.trace.forEach((traceparent, at) => {
@@ -62,7 +56,7 @@ export function tracedOrders(rows: Rows, isSound = (_at: number) => true): Trace
   return traced;
 }
 
-/** Whether a message may hold such an order: text of a client's may look like a trace, too. */
+/** A quick test whether a message may have traced orders. A client's text may look like a trace. */
 export function mayBeTraced(body: string | Buffer): boolean {
   return body.includes('"00-');
 }

@@ -1,5 +1,5 @@
-// Webhooks as Standard Webhooks signs them (standardwebhooks.com): HMAC-SHA256 over id, time and
-// body. The time is signed too, so that a webhook that was overheard cannot be sent again for ever.
+// Webhook signatures as defined by Standard Webhooks (standardwebhooks.com): HMAC-SHA256 over id,
+// time and body. The time is signed too, so an intercepted webhook cannot be repeated forever.
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 export const ID_HEADER = "webhook-id";
@@ -12,30 +12,30 @@ export interface SignedHeaders {
   readonly signature: string | undefined;
 }
 
-/** Clocks may be this far apart, and a webhook this long under way, s. */
+/** Bounds the difference of the clocks plus the time under way, s. */
 const TOLERANCE_S = 300;
-/** More are not looked at. Whoever rolls a secret sends two. */
+/** Further ones are ignored. A sender that is rolling a secret sends two. */
 const MAX_SIGNATURES = 8;
-/** Ids are remembered (gateway/http/webhook.ts), so they are bounded. */
+/** Bounded because ids are remembered (gateway/http/webhook.ts). */
 const MAX_ID = 200;
 const PREFIX = "whsec_";
 const MAC_BYTES = 32;
 
-/** A secret as it is shared: `whsec_` and base64, or any other text, which counts as it stands. */
+/** The key of a shared secret: `whsec_` and base64, or any other text as it is. */
 export function webhookKey(secret: string): Buffer {
   return secret.startsWith(PREFIX)
     ? Buffer.from(secret.slice(PREFIX.length), "base64")
     : Buffer.from(secret);
 }
 
-/** Whether a secret that claims to be base64 is. */
+/** Whether a text can be a secret: after `whsec_` it must be base64. */
 export function isWebhookSecret(secret: string): boolean {
   if (!secret.startsWith(PREFIX)) return secret !== "";
   const encoded = secret.slice(PREFIX.length).replace(/=+$/, "");
   return encoded !== "" && webhookKey(secret).toString("base64").replace(/=+$/, "") === encoded;
 }
 
-/** The headers of a webhook, with one signature a secret. */
+/** The headers of a webhook, with one signature per secret. */
 export function signWebhook(
   id: string,
   body: string,
@@ -53,7 +53,7 @@ export function signWebhook(
   };
 }
 
-/** `late`: rightly signed by one of the keys, but too long ago or ahead of time. */
+/** `late`: signed by one of the keys, but too old or too far ahead. */
 export function checkWebhook(
   { id = "", timestamp = "", signature = "" }: SignedHeaders,
   body: string,
@@ -70,7 +70,7 @@ export function checkWebhook(
   return Math.abs(nowMs / 1_000 - Number(timestamp)) <= TOLERANCE_S ? "good" : "late";
 }
 
-/** Signatures of other versions are passed over. */
+/** The MAC of a signature; signatures of other versions are ignored. */
 function macGiven(signature: string): Buffer[] {
   if (!signature.startsWith("v1,")) return [];
   const bytes = Buffer.from(signature.slice("v1,".length), "base64");

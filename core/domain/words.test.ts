@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { splitWords, tallyOf } from "./words.ts";
 
-test("each word is counted, as a whole", () => {
+test("whole words are counted", () => {
   const outcomes = ["sold_out,sold_out,reserved,sold_out", "=reserved,!reserved"];
   expect([...tallyOf(outcomes.map((text) => ({ outcomes: text })))]).toEqual([
     ["sold_out", 3],
@@ -12,7 +12,7 @@ test("each word is counted, as a whole", () => {
   ]);
 });
 
-test("counting and taking apart say the same", () => {
+test("tallyOf agrees with splitWords", () => {
   const word = fc.constantFrom("past", "=past", "passed", "reserved", "+late", "late");
   fc.assert(
     fc.property(fc.array(fc.array(word, { minLength: 1 })), (messages) => {

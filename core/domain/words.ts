@@ -1,5 +1,5 @@
-// A message's outcomes: one word a row, separated by commas (entry.ts, parseOutcome). They are taken
-// apart where they arrive, and never searched as text.
+// A message's outcomes: one word per row, separated by commas (entry.ts, parseOutcome). They are
+// split where they arrive, and never searched as text.
 
 export function splitWords(outcomes: string): string[] {
   return outcomes.split(",");
@@ -9,7 +9,7 @@ export function splitWords(outcomes: string): string[] {
 export function tallyOf(messages: readonly { readonly outcomes: string }[]): Tally {
   const tally = new Map<string, number>();
   for (const { outcomes } of messages) {
-    // Most rows have the word of the one before.
+    // Most rows have the same word as the row before.
     let last = "";
     let run = 0;
     for (const word of outcomes.split(",")) {

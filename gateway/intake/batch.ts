@@ -1,5 +1,5 @@
-// Rows on their way to one shard, as one AMQP message, and the recipients of their results.
-// Parallel lists instead of an object per order.
+// Rows for one shard, as one AMQP message, and the recipients of their results. It keeps parallel
+// lists instead of an object per order.
 import type { LaneBatch, Verdict } from "../../broker/lanes.ts";
 import { MessageWriter } from "../../core/domain/message-writer.ts";
 import { fingerprintOf, type Order } from "../../core/domain/order.ts";
@@ -7,23 +7,23 @@ import { type Row, userOf } from "../../core/domain/row.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 
 /**
- * The source of rows. It is notified of each row, in order, when its batch is settled, and again
+ * The source of rows. It is notified of each row, in order: when its batch is settled, and again
  * when its outcome is known.
  */
 export interface Recipient {
-  /** Wants outcomes, not only the confirm; a closed socket does not. */
+  /** Whether it wants outcomes besides the confirm; a closed socket does not. */
   readonly follows: boolean;
   /** `ref`: as given with the row; `id`: empty for a skip; `estimate`: only with `confirmed`. */
   settled(verdict: Verdict, ref: unknown, id: string, estimate?: Estimate): void;
   /** `word`: the outcome word of decide (core/domain/entry.ts, parseOutcome). */
   decided(user: string, id: string, word: string): void;
-  /** Outcomes of this many of its orders will not be reported. */
+  /** The outcomes of this many of its orders will not be reported. */
   forgotten(orders: number): void;
 }
 
 /**
  * What a client learns about a waiting order: how many undecided orders of its shard are ahead of
- * it, and about how long they take.
+ * it, and about how many seconds they take.
  */
 export interface Estimate {
   readonly position: number;
@@ -38,10 +38,10 @@ export class Batch implements LaneBatch {
   length = 0;
   readonly recipients: (Recipient | undefined)[] = [];
   readonly users: string[] = [];
-  /** Empty for what is no order and no cancel. */
+  /** Empty for rows other than orders and cancels. */
   readonly ids: string[] = [];
   private refs: unknown[] = [];
-  /** Where each order stands in the lists; built on first use. */
+  /** Position of each order in the lists; built on first use. */
   private index: Map<string, number> | undefined;
   verdict: Verdict | undefined;
   /** When its first row arrived, and when it was sent to the broker; monotonic ms. */
@@ -72,7 +72,7 @@ export class Batch implements LaneBatch {
     this.added(length, order.user, order.id, recipient, ref);
   }
 
-  /** Adds a row of any other kind; of its order nothing but a cancel's outcome is told. */
+  /** Adds a row of any other kind; only a cancel's outcome is reported. */
   add(row: Row, length: number, recipient: Recipient, ref: unknown): void {
     this.writer?.add(row);
     this.added(length, userOf(row), row.kind === "cancel" ? row.id : "", recipient, ref);
@@ -101,7 +101,7 @@ export class Batch implements LaneBatch {
     return Buffer.from(String(this.writer));
   }
 
-  /** Notifies every recipient; afterwards only those who follow are kept. */
+  /** Notifies every recipient, then keeps only those that follow. */
   settle(verdict: Verdict): void {
     this.verdict = verdict;
     this.writer = undefined;
@@ -114,7 +114,7 @@ export class Batch implements LaneBatch {
     }
   }
 
-  /** Where an order stands in the lists. */
+  /** Position of an order in the lists. */
   indexOf(user: string, id: string): number | undefined {
     if (!this.index) {
       this.index = new Map();

@@ -33,8 +33,8 @@ const ORDER_FIELDS: ReadonlySet<string> = new Set([
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
 /**
- * Opaque, but printable ASCII: a token with other characters is a mistake, and control characters
- * break later readers.
+ * Opaque, but only printable ASCII: other characters are mistakes, and control characters break
+ * later readers.
  */
 const PAYMENT = /^[\x20-\x7e]+$/;
 
@@ -173,7 +173,7 @@ function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
     if (typeof sku !== "string") return missingOrType(sku, `lines[${i}].sku`, "a string");
     if (!skus.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
     if (!isWhole(qty, MAX_QTY)) return notWhole(qty, `lines[${i}].qty`, `1 to ${MAX_QTY}`);
-    // A cast, because this is on the hot path: the lines before have been checked.
+    // A cast, since this is on the hot path and earlier lines are checked.
     for (let j = 0; j < i; j++)
       if ((lines[j] as Line).sku === sku) return problem("duplicate_item", `lines[${i}].sku`);
   }

@@ -1,4 +1,4 @@
-// The gateway's counters; reports, and so its metrics, are built from them.
+// The gateway's counters. Its reports and metrics are made from them.
 import type { GatewayReport } from "../../core/domain/report.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import type { ProblemCode } from "../http/problem.ts";
@@ -14,7 +14,7 @@ export class Counters {
    */
   readonly confirm = new Histogram();
   readonly outcome = new Histogram();
-  /** Counters used for rates exist from the start: a rate misses a counter's first step. */
+  /** These exist from the start because a rate misses the first step of a new counter. */
   private readonly refusals = new Map<ProblemCode, number>([
     ["shed", 0],
     ["rate_limited", 0],

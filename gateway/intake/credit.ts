@@ -1,10 +1,10 @@
-// How many orders a socket may have outstanding. Reading an order takes a credit; it returns when
-// the order's ack or nack has left for the client. While the client does not read, answers pile up
-// and no credit returns.
+// Bounds the orders a socket may have outstanding. Reading an order takes a credit, which returns
+// when the order's ack or nack has left for the client. While the client does not read, answers
+// pile up and no credit returns.
 //
-// The client keeps its own count: orders sent minus orders answered. It is never below ours, since
-// an answer it has read left here earlier, so a client that stays within its credit is never
-// refused for it.
+// The client counts the orders it sent minus those answered. Its count is never below ours, since
+// every answer it has read left here earlier. So a client that stays within its credit is never
+// refused.
 
 export class Credit {
   /** Orders being placed. */
@@ -14,7 +14,7 @@ export class Credit {
 
   constructor(readonly window: number) {}
 
-  /** Takes one; false if the client has more outstanding than it was granted. */
+  /** Takes a credit; false if the client has used all it was granted. */
   take(): boolean {
     if (this.open + this.stuck >= this.window) return false;
     this.open++;
@@ -22,7 +22,8 @@ export class Credit {
   }
 
   /**
-   * `answers` were written; `left`: whether they are on their way or wait for the client to read.
+   * `answers` were written. `left`: they are on their way, rather than waiting for the client to
+   * read.
    */
   answered(answers: number, left: boolean): void {
     this.open -= answers;

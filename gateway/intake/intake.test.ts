@@ -15,7 +15,7 @@ import {
 
 afterEach(closeGateways);
 
-/** Characters of orders that are neither confirmed nor refused. */
+/** Characters of unsettled orders. */
 const waitingBytes = (t: TestGateway) => t.gateway.report().waitingBytes;
 
 const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
@@ -55,7 +55,7 @@ test("202 comes only after the confirm", async () => {
     return r;
   });
   const batch = await t.broker.batch(0);
-  // If the gateway answered without the confirm, it would have done so before it answers this.
+  // An answer without the confirm would arrive before this one.
   await fetch(`${t.gateway.url}/healthz`);
   expect(answered).toBe(false);
   batch.settle("confirmed");
@@ -104,7 +104,7 @@ test("a user's later order is not published before the earlier one is settled", 
   const batch = await t.broker.batch(0);
   const waiting = waitingBytes(t);
   const second = post(orders(t), two, headers);
-  // If it could be published, it would be once it waits and another round has passed.
+  // If it could be published, that would happen once it waits and another turn has passed.
   while (waitingBytes(t) === waiting) await fetch(`${t.gateway.url}/healthz`);
   await fetch(`${t.gateway.url}/healthz`);
   expect(t.broker.published.length).toBe(1);
@@ -173,7 +173,7 @@ test("batches are bounded by orders; beyond the waiting bytes orders are shed", 
   expect(t.broker.rows.map(idIn)).toEqual(body.orders.slice(0, taken).map((o) => o.id));
 });
 
-test("a batch gets one result per order, in order: good ones pass beside bad ones", async () => {
+test("a batch gets one result per order, in order; bad ones do not stop good ones", async () => {
   const t = await start();
   const [good, other, bad] = [order(), order(), order({ lines: [] })];
   const response = await post(

@@ -1,5 +1,5 @@
-// The hot path: a parsed value becomes an order, and the order's values go into the columns of its
-// shard's next message. No promise, no copy, no text and no log line per order.
+// The hot path: a parsed value becomes an order, and its values go into the columns of its shard's
+// next message. There is no promise, copy, text or log line per order.
 import type { AnswerWord, Attempt } from "../../core/domain/charge.ts";
 import type { Order } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
@@ -39,14 +39,14 @@ const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
 
-  /** Whether asking shuts() can matter. */
+  /** Whether shuts() may refuse anything. */
   get pressed(): boolean {
     return this.options.admission.pressed;
   }
 
   /**
-   * Why an order of this caller would be refused now; asked before its body is read. A service
-   * orders for users of all shards, unless `user` is named.
+   * Why an order of this caller would be refused now, before its body is read. A service orders for
+   * users of all shards, unless `user` names one.
    */
   shuts(principal: Principal, user?: string): Problem | undefined {
     const { admission, shards } = this.options;
@@ -55,8 +55,8 @@ export class Intake {
   }
 
   /**
-   * Publishes an order, and notifies the recipient later. Returns why not, if it is refused: then
-   * it had no effect. Cheap checks come first.
+   * Publishes an order and notifies the recipient later. If it is refused, returns why, and it had
+   * no effect. Cheap checks come first.
    */
   order(
     value: unknown,
@@ -69,8 +69,8 @@ export class Intake {
     const { runtime, admission, soldOut, catalogue, clock, shards, lanes } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
-    const turnedAway = admission.shuts(shard) ?? admission.charge(buyer);
-    if (turnedAway) return this.refuse(turnedAway);
+    const refusal = admission.shuts(shard) ?? admission.charge(buyer);
+    if (refusal) return this.refuse(refusal);
     const nowMs = clock();
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
@@ -81,7 +81,7 @@ export class Intake {
     return undefined;
   }
 
-  /** Publishes a skip, likewise. */
+  /** Publishes a skip, as order() does. */
   skip(
     value: unknown,
     principal: Principal,
@@ -95,7 +95,9 @@ export class Intake {
     return this.take(skipRow(skip, this.options.clock()), principal, recipient, ref);
   }
 
-  /** Publishes a cancel, likewise. It is never shed for its shard's lag, which it shortens. */
+  /**
+   * Publishes a cancel, as order() does. It is never shed for its shard's lag, which it shortens.
+   */
   cancel(
     value: { user: string; id: unknown },
     principal: Principal,
@@ -144,8 +146,8 @@ export class Intake {
 }
 
 /**
- * Who will be the buyer, and whose bucket pays: only a service names another user, and checkOrder
- * refuses an invalid name.
+ * The buyer, whose token bucket pays. Only a service may name another user, and checkOrder refuses
+ * an invalid name.
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;

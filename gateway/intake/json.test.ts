@@ -9,7 +9,7 @@ function refusal(text: string): [string, string | undefined] {
   return [value.code, value.field];
 }
 
-test("any JSON value is read as by JSON.parse", () => {
+test("any JSON value is read as JSON.parse reads it", () => {
   fc.assert(
     fc.property(
       fc.jsonValue({ maxDepth: 8 }),

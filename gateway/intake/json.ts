@@ -1,13 +1,12 @@
-// Reads untrusted JSON: parsed once, refused if nested too deeply or if an object has a duplicate
-// member.
+// Reads untrusted JSON: parses it once, and refuses deep nesting and duplicate members.
 //
 // JSON.parse silently keeps the last of two equal members, so two readers of one text could see
-// different orders. The text has as many members as colons outside strings; if the parsed value has
-// fewer, some name was duplicated. Counting all colons is faster, and enough when that number
-// already equals the number of members.
+// different orders. The text has as many members as colons outside strings. If the parsed value has
+// fewer, a name was duplicated. Counting all colons is faster, and enough if that number equals the
+// number of members.
 import { echo, Problem, problem } from "../http/problem.ts";
 
-/** An order needs 3, its metadata a few more. */
+/** An order needs 3 levels, its metadata a few more. */
 export const MAX_DEPTH = 32;
 
 const QUOTE = 0x22;

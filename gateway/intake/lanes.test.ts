@@ -15,7 +15,7 @@ import { Lanes, type LanesOptions } from "./lanes.ts";
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
 const limits = { batchOrders: 3, batchBytes: 12_000, waitingBytes: 100_000 };
 const LINGER_MS = 30;
-/** What a small batch waits behind a confirm. */
+/** How long a small batch waits after a confirm. */
 const NEXT_MS = 5;
 
 const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
@@ -48,7 +48,7 @@ function rig(lingerMs?: () => number) {
   return { runtime, lanes, sent, lengths, add, confirm: () => confirms.shift()?.() };
 }
 
-test("rows of one round share a message, the next one goes when it is confirmed", async () => {
+test("rows of one turn share a message; the next one follows its confirm", async () => {
   const { runtime, sent, add, confirm, lanes } = rig();
   add(1, 2);
   await runtime.advance(0);
@@ -64,7 +64,7 @@ test("rows of one round share a message, the next one goes when it is confirmed"
   await lanes.idle();
 });
 
-test("lingering lets rows of later rounds share a message; full batches do not wait", async () => {
+test("lingering lets rows of later turns share a message; full batches do not wait", async () => {
   const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
   add(1);
   await runtime.advance(LINGER_MS - 1);
@@ -90,11 +90,11 @@ test("lingering lets rows of later rounds share a message; full batches do not w
   await lanes.idle();
 });
 
-/** The columns' names. */
+/** Characters of the columns' names. */
 const FRAME = 300;
 const MARKS = '"\\'.repeat(8);
 
-/** The largest order that the edge takes, or the smallest. */
+/** The largest order that the gateway accepts, or the smallest. */
 function orderOf(large: boolean): Order {
   const lines = Array.from({ length: large ? MAX_LINES : 1 }, (_, i) => ({
     sku: large ? `${i}`.padStart(64, "s") : "a",

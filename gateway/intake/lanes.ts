@@ -1,4 +1,4 @@
-// ② publish: orders on their way to their shards (broker/lanes.ts), each with its recipient.
+// ② publish: orders for their shards (broker/lanes.ts), each with its recipient.
 import { BatchLanes, type BatchLanesOptions } from "../../broker/lanes.ts";
 import type { Order } from "../../core/domain/order.ts";
 import type { Row } from "../../core/domain/row.ts";
@@ -14,7 +14,7 @@ export class Lanes extends BatchLanes<Batch> {
     super({ ...options, newBatch: (shard, number) => new Batch(shard, number, monotonicMs) });
   }
 
-  /** Takes an order, or says false: too much is waiting. */
+  /** Adds an order; false if too much is waiting. */
   order(
     shard: number,
     order: Order,
@@ -31,7 +31,7 @@ export class Lanes extends BatchLanes<Batch> {
     return true;
   }
 
-  /** Takes a row of another kind, likewise. */
+  /** Adds a row of another kind; false if too much is waiting. */
   add(shard: number, row: Row, recipient: Recipient, ref: unknown): boolean {
     const length = rowLength(row);
     const batch = this.room(shard, length);

@@ -1,5 +1,5 @@
-// The gateway's limits. Each bounds one kind of memory; together they let a flood cost answers but
-// not the process.
+// The gateway's limits. Each bounds one kind of memory, so a flood costs answers but not the
+// process.
 
 export interface GatewayLimits {
   /** Bytes of an order request's body and of a WebSocket frame's payload. */
@@ -13,13 +13,13 @@ export interface GatewayLimits {
   /** Characters per AMQP message, by an estimate that is never too low (row-length.ts). */
   readonly batchBytes: number;
   /**
-   * Characters of unconfirmed orders over all shards, by the same estimate; beyond it orders are
-   * shed. About 70,000 orders: half a second of a flood.
+   * Characters of unconfirmed orders over all shards, by the same estimate. Beyond it orders are
+   * shed. About 70,000 orders, or half a second of a flood.
    */
   readonly waitingBytes: number;
   /**
-   * Orders remembered until their outcome is sent, at most about 500 bytes each; the oldest are
-   * forgotten first.
+   * Orders remembered until their outcome is sent, up to 500 bytes each; the oldest are forgotten
+   * first.
    */
   readonly undecidedOrders: number;
   /**
@@ -27,13 +27,10 @@ export interface GatewayLimits {
    * per second.
    */
   readonly credit: number;
-  /**
-   * Unsent bytes after which a socket is cut off; a client that keeps to its credit stays far
-   * below.
-   */
+  /** Unsent bytes after which a socket is closed; a client within its credit stays far below. */
   readonly socketBufferBytes: number;
   /**
-   * Outcomes kept for a socket that does not read; beyond it they are dropped, and the client is
+   * Outcomes kept for a socket that does not read; further ones are dropped, and the client is
    * notified.
    */
   readonly heldOutcomes: number;
@@ -51,7 +48,8 @@ export interface GatewayLimits {
   /** Orders one socket may follow. */
   readonly followedPerSocket: number;
   /**
-   * An event stream is closed after this time without news; its client resumes with its last event.
+   * An event stream without news is closed after this time; its client resumes after its last
+   * event.
    */
   readonly streamIdleMs: number;
   /** Verified tokens cached, so that each is verified once. */

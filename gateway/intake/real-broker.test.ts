@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  "orders that a full queue refuses are answered unconfirmed",
+  "orders that a full queue refuses are unconfirmed",
   async () => {
     const { t } = await start(await (await testRabbit()).freshVhost(), 1);
     const headers = await bearer("ann");

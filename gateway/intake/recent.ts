@@ -1,6 +1,6 @@
 // A bounded map that forgets its oldest entries: when the younger half is full, the older half is
-// dropped as a whole. (Deleting the oldest one by one makes a Map step over every deleted entry:
-// 80 µs per order.)
+// dropped. Deleting the oldest entries one by one costs 80 µs per order, since a Map steps over
+// every deleted entry (docs/decisions/0010-admission.md).
 
 export class Recent<V> {
   private young = new Map<string, V>();

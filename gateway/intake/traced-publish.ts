@@ -1,5 +1,5 @@
-// A span for each order whose request names a recorded trace: from its acceptance until the broker
-// has answered.
+// Records a span for each order with a sampled trace: from its acceptance until the broker's
+// answer.
 import { readMessage } from "../../core/domain/message.ts";
 import { mayBeTraced, tracedOrders } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -7,10 +7,7 @@ import type { LanesOptions } from "./lanes.ts";
 
 type Publish = LanesOptions["publish"];
 
-/**
- * `publish`, plus the spans of what it published. `clock` is the one that stamps acceptance, Unix
- * ms.
- */
+/** `publish` with spans. `clock` is the clock that stamps acceptance, Unix ms. */
 export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () => number): Publish {
   return async (shard, body, batch) => {
     const orders = mayBeTraced(body) ? tracedOrders(readMessage(body.toString())) : [];

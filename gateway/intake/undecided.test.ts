@@ -1,4 +1,4 @@
-// Later states of orders come in pushes of their own, before or after their batch's outcome: the
+// Later states of orders arrive in their own pushes, before or after the batch's outcome. The
 // client receives both, in order.
 import { afterEach, expect, test } from "bun:test";
 import { order, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
@@ -16,7 +16,7 @@ async function start(): Promise<TestGateway> {
   return t;
 }
 
-/** Ann places an order; its batch is with the broker. */
+/** Ann places an order, and its batch is sent to the broker. */
 async function placed(t: TestGateway, socket: TestSocket, n: number, changes = {}) {
   const it = order({ seq: 2, ...changes }) as { id: string };
   socket.send({ type: "order", ref: "r", order: it });
@@ -39,7 +39,7 @@ test("released before its outcome, an order is reported parked, then its state",
   ]);
 });
 
-test("released before its batch is confirmed, likewise", async () => {
+test("released before its batch is confirmed, an order is reported in sequence", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const { id, batch } = await placed(t, socket, 0);

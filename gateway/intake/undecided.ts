@@ -1,5 +1,5 @@
-// Batches whose outcomes have not been sent yet: their recipients, and the orders this gateway
-// accepted. Bounded by orders; the oldest batch is forgotten first, and its followers are notified.
+// Batches whose outcomes have not been sent yet, with their recipients. Bounded by orders: the
+// oldest batch is forgotten first, and its followers are notified.
 import type { Push } from "../../core/domain/push.ts";
 import type { Batch, Recipient } from "./batch.ts";
 import { Recent } from "./recent.ts";
@@ -8,10 +8,10 @@ export class Undecided {
   /** By batch number, oldest first. */
   private readonly batches = new Map<string, Batch>();
   private readonly byShard = new Map<number, Set<Batch>>();
-  /** Orders waiting for their number or their charge: their later states come one by one. */
+  /** Orders waiting for their number, rate or charge: their later states arrive one by one. */
   private readonly open: Recent<Recipient>;
   /**
-   * Later states, comma-separated, of orders whose outcome may not have been sent yet: the two come
+   * Later states, comma-separated, of orders whose outcome may not have been sent. The two arrive
    * in separate pushes, perhaps from two workers, and an unconfirmed batch holds its outcomes back.
    */
   private readonly early = new Recent<string>(MAX_EARLY);
@@ -21,11 +21,11 @@ export class Undecided {
   constructor(
     private readonly maxOrders: number,
     private readonly options: {
-      /** A batch's outcomes are here. */
+      /** A batch's outcomes have arrived. */
       readonly onDecided?: (batch: Batch) => void;
       /** A batch's outcomes will not arrive. */
       readonly onForgotten?: (batch: Batch) => void;
-      /** An order that had stock has lost it. */
+      /** A reserved order has returned its units. */
       readonly onUnitsBack?: () => void;
     } = {},
   ) {
@@ -43,8 +43,8 @@ export class Undecided {
   }
 
   /**
-   * Call when the confirm is settled: delivers outcomes that came in the meantime, or drops a batch
-   * that was certainly not sent.
+   * Call when the batch is settled. Delivers outcomes that arrived earlier, or drops a batch that
+   * was certainly not sent.
    */
   settled(batch: Batch): void {
     if (batch.verdict === "shed") this.remove(batch);
@@ -72,8 +72,8 @@ export class Undecided {
   }
 
   /**
-   * How many orders are ahead of an order that this gateway accepted and whose outcome has not
-   * arrived; undefined for any other order.
+   * How many orders are ahead of an order that this gateway accepted and that has no outcome yet;
+   * undefined for any other order.
    */
   ahead(shard: number, user: string, id: string): number | undefined {
     if (this.open.get(`${user} ${id}`)) return 0;
@@ -92,7 +92,7 @@ export class Undecided {
     const words = outcomes.split(",");
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
-      // Casts, because every order passes here: a batch has as many ids and users as recipients.
+      // Casts, since every order passes here: a batch has as many ids and users as recipients.
       const id = batch.ids[i] as string;
       if (!recipient || id === "") continue;
       const user = batch.users[i] as string;
@@ -102,7 +102,7 @@ export class Undecided {
     }
   }
 
-  /** Expects more states of the order, and delivers those that came before its outcome. */
+  /** Expects further states of the order, and delivers those that arrived before its outcome. */
   private follow(recipient: Recipient, user: string, id: string, word: string): void {
     const key = `${user} ${id}`;
     this.open.set(key, recipient);
@@ -132,7 +132,7 @@ export class Undecided {
 }
 
 const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);
-/** Words after which more states follow: the order waits for its number or rate, or its charge. */
+/** Words after which further states follow: the order waits for its number, rate or charge. */
 const WAITS: ReadonlySet<string> = new Set(["parked", "=parked", "reserved", "=reserved"]);
-/** Orders whose early states are kept until their outcome: several seconds' worth of pushes. */
+/** Orders whose early states are kept until their outcome: several seconds of pushes. */
 const MAX_EARLY = 20_000;
