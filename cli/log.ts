@@ -19,10 +19,8 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   halted: "error",
   "ledger away": "warn",
   "ledger silent": "warn",
-  "left undone": "warn",
   "no beat": "warn",
   "no rates": "warn",
-  "not done yet": "warn",
   "operation not yet in Redis": "warn",
   "part not done": "warn",
   "payment failed to be asked for": "warn",
@@ -32,7 +30,9 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "redis away": "warn",
   "request failed": "error",
   "routes not applied": "warn",
-  "shard not taken": "warn",
+  "shard not acquired": "warn",
+  "task failed": "warn",
+  "task still running": "warn",
 };
 
 export function makeLog(role: string, write?: (line: string) => void): Log {

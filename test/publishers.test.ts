@@ -163,7 +163,7 @@ test(
     expect(reasons.map((reason) => reason.replace("1 of 1 rows: ", ""))).toEqual([
       "its publisher may not send such a row",
       "its publisher may not send such a row",
-      "a service speaks for another one",
+      "a service may not report for another one",
       "its user belongs to another shard",
       "its publisher may not send such a row",
       "its publisher may not send such a row",

@@ -101,7 +101,7 @@ test(
       const rates = [{ id: `r-${value}`, pair: "EUR/USD", value, atMs: Date.now() - agoMs }];
       await stack.links[0]?.publisher.publish(FX_RATES, "", Buffer.from(JSON.stringify(rates)));
     };
-    const listening = () => stack.events.some((e) => e.event === "shard taken");
+    const listening = () => stack.events.some((e) => e.event === "shard acquired");
     await stack.until("the worker to listen", listening);
     await say("1.1");
     await Bun.sleep(20);

@@ -57,7 +57,7 @@ async function losesItsLine(proxy: TcpProxy, env: Record<string, string>): Promi
   const other = await stack.worker("other");
   for (let shard = 0; shard < SHARDS; shard++) expect(await decidedNow(shard, 1)).toBe("reserved");
   expect(role.worker.shards).toEqual([]);
-  expect(events).toContain("shard let go");
+  expect(events).toContain("shard released");
 
   proxy.renew();
   const shared = () => role.worker.shards.length > 0 && other.worker.shards.length > 0;

@@ -24,7 +24,7 @@ test(
     const before = [await order(), await order(), await order(), await order({ seq: 2 })];
     expect(before).toEqual(["reserved", "reserved", "over_limit", "parked"]);
     await stack.until("a snapshot", () => made().length > 0, 30_000);
-    expect(stack.events.filter((e) => e.event === "no snapshot")).toEqual([]);
+    expect(stack.events.filter((e) => e.event === "snapshot failed")).toEqual([]);
     expect(await order({}, userOf(0, 1))).toBe("reserved");
     const client = await stack.client();
     await client.client.flushall();
@@ -35,7 +35,7 @@ test(
       "reserved",
     ]);
     expect(await order({}, userOf(0, 3))).toBe("sold_out");
-    expect(stack.events.filter((e) => e.event === "snapshot passed over")).toEqual([]);
+    expect(stack.events.filter((e) => e.event === "snapshot skipped")).toEqual([]);
   },
   SLOW_MS,
 );

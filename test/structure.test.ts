@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dir, "..");
 const ROOMS =
   "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,services,stubs,test";
 const FILES = [
-  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,md,yml,conf,mjs}`),
+  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs}`),
   new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
   new Bun.Glob(".ci/run"),
 ];

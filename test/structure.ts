@@ -51,6 +51,11 @@ const MAX_TEST_LINES = 525;
 export const MAX_COLUMNS = 100;
 /** The ends of the names of the files that keep to the width. */
 const KEEP_WIDTH = [
+  ".ts",
+  ".lua",
+  ".js",
+  ".css",
+  ".html",
   ".md",
   ".yml",
   ".conf",

@@ -1,19 +1,19 @@
-// How much of a shard's queue goes into one call to Redis, and what must not go in unseen.
+// How many messages of a shard's queue go into one call to Redis, and which are sifted first.
 import { isOdd } from "./sift.ts";
 import type { Work } from "./work.ts";
 
 /**
- * Bytes in one FCALL: about 600 orders, some 4 ms of Redis. More would make the other shards wait,
- * less would waste the call.
+ * Bytes in one FCALL: about 600 orders, 4 ms of Redis. With more, the other shards would wait; with
+ * less, there would be too many calls.
  */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
 /**
- * A message that has come this often before is decided by itself, and sifted first: it may be what
- * broke its batch.
+ * A message delivered this many times before is sifted, and decided by itself: it may be what broke
+ * its batch.
  */
 const POISON_DELIVERIES = 2;
-/** Takes the next batch out of a queue; `share` of the usual bytes while the governor eases off. */
+/** Takes the next batch from a queue. `share` is below 1 while the governor slows the worker. */
 export function takeBatch(queue: Work[], share: number): Work[] {
   const most = MAX_BATCH_BYTES * share;
   let bytes = 0;
@@ -28,7 +28,7 @@ export function takeBatch(queue: Work[], share: number): Work[] {
   return queue.splice(0, count);
 }
 
-/** Whether a message is sifted before Redis sees it. */
+/** Whether to sift a message before Redis sees it. */
 export function isSuspect({ rights, deliveries, body }: Work): boolean {
   return rights !== undefined || deliveries >= POISON_DELIVERIES || isOdd(body);
 }

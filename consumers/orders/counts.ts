@@ -1,6 +1,5 @@
-// What a worker has done since it started, as plain numbers: counted by the batch where it can be,
-// and never by anything that allocates for an order. Reports, metrics and the console are made of
-// these.
+// Counts what a worker has done since it started, for reports, metrics and the console. It counts
+// per batch where possible, and allocates nothing per order.
 import { type Entry, parseOutcome } from "../../core/domain/entry.ts";
 import type { Tally } from "../../core/domain/words.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
@@ -19,10 +18,10 @@ export class Counts {
   unreadable = 0;
   /** Orders. */
   readonly batch = new Histogram(BATCH_BOUNDS);
-  /** Seconds, by calls and transactions. */
+  /** Seconds per call and per transaction. */
   readonly decide = new Histogram();
   readonly commit = new Histogram();
-  /** Seconds from acceptance until recorded, by orders. */
+  /** Seconds per order from its acceptance until it is recorded. */
   readonly recorded = new Histogram();
 
   report() {
@@ -47,7 +46,7 @@ export class Counts {
     this.followUps += followUps;
   }
 
-  /** The ledger has it; `words` are those of its messages. */
+  /** The ledger has recorded this entry. `words` is the tally of its messages' outcomes. */
   entry({ released, steps }: Entry, words: Tally): void {
     for (const [word, rows] of words) if (isDecision(word)) add(this.outcomes, word, rows);
     for (const { state } of released) add(this.outcomes, state);
@@ -58,10 +57,7 @@ export class Counts {
   }
 }
 
-/**
- * What is known or refused is no decision; a cancel's or a charge's word is counted as the step it
- * made.
- */
+/** Known and refused orders are no decisions. Cancels and charges are counted as steps. */
 function isDecision(word: string): boolean {
   switch (parseOutcome(word).kind) {
     case "fresh":

@@ -1,5 +1,4 @@
-// What a decider is given, and why it may stop by itself.
-
+// What a decider receives, and why it may stop by itself.
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import type { Tally } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -11,16 +10,13 @@ import type { Counts } from "./counts.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Deciding, Work } from "./work.ts";
 
-/**
- * Why a decider stopped by itself. `lost`: Redis has forgotten something the ledger knows, or
- * contradicts it.
- */
+/** `lost`: Redis has lost something that the ledger has, or contradicts it. */
 export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
 
 export interface DeciderOptions {
   readonly runtime: Runtime;
   readonly claim: Claim;
-  /** Id of the entry that the ledger recorded last before this decider began. */
+  /** The last entry that the ledger had recorded when this decider began. */
   readonly lastId: EntryId;
   readonly dedupWindowMs: number;
   readonly stores: {
@@ -30,21 +26,19 @@ export interface DeciderOptions {
   };
   readonly governing: Governing;
   readonly counts: Counts;
-  /** Told of what was decided of orders that name a trace. */
+  /** Receives the decisions on orders that carry a trace. */
   readonly spans?: SpanRecorder | undefined;
   /** Redis's clock. */
   readonly clock: Pick<DecidingClock, "bounds" | "now">;
   readonly on: DeciderEvents;
 }
 
-/** What the decider's owner hears of it. */
+/** What the decider reports to its owner. */
 export interface DeciderEvents {
   readonly recorded: (entry: Entry, words: Tally) => void;
-  /**
-   * The ledger could not read it: it has kept its text, sent that to the dead letters, and goes on.
-   */
+  /** The ledger could not read the entry, and kept its text as a dead letter. */
   readonly unreadable: (entry: Entry) => void;
-  /** The outcomes of a message, once they are recorded. */
+  /** A message's outcomes have been recorded. */
   readonly decided: (work: Work, outcomes: string) => void;
   readonly released: (
     released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],

@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** The store, with a list of what was asked of it. */
+/** The store, with a list of the calls it received. */
 class Watched extends ShardStore {
   readonly calls: string[] = [];
   override decide(...args: Parameters<ShardStore["decide"]>) {
@@ -103,10 +103,7 @@ const SALE = {
 
 const FROM = { gateway: "g", batch: "1", region: "eu", deliveries: 0, acceptedAtMs: 0 };
 
-/**
- * Whenever a message is done, another one has come: the queue is never empty. Returns how to end
- * it.
- */
+/** Keeps the queue from ever being empty. Returns a function that ends this. */
 function flood(to: Decider): () => void {
   let on = true;
   let n = 0;
@@ -129,7 +126,7 @@ const sweep = (cutoffMs: number) => ({
 });
 
 test(
-  "while there is always something to decide, every sweep asked for is made within a few batches",
+  "while there is always something to decide, every requested sweep is made within a few batches",
   async () => {
     const { decider: it, store, stops } = await decider();
     const stopFlood = flood(it);
@@ -155,7 +152,7 @@ test(
 );
 
 test(
-  "a gap that is over is given up in the midst of a rush",
+  "a gap that is over is given up in the middle of a rush",
   async () => {
     const { bench, decider: it, released, stops } = await decider();
     const id = Bun.randomUUIDv7();
@@ -175,7 +172,7 @@ test(
 );
 
 test(
-  "a sweep that waits is made once, as it was asked for last, and all who asked hear of it",
+  "a waiting sweep is made once, as last requested, and settles for everyone who requested it",
   async () => {
     const { decider: it, store } = await decider();
     const stopFlood = flood(it);
@@ -193,7 +190,7 @@ test(
 );
 
 test(
-  "a paused decider sweeps nothing, and keeps nobody waiting",
+  "a paused decider makes no sweep, and nothing waits for one",
   async () => {
     const { decider: it, store, governing } = await decider();
     governing.byHand("ops");
@@ -201,7 +198,7 @@ test(
     await it.expire(sweep(0));
     expect(store.calls).toEqual([]);
     governing.byHand(undefined);
-    // Paused while one waits for its turn: it is given up then, not kept.
+    // A sweep that waits for its turn when the pause begins is given up.
     const waits = it.unpark(sweep(0));
     governing.byHand("ops");
     await waits;

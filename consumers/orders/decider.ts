@@ -1,14 +1,13 @@
-// ③ decide: one shard's messages, in the order they came, batch after batch. While a batch is with
-// Redis the next one fills, and the next may be decided while the last is being recorded.
+// ③ decide: decides one shard's messages in order of arrival. While Redis decides a batch, the next
+// one fills. A batch may be decided while the one before is being recorded.
 //
 // 1. One call to Redis at a time: a batch or a sweep.
-// 2. Redis's entries follow each other; one that does not follow what was handed over stops the
-//    decider.
-// 3. Messages are acknowledged and outcomes told in the order of decisions, once the ledger has all
-//    that was decided up to them.
-// 4. Few entries are decided and not yet recorded.
-// 5. Stopped, it settles nothing more.
-
+// 2. Redis's entries follow each other. If one does not follow the last entry handed over, the
+//    decider stops.
+// 3. Messages are acknowledged and outcomes published in the order of the decisions, once the
+//    ledger has everything decided up to them.
+// 4. Few entries are decided but not recorded.
+// 5. After it has stopped, it settles nothing more.
 import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
@@ -34,19 +33,16 @@ import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } fro
 /** A paused decider checks this often whether it may resume. */
 const PAUSE_LOOK_MS = 100;
 /**
- * Entries decided but not yet recorded: enough to hide a commit, few enough that a lost Redis has
- * little to decide again.
+ * Entries decided but not recorded: enough to hide a commit, few enough that little must be decided
+ * again if Redis is lost.
  */
 const MAX_UNRECORDED = 4;
-/** A refused batch costs Redis what it decoded of it; sifting costs the worker 2 µs an order. */
+/** How long to sift every batch after Redis rejected one. Sifting costs 2 µs per order. */
 const WARY_MS = 1_000;
-/** An order whose id is this near the end of the window may be past when Redis looks at it. */
+/** An id this close to the end of the dedup window may be past it by the time Redis decides. */
 const WINDOW_MARGIN_MS = 3_600_000;
 
-/**
- * `unreadable`: its text is in the ledger and in the dead letters; nobody is told what Redis made
- * of it.
- */
+/** `unreadable`: its text is a dead letter, and its outcomes are not published. */
 type Settled = "recorded" | "unreadable" | "stopped";
 
 export class Decider implements Deciding {
@@ -54,20 +50,17 @@ export class Decider implements Deciding {
   private deciding = false;
   private stopped = false;
   private unrecorded = 0;
-  /** Waits at the gate: the governor has paused this worker. */
+  /** The governor has paused this worker. */
   private held = false;
   private readonly sweeps = new Sweeps();
-  /** The last turn was a sweep's. */
+  /** Whether the last turn was a sweep. */
   private swept = false;
-  /** Settles when everything decided so far has been recorded or the decider has stopped. */
+  /** Settles once everything decided so far is recorded, or the decider has stopped. */
   private tail: Promise<Settled> = Promise.resolve("recorded");
   private wake: (() => void) | undefined;
-
-  /**
-   * Until then, monotonic, batches are sifted before Redis sees them: garbage seldom comes alone.
-   */
+  /** Until this monotonic time every batch is sifted first, because garbage rarely comes alone. */
   private waryUntilMs = 0;
-  /** The last entry given to the recorder: what Redis decides next must follow it. */
+  /** The last entry handed to the recorder. What Redis decides next must follow it. */
   private handed: EntryId;
 
   constructor(private readonly options: DeciderOptions) {
@@ -80,19 +73,19 @@ export class Decider implements Deciding {
     if (!this.deciding) void this.run(); // 1
   }
 
-  /** Messages and entries in hand. */
+  /** Messages and entries in flight. */
   get load(): number {
     return this.queue.length + this.unrecorded;
   }
 
-  /** Settles once nothing is in hand, or the decider has stopped. */
+  /** Settles once nothing is in flight, or the decider has stopped. */
   async idle(): Promise<void> {
     while (!this.stopped && ((this.deciding && !this.held) || this.unrecorded > 0))
       await this.tail.then(() => this.options.runtime.sleep(1));
   }
 
   /**
-   * Drops everything at once. Messages in flight stay unacknowledged: closing their channel
+   * Drops everything at once. Messages in flight stay unacknowledged, so closing their channel
    * sends them to the next owner.
    */
   stop(): void {
@@ -103,8 +96,8 @@ export class Decider implements Deciding {
   }
 
   /**
-   * Decides one list of messages and has the entry recorded. undefined: stopped. For run() and for
-   * the detours (set-apart, past). Throws what Redis says against it.
+   * Decides messages and hands the entry to the recorder. For run() and the detours (set-apart.ts,
+   * past.ts). undefined: stopped. Throws if Redis rejects a row or cannot be reached.
    */
   async decideOnce(
     messages: readonly ShardMessage[],
@@ -133,14 +126,14 @@ export class Decider implements Deciding {
     return (await this.tail) !== "stopped";
   }
 
-  /** Gives up parked orders whose gap is over. */
+  /** Gives up gaps that have lasted too long. */
   unpark(options: SweepOptions): Promise<void> {
     return this.sweep("unpark", () =>
       this.options.stores.store.unpark(this.options.claim, this.clocked(options)),
     );
   }
 
-  /** Gives up reserved orders whose charge never started. */
+  /** Gives up reserved orders whose charge has not started in time. */
   expire(options: SweepOptions): Promise<void> {
     return this.sweep("expire", () =>
       this.options.stores.store.expire(this.options.claim, this.clocked(options)),
@@ -163,10 +156,7 @@ export class Decider implements Deciding {
     return { ...options, clock: this.options.clock.bounds() };
   }
 
-  /**
-   * A call between two batches; its entry takes its place among the others. Settles undone when the
-   * decider pauses or stops.
-   */
+  /** Asks for a call between two batches. Also settles, without a call, on a pause or a stop. */
   private sweep(kind: SweepKind, call: SweepCall): Promise<void> {
     if (this.stopped || this.options.governing.paused) return Promise.resolve();
     const made = this.sweeps.ask(kind, call);
@@ -174,7 +164,7 @@ export class Decider implements Deciding {
     return made;
   }
 
-  /** A region's channel is gone: its messages will come again. */
+  /** A region's channel is gone. Its messages will be redelivered. */
   dropFrom(region: string): void {
     this.queue = this.queue.filter((work) => work.region !== region);
   }
@@ -197,10 +187,7 @@ export class Decider implements Deciding {
     this.deciding = false;
   }
 
-  /**
-   * A batch, or a sweep that is due: they alternate, so that neither keeps the other waiting for
-   * longer than one turn.
-   */
+  /** A batch or a sweep. They alternate, so neither waits longer than one turn of the other. */
   private async turn(): Promise<void> {
     this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);
     if (!this.swept) return this.paced();
@@ -224,7 +211,7 @@ export class Decider implements Deciding {
     if (restMs >= 1 && !this.stopped) await runtime.sleep(restMs);
   }
 
-  /** Returns how many rows were decided. */
+  /** Decides a batch. Returns how many rows it had. */
   private async step(): Promise<number> {
     const batch = takeBatch(this.queue, this.options.governing.batchShare);
     const startMs = this.options.clock.now();
@@ -258,7 +245,7 @@ export class Decider implements Deciding {
       this.finish(at(works, i), verdict, startMs);
   }
 
-  /** In one call, unless something in the batch has to be set apart. undefined: stopped. */
+  /** One call, unless something in the batch must be set apart. undefined: stopped. */
   private async decideBatch(batch: readonly Work[]): Promise<Verdict[] | undefined> {
     const wary = this.options.runtime.monotonicMs() < this.waryUntilMs;
     if (!wary && !batch.some(isSuspect)) {
@@ -275,11 +262,11 @@ export class Decider implements Deciding {
     return decideApart({ decider: this, rememberedSinceMs }, batch);
   }
 
-  /** Acknowledges and tells once the ledger has all that was decided up to now. */
+  /** Acknowledges and publishes once the ledger has everything decided so far. */
   private finish(work: Work, verdict: Verdict, startMs: number): void {
     const { outcomes, words, dead } = verdict;
-    // Nothing of it was decided, so it need not wait: those behind it are acknowledged only when
-    // its copy is confirmed.
+    // Nothing in it was decided, so it need not wait. The messages behind it are acknowledged only
+    // once its copy is confirmed.
     if (dead !== undefined && words.every((word) => word === "")) {
       work.done({ kind: "dead", reason: dead });
       return;
@@ -300,14 +287,14 @@ export class Decider implements Deciding {
   }
 
   /**
-   * Has what Redis answered recorded. False: it refused, or its answer does not follow what it
-   * decided before, and the decider stops. An answer without an entry rests on records alone: it
-   * may rest only on those whose entries were handed over.
+   * Checks Redis's answer and records its entry. Stops the decider and returns false if Redis
+   * refused, or if the answer does not follow the last entry handed over. That holds for answers
+   * without an entry too, because they rest on Redis's records.
    */
   private taken(reply: Decision | { word: Refusal }): boolean {
     if (reply.word !== "decided") this.fail(reply.word, "refused by Redis");
     else if (reply.prev !== this.handed)
-      this.fail("lost", `Redis stands at entry ${reply.prev}, not at ${this.handed}`); // 2
+      this.fail("lost", `Redis is at entry ${reply.prev}, not at ${this.handed}`); // 2
     else if (reply.entry) this.record(reply.entry);
     return !this.stopped;
   }

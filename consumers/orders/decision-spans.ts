@@ -1,4 +1,4 @@
-// The span of each traced order's decision: from the call of Redis until the ledger has it.
+// Records a span for each traced order's decision, from the call to Redis until the ledger has it.
 import { readMessage } from "../../core/domain/message.ts";
 import { mayBeTraced, tracedOrders } from "../../core/domain/trace.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
@@ -13,9 +13,9 @@ export function recordDecisions(
   startMs: number,
   nowMs: number,
 ): void {
-  // Of format 0 are only messages with rows that make no sense: their traces end at the gateway.
+  // Only messages with unsound rows are still in format 0. Their traces end at the gateway.
   if (!mayBeTraced(work.body) || isFormat0(work.body)) return;
-  // A row without a word may be anything: it was set apart.
+  // A row without a word was set apart, and may hold anything.
   const traced = tracedOrders(readMessage(work.body), (at) => words[at] !== "");
   for (const { user, id, traceparent, at } of traced) {
     const attributes = {

@@ -4,14 +4,14 @@ import { GapClock } from "./gap-clock.ts";
 const GAP_MAX_MS = 600_000;
 const options = { regions: ["eu", "us"], gapTimeoutMs: 30_000 };
 
-/** A moment at which Redis's clock shows `nowMs`, `jumpMs` of it by a jump. */
+/** A moment at which Redis's clock shows `nowMs`, of which `jumpMs` are a jump. */
 const at = (nowMs: number, jumpMs = 0) => ({
   monotonicMs: nowMs - jumpMs,
   nowMs,
   gapMaxAgoMs: nowMs - jumpMs - GAP_MAX_MS,
 });
 
-test("a gap is over a timeout after every region was read past its beginning", () => {
+test("a gap ends one timeout after every region was read past its beginning", () => {
   const clock = new GapClock(options);
   clock.read("eu", 1_000_000);
   clock.read("us", 1_000_000);
@@ -35,7 +35,7 @@ test("time before a backlog was read does not count", () => {
   clock.read("eu", 2_000_000);
   clock.read("us", 1_990_000); // ten seconds of backlog in us
   clock.cutoffMs(at(2_000_000));
-  clock.read("us", 2_000_000); // read through, twenty seconds later
+  clock.read("us", 2_000_000); // the backlog is read, twenty seconds later
   clock.cutoffMs(at(2_020_000));
   expect(clock.cutoffMs(at(2_030_000))).toBe(1_990_000);
   expect(clock.cutoffMs(at(2_050_000))).toBe(2_000_000);

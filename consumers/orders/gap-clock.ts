@@ -1,15 +1,12 @@
-// When has a missing number been waited for long enough? Only time in which it could have come
-// counts: a gap's clock runs while every region's queue of the shard is being consumed and has been
-// read past the moment the gap began. A region that is away stops the clock; `gapMaxMs` bounds even
-// that.
+// Decides when a gap has lasted long enough. Only time in which the missing number could have
+// arrived counts: every region's queue must be consumed, and read past the moment when the gap
+// began. A region that is away stops the clock, but only until `gapMax`.
 //
-// Each region has a mark, the time up to which its queue has been read: the stamp of the last order
-// read from it, or the moment it was seen empty. The lowest mark, `gapTimeoutMs` ago, is the
-// cutoff: every gap that began before it has had its full time.
-
+// Each region has a mark, the time up to which its queue has been read: the timestamp of the last
+// order read, or the moment when the queue was seen empty. The cutoff is the lowest mark of
+// `gapTimeoutMs` ago; every gap that began before it has had its full time.
 //
-// How long a gap has lasted is measured by this process's monotonic clock. Stamps are Redis's
-// clock's.
+// Durations use this process's monotonic clock; timestamps are Redis's.
 
 export interface GapClockOptions {
   readonly regions: readonly string[];
@@ -42,13 +39,13 @@ export class GapClock {
     this.marks.set(region, Math.max(upToMs, this.marks.get(region) ?? 0));
   }
 
-  /** Redis's clock was set: what was read before says nothing on the new one. */
+  /** Forgets all marks: Redis's clock was set, so the old timestamps no longer apply. */
   reset(): void {
     this.marks.clear();
     this.samples = [];
   }
 
-  /** Called about once a second: gaps that began at or before the returned time are over. */
+  /** Gaps that began at or before the returned time are over. Called about once a second. */
   cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs }: Moment): number {
     const { regions, gapTimeoutMs } = this.options;
     const readUpToMs = Math.min(...regions.map((region) => this.marks.get(region) ?? 0));
@@ -60,7 +57,7 @@ export class GapClock {
       cutoff = Math.max(cutoff, Math.min(sample.readUpToMs, sample.atMs));
       old++;
     }
-    // The newest sample that is old enough says all that the earlier ones said.
+    // The newest sample that is old enough makes the earlier ones unnecessary.
     if (old > 1) this.samples = this.samples.slice(old - 1);
     return cutoff;
   }

@@ -1,4 +1,4 @@
-// Whatever a message holds: it comes to an end, and nobody else waits for it (I1, I3, I11).
+// Whatever a message holds, it ends, and nothing else waits for it (I1, I3, I11).
 import { afterEach, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
@@ -35,21 +35,21 @@ async function send(body: string | Uint8Array, headers: Record<string, unknown> 
   expect(sent).toBe("confirmed");
 }
 
-/** What has been logged since everything was ready: an empty Redis is rebuilt once at the start. */
+/** The events since everything was ready: the first load of Redis is a rebuild too. */
 const since = (event: string) => stack.events.slice(begun).filter((e) => e.event === event);
-/** Nothing was held up: no shard was given back, nothing rebuilt. */
+/** Nothing was disturbed: no shard was released, and Redis was not rebuilt. */
 function expectCalm() {
-  expect([...since("shard let go"), ...since("redis rebuilt")]).toEqual([]);
+  expect([...since("shard released"), ...since("redis rebuilt")]).toEqual([]);
 }
 
-/** How often Redis was asked to decide. */
+/** How many calls to decide Redis received. */
 const calls = ({ decide }: WorkerReport) => decide.counts.reduce((sum, n) => sum + n, 0);
 
 interface DeadLetters {
   readonly reasons: string[];
 }
 
-/** Waits for this many dead letters, and returns why they are. */
+/** Waits for this many dead letters, and returns their reasons. */
 async function deadLetters(expected: number): Promise<DeadLetters> {
   const { connection } = at(stack.links, 0);
   const channel = await (connection.model as ChannelModel).createChannel();
@@ -71,10 +71,10 @@ const ID = "0199f0a0-1234-7abc-8def-0123456789ab";
 const UTF8_BROKEN = new Uint8Array([0x5b, 0x22, 0xff, 0xfe, 0x22, 0x5d]);
 const TOO_MANY = LIMITS.MAX_MESSAGE_ROWS + 1;
 
-/** A message of a sound order, some columns of which are others; undefined: the column is absent. */
+/** A message of a sound order, with some columns replaced; undefined removes a column. */
 const columns = (more: Record<string, unknown> = {}): string =>
   JSON.stringify({ ...JSON.parse(messageText([makeOrder(user(), { a: 1 }).row])), ...more });
-/** A sound order of format 0, some of whose places hold something else. */
+/** A sound order in format 0, with some places replaced. */
 const row0 = (more: Record<number, unknown> = {}): unknown[] => {
   const id = Bun.randomUUIDv7();
   const sound = ["o", user(), id, "f", Date.now(), "s1", 0, "EUR", ["a", 1], "tok", "", 0];
@@ -87,37 +87,37 @@ const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
 type Garbage = readonly (readonly [what: string, body: string | Uint8Array, why: RegExp])[];
 
-/** Messages without an order that could be rejected, and why they are dead. */
+/** Messages without an order that could be rejected, and the reasons of their dead letters. */
 const GARBAGE: Garbage = [
   ["nothing", "", /not JSON/],
-  ["no JSON", "garbage", /not JSON/],
+  ["not JSON", "garbage", /not JSON/],
   ["null", "null", /neither columns nor rows/],
   ["a number", "17", /neither columns nor rows/],
-  ["a text", '"text"', /neither columns nor rows/],
-  ["an object of something else", '{"a":1}', /not a known format/],
-  ["a blank first", ` ${columns()}`, /neither columns nor rows/],
+  ["a string", '"text"', /neither columns nor rows/],
+  ["an unrelated object", '{"a":1}', /not a known format/],
+  ["a leading blank", ` ${columns()}`, /neither columns nor rows/],
   ["no rows", '{"v":1,"order":[]}', /no rows/],
   ["no columns", '{"v":1}', /no rows/],
-  ["rows that are no list", columns({ order: { length: 1, 0: `u ${ID}` } }), /no rows/],
+  ["rows that are not a list", columns({ order: { length: 1, 0: `u ${ID}` } }), /no rows/],
   ["a later version", columns({ v: 2 }), /format 2 is newer/],
-  ["a version far off", columns({ v: 1e300 }), /format 1e\+300 is newer/],
+  ["an absurd version", columns({ v: 1e300 }), /format 1e\+300 is newer/],
   ["a version in quotes", columns({ v: "1" }), /not a known format/],
   ["a version that is a list", columns({ v: [1] }), /not a known format/],
   ["no version", columns({ v: undefined }), /not a known format/],
-  ["a column nobody knows", columns({ price: [1] }), /no such column: price/],
-  ["a column named by Redis's own", raw('"at"', '"__index"'), /no such column/],
+  ["an unknown column", columns({ price: [1] }), /no such column: price/],
+  ["a column named like a metamethod", raw('"at"', '"__index"'), /no such column/],
   ["a column with a very long name", columns({ ["x".repeat(9_000)]: [1] }), /no such column: x+$/],
   ["a column with half a surrogate", columns({ "\ud800\0": [1] }), /no such column/],
   ["a prototype", raw('"at"', '"__proto__"'), /no such column: __proto__/],
-  ["a column that is a text", columns({ at: "1" }), /at: not one value per row/],
+  ["a column that is a string", columns({ at: "1" }), /at: not one value per row/],
   ["a column that is an object", columns({ sale: { 0: "s1" } }), /sale: not one value per row/],
   ["a column that is null", columns({ seq: null }), /seq: not one value per row/],
   ["a short column", columns({ at: [] }), /at: not one value per row/],
   ["a long column", columns({ payment: ["a", "b"] }), /payment: not one value per row/],
-  ["a kind too many", columns({ kind: "oo" }), /kind: not one letter per row/],
+  ["one kind too many", columns({ kind: "oo" }), /kind: not one letter per row/],
   ["a kind that is a list", columns({ kind: ["o"] }), /kind: not one letter per row/],
-  ["a kind nobody knows", columns({ kind: "x" }), /kind: not known/],
-  ["items of nobody", columns({ lines: [0] }), /lines: do not add up to/],
+  ["an unknown kind", columns({ kind: "x" }), /kind: not known/],
+  ["items that no row counts", columns({ lines: [0] }), /lines: do not add up to/],
   ["more lines than items", columns({ lines: [2] }), /lines: do not add up to/],
   ["an absurd count of lines", columns({ lines: [1e300] }), /lines: do not add up to/],
   ["lines below zero", columns({ lines: [-1] }), /lines: do not add up to/],
@@ -125,25 +125,33 @@ const GARBAGE: Garbage = [
   ["lines in quotes", columns({ lines: ["1"] }), /lines: do not add up to/],
   ["lines that answer", columns({ lines: [{ valueOf: 1, toString: 1 }] }), /do not add up/],
   ["items without units", columns({ qty: [] }), /sku, qty: not one value per line/],
-  ["items that are a text", columns({ sku: "a", lines: [1] }), /sku, qty: not one value per line/],
+  [
+    "items that are a string",
+    columns({ sku: "a", lines: [1] }),
+    /sku, qty: not one value per line/,
+  ],
   ["lines lent to another row", lent(), /lines: do not add up to/],
   ["a name that is a number", columns({ order: [17] }), /order: not sound/],
   ["a name that is a list", columns({ order: [[["u"]]] }), /order: not sound/],
   ["a name without a user", columns({ order: [` ${ID}`] }), /order: not sound/],
   ["a name without an id", columns({ order: [user()] }), /order: not sound/],
   ["a user with a space", columns({ order: [`a b ${ID}`] }), /order: not sound/],
-  ["dashes for an id", columns({ order: [`${user()} ${"-".repeat(36)}`] }), /order: not sound/],
-  ["a cancel at no time", timeless(), /at: not sound/],
-  ["a number of Redis's own", raw('"s1"', "0x1"), /not JSON/],
+  [
+    "dashes instead of an id",
+    columns({ order: [`${user()} ${"-".repeat(36)}`] }),
+    /order: not sound/,
+  ],
+  ["a cancel with an impossible time", timeless(), /at: not sound/],
+  ["a number that only Redis reads", raw('"s1"', "0x1"), /not JSON/],
   ["NaN", raw('"s1"', "NaN"), /not JSON/],
   ["an open decimal", raw('"s1"', "0."), /not JSON/],
-  ["a line feed in a text", raw('"tok"', '"to\nk"'), /not JSON/],
+  ["a line feed in a string", raw('"tok"', '"to\nk"'), /not JSON/],
   ["a NUL in the text", raw('"tok"', '"to\0k"'), /not JSON/],
   ["nested deeply", `{"v":1,"order":${nested(100_000)}}`, /nested too deeply/],
-  ["too many columns' rows", columns({ order: Array(TOO_MANY).fill("u") }), /too many rows/],
-  ["a million rows of nothing", `{"v":1,"order":[${"1,".repeat(500_000)}1]}`, /too many rows/],
+  ["too many rows in columns", columns({ order: Array(TOO_MANY).fill("u") }), /too many rows/],
+  ["a million empty rows", `{"v":1,"order":[${"1,".repeat(500_000)}1]}`, /too many rows/],
   ["too large", `{"v":1,"order":["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]}`, /too large/],
-  ["bytes that are no UTF-8", UTF8_BROKEN, /UTF-8/],
+  ["bytes that are not UTF-8", UTF8_BROKEN, /UTF-8/],
   // Format 0.
   ["an empty array", "[]", /no rows/],
   ["a blank before the array", " [1]", /neither columns nor rows/],
@@ -153,26 +161,35 @@ const GARBAGE: Garbage = [
   ["members named twice", '[{"a":1,"a":2}]', /not a row/],
   ["rows of an unknown kind", JSON.stringify([row0({ 0: "x" })]), /kind of row/],
   ["a kind that is a list of kinds", JSON.stringify([row0({ 0: ["o"] })]), /kind of row/],
-  ["dashes for an id in an array", JSON.stringify([row0({ 2: "-".repeat(36) })]), /not sound/],
+  [
+    "dashes instead of an id in an array",
+    JSON.stringify([row0({ 2: "-".repeat(36) })]),
+    /not sound/,
+  ],
   ["a user with a space in an array", JSON.stringify([row0({ 1: "a b" })]), /order: not sound/],
   ["a user who is a number", JSON.stringify([row0({ 1: 17 })]), /no user/],
-  ["a cancel at no time in an array", `[["c","${user()}","${ID}","",-1,"",0]]`, /at: not sound/],
+  [
+    "a cancel with an impossible time in an array",
+    `[["c","${user()}","${ID}","",-1,"",0]]`,
+    /at: not sound/,
+  ],
   ["a cancel without a time", `[["c","${user()}","${ID}","",null,"",0]]`, /without a value/],
-  ["too many in an array", `[${Array(TOO_MANY).fill(1).join()}]`, /too many rows/],
-  ["too large an array", `["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]`, /too large/],
+  ["too many rows in an array", `[${Array(TOO_MANY).fill(1).join()}]`, /too many rows/],
+  ["an array that is too large", `["${"x".repeat(LIMITS.MAX_MESSAGE_BYTES)}"]`, /too large/],
 ];
 
-/** Two rows whose items would go to the wrong order if their counts were believed. */
+/** A cancel with an impossible time. */
 function timeless(): string {
   return messageText([cancelRow(user(), ID, -1)]);
 }
+/** Two rows whose items would go to the wrong order if their counts were believed. */
 function lent(): string {
   const rows = [makeOrder(user(), { a: 1 }).row, makeOrder(user(), { a: 1 }).row];
   return JSON.stringify({ ...JSON.parse(messageText(rows)), lines: [3, -1] });
 }
 
 test(
-  "whatever is no order goes to the dead letters with the reason, and the orders around it are decided",
+  "what is not an order becomes a dead letter with a reason; the orders around it are decided",
   async () => {
     await ready({ a: 1_000 });
     const orders: string[] = [];
@@ -193,20 +210,20 @@ test(
 );
 
 const BAD_ORDERS: readonly (readonly [string, string, Record<string, unknown>])[] = [
-  ["a time before all time", "4", { at: [-1] }],
-  ["a time that Lua's JSON would not write back", "4", { at: [1e15] }],
+  ["a negative time", "4", { at: [-1] }],
+  ["a time that Lua's JSON cannot write back", "4", { at: [1e15] }],
   ["a number too large", "6", { seq: [1e10] }],
   ["no items", "8", { lines: [0], sku: undefined, qty: undefined }],
   ["a name too long for a sale", "5", { sale: ["s".repeat(65)] }],
-  ["a giant ceiling", "11", { maxTotal: [1e300] }],
+  ["a giant maximum", "11", { maxTotal: [1e300] }],
   ["half a surrogate pair", "9", { payment: ["\ud800"] }],
   ["a payment token too long", "9", { payment: ["x".repeat(LIMITS.MAX_TEXT_BYTES + 1)] }],
   ["a NUL in its metadata", "10", { metadata: ["a\0b"] }],
 ];
-/** The value that stands in its place in format 0. */
+/** The changed value, as it stands in format 0. */
 const valueOf0 = (changes: Record<string, unknown>) =>
   "lines" in changes ? [] : (Object.values(changes) as [unknown][])[0]?.[0];
-/** An order with one item more than there may be. */
+/** An order with one item too many. */
 function crowded(id: string): string {
   const items = Array.from({ length: LIMITS.MAX_LINES + 1 }, (_, i) => [`i${i}`, 1]);
   return messageText([makeOrder(user(), Object.fromEntries(items), { id }).row]);
@@ -226,22 +243,22 @@ test.each([
   ),
   ["too many items", (id: string) => crowded(id)],
   [
-    "a field behind the trace, in format 0",
+    "a field after the trace, in format 0",
     (id: string) => JSON.stringify([row0({ 2: id, 12: null, 13: 1 })]),
   ],
   [
-    "items that are no list, in format 0",
+    "items that are not a list, in format 0",
     (id: string) => JSON.stringify([row0({ 2: id, 8: { length: 2 } })]),
   ],
   [
-    "a ceiling that is null, in format 0",
+    "a maximum that is null, in format 0",
     (id: string) => JSON.stringify([row0({ 2: id, 11: null })]),
   ],
 ] as const)(
-  "an order with %s is rejected once, however often it is sent, and nobody waits for it",
+  "an order with %s is rejected once, however often it is sent, and delays no other",
   async (_, bad) => {
     await ready({ a: 10 });
-    // An id from long ago: Redis remembers no such order.
+    // Redis does not remember the order with the old id.
     for (const id of [Bun.randomUUIDv7(), Bun.randomUUIDv7("hex", Date.now() - 86_400_000)]) {
       await send(bad(id));
       expect((await stack.decided(user(), id)).state).toBe("rejected");
@@ -260,7 +277,7 @@ test.each([
 );
 
 test(
-  "one bad row among many costs some calls of Redis more, not one for each order",
+  "one bad row among many costs a few more calls to Redis, not one per order",
   async () => {
     const worker = await ready({ a: 1_000 });
     const made = Array.from({ length: 400 }, () => makeOrder(user(), { a: 1 }));
@@ -280,7 +297,7 @@ test(
 );
 
 test(
-  "late orders, many in one message, are settled together: each once, known ones as they are",
+  "many late orders in one message are settled together, each once; known ones stay as they are",
   async () => {
     const worker = await ready({ a: 10 });
     const late = Array.from({ length: 200 }, (_, i) =>
@@ -302,7 +319,7 @@ test(
 );
 
 test(
-  "Redis that stands elsewhere than it was left is found out by its answer, even to an order it knows",
+  "Redis's answer shows that its state was replaced, even for an order that it knows",
   async () => {
     await ready({ a: 10 });
     const first = makeOrder(user(), { a: 1 });
@@ -313,7 +330,7 @@ test(
     await redis.close();
     await send(messageText([first.row]));
     await stack.until("the rebuild", () => since("redis rebuilt").length > 0);
-    expect(String(since("shard let go")[0]?.why)).toMatch(/^lost/);
+    expect(String(since("shard released")[0]?.why)).toMatch(/^lost/);
     const next = makeOrder(user(), { a: 1 });
     await send(messageText([next.row]));
     expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
@@ -322,7 +339,7 @@ test(
 );
 
 test(
-  "an entry of Redis that nobody can read is kept as a dead letter, and the shard goes on behind it",
+  "an unreadable entry in Redis is kept as a dead letter, and the shard continues",
   async () => {
     const running = await ready({ a: 10 });
     const redis = await stack.client();

@@ -1,6 +1,5 @@
-// A delivery as the decider takes it. What cannot be looked at row by row is turned back here,
-// before it costs anything; what else stands in the properties is believed only as far as it can be
-// true.
+// Turns a delivery into a message for the decider. Whatever cannot be read row by row is rejected
+// here, before it costs anything. Properties are believed only if they can be true.
 import { isUtf8 } from "node:buffer";
 import type { Delivery } from "../../broker/subscriber.ts";
 import { LIMITS } from "../../core/domain/limits.ts";
@@ -16,9 +15,9 @@ export interface Incoming extends ShardMessage {
   readonly sifted?: Sifted;
 }
 
-/** A gateway's clock follows Redis's; a stamp further ahead is none of a gateway's. */
+/** Gateways follow Redis's clock, so a timestamp further ahead than this is not a gateway's. */
 const STAMP_AHEAD_MS = 60_000;
-/** What Redis, the ledger and the name of a queue can take. */
+/** The characters that Redis, the ledger and queue names all accept. */
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const NOT_UTF8 = "\ufffd";
 
@@ -43,15 +42,15 @@ export function readDelivery(
     batch: PRINTABLE.test(messageId) ? messageId : "",
     ...inColumns,
     deliveries,
-    // Only a gateway stamps what it takes in.
+    // Only gateways timestamp what they accept.
     acceptedAtMs: judged.rights?.orders === false ? 0 : believedStamp(acceptedAtMs, nowMs),
     rights: judged.rights,
   };
 }
 
 /**
- * What a gateway of an earlier release publishes, as columns; or why it is a dead letter. With rows
- * in it that cannot be decided it stays as it is, and its sound ones are decided by themselves.
+ * Converts a message of an earlier release to columns, or returns why it is a dead letter. A
+ * message with unsound rows stays in format 0, and its sound rows are decided separately.
  */
 function columnsOf(body: string, rights: Rights | undefined) {
   const sifted = sift(body, rights);
@@ -60,10 +59,7 @@ function columnsOf(body: string, rights: Rights | undefined) {
   return kept.length === count ? { body: columns } : { body, sifted };
 }
 
-/**
- * A stamp that cannot be would end other users' gaps, or hide how far the shard lags behind: it
- * counts as none.
- */
+/** An impossible timestamp counts as none: it would end other users' gaps, or hide the lag. */
 function believedStamp(stampMs: number, nowMs: number): number {
   return stampMs > 0 && stampMs <= nowMs + STAMP_AHEAD_MS ? stampMs : 0;
 }

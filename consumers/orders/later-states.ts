@@ -1,10 +1,7 @@
-// What an entry changed for orders that were decided, or parked, before it.
+// The state changes that an entry made to orders that were decided or parked before it.
 import { type Entry, isOrderStep } from "../../core/domain/entry.ts";
 
-/**
- * New states of orders that were decided, or parked, before: those who took them in are told one by
- * one.
- */
+/** The new states, each with the gateway that accepted the order. */
 export function laterStates({
   released,
   steps,

@@ -1,7 +1,6 @@
-// Decides rows of several messages in one call. Should Redis refuse them, which sifted rows do not
-// make it do, the row at fault is found by halves: some eighteen calls for one among five hundred.
-// It is rejected if it is an order; if not, or if even that is refused, its message goes to the
-// dead letters.
+// Decides rows of several messages in one call. If Redis rejects them, which it should not do to
+// sifted rows, finds the row at fault by halves: about 18 calls for one in 500. An order is then
+// recorded as rejected. For anything else, or if that fails too, the message becomes a dead letter.
 import { messageText } from "../../core/domain/message.ts";
 import { partRow } from "../../core/domain/row.ts";
 import { splitWords } from "../../core/domain/words.ts";
@@ -9,22 +8,22 @@ import { BadRow, StoreUnavailable } from "../../core/stores/redis.ts";
 import { type RowInPlace, rejectable, textOf } from "./sift.ts";
 import type { Deciding, Work } from "./work.ts";
 
-/** Some rows of the message `at` in its batch. */
+/** Some rows of the message at index `at` of the batch. */
 export interface Part {
   readonly at: number;
   readonly gateway: string;
   readonly batch: string;
   readonly body: string;
-  /** The rows of the body, and where each stands in the message. */
+  /** The rows of the body, each with its index in the message. */
   readonly rows: readonly RowInPlace[];
 }
 
-/** A row, and where it stands in which message of the batch. */
+/** A row, with its index and its message's index in the batch. */
 export interface RowInBatch extends RowInPlace {
   readonly message: number;
 }
 
-/** Rows of a batch's messages as parts, in the order of the messages. */
+/** Groups rows of a batch by message, in the order of the messages. */
 export function partsOf(batch: readonly Work[], rows: readonly RowInBatch[]): Part[] {
   return batch.flatMap(({ gateway, batch: number }, at) => {
     const own = rows.filter(({ message }) => message === at);
@@ -35,25 +34,22 @@ export function partsOf(batch: readonly Work[], rows: readonly RowInBatch[]): Pa
 
 type Put = (at: number, row: number, word: string) => void;
 
-/** Calls for a batch. Past this each message that is left is decided whole or not at all. */
+/** Calls for a batch. Beyond this, each remaining message is decided whole or not at all. */
 const MAX_CALLS = 64;
 
-/** About an order that cannot be: changes nothing, and shows whether Redis decides at all. */
+/** Names an order that cannot exist. It changes nothing, and shows whether Redis decides at all. */
 const NO_ORDER = "00000000-0000-7000-8000-000000000000";
 const NO_PART = { user: "nobody", id: NO_ORDER, generation: 1, part: 1, of: 1 };
 const PROBE = messageText([partRow(NO_PART, "done", "nobody", 0)]);
 
 export class Narrowing {
-  /** Why messages of the batch go to the dead letters. */
+  /** Why messages of the batch become dead letters, by index. */
   readonly faults = new Map<number, string>();
   private calls = 0;
 
   constructor(private readonly decider: Deciding) {}
 
-  /**
-   * Decides the parts in their order and puts the words in their places. False: the decider has
-   * stopped.
-   */
+  /** Decides the parts in order and puts each word in its place. False: the decider has stopped. */
   async decide(parts: readonly Part[], put: Put, force?: "rejected" | "stale"): Promise<boolean> {
     if (parts.length === 0) return true;
     this.calls++;
@@ -87,10 +83,7 @@ export class Narrowing {
     return true;
   }
 
-  /**
-   * What is left is what is wrong, unless Redis decides nothing at all: then that is for the
-   * shard's owner to find out.
-   */
+  /** Blames the remaining rows, unless Redis decides nothing at all. The owner deals with that. */
   private async atFault(
     part: Part,
     put: Put,
@@ -105,11 +98,11 @@ export class Narrowing {
         put,
         "rejected",
       );
-    this.faults.set(part.at, `refused by Redis: ${error.message}`);
+    this.faults.set(part.at, `rejected by Redis: ${error.message}`);
     return true;
   }
 
-  /** Throws what went wrong when Redis does not decide what is known to be sound. */
+  /** Throws `error` if Redis does not even decide something known to be sound. */
   private async answers(error: Error): Promise<boolean> {
     try {
       return (
@@ -121,7 +114,7 @@ export class Narrowing {
   }
 }
 
-/** Around the message that Redis has named, or in halves. */
+/** Splits around the message that Redis named, or in halves. */
 function piecesOf(parts: readonly Part[], error: Error): Part[][] {
   const named = error instanceof BadRow ? error.index : -1;
   if (named >= 0 && named < parts.length)
@@ -130,7 +123,7 @@ function piecesOf(parts: readonly Part[], error: Error): Part[][] {
   return [parts.slice(0, middle), parts.slice(middle)];
 }
 
-/** Around the row that Redis has named, or in halves. */
+/** Splits around the row that Redis named, or in halves. */
 function halves(part: Part, error: Error): Part[][] {
   const { rows } = part;
   const named = error instanceof BadRow ? error.row : -1;

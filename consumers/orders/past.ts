@@ -1,5 +1,5 @@
-// Orders older than the records Redis keeps: only the ledger can say whether they have been
-// decided. What has not been comes too late to be judged and is recorded as `stale`.
+// Settles orders that are older than Redis's records. Only the ledger knows whether they have been
+// decided. If not, they are too late and are recorded as `stale`.
 import { idOf, userOf } from "../../core/domain/row.ts";
 import { Narrowing, partsOf, type RowInBatch } from "./narrow.ts";
 import { sift } from "./sift.ts";
@@ -7,15 +7,14 @@ import type { Deciding, OrderName, Verdict, Work } from "./work.ts";
 
 export const PAST = "past";
 
-/** Settles the `past` rows of a batch, all at once. undefined: the decider has stopped. */
+/** Settles all `past` rows of a batch at once. undefined: the decider has stopped. */
 export async function settlePast(
   decider: Deciding,
   batch: readonly Work[],
   verdicts: readonly Verdict[],
 ): Promise<Verdict[] | undefined> {
   const rows = verdicts.flatMap((verdict, i) => pastRows(batch[i] as Work, verdict.words, i));
-  // What is decided but not yet recorded could be these very orders: wait until the ledger knows
-  // all there is.
+  // These orders may have been decided but not recorded, so wait until the ledger has everything.
   if (!(await decider.recorded())) return undefined;
   const known = await decider.lookUp(rows.map(nameOf));
   const words = verdicts.map((verdict) => [...verdict.words]);

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { Progress } from "./progress.ts";
 
-test("lag is that of the oldest message with a stamp; a queue is unknown until it is looked into, and again once its broker is lost", () => {
+test("lag is that of the oldest timestamp; a queue not looked at or lost is unknown", () => {
   const progress = new Progress(["eu", "us"]);
   const eu = () => progress.report(10_000)[0];
   expect(eu()).toEqual({ region: "eu", ready: null, lookedAtMs: 0, lagMs: 0 });
   progress.ready("eu", 4, 9_000);
-  // An answer of a payment worker, which has no stamp, then two orders.
+  // A payment worker's answer, which has no timestamp, then two orders.
   for (const stamp of [0, 7_000, 8_000]) progress.came("eu", stamp);
   expect(eu()).toEqual({ region: "eu", ready: 4, lookedAtMs: 9_000, lagMs: 3_000 });
   progress.went("eu", 7_000);

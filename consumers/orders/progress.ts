@@ -1,9 +1,9 @@
-// How far a shard's owner has got in each region's queue: what is in hand and since when, and what
-// was ready behind it at the last look.
+// An owner's progress in each region's queue: the messages in flight and since when, and how many
+// were ready behind them at the last look.
 import type { ShardReport } from "../../core/domain/report.ts";
 
 interface Region {
-  /** When each message in hand was accepted, oldest first; as many as the prefetch at most. */
+  /** When each message in flight was accepted, oldest first. The prefetch bounds their number. */
   readonly inHand: number[];
   ready: number | null;
   lookedAtMs: number;
@@ -28,7 +28,7 @@ export class Progress {
     if (at >= 0) inHand?.splice(at, 1);
   }
 
-  /** What was in hand will come again, and nobody knows how much is behind it. */
+  /** Messages in flight will be redelivered, and the number behind them is unknown. */
   lost(region: string): void {
     const known = this.regions.get(region);
     if (!known) return;
@@ -43,7 +43,7 @@ export class Progress {
 
   report(nowMs: number): ShardReport["regions"] {
     return [...this.regions].map(([region, { inHand, ready, lookedAtMs }]) => {
-      // Answers of payment workers and services carry no stamp.
+      // Answers of payment workers and services carry no timestamp.
       const first = inHand.find((ms) => ms > 0);
       return {
         region,

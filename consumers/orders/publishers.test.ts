@@ -54,7 +54,7 @@ const SET = publishers(
   "X",
 );
 
-/** The kinds of rows that a message of this publisher may hold, and why not when none. */
+/** The kinds of rows that this publisher's message may hold, or why it may hold none. */
 function allowed(
   map: typeof SET,
   message: { userId: string; exchange?: string; origin?: string },
@@ -82,13 +82,13 @@ test("each publisher may send its own kinds of rows, where it may send them", ()
   expect(allowed(SET, { userId: "van", exchange: "claims" })).toBe("part");
   expect(allowed(SET, { userId: "service-other", exchange: "claims" })).toBe("");
   expect(allowed(SET, { userId: "service-depot" })).toMatch(/services publish to/);
-  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toMatch(/no service/);
-  expect(allowed(SET, { userId: "", exchange: "claims" })).toMatch(/nobody/);
+  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toMatch(/is not a service/);
+  expect(allowed(SET, { userId: "", exchange: "claims" })).toMatch(/without a user/);
   for (const userId of ["", "guest", "worker", "rates", "service"])
     expect(allowed(SET, { userId })).toMatch(/may publish nothing/);
 });
 
-test("a dead letter that is sent again may hold what its first publisher may send", () => {
+test("a redriven dead letter may hold what its first publisher may send", () => {
   const again = (origin: string, exchange = "orders") =>
     allowed(SET, { userId: "operator", origin, exchange });
   expect(again("gateway")).toBe("order skip cancel answer redrive");
@@ -100,16 +100,16 @@ test("a dead letter that is sent again may hold what its first publisher may sen
   expect(allowed(SET, { userId: "payments", origin: "gateway" })).toBe("answer");
 });
 
-test("without a setting one user for all goes on working, but claims need a name", () => {
+test("without a setting one user may have all roles, but claims need a name", () => {
   expect(allowed([], { userId: "guest" })).toBe("order skip cancel answer redrive part");
   expect(allowed([], { userId: "" })).toBe("order skip cancel answer redrive part");
   expect(allowed([], { userId: "guest", exchange: "claims" })).toBe("part");
-  expect(allowed([], { userId: "", exchange: "claims" })).toMatch(/nobody/);
+  expect(allowed([], { userId: "", exchange: "claims" })).toMatch(/without a user/);
   expect(allowed([], { userId: "payments" })).toBe("answer");
   expect(allowed([], { userId: "service-depot" })).toMatch(/services publish to/);
 });
 
-test("a row whose user belongs to another shard is nobody's but a gateway's", () => {
+test("only a gateway's rows may name a user of another shard", () => {
   const judge = new Publishers(SET, SHARDS);
   for (const body of bodies("answer", userOf(1))) {
     const judged = judge.judge({ userId: "payments", exchange: "orders", origin: "" }, body, 0);
@@ -118,7 +118,7 @@ test("a row whose user belongs to another shard is nobody's but a gateway's", ()
   }
 });
 
-test("a part's row from a gateway is found out however it is written", () => {
+test("a part's row from a gateway is noticed, however it is written", () => {
   const judge = new Publishers(SET, SHARDS);
   const [columns, rows] = bodies("part", userOf(0));
   const escaped = (letter: string) => `\\u00${letter.charCodeAt(0).toString(16)}`;

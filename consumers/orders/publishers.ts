@@ -1,14 +1,14 @@
-// Who may publish what to a shard, by the user that the broker has verified:
+// What each user may publish to a shard. The broker verifies the user's name.
 //
 //   gateway          orders, skips, cancels, redriven orders
 //   payments         answers of the payment provider
-//   service-<name>   claims and reports of its own parts, by the exchange `claims`
-//   operator         dead letters again: what their first publisher may send, and redriven orders
-//   all              anything, as in an installation with one user for all
+//   service-<name>   claims and reports about its own parts, through the exchange `claims`
+//   operator         redriven orders, and dead letters that their first publisher may send
+//   all              anything, as in an installation with one user for all roles
 //
-// Without SLUICE_PUBLISHERS these names have these roles, and any other user, or none, has the role
-// `all`: an installation of one user goes on working, and `sluice doctor` warns of it. With it only
-// who is named there may publish.
+// These are the names and roles without SLUICE_PUBLISHERS. Any other user then has the role `all`,
+// so that an installation with one user works; `sluice doctor` warns about it. With
+// SLUICE_PUBLISHERS, only the users it names may publish.
 import type { Delivery } from "../../broker/subscriber.ts";
 import { CLAIMS_EXCHANGE } from "../../broker/topology.ts";
 import type { Kind } from "../../core/domain/fields.ts";
@@ -17,8 +17,8 @@ import type { Rights } from "./rights.ts";
 import { isFormat0 } from "./sift.ts";
 
 /**
- * A gateway's messages are not looked at row by row: only those with one of these texts could hold
- * a service's row, and no gateway writes any. A letter may be written as an escape.
+ * Only messages with one of these texts can hold a service's row. No gateway writes one, so a
+ * gateway's other messages need no check of each row. The escapes are other ways to write a letter.
  */
 const MAY_HOLD_PART = ['"report"', "\\u006", "\\u007"] as const;
 const MAY_HOLD_PART_0 = ['"f"', "\\u0066"] as const;
@@ -45,7 +45,7 @@ type Message = Pick<Delivery, "userId" | "exchange" | "origin">;
 
 export class Publishers {
   private readonly map: readonly PublisherSetting[];
-  /** Few users come again and again. */
+  /** A cache: a few users publish everything. */
   private readonly known = new Map<string, Publisher>();
 
   constructor(
@@ -56,8 +56,8 @@ export class Publishers {
   }
 
   /**
-   * What a message may hold, or why it may not even be looked at. `rights` undefined: anything, and
-   * its rows need no look.
+   * What a message may hold, or why it is refused outright. `rights` undefined: anything, and its
+   * rows need no check.
    */
   judge(message: Message, body: string, shard: number): Judged {
     const { userId, exchange, origin } = message;
@@ -84,11 +84,11 @@ export class Publishers {
     }
   }
 
-  /** Claims are nobody's without a name, not even where one user does everything. */
+  /** A claim needs a user's name, even where one user has all roles. */
   private claims(userId: string, shard: number): Judged {
     const by = this.publisher(userId);
     if (userId === "" || (by.role !== "service" && by.role !== "all"))
-      return { refused: userId === "" ? "a claim of nobody" : `user '${userId}' is no service` };
+      return { refused: userId === "" ? "a claim without a user" : `'${userId}' is not a service` };
     return this.may(PARTS, shard, false, by.service);
   }
 
@@ -100,7 +100,7 @@ export class Publishers {
     let known = this.known.get(user);
     if (!known) {
       known = this.find(user);
-      // The broker knows its users; the bound is for one that hands out names.
+      // The bound is for a broker that makes up users.
       if (this.known.size < MAX_KNOWN) this.known.set(user, known);
     }
     return known;

@@ -18,13 +18,13 @@ const databases = [
   ["postgres", freshDatabase],
 ] as const;
 
-/** How a writer's answer to `record` is lost the first time. */
+/** Ways in which the first answer to `record` is lost. */
 const LOSSES = {
-  "the commit is there before anybody asks again": async (commit: () => Promise<unknown>) => {
+  "the commit is there before the recorder asks again": async (commit: () => Promise<unknown>) => {
     await commit();
     throw new LedgerUnavailable("the connection was lost");
   },
-  "the commit lands only while it is being asked again": async (commit: () => Promise<unknown>) => {
+  "the commit lands while the recorder asks again": async (commit: () => Promise<unknown>) => {
     void Bun.sleep(50).then(commit);
     throw new LedgerUnavailable("no answer within 50 ms");
   },
@@ -32,7 +32,7 @@ const LOSSES = {
 
 describe.each(databases)("%s", (_, freshUrl) => {
   test.each(Object.entries(LOSSES))(
-    "a commit in doubt settles each entry once, several of a shard among them: %s",
+    "an uncertain commit settles each entry once, even several of one shard: %s",
     async (_, lose) => {
       const url = await freshUrl();
       const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });

@@ -1,12 +1,11 @@
-// ④ record: one ledger transaction at a time for all shards that are ready. While it runs, the next
-// one fills.
+// ④ record: commits the entries of all shards, one ledger transaction at a time. While one runs,
+// the next one fills.
 //
-// 1. Entries are recorded in the order they were given.
-// 2. A ledger that cannot be reached is given the same entries until it answers: none is
-//    acknowledged, none given up. The lost answer may have been a commit; the ledger knows each
-//    entry that it has by its id (ledger/record.ts).
-// 3. Stopped, it settles all that waits as `fenced`: the next owner finds it in the outbox.
-
+// 1. Entries are recorded in the order in which they were given.
+// 2. While the ledger cannot be reached, the same entries are repeated until it answers. None is
+//    acknowledged or given up. A lost answer may have been a commit, so the ledger recognizes each
+//    entry it has by its id (ledger/record.ts).
+// 3. After a stop, everything pending settles as `fenced`. The next owners find it in the outbox.
 import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -15,7 +14,7 @@ import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/con
 
 /**
  * Entries in one transaction: enough to share an fsync among all shards, few enough that the first
- * need not wait long for the last.
+ * does not wait long for the last.
  */
 const MAX_ENTRIES = 64;
 const RETRY_MIN_MS = 100;
@@ -28,7 +27,7 @@ interface Waiting extends EntryToRecord {
 export interface RecorderOptions {
   readonly runtime: Runtime;
   readonly writer: LedgerWriter;
-  /** Told how long each transaction took, seconds. */
+  /** Measures each transaction, in seconds. */
   readonly timed?: { readonly begin: () => () => number; readonly took: (seconds: number) => void };
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
@@ -39,15 +38,12 @@ export class Recorder {
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
   downSinceMs: number | undefined;
-  /** When the oldest try that has had no answer began, monotonic ms. */
+  /** When the oldest unanswered attempt began, monotonic ms. */
   private askedAtMs: number | undefined;
 
   constructor(private readonly options: RecorderOptions) {}
 
-  /**
-   * Records an entry after all those given before. Settles when the ledger has decided; waits as
-   * long as the ledger is away.
-   */
+  /** Records an entry after all earlier ones. Waits for as long as the ledger is away. */
   record(entry: Entry, epoch: number): Promise<RecordResult> {
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
@@ -60,7 +56,7 @@ export class Recorder {
     return this.waiting.length;
   }
 
-  /** For how long the ledger has left this worker without an answer; 0 when nothing is asked. */
+  /** How long the ledger has not answered; 0 if nothing was asked. */
   get silentMs(): number {
     return this.askedAtMs === undefined ? 0 : this.options.runtime.monotonicMs() - this.askedAtMs;
   }

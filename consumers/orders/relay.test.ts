@@ -1,5 +1,5 @@
-// What must follow is published however many calls ask for it, and one target that takes nothing
-// holds up nobody else.
+// Follow-ups are published however many calls ask for it, and a target that accepts nothing delays
+// no other.
 import { afterEach, expect, test } from "bun:test";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
@@ -15,7 +15,7 @@ const BROKEN = "no.such.queue";
 const open: RegionLink[] = [];
 afterEach(async () => closeRegions(open.splice(0)), TIMEOUT_MS);
 
-/** A relay on a real broker, and follow-ups in memory that stay until they are marked. */
+/** A relay on a real broker, with follow-ups in memory that stay until they are marked. */
 async function rig(targets: readonly string[]) {
   const url = await (await testRabbit()).freshVhost();
   const settings = readSettings({ SLUICE_REGIONS: `eu=${url}`, SLUICE_SHARDS: "1" });
@@ -57,13 +57,13 @@ async function rig(targets: readonly string[]) {
 }
 
 test(
-  "a target that takes nothing waits; those behind it are published at once, in one run",
+  "a target that accepts nothing waits; the follow-ups behind it are published in one run",
   async () => {
     const broken = Array.from({ length: 1_000 }, () => BROKEN);
     const { relay, seen, left } = await rig([...broken, "payments", "orders.dead"]);
     await relay.followUps(0);
     expect(left()).toEqual(broken);
-    // Read once, found broken; read again without it.
+    // Read once with the broken target, and again without it.
     expect(seen.reads).toBeLessThanOrEqual(4);
     relay.stop();
   },
@@ -71,7 +71,7 @@ test(
 );
 
 test(
-  "a thousand calls while it runs make it look once more, not a thousand times",
+  "a thousand calls during a run make it look once more, not a thousand times",
   async () => {
     const { relay, seen, left } = await rig(Array.from({ length: 150 }, () => "payments"));
     const first = relay.followUps(0);
@@ -83,7 +83,7 @@ test(
 );
 
 test(
-  "what is not due stays, and goes once it is",
+  "a follow-up that is not due stays, and is published once it is due",
   async () => {
     const { relay, seen, left, add } = await rig([]);
     add(1, "payments", 5_000);

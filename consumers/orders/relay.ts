@@ -1,10 +1,11 @@
-// ⑤ relay: publishes what the ledger says must follow, with confirms, and marks it; and tells
-// gateways the outcomes, best effort.
+// ⑤ relay: publishes the ledger's follow-ups with confirms and marks them. It also pushes outcomes
+// to gateways, on a best-effort basis.
 //
-// 1. A follow-up is marked only after a broker has confirmed it: it is published at least once.
-// 2. One that may have reached a region is not sent through another: it would be there twice.
-// 3. A shard's follow-ups are published by one run at a time; a call meanwhile makes it run again.
-// 4. A target that takes nothing waits, longer each time, and holds up no other.
+// 1. A follow-up is marked only after a broker has confirmed it, so it is published at least once.
+// 2. One that may have reached a region is not sent through another, where it would be a second
+//    copy.
+// 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
+// 4. A target that accepts nothing is paused, longer each time, and delays no other.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
@@ -14,18 +15,18 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 
 /**
- * A region's two connections. A broker with an alarm reads nothing more from a connection that
- * publishes, its acknowledgements included: what is consumed has a connection that never publishes.
+ * A region's two connections. A broker with an alarm stops reading from a connection that has
+ * published, acknowledgements included. So consumers have a connection that never publishes.
  */
 export interface RegionLink {
-  /** Publishes; its alarm state is the region's. */
+  /** Publishes. Its alarm state is the region's. */
   readonly connection: BrokerConnection;
   /** Consumes and acknowledges. Never publish over it. */
   readonly consuming: BrokerConnection;
   readonly publisher: Publisher;
 }
 
-/** `blocked`: the broker has an alarm and takes nothing in; what lies in its queues is consumed. */
+/** `blocked`: the broker has an alarm and accepts nothing, but its queues are still consumed. */
 export function linkState({ connection, consuming }: RegionLink): "up" | "blocked" | "away" {
   if (!connection.up || !consuming.up) return "away";
   return connection.blocked ? "blocked" : "up";
@@ -33,7 +34,7 @@ export function linkState({ connection, consuming }: RegionLink): "up" | "blocke
 
 /** Follow-ups published before they are marked. */
 const FOLLOW_UPS_AT_ONCE = 100;
-/** A target that took nothing is tried again after this, doubled each time, up to the most. */
+/** The pause of a target that accepted nothing. It doubles each time, up to the maximum. */
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 30_000;
 
@@ -51,9 +52,9 @@ export interface RelayOptions {
   readonly writer: Pick<LedgerWriter, "followUpsDone">;
   /** How long each retry of a charge waits. */
   readonly retryDelaysMs: readonly number[];
-  /** Redis's clock: what is not due by it stays. */
+  /** Redis's clock, which decides what is due. */
   readonly now: () => number;
-  /** Told how many were published and marked. */
+  /** Receives how many were published and marked. */
   readonly onDone?: (followUps: number) => void;
 }
 
@@ -68,24 +69,24 @@ export class Relay {
     }
   >();
   private scheduled = false;
-  /** Shards being relayed, and whether there may be more by now. */
+  /** Shards being relayed, and whether they may have more follow-ups by now. */
   private readonly relaying = new Map<number, { again: boolean }>();
-  /** Targets that took nothing, by `exchange routing-key`. */
+  /** Targets that accepted nothing, by `exchange routing-key`. */
   private readonly pauses = new Map<string, Pause>();
   private stopped = false;
 
   constructor(private readonly options: RelayOptions) {}
 
   /**
-   * Outcomes of a gateway's batch go back through the region it published in; all of an event-loop
-   * round leave in one push.
+   * Pushes the outcomes of a gateway's batch through the region in which it was published. All
+   * outcomes of one event-loop round share a push.
    */
   tell(region: string, gateway: string, batch: string, outcomes: string): void {
     const link = this.options.regions.find((r) => r.connection.region === region);
     if (link && gateway !== "") this.pushTo(link, gateway).batches.push([batch, outcomes]);
   }
 
-  /** Nobody knows any more where the gateway of an order that waited is: every region is told. */
+  /** Pushes through every region, because the region of an order that waited is not recorded. */
   tellReleased(
     released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
   ): void {
@@ -96,8 +97,8 @@ export class Relay {
   }
 
   /**
-   * Publishes a shard's follow-ups that are due until none is left but those of targets that take
-   * nothing. A call while it runs makes it look once more.
+   * Publishes a shard's due follow-ups until only those of targets that accept nothing are left. A
+   * call during a run makes that run look once more.
    */
   async followUps(shard: number): Promise<void> {
     const running = this.relaying.get(shard);
@@ -134,13 +135,13 @@ export class Relay {
       if (open.length === 0) return;
       const sent = await Promise.all(open.map((f) => this.publish(f)));
       const confirmed = open.filter((_, i) => sent[i]);
-      this.heard(open, confirmed);
+      this.updatePauses(open, confirmed);
       await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
       onDone?.(confirmed.length);
     }
   }
 
-  /** In the first region whose broker takes it. */
+  /** Publishes in the first region whose broker accepts it. */
   private async publish(followUp: FollowUp): Promise<boolean> {
     const { exchange, routingKey } = followUp;
     const body = Buffer.from(followUp.body);
@@ -154,14 +155,14 @@ export class Relay {
     return false;
   }
 
-  /** Targets that are left alone for now. */
+  /** Targets to skip for now. */
   private paused(): Target[] {
     const nowMs = this.options.runtime.monotonicMs();
     return [...this.pauses.values()].filter((p) => p.untilMs > nowMs).map((p) => p.target);
   }
 
-  /** A target that took nothing waits, longer each time; the others go on. */
-  private heard(open: readonly FollowUp[], confirmed: readonly FollowUp[]): void {
+  /** Pauses the targets that accepted nothing, longer each time. The others continue. */
+  private updatePauses(open: readonly FollowUp[], confirmed: readonly FollowUp[]): void {
     const took = new Set(confirmed.map(nameOf));
     for (const name of took) this.pauses.delete(name);
     for (const { exchange, routingKey } of open) {

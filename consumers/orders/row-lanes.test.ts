@@ -1,4 +1,4 @@
-// Rows that consumers send to shards: answers fit their questions, what waits ends.
+// Rows that consumers send to shards: answers fit their questions, and every wait ends.
 import { afterEach, expect, test } from "bun:test";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, ordersQueue } from "../../broker/topology.ts";
@@ -51,7 +51,7 @@ async function lanesOn(url: string, more: { deadlineMs?: number; answerMs?: numb
 }
 
 const PART = { user: "ann", id: Bun.randomUUIDv7(), generation: 1, part: 1, of: 1 };
-/** Rows that are told apart by who sends them. */
+/** Rows that differ in their user. */
 const claim = (service: string) => partRow(PART, "claim", service, 1);
 const serviceOf = (row: Row) => (row.kind === "part" ? row.service : "");
 
@@ -61,7 +61,7 @@ interface Question {
   readonly rows: readonly string[];
 }
 
-/** A shard that answers as the test says. */
+/** A shard whose answers the test provides. */
 async function shard(url: string, answer: (question: Question) => string | undefined) {
   const link = await openLink(url);
   const asked: Question[] = [];
@@ -93,7 +93,7 @@ function push(link: RegionLink, gateway: string, batch: string, outcomes: string
 }
 
 test(
-  "questions of one round share a message, and each hears its own word",
+  "questions of one round share a message, and each receives its own word",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const { asked } = await shard(url, ({ rows }) => rows.map((r) => `+${r}`).join(","));
@@ -108,7 +108,7 @@ test(
 );
 
 test(
-  "a process started again under the same id never takes an answer to its former self",
+  "a process restarted under the same id never accepts an answer to its predecessor",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const { link, heard } = await shard(url, () => undefined);
@@ -120,7 +120,7 @@ test(
     const answer = lanes.ask(0, claim("present"));
     const [, now] = await heard(2);
     expect(now?.batch).not.toBe(before?.batch as string);
-    // The late answer, to either queue, under the former number.
+    // The late answer with the old number, in either queue.
     push(link, before?.gateway as string, before?.batch as string, "+claimed");
     push(link, now?.gateway as string, before?.batch as string, "+claimed");
     push(link, now?.gateway as string, now?.batch as string, "-cancelled");
@@ -130,7 +130,7 @@ test(
 );
 
 test(
-  "an answer with another number of words is none: it is asked again",
+  "an answer with a wrong number of words is ignored, and the question is asked again",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const wrong = ["+a,+b", "nonsense,,", "+claimed"];
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  "a question that nobody answers ends with Undelivered, and so does a row that no broker takes",
+  "an unanswered question ends with Undelivered, and so does a row that no broker accepts",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     await shard(url, () => undefined);

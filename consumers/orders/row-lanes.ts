@@ -1,13 +1,14 @@
-// Rows that consumers send to the shards that own their orders: what a provider said, what a
-// service says of a part. They share messages as a gateway's orders do (broker/lanes.ts). A row
-// counts as sent once the broker has confirmed its message; a question is answered once the ledger
-// has its answer, which comes to this process's own queue.
+// Sends rows from consumers to the shards that own their orders: a provider's answers, a service's
+// claims and reports. Rows share messages, like a gateway's orders (broker/lanes.ts). A row is sent
+// once the broker has confirmed its message. A question is answered once the ledger has its answer,
+// which arrives in this process's own queue.
 //
-//  1. Batch numbers and the queue of the answers carry a prefix of this process: an answer to an
-//     earlier process under the same id never comes here.
-//  2. An answer has one word for each row of its batch. Anything else is none, and is asked again.
-//  3. What waits is bounded in bytes and in time. At its deadline a row is given up with `Undelivered`;
-//     its message stays with the broker, and both rows, should the first arrive, mean the same.
+//  1. Batch numbers and the queue for answers carry a prefix of this process, so that it receives
+//     no answers to an earlier process with the same id.
+//  2. An answer has one word for each row of its batch. Anything else is ignored, and the question
+//     is asked again.
+//  3. Waiting rows are bounded in bytes and in time. At its deadline a row fails with
+//     `Undelivered`. Its message may still arrive; a repeated row is harmless.
 import { BatchLanes, type LaneBatch, type LaneLimits, type Verdict } from "../../broker/lanes.ts";
 import type { PublishOutcome } from "../../broker/publisher.ts";
 import { Subscription } from "../../broker/subscriber.ts";
@@ -19,7 +20,7 @@ import { rowLength } from "../../core/domain/row-length.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "./relay.ts";
 
-/** No broker took the row, or nobody answered it, in time. What it said may have arrived. */
+/** No broker accepted the row, or no answer came, in time. The row may still have arrived. */
 export class Undelivered extends Error {
   override name = "Undelivered";
 }
@@ -28,33 +29,31 @@ export interface RowLanesOptions {
   readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
   readonly shards: number;
-  /** Where rows are published: by shard. */
+  /** Where rows are published, with the shard as routing key. */
   readonly exchange: string;
-  /** Names this process's queue of answers. */
+  /** Names this process's queue for answers. */
   readonly id: string;
-  /** How long a row may wait for its confirm, or for its answer, ms. */
+  /** How long a row may wait for its confirm or its answer, ms. */
   readonly deadlineMs?: number;
-  /** A question without an answer for this long is asked again, ms. */
+  /** How long to wait for an answer before asking again, ms. */
   readonly answerMs?: number;
 }
 
 /**
- * Nobody is in a hurry here, and each message costs a decision and a transaction: gathered for 20
- * ms, 5,900 charges/s instead of 3,800; 50 ms gain nothing more.
+ * How long rows gather in one message: 5,900 charges/s instead of 3,800
+ * (docs/decisions/0007-steps-through-the-shard.md).
  */
 const GATHER_MS = 20;
-/** As many rows as a decider takes in one call anyway, and far more than is ever in flight. */
+/** About as many rows as one call decides, and far more bytes than are ever in flight. */
 const LIMITS: LaneLimits = {
   batchOrders: 500,
   batchBytes: 128 * 1024,
   waitingBytes: 8 * 1024 * 1024,
 };
 const RETRY_MS = 200;
-/** Above the time a busy shard takes; an answer that comes later still counts. */
+/** Longer than a busy shard takes. A later answer still counts. */
 const ANSWER_MS = 10_000;
-/**
- * Longer than a broker takes to come back after a restart; then the message is for someone else.
- */
+/** Longer than a broker takes to restart. */
 const DEADLINE_MS = 60_000;
 
 type SentRow = AnswerRow | PartRow;
@@ -100,7 +99,7 @@ class RowBatch implements LaneBatch {
 }
 
 export class RowLanes extends BatchLanes<RowBatch> {
-  /** Questions on their way, by the number of their batch. */
+  /** Questions in flight, by batch number. */
   private readonly asked = new Map<string, { batch: RowBatch; timer: Timer }>();
   private readonly pushes: Subscription[] = [];
   private readonly queueId: string;
@@ -122,7 +121,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     this.queueId = `${rowOptions.id}-${prefix.slice(0, -1)}`;
   }
 
-  /** Listens for answers. Needed by those who ask. */
+  /** Listens for answers. Required before `ask`. */
   async listen(): Promise<void> {
     for (const { consuming } of this.rowOptions.regions) {
       const subscription = new Subscription(consuming, {
@@ -130,7 +129,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
         prefetch: 0,
         exclusive: true,
         noAck: true,
-        handler: ({ body }) => this.heard(body),
+        handler: ({ body }) => this.receive(body),
       });
       this.pushes.push(subscription);
       if (consuming.up) await subscription.start();
@@ -138,14 +137,12 @@ export class RowLanes extends BatchLanes<RowBatch> {
     }
   }
 
-  /**
-   * Settles once the broker has the row. Rejects with `Undelivered`; never settles after stop().
-   */
+  /** Resolves once the broker has the row, or rejects with `Undelivered`; never after stop(). */
   async send(shard: number, row: SentRow): Promise<void> {
     await this.take(shard, row, false);
   }
 
-  /** The shard's word for the row, once the ledger has it: `+claimed`, `-cancelled`, … */
+  /** The shard's word for the row once the ledger has it: `+claimed`, `-cancelled`, … */
   ask(shard: number, row: SentRow): Promise<string> {
     return this.take(shard, row, true);
   }
@@ -177,7 +174,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     this.added(shard, length);
   }
 
-  /** The first region that is ready; the next one where a queue is full or missing. */
+  /** Publishes in the first region that is ready; in the next one if a queue is full or missing. */
   private async publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome> {
     const { regions, exchange } = this.rowOptions;
     const properties = { messageId: batch, appId: this.queueId, type: "orders.v1" };
@@ -190,7 +187,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     return outcome;
   }
 
-  /** Known before it is sent: its answer may be here before its confirm. */
+  /** Registers a batch before it is sent, because its answer may arrive before its confirm. */
   private expect(batch: RowBatch): void {
     if (!batch.rows.some(({ question }) => question)) return;
     const timer = this.rowOptions.runtime.startTimer(
@@ -208,7 +205,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     for (const { question, resolve } of batch.rows) if (!question) resolve("");
   }
 
-  /** Sent once more: a row that comes twice changes nothing, and hears the same. */
+  /** Sends rows once more. A repeated row changes nothing and gets the same answer. */
   private again(batch: RowBatch): void {
     if (this.stopped || batch.rows.length === 0) return;
     this.rowOptions.runtime.stopTimer(this.asked.get(batch.number)?.timer);
@@ -216,7 +213,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
     for (const sent of batch.rows) if (asked || !sent.question) this.put(sent);
   }
 
-  private heard(body: Buffer): void {
+  private receive(body: Buffer): void {
     for (const [number, outcomes] of readPush(body)) {
       const asked = this.asked.get(number);
       const words = outcomes.split(",");
@@ -230,7 +227,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
   }
 }
 
-/** What a push says of batches; nothing if it is no push. */
+/** The outcomes of batches in a push; none if it is not a push. */
 function readPush(body: Buffer): (readonly [batch: string, outcomes: string])[] {
   try {
     const { batches } = JSON.parse(body.toString()) as Partial<Push>;

@@ -1,11 +1,11 @@
-// Which orders a shard has decided, as Redis remembers them for the dedup window
-// (core/lua/shared/seen.lua), read from its journal.
+// Reads from a shard's journal which orders it has decided, as Redis remembers them for the dedup
+// window (core/lua/shared/seen.lua).
 import { type Entry, isOrderStep, parseOutcome, type RowOutcome } from "../../core/domain/entry.ts";
 import { kindOf, type Rows, readMessage } from "../../core/domain/message.ts";
 import type { OrderState } from "../../core/domain/outcome.ts";
 import { SEEN_BUCKET_DIGITS, SEEN_BUCKET_MS } from "../../core/stores/keys.ts";
 
-/** The first id of the bucket that holds this moment. */
+/** The first id of the bucket that contains this moment. */
 export function firstIdOf(atMs: number): string {
   const bucket = Math.floor(atMs / SEEN_BUCKET_MS);
   return bucket.toString(16).padStart(SEEN_BUCKET_DIGITS, "0");
@@ -17,16 +17,15 @@ export function firstBucketMs(atMs: number): number {
 }
 
 /**
- * An id is made before its order is decided, by a clock that may be ahead. Past this an id counts
- * as ahead of its time: its order is remembered for longer than the entries of the dedup window
- * last.
+ * A client's clock may be ahead. An id ahead by more than this is remembered for longer than the
+ * entries of the dedup window last, so snapshots include its order.
  */
 export const AHEAD_MS = 300_000;
 
 export interface SeenOptions {
   /** Orders with ids below this one are not remembered. */
   readonly firstId: string;
-  /** Of the others only those are remembered whose id is ahead of its time: for a snapshot. */
+  /** For a snapshot: of the others, remember only those whose id is ahead of its time. */
   readonly onlyAhead?: boolean;
 }
 
@@ -42,7 +41,7 @@ export class Seen {
 
   constructor(private readonly options: SeenOptions) {}
 
-  /** What is remembered from here on was decided at this time. */
+  /** The time at which the orders that follow were decided. */
   at(atMs: number): void {
     this.aheadId = firstIdOf(atMs + AHEAD_MS);
   }
@@ -56,8 +55,8 @@ export class Seen {
   }
 
   /**
-   * Which orders an entry decided, and what became of them: for entries whose other effects a
-   * snapshot holds.
+   * Takes from an entry which orders it decided and what became of them. A snapshot has its other
+   * effects.
    */
   apply(entry: Entry): void {
     this.at(entry.atMs);
@@ -82,7 +81,7 @@ export class Seen {
   }
 }
 
-/** The state that an order's row was given, if it was: a first one, or a new one by a redrive. */
+/** The state that an order's row received, if any: its first one, or a new one by a redrive. */
 export function stateGiven(rows: Rows, i: number, outcome: RowOutcome): OrderState | undefined {
   if (outcome.kind === "fresh") return outcome.state;
   if (outcome.kind !== "step" || !outcome.news || kindOf(rows, i) !== "redrive") return undefined;

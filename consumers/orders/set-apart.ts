@@ -1,7 +1,6 @@
-// Decides a batch in which something is wrong, so that it holds up nobody: every message is sifted
-// (sift.ts), what can be decided goes to Redis in one call, orders that can only be rejected in
-// another. Whatever it holds, a message comes to an end here: it is decided, or goes to the dead
-// letters with the reason.
+// Decides a batch with something wrong in it. Sifts every message (sift.ts), then decides the sound
+// rows in one call and rejects unsound orders in another. Every message ends here: it is decided,
+// or becomes a dead letter with the reason.
 import { orderIdTimeMs } from "../../core/domain/order-id.ts";
 import { Narrowing, partsOf } from "./narrow.ts";
 import { type Sifted, sift } from "./sift.ts";
@@ -9,14 +8,11 @@ import type { Deciding, Verdict, Work } from "./work.ts";
 
 export interface SetApart {
   readonly decider: Deciding;
-  /**
-   * Orders with ids of before are not remembered by Redis, with a margin: the ledger is asked
-   * whether it has them.
-   */
+  /** Redis may not remember orders with older ids, so the ledger is asked whether it has them. */
   readonly rememberedSinceMs: number;
 }
 
-/** The verdicts of a batch, in its order; undefined when the decider has stopped. */
+/** The verdicts of a batch, in its order. undefined: the decider has stopped. */
 export async function decideApart(
   of: SetApart,
   batch: readonly Work[],

@@ -1,4 +1,4 @@
-// Whatever text comes, sift() answers, within the time that other shards may be kept waiting.
+// Whatever the text, sift() returns within the time for which other shards may wait.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { LIMITS } from "../../core/domain/limits.ts";
@@ -42,7 +42,7 @@ test("a message of format 0 becomes the same rows in columns", () => {
   expect(allRows(readMessage(columns))).toEqual(rows);
 });
 
-test("what is sound is kept, in its place; an order that is not is rejected by its name", () => {
+test("sound rows keep their places; an unsound order is rejected under its user and id", () => {
   const good = orderRow({ ...ORDER, id: ID.replace("ab", "ac") }, 7);
   const bad = orderRow({ ...ORDER, lines: [{ sku: "a", qty: 0 }] }, 7);
   for (const body of [
@@ -62,7 +62,7 @@ test("what is sound is kept, in its place; an order that is not is rejected by i
   }
 });
 
-/** JSON values, and texts and numbers that are known to hurt. */
+/** JSON values, and texts and numbers that are known to cause trouble. */
 const anything = fc.oneof(
   fc.jsonValue(),
   fc.constantFrom<unknown>(null, -0, 1e300, 0.5, "\ud800", "a\0b", "__proto__", `ann ${ID}`),
@@ -80,7 +80,7 @@ const message = messageText([
   answerRow({ user: "ann", id: ID, generation: 1, attempt: 2 }, "failed", "no money", 7),
 ]);
 
-test("no message of columns is too odd, and what is kept can be read", () => {
+test("no message of columns is too odd, and the kept rows can be read", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(names, column), { maxLength: 4 }), (changes) => {
       const body = JSON.stringify({ ...JSON.parse(message), ...Object.fromEntries(changes) });
@@ -92,7 +92,7 @@ test("no message of columns is too odd, and what is kept can be read", () => {
   );
 });
 
-test("no array is, either", () => {
+test("no array is too odd either", () => {
   const place = fc.tuple(fc.nat({ max: 14 }), anything);
   const row = fc.oneof(
     anything,
@@ -120,17 +120,20 @@ const fill = (text: string, most = MOST - 200) => text.repeat(Math.floor(most / 
 const orders = Array.from({ length: ROWS }, () => orderRow(ORDER, 7));
 
 test.each([
-  ["one row of very many values", `[["o",${fill("1,")}1]]`],
-  ["one order of very many items", `[["o","ann","${ID}","f",7,"s",0,"EUR",[${fill('"a",1,')}1]]]`],
+  ["one row with very many values", `[["o",${fill("1,")}1]]`],
   [
-    "the most rows",
+    "one order with very many items",
+    `[["o","ann","${ID}","f",7,"s",0,"EUR",[${fill('"a",1,')}1]]]`,
+  ],
+  [
+    "as many rows as allowed",
     `[${Array(ROWS)
       .fill(JSON.stringify(["o", ...PLACED]))
       .join()}]`,
   ],
-  ["the most columns", messageText(orders)],
-  ["the most bad columns", messageText(orders).replaceAll('"EUR"', "17")],
-  ["a column of very many values", `{"v":1,"order":["ann ${ID}"],"sku":[${fill("1,")}1]}`],
+  ["as many rows as allowed, in columns", messageText(orders)],
+  ["as many unsound rows as allowed", messageText(orders).replaceAll('"EUR"', "17")],
+  ["a column with very many values", `{"v":1,"order":["ann ${ID}"],"sku":[${fill("1,")}1]}`],
   ["very many columns", `{"v":1,"order":[1],${fill('"a":1,')}"b":1}`],
   ["a row with very many items", crowd(1)],
   ["rows with very many items", crowd(ROWS)],
@@ -138,9 +141,9 @@ test.each([
     "very many brackets",
     `{"v":1,"order":[${fill("[", MOST / 2 - 100)}${fill("]", MOST / 2 - 100)}]}`,
   ],
-])("%s: taken apart within 50 ms", (_, body) => {
+])("%s: sifted within 50 ms", (_, body) => {
   expect(body.length).toBeLessThanOrEqual(MOST);
-  // The least of some, and of this process's own time: others may have the processor for a while.
+  // CPU time of the fastest of several runs, because other processes may take the CPU for a while.
   const tookMs = Array.from({ length: 8 }, () => {
     const start = process.cpuUsage();
     sift(body);
@@ -149,7 +152,7 @@ test.each([
   expect(Math.min(...tookMs)).toBeLessThan(50);
 });
 
-/** Rows with more items than there may be, all of them in the message. */
+/** Rows with too many items, all of them in the message. */
 function crowd(rows: number): string {
   const each = Math.floor(100_000 / rows);
   const list = (value: unknown, n: number) => Array(n).fill(value);

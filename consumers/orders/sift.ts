@@ -1,11 +1,11 @@
-// Takes a message apart that is not as a gateway writes it, in the present format or in format 0:
-// rows that can be decided, orders that can only be rejected, and the rest, for which the message
-// goes to the dead letters. Costs a parse, so a gateway's messages come here only when Redis has
-// refused one.
+// Sorts the rows of a message that no gateway would have written, in the current format or in
+// format 0: rows that can be decided, orders that can only be rejected, and the rest, because of
+// which the message becomes a dead letter. That costs a parse, so a gateway's messages come here
+// only after Redis has rejected one.
 //
-//  1. Whatever the text holds, the answer is a Sifted, never an exception.
-//  2. What is large is refused before anything is done for each row.
-//  3. What can be decided is in the present format.
+//  1. Whatever the text holds, the result is a Sifted, never an exception.
+//  2. What is too large is refused before any work per row.
+//  3. What can be decided is in the current format.
 import { KINDS } from "../../core/domain/fields.ts";
 import { LIMITS } from "../../core/domain/limits.ts";
 import {
@@ -22,7 +22,7 @@ import { row0 } from "../../core/domain/rows-v0.ts";
 import { rowProblems0 } from "../../core/domain/rows-v0-check.ts";
 import { type Rights, rightProblem } from "./rights.ts";
 
-/** A row, and where it stands in its message. */
+/** A row, with its index in the message. */
 export interface RowInPlace<R extends Row = Row> {
   readonly at: number;
   readonly row: R;
@@ -31,30 +31,29 @@ export interface RowInPlace<R extends Row = Row> {
 export interface Sifted {
   /** Rows in the message. */
   readonly count: number;
-  /** What can be decided, as a message; empty when nothing can. */
+  /** The rows that can be decided, as a message; empty if there are none. */
   readonly body: string;
   readonly kept: readonly RowInPlace[];
-  /** Orders that can only be rejected: what is recorded in their place. */
+  /** What is recorded in place of orders that can only be rejected. */
   readonly rejected: readonly RowInPlace<OrderRow>[];
   /** Why the message goes to the dead letters. */
   readonly dead?: string | undefined;
 }
 
-// Control characters and decimals are all in which Redis's JSON is laxer than JavaScript's. No
-// gateway writes them; most messages have none, which costs 17 µs to see in a message of 400
-// orders.
+// Redis's JSON accepts more than JavaScript's only in control characters and decimals, which no
+// gateway writes. Both searches take 17 µs per 400 orders (docs/decisions/0012-messages.md).
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const CONTROL = /[\x00-\x1f]/;
 const DECIMAL = /[0-9]\.[^0-9]|-\./;
 const OPENING_BRACE = 0x7b;
 const OPENING_BRACKET = 0x5b;
 
-/** Whether Redis might take a text that is no JSON, or does not read its format. */
+/** Whether Redis may accept a text that is not JSON, or cannot read its format. */
 export function isOdd(body: string): boolean {
   return body.charCodeAt(0) !== OPENING_BRACE || CONTROL.test(body) || DECIMAL.test(body);
 }
 
-/** Whether it is a message of format 0, which gateways of earlier releases publish. */
+/** Whether a message is in format 0, which gateways of earlier releases publish. */
 export function isFormat0(body: string): boolean {
   return body.charCodeAt(0) === OPENING_BRACKET;
 }
@@ -73,7 +72,7 @@ function nothingIn(why: string): Sifted {
   return { count: 0, body: "", kept: [], rejected: [], dead: reason(why) };
 }
 
-/** Reasons travel in a header, and may repeat what the message holds. */
+/** A reason travels in a header, and may repeat text from the message. */
 function reason(text: string): string {
   return text.slice(0, MAX_REASON).toWellFormed().replace(UNPRINTABLE, "?");
 }
@@ -81,18 +80,18 @@ function reason(text: string): string {
 const MAX_REASON = 200;
 const UNPRINTABLE = /[^\x20-\x7e]/g;
 
-/** A message's rows one by one, in whichever format. */
+/** A message's rows, in either format. */
 interface Unsorted {
   readonly count: number;
-  /** What is wrong with it; undefined when it can be decided. */
+  /** What is wrong with a row; undefined if it can be decided. */
   problem(at: number): string | undefined;
-  /** By names, its values as unchecked as they came; undefined when it is no row at all. */
+  /** The row with its values unchecked; undefined if it is not a row at all. */
   row(at: number): Row | undefined;
 }
 
 /**
- * Whether it has lists in lists that no message has. A parser needs 100 ms and more for a megabyte
- * of brackets; this takes 3 ms.
+ * Whether a text is nested more deeply than any message. A parser needs over 100 ms for a megabyte
+ * of brackets (docs/decisions/0012-messages.md).
  */
 function isDeep(body: string): boolean {
   let depth = 0;
@@ -106,7 +105,7 @@ function isDeep(body: string): boolean {
   return false;
 }
 
-/** Where the text that begins at a quote ends. */
+/** The index of the quote that closes the string opened at `from`. */
 function endOfText(body: string, from: number): number {
   for (let i = from + 1; i < body.length; i++) {
     const char = body.charCodeAt(i);
@@ -116,7 +115,7 @@ function endOfText(body: string, from: number): number {
   return body.length;
 }
 
-/** A message has two levels in columns and three in rows; values that make no sense may have some. */
+/** A message has two levels in columns and three in rows; unsound values may have a few more. */
 const MAX_DEPTH = 20;
 const CLOSING_BRACE = 0x7d;
 const CLOSING_BRACKET = 0x5d;
@@ -135,7 +134,7 @@ function rowsIn(body: string): Unsorted | string {
   }
   const list = Array.isArray(value) ? value : (value as { order?: unknown } | null)?.order;
   if (Array.isArray(list) && list.length > LIMITS.MAX_MESSAGE_ROWS) return "too many rows";
-  // Nobody writes a blank first.
+  // The first character tells the formats apart, and no writer puts a blank there.
   if (Array.isArray(value) && isFormat0(body)) return rows0(value);
   if (body.charCodeAt(0) !== OPENING_BRACE) return "neither columns nor rows";
   return rows1(readColumns(value));
@@ -190,36 +189,33 @@ function sort(body: string, rows: Unsorted, rights: Rights | undefined): Sifted 
   };
 }
 
-/** A message of these rows; empty when there are none. */
+/** A message of these rows; empty if there are none. */
 export function textOf(rows: readonly RowInPlace[]): string {
   return rows.length === 0 ? "" : messageText(rows.map(({ row }) => row));
 }
 
-/**
- * Whether a row is an order's and says whose it is, and which. Cancels and answers are no orders:
- * they cannot be rejected.
- */
+/** Whether a row is an order with a sound user and id. Only orders can be rejected. */
 function isOrder(row: Row | undefined): row is OrderRow {
   if (row?.kind !== "order") return false;
   const { user, id } = row.order;
   return isName(user) && user !== "" && isOrderId(id);
 }
 
-/** Of a row that makes no sense, this much is kept in the rejected order's record. */
+/** How much of an unsound row's text the rejected order's record keeps. */
 const KEPT_TEXT = 1_024;
 /** ISO 4217's code for a transaction without a currency. */
 const NO_CURRENCY = "XXX";
 const UNREADABLE = "unreadable";
 
 /**
- * An order row that can be recorded in place of one that cannot: the same name, the number it used
- * up, and its text.
+ * An order that can be recorded in place of an unsound one: the same user and id, the number that
+ * it used up, and its text.
  */
 export function rejectable(row: OrderRow): OrderRow {
   const { order, fingerprint, atMs } = row;
   const { user, id, saleId, seq } = order;
   const lines = order.lines.slice(0, LIMITS.MAX_LINES);
-  // Cut by characters, half a surrogate pair may be left.
+  // The cut may leave half a surrogate pair.
   const text = JSON.stringify({ ...row, order: { ...order, lines } })
     .slice(0, KEPT_TEXT)
     .toWellFormed();

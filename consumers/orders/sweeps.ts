@@ -1,8 +1,8 @@
-// Sweeps that wait for their turn between a decider's batches: at most one of each kind, as it was
-// asked for last.
+// Sweeps that wait for their turn between a decider's batches: at most one of each kind, and that
+// is the latest one requested.
 import type { Decision, Refusal } from "../../core/stores/shard-store.ts";
 
-/** Gaps that are over, holds that lasted too long, orders that waited for a rate. */
+/** Gives up gaps, gives up holds, decides orders that waited for a rate. */
 export type SweepKind = "unpark" | "expire" | "reprice";
 export type SweepCall = () => Promise<Decision | { word: Refusal }>;
 
@@ -12,7 +12,7 @@ interface Waiting {
 }
 
 export class Sweeps {
-  /** Oldest first: asked for again, a kind keeps its place. */
+  /** Oldest first. A kind that is requested again keeps its place. */
   private readonly waiting = new Map<SweepKind, Waiting>();
 
   get due(): boolean {
@@ -20,8 +20,8 @@ export class Sweeps {
   }
 
   /**
-   * Settles once the sweep has been made, or is not going to be. The later call has the later
-   * cutoff, so it does the earlier one's work.
+   * Settles once the sweep has been made or given up. A later call replaces an earlier one, because
+   * its later cutoff includes the earlier one's work.
    */
   ask(kind: SweepKind, call: SweepCall): Promise<void> {
     const asked = this.waiting.get(kind)?.asked ?? Promise.withResolvers<void>();
@@ -29,7 +29,7 @@ export class Sweeps {
     return asked.promise;
   }
 
-  /** Makes the oldest one, hands its reply over, and only then says that it has been made. */
+  /** Makes the oldest sweep and hands over its reply. Only then does its request settle. */
   async make(take: (reply: Decision | { word: Refusal }) => void): Promise<void> {
     const [kind, sweep] = this.waiting.entries().next().value ?? [];
     if (kind === undefined || sweep === undefined) return;
@@ -41,7 +41,7 @@ export class Sweeps {
     }
   }
 
-  /** Gives up all that wait. */
+  /** Gives up all waiting sweeps. */
   clear(): void {
     for (const { asked } of this.waiting.values()) asked.resolve();
     this.waiting.clear();

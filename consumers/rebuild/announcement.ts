@@ -1,12 +1,12 @@
-// A rebuilder's announcement that it is at work: the other workers then leave the rebuild to it. It
-// lapses with its rebuilder.
+// A rebuilder announces its rebuild, so that the other workers leave it alone. The announcement
+// expires soon after its rebuilder ends.
 import type { EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { Overtaken, type RebuildStore } from "../../core/stores/rebuild-store.ts";
 
-/** How long an announcement stands after the last sign of life. */
+/** How long an announcement stands after it was last renewed. */
 const ANNOUNCE_TTL_MS = 5_000;
 const ANNOUNCE_EVERY_MS = 1_000;
 
@@ -22,7 +22,7 @@ export class Announcement {
     this.token = newEntryId(runtime.randomBytes);
   }
 
-  /** Announces a rebuild and keeps doing so. false: another rebuilder's announcement stands. */
+  /** Announces a rebuild and keeps renewing it. false: another rebuilder has announced one. */
   async begin(incarnation: number): Promise<boolean> {
     this.pause();
     this.overtaken = false;
@@ -37,32 +37,29 @@ export class Announcement {
     return true;
   }
 
-  /** Stops a rebuilder whose announcement lapsed and was followed by another's. */
+  /** Throws if the announcement expired and another rebuilder has announced a rebuild since. */
   check(): void {
     if (this.overtaken) throw new Overtaken("another rebuild has been announced");
   }
 
-  /** Whether another rebuilder's announcement stands. */
+  /** Whether another rebuilder has announced a rebuild. */
   byAnother(): Promise<boolean> {
     return this.store.underWay(this.token);
   }
 
-  /**
-   * Keeps the others away for this long: a rebuild that failed is tried again by the same
-   * rebuilder.
-   */
+  /** Holds the others off for this long, because the same rebuilder will try again. */
   async rest(incarnation: number, ms: number): Promise<void> {
     this.pause();
     await ignore(this.renew(incarnation, ms + ANNOUNCE_TTL_MS), "rebuild_announcement");
   }
 
-  /** Takes it back, unless another's stands there now. */
+  /** Withdraws the announcement, unless it has been replaced by another's. */
   async retract(): Promise<void> {
     this.pause();
     await ignore(this.store.retract(this.token), "rebuild_announcement");
   }
 
-  /** It lapses by itself from here on. */
+  /** Stops renewing it, so that it expires. */
   pause(): void {
     this.runtime.stopTimer(this.timer);
     this.timer = undefined;

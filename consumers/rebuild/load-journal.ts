@@ -1,6 +1,6 @@
-// What a shard's journal comes to: the newest sound snapshot, the entries after it, and which
-// orders the dedup window's entries decided. So a rebuild takes as long as the window and what is
-// open ask for, however old the store is.
+// Replays a shard's journal: the newest sound snapshot, the entries after it, and the orders that
+// were decided within the dedup window. So the time of a rebuild depends on that window and on the
+// open orders, not on the age of the store.
 import type { Ledger } from "../../ledger/contract.ts";
 import type { SnapshotHead } from "../../ledger/snapshots.ts";
 import { AHEAD_MS, firstBucketMs, firstIdOf } from "../orders/seen.ts";
@@ -11,11 +11,11 @@ export interface JournalOptions {
   readonly ledger: Pick<Ledger, "replay" | "firstEntrySince" | "snapshots" | "snapshotChunks">;
   readonly isLimited: (saleId: string, sku: string) => boolean;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Called between chunks; may throw to give up. */
+  /** Called between chunks; may throw to abort. */
   readonly check: () => void;
 }
 
-/** `sinceMs`: orders whose ids are older than this are not remembered. */
+/** Orders whose ids are older than `sinceMs` are not remembered. */
 export async function loadJournal(
   options: JournalOptions,
   shard: number,
@@ -36,7 +36,7 @@ export async function loadJournal(
   return replayed;
 }
 
-/** The newest snapshot that is sound, or an empty one before the first entry. */
+/** The newest sound snapshot; if there is none, `empty` before the first entry. */
 export async function fromSnapshot(
   { ledger, log }: Pick<JournalOptions, "ledger" | "log">,
   shard: number,
@@ -46,12 +46,12 @@ export async function fromSnapshot(
     const replayed = empty();
     const flaw = await restore(ledger, head, replayed);
     if (flaw === undefined) return { replayed, n: head.n };
-    log("snapshot passed over", { shard, n: head.n, flaw });
+    log("snapshot skipped", { shard, n: head.n, flaw });
   }
   return { replayed: empty(), n: 0 };
 }
 
-/** What is wrong with the snapshot, if anything is. */
+/** Returns what is wrong with the snapshot, if anything. */
 async function restore(
   ledger: JournalOptions["ledger"],
   head: SnapshotHead,
@@ -60,7 +60,7 @@ async function restore(
   if (head.version !== SNAPSHOT_VERSION) return `version ${head.version}`;
   if (!head.inChain) return "its entry is not in the journal";
   const chunks = await ledger.snapshotChunks(head);
-  if (!chunks) return "chunks that are missing or altered";
+  if (!chunks) return "chunks are missing or altered";
   for (const chunk of chunks) decodeInto(into, chunk);
   into.restored();
   return undefined;

@@ -1,4 +1,4 @@
-// Loads what was replayed of a shard into Redis, in the shapes that core/lua keeps there.
+// Loads a replayed shard into Redis, in the forms that core/lua uses.
 import { RULES } from "../../core/domain/limits.ts";
 import { messageText } from "../../core/domain/message.ts";
 import type { PlacedOrder } from "../../core/domain/row.ts";
@@ -48,14 +48,14 @@ async function loadSeen(
   }
 }
 
-/** When a bucket's ids are past for sure, as in core/lua/shared/seen.lua. */
+/** When a bucket expires, as in core/lua/shared/seen.lua. */
 function bucketEndsMs(bucket: string, dedupWindowMs: number): number {
   return (
     (Number.parseInt(bucket, 16) + 1) * SEEN_BUCKET_MS + dedupWindowMs + RULES.EXPIRY_MARGIN_MS
   );
 }
 
-/** Numbers due, what is parked or given up ahead, and the clocks of the gaps. */
+/** Next numbers, orders parked or numbers given up ahead of them, and when gaps began. */
 async function loadTurns({ load, shard }: Loading, turns: readonly Turn[]): Promise<void> {
   const prefix = shardPrefix(shard);
   const bySale = grouped(
@@ -81,10 +81,7 @@ async function loadTurns({ load, shard }: Loading, turns: readonly Turn[]): Prom
   );
 }
 
-/**
- * Open orders, lanes, holds and orders that wait for a rate: core/lua/shared/open.lua says how they
- * stand there.
- */
+/** Open orders, lanes, holds and rate waits, in the forms of core/lua/shared/open.lua. */
 async function loadOpen({ load, shard }: Loading, replayed: Replayed): Promise<void> {
   const prefix = shardPrefix(shard);
   const open = [...replayed.open];
@@ -110,7 +107,7 @@ async function loadOpen({ load, shard }: Loading, replayed: Replayed): Promise<v
   await list("fx", [...replayed.rateWaits.values()].map(rateWaitText));
 }
 
-/** Cancels that came before their order: core/lua/shared/marks.lua. */
+/** Cancels that came before their order, as in core/lua/shared/marks.lua. */
 async function loadMarks(
   { load, shard, dedupWindowMs }: Loading,
   all: Replayed["marks"],
@@ -132,7 +129,10 @@ function parkedText({ gateway, placed }: Parked): string {
   return placed ? JSON.stringify({ gateway, orders: messageOf(placed) }) : "skip";
 }
 
-/** As core/lua/shared/rate_waits.lua writes it. A numbered order lies where it is parked. */
+/**
+ * As core/lua/shared/rate_waits.lua writes it. A numbered order is only named, because its text is
+ * with the parked ones.
+ */
 export function rateWaitText({ placed, gateway, pair, sinceMs: since }: RateWait): string {
   const { seq, saleId: sale, user, id } = placed.order;
   if (seq !== 0) return JSON.stringify({ since, pair, sale, user, id });
@@ -163,7 +163,7 @@ export function openText(order: OpenOrder): string {
   ].join(" ");
 }
 
-/** Field and value pairs of one call to Redis. */
+/** Pairs of field and value in one call to Redis. */
 const PAIRS_PER_CALL = 1_000;
 
 export async function inChunks(

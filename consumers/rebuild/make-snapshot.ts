@@ -1,5 +1,5 @@
-// Makes a shard's next snapshot: the last one, and the entries since. It takes its time, so that a
-// rush does not feel it.
+// Makes a shard's next snapshot from the last one and the entries since. It rests between pieces of
+// work, so that it does not slow down a rush.
 
 import type { EntryId } from "../../core/domain/entry.ts";
 import type { Db } from "../../ledger/db.ts";
@@ -13,9 +13,9 @@ import { encode, openSales, SNAPSHOT_VERSION } from "./snapshot.ts";
 
 export interface SnapshotJob {
   readonly shard: number;
-  /** The entry the snapshot is to hold; one that the ledger has recorded. */
+  /** The last entry that the snapshot includes. The ledger must have recorded it. */
   readonly n: number;
-  /** Orders with older ids are not remembered, Redis's clock. */
+  /** Orders with older ids are not remembered. On Redis's clock. */
   readonly sinceMs: number;
 }
 
@@ -24,7 +24,7 @@ export interface Pace {
   rest(): Promise<void>;
 }
 
-/** Returns what the shard's newest snapshot holds afterwards. */
+/** Returns the last entry in the shard's newest snapshot afterwards. */
 export async function makeSnapshot(
   db: Db,
   { shard, n, sinceMs }: SnapshotJob,

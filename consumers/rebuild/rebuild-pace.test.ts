@@ -6,7 +6,7 @@ const runtime = new VirtualRuntime();
 const { monotonicMs } = runtime;
 const pace = () => new RebuildPace({ monotonicMs, random: () => 0.5 });
 
-/** Fails as soon as it may; returns the pauses between the tries, ms. */
+/** Rebuilds fail as often as they may. Returns the pauses between them, ms. */
 function pauses(of: RebuildPace, count: number): number[] {
   const found: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -18,11 +18,11 @@ function pauses(of: RebuildPace, count: number): number[] {
   return found;
 }
 
-test("the first rebuild begins at once, each further one after a pause twice as long, up to 30 s", () => {
+test("the first rebuild begins at once; each pause after that is twice as long, up to 30 s", () => {
   expect(pauses(pace(), 9)).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 });
 
-test("what was whole for a minute may be rebuilt at once", () => {
+test("a Redis that was whole for a minute may be rebuilt at once", () => {
   const of = pace();
   pauses(of, 5);
   runtime.pass(60_001);
@@ -30,7 +30,7 @@ test("what was whole for a minute may be rebuilt at once", () => {
   expect(of.repeated).toBe(0);
 });
 
-test("rebuilds of other workers count: their incarnations tell of them", () => {
+test("rebuilds by other workers count: their incarnations show them", () => {
   const of = pace();
   expect(of.mayBegin(1)).toBe(true);
   expect(of.mayBegin(4)).toBe(false);

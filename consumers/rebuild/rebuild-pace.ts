@@ -1,11 +1,11 @@
-// How soon the next rebuild may begin. A rebuild costs a full load of Redis and stops all shards:
-// one that fails, or does not hold, is followed by the next after a pause that grows. Others'
-// rebuilds count as well; the incarnation tells of them.
+// How soon the next rebuild may begin. A rebuild loads all of Redis and stops all shards, so after
+// one that fails or does not hold, the next waits longer each time. The incarnation shows other
+// workers' rebuilds, which count too.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
 const REST_MIN_MS = 500;
 const REST_MAX_MS = 30_000;
-/** A rebuild after which nothing was wrong for this long has held: twice the longest pause. */
+/** A rebuild has held if nothing was wrong for this long: twice the longest pause. */
 const HELD_MS = 60_000;
 
 export class RebuildPace {
@@ -25,19 +25,19 @@ export class RebuildPace {
     return Math.max(0, this.restsUntilMs - this.runtime.monotonicMs());
   }
 
-  /** Something is wrong with Redis under this incarnation: whether a rebuild may begin now. */
+  /** Something is wrong with Redis under this incarnation. Returns whether a rebuild may begin. */
   mayBegin(incarnation: number): boolean {
     if (this.runtime.monotonicMs() - this.troubleAtMs > HELD_MS) this.startOver(incarnation);
     this.noted(incarnation, false);
     return this.restMs === 0;
   }
 
-  /** A rebuild of one's own has ended. */
+  /** This worker's own rebuild has ended. */
   ended(incarnation: number): void {
     this.noted(incarnation, true);
   }
 
-  /** Redis was found to be whole: there is nothing to wait for. */
+  /** Redis is whole again, so there is nothing to wait for. */
   whole(): void {
     this.restsUntilMs = 0;
   }

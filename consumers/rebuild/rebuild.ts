@@ -1,17 +1,17 @@
-// Rebuilds Redis from the ledger (X7). Stock is shared by all shards, so the whole store is rebuilt
-// at once:
+// Rebuilds Redis from the ledger (X7). All shards share the stock, so the whole store is rebuilt at
+// once:
 //
-//   1. the rebuild is announced, unless another rebuilder's announcement stands
-//   2. the ledger raises the incarnation and every shard's epoch (compare-and-set: one rebuilder wins)
-//   3. every shard is set to loading under the new incarnation: from here nobody decides
-//   4. what Redis held is cleared, and loaded again from the ledger; both sides count what is loaded
-//   5. one call compares the counts of all shards and of the stock, and opens all or none
-//   6. owners take their shards again, and RabbitMQ brings back what was not acknowledged
+//   1. announce the rebuild, unless another rebuilder has announced one
+//   2. raise the incarnation and every shard's epoch in the ledger by compare-and-set: one wins
+//   3. set every shard to loading under the new incarnation, so that nobody decides
+//   4. clear Redis and load it from the ledger; both sides count what is loaded
+//   5. compare the counts of all shards and of the stock in one call, and open all or none
+//   6. owners acquire their shards again, and RabbitMQ redelivers unacknowledged messages
 //
-// Redis may lose its tail, or all, at any moment of this: a loss before 5 shows in the incarnation
-// or the counts, and the rebuild begins again; a loss after 5 leaves shards that are not open, or a
-// chain that is broken, which their owners see. A rebuilder that dies leaves `loading` behind and
-// its announcement lapses: the next worker begins, one incarnation later.
+// Redis may lose its tail, or everything, at any moment. Before 5 that shows in the incarnation or
+// the counts, and the rebuild starts again. After 5 it leaves shards that are not open or a broken
+// chain, which their owners notice. If a rebuilder dies, its announcement expires, and the next
+// worker starts one incarnation later.
 import type { Sale } from "../../core/domain/sale.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { stockKey } from "../../core/stores/keys.ts";
@@ -38,23 +38,17 @@ export interface RebuildOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/**
- * How often it is asked whether Redis is ready, when the answer is lost: more would be no use, as
- * the rebuild can begin again.
- */
+/** How many times to repeat a `ready` call whose answer is lost, before the rebuild fails. */
 const READY_TRIES = 3;
 const READY_RETRY_MS = 200;
 
 /**
  * `another`: another rebuild has begun, before or after this one. `lost`: Redis lost something
- * while it was being loaded, and nothing was opened.
+ * while it was being loaded, so nothing was opened.
  */
 export type RebuildResult = "rebuilt" | "another" | "lost" | "halted" | "foreign" | "went_back";
 
-/**
- * Rebuilds from incarnation `from`. Its announcement is left to lapse: the caller renews or
- * retracts it.
- */
+/** Rebuilds from incarnation `from`. The caller renews or withdraws the announcement afterwards. */
 export async function rebuild(options: RebuildOptions, from: number): Promise<RebuildResult> {
   const { writer, announcement } = options;
   if (!(await announcement.begin(from + 1))) return "another"; // 1
@@ -102,7 +96,7 @@ async function loadAll(
   return "rebuilt";
 }
 
-/** An answer that is lost may have opened the shards: asking again tells. */
+/** Repeats the call if its answer is lost, since it may have opened the shards. */
 async function ready(runtime: Runtime, load: Load): Promise<void> {
   for (let tried = 1; ; tried++) {
     try {
@@ -114,7 +108,7 @@ async function ready(runtime: Runtime, load: Load): Promise<void> {
   }
 }
 
-/** Loads every sale that was not retired; returns `sale sku` of the items with a limit per user. */
+/** Loads every sale that is not retired. Returns `sale sku` of the items with a limit per user. */
 async function loadStock(
   { ledger }: RebuildOptions,
   load: Load,
@@ -144,7 +138,7 @@ async function loadStock(
   return limited;
 }
 
-/** Loads one shard; returns how many orders it remembers. */
+/** Loads one shard. Returns how many orders it remembers. */
 async function loadShard(
   { ledger, announcement, dedupWindowMs, now, log }: RebuildOptions,
   load: Load,

@@ -1,11 +1,11 @@
-// What a worker does when Redis and the ledger do not agree: Redis has lost something and is
-// rebuilt; or the ledger has, and everything halts until an operator decides.
+// What a worker does when Redis and the ledger disagree. If Redis has lost something, it is
+// rebuilt. If the ledger has, everything halts until an operator decides.
 //
-// 1. Redis's incarnation is read before the ledger's: a rebuilder raises the ledger's first, and must
-//    not look like a ledger that went back.
-// 2. A worker owns no shard while it rebuilds.
-// 3. What another has rebuilt meanwhile is not rebuilt again.
-// 4. A rebuild that failed is repeated after a pause, by the same worker.
+// 1. Redis's incarnation is read before the ledger's. A rebuilder raises the ledger's first, and
+//    that must not look like a ledger that went back.
+// 2. A worker owns no shards while it rebuilds.
+// 3. What another worker has rebuilt meanwhile is not rebuilt again.
+// 4. After a rebuild that failed, the same worker tries again after a pause.
 // 5. Only an operator ends a halt.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -29,14 +29,14 @@ export interface RecoveryOptions {
   readonly dedupWindowMs: number;
   readonly now: () => number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
-  /** Lets go of all shards. */
+  /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
   readonly rebuilt: () => void;
   readonly rebuildFailed: () => void;
 }
 
 export class Recovery {
-  /** Why everything stands still. */
+  /** Why everything is halted. */
   halted: string | undefined;
   rebuilding = false;
   private readonly store: RebuildStore;
@@ -49,16 +49,13 @@ export class Recovery {
     this.pace = new RebuildPace(options.runtime);
   }
 
-  /** As a worker's report says it. */
+  /** The state in a worker's report. */
   get state(): string {
     if (this.halted !== undefined) return `halted: ${this.halted}`;
     return this.rebuilding || this.resting ? "rebuilding" : "running";
   }
 
-  /**
-   * A rebuild that failed or did not hold is tried again after a pause; until then no shard is
-   * worth taking.
-   */
+  /** Whether it pauses before the next rebuild. Until then no shard is worth acquiring. */
   get resting(): boolean {
     return this.pace.restMs > 0 && this.waits;
   }
@@ -66,8 +63,8 @@ export class Recovery {
   private troubleIn = 0;
 
   /**
-   * Rebuilds Redis unless somebody else is at it. `seenIn`: the incarnation in which something was
-   * missed.
+   * Rebuilds Redis, unless another worker does. `seenIn` is the incarnation in which something was
+   * missing.
    */
   async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
     const { stores, dropAll } = this.options;
@@ -87,21 +84,21 @@ export class Recovery {
     if (this.waits) return;
     this.rebuilding = true;
     try {
-      await dropAll("Redis is rebuilt"); // 2
+      await dropAll("Redis is being rebuilt"); // 2
       await this.attempt(incarnation);
     } finally {
       this.rebuilding = false;
     }
   }
 
-  /** Called now and then while it rests: another worker may have rebuilt Redis meanwhile. */
+  /** Called in every round. Ends the pause if another worker has rebuilt Redis meanwhile. */
   async look(): Promise<void> {
     if (!this.resting) return;
     const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }
 
-  /** The worker stops: another one need not wait for its announcement to lapse. */
+  /** Called when the worker stops, so that others need not wait for its announcement to expire. */
   stop(): Promise<void> {
     return this.announcement.retract();
   }
@@ -130,9 +127,7 @@ export class Recovery {
     else log("rebuild left to others", { result });
   }
 
-  /**
-   * Nothing was opened: the same worker begins again after a pause, and the others leave it to it.
-   */
+  /** Nothing was opened. This worker tries again after a pause; the others leave it to this one. */
   private async again(incarnation: number, result: "lost" | "failed"): Promise<void> {
     const { pace, options, announcement } = this;
     this.troubleIn =
@@ -154,7 +149,7 @@ export class Recovery {
     this.halt((await this.store.state(shard)).reason ?? "halted");
   }
 
-  /** For all workers. */
+  /** Halts all workers. */
   async haltAll(reason: string): Promise<void> {
     const { ledger, store } = this.options.stores;
     this.halt(reason);
@@ -163,7 +158,7 @@ export class Recovery {
       await ignore(store.halt(shard, reason), "halt_mark");
   }
 
-  /** An operator has decided (sluice recover): go on. */
+  /** Resumes once an operator has decided (sluice recover). */
   async watchHalt(): Promise<void> {
     const { store, state } = await this.store.state(0);
     if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))

@@ -1,6 +1,6 @@
-// Folds a shard's journal into what Redis must know of it: which orders it has decided, whose
-// number is next, what is parked, and how many units of limited items each user has reserved. The
-// rules are those of core/lua, read from what was recorded.
+// Folds a shard's journal into what Redis must know of it: which orders it has decided, which
+// numbers are next, what is parked, and how many units of limited items each user has reserved. It
+// follows the rules of core/lua.
 import {
   type Entry,
   isOrderStep,
@@ -22,7 +22,7 @@ import type { PlacedOrder } from "../../core/domain/row.ts";
 import { Seen, type SeenOptions, stateGiven } from "../orders/seen.ts";
 import { decide, firstTurn, park, passTo, release, skip, type Turn } from "./turns.ts";
 
-/** An order to which something may still happen: core/lua/shared/open.lua. */
+/** An order that may still change, as in core/lua/shared/open.lua. */
 export interface OpenOrder {
   readonly placed: PlacedOrder;
   readonly gateway: string;
@@ -32,8 +32,8 @@ export interface OpenOrder {
   /** 0 while it waits in its user's lane. */
   attempt: number;
   /**
-   * Of a paid order of which a service has claimed parts: how many there are, and part → `c`
-   * (claimed) or `d` (done) and the service.
+   * For a paid order with claimed parts: how many parts it has, and part → `c` (claimed) or `d`
+   * (done), followed by the service.
    */
   parts?: { readonly of: number; readonly held: Map<number, string> };
 }
@@ -50,7 +50,7 @@ export interface ReplayOptions extends SeenOptions {
   readonly isLimited: (saleId: string, sku: string) => boolean;
 }
 
-/** A message's rows, with what became of them. */
+/** A message's rows, and the time of its entry. */
 interface Read {
   readonly gateway: string;
   readonly atMs: number;
@@ -69,14 +69,14 @@ export class Replayed {
 
   /** `user id` */
   readonly open = new Map<string, OpenOrder>();
-  /** user → ids to be charged, the first being charged. */
+  /** user → ids to be charged; the first is being charged. */
   readonly lanes = new Map<string, string[]>();
-  /** user → id → when its cancel came. */
+  /** user → id → when its cancel arrived. */
   readonly marks = new Map<string, Map<string, number>>();
 
   /** Orders that wait for a rate, oldest first, by `user id`. */
   readonly rateWaits = new Map<string, RateWait>();
-  /** The last generation taken of orders that were redriven: sale → `user id` → generation. */
+  /** The last generation of redriven orders: sale → `user id` → generation. */
   readonly redriven = new Map<string, Map<string, number>>();
   /** Every parked order, by `user id`. */
   private readonly parkedOrders = new Map<string, { gateway: string; placed: PlacedOrder }>();
@@ -86,19 +86,19 @@ export class Replayed {
     this.seen = this.memory.records;
   }
 
-  /** Only which orders an entry decided: for entries that a snapshot holds, but for that. */
+  /** Takes only the decided orders from an entry: the snapshot has everything else of it. */
   applySeen(entry: Entry): void {
     this.memory.apply(entry);
   }
 
-  /** Forgets what is kept for as long as a sale lives. */
+  /** Forgets what is kept only until a sale retires. */
   retire(saleId: string): void {
     this.bought.delete(saleId);
     this.redriven.delete(saleId);
     for (const [name, turn] of this.turns) if (turn.saleId === saleId) this.turns.delete(name);
   }
 
-  /** Filled from a snapshot: which orders are parked follows from where they wait. */
+  /** Called once a snapshot has been decoded: collects the parked orders from where they wait. */
   restored(): void {
     const add = (gateway: string, placed: PlacedOrder) =>
       this.parkedOrders.set(nameOf(placed.order), { gateway, placed });
@@ -119,7 +119,7 @@ export class Replayed {
         if (order) opened.push(order);
       });
     }
-    // What was let go comes after all that let it go.
+    // Released orders come after everything that released them.
     for (const { gateway, state, ...placed } of entry.released) {
       this.released(placed, state, atMs);
       if (state === "reserved") opened.push(this.opened(placed, gateway, atMs));
@@ -132,7 +132,7 @@ export class Replayed {
     }
   }
 
-  /** The order that a row opens, if it does. */
+  /** The order that a row opens, if any. */
   private row(read: Read, i: number, word: string): OpenOrder | undefined {
     const { rows, atMs } = read;
     const outcome = parseOutcome(word);
@@ -155,7 +155,7 @@ export class Replayed {
     return order;
   }
 
-  /** The order if it is open again. */
+  /** The order, if the redrive reserved it. */
   private redrive(read: Read, i: number, state: OrderState): OpenOrder | undefined {
     const { rows, starts, gateway, atMs } = read;
     const [saleId, generation] = [rows.sale[i] as string, rows.generation[i] as number];
@@ -167,7 +167,8 @@ export class Replayed {
   }
 
   /**
-   * Into the lanes: those that did not wait, then the others in the order in which they began to.
+   * Adds orders to the lanes: first those that did not wait, then the others in the order in which
+   * they began to wait.
    */
   private line(opened: OpenOrder[], steps: readonly Step[]): void {
     const waits = steps.filter(({ what }) => what === "wait") as { user: string; id: string }[];
@@ -206,7 +207,7 @@ export class Replayed {
         return;
       case "charge_failed":
       case "given_up":
-        // Of a cancelled order it was the last there was to hear; of others a new attempt follows.
+        // This closes a cancelled order. For any other, a new attempt follows.
         if (order.state === "cancelled") this.close(name, order);
         return;
       case "refund":
@@ -267,7 +268,7 @@ export class Replayed {
     marks.set(id, atMs);
   }
 
-  /** The order if it is open from now on. Most are not, and no object is made for them. */
+  /** The order, if it is open now. Most are not, so no object is made for those. */
   private decided(read: Read, i: number, state: OrderState): OpenOrder | undefined {
     const { rows, starts, gateway, atMs } = read;
     const name = rows.order[i] as string;

@@ -1,5 +1,5 @@
-// Snapshots are made in a thread of their own: they parse what a rush has recorded, and SQLite's
-// calls block.
+// Makes snapshots in a thread of its own, because they parse everything that a rush recorded, and
+// SQLite's calls block.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Db } from "../../ledger/db.ts";
 import { makeSnapshot, type Pace, type SnapshotJob } from "./make-snapshot.ts";
@@ -9,7 +9,7 @@ declare const self: Worker;
 export interface ThreadJob extends SnapshotJob {
   readonly url: string;
 }
-/** `n`: what the shard's newest snapshot holds now. */
+/** `n` is the last entry in the shard's newest snapshot. */
 export interface ThreadAnswer {
   readonly shard: number;
   readonly n?: number;
@@ -18,12 +18,9 @@ export interface ThreadAnswer {
   readonly passedOver?: Record<string, unknown>;
 }
 
-/**
- * Of one core. At 4 µs an order it follows 12,000 orders a second; a faster rush is caught up with
- * afterwards.
- */
+/** The share of one core. It follows 12,000 orders/s (docs/decisions/0011-rebuild.md). */
 const SHARE = 0.05;
-/** Work done before it rests: about what one chunk of entries takes. */
+/** How long it works before it rests: about the time for one chunk of entries. */
 const WORK_MS = 5;
 
 class Rests implements Pace {

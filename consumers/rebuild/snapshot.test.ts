@@ -1,5 +1,5 @@
-// Snapshots of a shard's journal, on both databases: what a rebuild gets from one is what the whole
-// journal comes to.
+// Snapshots of a shard's journal, on both databases: a rebuild loads the same from a snapshot as
+// from the whole journal.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Entry } from "../../core/domain/entry.ts";
 import { Bench, cancel, row, skip } from "../../core/lua/testing.ts";
@@ -22,10 +22,7 @@ afterAll(async () => {
   for (const one of closing.reverse()) await one.close();
 });
 
-/**
- * A history of one shard with all there is to know of it; its second half is younger than the first
- * by a day.
- */
+/** A history of one shard with something of every kind. Its last two entries are 2 days younger. */
 let entries: Entry[];
 beforeAll(async () => {
   const bench = await Bench.open();
@@ -50,7 +47,7 @@ beforeAll(async () => {
   entries = decided.map((e) => ({ ...e, atMs: e.n <= 3 ? e.atMs - 2 * DAY_MS : e.atMs }));
 }, SLOW_MS);
 
-/** All that a rebuild loads, comparable. */
+/** All that a rebuild loads, in a form that can be compared. */
 function known(replayed: Replayed) {
   const { seen, turns, bought, open, lanes, marks, rateWaits, redriven } = replayed;
   const bare = [...open].map(([name, { placed, ...order }]) => {
@@ -80,7 +77,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   const snapshot = (db: Db, n: number) =>
     makeSnapshot(db, { shard: 0, n, sinceMs: Date.now() - DAY_MS }, { pace, log: () => undefined });
 
-  /** What a rebuild makes of the ledger, which entries it read, and what it passed over. */
+  /** What a rebuild loads, which entries it reads, and why it skips snapshots. */
   async function load(ledger: SqlLedger, wholeJournal = false) {
     const read: number[] = [];
     const flaws: unknown[] = [];
@@ -106,7 +103,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   }
 
   test(
-    "a snapshot at any entry, and what follows it, come to what the whole journal comes to",
+    "a snapshot at any entry, with the entries after it, equals the whole journal",
     async () => {
       const { ledger, db } = await recorded();
       const whole = await load(ledger, true);
@@ -115,7 +112,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
         expect(await snapshot(db, n)).toBe(n);
         const from = await load(ledger);
         expect(from.known).toEqual(whole.known);
-        // Entries 4 and 5 are of the dedup window: they tell which orders are remembered.
+        // Entries 4 and 5 lie in the dedup window, so they show which orders are remembered.
         expect(from.read).toEqual(n < 3 ? [4, 5, 3, 2].slice(0, 5 - n).sort() : [4, 5]);
       }
     },
@@ -123,7 +120,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   );
 
   test(
-    "two snapshots are kept; one that is damaged, of another version or off the chain is passed over for the one before, then for the journal",
+    "two snapshots are kept; a damaged, outdated or unchained one is skipped, then the next",
     async () => {
       const { ledger, db } = await recorded();
       const whole = await load(ledger, true);
@@ -137,7 +134,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       };
       await flawed(
         "UPDATE snapshot_chunks SET body = REPLACE(body, '1', '2') WHERE n = 4 AND chunk = 0",
-        "chunks that are missing or altered",
+        "chunks are missing or altered",
       );
       await flawed("UPDATE snapshots SET version = 99 WHERE n = 4", "version 99");
       await flawed(
@@ -151,7 +148,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   );
 
   test(
-    "what a maker that died has left counts for nothing, and is cleared away by the next",
+    "an unfinished snapshot is ignored, and the next one replaces it",
     async () => {
       const { ledger, db } = await recorded();
       const whole = await load(ledger, true);

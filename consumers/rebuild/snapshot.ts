@@ -1,17 +1,17 @@
-// What a shard's journal comes to, as text: chunks of JSON that `Replayed` is filled from again.
-// Orders that are merely remembered (Replayed.seen) are left out, but for those whose id is ahead
-// of its time: a rebuild reads the dedup window's entries anyway.
+// Writes a Replayed as chunks of JSON, and fills one from them again. Orders that are only
+// remembered (Replayed.seen) are left out, unless their id is ahead of its time, because a rebuild
+// reads the entries of the dedup window anyway.
 import type { PlacedOrder } from "../../core/domain/row.ts";
 import type { OpenOrder, RateWait, Replayed } from "./replayed.ts";
 import type { Parked } from "./turns.ts";
 
 /**
- * Raised with every change of what a chunk holds or of what Replayed makes of the journal: older
- * snapshots then count for nothing.
+ * Raise it with every change to the chunks or to how Replayed reads the journal. Older snapshots
+ * are then ignored.
  */
 export const SNAPSHOT_VERSION = 2;
 
-/** Items in a chunk: some hundred kilobytes. */
+/** Items in a chunk: a few hundred kilobytes. */
 const ITEMS_PER_CHUNK = 500;
 
 interface TurnItem {
@@ -27,7 +27,7 @@ interface OpenItem {
   readonly parts?: { readonly of: number; readonly held: readonly (readonly [number, string])[] };
 }
 
-/** Each section's items, in an order that matters where Redis has lists. */
+/** Each section's items. Their order matters where Redis has lists. */
 interface Sections {
   readonly turns: readonly TurnItem[];
   readonly bought: readonly (readonly [saleId: string, name: string, units: number])[];
@@ -39,7 +39,7 @@ interface Sections {
   readonly seen: readonly (readonly [name: string, record: string])[];
 }
 
-/** The chunks of a snapshot. `firstId`: what is older is not remembered any more. */
+/** The chunks of a snapshot. Orders with ids below `firstId` are no longer remembered. */
 export function* encode(replayed: Replayed, firstId: string): Generator<string> {
   const sections = sectionsOf(replayed, firstId);
   for (const name of Object.keys(sections) as (keyof Sections)[]) {
@@ -73,14 +73,12 @@ function sectionsOf(replayed: Replayed, firstId: string): Sections {
   };
 }
 
-/**
- * An open order needs neither its payment token nor its metadata: the ledger's charges have them.
- */
+/** An open order needs neither payment token nor metadata: the ledger's charges have them. */
 function withoutPayment({ order, fingerprint, atMs }: PlacedOrder): PlacedOrder {
   return { order: { ...order, payment: "", metadata: "", maxTotal: 0 }, fingerprint, atMs };
 }
 
-/** Fills an empty Replayed from one chunk after the other. */
+/** Adds a chunk to a Replayed that was empty before the first one. */
 export function decodeInto(replayed: Replayed, chunk: string): void {
   const sections = JSON.parse(chunk) as Partial<Sections>;
   for (const { parked, ...turn } of sections.turns ?? [])
@@ -109,7 +107,7 @@ export function decodeInto(replayed: Replayed, chunk: string): void {
   for (const [name, record] of sections.seen ?? []) replayed.seen.set(name, record);
 }
 
-/** Sales of which something may still happen. */
+/** Sales with orders that may still change. */
 export function openSales({ open, turns, rateWaits }: Replayed): string[] {
   const sales = new Set<string>();
   for (const { placed } of open.values()) sales.add(placed.order.saleId);

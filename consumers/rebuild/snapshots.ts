@@ -1,15 +1,12 @@
-// When the shards' snapshots are made: one at a time, by the owner, after enough has been recorded
-// since the last one.
+// Decides when a shard's owner makes its next snapshot: one at a time, once enough entries have
+// been recorded since the last one.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { ThreadAnswer, ThreadJob } from "./snapshot-thread.ts";
 
-/**
- * A closed sale may wait long for an order's end: until then a quiet shard gets a snapshot this
- * often.
- */
+/** While a closed sale waits for its orders to end, quiet shards get snapshots this often. */
 const WANTED_EVERY_MS = 600_000;
-/** Between two snapshots of a worker: they are for rebuilds, which are rare. */
+/** The pause between a worker's snapshots. They are for rebuilds, which are rare. */
 const PAUSE_MS = 5_000;
 
 export interface SnapshotsOptions {
@@ -17,7 +14,7 @@ export interface SnapshotsOptions {
   readonly ledgerUrl: string;
   readonly ledger: Pick<Ledger, "snapshots">;
   readonly dedupWindowMs: number;
-  /** Entries of a shard between two snapshots: what a rebuild may have to read after one. */
+  /** Entries of a shard from one snapshot to the next. Bounds how many a rebuild has to read. */
   readonly snapshotEntries: number;
   /** Redis's clock. */
   readonly now: () => number;
@@ -28,15 +25,15 @@ export class Snapshots {
   private thread: Worker | undefined;
   private busy = false;
   private restsUntilMs = 0;
-  /** What each shard's newest snapshot holds, as far as it is known. */
+  /** The last entry in each shard's newest snapshot, as far as it is known. */
   private readonly held = new Map<number, number>();
   private readonly madeAtMs = new Map<number, number>();
 
   constructor(private readonly options: SnapshotsOptions) {}
 
   /**
-   * Makes a shard's snapshot if one is due. `lastN`: the last entry that is recorded. `wanted`: a
-   * few entries will do.
+   * Makes a shard's snapshot if one is due. `lastN` is the last recorded entry. With `wanted`, a
+   * single new entry suffices.
    */
   async look(shard: number, lastN: number, wanted = false): Promise<void> {
     if (this.busy || this.options.runtime.monotonicMs() < this.restsUntilMs) return;
@@ -48,13 +45,13 @@ export class Snapshots {
     }
     const sinceMs =
       this.options.runtime.monotonicMs() - (this.madeAtMs.get(shard) ?? Number.NEGATIVE_INFINITY);
-    // Other shards are looked at meanwhile.
+    // Another shard's snapshot may have begun meanwhile.
     if (this.busy) return;
     if (lastN - held < (wanted && sinceMs > WANTED_EVERY_MS ? 1 : snapshotEntries)) return;
     this.make(shard, lastN);
   }
 
-  /** The shard is another's from here on, who may make snapshots too. */
+  /** The shard has another owner now, who may make snapshots too. */
   forget(shard: number): void {
     this.held.delete(shard);
   }
@@ -81,7 +78,7 @@ export class Snapshots {
       this.ended({ shard: -1, error });
     };
     thread.onmessage = ({ data }: MessageEvent<ThreadAnswer>) => {
-      if (data.passedOver) this.options.log("snapshot passed over", data.passedOver);
+      if (data.passedOver) this.options.log("snapshot skipped", data.passedOver);
       else this.ended(data);
     };
     thread.onerror = (event) => ended(event.message);
@@ -94,7 +91,7 @@ export class Snapshots {
     this.restsUntilMs = this.options.runtime.monotonicMs() + PAUSE_MS;
     this.madeAtMs.set(shard, this.options.runtime.monotonicMs());
     if (n !== undefined) this.held.set(shard, n);
-    if (n === undefined) this.options.log("no snapshot", { shard, error });
+    if (n === undefined) this.options.log("snapshot failed", { shard, error });
     else this.options.log("snapshot made", { shard, n, ms });
   }
 }

@@ -1,12 +1,12 @@
-// Whose number is next in a sale, and what waits for its number: the rules of
-// core/lua/shared/parking.lua, read from what was recorded.
+// Which number of a user is next in a sale, and what waits for its number. It follows the rules of
+// core/lua/shared/parking.lua.
 import { RULES } from "../../core/domain/limits.ts";
 import type { PlacedOrder } from "../../core/domain/row.ts";
 
 export interface Parked {
   readonly gateway: string;
   readonly atMs: number;
-  /** undefined: a number given up ahead of its turn. */
+  /** undefined: the number was given up ahead of its turn. */
   readonly placed: PlacedOrder | undefined;
 }
 
@@ -15,7 +15,7 @@ export interface Turn {
   readonly user: string;
   next: number;
   readonly parked: Map<number, Parked>;
-  /** When the present gap began. */
+  /** When the current gap began. */
   gapSinceMs: number;
 }
 
@@ -23,19 +23,19 @@ export function firstTurn(saleId: string, user: string): Turn {
   return { saleId, user, next: 1, parked: new Map(), gapSinceMs: 0 };
 }
 
-/** As in Lua: what came second under a number, or finds too many waiting, is not parked. */
+/** As in Lua, a second order with the same number is not parked, nor one beyond the limit. */
 export function park(turn: Turn, seq: number, parked: Parked): void {
   if (turn.parked.has(seq) || turn.parked.size >= RULES.MAX_PARKED) return;
   if (turn.parked.size === 0) turn.gapSinceMs = parked.atMs;
   turn.parked.set(seq, parked);
 }
 
-/** An order under this number was decided, and not parked. */
+/** An order with this number was decided, not parked. */
 export function decide(turn: Turn, seq: number, gateway: string, atMs: number): void {
-  // Rejected under a number at which another order waits for its rate: that one keeps it.
+  // If another order of this number waits for its rate, the number stays with that one.
   if (seq === turn.next && !turn.parked.has(seq)) pass(turn, atMs);
-  // Rejected or stale ahead of its turn; or decided in turn, after orders that this very entry lets
-  // go and that are released below.
+  // Rejected or stale ahead of its turn, or decided in turn after orders that the same entry
+  // releases.
   else if (seq > turn.next) park(turn, seq, { gateway, atMs, placed: undefined });
 }
 
@@ -45,7 +45,7 @@ export function skip(turn: Turn, seq: number, atMs: number): void {
   else if (seq > turn.next) park(turn, seq, { gateway: "", atMs, placed: undefined });
 }
 
-/** The order parked under this number was let go. */
+/** The order that was parked with this number was released. */
 export function release(turn: Turn, seq: number, atMs: number): void {
   turn.parked.delete(seq);
   if (seq < turn.next) return;
@@ -54,7 +54,7 @@ export function release(turn: Turn, seq: number, atMs: number): void {
   pass(turn, atMs);
 }
 
-/** The gap in front of numbers given up was given up. */
+/** A gap was given up, and `next` is the next number. */
 export function passTo(turn: Turn, next: number, atMs: number): void {
   forgetBelow(turn, next);
   turn.next = Math.max(turn.next, next);
@@ -66,8 +66,8 @@ function forgetBelow(turn: Turn, seq: number): void {
 }
 
 /**
- * The next number is used up, and with it those given up that follow; parked orders wait for their
- * own entry.
+ * Uses up the next number and the given-up numbers that follow it. Parked orders wait for their
+ * own release.
  */
 function pass(turn: Turn, atMs: number): void {
   turn.next++;

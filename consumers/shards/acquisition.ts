@@ -1,21 +1,19 @@
-// A shard whose lease this worker has, on its way to being acquired:
+// Acquires a shard whose lease this worker has. The ledger raises the epoch, then Redis. Redis must
+// still have the entry that the ledger recorded last. Entries that the ledger lacks are recorded,
+// and follow-ups that are not marked are sent again.
 //
-//   the ledger raises the epoch → Redis learns of it → does Redis still have what the ledger
-//   recorded last? → what Redis has decided and the ledger lacks is recorded → follow-ups that are
-//   not marked are sent again → the shard is acquired
-//
-// 1. The ledger raises the epoch first: from then on it refuses what a former owner decides.
-// 2. Nothing is decided before all that Redis has decided is recorded.
-// 3. An acquisition that was cancelled ends without a shard.
+// 1. The ledger raises the epoch first. From then on it rejects what a former owner decides.
+// 2. Nothing new is decided until everything that Redis has decided is recorded.
+// 3. A cancelled acquisition ends without a shard.
 import { at } from "../../core/domain/at.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
 import { RecordedMark } from "./recorded-mark.ts";
 import { AcquiredShard } from "./shard-owner.ts";
 
-/** Entries read from the outbox at once while catching up. */
+/** Entries read from the outbox in one call while catching up. */
 const CATCH_UP = 32;
 
-/** `cancelled`: the shard was released meanwhile. `refused`: Redis or the ledger has a reason. */
+/** `cancelled`: the shard was released meanwhile. `refused`: Redis or the ledger refused it. */
 export type Acquired =
   | { readonly kind: "acquired"; readonly shard: AcquiredShard }
   | { readonly kind: "cancelled" }
@@ -41,7 +39,7 @@ export class Acquisition {
     return { kind: "acquired", shard: new AcquiredShard(this.options, mark) };
   }
 
-  /** Cancels it. */
+  /** Cancels the acquisition. */
   async close(): Promise<void> {
     this.cancelled = true;
   }
@@ -54,7 +52,7 @@ export class Acquisition {
     return new RecordedMark(claim, { id: lastId, n: lastN }, options);
   }
 
-  /** 2: records what was decided before and never recorded, by whoever owned the shard then. */
+  /** 2: records what former owners decided but did not record. */
   private async catchUp(mark: RecordedMark): Promise<OwnerStop | undefined> {
     const { stores, shared } = this.options;
     while (!this.cancelled) {

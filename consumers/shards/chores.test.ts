@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Chores } from "./chores.ts";
 
-test("a piece of work that hangs or fails keeps no other from being done, and is not begun twice", async () => {
+test("a task that hangs or fails delays no other, and never runs twice at once", async () => {
   const events: unknown[] = [];
   const chores = new Chores(new VirtualRuntime(), (event, detail) => events.push([event, detail]));
   const hung = Promise.withResolvers<void>();
@@ -27,14 +27,14 @@ test("a piece of work that hangs or fails keeps no other from being done, and is
   await round();
   await round();
   expect(begun).toEqual({ hung: 1, failed: 2, done: 2 });
-  expect(events).toEqual(Array(2).fill(["left undone", { what: "failed", error: "no" }]));
+  expect(events).toEqual(Array(2).fill(["task failed", { what: "failed", error: "no" }]));
   hung.resolve();
   await Bun.sleep(1);
   await round();
   expect(begun.hung).toBe(2);
 });
 
-test("a piece that is not done after fifteen seconds is named once", () => {
+test("a task that has run for fifteen seconds is logged once", () => {
   const runtime = new VirtualRuntime();
   const events: unknown[] = [];
   const chores = new Chores(runtime, (event, detail) => events.push([event, detail]));
@@ -46,5 +46,5 @@ test("a piece that is not done after fifteen seconds is named once", () => {
   runtime.pass(1);
   round();
   round();
-  expect(events).toEqual([["not done yet", { what: "hung", forMs: 15_000 }]]);
+  expect(events).toEqual([["task still running", { what: "hung", forMs: 15_000 }]]);
 });

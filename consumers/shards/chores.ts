@@ -1,18 +1,16 @@
-// The work between beats, piece by piece. A piece that hangs or fails keeps no other from being
-// done, and one that is still under way is not begun again. What a piece waits for has a deadline
-// of its own (docs/decisions/0013-deadlines.md), so each comes to an end.
+// Runs a worker's tasks between heartbeats. A task that hangs or fails delays no other, and a task
+// that is still running is not started again. Every call in a task has a deadline of its own
+// (docs/decisions/0013-deadlines.md), so each task ends.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
-/**
- * Above the longest of those deadlines but one: the log should name what is stuck.
- */
+/** Longer than all of those deadlines but one, so that the log names only what is stuck. */
 const LATE_MS = 15_000;
 
 interface Chore {
   readonly sinceMs: number;
-  told: boolean;
+  logged: boolean;
 }
 
 export class Chores {
@@ -23,7 +21,7 @@ export class Chores {
     private readonly log: (event: string, detail: Record<string, unknown>) => void,
   ) {}
 
-  /** Begins a piece of work, unless the last one of its name is not done yet. */
+  /** Starts a task, unless the last one of this name is still running. */
   begin(name: string, work: () => Promise<unknown>): void {
     const before = this.underWay.get(name);
     if (before) this.late(name, before);
@@ -31,19 +29,19 @@ export class Chores {
   }
 
   private async run(name: string, work: () => Promise<unknown>): Promise<void> {
-    this.underWay.set(name, { sinceMs: this.runtime.monotonicMs(), told: false });
+    this.underWay.set(name, { sinceMs: this.runtime.monotonicMs(), logged: false });
     try {
       await work();
     } catch (error) {
-      this.log("left undone", { what: name, error: messageOf(error) });
+      this.log("task failed", { what: name, error: messageOf(error) });
     }
     this.underWay.delete(name);
   }
 
   private late(name: string, chore: Chore): void {
     const forMs = this.runtime.monotonicMs() - chore.sinceMs;
-    if (chore.told || forMs < LATE_MS) return;
-    chore.told = true;
-    this.log("not done yet", { what: name, forMs: Math.round(forMs) });
+    if (chore.logged || forMs < LATE_MS) return;
+    chore.logged = true;
+    this.log("task still running", { what: name, forMs: Math.round(forMs) });
   }
 }

@@ -1,6 +1,5 @@
-// How many messages lie in the queues for dead letters and for parts without a route, in every
-// region: looked at now and then by the worker that owns shard 0, which is connected to all of
-// them.
+// Counts the dead letters and the parts without a route in every region. The owner of shard 0 does
+// it every 2 s; like every worker, it is connected to all regions.
 import { depth } from "../../broker/inspect.ts";
 import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
 import type { DeadCount } from "../../core/domain/report.ts";

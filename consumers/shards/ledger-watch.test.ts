@@ -29,7 +29,7 @@ function watched() {
   return { runtime, state, watch };
 }
 
-test("shards are given up once when commits have had no answer for too long, and not before", async () => {
+test("shards are released once when commits have been unanswered for too long", async () => {
   const { state, watch } = watched();
   state.silentMs = GIVE_UP_MS;
   await watch.look();
@@ -40,11 +40,11 @@ test("shards are given up once when commits have had no answer for too long, and
   expect([watch.lost, state.gaveUp]).toEqual([true, 1]);
 });
 
-test("it takes shards again only when what waits is recorded and the ledger answers", async () => {
+test("it resumes once pending entries are recorded and the ledger answers", async () => {
   const { runtime, state, watch } = watched();
   state.silentMs = GIVE_UP_MS + 1;
   await watch.look();
-  state.silentMs = 5; // the next commit is under way, unanswered
+  state.silentMs = 5; // the next commit has no answer yet
   await watch.look();
   expect(watch.lost).toBe(true);
   state.silentMs = 0;
@@ -57,7 +57,7 @@ test("it takes shards again only when what waits is recorded and the ledger answ
   expect([watch.lost, watch.answers]).toEqual([false, true]);
 });
 
-test("a ledger that never answers is away two seconds after each question, lost when it lasts", async () => {
+test("a ledger that never answers is away after 2 s, and lost if that lasts", async () => {
   const { runtime, state, watch } = watched();
   state.silent = true;
   const looked = watch.look();

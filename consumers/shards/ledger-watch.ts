@@ -1,13 +1,14 @@
-// Whether the ledger answers this worker: by a simple question between beats, and by its commits.
+// Watches whether the ledger answers this worker: by a simple query between heartbeats, and by the
+// worker's commits.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { Recorder } from "../orders/recorder.ts";
 
-/** The ledger counts as away when it answers no simple question within this. */
+/** The ledger counts as away if a simple query takes longer. */
 const WAIT_MS = 2_000;
 /**
- * A worker whose ledger has been silent for this long gives its shards up, so that one with a live
- * connection takes them. A dropped connection has been dialled anew once by then (ledger/db.ts).
+ * After this long a silence, a worker releases its shards to workers that reach the ledger. By then
+ * a dropped connection has been redialled once (ledger/db.ts).
  */
 const GIVE_UP_MS = 15_000;
 
@@ -22,9 +23,9 @@ export interface LedgerWatchOptions {
 }
 
 export class LedgerWatch {
-  /** At the last look: a worker that commits nothing finds out no other way. */
+  /** The result of the last query. A worker that commits nothing finds out in no other way. */
   answers = true;
-  /** It has been silent for too long: this worker keeps beating, and owns nothing. */
+  /** It has been silent for too long: this worker keeps its heartbeat, but owns nothing. */
   lost = false;
   private heardMs: number;
 
@@ -41,7 +42,7 @@ export class LedgerWatch {
     const nowMs = runtime.monotonicMs();
     if (this.answers) this.heardMs = nowMs;
     const silentMs = Math.max(recorder.silentMs, nowMs - this.heardMs);
-    // Back only when both answer: what waits to be recorded is settled first.
+    // It is back only once pending commits are settled too.
     const lost = this.lost ? silentMs > 0 : silentMs > giveUpMs;
     if (lost === this.lost) return;
     this.lost = lost;

@@ -1,12 +1,12 @@
-// Money that is owed or unknown after its order's end, looked at now and then by the worker that
-// owns shard 0: what metrics and alerts say of it.
+// Money that is owed, or whose fate is unknown, after its order has ended. The owner of shard 0
+// reads it from the ledger for metrics and alerts.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger, Owed } from "../../ledger/contract.ts";
 
 const LOOK_EVERY_MS = 5_000;
 
 export class OwedCounts {
-  /** undefined: not looked at yet, which is not zero. */
+  /** undefined: not read yet, which is not zero. */
   private counts: Owed | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 

@@ -1,4 +1,4 @@
-// What the owner of a shard is given, and why a shard may have to be released.
+// What the owner of a shard receives, and why it may have to release the shard.
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
@@ -25,14 +25,14 @@ export interface OwnerOptions {
     readonly regions: readonly RegionLink[];
     readonly publishers: Publishers;
   };
-  /** What all shards of the worker share. */
+  /** Shared by all shards of the worker. */
   readonly shared: {
     readonly recorder: Recorder;
     readonly relay: Relay;
     readonly governing: Governing;
     readonly counts: Counts;
     readonly spans: SpanRecorder | undefined;
-    /** Asks for rates that orders wait for. */
+    /** Requests rates that orders wait for. */
     readonly askRates: (pairs: readonly string[]) => void;
   };
   readonly waits: {

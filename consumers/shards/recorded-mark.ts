@@ -1,10 +1,10 @@
-// How far the ledger has recorded a shard, and what follows from each entry that it has.
+// How far the ledger has recorded a shard, and what happens for each entry that it has recorded.
 //
-// 1. The mark moves to entries that the ledger has settled, one after the other, and to no other.
-// 2. Redis hears of the mark: units on their way back wait for it. If that call is lost, the next
+// 1. The mark moves only to entries that the ledger has settled, in their order.
+// 2. Redis receives the mark, because returned units wait for it. If that call is lost, the next
 //    entry or the next check repeats it.
-// 3. What an entry asks for (charges, refunds, parts, dead letters, rates) is sent only after the
-//    ledger has the entry.
+// 3. What an entry causes (charges, refunds, parts, dead letters, rate requests) is sent only once
+//    the ledger has the entry.
 import { ORDERS_DEAD } from "../../broker/topology.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { type Tally, tallyOf } from "../../core/domain/words.ts";
@@ -29,12 +29,12 @@ export class RecordedMark {
   async check(): Promise<OwnerStop | undefined> {
     const word = await this.options.stores.store.check(this.claim, this.last.id, this.last.n);
     if (word === "behind")
-      this.tellRedis(); // 2: the last call may have been lost
+      this.reportToRedis(); // 2: the last call may have been lost
     else if (word !== "whole") return word;
     return undefined;
   }
 
-  /** `words`: the tally of its outcomes, where it has been made. */
+  /** `words`: the tally of its outcomes, if the caller has it. */
   recorded(entry: Entry, words = tallyOf(entry.messages)): void {
     const { askRates, relay } = this.options.shared;
     const pairs = new Set(
@@ -45,9 +45,7 @@ export class RecordedMark {
     if (hasFollowUps(entry, words)) void relay.followUps(entry.shard); // 3
   }
 
-  /**
-   * Redis holds something that cannot be read: nothing is lost, and the shard goes on behind it.
-   */
+  /** The ledger kept the entry's text as a dead letter, so nothing is lost. The shard continues. */
   unreadable(entry: Entry): void {
     const { shard, n, id } = entry;
     const { counts, relay } = this.options.shared;
@@ -59,10 +57,10 @@ export class RecordedMark {
 
   private moveTo({ id, n }: Entry): void {
     this.last = { id, n }; // 1
-    this.tellRedis();
+    this.reportToRedis();
   }
 
-  private tellRedis(): void {
+  private reportToRedis(): void {
     const { id, n } = this.last;
     void ignore(this.options.stores.store.recorded(this.claim, id, n), "recorded_mark"); // 2
   }
@@ -72,8 +70,8 @@ const ASKING: ReadonlySet<string> = new Set(["start", "paid", "payment_failed", 
 const ASKING_WORDS = ["reserved", "+reserved", "rejected", "+late"];
 
 /**
- * Whether an entry may have left follow-ups in the ledger (ledger/sheet.ts, ledger/steps.ts):
- * charges, refunds, dead letters, parts.
+ * Whether the ledger may have follow-ups of this entry (ledger/sheet.ts, ledger/steps.ts): charges,
+ * refunds, dead letters, parts.
  */
 function hasFollowUps({ released, steps }: Entry, words: Tally): boolean {
   if (steps.some(({ what }) => ASKING.has(what))) return true;

@@ -1,13 +1,12 @@
-// A shard that this worker has acquired (acquisition.ts), until it is released.
+// A shard that this worker owns, from its acquisition (acquisition.ts) to its release.
 //
-// 1. A message is settled by the decider alone, once it is done with it, or at once as a dead
-//    letter when it is no message of this shard.
-// 2. A region counts as read up to a message that is settled, or up to a look that found its queue
-//    empty while nothing was in flight: gaps end only behind that (gap-clock.ts).
-// 3. Sweeps are asked for, not waited for: a decider whose ledger is away makes them when it is
-//    back.
-// 4. A closed shard holds no queue. Closing its channels makes the broker hand what is
-//    unacknowledged to the next owner, in order.
+// 1. A message that may be decided is settled only by the decider. Any other becomes a dead letter
+//    at once.
+// 2. A region counts as read up to the last settled message, or up to the moment when its queue was
+//    seen empty with nothing in flight. Only gaps older than that can end (gap-clock.ts).
+// 3. Nothing waits for a sweep: a decider whose ledger is away makes it once the ledger is back.
+// 4. A closed shard consumes no queue. Once its channels are closed, the broker delivers
+//    unacknowledged messages to the next owner, in order.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
@@ -26,11 +25,11 @@ import type { OwnerOptions } from "./owner-options.ts";
 import type { RecordedMark } from "./recorded-mark.ts";
 
 /**
- * Messages a shard may hold per region: a few batches ahead of the one being decided; with it the
- * worker's memory is bounded.
+ * Messages in flight per shard and region: a few batches ahead of the one being decided. Bounds the
+ * worker's memory.
  */
 const PREFETCH = 16;
-/** Looks between two at the queues of a busy shard. */
+/** While a shard is busy, only every third call looks at its queues. */
 const LOOK_EVERY = 3;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
@@ -38,7 +37,7 @@ const REPRICE_ORDERS = 200;
 
 export class AcquiredShard {
   private readonly decider: Decider;
-  /** One a region, in the order of the links. */
+  /** One per region, in the order of the links. */
   private queues: { consuming: BrokerConnection; subscription: Subscription }[] = [];
   private readonly gaps: GapClock;
   private readonly progress: Progress;
@@ -88,7 +87,7 @@ export class AcquiredShard {
   /** Starts consuming the queues of all regions. */
   async consume(): Promise<void> {
     for (const link of this.options.brokers.regions) if (!this.closed) await this.subscribe(link);
-    if (this.closed) await this.close(); // 4: what was opened meanwhile
+    if (this.closed) await this.close(); // 4: closes what was opened meanwhile
   }
 
   /** Whether Redis and the ledger still agree about this shard. */
@@ -110,9 +109,7 @@ export class AcquiredShard {
     void this.decider.expire(this.sweep(clock.ago(waits.holdTtlMs), EXPIRE_ORDERS)); // 3
   }
 
-  /**
-   * Decides orders that waited for a rate. Called about once a second, and when rates have come.
-   */
+  /** Decides orders that waited for a rate. Called about once a second, and when rates arrive. */
   sweepRates(): void {
     if (this.closed) return;
     const { clock, waits, shared } = this.options;
@@ -121,15 +118,15 @@ export class AcquiredShard {
   }
 
   /**
-   * First step of releasing it: no new messages; what is in flight is decided, recorded and
-   * acknowledged.
+   * First step of a release: accepts no new messages, and finishes those in flight: decided,
+   * recorded, acknowledged.
    */
   async quiet(): Promise<void> {
     await Promise.all(this.queues.map(({ subscription }) => subscription.quiet()));
     await this.decider.idle();
   }
 
-  /** Second step: closes the channels and forgets what is in flight. */
+  /** Second step: closes the channels and drops what is still in flight. */
   async close(): Promise<void> {
     this.closed = true;
     this.decider.stop();
@@ -188,7 +185,7 @@ export class AcquiredShard {
       prefetch: PREFETCH,
       handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
-      // What was in flight will come again: known in Redis or the ledger by then, or decided then.
+      // Messages in flight are redelivered. Redis or the ledger recognizes those already decided.
       onLost: () => {
         this.decider.dropFrom(consuming.region);
         this.progress.lost(consuming.region);
@@ -224,7 +221,7 @@ export class AcquiredShard {
     this.decider.accept(work);
   }
 
-  /** With something in flight only the reports need a look, and they can wait for it. */
+  /** While the shard is busy, only reports need the queues' lengths, so it looks less often. */
   private async lookAtQueues(): Promise<void> {
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
     const { stores, clock } = this.options;

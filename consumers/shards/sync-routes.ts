@@ -1,6 +1,6 @@
-// An operator's routes are in the ledger first. The owner of shard 0 brings every region's broker
-// in line with them: after a change, after a broker came back, and for parts that lie there because
-// they had no route when they came.
+// Brings every region's broker in line with the operator's routes in the ledger. The owner of shard
+// 0 does this after a change, after a broker comes back, and for parts that had no route when they
+// arrived.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
@@ -21,9 +21,9 @@ export interface RouteSyncOptions {
 
 interface Applied {
   readonly version: number;
-  /** The connection it was applied over: a broker that came back may have lost it. */
+  /** The connection it was applied over. After a reconnect, the broker may have lost it. */
   readonly model: BrokerConnection["model"];
-  /** Messages without a route that were left as they are. */
+  /** Messages that still have no route. */
   left: number;
 }
 
@@ -36,7 +36,7 @@ export class RouteSync {
 
   async sync(): Promise<void> {
     const { ledger, regions, log } = this.options;
-    // Asked first: what is changed after it is applied the next time.
+    // Read first, so that a later change is applied in the next round.
     const open = (await ledger.operationsOpen()).filter(
       ({ operation }) => operation.kind === "route",
     );
@@ -61,7 +61,7 @@ export class RouteSync {
     if (everywhere && open.length > 0) await ledger.operationsDone(open.map(({ id }) => id));
   }
 
-  /** Whether the region's broker has the routes. */
+  /** Returns whether the region's broker has the routes. */
   private async region({ connection, publisher }: RegionLink, routing: Routing): Promise<boolean> {
     const { model, region } = connection;
     if (!model || connection.blocked) return false;
@@ -72,7 +72,7 @@ export class RouteSync {
       this.applied.set(region, applied);
     }
     if (routing.routes.size === 0) return true;
-    // Each look at them counts as a delivery: not looked at again until there are others.
+    // Reading them counts as a delivery, so they are read again only when their number changes.
     const waiting = (await depth(connection, UNROUTED))?.ready ?? 0;
     if (waiting === applied.left) return true;
     const sent = await reroute(connection, publisher, routing);

@@ -1,5 +1,5 @@
-// An operator's change is in the ledger first. The gateway that took it puts it into Redis at once;
-// this is for when it could not.
+// Puts operators' changes to sales into Redis. The gateway that accepted a change does it at once;
+// this repeats it in case that failed.
 import type { StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 
@@ -15,7 +15,7 @@ export async function syncSales(ledger: Ledger, store: StockStore, all: boolean)
   );
   const version = await ledger.catalogueVersion();
   for (const sale of await ledger.sales()) {
-    // A retired sale that Redis has again, with an older state, does no harm there.
+    // A retired sale that came back with an older state of Redis does no harm there.
     if (!touched.has(sale.id) && (!all || sale.retired)) continue;
     const word = sale.retired
       ? await store.retireSale(sale.id)

@@ -1,10 +1,10 @@
-// What a worker does between beats: is Redis whole, are gaps over, is an operator's change on its
-// way? And whether it may own shards at all.
+// The tasks of a worker between heartbeats: check Redis, sweep gaps, holds and rate waits, apply
+// operators' changes. It also knows whether the worker may own shards at all.
 //
-// 1. No look waits for another, and none is begun twice (chores.ts).
-// 2. A worker whose ledger is silent, or whose Redis shows another time, owns no shard.
-// 3. A halted worker asks only whether the halt is over; a paused one leaves the stores alone, but
-//    for its leases.
+// 1. No task waits for another, and none is started while it is still running (chores.ts).
+// 2. A worker whose ledger is silent, or for which Redis's clock has jumped, owns no shards.
+// 3. A halted worker only asks whether the halt is over. A paused one does not touch the stores,
+//    except for its leases.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -26,7 +26,7 @@ import type { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
 import type { Upkeep } from "./upkeep.ts";
 
-/** One look in this many brings all sales in line, changed or not. */
+/** Every fourth round syncs all sales, changed or not. */
 const SYNC_ALL_EVERY = 4;
 
 export interface TendingOptions {
@@ -63,7 +63,7 @@ export class Tending {
     this.ledger = new LedgerWatch({ runtime, ledger: stores.ledger, recorder, giveUp, log });
   }
 
-  /** Why this worker may own no shard now, as its report says it. */
+  /** Why this worker may own no shards now, in the words of its report. */
   get unfit(): string | undefined {
     if (this.ledger.lost) return WITHOUT_LEDGER; // 2
     return this.options.clock.jumpMs === undefined ? undefined : CLOCK_JUMPED;
@@ -73,7 +73,7 @@ export class Tending {
     return this.ledger.answers;
   }
 
-  /** Begins what is not still under way from the last round. */
+  /** Starts every task that is not still running from the last round. */
   round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
     const { recovery, governing, looks, worker } = this.options;
@@ -102,16 +102,16 @@ export class Tending {
   private async shard(owner: AcquiredShard): Promise<void> {
     const { relay, worker } = this.options;
     const problem = await owner.check();
-    if (problem) return worker.stop(owner, problem, "found by the check");
+    if (problem) return worker.stop(owner, problem, "found by a check");
     owner.sweepHolds();
     owner.sweepRates();
-    // What was left open by a broker that was away, or asked for once more by the operator.
+    // A broker may have been away, or an operator may have asked for some again.
     void relay.followUps(owner.shard);
-    // Last: it asks the brokers, and one of them may be slow to answer.
+    // Last, because it asks the brokers, and one may be slow.
     await owner.sweepGaps();
   }
 
-  /** Now and then all: Redis may have come back without a change, and nothing else missing. */
+  /** Now and then syncs all sales: Redis may have lost nothing but an operator's change. */
   private sales(): Promise<void> {
     const { ledger, redis } = this.options.stores;
     return syncSales(ledger, new StockStore(redis), this.rounds++ % SYNC_ALL_EVERY === 0);

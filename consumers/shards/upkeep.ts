@@ -1,5 +1,5 @@
-// What a worker sees to beside its work, so that Redis and a rebuild stay small however old the
-// store is: snapshots of its shards' journals, and the retirement of sales that have ended.
+// Keeps Redis and a rebuild small, however old the store is: makes snapshots of the shards'
+// journals, and retires sales that have ended.
 import { SEEN_BUCKET_MS } from "../../core/stores/keys.ts";
 import type { Claim, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
@@ -11,13 +11,11 @@ export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
   readonly store: Pick<ShardStore, "retire">;
 }
 
-/** Sales end seldom, and what they leave in Redis is in nobody's way. */
+/** Sales end rarely, and what they leave in Redis disturbs nothing. */
 const LOOK_EVERY_MS = 5_000;
-/**
- * The bucket of an id that was made just before the close, by a clock that is ahead, ends by then.
- */
+/** By then the bucket of every id made before the close has ended, even if its clock was ahead. */
 const MARGIN_MS = SEEN_BUCKET_MS + AHEAD_MS;
-/** Retired sales cleared away at one look: a new owner goes through all there ever were. */
+/** Retired sales cleared in one round. A new owner goes through all that ever were. */
 const CLEARED_AT_ONCE = 50;
 
 interface Owned {
@@ -30,19 +28,19 @@ interface Owned {
 export class Upkeep {
   private readonly snapshots: Snapshots;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
-  /** Has shard 0: one worker retires for all. */
+  /** Whether this worker owns shard 0: one worker retires sales for all. */
   private decides = false;
-  /** A closed sale waits for the shards' snapshots to show that nothing of it is open. */
+  /** A closed sale waits for snapshots that show that nothing of it is open. */
   private waited = false;
   private retired: readonly string[] = [];
-  /** `shard sale` of what this worker has cleared away. */
+  /** `shard sale` of what this worker has cleared. */
   private readonly cleared = new Set<string>();
 
   constructor(private readonly options: UpkeepOptions) {
     this.snapshots = new Snapshots(options);
   }
 
-  /** Called at every look at a shard that is owned and running. */
+  /** Called in every round for each shard that is owned and running. */
   async look({ shard, claim, recordedN }: Owned): Promise<void> {
     this.decides ||= shard === 0;
     await this.snapshots.look(shard, recordedN, this.waited);

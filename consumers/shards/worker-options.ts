@@ -1,4 +1,4 @@
-// What a worker is given.
+// What a worker receives.
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { PublisherSetting } from "../../core/settings/setting-readers.ts";
@@ -29,7 +29,7 @@ export interface WorkerOptions {
     readonly dedupWindowMs: number;
     readonly gapTimeoutMs: number;
     readonly gapMaxMs: number;
-    /** How long stock is held for an order whose charge has not started. */
+    /** How long units are held for an order whose charge has not started. */
     readonly holdTtlMs: number;
     /** How old a rate may be, and how long an order waits for one. */
     readonly rateMaxAgeMs: number;
@@ -37,11 +37,11 @@ export interface WorkerOptions {
     /** How long each retry of a charge waits. */
     readonly retryDelaysMs: readonly number[];
   };
-  /** Entries of a shard between two snapshots. */
+  /** Entries of a shard from one snapshot to the next. */
   readonly snapshotEntries: number;
   readonly governing: {
     readonly governor: GovernorSettings;
-    /** undefined: the CPU is not looked at. */
+    /** undefined: the CPU is not watched. */
     readonly cpu: CpuWatch | undefined;
   };
   readonly spans: SpanRecorder | undefined;

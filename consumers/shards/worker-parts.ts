@@ -1,4 +1,4 @@
-// What a worker is made of, wired.
+// Wires the parts of a worker.
 import { Self } from "../../core/metrics/self.ts";
 import { Members } from "../../core/stores/members.ts";
 import { RateStore } from "../../core/stores/rate-store.ts";
@@ -19,11 +19,11 @@ import { Tending } from "./tending.ts";
 import { Upkeep } from "./upkeep.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** What the parts ask of their worker. */
+/** What the parts call on their worker. */
 export interface WorkerCalls {
   /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
-  /** Rates have come that orders may wait for. */
+  /** Rates have arrived that orders may wait for. */
   readonly ratesKept: () => void;
   readonly stop: (owner: AcquiredShard, reason: OwnerStop, detail: string) => Promise<void>;
 }

@@ -6,7 +6,7 @@ const SLOW_MS = 60_000;
 let stack: Stack;
 afterEach(async () => stack?.stop());
 
-/** A stack with one worker that owns all shards, and a sale Redis knows of. */
+/** A stack with one worker that owns all shards, and a sale that Redis has. */
 async function ready(
   items: Record<string, number>,
   options: Parameters<typeof Stack.start>[0] = {},
@@ -22,7 +22,7 @@ async function ready(
 }
 
 test(
-  "an empty Redis is filled from the ledger, an order is decided, recorded and acknowledged",
+  "an empty Redis is loaded from the ledger; an order is decided, recorded and acknowledged",
   async () => {
     await ready({ a: 2 });
     const user = userOf(0);
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  "a number that never comes is given up after the gap time",
+  "a number that never arrives is given up after the gap timeout",
   async () => {
     await ready({ a: 3 }, { env: { SLUICE_GAP_TIMEOUT: "1s" } });
     const user = userOf(0);
@@ -110,7 +110,7 @@ test(
     await stack.until(
       "both own something",
       () =>
-        stack.events.filter((e) => e.event === "shard taken").length >= 3 ||
+        stack.events.filter((e) => e.event === "shard acquired").length >= 3 ||
         second.worker.shards.length > 0,
     );
     await second.stop();

@@ -1,14 +1,13 @@
-// A worker: shares the shards with the other living workers, owns some, and rebuilds Redis when it
+// A worker: shares the shards with the other running workers, owns some, and rebuilds Redis when it
 // has lost something.
 //
-// Every beat it renews its leases, learns which workers run, releases shards that should be
-// another's, takes those that should be its own and are free, and asks whether Redis still has what
-// the ledger recorded.
+// With each heartbeat it renews its leases, learns which workers are running, releases shards that
+// another worker should own, and acquires free ones that it should own.
 //
 // 1. A shard is released before its lease ends, whether or not Redis answers.
-// 2. A stopping worker keeps its leases until its channels are closed: a consumer that is only
-//    cancelled lets the next owner start.
-// 3. One call at a time takes a shard or hands it over.
+// 2. A stopping worker keeps its leases until its channels are closed, because the next owner's
+//    consumer starts as soon as this one is cancelled.
+// 3. A shard is acquired or handed over by one call at a time.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
@@ -24,15 +23,15 @@ import { sharesOf } from "./shares.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 import { type WorkerParts, workerParts } from "./worker-parts.ts";
 
-/** Beats per lease: two may be lost before it ends. */
+/** Heartbeats per lease: two may be lost before it ends. */
 const BEATS_PER_LEASE = 4;
-/** A quiet shutdown waits this long for what is in hand. */
+/** How long a quiet shutdown waits for work in flight. */
 const QUIET_MS = 10_000;
 
-/** A shard whose lease this worker has. */
+/** A shard whose lease this worker holds. */
 type Held = Acquisition | AcquiredShard;
 
-/** Why a shard has to be released, and in which incarnation of Redis that was seen. */
+/** Why a shard must be released, and in which incarnation of Redis that was noticed. */
 interface Stop {
   readonly reason: OwnerStop;
   readonly incarnation: number;
@@ -44,7 +43,7 @@ const stopOf = ({ claim }: AcquiredShard, reason: OwnerStop): Stop => ({
 });
 
 export class Worker {
-  /** Shards on their way to being acquired, and acquired. */
+  /** Shards that are being acquired or have been. */
   private readonly owners = new Map<number, Held>();
   private readonly taking = new Set<number>();
   private readonly parts: WorkerParts;
@@ -82,12 +81,11 @@ export class Worker {
       .filter((owner) => owner.running);
   }
 
-  /** Whether Redis has answered its last beats. */
+  /** Whether Redis has answered a heartbeat within the lease. */
   get beating(): boolean {
     return this.options.runtime.monotonicMs() - this.lastBeatMs < this.options.waits.leaseMs;
   }
 
-  /** What this worker says of itself to whoever lists the workers. */
   report(): WorkerReport {
     return {
       kind: "worker",
@@ -110,11 +108,11 @@ export class Worker {
   }
 
   /**
-   * Quiet, then stop: what is in hand is finished, leases are given back, so that others go on at
-   * once.
+   * Quiet, then stop: finishes what is in flight and returns the leases, so that other workers
+   * continue at once.
    */
   async stop(): Promise<void> {
-    this.stopping = true; // 2: it goes on beating
+    this.stopping = true; // 2: the heartbeat continues
     await this.parts.rates.close();
     await Promise.race([
       Promise.all(this.running.map((owner) => owner.quiet())),
@@ -161,13 +159,13 @@ export class Worker {
       if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {
       if (this.owners.size > 0) log("no beat", { error: messageOf(error) });
-      // 1: before another worker takes them.
+      // 1: before another worker may acquire them.
       if (this.options.runtime.monotonicMs() - this.lastBeatMs > (leaseMs * 3) / 4)
         await this.dropAll("leases lapse");
     }
   }
 
-  /** Lets go of what should be another's and takes what should be its own. */
+  /** Releases the shards that another should own, and acquires those that this one should. */
   private async share({ workers, owners }: Membership): Promise<void> {
     const { id, stores } = this.options;
     const { ledger } = stores;
@@ -179,11 +177,11 @@ export class Worker {
       if (owner && holder !== undefined && holder !== id)
         await this.drop(owner, "another holds the lease");
       else if (owner instanceof AcquiredShard && !mine) void this.handOver(owner);
-      else if (!owner && mine && (holder === undefined || holder === id)) void this.take(shard);
+      else if (!owner && mine && (holder === undefined || holder === id)) void this.claim(shard);
     }
   }
 
-  private async take(shard: number): Promise<void> {
+  private async claim(shard: number): Promise<void> {
     if (this.taking.has(shard) || this.stopping) return; // 3
     if (this.parts.recovery.rebuilding || this.parts.recovery.resting || this.parts.tending.unfit)
       return;
@@ -193,9 +191,9 @@ export class Worker {
       if ((await this.parts.members.claim(id, waits.leaseMs, shard)) === "claimed")
         await this.acquire(shard);
     } catch (error) {
-      log("shard not taken", { shard, error: messageOf(error) });
+      log("shard not acquired", { shard, error: messageOf(error) });
       const owner = this.owners.get(shard);
-      if (owner) await this.drop(owner, "could not be taken");
+      if (owner) await this.drop(owner, "could not be acquired");
     } finally {
       this.taking.delete(shard);
     }
@@ -207,7 +205,7 @@ export class Worker {
     const result = await acquisition.acquire();
     switch (result.kind) {
       case "refused":
-        await this.onStop(acquisition, result, "while taking the shard");
+        await this.onStop(acquisition, result, "while acquiring the shard");
         return;
       case "cancelled":
         return;
@@ -216,7 +214,7 @@ export class Worker {
         this.owners.set(shard, result.shard);
         await result.shard.consume();
         if (result.shard.running)
-          this.options.log("shard taken", { shard, epoch: result.shard.claim.epoch });
+          this.options.log("shard acquired", { shard, epoch: result.shard.claim.epoch });
     }
   }
 
@@ -263,20 +261,21 @@ export class Worker {
         return;
       case "foreign":
         this.parts.recovery.halt(
-          "this Redis belongs to another ledger: point SLUICE_REDIS_URL or SLUICE_LEDGER_URL elsewhere, or run sluice recover",
+          "this Redis belongs to another ledger: correct SLUICE_REDIS_URL or SLUICE_LEDGER_URL, " +
+            "or run sluice recover",
         );
         return;
       case "halted":
         await this.parts.recovery.haltAsRedisSays(owner.shard);
         return;
       case "clock":
-        // Measured at once: until it is right again, no shard is taken.
+        // Measured at once: no shard is acquired until the clock is right again.
         await ignore(this.options.clock.sync(), "clock_sync");
         return;
       case "fenced":
       case "store_unavailable":
       case "broken":
-        return; // the next beats take it again, if it is still to be this worker's
+        return; // later heartbeats acquire it again if this worker should still own it
     }
   }
 
@@ -285,19 +284,19 @@ export class Worker {
     this.owners.delete(owner.shard);
     await owner.close();
     this.parts.upkeep.forget(owner.shard);
-    this.options.log("shard let go", { shard: owner.shard, why });
+    this.options.log("shard released", { shard: owner.shard, why });
     void ignore(this.parts.members.letGo(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {
-    // 1: all at once, and nobody waits for a Redis that may not answer.
+    // 1: all at once, without waiting for a Redis that may not answer.
     await Promise.all([...this.owners.values()].map((owner) => this.drop(owner, why)));
   }
 
-  /** One thing at a time, never in the way of a beat. */
+  /** One task at a time, without delaying a heartbeat. */
   private inBackground(work: () => Promise<void>): void {
     this.background = this.background
       .then(work)
-      .catch((error) => this.options.log("left undone", { error: messageOf(error) }));
+      .catch((error) => this.options.log("task failed", { error: messageOf(error) }));
   }
 }

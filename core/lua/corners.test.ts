@@ -92,7 +92,7 @@ test("an early cancel is kept as long as its order may still be judged", async (
   );
 });
 
-test("an undecidable row fails before any write; the rest of its batch keeps stock and order", async () => {
+test("an undecidable row fails before any write; the rest of its batch is unharmed", async () => {
   const good = Bun.randomUUIDv7();
   const bad = row("u", { a: 2 }, { id: "zzzzzzzz-zzzz-7zzz-8zzz-zzzzzzzzzzzz" });
   await expect(bench.decide([[row("v", { a: 1 }, { id: good }), bad]])).rejects.toThrow();

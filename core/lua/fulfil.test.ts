@@ -91,7 +91,7 @@ test("a part belongs to the service that claimed it first", async () => {
   expect((await decide(part("u", id, "done", "depot"))).words).toEqual(["+dispatched"]);
 });
 
-test("an unpaid order cannot be claimed: before it, before its charge, after a failed charge", async () => {
+test("an unpaid order cannot be claimed, nor one whose charge failed", async () => {
   const unknown = Bun.randomUUIDv7();
   expect((await decide(part("u", unknown, "claim"))).words).toEqual(["-gone"]);
   const id = await reserved();

@@ -110,7 +110,7 @@ test("what is sold out, over the limit or closed needs no rate to be told so", a
   ).toEqual(["sold_out", "over_limit", "unknown_item"]);
 });
 
-test("a numbered order that waits for its rate holds back only its own user's later ones", async () => {
+test("a numbered order that waits for its rate holds back only its own user", async () => {
   const words = await bench.words(
     usd("u", { seq: 1 }),
     row("u", { a: 1 }, { seq: 2 }),
@@ -126,7 +126,7 @@ test("a numbered order that waits for its rate holds back only its own user's la
   expect(await bench.words(row("u", { a: 1 }, { seq: 3 }))).toEqual(["reserved"]);
 });
 
-test("a released number without a rate waits in its turn; given up, it releases the next", async () => {
+test("a released number without a rate waits; given up, it releases the next", async () => {
   const words = await bench.words(
     usd("u", { seq: 2 }),
     row("u", { a: 1 }, { seq: 3 }),

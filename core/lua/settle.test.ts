@@ -67,7 +67,7 @@ test("a charge fails three times and succeeds at the last retry", async () => {
   expect((await decide(answer("u", id, 4, "captured"))).words).toEqual(["+paid"]);
 });
 
-test("reserved → payment_failed after three retries; units return once the ledger has it", async () => {
+test("reserved → payment_failed after three retries; its units return", async () => {
   const id = await reserved();
   for (const attempt of [1, 2, 3]) await decide(answer("u", id, attempt, "failed"));
   const { words, steps, entry } = await decide(answer("u", id, 4, "failed"));
@@ -113,7 +113,7 @@ test("a user's charges run one at a time in order; another user's do not wait", 
   ]);
 });
 
-test("reserved → cancelled before its charge: never charged, units return, the next one starts", async () => {
+test("reserved → cancelled before its charge: the next charge starts", async () => {
   const first = await reserved();
   const second = await reserved();
   const third = await reserved("u", 1);
@@ -127,7 +127,7 @@ test("reserved → cancelled before its charge: never charged, units return, the
   ]);
 });
 
-test("reserved → cancelled during its charge: a capture is refunded, then the next one starts", async () => {
+test("reserved → cancelled during its charge: a capture is refunded", async () => {
   const first = await reserved();
   const second = await reserved("u", 1);
   expect((await decide(cancel("u", first))).steps).toEqual([["cancelled", first, 1]]);

@@ -5,7 +5,7 @@ import { SharedClock } from "./clock.ts";
 const HOUR_MS = 3_600_000;
 const START_MS = 1_800_000_000_000;
 
-/** A clock whose sources are set by hand: Redis, and both clocks of this process. */
+/** A clock whose sources the test sets: Redis, and both clocks of this process. */
 function clocks() {
   const runtime = new VirtualRuntime();
   const at = { redis: START_MS };
@@ -19,7 +19,7 @@ function clocks() {
     runtime.pass(ms);
     at.redis += ms;
   };
-  /** Time passes, and it measures every two seconds. */
+  /** Lets time pass, measuring every two seconds. */
   const watch = async (ms: number) => {
     for (let passed = 0; passed < ms; passed += 2_000) {
       pass(2_000);
@@ -42,13 +42,13 @@ test.each([HOUR_MS, -HOUR_MS])("a jump of %d ms is seen and not followed", async
   at.redis += jumpMs;
   await watch(120_000);
   expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 120_000, jumpMs]);
-  at.redis -= jumpMs; // set right again
+  at.redis -= jumpMs; // the operator sets it right
   await watch(2_000);
   expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 122_000, undefined]);
   expect(events).toEqual(["clock jumped", "clock right again"]);
 });
 
-test("the first time heard may be off by what machines are off by, not by an hour", async () => {
+test("the first measurement may differ by as much as machines do, but not by an hour", async () => {
   const [near, far] = [clocks(), clocks()];
   near.at.redis += 20_000;
   far.at.redis += HOUR_MS;
@@ -65,14 +65,14 @@ test("a wall clock that jumps alone changes nothing", async () => {
   expect([clock.now(), clock.jumpMs]).toEqual([START_MS + 120_000, undefined]);
 });
 
-test("a new time that this machine shows too is followed once it has been steady", async () => {
+test("a new time that this machine's clock confirms is followed once it is steady", async () => {
   const { at, runtime, clock, watch } = clocks();
   await clock.sync();
   at.redis += HOUR_MS;
   runtime.jumpWall(HOUR_MS);
   await watch(28_000);
   expect(clock.jumpMs).toBe(HOUR_MS);
-  at.redis += 3_000; // not steady: it is watched from here on
+  at.redis += 3_000; // not steady: the watch starts over
   runtime.jumpWall(3_000);
   await watch(30_000);
   expect(clock.jumpMs).toBe(HOUR_MS + 3_000);
@@ -81,7 +81,7 @@ test("a new time that this machine shows too is followed once it has been steady
   expect(clock.followed).toBe(1);
 });
 
-test("after a step forwards nothing has lasted longer than it has", async () => {
+test("after a step forwards nothing counts as having lasted longer than it has", async () => {
   const { at, runtime, clock, pass, watch } = clocks();
   await clock.sync();
   const stampMs = clock.now(); // something begins
@@ -94,7 +94,7 @@ test("after a step forwards nothing has lasted longer than it has", async () => 
   expect(clock.ago(60_000)).toBeGreaterThanOrEqual(stampMs);
 });
 
-test("after a step backwards what begins now does not end at once", async () => {
+test("after a step backwards nothing that begins now ends at once", async () => {
   const { at, runtime, clock, pass, watch } = clocks();
   await clock.sync();
   at.redis -= HOUR_MS;
@@ -108,7 +108,7 @@ test("after a step backwards what begins now does not end at once", async () => 
   expect(clock.ago(60_000)).toBe(stampMs);
 });
 
-test("a measurement that took too long says nothing", async () => {
+test("a measurement that took too long is ignored", async () => {
   const runtime = new VirtualRuntime();
   const clock = new SharedClock(undefined, {
     runtime,

@@ -1,29 +1,27 @@
-// Redis's clock is the one decisions use. Each process reckons it from its own monotonic clock and
-// the difference between the two, so that stamps agree across machines.
+// Redis's clock, which all decisions use. Each process estimates it from its own monotonic clock,
+// so that timestamps agree across machines.
 //
-// A clock that jumps is not followed: everything queued would be stale, and every gap, hold and
-// rate wait over, because somebody set a clock. The reckoning goes on as before. The new time is
-// followed once it has been steady for a while and this machine's own clock shows it too; or the
-// operator sets the clock right, or allows the step (SLUICE_CLOCK_STEP).
+// A jump is not followed: otherwise setting a clock would make everything queued stale and end
+// every gap, hold and rate wait (docs/decisions/0013-deadlines.md).
 import { ignore } from "../runtime/ignored.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { RedisStore } from "./redis.ts";
 
-/** How often the difference is measured: machine clocks drift by milliseconds a minute at most. */
+/** How often the offset is measured. Machine clocks drift by milliseconds per minute at most. */
 const RESYNC_MS = 10_000;
-/** … and after a jump, to see whether it lasts. */
+/** The same after a jump, to see whether the new time lasts. */
 const WATCH_MS = 2_000;
-/** How long a new time must be steady. */
+/** How long a new time must be steady before it is followed. */
 const STEADY_MS = 30_000;
 /** Two measurements of a steady clock differ by half a round trip at most. */
 const STEADY_WITHIN_MS = 1_000;
-/** This machine's clock need not be exact to tell a right time from a wrong one. */
+/** A new time is followed only if this machine's own clock is this close to it. */
 const WALL_WITHIN_MS = 60_000;
-/** A measurement that took longer says too little. */
+/** A measurement that took longer is too inexact to use. */
 const MAX_TRIP_MS = 2_000;
-/** A call may wait in Redis for some seconds before its clock is compared. */
+/** How long a call may wait in Redis before its bounds are checked. */
 const LATE_CALL_MS = 10_000;
-/** Earlier differences, for `ago`. */
+/** Earlier offsets, for `ago`. */
 const MAX_SHIFTS = 16;
 export const DEFAULT_CLOCK_STEP_MS = 5_000;
 
@@ -31,26 +29,26 @@ export interface ClockOptions {
   readonly runtime: Runtime;
   /** Redis's time, Unix ms. */
   readonly read: () => Promise<number>;
-  /** A difference beyond this is a jump. */
+  /** A larger difference is a jump. */
   readonly stepMs: number;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** What an owner of a shard needs of it. */
+/** The part that a shard's owner uses. */
 export type DecidingClock = Pick<SharedClock, "now" | "ago" | "bounds" | "followed">;
 
-/** From `sinceMs` (monotonic) on, Redis's time was this much more than the monotonic one. */
+/** From `sinceMs` (monotonic) on, Redis's time is the monotonic time plus `offsetMs`. */
 interface Shift {
   readonly sinceMs: number;
   offsetMs: number;
 }
 
 export class SharedClock {
-  /** How often a new time was followed. */
+  /** How many times a new time was followed. */
   followed = 0;
-  /** How far Redis's clock is from the reckoning; undefined while they agree. */
+  /** How far Redis's clock is from the estimate; undefined while they agree. */
   jumpMs: number | undefined;
-  /** Redis's time less the monotonic one, now: the last of the shifts'. */
+  /** The current offset: that of the last shift. */
   private offsetMs: number;
   private readonly shifts: Shift[];
   private measured = false;
@@ -69,16 +67,17 @@ export class SharedClock {
     }: Pick<ClockOptions, "runtime"> & Partial<ClockOptions>,
   ) {
     this.options = { runtime, read, stepMs, log };
-    // Until Redis has been asked, this machine's clock is the best guess.
+    // Until Redis has answered, this machine's clock is the best guess.
     this.offsetMs = runtime.wallMs() - runtime.monotonicMs();
     this.shifts = [{ sinceMs: Number.NEGATIVE_INFINITY, offsetMs: this.offsetMs }];
   }
 
-  /** Unix ms on Redis's clock, as well as it is known. */
+  /** The estimate of Redis's clock, Unix ms. */
   readonly now = (): number => Math.round(this.options.runtime.monotonicMs() + this.offsetMs);
 
   /**
-   * What that clock showed `ms` ago, and at most `ms` less than now: what is stamped so has lasted.
+   * What Redis's clock showed `ms` ago, but never later than `now() - ms`. So whatever has this
+   * timestamp or an earlier one has lasted for at least `ms`.
    */
   readonly ago = (ms: number): number => {
     const thenMs = this.options.runtime.monotonicMs() - ms;
@@ -87,7 +86,8 @@ export class SharedClock {
   };
 
   /**
-   * The earliest and the latest Redis's clock may show when a call arrives; any other has jumped.
+   * The earliest and the latest time that Redis's clock may show when a call arrives. Outside of
+   * these it has jumped.
    */
   readonly bounds = (): string => {
     const nowMs = this.now();
@@ -105,7 +105,7 @@ export class SharedClock {
     this.options.runtime.stopTimer(this.timer);
   }
 
-  /** Takes the middle of the round trip as the moment Redis read its clock. */
+  /** Measures the offset. Assumes that Redis read its clock in the middle of the round trip. */
   readonly sync = async (): Promise<void> => {
     const { read, runtime } = this.options;
     const before = runtime.monotonicMs();

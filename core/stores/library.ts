@@ -1,6 +1,6 @@
-// The function library as one text, and the name it is loaded under. Function names must be unique
-// over all libraries in Redis, so library and functions carry a hash of the text: two versions run
-// side by side during an upgrade.
+// Builds the library of Redis functions from core/lua. Function names must be unique across all
+// libraries in Redis, so the library and its functions carry a hash of the text. Two versions can
+// then run side by side during an upgrade.
 import announce from "../lua/announce.lua" with { type: "text" };
 import check from "../lua/check.lua" with { type: "text" };
 import decide from "../lua/decide.lua" with { type: "text" };
@@ -35,7 +35,7 @@ import sync_sale from "../lua/sync_sale.lua" with { type: "text" };
 import unpark from "../lua/unpark.lua" with { type: "text" };
 import { tablesInLua } from "./tables-in-lua.ts";
 
-/** Functions of the library, as the Lua files register them. */
+/** The functions that the Lua files register. */
 export const FUNCTIONS = [
   "decide",
   "unpark",
@@ -60,7 +60,7 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** The tables, shared functions in the order they need one another, then those that are called. */
+/** The tables, then the shared functions in order of dependency, then the registered ones. */
 const PARTS = [
   tablesInLua(),
   ...[
@@ -98,7 +98,7 @@ const PARTS = [
     announce,
     halt,
     members,
-    // Each in a block of its own: Lua allows 200 local names in one.
+    // Each in a block of its own, because Lua allows only 200 local names in one.
   ].map((text) => `do\n${text}end\n`),
 ];
 
@@ -111,8 +111,8 @@ export interface Library {
 }
 
 /**
- * Builds the library. `patch` rewrites the source: tests remove single checks with it, and the
- * proof has to notice.
+ * Builds the library. `patch` rewrites the source: tests remove single checks with it to see that
+ * `verify` then fails.
  */
 export function buildLibrary(patch: (source: string) => string = (source) => source): Library {
   const source = patch(PARTS.join("\n"));

@@ -8,7 +8,7 @@ import { RedisStore } from "./redis.ts";
 const names = (count: number) =>
   Array.from({ length: count }, () => `worker-${crypto.randomUUID().slice(0, 8)}`);
 
-test.each([1, 2, 3, 5, 8, 11])("%i workers hold 8 shards in fair shares, whoever asks", (count) => {
+test.each([1, 2, 3, 5, 8, 11])("%i workers agree on fair shares of 8 shards", (count) => {
   for (let round = 0; round < 50; round++) {
     const workers = names(count);
     const holders = fairShares(8, workers);
@@ -19,11 +19,11 @@ test.each([1, 2, 3, 5, 8, 11])("%i workers hold 8 shards in fair shares, whoever
   }
 });
 
-test("without workers nobody holds anything", () => {
+test("without workers no shard has a holder", () => {
   expect(fairShares(8, [])).toEqual([]);
 });
 
-test("most shards stay where they are when a worker comes", () => {
+test("most shards stay where they are when a worker joins", () => {
   let moved = 0;
   for (let round = 0; round < 100; round++) {
     const workers = names(4);
@@ -31,11 +31,11 @@ test("most shards stay where they are when a worker comes", () => {
     const after = fairShares(16, workers);
     moved += before.filter((holder, shard) => holder !== after[shard]).length;
   }
-  // Four of sixteen have to move; the bound on the shares moves a few more.
+  // Four of sixteen must move; the cap on the shares moves a few more.
   expect(moved / 100).toBeLessThan(8);
 });
 
-test("leases of a clock that was put back since do not run on: nobody lives by them", async () => {
+test("leases from before a clock was set back are not valid", async () => {
   const { url } = await testRedis();
   const store = new RedisStore({ runtime: realRuntime, url });
   await store.connect();

@@ -1,16 +1,17 @@
-// Who is alive and who holds which shard: leases in Redis, on Redis's clock. They only keep two
-// workers from tugging at a shard; that a paused worker does no harm is the epoch's work.
+// Leases in Redis, on Redis's clock: which workers are running, and who holds which shard. They
+// only keep two workers from competing for a shard. It is the epoch that makes a frozen worker
+// harmless.
 import { OWNERS_KEY, PAUSED_KEY, ROLES_KEY, WORKERS_KEY } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 export interface Membership {
   /** Redis's clock, Unix ms. */
   readonly nowMs: number;
-  /** Living workers and what each reports (JSON text). */
+  /** Running workers, each with its report as JSON text. */
   readonly workers: ReadonlyMap<string, string>;
-  /** Shards under a running lease, and who holds it. */
+  /** Shards under a current lease, each with its holder. */
   readonly owners: ReadonlyMap<number, string>;
-  /** Who has paused the worker that asks; empty: nobody. */
+  /** Who has paused the worker that asks; empty if nobody has. */
   readonly pausedBy: string;
 }
 
@@ -41,12 +42,12 @@ export class Members {
     )[0];
   }
 
-  /** Gives leases back; `leave` takes the worker off the list as well. */
+  /** Returns leases; `leave` also removes the worker from the list. */
   async letGo(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
     await this.redis.call("let_go", [WORKERS_KEY, OWNERS_KEY], [worker, leave ? 1 : 0, ...shards]);
   }
 
-  /** Reads without taking part, for an operator. */
+  /** Reads the list for an operator, without joining it. */
   async list(): Promise<Membership> {
     const [time, workers, owners] = await this.redis.run((c) =>
       Promise.all([c.time(), c.hgetall(WORKERS_KEY), c.hgetall(OWNERS_KEY)]),
@@ -61,8 +62,8 @@ export class Members {
   }
 
   /**
-   * Has a living worker, payment worker or service pause at its next beat, until it is resumed or
-   * gone. False: no such one.
+   * Makes a running worker, payment worker or service pause from its next heartbeat until it is
+   * resumed or ends. Returns false if there is none of that name.
    */
   async pause(worker: string, by: string): Promise<boolean> {
     if (!(await this.lives(worker))) return false;
@@ -80,8 +81,8 @@ export class Members {
   }
 
   /**
-   * Shows a role that owns nothing on the list for `ttlMs`; its report is JSON text. Returns who
-   * has paused it by hand.
+   * Lists a role that owns nothing for `ttlMs`, with its report as JSON text. Returns who has
+   * paused it, if anyone has.
    */
   async show(role: string, ttlMs: number, report: string): Promise<string | undefined> {
     return this.redis.run(async (c) => {
@@ -95,9 +96,7 @@ export class Members {
     await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, role), c.hdel(PAUSED_KEY, role)]));
   }
 
-  /**
-   * The reports of living roles that own nothing. Those that have ended without a word are swept.
-   */
+  /** The reports of running roles that own nothing. Removes those that have expired. */
   async roles(): Promise<ReadonlyMap<string, string>> {
     const [time, all] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(ROLES_KEY)]));
     const nowMs = Number(time[0]) * 1000;
@@ -111,7 +110,7 @@ export class Members {
   }
 }
 
-/** Keeps the leases (`<end> <rest>`) that have not ended. */
+/** The leases (`<end> <rest>`) that have not ended. */
 function running(leases: Record<string, string>, nowMs: number): Map<string, string> {
   const kept = new Map<string, string>();
   for (const [name, lease] of Object.entries(leases)) {
@@ -135,9 +134,9 @@ function membership(reply: unknown): Membership {
 }
 
 /**
- * Which worker should hold each shard, the same wherever it is asked: rendezvous hashing (highest
- * random weight) in which nobody takes more than his share, rounded up. Without the bound two
- * workers may well stand seven shards to one.
+ * Which worker should hold each shard. Every worker computes the same answer: rendezvous hashing
+ * (highest random weight), capped at an equal share, rounded up. Without the cap, two workers
+ * could well end up with seven shards and one.
  */
 export function fairShares(shards: number, workers: Iterable<string>): string[] {
   const room = new Map([...workers].sort().map((worker) => [worker, 0]));

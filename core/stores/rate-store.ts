@@ -1,18 +1,17 @@
-// Exchange rates as decisions use them. Redis keeps each with the factors Lua multiplies by, so
-// that Lua need not know how many digits a currency has.
+// The exchange rates that decisions use. Redis keeps each with the factors that Lua multiplies by,
+// so Lua need not know how many digits a currency has.
 import { minorDigits } from "../domain/currency.ts";
 import { decimalOf } from "../domain/money.ts";
 import { RATES_KEY } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
-/** A rate as it is put. */
 export interface HeldRate {
   readonly id: string;
   /** `EUR/USD`: one unit of the first costs `value` units of the second. */
   readonly pair: string;
   /** Decimal text. */
   readonly value: string;
-  /** Unix ms at which it held. */
+  /** When the rate was valid, Unix ms. */
   readonly atMs: number;
 }
 
@@ -22,7 +21,7 @@ export class RateStore {
     private readonly maxAgeMs: number,
   ) {}
 
-  /** Keeps those that are newer than what is held. Returns how many were. */
+  /** Stores the rates that are newer than the stored ones. Returns how many were. */
   async put(rates: readonly HeldRate[]): Promise<number> {
     if (rates.length === 0) return 0;
     const args = rates.flatMap(({ id, pair, value, atMs }) => [
@@ -36,7 +35,7 @@ export class RateStore {
     return Number(((await this.redis.call("set_rates", [RATES_KEY], args)) as [string, string])[1]);
   }
 
-  /** Every rate held, old ones too. */
+  /** Every stored rate, including expired ones. */
   async all(): Promise<HeldRate[]> {
     const held = Object.entries(await this.redis.run((client) => client.hgetall(RATES_KEY)));
     return held.map(([pair, text]) => {
@@ -46,7 +45,7 @@ export class RateStore {
   }
 }
 
-/** minor units of the base × mantissa ÷ 10^scale = minor units of the quote. */
+/** Minor units of the base × mantissa ÷ 10^scale = minor units of the quote. */
 export function factors(pair: string, value: string): [mantissa: string, scale: number] {
   const [base = "", quote = ""] = pair.split("/");
   const { mantissa, digits } = decimalOf(value);

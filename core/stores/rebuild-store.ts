@@ -1,15 +1,15 @@
-// The steps of a rebuild in Redis. Every one names the incarnation, and does nothing once a later
+// The steps of a rebuild in Redis. Each names the incarnation, and does nothing once a later
 // rebuild has begun.
 import type { EntryId } from "../domain/entry.ts";
 import { metaKey, REBUILD_KEY, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
-/** A later rebuild has begun, or the store was halted: stop. */
+/** A later rebuild has begun, or the store was halted, so this one must stop. */
 export class Overtaken extends Error {
   override name = "Overtaken";
 }
 
-/** Redis has lost something while it was being loaded: begin again. */
+/** Redis lost something while it was being loaded, so the rebuild must start again. */
 export class LostWhileLoading extends Error {
   override name = "LostWhileLoading";
 }
@@ -21,7 +21,7 @@ const SCAN_COUNT = 1_000;
 export class RebuildStore {
   constructor(private readonly redis: RedisStore) {}
 
-  /** Shuts everyone out of a shard until the load is ready. */
+  /** Closes a shard to everyone until it has been loaded. */
   async reset(
     storeId: string,
     incarnation: number,
@@ -32,12 +32,12 @@ export class RebuildStore {
     return word;
   }
 
-  /** What is loaded under an incarnation, counted. `shards`: all of them. */
+  /** Begins to load and count. `shards` are all shards. */
   load(incarnation: number, shards: readonly number[]): Load {
     return new Load(this.redis, incarnation, shards);
   }
 
-  /** Announces a rebuild for `ttlMs`. `another`: another rebuilder's announcement stands. */
+  /** Announces a rebuild for `ttlMs`. `another`: a different rebuilder has announced one. */
   async announce(
     incarnation: number,
     token: string,
@@ -50,18 +50,18 @@ export class RebuildStore {
     return word;
   }
 
-  /** Takes an announcement back, if it is this token's. */
+  /** Withdraws the announcement if it carries this token. */
   async retract(token: string): Promise<void> {
     await this.redis.call("retract", [REBUILD_KEY], [token]);
   }
 
-  /** Whether a rebuild other than this token's is under way. */
+  /** Whether a rebuild with another token has been announced. */
   async underWay(token = ""): Promise<boolean> {
     const held = await this.redis.run((c) => c.get(REBUILD_KEY));
     return held !== null && (token === "" || !held.endsWith(` ${token}`));
   }
 
-  /** Incarnation and state of a shard as Redis has them. */
+  /** A shard's incarnation and state in Redis. */
   async state(
     shard: number,
   ): Promise<{ store?: string; incarnation: number; state: string; reason?: string }> {
@@ -78,9 +78,9 @@ export class RebuildStore {
 }
 
 /**
- * Loads Redis under one incarnation and counts what it sends, per shard and for the stock; Redis
- * counts what it takes. What is cleared counts too: old content that comes back with an older state
- * of Redis would otherwise pass for loaded.
+ * Loads Redis under one incarnation. It counts what it sends per shard and for the stock, and Redis
+ * counts what it receives. Cleared keys count too; otherwise old content that comes back with an
+ * older state of Redis would pass for loaded.
  */
 export class Load {
   private readonly sent: Map<number, number>;
@@ -104,7 +104,7 @@ export class Load {
     );
   }
 
-  /** Deletes all of a shard but its meta hash. */
+  /** Deletes all keys of a shard except its meta hash. */
   clearShard(shard: number): Promise<void> {
     return this.clear(`${shardPrefix(shard)}*`, (keys) =>
       this.step(shard, "loaded", keys, "clear", []),
@@ -116,12 +116,12 @@ export class Load {
     return this.step(this.guard, "loaded_stock", [key], "hash", fields);
   }
 
-  /** A sale that has ended. */
+  /** Adds a sale to the set of retired ones. */
   retired(saleId: string): Promise<void> {
     return this.step(this.guard, "loaded_stock", [RETIRED_KEY], "set", [saleId]);
   }
 
-  /** Fields of a hash; `expiresAtMs` 0 for never. */
+  /** Fields of a hash; `expiresAtMs` 0 means never. */
   hash(
     shard: number,
     key: string,
@@ -144,7 +144,7 @@ export class Load {
     return this.step(shard, "loaded", [key], "list", values);
   }
 
-  /** Several lists in one call: most are short, and there may be one for every user. */
+  /** Several lists in one call, since most are short and there may be one for every user. */
   lists(
     shard: number,
     lists: readonly (readonly [key: string, values: readonly string[]])[],
@@ -158,10 +158,7 @@ export class Load {
     return this.step(shard, "loaded", [key], "text", [value], expiresAtMs);
   }
 
-  /**
-   * Opens every shard, if Redis holds all that was sent. It may be asked again when its answer was
-   * lost.
-   */
+  /** Opens every shard if Redis holds all that was sent. May be repeated if the answer is lost. */
   async ready(): Promise<void> {
     const counts = this.shards.map((shard) => this.sent.get(shard) ?? 0);
     const args = [this.incarnation, this.sentStock, ...counts];
@@ -169,8 +166,8 @@ export class Load {
   }
 
   /**
-   * SCAN finds all that was there when it began and still is; nobody else writes while the shards
-   * load.
+   * SCAN finds every key that exists from its beginning to its end, and nobody else writes while
+   * the shards load.
    */
   private async clear(pattern: string, remove: (keys: string[]) => Promise<void>): Promise<void> {
     let cursor = "0";

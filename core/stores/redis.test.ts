@@ -1,4 +1,4 @@
-// A Redis that falls silent: its connections stay open and nothing comes.
+// A Redis that falls silent: its connections stay open, but nothing arrives.
 import { afterEach, expect, test } from "bun:test";
 import { testRedis } from "../../test/services.ts";
 import { TcpProxy } from "../../test/tcp-proxy.ts";
@@ -6,7 +6,7 @@ import { realRuntime } from "../runtime/runtime.ts";
 import { RedisStore, StoreUnavailable } from "./redis.ts";
 
 const CALL_MS = 500;
-/** Generous: a slow machine must not be taken for a hung call. */
+/** Generous, so that a slow machine does not pass for a hung call. */
 const SOON_MS = 20_000;
 const LIMIT_MS = 60_000;
 
@@ -40,13 +40,13 @@ async function untilAnswered(store: RedisStore): Promise<string> {
 }
 
 test(
-  "a call without an answer fails, and its connection is dropped and dialled anew",
+  "a call without an answer fails, and its connection is dropped and redialled",
   async () => {
     const { proxy, store } = await silentable();
     proxy.stall("answers");
     const call = store.run((client) => client.ping());
     expect(await call.catch((error) => error)).toBeInstanceOf(StoreUnavailable);
-    // The old line stays silent for ever: only a new one can answer.
+    // The old connection stays silent for ever: only a new one can answer.
     proxy.renew();
     expect(await untilAnswered(store)).toBe("PONG");
   },
@@ -54,7 +54,7 @@ test(
 );
 
 test(
-  "a new connection that says nothing is given up too",
+  "a new connection that stays silent is dropped too",
   async () => {
     const { proxy, store } = await silentable();
     proxy.stall("requests", "answers");

@@ -1,17 +1,17 @@
-// The connection to Redis and the one way to call a function of the library.
+// The connection to Redis, and the only way to call a function of the library.
 import { Redis, ReplyError } from "ioredis";
 import { messageOf } from "../domain/message-of.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
 
-/** Redis could not be asked, or the answer was lost: what was asked may have happened. */
+/** Redis could not be reached, or its answer was lost: the call may have taken effect. */
 export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }
 
 /**
- * A row of a message that decide cannot take; nothing was written. `index` of the message and `row`
- * in it, from 0; row −1 is the message itself.
+ * `decide` rejected a row, and nothing was written. `index` is the message and `row` the row in it,
+ * both from 0; row −1 is the message itself.
  */
 export class BadRow extends Error {
   override name = "BadRow";
@@ -28,23 +28,19 @@ export interface RedisOptions {
   readonly runtime: Runtime;
   readonly url: string;
   readonly library?: Library;
-  /** A call without an answer for this long counts as lost, and so does its connection. */
+  /** After this long without an answer, the call and its connection count as lost. */
   readonly callTimeoutMs?: number;
-  /** Called with each connection error; the connection goes on trying. */
+  /** Called with each connection error; the connection keeps reconnecting. */
   readonly onError?: (error: Error) => void;
 }
 
-/**
- * A call takes milliseconds; a Redis that is busy with a slow disk or a long script takes seconds.
- */
+/** A call takes milliseconds, but seconds while Redis is busy with a slow disk or a long script. */
 const DEFAULT_CALL_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
-/**
- * A connection that never sends a call twice by itself: a lost answer is the caller's to settle.
- */
+/** Never repeats a call by itself: only the caller knows what to do about a lost answer. */
 export class RedisStore {
   readonly client: Redis;
   readonly library: Library;
@@ -58,8 +54,8 @@ export class RedisStore {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: callTimeoutMs,
-      // With a call open and nothing heard for this long the connection is dropped and dialled
-      // anew: without it a connection that has fallen silent stays for as long as the kernel likes.
+      // Drops and redials a connection on which a call has waited this long in silence. Otherwise
+      // the kernel may keep a dead connection for a quarter of an hour.
       socketTimeout: callTimeoutMs,
       connectTimeout: CONNECT_TIMEOUT_MS,
       lazyConnect: true,
@@ -70,10 +66,7 @@ export class RedisStore {
     this.client.on("error", (error) => options.onError?.(error));
   }
 
-  /**
-   * Connects and loads the library. Rejects when Redis cannot be reached now; the connection is
-   * tried again all the same.
-   */
+  /** Connects and loads the library. If Redis cannot be reached, rejects but keeps reconnecting. */
   async connect(): Promise<void> {
     try {
       await this.client.connect();
@@ -87,7 +80,7 @@ export class RedisStore {
     return this.client.status === "ready";
   }
 
-  /** Calls a function; loads the library first where Redis does not have it. */
+  /** Calls a function. Loads the library first if Redis does not have it. */
   async call(
     fn: FunctionName,
     keys: readonly string[],
@@ -109,7 +102,7 @@ export class RedisStore {
     }
   }
 
-  /** Runs a plain command with this store's errors. */
+  /** Runs a plain command, translating its errors. */
   async run<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     try {
       return await command(this.client);
@@ -138,7 +131,7 @@ export class RedisStore {
   }
 }
 
-/** Replies of these kinds say that Redis is not able to answer now, not that the call was wrong. */
+/** Replies that mean that Redis cannot serve now, not that the call was wrong. */
 const PASSING =
   /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
 

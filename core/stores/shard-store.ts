@@ -1,5 +1,4 @@
-// What the owner of a shard asks of Redis: the functions of core/lua, typed, their words as closed
-// unions.
+// The functions of core/lua that a shard's owner calls, typed, with their answers as closed unions.
 import type { DecidedMessage, Entry, EntryId } from "../domain/entry.ts";
 import { readReleased, readSteps } from "../domain/entry-text.ts";
 import { splitWords } from "../domain/words.ts";
@@ -7,12 +6,13 @@ import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
- * Why Redis did not serve the owner. `not_ready`: being rebuilt, or another incarnation. `halted`:
- * the ledger went back. `clock`: its clock is not where the owner reckons it.
+ * Why Redis did not serve the owner. `not_ready`: Redis is being rebuilt, or has another
+ * incarnation. `halted`: the ledger went back. `fenced`: the shard has a later owner. `clock`:
+ * Redis's clock is outside the bounds that the owner passed.
  */
 export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
 
-/** A message on its way to be decided. `body` is the message by columns, as published. */
+/** A message to be decided. `body` is its text, in columns, as published. */
 export interface ShardMessage {
   readonly gateway: string;
   readonly batch: string;
@@ -21,18 +21,15 @@ export interface ShardMessage {
 
 export interface Decision {
   readonly word: "decided";
-  /** One word a row, separated by commas, for each message given. */
+  /** For each message, one word per row, separated by commas. */
   readonly outcomes: readonly string[];
-  /** The last entry Redis had when it was asked. */
+  /** The last entry that Redis had before this call. */
   readonly prev: EntryId;
-  /** undefined: nothing changed, so nothing is to be recorded. */
+  /** undefined: nothing changed, so there is nothing to record. */
   readonly entry: Entry | undefined;
 }
 
-/**
- * An owner's claim on a shard: what every call carries so that a later owner or a rebuild shuts it
- * out.
- */
+/** An owner's claim on a shard. Every call carries it, and Redis rejects it once it is outdated. */
 export interface Claim {
   readonly shard: number;
   readonly incarnation: number;
@@ -42,16 +39,16 @@ export interface Claim {
 export interface DecideOptions {
   readonly entryId: EntryId;
   readonly dedupWindowMs: number;
-  /** Every fresh order gets this state without being judged. */
+  /** Gives every fresh order this state instead of deciding it. */
   readonly force?: "rejected" | "stale";
   readonly stockPrefix?: string;
-  /** What Redis's clock may show (SharedClock.bounds); any, if left out. */
+  /** What Redis's clock may show (SharedClock.bounds); anything if left out. */
   readonly clock?: string;
 }
 
 export interface SweepOptions {
   readonly entryId: EntryId;
-  /** What began at or before this time, on Redis's clock, is over. */
+  /** Whatever began at or before this time, on Redis's clock, is over. */
   readonly cutoffMs: number;
   readonly limit: number;
   readonly dedupWindowMs: number;
@@ -61,7 +58,7 @@ export interface SweepOptions {
 export class ShardStore {
   constructor(private readonly redis: RedisStore) {}
 
-  /** Decides messages of one shard in the order given, in one atomic call. */
+  /** Decides messages of one shard in the given order, in one atomic call. */
   async decide(
     claim: Claim,
     messages: readonly ShardMessage[],
@@ -85,25 +82,22 @@ export class ShardStore {
     return { word: "decided", prev: reply.prev, outcomes, entry };
   }
 
-  /**
-   * Gives up gaps that began at or before `cutoffMs` (Redis's clock), at most `limit` users at
-   * once.
-   */
+  /** Gives up the gaps of at most `limit` users that began at or before `cutoffMs`. */
   async unpark(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     return this.sweep("unpark", claim, options);
   }
 
   /**
-   * Gives up reserved orders whose stock was taken at or before `cutoffMs` and whose charge has not
-   * started, at most `limit` at once.
+   * Gives up at most `limit` orders that were reserved at or before `cutoffMs` and whose charge has
+   * not started.
    */
   async expire(claim: Claim, options: SweepOptions): Promise<Decision | { word: Refusal }> {
     return this.sweep("expire", claim, options);
   }
 
   /**
-   * Decides orders that waited for a rate and have one now, or have waited since `cutoffMs` or
-   * longer. `pairs`: what is still waited for.
+   * Decides orders whose rate has come, or that have waited for it since `cutoffMs` or longer.
+   * `pairs`: the rates that orders still wait for.
    */
   async reprice(
     claim: Claim,
@@ -119,7 +113,7 @@ export class ShardStore {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
 
-  /** Whether Redis still has what the ledger recorded last. */
+  /** Whether Redis still has the entry that the ledger recorded last. */
   async check(
     claim: Claim,
     lastId: EntryId,
@@ -128,7 +122,7 @@ export class ShardStore {
     return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
   }
 
-  /** Tells Redis that the ledger has committed up to this entry. */
+  /** Reports to Redis that the ledger has committed up to this entry. */
   async recorded(
     claim: Claim,
     lastId: EntryId,
@@ -138,7 +132,7 @@ export class ShardStore {
   }
 
   /**
-   * Forgets what the shard knows of a retired sale's users. `not_yet`: Redis still has the sale's
+   * Deletes what the shard keeps for a retired sale's users. `not_yet`: Redis still has the sale's
    * stock.
    */
   async retire(claim: Claim, saleId: string): Promise<"retired" | "not_yet" | Refusal> {
@@ -152,7 +146,7 @@ export class ShardStore {
     await this.word("halt", shard, [reason]);
   }
 
-  /** Entries after number `afterN`, oldest first, at most `limit`. */
+  /** At most `limit` entries after number `afterN`, oldest first. */
   async outbox(shard: number, afterN: number, limit: number): Promise<Entry[]> {
     const raw = await this.redis.run((client) =>
       client.xrange(outboxKey(shard), `${afterN + 1}-0`, "+", "COUNT", limit),
@@ -165,8 +159,8 @@ export class ShardStore {
   }
 
   /**
-   * How many users wait for a number, how many orders wait in all (for a number or a rate), and the
-   * most of one user.
+   * How many users wait for a number, how many orders wait for a number or a rate, and the most
+   * that one user has parked.
    */
   async parked(shard: number): Promise<{ users: number; orders: number; most: number }> {
     const counts = (await this.redis.run((client) => client.hvals(`{${shard}}:waiting`))).map(
@@ -180,7 +174,7 @@ export class ShardStore {
     };
   }
 
-  /** What is due on this shard is decided without a message. */
+  /** Decides what is due on this shard without a message. */
   private async sweep(
     fn: "unpark" | "expire" | "reprice",
     claim: Claim,
@@ -220,7 +214,7 @@ export class ShardStore {
 /** The reply of a function that has decided (core/lua/decide.lua). */
 interface DecidedReply {
   readonly word: "decided";
-  /** "" when nothing changed. */
+  /** "" if nothing changed. */
   readonly n: number | "";
   readonly prev: EntryId;
   readonly time: string;
@@ -231,10 +225,7 @@ interface DecidedReply {
   readonly rest: readonly string[];
 }
 
-/**
- * The messages as the entry holds them: those with news. Known orders alone leave nothing to
- * record.
- */
+/** The messages that the entry holds: only those that changed something. */
 function decidedMessages(
   messages: readonly ShardMessage[],
   outcomes: readonly string[],
@@ -248,7 +239,7 @@ function decidedMessages(
   return decided;
 }
 
-/** Mirrors decide.lua: anything but known (=), refused (-), past and skip_late is in the entry. */
+/** Mirrors decide.lua: everything except known (=), refused (-), past and skip_late is recorded. */
 function hasNews(outcomes: string): boolean {
   for (const word of splitWords(outcomes)) {
     const mark = word.charCodeAt(0);
@@ -278,7 +269,7 @@ function entryOf(
   };
 }
 
-/** Fields of an entry itself, and of each of its messages, each a name and a value. */
+/** Values of an entry itself, and of each of its messages. */
 const ENTRY_FIELDS = 6;
 const MESSAGE_FIELDS = 4;
 

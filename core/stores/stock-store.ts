@@ -1,4 +1,4 @@
-// Stock as Redis has it, and the way an operator's change gets there.
+// Reads Redis's stock counters, and brings an operator's changes to Redis.
 import type { Sale, Stock } from "../domain/sale.ts";
 import { metaKey, RETIRED_KEY, stockKey } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
@@ -6,7 +6,7 @@ import type { RedisStore } from "./redis.ts";
 export class StockStore {
   constructor(private readonly redis: RedisStore) {}
 
-  /** Live counters of a sale's items, by sku; undefined when Redis does not have the sale. */
+  /** The counters of a sale's items, by sku; undefined if Redis does not have the sale. */
   async stock(saleId: string): Promise<Map<string, LiveStock> | undefined> {
     const flat = await this.redis.run((client) => client.hgetall(stockKey(saleId)));
     if (flat.v === undefined) return undefined;
@@ -27,9 +27,7 @@ export class StockStore {
     return items;
   }
 
-  /**
-   * Brings Redis in line with the ledger for one sale. May be repeated, and may come in any order.
-   */
+  /** Brings one sale in Redis in line with the ledger. Calls may be repeated and reordered. */
   async syncSale(
     sale: Sale,
     stock: readonly Stock[],
@@ -58,7 +56,7 @@ export class StockStore {
     return (reply as ["synced" | "not_ready" | "halted"])[0];
   }
 
-  /** A sale that has ended leaves Redis. May be repeated. */
+  /** Removes an ended sale's stock from Redis. May be repeated. */
   async retireSale(saleId: string): Promise<"synced" | "not_ready" | "halted"> {
     const keys = [metaKey(0), stockKey(saleId), RETIRED_KEY];
     const reply = await this.redis.call("retire_stock", keys, [saleId]);
@@ -70,7 +68,7 @@ export class StockStore {
   }
 }
 
-/** Units of one item by where they are: total = available + releasing + held + sold. */
+/** The units of one item: total = available + releasing + held + sold. */
 export interface LiveStock {
   readonly sku: string;
   readonly total: number;

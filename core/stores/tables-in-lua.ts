@@ -1,13 +1,13 @@
-// The tables that Redis shares with TypeScript, as the Lua text that the function library begins
-// with: limits, rules, kinds of rows, and the fields of a message.
+// The tables that Lua shares with TypeScript: limits, rules, kinds of rows, and the fields of a
+// message. The function library begins with this text.
 import { FIELDS, type Field, KINDS, MESSAGE_VERSION, NIL_ID } from "../domain/fields.ts";
 import { ANSWER_WORDS, LIMITS, PART_WORDS, RULES } from "../domain/limits.ts";
 import { RATES_KEY, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
 
 /**
- * `MAX_LINES` and the like. `KIND.skip`: the byte of a kind's letter. `FIELDS.seq`: a field's type,
- * default, bound (`most`), and the bytes of the kinds that may have another value (`of`).
- * `ABSENT.seq`: what stands for the column where a message lacks it; message.lua fills it.
+ * `KIND.skip` is the byte of a kind's letter. `FIELDS.seq` is a field's type, default, bound
+ * (`most`), and the bytes of the kinds that may have another value (`of`). `ABSENT.seq` stands for
+ * a column that a message lacks; message.lua fills it.
  */
 export function tablesInLua(): string {
   const numbers = Object.entries({ ...LIMITS, ...RULES, MESSAGE_VERSION });
