@@ -36,7 +36,7 @@ export function routingOf(
   };
 }
 
-/** Brings one region's broker in line; existing bindings stay. */
+/** Brings one region's broker in line; those of former routes are removed after. */
 export async function applyRoutes(connection: BrokerConnection, routing: Routing): Promise<void> {
   const { model, region } = connection;
   if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);

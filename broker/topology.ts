@@ -32,7 +32,7 @@ export interface Topology {
 }
 
 export const ORDERS_EXCHANGE = "orders";
-/** Services claim parts here, and may write nowhere else. */
+/** The only exchange that services publish claims to. */
 export const CLAIMS_EXCHANGE = "claims";
 export const ORDERS_DEAD = "orders.dead";
 export const PAYMENTS = "payments";

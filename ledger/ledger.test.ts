@@ -48,6 +48,22 @@ describe.each(databases)("%s", (_, freshUrl) => {
     return { url, ledger, writer };
   }
 
+  test("an order is found in a message with numbers as another JSON writer puts them", async () => {
+    const { ledger, writer } = await fresh();
+    const user = userOf(0);
+    const { epoch } = await writer.takeShard(0, "w1");
+    const [one, two] = [nextId(), nextId()];
+    const rows = [rowOf(user, 3, one), rowOf(user, 2, two)];
+    const e = entry(0, 1, "genesis", rows, "reserved,reserved");
+    const [message] = e.messages as [Entry["messages"][number]];
+    const body = message.body.replace('"lines":[1,1]', '"lines":[1.0,1e0]');
+    expect(body).not.toBe(message.body);
+    const written = { ...e, messages: [{ ...message, body }] };
+    expect(await writer.record([{ entry: written, epoch }])).toEqual(["recorded"]);
+    expect(await ledger.order(user, two)).toMatchObject({ lines: [{ sku: "a", qty: 2 }] });
+    expect((await ledger.ordersOf(user, { limit: 10 })).length).toBe(2);
+  }, 30_000);
+
   test("the owner's entry is recorded, its orders are found, and its stock is held", async () => {
     const { ledger, writer } = await fresh();
     const user = userOf(0);

@@ -27,8 +27,8 @@ const POSTGRES = `(SELECT CASE WHEN substr(m.body, 1, 1) = '[' THEN m.body::json
       json_build_array(c.lines -> o.idx), ${["sku", "qty"].map(ownLines).join(", ")}))
     FROM json_to_record(m.body::json)
       AS c(${[...COLUMNS, "sku", "qty"].map((name) => `"${name}" json`).join(", ")}),
-    LATERAL (SELECT coalesce(sum(t.n::int) FILTER (WHERE t.at <= o.idx), 0) AS before,
-        sum(t.n::int) FILTER (WHERE t.at <= o.idx + 1) AS upto
+    LATERAL (SELECT coalesce(sum(t.n::numeric) FILTER (WHERE t.at <= o.idx), 0) AS before,
+        sum(t.n::numeric) FILTER (WHERE t.at <= o.idx + 1) AS upto
       FROM json_array_elements_text(c.lines) WITH ORDINALITY AS t(n, at)) AS l)
   END)::text`;
 

@@ -1,5 +1,4 @@
-// The checker is worth what it finds: with one rule of the real system disabled at a time it must
-// fail; with none, it must pass.
+// The checker must fail with any one rule disabled, and pass with none.
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { drain } from "../proof/demo/drain.ts";

@@ -6,7 +6,6 @@
 //    acknowledged or given up. A lost answer may have been a commit, so the ledger recognizes each
 //    entry it has by its id (ledger/record.ts).
 // 3. After a stop, everything pending settles as `fenced`. The next owners find it in the outbox.
-import { at } from "../../core/domain/at.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -45,6 +44,7 @@ export class Recorder {
 
   /** Records an entry after all earlier ones. Waits for as long as the ledger is away. */
   record(entry: Entry, epoch: number): Promise<RecordResult> {
+    if (this.stopped) return Promise.resolve("fenced"); // 3
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
     if (!this.busy) void this.run(); // 1
@@ -76,8 +76,9 @@ export class Recorder {
         const results = await this.commit(batch);
         this.answered();
         this.waiting.splice(0, batch.length); // 2: not before the ledger has answered
+        // An entry without a result was not recorded: its shard is released and looks again.
         batch.forEach((w, i) => {
-          w.settle(at(results, i));
+          w.settle(results[i] ?? "refused");
         });
         retryMs = RETRY_MIN_MS;
         this.askedAtMs = undefined;

@@ -1,4 +1,4 @@
-// Whatever the text, sift() returns within the time for which other shards may wait.
+// Whatever the text, sift() returns fast enough not to hold up other shards.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { LIMITS } from "../../core/domain/limits.ts";
@@ -162,3 +162,23 @@ function crowd(rows: number): string {
     ...{ sku: list("a", each * rows), qty: list(1, each * rows) },
   });
 }
+
+test("an order whose name has no user is lost, and not rejected under somebody else's", () => {
+  const body = JSON.stringify({ ...JSON.parse(messageText([orderRow(ORDER, 7)])), order: [ID] });
+  expect(sift(body)).toMatchObject({
+    kept: [],
+    rejected: [],
+    dead: expect.stringContaining("1 of"),
+  });
+});
+
+test.each(["sale", "fingerprint", "currency"])(
+  "an order without a %s is rejected, and what is recorded in its place has one",
+  (column) => {
+    const { [column]: _, ...rest } = JSON.parse(messageText([orderRow(ORDER, 7)]));
+    const { kept, rejected } = sift(JSON.stringify(rest));
+    expect([kept.length, rejected.length]).toEqual([0, 1]);
+    const { order, fingerprint } = rejected[0]?.row ?? {};
+    for (const name of [order?.saleId, order?.currency, fingerprint]) expect(name).not.toBe("");
+  },
+);

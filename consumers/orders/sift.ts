@@ -155,8 +155,11 @@ const LETTERS: ReadonlySet<string> = new Set(Object.values(KINDS));
 function rows1(rows: Rows): Unsorted {
   const starts = lineStarts(rows);
   const names: readonly unknown[] = rows.order;
-  const isNamed = (at: number) =>
-    typeof names[at] === "string" && (rows.kinds === "" || LETTERS.has(rows.kinds.charAt(at)));
+  const isNamed = (at: number) => {
+    const name = names[at];
+    if (typeof name !== "string" || name.indexOf(" ") < 1) return false;
+    return rows.kinds === "" || LETTERS.has(rows.kinds.charAt(at));
+  };
   return {
     count: rows.count,
     problem: (at) => rowProblem(rows, at, starts),
@@ -224,7 +227,7 @@ export function rejectable(row: OrderRow): OrderRow {
     order: {
       user,
       id,
-      saleId: isName(saleId) ? saleId : UNREADABLE,
+      saleId: isName(saleId) && saleId !== "" ? saleId : UNREADABLE,
       seq: isWhole(seq, 0, LIMITS.MAX_SEQ) ? seq : 0,
       currency: NO_CURRENCY,
       lines: [{ sku: UNREADABLE, qty: 1 }],
@@ -232,7 +235,7 @@ export function rejectable(row: OrderRow): OrderRow {
       metadata: JSON.stringify({ row: text }),
       maxTotal: 0,
     },
-    fingerprint: isName(fingerprint) ? fingerprint : UNREADABLE,
+    fingerprint: isName(fingerprint) && fingerprint !== "" ? fingerprint : UNREADABLE,
     atMs: isWhole(atMs, 0, LIMITS.MAX_TIME_MS) ? atMs : 0,
   };
 }

@@ -188,8 +188,10 @@ export class Worker {
     this.taking.add(shard);
     const { id, waits, log } = this.options;
     try {
-      if ((await this.parts.members.claim(id, waits.leaseMs, shard)) === "claimed")
-        await this.acquire(shard);
+      if ((await this.parts.members.claim(id, waits.leaseMs, shard)) !== "claimed") return;
+      // Stopped meanwhile: stop() did not know of this lease.
+      if (this.stopping) await ignore(this.parts.members.letGo(id, [shard], false), "release");
+      else await this.acquire(shard);
     } catch (error) {
       log("shard not acquired", { shard, error: messageOf(error) });
       const owner = this.owners.get(shard);

@@ -99,11 +99,15 @@ function lackOf(rows: Rows, i: number): string | undefined {
     (rows[name][i] as number) >= n ? undefined : `${name}: less than ${n}`;
   switch (kindOf(rows, i)) {
     case "order":
-      return least("lines", 1);
-    case "redrive":
-      return least("lines", 1) ?? least("generation", 2);
-    case "skip":
-      return least("seq", 1) ?? (rows.order[i]?.endsWith(NIL_ID) ? undefined : "a skip with an id");
+      return least("lines", 1) ?? unnamed(rows, i, "sale", "fingerprint", "currency");
+    case "redrive": {
+      const lack = least("lines", 1) ?? least("generation", 2);
+      return lack ?? unnamed(rows, i, "sale", "fingerprint", "currency");
+    }
+    case "skip": {
+      const lack = least("seq", 1) ?? unnamed(rows, i, "sale");
+      return lack ?? (rows.order[i]?.endsWith(NIL_ID) ? undefined : "a skip with an id");
+    }
     case "cancel":
       return undefined;
     case "answer": {
@@ -113,6 +117,16 @@ function lackOf(rows: Rows, i: number): string | undefined {
     case "part":
       return least("generation", 1) ?? partProblem(rows, i);
   }
+}
+
+/** An empty name would be lost in a key, or in a record of words between spaces. */
+function unnamed(
+  rows: Rows,
+  i: number,
+  ...names: readonly ("sale" | "fingerprint" | "currency")[]
+): string | undefined {
+  const missing = names.find((name) => rows[name][i] === "");
+  return missing && `${missing}: none`;
 }
 
 function partProblem(rows: Rows, i: number): string | undefined {

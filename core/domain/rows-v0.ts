@@ -8,6 +8,7 @@
 //   ["c", user, id, "", at, "", 0]
 //   ["p", user, id, "", at, "", 0, generation, attempt, answer, detail]
 //   ["f", user, id, "", at, "", 0, generation, part, parts, report, service, request?]
+import { LIMITS } from "./limits.ts";
 import type { Order } from "./order.ts";
 import type { PlacedOrder, Row } from "./row.ts";
 
@@ -48,7 +49,10 @@ export function placed0(row: readonly unknown[], trace: unknown = row[12]): Plac
   const [, user, id, fingerprint, atMs, saleId, seq, currency, flat, payment, metadata, maxTotal] =
     row;
   const lines: unknown[] = [];
-  const list: readonly unknown[] = Array.isArray(flat) ? flat : [];
+  // One line too many is enough to be refused.
+  const list: readonly unknown[] = Array.isArray(flat)
+    ? flat.slice(0, 2 * LIMITS.MAX_LINES + 2)
+    : [];
   for (let i = 0; i + 1 < list.length; i += 2) lines.push({ sku: list[i], qty: list[i + 1] });
   const order = { user, id, saleId, seq, currency, lines, payment, metadata, maxTotal };
   return {

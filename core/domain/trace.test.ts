@@ -59,3 +59,10 @@ test("the trace is not part of the fingerprint, and a redrive keeps it", () => {
     [3, TRACE],
   ]);
 });
+
+test("a rejected row may hold anything in the place of its trace: it has none", () => {
+  const order = `u ${Bun.randomUUIDv7()}`;
+  const trace = [null, TRACE, 5, {}, [TRACE], "nonsense"];
+  const rows = readMessage(JSON.stringify({ v: 1, order: trace.map(() => order), trace }));
+  expect(tracedOrders(rows).map(({ at }) => at)).toEqual([1]);
+});

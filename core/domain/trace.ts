@@ -45,11 +45,15 @@ export interface TracedOrder {
   readonly at: number;
 }
 
-/** The orders of a message that have a trace; only the rows that are sound. */
+/**
+ * The orders of a message that have a trace; only the rows that are sound. A row that was rejected
+ * may hold anything in the place of its trace.
+ */
 export function tracedOrders(rows: Rows, isSound = (_at: number) => true): TracedOrder[] {
   const traced: TracedOrder[] = [];
-  rows.trace.forEach((traceparent, at) => {
-    if (traceparent === "" || !isSound(at)) return;
+  rows.trace.forEach((value, at) => {
+    const traceparent = value === "" ? undefined : readTraceparent(value);
+    if (traceparent === undefined || !isSound(at)) return;
     const acceptedAtMs = rows.at[at] as number;
     traced.push({ user: userAt(rows, at), id: idAt(rows, at), traceparent, acceptedAtMs, at });
   });

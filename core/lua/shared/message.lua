@@ -125,11 +125,19 @@ local function fits_kinds(orders, column, field)
   return true
 end
 
+-- An empty name would be lost in a key, or in a record of words between spaces.
+local function is_placed(orders, i)
+  return orders.lines[i] > 0 and orders.sale[i] ~= '' and orders.fingerprint[i] ~= ''
+    and orders.currency[i] ~= ''
+end
+
 -- What a row must have, by its kind.
 local NEEDS = {
-  [KIND.order] = function(orders, i) return orders.lines[i] > 0 end,
-  [KIND.redrive] = function(orders, i) return orders.lines[i] > 0 and orders.generation[i] > 1 end,
-  [KIND.skip] = function(orders, i) return orders.seq[i] > 0 and id_of(orders, i) == NIL_ID end,
+  [KIND.order] = is_placed,
+  [KIND.redrive] = function(orders, i) return is_placed(orders, i) and orders.generation[i] > 1 end,
+  [KIND.skip] = function(orders, i)
+    return orders.seq[i] > 0 and orders.sale[i] ~= '' and id_of(orders, i) == NIL_ID
+  end,
   [KIND.cancel] = function() return true end,
   [KIND.answer] = function(orders, i)
     return orders.generation[i] > 0 and orders.attempt[i] > 0 and orders.answer[i] ~= ''
@@ -197,10 +205,19 @@ end
 -- Whether every row has what its kind must have.
 local function rows_are_whole(orders)
   local kinds = orders.kinds
-  for i = 1, orders.count do
-    if kinds then
+  if kinds then
+    for i = 1, orders.count do
       if not NEEDS[kinds[i]](orders, i) then return false end
-    elseif orders.lines[i] < 1 then return false end
+    end
+    return true
+  end
+  -- As is_placed: a call for each order is felt.
+  local lines, sale, fingerprint = orders.lines, orders.sale, orders.fingerprint
+  local currency = orders.currency
+  for i = 1, orders.count do
+    if lines[i] < 1 or sale[i] == '' or fingerprint[i] == '' or currency[i] == '' then
+      return false
+    end
   end
   return true
 end
