@@ -36,12 +36,13 @@ export async function depth(
 export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
   if (!connection.model)
     throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await connection.model.createConfirmChannel();
+  const { model, runtime } = connection;
+  const channel = await answered(runtime, model, model.createConfirmChannel());
   const { promise, resolve } = Promise.withResolvers<boolean>();
   channel.on("error", () => resolve(false));
   channel.on("close", () => resolve(false));
   channel.publish(exchange, NO_QUEUE, Buffer.alloc(0), { mandatory: true }, () => resolve(true));
-  const may = await promise;
+  const may = await answered(runtime, model, promise);
   if (may) await closeChannel(connection.runtime, channel);
   return may;
 }
@@ -55,10 +56,12 @@ export async function mayConfigure(
 ): Promise<boolean> {
   if (!connection.model)
     throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await connection.model.createChannel();
-  channel.on("error", () => undefined); // the rejection below reports it
+  const { model, runtime } = connection;
+  const channel = await answered(runtime, model, model.createChannel());
+  // The channel ends with the refusal, which the call below reports too.
+  channel.on("error", () => undefined);
   try {
-    await channel.assertExchange(name, type);
+    await answered(runtime, model, channel.assertExchange(name, type));
     await closeChannel(connection.runtime, channel);
     return true;
   } catch {

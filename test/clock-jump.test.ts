@@ -19,11 +19,11 @@ test.each([HOUR_MS * 24, -HOUR_MS * 24])(
   "a clock jump of %d ms makes nothing stale and ends nothing; orders wait until it is right again",
   async (skewMs) => {
     process.env.SLUICE_TEST_PATCH = join(testDir("patch"), "patch.json");
-    const from = "return tonumber(t[1]) * 1000";
+    const from = "return tonumber(seconds) * 1000";
     const skew = `tonumber(redis.call('GET', '${SKEW_KEY}') or '0')`;
     await Bun.write(
       process.env.SLUICE_TEST_PATCH,
-      JSON.stringify([[from, `return ${skew} + tonumber(t[1]) * 1000`]]),
+      JSON.stringify([[from, `return ${skew} + tonumber(seconds) * 1000`]]),
     );
     stack = await Stack.start({ env: { SLUICE_HOLD_TTL: "1h" } });
     await stack.sale({ a: 100 });
