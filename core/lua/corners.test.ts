@@ -183,10 +183,12 @@ test("orders that an earlier version left waiting in format 0 are decided", asyn
 });
 
 test.each(["sale", "fingerprint", "currency"])(
-  "an order without a %s is refused before it can be parked, where no sweep could read it",
+  "an order without a %s is refused; parked, no sweep could read it",
   async (column) => {
     const { [column]: _, ...rest } = JSON.parse(bodyOf(row("u", { a: 1 }, { seq: 2 })));
-    await expect(bench.decide([JSON.stringify(rest)])).rejects.toThrow("a row lacks what its kind needs");
+    await expect(bench.decide([JSON.stringify(rest)])).rejects.toThrow(
+      "a row lacks what its kind needs",
+    );
     expect(await bench.live("a")).toMatchObject({ available: 10, held: 0 });
   },
 );
