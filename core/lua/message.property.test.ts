@@ -125,16 +125,18 @@ test(
       const sound = JSON.parse(body) as Columns;
       for (const name of COLUMNS) {
         const column = sound[name];
-        for (const edge of edges) {
-          await expectAlike({ ...sound, [name]: edge });
-          await expectAlike({ ...sound, [name]: [edge] });
-          if (Array.isArray(column)) {
-            await expectAlike({ ...sound, [name]: [...column.slice(1), edge] });
-            await expectAlike({ ...sound, [name]: [edge, ...column.slice(1)] });
-          }
-        }
         const { [name]: ___, ...without } = sound;
-        await expectAlike(without);
+        const changed: Columns[] = [without];
+        for (const edge of edges) {
+          changed.push({ ...sound, [name]: edge }, { ...sound, [name]: [edge] });
+          if (!Array.isArray(column)) continue;
+          const rest = column.slice(1);
+          changed.push(
+            { ...sound, [name]: [...rest, edge] },
+            { ...sound, [name]: [edge, ...rest] },
+          );
+        }
+        await Promise.all(changed.map(expectAlike));
       }
     }
   },

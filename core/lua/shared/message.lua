@@ -116,10 +116,10 @@ local CHECKS = {
 }
 
 -- Whether rows have their default in a column that is not for their kind.
-local function fits_kinds(orders, column, field)
-  local of, default, kinds = field.of, field.default, orders.kinds
+local function fits_kinds(kinds, column, field)
+  local of, default = field.of, field.default
   if not kinds and of[KIND.order] then return true end
-  for i = 1, orders.count do
+  for i = 1, #column do
     if column[i] ~= default and not (kinds and of[kinds[i]]) then return false end
   end
   return true
@@ -165,15 +165,31 @@ local function read_names(orders)
   return true
 end
 
-local function read_kinds(orders)
-  local letters = orders.kind
+-- Returns whether the letters are sound, and their bytes; nil when all rows are orders.
+local function read_kinds(letters, count)
   if letters == nil or letters == '' then return true end
-  if type(letters) ~= 'string' or #letters ~= orders.count then return false end
-  orders.kinds = { string.byte(letters, 1, -1) }
-  for i = 1, orders.count do
-    if not KIND_BYTES[orders.kinds[i]] then return false end
+  if type(letters) ~= 'string' or #letters ~= count then return false end
+  local kinds = { string.byte(letters, 1, -1) }
+  for i = 1, count do
+    if not KIND_BYTES[kinds[i]] then return false end
   end
-  return true
+  return true, kinds
+end
+
+-- Checks the columns that a message has. Returns what is wrong, or nil.
+local function check_columns(orders, count, kinds)
+  for name, column in pairs(orders) do
+    local field = FIELDS[name]
+    if field then
+      if #column ~= count then return 'not sound: ' .. name end
+      if name ~= 'order' then
+        local check = name == 'fingerprint' and are_names or CHECKS[field.type]
+        if not check(column, field) or not fits_kinds(kinds, column, field) then
+          return 'not sound: ' .. name
+        end
+      end
+    elseif not OTHERS[name] then return 'no such column' end
+  end
 end
 
 -- An order must not name an item twice: both lines would be judged by the same units.
@@ -229,24 +245,13 @@ local function read_columns(orders)
   local count = type(orders.order) == 'table' and #orders.order or 0
   if count == 0 then return 'no rows' end
   if count > MAX_MESSAGE_ROWS then return 'too many rows' end
-  for name, column in pairs(orders) do
-    local field = FIELDS[name]
-    if field then
-      if #column ~= count then return 'not sound: ' .. name end
-    elseif not OTHERS[name] then return 'no such column' end
-  end
-  orders.count = count
+  local known, kinds = read_kinds(orders.kind, count)
+  if not known then return 'not sound: kind' end
+  local problem = check_columns(orders, count, kinds)
+  if problem then return problem end
+  orders.count, orders.kinds = count, kinds
   setmetatable(orders, WITH_DEFAULTS)
-  if not read_kinds(orders) then return 'not sound: kind' end
   if not read_names(orders) then return 'not sound: order' end
-  for name, column in pairs(orders) do
-    local field = name ~= 'order' and FIELDS[name]
-    if field then
-      local check = name == 'fingerprint' and are_names or CHECKS[field.type]
-      if not check(column, field) then return 'not sound: ' .. name end
-      if not fits_kinds(orders, column, field) then return 'not sound: ' .. name end
-    end
-  end
   if not read_lines(orders) then return 'not sound: lines' end
   return not rows_are_whole(orders) and 'not sound: a row lacks what its kind needs' or nil
 end
