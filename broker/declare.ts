@@ -7,7 +7,7 @@ import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
 import type { Queue, Topology } from "./topology.ts";
 
-/** A user who may not declare only checks that everything exists; a worker declares it. */
+/** Accounts without the permission only check that everything exists; a worker declares it. */
 export async function declare(
   runtime: Runtime,
   model: ChannelModel,

@@ -96,7 +96,7 @@ function keysOf({ regions }: Routing, category: string): string[] {
 }
 
 /**
- * Republishes the parts of a queue that now have a route other than back to that queue. Returns the
+ * Republishes parts in `queue` that now have a route to another queue. Returns the
  * number of messages moved.
  */
 export async function reroute(

@@ -86,7 +86,7 @@ export function serviceQueue(service: string): Queue {
   return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
 }
 
-/** A request nobody answered in time is sent again, so old ones are of no use. */
+/** Requests are repeated, so they may expire. */
 const SHORT_LIVED = { "x-message-ttl": 30_000, "x-max-length": 1_000 };
 
 export function topology(shards: number, maxLength = DEFAULT_MAX_LENGTH): Topology {

@@ -55,7 +55,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const { url, ledger, writer } = await opened(await freshUrl());
     for (const until of [1, 7, 20]) {
       const confirmed = await killAfter(until, url);
-      // Taking the shards waits for the rest of the killed worker's database session.
+      // Taking the shards waits for until the database ends the killed worker's session.
       const positions = [await writer.takeShard(0, "next"), await writer.takeShard(1, "next")];
       const lastN = positions[0]?.lastN ?? 0;
       expect(positions[1]?.lastN).toBe(lastN);

@@ -4,7 +4,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 
 const TIMEOUT_S = 300;
 const LOOK_MS = 100;
-/** Consecutive looks: between two batches an outbox may be empty for a moment. */
+/** Empty looks in a row that count as settled: between batches an outbox may be empty. */
 const STILL_LOOKS = 10;
 
 /** Resolves once the outboxes stay empty: everything accepted has been recorded. */

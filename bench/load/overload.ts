@@ -33,7 +33,7 @@ export interface OverloadCase {
   /** µs of CPU per accepted order in that run, without the generator. */
   readonly bestMicros: number;
   readonly load: LoadResult;
-  /** Right afterwards, at a tenth of the capacity; not if nothing is accepted. */
+  /** The run right after the flood, at 10% of capacity; absent if nothing was accepted. */
   readonly after?: LoadResult;
   /** From the last offered order until all accepted ones were recorded. */
   readonly recordedAfterS: number;

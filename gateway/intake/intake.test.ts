@@ -104,7 +104,7 @@ test("a user's later order is not published before the earlier one is settled", 
   const batch = await t.broker.batch(0);
   const waiting = waitingBytes(t);
   const second = post(orders(t), two, headers);
-  // If it could be published, that would happen once it waits and another turn has passed.
+  // Two turns are enough for it to be published if nothing held it back.
   while (waitingBytes(t) === waiting) await fetch(`${t.gateway.url}/healthz`);
   await fetch(`${t.gateway.url}/healthz`);
   expect(t.broker.published.length).toBe(1);
