@@ -6,6 +6,7 @@
 //      after a wait that grows with the time spent on it so far.
 //   3. A copy with an older number (an operator asked again, or the broker delivered it twice) ends
 //      with its next answer.
+import { at } from "../core/domain/at.ts";
 import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/charge.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { AnswerRow } from "../core/domain/row.ts";
@@ -105,7 +106,7 @@ export async function askNext(
      WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
     [entry.atMs, id, user, generation, attempt],
   );
-  const terms = termsOf(rows[0] as Record<string, unknown>);
+  const terms = termsOf(at(rows, 0));
   const body = JSON.stringify([requestOf(of, status, terms)]);
   followUp(sheet, entry.shard, "", "payments", body, entry.atMs + waitMs);
 }
@@ -191,7 +192,7 @@ export async function restart(
      WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
     [id, user, generation, attempt],
   );
-  return termsOf(rows[0] as Record<string, unknown>);
+  return termsOf(at(rows, 0));
 }
 
 /** An abandoned attempt has failed after all: nothing is owed. */

@@ -3,6 +3,7 @@
 //   1. An entry is accepted only from the shard's owner (epoch).
 //   2. It must follow the last recorded entry (chain), so a lost entry is noticed.
 //   3. Stock moves under checks that none falls below zero: even a wrong Redis cannot oversell.
+import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
@@ -49,7 +50,7 @@ export async function record(db: Db, entries: readonly EntryToRecord[]): Promise
 
 async function recordAlone(db: Db, given: EntryToRecord): Promise<RecordResult> {
   try {
-    return (await recordTogether(db, [given]))[0] as RecordResult;
+    return at(await recordTogether(db, [given]), 0);
   } catch (error) {
     if (error instanceof Unreadable) return keepUnreadable(db, given, error.message);
     if (!isRefusal(db, error)) throw error;

@@ -39,7 +39,7 @@ async function rush(persistence: boolean, halfWay: () => unknown = () => undefin
   await stack.route("c", "depot");
   const { file: list } = await stack.fulfil("depot", undefined, PACKING_MS);
   const shares = { slow: 0.4, decline: 0.1, error_after: 0.1, timeout_after: 0.05, pending: 0.1 };
-  const provider = await stack.payments({ shares, slowMs: 200 });
+  const provider = await stack.payments({ shares, delays: { slowMs: 200 } });
   const sent: { user: string; id: string }[] = [];
   for (let i = 0; i < ORDERS; i++) {
     if (i === ORDERS / 2) await halfWay();

@@ -120,7 +120,7 @@ test(
   async () => {
     await start({ SLUICE_UNKNOWN_MAX: "1s" });
     // No webhook reports it, so the look-ups have to find it.
-    const provider = await stack.payments({ pendingMs: 6_000, webhookUrl: "" });
+    const provider = await stack.payments({ delays: { pendingMs: 6_000 }, webhookUrl: "" });
     const placed = await order("stub:pending");
     await stack.becomes(placed.user, placed.id, "payment_failed");
     const redrive = () => stack.ledger.grantRedrive(placed.user, placed.id, 1, "op");
@@ -170,7 +170,7 @@ test(
   "a retry's short wait never queues behind a longer one",
   async () => {
     await start({ SLUICE_RETRY_DELAYS: "300ms,300ms,300ms" });
-    await stack.payments({ pendingMs: 20_000 });
+    await stack.payments({ delays: { pendingMs: 20_000 } });
     const pending = await order("stub:pending", userOf(0, 0));
     await stack.decided(pending.user, pending.id);
     const declined = await order("stub:decline:1", userOf(0, 1));

@@ -156,7 +156,7 @@ test(
 test(
   "a killed payment worker leaves its charges to the next one: each capture is kept once",
   async () => {
-    const provider = await stack.provider({ slowMs: 150, shares: { slow: 1 } });
+    const provider = await stack.provider({ delays: { slowMs: 150 }, shares: { slow: 1 } });
     const first = stack.spawn("payments", { SLUICE_PROVIDER_URL: provider.url });
     const sent = await Promise.all(
       Array.from({ length: 40 }, (_, i) => order("tok", userOf(0, i))),

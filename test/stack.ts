@@ -172,21 +172,16 @@ export class Stack {
 
   async provider(options: Partial<ProviderOptions> = {}): Promise<Provider> {
     const file = `${testDir("provider")}/provider.jsonl`;
-    const moods = {
-      shares: {},
-      seed: 1,
-      slowMs: 50,
-      pendingMs: 100,
-      lateCaptureMs: 2_000,
-      hangMs: 600,
-    };
+    const delays = { slowMs: 50, pendingMs: 100, lateCaptureMs: 2_000, hangMs: 600 };
     const provider = await startProvider({
       runtime: realRuntime,
       file,
       port: 0,
       webhookSecrets: ["s"],
-      ...moods,
+      shares: {},
+      seed: 1,
       ...options,
+      delays: { ...delays, ...options.delays },
     });
     this.running.push(provider);
     return provider;

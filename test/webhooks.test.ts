@@ -89,7 +89,7 @@ test(
 test(
   "a requested refund without an answer is settled by its webhook",
   async () => {
-    await payments({ pendingMs: 200 });
+    await payments({ delays: { pendingMs: 200 } });
     const order = await paid("stub:refund_pending");
     await stack.publish(0, [cancelRow(order.user, order.id, Date.now())]);
     await becomes(order, "refunded");

@@ -1,5 +1,6 @@
 // Settles orders that are older than Redis's records. Only the ledger knows whether they have been
 // decided. If not, they are too late and are recorded as `stale`.
+import { at } from "../../core/domain/at.ts";
 import { idOf, userOf } from "../../core/domain/row.ts";
 import { Narrowing, partsOf, type RowInBatch } from "./narrow.ts";
 import { sift } from "./sift.ts";
@@ -13,7 +14,7 @@ export async function settlePast(
   batch: readonly Work[],
   verdicts: readonly Verdict[],
 ): Promise<Verdict[] | undefined> {
-  const rows = verdicts.flatMap((verdict, i) => pastRows(batch[i] as Work, verdict.words, i));
+  const rows = verdicts.flatMap((verdict, i) => pastRows(at(batch, i), verdict.words, i));
   // These orders may have been decided but not recorded, so wait until the ledger has everything.
   if (!(await decider.recorded())) return undefined;
   const known = await decider.lookUp(rows.map(nameOf));

@@ -1,6 +1,7 @@
 // Decides a batch with something wrong in it. Sifts every message (sift.ts), then decides the sound
 // rows in one call and rejects unsound orders in another. Every message ends here: it is decided,
 // or becomes a dead letter with the reason.
+import { at } from "../../core/domain/at.ts";
 import { orderIdTimeMs } from "../../core/domain/order-id.ts";
 import { Narrowing, partsOf } from "./narrow.ts";
 import { type Sifted, sift } from "./sift.ts";
@@ -23,7 +24,7 @@ export async function decideApart(
   if (!(await decideKept(narrowing, batch, sifted, words))) return undefined;
   if (!(await reject(of, narrowing, batch, sifted, words))) return undefined;
   return words.map((own, i) => {
-    const { dead = narrowing.faults.get(i) } = sifted[i] as Sifted;
+    const { dead = narrowing.faults.get(i) } = at(sifted, i);
     return { words: own, outcomes: own.join(","), dead };
   });
 }
@@ -34,12 +35,12 @@ async function decideKept(
   sifted: readonly Sifted[],
   words: readonly string[][],
 ): Promise<boolean> {
-  const parts = batch.flatMap(({ gateway, batch: number }, at) => {
-    const { body, kept } = sifted[at] as Sifted;
-    return body === "" ? [] : [{ at, gateway, batch: number, body, rows: kept }];
+  const parts = batch.flatMap(({ gateway, batch: number }, i) => {
+    const { body, kept } = at(sifted, i);
+    return body === "" ? [] : [{ at: i, gateway, batch: number, body, rows: kept }];
   });
-  return narrowing.decide(parts, (at, row, word) => {
-    (words[at] as string[])[row] = word;
+  return narrowing.decide(parts, (i, row, word) => {
+    (words[i] as string[])[row] = word;
   });
 }
 

@@ -15,7 +15,8 @@ import { readSale, showSale } from "./sale-form.ts";
 const MAX_IMPORT = 100;
 
 export function addAdmin(app: App, parts: AppParts): void {
-  const { options, catalogue, limits, log } = parts;
+  const { options, limits, log } = parts;
+  const { catalogue } = parts.reads;
   const { stores, clock } = options;
   const { ledger } = stores;
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
@@ -133,9 +134,9 @@ function onRecord(parts: AppParts, audit: Audit) {
       await next();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      c.res = parts.intake.refuse(error.problem).response();
+      c.res = parts.orders.intake.refuse(error.problem).response();
     }
-    const address = parts.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
+    const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
     const { method, path } = c.req;
     const detail = { address, ref: refHeader(c) };
     const target = c.get("target") ?? pathTarget(path);

@@ -21,14 +21,14 @@ export function createApp(parts: AppParts): App {
   const app: App = new Hono();
   app.use(async (c, next) => {
     await next();
-    const headers = parts.origins.headers(c.req.header("origin") ?? null);
+    const headers = parts.access.origins.headers(c.req.header("origin") ?? null);
     for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
   });
   refuseOtherMethods(app, calls, parts);
   app.route("/", calls);
   app.notFound(() => problem("not_found").response());
   app.onError((error, c) => {
-    if (error instanceof Refused) return parts.intake.refuse(error.problem).response();
+    if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
     parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
     return problem(isAway(error) ? "unavailable" : "internal").response();
   });
@@ -58,7 +58,11 @@ function createCalls(parts: AppParts): App {
  * For every known path: OPTIONS answers a browser's preflight, and an unsupported method gets 405
  * with the supported ones. Registered before the calls.
  */
-function refuseOtherMethods(app: App, calls: App, { origins, intake }: AppParts): void {
+function refuseOtherMethods(
+  app: App,
+  calls: App,
+  { access: { origins }, orders: { intake } }: AppParts,
+): void {
   const methods = new Map(RAW_ROUTES.map(({ path, method }) => [path, new Set([method])]));
   for (const { path, method } of calls.routes) {
     if (method === "ALL") continue;

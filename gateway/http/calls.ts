@@ -20,21 +20,27 @@ import type { StockReader } from "./stock-reader.ts";
 export interface AppParts {
   readonly options: GatewayOptions;
   readonly limits: GatewayLimits;
-  readonly auth: Auth;
-  readonly catalogue: Catalogue;
-  readonly admission: Admission;
-  readonly intake: Intake;
-  readonly counters: Counters;
+  readonly access: {
+    readonly auth: Auth;
+    readonly origins: Origins;
+    readonly addresses: ClientAddress;
+  };
+  readonly orders: {
+    readonly intake: Intake;
+    readonly admission: Admission;
+    readonly counters: Counters;
+    readonly undecided: Undecided;
+  };
+  readonly reads: {
+    readonly catalogue: Catalogue;
+    readonly stock: StockReader;
+    readonly feed: EventFeed;
+  };
   /** Whether the gateway is stopping or about to. */
   readonly leaving: () => boolean;
-  readonly undecided: Undecided;
-  readonly stock: StockReader;
   /** The operator has added units: nothing counts as sold out until Redis says so again. */
   readonly unitsBack: () => void;
-  readonly feed: EventFeed;
   readonly metrics: () => Metrics;
-  readonly origins: Origins;
-  readonly addresses: ClientAddress;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -50,7 +56,7 @@ export type App = Hono<Env>;
 
 /** The caller; throws Refused. */
 export async function principalOf(parts: AppParts, header: string | undefined): Promise<Principal> {
-  const verdict = await parts.auth.header(header ?? null);
+  const verdict = await parts.access.auth.header(header ?? null);
   if (verdict instanceof Problem) throw new Refused(verdict);
   return verdict;
 }

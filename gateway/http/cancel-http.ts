@@ -16,7 +16,7 @@ export function addCancel(app: App, parts: AppParts): void {
     const user = buyer(principal, c.req.query("user"));
     const id = c.req.param("id");
     const waiting = new Waiting();
-    const refusal = parts.intake.cancel({ user, id }, principal, waiting, undefined);
+    const refusal = parts.orders.intake.cancel({ user, id }, principal, waiting, undefined);
     if (refusal) return refusal.response();
     const verdict = await waiting.verdict;
     if (verdict !== "confirmed") throw new Refused(problem(verdict));
@@ -25,7 +25,7 @@ export function addCancel(app: App, parts: AppParts): void {
       parts.options.runtime.sleep(OUTCOME_WAIT_MS).then(() => ""),
     ]);
     const result = cancelResult(word);
-    if (result instanceof Problem) return parts.intake.refuse(result).response();
+    if (result instanceof Problem) return parts.orders.intake.refuse(result).response();
     return c.json({ id, status: result }, result === "cancelled" ? 200 : 202, {
       location: `/v1/orders/${id}`,
     });

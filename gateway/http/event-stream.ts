@@ -29,7 +29,7 @@ export function addEventStream(app: App, parts: AppParts): void {
       c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
     );
     // Checked first: an outcome is pushed only once the ledger has it.
-    const accepted = parts.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
+    const accepted = parts.orders.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
     const [known] = await ledger.followed([{ user, id, after }]);
     if (!known && !accepted) throw new Refused(problem("not_known_yet", "id"));
     // Nothing will ever follow: this answer tells an EventSource not to reconnect.
@@ -37,12 +37,12 @@ export function addEventStream(app: App, parts: AppParts): void {
       return new Response(null, { status: 204 });
     const stream = new EventStream(
       parts.options.runtime,
-      parts.feed,
+      parts.reads.feed,
       user,
       id,
       parts.limits.streamIdleMs,
     );
-    if (!parts.feed.add(stream, user, id, after))
+    if (!parts.reads.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
     stream.begin(known ? undefined : { id, status: "accepted" });
     c.req.raw.signal.addEventListener("abort", () => stream.close());

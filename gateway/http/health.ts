@@ -4,7 +4,8 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import type { App, AppParts } from "./calls.ts";
 
 export function addHealth(app: App, parts: AppParts): void {
-  const { options, leaving, catalogue } = parts;
+  const { options, leaving } = parts;
+  const { catalogue } = parts.reads;
   app.get("/healthz", (c) => c.json({ ok: true }));
 
   app.get("/readyz", async (c) => {

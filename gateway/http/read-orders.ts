@@ -39,11 +39,11 @@ export function addOrderReads(app: App, parts: AppParts): void {
     // Checked first: an outcome is pushed only once the ledger has it, so an order forgotten here
     // since then is found there.
     const shard = shardOf(user, shards);
-    const ahead = parts.undecided.ahead(shard, user, id);
+    const ahead = parts.orders.undecided.ahead(shard, user, id);
     const order = await ledger.order(user, id);
     if (order) {
       const bill = await ledger.bill(user, id);
-      const waitsFor = waitOf(order, bill, parts.catalogue.get(order.saleId)?.sale.currency);
+      const waitsFor = waitOf(order, bill, parts.reads.catalogue.get(order.saleId)?.sale.currency);
       return c.json({ ...show(order, await ledger.events(user, id), bill), ...waitsFor });
     }
     if (ahead !== undefined)
@@ -51,7 +51,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
         id,
         user,
         status: "accepted",
-        estimate: parts.admission.estimateBehind(shard, ahead),
+        estimate: parts.orders.admission.estimateBehind(shard, ahead),
       });
     throw new Refused(problem("not_known_yet", "id"));
   });

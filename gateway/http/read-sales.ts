@@ -8,7 +8,7 @@ import { problem, Refused } from "./problem.ts";
 
 export function addSaleReads(app: App, parts: AppParts): void {
   const known = async (saleId: string): Promise<KnownSale> => {
-    const { catalogue } = parts;
+    const { catalogue } = parts.reads;
     const sale =
       catalogue.get(saleId) ??
       ((await catalogue.refreshSoon()) ? catalogue.get(saleId) : undefined);
@@ -37,7 +37,7 @@ export function addSaleReads(app: App, parts: AppParts): void {
 }
 
 async function liveStock(parts: AppParts, saleId: string): Promise<readonly Stock[]> {
-  const stock = await ignore(parts.stock.of(saleId), "stock_look");
+  const stock = await ignore(parts.reads.stock.of(saleId), "stock_look");
   if (!stock)
     throw new Refused(
       problem("unavailable", "stock", "Redis is away or does not have the sale yet"),

@@ -12,7 +12,7 @@ export function addSkip(app: App, parts: AppParts): void {
       seq: number;
     };
     const waiting = new Waiting();
-    const refusal = parts.intake.skip(value, principal, waiting, undefined);
+    const refusal = parts.orders.intake.skip(value, principal, waiting, undefined);
     if (refusal) return refusal.response();
     const verdict = await waiting.verdict;
     if (verdict !== "confirmed") throw new Refused(problem(verdict));

@@ -63,7 +63,7 @@ class WebhookDesk {
     };
     const verdict = checkWebhook(signed, text, this.keys, this.parts.options.clock());
     if (verdict === "good") return text;
-    this.parts.counters.webhook(verdict);
+    this.parts.orders.counters.webhook(verdict);
     throw new Refused(verdict === "late" ? LATE : FORGED);
   }
 
@@ -95,7 +95,7 @@ class WebhookDesk {
 
   private async publish(event: ChargeEvent, word: AnswerWord): Promise<void> {
     const waiting = new Confirm();
-    const refusal = this.parts.intake.answer(event.of, word, waiting);
+    const refusal = this.parts.orders.intake.answer(event.of, word, waiting);
     if (refusal) throw new Refused(refusal);
     const confirmed = await waiting.verdict;
     if (confirmed !== "confirmed") throw new Refused(problem(confirmed));
@@ -108,14 +108,14 @@ class WebhookDesk {
 
   /** An operator should look: the provider and the ledger disagree about money. */
   private misfit(text: string, field: string, detail: string): Refused {
-    this.parts.counters.webhook("misfit");
+    this.parts.orders.counters.webhook("misfit");
     const body = text.slice(0, MAX_LOGGED);
     this.parts.log("webhook contradicts the ledger", { field, detail, body });
     return new Refused(problem("out_of_range", field === "" ? undefined : field, detail));
   }
 
   private counted(outcome: WebhookOutcome): WebhookOutcome {
-    this.parts.counters.webhook(outcome);
+    this.parts.orders.counters.webhook(outcome);
     return outcome;
   }
 

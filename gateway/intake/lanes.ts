@@ -10,8 +10,22 @@ export type LanesOptions = Omit<BatchLanesOptions<Batch>, "newBatch">;
 
 export class Lanes extends BatchLanes<Batch> {
   constructor(options: LanesOptions) {
-    const { monotonicMs } = options.runtime;
-    super({ ...options, newBatch: (shard, number) => new Batch(shard, number, monotonicMs) });
+    const { runtime, shards, limits, lingerMs, publish, numberPrefix } = options;
+    const { onSending, onSettled } = options;
+    const newBatch = (shard: number, number: string) =>
+      new Batch(shard, number, runtime.monotonicMs);
+    const linger = lingerMs && { lingerMs };
+    super({
+      runtime,
+      shards,
+      limits,
+      newBatch,
+      ...linger,
+      publish,
+      numberPrefix,
+      onSending,
+      onSettled,
+    });
   }
 
   /** Adds an order; false if too much is waiting. */

@@ -1,6 +1,7 @@
 // Decodes the ledger's journal independently: rows, steps and outcome words are parsed from the
 // documented formats (core/domain/fields.ts, core/domain/entry-text.ts), not with the code that
 // writes or records them.
+import { at } from "../../core/domain/at.ts";
 import type { JournalEntry } from "../../ledger/audit.ts";
 import {
   type JournalRow,
@@ -109,7 +110,7 @@ function letOf(value: unknown): Let {
     return { row: row0(row), state };
   }
   const { state, orders } = value as { readonly state: string; readonly orders: unknown };
-  return { row: rowsOf(orders)[0] as PlacedRow, state };
+  return { row: at(rowsOf(orders), 0) as PlacedRow, state };
 }
 
 /** Steps that are no steps of an order's life. */

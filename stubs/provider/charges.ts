@@ -69,7 +69,7 @@ export class Charges {
       case "limited":
         return failed(429, "slow down", { "retry-after": RETRY_AFTER_S });
       case "slow":
-        await options.runtime.sleep(options.slowMs);
+        await options.runtime.sleep(this.desk.delays.slowMs);
         return chargeAnswer(await enter("captured"));
       case "pending": {
         const charge = await enter("pending");
@@ -130,7 +130,7 @@ export class Charges {
 
   /** What the provider later does on its own to a captured charge. */
   private followUp(charge: Charge): void {
-    const { webhooks, book, options } = this.desk;
+    const { webhooks, book } = this.desk;
     switch (charge.behaviour) {
       case "twice":
       case "late":
@@ -138,14 +138,14 @@ export class Charges {
         webhooks.send(charge, "captured", charge.behaviour);
         break;
       case "disputed":
-        this.desk.later(options.afterwardsMs, async () => {
+        this.desk.later(this.desk.delays.afterwardsMs, async () => {
           if (charge.refund !== "none") return;
           await book.dispute(charge.key);
           webhooks.send(charge, "disputed");
         });
         break;
       case "returned":
-        this.desk.later(options.afterwardsMs, async () => {
+        this.desk.later(this.desk.delays.afterwardsMs, async () => {
           if (charge.refund !== "none") return;
           await book.refund(charge, "provider");
           webhooks.send(charge, "refunded");
@@ -155,9 +155,9 @@ export class Charges {
   }
 
   private settleLater(charge: Charge): void {
-    const { book, webhooks, options } = this.desk;
+    const { book, webhooks, delays } = this.desk;
     const late = charge.behaviour === "late_capture";
-    this.desk.later(late ? options.lateCaptureMs : options.pendingMs, async () => {
+    this.desk.later(late ? delays.lateCaptureMs : delays.pendingMs, async () => {
       await book.settle(charge.key, "captured");
       if (!late) webhooks.send(charge, "captured");
     });

@@ -18,19 +18,23 @@ export interface ProviderOptions {
   readonly webhookUrl?: string;
   /** Signing secrets; each adds a signature. */
   readonly webhookSecrets: readonly string[];
-  /** How long an unanswered call hangs, ms. */
-  readonly hangMs?: number;
-  /** How long a slow call takes, ms. */
-  readonly slowMs?: number;
-  /** How long a pending charge or refund stays pending, ms. */
-  readonly pendingMs?: number;
-  /** How long until a late capture, ms. */
-  readonly lateCaptureMs?: number;
-  /** From a capture to its dispute or return, ms. */
-  readonly afterwardsMs?: number;
+  readonly delays?: Partial<Delays>;
 }
 
-const DEFAULTS = {
+export interface Delays {
+  /** How long an unanswered call hangs, ms. */
+  readonly hangMs: number;
+  /** How long a slow call takes, ms. */
+  readonly slowMs: number;
+  /** How long a pending charge or refund stays pending, ms. */
+  readonly pendingMs: number;
+  /** How long until a late capture, ms. */
+  readonly lateCaptureMs: number;
+  /** From a capture to its dispute or return, ms. */
+  readonly afterwardsMs: number;
+}
+
+const DELAYS: Delays = {
   hangMs: 30_000,
   slowMs: 800,
   pendingMs: 1_500,
@@ -39,22 +43,22 @@ const DEFAULTS = {
 };
 
 export class Desk {
-  readonly options: ProviderOptions & typeof DEFAULTS;
+  readonly delays: Delays;
   readonly webhooks: Webhooks;
   private readonly timers = new Set<Timer>();
   private planned = 0;
 
   constructor(
-    options: ProviderOptions,
+    readonly options: ProviderOptions,
     readonly book: Book,
   ) {
-    this.options = { ...DEFAULTS, ...options };
+    this.delays = { ...DELAYS, ...options.delays };
     this.webhooks = new Webhooks(options.runtime, options.webhookUrl, options.webhookSecrets);
   }
 
   /** Gives no answer until the client stops waiting. */
   async hang(): Promise<Response> {
-    await new Promise<void>((resolve) => this.after(this.options.hangMs, resolve));
+    await new Promise<void>((resolve) => this.after(this.delays.hangMs, resolve));
     return failed(504, "gateway timeout");
   }
 

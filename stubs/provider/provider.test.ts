@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function start(options: Partial<ProviderOptions> = {}) {
   const file = `${testDir("stub")}/provider.jsonl`;
-  const moods = { hangMs: 10_000, slowMs: 10, pendingMs: 50, lateCaptureMs: 50, afterwardsMs: 10 };
+  const delays = { hangMs: 10_000, slowMs: 10, pendingMs: 50, lateCaptureMs: 50, afterwardsMs: 10 };
   const stub = await startProvider({
     runtime: realRuntime,
     file,
@@ -26,8 +26,8 @@ async function start(options: Partial<ProviderOptions> = {}) {
     shares: {},
     seed: SEED,
     webhookSecrets: ["s"],
-    ...moods,
     ...options,
+    delays: { ...delays, ...options.delays },
   });
   closing.push(stub);
   return { stub, file, client: new HttpProvider(realRuntime, stub.url, PATIENCE_MS) };
@@ -189,7 +189,7 @@ test("disputes and returns are recorded, looked up, and reported by signed webho
 
 test("a late capture is pending until it happens, whatever the answer was", async () => {
   for (const heads of [true, false]) {
-    const { client } = await start({ lateCaptureMs: 500 });
+    const { client } = await start({ delays: { lateCaptureMs: 500 } });
     const request = chargeOf("late_capture", heads);
     expect((await client.charge(request)).kind).toBe(heads ? "pending" : "unknown");
     expect((await client.lookUp(request)).kind).toBe("pending");
@@ -199,7 +199,9 @@ test("a late capture is pending until it happens, whatever the answer was", asyn
 });
 
 test("a restart keeps the record, and pending charges still settle", async () => {
-  const { stub, file, client } = await start({ lateCaptureMs: 60_000, pendingMs: 60_000 });
+  const { stub, file, client } = await start({
+    delays: { lateCaptureMs: 60_000, pendingMs: 60_000 },
+  });
   const moods = ["late_capture", "refund_pending", "refund_refused", "none"] as const;
   const requests = moods.map((mood) => chargeOf(mood as Misbehaviour));
   for (const request of requests) {

@@ -70,8 +70,8 @@ export class Refunds {
   }
 
   private refundLater(charge: Charge): void {
-    const { book, webhooks, options } = this.desk;
-    this.desk.later(options.pendingMs, async () => {
+    const { book, webhooks } = this.desk;
+    this.desk.later(this.desk.delays.pendingMs, async () => {
       await book.refund(charge, "request");
       webhooks.send(charge, "refunded");
     });
