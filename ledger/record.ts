@@ -3,8 +3,10 @@
 //   1. An entry is accepted only from the shard's owner (epoch).
 //   2. It must follow the last recorded entry (chain), so a lost entry is noticed.
 //   3. Stock moves under checks that none falls below zero: even a wrong Redis cannot oversell.
+
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
 import { guard } from "./fence.ts";
@@ -293,7 +295,7 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
     addEntry(sheet, entry, epoch);
   } catch (error) {
     if (error instanceof Contradiction) throw error;
-    throw new Unreadable((error as Error).message);
+    throw new Unreadable(messageOf(error));
   }
 }
 

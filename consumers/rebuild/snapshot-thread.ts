@@ -1,5 +1,6 @@
 // Makes snapshots in a thread of its own, because they parse everything that a rush recorded, and
 // SQLite's calls block.
+import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Db } from "../../ledger/db.ts";
 import { makeSnapshot, type Pace, type SnapshotJob } from "./make-snapshot.ts";
@@ -45,6 +46,6 @@ self.onmessage = async ({ data: { url, ...job } }: MessageEvent<ThreadJob>) => {
     const ms = Math.round(realRuntime.monotonicMs() - startedMs);
     postMessage({ shard, n, ms } satisfies ThreadAnswer);
   } catch (error) {
-    postMessage({ shard, error: (error as Error).message } satisfies ThreadAnswer);
+    postMessage({ shard, error: messageOf(error) } satisfies ThreadAnswer);
   }
 };

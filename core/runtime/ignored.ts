@@ -14,6 +14,7 @@ export const IGNORABLE = {
   not_ready_yet: "the caller asks again",
   overview_look: "unreachable parts are shown as away or left out",
   push: "pushes are best effort: clients can ask for what they missed",
+  provider_record: "without the provider's record, verify reports what it could not check",
   queue_depth: "the next reading asks again",
   queue_resume: "the next pause or retry subscribes again",
   rates_held: "the feed repeats every rate",

@@ -1,5 +1,7 @@
 // Reads the payment provider's own record, from a stub's file or address.
+
 import { existsSync, readFileSync } from "node:fs";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
@@ -19,9 +21,8 @@ export function providerRecord(
     }
     const url = named ?? settingUrl;
     if (url === "") return undefined;
-    const response = await fetch(`${url}/v1/records`, {
-      signal: realRuntime.abortAfter(RECORDS_TIMEOUT_MS),
-    }).catch(() => undefined);
+    const signal = realRuntime.abortAfter(RECORDS_TIMEOUT_MS);
+    const response = await ignore(fetch(`${url}/v1/records`, { signal }), "provider_record");
     if (response?.ok) return lines(await response.text()) as CaptureRecord[];
     if (named !== undefined)
       throw new SettingError(`--provider: ${named}/v1/records does not answer`);
