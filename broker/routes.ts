@@ -111,7 +111,9 @@ export async function reroute(
     connection,
     queue,
     waiting,
-    async ({ routingKey, type, messageId, body }) => {
+    async ({ routingKey, type, messageId, body, headers }) => {
+      // Its service gave it up: it waits for an operator, whatever routes there are.
+      if (headers["x-reason"] !== undefined) return "keep";
       const [region = "", ...category] = routingKey.split(".");
       const service = serviceOf(routes, region, category.join("."));
       if (service === undefined || serviceQueueName(service) === queue) return "keep";

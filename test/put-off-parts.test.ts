@@ -1,6 +1,7 @@
 // The ledger postpones a part that its service cannot complete: the part delays nothing, comes
 // back, and ends eventually.
 import { afterEach, expect, test } from "bun:test";
+import { depth } from "../broker/inspect.ts";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -76,6 +77,13 @@ test(
     const [link] = stack.links;
     const body = Buffer.from(JSON.stringify([part]));
     await link?.publisher.publish("", "fulfilment.depot", body, { type: "fulfilment.v1" });
+    const [{ connection }] = stack.links as [Stack["links"][number]];
+    await stack.until(
+      "the part to be given up",
+      async () => (await depth(connection, "fulfilment.unrouted"))?.ready === 1,
+    );
+    // The worker looks at parts without a route once more: this one stays, for an operator.
+    await stack.route("books", "depot");
     const [[letter]] = (await stack.take("fulfilment.unrouted", 1)) as [[Record<string, unknown>]];
     expect(letter).toMatchObject({ ...about, lines });
     expect(Object.keys(letter ?? {})).not.toContain("sinceMs");
