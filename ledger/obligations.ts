@@ -250,7 +250,7 @@ async function owed(news: News, status: "refund_failed" | "unresolved"): Promise
 /** Money that left at the provider without Sluice asking: returned there, or disputed. */
 async function takenBack(news: News, word: "returned" | "disputed"): Promise<void> {
   const { tx, sheet, entry, of, status, detail } = news;
-  // A refund under way has arrived, whoever sent it.
+  // A refund under way has arrived, from any sender.
   if (word === "returned" && status !== "captured" && status !== "disputed") return refunded(news);
   if (status !== "captured" && !(word === "returned" && status === "disputed")) {
     if (word === "disputed") chargeEvent(sheet, entry, of, "disputed", detail);
