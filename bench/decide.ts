@@ -25,7 +25,7 @@ const USERS = 50_000;
 const PER_CALL = [400, 200, 50, 1];
 /** Of the items, how many have units. */
 const WORKLOADS = { "all reserved": ITEMS, "one in ten": ITEMS / 10, "all sold out": 0 };
-/** Orders of a measurement, in so many calls at most. */
+/** Orders per measurement, and the most calls made for them. */
 const ORDERS = Number(process.env.ORDERS ?? 40_000);
 const CALLS = Number(process.env.CALLS ?? 1_000);
 const CLAIM = { shard: 0, incarnation: 1, epoch: 1 };

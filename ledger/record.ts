@@ -114,8 +114,8 @@ async function recordTogether(
     const epochs: number[] = [];
     const results = entries.map(({ entry, epoch }) => {
       const position = positionIn(positions, entry);
-      // Recorded before, by a commit whose answer was lost. Its effect is in the ledger, whoever
-      // owns the shard now.
+      // Recorded before, by a commit whose answer was lost. Its effect is in the ledger, even if
+      // another worker owns the shard now.
       if (position.refused === undefined && known.has(entry.id)) return "recorded";
       const result = judge(position, entry, epoch);
       if (result === "recorded") {

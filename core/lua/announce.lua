@@ -1,5 +1,5 @@
 -- announce: announces that a rebuild is under way. While another rebuilder's announcement stands it
--- changes nothing: whoever finds another's must not begin, or has been overtaken.
+-- changes nothing: a worker that finds another's must not begin, or was overtaken.
 --
 -- KEYS  1 the announcement: '<incarnation> <token>'
 -- ARGV  1 incarnation  2 the rebuilder's token  3 how long it stands, ms
