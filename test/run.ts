@@ -61,7 +61,7 @@ async function part(...args: string[]): Promise<Part> {
 /** Passes the output on and reads the totals from it. Without totals, the part has failed. */
 async function counted(args: readonly string[], root: string): Promise<Part> {
   const child = Bun.spawn([process.execPath, "test", ...args], {
-    env: { ...process.env, SLUICE_TEST_ROOT: root },
+    env: { ...process.env, TEST_RUN_ROOT: root },
     stdio: ["ignore", "inherit", "pipe"],
   });
   running = child;
