@@ -1,5 +1,5 @@
 // The whole test run. Test files run side by side, each runner with its own Redis, RabbitMQ and
-// Postgres. The *.quiet.test.ts files, which measure the machine itself, run alone afterwards.
+// Postgres. The *.quiet.test.ts files, which need the machine to themselves, run afterwards.
 //
 //   bun test/run.ts             everything
 //   bun test/run.ts <words>     bun test with these words
