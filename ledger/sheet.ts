@@ -20,6 +20,7 @@ import type { PlacedOrder, Row } from "../core/domain/row.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
 import { Fence } from "./fence.ts";
+import type { Move } from "./moves.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
 import { Unreadable } from "./refusals.ts";
@@ -27,15 +28,6 @@ import { Unreadable } from "./refusals.ts";
 export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
-
-/** A change of an order's state, and the states that allow it. */
-export interface Move {
-  readonly state: string;
-  readonly from: readonly string[];
-  readonly bucket: number;
-  readonly id: string;
-  readonly user: string;
-}
 
 export interface Sheet {
   /** Time of recording, Unix ms. */

@@ -9,7 +9,7 @@
 //    ledger has everything decided up to them.
 // 4. Few entries are decided but not recorded.
 // 5. After it has stopped, it settles nothing more.
-// 6. A batch that waits for its turn ends its wait when there is enough, or on a stop.
+// 6. A batch that waits for its turn stops waiting when there is enough.
 import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
@@ -99,9 +99,6 @@ export class Decider implements Deciding {
     this.queue = [];
     this.sweeps.clear();
     this.wake?.();
-    if (!this.turnCame) return;
-    this.options.pacer.leave(this.turnCame);
-    this.turnCame(); // 6
   }
 
   /**

@@ -66,12 +66,6 @@ export class Pacer {
     this.options.runtime.nextTurn(() => this.begin(this.hurried)); // 3
   }
 
-  /** `start` need not be called any more. */
-  leave(start: () => void): void {
-    this.waiting.delete(start);
-    this.hurried.delete(start);
-  }
-
   /** A unit starts. */
   started(): void {
     this.startedMs = this.options.runtime.monotonicMs();

@@ -106,7 +106,18 @@ test("under load the lanes send small batches together, one round in each interv
   expect(most).toBe(PACE_MS / 2);
 });
 
-test("under load a batch with enough rows leaves at once, and so do full ones", async () => {
+test("under load a batch leaves at once when it has enough rows", async () => {
+  const it = rig({ bounds: ROOMY });
+  await underLoad(it);
+  it.add(...Array.from({ length: ENOUGH - 1 }, () => 1));
+  await it.runtime.advance(1);
+  expect(it.sent).toEqual([]);
+  it.add(1);
+  await it.runtime.advance(0);
+  expect(it.sent.map((rows) => rows.length)).toEqual([ENOUGH]);
+});
+
+test("under load full batches leave at once, one after the other", async () => {
   const it = rig({ bounds: { ...ROOMY, batchOrders: 120 } });
   const { runtime, sent, add, confirm } = it;
   await underLoad(it);
