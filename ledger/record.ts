@@ -8,7 +8,7 @@ import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
-import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import { type Db, insertRows, isConstraint, type Runner, together } from "./db.ts";
 import { guard } from "./fence.ts";
 import { recordLateAnswers } from "./obligations.ts";
 import { writeParts } from "./parts.ts";
@@ -17,6 +17,7 @@ import { Prices } from "./prices.ts";
 import {
   addEntry,
   addRequests,
+  type Change,
   Contradiction,
   emptySheet,
   FOLLOW_UPS,
@@ -125,17 +126,16 @@ async function recordTogether(
       return result;
     });
     const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
-    await write(db, tx, accepted, epochs, new Set(older), add);
-    for (const [shard, p] of positions) {
-      if (p.moved)
-        await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
-          p.lastId,
-          p.lastN,
-          shard,
-        ]);
-    }
+    const sent = await write(db, tx, accepted, epochs, new Set(older), add);
+    for (const [shard, p] of positions) if (p.moved) sent.push(advance(tx, shard, p));
+    await together(sent);
     return results;
   });
+}
+
+function advance(tx: Runner, shard: number, { lastId, lastN }: Position): Promise<unknown> {
+  const text = "UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?";
+  return tx.run(text, [lastId, lastN, shard]);
 }
 
 function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry): Position {
@@ -208,6 +208,7 @@ async function lockPositions(
   );
 }
 
+/** Returns the statements whose answers are still to come. */
 async function write(
   db: Db,
   tx: Runner,
@@ -215,47 +216,52 @@ async function write(
   epochs: readonly number[],
   older: ReadonlySet<number>,
   add: (sheet: Sheet) => void,
-): Promise<void> {
-  if (entries.length === 0) return;
+): Promise<Promise<unknown>[]> {
+  if (entries.length === 0) return [];
   const prices = PRICES.get(db) ?? new Prices();
   PRICES.set(db, prices);
   const atMs = db.runtime.wallMs();
   let sheet = gather(prices, atMs, entries, epochs);
   if (await prices.load(tx)) sheet = gather(prices, atMs, entries, epochs);
-  await insertRows(
-    tx,
-    "entries",
-    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps", "recorded_ms"],
-    sheet.entries,
-  );
-  await insertRows(
-    tx,
-    "messages",
-    ["id", "shard", "n", "gateway", "batch", "body", "outcomes"],
-    sheet.messages,
-  );
-  await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
-  await insertRows(tx, "charges", CHARGES, sheet.charges);
+  const decided = insertDecided(tx, sheet);
+  const changes = entries.filter((entry) => entry.steps.length > 0 || sheet.late.has(entry));
+  if (changes.length > 0 || sheet.moved.length > 0) {
+    await together(decided.splice(0)); // what follows reads what these wrote
+    await change(db, tx, sheet, changes);
+  }
+  addRequests(sheet);
+  add(sheet);
+  return [...decided, ...insertEffects(tx, sheet), guard(db.dialect, tx, sheet.fence, older)];
+}
+
+function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
+  return [
+    insertRows(tx, "entries", ENTRIES, sheet.entries),
+    insertRows(tx, "messages", MESSAGES, sheet.messages),
+    insertRows(tx, "orders", ORDERS, [...sheet.orders.values()].flat()),
+    insertRows(tx, "charges", CHARGES, sheet.charges),
+  ];
+}
+
+/** Applies what happened to earlier orders, statement by statement. */
+async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[]): Promise<void> {
   for (const entry of entries) {
     await recordSteps(tx, sheet, entry);
     await recordLateAnswers(tx, sheet, entry);
   }
-  for (const move of sheet.moved) await moveOrder(tx, move);
-  addRequests(sheet);
-  add(sheet);
-  await insertRows(
-    tx,
-    "events",
-    ["usr", "id", "at_ms", "event", "detail", "shard", "n"],
-    sheet.events,
-  );
-  await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
+  await together(sheet.moved.map((move) => moveOrder(tx, move)));
   await writeParts(tx, sheet);
   for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
-  await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
-  await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
-  await guard(db.dialect, tx, sheet.fence, older);
-  await moveStock(tx, sheet.stock);
+}
+
+function insertEffects(tx: Runner, sheet: Sheet): Promise<unknown>[] {
+  return [
+    insertRows(tx, "events", EVENTS, sheet.events),
+    insertRows(tx, "movements", MOVEMENTS, sheet.movements),
+    insertRows(tx, "postings", POSTINGS, sheet.postings),
+    insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps),
+    moveStock(tx, sheet.stock),
+  ];
 }
 
 /** Changes an order's state, from a state that allows it. Throws Contradiction. */
@@ -268,6 +274,15 @@ async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): P
   if (rows.length !== 1) throw new Contradiction(`order ${user}/${id} cannot become ${state}`);
 }
 
+const ENTRIES = [
+  ...["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
+  "recorded_ms",
+];
+const MESSAGES = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
+const ORDERS = ["bucket", "id", "usr", "state", "message", "idx"];
+const EVENTS = ["usr", "id", "at_ms", "event", "detail", "shard", "n"];
+const MOVEMENTS = ["cause", "sale", "sku", "account", "units"];
+const POSTINGS = ["cause", "currency", "account", "amount"];
 const CHARGES = [
   ...["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status"],
   ...["detail", "metadata", "rate_id", "rate", "trace"],
@@ -304,14 +319,16 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
  * checks reject units that are not there.
  */
 async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
-  for (const key of [...stock.keys()].sort()) {
-    const [sale = "", sku = ""] = key.split(" ");
-    const { available = 0, held = 0, sold = 0 } = stock.get(key) ?? {};
-    const rows = await tx.run(
-      `UPDATE items SET available = available + ?, held = held + ?, sold = sold + ?
-       WHERE sale = ? AND sku = ? RETURNING sku`,
-      [available, held, sold, sale, sku],
-    );
-    if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
-  }
+  await together([...stock.keys()].sort().map((key) => moveItem(tx, key, stock.get(key) ?? {})));
+}
+
+async function moveItem(tx: Runner, key: string, change: Change): Promise<void> {
+  const [sale = "", sku = ""] = key.split(" ");
+  const { available = 0, held = 0, sold = 0 } = change;
+  const rows = await tx.run(
+    `UPDATE items SET available = available + ?, held = held + ?, sold = sold + ?
+     WHERE sale = ? AND sku = ? RETURNING sku`,
+    [available, held, sold, sale, sku],
+  );
+  if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
 }
