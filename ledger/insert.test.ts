@@ -90,6 +90,17 @@ describe.each(databases)("%s", (dialect, freshUrl) => {
         tx.run("UPDATE t SET n = 3 WHERE n = 1000"),
       ]),
     );
+    // Each of these fails if it is done before the one it follows.
+    await db.transaction((tx) =>
+      together([
+        tx.run("DELETE FROM t WHERE n >= ?", [1_001]),
+        insertRows(tx, "t", ["n", "a", "b"], manyFrom(1_001)),
+        tx.run("DELETE FROM t WHERE n >= ? AND b = ?", [1_001, "b"]),
+        insertRows(tx, "t", ["n", "a", "b"], manyFrom(1_001).slice(0, 30)),
+        tx.run("DELETE FROM t WHERE n > ? AND b = ? AND a IS NULL", [1_000, "b"]),
+        insertRows(tx, "t", ["n", "a", "b"], manyFrom(1_001)),
+      ]),
+    );
     expect(Number((await db.run("SELECT COUNT(*) AS c FROM t WHERE n IN (2, 3)"))[0]?.c)).toBe(2);
     const error = await db
       .transaction((tx) =>

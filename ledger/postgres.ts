@@ -4,7 +4,7 @@
 // Rows go there as COPY, or as one array per column if they are few or something is returned
 // (docs/decisions/0019-ledger-cost.md).
 import { SQL } from "bun";
-import { ignore } from "../core/runtime/ignored.ts";
+import { ended, ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
 import {
@@ -109,15 +109,47 @@ function connect(url: string): SQL {
 }
 
 function runnerOn(tx: SQL, heard: () => void): Runner {
-  const hear = async (answer: Promise<Found[]>): Promise<Found[]> => {
-    const found = await answer;
-    heard();
-    return found;
-  };
+  const order = new InOrder(heard);
   return {
-    run: (text, values = []) => hear(runOn(tx, text, values)),
-    insert: (rows) => hear(insertOn(tx, rows)),
+    run: (text, values = []) => order.send(() => runOn(tx, text, values)),
+    insert: (rows) => (isMany(rows) ? order.sendAlone : order.send)(() => insertOn(tx, rows)),
   };
+}
+
+/**
+ * Sends the statements of a transaction in the order of the calls, without waiting for answers.
+ * Only COPY is alone on its connection: Bun would send it before statements that Postgres has yet
+ * to plan.
+ */
+class InOrder {
+  private readonly sent = new Set<Promise<unknown>>();
+  private alone: Promise<unknown> | undefined;
+
+  constructor(private readonly heard: () => void) {}
+
+  readonly send = (work: () => Promise<Found[]>): Promise<Found[]> =>
+    this.tracked(this.alone === undefined ? work() : this.alone.then(work));
+
+  readonly sendAlone = (work: () => Promise<Found[]>): Promise<Found[]> => {
+    const answer = this.sent.size === 0 ? work() : Promise.all(this.sent).then(work);
+    const over = ended(answer).then(() => {
+      if (this.alone === over) this.alone = undefined;
+    });
+    this.alone = over;
+    return this.tracked(answer);
+  };
+
+  private async tracked(answer: Promise<Found[]>): Promise<Found[]> {
+    const over = ended(answer);
+    this.sent.add(over);
+    try {
+      const found = await answer;
+      this.heard();
+      return found;
+    } finally {
+      this.sent.delete(over);
+    }
+  }
 }
 
 async function runOn(sql: SQL, text: string, values: readonly Value[] = []): Promise<Found[]> {
@@ -139,11 +171,13 @@ function numbered(text: string): string {
 }
 
 async function insertOn(sql: SQL, rows: NewRows): Promise<Found[]> {
-  const width = rows.columns.length;
   if (rows.rest !== "") return insertArrays(sql, rows);
-  if (rows.flat.length < COPY_FROM_ROWS * width) await insertFew(sql, rows);
-  else await copy(sql, rows);
+  await (isMany(rows) ? copy(sql, rows) : insertFew(sql, rows));
   return [];
+}
+
+function isMany({ flat, columns, rest }: NewRows): boolean {
+  return rest === "" && flat.length >= COPY_FROM_ROWS * columns.length;
 }
 
 /** One text for any number of rows. Texts are escaped, so it is for short ones. */

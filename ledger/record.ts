@@ -7,11 +7,13 @@
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { Attempts } from "./attempts.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner, together } from "./db.ts";
 import { guard } from "./fence.ts";
+import { moveOrders } from "./moves.ts";
 import { recordLateAnswers } from "./obligations.ts";
-import { writeParts } from "./parts.ts";
+import { prepareParts, writeParts } from "./parts.ts";
 import { recordPutOffs } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import {
@@ -22,11 +24,10 @@ import {
   emptySheet,
   FOLLOW_UPS,
   followUp,
-  type Move,
   type Sheet,
   Unreadable,
 } from "./sheet.ts";
-import { recordSteps } from "./steps.ts";
+import { chargesIn, recordSteps } from "./steps.ts";
 
 /** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
@@ -224,10 +225,13 @@ async function write(
   let sheet = gather(prices, atMs, entries, epochs);
   if (await prices.load(tx)) sheet = gather(prices, atMs, entries, epochs);
   const decided = insertDecided(tx, sheet);
-  const changes = entries.filter((entry) => entry.steps.length > 0 || sheet.late.has(entry));
-  if (changes.length > 0 || sheet.moved.length > 0) {
+  if (
+    sheet.moved.length > 0 ||
+    sheet.late.size > 0 ||
+    entries.some(({ steps }) => steps.length > 0)
+  ) {
     await together(decided.splice(0)); // what follows reads what these wrote
-    await change(db, tx, sheet, changes);
+    await change(db, tx, sheet, entries);
   }
   addRequests(sheet);
   add(sheet);
@@ -236,20 +240,24 @@ async function write(
 
 function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
   return [
-    insertRows(tx, "entries", ENTRIES, sheet.entries),
-    insertRows(tx, "messages", MESSAGES, sheet.messages),
+    // The many first: in Postgres they are alone on the connection, and nothing waits before them.
     insertRows(tx, "orders", ORDERS, [...sheet.orders.values()].flat()),
     insertRows(tx, "charges", CHARGES, sheet.charges),
+    insertRows(tx, "entries", ENTRIES, sheet.entries),
+    insertRows(tx, "messages", MESSAGES, sheet.messages),
   ];
 }
 
-/** Applies what happened to earlier orders, statement by statement. */
+/** Applies what happened to earlier orders, by what the ledger says of them. */
 async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[]): Promise<void> {
+  const attempts = await Attempts.read(db.dialect, tx, chargesIn(sheet, entries));
+  await prepareParts(tx, sheet, entries);
   for (const entry of entries) {
-    await recordSteps(tx, sheet, entry);
-    await recordLateAnswers(tx, sheet, entry);
+    recordSteps(attempts, sheet, entry);
+    recordLateAnswers(attempts, sheet, entry);
   }
-  await together(sheet.moved.map((move) => moveOrder(tx, move)));
+  await attempts.write(tx);
+  await moveOrders(db.dialect, tx, sheet.moved);
   await writeParts(tx, sheet);
   for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
 }
@@ -262,16 +270,6 @@ function insertEffects(tx: Runner, sheet: Sheet): Promise<unknown>[] {
     insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps),
     moveStock(tx, sheet.stock),
   ];
-}
-
-/** Changes an order's state, from a state that allows it. Throws Contradiction. */
-async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): Promise<void> {
-  const rows = await tx.run(
-    `UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?
-     AND state IN (${from.map(() => "?").join(",")}) RETURNING id`,
-    [state, bucket, id, user, ...from],
-  );
-  if (rows.length !== 1) throw new Contradiction(`order ${user}/${id} cannot become ${state}`);
 }
 
 const ENTRIES = [

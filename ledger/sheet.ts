@@ -20,6 +20,7 @@ import type { PlacedOrder, Row } from "../core/domain/row.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
 import { Fence } from "./fence.ts";
+import type { Move } from "./moves.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
 import { Unreadable } from "./refusals.ts";
@@ -30,15 +31,6 @@ export type Account = "available" | "held" | "sold";
 
 /** A change of an item's units. */
 export type Change = Partial<Record<Account, number>>;
-
-/** A change of an order's state, and the states that allow it. */
-export interface Move {
-  readonly state: string;
-  readonly from: readonly string[];
-  readonly bucket: number;
-  readonly id: string;
-  readonly user: string;
-}
 
 export interface Sheet {
   /** Time of recording, Unix ms. */

@@ -164,7 +164,7 @@ test("after a quiet time the first limit follows the capacity, not the few earli
   expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
 });
 
-test("… and so it does after a time of few orders, each decided at once", () => {
+test("the same holds after a quiet period in which each order was decided at once", () => {
   const rig = new Rig();
   rig.run(100, 10);
   for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);

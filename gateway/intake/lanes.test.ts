@@ -64,7 +64,7 @@ test("rows of one turn share a message; the next one follows its confirm", async
   await lanes.idle();
 });
 
-test("lingering lets rows of later turns share a message; full batches do not wait", async () => {
+test("with lingering, rows of later turns share a message; full batches do not wait", async () => {
   const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
   add(1);
   await runtime.advance(LINGER_MS - 1);

@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import { benchIntake, PARTS, type Part } from "../../../bench/intake/intake.ts";
+import { intakePage } from "../../../bench/intake/report.ts";
+import { DEFAULT_SHARDS, MAX_SHARDS } from "../../../core/domain/shard.ts";
+import { SettingError } from "../../../core/settings/settings.ts";
+import { whole } from "../../arguments.ts";
+import { inFolder, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+
+const MAX_WORKERS = 16;
+
+interface IntakeFlags extends ResultFlags {
+  readonly parts: string;
+  readonly workers: number;
+  readonly shards: number;
+  readonly burst: number;
+  readonly sustained: number;
+}
+
+export function register(bench: Command): void {
+  bench
+    .command("intake")
+    .description("orders from the edge to the ledger: burst, sustained, single HTTP, idle")
+    .option("--parts <list>", `any of ${PARTS.join(",")}`, PARTS.join(","))
+    .option("--workers <n>", "worker processes", whole(1, MAX_WORKERS), 1)
+    .option("--shards <n>", "shards", whole(1, MAX_SHARDS), DEFAULT_SHARDS)
+    .option("--burst <seconds>", "length of the burst", whole(1, MAX_SECONDS), 6)
+    .option("--sustained <seconds>", "length of the sustained run", whole(1, MAX_SECONDS), 60)
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(intake);
+}
+
+async function intake({
+  burst: burstSeconds,
+  sustained: sustainedSeconds,
+  json,
+  save,
+  ...flags
+}: IntakeFlags): Promise<void> {
+  const parts = flags.parts.split(",") as Part[];
+  const stranger = parts.find((part) => !PARTS.includes(part));
+  if (stranger) throw new SettingError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
+  await inFolder(async (dir, say) => {
+    const lengths = { burstSeconds, sustainedSeconds };
+    const result = await benchIntake({ ...flags, ...lengths, dir, parts, say });
+    show("intake", result, intakePage(result), { json, save });
+  });
+}

@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { benchK6, k6Page, SCRIPTS, type Script } from "../../../bench/k6/run.ts";
+import { SettingError } from "../../../core/settings/settings.ts";
+import { whole } from "../../arguments.ts";
+import { inFolder, MAX_SECONDS, machine, type ResultFlags, show, TOOLS } from "./results.ts";
+
+interface K6Flags extends ResultFlags {
+  readonly seconds: number;
+  readonly rate: number;
+  readonly batch: number;
+}
+
+export function register(bench: Command): void {
+  bench
+    .command(`k6 <${SCRIPTS.join("|")}>`)
+    .description(
+      "runs a script of bench/k6 against its own stack; uses k6 from the PATH or builds it with Go",
+    )
+    .option("--seconds <n>", "length", whole(5, MAX_SECONDS), 30)
+    .option(
+      "--rate <n>",
+      "requests a second (for a burst: before and after it)",
+      whole(1, 100_000),
+      50,
+    )
+    .option("--batch <n>", "orders per request", whole(1, 300), 100)
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(k6);
+}
+
+async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<void> {
+  if (!SCRIPTS.includes(script as Script))
+    throw new SettingError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
+  await inFolder(async (dir, say) => {
+    const result = await benchK6({ ...flags, script: script as Script, dir, tools: TOOLS, say });
+    show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
+  });
+}

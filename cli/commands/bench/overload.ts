@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { benchOverload, CASES, type Case } from "../../../bench/load/overload.ts";
+import { overloadPage } from "../../../bench/load/report.ts";
+import { SettingError } from "../../../core/settings/settings.ts";
+import { whole } from "../../arguments.ts";
+import { inFolder, MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
+
+interface OverloadFlags extends ResultFlags {
+  readonly cases: string;
+  readonly seconds: number;
+  readonly best: number;
+  readonly targetWait: number;
+}
+
+export function register(bench: Command): void {
+  bench
+    .command("overload")
+    .description("three times the capacity, and a burst of 100,000 orders a second")
+    .option("--cases <list>", `any of ${CASES.join(",")}`, CASES.join(","))
+    .option("--seconds <n>", "length of each", whole(2, MAX_SECONDS), 60)
+    .option("--best <n>", "seconds for measuring the capacity", whole(2, MAX_SECONDS), 15)
+    .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(overload);
+}
+
+async function overload({
+  targetWait: targetWaitMs,
+  best: bestSeconds,
+  seconds,
+  json,
+  save,
+  ...flags
+}: OverloadFlags): Promise<void> {
+  const cases = flags.cases.split(",") as Case[];
+  const stranger = cases.find((name) => !CASES.includes(name));
+  if (stranger) throw new SettingError(`--cases: '${stranger}' is not one of ${CASES.join(", ")}`);
+  await inFolder(async (dir, say) => {
+    const result = await benchOverload({ dir, cases, seconds, bestSeconds, targetWaitMs, say });
+    show("overload", result, overloadPage(result, machine()), { json, save });
+  });
+}
