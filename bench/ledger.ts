@@ -1,7 +1,7 @@
-// Measures what recording an order costs: `bun bench/ledger.ts [URL of an empty Postgres database]`.
-// Without a URL it starts a Postgres of its own, and so knows its CPU time. SQLite lies in a
-// temporary folder. Each is measured with one writer in alternation (ROUNDS), then SQLite with two
-// processes, as with two workers. CPU is that of the whole process, including its thread and
+// Measures what recording an order costs: `bun bench/ledger.ts [URL]`, the URL of an empty Postgres
+// database. Without one it starts a Postgres of its own, and so knows its CPU time. SQLite lies in
+// a temporary folder. Each is measured with one writer in alternation (ROUNDS), then SQLite with
+// two processes, as with two workers. CPU is that of the whole process, including its thread and
 // copying. Bytes are what goes into the database's log, for SQLite all that is written.
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

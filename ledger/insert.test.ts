@@ -134,6 +134,26 @@ function manyFrom(n: number): Value[] {
   return Array.from({ length: 100 }, (_, i): Value[] => [n + i, null, "b"]).flat();
 }
 
+test("Postgres compresses long texts with lz4, also in a ledger from before", async () => {
+  const url = await freshDatabase();
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+  const db = await Db.open(realRuntime, url);
+  open.push(ledger, db);
+  const compression = `SELECT attcompression FROM pg_attribute
+    WHERE attrelid = 'messages'::regclass AND attname = 'body'`;
+  expect(await db.run(compression)).toEqual([{ attcompression: "l" }]);
+  await db.run("ALTER TABLE messages ALTER COLUMN body SET COMPRESSION pglz");
+  const body = "long ".repeat(10_000);
+  const rows = { table: "messages", columns: MESSAGE, flat: [1, 0, 1, "g", "1", body, ""] };
+  await db.insert({ ...rows, rest: "" });
+  await db.run("DELETE FROM migrations WHERE version > 8");
+  await (await openLedger({ runtime: realRuntime, url, shards: SHARDS })).close();
+  expect(await db.run(compression)).toEqual([{ attcompression: "l" }]);
+  expect(await db.run("SELECT body FROM messages")).toEqual([{ body }]);
+}, 30_000);
+
+const MESSAGE = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
+
 test("after a failed statement SQLite runs no other of the transaction", async () => {
   const db = await Db.open(realRuntime, `sqlite:${testDir("insert")}/ledger.db`);
   open.push(db);

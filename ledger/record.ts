@@ -259,7 +259,7 @@ async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[
   await attempts.write(tx);
   await moveOrders(db.dialect, tx, sheet.moved);
   await writeParts(tx, sheet);
-  for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
+  for (const entry of entries) await recordPutOffs(tx, sheet, entry);
 }
 
 function insertEffects(tx: Runner, sheet: Sheet): Promise<unknown>[] {
