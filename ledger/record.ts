@@ -9,8 +9,17 @@ import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { Attempts } from "./attempts.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
-import { type Db, insertRows, isConstraint, type Runner, together } from "./db.ts";
+import {
+  type Db,
+  type Dialect,
+  insertRows,
+  isConstraint,
+  type Runner,
+  together,
+  type Value,
+} from "./db.ts";
 import { guard } from "./fence.ts";
+import { jsonRows, rowsFrom, textIn, wholeIn } from "./json-rows.ts";
 import { moveOrders } from "./moves.ts";
 import { recordLateAnswers } from "./obligations.ts";
 import { prepareParts, writeParts } from "./parts.ts";
@@ -19,7 +28,6 @@ import { Prices } from "./prices.ts";
 import {
   addEntry,
   addRequests,
-  type Change,
   Contradiction,
   emptySheet,
   FOLLOW_UPS,
@@ -28,6 +36,7 @@ import {
   Unreadable,
 } from "./sheet.ts";
 import { chargesIn, recordSteps } from "./steps.ts";
+import { moveStock } from "./stock-moves.ts";
 
 /** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
@@ -128,15 +137,22 @@ async function recordTogether(
     });
     const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
     const sent = await write(db, tx, accepted, epochs, new Set(older), add);
-    for (const [shard, p] of positions) if (p.moved) sent.push(advance(tx, shard, p));
-    await together(sent);
+    await together([...sent, advance(db.dialect, tx, positions)]);
     return results;
   });
 }
 
-function advance(tx: Runner, shard: number, { lastId, lastN }: Position): Promise<unknown> {
-  const text = "UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?";
-  return tx.run(text, [lastId, lastN, shard]);
+async function advance(
+  dialect: Dialect,
+  tx: Runner,
+  positions: ReadonlyMap<number, Position>,
+): Promise<void> {
+  const moved = [...positions].flatMap(([shard, { moved, lastId, lastN }]): Value[][] =>
+    moved ? [[shard, lastId, lastN]] : [],
+  );
+  const text = `UPDATE shards SET last_id = ${textIn(1)}, last_n = ${wholeIn(2)}
+    FROM ${rowsFrom(dialect)} WHERE shards.shard = ${wholeIn(0)}`;
+  await together([...jsonRows(moved)].map((list) => tx.run(text, [list])));
 }
 
 function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry): Position {
@@ -235,7 +251,11 @@ async function write(
   }
   addRequests(sheet);
   add(sheet);
-  return [...decided, ...insertEffects(tx, sheet), guard(db.dialect, tx, sheet.fence, older)];
+  return [
+    ...decided,
+    ...insertEffects(db.dialect, tx, sheet),
+    guard(db.dialect, tx, sheet.fence, older),
+  ];
 }
 
 function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
@@ -262,13 +282,13 @@ async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[
   for (const entry of entries) await recordPutOffs(tx, sheet, entry);
 }
 
-function insertEffects(tx: Runner, sheet: Sheet): Promise<unknown>[] {
+function insertEffects(dialect: Dialect, tx: Runner, sheet: Sheet): Promise<unknown>[] {
   return [
     insertRows(tx, "events", EVENTS, sheet.events),
     insertRows(tx, "movements", MOVEMENTS, sheet.movements),
     insertRows(tx, "postings", POSTINGS, sheet.postings),
     insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps),
-    moveStock(tx, sheet.stock),
+    moveStock(dialect, tx, sheet.stock),
   ];
 }
 
@@ -310,23 +330,4 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
     if (error instanceof Contradiction) throw error;
     throw new Unreadable(messageOf(error));
   }
-}
-
-/**
- * Moves the units (3), items in sorted order so that two writers cannot deadlock. The table's
- * checks reject units that are not there.
- */
-async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
-  await together([...stock.keys()].sort().map((key) => moveItem(tx, key, stock.get(key) ?? {})));
-}
-
-async function moveItem(tx: Runner, key: string, change: Change): Promise<void> {
-  const [sale = "", sku = ""] = key.split(" ");
-  const { available = 0, held = 0, sold = 0 } = change;
-  const rows = await tx.run(
-    `UPDATE items SET available = available + ?, held = held + ?, sold = sold + ?
-     WHERE sale = ? AND sku = ? RETURNING sku`,
-    [available, held, sold, sale, sku],
-  );
-  if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
 }
