@@ -56,7 +56,7 @@ export async function benchGarbage(options: GarbageOptions): Promise<GarbageResu
     const source = await GarbageSource.open(stack, options.garbagePerSecond);
     const beside = await runLoad(stack, load, () => undefined);
     const garbage = await source.close();
-    await settled(redis, stack.shards);
+    await settled(stack, redis);
     return { without, beside, garbage, rebuilds: (await incarnation()) - before };
   });
 }

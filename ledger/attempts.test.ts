@@ -141,9 +141,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const steps = ids.map((id) => step(user, "paid", id, 1));
     const answers = ids.map((id) => answer(user, id, 1, "captured"));
     const paid = ids.map(() => "+paid").join(",");
-    await record([entryOf(0, 1, rows, words)]);
-    expect(await record([entryOf(0, 2, answers, paid, { steps })])).toEqual(["recorded"]);
     const count = async (text: string) => Number((await db.run(text))[0]?.n);
+    const messages = (queue: string) =>
+      count(`SELECT COUNT(*) AS n FROM follow_ups WHERE ${queue}`);
+    await record([entryOf(0, 1, rows, words)]);
+    expect(await messages("routing_key = 'payments'")).toBe(MANY / 100);
+    expect(await record([entryOf(0, 2, answers, paid, { steps })])).toEqual(["recorded"]);
+    expect(await messages("exchange = 'fulfilment'")).toBe(MANY / 20);
     expect(await count("SELECT COUNT(*) AS n FROM charges WHERE status = 'captured'")).toBe(MANY);
     expect(await count("SELECT COUNT(*) AS n FROM orders WHERE state = 'paid'")).toBe(MANY);
   });

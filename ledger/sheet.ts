@@ -70,10 +70,12 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
 }
 
 /**
- * Requests per message, and so per follow-up: one by one, each cost the broker 160 µs of CPU
- * (docs/decisions/0007-steps-through-the-shard.md).
+ * Requests per message, and so per follow-up: a message costs broker and worker 240 µs of CPU
+ * (docs/decisions/0007-steps-through-the-shard.md). Services are told how many parts to expect
+ * (docs/fulfilment.md); payment workers limit their calls themselves.
  */
-const REQUESTS_PER_MESSAGE = 20;
+const PARTS_PER_MESSAGE = 20;
+const REQUESTS_PER_MESSAGE = 100;
 
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
@@ -98,8 +100,9 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      const part = requests.slice(from, from + REQUESTS_PER_MESSAGE);
+    const most = exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+    for (let from = 0; from < requests.length; from += most) {
+      const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);
     }
   }

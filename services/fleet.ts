@@ -40,6 +40,11 @@ export class Fleet {
 
   constructor(private readonly options: FleetOptions) {}
 
+  /** Where each role writes the address of its metrics. */
+  get metricsDir(): string {
+    return join(this.options.dir, "..", "prometheus");
+  }
+
   /** Starts a gateway of a region; resolves when it accepts orders. Port 0 picks a free one. */
   async gateway(region: string, port: number, name = `gateway-${region}`): Promise<Role> {
     const [free] = await freePorts(1);
@@ -179,7 +184,7 @@ export class Fleet {
         ...env,
         SLUICE_ID: name,
         SLUICE_STARTER: String(process.pid),
-        SLUICE_METRICS_DIR: join(dir, "..", "prometheus"),
+        SLUICE_METRICS_DIR: this.metricsDir,
       },
       logFile: join(dir, `${name}.log`),
     });

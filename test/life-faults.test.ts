@@ -9,6 +9,7 @@ import { openViews } from "../proof/verify/views.ts";
 import { startRedis } from "../services/redis.ts";
 import { readPackingList } from "../stubs/fulfil/packing-list.ts";
 import type { Provider } from "../stubs/provider/server.ts";
+import { outputOf } from "./output-of.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 90_000;
@@ -229,12 +230,9 @@ test(
 
 async function recover(...args: string[]): Promise<string> {
   const cli = join(import.meta.dir, "..", "cli", "cli.ts");
-  const child = Bun.spawn([process.execPath, cli, "recover", ...args], {
-    env: { ...process.env, ...stack.env },
-    stdout: "pipe",
-  });
-  const out = await new Response(child.stdout).text();
-  expect(await child.exited).toBe(0);
+  const env = { ...process.env, ...stack.env };
+  const { out, code } = await outputOf([process.execPath, cli, "recover", ...args], { env });
+  expect(code).toBe(0);
   return out;
 }
 

@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { canListen } from "../services/ports.ts";
+import { outputOf } from "./output-of.ts";
 import { testDir } from "./services.ts";
 
 setDefaultTimeout(60_000);
@@ -24,14 +25,9 @@ async function run(files: Record<string, readonly string[]>) {
       `import { expect, test } from "bun:test";\n${tests.join("\n")}\n`,
     );
   }
-  const { SLUICE_TEST_ROOT: _, ...env } = process.env;
   const command = [process.execPath, join(import.meta.dir, "run.ts")];
-  const child = Bun.spawn(command, { cwd, env, stdout: "pipe", stderr: "pipe" });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, last: out.trimEnd().split("\n").at(-1), err, cwd };
+  const { out, err, code } = await outputOf(command, { cwd });
+  return { code, last: out.trimEnd().split("\n").at(-1), err, cwd };
 }
 
 const QUIET = { "z.quiet.test.ts": [PASSES, PASSES] };

@@ -1,5 +1,5 @@
 // The whole test run. Test files run side by side, each runner with its own Redis, RabbitMQ and
-// Postgres. The *.quiet.test.ts files, which measure the machine itself, run alone afterwards.
+// Postgres. The *.quiet.test.ts files, which need the machine to themselves, run afterwards.
 //
 //   bun test/run.ts             everything
 //   bun test/run.ts <words>     bun test with these words
@@ -61,7 +61,7 @@ async function part(...args: string[]): Promise<Part> {
 /** Passes the output on and reads the totals from it. Without totals, the part has failed. */
 async function counted(args: readonly string[], root: string): Promise<Part> {
   const child = Bun.spawn([process.execPath, "test", ...args], {
-    env: { ...process.env, SLUICE_TEST_ROOT: root },
+    env: { ...process.env, TEST_RUN_ROOT: root },
     stdio: ["ignore", "inherit", "pipe"],
   });
   running = child;

@@ -10,8 +10,9 @@ import { endLeftovers } from "../services/processes.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "../services/redis.ts";
 
-/** The folder of the whole run, if this is a part of it. */
-const runRoot = process.env.SLUICE_TEST_ROOT;
+/** The folder of the whole run, if this is a part of it. What tests start must not inherit it. */
+const runRoot = process.env.TEST_RUN_ROOT;
+delete process.env.TEST_RUN_ROOT;
 let root = runRoot;
 let redis: Promise<PrivateRedis> | undefined;
 /** Each node has a fixed number of virtual hosts; the last one has some left. */

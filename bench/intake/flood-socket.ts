@@ -31,8 +31,15 @@ export interface FloodSocketOptions {
   readonly may: () => boolean;
   /** How many more may be sent now; default: as many as credit and `may` allow. */
   readonly due?: (sent: number) => number;
+  /** Called before orders are written: the first one's serial number, and how many. */
+  readonly sends?: (serial: number, count: number) => void;
   /** Called for each order with its serial number on this socket. */
-  readonly heard?: (serial: number, what: "accepted" | "decided" | "refused") => void;
+  readonly heard?: (
+    serial: number,
+    what: "accepted" | "decided" | "refused",
+    /** Why it was refused. */
+    code?: string,
+  ) => void;
 }
 
 export class FloodSocket {
@@ -51,6 +58,11 @@ export class FloodSocket {
       FRAMES_PER_WRITE * Math.max(...options.templates.map((t) => t.bytes.length)),
     );
     this.random = options.index + 1;
+  }
+
+  /** Orders sent so far. */
+  get sent(): number {
+    return this.serial;
   }
 
   async connect(): Promise<void> {
@@ -104,6 +116,7 @@ export class FloodSocket {
     const { templates, index, counts } = this.options;
     const { buffer } = this;
     const nowMs = realRuntime.wallMs();
+    this.options.sends?.(this.serial, count);
     let at = 0;
     for (let i = 0; i < count; i++) {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
@@ -194,7 +207,7 @@ export class FloodSocket {
     if (frame.missed !== undefined) counts.decided += frame.missed;
     for (const [, id, { code }] of frame.nacks ?? []) {
       this.outstanding--;
-      this.options.heard?.(Number.parseInt(id.slice(-8), 16), "refused");
+      this.options.heard?.(Number.parseInt(id.slice(-8), 16), "refused", code);
       counts.refused.set(code, (counts.refused.get(code) ?? 0) + 1);
     }
   }

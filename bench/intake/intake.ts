@@ -2,17 +2,18 @@
 // single orders over HTTP, then a WebSocket flood as a burst, and finally as fast as the ledger
 // keeps up.
 import { mkdirSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
-import { Stack } from "../../proof/demo/stack.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { type BenchLedger, startOn } from "../bench-ledger.ts";
+import { type Conditions, conditionsOf } from "../conditions.ts";
 import { benchCharges, type ChargesResult } from "./charges.ts";
 import { benchHttp, type HttpResult } from "./http.ts";
 import { benchIdle, type IdleResult } from "./idle.ts";
 import { benchSale } from "./orders.ts";
-import { settled } from "./settled.ts";
+import { settled, type Waiting } from "./settled.ts";
 import { benchFlood, type FloodResult } from "./websocket.ts";
 
 export const PARTS = [
@@ -28,6 +29,7 @@ export type Part = (typeof PARTS)[number];
 
 export interface IntakeOptions {
   readonly dir: string;
+  readonly ledger: BenchLedger;
   readonly parts: readonly Part[];
   readonly workers: number;
   readonly shards: number;
@@ -36,17 +38,7 @@ export interface IntakeOptions {
   readonly say: (line: string) => void;
 }
 
-export interface IntakeResult {
-  readonly at: string;
-  readonly machine: {
-    readonly cpu: string;
-    readonly cores: number;
-    readonly memoryGb: number;
-    readonly bun: string;
-    readonly redis: string;
-  };
-  readonly workers: number;
-  readonly shards: number;
+export interface IntakeResult extends Conditions {
   readonly idle?: IdleResult;
   /** `missing`: wrk is not installed. */
   readonly http?: HttpResult | "missing";
@@ -58,6 +50,10 @@ export interface IntakeResult {
   readonly charged?: FloodResult & { readonly paidPerSecond: number };
   /** Charges of a backlog of reserved orders. */
   readonly charges?: ChargesResult;
+  /** What had not come to its end long after a part. */
+  readonly waiting: readonly Waiting[];
+  /** The same on Postgres, if both ledgers were asked for. */
+  readonly postgres?: IntakeResult;
 }
 
 const SOCKETS = 16;
@@ -93,7 +89,8 @@ export async function benchIntake(options: IntakeOptions): Promise<IntakeResult>
   if (taking.length > 0) results.push(await benchOn(options, taking, false));
   if (charging.length > 0)
     results.push(await benchOn({ ...options, dir: join(options.dir, "charging") }, charging, true));
-  return Object.assign({}, ...results) as IntakeResult;
+  const waiting = results.flatMap((result) => result.waiting);
+  return Object.assign({}, ...results, { waiting }) as IntakeResult;
 }
 
 async function benchOn(
@@ -101,10 +98,10 @@ async function benchOn(
   parts: readonly Part[],
   charges: boolean,
 ): Promise<IntakeResult> {
-  const { dir, workers, say } = options;
+  const { dir, workers, ledger, say } = options;
   mkdirSync(dir, { recursive: true });
   const charging = charges ? { charging: { shares: "", seed: 1 } } : {};
-  const stack = await Stack.start({
+  const stack = await startOn(ledger, {
     dir,
     workers,
     gateways: 1,
@@ -118,10 +115,10 @@ async function benchOn(
     await stack.createSale(benchSale(realRuntime.wallMs()));
     const url = stack.gateways[0]?.url ?? "";
     const result: { -readonly [K in keyof IntakeResult]: IntakeResult[K] } = {
-      ...(await circumstances(redis)),
-      workers,
-      shards: stack.shards,
+      ...(await conditionsOf(stack, redis, ledger)),
+      waiting: [],
     };
+    const left: Waiting[] = [];
     const wanted = (part: Part) => parts.includes(part);
     const second = (part: string) => (r: { accepted: number; decided: number; seconds: number }) =>
       say(
@@ -133,15 +130,14 @@ async function benchOn(
       result.http =
         (await benchHttp({ stack, dir, connections: HTTP_CONNECTIONS, seconds: HTTP_SECONDS })) ??
         "missing";
-      await settled(redis, stack.shards);
+      left.push(...(await settled(stack, redis)));
     }
-    const flood = (part: Part, seconds: number, window: number) =>
-      benchFlood(
-        stack,
-        redis,
-        { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" },
-        second(part),
-      );
+    const flood = async (part: Part, seconds: number, window: number) => {
+      const plan = { sockets: SOCKETS, seconds, window, allReserved: part === "reserved" };
+      const flooded = await benchFlood(stack, redis, plan, second(part));
+      left.push(...flooded.waiting);
+      return flooded;
+    };
     if (wanted("burst")) result.burst = await flood("burst", options.burstSeconds, 0);
     if (wanted("sustained"))
       result.sustained = await flood("sustained", options.sustainedSeconds, SUSTAINED_WINDOW);
@@ -166,7 +162,7 @@ async function benchOn(
     }
     if (wanted("reserved"))
       result.reserved = await flood("reserved", options.burstSeconds, SUSTAINED_WINDOW);
-    return result;
+    return { ...result, waiting: left };
   } finally {
     await redis.close();
     await stack.stop();
@@ -184,18 +180,6 @@ async function chargedFlood(
   const seconds = (realRuntime.monotonicMs() - startedMs) / 1_000;
   await audit.close();
   return { ...result, paidPerSecond: paid / seconds };
-}
-
-async function circumstances(redis: RedisStore): Promise<Pick<IntakeResult, "at" | "machine">> {
-  const info = await redis.run((client) => client.info("server"));
-  const machine = {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: cpus().length,
-    memoryGb: Math.round(totalmem() / 2 ** 30),
-    bun: Bun.version,
-    redis: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
-  };
-  return { at: new Date(realRuntime.wallMs()).toISOString(), machine };
 }
 
 function rate(count: number, seconds: number): string {

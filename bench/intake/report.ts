@@ -1,19 +1,18 @@
 // The bench's results as a page: targets beside measurements, and the cost of each part.
+import { batchingText } from "../batching.ts";
+import { conditionText } from "../conditions.ts";
 import type { IntakeResult } from "./intake.ts";
+import { waitingLine } from "./settled.ts";
 import type { FloodResult } from "./websocket.ts";
 
 export function intakePage(result: IntakeResult): string {
-  const { machine, workers, shards, idle, http, burst, sustained, reserved, charged, charges } =
-    result;
+  const { idle, http, burst, sustained, reserved, charged, charges } = result;
   const lines = [
     "# Intake",
     "",
-    `${result.at}, ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GiB, ` +
-      `Bun ${machine.bun}, Redis ${machine.redis}; one gateway, ${workers} worker(s),`,
-    `${shards} shards, SQLite ledger, private Redis and RabbitMQ and the load generator all on ` +
-      "these cores. 20,000 users, 1–3 lines per order, one order",
-    "per frame or request; a tenth of the orders reserved unless noted. " +
-      "WebSocket orders use service tokens that name the user.",
+    conditionText(result),
+    "20,000 users, 1–3 lines per order, one order per frame or request; a tenth of the orders",
+    "reserved unless noted. WebSocket orders use service tokens that name the user.",
     "Metrics, token buckets, governor and admission on, the latter with a target wait of a minute.",
     "",
     "| what | target | measured |",
@@ -92,6 +91,8 @@ export function intakePage(result: IntakeResult): string {
   if (http && http !== "missing") lines.push("", `**http**: ${perOrder(http.cpuMicros)}.`);
   for (const [name, flood] of Object.entries({ burst, sustained, reserved, charged }))
     if (flood) lines.push("", ...spending(name, flood));
+  const left = waitingLine(result.waiting);
+  if (left) lines.push("", `**${left}**`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -101,12 +102,15 @@ function accepted(flood: FloodResult): string {
   return `${n(flood.acceptedPerSecond)}/s, last answer after ${waited} s${refused.join("")}`;
 }
 
-function spending(name: string, { cpuMicros, memoryMb, accepted: orders }: FloodResult): string[] {
+function spending(name: string, flood: FloodResult): string[] {
+  const { cpuMicros, memoryMb, accepted: orders } = flood;
   const memory = Object.entries(memoryMb).map(
     ([part, samples]) => `- ${part}: ${samples.join(", ")}`,
   );
   return [
-    `**${name}**, ${n(orders)} orders: ${perOrder(cpuMicros)}. Resident MB over the run:`,
+    `**${name}**, ${n(orders)} orders: ${perOrder(cpuMicros)}. ${batchingText(flood.batching)}`,
+    "",
+    "Resident MB over the run:",
     "",
     ...memory,
   ];

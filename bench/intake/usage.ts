@@ -27,12 +27,27 @@ export function usageOf(pid: number): Usage {
 }
 
 /** Usage of each role and private service of a stack. */
-export function usageByPart({ fleet, services }: Stack): Map<string, Usage> {
+export function usageByPart({ fleet, services, beside }: Stack): Map<string, Usage> {
   const usage = new Map<string, Usage>();
   for (const role of fleet.roles) usage.set(role.name, usageOf(role.pid()));
   if (services.redis) usage.set("redis", usageOf(services.redis.pid));
   if (services.rabbit) usage.set("rabbitmq", usageOf(services.rabbit.pid));
+  for (const [name, pid] of beside) usage.set(name, usageOf(pid));
   return usage;
+}
+
+/** CPU time since an earlier look, by part, for each of `orders`. */
+export function cpuSince(
+  before: ReadonlyMap<string, Usage>,
+  after: ReadonlyMap<string, Usage>,
+  orders: number,
+): Record<string, number> {
+  return Object.fromEntries(
+    [...after].map(([part, { cpuMicros }]) => [
+      part,
+      (cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / orders,
+    ]),
+  );
 }
 
 function withDescendants(pid: number): number[] {

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
+import { type Batching, batchingBetween, unitsOf } from "../batching.ts";
+import { type Moment, momentsOf } from "../plots/moments.ts";
 import type { FloodOptions, FloodReport } from "./flood.ts";
 import { linesOf } from "./lines.ts";
-import { settled } from "./settled.ts";
-import { usageByPart } from "./usage.ts";
+import { recorded, settled, type Waiting } from "./settled.ts";
+import { cpuSince, usageByPart } from "./usage.ts";
 
 export interface FloodResult {
   readonly sockets: number;
@@ -24,6 +26,11 @@ export interface FloodResult {
   readonly cpuMicros: Readonly<Record<string, number>>;
   readonly redisMicrosPerOrder: number;
   readonly redisBytesPerOrder: number;
+  readonly batching: Batching;
+  /** Rates, orders waiting and latencies over time. */
+  readonly moments: readonly Moment[];
+  /** What had not come to its end long after the run. */
+  readonly waiting: readonly Waiting[];
   /** Resident MB over time, by part. */
   readonly memoryMb: Readonly<Record<string, readonly number[]>>;
 }
@@ -39,6 +46,7 @@ export async function benchFlood(
 ): Promise<FloodResult> {
   const url = stack.gateways[0]?.url ?? "";
   const token = await mintToken(stack.issuer, "flood", "service");
+  const unitsBefore = await unitsOf(stack);
   const before = usageByPart(stack);
   const redisBefore = await redisUsage(redis);
   const child = Bun.spawn(
@@ -55,35 +63,40 @@ export async function benchFlood(
   const memoryMb: Record<string, number[]> = {};
   const every = Math.max(1, Math.floor(options.seconds / MEMORY_SAMPLES));
   let last: FloodReport | undefined;
-  let whileSending: FloodReport | undefined;
+  const reports: FloodReport[] = [];
   for await (const line of linesOf(child.stdout)) {
     last = JSON.parse(line) as FloodReport;
     if (last.end) break;
-    whileSending = last;
+    reports.push(last);
     onSecond(last);
     if (Math.round(last.seconds) % every === 0) {
       for (const [part, { rssBytes }] of usageByPart(stack))
         memoryMb[part] = [...(memoryMb[part] ?? []), Math.round(rssBytes / 2 ** 20)];
     }
   }
+  const whileSending = reports[reports.length - 1];
   if (!last?.end || !whileSending) throw new Error("the flood ended early");
-  if (drain) await settled(redis, stack.shards);
-  const cpuMicros: Record<string, number> = { load: last.cpuMicros / last.accepted };
-  for (const [part, usage] of usageByPart(stack))
-    cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / last.accepted;
+  if (drain) await recorded(stack, redis);
+  const after = usageByPart(stack);
   const redisAfter = await redisUsage(redis);
+  const batching = batchingBetween(unitsBefore, await unitsOf(stack));
+  const waiting = drain ? await settled(stack, redis) : [];
+  const { accepted, cpuMicros: load } = last;
   return {
     sockets: options.sockets,
     seconds: whileSending.seconds,
     sent: last.sent,
-    accepted: last.accepted,
+    accepted,
     refused: last.refused,
     acceptedPerSecond: whileSending.accepted / whileSending.seconds,
     decidedPerSecond: whileSending.decided / whileSending.seconds,
     answeredAfterS: last.seconds,
-    cpuMicros,
-    redisMicrosPerOrder: (redisAfter.cpuMicros - redisBefore.cpuMicros) / last.accepted,
-    redisBytesPerOrder: (redisAfter.bytes - redisBefore.bytes) / last.accepted,
+    cpuMicros: { load: load / accepted, ...cpuSince(before, after, accepted) },
+    redisMicrosPerOrder: (redisAfter.cpuMicros - redisBefore.cpuMicros) / accepted,
+    redisBytesPerOrder: (redisAfter.bytes - redisBefore.bytes) / accepted,
+    batching,
+    moments: momentsOf(reports, last.slices ?? []),
+    waiting,
     memoryMb,
   };
 }

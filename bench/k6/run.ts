@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { SettingError } from "../../core/settings/settings.ts";
-import { Stack } from "../../proof/demo/stack.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
+import { type BenchLedger, startOn } from "../bench-ledger.ts";
 import { BENCH_SALE, benchSale } from "../intake/orders.ts";
 import { usageOf } from "../intake/usage.ts";
 
@@ -13,6 +13,7 @@ export type Script = (typeof SCRIPTS)[number];
 export interface K6Options {
   readonly script: Script;
   readonly dir: string;
+  readonly ledger: BenchLedger;
   /** Folder for a k6 that has to be built. */
   readonly tools: string;
   readonly seconds: number;
@@ -24,6 +25,7 @@ export interface K6Options {
 export interface K6Result {
   readonly at: string;
   readonly script: Script;
+  readonly ledger: string;
   /** 0 if all thresholds held, 99 if one did not. */
   readonly exitCode: number;
   readonly seconds: number;
@@ -57,7 +59,8 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
     SLUICE_USER_RATE: "100",
     SLUICE_WORKER_RATE: String(held ?? 0),
   };
-  const stack = await Stack.start({ dir: join(dir, "stack"), workers: 1, gateways: 1, say, env });
+  const roles = { dir: join(dir, "stack"), workers: 1, gateways: 1, say, env };
+  const stack = await startOn(options.ledger, roles);
   try {
     await stack.createSale(benchSale(Date.now()));
     const summary = join(dir, "summary.json");
@@ -86,6 +89,7 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
     return {
       at: new Date().toISOString(),
       script,
+      ledger: options.ledger.name,
       exitCode,
       seconds,
       ...(held === undefined ? {} : { workerPerSecond: held }),
@@ -217,7 +221,7 @@ export function k6Page(result: K6Result, machine: string): string {
   return `# k6: ${script}
 
 ${result.at}, ${machine}; gateway, worker, stores and k6 on these cores.
-${seconds} s, ${offered}${limited}.
+Ledger: ${result.ledger}. ${seconds} s, ${offered}${limited}.
 
 ${accepted.toLocaleString("en")} orders accepted
 (${Math.round(accepted / seconds).toLocaleString("en")} per second),

@@ -1,38 +1,31 @@
 // sluice bench load: one open-loop run at a chosen rate.
-import { realRuntime } from "../../core/runtime/runtime.ts";
-import { settled } from "../intake/settled.ts";
-import { type LoadResult, progressOf, runLoad } from "./run.ts";
+import type { BenchLedger } from "../bench-ledger.ts";
+import { type Conditions, conditionsOf } from "../conditions.ts";
+import { settled, type Waiting } from "../intake/settled.ts";
+import { type LoadPlan, type LoadResult, progressOf, runLoad } from "./run.ts";
 import { type LoadedStackOptions, onStack } from "./stack.ts";
 
-export interface LoadOnceOptions extends LoadedStackOptions {
-  readonly rate: number;
-  readonly seconds: number;
-  readonly sockets: number;
-  /** Every order finds stock, instead of one in ten. */
-  readonly allReserved: boolean;
+export interface LoadOnceOptions extends LoadedStackOptions, LoadPlan {
+  readonly ledger: BenchLedger;
 }
 
-export interface LoadOnce extends LoadResult {
-  readonly at: string;
+export interface LoadOnce extends LoadResult, Conditions {
   readonly targetWaitMs: number;
   readonly workerRate: number;
   readonly allReserved: boolean;
+  readonly spread: boolean;
+  /** What had not come to its end long after the run. */
+  readonly waiting: readonly Waiting[];
 }
 
 export async function benchLoad(options: LoadOnceOptions): Promise<LoadOnce> {
-  const { rate, seconds, sockets, allReserved, targetWaitMs, workerRate, say } = options;
-  const load = await onStack(options, {}, async (stack, redis) => {
-    const result = await runLoad(stack, { rate, seconds, sockets, allReserved }, (report) =>
-      say(`  ${progressOf(report)}`),
-    );
-    await settled(redis, stack.shards);
-    return result;
+  const { rate, seconds, warmUpSeconds, sockets, allReserved, spread = false } = options;
+  const { targetWaitMs, workerRate, ledger, say } = options;
+  const plan = { rate, seconds, warmUpSeconds, sockets, allReserved, spread };
+  return onStack(options, {}, async (stack, redis) => {
+    const conditions = await conditionsOf(stack, redis, ledger);
+    const load = await runLoad(stack, plan, (report) => say(`  ${progressOf(report)}`));
+    const waiting = await settled(stack, redis);
+    return { ...conditions, targetWaitMs, workerRate, allReserved, spread, ...load, waiting };
   });
-  return {
-    at: new Date(realRuntime.wallMs()).toISOString(),
-    targetWaitMs,
-    workerRate,
-    allReserved,
-    ...load,
-  };
 }

@@ -8,7 +8,9 @@
 //   shed    the gateway accepts nothing (Redis's memory counts as full): the cost of refusing
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { settled } from "../intake/settled.ts";
+import type { BenchLedger } from "../bench-ledger.ts";
+import { type Conditions, conditionsOf } from "../conditions.ts";
+import { settled, type Waiting } from "../intake/settled.ts";
 import { benchFlood } from "../intake/websocket.ts";
 import { type LoadResult, progressOf, runLoad } from "./run.ts";
 import { onStack } from "./stack.ts";
@@ -18,6 +20,7 @@ export type Case = (typeof CASES)[number];
 
 export interface OverloadOptions {
   readonly dir: string;
+  readonly ledger: BenchLedger;
   readonly cases: readonly Case[];
   readonly seconds: number;
   /** Length of the closed-loop run that measures the capacity. */
@@ -37,10 +40,11 @@ export interface OverloadCase {
   readonly after?: LoadResult;
   /** From the last offered order until all accepted ones were recorded. */
   readonly recordedAfterS: number;
+  /** What had not come to its end long after the run. */
+  readonly waiting?: readonly Waiting[];
 }
 
-export interface OverloadResult {
-  readonly at: string;
+export interface OverloadResult extends Conditions {
   readonly targetWaitMs: number;
   readonly cases: readonly OverloadCase[];
 }
@@ -65,6 +69,7 @@ const HEAR_MS = 3_000;
 interface Best {
   readonly perSecond: number;
   readonly micros: number;
+  readonly conditions: Conditions;
 }
 
 export async function benchOverload(options: OverloadOptions): Promise<OverloadResult> {
@@ -73,7 +78,7 @@ export async function benchOverload(options: OverloadOptions): Promise<OverloadR
   options.say(`  capacity: ${Math.round(free.perSecond)} orders/s`);
   for (const name of options.cases) cases.push(await overload(options, name, free));
   return {
-    at: new Date(realRuntime.wallMs()).toISOString(),
+    ...free.conditions,
     targetWaitMs: options.targetWaitMs,
     cases,
   };
@@ -119,8 +124,8 @@ async function overload(options: OverloadOptions, name: Case, free: Best): Promi
         { ...plan, seconds: AFTER_S, rate: Math.round(bestPerSecond / 10) },
         () => undefined,
       );
-      await settled(redis, stack.shards);
-      return { name, bestPerSecond, bestMicros, load, after, recordedAfterS };
+      const waiting = await settled(stack, redis);
+      return { name, bestPerSecond, bestMicros, load, after, recordedAfterS, waiting };
     },
   );
 }
@@ -141,7 +146,8 @@ async function best(options: OverloadOptions, cap: number): Promise<Best> {
         flood,
         () => undefined,
       );
-      return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros) };
+      const conditions = await conditionsOf(stack, redis, options.ledger);
+      return { perSecond: decidedPerSecond, micros: ofSystem(cpuMicros), conditions };
     },
   );
 }

@@ -12,6 +12,7 @@ const load: LoadResult = {
   ...{
     sockets: 32,
     seconds: 60,
+    warmUpSeconds: 0,
     offered: 48_000,
     achieved: 48_000,
     accepted: 1_000,
@@ -27,6 +28,8 @@ const load: LoadResult = {
     lastOutcomeS: 62,
     behindMs: 10,
     cpuMicros: { load: 1 },
+    batching: {},
+    moments: [],
   },
   memoryMb: { "worker-1": [200, 200, 210], redis: [10, 100, 1_000] },
 };
@@ -44,6 +47,12 @@ const held: OverloadCase = {
     },
   },
   recordedAfterS: 2,
+};
+
+const machine = { cpu: "here", cores: 2, memoryGb: 8, bun: "1", redis: "7", rabbitmq: "3" };
+const conditions = {
+  ...{ at: "now", machine, ledger: "SQLite", ledgerCpu: true, redisPersistence: "none" },
+  ...{ shards: 8, gateways: 1, workers: 1 },
 };
 
 const missed = (one: OverloadCase) =>
@@ -74,9 +83,8 @@ test.each([
   ["offered and sent", { ...load, achieved: 40_000 }],
 ])("a missed target is reported: %s", (what, changed) => {
   expect(missed({ ...held, load: changed })).toEqual([what]);
-  expect(
-    overloadPage({ at: "now", targetWaitMs: 2_000, cases: [{ ...held, load: changed }] }, "here"),
-  ).toContain("✗");
+  const cases = [{ ...held, load: changed }];
+  expect(overloadPage({ ...conditions, targetWaitMs: 2_000, cases })).toContain("✗");
 });
 
 test("if all is refused, its cost, its answers and the lack of accepted orders are judged", () => {

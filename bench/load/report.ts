@@ -1,4 +1,7 @@
 // The page of an overload run: every figure beside its target.
+import { batchingText } from "../batching.ts";
+import { conditionText } from "../conditions.ts";
+import { waitingLine } from "../intake/settled.ts";
 import type { LoadOnce } from "./once.ts";
 import { type OverloadCase, type OverloadResult, ofSystem } from "./overload.ts";
 import { type LoadResult, refusedOf } from "./run.ts";
@@ -120,18 +123,16 @@ function growth(mb: readonly number[]): number {
   return mean(mb.slice(-third)) / Math.max(1, mean(mb.slice(0, third)));
 }
 
-export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machine: string): string {
+export function overloadPage(result: OverloadResult): string {
+  const { targetWaitMs, cases } = result;
   const lines = [
     "# Overload",
     "",
-    `${at}, ${machine}; one gateway, one worker, ledger, stores and generator all on these ` +
-      "cores. Open loop over WebSockets, one order per frame,",
-  ];
-  lines.push(
-    "latencies from each order's scheduled time; " +
-      `admission with a target wait of ${targetWaitMs} ms, governor and metrics on.`,
+    conditionText(result),
+    "Open loop over WebSockets, one order per frame, latencies from each order's intended start;",
+    `admission with a target wait of ${targetWaitMs} ms, governor and metrics on.`,
     "",
-  );
+  ];
   for (const one of cases) {
     lines.push(
       `## ${one.name}: capacity ${whole(one.bestPerSecond)} orders/s, ` +
@@ -142,6 +143,8 @@ export function overloadPage({ at, targetWaitMs, cases }: OverloadResult, machin
     for (const { what, aim, measured, met } of aims(one, targetWaitMs))
       lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
     lines.push("", ...details(one.load));
+    const left = waitingLine(one.waiting ?? []);
+    if (left) lines.push("", `**${left}**`);
     lines.push(
       "",
       ...Object.entries(one.load.memoryMb).map(([part, mb]) => `- ${part}: ${mb.join(", ")} MB`),
@@ -170,40 +173,33 @@ const LATENCY_ROWS = {
   refused: "to the refusal",
 } as const;
 
-export function loadPage(load: LoadOnce, machine: string): string {
-  const {
-    at,
-    offered,
-    achieved,
-    seconds,
-    sockets,
-    allReserved,
-    workerRate,
-    targetWaitMs,
-    latency,
-  } = load;
+export function loadPage(load: LoadOnce): string {
+  const { offered, achieved, seconds, warmUpSeconds, sockets, workerRate, targetWaitMs } = load;
   const rows = Object.entries(LATENCY_ROWS).map(([key, what]) => {
-    const { count, p50, p99, max } = latency[key as keyof typeof LATENCY_ROWS];
+    const { count, p50, p99, max } = load.latency[key as keyof typeof LATENCY_ROWS];
     const times = `${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)}`;
     return `| ${what} | ${whole(count)} | ${times} |`;
   });
   const refused = Object.entries(load.refused).map(([code, n]) => `${whole(n)} ${code}`);
-  const limited = workerRate > 0 ? ` (limited to ${whole(workerRate)} orders/s)` : "";
+  const limited = workerRate > 0 ? ` The worker is held to ${whole(workerRate)} orders/s.` : "";
+  const left = waitingLine(load.waiting);
   return `# Load
 
-${at}, ${machine}; one gateway, one worker${limited},
-ledger, stores and generator all on these cores. Open loop, ${sockets} WebSockets, one order per
-frame, ${allReserved ? "all" : "one in ten"} reserved, ${seconds} s; target wait
-${whole(targetWaitMs)} ms, governor and metrics on.
+${conditionText(load)}
+Open loop for ${seconds} s after ${warmUpSeconds} s of warm-up, ${sockets} WebSockets that send
+${load.spread ? "in turns" : "at the same moments"}, one order per frame,
+${load.allReserved ? "all" : "one in ten"} reserved; target wait ${whole(targetWaitMs)} ms,
+governor and metrics on.${limited}
 
 Offered ${whole(offered)}/s, sent ${whole(achieved)}/s; accepted ${whole(load.acceptedPerSecond)}/s,
 decided and recorded ${whole(load.decidedPerSecond)}/s; refused: ${refused.join(", ") || "none"};
 unanswered: ${whole(load.unanswered)}, accepted without an outcome: ${whole(load.undecided)}.
 
-| ms from the scheduled time | orders | p50 | p99 | max |
+| ms from the intended start | orders | p50 | p99 | max |
 |---|---|---|---|---|
 ${rows.join("\n")}
 
 ${details(load)[1]}
-`;
+${batchingText(load.batching)}
+${left ? `\n**${left}**\n` : ""}`;
 }

@@ -2,11 +2,14 @@
 import { mkdirSync } from "node:fs";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
-import { Stack } from "../../proof/demo/stack.ts";
+import type { Stack } from "../../proof/demo/stack.ts";
+import { type BenchLedger, SQLITE, startOn } from "../bench-ledger.ts";
 import { benchSale } from "../intake/orders.ts";
 
 export interface LoadedStackOptions {
   readonly dir: string;
+  /** Default: SQLite. */
+  readonly ledger?: BenchLedger;
   readonly targetWaitMs: number;
   /** The worker's maximum of orders per second; 0: no limit. */
   readonly workerRate: number;
@@ -15,7 +18,7 @@ export interface LoadedStackOptions {
 
 /** `more`: additional settings of its roles. */
 export async function onStack<T>(
-  { dir, targetWaitMs, workerRate, say }: LoadedStackOptions,
+  { dir, ledger = SQLITE, targetWaitMs, workerRate, say }: LoadedStackOptions,
   more: Readonly<Record<string, string>>,
   work: (stack: Stack, redis: RedisStore) => Promise<T>,
 ): Promise<T> {
@@ -27,7 +30,7 @@ export async function onStack<T>(
     SLUICE_USER_RATE: "100",
     ...more,
   };
-  const stack = await Stack.start({ dir, workers: 1, gateways: 1, say, env });
+  const stack = await startOn(ledger, { dir, workers: 1, gateways: 1, say, env });
   const redis = new RedisStore({ runtime: realRuntime, url: stack.redisUrl });
   try {
     await redis.client.connect();

@@ -1,5 +1,6 @@
 // sluice bench: measures this machine. Each sub-command has a file in bench/.
 import type { Command } from "commander";
+import * as curve from "./bench/curve.ts";
 import * as intake from "./bench/intake.ts";
 import * as k6 from "./bench/k6.ts";
 import * as load from "./bench/load.ts";
@@ -9,5 +10,5 @@ export function register(program: Command): void {
   const bench = program
     .command("bench")
     .description("measure this machine with the standard workload");
-  for (const part of [intake, load, overload, k6]) part.register(bench);
+  for (const part of [intake, load, curve, overload, k6]) part.register(bench);
 }

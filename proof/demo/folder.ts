@@ -7,7 +7,7 @@ import { endLeftovers, startTime } from "../../services/processes.ts";
 
 const PREFIX = "sluice-demo-";
 /** Folders with the records of a demo's processes. */
-const RECORD_DIRS = ["roles/run", "redis/run", "rabbitmq/run"];
+const RECORD_DIRS = ["roles/run", "redis/run", "rabbitmq/run", "postgres/run"];
 
 export function makeFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), PREFIX));

@@ -43,6 +43,8 @@ export class Stack {
   private started = 0;
   private chargers = 0;
   private provider: Role | undefined;
+  /** Processes that belong to it but that it did not start, such as its ledger's: name → id. */
+  readonly beside = new Map<string, number>();
   private readonly lists = new Map<string, string>();
 
   private constructor(

@@ -1,14 +1,17 @@
 import type { Command } from "commander";
-import { benchIntake, PARTS, type Part } from "../../../bench/intake/intake.ts";
+import { LEDGERS, type LedgerKind } from "../../../bench/bench-ledger.ts";
+import { benchIntake, type IntakeResult, PARTS, type Part } from "../../../bench/intake/intake.ts";
 import { intakePage } from "../../../bench/intake/report.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "../../../core/domain/shard.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
-import { inFolder, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+import { ledgerOption, withLedger } from "./ledger.ts";
+import { MAX_SECONDS, type ResultFlags, show } from "./results.ts";
 
 const MAX_WORKERS = 16;
 
 interface IntakeFlags extends ResultFlags {
+  readonly ledger: LedgerKind | "both";
   readonly parts: string;
   readonly workers: number;
   readonly shards: number;
@@ -25,24 +28,24 @@ export function register(bench: Command): void {
     .option("--shards <n>", "shards", whole(1, MAX_SHARDS), DEFAULT_SHARDS)
     .option("--burst <seconds>", "length of the burst", whole(1, MAX_SECONDS), 6)
     .option("--sustained <seconds>", "length of the sustained run", whole(1, MAX_SECONDS), 60)
+    .addOption(ledgerOption("both"))
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(intake);
 }
 
-async function intake({
-  burst: burstSeconds,
-  sustained: sustainedSeconds,
-  json,
-  save,
-  ...flags
-}: IntakeFlags): Promise<void> {
+async function intake({ ledger: kind, json, save, ...flags }: IntakeFlags): Promise<void> {
   const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
   if (stranger) throw new SettingError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
-  await inFolder(async (dir, say) => {
-    const lengths = { burstSeconds, sustainedSeconds };
-    const result = await benchIntake({ ...flags, ...lengths, dir, parts, say });
-    show("intake", result, intakePage(result), { json, save });
-  });
+  const results: IntakeResult[] = [];
+  for (const one of kind === "both" ? LEDGERS : [kind])
+    await withLedger(one, async (dir, ledger, say) => {
+      const lengths = { burstSeconds: flags.burst, sustainedSeconds: flags.sustained };
+      results.push(await benchIntake({ ...flags, ...lengths, dir, ledger, parts, say }));
+    });
+  const [first, postgres] = results;
+  if (!first) return;
+  const result = postgres ? { ...first, postgres } : first;
+  show("intake", result, intakePage(result), { json, save });
 }

@@ -1,10 +1,13 @@
 import type { Command } from "commander";
+import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchK6, k6Page, SCRIPTS, type Script } from "../../../bench/k6/run.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
-import { inFolder, MAX_SECONDS, machine, type ResultFlags, show, TOOLS } from "./results.ts";
+import { ledgerOption, withLedger } from "./ledger.ts";
+import { MAX_SECONDS, machine, type ResultFlags, show, TOOLS } from "./results.ts";
 
 interface K6Flags extends ResultFlags {
+  readonly ledger: LedgerKind;
   readonly seconds: number;
   readonly rate: number;
   readonly batch: number;
@@ -24,16 +27,18 @@ export function register(bench: Command): void {
       50,
     )
     .option("--batch <n>", "orders per request", whole(1, 300), 100)
+    .addOption(ledgerOption())
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(k6);
 }
 
-async function k6(script: string, { json, save, ...flags }: K6Flags): Promise<void> {
+async function k6(script: string, { json, save, ledger: kind, ...flags }: K6Flags): Promise<void> {
   if (!SCRIPTS.includes(script as Script))
     throw new SettingError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
-  await inFolder(async (dir, say) => {
-    const result = await benchK6({ ...flags, script: script as Script, dir, tools: TOOLS, say });
+  await withLedger(kind, async (dir, ledger, say) => {
+    const options = { ...flags, script: script as Script, dir, ledger, tools: TOOLS, say };
+    const result = await benchK6(options);
     show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
   });
 }

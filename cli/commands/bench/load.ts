@@ -1,12 +1,17 @@
 import type { Command } from "commander";
+import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchLoad } from "../../../bench/load/once.ts";
 import { loadPage } from "../../../bench/load/report.ts";
 import { whole } from "../../arguments.ts";
-import { inFolder, MAX_RATE, MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
+import { ledgerOption, withLedger } from "./ledger.ts";
+import { MAX_RATE, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
 
 const MAX_SOCKETS = 1_000;
 
 interface LoadFlags extends ResultFlags {
+  readonly ledger: LedgerKind;
+  readonly warmUp: number;
+  readonly spread: boolean;
   readonly rate: number;
   readonly seconds: number;
   readonly sockets: number;
@@ -24,7 +29,14 @@ export function register(bench: Command): void {
     )
     .option("--rate <n>", "orders a second", whole(1, MAX_RATE), 20_000)
     .option("--seconds <n>", "length", whole(1, MAX_SECONDS), 30)
+    .option(
+      "--warm-up <seconds>",
+      "at the same rate before it; its orders count in nothing",
+      whole(0, MAX_SECONDS),
+      10,
+    )
     .option("--sockets <n>", "WebSockets that share the rate", whole(1, MAX_SOCKETS), 32)
+    .option("--spread", "sockets take turns, instead of all sending at the same moments", false)
     .option("--all-reserved", "every order finds stock, instead of one in ten", false)
     .option(
       "--worker-rate <n>",
@@ -33,14 +45,16 @@ export function register(bench: Command): void {
       0,
     )
     .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
+    .addOption(ledgerOption())
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(load);
 }
 
-async function load({ targetWait: targetWaitMs, json, save, ...flags }: LoadFlags): Promise<void> {
-  await inFolder(async (dir, say) => {
-    const result = await benchLoad({ ...flags, targetWaitMs, dir, say });
-    show("load", result, loadPage(result, machine()), { json, save });
+async function load({ ledger: kind, json, save, ...flags }: LoadFlags): Promise<void> {
+  await withLedger(kind, async (dir, ledger, say) => {
+    const { warmUp: warmUpSeconds, targetWait: targetWaitMs, ...plan } = flags;
+    const result = await benchLoad({ ...plan, warmUpSeconds, targetWaitMs, dir, ledger, say });
+    show("load", result, loadPage(result), { json, save });
   });
 }

@@ -1,11 +1,14 @@
 import type { Command } from "commander";
+import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchOverload, CASES, type Case } from "../../../bench/load/overload.ts";
 import { overloadPage } from "../../../bench/load/report.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
-import { inFolder, MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
+import { ledgerOption, withLedger } from "./ledger.ts";
+import { MAX_SECONDS, type ResultFlags, show } from "./results.ts";
 
 interface OverloadFlags extends ResultFlags {
+  readonly ledger: LedgerKind;
   readonly cases: string;
   readonly seconds: number;
   readonly best: number;
@@ -20,6 +23,7 @@ export function register(bench: Command): void {
     .option("--seconds <n>", "length of each", whole(2, MAX_SECONDS), 60)
     .option("--best <n>", "seconds for measuring the capacity", whole(2, MAX_SECONDS), 15)
     .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
+    .addOption(ledgerOption())
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(overload);
@@ -29,6 +33,7 @@ async function overload({
   targetWait: targetWaitMs,
   best: bestSeconds,
   seconds,
+  ledger: kind,
   json,
   save,
   ...flags
@@ -36,8 +41,9 @@ async function overload({
   const cases = flags.cases.split(",") as Case[];
   const stranger = cases.find((name) => !CASES.includes(name));
   if (stranger) throw new SettingError(`--cases: '${stranger}' is not one of ${CASES.join(", ")}`);
-  await inFolder(async (dir, say) => {
-    const result = await benchOverload({ dir, cases, seconds, bestSeconds, targetWaitMs, say });
-    show("overload", result, overloadPage(result, machine()), { json, save });
+  await withLedger(kind, async (dir, ledger, say) => {
+    const lengths = { seconds, bestSeconds, targetWaitMs };
+    const result = await benchOverload({ dir, ledger, cases, ...lengths, say });
+    show("overload", result, overloadPage(result), { json, save });
   });
 }

@@ -1,0 +1,55 @@
+import type { Command } from "commander";
+import type { LedgerKind } from "../../../bench/bench-ledger.ts";
+import { benchCurve, CURVE_RATES } from "../../../bench/load/curve.ts";
+import { curvePage } from "../../../bench/load/curve-page.ts";
+import { whole } from "../../arguments.ts";
+import { ledgerOption, withLedger } from "./ledger.ts";
+import { MAX_RATE, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+
+const MAX_SOCKETS = 1_000;
+
+interface CurveFlags extends ResultFlags {
+  readonly rates: readonly number[];
+  readonly seconds: number;
+  readonly warmUp: number;
+  readonly sockets: number;
+  readonly spread: boolean;
+  readonly allReserved: boolean;
+  readonly targetWait: number;
+  readonly ledger: LedgerKind;
+}
+
+export function register(bench: Command): void {
+  bench
+    .command("curve")
+    .description("what an order costs at several rates, each after a warm-up, on one system")
+    .option("--rates <list>", "orders a second", ratesOf, [...CURVE_RATES])
+    .option("--seconds <n>", "length of each", whole(1, MAX_SECONDS), 12)
+    .option(
+      "--warm-up <seconds>",
+      "at the same rate before each; its orders count in nothing",
+      whole(0, MAX_SECONDS),
+      10,
+    )
+    .option("--sockets <n>", "WebSockets that share the rate", whole(1, MAX_SOCKETS), 32)
+    .option("--spread", "sockets take turns, instead of all sending at the same moments", false)
+    .option("--all-reserved", "every order finds stock, instead of one in ten", false)
+    .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
+    .addOption(ledgerOption())
+    .option("--no-save", "do not write bench/results/")
+    .option("--json", "print one JSON object", false)
+    .action(curve);
+}
+
+function ratesOf(text: string): number[] {
+  return text.split(",").map(whole(1, MAX_RATE));
+}
+
+async function curve({ ledger: kind, json, save, ...flags }: CurveFlags): Promise<void> {
+  await withLedger(kind, async (dir, ledger, say) => {
+    const { warmUp: warmUpSeconds, targetWait: targetWaitMs, ...plan } = flags;
+    const options = { ...plan, warmUpSeconds, targetWaitMs, workerRate: 0, dir, ledger, say };
+    const result = await benchCurve(options);
+    show("curve", result, curvePage(result), { json, save });
+  });
+}
