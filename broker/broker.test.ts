@@ -158,7 +158,7 @@ test(
 );
 
 test(
-  "only one consumer of a shard is active; the next one takes over when it closes",
+  "only one consumer of a shard is active; another takes over when it closes",
   async () => {
     const url = await (await testRabbit()).freshVhost();
     const [a, b] = [await connection(url), await connection(url)];

@@ -11,8 +11,9 @@
 //     taken for one to this process.
 //
 // The first row of an idle lane waits until the end of the event-loop turn, so rows that arrived in
-// one read share a message. After a confirm a small batch waits a little for more rows, and longer
-// while orders have to wait anyway.
+// one read share a message. Under load small batches leave at a pace, those of all lanes together
+// (core/runtime/pacer.ts); one with enough rows leaves at once.
+import { Pacer } from "../core/runtime/pacer.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type { PublishOutcome } from "./publisher.ts";
 
@@ -42,11 +43,8 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly shards: number;
   readonly limits: LaneLimits;
   readonly newBatch: (shard: number, number: string) => B;
-  /**
-   * The least time a small batch waits for more rows, ms. 0: no wait in an idle lane, NEXT_MS after
-   * a confirm.
-   */
-  readonly lingerMs?: () => number;
+  /** The longest that a small batch waits for more rows, ms. */
+  readonly paceMs: () => number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
   /** Precedes each batch's number; unique to the process (4). */
   readonly numberPrefix: string;
@@ -64,21 +62,20 @@ interface Lane<B> {
    * than filling a batch.
    */
   readonly full: B[];
-  busy: boolean;
+  /** `paced`: a batch waits for its turn. `sent`: one is in flight (1). */
+  state: "idle" | "paced" | "sent";
+  /** Its turn has come. */
+  readonly start: () => void;
 }
 
-/**
- * After a confirm, a small batch waits this long for more rows, ms: fewer rows per message cost
- * more each. At 20,000 orders/s it cut the wait from about 500 to 150 ms
- * (docs/decisions/0010-admission.md). An idle lane does not wait.
- */
-const NEXT_MS = 5;
 /** A batch with this many rows is sent at once: the share of the message's cost per row is tiny. */
 const ENOUGH = 100;
+/** From this many rows per second on, batches leave at the full pace. */
+const FULL_FROM = 500;
 
 export class BatchLanes<B extends LaneBatch> {
   private readonly lanes: Lane<B>[];
-  private scheduled: Lane<B>[] = [];
+  private readonly pacer: Pacer;
   private batches = 0;
   /** Characters of unsettled rows, by the estimates given to added(). */
   waitingBytes = 0;
@@ -86,12 +83,18 @@ export class BatchLanes<B extends LaneBatch> {
   private busyLanes = 0;
 
   constructor(private readonly options: BatchLanesOptions<B>) {
-    this.lanes = Array.from({ length: options.shards }, (_, shard) => ({
-      shard,
-      filling: this.next(shard),
-      full: [],
-      busy: false,
-    }));
+    const { runtime, paceMs: mostMs } = options;
+    this.pacer = new Pacer({ runtime, mostMs, fullFrom: FULL_FROM });
+    this.lanes = Array.from({ length: options.shards }, (_, shard) => {
+      const lane: Lane<B> = {
+        shard,
+        filling: this.next(shard),
+        full: [],
+        state: "idle",
+        start: () => this.dispatch(lane),
+      };
+      return lane;
+    });
   }
 
   /**
@@ -114,7 +117,9 @@ export class BatchLanes<B extends LaneBatch> {
   protected added(shard: number, length: number): void {
     this.waitingBytes += length;
     const lane = this.lanes[shard] as Lane<B>;
-    if (!lane.busy) this.schedule(lane); // 1
+    if (lane.state === "sent") return; // 1
+    if (lane.state === "idle") this.busyLanes++;
+    this.schedule(lane);
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
@@ -123,31 +128,20 @@ export class BatchLanes<B extends LaneBatch> {
   }
 
   private schedule(lane: Lane<B>): void {
-    lane.busy = true;
-    this.busyLanes++;
-    const lingerMs = this.options.lingerMs?.() ?? 0;
-    if (lingerMs > 0) {
-      this.options.runtime.startTimer(() => this.dispatch(lane), lingerMs);
-      return;
-    }
-    if (this.scheduled.push(lane) > 1) return;
-    this.options.runtime.nextTurn(() => {
-      const lanes = this.scheduled;
-      this.scheduled = [];
-      for (const l of lanes) this.dispatch(l);
-    });
+    if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.pacer.hurry(lane.start);
+    else if (lane.state !== "paced") this.pacer.enter(lane.start);
+    lane.state = "paced";
   }
 
   private dispatch(lane: Lane<B>): void {
     let batch = lane.full.shift();
     if (!batch) {
       batch = lane.filling;
-      if (batch.size === 0) {
-        this.rest(lane);
-        return;
-      }
       lane.filling = this.next(lane.shard);
     }
+    lane.state = "sent";
+    this.pacer.started();
+    this.pacer.carried(batch.size);
     const sent = batch;
     const length = sent.length;
     sent.sentMs = this.options.runtime.monotonicMs();
@@ -162,17 +156,14 @@ export class BatchLanes<B extends LaneBatch> {
     this.waitingBytes -= length;
     batch.settle(verdict); // 2
     this.options.onSettled(batch, verdict);
-    // Even an empty lane waits: clients that were just answered send again in a moment.
+    this.pacer.answered();
     if (lane.full.length > 0 || lane.filling.size >= ENOUGH) this.dispatch(lane);
-    else
-      this.options.runtime.startTimer(
-        () => this.dispatch(lane),
-        Math.max(NEXT_MS, this.options.lingerMs?.() ?? 0),
-      );
+    else if (lane.filling.size > 0) this.schedule(lane);
+    else this.rest(lane);
   }
 
   private rest(lane: Lane<B>): void {
-    lane.busy = false;
+    lane.state = "idle";
     if (--this.busyLanes > 0) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();
   }

@@ -5,6 +5,7 @@ import { type Channel, connect } from "amqplib";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { startRabbit } from "../services/rabbitmq.ts";
 import { testDir, testRabbit } from "../test/services.ts";
+import { until } from "../test/until.ts";
 import { CLOSE_TIMEOUT_MS } from "./close.ts";
 import { BrokerConnection } from "./connection.ts";
 import { declare } from "./declare.ts";
@@ -59,18 +60,6 @@ function offend(subscription: Subscription): Promise<void> {
   const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
   channel.ack({ fields: { deliveryTag: 999 } } as Parameters<Channel["ack"]>[0]);
   return closed;
-}
-
-async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await Bun.sleep(10);
-  }
 }
 
 test(

@@ -6,9 +6,10 @@
 // 4. A dead letter's source is settled only after its copy is confirmed.
 // 5. A closed subscription leaves no consumer behind that would block the queue.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
-import { at } from "../core/domain/at.ts";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
+import type { Pacer } from "../core/runtime/pacer.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
+import { type Acks, OrderedAcks } from "./acks.ts";
 import { answered } from "./answer.ts";
 import { closeChannel, dropConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -61,6 +62,8 @@ export interface SubscribeOptions {
   readonly bindTo?: string;
   /** Messages are settled in any order, as they finish: for competing consumers. */
   readonly independent?: boolean;
+  /** When ordered acknowledgements are sent; absent: at the end of each event-loop turn. */
+  readonly ackPacer?: Pacer;
   /** Without acknowledgements: for pushes. */
   readonly noAck?: boolean;
 }
@@ -74,6 +77,7 @@ export class Subscription {
   private channel: Channel | undefined;
   private model: ChannelModel | undefined;
   private consumerTag: string | undefined;
+  private acks: Acks | undefined;
   private quieted = false;
   private ended = false;
   private reopening: Timer | undefined;
@@ -114,6 +118,7 @@ export class Subscription {
     this.ended = true;
     this.connection.detach(this.attachment);
     const { channel, model } = this;
+    this.acks?.flush(); // what is settled need not come again
     this.channel = undefined;
     this.consumerTag = undefined;
     if (!channel || !model) return;
@@ -152,9 +157,10 @@ export class Subscription {
     this.channel = channel;
     this.model = model;
     const ackUpTo = (tag: number) => this.ack(channel, tag, true);
-    const acks = this.options.independent
-      ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false) }
-      : new OrderedAcks(ackUpTo); // 3
+    const acks: Acks = this.options.independent
+      ? { expect() {}, settle: (tag: number) => this.ack(channel, tag, false), flush() {} }
+      : new OrderedAcks(ackUpTo, this.options.ackPacer); // 3
+    this.acks = acks;
     const deliver = (message: ConsumeMessage | null) => this.deliver(channel, acks, message);
     const { consumerTag } = await answered(
       this.runtime,
@@ -229,46 +235,6 @@ export class Subscription {
       }
       await this.runtime.sleep(DEAD_RETRY_MS);
     }
-  }
-}
-
-interface Acks {
-  expect(tag: number): void;
-  settle(tag: number): void;
-}
-
-/**
- * Acknowledges in order of delivery: one multiple ack per tick, up to the end of the settled
- * prefix.
- */
-class OrderedAcks implements Acks {
-  private expected: number[] = [];
-  private settled = new Set<number>();
-  private scheduled = false;
-
-  constructor(private readonly ackUpTo: (tag: number) => void) {}
-
-  expect(tag: number): void {
-    this.expected.push(tag);
-  }
-
-  settle(tag: number): void {
-    this.settled.add(tag);
-    if (this.scheduled) return;
-    this.scheduled = true;
-    queueMicrotask(() => {
-      this.scheduled = false;
-      this.flush();
-    });
-  }
-
-  private flush(): void {
-    let upTo = 0;
-    while (this.expected.length > upTo && this.settled.delete(at(this.expected, upTo))) upTo++;
-    if (upTo === 0) return;
-    const last = at(this.expected, upTo - 1);
-    this.expected.splice(0, upTo);
-    this.ackUpTo(last);
   }
 }
 

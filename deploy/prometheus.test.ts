@@ -61,7 +61,7 @@ test("each alert fires in time, and not a moment earlier", () => {
   ).toEqual([]);
 });
 
-test("a real Prometheus scrapes a worker's metrics; /readyz says what is missing", async () => {
+test("a real Prometheus scrapes a worker's metrics; /readyz names what is missing", async () => {
   const [metricsPort, prometheusPort] = await freePorts(2);
   const stack = await Stack.start({ env: { SLUICE_METRICS_PORT: String(metricsPort) } });
   after.push(() => stack.stop());

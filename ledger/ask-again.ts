@@ -4,16 +4,9 @@
 // answer. Keys and claims make a repeated request harmless.
 import type { Attempt } from "../core/domain/charge.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { ATTEMPT, Attempts, attemptIn } from "./attempts.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
-import {
-  OPEN_STATUSES,
-  type OpenStatus,
-  requestOf,
-  restart,
-  statusOf,
-  TERMS,
-  termsOf,
-} from "./obligations.ts";
+import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligations.ts";
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts";
@@ -39,20 +32,15 @@ async function charges(tx: Runner, sheet: Sheet, shards: number): Promise<number
   const rows = await tx.run(
     `UPDATE charges SET request = request + 1
      WHERE status IN (${OPEN_STATUSES.map(() => "?").join(",")})
-     RETURNING usr, id, generation, attempt, status, ${TERMS}`,
+     RETURNING ${ATTEMPT}`,
     OPEN_STATUSES,
   );
-  const named = rows.map((r) => ({ of: attemptOf(r), r }));
-  for (const { of, r } of named.sort((a, b) => (a.of.id < b.of.id ? -1 : 1))) {
-    const request = requestOf(of, r.status as OpenStatus, termsOf(r));
+  const open = rows.map(attemptIn).sort((a, b) => (a.id < b.id ? -1 : 1));
+  for (const of of open) {
+    const request = requestOf(of, of.status as OpenStatus, of);
     ask(sheet, shardOf(of.user, shards), "payments", request);
   }
   return rows.length;
-}
-
-function attemptOf(r: Record<string, unknown>): Attempt {
-  const [user, id] = [String(r.usr), String(r.id)];
-  return { user, id, generation: Number(r.generation), attempt: Number(r.attempt) };
 }
 
 /** By the present status of an attempt: the status under which it is asked for again. */
@@ -67,10 +55,12 @@ const AGAIN: Readonly<Record<string, OpenStatus>> = {
 /** Asks for one attempt again, as a new obligation. `settled`: there is nothing left to ask. */
 export async function askOnce(db: Db, shards: number, of: Attempt): Promise<"asked" | "settled"> {
   return db.transaction(async (tx) => {
-    const from = await statusOf(tx, of);
+    const attempts = await Attempts.read(db.dialect, tx, [of]);
+    const from = attempts.statusOf(of);
     const status = from === undefined ? undefined : AGAIN[from];
     if (from === undefined || status === undefined) return "settled";
-    const request = requestOf(of, status, await restart(tx, of, from, status));
+    const request = requestOf(of, status, restart(attempts, of, from, status));
+    await attempts.write(tx);
     const sheet = emptySheet(new Prices(), db.runtime.wallMs());
     ask(sheet, shardOf(of.user, shards), "payments", request);
     addRequests(sheet);

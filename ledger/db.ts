@@ -260,7 +260,7 @@ export async function insertRows(
 const insertTexts = new Map<string, string>();
 
 function insertText(table: string, columns: readonly string[], rows: number, rest: string): string {
-  const key = `${table} ${rows} ${rest}`;
+  const key = `${table} ${columns.length} ${rows} ${rest}`;
   let text = insertTexts.get(key);
   if (text === undefined) {
     const row = `(${columns.map(() => "?").join(",")})`;

@@ -6,38 +6,11 @@
 //      after a wait that grows with the time spent on it so far.
 //   3. A copy with an older number (an operator asked again, or the broker delivered it twice) ends
 //      with its next answer.
-import { at } from "../core/domain/at.ts";
 import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/charge.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { AnswerRow } from "../core/domain/row.ts";
-import type { Traceparent } from "../core/domain/trace.ts";
-import type { Runner } from "./db.ts";
+import type { Attempts, Terms } from "./attempts.ts";
 import { Contradiction, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
-
-export const TERMS = "amount, currency, payment, metadata, trace, request, since_ms";
-
-export interface Terms {
-  readonly amount: number;
-  readonly currency: string;
-  readonly payment: string;
-  readonly metadata: string;
-  readonly trace: Traceparent;
-  readonly request: number;
-  /** When a request first stayed without a definite answer, Unix ms; 0: never. */
-  readonly sinceMs: number;
-}
-
-export function termsOf(row: Record<string, unknown>): Terms {
-  return {
-    amount: Number(row.amount),
-    currency: String(row.currency),
-    payment: String(row.payment),
-    metadata: String(row.metadata ?? ""),
-    trace: String(row.trace ?? ""),
-    request: Number(row.request),
-    sinceMs: Number(row.since_ms),
-  };
-}
 
 /** The request for an attempt in each status that is not its end. */
 const ASKED = { started: "charge", unknown: "lookup", refunding: "refund" } as const;
@@ -60,53 +33,16 @@ export function requestOf(of: Attempt, status: OpenStatus, terms: Terms): Paymen
   return kind === "charge" ? { kind, ...asked, payment } : { kind, ...asked };
 }
 
-/**
- * Moves an attempt to a status. Its present one must be in `from`; otherwise Redis has lost
- * something. Throws Contradiction.
- */
-export async function moveCharge(
-  tx: Runner,
-  of: Attempt,
-  from: readonly string[],
-  status: string,
-  detail: string,
-): Promise<Terms> {
-  const { user, id, generation, attempt } = of;
-  const rows = await tx.run(
-    `UPDATE charges SET status = ?, detail = ? WHERE id = ? AND usr = ? AND generation = ?
-     AND attempt = ? AND status IN (${from.map(() => "?").join(",")}) RETURNING ${TERMS}`,
-    [status, detail, id, user, generation, attempt, ...from],
-  );
-  if (rows[0]) return termsOf(rows[0]);
-  throw new Contradiction(`attempt ${nameOf(of)} cannot become ${status}`);
-}
-
-export async function statusOf(tx: Runner, of: Attempt): Promise<string | undefined> {
-  const { user, id, generation, attempt } = of;
-  const rows = await tx.run(
-    "SELECT status FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?",
-    [id, user, generation, attempt],
-  );
-  return rows[0] && String(rows[0].status);
-}
-
 /** Issues the next request of an attempt, due after `waitMs` (1). */
-export async function askNext(
-  tx: Runner,
+export function askNext(
+  attempts: Attempts,
   sheet: Sheet,
   entry: Entry,
   of: Attempt,
   status: OpenStatus,
   waitMs: number,
-): Promise<void> {
-  const { user, id, generation, attempt } = of;
-  const rows = await tx.run(
-    `UPDATE charges SET request = request + 1,
-     since_ms = CASE WHEN since_ms = 0 THEN ? ELSE since_ms END
-     WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
-    [entry.atMs, id, user, generation, attempt],
-  );
-  const terms = termsOf(at(rows, 0));
+): void {
+  const terms = attempts.nextRequest(of, attempts.termsOf(of)?.sinceMs || entry.atMs);
   const body = JSON.stringify([requestOf(of, status, terms)]);
   followUp(sheet, entry.shard, "", "payments", body, entry.atMs + waitMs);
 }
@@ -119,40 +55,48 @@ export function waitBefore(status: OpenStatus, sinceMs: number, nowMs: number): 
 }
 
 /** Answers that changed nothing in Redis but may be news to the ledger. */
-export async function recordLateAnswers(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
+export function recordLateAnswers(attempts: Attempts, sheet: Sheet, entry: Entry): void {
   for (const row of lateRows(sheet, entry))
-    if (row.kind === "answer") await lateAnswer(tx, sheet, entry, row);
+    if (row.kind === "answer") lateAnswer(attempts, sheet, entry, row);
 }
 
-async function lateAnswer(tx: Runner, sheet: Sheet, entry: Entry, row: AnswerRow): Promise<void> {
+function lateAnswer(attempts: Attempts, sheet: Sheet, entry: Entry, row: AnswerRow): void {
   const { user, id, generation, attempt, answer, detail } = row;
   const of = { user, id, generation, attempt };
-  const status = await statusOf(tx, of);
+  const status = attempts.statusOf(of);
   if (status === undefined) return;
-  const news: News = { tx, sheet, entry, of, status, detail };
+  const news: News = { attempts, sheet, entry, of, status, detail };
   switch (answer) {
     case "captured":
-      return lateCapture(news);
+      lateCapture(news);
+      break;
     case "failed":
-      return settled(news);
+      settled(news);
+      break;
     case "unknown":
-      return notForgotten(news);
+      notForgotten(news);
+      break;
     case "later":
-      return later(news);
+      later(news);
+      break;
     case "refunded":
-      return refunded(news);
+      refunded(news);
+      break;
     case "refund_failed":
-      return status === "refunding" ? owed(news, "refund_failed") : undefined;
+      if (status === "refunding") owed(news, "refund_failed");
+      break;
     case "unresolved":
-      return unresolved(news);
+      unresolved(news);
+      break;
     case "returned":
     case "disputed":
-      return takenBack(news, answer);
+      takenBack(news, answer);
+      break;
   }
 }
 
 interface News {
-  readonly tx: Runner;
+  readonly attempts: Attempts;
   readonly sheet: Sheet;
   readonly entry: Entry;
   readonly of: Attempt;
@@ -167,11 +111,11 @@ function notForgotten({ of, status }: News): void {
 }
 
 /** Refunds a capture that no order waits for. */
-async function lateCapture(news: News): Promise<void> {
+function lateCapture(news: News): void {
   notForgotten(news);
-  const { tx, sheet, entry, of, status } = news;
+  const { attempts, sheet, entry, of, status } = news;
   if (!["failed", "unknown", "unresolved"].includes(status)) return;
-  const terms = await restart(tx, of, status, "refunding");
+  const terms = restart(attempts, of, status, "refunding");
   post(sheet, entry, terms, "customer", "refunds");
   chargeEvent(sheet, entry, of, "refund", "captured when its order no longer waited for it");
   const body = JSON.stringify([requestOf(of, "refunding", terms)]);
@@ -179,67 +123,52 @@ async function lateCapture(news: News): Promise<void> {
 }
 
 /** Starts a new obligation of the same attempt, with no time spent on it yet. */
-export async function restart(
-  tx: Runner,
-  of: Attempt,
-  from: string,
-  status: OpenStatus,
-): Promise<Terms> {
-  await moveCharge(tx, of, [from], status, "");
-  const { user, id, generation, attempt } = of;
-  const rows = await tx.run(
-    `UPDATE charges SET request = request + 1, since_ms = 0
-     WHERE id = ? AND usr = ? AND generation = ? AND attempt = ? RETURNING ${TERMS}`,
-    [id, user, generation, attempt],
-  );
-  return termsOf(at(rows, 0));
+export function restart(attempts: Attempts, of: Attempt, from: string, status: OpenStatus): Terms {
+  attempts.move(of, [from], status, "");
+  return attempts.nextRequest(of, 0);
 }
 
 /** An abandoned attempt has failed after all: nothing is owed. */
-async function settled(news: News): Promise<void> {
+function settled(news: News): void {
   notForgotten(news);
-  const { tx, sheet, entry, of, status, detail } = news;
+  const { attempts, sheet, entry, of, status, detail } = news;
   if (status !== "unknown" && status !== "unresolved") return;
-  await moveCharge(tx, of, [status], "failed", detail);
+  attempts.move(of, [status], "failed", detail);
   chargeEvent(sheet, entry, of, "charge_failed", detail);
 }
 
-async function later({ tx, sheet, entry, of, status, detail }: News): Promise<void> {
+function later({ attempts, sheet, entry, of, status, detail }: News): void {
   const putOff = readPutOff(detail);
   if (!putOff || !isOpen(status)) return;
-  const { user, id, generation, attempt } = of;
-  const [row] = await tx.run(
-    `SELECT ${TERMS} FROM charges WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?`,
-    [id, user, generation, attempt],
-  );
-  const { request, sinceMs } = termsOf(row as Record<string, unknown>);
-  if (putOff.request !== request) return; // 3
+  const terms = attempts.termsOf(of);
+  if (putOff.request !== terms?.request) return; // 3
+  const { sinceMs } = terms;
   const waitMs = Math.max(putOff.waitMs, waitBefore(status, sinceMs, entry.atMs));
-  await askNext(tx, sheet, entry, of, status, waitMs);
+  askNext(attempts, sheet, entry, of, status, waitMs);
 }
 
 function isOpen(status: string): status is OpenStatus {
   return status in ASKED;
 }
 
-async function refunded({ tx, sheet, entry, of, status }: News): Promise<void> {
+function refunded({ attempts, sheet, entry, of, status }: News): void {
   if (status !== "refunding" && status !== "refund_failed") return;
-  const terms = await moveCharge(tx, of, [status], "refunded", "");
+  const terms = attempts.move(of, [status], "refunded", "");
   post(sheet, entry, terms, "refunds", "customer");
   chargeEvent(sheet, entry, of, "refunded", "");
 }
 
 /** Asking ends. An operator has to find out what the provider has taken or still holds. */
-async function unresolved(news: News): Promise<void> {
+function unresolved(news: News): void {
   notForgotten(news);
-  if (news.status === "unknown") await owed(news, "unresolved");
-  else if (news.status === "refunding") await owed(news, "refund_failed");
+  if (news.status === "unknown") owed(news, "unresolved");
+  else if (news.status === "refunding") owed(news, "refund_failed");
 }
 
 /** It stays owed, as a dead letter, until an operator has it asked again. */
-async function owed(news: News, status: "refund_failed" | "unresolved"): Promise<void> {
-  const { tx, sheet, entry, of, detail } = news;
-  const { amount, currency } = await moveCharge(tx, of, [news.status], status, detail);
+function owed(news: News, status: "refund_failed" | "unresolved"): void {
+  const { attempts, sheet, entry, of, detail } = news;
+  const { amount, currency } = attempts.move(of, [news.status], status, detail);
   const event = status === "unresolved" ? "charge_unresolved" : "refund_failed";
   chargeEvent(sheet, entry, of, event, detail);
   const { shard, atMs } = entry;
@@ -248,15 +177,18 @@ async function owed(news: News, status: "refund_failed" | "unresolved"): Promise
 }
 
 /** Money that left at the provider without Sluice asking: returned there, or disputed. */
-async function takenBack(news: News, word: "returned" | "disputed"): Promise<void> {
-  const { tx, sheet, entry, of, status, detail } = news;
+function takenBack(news: News, word: "returned" | "disputed"): void {
+  const { attempts, sheet, entry, of, status, detail } = news;
   // A refund under way has arrived, from any sender.
-  if (word === "returned" && status !== "captured" && status !== "disputed") return refunded(news);
+  if (word === "returned" && status !== "captured" && status !== "disputed") {
+    refunded(news);
+    return;
+  }
   if (status !== "captured" && !(word === "returned" && status === "disputed")) {
     if (word === "disputed") chargeEvent(sheet, entry, of, "disputed", detail);
     return;
   }
-  const terms = await moveCharge(tx, of, [status], word, detail);
+  const terms = attempts.move(of, [status], word, detail);
   const from = status === "captured" ? "revenue" : "disputes";
   post(sheet, entry, terms, from, word === "returned" ? "customer" : "disputes");
   chargeEvent(sheet, entry, of, word, detail);

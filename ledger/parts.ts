@@ -21,16 +21,24 @@ interface Extras {
   readonly trace: Traceparent;
 }
 
-export async function addParts(
+/** Reads what addParts needs, if any order is paid. */
+export async function prepareParts(
   tx: Runner,
   sheet: Sheet,
-  entry: Entry,
-  step: OrderStep,
-  of: Extras,
+  entries: readonly Entry[],
 ): Promise<void> {
+  const sales = new Set<string>();
+  for (const { steps } of entries)
+    for (const step of steps) if (step.what === "paid") sales.add((step as OrderStep).saleId);
+  if (sales.size === 0) return;
+  sheet.routes = await readRoutes(tx);
+  await sheet.prices.require(tx, sales);
+}
+
+export function addParts(sheet: Sheet, entry: Entry, step: OrderStep, of: Extras): void {
   const { user, id, generation, gateway, saleId } = step;
   const region = regionOfGateway(gateway);
-  const shares = await sharesOf(tx, sheet, region, step);
+  const shares = sharesOf(sheet, region, step);
   shares.forEach(({ routingKey, service, lines }, i) => {
     const [part, parts] = [i + 1, shares.length];
     sheet.parts.push(
@@ -61,17 +69,13 @@ export async function addParts(
 }
 
 /** Groups lines by service, and lines without a route by category. */
-async function sharesOf(
-  tx: Runner,
-  sheet: Sheet,
-  region: string,
-  { saleId, lines }: OrderStep,
-): Promise<Share[]> {
-  sheet.routes ??= await readRoutes(tx);
+function sharesOf(sheet: Sheet, region: string, { saleId, lines }: OrderStep): Share[] {
+  const { routes, prices } = sheet;
+  if (!routes) throw new Error("parts were not prepared");
   const shares = new Map<string, Share>();
   for (const { sku, qty } of lines) {
-    const category = await sheet.prices.category(tx, saleId, sku);
-    const service = serviceOf(sheet.routes, region, category) ?? "";
+    const category = prices.category(saleId, sku);
+    const service = serviceOf(routes, region, category) ?? "";
     const whose = service === "" ? ` ${category}` : service;
     const share = shares.get(whose) ?? {
       routingKey: partKeyOf(region, category),

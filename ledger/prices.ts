@@ -35,13 +35,15 @@ export class Prices {
     return this.limits.get(`${saleId} ${sku}`) ?? 0;
   }
 
-  /** `none` for an unknown item: nobody can have held it. */
-  async category(tx: Runner, saleId: string, sku: string): Promise<string> {
-    if (!this.known.has(saleId)) {
-      this.missing.add(saleId);
-      await this.load(tx);
-    }
+  /** `none` for an unknown item: nobody can have held it. The sale must be loaded. */
+  category(saleId: string, sku: string): string {
     return this.categories.get(`${saleId} ${sku}`) ?? "none";
+  }
+
+  /** Loads those of the sales that are not loaded. */
+  async require(tx: Runner, sales: Iterable<string>): Promise<void> {
+    for (const saleId of sales) if (!this.known.has(saleId)) this.missing.add(saleId);
+    await this.load(tx);
   }
 
   /** Loads the sales that were missing. Returns whether there were any. */

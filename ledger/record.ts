@@ -7,11 +7,13 @@
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { Attempts } from "./attempts.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
 import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
 import { guard } from "./fence.ts";
+import { moveOrders } from "./moves.ts";
 import { recordLateAnswers } from "./obligations.ts";
-import { writeParts } from "./parts.ts";
+import { prepareParts, writeParts } from "./parts.ts";
 import { recordPutOffs } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import {
@@ -21,11 +23,10 @@ import {
   emptySheet,
   FOLLOW_UPS,
   followUp,
-  type Move,
   type Sheet,
   Unreadable,
 } from "./sheet.ts";
-import { recordSteps } from "./steps.ts";
+import { chargesIn, recordSteps } from "./steps.ts";
 
 /** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
@@ -236,11 +237,14 @@ async function write(
   );
   await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
   await insertRows(tx, "charges", CHARGES, sheet.charges);
+  const attempts = await Attempts.read(db.dialect, tx, chargesIn(sheet, entries));
+  await prepareParts(tx, sheet, entries);
   for (const entry of entries) {
-    await recordSteps(tx, sheet, entry);
-    await recordLateAnswers(tx, sheet, entry);
+    recordSteps(attempts, sheet, entry);
+    recordLateAnswers(attempts, sheet, entry);
   }
-  for (const move of sheet.moved) await moveOrder(tx, move);
+  await attempts.write(tx);
+  await moveOrders(db.dialect, tx, sheet.moved);
   addRequests(sheet);
   add(sheet);
   await insertRows(
@@ -256,16 +260,6 @@ async function write(
   await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
   await guard(db.dialect, tx, sheet.fence, older);
   await moveStock(tx, sheet.stock);
-}
-
-/** Changes an order's state, from a state that allows it. Throws Contradiction. */
-async function moveOrder(tx: Runner, { state, from, bucket, id, user }: Move): Promise<void> {
-  const rows = await tx.run(
-    `UPDATE orders SET state = ? WHERE bucket = ? AND id = ? AND usr = ?
-     AND state IN (${from.map(() => "?").join(",")}) RETURNING id`,
-    [state, bucket, id, user, ...from],
-  );
-  if (rows.length !== 1) throw new Contradiction(`order ${user}/${id} cannot become ${state}`);
 }
 
 const CHARGES = [

@@ -20,6 +20,7 @@ import type { PlacedOrder, Row } from "../core/domain/row.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { Value } from "./db.ts";
 import { Fence } from "./fence.ts";
+import type { Move } from "./moves.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
 import { Unreadable } from "./refusals.ts";
@@ -27,15 +28,6 @@ import { Unreadable } from "./refusals.ts";
 export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
-
-/** A change of an order's state, and the states that allow it. */
-export interface Move {
-  readonly state: string;
-  readonly from: readonly string[];
-  readonly bucket: number;
-  readonly id: string;
-  readonly user: string;
-}
 
 export interface Sheet {
   /** Time of recording, Unix ms. */
@@ -91,10 +83,12 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
 }
 
 /**
- * Requests per message, and so per follow-up: one by one, each cost the broker 160 µs of CPU
- * (docs/decisions/0007-steps-through-the-shard.md).
+ * Requests per message, and so per follow-up: a message costs broker and worker 240 µs of CPU
+ * (docs/decisions/0007-steps-through-the-shard.md). Services are told how many parts to expect
+ * (docs/fulfilment.md); payment workers limit their calls themselves.
  */
-const REQUESTS_PER_MESSAGE = 20;
+const PARTS_PER_MESSAGE = 20;
+const REQUESTS_PER_MESSAGE = 100;
 
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
@@ -119,8 +113,9 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    for (let from = 0; from < requests.length; from += REQUESTS_PER_MESSAGE) {
-      const part = requests.slice(from, from + REQUESTS_PER_MESSAGE);
+    const most = exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+    for (let from = 0; from < requests.length; from += most) {
+      const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);
     }
   }

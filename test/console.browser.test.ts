@@ -1,8 +1,8 @@
 // The console in a real browser (headless Chromium) on a real gateway.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { GatewayReport, Overview, WorkerReport } from "../core/domain/report.ts";
-import { Histogram } from "../core/metrics/histogram.ts";
+import type { Overview } from "../core/domain/report.ts";
+import { gatewayReport, workerReport } from "../core/domain/test-reports.ts";
 import type { LetterFilter } from "../gateway/ports.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 
@@ -16,43 +16,10 @@ const asked: string[] = [];
 const listed: string[] = [];
 let deadLetters = 1;
 
-const empty = new Histogram().report();
-const process = {
-  host: "h",
-  pid: 1,
-  sinceMs: 0,
-  rssBytes: 1e8,
-  cpuSeconds: 1,
-  loopDelayMs: 3,
-  ignored: {},
-};
-
 function overview(): Overview {
   sold += 10;
-  const worker: WorkerReport = {
-    ...process,
-    ...{
-      id: "worker-1",
-      kind: "worker",
-      state: "running",
-      ledger: "up",
-      brokers: [{ region: "eu", state: "up" }],
-      unrecorded: 0,
-      steps: {},
-      retries: 0,
-      deadLettered: 0,
-      followUps: 0,
-      rebuilds: 0,
-      rebuildsFailed: 0,
-    },
-    governor: {
-      state: "running",
-      level: 0,
-      reasons: [],
-      signals: { redis_ms: 2 },
-      transitions: { running: 0, slowed: 0, paused: 0 },
-      eased: {},
-    },
+  const worker = workerReport({
+    loopDelayMs: 3,
     shards: [
       {
         shard: 0,
@@ -62,33 +29,12 @@ function overview(): Overview {
       },
     ],
     outcomes: { reserved: sold },
-    ...{ batch: empty, decide: empty, commit: empty, recorded: empty },
-  };
-  const gateway: GatewayReport = {
-    ...process,
-    ...{
-      id: "eu.gateway",
-      kind: "gateway",
-      region: "eu",
-      url: "",
-      draining: false,
-      broker: "up",
-      admission: "open",
-      reasons: [],
-      shards: [],
-    },
-    ...{
-      rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
-      batches: 1,
-      refused: {},
-      webhooks: {},
-      sockets: 5,
-      waitingBytes: 0,
-      undecided: 0,
-      followed: 0,
-    },
-    ...{ confirm: empty, outcome: empty },
-  };
+  });
+  const gateway = gatewayReport({
+    loopDelayMs: 3,
+    rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
+    sockets: 5,
+  });
   return {
     atMs: Date.now(),
     redis: { state: redisUp ? "up" : "away", usedBytes: 1, maxBytes: 0 },

@@ -3,7 +3,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
 import { ORDERS_DEAD } from "../broker/topology.ts";
-import { altered, makeOrder, Stack, userOf } from "./stack.ts";
+import { readyStack } from "./ready.ts";
+import { altered, makeOrder, type Stack, userOf } from "./stack.ts";
 
 let stack: Stack | undefined;
 afterEach(async () => {
@@ -20,19 +21,17 @@ async function doomed(stack: Stack, step: string) {
   return child;
 }
 
+/** A stack with the sale in Redis and no owners, so that the doomed worker decides first. */
+async function loaded(): Promise<Stack> {
+  const { stack: made, workers } = await readyStack({ a: 5 });
+  for (const worker of workers) await worker.stop();
+  return made;
+}
+
 test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
   "killed %s, the next worker continues where it stopped",
   async (step) => {
-    stack = await Stack.start();
-    await stack.sale({ a: 5 });
-    // Fills Redis and releases the shards, so that the doomed worker first decides the orders
-    // below.
-    const first = await stack.worker("first");
-    await stack.until(
-      "the sale is in Redis",
-      async () => (await stack?.ledger.operationsOpen())?.length === 0,
-    );
-    await first.stop();
+    stack = await loaded();
     const user = userOf(0);
     const orders = Array.from({ length: 7 }, (_, i) => makeOrder(user, { a: 1 }, { seq: i + 1 }));
     for (const { row } of orders) await stack.publish(0, [row]);
@@ -56,14 +55,7 @@ test.each(["before_decide", "after_decide", "after_commit", "before_ack"])(
 );
 
 test("a follow-up is sent again if its worker was killed before the confirm", async () => {
-  stack = await Stack.start();
-  await stack.sale({ a: 5 });
-  const first = await stack.worker("first");
-  await stack.until(
-    "the sale is in Redis",
-    async () => (await stack?.ledger.operationsOpen())?.length === 0,
-  );
-  await first.stop();
+  stack = await loaded();
   const user = userOf(0);
   const bad = makeOrder(user, { a: 1 });
   await stack.publish(0, [altered(bad.row, { lines: [{ sku: "a", qty: -1 }] })]);

@@ -11,6 +11,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { LedgerAudit } from "../ledger/audit.ts";
 import { mintToken } from "../proof/load/tokens.ts";
+import { type Output, outputOf } from "./output-of.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
@@ -25,19 +26,8 @@ afterAll(async () => {
   await stack?.stop();
 }, TIMEOUT_MS);
 
-async function dead(...args: string[]): Promise<{ out: string; err: string; code: number }> {
-  const child = Bun.spawn([process.execPath, CLI, "dead", ...args], {
-    env: { ...process.env, ...stack.env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
-}
+const dead = (...args: string[]): Promise<Output> =>
+  outputOf([process.execPath, CLI, "dead", ...args], { env: { ...process.env, ...stack.env } });
 
 type Letter = {
   id: string;

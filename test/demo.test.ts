@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { testDir } from "./services.ts";
 
 const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 /** Runs the demo as a user does, in a folder under this test's. */
 function startDemo(tmp: string, ...args: string[]) {

@@ -195,7 +195,7 @@ describe("Dockerfile", () => {
   const stages = readStages(fileText("Dockerfile"));
   const ignore = fileText(".dockerignore");
 
-  test("copies files that exist and that .dockerignore lets through", () => {
+  test("copies files that exist and that .dockerignore does not exclude", () => {
     const sources = stages
       .flat()
       .flatMap((i) => (i.word === "COPY" ? (copied(i)?.sources ?? []) : []));

@@ -158,7 +158,7 @@ describe.each(["sqlite", "postgres"])("%s: a ledger of format 0", (dialect) => {
     expect(letterSeenByVerify(dead as never)).toMatchObject({ user: "ida", order: ids.ida });
   });
 
-  test("what is decided from now on follows in the format of today", async () => {
+  test("new decisions follow in today's format", async () => {
     const { ledger, writer } = old;
     const { epoch, lastId, lastN } = await writer.takeShard(0, "w");
     const id = Bun.randomUUIDv7();

@@ -1,9 +1,13 @@
 // The launcher on machines that lack something. A test installs nothing; real installs are tried on
 // a fresh system.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { outputOf } from "./output-of.ts";
 import { testDir } from "./services.ts";
+
+/** A test starts npm and Bun several times. */
+setDefaultTimeout(60_000);
 
 const LAUNCHER = join(import.meta.dir, "..", "sluice");
 
@@ -43,18 +47,7 @@ const installed = async () =>
 async function launch(path: string, env: Record<string, string>, ...args: string[]) {
   if (!(await installed()))
     throw new Error("node_modules does not match package-lock.json: run ./sluice test");
-  const child = Bun.spawn([LAUNCHER, ...args], {
-    env: { HOME: "/", PATH: path, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
+  return outputOf([LAUNCHER, ...args], { env: { HOME: "/", PATH: path, ...env } });
 }
 
 test("without npm it says how to get npm", async () => {

@@ -9,6 +9,7 @@ import { openViews } from "../proof/verify/views.ts";
 import { startRedis } from "../services/redis.ts";
 import { readPackingList } from "../stubs/fulfil/packing-list.ts";
 import type { Provider } from "../stubs/provider/server.ts";
+import { outputOf } from "./output-of.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 90_000;
@@ -91,17 +92,38 @@ async function expectWhole({ provider, sent, list }: Rush): Promise<void> {
 
 const rebuilt = () => stack.events.filter((e) => e.event === "redis rebuilt").length;
 
+/** Breaks Redis; the workers rebuild it, and nothing is lost or done twice. */
+async function rebuiltAfter(fault: () => Promise<void>, story: Rush): Promise<void> {
+  const before = rebuilt();
+  await fault();
+  await expectWhole(story);
+  expect(rebuilt()).toBeGreaterThan(before);
+}
+
+async function wiped(): Promise<void> {
+  const store = await stack.client();
+  await store.client.flushall();
+  await store.close();
+}
+
+const redisFile = () => join(stack.redis.dir, "appendonlydir");
+const keptFile = () => join(stack.redis.dir, "older");
+const keepFile = () => cpSync(redisFile(), keptFile(), { recursive: true });
+
+async function withKeptFile(): Promise<void> {
+  const { dir, port } = stack.redis;
+  await stack.redis.kill();
+  rmSync(redisFile(), { recursive: true, force: true });
+  cpSync(keptFile(), redisFile(), { recursive: true });
+  stack.redis = await startRedis(dir, { persistence: true, port });
+}
+
 test(
   "Redis wiped during charging and cancelling: no double payments, cancelled orders are refunded",
   async () => {
     const story = await rush(false);
     await stack.until("some charges", () => story.provider.book.charges.size > 10);
-    const before = rebuilt();
-    const store = await stack.client();
-    await store.client.flushall();
-    await store.close();
-    await expectWhole(story);
-    expect(rebuilt()).toBeGreaterThan(before);
+    await rebuiltAfter(wiped, story);
   },
   TIMEOUT_MS,
 );
@@ -109,23 +131,12 @@ test(
 test(
   "Redis back with an older file during charging and cancelling: the same holds",
   async () => {
-    const keep = () =>
-      cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
-        recursive: true,
-      });
-    const story = await rush(true, keep);
+    const story = await rush(true, keepFile);
     await stack.until(
       "charges that the older file does not have",
       () => story.provider.book.charges.size > ORDERS / 2,
     );
-    const { dir, port } = stack.redis;
-    const before = rebuilt();
-    await stack.redis.kill();
-    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
-    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
-    stack.redis = await startRedis(dir, { persistence: true, port });
-    await expectWhole(story);
-    expect(rebuilt()).toBeGreaterThan(before);
+    await rebuiltAfter(withKeptFile, story);
   },
   TIMEOUT_MS,
 );
@@ -162,12 +173,7 @@ test(
   async () => {
     const story = await rush(false);
     await someAtWork(story);
-    const before = rebuilt();
-    const store = await stack.client();
-    await store.client.flushall();
-    await store.close();
-    await expectWhole(story);
-    expect(rebuilt()).toBeGreaterThan(before);
+    await rebuiltAfter(wiped, story);
   },
   TIMEOUT_MS,
 );
@@ -175,20 +181,9 @@ test(
 test(
   "Redis back with an older file during dispatching: the same holds",
   async () => {
-    const keep = () =>
-      cpSync(join(stack.redis.dir, "appendonlydir"), join(stack.redis.dir, "older"), {
-        recursive: true,
-      });
-    const story = await rush(true, keep);
+    const story = await rush(true, keepFile);
     await someAtWork(story);
-    const { dir, port } = stack.redis;
-    const before = rebuilt();
-    await stack.redis.kill();
-    rmSync(join(dir, "appendonlydir"), { recursive: true, force: true });
-    cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
-    stack.redis = await startRedis(dir, { persistence: true, port });
-    await expectWhole(story);
-    expect(rebuilt()).toBeGreaterThan(before);
+    await rebuiltAfter(withKeptFile, story);
   },
   TIMEOUT_MS,
 );
@@ -235,12 +230,9 @@ test(
 
 async function recover(...args: string[]): Promise<string> {
   const cli = join(import.meta.dir, "..", "cli", "cli.ts");
-  const child = Bun.spawn([process.execPath, cli, "recover", ...args], {
-    env: { ...process.env, ...stack.env },
-    stdout: "pipe",
-  });
-  const out = await new Response(child.stdout).text();
-  expect(await child.exited).toBe(0);
+  const env = { ...process.env, ...stack.env };
+  const { out, code } = await outputOf([process.execPath, cli, "recover", ...args], { env });
+  expect(code).toBe(0);
   return out;
 }
 

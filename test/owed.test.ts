@@ -67,10 +67,10 @@ test(
       );
     const [last] = sent.slice(-1);
     await stack.becomes(last?.user as string, last?.id as string, "cancelled");
-    const startedMs = performance.now();
     const fresh = await order("tok", userOf(1, 3));
     await stack.becomes(fresh.user, fresh.id, "paid");
-    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    // It did not wait for the refunds, most of which are still being retried.
+    expect((await stack.ledger.owed()).refund_failed ?? 0).toBeLessThan(sent.length / 2);
     await stack.until(
       "all refunds to be refused permanently",
       async () => (await stack.ledger.owed()).refund_failed === sent.length,
@@ -102,7 +102,7 @@ test.each(["refund_conflict", "refund_error", "refund_pending"])(
 );
 
 test.each(["html200", "redirect", "wrong_key", "wrong_amount", "declined200", "huge_answer"])(
-  "an answer that is none (%s) is no capture: the look-up decides, as the provider has it",
+  "an invalid answer (%s) is no capture: the look-up decides by the provider's record",
   async (mood) => {
     await start();
     const provider = await stack.payments();

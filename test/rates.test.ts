@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  "an order without a rate waits alone and is given up; the next ones use the returning feed",
+  "an order without a rate waits alone and is given up; later ones use the returning feed",
   async () => {
     stack = await Stack.start({ env: { SLUICE_RATE_WAIT: "1s" } });
     await stack.sale({ a: 100 });

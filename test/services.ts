@@ -1,15 +1,19 @@
-// The services tests run against: real ones, private to this run, started on first use and stopped
-// when the run ends.
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+// The services tests run against: real ones, private to this runner, started on first use. The
+// whole run (run.ts) stops them at its end; a runner on its own does so itself.
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
 import { at } from "../core/domain/at.ts";
 import { type PrivatePostgres, startPostgres } from "../services/postgres.ts";
+import { endLeftovers } from "../services/processes.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "../services/redis.ts";
 
-let root: string | undefined;
+/** The folder of the whole run, if this is a part of it. What tests start must not inherit it. */
+const runRoot = process.env.TEST_RUN_ROOT;
+delete process.env.TEST_RUN_ROOT;
+let root = runRoot;
 let redis: Promise<PrivateRedis> | undefined;
 /** Each node has a fixed number of virtual hosts; the last one has some left. */
 const rabbits: Promise<PrivateRabbit>[] = [];
@@ -17,12 +21,16 @@ let postgres: Promise<PrivatePostgres> | undefined;
 let vhosts = 0;
 let databases = 0;
 
+/** A folder for a run's files and services. */
+export function makeTestRoot(): string {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-test-"));
+  chmodSync(dir, 0o755); // Postgres runs as another user and must be able to enter
+  return dir;
+}
+
 /** A folder of this run, removed at its end. */
 export function testDir(name: string, mode = 0o700): string {
-  if (!root) {
-    root = mkdtempSync(join(tmpdir(), "sluice-test-"));
-    chmodSync(root, 0o755); // Postgres runs as another user and must be able to enter
-  }
+  root ??= makeTestRoot();
   const dir = mkdtempSync(join(root, `${name}-`));
   chmodSync(dir, mode);
   return dir;
@@ -80,8 +88,17 @@ export async function freshDatabase(): Promise<string> {
   return server.url(name);
 }
 
-/** Called once, by the preload, when the run ends. */
+/** Stops everything that tests started and recorded under a root, and removes the root. */
+export async function endTestRoot(dir: string): Promise<void> {
+  const folders = readdirSync(dir).map((name) => join(dir, name));
+  const records = folders.flatMap((folder) => [folder, join(folder, "run")]);
+  await Promise.allSettled(records.map(endLeftovers));
+  rmSync(dir, { recursive: true, force: true });
+}
+
+/** Called by the preload after the last file of a runner; in a whole run, run.ts does this. */
 export async function stopTestServices(): Promise<void> {
+  if (runRoot) return;
   await Promise.allSettled([
     redis?.then((r) => r.kill()),
     ...rabbits.map((rabbit) => rabbit.then((r) => r.kill())),

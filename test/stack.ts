@@ -27,6 +27,7 @@ import { type PrivateRedis, startRedis } from "../services/redis.ts";
 import type { Shares } from "../stubs/provider/behaviour.ts";
 import { type Provider, type ProviderOptions, startProvider } from "../stubs/provider/server.ts";
 import { testDir, testRabbit } from "./services.ts";
+import { until } from "./until.ts";
 
 export const SHARDS = 2;
 
@@ -295,12 +296,7 @@ export class Stack {
     condition: () => Promise<boolean> | boolean,
     timeoutMs = 20_000,
   ): Promise<void> {
-    const end = performance.now() + timeoutMs;
-    while (performance.now() < end) {
-      if (await condition()) return;
-      await Bun.sleep(20);
-    }
-    throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await until(what, condition, timeoutMs);
   }
 
   async decided(user: string, id: string, timeoutMs?: number): Promise<StoredOrder> {

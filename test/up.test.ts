@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { testDir } from "./services.ts";
 
 const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const GATEWAY_LINE = / {2}(eu|us) +(http:\S+)/g;
 
 interface Up {

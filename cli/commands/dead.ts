@@ -2,16 +2,15 @@
 // one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings, SettingError } from "../../core/settings/settings.ts";
-import { openLedger } from "../../ledger/open.ts";
+import { SettingError } from "../../core/settings/settings.ts";
 import { whole } from "../arguments.ts";
+import { withLedger } from "../ledger.ts";
 import {
   LETTER_QUEUES,
   type LetterFilter,
   Letters,
   MAX_LETTERS,
 } from "../operator/dead-letters.ts";
-import { requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 interface Options {
@@ -114,18 +113,12 @@ function filterOf(id: string | undefined, { queue, reason, user }: Options): Let
 }
 
 async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
-  const settings = readSettings(process.env);
-  requireStores(settings);
-  const ledger = await openLedger({
-    runtime: realRuntime,
-    url: settings.ledgerUrl,
-    shards: settings.shards,
+  await withLedger(async ({ ledger, settings }) => {
+    const letters = await Letters.open(realRuntime, settings, ledger);
+    try {
+      await work(letters);
+    } finally {
+      await letters.close();
+    }
   });
-  const letters = await Letters.open(realRuntime, settings, ledger);
-  try {
-    await work(letters);
-  } finally {
-    await letters.close();
-    await ledger.close();
-  }
 }

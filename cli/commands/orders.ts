@@ -1,11 +1,8 @@
 // sluice orders: a user's orders, or one order with its events, from the ledger.
 import type { Command } from "commander";
 import { traceIdOf } from "../../core/domain/trace.ts";
-import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings } from "../../core/settings/settings.ts";
-import { openLedger } from "../../ledger/open.ts";
 import { whole } from "../arguments.ts";
-import { requireStores } from "../roles/parts.ts";
+import { withLedger } from "../ledger.ts";
 import { table } from "../table.ts";
 
 const MAX_LIMIT = 100;
@@ -28,14 +25,7 @@ export function register(program: Command): void {
 }
 
 async function show(id: string | undefined, { user, limit, json }: Options): Promise<void> {
-  const settings = readSettings(process.env);
-  requireStores(settings);
-  const ledger = await openLedger({
-    runtime: realRuntime,
-    url: settings.ledgerUrl,
-    shards: settings.shards,
-  });
-  try {
+  await withLedger(async ({ ledger }) => {
     const found =
       id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
     const orders = found.filter((order) => order !== undefined);
@@ -67,7 +57,5 @@ async function show(id: string | undefined, { user, limit, json }: Options): Pro
           })),
         )}`,
       );
-  } finally {
-    await ledger.close();
-  }
+  });
 }

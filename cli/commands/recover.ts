@@ -4,10 +4,11 @@
 // --ask-again publishes everything unfinished again.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
-import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
-import { openRedis, requireStores } from "../roles/parts.ts";
+import { openLedgerWriter } from "../../ledger/open.ts";
+import { withLedger } from "../ledger.ts";
+import { openRedis } from "../roles/parts.ts";
 
 interface Options {
   readonly acceptLedger: boolean;
@@ -39,15 +40,7 @@ export function register(program: Command): void {
 async function recover({ acceptLedger, askAgain }: Options): Promise<void> {
   if (acceptLedger === askAgain)
     throw new SettingError("choose either --accept-ledger or --ask-again");
-  const settings = readSettings(process.env);
-  requireStores(settings);
-  const ledger = await openLedger({
-    runtime: realRuntime,
-    url: settings.ledgerUrl,
-    shards: settings.shards,
-  });
-  await (askAgain ? again(settings) : forget(settings));
-  await ledger.close();
+  await withLedger(({ settings }) => (askAgain ? again(settings) : forget(settings)));
 }
 
 async function forget(settings: Settings): Promise<void> {

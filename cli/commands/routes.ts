@@ -8,10 +8,10 @@ import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { ELSEWHERE } from "../../core/domain/part.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import { SettingError } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
-import { openLedger } from "../../ledger/open.ts";
-import { closeRegions, openRegions, requireStores } from "../roles/parts.ts";
+import { type OpenLedger, withLedger } from "../ledger.ts";
+import { closeRegions, openRegions } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 interface Where {
@@ -44,26 +44,6 @@ export function register(program: Command): void {
     .command("drain <service>")
     .description("send a service's waiting parts where the routes point now")
     .action((service: string) => drain(service));
-}
-
-interface Open {
-  readonly ledger: Ledger;
-  readonly settings: Settings;
-}
-
-async function withLedger(work: (open: Open) => Promise<void>): Promise<void> {
-  const settings = readSettings(process.env);
-  requireStores(settings);
-  const ledger = await openLedger({
-    runtime: realRuntime,
-    url: settings.ledgerUrl,
-    shards: settings.shards,
-  });
-  try {
-    await work({ ledger, settings });
-  } finally {
-    await ledger.close();
-  }
 }
 
 async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean): Promise<void> {
@@ -114,7 +94,7 @@ async function drain(service: string): Promise<void> {
 }
 
 async function everywhere(
-  { ledger, settings }: Open,
+  { ledger, settings }: OpenLedger,
   work: (link: RegionLink, routing: Routing) => Promise<number>,
 ): Promise<void> {
   const links = await openRegions(realRuntime, settings, () => undefined);

@@ -1,10 +1,11 @@
 // sluice stock: units per item, in Redis and in the ledger side by side.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings } from "../../core/settings/settings.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
-import { openLedger } from "../../ledger/open.ts";
-import { openRedis, requireStores } from "../roles/parts.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+import { withLedger } from "../ledger.ts";
+import { openRedis } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 export function register(program: Command): void {
@@ -19,14 +20,19 @@ export function register(program: Command): void {
 }
 
 async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
-  const settings = readSettings(process.env);
-  requireStores(settings);
-  const ledger = await openLedger({
-    runtime: realRuntime,
-    url: settings.ledgerUrl,
-    shards: settings.shards,
+  await withLedger(async ({ ledger, settings }) => {
+    const redis = await openRedis(realRuntime, settings, () => undefined);
+    const rows = await rowsOf(only, ledger, redis);
+    await redis.close();
+    if (only !== undefined && rows.length === 0)
+      throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
+    process.stdout.write(
+      json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
+    );
   });
-  const redis = await openRedis(realRuntime, settings, () => undefined);
+}
+
+async function rowsOf(only: string | undefined, ledger: Ledger, redis: RedisStore) {
   const store = new StockStore(redis);
   const rows = [];
   for (const sale of await ledger.sales()) {
@@ -46,11 +52,5 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
       });
     }
   }
-  await redis.close();
-  await ledger.close();
-  if (only !== undefined && rows.length === 0)
-    throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
-  process.stdout.write(
-    json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
-  );
+  return rows;
 }

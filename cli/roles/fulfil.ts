@@ -3,13 +3,12 @@ import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { FulfilReport } from "../../core/domain/report.ts";
 import { Self } from "../../core/metrics/self.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
-import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import type { Settings } from "../../core/settings/settings.ts";
 import { PackingList } from "../../stubs/fulfil/packing-list.ts";
 import type { Log } from "../log.ts";
-import { openBoard } from "./board.ts";
 import { competingGoverning } from "./governing.ts";
-import { startMetricsServer } from "./metrics-server.ts";
-import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
+import { closeRegions, openRegions, openSpans, requireRegions } from "./parts.ts";
+import { startReporting } from "./reporting.ts";
 import type { RunningRole } from "./worker.ts";
 
 export interface FulfilOptions {
@@ -27,7 +26,7 @@ export async function startFulfil(
   log: Log,
   { service, file, workMs }: FulfilOptions,
 ): Promise<RunningRole & { fulfiller: Fulfiller }> {
-  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  requireRegions(settings);
   const regions = await openRegions(runtime, settings, log);
   const list = new PackingList(runtime, file);
   const spans = await openSpans(settings, "fulfil", id);
@@ -55,25 +54,18 @@ export async function startFulfil(
     service,
     parts: { ...fulfiller.counts },
   });
-  const board = await openBoard(runtime, settings, report, (by) => governing.byHand(by));
-  const metrics = startMetricsServer(
-    settings,
-    {
-      runtime,
-      report,
-      missing: () => brokersAway(regions),
-    },
-    log,
-  );
+  const reporting = await startReporting(runtime, settings, log, {
+    report,
+    regions,
+    self,
+    governing,
+  });
   log("fulfilment started", { id, service, file });
   return {
     fulfiller,
     stop: async () => {
       await fulfiller.stop();
-      await board.stop();
-      await metrics.stop();
-      governing.stop();
-      self.stop();
+      await reporting.stop();
       await spans?.close();
       await closeRegions(regions);
       list.close();

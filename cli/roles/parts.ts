@@ -16,8 +16,12 @@ const SILENT_BEATS = 3;
 /** Throws if a setting that every worker needs is missing. */
 export function requireStores(settings: Settings): void {
   if (settings.redisUrl === "") throw new SettingError("SLUICE_REDIS_URL is not set");
-  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  requireRegions(settings);
   if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
+}
+
+export function requireRegions({ regions }: Settings): void {
+  if (regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
 }
 
 /** `callTimeoutMs`: a Redis that takes longer to answer is reconnected. */

@@ -5,10 +5,9 @@ import { Self } from "../../core/metrics/self.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import type { Log } from "../log.ts";
-import { openBoard } from "./board.ts";
 import { competingGoverning } from "./governing.ts";
-import { startMetricsServer } from "./metrics-server.ts";
-import { brokersAway, closeRegions, openRegions, openSpans } from "./parts.ts";
+import { closeRegions, openRegions, openSpans, requireRegions } from "./parts.ts";
+import { startReporting } from "./reporting.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startPayments(
@@ -17,7 +16,7 @@ export async function startPayments(
   id: string,
   log: Log,
 ): Promise<RunningRole & { payments: PaymentWorker }> {
-  if (settings.regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  requireRegions(settings);
   if (settings.providerUrl === "") throw new SettingError("SLUICE_PROVIDER_URL is not set");
   const regions = await openRegions(runtime, settings, log);
   const provider = new HttpProvider(runtime, settings.providerUrl, settings.providerTimeoutMs);
@@ -47,25 +46,18 @@ export async function startPayments(
     answers: { ...payments.counts },
     call: provider.took.report(),
   });
-  const board = await openBoard(runtime, settings, report, (by) => governing.byHand(by));
-  const metrics = startMetricsServer(
-    settings,
-    {
-      runtime,
-      report,
-      missing: () => brokersAway(regions),
-    },
-    log,
-  );
+  const reporting = await startReporting(runtime, settings, log, {
+    report,
+    regions,
+    self,
+    governing,
+  });
   log("payments started", { id });
   return {
     payments,
     stop: async () => {
       await payments.stop();
-      await board.stop();
-      await metrics.stop();
-      governing.stop();
-      self.stop();
+      await reporting.stop();
       await spans?.close();
       await closeRegions(regions);
       log("payments stopped", { id });

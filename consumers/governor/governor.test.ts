@@ -111,7 +111,7 @@ test("a pause that recurs soon lasts twice as long, up to 30 s; a quiet minute r
   expect(pause()).toBe(3_000);
 });
 
-test("by hand: paused at once whatever the signals; resumed to what the signals demand", () => {
+test("a manual pause takes effect at once; after resuming, the signals decide again", () => {
   const rig = new Rig();
   rig.governor.byHand("ann");
   expect(rig.governor.report()).toMatchObject({ state: "paused", level: 4, reasons: ["operator"] });

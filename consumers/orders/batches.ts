@@ -8,11 +8,16 @@ import type { Work } from "./work.ts";
  */
 const MAX_BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_MESSAGES = 64;
+/** About 200 orders: a call's fixed cost is then a tenth of the whole. */
+const ENOUGH_BYTES = 48 * 1024;
+/** Half of what the broker sends ahead (PREFETCH, shard-owner.ts). */
+const ENOUGH_MESSAGES = 16;
 /**
  * A message delivered this many times before is sifted, and decided by itself: it may be what broke
  * its batch.
  */
 const POISON_DELIVERIES = 2;
+
 /** Takes the next batch from a queue. `share` is below 1 while the governor slows the worker. */
 export function takeBatch(queue: Work[], share: number): Work[] {
   const most = MAX_BATCH_BYTES * share;
@@ -26,6 +31,14 @@ export function takeBatch(queue: Work[], share: number): Work[] {
     if (alone) break;
   }
   return queue.splice(0, count);
+}
+
+/** Whether what waits is worth a call of its own, without waiting for more. */
+export function isEnough(queue: readonly Work[]): boolean {
+  if (queue.length >= ENOUGH_MESSAGES) return true;
+  let bytes = 0;
+  for (const { body } of queue) bytes += body.length;
+  return bytes >= ENOUGH_BYTES;
 }
 
 /** Whether to sift a message before Redis sees it. */

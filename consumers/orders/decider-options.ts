@@ -2,6 +2,7 @@
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import type { Tally } from "../../core/domain/words.ts";
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
@@ -25,6 +26,8 @@ export interface DeciderOptions {
     readonly lookUp: Deciding["lookUp"];
   };
   readonly governing: Governing;
+  /** When batches are decided: the worker's shards take their turns together. */
+  readonly pacer: Pacer;
   readonly counts: Counts;
   /** Receives the decisions on orders that carry a trace. */
   readonly spans?: SpanRecorder | undefined;

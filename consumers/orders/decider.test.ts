@@ -3,6 +3,7 @@ import { GENESIS } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import { messageText } from "../../core/domain/message.ts";
 import { Bench, row, WINDOW_MS } from "../../core/lua/testing.ts";
+import { Pacer } from "../../core/runtime/pacer.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
@@ -70,6 +71,7 @@ async function decider() {
       lookUp: async () => new Map(),
     },
     governing,
+    pacer: new Pacer({ runtime: realRuntime, mostMs: () => 5, fullFrom: 500 }),
     counts: new Counts(),
     clock: { bounds: () => "", now: Date.now },
     on: {

@@ -1,5 +1,6 @@
 // ③ decide: decides one shard's messages in order of arrival. While Redis decides a batch, the next
-// one fills. A batch may be decided while the one before is being recorded.
+// one fills. A batch may be decided while the one before is being recorded. Under load small
+// batches wait for their turn (core/runtime/pacer.ts).
 //
 // 1. One call to Redis at a time: a batch or a sweep.
 // 2. Redis's entries follow each other. If one does not follow the last entry handed over, the
@@ -8,6 +9,7 @@
 //    ledger has everything decided up to them.
 // 4. Few entries are decided but not recorded.
 // 5. After it has stopped, it settles nothing more.
+// 6. A batch that waits for its turn stops waiting when there is enough.
 import { at } from "../../core/domain/at.ts";
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
@@ -21,7 +23,7 @@ import type {
   SweepOptions,
 } from "../../core/stores/shard-store.ts";
 import type { RecordResult } from "../../ledger/contract.ts";
-import { isSuspect, takeBatch } from "./batches.ts";
+import { isEnough, isSuspect, takeBatch } from "./batches.ts";
 import type { DeciderOptions, StopReason } from "./decider-options.ts";
 import { recordDecisions } from "./decision-spans.ts";
 import { laterStates } from "./later-states.ts";
@@ -58,6 +60,8 @@ export class Decider implements Deciding {
   /** Settles once everything decided so far is recorded, or the decider has stopped. */
   private tail: Promise<Settled> = Promise.resolve("recorded");
   private wake: (() => void) | undefined;
+  /** Ends the wait for a turn; undefined: it does not wait. */
+  private turnCame: (() => void) | undefined;
   /** Until this monotonic time every batch is sifted first, because garbage rarely comes alone. */
   private waryUntilMs = 0;
   /** The last entry handed to the recorder. What Redis decides next must follow it. */
@@ -70,7 +74,9 @@ export class Decider implements Deciding {
   accept(work: Work): void {
     if (this.stopped) return;
     this.queue.push(work);
-    if (!this.deciding) void this.run(); // 1
+    if (!this.deciding)
+      void this.run(); // 1
+    else if (this.turnCame && isEnough(this.queue)) this.options.pacer.hurry(this.turnCame); // 6
   }
 
   /** Messages and entries in flight. */
@@ -105,6 +111,7 @@ export class Decider implements Deciding {
   ): Promise<Decision | undefined> {
     const { claim, stores, dedupWindowMs, governing, counts } = this.options;
     const ended = governing.redis.begin();
+    const came = stores.recorder.expect();
     const reply = await stores.store
       .decide(claim, messages, {
         entryId: newEntryId(this.options.runtime.randomBytes),
@@ -114,6 +121,7 @@ export class Decider implements Deciding {
       })
       .finally(() => {
         counts.decide.observe(ended() / 1_000);
+        came();
       });
     return this.taken(reply) ? (reply as Decision) : undefined;
   }
@@ -190,10 +198,25 @@ export class Decider implements Deciding {
   /** A batch or a sweep. They alternate, so neither waits longer than one turn of the other. */
   private async turn(): Promise<void> {
     this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);
-    if (!this.swept) return this.paced();
+    if (!this.swept) {
+      await this.ownTurn();
+      // Meanwhile it may have stopped or been paused, or a region's messages were dropped.
+      if (this.stopped || this.options.governing.paused || this.queue.length === 0) return;
+      return this.paced();
+    }
     await this.sweeps.make((reply) => {
       if (!this.stopped) this.taken(reply);
     });
+  }
+
+  private async ownTurn(): Promise<void> {
+    const { pacer } = this.options;
+    await new Promise<void>((resolve) => {
+      this.turnCame = resolve;
+      if (isEnough(this.queue)) pacer.hurry(resolve);
+      else pacer.enter(resolve);
+    });
+    this.turnCame = undefined;
   }
 
   private async hold(): Promise<void> {
@@ -215,10 +238,12 @@ export class Decider implements Deciding {
   private async step(): Promise<number> {
     const batch = takeBatch(this.queue, this.options.governing.batchShare);
     const startMs = this.options.clock.now();
+    this.options.pacer.started();
     const verdicts = await this.decideBatch(batch);
     if (verdicts === undefined) return 0;
     const orders = verdicts.reduce((sum, { words }) => sum + words.length, 0);
     this.options.counts.batch.observe(orders);
+    this.options.pacer.carried(orders);
     const late: number[] = [];
     for (let i = 0; i < batch.length; i++) {
       const verdict = at(verdicts, i);

@@ -189,7 +189,7 @@ function lent(): string {
 }
 
 test(
-  "what is not an order becomes a dead letter with a reason; the orders around it are decided",
+  "a row that is no order becomes a dead letter with a reason; the orders around it are decided",
   async () => {
     await ready({ a: 1_000 });
     const orders: string[] = [];

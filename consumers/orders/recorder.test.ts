@@ -68,7 +68,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
   );
 });
 
-/** Loses the answer to the second call: the first takes one entry, the others gather meanwhile. */
+/** Loses the answer to the first call, which takes all entries. */
 function losingOnce(
   writer: LedgerWriter,
   lose: (commit: () => Promise<unknown>) => Promise<never>,
@@ -77,6 +77,6 @@ function losingOnce(
   return {
     ...writer,
     record: (entries) =>
-      ++calls === 2 ? lose(() => writer.record(entries)) : writer.record(entries),
+      ++calls === 1 ? lose(() => writer.record(entries)) : writer.record(entries),
   } as LedgerWriter;
 }

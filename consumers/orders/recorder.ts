@@ -1,11 +1,13 @@
 // ④ record: commits the entries of all shards, one ledger transaction at a time. While one runs,
-// the next one fills.
+// the next one fills. Deciders take their turns together, so a small commit waits a moment for the
+// entries that are on their way from Redis.
 //
 // 1. Entries are recorded in the order in which they were given.
 // 2. While the ledger cannot be reached, the same entries are repeated until it answers. None is
 //    acknowledged or given up. A lost answer may have been a commit, so the ledger recognizes each
 //    entry it has by its id (ledger/record.ts).
-// 3. After a stop, everything pending settles as `fenced`. The next owners find it in the outbox.
+// 3. A commit with enough to record waits for no entry, and no commit waits longer than GATHER_MS.
+// 4. After a stop, everything pending settles as `fenced`. The next owners find it in the outbox.
 import type { Entry } from "../../core/domain/entry.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -16,6 +18,10 @@ import type { EntryToRecord, LedgerWriter, RecordResult } from "../../ledger/con
  * does not wait long for the last.
  */
 const MAX_ENTRIES = 64;
+/** Longer than a call of a few messages takes. */
+const GATHER_MS = 5;
+/** Text of the entries in a commit that waits for no more: about 100 orders. */
+const ENOUGH_CHARACTERS = 24 * 1024;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 
@@ -33,6 +39,10 @@ export interface RecorderOptions {
 
 export class Recorder {
   private waiting: Waiting[] = [];
+  /** Calls to Redis under way, whose entries may come. */
+  private coming = 0;
+  /** Ends the wait for them. */
+  private allCame: (() => void) | undefined;
   private busy = false;
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
@@ -44,11 +54,19 @@ export class Recorder {
 
   /** Records an entry after all earlier ones. Waits for as long as the ledger is away. */
   record(entry: Entry, epoch: number): Promise<RecordResult> {
-    if (this.stopped) return Promise.resolve("fenced"); // 3
+    if (this.stopped) return Promise.resolve("fenced"); // 4
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
     if (!this.busy) void this.run(); // 1
     return promise;
+  }
+
+  /** A call to Redis has begun that may give an entry. Call the function when it has ended. */
+  expect(): () => void {
+    this.coming++;
+    return () => {
+      if (--this.coming === 0) this.allCame?.();
+    };
   }
 
   /** Entries not yet settled. */
@@ -63,14 +81,16 @@ export class Recorder {
 
   stop(): void {
     this.stopped = true;
-    for (const w of this.waiting.splice(0)) w.settle("fenced"); // 3
+    for (const w of this.waiting.splice(0)) w.settle("fenced"); // 4
   }
 
   private async run(): Promise<void> {
     this.busy = true;
     let retryMs = RETRY_MIN_MS;
     while (this.waiting.length > 0 && !this.stopped) {
+      await this.gather();
       const batch = this.waiting.slice(0, MAX_ENTRIES);
+      if (batch.length === 0) break;
       this.askedAtMs ??= this.options.runtime.monotonicMs();
       try {
         const results = await this.commit(batch);
@@ -89,6 +109,28 @@ export class Recorder {
       }
     }
     this.busy = false;
+  }
+
+  /** Waits for the entries on their way, and for those of the same turn (3). */
+  private async gather(): Promise<void> {
+    const { runtime } = this.options;
+    if (this.isEnough()) return;
+    if (this.coming > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = runtime.startTimer(resolve, GATHER_MS);
+      this.allCame = resolve;
+      await promise;
+      this.allCame = undefined;
+      runtime.stopTimer(timer);
+    }
+    await new Promise<void>((resolve) => runtime.nextTurn(resolve));
+  }
+
+  private isEnough(): boolean {
+    let characters = 0;
+    for (const { entry } of this.waiting.slice(0, MAX_ENTRIES))
+      for (const { body } of entry.messages) characters += body.length;
+    return characters >= ENOUGH_CHARACTERS;
   }
 
   private async commit(batch: readonly Waiting[]): Promise<RecordResult[]> {

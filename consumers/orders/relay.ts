@@ -5,14 +5,18 @@
 // 2. One that may have reached a region is not sent through another, where it would be a second
 //    copy.
 // 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
+//    Looks take turns (core/runtime/pacer.ts), so one look finds what several commits left.
 // 4. A target that accepts nothing is paused, longer each time, and delays no other.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
+import { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
+import { Marks } from "./marks.ts";
+import { type Parcel, parcelsOf } from "./parcels.ts";
 
 /**
  * A region's two connections. A broker with an alarm stops reading from a connection that has
@@ -34,6 +38,13 @@ export function linkState({ connection, consuming }: RegionLink): "up" | "blocke
 
 /** Follow-ups published before they are marked. */
 const FOLLOW_UPS_AT_ONCE = 100;
+/**
+ * The longest interval between two looks, ms. A charge starts later by half of it on average; no
+ * outcome waits for it (docs/decisions/0017-pace.md).
+ */
+const LOOK_PACE_MS = 100;
+/** From this many follow-ups per second on, looks keep the longest interval. */
+const FULL_FROM = 20;
 /** The pause of a target that accepted nothing. It doubles each time, up to the maximum. */
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 30_000;
@@ -73,9 +84,16 @@ export class Relay {
   private readonly relaying = new Map<number, { again: boolean }>();
   /** Targets that accepted nothing, by `exchange routing-key`. */
   private readonly pauses = new Map<string, Pause>();
+  private readonly pacer: Pacer;
+  /** Confirmed follow-ups that the next update marks, and who waits for it. */
+  private readonly marks: Marks;
   private stopped = false;
 
-  constructor(private readonly options: RelayOptions) {}
+  constructor(private readonly options: RelayOptions) {
+    const { runtime } = options;
+    this.pacer = new Pacer({ runtime, mostMs: () => LOOK_PACE_MS, fullFrom: FULL_FROM });
+    this.marks = new Marks((ids) => options.writer.followUpsDone(ids));
+  }
 
   /**
    * Pushes the outcomes of a gateway's batch through the region in which it was published. All
@@ -110,6 +128,8 @@ export class Relay {
     this.relaying.set(shard, run);
     try {
       while (run.again && !this.stopped) {
+        await new Promise<void>((resolve) => this.pacer.enter(resolve));
+        this.pacer.started();
         run.again = false;
         await this.relayShard(shard);
       }
@@ -125,7 +145,7 @@ export class Relay {
   }
 
   private async relayShard(shard: number): Promise<void> {
-    const { ledger, writer, now, onDone } = this.options;
+    const { ledger, now, onDone } = this.options;
     while (!this.stopped && this.options.regions.some((r) => r.publisher.ready)) {
       const dueMs = now();
       const open = await ledger.followUps(shard, FOLLOW_UPS_AT_ONCE, {
@@ -133,21 +153,25 @@ export class Relay {
         except: this.paused(), // 4
       });
       if (open.length === 0) return;
-      const sent = await Promise.all(open.map((f) => this.publish(f)));
-      const confirmed = open.filter((_, i) => sent[i]);
+      const parcels = parcelsOf(open);
+      const sent = await Promise.all(parcels.map((parcel) => this.publish(parcel)));
+      const confirmed = parcels.flatMap(({ followUps }, i) => (sent[i] ? followUps : []));
       this.updatePauses(open, confirmed);
-      await writer.followUpsDone(confirmed.map((f) => f.id)); // 1
+      await this.marks.add(confirmed.map((f) => f.id)); // 1
+      this.pacer.carried(confirmed.length);
       onDone?.(confirmed.length);
+      if (open.length < FOLLOW_UPS_AT_ONCE && confirmed.length === open.length) return;
     }
   }
 
   /** Publishes in the first region whose broker accepts it. */
-  private async publish(followUp: FollowUp): Promise<boolean> {
-    const { exchange, routingKey } = followUp;
-    const body = Buffer.from(followUp.body);
+  private async publish({ followUps, body: text }: Parcel): Promise<boolean> {
+    const [first] = followUps;
+    const { exchange, routingKey } = first;
+    const body = Buffer.from(text);
     for (const { publisher } of this.options.regions) {
       if (!publisher.ready) continue;
-      const properties = this.properties(followUp);
+      const properties = this.properties(first);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
       if (outcome === "confirmed") return true;
       if (outcome === "unknown") return false; // 2

@@ -15,7 +15,7 @@ function make() {
   return { breaker, states, pass: (ms: number) => runtime.pass(ms) };
 }
 
-test("it opens after failures in a row, not after as many with successes in between", () => {
+test("it opens after consecutive failures, not after failures with successes in between", () => {
   const { breaker } = make();
   for (let i = 0; i < 5; i++) {
     breaker.failed("x");

@@ -28,6 +28,7 @@ import type { RegionLink } from "../orders/relay.ts";
 import { RowLanes } from "../orders/row-lanes.ts";
 import { buryRequest } from "./bad-request.ts";
 import { Breaker } from "./breaker.ts";
+import { Gate } from "./gate.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { chargeTurn, type Later, lookUpTurn, refundTurn, type Turn } from "./turn.ts";
 
@@ -46,8 +47,13 @@ export interface PaymentWorkerOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** In messages; each holds up to 20 requests and takes as long as its slowest call. */
-const PREFETCH = 64;
+/** In messages; each holds up to 100 requests and takes as long as its slowest call. */
+const PREFETCH = 32;
+/**
+ * Requests at the provider at once. Bun has as many connections: further calls would wait in it,
+ * and use up their time there.
+ */
+const CALLS_AT_ONCE = 256;
 const FAILURES_TO_PAUSE = 20;
 const PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 15_000;
@@ -56,6 +62,7 @@ export class PaymentWorker {
   private readonly competing: Competing;
   private readonly lanes: RowLanes;
   private readonly breaker: Breaker;
+  private readonly gate = new Gate(CALLS_AT_ONCE);
   private stopped = false;
   private underWay = 0;
   /** Answers sent to the shards, by word. */
@@ -160,6 +167,10 @@ export class PaymentWorker {
   /** undefined: the provider may not be called now. */
   private async turn(request: PaymentRequest): Promise<Turn | undefined> {
     if (request.amount === 0 && request.kind !== "lookup") return NOTHING_TO_PAY[request.kind];
+    return this.gate.pass(() => this.askIfAllowed(request));
+  }
+
+  private async askIfAllowed(request: PaymentRequest): Promise<Turn | undefined> {
     if (!(await this.allowed())) return undefined;
     const turn = await this.ask(request);
     if (turn.word === "later" && !turn.served) this.breaker.failed(turn.why);

@@ -22,7 +22,7 @@ test("the first rebuild begins at once; each pause after that is twice as long, 
   expect(pauses(pace(), 9)).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 });
 
-test("a Redis that was whole for a minute may be rebuilt at once", () => {
+test("a Redis that held for a minute may be rebuilt at once", () => {
   const of = pace();
   pauses(of, 5);
   runtime.pass(60_001);

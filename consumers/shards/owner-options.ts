@@ -1,5 +1,6 @@
 // What the owner of a shard receives, and why it may have to release the shard.
 import type { SpanRecorder } from "../../core/metrics/spans.ts";
+import type { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { ShardStore } from "../../core/stores/shard-store.ts";
@@ -32,6 +33,12 @@ export interface OwnerOptions {
     readonly governing: Governing;
     readonly counts: Counts;
     readonly spans: SpanRecorder | undefined;
+    /** When batches are decided. */
+    readonly decidePacer: Pacer;
+    /** When Redis is told what the ledger has. */
+    readonly markPacer: Pacer;
+    /** When messages are acknowledged. */
+    readonly ackPacer: Pacer;
     /** Requests rates that orders wait for. */
     readonly askRates: (pairs: readonly string[]) => void;
   };

@@ -1,8 +1,9 @@
 // How far the ledger has recorded a shard, and what happens for each entry that it has recorded.
 //
 // 1. The mark moves only to entries that the ledger has settled, in their order.
-// 2. Redis receives the mark, because returned units wait for it. If that call is lost, the next
-//    entry or the next check repeats it.
+// 2. Redis receives the mark, because returned units wait for it. Under load it receives only the
+//    newest one, at a pace (core/runtime/pacer.ts). If that call is lost, the next entry or the
+//    next check repeats it.
 // 3. What an entry causes (charges, refunds, parts, dead letters, rate requests) is sent only once
 //    the ledger has the entry.
 import { ORDERS_DEAD } from "../../broker/topology.ts";
@@ -18,6 +19,8 @@ export interface Recorded {
 }
 
 export class RecordedMark {
+  private readonly report = () => this.reportToRedis();
+
   constructor(
     readonly claim: Claim,
     /** The last entry that the ledger has. */
@@ -57,11 +60,19 @@ export class RecordedMark {
 
   private moveTo({ id, n }: Entry): void {
     this.last = { id, n }; // 1
-    this.reportToRedis();
+    const { markPacer } = this.options.shared;
+    markPacer.carried(1);
+    markPacer.enter(this.report);
+  }
+
+  /** Reports at once what still waits for its turn. */
+  flush(): void {
+    this.options.shared.markPacer.hurry(this.report);
   }
 
   private reportToRedis(): void {
     const { id, n } = this.last;
+    this.options.shared.markPacer.started();
     void ignore(this.options.stores.store.recorded(this.claim, id, n), "recorded_mark"); // 2
   }
 }

@@ -28,7 +28,7 @@ import type { RecordedMark } from "./recorded-mark.ts";
  * Messages in flight per shard and region: a few batches ahead of the one being decided. Bounds the
  * worker's memory.
  */
-const PREFETCH = 16;
+const PREFETCH = 32;
 /** While a shard is busy, only every third call looks at its queues. */
 const LOOK_EVERY = 3;
 const UNPARK_USERS = 100;
@@ -124,6 +124,7 @@ export class AcquiredShard {
   async quiet(): Promise<void> {
     await Promise.all(this.queues.map(({ subscription }) => subscription.quiet()));
     await this.decider.idle();
+    this.mark.flush();
   }
 
   /** Second step: closes the channels and drops what is still in flight. */
@@ -153,7 +154,7 @@ export class AcquiredShard {
   private makeDecider(): Decider {
     const { options, mark } = this;
     const { runtime, clock, stores, shared, waits } = options;
-    const { recorder, governing, counts, spans, relay } = shared;
+    const { recorder, governing, counts, spans, relay, decidePacer: pacer } = shared;
     return new Decider({
       runtime,
       clock,
@@ -166,6 +167,7 @@ export class AcquiredShard {
         lookUp: (orders) => stores.ledger.states(options.shard, orders),
       },
       governing,
+      pacer,
       counts,
       spans,
       on: {
@@ -183,6 +185,7 @@ export class AcquiredShard {
     const subscription = new Subscription(consuming, {
       queue: ordersQueue(this.shard),
       prefetch: PREFETCH,
+      ackPacer: this.options.shared.ackPacer,
       handler: (delivery, settle) => this.accept(consuming.region, delivery, settle),
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // Messages in flight are redelivered. Redis or the ledger recognizes those already decided.

@@ -13,6 +13,7 @@ import { Recovery } from "../rebuild/recovery.ts";
 import { DeadCounts } from "./dead-counts.ts";
 import { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
+import { pacersOf } from "./pacers.ts";
 import type { AcquiredShard } from "./shard-owner.ts";
 import { RouteSync } from "./sync-routes.ts";
 import { Tending } from "./tending.ts";
@@ -82,6 +83,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     governing,
     recorder,
     relay,
+    ...pacersOf(runtime),
     recovery,
     ...looks,
     rates: rateFeed(options, worker.ratesKept),

@@ -223,6 +223,7 @@ export class Worker {
   private ownerOptions(shard: number): OwnerOptions {
     const { runtime, id, stores, brokers, waits, spans, clock, log } = this.options;
     const { store, publishers, recorder, relay, governing, counts, rates } = this.parts;
+    const { decidePacer, markPacer, ackPacer } = this.parts;
     const askRates = (pairs: readonly string[]) => rates.ask(pairs);
     return {
       runtime,
@@ -230,7 +231,10 @@ export class Worker {
       shard,
       stores: { store, ledger: stores.ledger, writer: stores.writer },
       brokers: { regions: brokers.regions, publishers },
-      shared: { recorder, relay, governing, counts, spans, askRates },
+      shared: {
+        ...{ recorder, relay, governing, counts, spans, askRates },
+        ...{ decidePacer, markPacer, ackPacer },
+      },
       waits,
       clock,
       log,

@@ -3,17 +3,7 @@ import { topLines } from "../../cli/top-lines.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { figures, Looks, quantile, verdictOf } from "./figures.ts";
 import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
-
-const process = {
-  host: "h",
-  pid: 1,
-  sinceMs: 0,
-  rssBytes: 1,
-  cpuSeconds: 1,
-  loopDelayMs: 0,
-  ignored: {},
-};
-const none = new Histogram().report();
+import { gatewayReport, workerReport } from "./test-reports.ts";
 
 function look(
   atMs: number,
@@ -26,56 +16,17 @@ function look(
 ): Overview {
   const outcome = new Histogram();
   outcome.observe(0.03, done);
-  const gateway: GatewayReport = {
-    ...process,
-    ...{
-      id: "eu.g",
-      kind: "gateway",
-      region: "eu",
-      url: "",
-      draining: false,
-      broker: "up",
-      admission: "open",
-      reasons: [],
-    },
+  const gateway = gatewayReport({
+    id: "eu.g",
     shards: [{ shard: 0, state: "open", pending: 7, limit: 5_000, waitMs: 0 }],
-    ...{
-      rows: { confirmed: done, shed: 0, unconfirmed: 0 },
-      batches: 1,
-      refused: { shed: done / 2 },
-      webhooks: {},
-      sockets: 1,
-      waitingBytes: 0,
-      undecided: 0,
-      followed: 0,
-    },
-    ...{ confirm: none, outcome: outcome.report() },
+    rows: { confirmed: done, shed: 0, unconfirmed: 0 },
+    refused: { shed: done / 2 },
+    outcome: outcome.report(),
     ...change.gateway,
-  };
-  const worker: WorkerReport = {
-    ...process,
-    ...{
-      id: "w1",
-      kind: "worker",
-      state: "running",
-      ledger: "up",
-      brokers: [{ region: "eu", state: "up" }],
-      unrecorded: 0,
-      steps: { paid: done / 10 },
-      retries: 0,
-      deadLettered: 0,
-      followUps: 0,
-      rebuilds: 0,
-      rebuildsFailed: 0,
-    },
-    governor: {
-      state: "running",
-      level: 0,
-      reasons: [],
-      signals: {},
-      transitions: { running: 0, slowed: 0, paused: 0 },
-      eased: {},
-    },
+  });
+  const worker = workerReport({
+    id: "w1",
+    steps: { paid: done / 10 },
     shards: [
       {
         shard: 0,
@@ -85,9 +36,8 @@ function look(
       },
     ],
     outcomes: { sold_out: done },
-    ...{ batch: none, decide: none, commit: none, recorded: none },
     ...change.worker,
-  };
+  });
   return {
     atMs,
     redis: { state: "up", usedBytes: 1, maxBytes: 0 },

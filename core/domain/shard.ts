@@ -2,7 +2,7 @@
 // would split a user's orders over two queues.
 
 /** Shards of a new store. More shards spread over more workers; fewer make fuller batches. */
-export const DEFAULT_SHARDS = 8;
+export const DEFAULT_SHARDS = 2;
 export const MAX_SHARDS = 256;
 
 /** XXH32 (seed 0) of the user's UTF-8 bytes, modulo the number of shards. */

@@ -11,7 +11,7 @@ test.each([
   ["ahead of", -DAY_MS],
   ["behind", DAY_MS],
 ])(
-  "a Redis whose clock is %s its caller's reckoning decides nothing and gives nothing up",
+  "a Redis whose clock is %s its caller's estimate decides nothing and gives nothing up",
   async (_, awayMs) => {
     const bench = await Bench.open();
     await bench.sale({ a: { units: 5 } });

@@ -117,7 +117,7 @@ test("decided again by itself, the valid order is fresh and has an entry", async
   }
 });
 
-test("the same through a parked row that cannot be written back", async () => {
+test("a parked row that cannot be written back fails before any write as well", async () => {
   const bad = bodyOf(row("u", { a: 2 }, { seq: 2, maxTotal: 7 })).replace("[7]", "[1e999]");
   await expect(bench.decide([[row("v", { a: 1 })], bad])).rejects.toThrow("not sound: maxTotal");
   expect(await bench.live("a")).toMatchObject({ available: 10, held: 0 });
@@ -141,7 +141,7 @@ test("recorded() after Redis lost its tail does not make the check pass", async 
   expect(await bench.shards.check(bench.claim, two.id, two.n)).toBe("lost");
 });
 
-test("64 marks a user, also within one batch", async () => {
+test("a user may leave 64 early cancels, also within one batch", async () => {
   const words = await bench.words(
     ...Array.from({ length: 66 }, () => cancel("u", Bun.randomUUIDv7())),
   );

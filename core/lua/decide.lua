@@ -45,6 +45,12 @@ local function want_others(named, redriven, orders)
   end
 end
 
+-- Whether all rows are answers about charges. They need no records: what they are about is open, or
+-- long over.
+local function has_answers_only(orders)
+  return orders.kinds and not string.find(orders.kind, '[^' .. string.char(KIND.answer) .. ']')
+end
+
 -- Decodes the messages, and lists what their rows need to be read: records (of all rows), numbered
 -- (sale → users with numbers), named (orders that may be open), redriven.
 local function survey(args)
@@ -52,7 +58,7 @@ local function survey(args)
   for at = 7, #args - 1, 3 do
     local orders = decode_orders(args[at + 2], #messages)
     messages[#messages + 1] = orders
-    want_records(records, orders)
+    if not has_answers_only(orders) then want_records(records, orders) end
     local seq = rawget(orders, 'seq')
     if seq then
       for i = 1, orders.count do

@@ -12,14 +12,17 @@ afterAll(async () => bench?.close());
 
 const ID = () => Bun.randomUUIDv7();
 
-test.each([1, 2, 3])("with %i units, just as many single orders are reserved", async (units) => {
-  await bench.sale({ a: { units } });
-  const words = await bench.words(
-    ...Array.from({ length: units + 1 }, (_, i) => row(`u${i}`, { a: 1 })),
-  );
-  expect(words).toEqual([...Array(units).fill("reserved"), "sold_out"]);
-  expect(await bench.units("a")).toEqual({ available: 0, held: units });
-});
+test.each([1, 2, 3])(
+  "with %i units, exactly that many single orders are reserved",
+  async (units) => {
+    await bench.sale({ a: { units } });
+    const words = await bench.words(
+      ...Array.from({ length: units + 1 }, (_, i) => row(`u${i}`, { a: 1 })),
+    );
+    expect(words).toEqual([...Array(units).fill("reserved"), "sold_out"]);
+    expect(await bench.units("a")).toEqual({ available: 0, held: units });
+  },
+);
 
 test("an order of several items takes all of them or none", async () => {
   await bench.sale({ a: { units: 5 }, b: { units: 1 } });
@@ -68,7 +71,7 @@ test("an order in a foreign currency takes nothing while there is no rate", asyn
   expect(await bench.units("a")).toEqual({ available: 4, held: 1 });
 });
 
-test("what Redis does not know is unknown_item, be it the sale or the item", async () => {
+test("an order for an unknown sale or an unknown item is unknown_item", async () => {
   await bench.sale({ a: { units: 5 } });
   expect(
     await bench.words(row("u", { a: 1 }, { saleId: "other" }), row("u", { a: 1, zzz: 1 })),
@@ -119,7 +122,7 @@ test("numbered orders are decided in order; late ones are superseded", async () 
   expect(await bench.shards.parked(0)).toEqual({ users: 0, orders: 0, most: 0 });
 });
 
-test("a number given up lets the next one go, now or when its turn comes", async () => {
+test("giving up a number releases the next one, now or when its turn comes", async () => {
   await bench.sale({ a: { units: 9 } });
   expect(await bench.words(row("u", { a: 1 }, { seq: 3 }), skip("u", 2), skip("u", 2))).toEqual([
     "parked",
@@ -165,7 +168,7 @@ test("an order older than the records is past; forced, it is recorded", async ()
   expect((await bench.decide([[old]], "stale")).entry?.messages[0]?.outcomes).toBe("stale");
 });
 
-test("a forced order takes no stock and uses its number up", async () => {
+test("a forced order takes no stock and uses up its number", async () => {
   await bench.sale({ a: { units: 9 } });
   await bench.decide([[row("u", { a: 1 }, { seq: 2 })]]);
   const decision = await bench.decide([[row("u", { a: 1 }, { seq: 1 })]], "rejected");
@@ -205,7 +208,7 @@ test.each([
   expect(await bench.shards.outboxLength(0)).toBe(0);
 });
 
-test("every entry follows the one before it; recorded trims what the ledger has", async () => {
+test("every entry names the one before it; recorded() trims what the ledger has", async () => {
   await bench.sale({ a: { units: 9 } });
   const first = await bench.decide([[row("u", { a: 1 })]]);
   const second = await bench.decide([[row("u", { a: 1 })]]);
@@ -236,7 +239,7 @@ test("an older epoch is fenced, and another incarnation is not ready", async () 
   expect(await bench.shards.decide(next, message, options)).toEqual({ word: "halted" });
 });
 
-test("unpark gives up gaps that are old enough, and the missing number has passed", async () => {
+test("unpark gives up gaps that are old enough; the missing number counts as passed", async () => {
   await bench.sale({ a: { units: 9 } });
   await bench.words(
     row("u", { a: 1 }, { seq: 3 }),

@@ -61,7 +61,7 @@ test("an order is dispatched when its last part is done, in whatever order", asy
   expect((await decide(part("u", id, "done", "east", 1, 2))).words).toEqual(["+dispatched"]);
 });
 
-test("claims and reports that come again change nothing", async () => {
+test("repeated claims and reports change nothing", async () => {
   const id = await paid();
   await decide(part("u", id, "claim", "depot", 1, 2));
   expect(await decide(part("u", id, "claim", "depot", 1, 2))).toEqual({
@@ -100,7 +100,7 @@ test("an unpaid order cannot be claimed, nor one whose charge failed", async () 
   expect((await decide(part("u", id, "claim"))).words).toEqual(["-payment_failed"]);
 });
 
-test("a part that is not one of the order's is refused", async () => {
+test("a part that does not belong to the order is refused", async () => {
   const id = await paid();
   await decide(part("u", id, "claim", "depot", 1, 2));
   expect((await decide(part("u", id, "claim", "depot", 2, 3))).words).toEqual(["-not_a_part"]);

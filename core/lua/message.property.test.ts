@@ -119,7 +119,7 @@ test("sound rows of every kind are accepted, and read as they were written", asy
 });
 
 test(
-  "every value in every place of every column: TypeScript and Lua accept the same",
+  "TypeScript and Lua accept the same values in every place of every column",
   async () => {
     for (const body of MESSAGES) {
       const sound = JSON.parse(body) as Columns;
@@ -169,7 +169,7 @@ function mutated(
 }
 
 test(
-  "whatever becomes of a message's columns, TypeScript and Lua accept the same",
+  "however a message's columns are damaged, TypeScript and Lua accept the same",
   async () => {
     const message = fc
       .tuple(fc.constantFrom(...MESSAGES), fc.array(mutation, { maxLength: 3 }))
@@ -179,7 +179,7 @@ test(
   SLOW_MS,
 );
 
-test("no more rows than Redis is to take in one call", async () => {
+test("a message with more rows or bytes than Redis accepts in one call is refused", async () => {
   const many = (count: number) => messageText(Array.from({ length: count }, () => order));
   expect((await read(many(LIMITS.MAX_MESSAGE_ROWS)))?.count).toBe(LIMITS.MAX_MESSAGE_ROWS);
   expect(await read(many(LIMITS.MAX_MESSAGE_ROWS + 1))).toBeUndefined();
@@ -223,7 +223,7 @@ test(
 );
 
 test(
-  "whatever is put in the place of an order that cannot be decided can be recorded",
+  "what replaces an order that cannot be decided can always be recorded",
   async () => {
     const message = fc.array(mutation, { maxLength: 3 }).map((mutations) => {
       const columns = mutated(JSON.parse(bodyOf(order)) as Columns, mutations);

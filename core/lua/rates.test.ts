@@ -54,7 +54,7 @@ async function reprice(
   };
 }
 
-test("an order is decided at the rate held, and says which", async () => {
+test("an order is decided at the stored rate and names that rate", async () => {
   await put("EUR/USD", "1.0837");
   const { words, entry } = await decide(usd("u"));
   expect(words).toEqual(["reserved"]);
@@ -67,7 +67,7 @@ test("an order is decided at the rate held, and says which", async () => {
   expect(await bench.units("a")).toEqual({ available: 9, held: 1 });
 });
 
-test("a rate that is too old is none, and a newer one is not replaced by an older", async () => {
+test("a rate that is too old does not count, and an older one replaces no newer one", async () => {
   await put("EUR/USD", "1.1", MAX_AGE_MS + 1);
   expect((await decide(usd("u"))).words).toEqual(["parked"]);
   await put("EUR/USD", "1.2");
@@ -93,13 +93,13 @@ test("without a rate an order is parked and takes nothing, until the rate arrive
   expect((await reprice()).released).toEqual([]);
 });
 
-test("waited for long enough: fx_unavailable", async () => {
+test("an order that has waited long enough for a rate is fx_unavailable", async () => {
   await decide(usd("u"));
   expect((await reprice(-1)).released).toEqual(["u fx_unavailable"]);
   expect(await bench.units("a")).toEqual({ available: 10, held: 0 });
 });
 
-test("what is sold out, over the limit or closed needs no rate to be told so", async () => {
+test("sold_out, over_limit and unknown_item are decided without a rate", async () => {
   await bench.words(row("x", { a: 10 }));
   expect(
     await bench.words(
@@ -147,7 +147,7 @@ test("each of a user's numbered orders has its own wait", async () => {
   expect((await reprice(20)).released).toEqual(["u reserved"]);
 });
 
-test("a gap given up while a rate is waited for: nothing waits twice", async () => {
+test("giving up a gap while an order waits for its rate makes no order wait twice", async () => {
   await bench.words(usd("u", { seq: 2 }), row("u", { a: 1 }, { seq: 3 }));
   const unpark = {
     entryId: newEntryId(realRuntime.randomBytes),
@@ -163,7 +163,7 @@ test("a gap given up while a rate is waited for: nothing waits twice", async () 
   expect((await reprice(-1)).released).toEqual([]);
 });
 
-test("cancelled while it waits for its rate", async () => {
+test("an order can be cancelled while it waits for its rate", async () => {
   const id = Bun.randomUUIDv7();
   await bench.words(usd("u", { id }), cancel("u", id));
   await put("EUR/USD", "1.1");
@@ -171,7 +171,7 @@ test("cancelled while it waits for its rate", async () => {
   expect(await bench.units("a")).toEqual({ available: 10, held: 0 });
 });
 
-test("a costlier order than its maxTotal is over_max_total, also at a rate", async () => {
+test("an order above its maxTotal is over_max_total, also after conversion", async () => {
   await put("EUR/USD", "1.0837");
   await put("EUR/JPY", "165.12345");
   const total = (currency: string, maxTotal: number) => row("u", { a: 1 }, { currency, maxTotal });
@@ -190,13 +190,13 @@ test("a costlier order than its maxTotal is over_max_total, also at a rate", asy
   expect(await bench.units("a")).toEqual({ available: 7, held: 3 });
 });
 
-test("an order dearer than can be charged is turned away, whatever its buyer allows", async () => {
+test("an order above any chargeable amount is rejected, whatever its maxTotal", async () => {
   await bench.sale({ gold: { units: 10_000, price: 99_999_999_999_999 } });
   await put("EUR/VND", "27000");
   expect(await bench.words(row("u", { gold: 1 }, { currency: "VND" }))).toEqual(["over_max_total"]);
 });
 
-test("Lua's conversion is the library's, to the last unit", async () => {
+test("Lua converts money exactly as the library does", async () => {
   const amount = fc.oneof(
     fc.integer({ min: 1, max: 99_999_999_999_999 }),
     fc.integer({ min: 1, max: 100_000 }),
@@ -224,7 +224,7 @@ test("Lua's conversion is the library's, to the last unit", async () => {
   );
 }, 30_000);
 
-test("what waits for rates replays to what Redis holds", async () => {
+test("orders that wait for rates are replayed to the same state", async () => {
   const entries: Entry[] = [];
   const keep = (entry: Entry | undefined) => entry && entries.push(entry);
   keep(

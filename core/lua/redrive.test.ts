@@ -45,7 +45,7 @@ test("payment_failed → reserved in the next generation, charged with its keys,
   expect((await decide(text)).words).toEqual(["=paid"]);
 });
 
-test("a generation is taken once, however often it comes, and whatever became of it", async () => {
+test("a generation is accepted once, however often it arrives and however it ended", async () => {
   const { id, text } = await failed();
   expect((await decide(redrive(text, 2), redrive(text, 2))).words).toEqual([
     "+reserved",
@@ -57,7 +57,7 @@ test("a generation is taken once, however often it comes, and whatever became of
   expect(await bench.units("a")).toEqual({ available: 1, held: 2 });
 });
 
-test("stock and limit are judged anew; what is turned away may be tried again", async () => {
+test("stock and limit are checked again; a refused order may be redriven again", async () => {
   const { text } = await failed();
   await decide(row("other", { a: 2 }));
   expect((await decide(redrive(text, 2))).words).toEqual(["+sold_out"]);
@@ -66,7 +66,7 @@ test("stock and limit are judged anew; what is turned away may be tried again", 
   expect(second).toBeUndefined();
 });
 
-test("an order that is open, or ended in another way, is not tried again", async () => {
+test("an order that is open, or ended in another way, is not redriven", async () => {
   const id = Bun.randomUUIDv7();
   const text = row("u", { a: 1 }, { id });
   expect((await decide(redrive(text, 2))).words).toEqual(["-unknown"]);
@@ -76,7 +76,7 @@ test("an order that is open, or ended in another way, is not tried again", async
   expect((await decide(redrive(text, 2))).words).toEqual(["-dispatched"]);
 });
 
-test("an order that Redis has forgotten is tried again: the ledger has granted it", async () => {
+test("an order that Redis has forgotten is redriven: the ledger has granted it", async () => {
   const { id, text } = await failed();
   for (const key of await bench.redis.client.keys("{0}:seen:*")) await bench.redis.client.del(key);
   const old = { ...text, order: { ...text.order, id: "0".repeat(8) + id.slice(8) } };
@@ -84,14 +84,14 @@ test("an order that Redis has forgotten is tried again: the ledger has granted i
   expect((await decide(redrive(old, 2))).words).toEqual(["=reserved"]);
 });
 
-test("its number is used up: later ones went on, and go on", async () => {
+test("a redriven order's number stays used up, and later numbers continue", async () => {
   const { text } = await failed("u", 1);
   await decide(row("u", { a: 1 }, { seq: 2 }));
   expect((await decide(redrive(text, 2))).words).toEqual(["+over_limit"]);
   expect((await decide(row("u", { a: 1 }, { seq: 3 }))).words).toEqual(["reserved"]);
 });
 
-test("it waits in its user's lane like any other", async () => {
+test("a redriven order waits in its user's lane like any other", async () => {
   const { id, text } = await failed();
   await bench.sale({ a: { units: 3, limit: 0 } }, undefined, 2);
   const other = Bun.randomUUIDv7();
@@ -106,7 +106,7 @@ test("it waits in its user's lane like any other", async () => {
   ]);
 });
 
-test("two minutes after it was accepted it cannot be cancelled, redriven or not", async () => {
+test("two minutes after acceptance an order cannot be cancelled, redriven or not", async () => {
   const id = Bun.randomUUIDv7();
   const text = row("u", { a: 1 }, { id, at: Date.now() - 120_001 });
   await decide(text);
@@ -132,7 +132,7 @@ test("a charge that stays unknown for too long gives the order up at once", asyn
   expect((await decide(answer("u", id, 1, "captured"))).words).toEqual(["+late"]);
 });
 
-test("a row without a sound generation is refused", async () => {
+test("a row without a valid generation is refused", async () => {
   const { text } = await failed();
   for (const generation of [1, 0, 1.5, -2])
     expect(bench.decide([[redrive(text, generation)]])).rejects.toThrow("not sound");

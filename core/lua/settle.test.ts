@@ -79,7 +79,7 @@ test("reserved → payment_failed after three retries; its units return", async 
   await reserved("u", 5);
 });
 
-test("answers that come twice, late, or out of order are late and change nothing", async () => {
+test("repeated and late answers, and those out of order, are late and change nothing", async () => {
   const id = await reserved();
   expect((await decide(answer("u", id, 2, "captured"))).words).toEqual(["+late"]);
   await decide(answer("u", id, 1, "failed"));
@@ -187,7 +187,7 @@ test("parked → cancelled when its number comes", async () => {
   expect(entry?.released.map(({ order, state }) => [order.id, state])).toEqual([[id, "cancelled"]]);
 });
 
-test("another user's cancel of the same id is another order's", async () => {
+test("another user's cancel of the same id concerns another order", async () => {
   const id = await reserved();
   expect((await decide(cancel("v", id))).words).toEqual(["+cancel_pending"]);
   expect(await bench.live("a")).toMatchObject({ held: 2 });
@@ -199,7 +199,7 @@ test("a finished order cannot be cancelled, and the answer says what it is", asy
   expect((await decide(cancel("u", id))).words).toEqual(["-unknown_item"]);
 });
 
-test("a user leaves 64 marks and not one more", async () => {
+test("a user may leave 64 early cancels and no more", async () => {
   const marks = Array.from({ length: 65 }, () => cancel("u", Bun.randomUUIDv7()));
   const words: string[] = [];
   for (const mark of marks) words.push(...(await decide(mark)).words);
@@ -223,7 +223,7 @@ test("a hold that is young enough is kept", async () => {
   expect(await expire(Date.now() - 60_000)).toBeUndefined();
 });
 
-test("a row that answers nonsense is refused as a whole, and nothing is written", async () => {
+test("a row with a nonsensical answer is refused as a whole, and nothing is written", async () => {
   const id = await reserved();
   const good = answer("u", id, 1, "captured");
   const bad = bodyOf(good, { answer: ["maybe"] });

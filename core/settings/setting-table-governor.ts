@@ -1,6 +1,12 @@
 // Settings of the governor: the thresholds at which a worker slows down and pauses.
 import { duration, type Threshold, threshold, whole } from "./setting-readers.ts";
 
+/** A delay at which a worker slows down, and one at which it pauses. */
+const delay = (variable: string, says: string, fallback: Threshold | undefined) => ({
+  ...{ variable, says, fallback },
+  read: threshold(duration(1, 600_000)),
+});
+
 export const GOVERNOR_SETTINGS = {
   governorCpu: {
     variable: "SLUICE_GOVERNOR_CPU",
@@ -14,28 +20,22 @@ export const GOVERNOR_SETTINGS = {
     fallback: 50,
     read: whole(0, 100),
   },
-  governorLoop: {
-    variable: "SLUICE_GOVERNOR_LOOP",
-    says: "event-loop delay at which a worker slows down and pauses",
-    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorRedis: {
-    variable: "SLUICE_GOVERNOR_REDIS",
-    says: "mean time of a call to Redis, likewise",
-    fallback: { slow: 500, pause: 3_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorLedger: {
-    variable: "SLUICE_GOVERNOR_LEDGER",
-    says: "mean time of a ledger transaction, likewise",
-    fallback: { slow: 1_000, pause: 5_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
-  governorOutbox: {
-    variable: "SLUICE_GOVERNOR_OUTBOX",
-    says: "age of the oldest entry decided but not recorded, likewise",
-    fallback: { slow: 3_000, pause: 15_000 } as Threshold | undefined,
-    read: threshold(duration(1, 600_000)),
-  },
+  governorLoop: delay(
+    "SLUICE_GOVERNOR_LOOP",
+    "event-loop delay at which a worker slows down and pauses",
+    { slow: 500, pause: 3_000 },
+  ),
+  governorRedis: delay("SLUICE_GOVERNOR_REDIS", "mean time of a call to Redis, likewise", {
+    slow: 500,
+    pause: 3_000,
+  }),
+  governorLedger: delay("SLUICE_GOVERNOR_LEDGER", "mean time of a ledger transaction, likewise", {
+    slow: 1_000,
+    pause: 5_000,
+  }),
+  governorOutbox: delay(
+    "SLUICE_GOVERNOR_OUTBOX",
+    "age of the oldest entry decided but not recorded, likewise",
+    { slow: 3_000, pause: 15_000 },
+  ),
 };

@@ -263,7 +263,7 @@ export const SETTINGS = {
   stallOrders: {
     variable: "SLUICE_STALL_ORDERS",
     says: "orders per shard a gateway accepts while none of the shard's orders are decided",
-    fallback: 5_000,
+    fallback: 20_000,
     read: whole(1, 1_000_000),
   },
   lateGatewayMs: {

@@ -5,7 +5,7 @@ import { describeSettings, readSettings, SettingError } from "./settings.ts";
 test("an unset setting has its default, and the object is frozen", () => {
   const settings = readSettings({});
   expect(settings).toMatchObject({
-    shards: 8,
+    shards: 2,
     httpPort: 8080,
     gapTimeoutMs: 30_000,
     jwtAlgorithm: "HS256",

@@ -72,6 +72,16 @@ test("open → pressured: three times the capacity keeps the target wait, no cap
   expect(rig.waits.at(-1)).toBeGreaterThan(1_000);
 });
 
+test("orders that wait for their turn at each step are never shed, at any partial load", () => {
+  // Each outcome comes a tick after its order: longer than all paces together.
+  for (let offered = 10; offered < 500; offered += 40) {
+    const rig = new Rig();
+    rig.perTick = 1_000;
+    rig.run(100, offered);
+    expect([rig.shed, rig.lag.state]).toEqual([0, "open"]);
+  }
+});
+
 test("pressured: accepts what is decided, every second, not in bursts", () => {
   const rig = new Rig();
   rig.run(200, 300);
@@ -164,7 +174,7 @@ test("after a quiet time the first limit follows the capacity, not the few earli
   expect(rig.lag.limit).toBeGreaterThan(0.75 * 100 * (2_000 / TICK_MS) * 0.75);
 });
 
-test("… and so it does after a time of few orders, each decided at once", () => {
+test("the same holds after a quiet period in which each order was decided at once", () => {
   const rig = new Rig();
   rig.run(100, 10);
   for (let i = 0; rig.lag.state === "open" && i < 100; i++) rig.tick(300);

@@ -36,7 +36,7 @@ test.each([
   expect(await response.json()).toMatchObject(body);
 });
 
-test("a cancel is published before it is answered; unconfirmed, the answer says so", async () => {
+test("a cancel is published before its answer, which says if it is unconfirmed", async () => {
   const { gateway, broker } = await start();
   broker.answer = "unknown";
   const response = await fetch(`${gateway.url}/v1/orders/${Bun.randomUUIDv7()}`, {

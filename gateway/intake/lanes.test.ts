@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { LaneLimits } from "../../broker/lanes.ts";
 import { allRows, readMessage } from "../../core/domain/message.ts";
 import {
   MAX_LINES,
@@ -14,14 +15,16 @@ import { Lanes, type LanesOptions } from "./lanes.ts";
 
 const nobody: Recipient = { follows: false, settled() {}, decided() {}, forgotten() {} };
 const limits = { batchOrders: 3, batchBytes: 12_000, waitingBytes: 100_000 };
-const LINGER_MS = 30;
-/** How long a small batch waits after a confirm. */
-const NEXT_MS = 5;
+const ROOMY = { batchOrders: 500, batchBytes: 90_000 };
+/** The longest that a small batch waits. */
+const PACE_MS = 30;
+/** A batch with this many rows does not wait. */
+const ENOUGH = 100;
 
 const numberOf = (row: Row) => (row.kind === "skip" ? row.seq : 0);
 
 /** Lanes whose batches the test confirms. */
-function rig(lingerMs?: () => number) {
+function rig({ shards = 1, bounds = {} }: { shards?: number; bounds?: Partial<LaneLimits> } = {}) {
   const runtime = new VirtualRuntime();
   const sent: number[][] = [];
   const lengths: number[] = [];
@@ -33,19 +36,31 @@ function rig(lingerMs?: () => number) {
   };
   const lanes = new Lanes({
     runtime,
-    shards: 1,
-    limits,
+    shards,
+    limits: { ...limits, ...bounds },
+    paceMs: () => PACE_MS,
     publish,
     numberPrefix: "",
     onSending() {},
     onSettled() {},
-    ...(lingerMs ? { lingerMs } : {}),
   });
-  const add = (...rows: number[]) => {
+  const addTo = (shard: number, ...rows: number[]) => {
     for (const seq of rows)
-      lanes.add(0, skipRow({ user: "ann", saleId: "s", seq }, 0), nobody, undefined);
+      lanes.add(shard, skipRow({ user: "ann", saleId: "s", seq }, 0), nobody, undefined);
   };
-  return { runtime, lanes, sent, lengths, add, confirm: () => confirms.shift()?.() };
+  const add = (...rows: number[]) => addTo(0, ...rows);
+  return { runtime, lanes, sent, lengths, add, addTo, confirm: () => confirms.shift()?.() };
+}
+
+/** Rows so fast that batches leave at the full pace from now on. */
+async function underLoad(it: ReturnType<typeof rig>): Promise<void> {
+  for (let i = 0; i < 10; i++) {
+    it.add(...Array.from({ length: ENOUGH }, () => 0));
+    await it.runtime.advance(1);
+    it.confirm();
+  }
+  await it.runtime.advance(0);
+  it.sent.splice(0);
 }
 
 test("rows of one turn share a message; the next one follows its confirm", async () => {
@@ -57,37 +72,81 @@ test("rows of one turn share a message; the next one follows its confirm", async
   await runtime.advance(1_000);
   expect(sent).toEqual([[1, 2]]);
   confirm();
-  await runtime.advance(NEXT_MS);
+  await runtime.advance(0);
   expect(sent).toEqual([[1, 2], [3]]);
   confirm();
-  await runtime.advance(NEXT_MS);
+  await runtime.advance(0);
   await lanes.idle();
 });
 
-test("lingering lets rows of later turns share a message; full batches do not wait", async () => {
-  const { runtime, sent, add, confirm, lanes } = rig(() => LINGER_MS);
+test("an order that finds no load waits for nothing, at 50 orders a second", async () => {
+  const { runtime, sent, add, confirm } = rig();
+  for (let i = 1; i <= 100; i++) {
+    add(i);
+    await runtime.advance(0);
+    expect(sent).toHaveLength(i);
+    await runtime.advance(5);
+    confirm();
+    await runtime.advance(15);
+  }
+});
+
+test("under load the lanes send small batches together, one round in each interval", async () => {
+  const it = rig({ shards: 2, bounds: ROOMY });
+  const { runtime, sent, addTo, confirm } = it;
+  await underLoad(it);
+  for (let ms = 0; ms < 10 * PACE_MS; ms++) {
+    addTo(ms % 2, ms);
+    await runtime.advance(1);
+    confirm();
+    confirm();
+  }
+  expect(sent.length).toBeLessThanOrEqual(22);
+  const most = Math.max(...sent.map((rows) => rows.length));
+  expect(most).toBe(PACE_MS / 2);
+});
+
+test("under load a batch leaves at once when it has enough rows", async () => {
+  const it = rig({ bounds: ROOMY });
+  await underLoad(it);
+  it.add(...Array.from({ length: ENOUGH - 1 }, () => 1));
+  await it.runtime.advance(1);
+  expect(it.sent).toEqual([]);
+  it.add(1);
+  await it.runtime.advance(0);
+  expect(it.sent.map((rows) => rows.length)).toEqual([ENOUGH]);
+});
+
+test("under load full batches leave at once, one after the other", async () => {
+  const it = rig({ bounds: { ...ROOMY, batchOrders: 120 } });
+  const { runtime, sent, add, confirm } = it;
+  await underLoad(it);
   add(1);
-  await runtime.advance(LINGER_MS - 1);
-  add(2);
+  await runtime.advance(1);
   expect(sent).toEqual([]);
-  await runtime.advance(1);
-  expect(sent).toEqual([[1, 2]]);
-  add(3);
-  confirm();
-  await runtime.advance(LINGER_MS - 1);
-  add(4);
-  await runtime.advance(1);
-  expect(sent.at(-1)).toEqual([3, 4]);
-  add(5, 6, 7, 8);
+  add(...Array.from({ length: 248 }, () => 2));
+  await runtime.advance(0);
+  expect(sent.map((rows) => rows.length)).toEqual([120]);
   confirm();
   await runtime.advance(0);
-  expect(sent.at(-1)).toEqual([5, 6, 7]);
+  expect(sent.map((rows) => rows.length)).toEqual([120, 120]);
   confirm();
-  await runtime.advance(LINGER_MS);
-  expect(sent.at(-1)).toEqual([8]);
-  confirm();
-  await runtime.advance(LINGER_MS);
-  await lanes.idle();
+  await runtime.advance(PACE_MS);
+  expect(sent.map((rows) => rows.length)).toEqual([120, 120, 9]);
+});
+
+test("lanes that are closing under load are idle within an interval", async () => {
+  const it = rig({ bounds: ROOMY });
+  await underLoad(it);
+  it.add(1);
+  let idle = false;
+  void it.lanes.idle().then(() => {
+    idle = true;
+  });
+  await it.runtime.advance(PACE_MS);
+  it.confirm();
+  await it.runtime.advance(0);
+  expect([it.sent, idle]).toEqual([[[1]], true]);
 });
 
 /** Characters of the columns' names. */
@@ -124,11 +183,11 @@ test("no message exceeds its bound, whatever its orders hold, and room is return
     }
     expect(lanes.waitingBytes).toBeGreaterThan(0);
     while (sent.flat().length < 12) {
-      await runtime.advance(NEXT_MS);
+      await runtime.advance(PACE_MS);
       confirm();
     }
     confirm();
-    await runtime.advance(NEXT_MS);
+    await runtime.advance(PACE_MS);
     await lanes.idle();
     for (const length of lengths) expect(length).toBeLessThan(limits.batchBytes + FRAME);
     expect(lanes.waitingBytes).toBe(0);

@@ -10,17 +10,16 @@ export type LanesOptions = Omit<BatchLanesOptions<Batch>, "newBatch">;
 
 export class Lanes extends BatchLanes<Batch> {
   constructor(options: LanesOptions) {
-    const { runtime, shards, limits, lingerMs, publish, numberPrefix } = options;
+    const { runtime, shards, limits, paceMs, publish, numberPrefix } = options;
     const { onSending, onSettled } = options;
     const newBatch = (shard: number, number: string) =>
       new Batch(shard, number, runtime.monotonicMs);
-    const linger = lingerMs && { lingerMs };
     super({
       runtime,
       shards,
       limits,
       newBatch,
-      ...linger,
+      paceMs,
       publish,
       numberPrefix,
       onSending,

@@ -90,9 +90,11 @@ export class Book {
 
   private write(line: Line): Promise<void> {
     this.apply(line);
+    // While one sync runs, the lines of the next accumulate; that one was ordered by the first.
+    const first = this.waiting === "";
     this.waiting += `${JSON.stringify(line)}\n`;
-    // While one sync runs, the lines of the next accumulate.
-    this.syncing = (this.syncing ?? Promise.resolve()).then(() => this.sync());
+    if (first || !this.syncing)
+      this.syncing = (this.syncing ?? Promise.resolve()).then(() => this.sync());
     return this.syncing;
   }
 

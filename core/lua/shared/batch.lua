@@ -82,6 +82,15 @@ local function list_text(list)
   return #list == 0 and '[]' or cjson.encode(list)
 end
 
+-- The same of steps. Those of open orders are JSON already (open.lua).
+local function steps_text(steps)
+  local texts = {}
+  for i, step in ipairs(steps) do
+    texts[i] = type(step) == 'string' and step or cjson.encode(step)
+  end
+  return '[' .. table.concat(texts, ',') .. ']'
+end
+
 -- decide, unpark, expire and reprice begin alike. ARGV 1 incarnation  2 epoch; bounds: of the clock
 -- (shard.lua). Returns the shard, the reply for when nothing changes, and the time; or nil and the
 -- reply of a refusal.
@@ -96,7 +105,7 @@ end
 -- And they end alike: writes the batch and its entry. ARGV 3 id for the entry  5 window of the
 -- records, ms. messages: as append_entry takes them. Returns the reply.
 local function commit(batch, args, kind, messages, reply)
-  reply[5], reply[6] = list_text(batch.released), list_text(batch.steps)
+  reply[5], reply[6] = list_text(batch.released), steps_text(batch.steps)
   store_batch(batch, tonumber(args[5]))
   reply[2] = append_entry(batch.shard, args[3], kind, batch.now, messages, reply[5], reply[6])
   return reply

@@ -6,6 +6,10 @@
 -- A lane is read from its front, as far as orders leave it, and never as a whole. Its length is
 -- bounded (MAX_LANE): with 10,000 orders in it an exit took 13 ms of Redis.
 
+-- What other files use. The rest stands in a block: Lua allows 200 local names in one.
+local lane_is_full, enter_lane, exit_lane, write_lanes
+do
+
 -- Ids read at once. Most lanes are shorter.
 local LANE_LOOK = 8
 
@@ -15,23 +19,39 @@ local LANE_LOOK = 8
 --   gone, left       the stored ids that have left, as a set and as a list
 --   read, at         stored ids from the front, and the place of the first that may still be there
 -- The last four are made when the first order leaves.
-local function lane_of(batch, user)
-  local lane = batch.lanes[user]
-  if not lane then
-    local key = batch.shard.prefix .. 'lane:' .. user
-    local stored = redis.call('LLEN', key)
-    lane = { key = key, stored = stored, length = stored, added = {} }
-    batch.lanes[user] = lane
-  end
+local function new_lane(batch, user, key, stored)
+  local lane = { key = key, stored = stored, length = stored, added = {} }
+  batch.lanes[user] = lane
   return lane
 end
 
-local function lane_is_full(batch, user)
+local function lane_of(batch, user)
+  local lane = batch.lanes[user]
+  if lane then return lane end
+  local key = batch.shard.prefix .. 'lane:' .. user
+  return new_lane(batch, user, key, redis.call('LLEN', key))
+end
+
+-- The same, read from its front. A short lane shows its length by that.
+local function lane_to_leave(batch, user)
+  local lane = batch.lanes[user]
+  if lane and lane.gone then return lane end
+  local key = batch.shard.prefix .. 'lane:' .. user
+  local read = redis.call('LRANGE', key, 0, LANE_LOOK - 1)
+  if not lane then
+    local stored = #read < LANE_LOOK and #read or redis.call('LLEN', key)
+    lane = new_lane(batch, user, key, stored)
+  end
+  lane.gone, lane.left, lane.read, lane.at = {}, {}, read, 1
+  return lane
+end
+
+function lane_is_full(batch, user)
   return lane_of(batch, user).length >= MAX_LANE
 end
 
 -- Returns whether the order has to wait for others.
-local function enter_lane(batch, user, id)
+function enter_lane(batch, user, id)
   local lane = lane_of(batch, user)
   lane.length = lane.length + 1
   lane.added[#lane.added + 1] = id
@@ -71,9 +91,8 @@ local function take_back(lane, id)
 end
 
 -- Takes an id out of its user's lane. Returns the id at the front, if it has come there by this.
-local function exit_lane(batch, user, id)
-  local lane = lane_of(batch, user)
-  if not lane.gone then lane.gone, lane.left, lane.read, lane.at = {}, {}, {}, 1 end
+function exit_lane(batch, user, id)
+  local lane = lane_to_leave(batch, user)
   local was_first = lane_front(lane) == id
   if not take_back(lane, id) then
     lane.gone[id] = true
@@ -83,7 +102,7 @@ local function exit_lane(batch, user, id)
   return was_first and lane_front(lane) or nil
 end
 
-local function write_lanes(batch)
+function write_lanes(batch)
   for _, lane in pairs(batch.lanes) do
     local added = lane.added
     if lane.left then
@@ -95,4 +114,6 @@ local function write_lanes(batch)
     end
     call_in_chunks('RPUSH', lane.key, added)
   end
+end
+
 end

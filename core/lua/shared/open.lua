@@ -13,6 +13,11 @@
 -- qty}: sku and qty are lists, of is the number of its parts, parts what became of each. Attempt 0
 -- waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step).
 
+-- What other files use. The rest stands in a block: Lua allows 200 local names in one.
+local read_open, step, open_order, leave_lane, release_units, sell_units, restate, close_order,
+  write_open, write_freed
+do
+
 -- 'paid;2;1cwarehouse;2dwarehouse' → 'paid', 2, {'cwarehouse', 'dwarehouse'}
 local function read_parts(text)
   local state, of, rest = string.match(text, '^([^;]*);(%d+)(.*)$')
@@ -29,19 +34,37 @@ local function parts_text(o)
   return text
 end
 
-local OPEN_RECORD = '^(%S+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$'
+-- The same few lines come in record after record. Each text is read once: text → {sku, qty, json}.
+-- Nobody changes the lists. json: both as members of a JSON object.
+local known_lines, known_lines_count = {}, 0
 
-local function read_open_record(text)
-  local state, generation, attempt, accepted, gateway, fingerprint, sale, lines =
-    string.match(text, OPEN_RECORD)
-  local sku, qty, of, parts = {}, {}, nil, nil
-  for name, units in string.gmatch(lines, '(%S+) (%d+)') do
+local function read_record_lines(text)
+  local sku, qty = {}, {}
+  for name, units in string.gmatch(text, '(%S+) (%d+)') do
     sku[#sku + 1], qty[#qty + 1] = name, tonumber(units)
   end
+  local json = '"sku":["' .. table.concat(sku, '","') .. '"],"qty":[' .. table.concat(qty, ',')
+    .. ']'
+  local lines = { sku = sku, qty = qty, json = json }
+  if known_lines_count >= MAX_KNOWN then known_lines, known_lines_count = {}, 0 end
+  known_lines[text] = lines
+  known_lines_count = known_lines_count + 1
+  return lines
+end
+
+-- rest: what never changes in a record.
+local OPEN_RECORD = '^(%S+) (%d+) (%d+) ((%d+) (%S+) (%S+) (%S+) (.*))$'
+
+local function read_open_record(text)
+  local state, generation, attempt, rest, accepted, gateway, fingerprint, sale, lines_text =
+    string.match(text, OPEN_RECORD)
+  local lines = known_lines[lines_text] or read_record_lines(lines_text)
+  local of, parts
   if string.find(state, ';', 1, true) then state, of, parts = read_parts(state) end
   return { state = state, of = of, parts = parts, generation = tonumber(generation),
     attempt = tonumber(attempt), accepted = tonumber(accepted), gateway = gateway,
-    fingerprint = fingerprint, sale = sale, sku = sku, qty = qty }
+    fingerprint = fingerprint, sale = sale, sku = lines.sku, qty = lines.qty, rest = rest,
+    json = lines.json }
 end
 
 -- Lua prints a number in 0.2 µs: the texts of small ones are kept.
@@ -56,18 +79,22 @@ local function number_text(n)
   return text
 end
 
-local function open_record_text(o)
+local function rest_text(o)
   local sku, qty = o.sku, o.qty
-  local head = (o.parts and parts_text(o) or o.state) .. ' ' .. number_text(o.generation) .. ' '
-    .. number_text(o.attempt) .. ' ' .. number_text(o.accepted) .. ' ' .. o.gateway .. ' '
-    .. o.fingerprint .. ' ' .. o.sale .. ' ' .. sku[1] .. ' ' .. number_text(qty[1])
-  for l = 2, #sku do head = head .. ' ' .. sku[l] .. ' ' .. number_text(qty[l]) end
-  return head
+  local rest = number_text(o.accepted) .. ' ' .. o.gateway .. ' ' .. o.fingerprint .. ' '
+    .. o.sale .. ' ' .. sku[1] .. ' ' .. number_text(qty[1])
+  for l = 2, #sku do rest = rest .. ' ' .. sku[l] .. ' ' .. number_text(qty[l]) end
+  return rest
+end
+
+local function open_record_text(o)
+  return (o.parts and parts_text(o) or o.state) .. ' ' .. number_text(o.generation) .. ' '
+    .. number_text(o.attempt) .. ' ' .. (o.rest or rest_text(o))
 end
 
 -- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field →
 -- open order.
-local function read_open(shard, fields)
+function read_open(shard, fields)
   local open = {}
   local values = hmget(shard.prefix .. 'open', fields)
   for i, text in ipairs(values) do
@@ -76,17 +103,27 @@ local function read_open(shard, fields)
   return open
 end
 
--- Notes for the ledger what happened to an open order. field: 'user id'.
-local function step(batch, what, field, o, detail)
-  local user, id = string.match(field, '^(%S+) (%S+)$')
-  batch.steps[#batch.steps + 1] = { what = what, user = user, id = id, generation = o.generation,
-    attempt = o.attempt, gateway = o.gateway, saleId = o.sale, sku = o.sku, qty = o.qty,
-    detail = detail or '' }
+local function user_in(field)
+  return string.sub(field, 1, -ID_LENGTH - 2)
+end
+
+-- Notes for the ledger what happened to an open order, as JSON: encoding a table cost 6 µs. All
+-- but gateway and detail are names and numbers, which JSON takes as they are. field: 'user id'.
+function step(batch, what, field, o, detail)
+  local lines = o.json
+  if not lines then
+    lines = '"sku":' .. cjson.encode(o.sku) .. ',"qty":' .. cjson.encode(o.qty)
+  end
+  batch.steps[#batch.steps + 1] = '{"what":"' .. what .. '","user":"' .. user_in(field)
+    .. '","id":"' .. string.sub(field, -ID_LENGTH) .. '","generation":'
+    .. number_text(o.generation) .. ',"attempt":' .. number_text(o.attempt) .. ',"gateway":'
+    .. cjson.encode(o.gateway) .. ',"saleId":"' .. o.sale .. '",' .. lines .. ',"detail":'
+    .. (detail and cjson.encode(detail) or '""') .. '}'
 end
 
 -- Row i has been reserved: its charge starts at once, or waits until the user's earlier ones are
 -- settled.
-local function open_order(batch, orders, i, gateway)
+function open_order(batch, orders, i, gateway)
   local field, fingerprint = orders.order[i], orders.fingerprint[i]
   local user, id = user_of(orders, i), id_of(orders, i)
   -- A record is words between spaces: an empty word would be read back as its neighbour.
@@ -104,9 +141,9 @@ local function open_order(batch, orders, i, gateway)
 end
 
 -- The order leaves its lane; if it was the one being charged, the next one's charge starts.
-local function leave_lane(batch, field)
-  local user, id = string.match(field, '^(%S+) (%S+)$')
-  local next_id = exit_lane(batch, user, id)
+function leave_lane(batch, field)
+  local user = user_in(field)
+  local next_id = exit_lane(batch, user, string.sub(field, -ID_LENGTH))
   if not next_id then return end
   local next_field = user .. ' ' .. next_id
   local o = batch.open[next_field]
@@ -125,8 +162,8 @@ end
 
 -- The order's units go from held ('h') or sold ('s') to where they can be sold again: first to
 -- releasing, until the ledger has it (recorded.lua).
-local function release_units(batch, field, o, from)
-  local user = string.match(field, '^%S+')
+function release_units(batch, field, o, from)
+  local user = user_in(field)
   for l = 1, #o.sku do
     local sku, qty = o.sku[l], o.qty[l]
     move_units(batch, o.sale, sku, from, 'r', qty)
@@ -140,23 +177,23 @@ local function release_units(batch, field, o, from)
   end
 end
 
-local function sell_units(batch, o)
+function sell_units(batch, o)
   for l = 1, #o.sku do move_units(batch, o.sale, o.sku[l], 'h', 's', o.qty[l]) end
 end
 
 -- Keeps the order's record for later sendings in step with its state.
-local function restate(batch, field, o)
+function restate(batch, field, o)
   local bucket = string.sub(field, -ID_LENGTH, BUCKET_DIGITS - ID_LENGTH - 1)
   if bucket < batch.first_bucket then return end
   remember(batch, field, bucket, o.fingerprint .. ' ' .. o.state)
 end
 
-local function close_order(batch, field)
+function close_order(batch, field)
   batch.open[field] = nil
   batch.touched[field] = true
 end
 
-local function write_open(shard, batch, now)
+function write_open(shard, batch, now)
   local set, gone, n = {}, {}, 0
   for field in pairs(batch.touched) do
     local o = batch.open[field]
@@ -176,8 +213,10 @@ local function write_open(shard, batch, now)
 end
 
 -- Units on their way back wait for the ledger under the number of the entry that frees them.
-local function write_freed(shard, batch)
+function write_freed(shard, batch)
   local list = {}
   for i, text in ipairs(batch.freed) do list[i] = (shard.n + 1) .. ' ' .. text end
   call_in_chunks('RPUSH', shard.prefix .. 'freed', list)
+end
+
 end

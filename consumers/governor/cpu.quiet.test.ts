@@ -29,7 +29,7 @@ async function sampled(orphans: boolean) {
 }
 
 test.skipIf(process.platform !== "linux")(
-  "CPU burnt by unrelated processes is told apart from that of our own",
+  "CPU used by unrelated processes is told apart from our own",
   async () => {
     const strangers = await sampled(true);
     expect(strangers?.othersPercent).toBeGreaterThan(60);

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import type { FollowUp } from "../../ledger/contract.ts";
+import { parcelsOf } from "./parcels.ts";
+
+let id = 0;
+const followUp = (routingKey: string, body: string): FollowUp => ({
+  ...{ id: id++, shard: 0, exchange: "", routingKey },
+  body,
+});
+/** A list of this many requests. */
+const list = (requests: number) =>
+  JSON.stringify(Array.from({ length: requests }, () => ({ id: `r${id++}` })));
+
+const bodies = (open: readonly FollowUp[]) => parcelsOf(open).map(({ body }) => JSON.parse(body));
+
+test("requests for one queue share messages of at most twenty, in their order", () => {
+  const open = [1, 2, 17, 1, 20, 3].map((requests) => followUp("payments", list(requests)));
+  expect(bodies(open).map(({ length }) => length)).toEqual([20, 1, 20, 3]);
+  expect(bodies(open).flat()).toEqual(open.flatMap(({ body }) => JSON.parse(body)));
+  expect(parcelsOf(open).flatMap(({ followUps }) => followUps)).toEqual(open);
+});
+
+test("requests for different queues share no message", () => {
+  const open = ["payments", "payments.retry.1", "payments"].map((key) => followUp(key, list(1)));
+  const keys = parcelsOf(open).map(({ followUps }) => followUps.map((f) => f.routingKey));
+  expect(keys).toEqual([["payments", "payments"], ["payments.retry.1"]]);
+});
+
+test("what is not a list of requests has a message of its own", () => {
+  const letter = '{"reason":"unreadable"}';
+  const open = [letter, letter, "[]", "[1]"].map((body) => followUp("orders.dead", body));
+  expect(parcelsOf(open).map(({ body }) => body)).toEqual([letter, letter, "[]", "[1]"]);
+});
