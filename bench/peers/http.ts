@@ -7,10 +7,7 @@ import { wrkOf } from "./wrk.ts";
 
 const WARM_UP_S = 2;
 
-export function measurePeerHttp(
-  name: PeerName,
-  { dir, seconds }: RunOptions,
-): Promise<Measured> {
+export function measurePeerHttp(name: PeerName, { dir, seconds }: RunOptions): Promise<Measured> {
   return withPeer(name, dir, async (system, stores) => {
     const url = `http://127.0.0.1:${await system.serve()}`;
     const wrk = await wrkOf(dir, (user) => user);

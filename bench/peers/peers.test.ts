@@ -48,7 +48,7 @@ async function ownRedis(): Promise<string> {
   return `${(await testRedis()).url}/${redisDatabases++}`;
 }
 
-test.each(PEERS.map((name) => [name] as const))(
+test.concurrent.each(PEERS.map((name) => [name] as const))(
   "%s keeps the rules",
   async (name) => {
     const system = await PeerSystem.start(name, await placesFor(name));
@@ -60,7 +60,7 @@ test.each(PEERS.map((name) => [name] as const))(
       await system.stop();
     }
   },
-  40_000,
+  60_000,
 );
 
 /** Orders for one unit of `last`, of which there are three, and a repeated one. */
