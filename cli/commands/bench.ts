@@ -5,10 +5,11 @@ import * as intake from "./bench/intake.ts";
 import * as k6 from "./bench/k6.ts";
 import * as load from "./bench/load.ts";
 import * as overload from "./bench/overload.ts";
+import * as peers from "./bench/peers.ts";
 
 export function register(program: Command): void {
   const bench = program
     .command("bench")
     .description("measure this machine with the standard workload");
-  for (const part of [intake, load, curve, overload, k6]) part.register(bench);
+  for (const part of [intake, load, curve, overload, k6, peers]) part.register(bench);
 }
