@@ -21,7 +21,7 @@ export async function askAgain(db: Db): Promise<number> {
       `UPDATE follow_ups SET done = 1 WHERE done = 0 AND (exchange = 'fulfilment'
        OR exchange = '' AND routing_key LIKE 'payments%' AND routing_key <> 'payments.dead')`,
     );
-    const asked = (await charges(tx, sheet, shards)) + (await partsAgain(db, tx, sheet, shards));
+    const asked = (await charges(tx, sheet, shards)) + (await partsAgain(tx, sheet, shards));
     addRequests(sheet);
     await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
     return asked;

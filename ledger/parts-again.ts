@@ -4,9 +4,9 @@ import type { Entry } from "../core/domain/entry.ts";
 import { type Part, regionOfGateway } from "../core/domain/part.ts";
 import type { PartRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
-import type { Db, Runner } from "./db.ts";
-import { PLACED, placedOf } from "./placed-order.ts";
+import type { Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
+import { placedIn } from "./row-in.ts";
 import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
 /** The wait before a part is sent again, ms: half the time spent on it, within these bounds. */
@@ -16,31 +16,26 @@ const MOST_WAIT_MS = 600_000;
 const FIELDS = "usr, id, generation, part, parts, routing_key, lines, request, since_ms";
 
 /** Asks for all unfinished parts; returns their number. */
-export async function partsAgain(
-  db: Db,
-  tx: Runner,
-  sheet: Sheet,
-  shards: number,
-): Promise<number> {
+export async function partsAgain(tx: Runner, sheet: Sheet, shards: number): Promise<number> {
   const open = await tx.run(
     `UPDATE parts SET request = request + 1 WHERE status IN ('waiting', 'claimed')
      RETURNING ${FIELDS}`,
   );
   for (const r of open) {
     const shard = shardOf(String(r.usr), shards);
-    const part = await partOf(db, tx, r, shard);
+    const part = await partOf(tx, r, shard);
     if (part) send(sheet, shard, "fulfilment", String(r.routing_key), part);
   }
   return open.length;
 }
 
 /** Sends parts that their service reported as `later` again, if it has claimed them. */
-export async function recordPutOffs(db: Db, tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
+export async function recordPutOffs(tx: Runner, sheet: Sheet, entry: Entry): Promise<void> {
   for (const row of lateRows(sheet, entry))
-    if (row.kind === "part") await putOff(db, tx, sheet, entry, row);
+    if (row.kind === "part") await putOff(tx, sheet, entry, row);
 }
 
-async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Promise<void> {
+async function putOff(tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Promise<void> {
   const { user, id, generation, part, report, service, request = 1 } = row;
   if (report !== "later") return;
   const [r] = await tx.run(
@@ -50,7 +45,7 @@ async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartR
      AND service = ? AND request = ? RETURNING ${FIELDS}`,
     [entry.atMs, id, user, generation, part, service, request],
   );
-  const again = r && (await partOf(db, tx, r, entry.shard));
+  const again = r && (await partOf(tx, r, entry.shard));
   if (!r || !again) return;
   const inVainMs = Math.max(0, entry.atMs - Number(r.since_ms));
   const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, Math.round(inVainMs / 2)));
@@ -60,20 +55,18 @@ async function putOff(db: Db, tx: Runner, sheet: Sheet, entry: Entry, row: PartR
 
 /** The part as its service receives it; undefined if its order is not recorded. */
 async function partOf(
-  db: Db,
   tx: Runner,
   r: Record<string, unknown>,
   shard: number,
 ): Promise<Part | undefined> {
   const [user, id] = [String(r.usr), String(r.id)];
   const [found] = await tx.run(
-    `SELECT m.gateway, ${PLACED[db.dialect]} AS placed
-     FROM orders o JOIN messages m ON m.id = o.message
+    `SELECT m.gateway, m.body, o.idx FROM orders o JOIN messages m ON m.id = o.message
      WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
     [bucketOf(user, shard), id, user],
   );
   if (!found) return undefined;
-  const { order, trace } = placedOf(found.placed);
+  const { order, trace } = placedIn(String(found.body), Number(found.idx));
   const { saleId, metadata } = order;
   return {
     ...{ user, id, saleId, shard, metadata },

@@ -9,8 +9,17 @@ import type { Entry } from "../core/domain/entry.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { Attempts } from "./attempts.ts";
 import type { EntryToRecord, RecordResult } from "./contract.ts";
-import { type Db, insertRows, isConstraint, type Runner } from "./db.ts";
+import {
+  type Db,
+  type Dialect,
+  insertRows,
+  isConstraint,
+  type Runner,
+  together,
+  type Value,
+} from "./db.ts";
 import { guard } from "./fence.ts";
+import { jsonRows, rowsFrom, textIn, wholeIn } from "./json-rows.ts";
 import { moveOrders } from "./moves.ts";
 import { recordLateAnswers } from "./obligations.ts";
 import { prepareParts, writeParts } from "./parts.ts";
@@ -27,6 +36,7 @@ import {
   Unreadable,
 } from "./sheet.ts";
 import { chargesIn, recordSteps } from "./steps.ts";
+import { moveStock } from "./stock-moves.ts";
 
 /** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
@@ -126,17 +136,23 @@ async function recordTogether(
       return result;
     });
     const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
-    await write(db, tx, accepted, epochs, new Set(older), add);
-    for (const [shard, p] of positions) {
-      if (p.moved)
-        await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [
-          p.lastId,
-          p.lastN,
-          shard,
-        ]);
-    }
+    const sent = await write(db, tx, accepted, epochs, new Set(older), add);
+    await together([...sent, advance(db.dialect, tx, positions)]);
     return results;
   });
+}
+
+async function advance(
+  dialect: Dialect,
+  tx: Runner,
+  positions: ReadonlyMap<number, Position>,
+): Promise<void> {
+  const moved = [...positions].flatMap(([shard, { moved, lastId, lastN }]): Value[][] =>
+    moved ? [[shard, lastId, lastN]] : [],
+  );
+  const text = `UPDATE shards SET last_id = ${textIn(1)}, last_n = ${wholeIn(2)}
+    FROM ${rowsFrom(dialect)} WHERE shards.shard = ${wholeIn(0)}`;
+  await together([...jsonRows(moved)].map((list) => tx.run(text, [list])));
 }
 
 function positionIn(positions: ReadonlyMap<number, Position>, { shard }: Entry): Position {
@@ -209,6 +225,7 @@ async function lockPositions(
   );
 }
 
+/** Returns the statements whose answers are still to come. */
 async function write(
   db: Db,
   tx: Runner,
@@ -216,27 +233,43 @@ async function write(
   epochs: readonly number[],
   older: ReadonlySet<number>,
   add: (sheet: Sheet) => void,
-): Promise<void> {
-  if (entries.length === 0) return;
+): Promise<Promise<unknown>[]> {
+  if (entries.length === 0) return [];
   const prices = PRICES.get(db) ?? new Prices();
   PRICES.set(db, prices);
   const atMs = db.runtime.wallMs();
   let sheet = gather(prices, atMs, entries, epochs);
   if (await prices.load(tx)) sheet = gather(prices, atMs, entries, epochs);
-  await insertRows(
-    tx,
-    "entries",
-    ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps", "recorded_ms"],
-    sheet.entries,
-  );
-  await insertRows(
-    tx,
-    "messages",
-    ["id", "shard", "n", "gateway", "batch", "body", "outcomes"],
-    sheet.messages,
-  );
-  await insertRows(tx, "orders", ["bucket", "id", "usr", "state", "message", "idx"], sheet.orders);
-  await insertRows(tx, "charges", CHARGES, sheet.charges);
+  const decided = insertDecided(tx, sheet);
+  if (
+    sheet.moved.length > 0 ||
+    sheet.late.size > 0 ||
+    entries.some(({ steps }) => steps.length > 0)
+  ) {
+    await together(decided.splice(0)); // what follows reads what these wrote
+    await change(db, tx, sheet, entries);
+  }
+  addRequests(sheet);
+  add(sheet);
+  return [
+    ...decided,
+    ...insertEffects(db.dialect, tx, sheet),
+    guard(db.dialect, tx, sheet.fence, older),
+  ];
+}
+
+function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
+  return [
+    // The many first: in Postgres they are alone on the connection, and nothing waits before them.
+    insertRows(tx, "orders", ORDERS, [...sheet.orders.values()].flat()),
+    insertRows(tx, "charges", CHARGES, sheet.charges),
+    insertRows(tx, "entries", ENTRIES, sheet.entries),
+    insertRows(tx, "messages", MESSAGES, sheet.messages),
+  ];
+}
+
+/** Applies what happened to earlier orders, by what the ledger says of them. */
+async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[]): Promise<void> {
   const attempts = await Attempts.read(db.dialect, tx, chargesIn(sheet, entries));
   await prepareParts(tx, sheet, entries);
   for (const entry of entries) {
@@ -245,23 +278,29 @@ async function write(
   }
   await attempts.write(tx);
   await moveOrders(db.dialect, tx, sheet.moved);
-  addRequests(sheet);
-  add(sheet);
-  await insertRows(
-    tx,
-    "events",
-    ["usr", "id", "at_ms", "event", "detail", "shard", "n"],
-    sheet.events,
-  );
-  await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], sheet.movements);
   await writeParts(tx, sheet);
-  for (const entry of entries) await recordPutOffs(db, tx, sheet, entry);
-  await insertRows(tx, "postings", ["cause", "currency", "account", "amount"], sheet.postings);
-  await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
-  await guard(db.dialect, tx, sheet.fence, older);
-  await moveStock(tx, sheet.stock);
+  for (const entry of entries) await recordPutOffs(tx, sheet, entry);
 }
 
+function insertEffects(dialect: Dialect, tx: Runner, sheet: Sheet): Promise<unknown>[] {
+  return [
+    insertRows(tx, "events", EVENTS, sheet.events),
+    insertRows(tx, "movements", MOVEMENTS, sheet.movements),
+    insertRows(tx, "postings", POSTINGS, sheet.postings),
+    insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps),
+    moveStock(dialect, tx, sheet.stock),
+  ];
+}
+
+const ENTRIES = [
+  ...["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
+  "recorded_ms",
+];
+const MESSAGES = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
+const ORDERS = ["bucket", "id", "usr", "state", "message", "idx"];
+const EVENTS = ["usr", "id", "at_ms", "event", "detail", "shard", "n"];
+const MOVEMENTS = ["cause", "sale", "sku", "account", "units"];
+const POSTINGS = ["cause", "currency", "account", "amount"];
 const CHARGES = [
   ...["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status"],
   ...["detail", "metadata", "rate_id", "rate", "trace"],
@@ -290,22 +329,5 @@ function readInto(sheet: Sheet, entry: Entry, epoch: number): void {
   } catch (error) {
     if (error instanceof Contradiction) throw error;
     throw new Unreadable(messageOf(error));
-  }
-}
-
-/**
- * Moves the units (3), items in sorted order so that two writers cannot deadlock. The table's
- * checks reject units that are not there.
- */
-async function moveStock(tx: Runner, stock: Sheet["stock"]): Promise<void> {
-  for (const key of [...stock.keys()].sort()) {
-    const [sale = "", sku = ""] = key.split(" ");
-    const { available = 0, held = 0, sold = 0 } = stock.get(key) ?? {};
-    const rows = await tx.run(
-      `UPDATE items SET available = available + ?, held = held + ?, sold = sold + ?
-       WHERE sale = ? AND sku = ? RETURNING sku`,
-      [available, held, sold, sale, sku],
-    );
-    if (rows.length !== 1) throw new Contradiction(`no item ${sku} in sale ${sale}`);
   }
 }

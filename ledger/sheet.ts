@@ -29,6 +29,9 @@ export { Contradiction, Unreadable } from "./refusals.ts";
 
 export type Account = "available" | "held" | "sold";
 
+/** A change of an item's units. */
+export type Change = Partial<Record<Account, number>>;
+
 export interface Sheet {
   /** Time of recording, Unix ms. */
   readonly atMs: number;
@@ -36,7 +39,8 @@ export interface Sheet {
   readonly fence: Fence;
   readonly entries: Value[];
   readonly messages: Value[];
-  readonly orders: Value[];
+  /** By bucket: rows that lie together in the tree are inserted together. */
+  readonly orders: Map<number, Value[]>;
   readonly charges: Value[];
   readonly events: Value[];
   readonly movements: Value[];
@@ -54,31 +58,14 @@ export interface Sheet {
   /** Orders whose state changes. */
   readonly moved: Move[];
   /** Change of units of an item's accounts, by `sale sku`. */
-  readonly stock: Map<string, Partial<Record<Account, number>>>;
+  readonly stock: Map<string, Change>;
 }
 
 export function emptySheet(prices: Prices, atMs: number): Sheet {
-  const rows = {
-    entries: [],
-    messages: [],
-    orders: [],
-    charges: [],
-    events: [],
-    movements: [],
-    postings: [],
-    followUps: [],
-    parts: [],
-    partSteps: [],
-  };
   return {
-    prices,
-    atMs,
-    fence: new Fence(prices),
-    ...rows,
-    late: new Map(),
-    requests: new Map(),
-    moved: [],
-    stock: new Map(),
+    ...{ prices, atMs, fence: new Fence(prices), late: new Map(), requests: new Map() },
+    ...{ entries: [], messages: [], charges: [], events: [], movements: [], postings: [] },
+    ...{ followUps: [], parts: [], partSteps: [], moved: [], orders: new Map(), stock: new Map() },
   };
 }
 
@@ -89,6 +76,11 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
  */
 const PARTS_PER_MESSAGE = 20;
 const REQUESTS_PER_MESSAGE = 100;
+
+/** The most requests in a message to this exchange; the payments' queues need none. */
+export function mostRequests(exchange: string): number {
+  return exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+}
 
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
@@ -113,7 +105,7 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    const most = exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+    const most = mostRequests(exchange);
     for (let from = 0; from < requests.length; from += most) {
       const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);
@@ -226,12 +218,22 @@ function addOrder(reserving: Reserving, read: Read, i: number, state: OrderState
   const user = userAt(rows, i);
   const seq = rows.seq[i] as number;
   if (seq > 0) sheet.fence.numbered(rows.sale[i] as string, user, seq, state);
-  sheet.orders.push(bucketOf(user, entry.shard), idAt(rows, i), user, state, message, i);
+  const bucket = bucketOf(user, entry.shard);
+  ordersIn(sheet, bucket).push(bucket, idAt(rows, i), user, state, message, i);
   if (state === "reserved") reserve(reserving, placedAt(rows, i, starts));
   else if (state === "rejected") {
     const letter = deadLetter(entry, rowAt(rows, i, starts));
     followUp(sheet, entry.shard, "", "orders.dead", letter);
   }
+}
+
+function ordersIn({ orders }: Sheet, bucket: number): Value[] {
+  let rows = orders.get(bucket);
+  if (!rows) {
+    rows = [];
+    orders.set(bucket, rows);
+  }
+  return rows;
 }
 
 function addConflict(sheet: Sheet, entry: Entry, rows: Rows, i: number, state: OrderState): void {

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { TcpProxy } from "../test/tcp-proxy.ts";
-import { Db, LedgerUnavailable } from "./db.ts";
+import { Db, LedgerUnavailable, together } from "./db.ts";
 import { openLedger } from "./open.ts";
 import { SHARDS } from "./test-entries.ts";
 import { ThreadedWriter } from "./threaded-writer.ts";
@@ -88,6 +88,43 @@ test(
     const other = await Db.open(realRuntime, url, SOON_MS);
     undo.push(() => other.close());
     expect((await new DirectWriter(other).takeShard(0, "other")).epoch).toBe(1);
+  },
+  LIMIT_MS,
+);
+
+test(
+  "rows that Postgres does not confirm fail, and the next go over a new connection",
+  async () => {
+    const { proxy, db } = await silentable();
+    await db.run("CREATE TABLE t (n BIGINT)");
+    const rows = { table: "t", columns: ["n"], flat: Array(100_000).fill(1), rest: "" };
+    await db.insert({ ...rows, flat: [1] });
+    proxy.stall("answers");
+    const error = await failure(db.transaction((tx) => tx.insert(rows)));
+    expect(error).toBeInstanceOf(LedgerUnavailable);
+    proxy.renew();
+    await db.insert(rows);
+    expect(Number((await db.run("SELECT COUNT(*) AS c FROM t"))[0]?.c)).toBe(100_001);
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a Postgres that falls silent in the middle of rows is given up",
+  async () => {
+    const { proxy, db } = await silentable();
+    await db.run("CREATE TABLE t (n BIGINT)");
+    const rows = { table: "t", columns: ["n"], flat: Array(100).fill(1), rest: "" };
+    const error = await failure(
+      db.transaction(async (tx) => {
+        await tx.insert(rows);
+        proxy.stall("requests", "answers");
+        await together([tx.insert(rows), tx.run("SELECT 1")]);
+      }),
+    );
+    expect(error).toBeInstanceOf(LedgerUnavailable);
+    proxy.renew();
+    expect(Number((await db.run("SELECT COUNT(*) AS c FROM t"))[0]?.c)).toBe(0);
   },
   LIMIT_MS,
 );

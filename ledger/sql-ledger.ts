@@ -1,7 +1,9 @@
 // The reads of the ledger, and those with their own files (operations, sales, replay), as one
 // object.
+import { at } from "../core/domain/at.ts";
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
+import type { PlacedOrder } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { askOnce } from "./ask-again.ts";
 import type {
@@ -22,7 +24,7 @@ import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { recordLetter } from "./letters.ts";
 import { operate, operationsOpen } from "./operations.ts";
-import { PLACED, placedOf } from "./placed-order.ts";
+import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
@@ -55,7 +57,7 @@ export class SqlLedger implements Ledger {
       `${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
       [bucket, id, user],
     );
-    return rows[0] && storedOrder(rows[0]);
+    return (await storedOrders(this.db, rows))[0];
   }
 
   async ordersOf(
@@ -68,7 +70,7 @@ export class SqlLedger implements Ledger {
        ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
       [bucket, user, before ?? "~", limit],
     );
-    return rows.map(storedOrder);
+    return storedOrders(this.db, rows);
   }
 
   async events(user: string, id: string): Promise<OrderEvent[]> {
@@ -233,7 +235,8 @@ export class SqlLedger implements Ledger {
       const grant = `INSERT INTO grants (usr, id, generation, subject, at_ms)
         VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, usr, generation) DO NOTHING`;
       await tx.run(grant, [user, id, generation, subject, this.db.runtime.wallMs()]);
-      const row = { kind: "redrive", ...placedOf(found.placed), generation } as const;
+      const placed = at(await placedOrders(tx, [placeOf(found)]), 0);
+      const row = { kind: "redrive", ...placed, generation } as const;
       return { shard: Number(found.shard), row };
     });
   }
@@ -271,16 +274,15 @@ export class SqlLedger implements Ledger {
   }
 
   /**
-   * The database extracts the order and its first outcome, so a look-up does not transfer hundreds
-   * of orders. A parked order counts as decided when it was released: at its first event that is a
-   * state.
+   * The database extracts the order's first outcome. A parked order counts as decided when it was
+   * released: at its first event that is a state.
    */
   private selectOrders(): string {
     const { dialect } = this.db;
     const outcome = FIRST_OUTCOME[dialect];
     const released = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr
       AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
-    return `SELECT o.state, m.shard, ${PLACED[dialect]} AS placed,
+    return `SELECT o.state, m.shard, ${PLACE},
       CASE WHEN ${outcome} = 'parked' THEN (${released}) ELSE e.at_ms END AS decided_ms
       FROM orders o JOIN messages m ON m.id = o.message
       JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
@@ -296,8 +298,16 @@ const FIRST_OUTCOME = {
 /** The states that a decision can give, as SQL. */
 const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
-function storedOrder(r: Record<string, unknown>): StoredOrder {
-  const { order, fingerprint, atMs, trace = "" } = placedOf(r.placed);
+async function storedOrders(
+  db: Db,
+  rows: readonly Record<string, unknown>[],
+): Promise<StoredOrder[]> {
+  const placed = await placedOrders(db, rows.map(placeOf));
+  return rows.map((row, i) => storedOrder(row, at(placed, i)));
+}
+
+function storedOrder(r: Record<string, unknown>, placed: PlacedOrder): StoredOrder {
+  const { order, fingerprint, atMs, trace = "" } = placed;
   return {
     ...order,
     state: String(r.state) as OrderState,

@@ -3,7 +3,8 @@
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { type Slice, SlicedLatencies } from "../load/slices.ts";
+import type { Slice } from "../load/slices.ts";
+import { FloodClock } from "./flood-clock.ts";
 import { FloodSocket } from "./flood-socket.ts";
 import { bodies, frameTemplate } from "./orders.ts";
 
@@ -30,10 +31,10 @@ export interface FloodReport {
   readonly end?: boolean;
 }
 
-/** Sending times kept for each socket: more than its orders ever in flight at once. */
-const REMEMBERED = 65_536;
 /** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 120;
+
+if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);
 
 async function flood(options: FloodOptions): Promise<void> {
   const counts = { sent: 0, accepted: 0, decided: 0, refused: new Map<string, number>() };
@@ -44,7 +45,7 @@ async function flood(options: FloodOptions): Promise<void> {
   const templates = bodies(options.allReserved).map(frameTemplate);
   const url = new URL(options.url);
   const { token } = options;
-  const clock = new FloodClock(options.seconds, options.sockets);
+  const clock = new FloodClock(options.seconds, options.sockets, realRuntime.monotonicMs);
   const sockets = Array.from(
     { length: options.sockets },
     (_, index) =>
@@ -56,7 +57,7 @@ async function flood(options: FloodOptions): Promise<void> {
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
   const started = realRuntime.monotonicMs();
-  clock.start(started);
+  clock.start();
   const report = (end?: boolean) => {
     const seconds = (realRuntime.monotonicMs() - started) / 1_000;
     const { user, system } = process.cpuUsage();
@@ -82,43 +83,3 @@ async function flood(options: FloodOptions): Promise<void> {
   for (const socket of sockets) socket.close();
   process.exit(0);
 }
-
-/** When each order was written, and how long its answers took. */
-class FloodClock {
-  private readonly latencies: SlicedLatencies;
-  private readonly sentMs: Float64Array[];
-  private readonly written: number[];
-  private startedMs = 0;
-
-  constructor(seconds: number, sockets: number) {
-    this.latencies = new SlicedLatencies(seconds);
-    this.sentMs = Array.from({ length: sockets }, () => new Float64Array(REMEMBERED));
-    this.written = Array.from({ length: sockets }, () => 0);
-  }
-
-  start(nowMs: number): void {
-    this.startedMs = nowMs;
-  }
-
-  sends(socket: number, serial: number, count: number): void {
-    const nowMs = realRuntime.monotonicMs();
-    const times = this.sentMs[socket];
-    for (let i = serial; times && i < serial + count; i++) times[i % REMEMBERED] = nowMs;
-    this.written[socket] = serial + count;
-  }
-
-  heard(socket: number, serial: number, event: "accepted" | "decided" | "refused"): void {
-    const sentMs = this.sentMs[socket]?.[serial % REMEMBERED];
-    const forgotten = (this.written[socket] ?? 0) - serial > REMEMBERED;
-    if (sentMs === undefined || forgotten) return;
-    const latencyMs = realRuntime.monotonicMs() - sentMs;
-    this.latencies.record(event, sentMs - this.startedMs, latencyMs);
-  }
-
-  overTime(): Slice[] {
-    return this.latencies.overTime();
-  }
-}
-
-// At the end, because a class exists only from its place on.
-if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);
