@@ -107,6 +107,7 @@ class Bench {
       runtime,
       shards: 1,
       limits,
+      paceMs: () => 0,
       numberPrefix: "b-",
       publish: (_shard, body) => {
         this.written += body.length;
