@@ -12,9 +12,9 @@ import { lookUp, type Placed, place } from "./single.ts";
 const USERS = Math.min(2_000, RATE * 20);
 const PAUSE_MIN_S = 0.5;
 const PAUSE_SPAN_S = 1;
-/** How long a buyer waits for the outcome, which takes some ms. */
-const LOOKS = 40;
-const LOOK_S = 0.5;
+/** How often and for how long a buyer asks for the outcome, which takes some ms at rest. */
+const LOOKS = 30;
+const LOOK_S = 1;
 
 const reserved = new Counter("orders_reserved");
 const undecided = new Counter("orders_undecided");
@@ -34,7 +34,8 @@ export const options: Options = {
     // Every unit is sold, and none twice.
     orders_reserved: [`count>=${UNITS}`, `count<=${UNITS}`],
     orders_undecided: ["count<1"],
-    orders_refused: [`count>${USERS}`],
+    // Those who try again find it sold out.
+    orders_refused: [`count>${USERS / 2}`],
     orders_unanswered: ["count<1"],
     answers_unexpected: ["count<1"],
     refusal_ms: ["p(99)<2000"],
@@ -50,10 +51,10 @@ export default function want(): void {
 
 function follow(order: Placed): void {
   for (let look = 0; look < LOOKS; look++) {
+    sleep(LOOK_S * (0.5 + Math.random() / 2));
     const status = lookUp(order);
     if (status === "reserved") reserved.add(1);
     if (status !== undefined && status !== "accepted") return;
-    sleep(LOOK_S);
   }
   undecided.add(1);
 }
