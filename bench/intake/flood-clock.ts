@@ -1,6 +1,6 @@
 // When each order of a flood was written, and how long its answers took. A flood has no schedule:
 // its orders leave as soon as the gateway lets them, so their latency counts from there.
-import { type Event, type Slice, SlicedLatencies } from "../load/slices.ts";
+import { type Event, type Latencies, type Slice, SlicedLatencies } from "../load/slices.ts";
 
 /** Sending times kept for each socket: more than its orders ever in flight at once. */
 export const REMEMBERED = 65_536;
@@ -38,6 +38,10 @@ export class FloodClock {
     if (sentMs === undefined || forgotten) return;
     const latencyMs = this.nowMs() - sentMs;
     this.latencies.record(event, sentMs - this.startedMs, latencyMs);
+  }
+
+  total(): Latencies {
+    return this.latencies.total();
   }
 
   overTime(): Slice[] {

@@ -2,8 +2,10 @@
 // separately, and prints a JSON line per second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import type { Slice } from "../load/slices.ts";
+import type { Latencies, Slice } from "../load/slices.ts";
+import { bodiesOver } from "../scale/workload.ts";
 import { FloodClock } from "./flood-clock.ts";
 import { FloodSocket } from "./flood-socket.ts";
 import { bodies, frameTemplate } from "./orders.ts";
@@ -16,6 +18,12 @@ export interface FloodOptions {
   /** Maximum of orders sent but not yet decided; 0: no limit. */
   readonly window: number;
   readonly allReserved: boolean;
+  /** Further gateways; sockets spread over all. */
+  readonly more?: readonly string[];
+  /** Default: the standard workload's. */
+  readonly users?: number;
+  /** Items of sales of bench/scale/workload.ts; default: those of the standard workload. */
+  readonly items?: number;
 }
 
 export interface FloodReport {
@@ -28,6 +36,7 @@ export interface FloodReport {
   readonly cpuMicros: number;
   /** At the end: latencies over time, from the moment an order was written. */
   readonly slices?: readonly Slice[];
+  readonly latency?: Latencies;
   readonly end?: boolean;
 }
 
@@ -42,15 +51,19 @@ async function flood(options: FloodOptions): Promise<void> {
   let sending = true;
   const may = () =>
     sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
-  const templates = bodies(options.allReserved).map(frameTemplate);
-  const url = new URL(options.url);
-  const { token } = options;
+  const { token, items, users, more = [] } = options;
+  const bodyTexts = items === undefined ? bodies(options.allReserved) : bodiesOver(items);
+  const templates = bodyTexts.map((body) =>
+    users === undefined ? frameTemplate(body) : frameTemplate(body, String(users - 1).length),
+  );
+  const urls = [options.url, ...more].map((url) => new URL(url));
   const clock = new FloodClock(options.seconds, options.sockets, realRuntime.monotonicMs);
   const sockets = Array.from(
     { length: options.sockets },
     (_, index) =>
       new FloodSocket({
-        ...{ url, token, index, templates, counts, may },
+        ...{ url: at(urls, index % urls.length), token, index, templates, counts, may },
+        ...(users === undefined ? {} : { users }),
         sends: (serial, count) => clock.sends(index, serial, count),
         heard: (serial, event) => clock.heard(index, serial, event),
       }),
@@ -66,7 +79,7 @@ async function flood(options: FloodOptions): Promise<void> {
       ...counts,
       refused: Object.fromEntries(counts.refused),
       cpuMicros: user + system,
-      ...(end ? { slices: clock.overTime(), end } : {}),
+      ...(end ? { slices: clock.overTime(), latency: clock.total(), end } : {}),
     };
     console.log(JSON.stringify(line));
   };
