@@ -45,6 +45,8 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly newBatch: (shard: number, number: string) => B;
   /** The longest that a small batch waits for more rows, ms. */
   readonly paceMs: () => number;
+  /** Rows per second from which on it waits that long; default FULL_FROM. */
+  readonly fullFrom?: number;
   readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
   /** Precedes each batch's number; unique to the process (4). */
   readonly numberPrefix: string;
@@ -70,7 +72,7 @@ interface Lane<B> {
 
 /** A batch with this many rows is sent at once: the share of the message's cost per row is tiny. */
 const ENOUGH = 100;
-/** From this many rows per second on, batches leave at the full pace. */
+/** A gateway's clients notice a wait, so it is in proportion to the load for a long stretch. */
 const FULL_FROM = 500;
 
 export class BatchLanes<B extends LaneBatch> {
@@ -83,8 +85,8 @@ export class BatchLanes<B extends LaneBatch> {
   private busyLanes = 0;
 
   constructor(private readonly options: BatchLanesOptions<B>) {
-    const { runtime, paceMs: mostMs } = options;
-    this.pacer = new Pacer({ runtime, mostMs, fullFrom: FULL_FROM });
+    const { runtime, paceMs: mostMs, fullFrom = FULL_FROM } = options;
+    this.pacer = new Pacer({ runtime, mostMs, fullFrom });
     this.lanes = Array.from({ length: options.shards }, (_, shard) => {
       const lane: Lane<B> = {
         shard,

@@ -44,6 +44,8 @@ export interface RowLanesOptions {
  * (docs/decisions/0007-steps-through-the-shard.md).
  */
 const PACE_MS = 20;
+/** Rows per second. Nobody waits for a single answer, so they gather at low rates as well. */
+const FULL_FROM = 20;
 /** About as many rows as one call decides, and far more bytes than are ever in flight. */
 const LIMITS: LaneLimits = {
   batchOrders: 500,
@@ -113,6 +115,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
       limits: LIMITS,
       newBatch: (shard, number) => new RowBatch(shard, number, (b, v) => this.settled(b, v)),
       paceMs: () => PACE_MS,
+      fullFrom: FULL_FROM,
       publish: (shard, body, batch) => this.publish(shard, body, batch),
       numberPrefix: prefix,
       onSending: (batch) => this.expect(batch),
