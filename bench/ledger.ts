@@ -18,7 +18,7 @@ import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { usageOf } from "./intake/usage.ts";
 
-const SHARDS = 8;
+export const SHARDS = 8;
 const USERS = 10_000;
 const SALE_ITEMS = 20;
 /** A transaction of the standard workload: four entries of 500 orders, a tenth of them reserved. */
@@ -32,7 +32,7 @@ const WARM_UP = 10;
 const PORT_TRIES = 50;
 const PORT_RETRY_MS = 100;
 
-interface Figures {
+export interface Figures {
   readonly orders: number;
   readonly seconds: number;
   readonly cpuMicrosPerOrder: number;
@@ -45,7 +45,7 @@ interface Figures {
 type Chains = ReadonlyMap<number, { epoch: number; prev: string; n: number }>;
 
 /** Takes these shards and records full transactions one after the other. */
-async function measure({ url, pid }: Target, shards: readonly number[]): Promise<Figures> {
+export async function measure({ url, pid }: Target, shards: readonly number[]): Promise<Figures> {
   const writer = await openLedgerWriter(realRuntime, url);
   const log = await Db.open(realRuntime, url);
   const users = usersOf(shards);
@@ -160,7 +160,7 @@ function usersOf(shards: readonly number[]): Map<number, string[]> {
   return users;
 }
 
-async function prepare(url: string): Promise<void> {
+export async function prepare(url: string): Promise<void> {
   const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
   const items = Array.from({ length: SALE_ITEMS }, (_, i) => ({
     ...{
@@ -208,7 +208,7 @@ function other(url: string, shards: readonly number[]): Promise<Figures> {
   return new Response(child.stdout).json() as Promise<Figures>;
 }
 
-interface Target {
+export interface Target {
   readonly url: string;
   /** The database's process, if it is known. */
   readonly pid?: number;
@@ -247,7 +247,7 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 /** A server that was just started listens a moment before it answers. */
-async function ready(url: string): Promise<void> {
+export async function ready(url: string): Promise<void> {
   const db = await Db.open(realRuntime, url);
   for (let tries = 1; ; tries++) {
     try {
@@ -260,4 +260,4 @@ async function ready(url: string): Promise<void> {
   }
 }
 
-await main(process.argv.slice(2));
+if (import.meta.main) await main(process.argv.slice(2));

@@ -118,7 +118,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     admission,
     soldOut,
   });
-  const http = new OrderHttp({ runtime, auth, intake, admission, catalogue, origins, limits });
+  const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
+  const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
   const sockets = new Sockets({ runtime, auth, frames, stock: feed, events, origins, limits });

@@ -77,6 +77,11 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
 const PARTS_PER_MESSAGE = 20;
 const REQUESTS_PER_MESSAGE = 100;
 
+/** The most requests in a message to this exchange; the payments' queues need none. */
+export function mostRequests(exchange: string): number {
+  return exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+}
+
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
   send(sheet, shard, "", queue, request);
@@ -100,7 +105,7 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    const most = exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+    const most = mostRequests(exchange);
     for (let from = 0; from < requests.length; from += most) {
       const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);

@@ -24,7 +24,12 @@ export function postgresBin(): string | undefined {
   return found ?? Bun.which("initdb")?.replace(/\/initdb$/, "");
 }
 
-export async function startPostgres(dir: string, fixedPort?: number): Promise<PrivatePostgres> {
+/** `settings`: names and values of postgresql.conf. */
+export async function startPostgres(
+  dir: string,
+  fixedPort?: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PrivatePostgres> {
   const bin = postgresBin();
   if (!bin) throw new Error("postgresql is not installed");
   const data = join(dir, "data");
@@ -39,9 +44,11 @@ export async function startPostgres(dir: string, fixedPort?: number): Promise<Pr
     if (made.exitCode !== 0) throw new Error(`initdb: ${made.stderr.toString()}`);
   }
   const port = fixedPort ?? (await freePort());
+  const place = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data];
+  const set = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawnRecorded({
     name: "postgres",
-    command: [join(bin, "postgres"), "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data],
+    command: [join(bin, "postgres"), ...place, ...set],
     recordDir: join(dir, "run"),
     cwd: "/",
     ...user,

@@ -1,5 +1,6 @@
-// A private redis-server on loopback with its own port and folder. The append-only file is synced
-// every second; no guarantee depends on it.
+// A private redis-server on loopback with its own port and folder. It writes nothing to disk: no
+// guarantee depends on a file, and it costs more than the rebuild that follows a restart without
+// one (docs/decisions/0018-redis-cost.md).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
@@ -13,7 +14,7 @@ export interface PrivateRedis extends Child {
 
 export interface PrivateRedisOptions {
   readonly port?: number;
-  /** false: nothing is written to disk. */
+  /** Keeps an append-only file, synced every second. Tests want Redis's past back with it. */
   readonly persistence?: boolean;
   /** Niceness: how far it yields to the gateways of this machine. */
   readonly nice?: number;
@@ -53,7 +54,7 @@ export async function startRedis(
     "--maxmemory",
     MEMORY_LIMIT,
     "--appendonly",
-    options.persistence === false ? "no" : "yes",
+    options.persistence ? "yes" : "no",
     "--appendfsync",
     "everysec",
   );

@@ -33,16 +33,19 @@ test("a recorded leftover is stopped, and a process that reuses its id is not", 
   expect(startTime(child.pid)).toBe("");
 });
 
-test("a private Redis keeps its data across a restart", async () => {
+test.each([
+  ["with a file a private Redis keeps its data across a restart", true, "v"],
+  ["without one it starts empty", undefined, null],
+])("%s", async (_, persistence, kept) => {
   const dir = testDir("own-redis");
-  const first = await startRedis(dir);
+  const first = await startRedis(dir, { persistence });
   const client = new Redis(first.url);
   await client.set("k", "v");
   client.disconnect();
   await first.stop();
-  const second = await startRedis(dir);
+  const second = await startRedis(dir, { persistence });
   const again = new Redis(second.url);
-  expect(await again.get("k")).toBe("v");
+  expect(await again.get("k")).toBe(kept);
   again.disconnect();
   await second.kill();
 });

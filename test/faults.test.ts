@@ -93,7 +93,10 @@ test(
     const user = userOf(1);
     const meanwhile = makeOrder(user, { a: 1 });
     await stack.publish(1, [meanwhile.row]);
-    stack.redis = await startRedis(stack.redis.dir, { port: stack.redis.port });
+    stack.redis = await startRedis(stack.redis.dir, {
+      persistence: true,
+      port: stack.redis.port,
+    });
     expect((await stack.decided(user, meanwhile.order.id, 30_000)).state).toBe("reserved");
     expect(await order(0)).toBe("reserved");
     expect(await order(1)).toBe("sold_out");
@@ -111,14 +114,14 @@ test(
     const { dir, port } = stack.redis;
     await stack.redis.stop();
     cpSync(join(dir, "appendonlydir"), join(dir, "older"), { recursive: true });
-    stack.redis = await startRedis(dir, { port });
+    stack.redis = await startRedis(dir, { persistence: true, port });
     // Only shard 1 has new entries; shard 0 has nothing to lose.
     expect(await order(1)).toBe("reserved");
     expect(await order(1, 1)).toBe("reserved");
     await stack.redis.kill();
     rmSync(join(dir, "appendonlydir"), { recursive: true });
     cpSync(join(dir, "older"), join(dir, "appendonlydir"), { recursive: true });
-    stack.redis = await startRedis(dir, { port });
+    stack.redis = await startRedis(dir, { persistence: true, port });
     await stack.until("the loss is repaired", () => count("redis rebuilt") === 2, 30_000);
     expect([await order(0), await order(0)]).toEqual(["reserved", "sold_out"]);
     await expectHeld(4, 0);

@@ -58,6 +58,11 @@ test.each([
   expect(found[0]).toStartWith(`${path}:`);
 });
 
+test("peers use the clients that their systems need", () => {
+  const text = importing("ioredis", "amqplib", "bun:sqlite");
+  expect(violations(new Map([["bench/peers/rows/a.ts", text]]))).toEqual([]);
+});
+
 test.each([
   ["the wall clock", "const at = Date.now();", "Date.now"],
   ["the wall clock as a date", "const at = new Date();", "Date()"],

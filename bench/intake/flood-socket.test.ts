@@ -44,7 +44,7 @@ test("the flood sends valid orders with distinct ids and counts as the server do
     url: new URL(server.url),
     token: "x",
     index: 1,
-    templates: bodies(false).map(frameTemplate),
+    templates: bodies(false).map((body) => frameTemplate(body)),
     counts,
   };
   const socket = new FloodSocket({ ...options, may: () => counts.sent < TOTAL });

@@ -27,6 +27,8 @@ export interface FloodSocketOptions {
   readonly index: number;
   readonly templates: readonly FrameTemplate[];
   readonly counts: FloodCounts;
+  /** How many different users order; default: the standard workload's. */
+  readonly users?: number;
   /** Whether more may be sent now, besides this socket's credit. */
   readonly may: () => boolean;
   /** How many more may be sent now; default: as many as credit and `may` allow. */
@@ -113,14 +115,14 @@ export class FloodSocket {
   }
 
   private frames(count: number): Uint8Array {
-    const { templates, index, counts } = this.options;
+    const { templates, index, counts, users = USERS } = this.options;
     const { buffer } = this;
     const nowMs = realRuntime.wallMs();
     this.options.sends?.(this.serial, count);
     let at = 0;
     for (let i = 0; i < count; i++) {
       this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) >>> 0;
-      const { bytes, idAt, userAt } = templates[
+      const { bytes, idAt, userAt, userDigits } = templates[
         (this.random >>> 16) % templates.length
       ] as FrameTemplate; // a cast: this runs for every frame
       buffer.set(bytes, at);
@@ -128,7 +130,7 @@ export class FloodSocket {
       writeHex(buffer, at + idAt + 9, nowMs % 65_536, 4);
       writeHex(buffer, at + idAt + 24, index, 4);
       writeHex(buffer, at + idAt + 28, this.serial++, 8);
-      writeDecimal(buffer, at + userAt, (this.random >>> 8) % USERS, 5);
+      writeDecimal(buffer, at + userAt, (this.random >>> 8) % users, userDigits);
       at += bytes.length;
     }
     this.outstanding += count;

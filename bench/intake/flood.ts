@@ -2,8 +2,11 @@
 // separately, and prints a JSON line per second and one at the end.
 //
 //   bun bench/intake/flood.ts <JSON of FloodOptions>
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { type Slice, SlicedLatencies } from "../load/slices.ts";
+import type { Latencies, Slice } from "../load/slices.ts";
+import { bodiesOver } from "../scale/workload.ts";
+import { FloodClock } from "./flood-clock.ts";
 import { FloodSocket } from "./flood-socket.ts";
 import { bodies, frameTemplate } from "./orders.ts";
 
@@ -15,6 +18,12 @@ export interface FloodOptions {
   /** Maximum of orders sent but not yet decided; 0: no limit. */
   readonly window: number;
   readonly allReserved: boolean;
+  /** Further gateways; sockets spread over all. */
+  readonly more?: readonly string[];
+  /** Default: the standard workload's. */
+  readonly users?: number;
+  /** Items of sales of bench/scale/workload.ts; default: those of the standard workload. */
+  readonly items?: number;
 }
 
 export interface FloodReport {
@@ -27,13 +36,14 @@ export interface FloodReport {
   readonly cpuMicros: number;
   /** At the end: latencies over time, from the moment an order was written. */
   readonly slices?: readonly Slice[];
+  readonly latency?: Latencies;
   readonly end?: boolean;
 }
 
-/** Sending times kept for each socket: more than its orders ever in flight at once. */
-const REMEMBERED = 65_536;
 /** How long to wait for the last answers and outcomes after sending. */
 const SETTLE_S = 120;
+
+if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);
 
 async function flood(options: FloodOptions): Promise<void> {
   const counts = { sent: 0, accepted: 0, decided: 0, refused: new Map<string, number>() };
@@ -41,22 +51,26 @@ async function flood(options: FloodOptions): Promise<void> {
   let sending = true;
   const may = () =>
     sending && (options.window === 0 || counts.sent - counts.decided - refused() < options.window);
-  const templates = bodies(options.allReserved).map(frameTemplate);
-  const url = new URL(options.url);
-  const { token } = options;
-  const clock = new FloodClock(options.seconds, options.sockets);
+  const { token, items, users, more = [] } = options;
+  const bodyTexts = items === undefined ? bodies(options.allReserved) : bodiesOver(items);
+  const templates = bodyTexts.map((body) =>
+    users === undefined ? frameTemplate(body) : frameTemplate(body, String(users - 1).length),
+  );
+  const urls = [options.url, ...more].map((url) => new URL(url));
+  const clock = new FloodClock(options.seconds, options.sockets, realRuntime.monotonicMs);
   const sockets = Array.from(
     { length: options.sockets },
     (_, index) =>
       new FloodSocket({
-        ...{ url, token, index, templates, counts, may },
+        ...{ url: at(urls, index % urls.length), token, index, templates, counts, may },
+        ...(users === undefined ? {} : { users }),
         sends: (serial, count) => clock.sends(index, serial, count),
         heard: (serial, event) => clock.heard(index, serial, event),
       }),
   );
   await Promise.all(sockets.map((socket) => socket.connect()));
   const started = realRuntime.monotonicMs();
-  clock.start(started);
+  clock.start();
   const report = (end?: boolean) => {
     const seconds = (realRuntime.monotonicMs() - started) / 1_000;
     const { user, system } = process.cpuUsage();
@@ -65,7 +79,7 @@ async function flood(options: FloodOptions): Promise<void> {
       ...counts,
       refused: Object.fromEntries(counts.refused),
       cpuMicros: user + system,
-      ...(end ? { slices: clock.overTime(), end } : {}),
+      ...(end ? { slices: clock.overTime(), latency: clock.total(), end } : {}),
     };
     console.log(JSON.stringify(line));
   };
@@ -82,43 +96,3 @@ async function flood(options: FloodOptions): Promise<void> {
   for (const socket of sockets) socket.close();
   process.exit(0);
 }
-
-/** When each order was written, and how long its answers took. */
-class FloodClock {
-  private readonly latencies: SlicedLatencies;
-  private readonly sentMs: Float64Array[];
-  private readonly written: number[];
-  private startedMs = 0;
-
-  constructor(seconds: number, sockets: number) {
-    this.latencies = new SlicedLatencies(seconds);
-    this.sentMs = Array.from({ length: sockets }, () => new Float64Array(REMEMBERED));
-    this.written = Array.from({ length: sockets }, () => 0);
-  }
-
-  start(nowMs: number): void {
-    this.startedMs = nowMs;
-  }
-
-  sends(socket: number, serial: number, count: number): void {
-    const nowMs = realRuntime.monotonicMs();
-    const times = this.sentMs[socket];
-    for (let i = serial; times && i < serial + count; i++) times[i % REMEMBERED] = nowMs;
-    this.written[socket] = serial + count;
-  }
-
-  heard(socket: number, serial: number, event: "accepted" | "decided" | "refused"): void {
-    const sentMs = this.sentMs[socket]?.[serial % REMEMBERED];
-    const forgotten = (this.written[socket] ?? 0) - serial > REMEMBERED;
-    if (sentMs === undefined || forgotten) return;
-    const latencyMs = realRuntime.monotonicMs() - sentMs;
-    this.latencies.record(event, sentMs - this.startedMs, latencyMs);
-  }
-
-  overTime(): Slice[] {
-    return this.latencies.overTime();
-  }
-}
-
-// At the end, because a class exists only from its place on.
-if (import.meta.main) await flood(JSON.parse(process.argv[2] ?? "{}") as FloodOptions);

@@ -3,9 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
-import { mintToken } from "../../proof/load/tokens.ts";
+import { mintToken, type TokenIssuer } from "../../proof/load/tokens.ts";
 import { bodies } from "./orders.ts";
-import { usageByPart } from "./usage.ts";
+import { type Usage, usageByPart } from "./usage.ts";
 
 export interface HttpResult {
   readonly connections: number;
@@ -21,21 +21,36 @@ export interface HttpResult {
 
 const TOKENS = 20_000;
 
-/** undefined: wrk is not installed. */
-export async function benchHttp(options: {
-  readonly stack: Stack;
+interface HttpPlan {
   readonly dir: string;
   readonly connections: number;
   readonly seconds: number;
-}): Promise<HttpResult | undefined> {
-  const { stack } = options;
+}
+
+/** undefined: wrk is not installed. */
+export async function benchHttp({
+  stack,
+  ...plan
+}: HttpPlan & { readonly stack: Stack }): Promise<HttpResult | undefined> {
   const url = stack.gateways[0]?.url ?? "";
+  return wrkOrders({ ...plan, url, issuer: stack.issuer, usage: () => usageByPart(stack) });
+}
+
+/** The same against any server; `usage` says what its parts have used. */
+export async function wrkOrders(
+  options: HttpPlan & {
+    readonly url: string;
+    readonly issuer: TokenIssuer;
+    readonly usage: () => ReadonlyMap<string, Usage>;
+  },
+): Promise<HttpResult | undefined> {
+  const { url, usage } = options;
   const wrk = Bun.which("wrk");
   if (!wrk) return undefined;
   const [tokensFile, bodiesFile] = [join(options.dir, "tokens"), join(options.dir, "bodies")];
   const users = Array.from({ length: TOKENS }, (_, i) => `http-${i}`);
   const lines = await Promise.all(
-    users.map(async (user) => `${user} ${await mintToken(stack.issuer, user)}\n`),
+    users.map(async (user) => `${user} ${await mintToken(options.issuer, user)}\n`),
   );
   writeFileSync(tokensFile, lines.join(""));
   writeFileSync(bodiesFile, bodies(false).join("\n"));
@@ -60,9 +75,9 @@ export async function benchHttp(options: {
   };
   await run(WARM_UP_S); // so that each token was verified once
   await realRuntime.sleep(DRAIN_MS);
-  const before = usageByPart(stack);
+  const before = usage();
   const { text, cpuMicros: load } = await run(options.seconds);
-  const after = usageByPart(stack);
+  const after = usage();
   const line = text.split("\n").find((l) => l.startsWith("{"));
   if (!line) throw new Error(`wrk: ${text}`);
   const { requests, seconds, p50, p99, not2xx, lost } = JSON.parse(line) as Record<
@@ -72,8 +87,8 @@ export async function benchHttp(options: {
   const refused = not2xx ?? 0;
   const accepted = requests - refused;
   const cpuMicros: Record<string, number> = { wrk: load / accepted };
-  for (const [part, usage] of after)
-    cpuMicros[part] = (usage.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / accepted;
+  for (const [part, used] of after)
+    cpuMicros[part] = (used.cpuMicros - (before.get(part)?.cpuMicros ?? 0)) / accepted;
   const { connections } = options;
   return {
     connections,

@@ -56,26 +56,26 @@ export interface IntakeResult extends Conditions {
   readonly postgres?: IntakeResult;
 }
 
-const SOCKETS = 16;
+export const SOCKETS = 16;
 const HTTP_CONNECTIONS = 256;
 const HTTP_SECONDS = 10;
 /**
  * Orders in flight in the sustained run: a quarter of a second at the target rate, so that the
  * ledger always has a full batch waiting.
  */
-const SUSTAINED_WINDOW = 30_000;
+export const SUSTAINED_WINDOW = 30_000;
 
 /**
  * Nine in ten orders of the workload are for sold-out items; here each passes broker, Redis and
  * ledger.
  */
-const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
+export const THE_WHOLE_WAY = { SLUICE_SOLD_OUT_AT_GATE: "no" };
 
 /**
  * Admission is on, but no order is refused because of a wait. This measures capacity, and these
  * clients would resend refused orders at once and distort it. bench/load measures admission.
  */
-const ANY_WAIT = { SLUICE_TARGET_WAIT: "1m", SLUICE_STALL_ORDERS: "1000000" };
+export const ANY_WAIT = { SLUICE_TARGET_WAIT: "1m", SLUICE_STALL_ORDERS: "1000000" };
 
 /** Seconds of all-reserved orders that build the backlog for `charges`. */
 const BACKLOG_S = 2;

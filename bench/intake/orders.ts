@@ -45,20 +45,23 @@ export function bodies(allReserved: boolean): string[] {
 }
 
 const ID = "00000000-0000-7000-8000-000000000000";
-const USER = "user-00000";
+/** Enough for USERS. */
+const USER_DIGITS = 5;
 
 /** A client's WebSocket frame with one order, and the positions of its id and user. */
 export interface FrameTemplate {
   readonly bytes: Uint8Array;
   readonly idAt: number;
   readonly userAt: number;
+  readonly userDigits: number;
 }
 
 /**
  * RFC 6455 §5.2: text, final, masked with zeros (which leaves the text unchanged), 16-bit length.
  */
-export function frameTemplate(body: string): FrameTemplate {
-  const text = `{"type":"order","ref":"0","order":{"id":"${ID}","user":"${USER}",${body}}`;
+export function frameTemplate(body: string, userDigits = USER_DIGITS): FrameTemplate {
+  const user = `user-${"0".repeat(userDigits)}`;
+  const text = `{"type":"order","ref":"0","order":{"id":"${ID}","user":"${user}",${body}}`;
   const header = Uint8Array.of(0x81, 0x80 | 126, text.length >> 8, text.length & 255, 0, 0, 0, 0);
   const bytes = new Uint8Array(header.length + text.length);
   bytes.set(header);
@@ -66,7 +69,8 @@ export function frameTemplate(body: string): FrameTemplate {
   return {
     bytes,
     idAt: header.length + text.indexOf(ID),
-    userAt: header.length + text.indexOf(USER) + "user-".length,
+    userAt: header.length + text.indexOf(user) + "user-".length,
+    userDigits,
   };
 }
 

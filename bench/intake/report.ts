@@ -1,11 +1,14 @@
 // The bench's results as a page: targets beside measurements, and the cost of each part.
+import { comparison } from "../against.ts";
 import { batchingText } from "../batching.ts";
 import { conditionText } from "../conditions.ts";
+import { intakeFigures } from "./figures.ts";
 import type { IntakeResult } from "./intake.ts";
 import { waitingLine } from "./settled.ts";
 import type { FloodResult } from "./websocket.ts";
 
-export function intakePage(result: IntakeResult): string {
+/** `plots`: whether the plots of the floods lie beside the page. */
+export function intakePage(result: IntakeResult, plots = false): string {
   const { idle, http, burst, sustained, reserved, charged, charges } = result;
   const lines = [
     "# Intake",
@@ -90,10 +93,25 @@ export function intakePage(result: IntakeResult): string {
     lines.push("", `**charges**, ${n(charges.paid)} paid: ${perOrder(charges.cpuMicros)}.`);
   if (http && http !== "missing") lines.push("", `**http**: ${perOrder(http.cpuMicros)}.`);
   for (const [name, flood] of Object.entries({ burst, sustained, reserved, charged }))
-    if (flood) lines.push("", ...spending(name, flood));
+    if (flood)
+      lines.push(
+        "",
+        ...spending(name, flood),
+        ...(plots ? ["", `![${name}, over time](intake-${name}.svg)`] : []),
+      );
   const left = waitingLine(result.waiting);
   if (left) lines.push("", `**${left}**`);
+  const { postgres } = result;
+  if (postgres) lines.push(...besidePostgres(result, postgres));
   return `${lines.join("\n")}\n`;
+}
+
+/** The same on both ledgers, then the details of the run on Postgres. */
+function besidePostgres(result: IntakeResult, postgres: IntakeResult): string[] {
+  const [sqlite, own] = [intakeFigures(result), intakeFigures(postgres)];
+  const names = [result.ledger, postgres.ledger] as const;
+  const details = intakePage(postgres).replace("# Intake", "# Intake on Postgres");
+  return [...comparison("Postgres beside SQLite", names, sqlite, own), "", details.trimEnd()];
 }
 
 function accepted(flood: FloodResult): string {

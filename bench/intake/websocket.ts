@@ -5,6 +5,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
 import { type Batching, batchingBetween, unitsOf } from "../batching.ts";
+import type { Latencies } from "../load/slices.ts";
 import { type Moment, momentsOf } from "../plots/moments.ts";
 import type { FloodOptions, FloodReport } from "./flood.ts";
 import { linesOf } from "./lines.ts";
@@ -27,6 +28,8 @@ export interface FloodResult {
   readonly redisMicrosPerOrder: number;
   readonly redisBytesPerOrder: number;
   readonly batching: Batching;
+  /** From the moment an order was written; absent if its child reported none. */
+  readonly latency?: Latencies;
   /** Rates, orders waiting and latencies over time. */
   readonly moments: readonly Moment[];
   /** What had not come to its end long after the run. */
@@ -95,6 +98,7 @@ export async function benchFlood(
     redisMicrosPerOrder: (redisAfter.cpuMicros - redisBefore.cpuMicros) / accepted,
     redisBytesPerOrder: (redisAfter.bytes - redisBefore.bytes) / accepted,
     batching,
+    ...(last.latency ? { latency: last.latency } : {}),
     moments: momentsOf(reports, last.slices ?? []),
     waiting,
     memoryMb,

@@ -14,6 +14,8 @@ export const RATE = Number(__ENV.SLUICE_K6_RATE ?? 100);
  * Orders per request. k6 manages some thousand requests per second, so a flood is made of batches.
  */
 export const BATCH = Number(__ENV.SLUICE_K6_BATCH ?? 100);
+/** Units of the one item of the sale that sells out. */
+export const UNITS = Number(__ENV.SLUICE_K6_UNITS ?? 100);
 const USERS = 20_000;
 const SKUS = 10;
 
@@ -32,17 +34,23 @@ const hex = (number: number, digits: number) => number.toString(16).padStart(dig
  * building text takes half of what an object does.
  */
 export function order(): string {
-  const scarce = Math.random() < 0.9;
-  const sku = `${scarce ? "scarce" : "plenty"}-${Math.floor(Math.random() * SKUS)}`;
-  const user = Math.floor(Math.random() * USERS);
-  const lines = `[{"sku":"${sku}","qty":1}]`;
+  const lines = `[{"sku":"${itemOf()}","qty":1}]`;
   return (
-    `{"id":"${uuidV7()}","user":"user-${user}","saleId":"${SALE}","currency":"EUR",` +
+    `{"id":"${orderId()}","user":"${userOf()}","saleId":"${SALE}","currency":"EUR",` +
     `"lines":${lines}}`
   );
 }
 
-function uuidV7(): string {
+/** One in ten lasts. */
+export function itemOf(): string {
+  const scarce = Math.random() < 0.9;
+  return `${scarce ? "scarce" : "plenty"}-${Math.floor(Math.random() * SKUS)}`;
+}
+
+export const userOf = (): string => `user-${Math.floor(Math.random() * USERS)}`;
+
+/** A UUIDv7. */
+export function orderId(): string {
   const time = hex(Date.now(), 12);
   const random = hex(Math.floor(Math.random() * 0x100000000), 8);
   serial = (serial + 1) % 0x1000000;

@@ -5,9 +5,11 @@ import { SettingError } from "../../core/settings/settings.ts";
 import { mintToken } from "../../proof/load/tokens.ts";
 import { type BenchLedger, startOn } from "../bench-ledger.ts";
 import { BENCH_SALE, benchSale } from "../intake/orders.ts";
-import { usageOf } from "../intake/usage.ts";
+import { usageByPart, usageOf } from "../intake/usage.ts";
+import { fewUnits, oversold, type Sold, soldOf, UNITS } from "./few-units.ts";
+import { type Growth, GrowthWatch, steadyMemory } from "./growth.ts";
 
-export const SCRIPTS = ["burst", "steady", "websocket"] as const;
+export const SCRIPTS = ["burst", "steady", "websocket", "soak", "sold-out-spike"] as const;
 export type Script = (typeof SCRIPTS)[number];
 
 export interface K6Options {
@@ -39,6 +41,10 @@ export interface K6Result {
   readonly droppedIterations: number;
   /** CPU seconds of k6. */
   readonly k6CpuSeconds: number;
+  /** Soak only: memory of gateway and worker; the run fails if it grew. */
+  readonly growth?: Readonly<Record<string, Growth>>;
+  /** Sold-out spike only; the run fails if a unit was sold twice. */
+  readonly sold?: Sold;
   /** k6's own summary of each metric. */
   readonly metrics: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -48,6 +54,8 @@ export interface K6Result {
  * much while sharing two cores with everything else.
  */
 const HELD = 5_000;
+/** Scripts whose requests carry one order each. */
+const SINGLE: readonly Script[] = ["websocket", "soak", "sold-out-spike"];
 
 export async function benchK6(options: K6Options): Promise<K6Result> {
   const { script, dir, seconds, rate, batch, say } = options;
@@ -55,14 +63,15 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
   mkdirSync(dir, { recursive: true });
   const held = script === "burst" ? HELD : undefined;
   const env = {
-    SLUICE_SOLD_OUT_AT_GATE: "no",
+    SLUICE_SOLD_OUT_AT_GATE: script === "sold-out-spike" ? "yes" : "no",
     SLUICE_USER_RATE: "100",
     SLUICE_WORKER_RATE: String(held ?? 0),
   };
   const roles = { dir: join(dir, "stack"), workers: 1, gateways: 1, say, env };
   const stack = await startOn(options.ledger, roles);
   try {
-    await stack.createSale(benchSale(Date.now()));
+    const spike = script === "sold-out-spike";
+    await stack.createSale(spike ? fewUnits(Date.now()) : benchSale(Date.now()));
     const summary = join(dir, "summary.json");
     const { command, env } = k6Command(k6, join(import.meta.dir, `${script}.ts`), summary, {
       SLUICE_K6_URL: stack.gateways[0]?.url ?? "",
@@ -71,6 +80,7 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
       SLUICE_K6_SECONDS: String(seconds),
       SLUICE_K6_RATE: String(rate),
       SLUICE_K6_BATCH: String(batch),
+      SLUICE_K6_UNITS: String(UNITS),
       K6_NO_USAGE_REPORT: "true",
     });
     const child = Bun.spawn(command, {
@@ -79,8 +89,10 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
       stderr: "inherit",
     });
     let cpuMicros = 0;
+    const memory = new GrowthWatch();
     const watch = setInterval(() => {
       cpuMicros = Math.max(cpuMicros, usageOf(child.pid).cpuMicros);
+      if (script === "soak") memory.look(usageByPart(stack));
     }, 500);
     const exitCode = await child.exited;
     clearInterval(watch);
@@ -94,12 +106,14 @@ export async function benchK6(options: K6Options): Promise<K6Result> {
       seconds,
       ...(held === undefined ? {} : { workerPerSecond: held }),
       requestsPerSecond: of("http_reqs", "rate"),
-      ordersPerRequest: script === "websocket" ? 1 : batch,
+      ordersPerRequest: SINGLE.includes(script) ? 1 : batch,
       accepted: of("orders_accepted", "count"),
       refused: of("orders_refused", "count"),
       unanswered: of("orders_unanswered", "count"),
       droppedIterations: of("dropped_iterations", "count"),
       k6CpuSeconds: cpuMicros / 1e6,
+      ...(script === "soak" ? { growth: memory.growths() } : {}),
+      ...(spike ? { sold: await soldOf(stack.ledgerUrl) } : {}),
       metrics,
     };
   } finally {
@@ -228,11 +242,37 @@ ${accepted.toLocaleString("en")} orders accepted
 ${refused.toLocaleString("en")} refused, ${unanswered} unanswered,
 ${droppedIterations} iterations dropped. k6 itself took ${k6CpuSeconds.toFixed(1)} s of CPU.
 Thresholds: ${result.exitCode === 0 ? "all held" : "not all held"}.
+${[...growthLines(result), ...soldLines(result)].join("\n")}
 
 | ms | p50 | p95 | p99 | max |
 |---|---|---|---|---|
 ${trends.join("\n")}
 `;
+}
+
+/** Whether k6's thresholds held, and what is checked beside them. */
+export function passed({ exitCode, growth, seconds, sold }: K6Result): boolean {
+  const steady = growth === undefined || steadyMemory(growth, seconds) !== false;
+  return exitCode === 0 && steady && !(sold && oversold(sold));
+}
+
+function growthLines({ growth, seconds }: K6Result): string[] {
+  if (!growth) return [];
+  const each = Object.entries(growth).map(
+    ([part, { mb, ratio }]) => `${part} ${ratio.toFixed(2)} (${mb[0]} to ${mb.at(-1)} MB)`,
+  );
+  const verdict = { true: "steady", false: "**growing**", undefined: "too short to judge" };
+  const steady = verdict[`${steadyMemory(growth, seconds)}`];
+  return [`Memory, last third over first: ${each.join(", ")}; ${steady}.`];
+}
+
+function soldLines({ sold }: K6Result): string[] {
+  if (!sold) return [];
+  const verdict = oversold(sold) ? "**oversold**" : "nothing oversold";
+  return [
+    `In the ledger: ${sold.units} units, ` +
+      `${sold.taken} taken by ${sold.reserved} orders; ${verdict}.`,
+  ];
 }
 
 function number(value: unknown): string {

@@ -30,13 +30,18 @@ export function curvePage(result: CurveResult, plot?: string): string {
       points.map(latencyRow),
     ),
     "",
-    "Latencies are in ms and count from each order's intended start.",
+    "Latencies are in ms and count from each order's intended start;",
+    `the generator was at most ${n(Math.max(...points.map((p) => p.behindMs)))} ms behind its`,
+    "schedule.",
     `With nothing to do, the system takes ${idleText(result.idleMicrosPerSecond)}.`,
+    ...points.flatMap(refusedLine),
     ...points.flatMap(faultsOf),
     "",
   ].join("\n");
 }
 
+/** A smaller share of refused orders does not change the cost of one. */
+const LEAST_REFUSED = 0.01;
 const LATENCIES = ["ack p50", "ack p99", "decided p50", "decided p99"] as const;
 
 function costRow(point: CurvePoint, parts: readonly (typeof PARTS)[number][]): string[] {
@@ -64,6 +69,14 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 function idleText({ all, parts }: PartCost): string {
   const each = Object.entries(parts).map(([part, used]) => `${part} ${share(used)}`);
   return `${share(all)} of a core (${each.join(", ")})`;
+}
+
+/** Refusing is cheap, so a rate with refusals looks cheaper than it is. */
+function refusedLine({ offered, refusedShare, cost }: CurvePoint): string[] {
+  if (refusedShare < LEAST_REFUSED || refusedShare === 1) return [];
+  const perAccepted = micros(cost.all / (1 - refusedShare));
+  const share = percent(refusedShare);
+  return [`At ${n(offered)}/s ${share} were refused: ${perAccepted} µs per accepted order.`];
 }
 
 /** What should not happen, by rate. */

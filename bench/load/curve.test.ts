@@ -42,6 +42,12 @@ test("the page has each rate's cost, batching and latencies, and the conditions"
   expect(page).toContain("1.0% of a core");
 });
 
+test("where many are refused, the page has the cost of an accepted order too", () => {
+  const page = curvePage({ ...result, points: [{ ...point, refusedShare: 0.5 }] });
+  expect(page).toContain("At 3,000/s 50.0% were refused: 200 µs per accepted order.");
+  expect(curvePage(result)).not.toContain("per accepted");
+});
+
 test("orders without an answer, and messages that still wait, are on the page", () => {
   const waiting = [{ where: "orders.1", ready: 2, unacknowledged: 0 }];
   const page = curvePage({ ...result, points: [{ ...point, unanswered: 7, waiting }] });

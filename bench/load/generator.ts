@@ -106,7 +106,7 @@ export class Generator {
 
   private newSockets(): FloodSocket[] {
     const { url, token, sockets, allReserved } = this.options;
-    const templates = bodies(allReserved).map(frameTemplate);
+    const templates = bodies(allReserved).map((body) => frameTemplate(body));
     const shared = { url: new URL(url), token, templates, counts: this.all, may: () => true };
     return Array.from(
       { length: sockets },

@@ -123,7 +123,8 @@ function growth(mb: readonly number[]): number {
   return mean(mb.slice(-third)) / Math.max(1, mean(mb.slice(0, third)));
 }
 
-export function overloadPage(result: OverloadResult): string {
+/** `plots`: whether a plot of each case lies beside the page. */
+export function overloadPage(result: OverloadResult, plots = false): string {
   const { targetWaitMs, cases } = result;
   const lines = [
     "# Overload",
@@ -143,6 +144,7 @@ export function overloadPage(result: OverloadResult): string {
     for (const { what, aim, measured, met } of aims(one, targetWaitMs))
       lines.push(`| ${what} | ${aim} | ${measured} | ${met ? "✓" : "✗"} |`);
     lines.push("", ...details(one.load));
+    if (plots) lines.push("", `![${one.name}, over time](overload-${one.name}.svg)`);
     const left = waitingLine(one.waiting ?? []);
     if (left) lines.push("", `**${left}**`);
     lines.push(
@@ -173,7 +175,8 @@ const LATENCY_ROWS = {
   refused: "to the refusal",
 } as const;
 
-export function loadPage(load: LoadOnce): string {
+/** `plot`: the plot's file, if there is one. */
+export function loadPage(load: LoadOnce, plot?: string): string {
   const { offered, achieved, seconds, warmUpSeconds, sockets, workerRate, targetWaitMs } = load;
   const rows = Object.entries(LATENCY_ROWS).map(([key, what]) => {
     const { count, p50, p99, max } = load.latency[key as keyof typeof LATENCY_ROWS];
@@ -201,5 +204,6 @@ ${rows.join("\n")}
 
 ${details(load)[1]}
 ${batchingText(load.batching)}
+${plot ? `\n![Rates, orders waiting and latencies over time](${plot})\n` : ""}\
 ${left ? `\n**${left}**\n` : ""}`;
 }

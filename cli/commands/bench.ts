@@ -3,12 +3,16 @@ import type { Command } from "commander";
 import * as curve from "./bench/curve.ts";
 import * as intake from "./bench/intake.ts";
 import * as k6 from "./bench/k6.ts";
+import * as limits from "./bench/limits.ts";
 import * as load from "./bench/load.ts";
 import * as overload from "./bench/overload.ts";
+import * as peers from "./bench/peers.ts";
+import * as scale from "./bench/scale.ts";
 
 export function register(program: Command): void {
   const bench = program
     .command("bench")
     .description("measure this machine with the standard workload");
-  for (const part of [intake, load, curve, overload, k6]) part.register(bench);
+  const parts = [intake, load, curve, overload, k6, peers, limits, scale];
+  for (const part of parts) part.register(bench);
 }

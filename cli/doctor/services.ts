@@ -65,14 +65,6 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
           "set maxmemory, or SLUICE_REDIS_MEMORY: then gateways stop accepting orders in time",
         ),
       );
-    if (info.aof_enabled === "0")
-      found.push(
-        warn(
-          what,
-          "keeps nothing on disk: a restart means a rebuild from the ledger",
-          "set appendonly yes for a faster restart",
-        ),
-      );
     const [seconds] = await redis.run((client) => client.time());
     const apart = Math.abs(Number(seconds) * 1_000 - realRuntime.wallMs());
     if (apart > CLOCK_APART_MS)

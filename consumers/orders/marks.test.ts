@@ -3,8 +3,10 @@ import { Marks } from "./marks.ts";
 
 /** Marks whose updates the test answers. */
 function rig() {
-  const updates: { readonly ids: readonly number[]; readonly answer: PromiseWithResolvers<void> }[] =
-    [];
+  const updates: {
+    readonly ids: readonly number[];
+    readonly answer: PromiseWithResolvers<void>;
+  }[] = [];
   const marks = new Marks((ids) => {
     const answer = Promise.withResolvers<void>();
     updates.push({ ids, answer });

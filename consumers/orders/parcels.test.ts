@@ -3,8 +3,8 @@ import type { FollowUp } from "../../ledger/contract.ts";
 import { parcelsOf } from "./parcels.ts";
 
 let id = 0;
-const followUp = (routingKey: string, body: string): FollowUp => ({
-  ...{ id: id++, shard: 0, exchange: "", routingKey },
+const followUp = (routingKey: string, body: string, exchange = ""): FollowUp => ({
+  ...{ id: id++, shard: 0, exchange, routingKey },
   body,
 });
 /** A list of this many requests. */
@@ -13,9 +13,11 @@ const list = (requests: number) =>
 
 const bodies = (open: readonly FollowUp[]) => parcelsOf(open).map(({ body }) => JSON.parse(body));
 
-test("requests for one queue share messages of at most twenty, in their order", () => {
-  const open = [1, 2, 17, 1, 20, 3].map((requests) => followUp("payments", list(requests)));
+test("parts share messages of at most twenty, charges of a hundred, in their order", () => {
+  const open = [1, 2, 17, 1, 20, 3].map((parts) => followUp("eu.art", list(parts), "fulfil"));
   expect(bodies(open).map(({ length }) => length)).toEqual([20, 1, 20, 3]);
+  const charges = [60, 39, 2, 1].map((requests) => followUp("payments", list(requests)));
+  expect(bodies(charges).map(({ length }) => length)).toEqual([99, 3]);
   expect(bodies(open).flat()).toEqual(open.flatMap(({ body }) => JSON.parse(body)));
   expect(parcelsOf(open).flatMap(({ followUps }) => followUps)).toEqual(open);
 });

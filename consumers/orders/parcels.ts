@@ -1,7 +1,8 @@
 // Puts follow-ups for the same target into common messages: lists of requests are joined, up to as
-// many requests as the ledger puts into one. A message costs the broker, the relay and the payment
-// workers the same whether it holds one request or twenty (docs/decisions/0007).
+// many requests as the ledger puts into one. A message has a fixed cost for the broker, the relay
+// and the payment workers (docs/decisions/0007-steps-through-the-shard.md).
 import type { FollowUp } from "../../ledger/contract.ts";
+import { mostRequests } from "../../ledger/sheet.ts";
 
 /** Follow-ups that share a message. */
 export interface Parcel {
@@ -9,9 +10,6 @@ export interface Parcel {
   readonly followUps: readonly [FollowUp, ...FollowUp[]];
   readonly body: string;
 }
-
-/** As in ledger/sheet.ts. */
-const REQUESTS_PER_MESSAGE = 20;
 
 interface Filling {
   readonly followUps: [FollowUp, ...FollowUp[]];
@@ -27,15 +25,16 @@ export function parcelsOf(open: readonly FollowUp[]): Parcel[] {
     const { exchange, routingKey, body } = followUp;
     const target = `${exchange} ${routingKey}`;
     const requests = requestsIn(body);
+    const most = mostRequests(exchange);
     const filling = last.get(target);
-    if (filling && requests > 0 && filling.requests + requests <= REQUESTS_PER_MESSAGE) {
+    if (filling && requests > 0 && filling.requests + requests <= most) {
       filling.followUps.push(followUp);
       filling.lists.push(body);
       filling.requests += requests;
       continue;
     }
     // What is not a list of requests has a message of its own.
-    const own = requests > 0 ? requests : REQUESTS_PER_MESSAGE;
+    const own = requests > 0 ? requests : most;
     const begun: Filling = { followUps: [followUp], lists: [body], requests: own };
     all.push(begun);
     last.set(target, begun);

@@ -13,7 +13,8 @@ type RareName = Exclude<FieldName, "order" | "at" | "fingerprint" | "sale" | "cu
 
 /** Collects the rows of one message. */
 export class MessageWriter {
-  private readonly names: string[] = [];
+  /** User and id of each row, with a space between. */
+  readonly names: string[] = [];
   private readonly times: number[] = [];
   // Every order has values here; other rows have the default.
   private readonly fingerprints: string[] = [];

@@ -8,7 +8,7 @@ export const ID_MAX_AHEAD_MS = 60_000;
 
 export type IdVerdict = "ok" | "malformed" | "stale" | "future";
 
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Judges a lower-case textual id against the wall clock `nowMs`. */
 export function judgeOrderId(id: string, nowMs: number): IdVerdict {
@@ -21,5 +21,18 @@ export function judgeOrderId(id: string, nowMs: number): IdVerdict {
 
 /** The Unix time in milliseconds inside a well-formed id. */
 export function orderIdTimeMs(id: string): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  let ms = 0;
+  for (let i = 0; i < TIME_CHARS; i++) {
+    const c = id.charCodeAt(i);
+    if (c !== DASH) ms = ms * 16 + (c > NINE ? c - LETTER_BEFORE_A + 9 : c - ZERO);
+  }
+  return ms;
 }
+
+/** The time's 12 hex digits and the dash among them. */
+const TIME_CHARS = 13;
+const DASH = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Digits of a well-formed id are in lower case. */
+const LETTER_BEFORE_A = 0x60;

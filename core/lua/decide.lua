@@ -76,7 +76,7 @@ local function load_messages(shard, args, now)
   local turns, open = read_turns(shard, numbered), read_open(shard, named)
   local judged = read_held_orders(turns)
   for _, orders in ipairs(messages) do judged[#judged + 1] = orders end
-  local batch = load_batch(shard, args[4], judged, turns, open, now, tonumber(args[5]))
+  local batch = load_batch(shard, args, judged, turns, open, now)
   for _, record in ipairs(records) do read_seen(batch.seen, shard, record.bucket, record.fields) end
   batch.redriven = read_redriven(shard, redriven)
   batch.release_one = release_one(batch)
@@ -142,7 +142,7 @@ local function decide_order(batch, orders, i, gateway, forced)
   local record = batch.seen[field]
   local fingerprint = orders.fingerprint[i]
   if record then return known_word(record, fingerprint) end
-  local bucket = orders.bucket[i]
+  local bucket = bucket_of(orders, i)
   if not forced and bucket < batch.first_bucket then return 'past', false end
   local state, turn
   if orders.seq[i] > 0 then
@@ -156,6 +156,8 @@ local function decide_order(batch, orders, i, gateway, forced)
   if turn then pass(turn, batch.release_one) end
   return state, true
 end
+
+local NO_ROWS, NO_SALE = {}, { opens = 0, closes = 0, sold_out = {} }
 
 -- What happens to an order after it was decided.
 local LATER = {
@@ -188,21 +190,46 @@ local function decide_rows(batch, orders, gateway, forced)
   return words, news
 end
 
+-- The rows of one line whose item has been sold out since an earlier batch: most of a rush. judge
+-- would find no more than this loop. Returns row → 'sold_out'.
+local function sold_out_rows(batch, orders)
+  local rows = {}
+  if batch.any_marks or not orders.single then return rows end
+  local sales, sale, sku, at = batch.sales, orders.sale, orders.sku, orders.at
+  local last, opens, closes, sold_out
+  for i = 1, orders.count do
+    local id = sale[i]
+    if id ~= last then
+      local found = sales[id] or NO_SALE
+      last, opens, closes, sold_out = id, found.opens, found.closes, found.sold_out
+    end
+    if sold_out[sku[i]] and at[i] >= opens and at[i] < closes then rows[i] = 'sold_out' end
+  end
+  return rows
+end
+
 -- Decides a message of orders only, as decide_rows does. Most are fresh orders without a number:
 -- they are decided here as decide_order would decide them, for half its calls.
 local function decide_orders(batch, orders, gateway, forced)
-  local order, bucket, seq = orders.order, orders.bucket, orders.seq
-  local fingerprint, seen, words, news = orders.fingerprint, batch.seen, {}, false
+  local order, seq, fingerprint = orders.order, orders.seq, orders.fingerprint
+  local seen, words, news = batch.seen, {}, false
   local one = orders.one_bucket
   local plain = not forced and one and one >= batch.first_bucket
+  local sold_out = plain and sold_out_rows(batch, orders) or NO_ROWS
+  local fresh = plain and fresh_records(batch, one)
   for i = 1, orders.count do
-    local field, word, changed = order[i], nil, true
-    if plain and seq[i] == 0 and not seen[field] then
-      word = decide_now(batch, orders, i, gateway)
-      if word == 'no_rate' then word = wait_unnumbered(batch, orders, i, gateway) end
-      remember(batch, field, one, fingerprint[i] .. ' ' .. word)
-    else
+    local field, word, changed = order[i], sold_out[i], true
+    if not plain or seq[i] > 0 or seen[field] then
       word, changed = decide_order(batch, orders, i, gateway, forced)
+    else
+      if not word then
+        word = decide_now(batch, orders, i, gateway)
+        if word == 'no_rate' then word = wait_unnumbered(batch, orders, i, gateway) end
+      end
+      -- As remember: a call for each order is felt.
+      local record, n = fingerprint[i] .. ' ' .. word, fresh.n
+      seen[field] = record
+      fresh[n + 1], fresh[n + 2], fresh.n = field, record, n + 2
     end
     words[i] = word
     news = news or changed

@@ -61,7 +61,7 @@ local function expire(keys, args)
   for i, hold in ipairs(holds) do fields[i] = hold.field end
 
   local open = read_open(shard, fields)
-  local batch = load_batch(shard, args[4], {}, {}, open, now, tonumber(args[5]))
+  local batch = load_batch(shard, args, {}, {}, open, now)
   local passed, any = expire_due(batch, holds, cutoff)
   if passed > 0 then redis.call('LTRIM', shard.prefix .. 'holds', passed, -1) end
   if not any then return reply end

@@ -21,7 +21,9 @@ local function recorded(keys, args)
       if not at or tonumber(at) > n then break end
       redis.call('LPOP', shard.prefix .. 'freed')
       redis.call('HINCRBY', args[4] .. sale, sku .. ':r', -qty)
-      redis.call('HINCRBY', args[4] .. sale, sku .. ':a', qty)
+      local available = redis.call('HINCRBY', args[4] .. sale, sku .. ':a', qty)
+      -- It was sold out: the sale gets another edition (shared/stock.lua).
+      if available <= tonumber(qty) then redis.call('HDEL', args[4] .. sale, 'e') end
     end
   end
   return { 'recorded' }

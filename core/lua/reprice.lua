@@ -31,7 +31,7 @@ local function load_waits(shard, args, waits, now)
   local turns = read_turns(shard, wanted)
   local messages = read_held_orders(turns)
   for _, orders in ipairs(unnumbered) do messages[#messages + 1] = orders end
-  return load_batch(shard, args[4], messages, turns, {}, now, tonumber(args[5]))
+  return load_batch(shard, args, messages, turns, {}, now)
 end
 
 local function decide_wait(batch, wait, held, over, decide_one)

@@ -28,6 +28,7 @@ local function sync_sale(keys, args)
     end
     redis.call('HSET', keys[2], sku .. ':l', args[at + 2], sku .. ':p', args[at + 3])
   end
+  redis.call('HDEL', keys[2], 'e') -- another edition (shared/stock.lua)
   return { 'synced' }
 end
 redis.register_function('sync_sale', sync_sale)

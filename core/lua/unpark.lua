@@ -44,7 +44,7 @@ local function unpark(keys, args)
   end
   local turns = read_turns(shard, wanted)
   local held = read_held_orders(turns)
-  local batch = load_batch(shard, args[4], held, turns, {}, now, tonumber(args[5]))
+  local batch = load_batch(shard, args, held, turns, {}, now)
   -- The gap was waited for long enough, and so was a rate.
   batch.no_waits = true
   local decide_one = release_one(batch)

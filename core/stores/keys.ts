@@ -1,7 +1,7 @@
 // Every key in Redis, in one place. `{n}` is the hash tag of shard n, so that one function call
 // stays on one cluster slot.
 //
-//   {n}:meta                hash    store, inc, state, epoch, tip, n, base, basen, loaded
+//   {n}:meta                hash    store, inc, state, epoch, tip, n, base, basen, loaded, dated
 //                                   owner, fence and chain (core/lua/shared/shard.lua)
 //   {n}:outbox              stream  <n>-0 → id, prev, k, t, r, x, and four fields per message
 //                                   entries that the ledger has not confirmed yet
@@ -24,8 +24,9 @@
 //   {n}:redriven:<sale>     hash    <user> <id> → last generation accepted
 //   {n}:marks               string  exists if a cancel may have come before its order
 //   {n}:marks:<user>        zset    <id> by the time of the cancel
-//   stock:<sale>            hash    v, opens, closes, c, and per sku <sku>:a r h s t l p:
+//   stock:<sale>            hash    v, opens, closes, c, e, and per sku <sku>:a r h s t l p:
 //                                   available, releasing, held, sold, total, limit, price
+//                                   e: edition (core/lua/shared/stock.lua)
 //   stock:~retired          set     sales that were retired (core/lua/retire.lua)
 //   rates                   hash    <base>/<quote> →
 //                                   <id> <value> <mantissa> <scale> <at> <expires>

@@ -16,6 +16,7 @@ import retire from "../lua/retire.lua" with { type: "text" };
 import set_rates from "../lua/set_rates.lua" with { type: "text" };
 import batch from "../lua/shared/batch.lua" with { type: "text" };
 import bought from "../lua/shared/bought.lua" with { type: "text" };
+import checks from "../lua/shared/checks.lua" with { type: "text" };
 import fulfil from "../lua/shared/fulfil.lua" with { type: "text" };
 import judge from "../lua/shared/judge.lua" with { type: "text" };
 import lanes from "../lua/shared/lanes.lua" with { type: "text" };
@@ -65,6 +66,7 @@ const PARTS = [
   tablesInLua(),
   ...[
     shard,
+    checks,
     message,
     outbox,
     seen,

@@ -60,6 +60,8 @@ export class Admission {
   private readonly lags: ShardLag[];
   private readonly elsewhere: number[];
   private readonly users: TokenBuckets | undefined;
+  /** The user's bucket as in the header RateLimit-Policy. */
+  private readonly policy: string;
   private region: TokenBuckets | undefined;
   private readonly now: () => number;
   private readonly random: () => number;
@@ -86,6 +88,8 @@ export class Admission {
     );
     this.elsewhere = Array(shards).fill(0);
     this.users = user && new TokenBuckets(user);
+    const fillMs = this.users?.fillMs ?? 0;
+    this.policy = `"user";q=${user?.burst};w=${Math.ceil(fillMs / 1_000)}`;
     this.share(1);
   }
 
@@ -148,11 +152,6 @@ export class Admission {
       "ratelimit-policy": this.policy,
       ratelimit: `"user";r=${left};t=${Math.ceil(fullInMs / 1_000)}`,
     };
-  }
-
-  private get policy(): string {
-    const { users } = this;
-    return users ? `"user";q=${users.size.burst};w=${Math.ceil(users.fillMs / 1_000)}` : "";
   }
 
   /** `own`: how many of the pending orders are the caller's. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { at } from "../../core/domain/at.ts";
 import { skipRow } from "../../core/domain/row.ts";
 import { Batch, type Recipient } from "../intake/batch.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
@@ -250,4 +251,18 @@ test("the estimate matches the actual wait", () => {
   const ahead = rig.lag.pending;
   rig.run(Math.ceil(said / TICK_MS), 0);
   expect(Math.abs((rig.waits.length - before) * 10 - ahead)).toBeLessThan(ahead * 0.25);
+});
+
+test("a batch that was decided is not held: its orders' texts would stay with it", () => {
+  const lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  const batches = Array.from({ length: 3 }, (_, i) => new Batch(0, String(i), () => 1));
+  for (const batch of batches) {
+    batch.add(skipRow({ user: "ann", saleId: "s", seq: 1 }, 0), 0, nobody, undefined);
+    lag.taken();
+    lag.sent(batch);
+  }
+  lag.settled(at(batches, 1), true, 2);
+  const held = (lag as unknown as { waiting: readonly (Batch | undefined)[] }).waiting;
+  expect(held.filter((batch) => batch !== undefined)).toEqual([at(batches, 2)]);
+  expect(lag.pending).toBe(1);
 });

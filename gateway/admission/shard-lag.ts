@@ -20,7 +20,6 @@
 // 3. In every state at most `limit` orders are pending.
 // 4. The limit always leaves room for a batch and the next one.
 
-import { at } from "../../core/domain/at.ts";
 import type { AdmissionState } from "../../core/domain/report.ts";
 import type { Batch } from "../intake/batch.ts";
 
@@ -75,12 +74,6 @@ const STALL_MS = 1_000;
 
 const CLOSED: [AdmissionState, number] = ["closed", 0];
 
-/** A batch in flight, as its shard's lag sees it. */
-interface Waiting {
-  readonly batch: Batch;
-  readonly orders: number;
-}
-
 export class ShardLag {
   /** Accepted orders whose outcome is unknown. */
   pending = 0;
@@ -88,8 +81,11 @@ export class ShardLag {
   limit: number;
   state: AdmissionState = "open";
   stalled = false;
-  /** In order of publishing, which is the order of deciding. */
-  private waiting: Waiting[] = [];
+  /**
+   * In order of publishing, which is the order of deciding. A batch that has left is not held: its
+   * ids may each hold the text of a frame.
+   */
+  private waiting: (Batch | undefined)[] = [];
   private head = 0;
   private decided = 0;
   private decidedInMs = 0;
@@ -140,7 +136,7 @@ export class ShardLag {
   sent(batch: Batch): void {
     if (this.head === this.waiting.length)
       this.lastOutcomeMs = Math.max(this.lastOutcomeMs, batch.bornMs);
-    this.waiting.push({ batch, orders: batch.size });
+    this.waiting.push(batch);
   }
 
   /** Its outcomes are here, or will not come (not confirmed, forgotten). */
@@ -158,8 +154,8 @@ export class ShardLag {
   /** The owner had nothing left at that moment: everything confirmed before it has been decided. */
   emptyAt(ms: number): void {
     for (let i = this.head; i < this.waiting.length; i++) {
-      const { batch } = at(this.waiting, i);
-      if (batch.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
+      const batch = this.waiting[i];
+      if (batch?.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
     }
     this.trim();
   }
@@ -167,7 +163,7 @@ export class ShardLag {
   /** Age of the oldest order without an outcome, ms. */
   oldestMs(nowMs: number): number {
     const first = this.waiting[this.head];
-    return first ? Math.max(0, nowMs - first.batch.bornMs) : 0;
+    return first ? Math.max(0, nowMs - first.bornMs) : 0;
   }
 
   /** Expected wait of an order with `ahead` orders before it, ms; by default one accepted now. */
@@ -255,21 +251,20 @@ export class ShardLag {
   }
 
   private find(batch: Batch): number {
-    for (let i = this.head; i < this.waiting.length; i++)
-      if (this.waiting[i]?.batch === batch) return i;
+    for (let i = this.head; i < this.waiting.length; i++) if (this.waiting[i] === batch) return i;
     return -1;
   }
 
   private leave(index: number, decided: boolean): void {
-    const { batch, orders } = at(this.waiting, index);
-    if (orders === 0) return; // 2
-    this.pending -= orders;
-    if (decided) this.sinceTick += orders;
-    this.waiting[index] = { batch, orders: 0 };
+    const batch = this.waiting[index];
+    if (!batch) return; // 2
+    this.pending -= batch.size;
+    if (decided) this.sinceTick += batch.size;
+    this.waiting[index] = undefined;
   }
 
   private trim(): void {
-    while (this.head < this.waiting.length && this.waiting[this.head]?.orders === 0) this.head++;
+    while (this.head < this.waiting.length && this.waiting[this.head] === undefined) this.head++;
     if (this.head < 256 || this.head * 2 < this.waiting.length) return;
     this.waiting = this.waiting.slice(this.head);
     this.head = 0;

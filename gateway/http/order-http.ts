@@ -8,6 +8,7 @@ import type { Admission } from "../admission/admission.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
 import { isObject } from "../intake/check-order.ts";
+import { Forms } from "../intake/forms.ts";
 import { buyerNamed, type Intake } from "../intake/intake.ts";
 import { readJson } from "../intake/json.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
@@ -16,6 +17,7 @@ import { echo, Problem, problem, shedSoon } from "./problem.ts";
 
 export interface OrderHttpOptions {
   readonly runtime: Runtime;
+  readonly clock: () => number;
   readonly auth: Auth;
   readonly intake: Intake;
   readonly catalogue: Catalogue;
@@ -24,15 +26,15 @@ export interface OrderHttpOptions {
   readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
 }
 
-/** Takes a request's value and principal, returns its answer. */
-type Place = (
-  value: unknown,
-  principal: Principal,
-  request: Request,
-) => Response | Promise<Response>;
+/** Takes a request's text and principal, returns its answer. */
+type Place = (text: string, principal: Principal, request: Request) => Response | Promise<Response>;
 
 export class OrderHttp {
-  constructor(private readonly options: OrderHttpOptions) {}
+  private readonly forms: Forms;
+
+  constructor(private readonly options: OrderHttpOptions) {
+    this.forms = new Forms(options.catalogue);
+  }
 
   readonly one = (request: Request): Response | Promise<Response> =>
     this.answer(request, this.placeOne);
@@ -67,22 +69,34 @@ export class OrderHttp {
     if (shut) return this.refuse(shut);
     const body = readBody(request, this.options.limits.bodyBytes);
     if (body instanceof Problem) return this.refuse(body);
-    return body.then((text) => {
-      const value = text instanceof Problem ? text : readJson(text);
-      return value instanceof Problem ? this.refuse(value) : place(value, principal, request);
-    }, aborted);
+    return body.then(
+      (text) => (typeof text === "string" ? place(text, principal, request) : this.refuse(text)),
+      aborted,
+    );
   }
 
-  private readonly placeOne: Place = (value, principal, request) => {
+  private readonly placeOne: Place = (text, principal, request) => {
+    const { intake, admission, runtime, clock } = this.options;
     const headerId = request.headers.get("idempotency-key");
     const trace = readTraceparent(request.headers.get("traceparent"));
-    const one = new One(this.options.runtime.random);
-    const refusal = this.options.intake.order(value, principal, headerId, one, undefined, trace);
-    one.headers = this.options.admission.headers(buyerNamed(value, principal));
-    if (!refusal) return one.answer;
-    return mayBeNews(refusal)
-      ? this.retryOne(value, principal, headerId, refusal, trace)
-      : refusal.response(one.headers);
+    const one = new One(runtime.random);
+    const head = headerId === null ? Forms.headOf(text) : undefined;
+    const formed = head && this.forms.of(head, principal);
+    if (formed) {
+      const refusal = intake.formed(formed, principal, one, undefined, clock(), trace);
+      one.headers = admission.headers(formed.user);
+      return refusal ? refusal.response(one.headers) : one.answer;
+    }
+    const value = readJson(text);
+    if (value instanceof Problem) return this.refuse(value);
+    const refusal = intake.order(value, principal, headerId, one, undefined, trace);
+    one.headers = admission.headers(buyerNamed(value, principal));
+    if (refusal)
+      return mayBeNews(refusal)
+        ? this.retryOne(value, principal, headerId, refusal, trace)
+        : refusal.response(one.headers);
+    if (head) this.forms.learn(head, value, principal, clock());
+    return one.answer;
   };
 
   /** A sale or item may just have been created: checks the ledger once before refusing. */
@@ -102,8 +116,9 @@ export class OrderHttp {
     return again?.response(one.headers) ?? one.answer;
   }
 
-  private readonly placeMany: Place = (value, principal, request) => {
-    const orders = this.ordersOf(value);
+  private readonly placeMany: Place = (text, principal, request) => {
+    const value = readJson(text);
+    const orders = value instanceof Problem ? value : this.ordersOf(value);
     return orders instanceof Problem
       ? this.refuse(orders)
       : this.placeAll(orders, principal, readTraceparent(request.headers.get("traceparent")));
@@ -217,21 +232,42 @@ class Many implements Recipient {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
+/**
+ * A Response copies its headers, so one object serves all answers: one of its own for each would
+ * cost twice as much (docs/decisions/0020-gateway-cost.md).
+ */
+const ACCEPTED = { status: 202, headers: new Headers(JSON_TYPE) };
+/** For answers with a rate limit, so that none gets another's. */
+const ACCEPTED_LIMITED = { status: 202, headers: new Headers(JSON_TYPE) };
+
 function accepted(
   id: string,
   estimate: Estimate | undefined,
   more: Record<string, string> | undefined,
 ): Response {
-  const headers = { "content-type": "application/json", location: `/v1/orders/${id}`, ...more };
-  return new Response(acceptedText(id, estimate), { status: 202, headers });
+  const init = more ? ACCEPTED_LIMITED : ACCEPTED;
+  init.headers.set("location", `/v1/orders/${id}`);
+  for (const name in more) init.headers.set(name, more[name] as string);
+  return new Response(acceptedText(id, estimate), init);
 }
 
 function acceptedText(id: string, estimate: Estimate | undefined): string {
-  if (!estimate) return `{"id":"${id}","status":"accepted"}`;
-  return (
-    `{"id":"${id}","status":"accepted",` +
-    `"estimate":{"position":${estimate.position},"seconds":${estimate.seconds}}}`
-  );
+  return `{"id":"${id}","status":"accepted"${estimateText(estimate)}}`;
+}
+
+let last: { readonly estimate: Estimate | undefined; readonly text: string } = {
+  estimate: undefined,
+  text: "",
+};
+
+/** As a member. All orders of a batch have the same estimate, so its text is kept. */
+function estimateText(estimate: Estimate | undefined): string {
+  if (estimate !== last.estimate) {
+    const { position, seconds } = estimate ?? {};
+    const text = estimate ? `,"estimate":{"position":${position},"seconds":${seconds}}` : "";
+    last = { estimate, text };
+  }
+  return last.text;
 }
 
 /** `unconfirmed` names the order: sending the same id again is how to find out. */

@@ -3,7 +3,7 @@
 import type { LaneBatch, Verdict } from "../../broker/lanes.ts";
 import { MessageWriter } from "../../core/domain/message-writer.ts";
 import { fingerprintOf, type Order } from "../../core/domain/order.ts";
-import { type Row, userOf } from "../../core/domain/row.ts";
+import type { Row } from "../../core/domain/row.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 
 /**
@@ -35,11 +35,12 @@ export type { Verdict } from "../../broker/lanes.ts";
 export class Batch implements LaneBatch {
   /** The message, until the broker has settled it. */
   private writer: MessageWriter | undefined = new MessageWriter();
+  /** Users and ids are read from here: parts of a request's text would keep all of it. */
+  private readonly names: readonly string[] = this.writer?.names ?? [];
+  /** Rows other than orders and cancels. */
+  private others: Set<number> | undefined;
   length = 0;
   readonly recipients: (Recipient | undefined)[] = [];
-  readonly users: string[] = [];
-  /** Empty for rows other than orders and cancels. */
-  readonly ids: string[] = [];
   private refs: unknown[] = [];
   /** Position of each order in the lists; built on first use. */
   private index: Map<string, number> | undefined;
@@ -67,34 +68,41 @@ export class Batch implements LaneBatch {
     length: number,
     recipient: Recipient,
     ref: unknown,
+    fingerprint = fingerprintOf(order),
   ): void {
-    this.writer?.order(order, fingerprintOf(order), atMs, trace);
-    this.added(length, order.user, order.id, recipient, ref);
+    this.writer?.order(order, fingerprint, atMs, trace);
+    this.added(length, recipient, ref);
   }
 
   /** Adds a row of any other kind; only a cancel's outcome is reported. */
   add(row: Row, length: number, recipient: Recipient, ref: unknown): void {
+    if (row.kind !== "cancel") {
+      this.others ??= new Set();
+      this.others.add(this.size);
+    }
     this.writer?.add(row);
-    this.added(length, userOf(row), row.kind === "cancel" ? row.id : "", recipient, ref);
+    this.added(length, recipient, ref);
   }
 
-  private added(
-    length: number,
-    user: string,
-    id: string,
-    recipient: Recipient,
-    ref: unknown,
-  ): void {
+  private added(length: number, recipient: Recipient, ref: unknown): void {
     if (this.bornMs === 0) this.bornMs = this.monotonicMs();
     this.length += length;
     this.recipients.push(recipient);
-    this.users.push(user);
-    this.ids.push(id);
     this.refs.push(ref);
   }
 
   get size(): number {
-    return this.ids.length;
+    return this.recipients.length;
+  }
+
+  userAt(i: number): string {
+    return (this.names[i] as string).slice(0, -1 - ID_CHARS); // a cast, as in idAt()
+  }
+
+  /** Empty for rows other than orders and cancels. */
+  idAt(i: number): string {
+    // A cast, since every order passes here.
+    return this.others?.has(i) ? "" : (this.names[i] as string).slice(-ID_CHARS);
   }
 
   body(): Buffer {
@@ -105,11 +113,11 @@ export class Batch implements LaneBatch {
   settle(verdict: Verdict): void {
     this.verdict = verdict;
     this.writer = undefined;
-    const { recipients, refs, ids } = this;
+    const { recipients, refs } = this;
     this.refs = [];
-    for (let i = 0; i < ids.length; i++) {
+    for (let i = 0; i < recipients.length; i++) {
       const recipient = recipients[i] as Recipient;
-      recipient.settled(verdict, refs[i], ids[i] as string, this.estimate);
+      recipient.settled(verdict, refs[i], this.idAt(i), this.estimate);
       if (!recipient.follows) recipients[i] = undefined;
     }
   }
@@ -118,9 +126,12 @@ export class Batch implements LaneBatch {
   indexOf(user: string, id: string): number | undefined {
     if (!this.index) {
       this.index = new Map();
-      for (let i = 0; i < this.ids.length; i++)
-        this.index.set(`${this.users[i]} ${this.ids[i]}`, i);
+      for (let i = 0; i < this.size; i++)
+        if (!this.others?.has(i)) this.index.set(this.names[i] as string, i);
     }
     return this.index.get(`${user} ${id}`);
   }
 }
+
+/** A UUID's length. */
+const ID_CHARS = 36;

@@ -47,7 +47,7 @@ export function checkOrder(
   value: unknown,
   principal: Principal,
   headerId: string | null,
-  catalogue: Catalogue,
+  catalogue: Pick<Catalogue, "get">,
   nowMs: number,
 ): Order | Problem {
   if (!isObject(value)) return problem("not_an_object");
@@ -124,7 +124,8 @@ export function isObject(value: unknown): value is Raw {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function checkId(id: unknown, nowMs: number): Problem | undefined {
+/** Why an id is refused. */
+export function checkId(id: unknown, nowMs: number): Problem | undefined {
   if (typeof id !== "string")
     return missingOrType(id, "id", "a UUIDv7, here or as Idempotency-Key");
   switch (judgeOrderId(id, nowMs)) {
@@ -151,7 +152,7 @@ export function buyerOf(value: Raw, principal: Principal): string | Problem {
     : problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`);
 }
 
-function saleOf(saleId: unknown, catalogue: Catalogue): KnownSale | Problem {
+function saleOf(saleId: unknown, catalogue: Pick<Catalogue, "get">): KnownSale | Problem {
   if (typeof saleId !== "string") return missingOrType(saleId, "saleId", "a string");
   return catalogue.get(saleId) ?? problem("unknown_sale", "saleId");
 }

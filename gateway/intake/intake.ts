@@ -13,8 +13,9 @@ import type { SoldOut } from "../admission/sold-out.ts";
 import type { Catalogue } from "../catalogue.ts";
 import { Problem, problem, shedSoon } from "../http/problem.ts";
 import type { Recipient } from "./batch.ts";
-import { checkOrder, checkSkip } from "./check-order.ts";
+import { checkId, checkOrder, checkSkip } from "./check-order.ts";
 import type { Counters } from "./counters.ts";
+import { type FormedOrder, orderOf } from "./forms.ts";
 import type { Lanes } from "./lanes.ts";
 
 export interface IntakeOptions {
@@ -66,19 +67,34 @@ export class Intake {
     ref: unknown,
     trace?: Traceparent,
   ): Problem | undefined {
-    const { runtime, admission, soldOut, catalogue, clock, shards, lanes } = this.options;
+    const { admission, catalogue, clock } = this.options;
     const buyer = buyerNamed(value, principal);
-    const shard = buyer === principal.user ? principal.shard : shardOf(buyer, shards);
+    const shard = this.shardOf(buyer, principal);
     const refusal = admission.shuts(shard) ?? admission.charge(buyer);
     if (refusal) return this.refuse(refusal);
     const nowMs = clock();
     const order = checkOrder(value, principal, headerId, catalogue, nowMs);
     if (order instanceof Problem) return this.refuse(order);
-    if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref))
-      return this.refuse(shedSoon(runtime.random));
-    admission.taken(shard);
-    return undefined;
+    return this.publish(shard, order, nowMs, trace, recipient, ref);
+  }
+
+  /** Publishes an order of a known form, as order() does. */
+  formed(
+    { id, user, form }: FormedOrder,
+    principal: Principal,
+    recipient: Recipient,
+    ref: unknown,
+    nowMs: number,
+    trace?: Traceparent,
+  ): Problem | undefined {
+    const { admission } = this.options;
+    const shard = this.shardOf(user, principal);
+    const refusal = admission.shuts(shard) ?? admission.charge(user);
+    if (refusal) return this.refuse(refusal);
+    const wrongId = checkId(id, nowMs);
+    if (wrongId) return this.refuse(wrongId);
+    const order = orderOf(form, id, user);
+    return this.publish(shard, order, nowMs, trace, recipient, ref, form.fingerprint);
   }
 
   /** Publishes a skip, as order() does. */
@@ -125,6 +141,27 @@ export class Intake {
     return reason;
   }
 
+  private publish(
+    shard: number,
+    order: Order,
+    nowMs: number,
+    trace: Traceparent | undefined,
+    recipient: Recipient,
+    ref: unknown,
+    fingerprint?: string,
+  ): Problem | undefined {
+    const { runtime, admission, soldOut, lanes } = this.options;
+    if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
+    if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref, fingerprint))
+      return this.refuse(shedSoon(runtime.random));
+    admission.taken(shard);
+    return undefined;
+  }
+
+  private shardOf(user: string, principal: Principal): number {
+    return user === principal.user ? principal.shard : shardOf(user, this.options.shards);
+  }
+
   private take(
     row: Row,
     principal: Principal,
@@ -132,8 +169,7 @@ export class Intake {
     ref: unknown,
   ): Problem | undefined {
     const user = userOf(row);
-    const shard = user === principal.user ? principal.shard : shardOf(user, this.options.shards);
-    return this.send(row, shard, recipient, ref);
+    return this.send(row, this.shardOf(user, principal), recipient, ref);
   }
 
   private send(row: Row, shard: number, recipient: Recipient, ref: unknown): Problem | undefined {

@@ -27,7 +27,7 @@ export class Lanes extends BatchLanes<Batch> {
     });
   }
 
-  /** Adds an order; false if too much is waiting. */
+  /** Adds an order; false if too much is waiting. `fingerprint`: of the order, if it is known. */
   order(
     shard: number,
     order: Order,
@@ -35,11 +35,12 @@ export class Lanes extends BatchLanes<Batch> {
     trace: Traceparent | undefined,
     recipient: Recipient,
     ref: unknown,
+    fingerprint?: string,
   ): boolean {
     const length = orderLength(order, trace !== undefined);
     const batch = this.room(shard, length);
     if (!batch) return false;
-    batch.order(order, atMs, trace, length, recipient, ref);
+    batch.order(order, atMs, trace, length, recipient, ref, fingerprint);
     this.added(shard, length);
     return true;
   }

@@ -92,11 +92,10 @@ export class Undecided {
     const words = outcomes.split(",");
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
-      // Casts, since every order passes here: a batch has as many ids and users as recipients.
-      const id = batch.ids[i] as string;
+      const id = recipient ? batch.idAt(i) : "";
       if (!recipient || id === "") continue;
-      const user = batch.users[i] as string;
-      const word = words[i] as string;
+      const user = batch.userAt(i);
+      const word = words[i] as string; // a cast, since every order passes here
       recipient.decided(user, id, word);
       if (WAITS.has(word)) this.follow(recipient, user, id, word);
     }

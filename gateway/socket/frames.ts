@@ -7,6 +7,7 @@ import type { Catalogue } from "../catalogue.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { echo, Problem, problem } from "../http/problem.ts";
 import { buyerOf, isObject } from "../intake/check-order.ts";
+import { Forms, type Head, ORDER_START } from "../intake/forms.ts";
 import type { Intake } from "../intake/intake.ts";
 import { readJson } from "../intake/json.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
@@ -42,7 +43,11 @@ const MAX_REF = 64;
 const MAX_FOLLOWED_A_FRAME = 100;
 
 export class Frames {
-  constructor(private readonly options: FramesOptions) {}
+  private readonly forms: Forms;
+
+  constructor(private readonly options: FramesOptions) {
+    this.forms = new Forms(options.catalogue);
+  }
 
   /** Whether any order may be shed now. */
   get pressed(): boolean {
@@ -51,16 +56,13 @@ export class Frames {
 
   receive(socket: Socket, raw: string | Buffer): void {
     if (socket.closed) return;
-    if (
-      socket.principal &&
-      typeof raw === "string" &&
-      this.turnsAway(socket, socket.principal, raw)
-    )
-      return;
+    const { principal } = socket;
+    const head = principal && typeof raw === "string" ? headOf(raw) : undefined;
+    if (principal && head && this.places(socket, principal, head)) return;
     const frame = readFrame(raw);
     if (frame instanceof Problem) this.garbage(socket, frame);
     else if (frame.type === "auth") this.authenticate(socket, frame.token);
-    else if (socket.principal) this.dispatch(socket, socket.principal, frame);
+    else if (principal) this.dispatch(socket, principal, frame, head);
     else {
       this.error(
         socket,
@@ -70,16 +72,19 @@ export class Frames {
     }
   }
 
-  /** Sheds an order before it is parsed: in a flood, parsing is most of the work. */
-  private turnsAway(socket: Socket, principal: Principal, raw: string): boolean {
-    const { intake } = this.options;
-    if (!this.pressed) return false;
-    const head = ORDER_HEAD.exec(raw);
-    if (!head) return false;
-    const [, ref = "", id = "", user] = head;
-    const shut = intake.shuts(principal, user);
-    if (!shut) return false;
-    socket.nack(ref, id, this.overrun(socket) ?? this.expired(principal) ?? intake.refuse(shut));
+  /** Sheds or places an order without parsing it, if that is possible. */
+  private places(socket: Socket, principal: Principal, head: FrameHead): boolean {
+    const { intake, clock } = this.options;
+    const { ref, id, user } = head;
+    const shut = this.pressed ? intake.shuts(principal, user) : undefined;
+    const formed = shut ? undefined : this.forms.of(head, principal);
+    if (!shut && !formed) return false;
+    const nowMs = clock();
+    const reason =
+      this.overrun(socket) ??
+      this.expired(principal, nowMs) ??
+      (shut ? intake.refuse(shut) : formed && intake.formed(formed, principal, socket, ref, nowMs));
+    if (reason) socket.nack(ref, id, reason);
     return true;
   }
 
@@ -91,10 +96,20 @@ export class Frames {
     );
   }
 
-  private dispatch(socket: Socket, principal: Principal, frame: Frame): void {
+  private dispatch(
+    socket: Socket,
+    principal: Principal,
+    frame: Frame,
+    head: FrameHead | undefined,
+  ): void {
     switch (frame.type) {
       case "order":
-        this.place(socket, principal, frame, [frame.order]);
+        if (
+          this.place(socket, principal, frame, [frame.order]) &&
+          head &&
+          frame.traceparent === undefined
+        )
+          this.forms.learn(head, frame.order, principal, this.options.clock());
         break;
       case "orders":
         this.placeMany(socket, principal, frame);
@@ -129,26 +144,30 @@ export class Frames {
     else this.place(socket, principal, frame, orders);
   }
 
+  /** Returns whether all were accepted. */
   private place(
     socket: Socket,
     principal: Principal,
     frame: Frame,
     orders: readonly unknown[],
-  ): void {
+  ): boolean {
     const ref = this.ref(socket, frame);
-    if (ref === undefined) return;
+    if (ref === undefined) return false;
     const trace =
       frame.traceparent === undefined ? undefined : readTraceparent(String(frame.traceparent));
     const { intake } = this.options;
     const expired = this.expired(principal);
+    let accepted = true;
     for (const order of orders) {
       const reason =
         this.overrun(socket) ?? expired ?? intake.order(order, principal, null, socket, ref, trace);
       if (!reason) continue;
+      accepted = false;
       socket.nack(ref, isObject(order) ? order.id : undefined, reason);
       if (reason.code === "unknown_sale" || reason.code === "unknown_item")
         void this.options.catalogue.refreshSoon();
     }
+    return accepted;
   }
 
   private skip(socket: Socket, principal: Principal, frame: Frame): void {
@@ -251,8 +270,8 @@ export class Frames {
     return socket.takeCredit() ? undefined : this.options.intake.refuse(CREDIT);
   }
 
-  private expired(principal: Principal): Problem | undefined {
-    return principal.expiresAtMs <= this.options.clock() ? problem("token_expired") : undefined;
+  private expired(principal: Principal, nowMs = this.options.clock()): Problem | undefined {
+    return principal.expiresAtMs <= nowMs ? problem("token_expired") : undefined;
   }
 
   private garbage(socket: Socket, reason: Problem): void {
@@ -268,12 +287,23 @@ export class Frames {
 
 /**
  * An order up to its id and user, as clients usually write it; any other form is parsed like other
- * frames. Captures the ref as JSON text and the id without quotes.
+ * frames. Captures the ref as JSON text, id and user.
  */
 const ORDER_HEAD = new RegExp(
-  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":\{"id":"([0-9a-f-]{36})"/.source +
-    /(?:,"user":"([A-Za-z0-9._@-]{1,64})")?/.source,
+  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":/.source + ORDER_START,
 );
+
+interface FrameHead extends Head {
+  /** JSON text. */
+  readonly ref: string;
+}
+
+function headOf(raw: string): FrameHead | undefined {
+  const match = ORDER_HEAD.exec(raw);
+  if (!match) return undefined;
+  const [start, ref = "", id = "", user] = match;
+  return { ref, id, user, rest: raw.slice(start.length) };
+}
 
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
 

@@ -1,10 +1,20 @@
 import type { Command } from "commander";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
-import { benchCurve, CURVE_RATES } from "../../../bench/load/curve.ts";
+import { benchCurve, CURVE_RATES, type CurveResult } from "../../../bench/load/curve.ts";
 import { curvePage } from "../../../bench/load/curve-page.ts";
+import { curveFigures } from "../../../bench/load/figures.ts";
+import { curvePlot } from "../../../bench/plots/curve-plot.ts";
 import { whole } from "../../arguments.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
-import { MAX_RATE, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+import {
+  againstLines,
+  againstOption,
+  type Earlier,
+  MAX_RATE,
+  MAX_SECONDS,
+  type ResultFlags,
+  show,
+} from "./results.ts";
 
 const MAX_SOCKETS = 1_000;
 
@@ -17,6 +27,7 @@ interface CurveFlags extends ResultFlags {
   readonly allReserved: boolean;
   readonly targetWait: number;
   readonly ledger: LedgerKind;
+  readonly against?: Earlier<CurveResult>;
 }
 
 export function register(bench: Command): void {
@@ -36,6 +47,7 @@ export function register(bench: Command): void {
     .option("--all-reserved", "every order finds stock, instead of one in ten", false)
     .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
     .addOption(ledgerOption())
+    .option(...againstOption(curveFigures))
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(curve);
@@ -45,11 +57,14 @@ function ratesOf(text: string): number[] {
   return text.split(",").map(whole(1, MAX_RATE));
 }
 
-async function curve({ ledger: kind, json, save, ...flags }: CurveFlags): Promise<void> {
+async function curve({ ledger: kind, against, json, save, ...flags }: CurveFlags): Promise<void> {
   await withLedger(kind, async (dir, ledger, say) => {
     const { warmUp: warmUpSeconds, targetWait: targetWaitMs, ...plan } = flags;
     const options = { ...plan, warmUpSeconds, targetWaitMs, workerRate: 0, dir, ledger, say };
     const result = await benchCurve(options);
-    show("curve", result, curvePage(result), { json, save });
+    const page = curvePage(result, save ? "curve.svg" : undefined);
+    const ratios = againstLines(against, result, curveFigures(result));
+    const plot = curvePlot(result, against?.result);
+    show("curve", result, [page, ...ratios].join("\n"), { json, save }, { curve: plot });
   });
 }

@@ -1,17 +1,27 @@
 import type { Command } from "commander";
 import { LEDGERS, type LedgerKind } from "../../../bench/bench-ledger.ts";
+import { intakeFigures } from "../../../bench/intake/figures.ts";
 import { benchIntake, type IntakeResult, PARTS, type Part } from "../../../bench/intake/intake.ts";
 import { intakePage } from "../../../bench/intake/report.ts";
+import { intakePlots } from "../../../bench/plots/run-plots.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "../../../core/domain/shard.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
-import { MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+import {
+  againstLines,
+  againstOption,
+  type Earlier,
+  MAX_SECONDS,
+  type ResultFlags,
+  show,
+} from "./results.ts";
 
 const MAX_WORKERS = 16;
 
 interface IntakeFlags extends ResultFlags {
   readonly ledger: LedgerKind | "both";
+  readonly against?: Earlier<IntakeResult>;
   readonly parts: string;
   readonly workers: number;
   readonly shards: number;
@@ -29,12 +39,13 @@ export function register(bench: Command): void {
     .option("--burst <seconds>", "length of the burst", whole(1, MAX_SECONDS), 6)
     .option("--sustained <seconds>", "length of the sustained run", whole(1, MAX_SECONDS), 60)
     .addOption(ledgerOption("both"))
+    .option(...againstOption(intakeFigures))
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(intake);
 }
 
-async function intake({ ledger: kind, json, save, ...flags }: IntakeFlags): Promise<void> {
+async function intake({ ledger: kind, against, json, save, ...flags }: IntakeFlags): Promise<void> {
   const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
   if (stranger) throw new SettingError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
@@ -47,5 +58,7 @@ async function intake({ ledger: kind, json, save, ...flags }: IntakeFlags): Prom
   const [first, postgres] = results;
   if (!first) return;
   const result = postgres ? { ...first, postgres } : first;
-  show("intake", result, intakePage(result), { json, save });
+  const page = intakePage(result, save);
+  const ratios = againstLines(against, result, intakeFigures(result));
+  show("intake", result, [page, ...ratios].join("\n"), { json, save }, intakePlots(result));
 }

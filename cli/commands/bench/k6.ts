@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
-import { benchK6, k6Page, SCRIPTS, type Script } from "../../../bench/k6/run.ts";
+import { benchK6, k6Page, passed, SCRIPTS, type Script } from "../../../bench/k6/run.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
@@ -8,10 +8,16 @@ import { MAX_SECONDS, machine, type ResultFlags, show, TOOLS } from "./results.t
 
 interface K6Flags extends ResultFlags {
   readonly ledger: LedgerKind;
-  readonly seconds: number;
+  readonly seconds?: number;
   readonly rate: number;
   readonly batch: number;
 }
+
+const SECONDS = 30;
+/** Exit code if a threshold did not hold. */
+const FAILED = 1;
+/** Long enough for memory to show whether it grows. */
+const SOAK_SECONDS = 300;
 
 export function register(bench: Command): void {
   bench
@@ -19,7 +25,11 @@ export function register(bench: Command): void {
     .description(
       "runs a script of bench/k6 against its own stack; uses k6 from the PATH or builds it with Go",
     )
-    .option("--seconds <n>", "length", whole(5, MAX_SECONDS), 30)
+    .option(
+      "--seconds <n>",
+      `length; default: ${SECONDS}, for a soak ${SOAK_SECONDS}`,
+      whole(5, MAX_SECONDS),
+    )
     .option(
       "--rate <n>",
       "requests a second (for a burst: before and after it)",
@@ -37,8 +47,10 @@ async function k6(script: string, { json, save, ledger: kind, ...flags }: K6Flag
   if (!SCRIPTS.includes(script as Script))
     throw new SettingError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
   await withLedger(kind, async (dir, ledger, say) => {
-    const options = { ...flags, script: script as Script, dir, ledger, tools: TOOLS, say };
-    const result = await benchK6(options);
+    const seconds = flags.seconds ?? (script === "soak" ? SOAK_SECONDS : SECONDS);
+    const place = { dir, ledger, tools: TOOLS, say };
+    const result = await benchK6({ ...flags, ...place, script: script as Script, seconds });
     show(`k6-${script}`, result, k6Page(result, machine()), { json, save });
+    if (!passed(result)) process.exitCode = FAILED;
   });
 }

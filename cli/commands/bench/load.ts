@@ -1,15 +1,26 @@
 import type { Command } from "commander";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
-import { benchLoad } from "../../../bench/load/once.ts";
+import { loadFigures } from "../../../bench/load/figures.ts";
+import { benchLoad, type LoadOnce } from "../../../bench/load/once.ts";
 import { loadPage } from "../../../bench/load/report.ts";
+import { loadPlot } from "../../../bench/plots/run-plots.ts";
 import { whole } from "../../arguments.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
-import { MAX_RATE, MAX_SECONDS, type ResultFlags, show } from "./results.ts";
+import {
+  againstLines,
+  againstOption,
+  type Earlier,
+  MAX_RATE,
+  MAX_SECONDS,
+  type ResultFlags,
+  show,
+} from "./results.ts";
 
 const MAX_SOCKETS = 1_000;
 
 interface LoadFlags extends ResultFlags {
   readonly ledger: LedgerKind;
+  readonly against?: Earlier<LoadOnce>;
   readonly warmUp: number;
   readonly spread: boolean;
   readonly rate: number;
@@ -46,15 +57,19 @@ export function register(bench: Command): void {
     )
     .option("--target-wait <ms>", "SLUICE_TARGET_WAIT", whole(100, 600_000), 2_000)
     .addOption(ledgerOption())
+    .option(...againstOption<LoadOnce>(loadFigures))
     .option("--no-save", "do not write bench/results/")
     .option("--json", "print one JSON object", false)
     .action(load);
 }
 
-async function load({ ledger: kind, json, save, ...flags }: LoadFlags): Promise<void> {
+async function load({ ledger: kind, against, json, save, ...flags }: LoadFlags): Promise<void> {
   await withLedger(kind, async (dir, ledger, say) => {
     const { warmUp: warmUpSeconds, targetWait: targetWaitMs, ...plan } = flags;
     const result = await benchLoad({ ...plan, warmUpSeconds, targetWaitMs, dir, ledger, say });
-    show("load", result, loadPage(result), { json, save });
+    const page = loadPage(result, save ? "load.svg" : undefined);
+    const ratios = againstLines(against, result, loadFigures(result));
+    const plots = { load: loadPlot(result, result) };
+    show("load", result, [page, ...ratios].join("\n"), { json, save }, plots);
   });
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchOverload, CASES, type Case } from "../../../bench/load/overload.ts";
 import { overloadPage } from "../../../bench/load/report.ts";
+import { overloadPlots } from "../../../bench/plots/run-plots.ts";
 import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
@@ -44,6 +45,7 @@ async function overload({
   await withLedger(kind, async (dir, ledger, say) => {
     const lengths = { seconds, bestSeconds, targetWaitMs };
     const result = await benchOverload({ dir, ledger, cases, ...lengths, say });
-    show("overload", result, overloadPage(result), { json, save });
+    const page = overloadPage(result, save);
+    show("overload", result, page, { json, save }, overloadPlots(result));
   });
 }

@@ -1,13 +1,14 @@
 -- What deciding a batch works on: everything it needs from Redis, read before the first decision
 -- and written after the last.
 
--- Loads a batch.
+-- Loads a batch. args: 3 id for the entry  4 stock key prefix  5 window of the records, ms
 --   messages   list of messages by columns: those that came, and one for each parked order of their
 --              users. Their orders may be judged.
 --   turns      'sale user' → numbers and parked orders (parking.lua)
 --   open       'user id' → the open orders that rows speak of (open.lua)
-local function load_batch(shard, stock_prefix, messages, turns, open, now, window)
-  local sales = read_sales(stock_prefix, wanted_items(messages, open))
+local function load_batch(shard, args, messages, turns, open, now)
+  local stock_prefix = args[4]
+  local sales = read_sales(stock_prefix, messages, open, args[3], now)
   return {
     shard = shard,
     now = now,
@@ -15,7 +16,7 @@ local function load_batch(shard, stock_prefix, messages, turns, open, now, windo
     rates = {},
     fx = {}, -- orders that wait for a rate from now on
     give_up = {}, -- 'user id' of orders that have waited for their rate long enough
-    first_bucket = first_bucket(now, window),
+    first_bucket = first_bucket(now, tonumber(args[5])),
     -- Whether a cancel may have come before its order.
     any_marks = redis.call('EXISTS', shard.prefix .. 'marks') == 1,
     open = open,
@@ -57,7 +58,7 @@ local function release_one(batch)
       wait_for_rate(batch, orders, 1)
       return false
     end
-    remember(batch, orders.order[1], orders.bucket[1], orders.fingerprint[1] .. ' ' .. state)
+    remember(batch, orders.order[1], orders.one_bucket, orders.fingerprint[1] .. ' ' .. state)
     batch.released[#batch.released + 1] =
       { gateway = held.gateway, state = state, orders = message_of(orders, 1) }
     return true
@@ -69,12 +70,12 @@ local function store_batch(batch, window)
   write_sales(batch.stock_prefix, batch.sales)
   write_bought(shard, batch.bought)
   write_turns(shard, batch.turns, now)
-  write_seen(shard, batch.fresh, window)
-  write_open(shard, batch, now)
-  write_freed(shard, batch)
-  write_marks(shard, batch, now, window)
+  write_seen(batch, window)
+  if next(batch.touched) then write_open(shard, batch, now) end
+  if #batch.freed > 0 then write_freed(shard, batch) end
+  if #batch.marks > 0 then write_marks(shard, batch, now, window) end
   write_redriven(shard, batch)
-  call_in_chunks('RPUSH', shard.prefix .. 'fx', batch.fx)
+  if #batch.fx > 0 then call_in_chunks('RPUSH', shard.prefix .. 'fx', batch.fx) end
 end
 
 -- A list as JSON; Lua cannot tell an empty one from an empty object.
@@ -95,11 +96,12 @@ end
 -- (shard.lua). Returns the shard, the reply for when nothing changes, and the time; or nil and the
 -- reply of a refusal.
 local function open_call(keys, args, bounds)
+  pace_collector()
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return nil, { refusal } end
   local now = now_ms()
   if not clock_fits(now, bounds) then return nil, { 'clock' } end
-  return shard, { 'decided', '', shard.tip, string.format('%.0f', now), '[]', '[]' }, now
+  return shard, { 'decided', '', shard.tip, number_text(now), '[]', '[]' }, now
 end
 
 -- And they end alike: writes the batch and its entry. ARGV 3 id for the entry  5 window of the

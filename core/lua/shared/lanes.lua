@@ -112,7 +112,12 @@ function write_lanes(batch)
         if id then added[#added + 1] = id end
       end
     end
-    call_in_chunks('RPUSH', lane.key, added)
+    -- Most lanes gain one order.
+    if added[2] == nil then
+      if added[1] then redis.call('RPUSH', lane.key, added[1]) end
+    else
+      call_in_chunks('RPUSH', lane.key, added)
+    end
   end
 end
 

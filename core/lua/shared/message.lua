@@ -7,27 +7,24 @@
 --   count   how many rows
 --   kinds   the byte of each row's letter (KIND); nil: all are orders
 --   first   where each row's lines begin
---   bucket  the bucket of each order's record (seen.lua)
+--   single  whether every row has one line
+--   one_bucket  the bucket of all orders' records (seen.lua), when they share one; else
+--   bucket      that of each
 --
 --   1. All is checked before anything is written: a row that came another way than through a
 --      gateway fails as a whole, never half-way.
 --   2. What is accepted here, core/domain/row-check.ts accepts, and the other way round.
---
--- A check is a loop over one column without calls, or one search in the joined text of a column: a
--- call for each value costs more than deciding does (docs/decisions/0016-columns.md).
 
 -- While a library is loaded, Lua has neither `pairs` nor `string`.
-for i = 1, MAX_MESSAGE_ROWS do ZEROS[i], BLANKS[i] = 0, '' end
+local COUNTED = {}
+for i = 1, MAX_MESSAGE_ROWS do ZEROS[i], BLANKS[i], COUNTED[i] = 0, '', i end
 local WITH_DEFAULTS = { __index = ABSENT }
 
 -- Columns that no field stands for.
 local OTHERS = { v = true, kind = true, sku = true, qty = true }
 
--- A user, one space, a UUID; captures the bucket.
-local ORDER = '^[%w._@-]+ (%x%x%x%x%x%x%x)%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-'
-  .. '%x%x%x%x%x%x%x%x%x%x%x%x$'
-local MAX_ORDER = MAX_NAME + 1 + ID_LENGTH
-local TRACE = '^%x%x%-%x+%-%x+%-%x%x$'
+-- What every order has (is_placed), so that a message of orders alone lacks none of it anywhere.
+local OF_ORDERS = { sale = true, fingerprint = true, currency = true, lines = true }
 
 local function user_of(orders, i)
   return string.sub(orders.order[i], 1, -ID_LENGTH - 2)
@@ -37,84 +34,6 @@ local function id_of(orders, i)
   return string.sub(orders.order[i], -ID_LENGTH)
 end
 
--- What may stand in keys, and in records of words between spaces.
-local function is_name(text)
-  return type(text) == 'string' and #text <= MAX_NAME and not string.find(text, '[^%w._@-]')
-end
-
--- The same few names come in every row: sales, items, currencies. Each is looked at once.
-local MAX_KNOWN = 20000
-local known_names, known_count = {}, 0
-
-local function is_common_name(text)
-  if not is_name(text) then return false end
-  if known_count >= MAX_KNOWN then known_names, known_count = {}, 0 end
-  known_names[text] = true
-  known_count = known_count + 1
-  return true
-end
-
-local function are_common_names(column)
-  for i = 1, #column do
-    local text = column[i]
-    if not known_names[text] and not is_common_name(text) then return false end
-  end
-  return true
-end
-
--- Fingerprints: one is never seen twice. `#` raises for a number, concat for any other value that
--- is no text.
-local function are_names(column)
-  for i = 1, #column do
-    if #column[i] > MAX_NAME then return false end
-  end
-  local text = table.concat(column)
-  return string.find(text, '^%w*$') or string.find(text, '^[%w._@-]*$')
-end
-
--- Opaque text, for the ledger: Postgres takes no NUL.
-local function are_texts(column)
-  for i = 1, #column do
-    if #column[i] > MAX_TEXT_BYTES then return false end
-  end
-  return not string.find(table.concat(column), '\0', 1, true)
-end
-
--- A comparison raises for what is no number.
-local function are_whole(column, least, most)
-  for i = 1, #column do
-    local number = column[i]
-    if number < least or number > most or number % 1 ~= 0 then return false end
-  end
-  return true
-end
-
-local function are_traces(column)
-  for i = 1, #column do
-    local trace = column[i]
-    local sound = trace == '' or #trace == TRACE_LENGTH and string.find(trace, TRACE)
-    if not sound then return false end
-  end
-  return true
-end
-
-local function are_in(column, words)
-  for i = 1, #column do
-    if column[i] ~= '' and not words[column[i]] then return false end
-  end
-  return true
-end
-
--- How the values of a column are checked, by the type of its field.
-local CHECKS = {
-  name = are_common_names,
-  text = are_texts,
-  trace = are_traces,
-  whole = function(column, field) return are_whole(column, 0, field.most) end,
-  answer = function(column) return are_in(column, ANSWERS) end,
-  report = function(column) return are_in(column, PART_WORDS) end,
-}
-
 -- Whether rows have their default in a column that is not for their kind.
 local function fits_kinds(kinds, column, field)
   local of, default = field.of, field.default
@@ -123,6 +42,10 @@ local function fits_kinds(kinds, column, field)
     if column[i] ~= default and not (kinds and of[kinds[i]]) then return false end
   end
   return true
+end
+
+local function bucket_of(orders, i)
+  return orders.one_bucket or orders.bucket[i]
 end
 
 -- An empty name would be lost in a key, or in a record of words between spaces.
@@ -149,22 +72,6 @@ local NEEDS = {
   end,
 }
 
--- Reads the order column: returns whether it is sound, and adds the buckets. one_bucket: when all
--- rows have the same.
-local function read_names(orders)
-  local column, bucket = orders.order, {}
-  local one
-  for i = 1, #column do
-    local name = column[i]
-    local digits = #name <= MAX_ORDER and string.match(name, ORDER)
-    if not digits then return false end
-    bucket[i] = digits
-    if digits ~= one then one = i == 1 and digits end
-  end
-  orders.bucket, orders.one_bucket = bucket, one
-  return true
-end
-
 -- Returns whether the letters are sound, and their bytes; nil when all rows are orders.
 local function read_kinds(letters, count)
   if letters == nil or letters == '' then return true end
@@ -183,8 +90,9 @@ local function check_columns(orders, count, kinds)
     if field then
       if #column ~= count then return 'not sound: ' .. name end
       if name ~= 'order' then
-        local check = name == 'fingerprint' and are_names or CHECKS[field.type]
-        if not check(column, field) or not fits_kinds(kinds, column, field) then
+        local check = CHECKS[name] or CHECKS[field.type]
+        local filled = not kinds and OF_ORDERS[name]
+        if not check(column, field, filled) or not fits_kinds(kinds, column, field) then
           return 'not sound: ' .. name
         end
       end
@@ -202,17 +110,36 @@ local function names_twice(sku, from, to)
   return false
 end
 
--- Reads the lines: returns whether they are sound, and adds where each row's begin.
-local function read_lines(orders)
-  local lines, sku, qty, first = orders.lines, orders.sku, orders.qty, {}
-  local at = 1
+-- Whether every row has one line.
+local function are_single(lines, count)
+  for i = 1, count do
+    if lines[i] ~= 1 then return false end
+  end
+  return true
+end
+
+-- Where each row's lines begin, and where those of a further row would. nil when a row names an
+-- item twice.
+local function place_lines(orders)
+  local lines, sku, first, at = orders.lines, orders.sku, {}, 1
   for i = 1, orders.count do
     local own = lines[i]
     first[i] = at
-    if own > 1 and sku and names_twice(sku, at, at + own - 1) then return false end
+    if own > 1 and sku and names_twice(sku, at, at + own - 1) then return nil end
     at = at + own
   end
-  orders.first = first
+  return first, at
+end
+
+-- Reads the lines: returns whether they are sound, and adds where each row's begin.
+local function read_lines(orders)
+  local sku, qty, at = orders.sku, orders.qty, orders.count + 1
+  orders.single = are_single(orders.lines, orders.count)
+  orders.first = COUNTED
+  if not orders.single then
+    orders.first, at = place_lines(orders)
+    if not at then return false end
+  end
   if sku == nil and qty == nil then return at == 1 end
   return at > 1 and #sku == at - 1 and #qty == at - 1 and are_common_names(sku)
     and are_whole(qty, 1, MAX_QTY)
@@ -227,13 +154,8 @@ local function rows_are_whole(orders)
     end
     return true
   end
-  -- As is_placed: a call for each order is felt.
-  local lines, sale, fingerprint = orders.lines, orders.sale, orders.fingerprint
-  local currency = orders.currency
-  for i = 1, orders.count do
-    if lines[i] < 1 or sale[i] == '' or fingerprint[i] == '' or currency[i] == '' then
-      return false
-    end
+  for name in pairs(OF_ORDERS) do
+    if not rawget(orders, name) then return false end
   end
   return true
 end
@@ -308,8 +230,8 @@ end
 -- The columns of a decoded message of one order that was checked before Redis held it.
 local function one_order(message)
   local orders = setmetatable(message, WITH_DEFAULTS)
-  orders.count, orders.first = 1, { 1 }
-  orders.bucket = { string.sub(orders.order[1], -ID_LENGTH, BUCKET_DIGITS - ID_LENGTH - 1) }
+  orders.count, orders.first, orders.single = 1, COUNTED, orders.lines[1] == 1
+  orders.one_bucket = string.sub(orders.order[1], -ID_LENGTH, BUCKET_DIGITS - ID_LENGTH - 1)
   return orders
 end
 

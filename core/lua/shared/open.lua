@@ -67,18 +67,6 @@ local function read_open_record(text)
     json = lines.json }
 end
 
--- Lua prints a number in 0.2 µs: the texts of small ones are kept.
-local SMALL_TEXTS = {}
-
-local function number_text(n)
-  local text = SMALL_TEXTS[n]
-  if not text then
-    text = string.format('%.0f', n)
-    if n <= MAX_QTY then SMALL_TEXTS[n] = text end
-  end
-  return text
-end
-
 local function rest_text(o)
   local sku, qty = o.sku, o.qty
   local rest = number_text(o.accepted) .. ' ' .. o.gateway .. ' ' .. o.fingerprint .. ' '

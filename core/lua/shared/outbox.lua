@@ -8,7 +8,8 @@
 -- steps: JSON. Returns the entry's number.
 local function append_entry(shard, id, kind, now, messages, released, steps)
   local n = shard.n + 1
-  local fields = { 'id', id, 'prev', shard.tip, 'k', kind, 't', string.format('%.0f', now),
+  local number = number_text(n)
+  local fields = { 'id', id, 'prev', shard.tip, 'k', kind, 't', number_text(now),
     'r', released, 'x', steps }
   for _, message in ipairs(messages) do
     local at = #fields
@@ -17,7 +18,7 @@ local function append_entry(shard, id, kind, now, messages, released, steps)
     fields[at + 5], fields[at + 6] = 'y', message.body
     fields[at + 7], fields[at + 8] = 'o', message.outcomes
   end
-  redis.call('XADD', shard.prefix .. 'outbox', n .. '-0', unpack(fields))
-  redis.call('HSET', shard.meta, 'tip', id, 'n', n)
+  redis.call('XADD', shard.prefix .. 'outbox', number .. '-0', unpack(fields))
+  redis.call('HSET', shard.meta, 'tip', id, 'n', number)
   return n
 end

@@ -37,7 +37,7 @@ local function redrive_order(batch, orders, i, gateway)
   local state = o and o.state or record and string.match(record, ' (.*)$')
   if generation <= batch.redriven[field] then return '=' .. (state or 'gone') end
   if o or state and state ~= 'payment_failed' then return '-' .. state end
-  if not state and orders.bucket[i] >= batch.first_bucket then return '-unknown' end
+  if not state and bucket_of(orders, i) >= batch.first_bucket then return '-unknown' end
   batch.redriven[field] = generation
   batch.regranted[#batch.regranted + 1] = { sale = orders.sale[i], field = field }
   batch.give_up[field] = true -- it does not wait for a rate: it can be redriven again

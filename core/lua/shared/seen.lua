@@ -23,23 +23,41 @@ local function read_seen(seen, shard, bucket, fields)
   end
 end
 
+-- The new records of a bucket: a flat list of field, value; n: its length.
+local function fresh_records(batch, bucket)
+  local list = batch.fresh[bucket]
+  if not list then list = { n = 0 }; batch.fresh[bucket] = list end
+  return list
+end
+
 -- Keeps a record for every later sending of an order. field: 'user id', value: 'fingerprint state'.
 local function remember(batch, field, bucket, value)
   batch.seen[field] = value
-  local list = batch.fresh[bucket]
-  if not list then list = { n = 0 }; batch.fresh[bucket] = list end
+  local list = fresh_records(batch, bucket)
   local n = list.n
   list[n + 1], list[n + 2] = field, value
   list.n = n + 2
 end
 
--- Writes new records. fresh: bucket → flat list of field, value.
-local function write_seen(shard, fresh, window)
-  for bucket, list in pairs(fresh) do
-    local key = shard.prefix .. 'seen:' .. bucket
-    call_in_chunks('HSET', key, list)
-    if redis.call('PTTL', key) == -1 then
-      redis.call('PEXPIREAT', key, string.format('%.0f', bucket_ends(bucket, window)))
+-- Has a bucket expire. The shard's meta hash names the last one that was seen to: most calls find
+-- theirs there.
+local function date_bucket(batch, bucket, key, window)
+  local shard = batch.shard
+  if shard.dated == bucket and bucket >= batch.first_bucket then return end
+  if redis.call('PTTL', key) == -1 then
+    redis.call('PEXPIREAT', key, string.format('%.0f', bucket_ends(bucket, window)))
+  end
+  shard.dated = bucket
+  redis.call('HSET', shard.meta, 'dated', bucket)
+end
+
+-- Writes the new records of a batch.
+local function write_seen(batch, window)
+  for bucket, list in pairs(batch.fresh) do
+    if list.n > 0 then
+      local key = batch.shard.prefix .. 'seen:' .. bucket
+      call_in_chunks('HSET', key, list)
+      date_bucket(batch, bucket, key, window)
     end
   end
 end

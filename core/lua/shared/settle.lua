@@ -63,7 +63,7 @@ local function cancel_unopened(batch, orders, i)
   local state = record and string.match(record, ' (.*)$')
   if state == 'cancelled' then return '=cancelled' end
   if state and state ~= 'parked' then return '-' .. state end
-  if not state and orders.bucket[i] < batch.first_bucket then return '-too_late' end
+  if not state and bucket_of(orders, i) < batch.first_bucket then return '-too_late' end
   return mark_cancelled(batch, orders, i) and '+cancel_pending' or '-too_many'
 end
 
