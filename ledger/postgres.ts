@@ -132,10 +132,7 @@ class InOrder {
 
   readonly sendAlone = (work: () => Promise<Found[]>): Promise<Found[]> => {
     const answer = this.sent.size === 0 ? work() : Promise.all(this.sent).then(work);
-    const over = ended(answer).then(() => {
-      if (this.alone === over) this.alone = undefined;
-    });
-    this.alone = over;
+    this.alone = ended(answer);
     return this.tracked(answer);
   };
 

@@ -263,6 +263,7 @@ function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
     // The many first: in Postgres they are alone on the connection, and nothing waits before them.
     insertRows(tx, "orders", ORDERS, [...sheet.orders.values()].flat()),
     insertRows(tx, "charges", CHARGES, sheet.charges),
+    insertRows(tx, "movements", MOVEMENTS, sheet.movements),
     insertRows(tx, "entries", ENTRIES, sheet.entries),
     insertRows(tx, "messages", MESSAGES, sheet.messages),
   ];
@@ -285,7 +286,6 @@ async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[
 function insertEffects(dialect: Dialect, tx: Runner, sheet: Sheet): Promise<unknown>[] {
   return [
     insertRows(tx, "events", EVENTS, sheet.events),
-    insertRows(tx, "movements", MOVEMENTS, sheet.movements),
     insertRows(tx, "postings", POSTINGS, sheet.postings),
     insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps),
     moveStock(dialect, tx, sheet.stock),
