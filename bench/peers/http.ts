@@ -5,7 +5,7 @@ import type { PeerName } from "./list.ts";
 import { type Measured, type RunOptions, usageOfAll, withPeer } from "./run.ts";
 import { wrkOf } from "./wrk.ts";
 
-const WARM_UP_S = 2;
+const WARM_UP_S = 4;
 
 export function measurePeerHttp(name: PeerName, { dir, seconds }: RunOptions): Promise<Measured> {
   return withPeer(name, dir, async (system, stores) => {

@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly seconds: number;
 }
 
-const WARM_UP_S = 2;
+const WARM_UP_S = 4;
 
 /** Starts a peer, lets `work` use it, and stops it. */
 export async function withPeer<T>(

@@ -16,9 +16,8 @@ import { wrkOf } from "./wrk.ts";
 
 export type SluiceLedger = "sqlite" | "postgres";
 
-const WARM_UP_S = 2;
-/** Verifies each user's token once. */
-const HTTP_WARM_UP_S = 4;
+/** Compiles the hot code; over HTTP it also verifies each token once. */
+const WARM_UP_S = 4;
 
 export function measureSluice(
   ledger: SluiceLedger,
@@ -51,7 +50,7 @@ export function measureSluiceHttp({ dir, seconds }: RunOptions): Promise<Measure
   return onSluice("sqlite", dir, async ({ stack, redis, usage }) => {
     const url = stack.gateways[0]?.url ?? "";
     const wrk = await wrkOf(dir, (user) => mintToken(stack.issuer, user));
-    await wrk(url, HTTP_WARM_UP_S);
+    await wrk(url, WARM_UP_S);
     await recorded(stack, redis);
     const [before, warm] = [usage(), await ordersIn(stack)];
     const answered = await wrk(url, seconds);

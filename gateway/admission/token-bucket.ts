@@ -14,7 +14,7 @@ export interface BucketSize {
   readonly burst: number;
 }
 
-/** Monotonic ms. Changed in place, since another write to the Map would cost as much as the read. */
+/** Monotonic ms. Changed in place: writing to the Map would cost as much as reading it. */
 interface Bucket {
   fullAtMs: number;
 }

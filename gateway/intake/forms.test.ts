@@ -125,9 +125,13 @@ test("a form known over WebSocket does not make a malformed body an order", asyn
 test("a user behind other members is still read", async () => {
   const { t, broker } = await startWithForm();
   broker.published.splice(0);
-  for (const user of ["bob", "cat"])
+  for (const user of ["bob", "bob", "cat"])
     expect(await codeOf(t, { ...order(), user }, await as("shop"))).toBe(202);
-  expect(broker.rows.map((row) => row.kind === "order" && row.order.user)).toEqual(["bob", "cat"]);
+  expect(broker.rows.map((row) => row.kind === "order" && row.order.user)).toEqual([
+    "bob",
+    "bob",
+    "cat",
+  ]);
 });
 
 test("an Idempotency-Key that differs is refused, though the form is known", async () => {
@@ -160,15 +164,15 @@ test("a trace in a frame stays with its order", async () => {
   const { socket, broker } = await startWithForm();
   broker.published.splice(0);
   const trace = (n: number) => `00-${String(n).padStart(32, "0")}-${"1".repeat(16)}-01`;
-  for (let n = 1; n <= 3; n++) {
+  for (const n of [1, 1, 2]) {
     const placed = first();
     socket.send({ type: "order", ref: "r", order: placed, traceparent: trace(n) });
     await socket.next("acks");
   }
   expect(broker.rows.map((row) => row.kind === "order" && row.trace)).toEqual([
     trace(1),
+    trace(1),
     trace(2),
-    trace(3),
   ]);
 });
 

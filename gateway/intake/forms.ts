@@ -66,8 +66,9 @@ export class Forms {
     const { id, user, rest } = head;
     if (rest.length > MAX_REST || (user !== undefined && !principal.service)) return undefined;
     const form = this.forms.get(rest);
-    if (form === undefined || form.sale !== this.catalogue.get(form.order.saleId)) return undefined; // 2
-    return { id, user: user ?? principal.user, form };
+    if (!form) return undefined;
+    const present = this.catalogue.get(form.order.saleId);
+    return form.sale === present ? { id, user: user ?? principal.user, form } : undefined; // 2
   }
 
   /** The start of a body that is an order and nothing else. */
