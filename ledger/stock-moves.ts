@@ -1,5 +1,5 @@
-// Moves units between the accounts of items, all items of a transaction in one statement. The table's
-// checks reject units that are not there.
+// Moves units between the accounts of items, all items of a transaction in one statement. The
+// table's checks reject units that are not there.
 //
 // Two writers change the same items. Each locks them in the order of their names first, so neither
 // waits for the other in a circle. SQLite has one writer at a time.
