@@ -52,12 +52,19 @@ export class Competing {
     this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Does one message's work at the governor's pace. */
-  async work(work: () => Promise<void>): Promise<void> {
+  /**
+   * Does one message's work at the governor's pace. Work that first waits for its turn calls
+   * `begun` when it has it: the rest follows the work, not the queue before it.
+   */
+  async work(work: (begun: () => void) => Promise<void>): Promise<void> {
     const restMs = this.options.governing?.restMs(this.lastTookMs, 1) ?? 0;
     if (restMs > 0) await this.options.runtime.sleep(Math.min(MAX_REST_MS, restMs));
-    const startedMs = this.options.runtime.monotonicMs();
-    await work();
+    let startedMs = this.options.runtime.monotonicMs();
+    let waiting = true;
+    await work(() => {
+      if (waiting) startedMs = this.options.runtime.monotonicMs();
+      waiting = false;
+    });
     this.lastTookMs = this.options.runtime.monotonicMs() - startedMs;
   }
 
