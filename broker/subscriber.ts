@@ -43,7 +43,12 @@ export type Disposition = "ack" | { readonly kind: "dead"; readonly reason: stri
 export interface SubscribeOptions {
   readonly queue: string;
   readonly prefetch: number;
-  readonly handler: (delivery: Delivery, settle: (disposition: Disposition) => void) => void;
+  /** `live`: whether the delivery can still be settled; if not, it will come again. */
+  readonly handler: (
+    delivery: Delivery,
+    settle: (disposition: Disposition) => void,
+    live: () => boolean,
+  ) => void;
   /**
    * The channel is gone (closed, connection lost): its deliveries will come again, and settling
    * them has no effect.
@@ -184,11 +189,13 @@ export class Subscription {
     if (this.channel !== channel) return;
     const tag = message.fields.deliveryTag;
     if (!this.options.noAck) acks.expect(tag);
-    this.options.handler(delivery(message), (disposition) => {
-      if (this.options.noAck || this.channel !== channel) return; // 2
+    const live = () => this.channel === channel;
+    const settle = (disposition: Disposition) => {
+      if (this.options.noAck || !live()) return; // 2
       if (disposition === "ack") acks.settle(tag);
       else void this.bury(message, disposition.reason, () => acks.settle(tag));
-    });
+    };
+    this.options.handler(delivery(message), settle, live);
   }
 
   /**

@@ -7,6 +7,7 @@
 //     ledger asks again at its due time.
 //  3. A malformed request is dead-lettered alone, with its order's name.
 //  4. While the provider fails for everyone, the breaker is open and nothing is consumed.
+//  5. The requests of a message that went back to the queue start no more calls.
 import { type Delivery, type Disposition, Subscription } from "../../broker/subscriber.ts";
 import { ORDERS_EXCHANGE, PAYMENTS, PAYMENTS_DEAD } from "../../broker/topology.ts";
 import {
@@ -58,6 +59,15 @@ const FAILURES_TO_PAUSE = 20;
 const PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 15_000;
 
+/** A message while this worker has it. */
+interface Held {
+  readonly link: RegionLink;
+  /** Whether calls may still start for it. */
+  readonly live: () => boolean;
+  /** Its first request has its turn. */
+  readonly begun: () => void;
+}
+
 export class PaymentWorker {
   private readonly competing: Competing;
   private readonly lanes: RowLanes;
@@ -105,6 +115,7 @@ export class PaymentWorker {
   async stop(graceMs = 5_000): Promise<void> {
     await this.competing.quiet(graceMs);
     this.stopped = true;
+    this.gate.sweep();
     await this.lanes.stop();
     await this.competing.close();
   }
@@ -115,20 +126,24 @@ export class PaymentWorker {
       prefetch: PREFETCH,
       independent: true,
       dead: { publisher: link.publisher, queue: PAYMENTS_DEAD },
-      handler: (delivery, settle) =>
-        void this.competing.work(() => this.accept(link, delivery, settle)),
+      onLost: () => this.gate.sweep(), // 5
+      handler: (delivery, settle, current) => {
+        const live = () => current() && !this.stopped;
+        void this.competing.work((begun) => this.accept({ link, live, begun }, delivery, settle));
+      },
     });
   }
 
   private async accept(
-    link: RegionLink,
+    held: Held,
     delivery: Delivery,
     settle: (disposition: Disposition) => void,
   ): Promise<void> {
     const requests = readList(delivery.body);
     if (!requests) return settle({ kind: "dead", reason: "not a list of payment requests" });
-    const done = await Promise.all(requests.map((request) => this.one(link, request)));
-    if (this.stopped) return;
+    const done = await Promise.all(requests.map((request) => this.one(held, request)));
+    held.begun(); // none of its requests may have had a turn
+    if (!held.live()) return;
     if (done.every(Boolean))
       settle("ack"); // 1
     // Back to the queue: all its requests are repeated, with the same keys.
@@ -136,12 +151,12 @@ export class PaymentWorker {
   }
 
   /** Whether the broker has every answer to this request. */
-  private async one(link: RegionLink, value: unknown): Promise<boolean> {
+  private async one(held: Held, value: unknown): Promise<boolean> {
     this.underWay++;
     try {
       const request = readPaymentRequest(value);
-      if (!request) return await buryRequest(link.publisher, value); // 3
-      return await this.settle(request);
+      if (!request) return await buryRequest(held.link.publisher, value); // 3
+      return await this.settle(held, request);
     } catch (error) {
       const request = readPaymentRequest(value);
       const key = request ? chargeKey(request) : "";
@@ -153,9 +168,9 @@ export class PaymentWorker {
     }
   }
 
-  private async settle(request: PaymentRequest): Promise<boolean> {
+  private async settle(held: Held, request: PaymentRequest): Promise<boolean> {
     const startMs = this.options.runtime.wallMs();
-    const turn = await this.turn(request);
+    const turn = await this.turn(held, request);
     if (!turn) return false;
     if (turn.word === "later")
       await this.putOff(request, startMs, turn); // 2
@@ -165,13 +180,17 @@ export class PaymentWorker {
   }
 
   /** undefined: the provider may not be called now. */
-  private async turn(request: PaymentRequest): Promise<Turn | undefined> {
-    if (request.amount === 0 && request.kind !== "lookup") return NOTHING_TO_PAY[request.kind];
-    return this.gate.pass(() => this.askIfAllowed(request));
+  private async turn(held: Held, request: PaymentRequest): Promise<Turn | undefined> {
+    if (request.amount === 0 && request.kind !== "lookup") {
+      held.begun();
+      return NOTHING_TO_PAY[request.kind];
+    }
+    return this.gate.pass(held.live, () => this.askIfAllowed(held, request));
   }
 
-  private async askIfAllowed(request: PaymentRequest): Promise<Turn | undefined> {
-    if (!(await this.allowed())) return undefined;
+  private async askIfAllowed(held: Held, request: PaymentRequest): Promise<Turn | undefined> {
+    held.begun();
+    if (!(await this.allowed(held))) return undefined;
     const turn = await this.ask(request);
     if (turn.word === "later" && !turn.served) this.breaker.failed(turn.why);
     else this.breaker.succeeded();
@@ -191,8 +210,8 @@ export class PaymentWorker {
   }
 
   /** Waits for the breaker's probe to finish, but no longer. */
-  private async allowed(): Promise<boolean> {
-    while (!this.stopped) {
+  private async allowed({ live }: Held): Promise<boolean> {
+    while (live()) {
       const waitMs = this.breaker.waitMs();
       if (waitMs === 0) return true;
       if (this.breaker.pausing) return false; // 4
