@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import { EventEmitter } from "node:events";
+import type { ChannelModel } from "amqplib";
+import type { BrokerConnection } from "../../broker/connection.ts";
+import type { Publisher } from "../../broker/publisher.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
+import type { RegionLink } from "../orders/relay.ts";
+import { PaymentWorker } from "./payment-worker.ts";
+import type { ChargeAnswer, PaymentProvider } from "./provider.ts";
+
+const REQUESTS = 300;
+const CALLS_AT_ONCE = 256;
+
+/** A broker's channel, as far as a subscription uses it. */
+class FakeChannel extends EventEmitter {
+  deliver: (message: unknown) => void = () => undefined;
+  async prefetch() {}
+  async cancel() {}
+  async close() {
+    this.emit("close");
+  }
+  async consume(_: string, deliver: (message: unknown) => void) {
+    this.deliver = deliver;
+    return { consumerTag: "tag" };
+  }
+  ack() {}
+}
+
+function fakeLink(channel: FakeChannel): RegionLink {
+  const connection = new EventEmitter();
+  const model = { connection, createChannel: async () => channel } as unknown as ChannelModel;
+  const consuming = {
+    runtime: realRuntime,
+    region: { name: "eu" },
+    up: true,
+    model: undefined,
+    attach: (attachment: (model: ChannelModel) => Promise<void>) => attachment(model),
+    detach: () => undefined,
+  } as unknown as BrokerConnection;
+  return { connection: consuming, consuming, publisher: {} as Publisher };
+}
+
+const charges = Array.from({ length: REQUESTS }, (_, n) => ({
+  kind: "charge",
+  user: `u${n}`,
+  id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`,
+  generation: 1,
+  attempt: 1,
+  amount: 100,
+  currency: "EUR",
+  payment: "tok",
+}));
+
+test("requests of a lost channel start no more calls and are no longer in flight", async () => {
+  const calls: PromiseWithResolvers<ChargeAnswer>[] = [];
+  const charge = () => {
+    const call = Promise.withResolvers<ChargeAnswer>();
+    calls.push(call);
+    return call.promise;
+  };
+  const channel = new FakeChannel();
+  const worker = new PaymentWorker({
+    runtime: realRuntime,
+    id: "p1",
+    regions: [fakeLink(channel)],
+    provider: { charge } as unknown as PaymentProvider,
+    shards: 1,
+    unknownMaxMs: 60_000,
+    settleMaxMs: 60_000,
+    log: () => undefined,
+  });
+  await worker.start();
+  const content = Buffer.from(JSON.stringify(charges));
+  channel.deliver({ content, fields: { deliveryTag: 1 }, properties: {} });
+  await realRuntime.sleep(20);
+  expect(calls.length).toBe(CALLS_AT_ONCE);
+  expect(worker.load).toBe(REQUESTS);
+  channel.emit("close");
+  await realRuntime.sleep(20);
+  expect(worker.load).toBe(CALLS_AT_ONCE);
+  for (const call of calls) call.reject(new Error("gone"));
+  await realRuntime.sleep(20);
+  expect(worker.load).toBe(0);
+  expect(calls.length).toBe(CALLS_AT_ONCE);
+  await worker.stop();
+});
