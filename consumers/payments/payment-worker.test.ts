@@ -10,11 +10,15 @@ import type { ChargeAnswer, PaymentProvider } from "./provider.ts";
 
 const REQUESTS = 300;
 const CALLS_AT_ONCE = 256;
+const MOST_IN_MESSAGE = 100;
 
 /** A broker's channel, as far as a subscription uses it. */
 class FakeChannel extends EventEmitter {
   deliver: (message: unknown) => void = () => undefined;
-  async prefetch() {}
+  prefetched = 0;
+  async prefetch(messages: number) {
+    this.prefetched = messages;
+  }
   async cancel() {}
   async close() {
     this.emit("close");
@@ -51,14 +55,7 @@ const charges = Array.from({ length: REQUESTS }, (_, n) => ({
   payment: "tok",
 }));
 
-test("requests of a lost channel start no more calls and are no longer in flight", async () => {
-  const calls: PromiseWithResolvers<ChargeAnswer>[] = [];
-  const charge = () => {
-    const call = Promise.withResolvers<ChargeAnswer>();
-    calls.push(call);
-    return call.promise;
-  };
-  const channel = new FakeChannel();
+function start(channel: FakeChannel, charge: PaymentProvider["charge"]): Promise<PaymentWorker> {
   const worker = new PaymentWorker({
     runtime: realRuntime,
     id: "p1",
@@ -69,7 +66,27 @@ test("requests of a lost channel start no more calls and are no longer in flight
     settleMaxMs: 60_000,
     log: () => undefined,
   });
-  await worker.start();
+  return worker.start().then(() => worker);
+}
+
+test("full messages fill the places at the provider, with few requests behind them", async () => {
+  const channel = new FakeChannel();
+  const worker = await start(channel, () => Promise.reject(new Error("not called")));
+  const requests = channel.prefetched * MOST_IN_MESSAGE;
+  expect(requests).toBeGreaterThan(2 * CALLS_AT_ONCE);
+  expect(requests).toBeLessThan(3 * CALLS_AT_ONCE);
+  await worker.stop();
+});
+
+test("requests of a lost channel start no more calls and are no longer in flight", async () => {
+  const calls: PromiseWithResolvers<ChargeAnswer>[] = [];
+  const charge = () => {
+    const call = Promise.withResolvers<ChargeAnswer>();
+    calls.push(call);
+    return call.promise;
+  };
+  const channel = new FakeChannel();
+  const worker = await start(channel, charge);
   const content = Buffer.from(JSON.stringify(charges));
   channel.deliver({ content, fields: { deliveryTag: 1 }, properties: {} });
   await realRuntime.sleep(20);

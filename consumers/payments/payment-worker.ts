@@ -48,8 +48,11 @@ export interface PaymentWorkerOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** In messages; each holds up to 100 requests and takes as long as its slowest call. */
-const PREFETCH = 32;
+/**
+ * In messages; each holds up to 100 requests and takes as long as its slowest call. Full ones fill
+ * all places twice over; more would wait here while another worker is idle.
+ */
+const PREFETCH = 6;
 /**
  * Requests at the provider at once. Bun has as many connections: further calls would wait in it,
  * and use up their time there.
