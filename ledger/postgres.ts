@@ -48,6 +48,8 @@ export class Postgres implements Engine {
   }
 
   insert(rows: NewRows): Promise<Found[]> {
+    // Few rows may take several statements: all rows come in, or none.
+    if (isFew(rows)) return this.transaction((tx) => tx.insert(rows));
     return this.answered((sql) => insertOn(sql, rows));
   }
 
@@ -119,32 +121,52 @@ function runnerOn(tx: SQL, heard: () => void): Runner {
 /**
  * Sends the statements of a transaction in the order of the calls, without waiting for answers.
  * Only COPY is alone on its connection: Bun would send it before statements that Postgres has yet
- * to plan.
+ * to plan. Once a statement has failed, the transaction sends no other: Postgres would refuse it,
+ * and would never ask for the rows of a COPY.
  */
 class InOrder {
   private readonly sent = new Set<Promise<unknown>>();
   private alone: Promise<unknown> | undefined;
+  private failed: { readonly error: unknown } | undefined;
 
   constructor(private readonly heard: () => void) {}
 
   readonly send = (work: () => Promise<Found[]>): Promise<Found[]> =>
-    this.tracked(this.alone === undefined ? work() : this.alone.then(work));
+    this.tracked(this.alone === undefined ? this.unlessFailed(work) : this.after(this.alone, work));
 
   readonly sendAlone = (work: () => Promise<Found[]>): Promise<Found[]> => {
-    const answer = this.sent.size === 0 ? work() : Promise.all(this.sent).then(work);
+    const answer = this.tracked(
+      this.sent.size === 0 ? this.unlessFailed(work) : this.after(Promise.all(this.sent), work),
+    );
     this.alone = ended(answer);
-    return this.tracked(answer);
+    return answer;
   };
 
-  private async tracked(answer: Promise<Found[]>): Promise<Found[]> {
-    const over = ended(answer);
+  private after(others: Promise<unknown>, work: () => Promise<Found[]>): Promise<Found[]> {
+    return others.then(() => this.unlessFailed(work));
+  }
+
+  private async unlessFailed(work: () => Promise<Found[]>): Promise<Found[]> {
+    if (this.failed) throw this.failed.error;
+    return work();
+  }
+
+  /** Settles after a failure is noted, so that whatever waits for the answer knows of it. */
+  private tracked(answer: Promise<Found[]>): Promise<Found[]> {
+    const noted = this.noted(answer);
+    const over = ended(noted).then(() => this.sent.delete(over));
     this.sent.add(over);
+    return noted;
+  }
+
+  private async noted(answer: Promise<Found[]>): Promise<Found[]> {
     try {
       const found = await answer;
       this.heard();
       return found;
-    } finally {
-      this.sent.delete(over);
+    } catch (error) {
+      this.failed ??= { error };
+      throw error;
     }
   }
 }
@@ -171,6 +193,10 @@ async function insertOn(sql: SQL, rows: NewRows): Promise<Found[]> {
   if (rows.rest !== "") return insertArrays(sql, rows);
   await (isMany(rows) ? copy(sql, rows) : insertFew(sql, rows));
   return [];
+}
+
+function isFew(rows: NewRows): boolean {
+  return rows.rest === "" && !isMany(rows);
 }
 
 function isMany({ flat, columns, rest }: NewRows): boolean {
@@ -203,9 +229,15 @@ async function insertFew(sql: SQL, { table, columns, flat }: NewRows): Promise<v
 }
 
 async function copy(sql: SQL, { table, columns, flat }: NewRows): Promise<void> {
+  const rows = copyText(flat, columns.length); // first: its error must not leave a COPY open
   const text = `COPY ${table} (${columns.join(",")}) FROM STDIN`;
   const writer = sql.unsafe(text).writable().getWriter();
-  await Promise.all([writer.write(copyText(flat, columns.length)), writer.close()]);
+  try {
+    await Promise.all([writer.write(rows), writer.close()]);
+  } catch (error) {
+    void ended(writer.abort(error));
+    throw error;
+  }
 }
 
 /** The numbers of Sluice's rows are integers. */
