@@ -27,6 +27,11 @@ const IDLE_IN_TRANSACTION_MS = 15_000;
  * Bounds each statement of a snapshot and each pause between two: one snapshot may read gigabytes.
  */
 const SNAPSHOT_STEP_MS = 600_000;
+/**
+ * Between two answers are a pause and a statement. Longer than both, so that Postgres, which says
+ * what is wrong, ends them first.
+ */
+const SNAPSHOT_SILENCE_MS = 2 * SNAPSHOT_STEP_MS + 30_000;
 /** COPY saves a third per row, and costs one more round trip. */
 const COPY_FROM_ROWS = 64;
 const MOST_FEW = 32;
@@ -63,14 +68,17 @@ export class Postgres implements Engine {
     );
   }
 
-  async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
-    const body = async (tx: SQL) => {
-      for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
-        await runOn(tx, `SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);
-      return work(runnerOn(tx, () => undefined));
-    };
+  snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const mode = "isolation level repeatable read read only";
-    return this.sql.begin(mode, body as never) as Promise<T>;
+    return this.answered((sql, heard) => {
+      const body = async (tx: SQL) => {
+        for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
+          await runOn(tx, `SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);
+        heard();
+        return work(runnerOn(tx, heard));
+      };
+      return sql.begin(mode, body as never) as Promise<T>;
+    }, SNAPSHOT_SILENCE_MS);
   }
 
   async close(): Promise<void> {
@@ -78,12 +86,15 @@ export class Postgres implements Engine {
   }
 
   /**
-   * Waits for an answer for at most `silenceMs`, then replaces all connections. A commit whose
-   * answer is lost may or may not have taken effect.
+   * Waits for an answer for at most `limitMs`, then replaces all connections. A commit whose answer
+   * is lost may or may not have taken effect.
    */
-  private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
+  private async answered<T>(
+    ask: (sql: SQL, heard: () => void) => Promise<T>,
+    limitMs = this.silenceMs,
+  ): Promise<T> {
     const { sql } = this;
-    const silence = new Silence(this.runtime, this.silenceMs, () => this.redial(sql));
+    const silence = new Silence(this.runtime, limitMs, () => this.redial(sql));
     try {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
