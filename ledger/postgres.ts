@@ -165,8 +165,9 @@ class InOrder {
   /** Settles after a failure is noted, so that whatever waits for the answer knows of it. */
   private tracked(answer: Promise<Found[]>): Promise<Found[]> {
     const noted = this.noted(answer);
-    const over = ended(noted).then(() => this.sent.delete(over));
+    const over = ended(noted);
     this.sent.add(over);
+    void over.then(() => this.sent.delete(over));
     return noted;
   }
 

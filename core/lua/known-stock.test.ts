@@ -104,7 +104,7 @@ test("the records of a bucket expire, also after a rebuild that loaded none", as
   expect(await ttl()).toEqual([true]);
 });
 
-test("a bucket that expired and is written again expires again, by the window of then", async () => {
+test("a bucket made again after its end gets an end, and a longer window moves it", async () => {
   const left = async () => {
     const [key = "", ...others] = await bench.redis.client.keys("{0}:seen:*");
     expect(others).toEqual([]);

@@ -5,7 +5,7 @@
 //    for the same members, none of them twice.
 // 2. A form counts only while its sale is the catalogue's present one.
 // 3. Forms are bounded in number and length. An order with payment, metadata, a number or a
-//    maximum, which may differ each time, leaves none: one client would drive out all others' forms.
+//    maximum, which may differ each time, leaves none: one client could drive out all other forms.
 import { fingerprintOf, NAME_PATTERN, type Order } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import type { Principal } from "../access/auth.ts";

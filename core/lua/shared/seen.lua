@@ -39,8 +39,8 @@ local function remember(batch, field, bucket, value)
   list.n = n + 2
 end
 
--- Has a bucket expire. Only the key itself tells when it does: it may be a new one of the same name,
--- or have its end from a shorter window. A key without an end answers -1.
+-- Has a bucket expire. Only the key itself tells when it does: it may be a new one of the same
+-- name, or have its end from a shorter window. A key without an end answers -1.
 local function date_bucket(bucket, key, window)
   local ends = bucket_ends(bucket, window)
   if redis.call('PEXPIRETIME', key) < ends then
