@@ -176,8 +176,12 @@ export class Subscription {
   }
 
   private ack(channel: Channel, tag: number, upTo: boolean): void {
-    if (this.channel === channel)
+    if (this.channel !== channel) return;
+    try {
       channel.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, upTo);
+    } catch {
+      countIgnored("ack"); // the channel is closing; its 'close' event is yet to come
+    }
   }
 
   private deliver(channel: Channel, acks: Acks, message: ConsumeMessage | null): void {
@@ -193,7 +197,11 @@ export class Subscription {
     const settle = (disposition: Disposition) => {
       if (this.options.noAck || !live()) return; // 2
       if (disposition === "ack") acks.settle(tag);
-      else void this.bury(message, disposition.reason, () => acks.settle(tag));
+      else
+        void this.bury(message, disposition.reason, () => {
+          acks.settle(tag);
+          acks.flush(); // if it came again, there would be a second copy
+        });
     };
     this.options.handler(delivery(message), settle, live);
   }

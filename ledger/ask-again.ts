@@ -5,7 +5,7 @@
 import type { Attempt } from "../core/domain/charge.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { ATTEMPT, Attempts, attemptIn } from "./attempts.ts";
-import { type Db, insertRows, type Runner } from "./db.ts";
+import { type Db, type Dialect, insertRows, type Runner } from "./db.ts";
 import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligations.ts";
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
@@ -15,6 +15,7 @@ import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts
 export async function askAgain(db: Db): Promise<number> {
   return db.transaction(async (tx) => {
     const shards = Number((await tx.run("SELECT shards FROM store"))[0]?.shards);
+    await lockShards(db.dialect, tx);
     const sheet = emptySheet(new Prices(), db.runtime.wallMs());
     // Follow-ups not yet published ask for the same things: one request each is enough.
     await tx.run(
@@ -26,6 +27,17 @@ export async function askAgain(db: Db): Promise<number> {
     await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
     return asked;
   });
+}
+
+/**
+ * Whoever records entries locks their shards first, then attempts in an order of its own. Here all
+ * wait for each other at the shards, so none waits for an attempt in a circle.
+ */
+async function lockShards(dialect: Dialect, tx: Runner, only?: number): Promise<void> {
+  if (dialect === "sqlite") return; // the transaction has the write lock
+  const where = only === undefined ? "" : "WHERE shard = ?";
+  const text = `SELECT shard FROM shards ${where} ORDER BY shard FOR UPDATE`;
+  await tx.run(text, only === undefined ? [] : [only]);
 }
 
 async function charges(tx: Runner, sheet: Sheet, shards: number): Promise<number> {
@@ -55,6 +67,7 @@ const AGAIN: Readonly<Record<string, OpenStatus>> = {
 /** Asks for one attempt again, as a new obligation. `settled`: there is nothing left to ask. */
 export async function askOnce(db: Db, shards: number, of: Attempt): Promise<"asked" | "settled"> {
   return db.transaction(async (tx) => {
+    await lockShards(db.dialect, tx, shardOf(of.user, shards));
     const attempts = await Attempts.read(db.dialect, tx, [of]);
     const from = attempts.statusOf(of);
     const status = from === undefined ? undefined : AGAIN[from];

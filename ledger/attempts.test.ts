@@ -5,8 +5,10 @@ import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { AnswerRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
+import { Attempts } from "./attempts.ts";
 import { Db } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
+import { Contradiction } from "./refusals.ts";
 import { entryOf, orderRow, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
 const closing: { close(): Promise<void> }[] = [];
@@ -130,6 +132,19 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     ]);
     const { orders } = await contentOf(db);
     expect((orders as unknown[]).length).toBe(4);
+  });
+
+  test("an attempt that is no longer as it was read is not written", async () => {
+    const { record, db } = await fresh(dialect);
+    const of = { user: userOf(0), id: Bun.randomUUIDv7(), generation: 1, attempt: 1 };
+    await record([entryOf(0, 1, [orderRow(of.user, of.id, 2)], "reserved")]);
+    const written = db.transaction(async (tx) => {
+      const attempts = await Attempts.read(db.dialect, tx, [of]);
+      attempts.move(of, ["started"], "captured", "");
+      await tx.run("UPDATE charges SET attempt = 2 WHERE id = ?", [of.id]);
+      await attempts.write(tx);
+    });
+    expect(await written.catch((e: unknown) => e)).toBeInstanceOf(Contradiction);
   });
 
   test("more steps than one statement holds are all written", async () => {

@@ -129,8 +129,13 @@ export class Attempts {
     const text = `UPDATE charges SET ${attempt} status = ${textIn(4)}, detail = ${textIn(5)},
       request = ${wholeIn(6)}, since_ms = ${wholeIn(7)} FROM ${rowsFrom(this.dialect)}
       WHERE charges.id = ${textIn(0)} AND charges.usr = ${textIn(1)}
-      AND charges.generation = ${wholeIn(2)} AND charges.attempt = ${wholeIn(3)}`;
-    for (const list of jsonRows(rows.map(changesOf))) await tx.run(text, [list]);
+      AND charges.generation = ${wholeIn(2)} AND charges.attempt = ${wholeIn(3)}
+      RETURNING charges.id`;
+    let updated = 0;
+    for (const list of jsonRows(rows.map(changesOf)))
+      updated += (await tx.run(text, [list])).length;
+    if (updated !== rows.length)
+      throw new Contradiction(`${rows.length - updated} attempts that were read are gone`);
   }
 
   private add(value: Recorded, stored: boolean): Terms {

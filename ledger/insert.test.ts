@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
-import { Db, insertRows, isConstraint, together, type Value } from "./db.ts";
+import { Db, insertRows, isConstraint, type Runner, together, type Value } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, orderRow, SHARDS, saleOf, userOf } from "./test-entries.ts";
 
@@ -15,6 +15,9 @@ const databases = [
   ["sqlite", async () => `sqlite:${testDir("insert")}/ledger.db`],
   ["postgres", freshDatabase],
 ] as const;
+
+/** Far less than the silence after which a ledger counts as unavailable. */
+const SOON_MS = 3_000;
 
 const NASTY = [
   ...[
@@ -111,6 +114,48 @@ describe.each(databases)("%s", (dialect, freshUrl) => {
     expect(await db.run("SELECT n FROM t WHERE n IN (7, 8)")).toEqual([]);
   });
 
+  test("after a failure nothing more is sent, and the failure is told at once", async () => {
+    const db = await fresh();
+    const columns = ["n", "a", "b"];
+    const wrong = [-1, null, "b"];
+    const failing = [
+      (tx: Runner) => insertRows(tx, "t", columns, [...manyFrom(1), ...wrong]),
+      (tx: Runner) => insertRows(tx, "t", columns, wrong),
+    ];
+    for (const fail of failing) {
+      const startedMs = performance.now();
+      let ends: PromiseSettledResult<unknown>[] = [];
+      const error = await db
+        .transaction(async (tx) => {
+          const sent = fail(tx);
+          const many = insertRows(tx, "t", columns, manyFrom(1_000));
+          const run = tx.run("UPDATE t SET n = 3 WHERE n = 1000");
+          ends = await Promise.allSettled([sent, many, run]);
+          await sent;
+        })
+        .catch((e: unknown) => e);
+      expect(isConstraint(error, dialect)).toBe(true);
+      // Postgres would answer what is sent after a failure with an error of its own.
+      expect(ends.map((end) => end.status === "rejected" && end.reason === error)).toEqual([
+        true,
+        true,
+        true,
+      ]);
+      expect(performance.now() - startedMs).toBeLessThan(SOON_MS);
+      expect(await db.run("SELECT n FROM t")).toEqual([]);
+    }
+  }, 60_000);
+
+  test("rows that are no transaction's all come in, or none does", async () => {
+    const db = await fresh();
+    const flat = [...[1, null, "b"], ...[2, null, "b"], ...[-1, null, "b"]];
+    const error = await insertRows(db, "t", ["n", "a", "b"], flat).catch((e: unknown) => e);
+    expect(isConstraint(error, dialect)).toBe(true);
+    expect(await db.run("SELECT n FROM t")).toEqual([]);
+    await insertRows(db, "t", ["n", "a", "b"], flat.slice(0, 6));
+    expect(await db.run("SELECT n FROM t")).toHaveLength(2);
+  });
+
   test("an order that is recorded already is refused among many, and alone", async () => {
     const url = await freshUrl();
     const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
@@ -127,6 +172,22 @@ describe.each(databases)("%s", (dialect, freshUrl) => {
     const beside = { entry: entryOf(1, 1, others, words), epoch: b.epoch };
     expect(await writer.record([again, beside])).toEqual(["refused", "recorded"]);
     expect(await ledger.ordersOf(userOf(1), { limit: 500 })).toHaveLength(200);
+  }, 60_000);
+
+  test("many reserved orders that are recorded already are refused at once", async () => {
+    const url = await freshUrl();
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: SHARDS });
+    const writer = await openLedgerWriter(realRuntime, url);
+    open.push(ledger, writer);
+    await ledger.operate({ kind: "create", ref: "r1", sale: saleOf(1_000) }, "op");
+    const { epoch } = await writer.takeShard(0, "w");
+    const rows = Array.from({ length: 150 }, () => orderRow(userOf(0), Bun.randomUUIDv7(), 1));
+    const words = rows.map(() => "reserved").join(",");
+    const entry = (n: number) => ({ entry: entryOf(0, n, rows, words), epoch });
+    expect(await writer.record([entry(1)])).toEqual(["recorded"]);
+    const startedMs = performance.now();
+    expect(await writer.record([entry(2)])).toEqual(["refused"]);
+    expect(performance.now() - startedMs).toBeLessThan(SOON_MS);
   }, 60_000);
 });
 

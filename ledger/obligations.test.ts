@@ -8,6 +8,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
 import type { FollowUp, RecordResult } from "./contract.ts";
+import { Db } from "./db.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, orderRow, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
@@ -53,7 +54,7 @@ async function charging(dialect: string) {
     record([answer(word, detail)], "+late", [], atMs);
   const pay = () => record([answer("captured")], "+paid", [step("paid")]);
   expect(await record([orderRow(USER, id, 2)], "reserved")).toBe("recorded");
-  return { ledger, writer, audit, id, record, step, answer, late, pay };
+  return { url, ledger, writer, audit, id, record, step, answer, late, pay };
 }
 
 type Rig = Awaited<ReturnType<typeof charging>>;
@@ -246,3 +247,21 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await statuses(rig)).toEqual(["refunding"]);
   });
 });
+
+test("whoever asks again in Postgres waits for the shard first, and locks no attempt", async () => {
+  const rig = await charging("postgres");
+  const of = { user: USER, id: rig.id, generation: 1, attempt: 1 };
+  const recorder = await Db.open(realRuntime, rig.url);
+  closing.push(recorder);
+  for (const again of [() => rig.writer.askAgain(), () => rig.ledger.askOnce(of)]) {
+    let asked: Promise<unknown> = Promise.resolve();
+    const locks = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await recorder.transaction(async (tx) => {
+      await tx.run("SELECT epoch FROM shards WHERE shard = 0 FOR UPDATE");
+      asked = again();
+      while (Number((await recorder.run(`${locks} AND datname = current_database()`))[0]?.n) === 0);
+      await tx.run("UPDATE charges SET detail = '' WHERE id = ?", [rig.id]);
+    });
+    expect([1, "asked"]).toContain((await asked) as number);
+  }
+}, 20_000);

@@ -27,6 +27,11 @@ const IDLE_IN_TRANSACTION_MS = 15_000;
  * Bounds each statement of a snapshot and each pause between two: one snapshot may read gigabytes.
  */
 const SNAPSHOT_STEP_MS = 600_000;
+/**
+ * Between two answers are a pause and a statement. Longer than both, so that Postgres, which says
+ * what is wrong, ends them first.
+ */
+const SNAPSHOT_SILENCE_MS = 2 * SNAPSHOT_STEP_MS + 30_000;
 /** COPY saves a third per row, and costs one more round trip. */
 const COPY_FROM_ROWS = 64;
 const MOST_FEW = 32;
@@ -48,6 +53,8 @@ export class Postgres implements Engine {
   }
 
   insert(rows: NewRows): Promise<Found[]> {
+    // Few rows may take several statements: all rows come in, or none.
+    if (isFew(rows)) return this.transaction((tx) => tx.insert(rows));
     return this.answered((sql) => insertOn(sql, rows));
   }
 
@@ -61,14 +68,17 @@ export class Postgres implements Engine {
     );
   }
 
-  async snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
-    const body = async (tx: SQL) => {
-      for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
-        await runOn(tx, `SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);
-      return work(runnerOn(tx, () => undefined));
-    };
+  snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T> {
     const mode = "isolation level repeatable read read only";
-    return this.sql.begin(mode, body as never) as Promise<T>;
+    return this.answered((sql, heard) => {
+      const body = async (tx: SQL) => {
+        for (const limit of ["idle_in_transaction_session_timeout", "statement_timeout"])
+          await runOn(tx, `SET LOCAL ${limit} = ${SNAPSHOT_STEP_MS}`);
+        heard();
+        return work(runnerOn(tx, heard));
+      };
+      return sql.begin(mode, body as never) as Promise<T>;
+    }, SNAPSHOT_SILENCE_MS);
   }
 
   async close(): Promise<void> {
@@ -76,12 +86,15 @@ export class Postgres implements Engine {
   }
 
   /**
-   * Waits for an answer for at most `silenceMs`, then replaces all connections. A commit whose
-   * answer is lost may or may not have taken effect.
+   * Waits for an answer for at most `limitMs`, then replaces all connections. A commit whose answer
+   * is lost may or may not have taken effect.
    */
-  private async answered<T>(ask: (sql: SQL, heard: () => void) => Promise<T>): Promise<T> {
+  private async answered<T>(
+    ask: (sql: SQL, heard: () => void) => Promise<T>,
+    limitMs = this.silenceMs,
+  ): Promise<T> {
     const { sql } = this;
-    const silence = new Silence(this.runtime, this.silenceMs, () => this.redial(sql));
+    const silence = new Silence(this.runtime, limitMs, () => this.redial(sql));
     try {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
@@ -119,32 +132,53 @@ function runnerOn(tx: SQL, heard: () => void): Runner {
 /**
  * Sends the statements of a transaction in the order of the calls, without waiting for answers.
  * Only COPY is alone on its connection: Bun would send it before statements that Postgres has yet
- * to plan.
+ * to plan. Once a statement has failed, the transaction sends no other: Postgres would refuse it,
+ * and would never ask for the rows of a COPY.
  */
 class InOrder {
   private readonly sent = new Set<Promise<unknown>>();
   private alone: Promise<unknown> | undefined;
+  private failed: { readonly error: unknown } | undefined;
 
   constructor(private readonly heard: () => void) {}
 
   readonly send = (work: () => Promise<Found[]>): Promise<Found[]> =>
-    this.tracked(this.alone === undefined ? work() : this.alone.then(work));
+    this.tracked(this.alone === undefined ? this.unlessFailed(work) : this.after(this.alone, work));
 
   readonly sendAlone = (work: () => Promise<Found[]>): Promise<Found[]> => {
-    const answer = this.sent.size === 0 ? work() : Promise.all(this.sent).then(work);
+    const answer = this.tracked(
+      this.sent.size === 0 ? this.unlessFailed(work) : this.after(Promise.all(this.sent), work),
+    );
     this.alone = ended(answer);
-    return this.tracked(answer);
+    return answer;
   };
 
-  private async tracked(answer: Promise<Found[]>): Promise<Found[]> {
-    const over = ended(answer);
+  private after(others: Promise<unknown>, work: () => Promise<Found[]>): Promise<Found[]> {
+    return others.then(() => this.unlessFailed(work));
+  }
+
+  private async unlessFailed(work: () => Promise<Found[]>): Promise<Found[]> {
+    if (this.failed) throw this.failed.error;
+    return work();
+  }
+
+  /** Settles after a failure is noted, so that whatever waits for the answer knows of it. */
+  private tracked(answer: Promise<Found[]>): Promise<Found[]> {
+    const noted = this.noted(answer);
+    const over = ended(noted);
     this.sent.add(over);
+    void over.then(() => this.sent.delete(over));
+    return noted;
+  }
+
+  private async noted(answer: Promise<Found[]>): Promise<Found[]> {
     try {
       const found = await answer;
       this.heard();
       return found;
-    } finally {
-      this.sent.delete(over);
+    } catch (error) {
+      this.failed ??= { error };
+      throw error;
     }
   }
 }
@@ -171,6 +205,10 @@ async function insertOn(sql: SQL, rows: NewRows): Promise<Found[]> {
   if (rows.rest !== "") return insertArrays(sql, rows);
   await (isMany(rows) ? copy(sql, rows) : insertFew(sql, rows));
   return [];
+}
+
+function isFew(rows: NewRows): boolean {
+  return rows.rest === "" && !isMany(rows);
 }
 
 function isMany({ flat, columns, rest }: NewRows): boolean {
@@ -203,9 +241,15 @@ async function insertFew(sql: SQL, { table, columns, flat }: NewRows): Promise<v
 }
 
 async function copy(sql: SQL, { table, columns, flat }: NewRows): Promise<void> {
+  const rows = copyText(flat, columns.length); // first: its error must not leave a COPY open
   const text = `COPY ${table} (${columns.join(",")}) FROM STDIN`;
   const writer = sql.unsafe(text).writable().getWriter();
-  await Promise.all([writer.write(copyText(flat, columns.length)), writer.close()]);
+  try {
+    await Promise.all([writer.write(rows), writer.close()]);
+  } catch (error) {
+    void ended(writer.abort(error));
+    throw error;
+  }
 }
 
 /** The numbers of Sluice's rows are integers. */

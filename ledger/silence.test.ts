@@ -70,6 +70,32 @@ test(
 );
 
 test(
+  "a snapshot that gets no more answers fails in the end",
+  async () => {
+    const { url, proxy } = await silentable();
+    // Twenty minutes pass in two seconds.
+    const fast = 600;
+    const runtime = {
+      ...realRuntime,
+      monotonicMs: () => realRuntime.monotonicMs() * fast,
+      startTimer: (call: () => void, ms: number) => realRuntime.startTimer(call, ms / fast),
+    };
+    const db = await Db.open(runtime, proxy.through(url));
+    undo.push(() => db.close());
+    const silenced = failure(
+      db.snapshot(async (tx) => {
+        await tx.run("SELECT 1");
+        proxy.stall("requests", "answers");
+        await tx.run("SELECT 2");
+      }),
+    );
+    expect(await silenced).toBeInstanceOf(LedgerUnavailable);
+    proxy.renew();
+  },
+  LIMIT_MS,
+);
+
+test(
   "a transaction that gets no more answers fails, and keeps no row locked",
   async () => {
     const { url, proxy, db } = await silentable();

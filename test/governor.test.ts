@@ -18,8 +18,11 @@ afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack.stop();
 });
 
+/** Other tests keep the CPU busy: governor.quiet.test.ts tests that signal. */
+const NO_CPU_SIGNAL = { SLUICE_GOVERNOR_CPU: "off" };
+
 async function start(env: Record<string, string> = {}): Promise<Stack> {
-  const stack = await Stack.start({ env });
+  const stack = await Stack.start({ env: { ...NO_CPU_SIGNAL, ...env } });
   stacks.push(stack);
   await stack.sale({ a: 1_000 });
   return stack;

@@ -10,7 +10,7 @@ export function limitsPage({ at, rows, missing }: LimitsResult, machine: string)
     ...["# Limits", ""],
     `${at}, ${machine}.`,
     "Each stage alone, µs of CPU per order in all processes it needs. The floor is the least that",
-    "the same work costs without Sluice's guarantees. Both have the machine to themselves.",
+    "the same work costs without Sluice's guarantees. No other part of Sluice runs beside a stage.",
     "",
     HEADER,
     "|---|---|---|---|---|---|---|",

@@ -25,7 +25,7 @@ export function takeBatch(queue: Work[], share: number): Work[] {
   let count = 0;
   for (const work of queue) {
     bytes += work.body.length;
-    const alone = work.deliveries >= POISON_DELIVERIES;
+    const alone = isAlone(work);
     if (count > 0 && (bytes > most || count === MAX_BATCH_MESSAGES || alone)) break;
     count++;
     if (alone) break;
@@ -33,12 +33,22 @@ export function takeBatch(queue: Work[], share: number): Work[] {
   return queue.splice(0, count);
 }
 
-/** Whether what waits is worth a call of its own, without waiting for more. */
-export function isEnough(queue: readonly Work[]): boolean {
+/**
+ * Whether what waits is worth a call of its own, without waiting for more. It always is if the next
+ * batch cannot grow: it is full, or a message that is decided by itself is in it or ends it.
+ */
+export function isEnough(queue: readonly Work[], share: number): boolean {
   if (queue.length >= ENOUGH_MESSAGES) return true;
   let bytes = 0;
-  for (const { body } of queue) bytes += body.length;
-  return bytes >= ENOUGH_BYTES;
+  for (const work of queue) {
+    if (isAlone(work)) return true;
+    bytes += work.body.length;
+  }
+  return bytes >= Math.min(ENOUGH_BYTES, MAX_BATCH_BYTES * share);
+}
+
+function isAlone({ deliveries }: Work): boolean {
+  return deliveries >= POISON_DELIVERIES;
 }
 
 /** Whether to sift a message before Redis sees it. */

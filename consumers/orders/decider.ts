@@ -76,7 +76,7 @@ export class Decider implements Deciding {
     this.queue.push(work);
     if (!this.deciding)
       void this.run(); // 1
-    else if (this.turnCame && isEnough(this.queue)) this.options.pacer.hurry(this.turnCame); // 6
+    else if (this.turnCame && this.isEnough) this.options.pacer.hurry(this.turnCame); // 6
   }
 
   /** Messages and entries in flight. */
@@ -209,11 +209,15 @@ export class Decider implements Deciding {
     });
   }
 
+  private get isEnough(): boolean {
+    return isEnough(this.queue, this.options.governing.batchShare);
+  }
+
   private async ownTurn(): Promise<void> {
     const { pacer } = this.options;
     await new Promise<void>((resolve) => {
       this.turnCame = resolve;
-      if (isEnough(this.queue)) pacer.hurry(resolve);
+      if (this.isEnough) pacer.hurry(resolve);
       else pacer.enter(resolve);
     });
     this.turnCame = undefined;

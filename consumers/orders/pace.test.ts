@@ -209,6 +209,18 @@ test("a commit does not wait for a slow call, nor for any call once it has enoug
   expect(commits.at(-1)).toEqual({ ms: 10, entries: 1 });
 });
 
+test("a commit that waits for calls waits no longer once it has enough", async () => {
+  for (const entries of [[entryOf(0, 64 * 1024)], Array.from({ length: 63 }, () => entryOf(0))]) {
+    const { runtime, commits, recorder: it } = recorder();
+    it.expect();
+    void it.record(entryOf(0), 1);
+    await runtime.advance(1);
+    for (const entry of entries) void it.record(entry, 1);
+    await runtime.advance(1);
+    expect(commits).toEqual([{ ms: 1, entries: 1 + entries.length }]);
+  }
+});
+
 test("a recorder that is stopped while it gathers settles everything as fenced", async () => {
   const { runtime, commits, recorder: it } = recorder();
   it.expect();
@@ -252,7 +264,7 @@ function relay() {
     open.push({ id: id++, shard, exchange: "", routingKey: "payments", body: "[]" });
     void it.followUps(shard);
   };
-  return { runtime, seen, commit, left: () => open.length };
+  return { runtime, relay: it, seen, commit, left: () => open.length };
 }
 
 test("the first follow-up is published at once", async () => {
@@ -273,4 +285,40 @@ test("under load a look finds what several commits left, and one update marks it
   // 10 turns, and those before the load was known.
   expect(seen.looks).toBeLessThanOrEqual(2 * 25);
   expect(seen.updates).toBeLessThanOrEqual(25);
+});
+
+/** A relay under load, and a look of shard 0 that waits for its turn. */
+async function waitingLook() {
+  const it = relay();
+  for (let ms = 0; ms < 500; ms++) {
+    it.commit(1);
+    await it.runtime.advance(1);
+  }
+  await it.runtime.advance(100);
+  it.commit(1);
+  await it.runtime.advance(1);
+  it.commit(0);
+  await it.runtime.advance(1);
+  expect(it.left()).toBeGreaterThan(0);
+  return it;
+}
+
+test("the last look of a shard that is released does not wait for its turn", async () => {
+  const { runtime, relay: it, left } = await waitingLook();
+  let finished = false;
+  void it.finish(0).then(() => {
+    finished = true;
+  });
+  await runtime.advance(1);
+  expect([finished, left()]).toEqual([true, 1]); // that of the other shard
+});
+
+test("a shard that has been released is not looked at, until it is owned again", async () => {
+  const { runtime, relay: it, left } = await waitingLook();
+  it.drop(0);
+  await runtime.advance(200);
+  expect(left()).toBe(1);
+  void it.followUps(0);
+  await runtime.advance(200);
+  expect(left()).toBe(0);
 });

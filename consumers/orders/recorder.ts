@@ -41,7 +41,7 @@ export class Recorder {
   private waiting: Waiting[] = [];
   /** Calls to Redis under way, whose entries may come. */
   private coming = 0;
-  /** Ends the wait for them. */
+  /** Ends the wait for them; undefined: nothing waits. */
   private allCame: (() => void) | undefined;
   private busy = false;
   private stopped = false;
@@ -57,7 +57,9 @@ export class Recorder {
     if (this.stopped) return Promise.resolve("fenced"); // 4
     const { promise, resolve } = Promise.withResolvers<RecordResult>();
     this.waiting.push({ entry, epoch, settle: resolve });
-    if (!this.busy) void this.run(); // 1
+    if (!this.busy)
+      void this.run(); // 1
+    else if (this.allCame && this.isEnough()) this.allCame(); // 3
     return promise;
   }
 
@@ -127,8 +129,9 @@ export class Recorder {
   }
 
   private isEnough(): boolean {
+    if (this.waiting.length >= MAX_ENTRIES) return true;
     let characters = 0;
-    for (const { entry } of this.waiting.slice(0, MAX_ENTRIES))
+    for (const { entry } of this.waiting)
       for (const { body } of entry.messages) characters += body.length;
     return characters >= ENOUGH_CHARACTERS;
   }

@@ -7,6 +7,8 @@
 // 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
 //    Looks take turns (core/runtime/pacer.ts), so one look finds what several commits left.
 // 4. A target that accepts nothing is paused, longer each time, and delays no other.
+// 5. The last look of a shard does not wait until the shard has another owner: both owners would
+//    publish the same follow-ups.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
@@ -56,6 +58,17 @@ interface Pause {
   readonly untilMs: number;
 }
 
+/** A run for one shard. */
+interface Run {
+  /** There may be more follow-ups by now. */
+  again: boolean;
+  /** The shard may have another owner, who looks by itself. */
+  dropped: boolean;
+  /** Its turn has come; undefined: it does not wait for one. */
+  start: (() => void) | undefined;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
 export interface RelayOptions {
   readonly runtime: Runtime;
   readonly regions: readonly RegionLink[];
@@ -80,8 +93,8 @@ export class Relay {
     }
   >();
   private scheduled = false;
-  /** Shards being relayed, and whether they may have more follow-ups by now. */
-  private readonly relaying = new Map<number, { again: boolean }>();
+  /** Shards being relayed. */
+  private readonly relaying = new Map<number, Run>();
   /** Targets that accepted nothing, by `exchange routing-key`. */
   private readonly pauses = new Map<string, Pause>();
   private readonly pacer: Pacer;
@@ -122,31 +135,58 @@ export class Relay {
     const running = this.relaying.get(shard);
     if (running) {
       running.again = true; // 3
+      running.dropped = false;
       return;
     }
-    const run = { again: true };
+    const ended = Promise.withResolvers<void>();
+    const run: Run = { again: true, dropped: false, start: undefined, ended };
     this.relaying.set(shard, run);
     try {
       while (run.again && !this.stopped) {
-        await new Promise<void>((resolve) => this.pacer.enter(resolve));
-        this.pacer.started();
+        await this.turn(run);
         run.again = false;
-        await this.relayShard(shard);
+        await this.relayShard(shard, run);
       }
     } catch {
       countIgnored("follow_ups"); // the ledger is away
     } finally {
       this.relaying.delete(shard);
+      ended.resolve();
     }
+  }
+
+  /** Looks at once if a look waits for its turn. Settles when no run is left. */
+  async finish(shard: number): Promise<void> {
+    const run = this.relaying.get(shard);
+    if (run?.start) this.pacer.hurry(run.start);
+    await run?.ended.promise;
+  }
+
+  /** Starts no more looks of a shard, and publishes no more than it has read. */
+  drop(shard: number): void {
+    const run = this.relaying.get(shard);
+    if (!run) return;
+    run.again = false;
+    run.dropped = true; // 5
   }
 
   stop(): void {
     this.stopped = true;
   }
 
-  private async relayShard(shard: number): Promise<void> {
+  private async turn(run: Run): Promise<void> {
+    await new Promise<void>((resolve) => {
+      run.start = resolve;
+      this.pacer.enter(resolve);
+    });
+    run.start = undefined;
+    this.pacer.started();
+  }
+
+  private async relayShard(shard: number, run: Run): Promise<void> {
     const { ledger, now, onDone } = this.options;
-    while (!this.stopped && this.options.regions.some((r) => r.publisher.ready)) {
+    const ready = () => this.options.regions.some((r) => r.publisher.ready);
+    while (!this.stopped && !run.dropped && ready()) {
       const dueMs = now();
       const open = await ledger.followUps(shard, FOLLOW_UPS_AT_ONCE, {
         dueMs,

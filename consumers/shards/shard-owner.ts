@@ -31,6 +31,8 @@ import type { RecordedMark } from "./recorded-mark.ts";
 const PREFETCH = 32;
 /** While a shard is busy, only every third call looks at its queues. */
 const LOOK_EVERY = 3;
+/** How long a release waits for the last look for follow-ups. */
+const LAST_LOOK_MS = 1_000;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
@@ -119,16 +121,19 @@ export class AcquiredShard {
 
   /**
    * First step of a release: accepts no new messages, and finishes those in flight: decided,
-   * recorded, acknowledged.
+   * recorded, acknowledged, and their follow-ups published.
    */
   async quiet(): Promise<void> {
     await Promise.all(this.queues.map(({ subscription }) => subscription.quiet()));
     await this.decider.idle();
     this.mark.flush();
+    const { runtime, shared } = this.options;
+    await Promise.race([shared.relay.finish(this.shard), runtime.sleep(LAST_LOOK_MS)]);
   }
 
   /** Second step: closes the channels and drops what is still in flight. */
   async close(): Promise<void> {
+    if (!this.closed) this.options.shared.relay.drop(this.shard); // the next owner looks
     this.closed = true;
     this.decider.stop();
     await Promise.all(this.queues.splice(0).map(({ subscription }) => subscription.close())); // 4

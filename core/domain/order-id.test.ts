@@ -7,6 +7,7 @@ const idAt = (ms: number) => Bun.randomUUIDv7("hex", ms);
 
 test("an id contains the time it was created with", () => {
   expect(orderIdTimeMs(idAt(NOW_MS))).toBe(NOW_MS);
+  expect(orderIdTimeMs(idAt(0xabcdef012345).toUpperCase())).toBe(0xabcdef012345);
 });
 
 test("an id is accepted within its window and refused a millisecond outside", () => {

@@ -19,12 +19,12 @@ export function judgeOrderId(id: string, nowMs: number): IdVerdict {
   return "ok";
 }
 
-/** The Unix time in milliseconds inside a well-formed id. */
+/** The Unix time in milliseconds inside a UUIDv7, in lower or upper case. */
 export function orderIdTimeMs(id: string): number {
   let ms = 0;
   for (let i = 0; i < TIME_CHARS; i++) {
     const c = id.charCodeAt(i);
-    if (c !== DASH) ms = ms * 16 + (c > NINE ? c - LETTER_BEFORE_A + 9 : c - ZERO);
+    if (c !== DASH) ms = ms * 16 + (c > NINE ? (c | LOWER_CASE) - LETTER_BEFORE_A + 9 : c - ZERO);
   }
   return ms;
 }
@@ -34,5 +34,6 @@ const TIME_CHARS = 13;
 const DASH = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
-/** Digits of a well-formed id are in lower case. */
+/** Sets a letter in lower case. */
+const LOWER_CASE = 0x20;
 const LETTER_BEFORE_A = 0x60;

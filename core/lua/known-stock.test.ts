@@ -104,6 +104,28 @@ test("the records of a bucket expire, also after a rebuild that loaded none", as
   expect(await ttl()).toEqual([true]);
 });
 
+test("a bucket made again after its end gets an end, and a longer window moves it", async () => {
+  const left = async () => {
+    const [key = "", ...others] = await bench.redis.client.keys("{0}:seen:*");
+    expect(others).toEqual([]);
+    return { key, ms: await bench.redis.client.pttl(key) };
+  };
+  // In one bucket: its id is given.
+  const atMs = Date.now() - 1_000;
+  const placed = () => row("u", { b: 1 }, { id: Bun.randomUUIDv7("hex", atMs) });
+  expect(await bench.words(placed(), placed())).toEqual(["reserved", "reserved"]);
+  const before = await left();
+  await bench.redis.client.del(before.key); // as if Redis's clock had been ahead for a while
+  expect(await bench.words(placed())).toEqual(["reserved"]);
+  expect((await left()).ms).toBeGreaterThan(before.ms - 60_000);
+  const message = { gateway: "g", batch: "1", body: bodyOf(placed()) };
+  const windowMs = 2 * 3_600_000;
+  await bench.shards.decide(bench.claim, [message], { entryId: "y", dedupWindowMs: windowMs });
+  expect((await left()).ms).toBeGreaterThan(before.ms + 3_000_000);
+  expect(await bench.words(placed())).toEqual(["reserved"]);
+  expect((await left()).ms).toBeGreaterThan(before.ms + 3_000_000);
+});
+
 test("what Lua no longer needs is collected, though its collector rests at first", async () => {
   const memory = async () => {
     const info = await bench.redis.client.info("memory");

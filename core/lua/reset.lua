@@ -20,7 +20,7 @@ local function reset(keys, args)
   end
   redis.call('HSET', keys[1], 'store', args[1], 'inc', args[2], 'state', 'loading',
     'epoch', args[3], 'tip', args[4], 'n', args[5], 'base', args[4], 'basen', args[5],
-    'loaded', 0, 'loaded_stock', 0, 'dated', '')
+    'loaded', 0, 'loaded_stock', 0)
   return { 'loading' }
 end
 redis.register_function('reset', reset)

@@ -3,6 +3,7 @@
 // harmless a hundred times a minute.
 
 export const IGNORABLE = {
+  ack: "what a closing channel has not acknowledged is delivered again, and recognized",
   catalogue_look: "the gateway keeps the copy it has and reports that it may be behind",
   channel_close: "a channel that cannot be closed is already closed",
   clock_sync: "the clock is estimated without Redis until the next measurement",

@@ -129,3 +129,16 @@ test("whoever hurries twice in a turn starts once", async () => {
   await it.runtime.advance(1);
   expect(it.starts).toHaveLength(1);
 });
+
+test("a start that throws keeps none of the others from starting", async () => {
+  const it = rig();
+  const started: string[] = [];
+  it.pacer.hurry(() => void started.push("a"));
+  it.pacer.hurry(() => {
+    throw new Error("broken");
+  });
+  it.pacer.hurry(() => void started.push("c"));
+  expect(it.runtime.advance(1)).rejects.toThrow("broken");
+  await it.runtime.advance(1);
+  expect(started).toEqual(["a", "c"]);
+});

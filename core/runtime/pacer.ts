@@ -101,6 +101,14 @@ export class Pacer {
   private begin(those: Set<() => void>): void {
     const starts = [...those];
     those.clear();
-    for (const start of starts) start();
+    const errors: unknown[] = [];
+    for (const start of starts) {
+      try {
+        start();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0]; // the others have started
   }
 }

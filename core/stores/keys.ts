@@ -1,7 +1,7 @@
 // Every key in Redis, in one place. `{n}` is the hash tag of shard n, so that one function call
 // stays on one cluster slot.
 //
-//   {n}:meta                hash    store, inc, state, epoch, tip, n, base, basen, loaded, dated
+//   {n}:meta                hash    store, inc, state, epoch, tip, n, base, basen, loaded
 //                                   owner, fence and chain (core/lua/shared/shard.lua)
 //   {n}:outbox              stream  <n>-0 → id, prev, k, t, r, x, and four fields per message
 //                                   entries that the ledger has not confirmed yet

@@ -14,6 +14,7 @@ import {
   type TestGatewayOptions,
   TestSocket,
 } from "../testing.ts";
+import { Forms } from "./forms.ts";
 
 afterEach(closeGateways);
 
@@ -93,6 +94,21 @@ test("payment, metadata, maximum and number stay each order's own", async () => 
       rows.push(rowOf({ ...placed, metadata }, "ann"));
     }
   expect(broker.rows).toEqual(rows);
+});
+
+test("an order whose number or maximum is its own leaves no form", () => {
+  const sale = { sale: SALE, skus: new Set(SALE.items.map(({ sku }) => sku)) };
+  const forms = new Forms({ get: () => sale });
+  const ann = { user: "ann", shard: 0, operator: false, service: false, expiresAtMs: 9e15 };
+  const isLearnt = (changes: Placed): boolean => {
+    const placed = first(changes);
+    const head = Forms.headOf(JSON.stringify(placed));
+    if (!head) throw new Error("not the start of an order");
+    forms.learn(head, placed, ann, Date.now());
+    return forms.of(head, ann) !== undefined;
+  };
+  expect([{ seq: 1 }, { maxTotal: 5 }].map(isLearnt)).toEqual([false, false]);
+  expect(isLearnt({})).toBe(true);
 });
 
 test("whoever may not name a user is refused, though the form is known", async () => {

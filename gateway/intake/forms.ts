@@ -4,8 +4,8 @@
 // 1. The text follows a well-formed id, and perhaps user, directly. So the same text always stands
 //    for the same members, none of them twice.
 // 2. A form counts only while its sale is the catalogue's present one.
-// 3. Forms are bounded in number and length. An order with payment or metadata, which differ each
-//    time, leaves none.
+// 3. Forms are bounded in number and length. An order with payment, metadata, a number or a
+//    maximum, which may differ each time, leaves none: one client could drive out all other forms.
 import { fingerprintOf, NAME_PATTERN, type Order } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import type { Principal } from "../access/auth.ts";
@@ -86,6 +86,7 @@ export class Forms {
     if (rest.length > MAX_REST || raw.user !== user) return; // 1
     if (raw.payment !== undefined || raw.metadata !== undefined) return; // 3
     const order = checkOrder(value, principal, null, this.catalogue, nowMs);
+    if (!(order instanceof Problem) && (order.seq > 0 || order.maxTotal > 0)) return; // 3
     const sale = order instanceof Problem ? undefined : this.catalogue.get(order.saleId);
     if (order instanceof Problem || !sale) return;
     const fingerprint = fingerprintOf(order);

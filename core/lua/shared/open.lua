@@ -34,9 +34,11 @@ local function parts_text(o)
   return text
 end
 
--- The same few lines come in record after record. Each text is read once: text → {sku, qty, json}.
--- Nobody changes the lists. json: both as members of a JSON object.
+-- The same few lines come in record after record. Each short text is read once: text → {sku, qty,
+-- json}. Nobody changes the lists. json: both as members of a JSON object.
 local known_lines, known_lines_count = {}, 0
+-- A text of many lines may have 4 kB, and seldom comes again.
+local MAX_KNOWN_LINES_BYTES = 100
 
 local function read_record_lines(text)
   local sku, qty = {}, {}
@@ -46,6 +48,7 @@ local function read_record_lines(text)
   local json = '"sku":["' .. table.concat(sku, '","') .. '"],"qty":[' .. table.concat(qty, ',')
     .. ']'
   local lines = { sku = sku, qty = qty, json = json }
+  if #text > MAX_KNOWN_LINES_BYTES then return lines end
   if known_lines_count >= MAX_KNOWN then known_lines, known_lines_count = {}, 0 end
   known_lines[text] = lines
   known_lines_count = known_lines_count + 1

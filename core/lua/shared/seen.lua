@@ -39,16 +39,13 @@ local function remember(batch, field, bucket, value)
   list.n = n + 2
 end
 
--- Has a bucket expire. The shard's meta hash names the last one that was seen to: most calls find
--- theirs there.
-local function date_bucket(batch, bucket, key, window)
-  local shard = batch.shard
-  if shard.dated == bucket and bucket >= batch.first_bucket then return end
-  if redis.call('PTTL', key) == -1 then
-    redis.call('PEXPIREAT', key, string.format('%.0f', bucket_ends(bucket, window)))
+-- Has a bucket expire. Only the key itself tells when it does: it may be a new one of the same
+-- name, or have its end from a shorter window. A key without an end answers -1.
+local function date_bucket(bucket, key, window)
+  local ends = bucket_ends(bucket, window)
+  if redis.call('PEXPIRETIME', key) < ends then
+    redis.call('PEXPIREAT', key, string.format('%.0f', ends))
   end
-  shard.dated = bucket
-  redis.call('HSET', shard.meta, 'dated', bucket)
 end
 
 -- Writes the new records of a batch.
@@ -57,7 +54,7 @@ local function write_seen(batch, window)
     if list.n > 0 then
       local key = batch.shard.prefix .. 'seen:' .. bucket
       call_in_chunks('HSET', key, list)
-      date_bucket(batch, bucket, key, window)
+      date_bucket(bucket, key, window)
     end
   end
 end

@@ -7,19 +7,17 @@
 --   epoch   the owner's fence, issued by the ledger
 --   tip, n  id and number of the last entry
 --   base, basen           id and number of the last entry that the ledger has confirmed
---   dated   the last bucket of records that was given its end (seen.lua)
 --   loaded, loaded_stock  how many values the last rebuild has loaded (restore.lua)
 
 -- Opens the shard for a caller that names an incarnation and, if it must be the owner, an epoch (''
 -- for any). Returns the shard, or nil and the word to answer with: not_ready, halted, fenced.
 local function open_shard(meta_key, inc, epoch)
-  local its_inc, state, its_epoch, tip, n, dated =
-    unpack(redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n', 'dated'))
+  local its_inc, state, its_epoch, tip, n =
+    unpack(redis.call('HMGET', meta_key, 'inc', 'state', 'epoch', 'tip', 'n'))
   if state == 'halted' then return nil, 'halted' end
   if its_inc ~= inc or state ~= 'open' then return nil, 'not_ready' end
   if epoch ~= '' and its_epoch ~= epoch then return nil, 'fenced' end
-  return { meta = meta_key, prefix = string.sub(meta_key, 1, -5), tip = tip, n = tonumber(n),
-    dated = dated }
+  return { meta = meta_key, prefix = string.sub(meta_key, 1, -5), tip = tip, n = tonumber(n) }
 end
 
 -- A whole number as text. Redis and Lua print fractions too, which takes 0.5 µs: what is given to
