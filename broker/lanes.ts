@@ -93,7 +93,10 @@ export class BatchLanes<B extends LaneBatch> {
         filling: this.next(shard),
         full: [],
         state: "idle",
-        start: () => this.dispatch(lane),
+        // It may have been sent in the meantime: it hurried while the turn of all began (1).
+        start: () => {
+          if (lane.state === "paced") this.dispatch(lane);
+        },
       };
       return lane;
     });

@@ -5,6 +5,7 @@ import { messageOf } from "../core/domain/message-of.ts";
 import { askAgain } from "./ask-again.ts";
 import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
+import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 import { record } from "./record.ts";
 
 export class DirectWriter implements LedgerWriter {
@@ -51,12 +52,9 @@ export class DirectWriter implements LedgerWriter {
 
   async followUpsDone(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    await reachable(
-      this.db.run(
-        `UPDATE follow_ups SET done = 1 WHERE id IN (${ids.map(() => "?").join(",")})`,
-        ids,
-      ),
-    );
+    const text = `UPDATE follow_ups SET done = 1
+      WHERE id IN (SELECT ${wholeIn(0)} FROM ${rowsFrom(this.db.dialect)})`;
+    for (const list of jsonRows(ids.map((id) => [id]))) await reachable(this.db.run(text, [list]));
   }
 
   askAgain(): Promise<number> {

@@ -26,12 +26,21 @@ export class Marks {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0);
       try {
-        await this.write(batch.flatMap(({ ids }) => ids));
+        await this.mark(batch.flatMap(({ ids }) => ids));
         for (const { settled } of batch) settled.resolve();
       } catch (error) {
         for (const { settled } of batch) settled.reject(error);
       }
     }
     this.busy = false;
+  }
+
+  /** Tries twice: after a failure all shards would publish these follow-ups again. */
+  private async mark(ids: readonly number[]): Promise<void> {
+    try {
+      await this.write(ids);
+    } catch {
+      await this.write(ids);
+    }
   }
 }

@@ -30,6 +30,7 @@ test("requests for different queues share no message", () => {
 
 test("what is not a list of requests has a message of its own", () => {
   const letter = '{"reason":"unreadable"}';
-  const open = [letter, letter, "[]", "[1]"].map((body) => followUp("orders.dead", body));
-  expect(parcelsOf(open).map(({ body }) => body)).toEqual([letter, letter, "[]", "[1]"]);
+  const all = [letter, letter, "[]", "[1]", "[{ cut off", '[{"a":1},'];
+  const open = all.map((body) => followUp("orders.dead", body));
+  expect(parcelsOf(open).map(({ body }) => body)).toEqual(all);
 });

@@ -45,8 +45,11 @@ export function parcelsOf(open: readonly FollowUp[]): Parcel[] {
 /** 0: it is not a list of requests. */
 function requestsIn(body: string): number {
   if (!body.startsWith("[{")) return 0;
-  const list = JSON.parse(body) as readonly unknown[];
-  return list.length;
+  try {
+    return (JSON.parse(body) as readonly unknown[]).length;
+  } catch {
+    return 0;
+  }
 }
 
 function joined(lists: readonly string[]): string {
