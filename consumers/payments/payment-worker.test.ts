@@ -69,12 +69,12 @@ function start(channel: FakeChannel, charge: PaymentProvider["charge"]): Promise
   return worker.start().then(() => worker);
 }
 
-test("full messages fill the places at the provider, with few requests behind them", async () => {
+test("full messages fill the places at the provider and leave some to others", async () => {
   const channel = new FakeChannel();
   const worker = await start(channel, () => Promise.reject(new Error("not called")));
   const requests = channel.prefetched * MOST_IN_MESSAGE;
   expect(requests).toBeGreaterThan(2 * CALLS_AT_ONCE);
-  expect(requests).toBeLessThan(3 * CALLS_AT_ONCE);
+  expect(requests).toBeLessThan(7 * CALLS_AT_ONCE);
   await worker.stop();
 });
 

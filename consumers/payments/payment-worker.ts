@@ -49,10 +49,10 @@ export interface PaymentWorkerOptions {
 }
 
 /**
- * In messages; each holds up to 100 requests and takes as long as its slowest call. Full ones fill
- * all places twice over; more would wait here while another worker is idle.
+ * In messages; each holds up to 100 requests and takes as long as its slowest call. Small ones must
+ * keep a slow provider busy; of full ones, more would wait here while another worker is idle.
  */
-const PREFETCH = 6;
+const PREFETCH = 16;
 /**
  * Requests at the provider at once. Bun has as many connections: further calls would wait in it,
  * and use up their time there.
