@@ -10,6 +10,9 @@ import { ITEMS, madeAs } from "./workload.ts";
 
 const DRAIN_MS = 60_000;
 const LOOK_MS = 10;
+/** pg-boss commits an order after its handler, which has reported it. */
+const COMMIT_MS = 5_000;
+const AGAIN_MS = 100;
 
 export class PeerSystem {
   private recorded = 0;
@@ -75,6 +78,14 @@ export class PeerSystem {
       await this.drained();
     }
     const orders = (await this.ask({ do: "submitted" })) as number;
+    for (const end = realRuntime.monotonicMs() + COMMIT_MS; ; await realRuntime.sleep(AGAIN_MS)) {
+      const found = await this.compared(orders);
+      if (found.length === 0 || realRuntime.monotonicMs() > end) return found;
+    }
+  }
+
+  /** What is wrong in ledger and stock, if this many orders were submitted. */
+  private async compared(orders: number): Promise<string[]> {
     const expected: Expected = {
       items: ITEMS,
       left: await this.peer.unitsLeft(this.places),
