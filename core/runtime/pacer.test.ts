@@ -105,7 +105,7 @@ test("all that wait start together", async () => {
   expect(started).toEqual(["a", "b", "c"]);
 });
 
-test("whoever enters again while it waits keeps its turn", async () => {
+test("a start that enters again while it waits keeps its turn", async () => {
   const it = rig();
   await rowsEvery(it, 1, 200);
   await it.runtime.advance(MOST_MS);
@@ -122,7 +122,7 @@ test("whoever enters again while it waits keeps its turn", async () => {
   expect(startedMs - sinceMs).toBe(MOST_MS);
 });
 
-test("whoever hurries twice in a turn starts once", async () => {
+test("a start that hurries twice in a turn is called once", async () => {
   const it = rig();
   it.pacer.hurry(it.unit);
   it.pacer.hurry(it.unit);

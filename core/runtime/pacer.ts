@@ -7,7 +7,7 @@
 // 1. The interval between turns follows the load: none on an idle system, `mostMs` under load.
 //    Nobody waits longer than `mostMs`.
 // 2. All that wait start together, so that shards share writes, reads and commits.
-// 3. Whoever has enough for a full unit hurries, and does not wait for the turn.
+// 3. A full unit hurries: it does not wait for the turn.
 //
 // docs/decisions/0017-pace.md has the figures.
 import type { Runtime } from "./runtime.ts";
