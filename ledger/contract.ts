@@ -14,10 +14,10 @@ import type { SnapshotHead } from "./snapshots.ts";
 
 /**
  * What became of an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the
- * last recorded entry. `refused`: it contradicts the ledger, for example stock would fall below
- * zero or an order exists already. After `fork` and `refused` Redis has lost something.
- * `unreadable`: its text cannot be parsed. It is kept as a dead letter, and the chain continues
- * after it.
+ * last recorded entry, since Redis has lost something, or the ledger has. `refused`: it contradicts
+ * the ledger, for example stock would fall below zero or an order exists already, since Redis has
+ * lost something. `unreadable`: its text cannot be parsed. It is kept as a dead letter,
+ * and the chain continues after it.
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 

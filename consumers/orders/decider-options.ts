@@ -11,14 +11,17 @@ import type { Counts } from "./counts.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Deciding, Work } from "./work.ts";
 
-/** `lost`: Redis has lost something that the ledger has, or contradicts it. */
-export type StopReason = Refusal | "lost" | "store_unavailable" | "broken";
+/**
+ * `lost`: Redis has lost something that the ledger has, or contradicts it. `went_back`: the ledger
+ * is behind what it had confirmed.
+ */
+export type StopReason = Refusal | "lost" | "went_back" | "store_unavailable" | "broken";
 
 export interface DeciderOptions {
   readonly runtime: Runtime;
   readonly claim: Claim;
-  /** The last entry that the ledger had recorded when this decider began. */
-  readonly lastId: EntryId;
+  /** The last entry that the ledger has confirmed; `on.recorded` and `on.unreadable` move it. */
+  readonly mark: { readonly last: { readonly id: EntryId } };
   readonly dedupWindowMs: number;
   readonly stores: {
     readonly store: ShardStore;

@@ -63,7 +63,7 @@ async function decider() {
   const made = new Decider({
     runtime: realRuntime,
     claim: bench.claim,
-    lastId: GENESIS,
+    mark: { last: { id: GENESIS } },
     dedupWindowMs: WINDOW_MS,
     stores: {
       store,

@@ -28,6 +28,7 @@ import type { DeciderOptions, StopReason } from "./decider-options.ts";
 import { recordDecisions } from "./decision-spans.ts";
 import { laterStates } from "./later-states.ts";
 import { PAST, settlePast } from "./past.ts";
+import { refusalOf } from "./refusal.ts";
 import { decideApart } from "./set-apart.ts";
 import { type SweepCall, type SweepKind, Sweeps } from "./sweeps.ts";
 import { type Deciding, type OrderName, type Verdict, verdictOf, type Work } from "./work.ts";
@@ -68,7 +69,7 @@ export class Decider implements Deciding {
   private handed: EntryId;
 
   constructor(private readonly options: DeciderOptions) {
-    this.handed = options.lastId;
+    this.handed = options.mark.last.id;
   }
 
   accept(work: Work): void {
@@ -357,7 +358,7 @@ export class Decider implements Deciding {
       return result;
     }
     this.fail(
-      result === "fenced" ? "fenced" : "lost",
+      refusalOf(result, entry, this.options.mark.last.id),
       `the ledger answered ${result} for entry ${entry.n} of shard ${entry.shard}`,
     );
     return "stopped";

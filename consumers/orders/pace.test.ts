@@ -50,7 +50,7 @@ function deciders(count: number) {
       new Decider({
         runtime,
         claim: { shard, incarnation: 1, epoch: 1 },
-        lastId: GENESIS,
+        mark: { last: { id: GENESIS } },
         dedupWindowMs: 1,
         stores: { store, recorder, lookUp: async () => new Map() },
         governing,

@@ -6,6 +6,7 @@
 // 2. Nothing new is decided until everything that Redis has decided is recorded.
 // 3. A cancelled acquisition ends without a shard.
 import { at } from "../../core/domain/at.ts";
+import { refusalOf } from "../orders/refusal.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
 import { RecordedMark } from "./recorded-mark.ts";
 import { AcquiredShard } from "./shard-owner.ts";
@@ -65,7 +66,7 @@ export class Acquisition {
         const result = at(results, i);
         if (result === "recorded") mark.recorded(entry);
         else if (result === "unreadable") mark.unreadable(entry);
-        else return result === "fenced" ? "fenced" : "lost";
+        else return refusalOf(result, entry, mark.last.id);
       }
     }
     return undefined;

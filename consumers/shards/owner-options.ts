@@ -55,8 +55,5 @@ export interface OwnerOptions {
   readonly onStop: (owner: AcquiredShard, reason: OwnerStop, detail: string) => void;
 }
 
-/**
- * `went_back`: the ledger is behind what it had confirmed. `foreign`: this Redis belongs to another
- * ledger.
- */
-export type OwnerStop = StopReason | "went_back" | "foreign";
+/** `foreign`: this Redis belongs to another ledger. */
+export type OwnerStop = StopReason | "foreign";

@@ -164,7 +164,7 @@ export class AcquiredShard {
       runtime,
       clock,
       claim: mark.claim,
-      lastId: mark.last.id,
+      mark,
       dedupWindowMs: waits.dedupWindowMs,
       stores: {
         store: stores.store,
