@@ -26,6 +26,8 @@ export interface PrivateRabbitOptions {
   readonly port?: number;
   /** Users with random passwords, instead of `guest`. */
   readonly accounts?: readonly Account[];
+  /** Variables of its process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -100,7 +102,7 @@ async function startNode(
     name: "rabbitmq",
     command: [server],
     recordDir: join(dir, "run"),
-    env,
+    env: { ...env, ...options.env },
     cwd: dir,
     logFile: join(dir, LOG_FILE),
   });

@@ -37,6 +37,11 @@ export interface Fault {
   /** One sentence: what clients see meanwhile. */
   readonly seen: string;
   readonly needs?: readonly Need[];
+  /**
+   * The parts that it disturbs: a kind of role, `redis`, `broker`, `ledger`, `network`, `clock`.
+   * Faults that happen at the same time have no part in common. Default: it happens on its own.
+   */
+  readonly touches?: readonly string[];
   /** How long after healing flow must be back, ms. */
   readonly recoveryMs: number;
   /** Begins. Draws whom and for how long from `random`. */

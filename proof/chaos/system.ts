@@ -19,8 +19,8 @@ export interface Victim {
   freeze(): void;
   resume(): void;
   /**
-   * Starts it after kill() or stop(), with these variables besides its own. Resolves when it serves.
-   * Without `env` it has its own variables again.
+   * Starts it after kill() or stop(), with these variables besides its own, and resolves when it
+   * serves. Without `env` it has its own variables again. A running one is left alone.
    */
   start(env?: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -80,6 +80,10 @@ export interface ChaosLedger {
   readonly server?: Victim;
   /** Entries recorded so far; rejects while the ledger does not answer. */
   entries(): Promise<number>;
+  /** The number `n` that a statement selects. */
+  count(statement: string): Promise<number>;
+  /** SQLite only: writes a backup to a file that does not exist yet. */
+  backup(file: string): Promise<void>;
 }
 
 export interface ChaosProvider extends ChaosRole {
@@ -126,6 +130,8 @@ export interface ChaosSystem {
   readonly shards: number;
   /** A worker's lease, ms. */
   readonly leaseMs: number;
+  /** How old a rate may be for a charge, ms. */
+  readonly rateMaxAgeMs: number;
   /** Variables that lead a command of `sluice`, run by an operator, to this system. */
   readonly env: Readonly<Record<string, string>>;
   readonly roles: readonly ChaosRole[];
@@ -142,6 +148,6 @@ export interface ChaosSystem {
   readonly flow: Flow;
   /** Runs `sluice <words>` as an operator; rejects with its output if it fails. */
   sluice(...words: readonly string[]): Promise<string>;
-  /** Sum of a metric over the roles of a kind that answer, by its full name with labels or without. */
+  /** Sum of a metric's samples over the roles of a kind that answer; `name` may have labels. */
   metric(kind: RoleKind, name: string): Promise<number>;
 }

@@ -1,6 +1,7 @@
 // What both kinds of clients share: their part of the steps, the meaning of an answer, and the
 // history they write.
 import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
+import type { OpenLoop } from "./open-loop.ts";
 import type { Step } from "./plan.ts";
 
 export interface Target {
@@ -27,6 +28,8 @@ export interface LaneOptions {
   readonly steps: readonly Step[];
   readonly history: HistoryWriter;
   readonly tally: Tally;
+  /** When each step is due; without it, as soon as there is room. */
+  readonly openLoop?: OpenLoop | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
+import { OpenLoop } from "./open-loop.ts";
 import type { Plan, Step } from "./plan.ts";
 import { mintToken, type TokenIssuer } from "./tokens.ts";
 import { WsLane } from "./ws-lane.ts";
@@ -14,6 +15,8 @@ export interface RushOptions {
   readonly issuer: TokenIssuer;
   readonly history: HistoryWriter;
   readonly tally: Tally;
+  /** Open loop: steps a second, in the plan's order. Without it, as fast as there are answers. */
+  readonly perSecond?: number | undefined;
 }
 
 /** WebSockets per gateway, and HTTP requests in flight per gateway. */
@@ -25,22 +28,26 @@ const HTTP_ONE_IN = 10;
 export interface Rush {
   /** Resolves when every step has its answer. */
   readonly answered: Promise<void>;
+  /** Open loop only: sends nothing new; `answered` resolves once all that was sent is settled. */
+  stop(): void;
   /** Closes the sockets, which receive outcomes until then. */
   close(): void;
 }
 
 export async function startRush(options: RushOptions): Promise<Rush> {
-  const { plan, targets, issuer, history, tally } = options;
+  const { plan, targets, issuer, history, tally, perSecond } = options;
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
   const saleId = plan.sale.id;
+  const openLoop = perSecond === undefined ? undefined : new OpenLoop(plan.steps, perSecond);
   const sockets = targets.flatMap((target, t) =>
     at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
         saleId,
         history,
         tally,
+        openLoop,
         name: `ws-${target.region}-${i}`,
         target,
         steps,
@@ -55,6 +62,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
       saleId,
       history,
       tally,
+      openLoop,
       name: `http-${target.region}`,
       target,
       steps,
@@ -67,6 +75,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   );
   return {
     answered,
+    stop: () => openLoop?.stop(),
     close: () => {
       for (const socket of sockets) socket.close();
     },
