@@ -3,11 +3,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SERVICE_FOLDERS } from "../../services/local.ts";
 import { endLeftovers, startTime } from "../../services/processes.ts";
 
 const PREFIX = "sluice-demo-";
 /** Folders with the records of a demo's processes. */
-const RECORD_DIRS = ["roles/run", "redis/run", "rabbitmq/run", "postgres/run"];
+const RECORD_DIRS = [...SERVICE_FOLDERS, "postgres"].map((folder) => `${folder}/run`);
 
 export function makeFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), PREFIX));

@@ -71,7 +71,7 @@ export class Stack {
       services: fulfilment = {},
     } = options;
     const services = await startLocalServices(
-      readSettings({ ...env, SLUICE_DATA: dir }),
+      readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
       () => undefined,
       Object.keys(fulfilment),
     );
