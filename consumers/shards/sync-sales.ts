@@ -5,7 +5,7 @@ import type { Ledger } from "../../ledger/contract.ts";
 
 export async function syncSales(ledger: Ledger, store: StockStore, all: boolean): Promise<void> {
   const open = (await ledger.operationsOpen()).flatMap(({ id, operation }) =>
-    operation.kind === "route" ? [] : [{ id, operation }],
+    operation.kind === "route" || operation.kind === "region" ? [] : [{ id, operation }],
   );
   if (open.length === 0 && !all) return;
   const touched = new Set(

@@ -29,6 +29,7 @@ export interface SuiteOptions {
 
 export class Suite {
   private stores: Stores | undefined;
+  private layout = "";
   private started = 0;
   private stopped = false;
 
@@ -59,8 +60,8 @@ export class Suite {
 
   /** Those with the same stores follow each other. */
   private inOrder(): Scenario[] {
-    const kinds = [...new Set(this.options.scenarios.map(ledgerOf))];
-    return kinds.flatMap((kind) => this.options.scenarios.filter((s) => ledgerOf(s) === kind));
+    const kinds = [...new Set(this.options.scenarios.map(layoutOf))];
+    return kinds.flatMap((kind) => this.options.scenarios.filter((s) => layoutOf(s) === kind));
   }
 
   private async one(scenario: Scenario): Promise<ScenarioResult> {
@@ -82,14 +83,15 @@ export class Suite {
   }
 
   private async storesFor(scenario: Scenario): Promise<Stores> {
-    const ledger = ledgerOf(scenario);
-    if (this.stores && this.stores.options.ledger !== ledger) await this.endStores();
+    if (this.layout !== layoutOf(scenario)) await this.endStores();
+    this.layout = layoutOf(scenario);
     const dir = join(this.options.dir, `stores-${this.started}`);
     if (!this.stores) {
       mkdirSync(dir, { recursive: true });
       this.started++;
     }
-    this.stores ??= await Stores.start({ dir, ledger, processing: PROCESSING });
+    const kinds = { ledger: ledgerOf(scenario), brokers: brokersOf(scenario) };
+    this.stores ??= await Stores.start({ dir, ...kinds, processing: PROCESSING });
     return this.stores;
   }
 
@@ -113,4 +115,12 @@ export class Suite {
 
 function ledgerOf(scenario: Scenario): "sqlite" | "postgres" {
   return scenario.ledger ?? (needs(scenario).has("postgres") ? "postgres" : "sqlite");
+}
+
+function brokersOf(scenario: Scenario): "separate" | "cluster" {
+  return needs(scenario).has("cluster") ? "cluster" : "separate";
+}
+
+function layoutOf(scenario: Scenario): string {
+  return `${ledgerOf(scenario)} ${brokersOf(scenario)}`;
 }

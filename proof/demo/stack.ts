@@ -93,7 +93,7 @@ export class Stack {
     const services =
       stores ??
       (await startLocalServices(
-        readSettings({ ...env, SLUICE_DATA: dir }),
+        readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
         () => undefined,
         Object.keys(fulfilment),
       ));

@@ -75,7 +75,8 @@ async function send(
     });
     const text = await response.text();
     const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
-    return { status: response.status, code: response.ok ? "" : codeOf(text), afterMs };
+    const code = response.ok ? "" : codeOf(text);
+    return { status: response.status, code, afterMs, region: regionOf(text) };
   } catch {
     return { status: 0, code: "lost" };
   }
@@ -103,6 +104,11 @@ function callOf(
         body: JSON.stringify({ saleId, seq: step.seq }),
       };
   }
+}
+
+/** Only answers about an order that is elsewhere name a region. */
+function regionOf(text: string): string | undefined {
+  return text.includes('"region"') ? (JSON.parse(text) as { region?: string }).region : undefined;
 }
 
 function codeOf(text: string): string {

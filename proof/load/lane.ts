@@ -46,6 +46,8 @@ export interface Answer {
   readonly code: string;
   /** The gateway's retry-after. */
   readonly afterMs?: number;
+  /** The regions that may hold it, if it is not the gateway's own alone. */
+  readonly region?: string | undefined;
 }
 
 /** `unconfirmed` and a lost answer leave it open: resending the same id is safe. */
@@ -82,7 +84,7 @@ export class Errand {
     const call = {
       client: options.name,
       via,
-      region: options.target.region,
+      region: answer.region ?? options.target.region,
       t0: this.t0,
       t1: historyNow(),
       result,

@@ -24,7 +24,7 @@ interface Problem extends Answer {
 }
 type Frame =
   | { type: "ready"; credit: number }
-  | { type: "acks"; acks: [ref: string, id: string | null][]; credit: number }
+  | { type: "acks"; acks: [ref: string, id: string | null, region?: string][]; credit: number }
   | { type: "nacks"; nacks: [ref: string, id: string | null, problem: Problem][]; credit: number }
   | { type: "outcomes"; outcomes: [id: string, state: string, mark?: string][] }
   | { type: "lagging" | "pong" | "stock" | "error" };
@@ -84,7 +84,8 @@ export class WsLane {
         this.credit = frame.credit;
         break;
       case "acks":
-        for (const [ref] of frame.acks) this.answer(ref, { status: 202, code: "" });
+        for (const [ref, , region] of frame.acks)
+          this.answer(ref, { status: 202, code: "", region });
         this.credit = frame.credit;
         break;
       case "nacks":
