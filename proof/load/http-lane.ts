@@ -33,7 +33,7 @@ export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
         await realRuntime.sleep(IDLE_MS);
         continue;
       }
-      errand.begin();
+      errand.begin("http");
       const again = errand.end(await send(errand, options), "http");
       // A refused client comes back later; meanwhile the connection serves others.
       if (again === undefined) open--;
@@ -57,7 +57,9 @@ async function send(
     });
     const text = await response.text();
     const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
-    return { status: response.status, code: response.ok ? "" : codeOf(text), afterMs };
+    if (!response.ok) return { status: response.status, code: codeOf(text), afterMs };
+    const state = step.kind === "cancel" ? stateOf(text) : "";
+    return { status: response.status, code: "", afterMs, state };
   } catch {
     return { status: 0, code: "lost" };
   }
@@ -87,9 +89,12 @@ function callOf(
   }
 }
 
-function codeOf(text: string): string {
+const codeOf = (text: string): string => memberOf(text, "code");
+const stateOf = (text: string): string => memberOf(text, "status");
+
+function memberOf(text: string, name: string): string {
   try {
-    return String((JSON.parse(text) as { code?: unknown }).code ?? "unreadable");
+    return String((JSON.parse(text) as Record<string, unknown>)[name] ?? "unreadable");
   } catch {
     return "unreadable";
   }

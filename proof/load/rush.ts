@@ -2,6 +2,7 @@
 // runs them concurrently, and waits until every step has its answer.
 import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
+import type { HistoryFile } from "../history-file.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
 import type { Plan, Step } from "./plan.ts";
@@ -13,6 +14,8 @@ export interface RushOptions {
   readonly targets: readonly Target[];
   readonly issuer: TokenIssuer;
   readonly history: HistoryWriter;
+  /** For the independent checker. */
+  readonly events?: HistoryFile;
   readonly tally: Tally;
 }
 
@@ -30,7 +33,7 @@ export interface Rush {
 }
 
 export async function startRush(options: RushOptions): Promise<Rush> {
-  const { plan, targets, issuer, history, tally } = options;
+  const { plan, targets, issuer, history, events, tally } = options;
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
@@ -40,6 +43,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
       return new WsLane({
         saleId,
         history,
+        events,
         tally,
         name: `ws-${target.region}-${i}`,
         target,
@@ -54,6 +58,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
     return runHttpLane({
       saleId,
       history,
+      events,
       tally,
       name: `http-${target.region}`,
       target,
@@ -105,6 +110,6 @@ async function userTokens(
   return new Map(pairs);
 }
 
-function userOf(step: Step): string {
+export function userOf(step: Step): string {
   return step.kind === "skip" ? step.user : step.order.user;
 }
