@@ -10,9 +10,10 @@
 //   file.orders({ …, user }) and file.answer(call, { status: 200, orders }); // a read
 //   file.close({ drained: true, clock: "steady" });   // the last line
 //
-// `skip`, `cancel` and `restock` begin the other calls. An answer that never came (time-out, lost
-// connection) is `{ status: 0 }`, or no line at all: the call counts as unknown, never as failed.
-// Lines wait in a buffer of at most BUFFER_BYTES, then a synchronous write empties it.
+// `skip`, `cancel`, `restock` and `redrive` begin the other calls. An answer that never came
+// (time-out, lost connection) is `{ status: 0 }`, or no line at all: the call counts as unknown,
+// never as failed. Lines wait in a buffer of at most BUFFER_BYTES, then a synchronous write empties
+// it.
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import type { Sale } from "../core/domain/sale.ts";
 import { historyNow } from "./history.ts";
@@ -74,8 +75,12 @@ export interface SeenOutcome {
 export interface HistoryEnd {
   /** Everything accepted was decided, and no charge was open, when the last reads began. */
   readonly drained: boolean;
-  /** `jumps` if a clock of the system under test was set or its Redis replaced by another's. */
+  /** `jumps` if a clock of the system under test was set. */
   readonly clock: "steady" | "jumps";
+  /** Redis was wiped, set back or failed over, so that decisions were lost and made again. */
+  readonly redisLost?: boolean;
+  /** A gateway may have published to another region's broker than its own. */
+  readonly failover?: boolean;
 }
 
 export class HistoryFile {
@@ -129,6 +134,11 @@ export class HistoryFile {
     readonly units: number;
   }): number {
     return this.begin("restock", added);
+  }
+
+  /** An operator redrives the dead letters of one order, or of any. */
+  redrive(what: { readonly client: string; readonly user?: string; readonly id?: string }): number {
+    return this.begin("redrive", what);
   }
 
   /** Reads all of a user's orders, page by page: one call until the last page. */

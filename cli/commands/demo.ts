@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { runDemo } from "../../proof/demo/demo.ts";
 import { endFolder, makeFolder, removeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { Progress } from "../../proof/demo/progress.ts";
-import { demoJson, demoLines } from "../../proof/demo/report.ts";
+import { demoJson, demoLines, resultOf } from "../../proof/demo/report.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
@@ -55,8 +55,9 @@ async function run({ orders, seed, json, keep }: Options): Promise<void> {
   };
   const result = await runDemo({ orders, seed, dir, progress, onStack });
   out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);
-  if (keep || result.verdict.result !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
+  const ended = resultOf(result);
+  if (keep || ended !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
   else removeFolder(dir);
   if (json) process.stdout.write(`${demoJson(result)}\n`);
-  process.exitCode = EXIT_CODES[result.verdict.result];
+  process.exitCode = EXIT_CODES[ended];
 }

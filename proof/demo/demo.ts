@@ -12,6 +12,7 @@ import { startRush, userOf } from "../load/rush.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews, type Views } from "../verify/views.ts";
 import { drain } from "./drain.ts";
+import { type Opinion, secondOpinion } from "./independent.ts";
 import { bar, type Progress } from "./progress.ts";
 import { Stack } from "./stack.ts";
 
@@ -28,6 +29,7 @@ export interface DemoOptions {
 export interface DemoResult {
   readonly plan: Plan;
   readonly verdict: Verdict;
+  readonly opinion: Opinion;
   readonly tally: Tally;
   readonly historyPath: string;
   /** The same clients' calls, outcomes and last reads, for the independent checker. */
@@ -170,11 +172,14 @@ async function rushAndProve(
     provider: () => stack.captures(),
     packed: () => stack.packed(),
   });
+  progress.follow(() => "  checking the clients' history by itself");
+  const opinion = await secondOpinion(eventsPath);
   const endedAtMs = restedAtMs ?? performance.timeOrigin + realRuntime.monotonicMs();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return {
     plan,
     verdict,
+    opinion,
     tally,
     historyPath,
     eventsPath,
