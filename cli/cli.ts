@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
+  "check-history": () => import("./commands/check-history.ts"),
 };
 
 async function main(argv: string[]): Promise<void> {
@@ -66,7 +67,7 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "chaos", "bench", "check"]);
+const WITHOUT_SETTINGS = new Set(["demo", "chaos", "bench", "check", "check-history"]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
@@ -75,6 +76,7 @@ const SELF_CONTAINED = new Set([
   "chaos",
   "bench",
   "check",
+  "check-history",
   "gateway",
   "worker",
   "payments",

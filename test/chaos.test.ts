@@ -17,6 +17,7 @@ async function shortMix(faults: readonly string[], more: { cli?: string; env?: o
     seed: 1,
     seconds: 3,
     perSecond: 200,
+    independent: false,
     say: () => undefined,
     onResult: () => undefined,
     ...(more as object),

@@ -23,6 +23,8 @@ export interface SuiteOptions {
   readonly say: (line: string) => void;
   readonly onResult: (result: ScenarioResult) => void;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: yes, where Go is available. */
+  readonly independent?: boolean;
   /** For tests: what runs the roles instead of this release. */
   readonly cli?: string;
 }
@@ -65,20 +67,21 @@ export class Suite {
   }
 
   private async one(scenario: Scenario): Promise<ScenarioResult> {
-    const { dir, seed, seconds, perSecond, say, env, cli } = this.options;
+    const { dir, seed, seconds, perSecond, say, env, cli, independent } = this.options;
     say(`${scenario.name}: starting`);
     try {
       const stores = await this.storesFor(scenario);
       return await runScenario({
-        ...{ scenario, stores, dir, seed, seconds, perSecond, say, cli },
+        ...{ scenario, stores, dir, seed, seconds, perSecond, say, cli, independent },
         ...(env ? { env } : {}),
         stopped: () => this.stopped,
       });
     } catch (error) {
       const none = { struck: [], seconds: 0, accepted: 0, answers: {}, drained: false, drainMs: 0 };
+      const unjudged = { verdict: undefined, independent: undefined };
       const errors = [messageOf(error)];
       const place = join(dir, scenario.name);
-      return { name: scenario.name, seed, dir: place, ...none, verdict: undefined, errors };
+      return { name: scenario.name, seed, dir: place, ...none, ...unjudged, errors };
     }
   }
 
