@@ -235,7 +235,7 @@ class Bursts {
       random: prng(Math.floor(random() * 2 ** 32)),
     }));
     const struck = await Promise.all(drawn.map((one) => this.strike(one)));
-    await settled(this.errors, "roles do not start again", this.system.revive(), HEAL_MS);
+    await settled(this.errors, "not everything starts again", this.system.revive(), HEAL_MS);
     const limitMs = Math.max(...faults.map((fault) => fault.recoveryMs));
     const recoveryMs = await this.flowBack(limitMs * LATE);
     for (const one of struck) {

@@ -14,7 +14,7 @@ import { type PrivateRedis, startRedis } from "../../services/redis.ts";
 import { endRecorded } from "../demo/folder.ts";
 import { redisCall } from "./redis-call.ts";
 import { replicaOf } from "./replica.ts";
-import type { ChaosBroker, ChaosNode, ChaosRedis } from "./system.ts";
+import type { ChaosBroker, ChaosNode, ChaosRedis, Victim } from "./system.ts";
 import { Server } from "./victims.ts";
 
 export interface StoresOptions {
@@ -56,6 +56,11 @@ export class Stores {
     );
   }
 
+  private get servers(): Victim[] {
+    const nodes = new Set(this.brokers.flatMap((broker) => broker.nodes));
+    return [this.redis, ...nodes, ...(this.postgres ? [this.postgres] : [])];
+  }
+
   /** The URL of a new, empty ledger. */
   async freshLedger(dir: string): Promise<string> {
     if (!this.postgres) return `sqlite:${join(dir, "ledger.db")}`;
@@ -77,12 +82,16 @@ export class Stores {
     for (const broker of this.brokers) await deleteQueues(broker, names);
   }
 
+  /** Every store runs again, whatever a fault has left. */
+  async revive(): Promise<void> {
+    for (const server of this.servers) server.resume();
+    await Promise.all(this.servers.map((server) => server.start()));
+  }
+
   async stop(): Promise<void> {
-    const nodes = this.brokers.flatMap((broker) => broker.nodes);
-    for (const victim of [this.redis, ...nodes, ...(this.postgres ? [this.postgres] : [])])
-      victim.resume();
-    await Promise.all([this.redis.kill(), ...nodes.map((node) => node.kill())]);
-    await Promise.all([this.postgres?.kill(), this.local.stop()]);
+    for (const server of this.servers) server.resume();
+    await Promise.all(this.servers.map((server) => server.kill()));
+    await this.local.stop();
     await endRecorded(this.options.dir); // a cluster's port mapper, for one
   }
 }
