@@ -57,6 +57,7 @@ export class WorldBroker {
   /** It accepts connections again. */
   start(): void {
     this.running = true;
+    this.node.start();
   }
 
   get up(): boolean {

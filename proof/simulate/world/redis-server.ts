@@ -2,18 +2,15 @@
 // its clock is virtual (virtual-time.lua).
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { realRuntime } from "../../../core/runtime/runtime.ts";
-import { RedisStore } from "../../../core/stores/redis.ts";
 import { freePort, untilListening } from "../../../services/ports.ts";
 import { spawnRecorded } from "../../../services/processes.ts";
 import copies from "./copies.lua" with { type: "text" };
+import { type Command, RespConnection } from "./resp.ts";
 import virtualTime from "./virtual-time.lua" with { type: "text" };
 
 /** The live content is in database 0, the others hold copies of it. */
 export const DATABASES = 32;
 const START_TIMEOUT_MS = 20_000;
-/** Real time: a call that takes longer means that the server is gone. */
-const CALL_MS = 30_000;
 
 /**
  * Large hashes and sets return their content in an order that differs between servers, small ones
@@ -26,7 +23,7 @@ const ORDERED = ["hash-max-listpack-entries", "hash-max-listpack-value"].flatMap
 
 export interface RedisServer {
   /** Sends a command. Commands take effect in the order of the calls. */
-  send(command: readonly (string | number | Buffer)[]): Promise<unknown>;
+  send(command: Command): Promise<unknown>;
   /** Loads a library so that it runs on virtual time; once per text. */
   load(text: string): Promise<void>;
   /** Stops the server. */
@@ -48,12 +45,8 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
     logFile: join(dir, "redis.log"),
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);
-  const store = new RedisStore({ runtime: realRuntime, url: socket, callTimeoutMs: CALL_MS });
-  await store.client.connect();
-  const send = (command: readonly (string | number | Buffer)[]) => {
-    const [name, ...args] = command;
-    return store.client.call(String(name), ...args);
-  };
+  const connection = await RespConnection.open(socket);
+  const send = (command: Command) => connection.send(command);
   const loaded = new Set<string>();
   const load = async (text: string) => {
     if (loaded.has(text)) return;
@@ -62,7 +55,7 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
   };
   await load(`#!lua name=sluice_simulation\n${copies}`);
   const stop = async () => {
-    await store.close();
+    connection.close();
     await child.kill();
     rmSync(socket, { force: true });
   };

@@ -5,6 +5,7 @@ import { type Dial, replyError } from "../../../core/stores/redis.ts";
 import { NO_TROUBLE, type Trouble } from "./link.ts";
 import { SimulatedRedis } from "./redis-client.ts";
 import { DATABASES, type RedisServer } from "./redis-server.ts";
+import type { Command } from "./resp.ts";
 import type { WorldScheduler } from "./scheduler.ts";
 
 /** A copy of the content, with its expiries. Functions are not part of it. */
@@ -201,7 +202,7 @@ export class WorldRedis {
   // What arrives from clients.
 
   /** Runs a command of a client, now. Commands take effect in the order of the calls. */
-  async execute(command: readonly (string | number | Buffer)[]): Promise<unknown> {
+  async execute(command: Command): Promise<unknown> {
     const name = String(command[0]).toUpperCase();
     const { refusing } = this;
     if (refusing && (refusing.what === "all" || !READS.has(name))) throw replyError(refusing.text);
@@ -231,7 +232,7 @@ export class WorldRedis {
     return [String(Math.floor(micros / 1e6)), String(micros % 1e6)];
   }
 
-  private fcall(command: readonly (string | number | Buffer)[]): Promise<unknown> {
+  private fcall(command: Command): Promise<unknown> {
     if (!this.functions.has(String(command[1])))
       return Promise.reject(replyError("ERR Function not found"));
     return this.server.send([...command, this.nowMs()]);

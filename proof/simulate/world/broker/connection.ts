@@ -58,6 +58,8 @@ export class SimulatedConnection implements Session, FarEnd {
   private clientClosed = false;
   private processGone = false;
   private clientTimer: Timer | undefined;
+  /** Why the broker hears nothing from the client. */
+  private readonly silent = new Set<"cut" | "frozen">();
   private silences = 0;
 
   constructor(private readonly spec: ConnectionSpec) {
@@ -130,7 +132,7 @@ export class SimulatedConnection implements Session, FarEnd {
     this.toBroker.hold("cut");
     this.toClient.hold("cut");
     const { heartbeatS, runtime, node } = this.spec;
-    this.watchAtBroker();
+    this.watchAtBroker("cut");
     if (heartbeatS === 0 || this.clientTimer) return;
     const waitMs = (CLIENT_BEATS + node.scheduler.random()) * heartbeatS * 1_000;
     this.clientTimer = runtime.startTimer(() => {
@@ -142,7 +144,7 @@ export class SimulatedConnection implements Session, FarEnd {
   mend(): void {
     this.spec.runtime.stopTimer(this.clientTimer);
     this.clientTimer = undefined;
-    this.silences++;
+    this.silent.delete("cut");
     this.toBroker.release("cut");
     this.toClient.release("cut");
   }
@@ -150,11 +152,11 @@ export class SimulatedConnection implements Session, FarEnd {
   /** The process stands still: what it has sent arrives, what is sent to it waits (2). */
   freeze(): void {
     this.toClient.hold("frozen");
-    this.watchAtBroker();
+    this.watchAtBroker("frozen");
   }
 
   thaw(): void {
-    this.silences++;
+    this.silent.delete("frozen");
     this.toClient.release("frozen");
   }
 
@@ -174,14 +176,16 @@ export class SimulatedConnection implements Session, FarEnd {
     this.send({ channel: 0, name: "ConnectionUnblocked", fields: {} });
   }
 
-  private watchAtBroker(): void {
+  private watchAtBroker(why: "cut" | "frozen"): void {
     const { heartbeatS, node, process } = this.spec;
-    if (heartbeatS === 0) return;
-    const silence = ++this.silences;
+    if (this.silent.size === 0) this.silences++;
+    this.silent.add(why);
+    if (heartbeatS === 0 || this.silent.size > 1) return;
+    const silence = this.silences;
     const waitMs = (BROKER_BEATS + node.scheduler.random()) * heartbeatS * 1_000;
     node.scheduler.event(
       `${node.name} misses heartbeats of ${process}`,
-      () => (silence === this.silences ? this.drop() : undefined),
+      () => (silence === this.silences && this.silent.size > 0 ? this.drop() : undefined),
       waitMs,
     );
   }

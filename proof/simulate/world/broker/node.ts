@@ -54,6 +54,8 @@ export class BrokerNode {
   readonly exchanges = new Exchanges();
   trouble: BrokerTrouble = CALM;
   private readonly placed = new Map<string, Placed>();
+  /** What was due while the node was down. */
+  private postponed: (() => void)[] | undefined;
 
   constructor(
     readonly scheduler: WorldScheduler,
@@ -90,7 +92,10 @@ export class BrokerNode {
     const queue = new Queue(spec, {
       nowMs: this.scheduler.nowMs,
       later: (what, run, delayMs) => {
-        const alive = () => (this.find(spec.name) === queue ? run() : undefined);
+        const alive = (): void => {
+          if (this.postponed) this.postponed.push(alive);
+          else if (this.find(spec.name) === queue) run();
+        };
         this.scheduler.event(`${this.name} ${spec.name} ${what}`, alive, delayMs);
       },
       bury: (message, reason) => this.bury(queue, message, reason),
@@ -143,6 +148,7 @@ export class BrokerNode {
 
   /** The process of the node has ended: the disk keeps what follows from the quorum's log. */
   crash(): void {
+    this.postponed = [];
     for (const [name, { queue, commits }] of this.placed) {
       const open = commits.drop();
       if (!queue.spec.durable || queue.spec.owner) {
@@ -153,6 +159,12 @@ export class BrokerNode {
       const kept = Math.floor(this.scheduler.random() * (open.length + 1));
       for (const { publication } of open.slice(0, kept)) queue.add(publication);
     }
+  }
+
+  start(): void {
+    const due = this.postponed ?? [];
+    this.postponed = undefined;
+    for (const run of due) run();
   }
 
   private commit(commits: Way<Commit>, commit: Commit): void {
