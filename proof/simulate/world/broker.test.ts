@@ -91,7 +91,7 @@ test("an order is confirmed, delivered with its sender, and gone once acknowledg
   expect([broker.queue(ordersQueue(0))?.length, worker.got]).toEqual([0, ["a 0"]]);
 });
 
-test("a closed channel's messages come back in order, ahead of later ones, to the next one", async () => {
+test("a closed channel's messages go to the next one, in order, ahead of later ones", async () => {
   const publisher = await gateway();
   const [first, second] = [
     await consume("w1", ordersQueue(0), 3),
@@ -107,7 +107,7 @@ test("a closed channel's messages come back in order, ahead of later ones, to th
   expect(second.got).toEqual(["b 1", "c 1", "d 1"]);
 });
 
-test("an unroutable message is returned; one over the limit is nacked, until there is room", async () => {
+test("unroutable: returned; over the limit: nacked, until there is room", async () => {
   const publisher = await gateway();
   const nowhere = publisher.publish("orders", "99", Buffer.from("x"));
   expect(await scheduler.until(nowhere)).toBe("returned");
@@ -139,7 +139,7 @@ test.each([
   expect(broker.queue(ordersQueue(0))?.length).toBe(length);
 });
 
-test("a node that crashes keeps what it confirmed; what it did not confirm is kept or lost", async () => {
+test("a crashed node keeps what it confirmed; the rest is kept or lost", async () => {
   const kept = new Set<number>();
   for (let seed = 1; seed <= 20; seed++) {
     worldOf(seed);
@@ -161,7 +161,7 @@ test("a node that crashes keeps what it confirmed; what it did not confirm is ke
   expect([...kept].sort()).toEqual([1, 2]);
 });
 
-test("a region that is cut off: both sides give up by heartbeats, and it goes on after", async () => {
+test("cut off, both sides give up by heartbeats, and it goes on after", async () => {
   const publisher = await gateway();
   const [first, second] = [
     await consume("w1", ordersQueue(0)),
@@ -176,7 +176,7 @@ test("a region that is cut off: both sides give up by heartbeats, and it goes on
   await scheduler.run(() => first.connection.up);
 });
 
-test("a frozen process loses its messages to the next one, and finds out when it is thawed", async () => {
+test("a frozen process loses its messages, and finds out when it is thawed", async () => {
   const publisher = await gateway();
   const [first, second] = [
     await consume("w1", ordersQueue(0)),
@@ -215,7 +215,7 @@ test("an alarm blocks who publishes, and ends", async () => {
   expect(await scheduler.until(order(publisher, "c"))).toBe("confirmed");
 });
 
-test("a retry waits its time, at the head of its queue, and goes back to the payments", async () => {
+test("a retry waits its time, at the head of its queue, then is a payment again", async () => {
   const publisher = await publisherOf("w");
   const retry = (body: string, expiration: number) =>
     publisher.publish("", RETRIES[0], Buffer.from(body), { expiration });

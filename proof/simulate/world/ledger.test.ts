@@ -37,7 +37,7 @@ const errorOf = (call: Promise<unknown>): Promise<unknown> =>
     ),
   );
 
-test("processes share one ledger, and calls take effect in the order in which they were sent", async () => {
+test("processes share one ledger; calls take effect in the order they were sent", async () => {
   const [a, b] = [await open("a"), await open("b")];
   const taken = Promise.all([a.writer.takeShard(0, "a"), a.writer.takeShard(0, "a")]);
   expect((await scheduler.until(taken)).map(({ epoch }) => epoch)).toEqual([1, 2]);
@@ -56,7 +56,7 @@ test.each([
   expect(await epoch()).toBe(expected);
 });
 
-test("while it is silent a call fails by its deadline; it is done when the silence ends", async () => {
+test("in silence a call fails by its deadline; it is done when the silence ends", async () => {
   const { writer } = await open("a");
   world.silence();
   const failed = errorOf(writer.takeShard(0, "a"));

@@ -74,7 +74,7 @@ test("a clock that drifts and jumps is measured as such", async () => {
   expect(Math.abs((clock.jumpMs ?? 0) - 3_600_000)).toBeLessThan(10);
 });
 
-test("the content becomes an earlier copy, with its expiries; the wiped content is empty", async () => {
+test("the content becomes an earlier copy, with its expiries; wiped, it is empty", async () => {
   const store = await storeOf("a");
   const rebuilds = new RebuildStore(store);
   await scheduler.until(rebuilds.announce(1, "me", 2_000));
@@ -115,7 +115,7 @@ test.each(Object.entries(REFUSALS))("%s is an unavailable store until it ends", 
   await scheduler.until(members.beat("a", 3_000, "{}", []));
 });
 
-test("a call whose answer is lost has taken effect, and the connection is dialled again", async () => {
+test("a call without an answer has taken effect; the connection is redialled", async () => {
   const store = await storeOf("a");
   world.trouble = { ...NO_TROUBLE, lostAfter: 1 };
   const call = store.run((c) => c.hset("key", "a", "1"));
