@@ -61,10 +61,7 @@ export class BrokerChannel {
   end(state: "closing" | "closed" = "closed"): void {
     if (this.state === "open") {
       this.state = state;
-      for (const { consumer, queue } of this.consumers.values()) this.endConsumer(consumer, queue);
-      for (const { consumer, queue } of this.former) queue.gone(consumer);
-      for (const [queue, getter] of this.getters) queue.gone(getter);
-      for (const queue of this.sentTo) queue.forget(this);
+      this.leaveQueues();
     }
     this.state = state;
   }
@@ -166,8 +163,8 @@ export class BrokerChannel {
         this.session,
       );
     }
-    const consumerCount = queue.consumers.filter((c) => !c.cancelled && c.tag !== "").length;
-    this.reply("QueueDeclareOk", { queue: name, messageCount: queue.length, consumerCount });
+    const { length: messageCount, consumerCount } = queue;
+    this.reply("QueueDeclareOk", { queue: name, messageCount, consumerCount });
   }
 
   private bind({ name, fields }: Method): void {
@@ -235,9 +232,18 @@ export class BrokerChannel {
     if (held.queue.abandoned) this.node.delete(held.queue.spec.name);
   }
 
-  private endConsumer(consumer: Consumer, queue: Queue): void {
-    queue.gone(consumer);
-    if (queue.abandoned) this.node.delete(queue.spec.name);
+  private leaveQueues(): void {
+    const byQueue = new Map<Queue, Consumer[]>();
+    const add = (queue: Queue, consumer: Consumer) =>
+      byQueue.set(queue, [...(byQueue.get(queue) ?? []), consumer]);
+    for (const { queue, consumer } of this.consumers.values()) add(queue, consumer);
+    for (const { queue, consumer } of this.former) add(queue, consumer);
+    for (const [queue, getter] of this.getters) add(queue, getter);
+    for (const [queue, consumers] of byQueue) {
+      queue.gone(consumers);
+      if (queue.abandoned) this.node.delete(queue.spec.name);
+    }
+    for (const queue of this.sentTo) queue.forget(this);
   }
 
   private publish({ fields, properties: given = {}, content = Buffer.alloc(0) }: Method): void {
@@ -283,7 +289,7 @@ export class BrokerChannel {
     const { exchange, routingKey, returns } = message;
     const messageCount = queue.length;
     const given = { deliveryTag, redelivered: returns > 0, exchange, routingKey, messageCount };
-    this.reply("BasicGetOk", given, contentOf(queue, message));
+    this.reply("BasicGetOk", given, contentOf(queue, message, 0));
   }
 
   private getterOf(queue: Queue): Consumer {
@@ -346,8 +352,13 @@ function propertiesOf(given: Method["fields"]): Properties {
   return { ...properties, headers: tableOf(given.headers) };
 }
 
-function contentOf(queue: Queue, { properties, content, returns }: Message): Partial<Method> {
-  const counted = queue.quorum && returns > 0;
+/** A quorum queue reports how often a message went back, from `from` times on. */
+function contentOf(
+  queue: Queue,
+  { properties, content, returns }: Message,
+  from = 1,
+): Partial<Method> {
+  const counted = queue.quorum && returns >= from;
   const headers = { ...properties.headers, ...(counted ? { "x-delivery-count": returns } : {}) };
   return { properties: { ...properties, headers }, content };
 }

@@ -2,7 +2,8 @@
 //
 // 1. A message is in one place: ready, with one consumer, on its way to the dead letters, or gone.
 // 2. What goes back to a quorum queue is delivered before what was never delivered, in the order
-//    in which it went back. In a classic queue it takes its old place.
+//    in which it went back. (Rejected, it goes to the end if the queue has no delivery limit.) In a
+//    classic queue it takes its old place.
 // 3. With a single active consumer, the one that has consumed for longest receives everything.
 // 4. Over its length limit, the queue rejects what publishers send next, until it has shrunk to
 //    four fifths of the limit.
@@ -87,6 +88,19 @@ export class Queue {
     return this.consumers.reduce((sum, { held }) => sum + held.size, 0);
   }
 
+  /**
+   * A quorum queue counts whoever holds messages, even if it receives no more, and not who waits to
+   * become the single active consumer.
+   */
+  get consumerCount(): number {
+    const counts = (consumer: Consumer) => {
+      const { cancelled, tag, held } = consumer;
+      if (this.quorum && held.size > 0) return true;
+      return !cancelled && tag !== "" && (!this.single || consumer === this.active);
+    };
+    return this.consumers.filter(counts).length;
+  }
+
   /** Its last consumer has left an auto-delete queue. */
   get abandoned(): boolean {
     return this.spec.autoDelete && this.hadConsumer && this.consumers.every((c) => c.cancelled);
@@ -128,13 +142,15 @@ export class Queue {
     this.pump();
   }
 
-  /** Its channel is gone: what it holds goes back (2). */
-  gone(consumer: Consumer): void {
-    const held = [...consumer.held];
-    consumer.cancelled = true;
-    consumer.held.clear();
-    this.leave(consumer);
-    this.passOn(consumer);
+  /** Their channel is gone: what they hold goes back (2). */
+  gone(consumers: readonly Consumer[]): void {
+    const held = consumers.flatMap((consumer) => [...consumer.held]);
+    for (const consumer of consumers) {
+      consumer.cancelled = true;
+      consumer.held.clear();
+      this.leave(consumer);
+    }
+    for (const consumer of consumers) this.passOn(consumer);
     this.giveBack(held);
   }
 
@@ -155,11 +171,16 @@ export class Queue {
     this.pump();
   }
 
-  /** The consumer rejects a message. */
+  /** The consumer rejects a message (2). */
   reject(consumer: Consumer, message: Message, requeue: boolean): void {
     if (!consumer.held.delete(message)) return;
-    if (requeue) this.giveBack([message]);
-    else this.drop(message, "rejected");
+    const limited = this.spec.arguments["x-delivery-limit"] !== undefined;
+    if (!requeue) this.drop(message, "rejected");
+    else if (!this.quorum || limited) this.giveBack([message]);
+    else {
+      message.returns++;
+      this.ready.push(message);
+    }
     this.pump();
   }
 
