@@ -105,7 +105,7 @@ export class SimulatedWorld implements Outside, Ends {
       const broker = this.parts.brokers[REGIONS.indexOf(region)];
       if (!broker) throw new Error(`no region '${region}'`);
       const options = {
-        ...{ runtime: process, topology: topology(this.shards), log: this.log },
+        ...{ runtime: process, topology: topology(this.shards), log: this.logOf(process) },
         region: { name: region, url: `amqp://sluice@${region}` },
         connect: broker.dialer(process.name, process),
       };
@@ -118,6 +118,10 @@ export class SimulatedWorld implements Outside, Ends {
       links.push({ connection, consuming, publisher });
     }
     return links;
+  }
+
+  private logOf({ name }: SimulatedProcess): typeof this.log {
+    return (event, detail) => this.log(event, { process: name, ...detail });
   }
 
   crashed({ name }: SimulatedProcess): void {
