@@ -21,6 +21,8 @@ export interface WorldBrokerOptions {
 export class WorldBroker {
   private readonly node: BrokerNode;
   private readonly connections = new Set<SimulatedConnection>();
+  /** Those whose end the client may not have heard of: it hears late, or when it is thawed. */
+  private readonly ended = new Set<SimulatedConnection>();
   /** Processes that the region is cut off from; undefined stands for all. */
   private readonly cutOff = new Set<string | undefined>();
   /** Processes that stand still, each with the connections that were opened meanwhile. */
@@ -84,12 +86,12 @@ export class WorldBroker {
   /** Silence between the region and a process, or all of them, until `mend`. */
   cut(process?: string): void {
     this.cutOff.add(process);
-    for (const connection of this.of(process)) connection.cut();
+    for (const connection of this.heardBy(process)) connection.cut();
   }
 
   mend(process?: string): void {
     this.cutOff.delete(process);
-    for (const connection of this.of(process))
+    for (const connection of this.heardBy(process))
       if (!this.isCut(connection.process)) connection.mend();
   }
 
@@ -102,11 +104,11 @@ export class WorldBroker {
 
   freeze(process: string): void {
     this.frozen.set(process, []);
-    for (const connection of this.of(process)) connection.freeze();
+    for (const connection of this.heardBy(process)) connection.freeze();
   }
 
   thaw(process: string): void {
-    for (const connection of this.of(process)) connection.thaw();
+    for (const connection of this.heardBy(process)) connection.thaw();
     const opened = this.frozen.get(process) ?? [];
     this.frozen.delete(process);
     for (const connect of opened) connect();
@@ -130,6 +132,12 @@ export class WorldBroker {
 
   private of(process: string | undefined): SimulatedConnection[] {
     return [...this.connections].filter((c) => process === undefined || c.process === process);
+  }
+
+  /** With those that have ended at this side only. */
+  private heardBy(process: string | undefined): SimulatedConnection[] {
+    const ended = [...this.ended].filter((c) => process === undefined || c.process === process);
+    return [...this.of(process), ...ended];
   }
 
   private isCut(process: string): boolean {
@@ -168,7 +176,10 @@ export class WorldBroker {
       user: decodeURIComponent(url.username) || "guest",
       heartbeatS: Number(url.searchParams.get("heartbeat") ?? 0),
       alarm: () => this.reason,
-      onEnd: (ended) => this.connections.delete(ended),
+      onEnd: (ended) => {
+        this.connections.delete(ended);
+        this.ended.add(ended);
+      },
     });
     this.connections.add(connection);
     return connection.near.model;

@@ -30,6 +30,7 @@ local COMMANDS = {
     return at_ms < 0 and at_ms or at_ms - now
   end,
   SET = function(key, value, unit, ttl_ms)
+    if unit == 'KEEPTTL' then return redis.call('SET', key, value, unit) end
     local reply = redis.call('SET', key, value)
     if unit == 'PX' then expire_at(key, now + tonumber(ttl_ms))
     elseif unit then error('SET ' .. unit .. ' has no virtual time') end
