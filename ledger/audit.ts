@@ -34,6 +34,9 @@ const CHUNK = 5_000;
 /** Entries read at once: each carries up to a few hundred orders. */
 const ENTRY_CHUNK = 32;
 
+/** Where an auditor finds the ledger: its URL, or an open database in this process. */
+export type AuditedLedger = string | Db;
+
 export class LedgerAudit {
   private constructor(
     private readonly runtime: Runtime,
@@ -42,18 +45,22 @@ export class LedgerAudit {
   ) {}
 
   /** Each query sees the ledger as it is at that moment. */
-  static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+  static async open(runtime: Runtime, ledger: AuditedLedger): Promise<LedgerAudit> {
+    if (typeof ledger !== "string")
+      return new LedgerAudit(ledger.runtime, ledger, async () => undefined);
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     return new LedgerAudit(runtime, db, () => db.close());
   }
 
   /** All queries of `work` see the ledger as of its first one. */
   static async snapshot<T>(
     runtime: Runtime,
-    url: string,
+    ledger: AuditedLedger,
     work: (audit: LedgerAudit) => Promise<T>,
   ): Promise<T> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+    // Nobody writes to it meanwhile, and the looks beside it use the same connection.
+    if (typeof ledger !== "string") return work(await LedgerAudit.open(runtime, ledger));
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     try {
       return await db.snapshot((tx) => work(new LedgerAudit(runtime, tx, async () => undefined)));
     } finally {

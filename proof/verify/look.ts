@@ -8,7 +8,7 @@
 //   4. the outboxes and positions again: `still` if neither has changed
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
-import { LedgerAudit, type Position } from "../../ledger/audit.ts";
+import { type AuditedLedger, LedgerAudit, type Position } from "../../ledger/audit.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 import type { PackedRecord } from "./checks/parts.ts";
 import { checkRest, type QueueDepth, type Rest } from "./checks/rest.ts";
@@ -29,7 +29,7 @@ export interface QueueView {
 }
 
 export interface Sights {
-  readonly ledgerUrl: string;
+  readonly ledgerUrl: AuditedLedger;
   readonly redis: RedisView;
   readonly queues: QueueView;
   /** Reads the payment provider's own record, if there is one. */
