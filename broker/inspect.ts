@@ -2,6 +2,7 @@ import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
+import { NO_QUEUE } from "./topology.ts";
 
 /**
  * A queue's ready messages and consumers, by passive declaration on a temporary channel; undefined
@@ -29,6 +30,25 @@ export async function depth(
   }
 }
 
+/** A queue's leader that is busy answers within a few of these. */
+const ASK_AGAIN_MS = 300;
+const ASK_TIMES = 4;
+
+/**
+ * depth(), asked again while the queue looks empty and without consumers. It also looks so when its
+ * leader does not answer within a quarter of a second.
+ */
+export async function depthForSure(
+  connection: BrokerConnection,
+  queue: string,
+): ReturnType<typeof depth> {
+  for (let left = ASK_TIMES; ; left--) {
+    const seen = await depth(connection, queue);
+    if (!seen || left === 1 || seen.ready > 0 || seen.consumers > 0) return seen;
+    await connection.runtime.sleep(ASK_AGAIN_MS);
+  }
+}
+
 /**
  * Whether this connection's user may publish to an exchange. No binding has the key, so nothing is
  * delivered.
@@ -46,8 +66,6 @@ export async function mayWrite(connection: BrokerConnection, exchange: string): 
   if (may) await closeChannel(connection.runtime, channel);
   return may;
 }
-
-const NO_QUEUE = "sluice.no-such-queue";
 
 /** Whether this connection's user may declare, and so delete, an existing exchange of `type`. */
 export async function mayConfigure(

@@ -10,7 +10,7 @@ import { startRedis } from "../services/redis.ts";
 import { patch as patchUntil } from "./patch.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
+import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 
 const SLOW_MS = 120_000;
 let stack: Stack;

@@ -153,6 +153,7 @@ export class AcquiredShard {
       monotonicMs: runtime.monotonicMs(),
       nowMs: clock.now(),
       gapMaxAgoMs: clock.ago(waits.gapMaxMs),
+      without: this.options.brokers.lost(),
     });
   }
 
@@ -238,8 +239,10 @@ export class AcquiredShard {
       if (!consuming.up || !subscription.consuming) continue;
       const lookedAtMs = clock.now();
       const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
-      if (seen) this.progress.ready(consuming.region, seen.ready, lookedAtMs);
-      if (seen?.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs); // 2
+      // A queue whose leader does not answer looks empty: it shows not even this consumer.
+      if (!seen || seen.consumers === 0) continue;
+      this.progress.ready(consuming.region, seen.ready, lookedAtMs);
+      if (seen.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs); // 2
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { DecidedMessage, Entry, EntryId } from "../domain/entry.ts";
 import { readReleased, readSteps } from "../domain/entry-text.ts";
 import { splitWords } from "../domain/words.ts";
-import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
+import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
@@ -53,6 +53,14 @@ export interface SweepOptions {
   readonly limit: number;
   readonly dedupWindowMs: number;
   readonly clock?: string;
+}
+
+/** A number that `parked` orders of a user wait for. */
+export interface MissingNumber {
+  readonly saleId: string;
+  readonly user: string;
+  readonly seq: number;
+  readonly parked: number;
 }
 
 export class ShardStore {
@@ -172,6 +180,21 @@ export class ShardStore {
       orders: counts.reduce((a, b) => a + b, rateWaits),
       most: Math.max(0, ...counts),
     };
+  }
+
+  /** The next number of each user whose later orders wait for it. */
+  async missingNumbers(shard: number): Promise<MissingNumber[]> {
+    const prefix = shardPrefix(shard);
+    return this.redis.run(async (client) => {
+      const waiting = Object.entries(await client.hgetall(`${prefix}waiting`));
+      return Promise.all(
+        waiting.map(async ([name, parked]) => {
+          const [saleId = "", user = ""] = name.split(" ");
+          const next = await client.hget(`${prefix}next:${saleId}`, user);
+          return { saleId, user, seq: Number(next ?? 1), parked: Number(parked) };
+        }),
+      );
+    });
   }
 
   /** Decides what is due on this shard without a message. */

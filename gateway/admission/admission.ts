@@ -45,6 +45,8 @@ export interface ShardNews {
    * unknown.
    */
   readonly emptyAtMs?: number | undefined;
+  /** The region that this is about; undefined: the gateway's own. */
+  readonly region?: string | undefined;
 }
 
 /** Whatever the target wait. */
@@ -192,9 +194,9 @@ export class Admission {
 
   /** Receives the reports of the other processes. */
   hear(news: readonly ShardNews[]): void {
-    for (const { shard, pendingElsewhere, emptyAtMs } of news) {
+    for (const { shard, pendingElsewhere, emptyAtMs, region } of news) {
       this.elsewhere[shard] = pendingElsewhere;
-      if (emptyAtMs !== undefined) this.lags[shard]?.emptyAt(emptyAtMs);
+      if (emptyAtMs !== undefined) this.lags[shard]?.emptyAt(emptyAtMs, region);
     }
   }
 
