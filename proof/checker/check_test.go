@@ -274,6 +274,21 @@ func TestEachLieIsFound(t *testing.T) {
 	}
 }
 
+// A gap lasts as long behind a number that was given up as behind an order.
+func TestAGapIsWaitedForOnce(t *testing.T) {
+	s := truth()
+	late := want{user: "eve", id: "e1", seq: 1, sku: "radio", qty: 1}
+	third := want{user: "eve", id: "e3", seq: 3, sku: "radio", qty: 1}
+	s.call(100, 110, line{"op": "skip", "user": "eve", "saleId": "s", "seq": 2}, line{"status": 202})
+	s.send(late, 20_000, 20_010, 202, "")
+	s.send(third, 35_000, 35_010, 202, "")
+	s.push(36_000, "eve", "e3", "reserved")
+	s.read("eve", 60_400, 60_410, late.shown("superseded", 35_100), third.shown("paid", 35_500))
+	if report := s.check(t); report.Result != "pass" {
+		t.Fatal(report.text())
+	}
+}
+
 func TestWhatNobodyCanKnowIsNotJudged(t *testing.T) {
 	cases := []lie{
 		{"an undrained end", func(s *Story) {

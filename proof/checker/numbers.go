@@ -134,12 +134,21 @@ func passTimes(h *History, u *User, sale string, highest int, numbered []*Facts)
 	for seq := range times {
 		times[seq] = never
 	}
-	// The gap before an order ends a time-out after it came, for every number below it.
-	for _, f := range numbered {
-		below := f.Body.Seq - 1
-		times[below] = math.Min(times[below], f.First+h.GapTimeoutMs-clockMs)
+	// The gap before an order, or before a number given up, ends a time-out after that came. It
+	// counts for every number below.
+	wait := func(seq int, from float64) {
+		below := min(seq, highest+1) - 1
+		times[below] = math.Min(times[below], from+h.GapTimeoutMs-clockMs)
 	}
-	for seq := highest - 1; seq >= 0; seq-- {
+	for _, f := range numbered {
+		wait(f.Body.Seq, f.First)
+	}
+	for _, skip := range u.Skips {
+		if skip.SaleID == sale && !skip.Refused() {
+			wait(skip.Seq, skip.Invoke)
+		}
+	}
+	for seq := highest; seq >= 0; seq-- {
 		times[seq] = math.Min(times[seq], times[seq+1])
 	}
 	for _, f := range numbered {
