@@ -8,9 +8,10 @@ import type { RedisStore } from "./redis.ts";
 /**
  * Why Redis did not serve the owner. `not_ready`: Redis is being rebuilt, or has another
  * incarnation. `halted`: the ledger went back. `fenced`: the shard has a later owner. `clock`:
- * Redis's clock is outside the bounds that the owner passed.
+ * Redis's clock is outside the bounds that the owner passed. `lost`: Redis does not stand at the
+ * owner's last entry.
  */
-export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
+export type Refusal = "not_ready" | "halted" | "fenced" | "clock" | "lost";
 
 /** A message to be decided. `body` is its text, in columns, as published. */
 export interface ShardMessage {
@@ -44,6 +45,8 @@ export interface DecideOptions {
   readonly stockPrefix?: string;
   /** What Redis's clock may show (SharedClock.bounds); anything if left out. */
   readonly clock?: string;
+  /** The last entry that the owner has seen; any if left out. */
+  readonly tip?: EntryId;
 }
 
 export interface SweepOptions {
@@ -53,6 +56,7 @@ export interface SweepOptions {
   readonly limit: number;
   readonly dedupWindowMs: number;
   readonly clock?: string;
+  readonly tip?: EntryId;
 }
 
 /** A number that `parked` orders of a user wait for. */
@@ -81,7 +85,7 @@ export class ShardStore {
       options.force ?? "",
     ];
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
-    args.push(options.clock ?? "");
+    args.push(options.clock ?? "", options.tip ?? "");
     const reply = await this.call("decide", claim, args);
     if (reply.word !== "decided") return { word: reply.word };
     const outcomes = reply.rest as string[];
@@ -203,9 +207,9 @@ export class ShardStore {
     claim: Claim,
     options: SweepOptions,
   ): Promise<(Decision & { readonly rest: readonly unknown[] }) | { word: Refusal }> {
-    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "" } = options;
+    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "", tip = "" } = options;
     const { incarnation, epoch } = claim;
-    const window = [dedupWindowMs, cutoffMs, limit, clock];
+    const window = [dedupWindowMs, cutoffMs, limit, clock, tip];
     const args = [incarnation, epoch, entryId, STOCK_PREFIX, ...window];
     const reply = await this.call(fn, claim, args);
     if (reply.word !== "decided") return { word: reply.word };
