@@ -67,6 +67,18 @@ export interface MissingNumber {
   readonly parked: number;
 }
 
+/**
+ * What of a shard waits for a time that a sweep ends: a missing number (`gaps`), a charge
+ * (`holds`), a rate (`fx`).
+ */
+export type Waits = ReadonlySet<"gaps" | "holds" | "fx">;
+
+export interface Checked {
+  readonly word: "whole" | "behind" | "lost" | "went_back" | Refusal;
+  /** Empty unless Redis is whole. */
+  readonly waits: Waits;
+}
+
 export class ShardStore {
   constructor(private readonly redis: RedisStore) {}
 
@@ -125,13 +137,12 @@ export class ShardStore {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
 
-  /** Whether Redis still has the entry that the ledger recorded last. */
-  async check(
-    claim: Claim,
-    lastId: EntryId,
-    lastN: number,
-  ): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
-    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
+  /** Whether Redis still has the entry that the ledger recorded last, and what waits there. */
+  async check(claim: Claim, lastId: EntryId, lastN: number, clock = ""): Promise<Checked> {
+    const args = [claim.incarnation, lastId, lastN, claim.epoch, clock];
+    const reply = await this.redis.call("check", [metaKey(claim.shard)], args);
+    const [word, waits = []] = reply as [Checked["word"], ("gaps" | "holds" | "fx")[]?];
+    return { word, waits: new Set(waits) };
   }
 
   /** Reports to Redis that the ledger has committed up to this entry. */
@@ -229,7 +240,7 @@ export class ShardStore {
   }
 
   private async word<W extends string>(
-    fn: "own" | "check" | "recorded" | "halt",
+    fn: "own" | "recorded" | "halt",
     shard: number,
     args: (string | number)[],
   ): Promise<W> {
