@@ -51,9 +51,10 @@ class FakeRegion {
   }
 }
 
-function rig() {
+function rig(atFirst: FakeRegion["is"] = "up") {
   const runtime = new VirtualRuntime();
   const eu = new FakeRegion("eu", runtime);
+  eu.is = atFirst;
   const us = new FakeRegion("us", runtime);
   const changes: string[] = [];
   const failover = new Failover({
@@ -142,6 +143,14 @@ test("it returns home once home has been healthy for a while, with one batch fir
   expect((await publish()).region).toBeUndefined();
   expect([eu.got.length, us.got.length]).toEqual([1, usBefore]);
   expect(changes).toEqual(["eu open", "eu half-open", "eu closed"]);
+});
+
+test("a home that is reached for the first time gets batches at once", async () => {
+  const { runtime, eu, publish } = rig("away");
+  expect((await publish()).region).toBe("us");
+  await runtime.advance(1_000);
+  eu.is = "up";
+  expect((await publish()).region).toBeUndefined();
 });
 
 test("while one batch is on trial at home, the others go elsewhere", async () => {

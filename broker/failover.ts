@@ -53,6 +53,8 @@ interface Place extends FailoverRegion {
   readonly breaker: RegionBreaker;
   confirmed: number;
   probing: boolean;
+  /** A broker that this process has not reached yet has not failed. */
+  reached: boolean;
 }
 
 /** How often the regions are looked at. */
@@ -67,7 +69,7 @@ export class Failover {
     const { runtime, regions, healthyMs, onChange } = options;
     const place = (region: FailoverRegion): Place => ({
       ...{ name: region.name, publisher: region.publisher, state: region.state },
-      ...{ confirmed: 0, probing: false },
+      ...{ confirmed: 0, probing: false, reached: region.state() === "up" },
       breaker: new RegionBreaker({
         ...{ runtime, healthyMs },
         onChange: (state, why) => {
@@ -164,7 +166,7 @@ export class Failover {
         break;
       case "unsent":
         if (state() === "up") breaker.undone();
-        else breaker.failed(state());
+        else this.notice(place);
         break;
       case "unknown":
         breaker.failed(state() === "up" ? `no confirm within ${Math.round(limitMs)} ms` : state());
@@ -191,9 +193,10 @@ export class Failover {
     }
   }
 
-  private notice({ breaker, state }: Place): void {
-    const word = state();
-    if (word !== "up") breaker.failed(word);
+  private notice(place: Place): void {
+    const word = place.state();
+    if (word === "up") place.reached = true;
+    else if (place.reached) place.breaker.failed(word);
   }
 
   /** Asks the broker for an answer, which takes no queue. */
