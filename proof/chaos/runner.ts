@@ -86,14 +86,14 @@ const FLOW_MS = 30_000;
 const PAUSE_MS = [500, 2_500] as const;
 /** Faults of one burst begin within this time. */
 const SPREAD_MS = 3_000;
-const INJECT_MS = 120_000;
+const INJECT_MS = 240_000;
 const EVIDENCE_MS = 45_000;
 const HEAL_MS = 150_000;
 /** Flow that is not back after this many limits is reported as never back. */
 const LATE = 4;
 const ANSWERS_MS = 150_000;
 /** The plan is longer than the scenario, which ends when its last burst is over. */
-const PLAN_SPARE_S = 240;
+const PLAN_SPARE_S = 420;
 /** One charge in five misbehaves, in the ways of a bad day. */
 const SHARES = [
   "decline=0.03,error_before=0.02,error_after=0.02,timeout_after=0.01,limited=0.02,slow=0.01",
