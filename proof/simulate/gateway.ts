@@ -66,7 +66,7 @@ export class SimulatedGateway {
       ...{ queue: gatewayQueue(id), prefetch: 0, exclusive: true, noAck: true },
       handler: ({ body }) => undecided.push(JSON.parse(body.toString()) as Push),
     });
-    void pushes.start();
+    await pushes.start();
     const catalogue = new Catalogue(process, ledger);
     await catalogue.start();
     const lanes = new Lanes({

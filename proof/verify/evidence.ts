@@ -50,6 +50,8 @@ export interface LedgerOrder {
   readonly had: string[];
   /** A service has claimed one of its parts. */
   claimed: boolean;
+  /** An attempt was given up with an unknown result, whatever was found out about it later. */
+  givenUp: boolean;
   /** Goes up with each redrive. */
   generation: number;
   /**
@@ -117,6 +119,7 @@ export class Evidence {
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
       else if (what === "redriven") this.redriven(entry, key, generation, detail);
+      else if (what === "given_up") this.gaveUp(key);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
     }
   }
@@ -135,6 +138,11 @@ export class Evidence {
       known.generation = generation;
       known.decidedAtMs = entry.atMs;
     }
+  }
+
+  private gaveUp(key: string): void {
+    const known = this.ledger.get(key);
+    if (known) known.givenUp = true;
   }
 
   /** Services may work only on paid orders, and a claimed order must be completed. */
@@ -204,6 +212,7 @@ export class Evidence {
       state,
       had: [state],
       claimed: false,
+      givenUp: false,
       generation: 1,
       decidedAtMs: atMs,
       seenAtMs: atMs,

@@ -60,6 +60,8 @@ export class TurnsCheck {
     }
     if (entry.kind === "unpark") this.loosen();
     for (const [name, turn] of touched) this.settle(name, turn, entry);
+    for (const { user, saleId, next } of entry.passed)
+      if (this.slice(user)) this.giveUp(this.touch(touched, saleId, user), next);
   }
 
   private touch(touched: Map<string, Turn>, saleId: string, user: string): Turn {
