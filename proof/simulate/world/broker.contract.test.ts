@@ -184,8 +184,8 @@ function textOf({ content, fields, properties }: Message): string {
 }
 
 /**
- * A step that makes sense now. A channel takes the messages of one queue, in one way: those of two
- * arrive in any order, and what it held in two ways goes back in the order of the consumers' tags.
+ * A step that makes sense now. Left out is what RabbitMQ does in any order: a channel takes the
+ * messages of one queue, in one way, and only the queue with a single active consumer has several.
  */
 function nextStep(side: Side, random: () => number, n: number): Step {
   const pick = <T>(list: readonly T[]): T => at(list, Math.floor(random() * list.length));
@@ -193,8 +193,9 @@ function nextStep(side: Side, random: () => number, n: number): Step {
   const open = at(side.open, channel);
   const chance = random();
   const use = side.uses[channel];
-  const toConsume = use ? [] : CONSUMED;
-  const toGet = use ? (use.by === "get" ? [use.queue] : []) : ["plain", "classic", "dead"];
+  const consumed = side.uses.flatMap((other) => (other?.by === "consume" ? [other.queue] : []));
+  const toConsume = use ? [] : CONSUMED.filter((q) => q === "single" || !consumed.includes(q));
+  const toGet = use ? [] : ["plain", "classic", "dead"];
   if (chance < 0.2 && open.length > 0) {
     const how = pick(["ack", "ack", "ack up to", "nack", "nack up to", "drop"] as const);
     const deep = Math.floor(random() * open.length);

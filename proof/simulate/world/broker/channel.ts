@@ -23,9 +23,7 @@ const CONSUMER_TIMEOUT_MS = 30 * 60_000;
 
 export class BrokerChannel {
   private readonly consumers = new Map<string, { consumer: Consumer; queue: Queue }>();
-  /** For single messages. */
-  private readonly getters = new Map<Queue, Consumer>();
-  /** Consumers that were cancelled and may still hold messages. */
+  /** Consumers that receive nothing more and may still hold messages: cancelled, or for one get. */
   private readonly former: { consumer: Consumer; queue: Queue }[] = [];
   private readonly outstanding = new Map<number, Outstanding>();
   private readonly sentTo = new Set<Queue>();
@@ -238,7 +236,6 @@ export class BrokerChannel {
       byQueue.set(queue, [...(byQueue.get(queue) ?? []), consumer]);
     for (const { queue, consumer } of this.consumers.values()) add(queue, consumer);
     for (const { queue, consumer } of this.former) add(queue, consumer);
-    for (const [queue, getter] of this.getters) add(queue, getter);
     for (const [queue, consumers] of byQueue) {
       queue.gone(consumers);
       if (queue.abandoned) this.node.delete(queue.spec.name);
@@ -278,24 +275,18 @@ export class BrokerChannel {
     this.node.may(this.session.user, "read", name);
     const queue = this.queue(name);
     if (queue.single) throw new Refused(405, `RESOURCE_LOCKED - single active consumer '${name}'`);
-    const noAck = fields.noAck === true;
-    const getter = noAck ? this.newConsumer("", queue, true) : this.getterOf(queue);
+    const getter = this.newConsumer("", queue, fields.noAck === true);
     const message = queue.get(getter);
     if (!message) {
       this.reply("BasicGetEmpty", { clusterId: "" });
       return;
     }
+    if (!getter.noAck) this.former.push({ consumer: getter, queue });
     const deliveryTag = this.track(getter, queue, message);
     const { exchange, routingKey, returns } = message;
     const messageCount = queue.length;
     const given = { deliveryTag, redelivered: returns > 0, exchange, routingKey, messageCount };
     this.reply("BasicGetOk", given, contentOf(queue, message, 0));
-  }
-
-  private getterOf(queue: Queue): Consumer {
-    const getter = this.getters.get(queue) ?? this.newConsumer("", queue, false);
-    this.getters.set(queue, getter);
-    return getter;
   }
 
   private track(consumer: Consumer, queue: Queue, message: Message): number {
