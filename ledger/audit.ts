@@ -34,9 +34,6 @@ const CHUNK = 5_000;
 /** Entries read at once: each carries up to a few hundred orders. */
 const ENTRY_CHUNK = 32;
 
-/** Where an auditor finds the ledger: its URL, or an open database in this process. */
-export type AuditedLedger = string | Db;
-
 export class LedgerAudit {
   private constructor(
     private readonly runtime: Runtime,
@@ -45,9 +42,8 @@ export class LedgerAudit {
   ) {}
 
   /** Each query sees the ledger as it is at that moment. */
-  static async open(runtime: Runtime, ledger: AuditedLedger): Promise<LedgerAudit> {
-    if (typeof ledger !== "string")
-      return new LedgerAudit(ledger.runtime, ledger, async () => undefined);
+  static async open(runtime: Runtime, ledger: string | Db): Promise<LedgerAudit> {
+    if (typeof ledger !== "string") return new LedgerAudit(ledger.runtime, ledger, async () => {});
     const db = await Db.open(runtime, ledger, PATIENT_MS);
     return new LedgerAudit(runtime, db, () => db.close());
   }
@@ -55,10 +51,9 @@ export class LedgerAudit {
   /** All queries of `work` see the ledger as of its first one. */
   static async snapshot<T>(
     runtime: Runtime,
-    ledger: AuditedLedger,
+    ledger: string | Db,
     work: (audit: LedgerAudit) => Promise<T>,
   ): Promise<T> {
-    // Nobody writes to it meanwhile, and the looks beside it use the same connection.
     if (typeof ledger !== "string") return work(await LedgerAudit.open(runtime, ledger));
     const db = await Db.open(runtime, ledger, PATIENT_MS);
     try {

@@ -72,6 +72,8 @@ export const LEDGER_FAULTS = {
   commits_in_doubt: fault(4, 300, 3_000),
   ledger_silent: fault(2, 500, 8_000),
   ledger_slow: fault(2, 500, 4_000),
+  /** Never drawn with others that lose something: see schedule.ts. */
+  ledger_restored: fault(0, 300, 5_000),
 } satisfies Record<string, FaultTraits>;
 
 /** Of the payment provider. */

@@ -7,6 +7,7 @@ import {
   PROCESS_FAULTS,
   REDIS_FAULTS,
 } from "./fault-kinds.ts";
+import { ask } from "./looks.ts";
 import { processFault } from "./process-faults.ts";
 import type { Fault } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -17,6 +18,13 @@ import type { System } from "./system.ts";
 /** Ends a fault. */
 export type Undo = () => void | Promise<void>;
 
+/** Where a restored ledger stands in a shard. */
+export interface Forgotten {
+  readonly shard: number;
+  readonly n: number;
+  readonly id: string;
+}
+
 export class Faults {
   /** How many took effect, by kind. */
   readonly made = new Map<FaultKind, number>();
@@ -24,6 +32,8 @@ export class Faults {
   total = 0;
   /** How often Redis or the ledger has lost something. */
   losses = 0;
+  /** Shards whose confirmed entries a restored ledger lacks; undefined: it was not restored. */
+  forgotten: readonly Forgotten[] | undefined;
   private readonly undos = new Set<Undo>();
   private over = false;
 
@@ -71,8 +81,19 @@ export class Faults {
     if (isIn(PROCESS_FAULTS, kind)) return processFault(system, kind, fault);
     if (isIn(BROKER_FAULTS, kind)) return brokerFault(world, system, kind, fault);
     if (isIn(REDIS_FAULTS, kind)) return redisFault(world, kind, fault);
+    if (kind === "ledger_restored") return this.backup();
     if (isIn(LEDGER_FAULTS, kind)) return ledgerFault(world, kind);
     return this.providerFault(kind);
+  }
+
+  /** The ledger will be what it is now. */
+  private backup(): Undo {
+    const { world } = this;
+    const image = world.parts.ledger.backup();
+    return async () => {
+      await world.parts.ledger.goBack(image);
+      this.forgotten = await forgottenIn(world);
+    };
   }
 
   private providerFault(kind: "provider_outage" | "provider_unreachable"): Undo {
@@ -83,6 +104,17 @@ export class Faults {
       provider[what] = false;
     };
   }
+}
+
+/** Compares the ledger with the confirmed entries that Redis knows. */
+async function forgottenIn({ parts, sight }: SimulatedWorld): Promise<Forgotten[]> {
+  const forgotten: Forgotten[] = [];
+  for (const row of await sight.db.run("SELECT shard, last_n, last_id FROM shards")) {
+    const [shard, n, id] = [Number(row.shard), Number(row.last_n), String(row.last_id)];
+    const confirmed = await ask(parts.redis, ["HGET", `{${shard}}:meta`, "basen"]);
+    if (Number(confirmed) > n) forgotten.push({ shard, n, id });
+  }
+  return forgotten;
 }
 
 function isIn<K extends string>(table: Record<K, unknown>, kind: string): kind is K {

@@ -52,7 +52,8 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "ledger/steps.ts",
-        'askNext(attempts, sheet, entry, of, "unknown", waitBefore("unknown", sinceMs, entry.atMs));',
+        'askNext(attempts, sheet, entry, of, "unknown", waitBefore("unknown", sinceMs, ' +
+          "entry.atMs));",
         "void sinceMs;",
       ),
     ],
@@ -125,8 +126,12 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "consumers/orders/decider.ts",
-        '    void this.tail.then((recorded) => {\n      if (recorded === "stopped" || this.stopped) return; // 3, 5\n      work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });',
-        '    work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });\n    void this.tail.then((recorded) => {\n      if (recorded === "stopped" || this.stopped) return; // 3, 5',
+        "    void this.tail.then((recorded) => {\n" +
+          '      if (recorded === "stopped" || this.stopped) return; // 3, 5\n' +
+          '      work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });',
+        '    work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });\n' +
+          "    void this.tail.then((recorded) => {\n" +
+          '      if (recorded === "stopped" || this.stopped) return; // 3, 5',
       ),
     ],
   },
@@ -187,7 +192,9 @@ export const PLANTED: readonly Planted[] = [
       edit(
         "consumers/orders/recorder.ts",
         "        this.unanswered(error);\n",
-        '        this.unanswered(error);\n        for (const w of this.waiting.splice(0, batch.length)) w.settle("recorded");\n',
+        "        this.unanswered(error);\n" +
+          "        for (const w of this.waiting.splice(0, batch.length)) " +
+          'w.settle("recorded");\n',
       ),
     ],
   },
@@ -213,8 +220,20 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "consumers/payments/turn.ts",
-        '      return { word: "failed", detail: answer.reason };\n    default:\n      return later(answer);\n  }\n}\n\nfunction ofLookUp',
-        '      return { word: "failed", detail: answer.reason };\n    default:\n      return { word: "failed", detail: "no answer" };\n  }\n}\n\nfunction ofLookUp',
+        '      return { word: "failed", detail: answer.reason };\n' +
+          "    default:\n" +
+          "      return later(answer);\n" +
+          "  }\n" +
+          "}\n" +
+          "\n" +
+          "function ofLookUp",
+        '      return { word: "failed", detail: answer.reason };\n' +
+          "    default:\n" +
+          '      return { word: "failed", detail: "no answer" };\n' +
+          "  }\n" +
+          "}\n" +
+          "\n" +
+          "function ofLookUp",
       ),
     ],
   },
@@ -246,7 +265,8 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "core/lua/shared/judge.lua",
-        "if bought and over_limit(items, bought, user, orders, from, to) then return 'over_limit' end",
+        "if bought and over_limit(items, bought, user, orders, from, to) then return " +
+          "'over_limit' end",
         "",
       ),
     ],

@@ -24,7 +24,7 @@ interface Started {
 export class SimulatedProcess implements Runtime, Host {
   state: Host["state"] = "running";
   readonly random: () => number;
-  /** The world as seen from this process: its events are dropped or kept with the process (2, 3). */
+  /** The world as this process sees it: its events are dropped or kept with it (2, 3). */
   readonly world: WorldScheduler;
   private readonly timers = new Map<Timer, Started>();
   private readonly kept: ScheduledEvent[] = [];

@@ -5,7 +5,7 @@ import { at } from "../../core/domain/at.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
 import type { SentBody } from "../history.ts";
-import { FAULTS, type FaultKind } from "./fault-kinds.ts";
+import { FAULTS, type FaultKind, REDIS_FAULTS } from "./fault-kinds.ts";
 import { START_MS } from "./scheduler.ts";
 
 export interface Shape {
@@ -67,6 +67,8 @@ const LEAST_ORDERS = 12;
 const MORE_ORDERS = 36;
 /** Few in most seeds, many in some. */
 const MOST_FAULTS = 50;
+/** Share of the seeds in which the ledger is restored from a backup. */
+const RESTORED_SHARE = 0.04;
 const USERS = 10;
 const SKUS = ["lamp", "radio", "print", "vase"] as const;
 const CATEGORIES = ["home", "electronics", "art", "home"] as const;
@@ -87,8 +89,21 @@ export function drawSchedule(seed: number): Schedule {
   const faults = Array.from({ length: Math.floor(random() ** 2 * MOST_FAULTS) }, () =>
     drawFault(random),
   );
-  faults.sort((a, b) => a.atMs - b.atMs);
-  return { seed, shape, sale: drawSale(random), actions, faults };
+  const sale = drawSale(random);
+  const restored = random() < RESTORED_SHARE;
+  const breaking = restored ? withRestore(faults, random) : faults;
+  breaking.sort((a, b) => a.atMs - b.atMs);
+  return { seed, shape, sale, actions, faults: breaking };
+}
+
+/** The ledger goes back to a backup, while Redis still knows what it had confirmed. */
+function withRestore(faults: readonly Fault[], random: () => number): Fault[] {
+  const { leastMs, mostMs } = FAULTS.ledger_restored;
+  const restore: Fault = {
+    ...{ kind: "ledger_restored", who: 0, by: 0, atMs: random() * RUSH_MS },
+    forMs: leastMs + random() * (mostMs - leastMs),
+  };
+  return [...faults.filter(({ kind }) => !(kind in REDIS_FAULTS)), restore];
 }
 
 function drawSale(random: () => number): Sale {

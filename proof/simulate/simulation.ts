@@ -6,7 +6,7 @@
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { Clients } from "./clients.ts";
-import { Faults } from "./faults.ts";
+import { Faults, type Forgotten } from "./faults.ts";
 import { Invariants } from "./invariants.ts";
 import { judge, type Sight, violationsIn, waitingIn } from "./judge.ts";
 import { RUSH_MS, SALE_ID, type Schedule } from "./schedule.ts";
@@ -39,6 +39,8 @@ export interface SimulateOptions {
 /** How long the system has to own its shards, and after the rush, to come to rest. */
 const BOOT_MS = 20_000;
 const DRAIN_MS = 240_000;
+/** How soon everything halts after the ledger went back. */
+const HALT_MS = 30_000;
 const LOOK_MS = 1_000;
 const MOST_STEPS = 400_000;
 /** Looks in succession that must find the system at rest. */
@@ -101,6 +103,7 @@ class Simulation {
     const before = await this.invariants.rebuilds();
     await this.until(async () => false, RUSH_MS);
     await this.faults.heal();
+    if (this.faults.forgotten?.length) return this.halts(this.faults.forgotten);
     let still = 0;
     let waiting: readonly string[] = [];
     await this.until(async () => {
@@ -117,6 +120,23 @@ class Simulation {
     this.violations.push(...violationsIn(verdict).filter((one) => !one.startsWith("not at rest")));
     if (verdict.result === "inconclusive" && waiting.length === 0)
       this.violations.push(`liveness: ${verdict.undrained.join("; ")}`);
+  }
+
+  /** A ledger that has forgotten what it had confirmed must halt everything. */
+  private async halts(forgotten: readonly Forgotten[]): Promise<void> {
+    // A worker that owns nothing learns of the halt when it is to acquire a shard.
+    const workers = () => this.system.of("worker").flatMap(({ worker }) => worker ?? []);
+    const halted = async () =>
+      workers().some((worker) => worker.report().state.startsWith("halted")) &&
+      workers().every(({ shards }) => shards.length === 0);
+    if (!(await this.until(halted, HALT_MS)))
+      this.violations.push("restored: not everything is halted");
+    for (const { shard, n, id } of forgotten) {
+      const text = "SELECT last_n, last_id FROM shards WHERE shard = ?";
+      const [now] = await this.world.sight.db.run(text, [shard]);
+      if (Number(now?.last_n) !== n || now?.last_id !== id)
+        this.violations.push(`restored: shard ${shard} went on after entry ${n}`);
+    }
   }
 
   /** Redis has the sale, and every shard an owner. */
@@ -148,6 +168,7 @@ class Simulation {
     const endMs = this.scheduler.nowMs() + withinMs;
     while (this.scheduler.nowMs() < endMs) {
       await this.advance(LOOK_MS);
+      if (this.faults.forgotten) this.invariants.wentBack();
       await this.invariants.look();
       if (await done()) return true;
     }

@@ -107,7 +107,10 @@ export function redisFault(
   }
 }
 
-export function ledgerFault({ parts }: SimulatedWorld, kind: LedgerFault): Undo {
+export function ledgerFault(
+  { parts }: SimulatedWorld,
+  kind: Exclude<LedgerFault, "ledger_restored">,
+): Undo {
   const { ledger } = parts;
   const troubled = (trouble: Partial<Trouble>): Undo => {
     const both = { ...NO_TROUBLE, ...trouble };
