@@ -14,7 +14,7 @@ import { testRabbit } from "../../../test/services.ts";
 import { WorldBroker } from "./broker.ts";
 import { TestScheduler } from "./testing.ts";
 
-const SCRIPTS = Number(process.env.CONTRACT_SCRIPTS ?? 6);
+const SCRIPTS = Number(process.env.CONTRACT_SCRIPTS ?? 4);
 const STEPS = 40;
 /** How long the real broker may take to reach the same state. */
 const SAME_WITHIN_MS = 3_000;
@@ -33,6 +33,7 @@ const QUEUES: Readonly<Record<string, object>> = {
   plain: { ...QUORUM, ...TO_DEAD },
   single: { ...QUORUM, ...LIMITS, "x-single-active-consumer": true },
   dead: QUORUM,
+  wait: { ...QUORUM, ...TO_DEAD },
   classic: {},
 };
 const CONSUMED = ["plain", "single", "classic"];
@@ -223,13 +224,16 @@ interface Told {
   readonly state: string;
 }
 
+async function simulatedModel(scheduler: TestScheduler): Promise<ChannelModel> {
+  const broker = new WorldBroker({ scheduler, name: "eu" });
+  const dial = broker.dialer("client", scheduler.runtime());
+  return scheduler.until(dial("amqp://guest@eu", { timeout: 5_000, noDelay: true }));
+}
+
 /** Makes a script by running it on the simulated broker. */
 async function simulated(seed: number): Promise<Told[]> {
   const scheduler = new TestScheduler(seed);
-  const broker = new WorldBroker({ scheduler, name: "eu" });
-  const dial = broker.dialer("client", scheduler.runtime());
-  const options = { timeout: 5_000, noDelay: true };
-  const side = new Side(await scheduler.until(dial("amqp://guest@eu", options)));
+  const side = new Side(await simulatedModel(scheduler));
   await scheduler.until(side.declare());
   const random = prng(seed);
   const told: Told[] = [];
@@ -280,6 +284,77 @@ test(
       if (difference !== undefined) differences.push(`seed ${seed}, ${difference}`);
     }
     expect(differences).toEqual([]);
+  },
+  LIMIT_MS,
+);
+
+const TEXT = Buffer.from("x");
+const REFUSED: readonly (readonly [string, (channel: Channel) => unknown])[] = [
+  ["no such queue", (c) => c.checkQueue("nothing")],
+  ["nothing to consume", (c) => c.consume("nothing", () => undefined)],
+  ["no such exchange", (c) => c.publish("nothing", "key", TEXT)],
+  ["a queue with other arguments", (c) => c.assertQueue("plain", { arguments: {} })],
+  ["a queue with another life", (c) => c.assertQueue("classic", { autoDelete: true })],
+  ["an exchange of another type", (c) => c.assertExchange("direct", "topic")],
+  ["another's user_id", (c) => c.publish("", "plain", TEXT, { userId: "somebody" })],
+  ["an unknown tag", (c) => c.ack({ fields: { deliveryTag: 7 } } as Message)],
+  ["a get beside a single active consumer", (c) => c.get("single")],
+];
+
+/** The code with which each refusal closes its channel. */
+async function refusals(model: ChannelModel): Promise<string[]> {
+  await new Side(model).declare();
+  const codes: string[] = [];
+  for (const [what, act] of REFUSED) {
+    const channel = await model.createChannel();
+    const closed = new Promise<number>((resolve) =>
+      channel.on("error", ({ code }: { code: number }) => resolve(code)),
+    );
+    Promise.resolve(act(channel)).catch(() => undefined); // the channel's error reports it
+    codes.push(`${what}: ${await closed}`);
+  }
+  return codes;
+}
+
+/** What reaches the dead letters: it waited longer than its time behind another. */
+async function letters(
+  model: ChannelModel,
+  sleep: (ms: number) => Promise<unknown>,
+): Promise<string[]> {
+  await new Side(model).declare();
+  const channel = await model.createChannel();
+  const send = (text: string, expiration: number) =>
+    channel.sendToQueue("wait", Buffer.from(text), { expiration, headers: { kept: text } });
+  send("long", 300);
+  send("short", 50);
+  const found: string[] = [];
+  while (found.length < 2) {
+    const message = await channel.get("dead");
+    if (!message) await sleep(20);
+    else {
+      const { expiration, headers } = message.properties;
+      const death = headers?.["x-death"]?.[0];
+      const { reason, queue, exchange, count, "original-expiration": waited } = death ?? {};
+      const keys = String(death?.["routing-keys"]);
+      const how = [reason, queue, exchange, keys, String(count), waited, headers?.kept, expiration];
+      found.push(`${textOf(message)}: ${how.join(" ")}`);
+    }
+  }
+  return found;
+}
+
+test.each([
+  ["what it refuses, and how", refusals],
+  ["what expires, and where it goes", letters],
+] as const)(
+  "%s is the same on RabbitMQ",
+  async (_, look) => {
+    const scheduler = new TestScheduler(1);
+    const model = await simulatedModel(scheduler);
+    const simulated = await scheduler.until(look(model, scheduler.runtime().sleep));
+    const real = await connect(await (await testRabbit()).freshVhost());
+    expect(simulated).toEqual(await look(real, Bun.sleep));
+    await real.close();
   },
   LIMIT_MS,
 );

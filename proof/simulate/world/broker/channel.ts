@@ -46,9 +46,9 @@ export class BrokerChannel {
     if (method.name === "ChannelCloseOk") this.state = "closed";
     if (this.state !== "open") return;
     try {
-      const handle = this.methods[method.name];
+      const handle = BrokerChannel.methods[method.name];
       if (!handle) throw new Error(`the simulated broker does not know ${method.name}`);
-      handle(method);
+      handle(this, method);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.refuse(error);
@@ -74,39 +74,43 @@ export class BrokerChannel {
   }
 
   /** What each method does, and what it is answered with. */
-  private readonly methods: Readonly<Record<string, (method: Method) => void>> = {
-    ChannelOpen: () => this.reply("ChannelOpenOk"),
-    ChannelClose: () => {
-      this.end();
-      this.reply("ChannelCloseOk");
+  private static readonly methods: Readonly<
+    Record<string, (channel: BrokerChannel, method: Method) => void>
+  > = {
+    ChannelOpen: (channel) => channel.reply("ChannelOpenOk"),
+    ChannelClose: (channel) => {
+      channel.end();
+      channel.reply("ChannelCloseOk");
     },
-    ConfirmSelect: () => {
-      this.confirms = true;
-      this.reply("ConfirmSelectOk");
+    ConfirmSelect: (channel) => {
+      channel.confirms = true;
+      channel.reply("ConfirmSelectOk");
     },
-    ExchangeDeclare: ({ fields }) => this.declareExchange(fields),
-    ExchangeDelete: ({ fields }) => {
-      this.node.exchanges.delete(String(fields.exchange));
-      this.reply("ExchangeDeleteOk");
+    ExchangeDeclare: (channel, { fields }) => channel.declareExchange(fields),
+    ExchangeDelete: (channel, { fields }) => {
+      channel.node.exchanges.delete(String(fields.exchange));
+      channel.reply("ExchangeDeleteOk");
     },
-    QueueDeclare: ({ fields }) => this.declareQueue(fields),
-    QueueBind: (method) => this.bind(method),
-    QueueUnbind: (method) => this.bind(method),
-    QueueDelete: ({ fields }) => this.deleteQueue(String(fields.queue)),
-    QueuePurge: ({ fields }) =>
-      this.reply("QueuePurgeOk", { messageCount: this.queue(String(fields.queue)).purge() }),
-    BasicQos: ({ fields }) => {
-      this.prefetch = Number(fields.prefetchCount);
-      this.reply("BasicQosOk");
+    QueueDeclare: (channel, { fields }) => channel.declareQueue(fields),
+    QueueBind: (channel, method) => channel.bind(method),
+    QueueUnbind: (channel, method) => channel.bind(method),
+    QueueDelete: (channel, { fields }) => channel.deleteQueue(String(fields.queue)),
+    QueuePurge: (channel, { fields }) => {
+      const messageCount = channel.queue(String(fields.queue)).purge();
+      channel.reply("QueuePurgeOk", { messageCount });
     },
-    BasicConsume: ({ fields }) => this.consume(fields),
-    BasicCancel: ({ fields }) => this.cancel(String(fields.consumerTag)),
-    BasicPublish: (method) => this.publish(method),
-    BasicGet: ({ fields }) => this.get(fields),
-    BasicAck: ({ fields }) =>
-      this.settle(fields, ({ queue, consumer, message }) => queue.settle(consumer, message)),
-    BasicNack: ({ fields }) => this.reject(fields),
-    BasicReject: ({ fields }) => this.reject(fields),
+    BasicQos: (channel, { fields }) => {
+      channel.prefetch = Number(fields.prefetchCount);
+      channel.reply("BasicQosOk");
+    },
+    BasicConsume: (channel, { fields }) => channel.consume(fields),
+    BasicCancel: (channel, { fields }) => channel.cancel(String(fields.consumerTag)),
+    BasicPublish: (channel, method) => channel.publish(method),
+    BasicGet: (channel, { fields }) => channel.get(fields),
+    BasicAck: (channel, { fields }) =>
+      channel.settle(fields, ({ queue, consumer, message }) => queue.settle(consumer, message)),
+    BasicNack: (channel, { fields }) => channel.reject(fields),
+    BasicReject: (channel, { fields }) => channel.reject(fields),
   };
 
   private reject(fields: Method["fields"]): void {
