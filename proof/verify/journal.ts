@@ -59,7 +59,7 @@ export interface RateTaken {
   readonly value: string;
 }
 
-/** A gap was given up: the user's next number in the sale. */
+/** A gap was given up, and given-up numbers behind it: the user's next number in the sale. */
 export interface Passed {
   readonly user: string;
   readonly saleId: string;
@@ -134,6 +134,8 @@ function stepOf(value: unknown): StepTaken {
 
 function step0(step: readonly unknown[]): StepTaken {
   const [what, user, id, third, fourth] = step;
+  if (what === "passed")
+    return { what, user, saleId: id, next: Number(third) } as unknown as StepTaken;
   if (NO_ORDER_STEPS.has(what as string))
     return { what, user, id, rateId: third, value: fourth } as unknown as StepTaken;
   const [, , , generation, attempt, , saleId, flat, detail] = step;

@@ -8,6 +8,7 @@ import { AmountsCheck } from "./checks/amounts.ts";
 import { checkCancels } from "./checks/cancels.ts";
 import { ChainCheck } from "./checks/chain.ts";
 import { ChargesCheck } from "./checks/charges.ts";
+import { EventsCheck } from "./checks/events.ts";
 import { checkGate } from "./checks/gate.ts";
 import { LettersCheck } from "./checks/letters.ts";
 import { LimitsCheck } from "./checks/limits.ts";
@@ -21,7 +22,7 @@ import { TurnsCheck } from "./checks/turns.ts";
 import { UnitsCheck } from "./checks/units.ts";
 import { checkUnnumbered } from "./checks/unnumbered.ts";
 import { type Catalogue, checkVerdicts } from "./checks/verdicts.ts";
-import { Evidence, orderKey, type Slice } from "./evidence.ts";
+import { Evidence, type Slice } from "./evidence.ts";
 import { Findings } from "./findings.ts";
 import type { DecodedEntry } from "./journal.ts";
 import type { Look } from "./look.ts";
@@ -149,15 +150,13 @@ export class Pass {
 
   private async judge(evidence: Evidence, slice: Slice, witness: Witness): Promise<void> {
     const { audit, findings, history, soldOut, catalogue } = this.options;
-    const conflicts = new Map<string, number>();
-    for await (const chunk of audit.conflicts()) {
-      for (const { user, id, count } of chunk)
-        if (slice(user)) conflicts.set(orderKey(user, id), count);
-    }
+    const events = new EventsCheck(evidence, slice, findings);
+    for await (const chunk of audit.events()) for (const event of chunk) events.event(event);
+    events.end();
     if (history.length > 0) {
       this.missing.push(...checkAccepted(evidence, this.counts, findings));
       checkSubmitted(evidence, witness, findings);
-      checkReplays(evidence, conflicts, witness, findings);
+      checkReplays(evidence, events.conflicts, witness, findings);
       checkUnnumbered(evidence, witness, findings);
       checkCancels(evidence, witness, findings);
       checkGate(evidence, soldOut, findings);

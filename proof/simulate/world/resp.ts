@@ -130,7 +130,7 @@ class Replies {
   private line(): string | undefined {
     const end = this.bytes.indexOf(CR, this.at);
     if (end < 0 || end + 1 >= this.bytes.length) return undefined;
-    const line = this.bytes.latin1Slice(this.at, end);
+    const line = this.bytes.toString("latin1", this.at, end);
     this.at = end + 2;
     return line;
   }
@@ -139,7 +139,7 @@ class Replies {
     if (length < 0) return { value: null };
     const end = this.at + length;
     if (end + 2 > this.bytes.length) return undefined;
-    const value = this.bytes.utf8Slice(this.at, end);
+    const value = this.bytes.toString("utf8", this.at, end);
     this.at = end + 2;
     return { value };
   }

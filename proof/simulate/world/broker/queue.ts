@@ -2,7 +2,8 @@
 //
 // 1. A message is in one place: ready, with one consumer, on its way to the dead letters, or gone.
 // 2. What goes back to a quorum queue is delivered before what was never delivered, in the order
-//    in which it went back. In a classic queue it takes its old place.
+//    in which it went back. (Rejected, it goes to the end if the queue has no delivery limit.) In a
+//    classic queue it takes its old place.
 // 3. With a single active consumer, the one that has consumed for longest receives everything.
 // 4. Over its length limit, the queue rejects what publishers send next, until it has shrunk to
 //    four fifths of the limit.
@@ -11,7 +12,7 @@ import type { Message, Publication, Table } from "./message.ts";
 /** Below this share of its limit, a queue takes messages again. */
 const LOW = 0.8;
 
-/** Who takes messages: a consumer, or a channel that gets single messages. */
+/** Who takes messages: a consumer, or a channel that gets one. */
 export interface Consumer {
   readonly tag: string;
   /** 0: no bound. */
@@ -87,6 +88,18 @@ export class Queue {
     return this.consumers.reduce((sum, { held }) => sum + held.size, 0);
   }
 
+  /**
+   * A quorum queue counts whoever holds messages, even if it receives no more, and not who waits to
+   * become the single active consumer.
+   */
+  get consumerCount(): number {
+    const counts = (consumer: Consumer) => {
+      if (this.quorum && consumer.held.size > 0) return true;
+      return !consumer.cancelled && (!this.single || consumer === this.active);
+    };
+    return this.consumers.filter(counts).length;
+  }
+
   /** Its last consumer has left an auto-delete queue. */
   get abandoned(): boolean {
     return this.spec.autoDelete && this.hadConsumer && this.consumers.every((c) => c.cancelled);
@@ -128,13 +141,15 @@ export class Queue {
     this.pump();
   }
 
-  /** Its channel is gone: what it holds goes back (2). */
-  gone(consumer: Consumer): void {
-    const held = [...consumer.held];
-    consumer.cancelled = true;
-    consumer.held.clear();
-    this.leave(consumer);
-    this.passOn(consumer);
+  /** Their channel is gone: what they hold goes back (2). */
+  gone(consumers: readonly Consumer[]): void {
+    const held = consumers.flatMap((consumer) => [...consumer.held]);
+    for (const consumer of consumers) {
+      consumer.cancelled = true;
+      consumer.held.clear();
+      this.leave(consumer);
+    }
+    for (const consumer of consumers) this.passOn(consumer);
     this.giveBack(held);
   }
 
@@ -143,7 +158,8 @@ export class Queue {
     this.expire();
     const message = this.takeHead();
     if (!message || getter.noAck) return message;
-    if (!this.consumers.includes(getter)) this.consumers.push(getter);
+    getter.cancelled = true;
+    this.consumers.push(getter);
     getter.held.add(message);
     return message;
   }
@@ -155,11 +171,16 @@ export class Queue {
     this.pump();
   }
 
-  /** The consumer rejects a message. */
+  /** The consumer rejects a message (2). */
   reject(consumer: Consumer, message: Message, requeue: boolean): void {
     if (!consumer.held.delete(message)) return;
-    if (requeue) this.giveBack([message]);
-    else this.drop(message, "rejected");
+    const limited = this.spec.arguments["x-delivery-limit"] !== undefined;
+    if (!requeue) this.drop(message, "rejected");
+    else if (!this.quorum || limited) this.giveBack([message]);
+    else {
+      message.returns++;
+      this.ready.push(message);
+    }
     this.pump();
   }
 
@@ -211,7 +232,7 @@ export class Queue {
   /** The next one becomes active (3). */
   private passOn(from: Consumer): void {
     if (this.active !== from) return;
-    this.active = this.consumers.find(({ cancelled, tag }) => !cancelled && tag !== "");
+    this.active = this.consumers.find(({ cancelled }) => !cancelled);
   }
 
   private giveBack(messages: readonly Message[]): void {
@@ -247,8 +268,8 @@ export class Queue {
 
   /** The consumer whose turn it is; it goes to the end of the line. */
   private next(): Consumer | undefined {
-    const hasRoom = ({ cancelled, tag, noAck, prefetch, held }: Consumer) =>
-      !cancelled && tag !== "" && (noAck || prefetch === 0 || held.size < prefetch);
+    const hasRoom = ({ cancelled, noAck, prefetch, held }: Consumer) =>
+      !cancelled && (noAck || prefetch === 0 || held.size < prefetch);
     if (this.single) return this.active && hasRoom(this.active) ? this.active : undefined;
     const found = this.consumers.find(hasRoom);
     if (found) {
