@@ -11,8 +11,8 @@ import { NO_TROUBLE } from "./world/link.ts";
 /** A gateway sends a batch about this often, and Redis takes longer to decide one. */
 const EVERY_MS = 7;
 const REDIS_MS = 60;
-/** A gap may last this much longer than its time: it is looked at once a second. */
-const GRACE_MS = 4_000;
+/** A gap may last this much longer than its time: a busy owner looks every third second. */
+const GRACE_MS = 6_000;
 
 /** Starts it; the result ends it. */
 export function startFlood(
