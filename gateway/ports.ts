@@ -121,6 +121,7 @@ export interface StoresPort {
     | "operate"
     | "audit"
     | "catalogueVersion"
+    | "saleVersions"
     | "sales"
     | "stock"
     | "routes"

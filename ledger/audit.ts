@@ -43,18 +43,20 @@ export class LedgerAudit {
   ) {}
 
   /** Each query sees the ledger as it is at that moment. */
-  static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+  static async open(runtime: Runtime, ledger: string | Db): Promise<LedgerAudit> {
+    if (typeof ledger !== "string") return new LedgerAudit(ledger.runtime, ledger, async () => {});
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     return new LedgerAudit(runtime, db, () => db.close());
   }
 
   /** All queries of `work` see the ledger as of its first one. */
   static async snapshot<T>(
     runtime: Runtime,
-    url: string,
+    ledger: string | Db,
     work: (audit: LedgerAudit) => Promise<T>,
   ): Promise<T> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+    if (typeof ledger !== "string") return work(await LedgerAudit.open(runtime, ledger));
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     try {
       return await db.snapshot((tx) => work(new LedgerAudit(runtime, tx, async () => undefined)));
     } finally {

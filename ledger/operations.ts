@@ -20,10 +20,14 @@ export async function operate(
       return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation, atMs);
     if (result === "done") {
-      await tx.run(
-        "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)",
+      const [row] = await tx.run(
+        `INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)
+         RETURNING id`,
         [operation.ref, text, subject, atMs],
       );
+      const saleId = saleOf(operation);
+      if (saleId !== undefined)
+        await tx.run("UPDATE sales SET version = ? WHERE id = ?", [Number(row?.id), saleId]);
     }
     return result;
   });
@@ -35,6 +39,12 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
     id: Number(r.id),
     operation: JSON.parse(String(r.operation)) as Operation,
   }));
+}
+
+/** The sale that an operation changes; undefined for a route. */
+export function saleOf(operation: Operation): string | undefined {
+  if (operation.kind === "route") return undefined;
+  return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 
 /**

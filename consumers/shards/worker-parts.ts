@@ -57,7 +57,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     rebuildFailed: () => counts.rebuildsFailed++,
     log,
   });
-  const { snapshotEntries } = options;
+  const { snapshotEntries, makeSnapshot: makeHere } = options;
   const looks = {
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts(runtime, regions),
@@ -69,6 +69,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
       store,
       dedupWindowMs,
       snapshotEntries,
+      makeHere,
       now,
       log,
     }),

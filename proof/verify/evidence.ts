@@ -50,6 +50,8 @@ export interface LedgerOrder {
   readonly had: string[];
   /** A service has claimed one of its parts. */
   claimed: boolean;
+  /** Its charge was given up with an unknown result. */
+  givenUp: boolean;
   /** Goes up with each redrive. */
   generation: number;
   /**
@@ -116,9 +118,15 @@ export class Evidence {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
+      else if (what === "given_up") this.givenUp(key);
       else if (what === "redriven") this.redriven(entry, key, generation, detail);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
     }
+  }
+
+  private givenUp(key: string): void {
+    const known = this.ledger.get(key);
+    if (known) known.givenUp = true;
   }
 
   private redriven(entry: DecodedEntry, key: string, generation: number, state: string): void {
@@ -204,6 +212,7 @@ export class Evidence {
       state,
       had: [state],
       claimed: false,
+      givenUp: false,
       generation: 1,
       decidedAtMs: atMs,
       seenAtMs: atMs,

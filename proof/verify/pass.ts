@@ -1,7 +1,7 @@
 // One pass over a slice of users, which reads the clients' history and the ledger's journal once
 // each.
 import type { LedgerAudit } from "../../ledger/audit.ts";
-import { readHistory } from "../history.ts";
+import { type HistoryLine, readHistory } from "../history.ts";
 import { entriesByTime } from "./by-time.ts";
 import { type AcceptedCounts, checkAccepted } from "./checks/accepted.ts";
 import { AmountsCheck } from "./checks/amounts.ts";
@@ -28,8 +28,10 @@ import type { DecodedEntry } from "./journal.ts";
 import type { Look } from "./look.ts";
 import { type Witness, witnessOf } from "./witness.ts";
 
+export type History = string | readonly HistoryLine[];
+
 export interface PassOptions {
-  readonly history: readonly string[];
+  readonly history: readonly History[];
   readonly partial: boolean;
   readonly rules: TimeRules;
   readonly audit: LedgerAudit;
@@ -101,9 +103,10 @@ export class Pass {
   private async hear(evidence: Evidence): Promise<Witness> {
     const { history, partial, look } = this.options;
     let endMs = Number.POSITIVE_INFINITY;
-    for (const path of history) {
+    for (const one of history) {
       let last = 0;
-      for await (const lines of readHistory(path))
+      const pieces = typeof one === "string" ? readHistory(one) : [one];
+      for await (const lines of pieces)
         for (const line of lines) {
           evidence.line(line);
           last = Math.max(last, line.op === "outcome" ? line.t : line.t1);

@@ -123,3 +123,30 @@ test("an abandoned gap is no violation, and a number that comes later is superse
   await world.pay();
   expect(await world.verify({ history: false })).toMatchObject({ result: "pass", violations: [] });
 });
+
+test("a gap given up up to a skipped number is no violation, while a later order waits", async () => {
+  const world = await emptyWorld();
+  const [four, three] = [world.id(), world.id()];
+  const waiting = row("ben", four, body("mug", 1, 4));
+  await world.entry([waiting, skipRow("ben", 2)], "parked,skipped");
+  await world.entry([], "", [], "unpark");
+  const passed = [{ what: "passed", user: "ben", saleId: "spring", next: 3 }];
+  await world.sql(`UPDATE entries SET steps = '${JSON.stringify(passed)}' WHERE n = 2`);
+  await world.entry([row("ben", three, body("mug", 1, 3))], "reserved", [[waiting, "reserved"]]);
+  await world.pay();
+  expect(await world.verify({ history: false })).toMatchObject({ result: "pass", violations: [] });
+});
+
+test("an order given up as unknown may have fewer attempts, whatever becomes of them", async () => {
+  const world = await emptyWorld();
+  const id = world.id();
+  await world.entry([row("ann", id, body("mug", 1))], "reserved");
+  await world.sql("UPDATE charges SET attempt = 1, status = 'started'");
+  await world.happened("given_up", ["ann", id], ["mug", 1]);
+  await world.happened("payment_failed", ["ann", id], ["mug", 1]);
+  const about = /state that cannot follow|without its/;
+  const found = async () => (await foundIn(world)).filter((what) => about.test(what));
+  expect(await found()).toEqual([]);
+  await world.sql("UPDATE charges SET status = 'failed'");
+  expect(await found()).toEqual([]);
+});

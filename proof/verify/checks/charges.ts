@@ -42,13 +42,15 @@ interface Charged {
   openIn: number;
 }
 
+type Reserved = Pick<LedgerOrder, "state" | "generation" | "givenUp">;
+
 const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, unsure: false, openIn: 0 };
 
 export class ChargesCheck {
   retries = 0;
   refunded = 0;
-  /** Orders that have been reserved: their state and generation. */
-  private readonly orders = new Map<string, Pick<LedgerOrder, "state" | "generation">>();
+  /** Orders that have been reserved. */
+  private readonly orders = new Map<string, Reserved>();
 
   constructor(
     private readonly findings: Findings,
@@ -58,9 +60,9 @@ export class ChargesCheck {
 
   order(order: LedgerOrder): void {
     this.amounts.order(order);
-    const { user, id, state, had, generation } = order;
+    const { user, id, state, had, generation, givenUp } = order;
     if (CHARGED.has(state) || had.includes("reserved"))
-      this.orders.set(orderKey(user, id), { state, generation });
+      this.orders.set(orderKey(user, id), { state, generation, givenUp });
   }
 
   async end(
@@ -109,7 +111,7 @@ export class ChargesCheck {
   /** A paid order has one capture, any other has none, and a reserved one can still end. */
   private settled(
     key: string,
-    { state, generation }: Pick<LedgerOrder, "state" | "generation">,
+    { state, generation, givenUp }: Reserved,
     { captured, cameIn, attempts, unsure, openIn }: Charged,
   ): void {
     if (captured > 1) this.wrong("I6", "an order was paid twice", `${key}: ${captured} captures`);
@@ -123,7 +125,7 @@ export class ChargesCheck {
       );
     if (state === "reserved" && openIn < generation)
       this.wrong("I1", "an order is reserved but never charged, so it cannot end", key);
-    if (state === "payment_failed" && !unsure && attempts % MAX_ATTEMPTS !== 0)
+    if (state === "payment_failed" && !unsure && !givenUp && attempts % MAX_ATTEMPTS !== 0)
       this.wrong(
         "I6",
         `an order was given up without its ${MAX_ATTEMPTS} attempts`,
