@@ -1,6 +1,7 @@
 // One region's connection. It reconnects with backoff and jitter, declares the topology each time,
 // and calls its attachments (publisher, subscriptions) for each new connection.
 import { type ChannelModel, connect as dial } from "amqplib";
+import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { closeConnection } from "./close.ts";
@@ -126,7 +127,9 @@ export class BrokerConnection {
 
   private async establish(): Promise<void> {
     const { region, heartbeatS = HEARTBEAT_S, connect = dial } = this.options;
-    const model = await connect(withHeartbeat(region.url, heartbeatS), {
+    const urls = [region.url, ...(region.others ?? [])];
+    const url = at(urls, this.attempt % urls.length);
+    const model = await connect(withHeartbeat(url, heartbeatS), {
       timeout: CONNECT_TIMEOUT_MS,
       noDelay: true,
     });

@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   verify: () => import("./commands/verify.ts"),
   demo: () => import("./commands/demo.ts"),
   simulate: () => import("./commands/simulate.ts"),
+  chaos: () => import("./commands/chaos.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
   routes: () => import("./commands/routes.ts"),
@@ -67,13 +68,14 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "simulate", "bench", "check", "check-history"]);
+const WITHOUT_SETTINGS = new Set(["demo", "simulate", "chaos", "bench", "check", "check-history"]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
   "up",
   "demo",
   "simulate",
+  "chaos",
   "bench",
   "check",
   "check-history",

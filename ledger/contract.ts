@@ -176,10 +176,19 @@ export type Operation =
   /** Ends a closed sale for good; see ledger/retire.ts. */
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
   /** Empty region: all regions. Empty service: the route is removed. */
-  | ({ readonly kind: "route"; readonly ref: string } & Route);
+  | ({ readonly kind: "route"; readonly ref: string } & Route)
+  | RegionOperation;
+
+/** `lost`: its broker will not come back. `back`: it has come back after all. */
+export interface RegionOperation {
+  readonly kind: "region";
+  readonly ref: string;
+  readonly region: string;
+  readonly state: "lost" | "back";
+}
 
 /** An operation that changes a sale. */
-export type SaleOperation = Exclude<Operation, { kind: "route" }>;
+export type SaleOperation = Exclude<Operation, { kind: "route" | "region" }>;
 
 /**
  * `done`, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why the
@@ -297,6 +306,8 @@ export interface Ledger {
   ): Promise<RedriveGrant | "settled" | "superseded" | "unknown">;
   /** Asks the provider about one attempt again. `settled`: there is nothing left to ask. */
   askOnce(of: Attempt): Promise<"asked" | "settled">;
+  /** Regions that an operator has declared lost. */
+  lostRegions(): Promise<ReadonlySet<string>>;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

@@ -23,7 +23,7 @@ import type {
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { recordLetter } from "./letters.ts";
-import { operate, operationsOpen } from "./operations.ts";
+import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
@@ -165,6 +165,10 @@ export class SqlLedger implements Ledger {
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
     return operate(this.db, operation, subject, this.db.runtime.wallMs());
+  }
+
+  lostRegions(): Promise<ReadonlySet<string>> {
+    return lostRegions(this.db);
   }
 
   operationsOpen(): ReturnType<Ledger["operationsOpen"]> {

@@ -11,6 +11,7 @@ import { Relay } from "../orders/relay.ts";
 import { RateFeed } from "../rates/rate-feed.ts";
 import { Recovery } from "../rebuild/recovery.ts";
 import { DeadCounts } from "./dead-counts.ts";
+import { LostRegions } from "./lost-regions.ts";
 import { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
 import { pacersOf } from "./pacers.ts";
@@ -62,6 +63,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts(runtime, regions),
     owed: new OwedCounts(runtime, ledger),
+    lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({
       runtime,
       ledgerUrl,

@@ -2,6 +2,7 @@
 // history they write.
 import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
 import type { Caller, HistoryFile } from "../history-file.ts";
+import type { OpenLoop } from "./open-loop.ts";
 import type { Step } from "./plan.ts";
 
 export interface Target {
@@ -30,6 +31,8 @@ export interface LaneOptions {
   /** For the independent checker. */
   readonly events?: HistoryFile | undefined;
   readonly tally: Tally;
+  /** When each step is due; without it, as soon as there is room. */
+  readonly openLoop?: OpenLoop | undefined;
 }
 
 /**
@@ -46,6 +49,8 @@ export interface Answer {
   readonly code: string;
   /** The gateway's retry-after. */
   readonly afterMs?: number;
+  /** The regions that may hold it, if it is not the gateway's own alone. */
+  readonly region?: string | undefined;
   /** Of a cancel: what became of it. */
   readonly state?: string;
 }
@@ -104,7 +109,7 @@ export class Errand {
     const call = {
       client: options.name,
       via,
-      region: options.target.region,
+      region: answer.region ?? options.target.region,
       t0: this.t0,
       t1: historyNow(),
       result,

@@ -5,6 +5,7 @@ import type { HistoryWriter } from "../history.ts";
 import type { HistoryFile } from "../history-file.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
+import { OpenLoop } from "./open-loop.ts";
 import type { Plan, Step } from "./plan.ts";
 import { mintToken, type TokenIssuer } from "./tokens.ts";
 import { WsLane } from "./ws-lane.ts";
@@ -17,6 +18,8 @@ export interface RushOptions {
   /** For the independent checker. */
   readonly events?: HistoryFile;
   readonly tally: Tally;
+  /** Open loop: steps a second, in the plan's order. Without it, as fast as there are answers. */
+  readonly perSecond?: number | undefined;
 }
 
 /** WebSockets per gateway, and HTTP requests in flight per gateway. */
@@ -28,16 +31,19 @@ const HTTP_ONE_IN = 10;
 export interface Rush {
   /** Resolves when every step has its answer. */
   readonly answered: Promise<void>;
+  /** Open loop only: sends nothing new; `answered` resolves once all that was sent is settled. */
+  stop(): void;
   /** Closes the sockets, which receive outcomes until then. */
   close(): void;
 }
 
 export async function startRush(options: RushOptions): Promise<Rush> {
-  const { plan, targets, issuer, history, events, tally } = options;
+  const { plan, targets, issuer, history, events, tally, perSecond } = options;
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
   const saleId = plan.sale.id;
+  const openLoop = perSecond === undefined ? undefined : new OpenLoop(plan.steps, perSecond);
   const sockets = targets.flatMap((target, t) =>
     at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
@@ -45,6 +51,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
         history,
         events,
         tally,
+        openLoop,
         name: `ws-${target.region}-${i}`,
         target,
         steps,
@@ -60,6 +67,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
       history,
       events,
       tally,
+      openLoop,
       name: `http-${target.region}`,
       target,
       steps,
@@ -72,6 +80,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   );
   return {
     answered,
+    stop: () => openLoop?.stop(),
     close: () => {
       for (const socket of sockets) socket.close();
     },
