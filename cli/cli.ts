@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
+  protocol: () => import("./commands/protocol.ts"),
 };
 
 async function main(argv: string[]): Promise<void> {
@@ -65,7 +66,7 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
+const WITHOUT_SETTINGS = new Set(["demo", "bench", "check", "protocol"]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([

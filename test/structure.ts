@@ -55,6 +55,7 @@ export const MAX_COLUMNS = 100;
 const KEEP_WIDTH = [
   ".ts",
   ".lua",
+  ".qnt",
   ".js",
   ".css",
   ".html",
