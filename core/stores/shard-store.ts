@@ -2,7 +2,7 @@
 import type { DecidedMessage, Entry, EntryId } from "../domain/entry.ts";
 import { readReleased, readSteps } from "../domain/entry-text.ts";
 import { splitWords } from "../domain/words.ts";
-import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
+import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
@@ -57,6 +57,26 @@ export interface SweepOptions {
   readonly dedupWindowMs: number;
   readonly clock?: string;
   readonly tip?: EntryId;
+}
+
+/** A number that `parked` orders of a user wait for. */
+export interface MissingNumber {
+  readonly saleId: string;
+  readonly user: string;
+  readonly seq: number;
+  readonly parked: number;
+}
+
+/**
+ * What of a shard waits for a time that a sweep ends: a missing number (`gaps`), a charge
+ * (`holds`), a rate (`fx`).
+ */
+export type Waits = ReadonlySet<"gaps" | "holds" | "fx">;
+
+export interface Checked {
+  readonly word: "whole" | "behind" | "lost" | "went_back" | Refusal;
+  /** Empty unless Redis is whole. */
+  readonly waits: Waits;
 }
 
 export class ShardStore {
@@ -117,13 +137,12 @@ export class ShardStore {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
 
-  /** Whether Redis still has the entry that the ledger recorded last. */
-  async check(
-    claim: Claim,
-    lastId: EntryId,
-    lastN: number,
-  ): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
-    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
+  /** Whether Redis still has the entry that the ledger recorded last, and what waits there. */
+  async check(claim: Claim, lastId: EntryId, lastN: number, clock = ""): Promise<Checked> {
+    const args = [claim.incarnation, lastId, lastN, claim.epoch, clock];
+    const reply = await this.redis.call("check", [metaKey(claim.shard)], args);
+    const [word, waits = []] = reply as [Checked["word"], ("gaps" | "holds" | "fx")[]?];
+    return { word, waits: new Set(waits) };
   }
 
   /** Reports to Redis that the ledger has committed up to this entry. */
@@ -178,6 +197,21 @@ export class ShardStore {
     };
   }
 
+  /** The next number of each user whose later orders wait for it. */
+  async missingNumbers(shard: number): Promise<MissingNumber[]> {
+    const prefix = shardPrefix(shard);
+    return this.redis.run(async (client) => {
+      const waiting = Object.entries(await client.hgetall(`${prefix}waiting`));
+      return Promise.all(
+        waiting.map(async ([name, parked]) => {
+          const [saleId = "", user = ""] = name.split(" ");
+          const next = await client.hget(`${prefix}next:${saleId}`, user);
+          return { saleId, user, seq: Number(next ?? 1), parked: Number(parked) };
+        }),
+      );
+    });
+  }
+
   /** Decides what is due on this shard without a message. */
   private async sweep(
     fn: "unpark" | "expire" | "reprice",
@@ -206,7 +240,7 @@ export class ShardStore {
   }
 
   private async word<W extends string>(
-    fn: "own" | "check" | "recorded" | "halt",
+    fn: "own" | "recorded" | "halt",
     shard: number,
     args: (string | number)[],
   ): Promise<W> {
