@@ -7,7 +7,7 @@ import type { ScenarioResult } from "../proof/chaos/runner.ts";
 import { Suite } from "../proof/chaos/suite.ts";
 import { testDir } from "./services.ts";
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 240_000;
 const MUTANT_CLI = join(import.meta.dir, "mutants", "cli.ts");
 
 async function shortMix(faults: readonly string[], more: { cli?: string; env?: object } = {}) {
