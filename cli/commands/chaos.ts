@@ -116,6 +116,7 @@ function stopOnSignals(running: Suite, dir: string, say: (line: string) => void)
   let asked = false;
   const stop = async () => {
     if (asked) {
+      running.abandon();
       await endFolder(dir);
       process.exit(EXIT_INTERRUPTED);
     }

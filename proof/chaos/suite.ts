@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";
+import { ended } from "../../core/runtime/ignored.ts";
 import { failuresOf } from "./report.ts";
 import {
   needs,
@@ -34,6 +35,7 @@ export class Suite {
   private layout = "";
   private started = 0;
   private stopped = false;
+  private system: { stop(): Promise<void> } | undefined;
 
   constructor(private readonly options: SuiteOptions) {
     chmodSync(options.dir, 0o755); // Postgres runs as another user and must be able to enter
@@ -60,6 +62,12 @@ export class Suite {
     this.stopped = true;
   }
 
+  /** Nothing is started again from now on, so that processes that are ended stay ended. */
+  abandon(): void {
+    this.stopped = true;
+    if (this.system) void ended(this.system.stop());
+  }
+
   /** Those with the same stores follow each other. */
   private inOrder(): Scenario[] {
     const kinds = [...new Set(this.options.scenarios.map(layoutOf))];
@@ -75,6 +83,9 @@ export class Suite {
         ...{ scenario, stores, dir, seed, seconds, perSecond, say, cli, independent },
         ...(env ? { env } : {}),
         stopped: () => this.stopped,
+        onSystem: (system) => {
+          this.system = system;
+        },
       });
     } catch (error) {
       const none = { struck: [], seconds: 0, accepted: 0, answers: {}, drained: false, drainMs: 0 };
