@@ -9,7 +9,8 @@ import type { PlacedRow } from "./rows.ts";
 export interface Sending {
   readonly t0: number;
   readonly t1: number;
-  readonly region: string;
+  /** The one region whose queue certainly has it; undefined: unknown, or one of several. */
+  readonly region: string | undefined;
   readonly result: CallResult;
   readonly status: number;
   readonly body: string;
@@ -97,8 +98,10 @@ export class Evidence {
       if (!late && line.status === 200) order.told.push("cancelled");
       return;
     }
-    const { t0, t1, region } = line;
+    const { t0, t1 } = line;
     const [result, status] = late ? (["info", 0] as const) : [line.result, line.status];
+    // A gateway may have used another region for a call that it did not answer.
+    const region = result === "ok" && !line.region.includes(",") ? line.region : undefined;
     const refused = result === "fail" ? line.body : undefined;
     const body = sentBodyText(line.body);
     order.sendings.push({ t0, t1, region, result, status, body, refused });
