@@ -51,7 +51,7 @@ export interface LedgerOrder {
   readonly had: string[];
   /** A service has claimed one of its parts. */
   claimed: boolean;
-  /** Its charge was given up with an unknown result. */
+  /** An attempt was given up with an unknown result, whatever was found out about it later. */
   givenUp: boolean;
   /** Goes up with each redrive. */
   generation: number;
@@ -121,15 +121,10 @@ export class Evidence {
       if (!this.slice(user)) continue;
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
-      else if (what === "given_up") this.givenUp(key);
       else if (what === "redriven") this.redriven(entry, key, generation, detail);
+      else if (what === "given_up") this.gaveUp(key);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
     }
-  }
-
-  private givenUp(key: string): void {
-    const known = this.ledger.get(key);
-    if (known) known.givenUp = true;
   }
 
   private redriven(entry: DecodedEntry, key: string, generation: number, state: string): void {
@@ -146,6 +141,11 @@ export class Evidence {
       known.generation = generation;
       known.decidedAtMs = entry.atMs;
     }
+  }
+
+  private gaveUp(key: string): void {
+    const known = this.ledger.get(key);
+    if (known) known.givenUp = true;
   }
 
   /** Services may work only on paid orders, and a claimed order must be completed. */
