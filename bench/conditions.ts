@@ -40,7 +40,7 @@ export async function conditionsOf(
       memoryGb: Math.round(totalmem() / 2 ** 30),
       bun: Bun.version,
       redis: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
-      rabbitmq: (await stack.services.rabbit?.ctl("version"))?.trim() ?? "unknown",
+      rabbitmq: (await stack.services.brokers?.nodes[0]?.ctl("version"))?.trim() ?? "unknown",
     },
     ledger: ledger.name,
     ledgerCpu: ledger.kind === "sqlite" || ledger.pid !== undefined,

@@ -47,7 +47,7 @@ export interface BatchLanesOptions<B extends LaneBatch> {
   readonly paceMs: () => number;
   /** Rows per second from which on it waits that long; default FULL_FROM. */
   readonly fullFrom?: number;
-  readonly publish: (shard: number, body: Buffer, batch: string) => Promise<PublishOutcome>;
+  readonly publish: (shard: number, body: Buffer, batch: string, of: B) => Promise<PublishOutcome>;
   /** Precedes each batch's number; unique to the process (4). */
   readonly numberPrefix: string;
   /** Called before a batch is published: its outcomes may arrive before the confirm. */
@@ -151,7 +151,7 @@ export class BatchLanes<B extends LaneBatch> {
     const length = sent.length;
     sent.sentMs = this.options.runtime.monotonicMs();
     this.options.onSending(sent);
-    this.options.publish(lane.shard, sent.body(), sent.number).then(
+    this.options.publish(lane.shard, sent.body(), sent.number, sent).then(
       (outcome) => this.settle(lane, sent, length, verdictOf(outcome)),
       () => this.settle(lane, sent, length, "unconfirmed"),
     );

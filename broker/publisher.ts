@@ -12,6 +12,7 @@ import { userOf } from "./accounts.ts";
 import { answered } from "./answer.ts";
 import { closeConnection } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
+import { NO_QUEUE } from "./topology.ts";
 
 /**
  * `confirmed`: a queue has it. `nacked` (queue full) and `returned` (no queue): no queue has it.
@@ -44,6 +45,7 @@ const BLOCKED_GRACE_MS = 50;
  * ledger.
  */
 const MAX_PUSH_BACKLOG_BYTES = 8 * 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 interface InFlight {
   settle(outcome: PublishOutcome): void;
@@ -78,20 +80,19 @@ export class Publisher {
     );
   }
 
+  /** `limitMs`: how long to wait for the confirm. */
   publish(
     exchange: string,
     key: string,
     body: Buffer,
     properties: PublishProperties = {},
+    limitMs = this.options.confirmTimeoutMs,
   ): Promise<PublishOutcome> {
     const { channel } = this;
     if (!channel || !this.ready) return Promise.resolve("unsent"); // 2, 3
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = this.runtime.startTimer(
-      () => entry.settle("unknown"),
-      this.options.confirmTimeoutMs,
-    );
+    const timer = this.runtime.startTimer(() => entry.settle("unknown"), limitMs);
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
@@ -139,6 +140,16 @@ export class Publisher {
     }
   }
 
+  /** Whether the broker answers a message to an exchange in time. No binding has its key. */
+  async reaches(exchange: string, limitMs: number): Promise<boolean> {
+    return (await this.publish(exchange, NO_QUEUE, NOTHING, {}, limitMs)) === "returned";
+  }
+
+  /** Whatever is still unconfirmed becomes unknown now. */
+  giveUp(): void {
+    for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1
+  }
+
   /**
    * A broker under an alarm reads nothing more. Whatever is still unconfirmed then becomes unknown,
    * so nobody waits for it.
@@ -161,7 +172,7 @@ export class Publisher {
     });
     channel.on("close", () => {
       if (this.channel === channel) this.channel = undefined;
-      for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1, 2
+      this.giveUp(); // 2
     });
     this.channel = channel;
   }

@@ -47,6 +47,8 @@ export const FX_RATES = "fx.rates";
 export const FX_REQUESTS = "fx.requests";
 export const ratesQueue = (id: string): string => `rates.${id}`;
 export const serviceQueueName = (service: string): string => `fulfilment.${service}`;
+/** A routing key that no binding has. */
+export const NO_QUEUE = "sluice.no-such-queue";
 export const ordersQueue = (shard: number): string => `orders.${shard}`;
 export const ordersKey = (shard: number): string => String(shard);
 

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   id: () => import("./commands/token.ts"),
   verify: () => import("./commands/verify.ts"),
   demo: () => import("./commands/demo.ts"),
+  simulate: () => import("./commands/simulate.ts"),
   chaos: () => import("./commands/chaos.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
@@ -35,6 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
+  "check-history": () => import("./commands/check-history.ts"),
 };
 
 async function main(argv: string[]): Promise<void> {
@@ -66,15 +68,17 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "chaos", "bench", "check"]);
+const WITHOUT_SETTINGS = new Set(["demo", "simulate", "chaos", "bench", "check", "check-history"]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
   "up",
   "demo",
+  "simulate",
   "chaos",
   "bench",
   "check",
+  "check-history",
   "gateway",
   "worker",
   "payments",

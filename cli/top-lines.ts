@@ -1,6 +1,6 @@
 // Formats one screen of `sluice top` as lines. Pure.
 import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
-import type { Overview } from "../core/domain/report.ts";
+import type { GatewayReport, Overview } from "../core/domain/report.ts";
 
 const BAR = 24;
 const MAX_ITEMS = 12;
@@ -55,10 +55,15 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     const shown = paint(g.admission === "open" ? 32 : 33, admission);
     lines.push(
       `${g.id.slice(0, 24).padEnd(24)} ${shown} ${String(pending).padStart(7)}  ` +
-        `${String(g.sockets).padStart(7)}  ${g.broker}`,
+        `${String(g.sockets).padStart(7)}  ${g.broker}${elsewhere(g.publishing, g.region)}`,
     );
   }
   return lines.map((line) => cut(line, width));
+}
+
+/** Where a gateway publishes, if it is not its own region. */
+function elsewhere({ publishesTo }: GatewayReport["publishing"], home: string): string {
+  return publishesTo === home ? "" : `, orders go to ${publishesTo}`;
 }
 
 /** Cuts a line to `width` characters, not counting colours, and drops control characters. */

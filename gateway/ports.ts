@@ -2,7 +2,7 @@
 // may pass in others.
 
 import type { Push } from "../core/domain/push.ts";
-import type { Overview } from "../core/domain/report.ts";
+import type { Overview, Publishing } from "../core/domain/report.ts";
 import type { Stock } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
@@ -20,13 +20,20 @@ export type PublishOutcome = "confirmed" | "nacked" | "returned" | "unsent" | "u
 export interface BrokerPort {
   /**
    * Sends one batch of rows (JSON text) to a shard's queue. Settles within the broker's timeout;
-   * never rejects.
+   * never rejects. `placed` learns which regions may hold it, if it is not the home region alone.
    */
-  publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome>;
+  publish(
+    shard: number,
+    body: Buffer,
+    batch: string,
+    placed: { region?: string | undefined },
+  ): Promise<PublishOutcome>;
   /** Whether a publish would not be sent now: disconnected or blocked. */
   blocked(): boolean;
   /** The reason for blocked(); absent: `blocked` or `up`. */
   state?(): "up" | "blocked" | "away";
+  /** Where orders go, and each region's state, home first. */
+  regions?(): Publishing;
   /** Sets the handler of outcomes. */
   onPush(handler: (push: Push) => void): void;
 }
@@ -121,6 +128,7 @@ export interface StoresPort {
     | "operate"
     | "audit"
     | "catalogueVersion"
+    | "saleVersions"
     | "sales"
     | "stock"
     | "routes"

@@ -17,6 +17,7 @@ import { EventFeed } from "./http/event-feed.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { StockReader } from "./http/stock-reader.ts";
+import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
 import { Intake } from "./intake/intake.ts";
 import { Lanes } from "./intake/lanes.ts";
@@ -87,8 +88,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     events.soon();
   });
   // ② publish
-  const publish = async (shard: number, body: Buffer, batch: string) =>
-    broker.publish(shard, body, batch);
+  const publish = async (shard: number, body: Buffer, number: string, batch: Batch) =>
+    broker.publish(shard, body, number, batch);
   const lanes = new Lanes({
     runtime,
     shards,
@@ -177,6 +178,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: origin(server),
     draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
+    publishing: broker.regions?.() ?? { publishesTo: region, regions: [] },
     ...shown(admission),
     ...counters.report(),
     sockets: sockets.size,

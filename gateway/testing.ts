@@ -37,10 +37,18 @@ export class TestBroker implements BrokerPort {
   /** The immediate answer to each publish; undefined: the test settles it. */
   answer: PublishOutcome | undefined = "confirmed";
   isBlocked = false;
+  /** Where batches go, if it is not the home region. */
+  region: string | undefined;
   tell: (push: Push) => void = () => undefined;
   private wake: () => void = () => undefined;
 
-  publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome> {
+  publish(
+    shard: number,
+    body: Buffer,
+    batch: string,
+    placed: { region?: string | undefined },
+  ): Promise<PublishOutcome> {
+    if (this.region !== undefined) placed.region = this.region;
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     this.published.push({
       shard,

@@ -21,6 +21,13 @@ import type { SnapshotHead } from "./snapshots.ts";
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 
+export interface SaleVersion {
+  readonly id: string;
+  /** Compares with the catalogue's version. 0: the sale is older than versions. */
+  readonly version: number;
+  readonly retired: boolean;
+}
+
 export interface EntryToRecord {
   readonly entry: Entry;
   readonly epoch: number;
@@ -169,10 +176,19 @@ export type Operation =
   /** Ends a closed sale for good; see ledger/retire.ts. */
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
   /** Empty region: all regions. Empty service: the route is removed. */
-  | ({ readonly kind: "route"; readonly ref: string } & Route);
+  | ({ readonly kind: "route"; readonly ref: string } & Route)
+  | RegionOperation;
+
+/** `lost`: its broker will not come back. `back`: it has come back after all. */
+export interface RegionOperation {
+  readonly kind: "region";
+  readonly ref: string;
+  readonly region: string;
+  readonly state: "lost" | "back";
+}
 
 /** An operation that changes a sale. */
-export type SaleOperation = Exclude<Operation, { kind: "route" }>;
+export type SaleOperation = Exclude<Operation, { kind: "route" | "region" }>;
 
 /**
  * `done`, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why the
@@ -270,7 +286,9 @@ export interface Ledger {
   recordLetter(letter: LetterRecord): Promise<void>;
   /** Increases with every change of a sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
-  sales(): Promise<Sale[]>;
+  /** All sales, or those with these ids. Reads every item of each: see saleVersions. */
+  sales(ids?: readonly string[]): Promise<Sale[]>;
+  saleVersions(): Promise<SaleVersion[]>;
   /** Sales that closed at least `delayMs` ago, and which of them may be retired. */
   endedSales(nowMs: number, delayMs: number): Promise<EndedSales>;
   stock(saleId: string): Promise<Stock[]>;
@@ -288,6 +306,8 @@ export interface Ledger {
   ): Promise<RedriveGrant | "settled" | "superseded" | "unknown">;
   /** Asks the provider about one attempt again. `settled`: there is nothing left to ask. */
   askOnce(of: Attempt): Promise<"asked" | "settled">;
+  /** Regions that an operator has declared lost. */
+  lostRegions(): Promise<ReadonlySet<string>>;
   routes(): Promise<Route[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;

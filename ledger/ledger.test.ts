@@ -210,6 +210,20 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(seen).toEqual(entries);
   });
 
+  test("a region is lost until it is back, and nothing has to apply it", async () => {
+    const { ledger } = await fresh();
+    const declare = (region: string, state: "lost" | "back") =>
+      ledger.operate({ kind: "region", ref: crypto.randomUUID(), region, state }, "op");
+    const open = await ledger.operationsOpen();
+    await declare("eu", "lost");
+    await declare("us", "lost");
+    await declare("eu", "back");
+    expect([...(await ledger.lostRegions())]).toEqual(["us"]);
+    await declare("us", "back");
+    expect([...(await ledger.lostRegions())]).toEqual([]);
+    expect(await ledger.operationsOpen()).toEqual(open);
+  });
+
   test("an operation runs once per reference; other content under it is reported", async () => {
     const { ledger } = await fresh();
     const restock = { kind: "restock", ref: "r2", saleId: "s1", sku: "a", units: 5 } as const;

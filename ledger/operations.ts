@@ -1,7 +1,7 @@
 // The operators' changes go to the ledger first, then to Redis. A reference makes each idempotent,
 // and it stays open until Redis is known to have it.
 import type { Sale } from "../core/domain/sale.ts";
-import type { Operation, OperationResult } from "./contract.ts";
+import type { Operation, OperationResult, RegionOperation } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
 import { retiredOf, retireSale } from "./retire.ts";
 import { setRoute } from "./routes.ts";
@@ -20,13 +20,35 @@ export async function operate(
       return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation, atMs);
     if (result === "done") {
-      await tx.run(
-        "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, 0)",
-        [operation.ref, text, subject, atMs],
+      const [row] = await tx.run(
+        `INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)
+         RETURNING id`,
+        [operation.ref, text, subject, atMs, ONLY_HERE.has(operation.kind) ? 1 : 0],
       );
+      const saleId = saleOf(operation);
+      if (saleId !== undefined)
+        await tx.run("UPDATE sales SET version = ? WHERE id = ?", [Number(row?.id), saleId]);
     }
     return result;
   });
+}
+
+/** Operations that nothing outside the ledger has to learn. */
+const ONLY_HERE: ReadonlySet<string> = new Set(["region"]);
+
+/** Regions declared lost, and not back since. */
+export async function lostRegions(db: Db): Promise<ReadonlySet<string>> {
+  const rows = await db.run(
+    'SELECT operation FROM operations WHERE operation LIKE \'%"kind":"region"%\' ORDER BY id',
+  );
+  const lost = new Set<string>();
+  for (const row of rows) {
+    const { kind, region, state } = JSON.parse(String(row.operation)) as RegionOperation;
+    if (kind !== "region") continue;
+    if (state === "lost") lost.add(region);
+    else lost.delete(region);
+  }
+  return lost;
 }
 
 export async function operationsOpen(db: Db): Promise<{ id: number; operation: Operation }[]> {
@@ -35,6 +57,12 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
     id: Number(r.id),
     operation: JSON.parse(String(r.operation)) as Operation,
   }));
+}
+
+/** The sale that an operation changes; undefined for routes and regions. */
+export function saleOf(operation: Operation): string | undefined {
+  if (operation.kind === "route" || operation.kind === "region") return undefined;
+  return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 
 /**
@@ -54,6 +82,8 @@ async function apply(tx: Runner, operation: Operation, atMs: number): Promise<Op
       return create(tx, operation.sale, operation.ref);
     case "route":
       await setRoute(tx, operation);
+      return "done";
+    case "region":
       return "done";
     case "retire":
       return (await retireSale(tx, operation.saleId, atMs)) ? "done" : "unknown_sale";

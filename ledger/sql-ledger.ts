@@ -23,13 +23,13 @@ import type {
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
 import { recordLetter } from "./letters.ts";
-import { operate, operationsOpen } from "./operations.ts";
+import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
-import { catalogueVersion, sales, stock } from "./sales.ts";
+import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
@@ -167,6 +167,10 @@ export class SqlLedger implements Ledger {
     return operate(this.db, operation, subject, this.db.runtime.wallMs());
   }
 
+  lostRegions(): Promise<ReadonlySet<string>> {
+    return lostRegions(this.db);
+  }
+
   operationsOpen(): ReturnType<Ledger["operationsOpen"]> {
     return operationsOpen(this.db);
   }
@@ -192,8 +196,12 @@ export class SqlLedger implements Ledger {
     return catalogueVersion(this.db);
   }
 
-  sales(): ReturnType<Ledger["sales"]> {
-    return sales(this.db);
+  sales(ids?: readonly string[]): ReturnType<Ledger["sales"]> {
+    return sales(this.db, ids);
+  }
+
+  saleVersions(): ReturnType<Ledger["saleVersions"]> {
+    return saleVersions(this.db);
   }
 
   endedSales(nowMs: number, delayMs: number): ReturnType<Ledger["endedSales"]> {

@@ -3,10 +3,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";
+import { urlsOf } from "../broker/region.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Settings } from "../core/settings/settings.ts";
+import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
 import { endLeftovers } from "./processes.ts";
-import { type PrivateRabbit, startRabbit } from "./rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "./redis.ts";
 
 export interface LocalServices {
@@ -15,11 +16,11 @@ export interface LocalServices {
   /** Extra variables for a kind of role: broker URLs with the role's own user. */
   roleEnv(kind: string, service?: string): Readonly<Record<string, string>>;
   readonly redis: PrivateRedis | undefined;
-  readonly rabbit: PrivateRabbit | undefined;
+  readonly brokers: PrivateBrokers | undefined;
   stop(): Promise<void>;
 }
 
-/** The regions of a private broker, one virtual host each. */
+/** The regions of private brokers, one virtual host each. */
 export const LOCAL_REGIONS = ["eu", "us"] as const;
 /**
  * Redis yields to the gateways and the broker, which accept orders, but not to the workers, whose
@@ -31,6 +32,9 @@ const SECRET_BYTES = 48;
 const PRIVATE_PUBLISHERS = "gateway=gateway,payments=payments,operator=operator,service-*=service";
 const NO_ENV = {};
 
+/** Folders under the data folder where private services record their processes. */
+export const SERVICE_FOLDERS = ["redis", ...brokerFolders(LOCAL_REGIONS), "roles"] as const;
+
 export async function startLocalServices(
   settings: Settings,
   say: (line: string) => void,
@@ -38,7 +42,7 @@ export async function startLocalServices(
 ): Promise<LocalServices> {
   const dir = resolve(settings.dataDir);
   mkdirSync(dir, { recursive: true });
-  for (const name of ["redis", "rabbitmq", "roles"]) {
+  for (const name of SERVICE_FOLDERS) {
     const ended = await endLeftovers(join(dir, name, "run"));
     if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
   }
@@ -50,31 +54,32 @@ export async function startLocalServices(
         `${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} ` +
         `under ${settings.dataDir}/`,
     );
-  const [redis, rabbit] = await Promise.all([
+  const [redis, brokers] = await Promise.all([
     wantRedis
       ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) })
       : undefined,
     wantRabbit
-      ? startRabbit(join(dir, "rabbitmq"), {
-          vhosts: LOCAL_REGIONS,
+      ? startBrokers(dir, {
+          layout: settings.brokers,
+          regions: LOCAL_REGIONS,
           accounts: accountsOf(processing),
         })
       : undefined,
   ]);
   const urls = (user: string) =>
-    LOCAL_REGIONS.map((name) => `${name}=${rabbit?.url(name, user)}`).join(",");
-  const named = settings.regions.map(({ name, url }) => `${name}=${url}`).join(",");
+    LOCAL_REGIONS.map((name) => `${name}=${brokers?.url(name, user)}`).join(",");
+  const named = settings.regions.map((region) => `${region.name}=${urlsOf(region)}`).join(",");
   return {
     roleEnv: (kind, service) => {
-      if (!rabbit) return NO_ENV;
+      if (!brokers) return NO_ENV;
       if (kind === "fulfil") return { SLUICE_REGIONS: urls(serviceUser(service ?? "")) };
       const own = { SLUICE_REGIONS: urls(kind) };
       return kind === "gateway" ? { ...own, SLUICE_OPERATOR_REGIONS: urls("operator") } : own;
     },
     env: {
       SLUICE_REDIS_URL: redis?.url ?? settings.redisUrl,
-      SLUICE_REGIONS: rabbit ? urls("operator") : named,
-      ...(rabbit ? { SLUICE_PUBLISHERS: PRIVATE_PUBLISHERS } : {}),
+      SLUICE_REGIONS: brokers ? urls("operator") : named,
+      ...(brokers ? { SLUICE_PUBLISHERS: PRIVATE_PUBLISHERS } : {}),
       SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
       SLUICE_SHARDS: String(settings.shards),
       ...(settings.jwtAlgorithm === "HS256"
@@ -82,9 +87,9 @@ export async function startLocalServices(
         : {}),
     },
     redis,
-    rabbit,
+    brokers,
     stop: async () => {
-      await Promise.all([redis?.stop(), rabbit?.stop()]);
+      await Promise.all([redis?.stop(), brokers?.stop()]);
     },
   };
 }

@@ -1,15 +1,24 @@
 // A private RabbitMQ node with its own name, ports, cookie and data folder, on loopback only. The
 // node imports its virtual hosts (one per region) from a definitions file when it boots, so no
 // second command is needed.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { freePorts, untilListening } from "./ports.ts";
+import { canListen, freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRabbit extends Child {
+  /** Its Erlang name. */
+  readonly node: string;
   readonly port: number;
   readonly dir: string;
   /**
@@ -19,6 +28,8 @@ export interface PrivateRabbit extends Child {
   url(vhost: string, user?: string): string;
   /** Runs rabbitmqctl against this node and returns its output. */
   ctl(...args: string[]): Promise<string>;
+  /** After it has ended: starts it again on its port and folder, with these variables besides. */
+  again(env?: Readonly<Record<string, string>>): Promise<PrivateRabbit>;
 }
 
 export interface PrivateRabbitOptions {
@@ -28,6 +39,19 @@ export interface PrivateRabbitOptions {
   readonly accounts?: readonly Account[];
   /** Variables of its process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Its place in a cluster. */
+  readonly seat?: ClusterSeat;
+}
+
+/** What a node of a cluster does not choose by itself. */
+export interface ClusterSeat {
+  /** Its own name, and those of all nodes. */
+  readonly node: string;
+  readonly nodes: readonly string[];
+  /** Folder of the cookie and the passwords that the nodes share. */
+  readonly secrets: string;
+  /** Erlang's port mapper, which runs already. */
+  readonly epmdPort: number;
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -91,13 +115,16 @@ async function startNode(
   dir: string,
   options: PrivateRabbitOptions,
 ): Promise<PrivateRabbit> {
-  const [free, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
+  const { seat } = options;
+  const [free, distPort, freeEpmd] = (await freePorts(3)) as [number, number, number];
   const port = options.port ?? free;
-  const node = nodeName(dir);
-  const passwords = passwordsIn(dir, options.accounts ?? []);
+  const node = seat?.node ?? nodeName(dir);
+  const epmdPort = seat?.epmdPort ?? freeEpmd;
+  const passwords = passwordsIn(seat?.secrets ?? dir, options.accounts ?? []);
   writeConfig(dir, port, options, passwords);
+  writeCookie(dir, seat?.secrets ?? dir);
   const env = nodeEnv(dir, node, distPort, epmdPort);
-  const epmd = startEpmd(dir, epmdPort);
+  const epmd = seat ? NOBODY : startEpmd(dir, epmdPort);
   const child = spawnRecorded({
     name: "rabbitmq",
     command: [server],
@@ -118,21 +145,30 @@ async function startNode(
   }
   return {
     ...child,
+    node,
     port,
     dir,
     url: (vhost, user = GUEST) =>
       `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
     ctl: (...args) => ctl(env, node, args),
+    again: async (more = {}) => {
+      // The cluster's port mapper may have ended with its last node.
+      if (seat && (await canListen("127.0.0.1", epmdPort))) startEpmd(seat.secrets, epmdPort);
+      return startRabbit(dir, { ...options, port, env: more });
+    },
     stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(epmd.kill),
     kill: () => child.kill().finally(epmd.kill),
   };
 }
 
+/** In a cluster, the port mapper belongs to all nodes. */
+const NOBODY = { kill: async () => undefined };
+
 /**
  * Erlang's port mapper. A node would start a detached one that outlives it, so this one is started
  * here and can be stopped.
  */
-function startEpmd(dir: string, port: number): Child {
+export function startEpmd(dir: string, port: number): Child {
   const command = Bun.which("epmd") ?? EPMD_PATHS.find((path) => existsSync(path));
   if (!command) throw new Error("epmd, part of Erlang, was not found: put it on the PATH");
   return spawnRecorded({
@@ -169,7 +205,7 @@ function newPassword(): string {
 function writeConfig(
   dir: string,
   port: number,
-  { vhosts, accounts = [] }: PrivateRabbitOptions,
+  { vhosts, accounts = [], seat }: PrivateRabbitOptions,
   passwords: Readonly<Record<string, string>>,
 ): void {
   // A node created without accounts has a `guest`, which would keep its password and permissions.
@@ -187,6 +223,7 @@ function writeConfig(
     permissions: vhosts.flatMap((vhost) =>
       users.map(({ user, configure, write, read }) => ({ user, vhost, configure, write, read })),
     ),
+    policies: vhosts.map((vhost) => ({ vhost, ...SPREAD_LEADERS })),
   };
   writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions), { mode: 0o600 });
   writeFileSync(
@@ -199,16 +236,44 @@ function writeConfig(
       `max_message_size = ${MAX_MESSAGE_BYTES}`,
       "collect_statistics_interval = 30000",
       "log.file.level = warning",
+      ...clusterLines(seat),
       "",
     ].join("\n"),
   );
   writeFileSync(join(dir, "enabled_plugins"), "[].\n");
-  const cookie = join(dir, ".erlang.cookie");
-  if (!existsSync(cookie)) {
-    writeFileSync(cookie, realRuntime.uuid().replaceAll("-", ""));
-    chmodSync(cookie, 0o400);
-  }
 }
+
+/** Queues of a new store get their leaders on different nodes. On one node it has no effect. */
+const SPREAD_LEADERS = {
+  ...{ name: "sluice", pattern: "^(orders|payments|fulfilment|fx)\\.", "apply-to": "queues" },
+  ...{ priority: 0, definition: { "queue-leader-locator": "balanced" } },
+};
+
+function clusterLines(seat: ClusterSeat | undefined): string[] {
+  if (!seat) return [];
+  return [
+    "cluster_formation.peer_discovery_backend = classic_config",
+    ...seat.nodes.map((node, i) => `cluster_formation.classic_config.nodes.${i + 1} = ${node}`),
+    // Nodes start together: one that waits for the others must not wait for long.
+    "cluster_formation.discovery_retry_limit = 60",
+    "cluster_formation.discovery_retry_interval = 500",
+    // A minority stops serving, so that a client learns of it.
+    "cluster_partition_handling = pause_minority",
+  ];
+}
+
+/** The nodes of a cluster have the same cookie, each in its own folder. */
+function writeCookie(dir: string, secrets: string): void {
+  const shared = join(secrets, ".erlang.cookie");
+  if (!existsSync(shared)) writeFileSync(shared, realRuntime.uuid().replaceAll("-", ""));
+  chmodSync(shared, COOKIE_MODE);
+  if (dir === secrets) return;
+  const own = join(dir, ".erlang.cookie");
+  if (!existsSync(own)) copyFileSync(shared, own);
+  chmodSync(own, COOKIE_MODE);
+}
+
+const COOKIE_MODE = 0o400;
 
 function nodeEnv(
   dir: string,
@@ -234,7 +299,9 @@ function nodeEnv(
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // No busy waiting: spinning schedulers would take cores from processes that have work.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "+sbwt none +sbwtdcpu none +sbwtdio none",
+    // Other machines cannot reach the node.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
   };
 }
 

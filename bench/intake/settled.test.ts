@@ -51,10 +51,11 @@ test("charges that nobody takes, and dead letters, are not waited for", async ()
   expect(system.looks()).toBe(1);
 });
 
+type QueuesOf = Parameters<typeof queuesOf>[0];
+
 test(
   "a real broker reports ready and unacknowledged messages of its regions",
   async () => {
-    const regions = ["eu", "us"].map((name) => ({ name, url: "" }));
     const rabbit = await startRabbit(testDir("waiting"), { vhosts: ["eu", "us"] });
     const model = await connect(rabbit.url("eu"));
     try {
@@ -66,7 +67,8 @@ test(
       const taken = Promise.withResolvers<void>();
       await channel.consume("orders.0", () => taken.resolve());
       await taken.promise;
-      const stack = { services: { rabbit }, regions } as unknown as Parameters<typeof queuesOf>[0];
+      const regions = ["eu", "us"].map((region) => ({ region, nodes: [rabbit] }));
+      const stack = { services: { brokers: { regions } } } as unknown as QueuesOf;
       let depths = await queuesOf(stack);
       const end = Date.now() + 20_000;
       while (Date.now() < end && depths[0]?.unacknowledged !== 2) depths = await queuesOf(stack);

@@ -1,5 +1,6 @@
 // Whether everything that was accepted has come to its end: the outboxes are empty, and no message
 // of the shards or of the charges waits in RabbitMQ, neither ready nor unacknowledged.
+import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { outboxKey } from "../../core/stores/keys.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
@@ -116,13 +117,18 @@ async function outboxesOf(redis: RedisStore, shards: number): Promise<number> {
 }
 
 /** The depths of all queues of all regions, as rabbitmqctl reports them; added up by name. */
-export async function queuesOf({ services, regions }: Pick<Stack, "services" | "regions">) {
-  const { rabbit } = services;
-  if (!rabbit) return [];
+export async function queuesOf({ services }: Pick<Stack, "services">) {
   const columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
   const depths = new Map<string, Depth>();
-  for (const { name: vhost } of regions) {
-    const text = await rabbit.ctl("list_queues", "-q", "-p", vhost, ...columns, "--formatter=json");
+  for (const { region: vhost, nodes } of services.brokers?.regions ?? []) {
+    const text = await at(nodes, 0).ctl(
+      "list_queues",
+      "-q",
+      "-p",
+      vhost,
+      ...columns,
+      "--formatter=json",
+    );
     for (const queue of JSON.parse(text) as Record<string, unknown>[]) {
       const where = String(queue.name);
       const so = depths.get(where);

@@ -4,7 +4,7 @@ import { at } from "../../core/domain/at.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 
 /** Clock ticks a second; 100 on every Linux that matters. */
-const TICKS_PER_S = 100;
+export const TICKS_PER_S = 100;
 const PAGE_BYTES = 4_096;
 
 export interface Usage {
@@ -26,12 +26,18 @@ export function usageOf(pid: number): Usage {
   return { cpuMicros, rssBytes };
 }
 
+function usageOfAll(processes: readonly { readonly pid: number }[]): Usage {
+  const all = processes.map(({ pid }) => usageOf(pid));
+  const sum = (of: keyof Usage) => all.reduce((total, one) => total + one[of], 0);
+  return { cpuMicros: sum("cpuMicros"), rssBytes: sum("rssBytes") };
+}
+
 /** Usage of each role and private service of a stack. */
 export function usageByPart({ fleet, services, beside }: Stack): Map<string, Usage> {
   const usage = new Map<string, Usage>();
   for (const role of fleet.roles) usage.set(role.name, usageOf(role.pid()));
   if (services.redis) usage.set("redis", usageOf(services.redis.pid));
-  if (services.rabbit) usage.set("rabbitmq", usageOf(services.rabbit.pid));
+  if (services.brokers) usage.set("rabbitmq", usageOfAll(services.brokers.nodes));
   for (const [name, pid] of beside) usage.set(name, usageOf(pid));
   return usage;
 }

@@ -49,8 +49,9 @@ const WARM_UP_S = 2;
 const FLOOD_SOCKETS = 16;
 /** Orders in flight, as in `bench intake`'s sustained run. */
 const WINDOW = 30_000;
-/** Capacity is measured, so nobody is turned away. */
+/** Capacity is measured, so nobody is turned away, and no worker pauses for the generator. */
 const SETTINGS = {
+  SLUICE_GOVERNOR_CPU: "off",
   SLUICE_SOLD_OUT_AT_GATE: "no",
   SLUICE_TARGET_WAIT: "1m",
   SLUICE_STALL_ORDERS: "1000000",

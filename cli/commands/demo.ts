@@ -1,10 +1,11 @@
 // sluice demo. Exit code 0: every invariant holds; 1: a violation; 2: not everything was decided in
 // time.
 import type { Command } from "commander";
+import { type BrokerLayout, REGION_SETTINGS } from "../../core/settings/setting-table-regions.ts";
 import { runDemo } from "../../proof/demo/demo.ts";
 import { endFolder, makeFolder, removeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { Progress } from "../../proof/demo/progress.ts";
-import { demoJson, demoLines } from "../../proof/demo/report.ts";
+import { demoJson, demoLines, resultOf } from "../../proof/demo/report.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
@@ -15,10 +16,14 @@ const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
 /** 128 + SIGINT, the shells' convention. */
 const EXIT_INTERRUPTED = 130;
 
+const { read, says: LAYOUTS } = REGION_SETTINGS.brokers;
+const layout = (text: string): BrokerLayout => read(text, "--brokers");
+
 interface Options {
   readonly orders: number;
   readonly seed: number;
   readonly json: boolean;
+  readonly brokers: BrokerLayout;
   readonly keep: boolean;
 }
 
@@ -30,12 +35,13 @@ export function register(program: Command): void {
     )
     .option("--orders <n>", "orders to send", whole(1, MAX_ORDERS), DEFAULT_ORDERS)
     .option("--seed <n>", "seed of the rush", whole(0, 2 ** 32 - 1), 1)
+    .option("--brokers <layout>", LAYOUTS, layout, "shared" satisfies BrokerLayout)
     .option("--keep", "keep the folder with history, ledger and logs", false)
     .option("--json", "print the figures as a JSON object, and the report to standard error", false)
     .action(run);
 }
 
-async function run({ orders, seed, json, keep }: Options): Promise<void> {
+async function run({ orders, seed, json, brokers, keep }: Options): Promise<void> {
   const out = json ? process.stderr : process.stdout;
   const progress = new Progress(out);
   await sweepFolders();
@@ -53,10 +59,14 @@ async function run({ orders, seed, json, keep }: Options): Promise<void> {
   const onStack = (started: Stack) => {
     stack = started;
   };
-  const result = await runDemo({ orders, seed, dir, progress, onStack });
+  const result = await runDemo({
+    ...{ orders, seed, dir, progress, onStack },
+    env: { SLUICE_BROKERS: brokers },
+  });
   out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);
-  if (keep || result.verdict.result !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
+  const ended = resultOf(result);
+  if (keep || ended !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
   else removeFolder(dir);
   if (json) process.stdout.write(`${demoJson(result)}\n`);
-  process.exitCode = EXIT_CODES[result.verdict.result];
+  process.exitCode = EXIT_CODES[ended];
 }

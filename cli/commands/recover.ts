@@ -1,18 +1,27 @@
 // sluice recover: decisions that only an operator can make. After a halt, because the ledger went
 // back (for example, was restored from a backup) or belongs to another Redis, --accept-ledger makes
 // the ledger the truth, and the workers rebuild Redis from it. After a broker lost messages,
-// --ask-again publishes everything unfinished again.
+// --ask-again publishes everything unfinished again. After a region was lost for good, --lost lists
+// what is known of its orders and lets the others continue.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
-import { withLedger } from "../ledger.ts";
+import { type OpenLedger, withLedger } from "../ledger.ts";
+import { type LostRegion, lookAtLost, mustBeAway } from "../operator/lost-region.ts";
 import { openRedis } from "../roles/parts.ts";
+import { mintToken } from "../token.ts";
 
 interface Options {
   readonly acceptLedger: boolean;
   readonly askAgain: boolean;
+  readonly region: string;
+  readonly lost: boolean;
+  readonly back: boolean;
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly token: string;
 }
 
 export function register(program: Command): void {
@@ -20,7 +29,8 @@ export function register(program: Command): void {
     .command("recover")
     .description(
       "after a halt: accept the ledger as the truth; " +
-        "after a broker lost messages: ask for charges and parts again",
+        "after a broker lost messages: ask for charges and parts again; " +
+        "after a region was lost for good: list its orders, and no longer wait for it",
     )
     .option(
       "--accept-ledger",
@@ -34,13 +44,83 @@ export function register(program: Command): void {
         "harmless for those still on their way",
       false,
     )
+    .option("--region <name>", "the region for --lost and --back", "")
+    .option(
+      "--lost",
+      "list what was accepted in the region and is unknown; with --yes, wait for it no longer",
+      false,
+    )
+    .option("--back", "the region has come back: wait for it again when it is away", false)
+    .option("--yes", "with --lost: change it, after you have read the list", false)
+    .option("--json", "with --lost: print the list as JSON", false)
+    .option("--token <token>", "an operator's token for the gateways; default: made here", "")
     .action(recover);
 }
 
-async function recover({ acceptLedger, askAgain }: Options): Promise<void> {
-  if (acceptLedger === askAgain)
-    throw new SettingError("choose either --accept-ledger or --ask-again");
-  await withLedger(({ settings }) => (askAgain ? again(settings) : forget(settings)));
+async function recover(options: Options): Promise<void> {
+  const { acceptLedger, askAgain, lost, back, region } = options;
+  const chosen = [acceptLedger, askAgain, lost, back].filter(Boolean).length;
+  if (chosen !== 1)
+    throw new SettingError("choose one of --accept-ledger, --ask-again, --lost and --back");
+  if ((lost || back) && region === "") throw new SettingError("name the region: --region NAME");
+  await withLedger((open) => {
+    if (askAgain) return again(open.settings);
+    if (acceptLedger) return forget(open.settings);
+    return back ? declare(open, region, "back") : lose(open, options);
+  });
+}
+
+async function lose(open: OpenLedger, { region, yes, json, token }: Options): Promise<void> {
+  const { settings, ledger } = open;
+  const redis = await openRedis(realRuntime, settings, () => undefined);
+  try {
+    const operator = token || (await mintToken(settings, OPERATOR));
+    const look = { runtime: realRuntime, settings, ledger, redis, region, token: operator };
+    await mustBeAway(look);
+    const found = await lookAtLost(look);
+    process.stdout.write(json ? `${JSON.stringify(found)}\n` : lostText(found));
+    if (!yes && !json)
+      process.stdout.write("\nNothing was changed. To continue without it, add --yes.\n");
+    if (!yes) return;
+  } finally {
+    await redis.close();
+  }
+  await declare(open, region, "lost");
+  await again(settings);
+}
+
+const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
+
+async function declare(
+  { ledger }: OpenLedger,
+  region: string,
+  state: "lost" | "back",
+): Promise<void> {
+  const ref = `${region} ${state} ${realRuntime.uuid()}`;
+  await ledger.operate({ kind: "region", ref, region, state }, "command line");
+  process.stdout.write(
+    state === "lost"
+      ? `region ${region} is lost: while it is away, no gap waits for it.\n`
+      : `region ${region} is back: gaps wait for it again.\n`,
+  );
+}
+
+function lostText({ region, orders, numbers, silent }: LostRegion): string {
+  const at = (ms: number) => new Date(ms).toISOString();
+  const accepted = orders.map((o) => `  ${at(o.acceptedAtMs)}  ${o.user}  ${o.id}  ${o.gateway}`);
+  const missing = numbers.map(
+    (n) => `  ${n.user}  sale ${n.saleId}  number ${n.seq}  ${n.parked} later orders wait`,
+  );
+  const unheard = silent.map(({ gateway, why }) => `  ${gateway}: ${why}`);
+  return [
+    `${orders.length} orders were accepted in ${region} and are in no ledger:`,
+    ...accepted,
+    `${numbers.length} users wait for a number that may have been accepted there:`,
+    ...missing,
+    ...(unheard.length > 0 ? ["what these gateways know is missing here:", ...unheard] : []),
+    "Not listed: what a gateway had accepted before it was restarted. Clients know these orders.",
+    "",
+  ].join("\n");
 }
 
 async function forget(settings: Settings): Promise<void> {

@@ -21,7 +21,9 @@ export class GatewayWatch {
       readonly redis: RedisStore;
       readonly admission: Admission;
       readonly id: string;
-      readonly region: string;
+      /** The gateway's own region, and the one it publishes to now. */
+      readonly home: string;
+      readonly region: () => string;
       readonly shards: number;
       readonly redisMemory: number;
       /** Redis's clock. */
@@ -38,7 +40,7 @@ export class GatewayWatch {
   private async look(): Promise<void> {
     if (this.looking) return;
     this.looking = true;
-    const { redis, admission, id, region, shards } = this.options;
+    const { redis, admission, id, home, shards } = this.options;
     try {
       const members = new Members(redis);
       const [{ workers }, roles, memory] = await Promise.all([
@@ -51,14 +53,16 @@ export class GatewayWatch {
         .filter((r): r is GatewayReport => r.kind === "gateway" && r.id !== id);
       const reports = [...workers.values()].map((text) => JSON.parse(text) as WorkerReport);
       // Converts times on Redis's clock to this process's clock.
+      const region = this.options.region();
       const ownMs = this.options.runtime.monotonicMs() - this.options.now();
       admission.hear(
         newsOf({ shards, region }, others, reports).map((n) => ({
           ...n,
           emptyAtMs: n.emptyAtMs && n.emptyAtMs + ownMs,
+          region: region === home ? undefined : region,
         })),
       );
-      admission.share(1 + others.filter((g) => g.region === region).length);
+      admission.share(1 + others.filter((g) => g.region === home).length);
       admission.redisMemory(memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0);
     } catch {
       countIgnored("members_look");
@@ -70,9 +74,9 @@ export class GatewayWatch {
 }
 
 /**
- * What the reports say about each shard, for a gateway of `region`. A shard was empty when its
- * owner found nothing ready in this region's queue, if the owner now has nothing in flight.
- * `emptyAtMs` is on Redis's clock.
+ * What the reports say about each shard, for a gateway that publishes to `region`. A shard was
+ * empty when its owner found nothing ready in this region's queue, if the owner now has nothing in
+ * flight. `emptyAtMs` is on Redis's clock.
  */
 export function newsOf(
   { shards, region }: { readonly shards: number; readonly region: string },

@@ -1,11 +1,6 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
-import { Subscription } from "../../broker/subscriber.ts";
-import { ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
-import type { RegionLink } from "../../consumers/orders/relay.ts";
-import { at } from "../../core/domain/at.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
-import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -22,13 +17,11 @@ import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
+import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { announceMetrics } from "./metrics-server.ts";
-import { closeRegions, openRedis, openRegion, openSpans, requireStores } from "./parts.ts";
+import { openRedis, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
-
-/** Pushes in flight from the broker; 0 is no limit, because they are not acknowledged. */
-const PUSH_PREFETCH = 0;
 
 export async function startGatewayRole(
   runtime: Runtime,
@@ -37,25 +30,16 @@ export async function startGatewayRole(
   log: Log,
 ): Promise<RunningRole & { gateway: Gateway }> {
   requireStores(settings);
-  const region = regionOf(settings);
+  const region = homeOf(settings);
   // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
-  const link = await openRegion(runtime, region, settings, log);
+  const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
   const spans = await openSpans(settings, "gateway", id);
-  let onPush: (push: Push) => void = () => undefined;
-  const pushes = new Subscription(link.consuming, {
-    queue: gatewayQueue(id),
-    prefetch: PUSH_PREFETCH,
-    exclusive: true,
-    noAck: true,
-    handler: ({ body }) => onPush(JSON.parse(body.toString()) as Push),
-  });
-  await pushes.start();
   const gateway = await startGateway({
     runtime,
     server: {
@@ -74,20 +58,7 @@ export async function startGatewayRole(
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
-    broker: {
-      publish: (shard, body, batch) =>
-        link.publisher.publish(ORDERS_EXCHANGE, ordersKey(shard), body, {
-          messageId: batch,
-          appId: id,
-          type: "orders.v1",
-          headers: { "x-accepted-at": clock.now() },
-        }),
-      blocked: () => !link.publisher.ready,
-      state: () => (!link.connection.up ? "away" : link.connection.blocked ? "blocked" : "up"),
-      onPush: (handler) => {
-        onPush = handler;
-      },
-    },
+    broker: brokers.port,
     stores: {
       ledger,
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
@@ -98,7 +69,11 @@ export async function startGatewayRole(
       overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
       workers: workersByHand(redis),
     },
-    ready: async () => readiness(link, redis.connected),
+    ready: async () => {
+      const { ok, detail } = brokers.readiness();
+      // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
+      return { ok, detail: { ...detail, redis: redis.connected ? "up" : "away" } };
+    },
     telemetry: { spans, log },
   });
   const withdraw = announceMetrics(id, new URL(gateway.url).host);
@@ -110,7 +85,8 @@ export async function startGatewayRole(
     redis,
     admission,
     id,
-    region: region.name,
+    region: () => brokers.publishesTo,
+    home: region.name,
     shards,
     redisMemory,
     now: clock.now,
@@ -123,9 +99,8 @@ export async function startGatewayRole(
     withdraw();
     await gateway.close();
     await board.stop();
-    await pushes.close();
     clock.stop();
-    await closeRegions([link]);
+    await brokers.close();
     await ledger.close();
     await redis.close();
     await spans?.close();
@@ -138,17 +113,6 @@ export async function startGatewayRole(
       return stopped;
     },
   };
-}
-
-function regionOf(settings: Settings): Settings["regions"][number] {
-  if (settings.region === "") return at(settings.regions, 0);
-  const region = settings.regions.find((r) => r.name === settings.region);
-  if (!region)
-    throw new SettingError(
-      `SLUICE_REGION '${settings.region}' is not one of SLUICE_REGIONS ` +
-        `(${settings.regions.map((r) => r.name).join(", ")})`,
-    );
-  return region;
 }
 
 function admissionSettings(settings: Settings): AdmissionSettings {
@@ -252,10 +216,11 @@ async function applyOperation(
   store: StockStore,
   operation: Operation,
 ): Promise<void> {
+  if (operation.kind === "region") return;
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
-  const sale = (await ledger.sales()).find((s) => s.id === saleId);
+  const [sale] = await ledger.sales([saleId]);
   if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
   const word = await store.syncSale(sale, await ledger.stock(saleId), version);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
@@ -278,20 +243,3 @@ async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Prom
 }
 
 const APPLY_WAIT_MS = 3_000;
-
-function readiness(
-  link: RegionLink,
-  redis: boolean,
-): { ok: boolean; detail: Record<string, unknown> } {
-  const broker = link.publisher.ready && !link.connection.conflict;
-  // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
-  return {
-    ok: broker,
-    detail: {
-      broker: broker
-        ? "up"
-        : (link.connection.conflict?.message ?? (link.connection.blocked ? "blocked" : "away")),
-      redis: redis ? "up" : "away",
-    },
-  };
-}

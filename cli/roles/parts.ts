@@ -101,8 +101,21 @@ export async function openRegion(
   region: Settings["regions"][number],
   settings: Settings,
   log: Log,
-  { heartbeatS }: RegionOptions = {},
+  options: RegionOptions = {},
 ): Promise<RegionLink> {
+  const link = regionLink(runtime, region, settings, log, options);
+  await startLink(link);
+  return link;
+}
+
+/** A region's connections, before startLink() opens them. */
+export function regionLink(
+  runtime: Runtime,
+  region: Settings["regions"][number],
+  settings: Settings,
+  log: Log,
+  { heartbeatS }: RegionOptions = {},
+): RegionLink {
   const declared = topology(settings.shards);
   const connection = new BrokerConnection({
     runtime,
@@ -120,10 +133,14 @@ export async function openRegion(
     log,
   });
   const publisher = new Publisher(connection, { confirmTimeoutMs: settings.confirmTimeoutMs });
+  return { connection, consuming, publisher };
+}
+
+/** Rejects if the broker refuses the connection; one that is away is waited for later. */
+export async function startLink({ connection, consuming, publisher }: RegionLink): Promise<void> {
   await publisher.start();
   await connection.start();
   await consuming.start();
-  return { connection, consuming, publisher };
 }
 
 /** Closes consumers first, because work in flight may still publish. */

@@ -57,3 +57,13 @@ test("after a reset every region must be read again", () => {
   clock.reset();
   expect(clock.cutoffMs(at(1_030_000))).toBe(1_030_000 - GAP_MAX_MS);
 });
+
+test("a region that is lost for good is not waited for, from one timeout later on", () => {
+  const clock = new GapClock(options);
+  const without = new Set(["eu"]);
+  clock.read("us", 1_000_000);
+  clock.cutoffMs(at(1_000_000));
+  expect(clock.cutoffMs(at(1_040_000))).toBe(1_040_000 - GAP_MAX_MS);
+  expect(clock.cutoffMs({ ...at(1_050_000), without })).toBeLessThan(1_000_000);
+  expect(clock.cutoffMs({ ...at(1_080_000), without })).toBe(1_000_000);
+});

@@ -1,6 +1,7 @@
 // Decides when a gap has lasted long enough. Only time in which the missing number could have
 // arrived counts: every region's queue must be consumed, and read past the moment when the gap
-// began. A region that is away stops the clock, but only until `gapMax`.
+// began. A region that is away stops the clock, but only until `gapMax`. One that an operator has
+// declared lost does not count.
 //
 // Each region has a mark, the time up to which its queue has been read: the timestamp of the last
 // order read, or the moment when the queue was seen empty. The cutoff is the lowest mark of
@@ -20,6 +21,8 @@ export interface Moment {
   readonly nowMs: number;
   /** Gaps that began at or before this time, on Redis's clock, have lasted for `gapMax`. */
   readonly gapMaxAgoMs: number;
+  /** Regions that hold no number any more. */
+  readonly without?: ReadonlySet<string>;
 }
 
 interface Sample {
@@ -46,8 +49,9 @@ export class GapClock {
   }
 
   /** Gaps that began at or before the returned time are over. Called about once a second. */
-  cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs }: Moment): number {
-    const { regions, gapTimeoutMs } = this.options;
+  cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs, without }: Moment): number {
+    const { gapTimeoutMs } = this.options;
+    const regions = this.options.regions.filter((region) => !without?.has(region));
     const readUpToMs = Math.min(...regions.map((region) => this.marks.get(region) ?? 0));
     this.samples.push({ monotonicMs, atMs: nowMs, readUpToMs });
     let cutoff = gapMaxAgoMs;

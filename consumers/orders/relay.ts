@@ -10,6 +10,7 @@
 // 5. The last look of a shard does not wait until the shard has another owner: both owners would
 //    publish the same follow-ups.
 import type { BrokerConnection } from "../../broker/connection.ts";
+import { Preference } from "../../broker/preference.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
@@ -82,7 +83,12 @@ export interface RelayOptions {
   readonly onDone?: (followUps: number) => void;
 }
 
+/** The bound is for a broker that makes up gateways. */
+const MAX_GATEWAYS = 1_000;
+
 export class Relay {
+  /** The region through which each gateway's last message came: it listens there. */
+  private readonly cameBy = new Map<string, RegionLink>();
   private pushes = new Map<
     string,
     {
@@ -98,6 +104,7 @@ export class Relay {
   /** Targets that accepted nothing, by `exchange routing-key`. */
   private readonly pauses = new Map<string, Pause>();
   private readonly pacer: Pacer;
+  private readonly preference: Preference<RegionLink>;
   /** Confirmed follow-ups that the next update marks, and who waits for it. */
   private readonly marks: Marks;
   private stopped = false;
@@ -106,6 +113,7 @@ export class Relay {
     const { runtime } = options;
     this.pacer = new Pacer({ runtime, mostMs: () => LOOK_PACE_MS, fullFrom: FULL_FROM });
     this.marks = new Marks((ids) => options.writer.followUpsDone(ids));
+    this.preference = new Preference(runtime, options.regions);
   }
 
   /**
@@ -114,15 +122,21 @@ export class Relay {
    */
   tell(region: string, gateway: string, batch: string, outcomes: string): void {
     const link = this.options.regions.find((r) => r.connection.region === region);
-    if (link && gateway !== "") this.pushTo(link, gateway).batches.push([batch, outcomes]);
+    if (!link || gateway === "") return;
+    if (this.cameBy.size < MAX_GATEWAYS || this.cameBy.has(gateway)) this.cameBy.set(gateway, link);
+    this.pushTo(link, gateway).batches.push([batch, outcomes]);
   }
 
-  /** Pushes through every region, because the region of an order that waited is not recorded. */
+  /**
+   * Pushes through the region in which the gateway published last, or through every region: the
+   * region of an order that waited is not recorded.
+   */
   tellReleased(
     released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
   ): void {
     for (const [gateway, user, id, state] of released) {
-      for (const link of this.options.regions)
+      const last = this.cameBy.get(gateway);
+      for (const link of last?.publisher.ready ? [last] : this.options.regions)
         this.pushTo(link, gateway).released.push([user, id, state]);
     }
   }
@@ -204,17 +218,23 @@ export class Relay {
     }
   }
 
-  /** Publishes in the first region whose broker accepts it. */
+  /** Publishes in the first region whose broker accepts it, those that confirm lately first. */
   private async publish({ followUps, body: text }: Parcel): Promise<boolean> {
     const [first] = followUps;
     const { exchange, routingKey } = first;
     const body = Buffer.from(text);
-    for (const { publisher } of this.options.regions) {
+    for (const region of this.preference.inOrder) {
+      const { publisher } = region;
       if (!publisher.ready) continue;
       const properties = this.properties(first);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
-      if (outcome === "confirmed") return true;
-      if (outcome === "unknown") return false; // 2
+      if (outcome === "confirmed") {
+        this.preference.trust(region);
+        return true;
+      }
+      if (outcome !== "unknown") continue;
+      this.preference.doubt(region);
+      return false; // 2
     }
     return false;
   }

@@ -10,6 +10,7 @@
 //  3. Waiting rows are bounded in bytes and in time. At its deadline a row fails with
 //     `Undelivered`. Its message may still arrive; a repeated row is harmless.
 import { BatchLanes, type LaneBatch, type LaneLimits, type Verdict } from "../../broker/lanes.ts";
+import { Preference } from "../../broker/preference.ts";
 import type { PublishOutcome } from "../../broker/publisher.ts";
 import { Subscription } from "../../broker/subscriber.ts";
 import { ordersKey } from "../../broker/topology.ts";
@@ -105,6 +106,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
   private readonly asked = new Map<string, { batch: RowBatch; timer: Timer }>();
   private readonly pushes: Subscription[] = [];
   private readonly queueId: string;
+  private readonly preference: Preference<RegionLink>;
   private stopped = false;
 
   constructor(private readonly rowOptions: RowLanesOptions) {
@@ -121,6 +123,7 @@ export class RowLanes extends BatchLanes<RowBatch> {
       onSending: (batch) => this.expect(batch),
       onSettled: () => undefined,
     });
+    this.preference = new Preference(rowOptions.runtime, rowOptions.regions);
     this.queueId = `${rowOptions.id}-${prefix.slice(0, -1)}`;
   }
 
@@ -177,14 +180,20 @@ export class RowLanes extends BatchLanes<RowBatch> {
     this.added(shard, length);
   }
 
-  /** Publishes in the first region that is ready; in the next one if a queue is full or missing. */
+  /**
+   * Publishes in the first region that is ready, those that confirm lately first; in the next one
+   * if a queue is full or missing.
+   */
   private async publish(shard: number, body: Buffer, batch: string): Promise<PublishOutcome> {
-    const { regions, exchange } = this.rowOptions;
+    const { exchange } = this.rowOptions;
     const properties = { messageId: batch, appId: this.queueId, type: "orders.v1" };
     let outcome: PublishOutcome = "unsent";
-    for (const { publisher } of regions) {
+    for (const region of this.preference.inOrder) {
+      const { publisher } = region;
       if (!publisher.ready) continue;
       outcome = await publisher.publish(exchange, ordersKey(shard), body, properties);
+      if (outcome === "confirmed") this.preference.trust(region);
+      if (outcome === "unknown") this.preference.doubt(region);
       if (outcome === "confirmed" || outcome === "unknown") return outcome;
     }
     return outcome;

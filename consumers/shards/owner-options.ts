@@ -25,6 +25,8 @@ export interface OwnerOptions {
   readonly brokers: {
     readonly regions: readonly RegionLink[];
     readonly publishers: Publishers;
+    /** Regions that are away and will not come back, as an operator has declared. */
+    readonly lost: () => ReadonlySet<string>;
   };
   /** Shared by all shards of the worker. */
   readonly shared: {

@@ -18,6 +18,7 @@ import type { Acquisition } from "./acquisition.ts";
 import { Chores } from "./chores.ts";
 import type { DeadCounts } from "./dead-counts.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
+import type { LostRegions } from "./lost-regions.ts";
 import type { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
 import { AcquiredShard } from "./shard-owner.ts";
@@ -41,6 +42,7 @@ export interface TendingOptions {
     readonly routes: RouteSync;
     readonly dead: DeadCounts;
     readonly owed: OwedCounts;
+    readonly lost: LostRegions;
     readonly upkeep: Upkeep;
   };
   readonly worker: {
@@ -77,7 +79,7 @@ export class Tending {
   round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
     const { recovery, governing, looks, worker } = this.options;
-    const { routes, dead, owed, upkeep } = looks;
+    const { routes, dead, owed, upkeep, lost } = looks;
     chores.begin("ledger", () => this.ledger.look());
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
@@ -86,6 +88,7 @@ export class Tending {
       return;
     }
     chores.begin("recovery", () => recovery.look());
+    chores.begin("lost regions", () => lost.look());
     for (const owner of owners.values()) {
       if (!(owner instanceof AcquiredShard) || !owner.running) continue;
       if (governing.paused) continue; // 3
@@ -103,8 +106,8 @@ export class Tending {
     const { relay, worker } = this.options;
     const problem = await owner.check();
     if (problem) return worker.stop(owner, problem, "found by a check");
-    owner.sweepHolds();
-    owner.sweepRates();
+    if (owner.waits.has("holds")) owner.sweepHolds();
+    if (owner.waits.has("fx")) owner.sweepRates();
     // A broker may have been away, or an operator may have asked for some again.
     void relay.followUps(owner.shard);
     // Last, because it asks the brokers, and one may be slow.

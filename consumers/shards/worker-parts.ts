@@ -11,6 +11,7 @@ import { Relay } from "../orders/relay.ts";
 import { RateFeed } from "../rates/rate-feed.ts";
 import { Recovery } from "../rebuild/recovery.ts";
 import { DeadCounts } from "./dead-counts.ts";
+import { LostRegions } from "./lost-regions.ts";
 import { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
 import { pacersOf } from "./pacers.ts";
@@ -57,11 +58,12 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     rebuildFailed: () => counts.rebuildsFailed++,
     log,
   });
-  const { snapshotEntries } = options;
+  const { snapshotEntries, makeSnapshot: makeHere } = options;
   const looks = {
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts(runtime, regions),
     owed: new OwedCounts(runtime, ledger),
+    lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({
       runtime,
       ledgerUrl,
@@ -69,6 +71,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
       store,
       dedupWindowMs,
       snapshotEntries,
+      makeHere,
       now,
       log,
     }),

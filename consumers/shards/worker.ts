@@ -230,7 +230,7 @@ export class Worker {
       worker: id,
       shard,
       stores: { store, ledger: stores.ledger, writer: stores.writer },
-      brokers: { regions: brokers.regions, publishers },
+      brokers: { regions: brokers.regions, publishers, lost: () => this.parts.lost.lost },
       shared: {
         ...{ recorder, relay, governing, counts, spans, askRates },
         ...{ decidePacer, markPacer, ackPacer },

@@ -47,12 +47,30 @@ export interface ShardAdmission {
   readonly waitMs: number;
 }
 
+/** Where a gateway publishes, and what it knows about each region, home first. */
+export interface Publishing {
+  readonly publishesTo: string;
+  readonly regions: readonly {
+    readonly region: string;
+    readonly broker: BrokerState;
+    /** `open`: it gets no orders; `half-open`: one batch at a time, on trial. */
+    readonly breaker: "closed" | "open" | "half-open";
+    /** Why the breaker has its state, and since when, Unix ms. */
+    readonly why: string;
+    readonly sinceMs: number;
+    /** Counter: batches that the region has confirmed. */
+    readonly confirmed: number;
+  }[];
+}
+
 export interface GatewayReport extends ProcessReport {
   readonly kind: "gateway";
   readonly region: string;
   readonly url: string;
   readonly draining: boolean;
+  /** Of its own region. */
   readonly broker: BrokerState;
+  readonly publishing: Publishing;
   /** The worst state of its shards, or the state that applies to all of them. */
   readonly admission: AdmissionState;
   /**

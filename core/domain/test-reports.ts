@@ -52,6 +52,7 @@ export function gatewayReport(change: Partial<GatewayReport>): GatewayReport {
     url: "",
     draining: false,
     broker: "up",
+    publishing: { publishesTo: "eu", regions: [] },
     admission: "open",
     reasons: [],
     shards: [],

@@ -46,6 +46,8 @@ const BROKER_BLOCKED = "Whether a region's broker has raised an alarm (memory, d
 const brokers = (state: BrokerState, all: WorkerReport["brokers"]): readonly Sample[] =>
   all.map((b) => [{ region: b.region }, b.state === state ? 1 : 0]);
 
+const OPEN = { closed: 0, "half-open": 0.5, open: 1 } as const;
+
 export const PROCESS: readonly Family<RoleReport>[] = [
   family("counter", "process_cpu_seconds_total", "CPU time used.", (r) => one(r.cpuSeconds)),
   family("gauge", "process_resident_memory_bytes", "Resident memory.", (r) => one(r.rssBytes)),
@@ -136,6 +138,24 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   ),
   family("gauge", "sluice_broker_blocked", BROKER_BLOCKED, (r) =>
     brokers("blocked", [{ region: r.region, state: r.broker }]),
+  ),
+  family(
+    "gauge",
+    "sluice_gateway_publishes_elsewhere",
+    "1 while orders go to another region than the gateway's own.",
+    (r) => one(r.publishing.publishesTo === r.region ? 0 : 1),
+  ),
+  family("gauge", "sluice_breaker_open", "1 while a region gets no orders, 0.5 on trial.", (r) =>
+    r.publishing.regions.map((g) => [{ to: g.region }, OPEN[g.breaker]]),
+  ),
+  family(
+    "gauge",
+    "sluice_breaker_since_timestamp_seconds",
+    "When a region's breaker got its state, Unix time.",
+    (r) => r.publishing.regions.map((g) => [{ to: g.region }, g.sinceMs / 1_000]),
+  ),
+  family("counter", "sluice_batches_confirmed_total", "Batches that a region has confirmed.", (r) =>
+    r.publishing.regions.map((g) => [{ to: g.region }, g.confirmed]),
   ),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
   family("gauge", "sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", (r) =>

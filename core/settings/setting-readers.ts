@@ -82,9 +82,14 @@ export function webhookSecrets(value: string, variable: string): readonly string
 export interface RegionSetting {
   readonly name: string;
   readonly url: string;
+  /** Other nodes of the region's cluster. */
+  readonly others?: readonly string[];
 }
 
-/** `eu=amqp://…,us=amqp://…`; the first is the home region. */
+/**
+ * `eu=amqp://…,us=amqp://…`; the first is the home region. A cluster may name several nodes, with
+ * the same user and virtual host: `eu=amqp://…|amqp://…`.
+ */
 export function regions(value: string, variable: string): readonly RegionSetting[] {
   const names = new Set<string>();
   return list(value).map((part) => {
@@ -97,7 +102,11 @@ export function regions(value: string, variable: string): readonly RegionSetting
       );
     if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
     names.add(name);
-    return { name, url: url("amqp", "amqps")(address, `${variable} (region ${name})`) };
+    const read = url("amqp", "amqps");
+    const [first = "", ...others] = address
+      .split("|")
+      .map((node) => read(node, `${variable} (region ${name})`));
+    return others.length > 0 ? { name, url: first, others } : { name, url: first };
   });
 }
 

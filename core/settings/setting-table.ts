@@ -18,6 +18,7 @@ import {
   whole,
 } from "./setting-readers.ts";
 import { GOVERNOR_SETTINGS } from "./setting-table-governor.ts";
+import { REGION_SETTINGS } from "./setting-table-regions.ts";
 
 export interface Setting<T> {
   readonly variable: string;
@@ -69,6 +70,7 @@ export const SETTINGS = {
     read: whole(1, MAX_SHARDS),
   },
   region: { variable: "SLUICE_REGION", says: "region of this gateway", fallback: "", read: text },
+  ...REGION_SETTINGS,
   httpHost: {
     variable: "SLUICE_HTTP_HOST",
     says: "address a gateway listens on",

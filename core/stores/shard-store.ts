@@ -2,15 +2,16 @@
 import type { DecidedMessage, Entry, EntryId } from "../domain/entry.ts";
 import { readReleased, readSteps } from "../domain/entry-text.ts";
 import { splitWords } from "../domain/words.ts";
-import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX } from "./keys.ts";
+import { metaKey, outboxKey, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
 /**
  * Why Redis did not serve the owner. `not_ready`: Redis is being rebuilt, or has another
  * incarnation. `halted`: the ledger went back. `fenced`: the shard has a later owner. `clock`:
- * Redis's clock is outside the bounds that the owner passed.
+ * Redis's clock is outside the bounds that the owner passed. `lost`: Redis does not stand at the
+ * owner's last entry.
  */
-export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
+export type Refusal = "not_ready" | "halted" | "fenced" | "clock" | "lost";
 
 /** A message to be decided. `body` is its text, in columns, as published. */
 export interface ShardMessage {
@@ -44,6 +45,8 @@ export interface DecideOptions {
   readonly stockPrefix?: string;
   /** What Redis's clock may show (SharedClock.bounds); anything if left out. */
   readonly clock?: string;
+  /** The last entry that the owner has seen; any if left out. */
+  readonly tip?: EntryId;
 }
 
 export interface SweepOptions {
@@ -53,6 +56,27 @@ export interface SweepOptions {
   readonly limit: number;
   readonly dedupWindowMs: number;
   readonly clock?: string;
+  readonly tip?: EntryId;
+}
+
+/** A number that `parked` orders of a user wait for. */
+export interface MissingNumber {
+  readonly saleId: string;
+  readonly user: string;
+  readonly seq: number;
+  readonly parked: number;
+}
+
+/**
+ * What of a shard waits for a time that a sweep ends: a missing number (`gaps`), a charge
+ * (`holds`), a rate (`fx`).
+ */
+export type Waits = ReadonlySet<"gaps" | "holds" | "fx">;
+
+export interface Checked {
+  readonly word: "whole" | "behind" | "lost" | "went_back" | Refusal;
+  /** Empty unless Redis is whole. */
+  readonly waits: Waits;
 }
 
 export class ShardStore {
@@ -73,7 +97,7 @@ export class ShardStore {
       options.force ?? "",
     ];
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
-    args.push(options.clock ?? "");
+    args.push(options.clock ?? "", options.tip ?? "");
     const reply = await this.call("decide", claim, args);
     if (reply.word !== "decided") return { word: reply.word };
     const outcomes = reply.rest as string[];
@@ -113,13 +137,12 @@ export class ShardStore {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
 
-  /** Whether Redis still has the entry that the ledger recorded last. */
-  async check(
-    claim: Claim,
-    lastId: EntryId,
-    lastN: number,
-  ): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
-    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
+  /** Whether Redis still has the entry that the ledger recorded last, and what waits there. */
+  async check(claim: Claim, lastId: EntryId, lastN: number, clock = ""): Promise<Checked> {
+    const args = [claim.incarnation, lastId, lastN, claim.epoch, clock];
+    const reply = await this.redis.call("check", [metaKey(claim.shard)], args);
+    const [word, waits = []] = reply as [Checked["word"], ("gaps" | "holds" | "fx")[]?];
+    return { word, waits: new Set(waits) };
   }
 
   /** Reports to Redis that the ledger has committed up to this entry. */
@@ -174,15 +197,30 @@ export class ShardStore {
     };
   }
 
+  /** The next number of each user whose later orders wait for it. */
+  async missingNumbers(shard: number): Promise<MissingNumber[]> {
+    const prefix = shardPrefix(shard);
+    return this.redis.run(async (client) => {
+      const waiting = Object.entries(await client.hgetall(`${prefix}waiting`));
+      return Promise.all(
+        waiting.map(async ([name, parked]) => {
+          const [saleId = "", user = ""] = name.split(" ");
+          const next = await client.hget(`${prefix}next:${saleId}`, user);
+          return { saleId, user, seq: Number(next ?? 1), parked: Number(parked) };
+        }),
+      );
+    });
+  }
+
   /** Decides what is due on this shard without a message. */
   private async sweep(
     fn: "unpark" | "expire" | "reprice",
     claim: Claim,
     options: SweepOptions,
   ): Promise<(Decision & { readonly rest: readonly unknown[] }) | { word: Refusal }> {
-    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "" } = options;
+    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "", tip = "" } = options;
     const { incarnation, epoch } = claim;
-    const window = [dedupWindowMs, cutoffMs, limit, clock];
+    const window = [dedupWindowMs, cutoffMs, limit, clock, tip];
     const args = [incarnation, epoch, entryId, STOCK_PREFIX, ...window];
     const reply = await this.call(fn, claim, args);
     if (reply.word !== "decided") return { word: reply.word };
@@ -202,7 +240,7 @@ export class ShardStore {
   }
 
   private async word<W extends string>(
-    fn: "own" | "check" | "recorded" | "halt",
+    fn: "own" | "recorded" | "halt",
     shard: number,
     args: (string | number)[],
   ): Promise<W> {

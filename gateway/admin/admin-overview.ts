@@ -23,6 +23,29 @@ export function addAdminOverview(app: App, parts: AppParts): void {
   });
 }
 
+/** Orders in one answer. */
+const MOST_UNDECIDED = 10_000;
+
+/**
+ * Orders that a region alone has confirmed to this gateway and whose outcome has not arrived. If
+ * the region is lost, they are.
+ */
+export function addAdminUndecided(app: App, { options, orders }: AppParts): void {
+  const { runtime, clock, server } = options;
+  app.get("/v1/admin/undecided", (c) => {
+    const region = c.req.query("region") ?? server.region;
+    const aheadMs = clock() - runtime.monotonicMs();
+    const list = [];
+    for (const batch of orders.undecided.confirmedBy(region, server.region)) {
+      const acceptedAtMs = Math.round(batch.bornMs + aheadMs);
+      for (let i = 0; i < batch.size && list.length < MOST_UNDECIDED; i++)
+        if (batch.idAt(i) !== "")
+          list.push({ user: batch.userAt(i), id: batch.idAt(i), acceptedAtMs });
+    }
+    return c.json({ region, orders: list, full: list.length === MOST_UNDECIDED });
+  });
+}
+
 export function addAdminWorkers(app: App, { options }: AppParts): void {
   for (const what of ["pause", "resume"] as const) {
     app.post(`/v1/admin/workers/:id/${what}`, async (c) => {

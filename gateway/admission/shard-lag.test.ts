@@ -266,3 +266,34 @@ test("a batch that was decided is not held: its orders' texts would stay with it
   expect(held.filter((batch) => batch !== undefined)).toEqual([at(batches, 2)]);
   expect(lag.pending).toBe(1);
 });
+
+/** A confirmed batch of ten orders in a region; undefined: the gateway's own. */
+function batchIn(lag: ShardLag, region: string | undefined, nowMs: number): Batch {
+  const batch = new Batch(0, "", () => nowMs);
+  for (let n = 0; n < 10; n++) {
+    batch.add(skipRow({ user: "ann", saleId: "s", seq: 1 }, 0), 0, nobody, undefined);
+    lag.taken();
+  }
+  lag.sent(batch);
+  batch.region = region;
+  batch.settle("confirmed");
+  return batch;
+}
+
+test("orders in a region that is down hold up no others", () => {
+  const lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  batchIn(lag, undefined, 1_000);
+  const other = batchIn(lag, "us", 2_000);
+  lag.settled(other, true, 2_100);
+  expect([lag.pending, lag.oldestMs(60_000)]).toEqual([0, 0]);
+});
+
+test("a region's empty queue says nothing about the orders of another", () => {
+  const lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  batchIn(lag, undefined, 1_000);
+  batchIn(lag, "us", 1_000);
+  lag.emptyAt(5_000, "us");
+  expect(lag.pending).toBe(10);
+  lag.emptyAt(5_000);
+  expect(lag.pending).toBe(0);
+});

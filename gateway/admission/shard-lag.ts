@@ -144,18 +144,23 @@ export class ShardLag {
     if (decided) this.lastOutcomeMs = nowMs;
     const at = this.find(batch);
     if (at < 0) return; // already given up: a later batch was settled first
-    // Earlier batches were decided before it; their outcomes were lost on the way.
+    // Earlier batches were decided before it, and their outcomes were lost on the way. Those of
+    // another region may be decided late: nobody needs to wait for them.
     const upTo = decided ? at : this.head - 1;
-    for (let i = this.head; i <= upTo; i++) this.leave(i, true);
+    for (let i = this.head; i <= upTo; i++) this.leave(i, this.waiting[i]?.region === batch.region);
     if (!decided) this.leave(at, false);
     this.trim();
   }
 
-  /** The owner had nothing left at that moment: everything confirmed before it has been decided. */
-  emptyAt(ms: number): void {
+  /**
+   * The owner had nothing left of a region (undefined: the gateway's own) at that moment:
+   * everything that the region confirmed before it has been decided.
+   */
+  emptyAt(ms: number, region?: string): void {
     for (let i = this.head; i < this.waiting.length; i++) {
       const batch = this.waiting[i];
-      if (batch?.verdict === "confirmed" && batch.bornMs < ms) this.leave(i, false);
+      if (batch?.verdict !== "confirmed" || batch.region !== region) continue;
+      if (batch.bornMs < ms) this.leave(i, false);
     }
     this.trim();
   }

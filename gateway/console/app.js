@@ -229,6 +229,7 @@ function showGateways(now) {
     return [
       g.region,
       g.id,
+      publishesTo(g),
       admission,
       time(Math.max(0, ...g.shards.map((s) => s.waitMs))),
       count(pending),
@@ -242,6 +243,7 @@ function showGateways(now) {
     [
       ["region"],
       ["gateway"],
+      ["publishes to", "text"],
       ["admission", "text"],
       ["wait", "n"],
       ["pending", "n"],
@@ -251,6 +253,18 @@ function showGateways(now) {
     ],
     rows,
     "No gateways reporting",
+  );
+}
+
+/** The region that gets a gateway's orders; the title has the state of each region. */
+function publishesTo({ region, publishing: p }) {
+  const words = (r) =>
+    `${r.region}: broker ${r.broker}, breaker ${r.breaker}` +
+    (r.why === "" ? "" : ` since ${new Date(r.sinceMs).toLocaleTimeString()} (${r.why})`);
+  return el(
+    "span",
+    { class: p.publishesTo === region ? "good" : "warn", title: p.regions.map(words).join("; ") },
+    p.publishesTo,
   );
 }
 

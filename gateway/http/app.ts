@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
-import { addAdminOverview, addAdminWorkers } from "../admin/admin-overview.ts";
+import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addConsole } from "../console/console.ts";
 import type { App, AppParts } from "./calls.ts";
@@ -45,6 +45,7 @@ function createCalls(parts: AppParts): App {
   addSaleReads(app, parts);
   addAdminOverview(app, parts);
   addAdmin(app, parts);
+  addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
   addAdminDead(app, parts);

@@ -95,6 +95,16 @@ export function operatorPaths(
         },
       },
     },
+    "/v1/admin/undecided": {
+      get: {
+        summary: "List this gateway's orders that only one region holds, and without an outcome",
+        parameters: [query("region")],
+        responses: {
+          200: ok("The oldest first", object({ orders: list({ type: "object" }) }, ["orders"])),
+          ...refusals(401, 403),
+        },
+      },
+    },
     ...Object.fromEntries(
       (["pause", "resume"] as const).map((verb) => [
         `/v1/admin/workers/{id}/${verb}`,
@@ -167,7 +177,7 @@ export function operatorPaths(
 }
 
 const QUERIES: Readonly<Record<string, string>> = {
-  region: "Only this region's route",
+  region: "Only what belongs to this region",
   queue: "Letters of one queue",
   reason: "Letters whose reason contains this",
   user: "Letters about a user's orders",

@@ -98,6 +98,10 @@ export const schemas: Json = {
         },
         ["position", "seconds"],
       ),
+      region: {
+        type: "string",
+        description: "The regions that may hold it, if it is not this gateway's own alone",
+      },
     },
     ["id", "status"],
   ),

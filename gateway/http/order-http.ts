@@ -260,11 +260,13 @@ let last: { readonly estimate: Estimate | undefined; readonly text: string } = {
   text: "",
 };
 
-/** As a member. All orders of a batch have the same estimate, so its text is kept. */
+/** As members. All orders of a batch have the same estimate, so its text is kept. */
 function estimateText(estimate: Estimate | undefined): string {
   if (estimate !== last.estimate) {
-    const { position, seconds } = estimate ?? {};
-    const text = estimate ? `,"estimate":{"position":${position},"seconds":${seconds}}` : "";
+    const { position, seconds, region } = estimate ?? {};
+    const elsewhere = region === undefined ? "" : `,"region":"${region}"`;
+    const wait = `,"estimate":{"position":${position},"seconds":${seconds}}`;
+    const text = estimate ? wait + elsewhere : "";
     last = { estimate, text };
   }
   return last.text;

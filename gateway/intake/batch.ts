@@ -28,6 +28,8 @@ export interface Recipient {
 export interface Estimate {
   readonly position: number;
   readonly seconds: number;
+  /** The regions that may hold it, separated by commas, if it is not the gateway's own alone. */
+  readonly region?: string;
 }
 
 export type { Verdict } from "../../broker/lanes.ts";
@@ -48,6 +50,8 @@ export class Batch implements LaneBatch {
   /** When its first row arrived, and when it was sent to the broker; monotonic ms. */
   bornMs = 0;
   sentMs = 0;
+  /** The regions that may hold it, separated by commas; undefined: the gateway's own alone. */
+  region: string | undefined;
   /** The expected wait of its orders when it was sent. */
   estimate: Estimate | undefined;
   /** Outcomes that arrived before the confirm. */
@@ -113,7 +117,8 @@ export class Batch implements LaneBatch {
   settle(verdict: Verdict): void {
     this.verdict = verdict;
     this.writer = undefined;
-    const { recipients, refs } = this;
+    const { recipients, refs, region } = this;
+    if (this.estimate && region !== undefined) this.estimate = { ...this.estimate, region };
     this.refs = [];
     for (let i = 0; i < recipients.length; i++) {
       const recipient = recipients[i] as Recipient;

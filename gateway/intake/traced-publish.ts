@@ -9,9 +9,9 @@ type Publish = LanesOptions["publish"];
 
 /** `publish` with spans. `clock` is the clock that stamps acceptance, Unix ms. */
 export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () => number): Publish {
-  return async (shard, body, batch) => {
+  return async (shard, body, number, batch) => {
     const orders = mayBeTraced(body) ? tracedOrders(readMessage(body.toString())) : [];
-    const outcome = await publish(shard, body, batch);
+    const outcome = await publish(shard, body, number, batch);
     for (const { user, id, traceparent, acceptedAtMs } of orders) {
       spans.record({
         name: "accept",
@@ -22,7 +22,7 @@ export function tracedPublish(publish: Publish, spans: SpanRecorder, clock: () =
           "sluice.user": user,
           "sluice.order": id,
           "sluice.shard": shard,
-          "sluice.batch": batch,
+          "sluice.batch": number,
           "sluice.outcome": outcome,
         },
         ...(outcome === "confirmed" ? {} : { failed: outcome }),

@@ -86,6 +86,12 @@ export class Undecided {
     return undefined;
   }
 
+  /** Batches confirmed by this region alone without an outcome, oldest first. */
+  *confirmedBy(region: string, home: string): Generator<Batch> {
+    for (const batch of this.batches.values())
+      if (batch.verdict === "confirmed" && (batch.region ?? home) === region) yield batch;
+  }
+
   private tell(batch: Batch, outcomes: string): void {
     this.remove(batch);
     this.options.onDecided?.(batch);

@@ -76,7 +76,9 @@ export class Socket implements Recipient, Follower {
       this.estimate = estimate;
     if (verdict !== "confirmed") this.nack(ref as Ref, id, unsettled(verdict, id, this.random));
     else {
-      const ack = id === "" ? `[${ref},null]` : `[${ref},"${id}"]`;
+      const name = id === "" ? "null" : `"${id}"`;
+      const region = estimate?.region;
+      const ack = region === undefined ? `[${ref},${name}]` : `[${ref},${name},"${region}"]`;
       this.acks = this.acks === "" ? ack : `${this.acks},${ack}`;
       this.answered();
     }

@@ -47,11 +47,10 @@ export function unmet(need: Need): string | undefined {
       return hasMemoryGroups() ? undefined : "control groups of memory cannot be made here";
     case "postgres":
       return undefined;
-    case "separate-brokers":
-    case "cluster":
-      return "brokers of a suite share a node";
     case "earlier-release":
       return earlierRevision() === undefined ? "there is no earlier release in git" : undefined;
+    case "separate-brokers":
+    case "cluster":
     case "sqlite":
     case "proxies":
     case "alone":
@@ -119,6 +118,6 @@ export function mixOf(
 /** Faults that may share a system and a scenario with others. */
 export function mixable(faults: readonly Fault[], ledger: "sqlite" | "postgres"): Fault[] {
   const other = ledger === "sqlite" ? "postgres" : "sqlite";
-  const never: readonly Need[] = ["alone", "earlier-release", other];
+  const never: readonly Need[] = ["alone", "earlier-release", "cluster", other];
   return faults.filter(({ needs = [] }) => !needs.some((need) => never.includes(need)));
 }

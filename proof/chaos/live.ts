@@ -172,8 +172,9 @@ export class LiveSystem implements ChaosSystem {
     return sums.reduce((sum, value) => sum + value, 0);
   }
 
-  /** Every role runs again, whatever a fault has left. */
+  /** Every store and every role runs again, whatever a fault has left. */
   async revive(): Promise<void> {
+    await this.options.stores.revive();
     for (const role of this.roles) role.resume();
     await Promise.all(this.roles.map((role) => role.start()));
   }

@@ -16,18 +16,20 @@ export function failuresOf(result: ScenarioResult): string[] {
     ...(verdict?.violations ?? []).map(
       ({ invariant, what, count }) => `${invariant}: ${what} (${count})`,
     ),
+    ...(result.independent ?? []).map((finding) => `independent checker: ${finding}`),
     ...(verdict?.result === "inconclusive" ? verdict.undrained : []),
     ...(struck.length === 0 ? ["no fault happened"] : []),
   ];
 }
 
 export function scenarioLines(result: ScenarioResult, colours: Paint): string[] {
-  const { name, seed, struck, verdict, seconds, accepted, drainMs } = result;
+  const { name, seed, struck, verdict, seconds, accepted, drainMs, independent } = result;
   const failures = failuresOf(result);
   const head = failures.length === 0 ? colours.good(`✓ ${name}`) : colours.bad(`✗ ${name}`);
   return [
     `${head}  seed ${seed}: ${number(accepted)} orders accepted in ${seconds.toFixed(0)} s, ` +
-      `drained in ${(drainMs / 1_000).toFixed(1)} s`,
+      `drained in ${(drainMs / 1_000).toFixed(1)} s` +
+      (independent === undefined ? "" : ", judged twice"),
     ...struck.map((one) => `    ${struckLine(one)}`),
     ...failures.map((failure) => colours.bad(`    ${failure}`)),
     ...(verdict && verdict.result !== "pass" ? verdictLines(verdict, colours) : []),

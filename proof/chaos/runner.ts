@@ -8,17 +8,16 @@ import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { prng } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { drain } from "../demo/drain.ts";
+import { type HistoryEnd, HistoryFile } from "../history-file.ts";
 import { makePlan } from "../load/plan.ts";
 import { startRush } from "../load/rush.ts";
-import { type Verdict, verify } from "../verify/verify.ts";
-import { openViews } from "../verify/views.ts";
 import { earlierRelease } from "./earlier.ts";
 import { between, type Fault, oneOf } from "./fault.ts";
 import { FlowHistory } from "./flow.ts";
+import { type Judgement, judge } from "./judge.ts";
 import { LiveSystem } from "./live.ts";
 import type { Stores } from "./stores.ts";
-import { within } from "./within.ts";
+import { settled, within } from "./within.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -41,6 +40,8 @@ export interface ScenarioOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For tests: what runs the roles instead of this release. */
   readonly cli?: string | undefined;
+  /** Also runs the independent checker, where Go is available. */
+  readonly independent?: boolean | undefined;
   /** Ends early, but heals, drains and verifies. */
   readonly stopped?: () => boolean;
   readonly onSystem?: (system: { stop(): Promise<void> }) => void;
@@ -62,7 +63,7 @@ export interface Struck {
   readonly recoveryLimitMs: number;
 }
 
-export interface ScenarioResult {
+export interface ScenarioResult extends Judgement {
   readonly name: string;
   readonly seed: number;
   readonly dir: string;
@@ -70,9 +71,6 @@ export interface ScenarioResult {
   readonly seconds: number;
   readonly accepted: number;
   readonly answers: Readonly<Record<string, number>>;
-  readonly drained: boolean;
-  readonly drainMs: number;
-  readonly verdict: Verdict | undefined;
   /** What went wrong besides: an error of the runner, roles that did not start again. */
   readonly errors: readonly string[];
 }
@@ -80,7 +78,7 @@ export interface ScenarioResult {
 const SERVICES = { "warehouse-a": ["audio", "games"], "warehouse-b": ["home", "books"] };
 export const PROCESSING = Object.keys(SERVICES);
 export const SHARDS = 4;
-const USERS = 4_000;
+const USERS = 1_500;
 /** Load before the first fault. */
 const WARM_UP_MS = 2_000;
 /** Until orders are decided everywhere after a start. */
@@ -88,15 +86,14 @@ const FLOW_MS = 30_000;
 const PAUSE_MS = [500, 2_500] as const;
 /** Faults of one burst begin within this time. */
 const SPREAD_MS = 3_000;
-const INJECT_MS = 120_000;
+const INJECT_MS = 240_000;
 const EVIDENCE_MS = 45_000;
 const HEAL_MS = 150_000;
 /** Flow that is not back after this many limits is reported as never back. */
 const LATE = 4;
 const ANSWERS_MS = 150_000;
-const DRAIN_MS = 240_000;
 /** The plan is longer than the scenario, which ends when its last burst is over. */
-const PLAN_SPARE_S = 240;
+const PLAN_SPARE_S = 420;
 /** One charge in five misbehaves, in the ways of a bad day. */
 const SHARES = [
   "decline=0.03,error_before=0.02,error_after=0.02,timeout_after=0.01,limited=0.02,slow=0.01",
@@ -138,8 +135,10 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
       demandOverStock: spare / seconds,
     });
     await system.stack.createSale(plan.sale);
+    const events = new HistoryFile(join(dir, "events.jsonl"), system.stack.rules);
+    events.sale(plan.sale);
     const rush = await startRush({
-      ...{ plan, history: flow, tally: flow.tally, perSecond },
+      ...{ plan, events, history: flow, tally: flow.tally, perSecond },
       targets: await system.targets(),
       issuer: system.stack.issuer,
     });
@@ -149,7 +148,10 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     const lasted = bursts.seconds;
     rush.stop();
     await settled(errors, "clients have their answers", rush.answered, ANSWERS_MS);
-    const end = await judge(options, system, historyPath, errors, () => rush.close());
+    const known = { ...circumstances(scenario, bursts.struck), failover: flow.elsewhere };
+    const evidence = { historyPath, events, users: flow.users, known, say: options.say };
+    const ending = { independent: options.independent ?? true, closeClients: () => rush.close() };
+    const end = await judge(system, { ...evidence, ...ending }, errors);
     return {
       ...{ name: scenario.name, seed, dir, struck: bursts.struck, errors, ...end },
       seconds: lasted,
@@ -164,62 +166,23 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
 /** Share of the plan's steps that are first sendings of orders. */
 const ORDERS_PER_STEP = 0.9;
 
+/** What the independent checker must know of the faults that happened. */
+function circumstances(
+  { faults }: Scenario,
+  struck: readonly Struck[],
+): Pick<HistoryEnd, "clock" | "redisLost"> {
+  const happened = faults.filter(({ name }) => struck.some(({ fault }) => fault === name));
+  const touched = (part: string) =>
+    happened.some(({ touches }) => touches === undefined || touches.includes(part));
+  const jumped = happened.some(({ touches = [] }) => touches.includes("clock"));
+  return { clock: jumped ? "jumps" : "steady", redisLost: touched("redis") };
+}
+
 /** What happens only once in the life of a system. */
 const ONCE = "earlier-release";
 
 export function needs({ faults }: Scenario): ReadonlySet<string> {
   return new Set(faults.flatMap((fault) => fault.needs ?? []));
-}
-
-async function settled<T>(
-  errors: string[],
-  what: string,
-  work: Promise<T>,
-  limitMs: number,
-): Promise<T | undefined> {
-  try {
-    return await within(work, limitMs, what);
-  } catch (error) {
-    errors.push(messageOf(error));
-    return undefined;
-  }
-}
-
-async function judge(
-  { say }: ScenarioOptions,
-  system: LiveSystem,
-  historyPath: string,
-  errors: string[],
-  closeClients: () => void,
-): Promise<Pick<ScenarioResult, "drained" | "drainMs" | "verdict">> {
-  const { stack, flow } = system;
-  const beganMs = realRuntime.monotonicMs();
-  const views = await openViews(stack);
-  try {
-    const restedAtMs = await drain(stack.ledgerUrl, views, {
-      orders: flow.accepted(),
-      timeoutMs: DRAIN_MS,
-      quiet: () => stack.providerQuiet(),
-    });
-    const drainMs = realRuntime.monotonicMs() - beganMs;
-    closeClients();
-    await flow.close();
-    say("verifying");
-    const verdict = await verify({
-      ledgerUrl: stack.ledgerUrl,
-      history: [historyPath],
-      rules: stack.rules,
-      ...views,
-      provider: () => stack.captures(),
-      packed: () => stack.packed(),
-    });
-    return { drained: restedAtMs !== undefined, drainMs, verdict };
-  } catch (error) {
-    errors.push(`verify: ${messageOf(error)}`);
-    return { drained: false, drainMs: realRuntime.monotonicMs() - beganMs, verdict: undefined };
-  } finally {
-    await views.close();
-  }
 }
 
 /** Bursts of faults until the scenario's time is over. */
@@ -281,7 +244,7 @@ class Bursts {
       random: prng(Math.floor(random() * 2 ** 32)),
     }));
     const struck = await Promise.all(drawn.map((one) => this.strike(one)));
-    await settled(this.errors, "roles do not start again", this.system.revive(), HEAL_MS);
+    await settled(this.errors, "not everything starts again", this.system.revive(), HEAL_MS);
     const limitMs = Math.max(...faults.map((fault) => fault.recoveryMs));
     const recoveryMs = await this.flowBack(limitMs * LATE);
     for (const one of struck) {

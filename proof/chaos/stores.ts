@@ -1,24 +1,26 @@
 // The stores and brokers of a suite. They are started once; between two scenarios they are emptied.
 // Each is started again on its own port and folder.
 import { join } from "node:path";
-import { accountsOf } from "../../broker/accounts.ts";
 import { BrokerConnection } from "../../broker/connection.ts";
 import { serviceQueueName, topology } from "../../broker/topology.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { Db } from "../../ledger/db.ts";
-import { LOCAL_REGIONS, type LocalServices, startLocalServices } from "../../services/local.ts";
+import type { PrivateBrokers } from "../../services/brokers.ts";
+import { type LocalServices, startLocalServices } from "../../services/local.ts";
 import { type PrivatePostgres, startPostgres } from "../../services/postgres.ts";
-import { type PrivateRabbit, startRabbit } from "../../services/rabbitmq.ts";
+import type { PrivateRabbit } from "../../services/rabbitmq.ts";
 import { type PrivateRedis, startRedis } from "../../services/redis.ts";
+import { endRecorded } from "../demo/folder.ts";
 import { redisCall } from "./redis-call.ts";
 import { replicaOf } from "./replica.ts";
-import type { ChaosBroker, ChaosNode, ChaosRedis } from "./system.ts";
+import type { ChaosBroker, ChaosNode, ChaosRedis, Victim } from "./system.ts";
 import { Server } from "./victims.ts";
 
 export interface StoresOptions {
   readonly dir: string;
   readonly ledger: "sqlite" | "postgres";
+  readonly brokers: "separate" | "cluster";
   /** Names of the fulfilment services, which have broker users of their own. */
   readonly processing: readonly string[];
 }
@@ -38,20 +40,25 @@ export class Stores {
   ) {}
 
   static async start(options: StoresOptions): Promise<Stores> {
-    const { dir, ledger, processing } = options;
-    const settings = readSettings({ SLUICE_DATA: dir });
+    const { dir, ledger, brokers, processing } = options;
+    const settings = readSettings({ SLUICE_DATA: dir, SLUICE_BROKERS: brokers });
     const [local, postgres] = await Promise.all([
       startLocalServices(settings, () => undefined, processing),
       ledger === "postgres" ? startPostgres(join(dir, "postgres")) : undefined,
     ]);
-    if (!local.redis || !local.rabbit) throw new Error("the stores must be private ones");
+    if (!local.redis || !local.brokers) throw new Error("the stores must be private ones");
     return new Stores(
       options,
       local,
       redisServer(local.redis),
-      brokersOf(local.rabbit, processing),
+      brokersOf(local.brokers),
       postgres && postgresServer(join(dir, "postgres"), postgres),
     );
+  }
+
+  private get servers(): Victim[] {
+    const nodes = new Set(this.brokers.flatMap((broker) => broker.nodes));
+    return [this.redis, ...nodes, ...(this.postgres ? [this.postgres] : [])];
   }
 
   /** The URL of a new, empty ledger. */
@@ -75,12 +82,17 @@ export class Stores {
     for (const broker of this.brokers) await deleteQueues(broker, names);
   }
 
+  /** Every store runs again, whatever a fault has left. */
+  async revive(): Promise<void> {
+    for (const server of this.servers) server.resume();
+    await Promise.all(this.servers.map((server) => server.start()));
+  }
+
   async stop(): Promise<void> {
-    const nodes = this.brokers.flatMap((broker) => broker.nodes);
-    for (const victim of [this.redis, ...nodes, ...(this.postgres ? [this.postgres] : [])])
-      victim.resume();
-    await Promise.all([this.redis.kill(), ...nodes.map((node) => node.kill())]);
-    await Promise.all([this.postgres?.kill(), this.local.stop()]);
+    for (const server of this.servers) server.resume();
+    await Promise.all(this.servers.map((server) => server.kill()));
+    await this.local.stop();
+    await endRecorded(this.options.dir); // a cluster's port mapper, for one
   }
 }
 
@@ -107,22 +119,35 @@ function redisServer(first: PrivateRedis): ChaosRedis {
   return Object.assign(server, { url, port, dir, call, replica: () => replicaOf(port, dir) });
 }
 
-function brokersOf(rabbit: PrivateRabbit, processing: readonly string[]): ChaosBroker[] {
-  const { dir, port, url } = rabbit;
-  let current = rabbit;
-  const server = new Server("rabbitmq", rabbit, async (env) => {
-    const accounts = accountsOf(processing);
-    current = await startRabbit(dir, { port, vhosts: LOCAL_REGIONS, accounts, env });
+/** Regions may share a node; each node is one victim. */
+function brokersOf(brokers: PrivateBrokers): ChaosBroker[] {
+  const nodes = new Map(brokers.nodes.map((node) => [node, nodeServer(node)]));
+  return brokers.regions.map((region) => {
+    const own = region.nodes.map((node) => nodes.get(node) as RunningNode);
+    const running = () => {
+      const found = own.find((node) => node.state() === "running");
+      if (!found) throw new Error(`no node of ${region.region} runs`);
+      return found;
+    };
+    return {
+      region: region.region,
+      nodes: own,
+      url: (user) => running().rabbit().url(region.region, user),
+      ctl: (...args) => running().ctl(...args),
+    };
+  });
+}
+
+type RunningNode = ChaosNode & { rabbit(): PrivateRabbit };
+
+function nodeServer(first: PrivateRabbit): RunningNode {
+  let current = first;
+  const server = new Server(first.node, first, async (env) => {
+    current = await current.again(env);
     return current;
   });
   const ctl = (...args: readonly string[]) => current.ctl(...args);
-  const node: ChaosNode = Object.assign(server, { dir, ctl });
-  return LOCAL_REGIONS.map((region) => ({
-    region,
-    nodes: [node],
-    url: (user) => url(region, user),
-    ctl,
-  }));
+  return Object.assign(server, { dir: first.dir, ctl, rabbit: () => current });
 }
 
 function postgresServer(

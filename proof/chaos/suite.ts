@@ -23,12 +23,15 @@ export interface SuiteOptions {
   readonly say: (line: string) => void;
   readonly onResult: (result: ScenarioResult) => void;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: yes, where Go is available. */
+  readonly independent?: boolean;
   /** For tests: what runs the roles instead of this release. */
   readonly cli?: string;
 }
 
 export class Suite {
   private stores: Stores | undefined;
+  private layout = "";
   private started = 0;
   private stopped = false;
 
@@ -59,37 +62,39 @@ export class Suite {
 
   /** Those with the same stores follow each other. */
   private inOrder(): Scenario[] {
-    const kinds = [...new Set(this.options.scenarios.map(ledgerOf))];
-    return kinds.flatMap((kind) => this.options.scenarios.filter((s) => ledgerOf(s) === kind));
+    const kinds = [...new Set(this.options.scenarios.map(layoutOf))];
+    return kinds.flatMap((kind) => this.options.scenarios.filter((s) => layoutOf(s) === kind));
   }
 
   private async one(scenario: Scenario): Promise<ScenarioResult> {
-    const { dir, seed, seconds, perSecond, say, env, cli } = this.options;
+    const { dir, seed, seconds, perSecond, say, env, cli, independent } = this.options;
     say(`${scenario.name}: starting`);
     try {
       const stores = await this.storesFor(scenario);
       return await runScenario({
-        ...{ scenario, stores, dir, seed, seconds, perSecond, say, cli },
+        ...{ scenario, stores, dir, seed, seconds, perSecond, say, cli, independent },
         ...(env ? { env } : {}),
         stopped: () => this.stopped,
       });
     } catch (error) {
       const none = { struck: [], seconds: 0, accepted: 0, answers: {}, drained: false, drainMs: 0 };
+      const unjudged = { verdict: undefined, independent: undefined };
       const errors = [messageOf(error)];
       const place = join(dir, scenario.name);
-      return { name: scenario.name, seed, dir: place, ...none, verdict: undefined, errors };
+      return { name: scenario.name, seed, dir: place, ...none, ...unjudged, errors };
     }
   }
 
   private async storesFor(scenario: Scenario): Promise<Stores> {
-    const ledger = ledgerOf(scenario);
-    if (this.stores && this.stores.options.ledger !== ledger) await this.endStores();
+    if (this.layout !== layoutOf(scenario)) await this.endStores();
+    this.layout = layoutOf(scenario);
     const dir = join(this.options.dir, `stores-${this.started}`);
     if (!this.stores) {
       mkdirSync(dir, { recursive: true });
       this.started++;
     }
-    this.stores ??= await Stores.start({ dir, ledger, processing: PROCESSING });
+    const kinds = { ledger: ledgerOf(scenario), brokers: brokersOf(scenario) };
+    this.stores ??= await Stores.start({ dir, ...kinds, processing: PROCESSING });
     return this.stores;
   }
 
@@ -113,4 +118,12 @@ export class Suite {
 
 function ledgerOf(scenario: Scenario): "sqlite" | "postgres" {
   return scenario.ledger ?? (needs(scenario).has("postgres") ? "postgres" : "sqlite");
+}
+
+function brokersOf(scenario: Scenario): "separate" | "cluster" {
+  return needs(scenario).has("cluster") ? "cluster" : "separate";
+}
+
+function layoutOf(scenario: Scenario): string {
+  return `${ledgerOf(scenario)} ${brokersOf(scenario)}`;
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 
 /** The result of the work; rejects once it has taken too long. The work itself goes on. */
@@ -29,5 +30,20 @@ export async function until<T>(
     if (realRuntime.monotonicMs() > end)
       throw new Error(`${what}: not within ${limitMs / 1_000} s`);
     await realRuntime.sleep(LOOK_MS);
+  }
+}
+
+/** The result of the work; if it fails or takes too long, undefined and one more error. */
+export async function settled<T>(
+  errors: string[],
+  what: string,
+  work: Promise<T>,
+  limitMs: number,
+): Promise<T | undefined> {
+  try {
+    return await within(work, limitMs, what);
+  } catch (error) {
+    errors.push(messageOf(error));
+    return undefined;
   }
 }

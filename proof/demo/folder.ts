@@ -36,8 +36,8 @@ export async function sweepFolders(): Promise<void> {
   }
 }
 
-/** Returns the number of stopped processes. */
-async function endRecorded(dir: string): Promise<number> {
+/** Stops what is recorded in a folder. Returns the number of stopped processes. */
+export async function endRecorded(dir: string): Promise<number> {
   const ended = await Promise.all(recordDirs(dir, RECORD_DEPTH).map(endLeftovers));
   return ended.flat().length;
 }

@@ -8,6 +8,7 @@ import { readSettings } from "../../core/settings/settings.ts";
 import { Fleet, type Role } from "../../services/fleet.ts";
 import { type LocalServices, startLocalServices } from "../../services/local.ts";
 import { PackingList, readPackingList } from "../../stubs/fulfil/packing-list.ts";
+import type { HistoryRules } from "../history-file.ts";
 import type { Target } from "../load/lane.ts";
 import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import type { CaptureRecord } from "../verify/checks/charges.ts";
@@ -67,8 +68,8 @@ export class Stack {
     readonly redisUrl: string,
     readonly regions: readonly { readonly name: string; readonly url: string }[],
     readonly shards: number,
-    /** Time settings of its workers, for verify. */
-    readonly rules: TimeRules,
+    /** Time settings of its workers, for verify and for the independent checker. */
+    readonly rules: TimeRules & HistoryRules,
     private readonly rerouteUrl: NonNullable<StackOptions["rerouteUrl"]>,
     private readonly ownsStores: boolean,
     /** Variables that lead an operator's commands to it. */
@@ -93,7 +94,7 @@ export class Stack {
     const services =
       stores ??
       (await startLocalServices(
-        readSettings({ ...env, SLUICE_DATA: dir }),
+        readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
         () => undefined,
         Object.keys(fulfilment),
       ));

@@ -43,7 +43,7 @@ export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
     if (open === 0 && (next === steps.length || openLoop?.over)) done.resolve();
   };
   const run = async (errand: Errand): Promise<void> => {
-    errand.begin();
+    errand.begin("http");
     const againMs = errand.end(await send(errand, options), "http");
     inFlight--;
     // A refused client comes back later; meanwhile the connection serves others.
@@ -75,7 +75,10 @@ async function send(
     });
     const text = await response.text();
     const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
-    return { status: response.status, code: response.ok ? "" : codeOf(text), afterMs };
+    const region = regionOf(text);
+    if (!response.ok) return { status: response.status, code: codeOf(text), afterMs, region };
+    const state = step.kind === "cancel" ? stateOf(text) : "";
+    return { status: response.status, code: "", afterMs, state, region };
   } catch {
     return { status: 0, code: "lost" };
   }
@@ -105,9 +108,17 @@ function callOf(
   }
 }
 
-function codeOf(text: string): string {
+/** Only answers about an order that is elsewhere name a region. */
+function regionOf(text: string): string | undefined {
+  return text.includes('"region"') ? (JSON.parse(text) as { region?: string }).region : undefined;
+}
+
+const codeOf = (text: string): string => memberOf(text, "code");
+const stateOf = (text: string): string => memberOf(text, "status");
+
+function memberOf(text: string, name: string): string {
   try {
-    return String((JSON.parse(text) as { code?: unknown }).code ?? "unreadable");
+    return String((JSON.parse(text) as Record<string, unknown>)[name] ?? "unreadable");
   } catch {
     return "unreadable";
   }

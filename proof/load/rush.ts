@@ -2,6 +2,7 @@
 // runs them concurrently, and waits until every step has its answer.
 import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
+import type { HistoryFile } from "../history-file.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
 import { OpenLoop } from "./open-loop.ts";
@@ -14,6 +15,8 @@ export interface RushOptions {
   readonly targets: readonly Target[];
   readonly issuer: TokenIssuer;
   readonly history: HistoryWriter;
+  /** For the independent checker. */
+  readonly events?: HistoryFile;
   readonly tally: Tally;
   /** Open loop: steps a second, in the plan's order. Without it, as fast as there are answers. */
   readonly perSecond?: number | undefined;
@@ -35,7 +38,7 @@ export interface Rush {
 }
 
 export async function startRush(options: RushOptions): Promise<Rush> {
-  const { plan, targets, issuer, history, tally, perSecond } = options;
+  const { plan, targets, issuer, history, events, tally, perSecond } = options;
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
@@ -46,6 +49,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
       return new WsLane({
         saleId,
         history,
+        events,
         tally,
         openLoop,
         name: `ws-${target.region}-${i}`,
@@ -61,6 +65,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
     return runHttpLane({
       saleId,
       history,
+      events,
       tally,
       openLoop,
       name: `http-${target.region}`,
@@ -114,6 +119,6 @@ async function userTokens(
   return new Map(pairs);
 }
 
-function userOf(step: Step): string {
+export function userOf(step: Step): string {
   return step.kind === "skip" ? step.user : step.order.user;
 }

@@ -24,7 +24,7 @@ interface Problem extends Answer {
 }
 type Frame =
   | { type: "ready"; credit: number }
-  | { type: "acks"; acks: [ref: string, id: string | null][]; credit: number }
+  | { type: "acks"; acks: [ref: string, id: string | null, region?: string][]; credit: number }
   | { type: "nacks"; nacks: [ref: string, id: string | null, problem: Problem][]; credit: number }
   | { type: "outcomes"; outcomes: [id: string, state: string, mark?: string][] }
   | { type: "lagging" | "pong" | "stock" | "error" };
@@ -84,7 +84,8 @@ export class WsLane {
         this.credit = frame.credit;
         break;
       case "acks":
-        for (const [ref] of frame.acks) this.answer(ref, { status: 202, code: "" });
+        for (const [ref, , region] of frame.acks)
+          this.answer(ref, { status: 202, code: "", region });
         this.credit = frame.credit;
         break;
       case "nacks":
@@ -133,7 +134,7 @@ export class WsLane {
       if (!errand) return;
       const ref = String(this.refs++);
       this.pending.set(ref, errand);
-      errand.begin();
+      errand.begin("ws");
       const { step } = errand;
       if (step.kind === "skip") {
         socket.send(
@@ -141,6 +142,7 @@ export class WsLane {
             `"seq":${step.seq}}`,
         );
       } else if (step.kind === "cancel") {
+        this.users.set(step.order.id, step.order.user);
         socket.send(
           `{"type":"cancel","ref":"${ref}","user":"${step.order.user}","id":"${step.order.id}"}`,
         );
@@ -167,12 +169,14 @@ export class WsLane {
     outcomes: readonly (readonly [id: string, state: string, mark?: string])[],
   ): void {
     const t = historyNow();
+    const { history, events, name: client } = this.options;
     for (const [id, state, mark] of outcomes) {
+      const user = this.users.get(id);
+      if (user === undefined) continue;
+      events?.saw({ client, via: "push", user, id, state, ...(mark ? { mark } : {}) });
       // A cancel is pending or not possible; neither is a state of the order.
       if (state === "cancel_pending" || mark === "not_cancelled") continue;
-      const user = this.users.get(id);
-      if (user !== undefined)
-        this.options.history.outcome({ client: this.options.name, t, user, id, state });
+      history.outcome({ client, t, user, id, state });
     }
   }
 

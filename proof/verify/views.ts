@@ -1,7 +1,7 @@
 // Read access to Redis and the brokers for the checker. It declares nothing and loads nothing.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { walkDeadLetters } from "../../broker/dead-letters.ts";
-import { depth } from "../../broker/inspect.ts";
+import { depthForSure } from "../../broker/inspect.ts";
 import {
   ORDERS_DEAD,
   PAYMENTS_DEAD,
@@ -64,7 +64,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   ];
   const depths = connections.flatMap((connection) =>
     names.map((queue) => async (withLetters: boolean) => {
-      const found = await depth(connection, queue);
+      const found = await depthForSure(connection, queue);
       const dead = queue === ORDERS_DEAD || queue === PAYMENTS_DEAD;
       const letters =
         withLetters && dead && found

@@ -58,7 +58,8 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
   };
 }
 
-class Counter {
+/** Answers the provider's calls, without a server. */
+export class Counter {
   outage = false;
   ledAstray = 0;
   readonly charges: Charges;

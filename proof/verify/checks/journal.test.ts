@@ -26,6 +26,16 @@ const LIES: readonly Lie[] = [
     ({ world }) => world.sql("DELETE FROM orders WHERE usr = 'ann'"),
   ],
   [
+    "an order's events differ from its journal",
+    "I1",
+    ({ world }) => world.sql("UPDATE events SET event = 'cancelled' WHERE event = 'dispatched'"),
+  ],
+  [
+    "an order's events differ from its journal",
+    "I1",
+    ({ world }) => world.sql("DELETE FROM events WHERE event = 'paid' AND usr = 'ben'"),
+  ],
+  [
     "an entry does not follow the one before it",
     "I1",
     ({ world }) => world.sql("UPDATE entries SET prev = 'e9' WHERE n = 3"),

@@ -1,0 +1,210 @@
+// Publishes batches at home, or in another region while home does not take them.
+//
+// 1. A batch that may be in one region's queue is published in another exactly as it is: consumers
+//    know its rows by user and id, so a second copy has no effect.
+// 2. A batch settles within the deadline. A region that does not confirm it in time is left early
+//    if another one is ready.
+// 3. `unsent` means that nothing left this process in any region.
+// 4. A region whose breaker is open gets a batch only if no other region takes it.
+// 5. A full queue is pressure, not an outage: its batches go nowhere else.
+import type { Runtime, Timer } from "../core/runtime/runtime.ts";
+import { type BreakerState, RegionBreaker } from "./breaker.ts";
+import type { Publisher, PublishOutcome, PublishProperties } from "./publisher.ts";
+
+export interface FailoverRegion {
+  readonly name: string;
+  readonly publisher: Pick<Publisher, "ready" | "publish" | "giveUp" | "reaches">;
+  /** Why its publisher is not ready. */
+  readonly state: () => "up" | "blocked" | "away";
+}
+
+export interface FailoverOptions {
+  readonly runtime: Runtime;
+  /** Home first, then the others in the order in which they are tried. */
+  readonly regions: readonly [FailoverRegion, ...FailoverRegion[]];
+  readonly exchange: string;
+  /** How long a batch may take in all regions together, ms. */
+  readonly deadlineMs: number;
+  /** How long a region has while another one is ready, ms. */
+  readonly patienceMs: number;
+  /** How long a region must be healthy before it gets batches again, ms. */
+  readonly healthyMs: number;
+  readonly onChange: (region: string, state: BreakerState, why: string) => void;
+}
+
+/** What a batch learns: the regions that may hold it, if it is not the home region alone. */
+export interface Placed {
+  region?: string | undefined;
+}
+
+/** A region as operators see it. */
+export interface RegionView {
+  readonly region: string;
+  readonly broker: "up" | "blocked" | "away";
+  readonly breaker: BreakerState;
+  /** Why, and since when, Unix ms. */
+  readonly why: string;
+  readonly sinceMs: number;
+  /** Counter: batches that this region has confirmed. */
+  readonly confirmed: number;
+}
+
+interface Place extends FailoverRegion {
+  readonly breaker: RegionBreaker;
+  confirmed: number;
+  probing: boolean;
+  /** A broker that this process has not reached yet has not failed. */
+  reached: boolean;
+}
+
+/** How often the regions are looked at. */
+const LOOK_MS = 500;
+
+export class Failover {
+  private readonly places: readonly Place[];
+  private readonly home: Place;
+  private timer: Timer | undefined;
+
+  constructor(private readonly options: FailoverOptions) {
+    const { runtime, regions, healthyMs, onChange } = options;
+    const place = (region: FailoverRegion): Place => ({
+      ...{ name: region.name, publisher: region.publisher, state: region.state },
+      ...{ confirmed: 0, probing: false, reached: region.state() === "up" },
+      breaker: new RegionBreaker({
+        ...{ runtime, healthyMs },
+        onChange: (state, why) => {
+          // Whoever still waits for this region would wait in vain.
+          if (state === "open") region.publisher.giveUp();
+          onChange(region.name, state, why);
+        },
+      }),
+    });
+    const [home, ...others] = regions;
+    this.home = place(home);
+    this.places = [this.home, ...others.map(place)];
+  }
+
+  /** Looks at the regions from now on. With one region there is nowhere else to publish. */
+  start(): void {
+    if (this.places.length < 2) return;
+    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
+  }
+
+  stop(): void {
+    this.options.runtime.stopTimer(this.timer);
+  }
+
+  /** Whether some region would take a batch now. Asked for each order. */
+  get ready(): boolean {
+    if (this.home.publisher.ready) return true;
+    for (let i = 1; i < this.places.length; i++) if (this.places[i]?.publisher.ready) return true;
+    return false;
+  }
+
+  /** The region that the next batch goes to. */
+  get region(): string {
+    return (this.next([]) ?? this.home).name;
+  }
+
+  view(): RegionView[] {
+    return this.places.map(({ name: region, state, breaker, confirmed }) => ({
+      ...{ region, broker: state(), breaker: breaker.state },
+      ...{ why: breaker.why, sinceMs: breaker.sinceMs, confirmed },
+    }));
+  }
+
+  /** Settles within the deadline; never rejects. */
+  async publish(
+    key: string,
+    body: Buffer,
+    properties: PublishProperties,
+    placed: Placed,
+  ): Promise<PublishOutcome> {
+    const { runtime, deadlineMs, patienceMs } = this.options;
+    const endMs = runtime.monotonicMs() + deadlineMs;
+    const tried: Place[] = [];
+    const holders: string[] = [];
+    let last: PublishOutcome = "unsent"; // 3
+    for (let leftMs = deadlineMs; leftMs > 0; leftMs = endMs - runtime.monotonicMs()) {
+      const place = this.next(tried);
+      if (!place) break;
+      tried.push(place);
+      const limitMs = this.next(tried) ? Math.min(patienceMs, leftMs) : leftMs; // 2
+      const outcome = await this.attempt(place, key, body, properties, limitMs);
+      if (outcome === "unsent") continue;
+      last = outcome;
+      holders.push(place.name);
+      if (outcome === "nacked") break; // 5
+      if (outcome !== "confirmed") continue; // 1
+      if (place !== this.home || holders.length > 1) placed.region = holders.join(",");
+      break;
+    }
+    return last;
+  }
+
+  private async attempt(
+    place: Place,
+    key: string,
+    body: Buffer,
+    properties: PublishProperties,
+    limitMs: number,
+  ): Promise<PublishOutcome> {
+    const { publisher, breaker, state } = place;
+    breaker.began();
+    const { exchange } = this.options;
+    const outcome = await publisher.publish(exchange, key, body, properties, limitMs);
+    switch (outcome) {
+      case "confirmed":
+        place.confirmed++;
+        breaker.confirmed();
+        break;
+      case "nacked":
+        breaker.confirmed(); // the broker answers
+        break;
+      case "returned":
+        breaker.failed("it has no such queue");
+        break;
+      case "unsent":
+        if (state() === "up") breaker.undone();
+        else this.notice(place);
+        break;
+      case "unknown":
+        breaker.failed(state() === "up" ? `no confirm within ${Math.round(limitMs)} ms` : state());
+    }
+    return outcome;
+  }
+
+  /** The first region that is ready, those that are trusted first. */
+  private next(tried: readonly Place[]): Place | undefined {
+    let other: Place | undefined;
+    for (const place of this.places) {
+      if (tried.includes(place)) continue;
+      if (!place.publisher.ready) this.notice(place);
+      else if (place.breaker.admits) return place;
+      else other ??= place; // 4
+    }
+    return other;
+  }
+
+  private look(): void {
+    for (const place of this.places) {
+      this.notice(place);
+      if (place.breaker.state === "open" && place.state() === "up") void this.probe(place);
+    }
+  }
+
+  private notice(place: Place): void {
+    const word = place.state();
+    if (word === "up") place.reached = true;
+    else if (place.reached) place.breaker.failed(word);
+  }
+
+  /** Asks the broker for an answer, which takes no queue. */
+  private async probe(place: Place): Promise<void> {
+    if (place.probing) return;
+    place.probing = true;
+    const { exchange, patienceMs } = this.options;
+    place.breaker.looked(await place.publisher.reaches(exchange, patienceMs));
+    place.probing = false;
+  }
+}

@@ -1,0 +1,125 @@
+// What is known about the orders of a region that will not come back, from three witnesses: the
+// gateways that are running, the ledger, and the numbers that users' later orders wait for.
+import { BrokerConnection } from "../../broker/connection.ts";
+import { messageOf } from "../../core/domain/message-of.ts";
+import type { GatewayReport, RoleReport } from "../../core/domain/report.ts";
+import { shardOf } from "../../core/domain/shard.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
+import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import { Members } from "../../core/stores/members.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import { type MissingNumber, ShardStore } from "../../core/stores/shard-store.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+
+export interface LostOrder {
+  readonly user: string;
+  readonly id: string;
+  readonly acceptedAtMs: number;
+  readonly gateway: string;
+}
+
+export interface LostRegion {
+  readonly region: string;
+  /** Answered with 202 for this region alone, and not in the ledger. */
+  readonly orders: readonly LostOrder[];
+  /** They may have been accepted there. */
+  readonly numbers: readonly (MissingNumber & { readonly shard: number })[];
+  /** Gateways that did not answer, and why: what they know is missing here. */
+  readonly silent: readonly { readonly gateway: string; readonly why: string }[];
+}
+
+export interface LostRegionOptions {
+  readonly runtime: Runtime;
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly redis: RedisStore;
+  readonly region: string;
+  /** An operator's token for the gateways. */
+  readonly token: string;
+}
+
+const ANSWER_MS = 10_000;
+
+export async function lookAtLost(options: LostRegionOptions): Promise<LostRegion> {
+  const { redis, region, ledger } = options;
+  const roles = [...(await new Members(redis).roles()).values()].map(
+    (text) => JSON.parse(text) as RoleReport,
+  );
+  const gateways = roles.filter((role): role is GatewayReport => role.kind === "gateway");
+  const answers = await Promise.all(gateways.map((gateway) => ask(gateway, options)));
+  const store = new ShardStore(redis);
+  const shards = Array.from({ length: ledger.shards }, (_, shard) => shard);
+  const numbers = await Promise.all(
+    shards.map(async (shard) =>
+      (await store.missingNumbers(shard)).map((missing) => ({ ...missing, shard })),
+    ),
+  );
+  return {
+    region,
+    orders: await unrecorded(
+      ledger,
+      answers.flatMap((answer) => answer.orders),
+    ),
+    numbers: numbers.flat(),
+    silent: answers.flatMap(({ gateway, why }) => (why === undefined ? [] : [{ gateway, why }])),
+  };
+}
+
+/** Throws if the region's broker answers: what is there is not lost. */
+export async function mustBeAway({ runtime, settings, region }: LostRegionOptions): Promise<void> {
+  const setting = settings.regions.find(({ name }) => name === region);
+  if (!setting) {
+    const names = settings.regions.map(({ name }) => name).join(", ");
+    throw new SettingError(`'${region}' is not one of SLUICE_REGIONS (${names})`);
+  }
+  const topology = { exchanges: [], queues: [], bindings: [] };
+  const connection = new BrokerConnection({ runtime, region: setting, topology });
+  await connection.start();
+  const { up } = connection;
+  await connection.close();
+  if (up)
+    throw new SettingError(
+      `the broker of region '${region}' answers, so its orders are not lost: ` +
+        "the workers read its queues",
+    );
+}
+
+interface Answer {
+  readonly gateway: string;
+  readonly orders: readonly LostOrder[];
+  readonly why?: string;
+}
+
+async function ask(
+  { id: gateway, url }: GatewayReport,
+  { runtime, region, token }: LostRegionOptions,
+): Promise<Answer> {
+  try {
+    const response = await fetch(`${url}/v1/admin/undecided?region=${encodeURIComponent(region)}`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: runtime.abortAfter(ANSWER_MS),
+    });
+    if (!response.ok) return { gateway, orders: [], why: `status ${response.status}` };
+    const { orders, full } = (await response.json()) as {
+      orders: Omit<LostOrder, "gateway">[];
+      full: boolean;
+    };
+    const named = orders.map((order) => ({ ...order, gateway }));
+    return full
+      ? { gateway, orders: named, why: "it has more than it may list" }
+      : { gateway, orders: named };
+  } catch (error) {
+    return { gateway, orders: [], why: messageOf(error) };
+  }
+}
+
+/** Those that the ledger does not have: the outcomes of the others were only lost on their way. */
+async function unrecorded(ledger: Ledger, orders: readonly LostOrder[]): Promise<LostOrder[]> {
+  const byShard = Map.groupBy(orders, ({ user }) => shardOf(user, ledger.shards));
+  const open: LostOrder[] = [];
+  for (const [shard, own] of byShard) {
+    const known = await ledger.states(shard, own);
+    open.push(...own.filter(({ user, id }) => !known.has(`${user} ${id}`)));
+  }
+  return open.sort((a, b) => a.acceptedAtMs - b.acceptedAtMs);
+}

@@ -1,0 +1,44 @@
+// The place where simulations run, one after the other: a redis-server for all of them, and for
+// each a new world on it.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SimulatedProcess } from "./process.ts";
+import type { Schedule } from "./schedule.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SimulatedWorld } from "./simulated-world.ts";
+import { emptyLedger, type LedgerImage } from "./world/ledger.ts";
+import { startRedisServer } from "./world/redis-server.ts";
+
+export interface Rig {
+  open(scheduler: Scheduler, schedule: Schedule): Promise<SimulatedWorld>;
+  close(): Promise<void>;
+}
+
+export async function openRig(): Promise<Rig> {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-simulate-"));
+  const server = await startRedisServer(dir);
+  const images = new Map<number, Promise<LedgerImage>>();
+  const imageOf = (shards: number) => {
+    const image = images.get(shards) ?? newLedger(shards);
+    images.set(shards, image);
+    return image;
+  };
+  return {
+    open: async (scheduler, { shape }) =>
+      SimulatedWorld.open(scheduler, {
+        shards: shape.shards,
+        server,
+        image: await imageOf(shape.shards),
+      }),
+    close: async () => {
+      await server.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same for every simulation. */
+function newLedger(shards: number): Promise<LedgerImage> {
+  return emptyLedger(new SimulatedProcess(new Scheduler(0), "founder"), shards);
+}
