@@ -204,8 +204,8 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "core/lua/check.lua",
-        "if base_n == last_n then return { base == args[2] and 'whole' or 'lost' } end",
-        "if true then return { 'whole' } end",
+        "if base_n == last_n then\n    if base ~= args[2] then return { 'lost' } end",
+        "if true then",
       ),
       edit(
         "consumers/orders/decider.ts",
