@@ -37,6 +37,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
   "check-history": () => import("./commands/check-history.ts"),
+  protocol: () => import("./commands/protocol.ts"),
 };
 
 async function main(argv: string[]): Promise<void> {
@@ -68,7 +69,9 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "simulate", "chaos", "bench", "check", "check-history"]);
+const WITHOUT_SETTINGS = new Set([
+  ...["demo", "simulate", "chaos", "bench", "check", "check-history", "protocol"],
+]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([

@@ -42,6 +42,8 @@ export interface CallAnswer {
   readonly status: number;
   /** The problem's code. */
   readonly code?: string;
+  /** The regions that may hold it, as the answer names them; absent: the gateway's own. */
+  readonly region?: string | undefined;
   /** Of a cancel: `cancelled` or `cancel_pending`. */
   readonly state?: string;
   /** Of a read: every order it returned, as returned. */
@@ -146,9 +148,10 @@ export class HistoryFile {
     return this.begin("orders", caller);
   }
 
-  answer(call: number, { status, code, state, orders }: CallAnswer): void {
+  answer(call: number, { status, code, region, state, orders }: CallAnswer): void {
     const head = `{"e":"return","call":${call},"t":${this.now()},"status":${status}`;
-    const more = { ...(code ? { code } : {}), ...(state ? { state } : {}) };
+    const place = region ? { region } : {};
+    const more = { ...(code ? { code } : {}), ...place, ...(state ? { state } : {}) };
     const listed = orders ? { orders: orders.map(seen) } : {};
     const rest = JSON.stringify({ ...more, ...listed }).slice(1);
     this.write(rest === "}" ? `${head}}\n` : `${head},${rest}\n`);

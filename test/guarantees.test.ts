@@ -2,6 +2,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { at } from "../core/domain/at.ts";
+import { FAULTS } from "../proof/chaos/catalogue.ts";
+import { PLANTED } from "../proof/simulate/planted.ts";
 
 /** A page with each item of its lists on one line. */
 function page(path: string): string {
@@ -87,6 +89,29 @@ test("every id of the specification has a test, or is said not to be built", () 
       .filter((id) => !NOT_BUILT.includes(id))
       .sort(),
   );
+});
+
+/** What the page names for each invariant in "By scenario and seed". */
+function shownByFaults(text: string): Map<string, { scenarios: string[]; planted: string[] }> {
+  const lines = text.matchAll(/^- \*\*(I\d+)\*\*, scenarios: (.*); planted faults: (.*)$/gm);
+  const names = (list: string) => [...list.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+  return new Map(
+    [...lines].map(([, id = "", scenarios = "", planted = ""]) => [
+      id,
+      { scenarios: names(scenarios), planted: names(planted) },
+    ]),
+  );
+}
+
+test("each invariant is shown by scenarios and planted faults that exist", () => {
+  const shown = shownByFaults(page("docs/guarantees.md"));
+  expect([...shown.keys()]).toEqual(IDS.I);
+  const all = [...shown.values()];
+  expect(all.filter((of) => of.scenarios.length === 0 || of.planted.length === 0)).toEqual([]);
+  const faults = new Set(FAULTS.map(({ name }) => name));
+  const planted = new Set(PLANTED.map(({ name }) => name));
+  expect(all.flatMap((of) => of.scenarios).filter((name) => !faults.has(name))).toEqual([]);
+  expect(all.flatMap((of) => of.planted).filter((name) => !planted.has(name))).toEqual([]);
 });
 
 test("an id without a test is noticed, also behind a reference", () => {

@@ -59,6 +59,7 @@ export const MAX_COLUMNS = 100;
 const KEEP_WIDTH = [
   ".ts",
   ".lua",
+  ".qnt",
   ".js",
   ".css",
   ".html",

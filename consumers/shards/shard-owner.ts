@@ -3,7 +3,7 @@
 // 1. A message that may be decided is settled only by the decider. Any other becomes a dead letter
 //    at once.
 // 2. A region counts as read up to the last settled message, or up to the moment when its queue was
-//    seen empty with nothing in flight. Only gaps older than that can end (gap-clock.ts).
+//    seen empty with nothing of it in flight. Only gaps older than that can end (gap-clock.ts).
 // 3. Nothing waits for a sweep: a decider whose ledger is away makes it once the ledger is back.
 // 4. A closed shard consumes no queue. Once its channels are closed, the broker delivers
 //    unacknowledged messages to the next owner, in order.
@@ -269,13 +269,16 @@ export class AcquiredShard {
     if (nowMs < this.restsUntilMs) return;
     const { arrivals } = this;
     this.parked = (await stores.store.parked(this.shard)).orders;
-    let empty = this.queues.length > 0;
+    let empty = this.queues.length > 0 && this.load === 0;
     for (const queue of this.queues) empty = (await this.lookAt(queue)) && empty;
     const rests = empty && this.parked === 0 && this.arrivals === arrivals;
     if (rests) this.restsUntilMs = nowMs + REST_LOOK_MS;
   }
 
-  /** Whether the queue was seen empty, with nothing in flight. */
+  /**
+   * Whether the queue was seen empty, with nothing of it in flight. What another region keeps in
+   * flight does not count: a rush there would hold up every gap here.
+   */
   private async lookAt({ consuming, subscription }: Queue): Promise<boolean> {
     if (!consuming.up || !subscription.consuming) return false;
     const lookedAtMs = this.options.clock.now();
@@ -283,7 +286,7 @@ export class AcquiredShard {
     // A queue whose leader does not answer looks empty: it shows not even this consumer.
     if (!seen || seen.consumers === 0) return false;
     this.progress.ready(consuming.region, seen.ready, lookedAtMs);
-    if (seen.ready > 0 || this.load > 0) return false;
+    if (seen.ready > 0 || this.progress.inFlight(consuming.region) > 0) return false;
     this.gaps.read(consuming.region, lookedAtMs); // 2
     return true;
   }

@@ -57,6 +57,8 @@ export class FlowHistory extends HistoryWriter implements Flow {
   readonly tally: Tally = { sent: 0, settled: 0, accepted: 0, total: 0, answers: new Map() };
   /** Whose orders were sent. */
   readonly users = new Set<string>();
+  /** An order may be in another region than its gateway's. */
+  elsewhere = false;
   private outcomes = 0;
   private readonly recent = new Map<string, { readonly t0: number; readonly t1: number }[]>();
   private readonly returns = new Set<Return>();
@@ -71,6 +73,7 @@ export class FlowHistory extends HistoryWriter implements Flow {
   override order(call: Omit<OrderCall, "body" | "op">, bodyText: string): void {
     super.order(call, bodyText);
     this.users.add(call.user);
+    this.elsewhere ||= call.result === "info" || call.region !== gatewayOf(call.client);
     if (call.result !== "ok") return;
     const { t0, t1, client } = call;
     const region = gatewayOf(client);

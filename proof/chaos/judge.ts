@@ -4,7 +4,7 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { checkHistory, hasGo } from "../checker/run.ts";
 import { drain } from "../demo/drain.ts";
-import type { HistoryFile } from "../history-file.ts";
+import type { HistoryEnd, HistoryFile } from "../history-file.ts";
 import { readFinalStates } from "../load/final-reads.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews, type Views } from "../verify/views.ts";
@@ -22,8 +22,8 @@ export interface Evidence {
   readonly historyPath: string;
   readonly events: HistoryFile;
   readonly users: Iterable<string>;
-  /** A clock of the system was set meanwhile. */
-  readonly clockJumped: boolean;
+  /** What the run knows about itself. */
+  readonly known: Omit<HistoryEnd, "drained">;
   readonly independent: boolean;
   /** Closes the clients, which receive outcomes until then. */
   readonly closeClients: () => void;
@@ -74,12 +74,12 @@ export async function judge(
 
 async function readAll(
   { stack }: LiveSystem,
-  { events, users, clockJumped, independent }: Evidence,
+  { events, users, known, independent }: Evidence,
   drained: boolean,
 ): Promise<void> {
   const { gateways: targets, issuer } = stack;
   if (independent && hasGo()) await readFinalStates({ users, targets, issuer, events });
-  events.close({ drained, clock: clockJumped ? "jumps" : "steady" });
+  events.close({ drained, ...known });
 }
 
 async function independently(

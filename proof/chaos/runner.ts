@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { prng } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { HistoryFile } from "../history-file.ts";
+import { type HistoryEnd, HistoryFile } from "../history-file.ts";
 import { makePlan } from "../load/plan.ts";
 import { startRush } from "../load/rush.ts";
 import { earlierRelease } from "./earlier.ts";
@@ -86,14 +86,14 @@ const FLOW_MS = 30_000;
 const PAUSE_MS = [500, 2_500] as const;
 /** Faults of one burst begin within this time. */
 const SPREAD_MS = 3_000;
-const INJECT_MS = 120_000;
+const INJECT_MS = 240_000;
 const EVIDENCE_MS = 45_000;
 const HEAL_MS = 150_000;
 /** Flow that is not back after this many limits is reported as never back. */
 const LATE = 4;
 const ANSWERS_MS = 150_000;
 /** The plan is longer than the scenario, which ends when its last burst is over. */
-const PLAN_SPARE_S = 240;
+const PLAN_SPARE_S = 420;
 /** One charge in five misbehaves, in the ways of a bad day. */
 const SHARES = [
   "decline=0.03,error_before=0.02,error_after=0.02,timeout_after=0.01,limited=0.02,slow=0.01",
@@ -148,11 +148,8 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     const lasted = bursts.seconds;
     rush.stop();
     await settled(errors, "clients have their answers", rush.answered, ANSWERS_MS);
-    const jumped = new Set(bursts.struck.map(({ fault }) => fault));
-    const clockJumped = scenario.faults.some(
-      ({ name, touches }) => jumped.has(name) && touches?.includes("clock"),
-    );
-    const evidence = { historyPath, events, users: flow.users, clockJumped, say: options.say };
+    const known = { ...circumstances(scenario, bursts.struck), failover: flow.elsewhere };
+    const evidence = { historyPath, events, users: flow.users, known, say: options.say };
     const ending = { independent: options.independent ?? true, closeClients: () => rush.close() };
     const end = await judge(system, { ...evidence, ...ending }, errors);
     return {
@@ -168,6 +165,18 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
 
 /** Share of the plan's steps that are first sendings of orders. */
 const ORDERS_PER_STEP = 0.9;
+
+/** What the independent checker must know of the faults that happened. */
+function circumstances(
+  { faults }: Scenario,
+  struck: readonly Struck[],
+): Pick<HistoryEnd, "clock" | "redisLost"> {
+  const happened = faults.filter(({ name }) => struck.some(({ fault }) => fault === name));
+  const touched = (part: string) =>
+    happened.some(({ touches }) => touches === undefined || touches.includes(part));
+  const jumped = happened.some(({ touches = [] }) => touches.includes("clock"));
+  return { clock: jumped ? "jumps" : "steady", redisLost: touched("redis") };
+}
 
 /** What happens only once in the life of a system. */
 const ONCE = "earlier-release";

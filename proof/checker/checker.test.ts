@@ -46,6 +46,7 @@ test.skipIf(!hasGo())(`what the writer writes, the checker judges${NEEDS_GO}`, a
     orders: 2,
     calls: 4,
     unknown: 0,
+    findings: [],
   });
   expect((await checkHistory([writeSale({ drained: false })])).result).toBe("inconclusive");
 });

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,15 @@ func (c *Call) Refused() bool {
 		return c.Code == "shed" || c.Code == "unavailable"
 	}
 	return c.Status >= 400 && c.Status < 500
+}
+
+// Place is the one region whose queue certainly has the call; empty if that is not known. A gateway
+// may have used another region for a call that it did not answer.
+func (c *Call) Place() string {
+	if !c.Accepted() || strings.Contains(c.Region, ",") {
+		return ""
+	}
+	return c.Region
 }
 
 // Sight is one look at an order's state: it was so at some moment from From to To.
@@ -199,6 +209,9 @@ func (r *fileReader) answer(e event, at Where) error {
 		return errors.New("an answer without a call")
 	}
 	call.Status, call.Code, call.State, call.Orders = e.Status, e.Code, e.State, e.Orders
+	if e.Region != "" {
+		call.Region = e.Region
+	}
 	call.Return = e.T
 	call.At = append(call.At, at)
 	return nil

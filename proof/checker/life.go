@@ -157,7 +157,7 @@ func checkBody(h *History, f *Facts, out *Findings) {
 // overtaken: another body was acknowledged in the same region before this one was sent.
 func overtaken(f *Facts, sending *Call) bool {
 	return slices.ContainsFunc(f.Sendings, func(other *Call) bool {
-		return other.Accepted() && other.Region == sending.Region &&
+		return other.Place() != "" && other.Place() == sending.Place() &&
 			other.Return < sending.Invoke && !same(other.Body, sending.Body)
 	})
 }
@@ -202,7 +202,7 @@ func checkQueueOrder(h *History, u *User, orders []*Facts, out *Findings) int {
 	sort.Slice(placed, func(i, j int) bool { return placed[i].First < placed[j].First })
 	acks := acksByRegion(placed)
 	for _, later := range placed {
-		queue := acks[onlyRegion(later)]
+		queue := acks[onlyPlace(later)]
 		earlier := queue.latestBefore(later.First)
 		if earlier != nil && earlier.Final.decidedMs() > later.Final.decidedMs() {
 			who := fmt.Sprintf("%s: %s before %s", u.Name, later.ID, earlier.ID)
@@ -253,13 +253,14 @@ func acksByRegion(placed []*Facts) map[string]*queue {
 	queues := map[string]*queue{}
 	for _, f := range placed {
 		for _, sending := range f.Sendings {
-			if sending.Accepted() {
-				if queues[sending.Region] == nil {
-					queues[sending.Region] = &queue{}
-				}
-				q := queues[sending.Region]
-				q.acks = append(q.acks, ack{sending.Return, f})
+			place := sending.Place()
+			if place == "" {
+				continue
 			}
+			if queues[place] == nil {
+				queues[place] = &queue{}
+			}
+			queues[place].acks = append(queues[place].acks, ack{sending.Return, f})
 		}
 	}
 	for _, q := range queues {
@@ -268,17 +269,18 @@ func acksByRegion(placed []*Facts) map[string]*queue {
 	return queues
 }
 
-// onlyRegion is the region of all sendings that may have had an effect; empty if there are several.
-func onlyRegion(f *Facts) string {
-	region := ""
+// onlyPlace is the region of all sendings that may have had an effect; empty if there may be others.
+func onlyPlace(f *Facts) string {
+	only := ""
 	for _, sending := range f.Sendings {
 		if sending.Refused() {
 			continue
 		}
-		if region != "" && sending.Region != region {
+		place := sending.Place()
+		if place == "" || only != "" && place != only {
 			return ""
 		}
-		region = sending.Region
+		only = place
 	}
-	return region
+	return only
 }

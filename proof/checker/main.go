@@ -126,7 +126,8 @@ const (
 )
 
 func reportOf(h *History, out *Findings) *Report {
-	found := out.sorted()
+	// An empty list, not null, is what readers of the JSON expect.
+	found := append([]Finding{}, out.sorted()...)
 	r := &Report{
 		Result: "pass", Violations: len(found), Users: len(h.Names), Calls: h.Calls,
 		Lines: h.Lines, Unknown: h.Unknown, Items: out.Counts["items"],

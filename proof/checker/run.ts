@@ -43,7 +43,9 @@ export function hasGo(): boolean {
 export async function checkHistory(files: readonly string[]): Promise<CheckReport> {
   const { text, errors, code } = await runChecker(["--json", ...files]);
   if (text === "") throw new NoChecker(`the checker failed (${code}): ${errors.trim()}`);
-  return JSON.parse(text) as CheckReport;
+  const report = JSON.parse(text) as CheckReport;
+  // Go writes an empty list as null.
+  return { ...report, findings: report.findings ?? [] };
 }
 
 /** The checker's own report as text, and its exit code. */

@@ -56,7 +56,7 @@ export const REDIS_FAULTS = {
   redis_wipe: loss(3),
   redis_rollback: loss(3, 20, 4_000),
   redis_failover: loss(2, 20, 4_000),
-  lost_while_loading: loss(2, 3_000, 6_000),
+  lost_while_loading: loss(4, 3_000, 6_000),
   redis_away: crash(2, 100, 4_000),
   redis_silent: fault(2, 500, 8_000),
   redis_reset: fault(2, 10, 20),

@@ -22,7 +22,10 @@ import type { Outside } from "./outside.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { type Action, SALE_ID } from "./schedule.ts";
 
-/** As gateway/start.ts has them. */
+/**
+ * As gateway/start.ts has them. The admission's ticks are left out: a hundred a second of each
+ * gateway would be half of all events, and nothing here is overloaded.
+ */
 const PACE_MS = 10;
 const ADMISSION = { targetMs: 2_000, stallOrders: 20_000, lateMs: 50 };
 /** gateway/http/cancel-http.ts */
@@ -63,7 +66,7 @@ export class SimulatedGateway {
       ...{ queue: gatewayQueue(id), prefetch: 0, exclusive: true, noAck: true },
       handler: ({ body }) => undecided.push(JSON.parse(body.toString()) as Push),
     });
-    void pushes.start();
+    await pushes.start();
     const catalogue = new Catalogue(process, ledger);
     await catalogue.start();
     const lanes = new Lanes({
@@ -85,7 +88,6 @@ export class SimulatedGateway {
     });
     const counters = new Counters();
     const parts = { runtime: process, shards, clock: clock.now, catalogue, lanes, admission };
-    admission.start();
     return new SimulatedGateway(process, region, shards, new Intake({ ...parts, counters }));
   }
 

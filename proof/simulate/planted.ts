@@ -17,23 +17,28 @@ export interface Planted {
 
 const edit = (file: string, from: string, to: string): Edit => ({ file, from, to });
 
+/** A rebuild opens whatever Redis holds. */
+const UNCOUNTED: readonly Edit[] = [
+  edit("core/lua/restore.lua", "if loaded ~= args[2 + i] then return { 'lost' } end", ""),
+  edit(
+    "core/lua/restore.lua",
+    "if redis.call('HGET', keys[1], 'loaded_stock') ~= args[2] then return { 'lost' } end",
+    "",
+  ),
+];
+
 export const PLANTED: readonly Planted[] = [
   {
     name: "uncounted-rebuild",
     breaks: "a rebuild opens only what it has counted",
-    edits: [
-      edit("core/lua/restore.lua", "if loaded ~= args[2 + i] then return { 'lost' } end", ""),
-      edit(
-        "core/lua/restore.lua",
-        "if redis.call('HGET', keys[1], 'loaded_stock') ~= args[2] then return { 'lost' } end",
-        "",
-      ),
-    ],
+    edits: UNCOUNTED,
   },
   {
     name: "refund-awaited-capture",
     breaks: "a capture that an order still waits for is never refunded as late",
+    // Redis knows the attempt unless it has lost it unnoticed: so that must be possible too.
     edits: [
+      ...UNCOUNTED,
       edit(
         "ledger/obligations.ts",
         'if (!["failed", "unknown", "unresolved"].includes(status)) return;',
@@ -164,8 +169,8 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "consumers/orders/relay.ts",
-        'if (outcome === "unknown") return false; // 2',
-        'if (outcome !== "confirmed") return true;',
+        "this.preference.doubt(region);\n      return false; // 2",
+        "return true;",
       ),
     ],
   },
@@ -268,6 +273,17 @@ export const PLANTED: readonly Planted[] = [
         "if bought and over_limit(items, bought, user, orders, from, to) then return " +
           "'over_limit' end",
         "",
+      ),
+    ],
+  },
+  {
+    name: "gaps-wait-for-other-regions",
+    breaks: "a rush in one region holds up no gap in another",
+    edits: [
+      edit(
+        "consumers/shards/shard-owner.ts",
+        "this.progress.inFlight(consuming.region) > 0",
+        "this.load > 0",
       ),
     ],
   },

@@ -58,6 +58,8 @@ export interface Schedule {
   readonly sale: Sale;
   readonly actions: readonly Action[];
   readonly faults: readonly Fault[];
+  /** Nothing breaks, but Redis is slow, and copies keep every shard busy throughout (flood.ts). */
+  readonly flood: boolean;
 }
 
 export const SALE_ID = "rush";
@@ -69,6 +71,8 @@ const MORE_ORDERS = 36;
 const MOST_FAULTS = 50;
 /** Share of the seeds in which the ledger is restored from a backup. */
 const RESTORED_SHARE = 0.04;
+/** Share of the seeds with a flood of copies instead of faults. */
+const FLOOD_SHARE = 0.03;
 const USERS = 10;
 const SKUS = ["lamp", "radio", "print", "vase"] as const;
 const CATEGORIES = ["home", "electronics", "art", "home"] as const;
@@ -93,7 +97,15 @@ export function drawSchedule(seed: number): Schedule {
   const restored = random() < RESTORED_SHARE;
   const breaking = restored ? withRestore(faults, random) : faults;
   breaking.sort((a, b) => a.atMs - b.atMs);
-  return { seed, shape, sale, actions, faults: breaking };
+  const flood = random() < FLOOD_SHARE;
+  if (flood) return { seed, shape, sale, actions: withGaps(actions), faults: [], flood };
+  return { seed, shape, sale, actions, faults: breaking, flood };
+}
+
+/** Without the first numbers: whoever numbers his orders waits until the gap is given up. */
+function withGaps(actions: readonly Action[]): Action[] {
+  const isFirst = (action: Action) => action.kind === "order" && action.body.seq === 1;
+  return actions.filter((action) => !isFirst(action));
 }
 
 /** The ledger goes back to a backup, while Redis still knows what it had confirmed. */

@@ -7,6 +7,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { Clients } from "./clients.ts";
 import { Faults, type Forgotten } from "./faults.ts";
+import { lateGaps, startFlood } from "./flood.ts";
 import { Invariants } from "./invariants.ts";
 import { judge, type Sight, violationsIn, waitingIn } from "./judge.ts";
 import { RUSH_MS, SALE_ID, type Schedule } from "./schedule.ts";
@@ -101,7 +102,13 @@ class Simulation {
     this.clients.begin(schedule.actions, fromMs);
     this.faults.begin(schedule.faults, fromMs);
     const before = await this.invariants.rebuilds();
+    const gateways = () => this.system.gateways;
+    const calm = schedule.flood
+      ? startFlood(scheduler, this.world, schedule.actions, gateways)
+      : undefined;
     await this.until(async () => false, RUSH_MS);
+    if (calm) this.violations.push(...(await lateGaps(this.world)));
+    calm?.();
     await this.faults.heal();
     if (this.faults.forgotten?.length) return this.halts(this.faults.forgotten);
     let still = 0;

@@ -16,7 +16,7 @@ export const LEDGER_FAULTS: readonly Fault[] = [
     name: "ledger-restored",
     what:
       "Workers and gateways start with an old backup of the ledger. An operator then " +
-      "brings the right one back.",
+      "brings the right one back and runs `sluice recover --accept-ledger`.",
     seen: "accepted orders wait; nothing is decided until the right ledger is back",
     needs: ["sqlite"],
     recoveryMs: RECOVERY_MS,
@@ -53,6 +53,8 @@ async function restore(system: ChaosSystem, random: () => number): Promise<Injec
       for (const suffix of SUFFIXES) rmSync(file + suffix, { force: true });
       move(aside, file);
       await startAll(users);
+      // Redis keeps the halt until an operator decides, whichever ledger is there.
+      await system.sluice("recover", "--accept-ledger");
     },
   };
 }

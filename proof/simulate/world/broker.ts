@@ -117,7 +117,10 @@ export class WorldBroker {
   /** A process has ended without closing its connections. */
   crashed(process: string): void {
     this.gone.add(process);
-    for (const connection of this.of(process)) connection.crash();
+    for (const connection of this.heardBy(process)) {
+      connection.crash();
+      this.ended.delete(connection);
+    }
   }
 
   // For invariants.

@@ -66,6 +66,8 @@ export class Link {
   private readonly requests: Way<Call>;
   private readonly answers: Way<Call>;
   private dead = false;
+  /** Requests of connections that were closed while nothing got through. */
+  private late: Call[] = [];
 
   constructor(private readonly options: LinkOptions) {
     const { scheduler, name } = options;
@@ -97,18 +99,21 @@ export class Link {
   release(reason: string): void {
     this.requests.release(reason);
     this.answers.release(reason);
+    if (!this.requests.held) this.reach(this.late.splice(0));
   }
 
   /**
    * The connection breaks: every call fails, and some of the requests under way still take effect,
-   * the first ones sent.
+   * the first ones sent. While nothing gets through they do so at its end, as kernels send again
+   * what a closed connection has left.
    */
   break(): void {
     const answered = this.answers.drop();
     const sent = this.requests.drop();
     const reaching = Math.floor(this.options.scheduler.random() * (sent.length + 1));
-    for (const { run, fate } of sent.slice(0, reaching))
-      if (fate !== "lost_before") void ended(run());
+    const reached = sent.slice(0, reaching);
+    if (this.requests.held) this.late.push(...reached);
+    else this.reach(reached);
     if (this.dead) return; // 3
     for (const { what, settled } of [...answered, ...sent])
       settled.reject(this.options.lost(`${what} has no answer`));
@@ -118,6 +123,10 @@ export class Link {
   crash(): void {
     this.dead = true;
     this.break();
+  }
+
+  private reach(calls: readonly Call[]): void {
+    for (const { run, fate } of calls) if (fate !== "lost_before") void ended(run());
   }
 
   private draw(): Fate {

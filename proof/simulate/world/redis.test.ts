@@ -137,6 +137,20 @@ test("a silent Redis costs a call its deadline and its connection, and comes bac
   expect(await scheduler.until(store.run((c) => c.ping()))).toBe("PONG");
 });
 
+test("what was sent into a silence may take effect at its end, given up or not", async () => {
+  const found = new Set<string | null>();
+  for (let seed = 1; seed <= 10; seed++) {
+    await worldOf(seed);
+    const store = await storeOf("a");
+    world.cut("a");
+    await errorOf(store.run((c) => c.hset("key", "a", "1")));
+    expect(await server.send(["HGET", "key", "a"])).toBe(null);
+    world.mend("a");
+    found.add((await server.send(["HGET", "key", "a"])) as string | null);
+  }
+  expect([...found].sort()).toEqual(["1", null]);
+});
+
 test("a stopped Redis accepts nobody until it is started", async () => {
   const store = await storeOf("a");
   world.stop();

@@ -23,9 +23,7 @@ const CONSUMER_TIMEOUT_MS = 30 * 60_000;
 
 export class BrokerChannel {
   private readonly consumers = new Map<string, { consumer: Consumer; queue: Queue }>();
-  /** For single messages. */
-  private readonly getters = new Map<Queue, Consumer>();
-  /** Consumers that were cancelled and may still hold messages. */
+  /** Consumers that receive nothing more and may still hold messages: cancelled, or for one get. */
   private readonly former: { consumer: Consumer; queue: Queue }[] = [];
   private readonly outstanding = new Map<number, Outstanding>();
   private readonly sentTo = new Set<Queue>();
@@ -48,9 +46,9 @@ export class BrokerChannel {
     if (method.name === "ChannelCloseOk") this.state = "closed";
     if (this.state !== "open") return;
     try {
-      const handle = this.methods[method.name];
+      const handle = BrokerChannel.methods[method.name];
       if (!handle) throw new Error(`the simulated broker does not know ${method.name}`);
-      handle(method);
+      handle(this, method);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.refuse(error);
@@ -76,39 +74,43 @@ export class BrokerChannel {
   }
 
   /** What each method does, and what it is answered with. */
-  private readonly methods: Readonly<Record<string, (method: Method) => void>> = {
-    ChannelOpen: () => this.reply("ChannelOpenOk"),
-    ChannelClose: () => {
-      this.end();
-      this.reply("ChannelCloseOk");
+  private static readonly methods: Readonly<
+    Record<string, (channel: BrokerChannel, method: Method) => void>
+  > = {
+    ChannelOpen: (channel) => channel.reply("ChannelOpenOk"),
+    ChannelClose: (channel) => {
+      channel.end();
+      channel.reply("ChannelCloseOk");
     },
-    ConfirmSelect: () => {
-      this.confirms = true;
-      this.reply("ConfirmSelectOk");
+    ConfirmSelect: (channel) => {
+      channel.confirms = true;
+      channel.reply("ConfirmSelectOk");
     },
-    ExchangeDeclare: ({ fields }) => this.declareExchange(fields),
-    ExchangeDelete: ({ fields }) => {
-      this.node.exchanges.delete(String(fields.exchange));
-      this.reply("ExchangeDeleteOk");
+    ExchangeDeclare: (channel, { fields }) => channel.declareExchange(fields),
+    ExchangeDelete: (channel, { fields }) => {
+      channel.node.exchanges.delete(String(fields.exchange));
+      channel.reply("ExchangeDeleteOk");
     },
-    QueueDeclare: ({ fields }) => this.declareQueue(fields),
-    QueueBind: (method) => this.bind(method),
-    QueueUnbind: (method) => this.bind(method),
-    QueueDelete: ({ fields }) => this.deleteQueue(String(fields.queue)),
-    QueuePurge: ({ fields }) =>
-      this.reply("QueuePurgeOk", { messageCount: this.queue(String(fields.queue)).purge() }),
-    BasicQos: ({ fields }) => {
-      this.prefetch = Number(fields.prefetchCount);
-      this.reply("BasicQosOk");
+    QueueDeclare: (channel, { fields }) => channel.declareQueue(fields),
+    QueueBind: (channel, method) => channel.bind(method),
+    QueueUnbind: (channel, method) => channel.bind(method),
+    QueueDelete: (channel, { fields }) => channel.deleteQueue(String(fields.queue)),
+    QueuePurge: (channel, { fields }) => {
+      const messageCount = channel.queue(String(fields.queue)).purge();
+      channel.reply("QueuePurgeOk", { messageCount });
     },
-    BasicConsume: ({ fields }) => this.consume(fields),
-    BasicCancel: ({ fields }) => this.cancel(String(fields.consumerTag)),
-    BasicPublish: (method) => this.publish(method),
-    BasicGet: ({ fields }) => this.get(fields),
-    BasicAck: ({ fields }) =>
-      this.settle(fields, ({ queue, consumer, message }) => queue.settle(consumer, message)),
-    BasicNack: ({ fields }) => this.reject(fields),
-    BasicReject: ({ fields }) => this.reject(fields),
+    BasicQos: (channel, { fields }) => {
+      channel.prefetch = Number(fields.prefetchCount);
+      channel.reply("BasicQosOk");
+    },
+    BasicConsume: (channel, { fields }) => channel.consume(fields),
+    BasicCancel: (channel, { fields }) => channel.cancel(String(fields.consumerTag)),
+    BasicPublish: (channel, method) => channel.publish(method),
+    BasicGet: (channel, { fields }) => channel.get(fields),
+    BasicAck: (channel, { fields }) =>
+      channel.settle(fields, ({ queue, consumer, message }) => queue.settle(consumer, message)),
+    BasicNack: (channel, { fields }) => channel.reject(fields),
+    BasicReject: (channel, { fields }) => channel.reject(fields),
   };
 
   private reject(fields: Method["fields"]): void {
@@ -238,7 +240,6 @@ export class BrokerChannel {
       byQueue.set(queue, [...(byQueue.get(queue) ?? []), consumer]);
     for (const { queue, consumer } of this.consumers.values()) add(queue, consumer);
     for (const { queue, consumer } of this.former) add(queue, consumer);
-    for (const [queue, getter] of this.getters) add(queue, getter);
     for (const [queue, consumers] of byQueue) {
       queue.gone(consumers);
       if (queue.abandoned) this.node.delete(queue.spec.name);
@@ -278,24 +279,18 @@ export class BrokerChannel {
     this.node.may(this.session.user, "read", name);
     const queue = this.queue(name);
     if (queue.single) throw new Refused(405, `RESOURCE_LOCKED - single active consumer '${name}'`);
-    const noAck = fields.noAck === true;
-    const getter = noAck ? this.newConsumer("", queue, true) : this.getterOf(queue);
+    const getter = this.newConsumer("", queue, fields.noAck === true);
     const message = queue.get(getter);
     if (!message) {
       this.reply("BasicGetEmpty", { clusterId: "" });
       return;
     }
+    if (!getter.noAck) this.former.push({ consumer: getter, queue });
     const deliveryTag = this.track(getter, queue, message);
     const { exchange, routingKey, returns } = message;
     const messageCount = queue.length;
     const given = { deliveryTag, redelivered: returns > 0, exchange, routingKey, messageCount };
     this.reply("BasicGetOk", given, contentOf(queue, message, 0));
-  }
-
-  private getterOf(queue: Queue): Consumer {
-    const getter = this.getters.get(queue) ?? this.newConsumer("", queue, false);
-    this.getters.set(queue, getter);
-    return getter;
   }
 
   private track(consumer: Consumer, queue: Queue, message: Message): number {

@@ -12,7 +12,7 @@ import type { Message, Publication, Table } from "./message.ts";
 /** Below this share of its limit, a queue takes messages again. */
 const LOW = 0.8;
 
-/** Who takes messages: a consumer, or a channel that gets single messages. */
+/** Who takes messages: a consumer, or a channel that gets one. */
 export interface Consumer {
   readonly tag: string;
   /** 0: no bound. */
@@ -94,9 +94,8 @@ export class Queue {
    */
   get consumerCount(): number {
     const counts = (consumer: Consumer) => {
-      const { cancelled, tag, held } = consumer;
-      if (this.quorum && held.size > 0) return true;
-      return !cancelled && tag !== "" && (!this.single || consumer === this.active);
+      if (this.quorum && consumer.held.size > 0) return true;
+      return !consumer.cancelled && (!this.single || consumer === this.active);
     };
     return this.consumers.filter(counts).length;
   }
@@ -159,7 +158,8 @@ export class Queue {
     this.expire();
     const message = this.takeHead();
     if (!message || getter.noAck) return message;
-    if (!this.consumers.includes(getter)) this.consumers.push(getter);
+    getter.cancelled = true;
+    this.consumers.push(getter);
     getter.held.add(message);
     return message;
   }
@@ -232,7 +232,7 @@ export class Queue {
   /** The next one becomes active (3). */
   private passOn(from: Consumer): void {
     if (this.active !== from) return;
-    this.active = this.consumers.find(({ cancelled, tag }) => !cancelled && tag !== "");
+    this.active = this.consumers.find(({ cancelled }) => !cancelled);
   }
 
   private giveBack(messages: readonly Message[]): void {
@@ -268,8 +268,8 @@ export class Queue {
 
   /** The consumer whose turn it is; it goes to the end of the line. */
   private next(): Consumer | undefined {
-    const hasRoom = ({ cancelled, tag, noAck, prefetch, held }: Consumer) =>
-      !cancelled && tag !== "" && (noAck || prefetch === 0 || held.size < prefetch);
+    const hasRoom = ({ cancelled, noAck, prefetch, held }: Consumer) =>
+      !cancelled && (noAck || prefetch === 0 || held.size < prefetch);
     if (this.single) return this.active && hasRoom(this.active) ? this.active : undefined;
     const found = this.consumers.find(hasRoom);
     if (found) {
