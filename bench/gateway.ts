@@ -141,6 +141,7 @@ class Bench {
     const auth = await Auth.create(options, { shards: 1, clock, maxCached: 2 * USERS });
     const ledger = {
       catalogueVersion: () => Promise.resolve(1),
+      saleVersions: () => Promise.resolve([{ id: benchSale(0).id, version: 1, retired: false }]),
       sales: () => Promise.resolve([benchSale(realRuntime.wallMs())]),
     };
     const catalogue = new Catalogue(realRuntime, ledger);

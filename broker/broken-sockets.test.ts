@@ -4,8 +4,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { type ChannelModel, connect } from "amqplib";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 import { testRabbit } from "../test/services.ts";
-import { TcpProxy } from "../test/tcp-proxy.ts";
 import { until } from "../test/until.ts";
 import { answered } from "./answer.ts";
 import { CLOSE_TIMEOUT_MS } from "./close.ts";

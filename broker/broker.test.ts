@@ -33,6 +33,10 @@ async function publisher(of: BrokerConnection): Promise<Publisher> {
   return made;
 }
 
+interface Connected {
+  readonly connection: { readonly channels: readonly unknown[] };
+}
+
 type Settle = (disposition: Disposition) => void;
 
 /** A queue's deliveries, in order, each with its settle function. */
@@ -74,6 +78,25 @@ test(
     await Bun.sleep(0);
     await subscription.close();
     expect(await depth(broker, ordersQueue(1))).toMatchObject({ ready: 0 });
+  },
+  BOOT_MS,
+);
+
+test(
+  "looks at queues share a channel, and one at a queue that does not exist disturbs no other",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const channels = () =>
+      (broker.model as unknown as Connected).connection.channels.filter(Boolean);
+    const before = channels().length;
+    for (let i = 0; i < 3; i++) await depth(broker, ordersQueue(0));
+    expect(channels()).toHaveLength(before + 1);
+    const queues = [ordersQueue(0), "missing", ordersQueue(1), "missing", ordersQueue(0)];
+    const empty = { ready: 0, consumers: 0 };
+    expect(await Promise.all(queues.map((queue) => depth(broker, queue)))).toEqual([
+      ...[empty, undefined, empty, undefined, empty],
+    ]);
+    expect(channels().length).toBeLessThanOrEqual(before + 1);
   },
   BOOT_MS,
 );

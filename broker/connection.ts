@@ -1,6 +1,6 @@
 // One region's connection. It reconnects with backoff and jitter, declares the topology each time,
 // and calls its attachments (publisher, subscriptions) for each new connection.
-import { type ChannelModel, connect } from "amqplib";
+import { type ChannelModel, connect as dial } from "amqplib";
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
@@ -17,6 +17,12 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 3_000;
 
+/** Opens a connection to the broker at a URL, as amqplib's `connect` does. */
+export type Connect = (
+  url: string,
+  options: { readonly timeout: number; readonly noDelay: boolean },
+) => Promise<ChannelModel>;
+
 export interface ConnectionOptions {
   readonly runtime: Runtime;
   readonly region: Region;
@@ -30,6 +36,8 @@ export interface ConnectionOptions {
    */
   readonly heartbeatS?: number;
   readonly log?: (event: string, detail: Record<string, unknown>) => void;
+  /** Absent: a socket. */
+  readonly connect?: Connect;
 }
 
 /**
@@ -118,7 +126,7 @@ export class BrokerConnection {
   }
 
   private async establish(): Promise<void> {
-    const { region, heartbeatS = HEARTBEAT_S } = this.options;
+    const { region, heartbeatS = HEARTBEAT_S, connect = dial } = this.options;
     const urls = [region.url, ...(region.others ?? [])];
     const url = at(urls, this.attempt % urls.length);
     const model = await connect(withHeartbeat(url, heartbeatS), {

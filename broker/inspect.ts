@@ -1,32 +1,82 @@
+// Looks at a broker's queues and at what a user may do there.
+import type { Channel, ChannelModel } from "amqplib";
+import { ended } from "../core/runtime/ignored.ts";
+import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
 import { BrokerUnavailable } from "./errors.ts";
 import { NO_QUEUE } from "./topology.ts";
 
+export interface Depth {
+  readonly ready: number;
+  readonly consumers: number;
+}
+
 /**
- * A queue's ready messages and consumers, by passive declaration on a temporary channel; undefined
- * if the queue does not exist.
+ * A queue's ready messages and consumers, by passive declaration; undefined if the queue does not
+ * exist.
  */
 export async function depth(
   connection: BrokerConnection,
   queue: string,
-): Promise<{ ready: number; consumers: number } | undefined> {
+): Promise<Depth | undefined> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
-  const channel = await answered(connection.runtime, model, model.createChannel());
-  channel.on("error", () => undefined); // the rejection below reports it
-  try {
-    const { messageCount, consumerCount } = await answered(
-      connection.runtime,
-      model,
-      channel.checkQueue(queue),
-    );
-    await closeChannel(connection.runtime, channel);
-    return { ready: messageCount, consumers: consumerCount };
-  } catch (error) {
-    if ((error as { code?: number }).code === 404) return undefined;
-    throw error;
+  let looks = LOOKS.get(model);
+  if (!looks) {
+    looks = new Looks(connection.runtime, model);
+    LOOKS.set(model, looks);
+  }
+  return looks.depth(queue);
+}
+
+const LOOKS = new WeakMap<ChannelModel, Looks>();
+
+/**
+ * The looks over one connection share a channel, since opening and closing one costs the broker
+ * more than the look. They take turns: a queue that does not exist ends the channel, and with it
+ * every other look that waits there.
+ */
+class Looks {
+  private channel: Channel | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly model: ChannelModel,
+  ) {}
+
+  depth(queue: string): Promise<Depth | undefined> {
+    const look = this.turn.then(() => this.look(queue));
+    this.turn = ended(look);
+    return look;
+  }
+
+  private async look(queue: string): Promise<Depth | undefined> {
+    const channel = this.channel ?? (await this.open());
+    try {
+      const { messageCount, consumerCount } = await answered(
+        this.runtime,
+        this.model,
+        channel.checkQueue(queue),
+      );
+      return { ready: messageCount, consumers: consumerCount };
+    } catch (error) {
+      this.channel = undefined;
+      if ((error as { code?: number }).code === 404) return undefined;
+      throw error;
+    }
+  }
+
+  private async open(): Promise<Channel> {
+    const channel = await answered(this.runtime, this.model, this.model.createChannel());
+    channel.on("error", () => undefined); // the rejection of the look reports it
+    channel.on("close", () => {
+      if (this.channel === channel) this.channel = undefined;
+    });
+    this.channel = channel;
+    return channel;
   }
 }
 

@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   id: () => import("./commands/token.ts"),
   verify: () => import("./commands/verify.ts"),
   demo: () => import("./commands/demo.ts"),
+  simulate: () => import("./commands/simulate.ts"),
+  chaos: () => import("./commands/chaos.ts"),
   bench: () => import("./commands/bench.ts"),
   recover: () => import("./commands/recover.ts"),
   routes: () => import("./commands/routes.ts"),
@@ -34,6 +36,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
+  "check-history": () => import("./commands/check-history.ts"),
+  protocol: () => import("./commands/protocol.ts"),
 };
 
 async function main(argv: string[]): Promise<void> {
@@ -65,14 +69,19 @@ async function main(argv: string[]): Promise<void> {
 }
 
 /** Commands that measure or verify a fixed setup. */
-const WITHOUT_SETTINGS = new Set(["demo", "bench", "check"]);
+const WITHOUT_SETTINGS = new Set([
+  ...["demo", "simulate", "chaos", "bench", "check", "check-history", "protocol"],
+]);
 
 /** Commands that start their own services, or need none. */
 const SELF_CONTAINED = new Set([
   "up",
   "demo",
+  "simulate",
+  "chaos",
   "bench",
   "check",
+  "check-history",
   "gateway",
   "worker",
   "payments",

@@ -1,9 +1,9 @@
-// The sales known to the gateway: a copy of the ledger's, refreshed when the ledger's catalogue
-// version changes.
+// The sales known to the gateway: a copy of the ledger's. When the catalogue's version changes, it
+// reads the sales that have changed: one may have ten thousand items.
 import type { Sale } from "../core/domain/sale.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
-import type { Ledger } from "../ledger/contract.ts";
+import type { Ledger, SaleVersion } from "../ledger/contract.ts";
 
 /** How far the copy may lag behind. */
 const POLL_MS = 500;
@@ -12,6 +12,7 @@ const MIN_LOOK_MS = 50;
 
 /** A sale and the set of its skus. */
 export interface KnownSale {
+  readonly version: number;
   readonly sale: Sale;
   readonly skus: ReadonlySet<string>;
 }
@@ -27,7 +28,7 @@ export class Catalogue {
 
   constructor(
     private readonly runtime: Runtime,
-    private readonly ledger: Pick<Ledger, "catalogueVersion" | "sales">,
+    private readonly ledger: Pick<Ledger, "catalogueVersion" | "saleVersions" | "sales">,
   ) {}
 
   /** Rejects if the ledger cannot be read: without a catalogue nothing can be sold. */
@@ -74,13 +75,31 @@ export class Catalogue {
     const version = await this.ledger.catalogueVersion();
     this.behind = false;
     if (version === this.version) return false;
-    const sales = await this.ledger.sales();
+    // The versions too are read before the sales, for the same reason as below.
+    const versions = await this.ledger.saleVersions();
+    const changed = this.changed(versions, version);
+    const read = await this.ledger.sales(changed.map(({ id }) => id));
+    const sales = new Map(read.map((sale) => [sale.id, sale]));
     this.known = new Map(
-      sales.map((sale) => [sale.id, { sale, skus: new Set(sale.items.map((i) => i.sku)) }]),
+      versions.flatMap(({ id, version }): [string, KnownSale][] => {
+        const sale = sales.get(id);
+        if (sale) return [[id, { version, sale, skus: new Set(sale.items.map((i) => i.sku)) }]];
+        const known = this.known.get(id);
+        return known ? [[id, known]] : [];
+      }),
     );
     // Read before the sales: if they are newer, the next check refreshes once too often, never too
     // seldom.
     this.version = version;
     return true;
+  }
+
+  /**
+   * The sales to read. All, if no sale has the catalogue's version: a gateway of an earlier release
+   * does not write it.
+   */
+  private changed(versions: readonly SaleVersion[], version: number): readonly SaleVersion[] {
+    if (!versions.some((sale) => sale.version === version)) return versions;
+    return versions.filter((sale) => this.known.get(sale.id)?.version !== sale.version);
   }
 }

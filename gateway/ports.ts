@@ -128,6 +128,7 @@ export interface StoresPort {
     | "operate"
     | "audit"
     | "catalogueVersion"
+    | "saleVersions"
     | "sales"
     | "stock"
     | "routes"

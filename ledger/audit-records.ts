@@ -73,6 +73,13 @@ export interface OrderRecord {
   readonly index: number;
 }
 
+/** A new state of an order, a conflict, or an event of its charge or its parts. */
+export interface EventRecord {
+  readonly user: string;
+  readonly id: string;
+  readonly event: string;
+}
+
 export interface ItemRecord {
   readonly saleId: string;
   readonly sku: string;

@@ -4,6 +4,7 @@ import { at } from "../core/domain/at.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ChargeRecord,
+  EventRecord,
   ItemRecord,
   JournalEntry,
   JournalMessage,
@@ -42,18 +43,20 @@ export class LedgerAudit {
   ) {}
 
   /** Each query sees the ledger as it is at that moment. */
-  static async open(runtime: Runtime, url: string): Promise<LedgerAudit> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+  static async open(runtime: Runtime, ledger: string | Db): Promise<LedgerAudit> {
+    if (typeof ledger !== "string") return new LedgerAudit(ledger.runtime, ledger, async () => {});
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     return new LedgerAudit(runtime, db, () => db.close());
   }
 
   /** All queries of `work` see the ledger as of its first one. */
   static async snapshot<T>(
     runtime: Runtime,
-    url: string,
+    ledger: string | Db,
     work: (audit: LedgerAudit) => Promise<T>,
   ): Promise<T> {
-    const db = await Db.open(runtime, url, PATIENT_MS);
+    if (typeof ledger !== "string") return work(await LedgerAudit.open(runtime, ledger));
+    const db = await Db.open(runtime, ledger, PATIENT_MS);
     try {
       return await db.snapshot((tx) => work(new LedgerAudit(runtime, tx, async () => undefined)));
     } finally {
@@ -147,16 +150,14 @@ export class LedgerAudit {
     }
   }
 
-  /** Orders with recorded conflicts, and the number of conflicts of each. */
-  async *conflicts(): AsyncGenerator<readonly { user: string; id: string; count: number }[]> {
-    const text = `SELECT usr, id, COUNT(*) AS count FROM events
-      WHERE event = 'conflict' AND (id, usr) > (?, ?) GROUP BY id, usr ORDER BY id, usr LIMIT ?`;
-    for (let after: [string, string] = ["", ""]; ; ) {
-      const rows = await this.db.run(text, [...after, CHUNK]);
+  /** What happened to orders after their first decision, oldest first. */
+  async *events(): AsyncGenerator<readonly EventRecord[]> {
+    const text = "SELECT seq, usr, id, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
+    for (let after = -1; ; ) {
+      const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
-      yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), count: Number(r.count) }));
-      const last = at(rows, rows.length - 1);
-      after = [String(last.id), String(last.usr)];
+      yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), event: String(r.event) }));
+      after = Number(rows[rows.length - 1]?.seq);
     }
   }
 

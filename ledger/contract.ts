@@ -21,6 +21,13 @@ import type { SnapshotHead } from "./snapshots.ts";
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
 
+export interface SaleVersion {
+  readonly id: string;
+  /** Compares with the catalogue's version. 0: the sale is older than versions. */
+  readonly version: number;
+  readonly retired: boolean;
+}
+
 export interface EntryToRecord {
   readonly entry: Entry;
   readonly epoch: number;
@@ -279,7 +286,9 @@ export interface Ledger {
   recordLetter(letter: LetterRecord): Promise<void>;
   /** Increases with every change of a sale's window or catalogue. */
   catalogueVersion(): Promise<number>;
-  sales(): Promise<Sale[]>;
+  /** All sales, or those with these ids. Reads every item of each: see saleVersions. */
+  sales(ids?: readonly string[]): Promise<Sale[]>;
+  saleVersions(): Promise<SaleVersion[]>;
   /** Sales that closed at least `delayMs` ago, and which of them may be retired. */
   endedSales(nowMs: number, delayMs: number): Promise<EndedSales>;
   stock(saleId: string): Promise<Stock[]>;

@@ -43,6 +43,11 @@ export class Db implements Runner {
     }
   }
 
+  /** A database on an engine that is already open, and may be shared. */
+  static over(runtime: Runtime, dialect: Dialect, engine: Engine): Db {
+    return new Db(runtime, dialect, engine);
+  }
+
   run(text: string, values: readonly Value[] = []): Promise<Found[]> {
     return this.engine.run(text, values);
   }

@@ -182,6 +182,8 @@ const MIGRATIONS: readonly Migration[] = [
   // of that with lz4, which not every build has (docs/decisions/0019-ledger-cost.md). Texts that
   // are there stay as they are.
   (d) => (d === "sqlite" ? [] : [withLz4(LONG_TEXTS)]),
+  // The number of the last operation on a sale; 0: one before this column was there.
+  () => ["ALTER TABLE sales ADD COLUMN version BIGINT NOT NULL DEFAULT 0"],
 ];
 
 /** Brings the schema up to date; several processes may do so at the same time. */

@@ -127,9 +127,13 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       let dueMs = atMs;
       while ((await rig.ledger.followUps(0, 1, { dueMs })).length === 0) dueMs += 250;
       expect(row).toBeDefined();
-      expect(await open(rig)).toMatchObject([
+      const found = await open(rig);
+      expect(found).toMatchObject([
         { kind: "charge", amount: 200, request: request + 1, sinceMs: START_MS },
       ]);
+      const { waitedMs } = found[0] as { waitedMs: number };
+      expect(waitedMs).toBeGreaterThan(dueMs - START_MS - 250);
+      expect(waitedMs).toBeLessThanOrEqual(dueMs - START_MS);
       waits.push(dueMs - atMs);
       atMs = dueMs;
     }

@@ -43,7 +43,8 @@ export function askNext(
   waitMs: number,
 ): void {
   const terms = attempts.nextRequest(of, attempts.termsOf(of)?.sinceMs || entry.atMs);
-  const body = JSON.stringify([requestOf(of, status, terms)]);
+  const waitedMs = entry.atMs + waitMs - terms.sinceMs;
+  const body = JSON.stringify([{ ...requestOf(of, status, terms), waitedMs }]);
   followUp(sheet, entry.shard, "", "payments", body, entry.atMs + waitMs);
 }
 

@@ -49,7 +49,8 @@ export async function openLedgerWriter(runtime: Runtime, url: string): Promise<L
     : new DirectWriter(await Db.open(runtime, url));
 }
 
-async function openStore(db: Db, shards: number): Promise<{ id: string; shards: number }> {
+/** Creates the store if it is new. */
+export async function openStore(db: Db, shards: number): Promise<{ id: string; shards: number }> {
   return db.transaction(async (tx) => {
     await tx.run(
       `INSERT INTO store (one, id, shards, incarnation) VALUES (1, ?, ?, 0)

@@ -20,10 +20,14 @@ export async function operate(
       return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation, atMs);
     if (result === "done") {
-      await tx.run(
-        "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)",
+      const [row] = await tx.run(
+        `INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)
+         RETURNING id`,
         [operation.ref, text, subject, atMs, ONLY_HERE.has(operation.kind) ? 1 : 0],
       );
+      const saleId = saleOf(operation);
+      if (saleId !== undefined)
+        await tx.run("UPDATE sales SET version = ? WHERE id = ?", [Number(row?.id), saleId]);
     }
     return result;
   });
@@ -53,6 +57,12 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
     id: Number(r.id),
     operation: JSON.parse(String(r.operation)) as Operation,
   }));
+}
+
+/** The sale that an operation changes; undefined for routes and regions. */
+export function saleOf(operation: Operation): string | undefined {
+  if (operation.kind === "route" || operation.kind === "region") return undefined;
+  return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 
 /**

@@ -1,5 +1,6 @@
 // Reads the catalogue and the stock.
 import type { Sale, SaleItem, Stock } from "../core/domain/sale.ts";
+import type { SaleVersion } from "./contract.ts";
 import type { Db } from "./db.ts";
 
 /** Every operation is a row; the newest one's number is the catalogue's version. */
@@ -9,11 +10,26 @@ export async function catalogueVersion(db: Db): Promise<number> {
   );
 }
 
-export async function sales(db: Db): Promise<Sale[]> {
+/** The version of each sale: the number of the last operation on it. */
+export async function saleVersions(db: Db): Promise<SaleVersion[]> {
+  const rows = await db.run("SELECT id, version, retired_ms FROM sales ORDER BY id");
+  return rows.map((r) => ({
+    id: String(r.id),
+    version: Number(r.version),
+    retired: Number(r.retired_ms) > 0,
+  }));
+}
+
+/** All sales, or those with these ids. */
+export async function sales(db: Db, ids?: readonly string[]): Promise<Sale[]> {
+  if (ids?.length === 0) return [];
+  const among = (column: string) =>
+    ids === undefined ? "" : `WHERE ${column} IN (${ids.map(() => "?").join(",")})`;
   const items = new Map<string, SaleItem[]>();
   for (const r of await db.run(
     `SELECT sale, sku, name, category, price_minor, limit_per_user, initial
-     FROM items ORDER BY sale, sku`,
+     FROM items ${among("sale")} ORDER BY sale, sku`,
+    [...(ids ?? [])],
   )) {
     const item: SaleItem = {
       sku: String(r.sku),
@@ -28,7 +44,9 @@ export async function sales(db: Db): Promise<Sale[]> {
     else items.set(String(r.sale), [item]);
   }
   const rows = await db.run(
-    "SELECT id, name, currency, opens_ms, closes_ms, retired_ms FROM sales ORDER BY id",
+    `SELECT id, name, currency, opens_ms, closes_ms, retired_ms
+     FROM sales ${among("id")} ORDER BY id`,
+    [...(ids ?? [])],
   );
   return rows.map((r) => ({
     id: String(r.id),

@@ -1,8 +1,8 @@
 // A ledger that stops answering while its connections stay open.
 import { afterEach, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
-import { TcpProxy } from "../test/tcp-proxy.ts";
 import { Db, LedgerUnavailable, together } from "./db.ts";
 import { openLedger } from "./open.ts";
 import { SHARDS } from "./test-entries.ts";

@@ -29,7 +29,7 @@ import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
-import { catalogueVersion, sales, stock } from "./sales.ts";
+import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { positionOf } from "./writer.ts";
@@ -196,8 +196,12 @@ export class SqlLedger implements Ledger {
     return catalogueVersion(this.db);
   }
 
-  sales(): ReturnType<Ledger["sales"]> {
-    return sales(this.db);
+  sales(ids?: readonly string[]): ReturnType<Ledger["sales"]> {
+    return sales(this.db, ids);
+  }
+
+  saleVersions(): ReturnType<Ledger["saleVersions"]> {
+    return saleVersions(this.db);
   }
 
   endedSales(nowMs: number, delayMs: number): ReturnType<Ledger["endedSales"]> {

@@ -29,11 +29,13 @@ export class Sqlite implements Engine {
   private readonly db: Database;
   private readonly statements = new Map<string, Statement>();
 
+  /** `source`: the file's path, or a database that is already open (in-memory.ts). */
   constructor(
     private readonly runtime: Runtime,
-    path: string,
+    source: string | Database,
   ) {
-    this.db = new Database(path, { create: true, readwrite: true });
+    this.db =
+      typeof source === "string" ? new Database(source, { create: true, readwrite: true }) : source;
     try {
       this.db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       this.db.run("PRAGMA journal_mode = WAL");

@@ -17,6 +17,16 @@ export interface Role {
   /** SIGKILL; the role is not restarted. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** Starts the role after kill() or stop(), at the same address; otherwise does nothing. */
+  again(launch?: Launch): void;
+}
+
+/** How a role that is started again differs from its first start. */
+export interface Launch {
+  /** Variables besides its own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command line client of another release. */
+  readonly cli?: string;
 }
 
 export interface FleetOptions {
@@ -26,6 +36,8 @@ export interface FleetOptions {
   /** Extra variables for a kind of role; `service` names the one that a fulfilment role runs. */
   readonly roleEnv?: (kind: Role["kind"], service?: string) => Readonly<Record<string, string>>;
   readonly say: (line: string) => void;
+  /** The command line client that runs the roles; default: this one. */
+  readonly cli?: string | undefined;
 }
 
 const READY_TIMEOUT_MS = 20_000;
@@ -130,12 +142,17 @@ export class Fleet {
     args: string[] = [],
   ) {
     let over = false;
-    let child = this.spawn(kind, name, env, args);
+    let starts = 0;
+    let launch: Launch = {};
     const ended = Promise.withResolvers<number>();
-    const watch = async (attempt: number): Promise<void> => {
+    const spawn = () =>
+      this.spawn({ kind, name, args, cli: launch.cli, env: { ...env, ...launch.env } });
+    let child = spawn();
+    const watch = async (attempt: number, start = starts): Promise<void> => {
+      const idle = () => over || this.stopping || start !== starts;
       const startedMs = realRuntime.monotonicMs();
       const code = await child.exited;
-      if (over || this.stopping) return;
+      if (idle()) return;
       if (attempt === 0 && realRuntime.monotonicMs() - startedMs < RESTART_MAX_MS)
         ended.resolve(code);
       this.options.say(
@@ -143,8 +160,8 @@ export class Fleet {
           `(log: ${join(this.options.dir, `${name}.log`)})`,
       );
       await realRuntime.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
-      if (over || this.stopping) return;
-      child = this.spawn(kind, name, env, args);
+      if (idle()) return;
+      child = spawn();
       await watch(realRuntime.monotonicMs() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
     };
     void watch(0);
@@ -162,21 +179,31 @@ export class Fleet {
         over = true;
         return child.stop("SIGTERM", STOP_GRACE_MS);
       },
+      again: (next: Launch = {}) => {
+        if (!over || this.stopping) return;
+        over = false;
+        starts++;
+        launch = next;
+        child = spawn();
+        void watch(0);
+      },
     };
     this.roles.push(role);
     return role;
   }
 
-  private spawn(
-    kind: Role["kind"],
-    name: string,
-    env: Record<string, string>,
-    args: readonly string[],
-  ): Child {
+  private spawn(what: {
+    kind: Role["kind"];
+    name: string;
+    env: Readonly<Record<string, string>>;
+    args: readonly string[];
+    cli?: string | undefined;
+  }): Child {
     const { dir } = this.options;
+    const { kind, name, env, args, cli = this.options.cli ?? CLI } = what;
     return spawnRecorded({
       name,
-      command: [process.execPath, CLI, kind, ...args],
+      command: [process.execPath, cli, kind, ...args],
       recordDir: join(dir, "run"),
       env: {
         ...this.options.env,

@@ -24,11 +24,12 @@ export function postgresBin(): string | undefined {
   return found ?? Bun.which("initdb")?.replace(/\/initdb$/, "");
 }
 
-/** `settings`: names and values of postgresql.conf. */
+/** `settings`: names and values of postgresql.conf. `env`: variables of its process. */
 export async function startPostgres(
   dir: string,
   fixedPort?: number,
   settings: Readonly<Record<string, string>> = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<PrivatePostgres> {
   const bin = postgresBin();
   if (!bin) throw new Error("postgresql is not installed");
@@ -51,6 +52,7 @@ export async function startPostgres(
     command: [join(bin, "postgres"), ...place, ...set],
     recordDir: join(dir, "run"),
     cwd: "/",
+    env,
     ...user,
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);

@@ -2,7 +2,9 @@
 // left behind. A record holds the process id and its start time, so a reused id is never mistaken
 // for the recorded process.
 import {
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -28,7 +30,7 @@ export interface SpawnOptions {
   readonly command: readonly string[];
   /** Folder of the record `<dir>/<name>.pid`. */
   readonly recordDir: string;
-  readonly env?: Record<string, string>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string;
   readonly logFile?: string;
   readonly uid?: number;
@@ -45,19 +47,21 @@ const LOOK_MS = 50;
 /** Starts a process and records it. */
 export function spawnRecorded(options: SpawnOptions): Child {
   mkdirSync(options.recordDir, { recursive: true });
-  const output = options.logFile ? Bun.file(options.logFile) : "ignore";
+  // Appended: a process that is started again keeps what its predecessor wrote.
+  const log = options.logFile ? openSync(options.logFile, "a") : undefined;
   const child = Bun.spawn([...options.command], {
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
     stdin: "ignore",
-    stdout: output,
-    stderr: output,
+    stdout: log ?? "ignore",
+    stderr: log ?? "ignore",
     uid: options.uid,
     gid: options.gid,
     // In its own process group, Ctrl-C reaches only the parent, which then stops its children in
     // order.
     detached: true,
   });
+  if (log !== undefined) closeSync(log);
   stepBack(options.nice ?? 0, child.pid);
   const record = join(options.recordDir, `${options.name}.pid`);
   writeFileSync(record, `${child.pid} ${startTime(child.pid)}\n`);

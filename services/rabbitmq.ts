@@ -13,10 +13,12 @@ import { join } from "node:path";
 import type { Account } from "../broker/accounts.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { freePorts, untilListening } from "./ports.ts";
+import { canListen, freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 
 export interface PrivateRabbit extends Child {
+  /** Its Erlang name. */
+  readonly node: string;
   readonly port: number;
   readonly dir: string;
   /**
@@ -26,6 +28,8 @@ export interface PrivateRabbit extends Child {
   url(vhost: string, user?: string): string;
   /** Runs rabbitmqctl against this node and returns its output. */
   ctl(...args: string[]): Promise<string>;
+  /** After it has ended: starts it again on its port and folder, with these variables besides. */
+  again(env?: Readonly<Record<string, string>>): Promise<PrivateRabbit>;
 }
 
 export interface PrivateRabbitOptions {
@@ -33,6 +37,8 @@ export interface PrivateRabbitOptions {
   readonly port?: number;
   /** Users with random passwords, instead of `guest`. */
   readonly accounts?: readonly Account[];
+  /** Variables of its process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Its place in a cluster. */
   readonly seat?: ClusterSeat;
 }
@@ -123,7 +129,7 @@ async function startNode(
     name: "rabbitmq",
     command: [server],
     recordDir: join(dir, "run"),
-    env,
+    env: { ...env, ...options.env },
     cwd: dir,
     logFile: join(dir, LOG_FILE),
   });
@@ -139,11 +145,17 @@ async function startNode(
   }
   return {
     ...child,
+    node,
     port,
     dir,
     url: (vhost, user = GUEST) =>
       `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
     ctl: (...args) => ctl(env, node, args),
+    again: async (more = {}) => {
+      // The cluster's port mapper may have ended with its last node.
+      if (seat && (await canListen("127.0.0.1", epmdPort))) startEpmd(seat.secrets, epmdPort);
+      return startRabbit(dir, { ...options, port, env: more });
+    },
     stop: () => child.stop("SIGTERM", STOP_GRACE_MS).finally(epmd.kill),
     kill: () => child.kill().finally(epmd.kill),
   };

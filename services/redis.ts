@@ -18,6 +18,8 @@ export interface PrivateRedisOptions {
   readonly persistence?: boolean;
   /** Niceness: how far it yields to the gateways of this machine. */
   readonly nice?: number;
+  /** Variables of its process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -65,6 +67,7 @@ export async function startRedis(
     cwd: dir,
     logFile: join(dir, "redis.log"),
     nice: options.nice ?? 0,
+    env: options.env,
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);
   return { ...child, url: `redis://127.0.0.1:${port}`, port, dir };

@@ -6,11 +6,11 @@ import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { RebuildStore } from "../core/stores/rebuild-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
+import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 import { startRedis } from "../services/redis.ts";
 import { patch as patchUntil } from "./patch.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, SHARDS, Stack, type StackOptions, userOf } from "./stack.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 
 const SLOW_MS = 120_000;
 let stack: Stack;

@@ -4,9 +4,9 @@ import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
+import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 import { freshDatabase } from "./services.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 
 /** A paused worker releases its shards too; here it must happen without the governor. */
 const UNGOVERNED = Object.fromEntries(

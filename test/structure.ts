@@ -24,10 +24,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   stubs: [...BELOW_ROLES, "consumers"],
   services: BELOW_ROLES,
   proof: BELOW_PROOF,
+  // The simulator wires all roles into a world of its own.
+  "proof/simulate": [...BELOW_PROOF, "gateway", "proof", "cli/operator/dead-letters.ts"],
   bench: [...BELOW_PROOF, "gateway", "proof"],
-  cli: [...BELOW_PROOF, "gateway", "proof", "bench"],
+  cli: [...BELOW_PROOF, "gateway", "proof", "proof/simulate", "bench"],
   deploy: BELOW_ROLES,
 };
+
+const INNER_ROOMS = ["core/domain", "core/runtime", "proof/simulate"] as const;
 
 /** A client library, and the one folder that may use it. */
 const SPEAKS_TO: Readonly<Record<string, string>> = {
@@ -55,6 +59,7 @@ export const MAX_COLUMNS = 100;
 const KEEP_WIDTH = [
   ".ts",
   ".lua",
+  ".qnt",
   ".js",
   ".css",
   ".html",
@@ -173,9 +178,9 @@ function wrongTime(path: string, text: string): string[] {
   return found;
 }
 
-/** The part a file belongs to: its first folder, except for the domain and runtime within core. */
+/** The part a file belongs to: its first folder, or one of the rooms within it. */
 function partOf(path: string): string {
-  for (const part of ["core/domain", "core/runtime"]) if (path.startsWith(`${part}/`)) return part;
+  for (const part of INNER_ROOMS) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 

@@ -4,7 +4,7 @@ import { at } from "../../core/domain/at.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 
 /** Clock ticks a second; 100 on every Linux that matters. */
-const TICKS_PER_S = 100;
+export const TICKS_PER_S = 100;
 const PAGE_BYTES = 4_096;
 
 export interface Usage {

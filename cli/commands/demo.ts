@@ -5,7 +5,7 @@ import { type BrokerLayout, REGION_SETTINGS } from "../../core/settings/setting-
 import { runDemo } from "../../proof/demo/demo.ts";
 import { endFolder, makeFolder, removeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { Progress } from "../../proof/demo/progress.ts";
-import { demoJson, demoLines } from "../../proof/demo/report.ts";
+import { demoJson, demoLines, resultOf } from "../../proof/demo/report.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
@@ -64,8 +64,9 @@ async function run({ orders, seed, json, brokers, keep }: Options): Promise<void
     env: { SLUICE_BROKERS: brokers },
   });
   out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);
-  if (keep || result.verdict.result !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
+  const ended = resultOf(result);
+  if (keep || ended !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
   else removeFolder(dir);
   if (json) process.stdout.write(`${demoJson(result)}\n`);
-  process.exitCode = EXIT_CODES[result.verdict.result];
+  process.exitCode = EXIT_CODES[ended];
 }

@@ -84,6 +84,11 @@ export class Letters {
     return new Letters(runtime, regions, ledger);
   }
 
+  /** Over connections that somebody else opens and closes. */
+  static over(runtime: Runtime, regions: readonly Region[], ledger: LetterLedger): Letters {
+    return new Letters(runtime, regions, ledger);
+  }
+
   async close(): Promise<void> {
     for (const { connection } of this.regions) await connection.close();
   }

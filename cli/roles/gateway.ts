@@ -220,7 +220,7 @@ async function applyOperation(
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const version = await ledger.catalogueVersion();
-  const sale = (await ledger.sales()).find((s) => s.id === saleId);
+  const [sale] = await ledger.sales([saleId]);
   if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
   const word = await store.syncSale(sale, await ledger.stock(saleId), version);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);

@@ -1,8 +1,10 @@
 // The kernel's figures about the CPU (Linux): how long work waited for one (pressure stall
 // information), and the share of all cores used by processes that are not ours. Ours are this
 // process and, where roles were started together, every descendant of their starter.
+//
+// Reading about every process of the machine is most of a sample's cost. So a process's parent is
+// read once, and none is looked for unless one was started (docs/decisions/0025-idle-cost.md).
 import { readdirSync, readFileSync } from "node:fs";
-import { at } from "../../core/domain/at.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
 export interface CpuSample {
@@ -26,6 +28,12 @@ const TICKS_PER_S = 100;
 
 export class CpuWatch {
   private last: Reading | undefined;
+  /** Our processes. */
+  private pids: readonly number[] = [];
+  /** The parent of each process of the machine. */
+  private readonly parents = new Map<number, number>();
+  /** The kernel's count of processes and threads started, when these were looked up. */
+  private startedBefore = "";
 
   /** `root`: the process whose descendants are ours. */
   constructor(
@@ -73,32 +81,49 @@ export class CpuWatch {
         stalledMicros: Number(pressure?.[1]),
         busyTicks,
         cores,
-        ours: this.ours(),
+        ours: this.ours(lines.find((line) => line.startsWith("processes ")) ?? ""),
       };
     } catch {
       return undefined;
     }
   }
 
-  /** CPU ticks of each of our processes. */
-  private ours(): Map<number, number> {
+  /** CPU ticks of each of our processes. `started`: changes with each one that starts. */
+  private ours(started: string): Map<number, number> {
+    if (started === "" || started !== this.startedBefore) this.lookForOurs();
+    this.startedBefore = started;
     const ticks = new Map<number, number>();
+    for (const pid of this.pids) {
+      const fields = this.statOf(String(pid));
+      if (fields) ticks.set(pid, Number(fields[11]) + Number(fields[12]));
+    }
+    return ticks;
+  }
+
+  private lookForOurs(): void {
+    this.readParents();
     const children = new Map<number, number[]>();
-    for (const name of readdirSync(this.proc)) {
-      if (!/^\d+$/.test(name)) continue;
-      const fields = this.statOf(name);
-      if (!fields) continue;
-      const pid = Number(name);
-      ticks.set(pid, Number(fields[11]) + Number(fields[12]));
-      const parent = Number(fields[1]);
+    for (const [pid, parent] of this.parents) {
       const siblings = children.get(parent);
       if (siblings) siblings.push(pid);
       else children.set(parent, [pid]);
     }
-    const ours = [this.root, process.pid];
-    for (let i = 0; i < ours.length; i++)
-      ours.push(...(children.get(at(ours, i)) ?? []).filter((pid) => !ours.includes(pid)));
-    return new Map(ours.map((pid) => [pid, ticks.get(pid) ?? 0]));
+    const ours = new Set([this.root, process.pid]);
+    for (const pid of ours) for (const child of children.get(pid) ?? []) ours.add(child);
+    this.pids = [...ours];
+  }
+
+  /** Reads the parents of new processes, and of those whose parent has ended: they have another. */
+  private readParents(): void {
+    const names = readdirSync(this.proc).filter((name) => /^\d+$/.test(name));
+    const alive = new Set(names.map(Number));
+    for (const [pid, parent] of this.parents)
+      if (!alive.has(pid) || !alive.has(parent)) this.parents.delete(pid);
+    for (const name of names) {
+      if (this.parents.has(Number(name))) continue;
+      const fields = this.statOf(name);
+      if (fields) this.parents.set(Number(name), Number(fields[1]));
+    }
   }
 
   /** Fields of /proc/<pid>/stat after the name: 1 is the parent; 11, 12 user and kernel time. */

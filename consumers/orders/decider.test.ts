@@ -7,7 +7,9 @@ import { Pacer } from "../../core/runtime/pacer.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { ShardStore } from "../../core/stores/shard-store.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { RedisMoment } from "../../test/redis-moment.ts";
 import { testDir } from "../../test/services.ts";
+import { until } from "../../test/until.ts";
 import { Governing } from "../governor/governing.ts";
 import { Counts } from "./counts.ts";
 import { Decider } from "./decider.ts";
@@ -211,6 +213,30 @@ test(
     const last = it.expire(sweep(0));
     it.stop();
     await last;
+  },
+  SLOW_MS,
+);
+
+test(
+  "a Redis that has lost its last entry decides none of the orders behind it",
+  async () => {
+    const { bench, decider: it, stops } = await decider();
+    const settled: string[] = [];
+    const send = (id: string) => {
+      const body = messageText([row("impatient", { a: 1 }, { id })]);
+      it.accept({ ...FROM, body, done: () => settled.push(id) });
+    };
+    // Redis as it was before the first order: what a lagging replica still has.
+    const before = await RedisMoment.of(bench.redis.client);
+    send(Bun.randomUUIDv7());
+    await until("the first order is settled", () => settled.length === 1);
+    await before.putBack(bench.redis.client);
+    send(Bun.randomUUIDv7());
+    await until("the decider has stopped", () => stops.length === 1);
+    expect(stops[0]).toStartWith("lost");
+    // The next owner would record whatever is there, ahead of the first order.
+    expect(await bench.shards.outbox(0, 0, 10)).toEqual([]);
+    expect(settled.length).toBe(1);
   },
   SLOW_MS,
 );

@@ -3,8 +3,8 @@
 // batches wait for their turn (core/runtime/pacer.ts).
 //
 // 1. One call to Redis at a time: a batch or a sweep.
-// 2. Redis's entries follow each other. If one does not follow the last entry handed over, the
-//    decider stops.
+// 2. Redis decides only behind the last entry handed over, and its entries follow each other. If
+//    not, the decider stops.
 // 3. Messages are acknowledged and outcomes published in the order of the decisions, once the
 //    ledger has everything decided up to them.
 // 4. Few entries are decided but not recorded.
@@ -119,6 +119,7 @@ export class Decider implements Deciding {
         dedupWindowMs,
         force,
         clock: this.options.clock.bounds(),
+        tip: this.handed, // 2
       })
       .finally(() => {
         counts.decide.observe(ended() / 1_000);
@@ -162,7 +163,7 @@ export class Decider implements Deciding {
   }
 
   private clocked(options: SweepOptions): SweepOptions {
-    return { ...options, clock: this.options.clock.bounds() };
+    return { ...options, clock: this.options.clock.bounds(), tip: this.handed };
   }
 
   /** Asks for a call between two batches. Also settles, without a call, on a pause or a stop. */

@@ -9,6 +9,7 @@ test("lag is that of the oldest timestamp; a queue not looked at or lost is unkn
   // A payment worker's answer, which has no timestamp, then two orders.
   for (const stamp of [0, 7_000, 8_000]) progress.came("eu", stamp);
   expect(eu()).toEqual({ region: "eu", ready: 4, lookedAtMs: 9_000, lagMs: 3_000 });
+  expect([progress.inFlight("eu"), progress.inFlight("us")]).toEqual([3, 0]);
   progress.went("eu", 7_000);
   expect(eu()).toMatchObject({ lagMs: 2_000 });
   progress.lost("eu");

@@ -28,6 +28,11 @@ export class Progress {
     if (at >= 0) inHand?.splice(at, 1);
   }
 
+  /** Messages of the region that are in flight. */
+  inFlight(region: string): number {
+    return this.regions.get(region)?.inHand.length ?? 0;
+  }
+
   /** Messages in flight will be redelivered, and the number behind them is unknown. */
   lost(region: string): void {
     const known = this.regions.get(region);

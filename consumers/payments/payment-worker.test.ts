@@ -30,7 +30,7 @@ class FakeChannel extends EventEmitter {
   ack() {}
 }
 
-function fakeLink(channel: FakeChannel): RegionLink {
+function fakeLink(channel: FakeChannel, publisher = {} as Publisher): RegionLink {
   const connection = new EventEmitter();
   const model = { connection, createChannel: async () => channel } as unknown as ChannelModel;
   const consuming = {
@@ -41,7 +41,7 @@ function fakeLink(channel: FakeChannel): RegionLink {
     attach: (attachment: (model: ChannelModel) => Promise<void>) => attachment(model),
     detach: () => undefined,
   } as unknown as BrokerConnection;
-  return { connection: consuming, consuming, publisher: {} as Publisher };
+  return { connection: consuming, consuming, publisher };
 }
 
 const charges = Array.from({ length: REQUESTS }, (_, n) => ({
@@ -55,12 +55,16 @@ const charges = Array.from({ length: REQUESTS }, (_, n) => ({
   payment: "tok",
 }));
 
-function start(channel: FakeChannel, charge: PaymentProvider["charge"]): Promise<PaymentWorker> {
+function start(
+  channel: FakeChannel,
+  charge: PaymentProvider["charge"],
+  publisher?: Publisher,
+): Promise<PaymentWorker> {
   const worker = new PaymentWorker({
     runtime: realRuntime,
     id: "p1",
-    regions: [fakeLink(channel)],
-    provider: { charge } as unknown as PaymentProvider,
+    regions: [fakeLink(channel, publisher)],
+    provider: { charge, lookUp: async () => ({ kind: "none" }) } as unknown as PaymentProvider,
     shards: 1,
     unknownMaxMs: 60_000,
     settleMaxMs: 60_000,
@@ -99,5 +103,22 @@ test("requests of a lost channel start no more calls and are no longer in flight
   await realRuntime.sleep(20);
   expect(worker.load).toBe(0);
   expect(calls.length).toBe(CALLS_AT_ONCE);
+  await worker.stop();
+});
+
+test("a jump of this machine's clock gives no order up", async () => {
+  const sent = Promise.withResolvers<string>();
+  const publish = async (_exchange: string, _key: string, body: Buffer) => {
+    sent.resolve(body.toString());
+    return "confirmed";
+  };
+  const publisher = { ready: true, publish } as unknown as Publisher;
+  const channel = new FakeChannel();
+  const worker = await start(channel, async () => ({ kind: "pending" }), publisher);
+  // By this machine's clock it has waited for decades.
+  const requests = [{ ...charges[0], request: 2, sinceMs: 1_000_000, waitedMs: 1_500 }];
+  const content = Buffer.from(JSON.stringify(requests));
+  channel.deliver({ content, fields: { deliveryTag: 1 }, properties: {} });
+  expect(await sent.promise).toContain('"answer":["later"]');
   await worker.stop();
 });

@@ -226,8 +226,7 @@ export class PaymentWorker {
   /** Asks again later, unless the result has been unknown for too long. */
   private putOff(request: PaymentRequest, startMs: number, turn: Later): Promise<void> {
     const { unknownMaxMs, settleMaxMs } = this.options;
-    const inVainMs =
-      request.sinceMs === undefined ? 0 : this.options.runtime.wallMs() - request.sinceMs;
+    const inVainMs = this.inVainMs(request);
     const { why, waitMs } = turn;
     if (request.kind === "charge" && inVainMs >= unknownMaxMs)
       return this.answer(request, startMs, "unknown", `unknown for too long: ${why}`);
@@ -238,6 +237,15 @@ export class PaymentWorker {
     }
     const detail = putOffText({ request: request.request ?? 1, waitMs, why });
     return this.answer(request, startMs, "later", detail);
+  }
+
+  /**
+   * How long its result has been unknown. The ledger knows by Redis's clock; this machine's may
+   * have jumped, and only counts for requests that do not say it.
+   */
+  private inVainMs({ waitedMs, sinceMs }: PaymentRequest): number {
+    if (waitedMs !== undefined) return waitedMs;
+    return sinceMs === undefined ? 0 : this.options.runtime.wallMs() - sinceMs;
   }
 
   private answer(

@@ -34,11 +34,15 @@ export const MAX_ANSWER_BYTES = 65_536;
 const MAX_RETRY_AFTER_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
+/** How a request reaches the provider; a simulator has a way of its own. */
+export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response>;
+
 /** Never rejects, and ends within `timeoutMs`: headers and body together. */
 export async function callProvider(
   runtime: Runtime,
   call: Call,
   timeoutMs: number,
+  fetcher: Fetch = fetch,
 ): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   void ended(late); // awaited only while something is under way
@@ -48,7 +52,7 @@ export async function callProvider(
     abort.abort();
   }, timeoutMs);
   try {
-    const response = await Promise.race([send(call, abort.signal), late]);
+    const response = await Promise.race([send(fetcher, call, abort.signal), late]);
     const { status, headers } = response;
     const body = await readBody(response, late);
     // Ends what may still be open: a body that was not read completely. Needless
@@ -64,7 +68,7 @@ export async function callProvider(
 }
 
 /** A redirect is treated like any other answer: its target must not get the token and key. */
-function send(call: Call, signal: AbortSignal): Promise<Response> {
+function send(fetcher: Fetch, call: Call, signal: AbortSignal): Promise<Response> {
   const { method, url, body, key, traceparent } = call;
   const headers: Record<string, string> = {
     accept: "application/json",
@@ -74,7 +78,7 @@ function send(call: Call, signal: AbortSignal): Promise<Response> {
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key !== undefined) headers["idempotency-key"] = key;
   if (traceparent !== undefined) headers.traceparent = traceparent;
-  return fetch(url, {
+  return fetcher(url, {
     method,
     headers,
     signal,

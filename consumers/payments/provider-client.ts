@@ -17,6 +17,7 @@ import {
   type Body,
   type Call,
   callProvider,
+  type Fetch,
   type JsonObject,
   type Reply,
 } from "./provider-call.ts";
@@ -38,6 +39,7 @@ export class HttpProvider implements PaymentProvider {
     url: string,
     /** A call without an answer for this long is `unknown`. */
     private readonly timeoutMs: number,
+    private readonly fetcher?: Fetch,
   ) {
     this.url = url.replace(/\/+$/, "");
   }
@@ -143,6 +145,7 @@ export class HttpProvider implements PaymentProvider {
       this.runtime,
       { ...call, url: this.url + call.url },
       this.timeoutMs,
+      this.fetcher,
     );
     this.took.observe((this.runtime.monotonicMs() - startedMs) / 1_000);
     return reply;

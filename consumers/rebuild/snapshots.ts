@@ -1,7 +1,9 @@
 // Decides when a shard's owner makes its next snapshot: one at a time, once enough entries have
 // been recorded since the last one.
+import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
+import type { SnapshotJob } from "./make-snapshot.ts";
 import type { ThreadAnswer, ThreadJob } from "./snapshot-thread.ts";
 
 /** While a closed sale waits for its orders to end, quiet shards get snapshots this often. */
@@ -18,6 +20,8 @@ export interface SnapshotsOptions {
   readonly snapshotEntries: number;
   /** Redis's clock. */
   readonly now: () => number;
+  /** Makes a snapshot in this thread, for a simulation; absent: a thread of its own does. */
+  readonly makeHere?: ((job: SnapshotJob) => Promise<number>) | undefined;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
@@ -63,10 +67,18 @@ export class Snapshots {
   }
 
   private make(shard: number, n: number): void {
-    const { ledgerUrl: url, dedupWindowMs, now } = this.options;
+    const { ledgerUrl: url, dedupWindowMs, now, makeHere } = this.options;
     this.busy = true;
+    const job = { shard, n, sinceMs: now() - dedupWindowMs };
+    if (makeHere) {
+      makeHere(job).then(
+        (made) => this.ended({ shard, n: made }),
+        (error) => this.ended({ shard, error: messageOf(error) }),
+      );
+      return;
+    }
     this.thread ??= this.start();
-    this.thread.postMessage({ url, shard, n, sinceMs: now() - dedupWindowMs } satisfies ThreadJob);
+    this.thread.postMessage({ url, ...job } satisfies ThreadJob);
   }
 
   private start(): Worker {

@@ -23,7 +23,7 @@ function rig() {
   const mark = new RecordedMark(
     claim,
     { id: "e0", n: 0 },
-    options as unknown as Pick<OwnerOptions, "stores" | "shared" | "log">,
+    options as unknown as Pick<OwnerOptions, "stores" | "shared" | "clock" | "log">,
   );
   const record = (n: number) =>
     mark.recorded({ id: `e${n}`, n, messages: [], steps: [], released: [] } as unknown as Entry);

@@ -10,7 +10,7 @@ import { ORDERS_DEAD } from "../../broker/topology.ts";
 import type { Entry } from "../../core/domain/entry.ts";
 import { type Tally, tallyOf } from "../../core/domain/words.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
-import type { Claim } from "../../core/stores/shard-store.ts";
+import type { Claim, Waits } from "../../core/stores/shard-store.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
 
 export interface Recorded {
@@ -19,18 +19,23 @@ export interface Recorded {
 }
 
 export class RecordedMark {
+  /** What waited in Redis at the last check. */
+  waits: Waits = new Set();
   private readonly report = () => this.reportToRedis();
 
   constructor(
     readonly claim: Claim,
     /** The last entry that the ledger has. */
     public last: Recorded,
-    private readonly options: Pick<OwnerOptions, "stores" | "shared" | "log">,
+    private readonly options: Pick<OwnerOptions, "stores" | "shared" | "clock" | "log">,
   ) {}
 
   /** Whether Redis and the ledger still agree about the shard. */
   async check(): Promise<OwnerStop | undefined> {
-    const word = await this.options.stores.store.check(this.claim, this.last.id, this.last.n);
+    const { stores, clock } = this.options;
+    const { id, n } = this.last;
+    const { word, waits } = await stores.store.check(this.claim, id, n, clock.bounds());
+    this.waits = waits;
     if (word === "behind")
       this.reportToRedis(); // 2: the last call may have been lost
     else if (word !== "whole") return word;

@@ -3,7 +3,7 @@
 // 1. A message that may be decided is settled only by the decider. Any other becomes a dead letter
 //    at once.
 // 2. A region counts as read up to the last settled message, or up to the moment when its queue was
-//    seen empty with nothing in flight. Only gaps older than that can end (gap-clock.ts).
+//    seen empty with nothing of it in flight. Only gaps older than that can end (gap-clock.ts).
 // 3. Nothing waits for a sweep: a decider whose ledger is away makes it once the ledger is back.
 // 4. A closed shard consumes no queue. Once its channels are closed, the broker delivers
 //    unacknowledged messages to the next owner, in order.
@@ -14,7 +14,7 @@ import { ORDERS_DEAD, ordersQueue } from "../../broker/topology.ts";
 import { newEntryId } from "../../core/domain/entry-id.ts";
 import type { ShardReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
-import type { Claim, SweepOptions } from "../../core/stores/shard-store.ts";
+import type { Claim, SweepOptions, Waits } from "../../core/stores/shard-store.ts";
 import { Decider } from "../orders/decider.ts";
 import { GapClock } from "../orders/gap-clock.ts";
 import { readDelivery } from "../orders/incoming.ts";
@@ -31,21 +31,35 @@ import type { RecordedMark } from "./recorded-mark.ts";
 const PREFETCH = 32;
 /** While a shard is busy, only every third call looks at its queues. */
 const LOOK_EVERY = 3;
+/**
+ * A shard at rest looks at its queues this often, ms: nothing has come since a look found all of
+ * them empty, and nothing is parked (docs/decisions/0025-idle-cost.md).
+ */
+const REST_LOOK_MS = 5_000;
 /** How long a release waits for the last look for follow-ups. */
 const LAST_LOOK_MS = 1_000;
 const UNPARK_USERS = 100;
 const EXPIRE_ORDERS = 200;
 const REPRICE_ORDERS = 200;
 
+interface Queue {
+  readonly consuming: BrokerConnection;
+  readonly subscription: Subscription;
+}
+
 export class AcquiredShard {
   private readonly decider: Decider;
   /** One per region, in the order of the links. */
-  private queues: { consuming: BrokerConnection; subscription: Subscription }[] = [];
+  private queues: Queue[] = [];
   private readonly gaps: GapClock;
   private readonly progress: Progress;
   private closed = false;
   private parked = 0;
   private looks = 0;
+  /** Messages that have come, and channels that were lost. */
+  private arrivals = 0;
+  /** Until this monotonic time the queues need no look, unless something comes. */
+  private restsUntilMs = 0;
   private clockFollowed = 0;
 
   constructor(
@@ -77,6 +91,11 @@ export class AcquiredShard {
     return this.decider.load;
   }
 
+  /** What waited in Redis at the last check. */
+  get waits(): Waits {
+    return this.mark.waits;
+  }
+
   get running(): boolean {
     return !this.closed;
   }
@@ -101,7 +120,8 @@ export class AcquiredShard {
   async sweepGaps(): Promise<void> {
     if (this.closed) return;
     await this.lookAtQueues();
-    void this.decider.unpark(this.sweep(this.gapCutoffMs(), UNPARK_USERS)); // 3
+    const cutoffMs = this.gapCutoffMs();
+    if (this.waits.has("gaps")) void this.decider.unpark(this.sweep(cutoffMs, UNPARK_USERS)); // 3
   }
 
   /** Gives up stock that has been held too long. Called about once a second. */
@@ -196,6 +216,7 @@ export class AcquiredShard {
       dead: { publisher: link.publisher, queue: ORDERS_DEAD },
       // Messages in flight are redelivered. Redis or the ledger recognizes those already decided.
       onLost: () => {
+        this.stir();
         this.decider.dropFrom(consuming.region);
         this.progress.lost(consuming.region);
       },
@@ -211,6 +232,7 @@ export class AcquiredShard {
     settle: (disposition: Disposition) => void,
   ): void {
     const { brokers, clock } = this.options;
+    this.stir();
     const message = readDelivery(delivery, this.shard, brokers.publishers, clock.now());
     if (typeof message === "string") {
       settle({ kind: "dead", reason: message }); // 1
@@ -230,19 +252,42 @@ export class AcquiredShard {
     this.decider.accept(work);
   }
 
-  /** While the shard is busy, only reports need the queues' lengths, so it looks less often. */
+  /** The next look at the queues is due. */
+  private stir(): void {
+    this.arrivals++;
+    this.restsUntilMs = 0;
+  }
+
+  /**
+   * While the shard is busy, only reports need the queues' lengths, so it looks less often. At rest
+   * nobody needs them: a gap begins with a message.
+   */
   private async lookAtQueues(): Promise<void> {
+    const { runtime, stores } = this.options;
     if (this.load > 0 && this.looks++ % LOOK_EVERY !== 0) return;
-    const { stores, clock } = this.options;
+    const nowMs = runtime.monotonicMs();
+    if (nowMs < this.restsUntilMs) return;
+    const { arrivals } = this;
     this.parked = (await stores.store.parked(this.shard)).orders;
-    for (const { consuming, subscription } of this.queues) {
-      if (!consuming.up || !subscription.consuming) continue;
-      const lookedAtMs = clock.now();
-      const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
-      // A queue whose leader does not answer looks empty: it shows not even this consumer.
-      if (!seen || seen.consumers === 0) continue;
-      this.progress.ready(consuming.region, seen.ready, lookedAtMs);
-      if (seen.ready === 0 && this.load === 0) this.gaps.read(consuming.region, lookedAtMs); // 2
-    }
+    let empty = this.queues.length > 0 && this.load === 0;
+    for (const queue of this.queues) empty = (await this.lookAt(queue)) && empty;
+    const rests = empty && this.parked === 0 && this.arrivals === arrivals;
+    if (rests) this.restsUntilMs = nowMs + REST_LOOK_MS;
+  }
+
+  /**
+   * Whether the queue was seen empty, with nothing of it in flight. What another region keeps in
+   * flight does not count: a rush there would hold up every gap here.
+   */
+  private async lookAt({ consuming, subscription }: Queue): Promise<boolean> {
+    if (!consuming.up || !subscription.consuming) return false;
+    const lookedAtMs = this.options.clock.now();
+    const seen = await ignore(depth(consuming, ordersQueue(this.shard)), "queue_depth");
+    // A queue whose leader does not answer looks empty: it shows not even this consumer.
+    if (!seen || seen.consumers === 0) return false;
+    this.progress.ready(consuming.region, seen.ready, lookedAtMs);
+    if (seen.ready > 0 || this.progress.inFlight(consuming.region) > 0) return false;
+    this.gaps.read(consuming.region, lookedAtMs); // 2
+    return true;
   }
 }

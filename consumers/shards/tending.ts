@@ -106,8 +106,8 @@ export class Tending {
     const { relay, worker } = this.options;
     const problem = await owner.check();
     if (problem) return worker.stop(owner, problem, "found by a check");
-    owner.sweepHolds();
-    owner.sweepRates();
+    if (owner.waits.has("holds")) owner.sweepHolds();
+    if (owner.waits.has("fx")) owner.sweepRates();
     // A broker may have been away, or an operator may have asked for some again.
     void relay.followUps(owner.shard);
     // Last, because it asks the brokers, and one may be slow.

@@ -7,7 +7,7 @@ import { AHEAD_MS } from "../orders/seen.ts";
 import { Snapshots, type SnapshotsOptions } from "../rebuild/snapshots.ts";
 
 export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
-  readonly ledger: Pick<Ledger, "snapshots" | "sales" | "operate" | "endedSales">;
+  readonly ledger: Pick<Ledger, "snapshots" | "saleVersions" | "operate" | "endedSales">;
   readonly store: Pick<ShardStore, "retire">;
 }
 
@@ -70,7 +70,9 @@ export class Upkeep {
       );
       if (result === "done") log("sale retired", { saleId });
     }
-    this.retired = (await ledger.sales()).flatMap(({ id, retired }) => (retired ? [id] : []));
+    this.retired = (await ledger.saleVersions()).flatMap(({ id, retired }) =>
+      retired ? [id] : [],
+    );
   }
 
   private async clear(claim: Claim): Promise<void> {

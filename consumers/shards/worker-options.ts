@@ -8,6 +8,7 @@ import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
 import type { CpuWatch } from "../governor/cpu.ts";
 import type { GovernorSettings } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
+import type { SnapshotJob } from "../rebuild/make-snapshot.ts";
 
 export interface WorkerOptions {
   readonly runtime: Runtime;
@@ -39,6 +40,8 @@ export interface WorkerOptions {
   };
   /** Entries of a shard from one snapshot to the next. */
   readonly snapshotEntries: number;
+  /** Absent: a thread makes snapshots (consumers/rebuild/snapshots.ts). */
+  readonly makeSnapshot?: (job: SnapshotJob) => Promise<number>;
   readonly governing: {
     readonly governor: GovernorSettings;
     /** undefined: the CPU is not watched. */

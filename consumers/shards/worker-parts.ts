@@ -58,7 +58,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     rebuildFailed: () => counts.rebuildsFailed++,
     log,
   });
-  const { snapshotEntries } = options;
+  const { snapshotEntries, makeSnapshot: makeHere } = options;
   const looks = {
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts(runtime, regions),
@@ -71,6 +71,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
       store,
       dedupWindowMs,
       snapshotEntries,
+      makeHere,
       now,
       log,
     }),

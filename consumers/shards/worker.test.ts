@@ -1,10 +1,16 @@
 import { afterEach, expect, test } from "bun:test";
 import { cancelRow, type OrderRow } from "../../core/domain/row.ts";
+import { ShardStore } from "../../core/stores/shard-store.ts";
+import { patch } from "../../test/patch.ts";
 import { altered, makeOrder, makeSkip, Stack, userOf } from "../../test/stack.ts";
 
 const SLOW_MS = 60_000;
+const undo: (() => unknown)[] = [];
 let stack: Stack;
-afterEach(async () => stack?.stop());
+afterEach(async () => {
+  for (const back of undo.splice(0)) back();
+  await stack?.stop();
+});
 
 /** A stack with one worker that owns all shards, and a sale that Redis has. */
 async function ready(
@@ -35,6 +41,37 @@ test(
     expect((await stack.decided(user, third.order.id)).state).toBe("sold_out");
     expect((await stack.decided(user, first.order.id)).state).toBe("reserved");
     expect(await stack.ledger.stock("s1")).toMatchObject([{ available: 0, held: 2 }]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a worker at rest makes no sweep, and looks at its queues rarely until a message comes",
+  async () => {
+    await ready({ a: 10 });
+    const calls: string[] = [];
+    for (const name of ["parked", "unpark", "expire", "reprice"] as const)
+      patch(
+        undo,
+        ShardStore.prototype,
+        name,
+        (real) =>
+          async function (this: ShardStore, ...args: never) {
+            calls.push(name);
+            return (real as (...given: never) => never).apply(this, args);
+          } as never,
+      );
+    const looks = () => calls.filter((name) => name === "parked").length;
+    await stack.until("a look at each shard", () => looks() >= 2);
+    calls.length = 0;
+    await Bun.sleep(3_000); // four heartbeats
+    expect(calls.length).toBeLessThanOrEqual(2);
+    calls.length = 0;
+    const [early] = [makeOrder(userOf(0), { a: 1 }, { seq: 2 })];
+    await stack.publish(0, [early.row]);
+    await stack.until("sweeps of the gap", () => calls.includes("unpark"));
+    expect(looks()).toBeGreaterThan(0);
+    expect(calls).not.toContain("expire");
   },
   SLOW_MS,
 );

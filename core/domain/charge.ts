@@ -21,6 +21,11 @@ interface Asked extends Attempt {
   readonly request?: number;
   /** When a request first stayed without a definite answer, Unix ms. */
   readonly sinceMs?: number;
+  /**
+   * How long the answer will have been indefinite when this request is due, ms: both ends on
+   * Redis's clock. Absent in requests of earlier versions, and when an operator asks again.
+   */
+  readonly waitedMs?: number;
 }
 
 /** One attempt to charge an order. Its key makes a repetition harmless. */
@@ -113,12 +118,15 @@ function isCount(value: unknown): value is number {
 /** The value as a sound request; undefined for anything else. */
 export function readPaymentRequest(value: unknown): PaymentRequest | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { request, sinceMs, kind, payment, ...rest } = value as Readonly<Record<string, unknown>>;
+  const { request, sinceMs, waitedMs, kind, payment, ...rest } = value as Readonly<
+    Record<string, unknown>
+  >;
   const terms = rest as Partial<Asked>;
   const nameless = kind === "refund" && terms.amount === undefined && terms.currency === undefined;
   if (!isAttempt(rest) || !(nameless || hasTerms(terms))) return undefined;
   if (request !== undefined && !isCount(request)) return undefined;
   if (sinceMs !== undefined && !Number.isSafeInteger(sinceMs)) return undefined;
+  if (waitedMs !== undefined && !Number.isSafeInteger(waitedMs)) return undefined;
   if (kind === "charge") return typeof payment === "string" ? (value as ChargeRequest) : undefined;
   return kind === "lookup" || kind === "refund" ? (value as PaymentRequest) : undefined;
 }

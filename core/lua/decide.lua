@@ -5,9 +5,10 @@
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 '' to judge, or the state that every fresh order gets without being judged (rejected,
 --         stale)
---       7… gateway, batch, body of each message; last, the bounds of the clock (shared/shard.lua)
+--       7… gateway, batch, body of each message; last two, the bounds of the clock
+--       (shared/shard.lua) and the owner's last entry (shared/batch.lua)
 -- Returns {'decided', n or '' when nothing changed, prev, time, released, steps, outcomes of each
---         message} or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}.
+--         message} or {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}, {'lost'}.
 -- Error 'BADROW message -1 reason' (message from 0), before anything is written.
 --
 -- Outcomes: one word a row, separated by commas: a state when it was decided now; '=state' when it
@@ -55,7 +56,7 @@ end
 -- (sale → users with numbers), named (orders that may be open), redriven.
 local function survey(args)
   local messages, records, numbered, known, named, redriven = {}, {}, {}, {}, {}, {}
-  for at = 7, #args - 1, 3 do
+  for at = 7, #args - 2, 3 do
     local orders = decode_orders(args[at + 2], #messages)
     messages[#messages + 1] = orders
     if not has_answers_only(orders) then want_records(records, orders) end
@@ -238,7 +239,7 @@ local function decide_orders(batch, orders, gateway, forced)
 end
 
 local function decide(keys, args)
-  local shard, reply, now = open_call(keys, args, args[#args])
+  local shard, reply, now = open_call(keys, args, args[#args - 1], args[#args])
   if not shard then return reply end
   local forced = args[6] ~= '' and args[6] or nil
   local messages, batch = load_messages(shard, args, now)

@@ -217,10 +217,12 @@ test("every entry names the one before it; recorded() trims what the ledger has"
   expect(await bench.shards.outbox(0, 0, 10)).toEqual([first.entry, second.entry] as never);
   await bench.shards.recorded(bench.claim, first.entry?.id ?? "", 1);
   expect((await bench.shards.outbox(0, 0, 10)).map((e) => e.n)).toEqual([2]);
-  expect(await bench.shards.check(bench.claim, first.entry?.id ?? "", 1)).toBe("whole");
-  expect(await bench.shards.check(bench.claim, second.entry?.id ?? "", 2)).toBe("behind");
-  expect(await bench.shards.check(bench.claim, "another", 2)).toBe("lost");
-  expect(await bench.shards.check(bench.claim, "genesis", 0)).toBe("went_back");
+  const check = async (id: string | undefined, n: number) =>
+    (await bench.shards.check(bench.claim, id ?? "", n)).word;
+  expect(await check(first.entry?.id, 1)).toBe("whole");
+  expect(await check(second.entry?.id, 2)).toBe("behind");
+  expect(await check("another", 2)).toBe("lost");
+  expect(await check("genesis", 0)).toBe("went_back");
 });
 
 test("an older epoch is fenced, and another incarnation is not ready", async () => {

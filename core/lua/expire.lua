@@ -5,6 +5,7 @@
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 holds that began at or before this time (Redis's clock, ms) are given up
 --       7 how many are looked at  8 the bounds of the clock (shared/shard.lua)
+--       9 the owner's last entry (shared/batch.lua)
 -- Returns as unpark does.
 
 -- Holds looked at while none is due, so that those which wait no more leave the list. Each look
@@ -52,7 +53,7 @@ local function expire_due(batch, holds, cutoff)
 end
 
 local function expire(keys, args)
-  local shard, reply, now = open_call(keys, args, args[8])
+  local shard, reply, now = open_call(keys, args, args[8], args[9])
   if not shard then return reply end
   local cutoff = tonumber(args[6])
   local holds = holds_to_look_at(shard, cutoff, tonumber(args[7]))

@@ -4,6 +4,7 @@
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 orders that wait since this time (Redis's clock, ms) or longer are given up
 --       7 how many are looked at  8 the bounds of the clock (shared/shard.lua)
+--       9 the owner's last entry (shared/batch.lua)
 -- Returns as unpark does, and last, JSON, the pairs that are still waited for.
 
 local function turn_name(wait)
@@ -62,7 +63,7 @@ local function decide_waits(batch, waits, texts, cutoff)
 end
 
 local function reprice(keys, args)
-  local shard, reply, now = open_call(keys, args, args[8])
+  local shard, reply, now = open_call(keys, args, args[8], args[9])
   if not shard then return reply end
   reply[7] = '[]'
   local texts = redis.call('LRANGE', shard.prefix .. 'fx', 0, tonumber(args[7]) - 1)

@@ -5,8 +5,9 @@
 -- ARGV  1 incarnation  2 epoch  3 id for the entry  4 stock key prefix  5 window of the records, ms
 --       6 gaps that began at or before this time (Redis's clock, ms) are given up
 --       7 how many users at most  8 the bounds of the clock (shared/shard.lua)
+--       9 the owner's last entry (shared/batch.lua)
 -- Returns {'decided', n or '' when no gap was that old, prev, time, released, steps} or
--- {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}.
+-- {'not_ready'}, {'halted'}, {'fenced'}, {'clock'}, {'lost'}.
 
 local function lowest_parked(turn)
   local lowest
@@ -31,7 +32,7 @@ local function give_up_gap(batch, turn, decide_one)
 end
 
 local function unpark(keys, args)
-  local shard, reply, now = open_call(keys, args, args[8])
+  local shard, reply, now = open_call(keys, args, args[8], args[9])
   if not shard then return reply end
   local gaps, most = shard.prefix .. 'gaps', tonumber(args[7])
   local names = redis.call('ZRANGEBYSCORE', gaps, '-inf', args[6], 'LIMIT', 0, most)

@@ -1,7 +1,7 @@
 // A Redis that falls silent: its connections stay open, but nothing arrives.
 import { afterEach, expect, test } from "bun:test";
+import { TcpProxy } from "../../proof/chaos/tcp-proxy.ts";
 import { testRedis } from "../../test/services.ts";
-import { TcpProxy } from "../../test/tcp-proxy.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import { RedisStore, StoreUnavailable } from "./redis.ts";
 

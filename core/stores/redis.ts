@@ -1,5 +1,5 @@
 // The connection to Redis, and the only way to call a function of the library.
-import { Redis, ReplyError } from "ioredis";
+import { type RedisOptions as ClientOptions, Redis, ReplyError } from "ioredis";
 import { messageOf } from "../domain/message-of.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
@@ -24,9 +24,17 @@ export class BadRow extends Error {
   }
 }
 
+/** Makes a client, which connects later. */
+export type Dial = (url: string, options: ClientOptions) => Redis;
+
+/** An error that Redis itself replied with, as the client reports it. */
+export const replyError = (text: string): Error => new ReplyError(text);
+
 export interface RedisOptions {
   readonly runtime: Runtime;
   readonly url: string;
+  /** Absent: the real client. */
+  readonly dial?: Dial;
   readonly library?: Library;
   /** After this long without an answer, the call and its connection count as lost. */
   readonly callTimeoutMs?: number;
@@ -49,7 +57,8 @@ export class RedisStore {
   constructor(options: RedisOptions) {
     const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     this.library = options.library ?? buildLibrary();
-    this.client = new Redis(options.url, {
+    const { dial = (url, settings) => new Redis(url, settings) } = options;
+    this.client = dial(options.url, {
       autoResendUnfulfilledCommands: false,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,

@@ -8,9 +8,10 @@ import type { RedisStore } from "./redis.ts";
 /**
  * Why Redis did not serve the owner. `not_ready`: Redis is being rebuilt, or has another
  * incarnation. `halted`: the ledger went back. `fenced`: the shard has a later owner. `clock`:
- * Redis's clock is outside the bounds that the owner passed.
+ * Redis's clock is outside the bounds that the owner passed. `lost`: Redis does not stand at the
+ * owner's last entry.
  */
-export type Refusal = "not_ready" | "halted" | "fenced" | "clock";
+export type Refusal = "not_ready" | "halted" | "fenced" | "clock" | "lost";
 
 /** A message to be decided. `body` is its text, in columns, as published. */
 export interface ShardMessage {
@@ -44,6 +45,8 @@ export interface DecideOptions {
   readonly stockPrefix?: string;
   /** What Redis's clock may show (SharedClock.bounds); anything if left out. */
   readonly clock?: string;
+  /** The last entry that the owner has seen; any if left out. */
+  readonly tip?: EntryId;
 }
 
 export interface SweepOptions {
@@ -53,6 +56,7 @@ export interface SweepOptions {
   readonly limit: number;
   readonly dedupWindowMs: number;
   readonly clock?: string;
+  readonly tip?: EntryId;
 }
 
 /** A number that `parked` orders of a user wait for. */
@@ -61,6 +65,18 @@ export interface MissingNumber {
   readonly user: string;
   readonly seq: number;
   readonly parked: number;
+}
+
+/**
+ * What of a shard waits for a time that a sweep ends: a missing number (`gaps`), a charge
+ * (`holds`), a rate (`fx`).
+ */
+export type Waits = ReadonlySet<"gaps" | "holds" | "fx">;
+
+export interface Checked {
+  readonly word: "whole" | "behind" | "lost" | "went_back" | Refusal;
+  /** Empty unless Redis is whole. */
+  readonly waits: Waits;
 }
 
 export class ShardStore {
@@ -81,7 +97,7 @@ export class ShardStore {
       options.force ?? "",
     ];
     for (const m of messages) args.push(m.gateway, m.batch, m.body);
-    args.push(options.clock ?? "");
+    args.push(options.clock ?? "", options.tip ?? "");
     const reply = await this.call("decide", claim, args);
     if (reply.word !== "decided") return { word: reply.word };
     const outcomes = reply.rest as string[];
@@ -121,13 +137,12 @@ export class ShardStore {
     return this.word("own", claim.shard, [claim.incarnation, claim.epoch, storeId]);
   }
 
-  /** Whether Redis still has the entry that the ledger recorded last. */
-  async check(
-    claim: Claim,
-    lastId: EntryId,
-    lastN: number,
-  ): Promise<"whole" | "behind" | "lost" | "went_back" | Refusal> {
-    return this.word("check", claim.shard, [claim.incarnation, lastId, lastN, claim.epoch]);
+  /** Whether Redis still has the entry that the ledger recorded last, and what waits there. */
+  async check(claim: Claim, lastId: EntryId, lastN: number, clock = ""): Promise<Checked> {
+    const args = [claim.incarnation, lastId, lastN, claim.epoch, clock];
+    const reply = await this.redis.call("check", [metaKey(claim.shard)], args);
+    const [word, waits = []] = reply as [Checked["word"], ("gaps" | "holds" | "fx")[]?];
+    return { word, waits: new Set(waits) };
   }
 
   /** Reports to Redis that the ledger has committed up to this entry. */
@@ -203,9 +218,9 @@ export class ShardStore {
     claim: Claim,
     options: SweepOptions,
   ): Promise<(Decision & { readonly rest: readonly unknown[] }) | { word: Refusal }> {
-    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "" } = options;
+    const { entryId, dedupWindowMs, cutoffMs, limit, clock = "", tip = "" } = options;
     const { incarnation, epoch } = claim;
-    const window = [dedupWindowMs, cutoffMs, limit, clock];
+    const window = [dedupWindowMs, cutoffMs, limit, clock, tip];
     const args = [incarnation, epoch, entryId, STOCK_PREFIX, ...window];
     const reply = await this.call(fn, claim, args);
     if (reply.word !== "decided") return { word: reply.word };
@@ -225,7 +240,7 @@ export class ShardStore {
   }
 
   private async word<W extends string>(
-    fn: "own" | "check" | "recorded" | "halt",
+    fn: "own" | "recorded" | "halt",
     shard: number,
     args: (string | number)[],
   ): Promise<W> {

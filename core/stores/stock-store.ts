@@ -56,6 +56,22 @@ export class StockStore {
     return (reply as ["synced" | "not_ready" | "halted"])[0];
   }
 
+  /**
+   * The catalogue's version when each sale was last brought in line; undefined if Redis does not
+   * have the sale.
+   */
+  async versions(saleIds: readonly string[]): Promise<(number | undefined)[]> {
+    if (saleIds.length === 0) return [];
+    const pipeline = await this.redis.run((client) =>
+      saleIds.reduce((calls, id) => calls.hget(stockKey(id), "v"), client.pipeline()).exec(),
+    );
+    return saleIds.map((_, i) => {
+      const [error, version] = pipeline?.[i] ?? [new Error("no answer"), null];
+      if (error) throw error;
+      return version === null ? undefined : Number(version);
+    });
+  }
+
   /** Removes an ended sale's stock from Redis. May be repeated. */
   async retireSale(saleId: string): Promise<"synced" | "not_ready" | "halted"> {
     const keys = [metaKey(0), stockKey(saleId), RETIRED_KEY];

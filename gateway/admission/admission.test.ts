@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { at } from "../../core/domain/at.ts";
 import { skipRow } from "../../core/domain/row.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Batch } from "../intake/batch.ts";
 import {
   bearer,
@@ -105,6 +106,29 @@ test("an order refused by the region's rate uses no token of its user", () => {
   });
   for (let i = 0; i < 10; i++) admission.charge("ann");
   expect(admission.headers("ann")?.ratelimit).toStartWith('"user";r=4;');
+});
+
+test("at rest a single timer runs; an order starts the sampling of the event loop", async () => {
+  const runtime = new VirtualRuntime();
+  const admission = new Admission({
+    ...{ shards: 1, targetMs: 1_000, stallOrders: 10, lateMs: 60, brokerBlocked: () => false },
+    runtime,
+  });
+  admission.start();
+  await runtime.advance(5_000);
+  expect(runtime.timers).toBe(1);
+  const batch = new Batch(0, "1", runtime.monotonicMs);
+  batch.add(SKIP, 0, nobody, undefined);
+  admission.taken(0);
+  admission.sent(batch);
+  expect(runtime.timers).toBe(2);
+  await runtime.advance(60_000);
+  expect(runtime.timers).toBe(2); // its outcome is missing
+  admission.settled(batch, true);
+  await runtime.advance(5_000);
+  expect(runtime.timers).toBe(1);
+  admission.stop();
+  expect(runtime.timers).toBe(0);
 });
 
 test("a region's rate is shared by its gateways", () => {

@@ -52,8 +52,10 @@ export interface ShardNews {
 /** Whatever the target wait. */
 const MAX_RETRY_AFTER_S = 60;
 const REGION_KEY = "";
-/** How often the event loop's delay is sampled. */
+/** How often the event loop's delay is sampled while there are orders, and for a while after. */
 const SAMPLE_MS = 10;
+/** After this many ticks without an order only the ticks themselves show a delay. */
+const REST_TICKS = 20;
 
 export class Admission {
   /** The gateway is closing. */
@@ -68,7 +70,9 @@ export class Admission {
   private readonly now: () => number;
   private readonly random: () => number;
   private timer: Timer | undefined;
+  /** undefined at rest. */
   private loop: LoopDelay | undefined;
+  private restTicks = 0;
   private lastTickMs: number;
   private readonly pace: Pace;
   /**
@@ -97,12 +101,13 @@ export class Admission {
 
   start(): void {
     this.timer = this.options.runtime.startInterval(() => this.tick(), TICK_MS);
-    this.loop = new LoopDelay(this.options.runtime, SAMPLE_MS);
+    this.stir();
   }
 
   stop(): void {
     this.options.runtime.stopTimer(this.timer);
-    this.loop?.stop();
+    this.timer = undefined;
+    this.rest();
   }
 
   /** Why an order of this shard is shed now; undefined: it is accepted. */
@@ -169,6 +174,7 @@ export class Admission {
   }
 
   taken(shard: number): void {
+    this.stir();
     this.lags[shard]?.taken();
     this.pace.took();
   }
@@ -208,7 +214,7 @@ export class Admission {
   }
 
   /** Advances the controllers; called by a timer. `lateMs`: the worst loop delay since the last. */
-  tick(lateMs = this.loop?.take() ?? 0): void {
+  tick(lateMs = this.lateMs()): void {
     const nowMs = this.now();
     const elapsedMs = nowMs - this.lastTickMs;
     this.lastTickMs = nowMs;
@@ -216,6 +222,8 @@ export class Admission {
     this.pace.tick(nowMs, elapsedMs, lateMs);
     const { state, reasons } = this.report();
     this.pressed = state !== "open" || this.lags.some((lag) => lag.pending >= lag.limit);
+    const busy = this.pressed || this.lags.some((lag) => lag.pending > 0);
+    if (!busy && ++this.restTicks > REST_TICKS) this.rest();
     const says = [state, ...reasons].join(" ");
     if (says === this.said) return;
     this.said = says;
@@ -250,6 +258,24 @@ export class Admission {
       reasons,
       shards,
     };
+  }
+
+  /** Orders come: samples the event loop's delay. */
+  private stir(): void {
+    this.restTicks = 0;
+    if (this.loop === undefined && this.timer !== undefined)
+      this.loop = new LoopDelay(this.options.runtime, SAMPLE_MS);
+  }
+
+  /** Nothing comes: a timer every few milliseconds would cost more than the rest of the gateway. */
+  private rest(): void {
+    this.loop?.stop();
+    this.loop = undefined;
+  }
+
+  private lateMs(): number {
+    if (this.loop) return this.loop.take();
+    return Math.max(0, Math.round(this.now() - this.lastTickMs - TICK_MS));
   }
 
   /** Clients are told to wait until there is room, with jitter so that they spread out. */

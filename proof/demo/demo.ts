@@ -4,12 +4,15 @@
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { HistoryWriter } from "../history.ts";
+import { HistoryFile } from "../history-file.ts";
+import { readFinalStates } from "../load/final-reads.ts";
 import type { Tally } from "../load/lane.ts";
 import { makePlan, type Plan } from "../load/plan.ts";
-import { startRush } from "../load/rush.ts";
+import { startRush, userOf } from "../load/rush.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews, type Views } from "../verify/views.ts";
 import { drain } from "./drain.ts";
+import { type Opinion, secondOpinion } from "./independent.ts";
 import { bar, type Progress } from "./progress.ts";
 import { Stack } from "./stack.ts";
 
@@ -26,8 +29,11 @@ export interface DemoOptions {
 export interface DemoResult {
   readonly plan: Plan;
   readonly verdict: Verdict;
+  readonly opinion: Opinion;
   readonly tally: Tally;
   readonly historyPath: string;
+  /** The same clients' calls, outcomes and last reads, for the independent checker. */
+  readonly eventsPath: string;
   /** From the first request until everything was recorded. */
   readonly seconds: number;
   readonly rushSeconds: number;
@@ -113,6 +119,9 @@ async function rushAndProve(
 ): Promise<DemoResult> {
   const historyPath = join(dir, "history.jsonl");
   const history = new HistoryWriter(historyPath);
+  const eventsPath = join(dir, "events.jsonl");
+  const events = new HistoryFile(eventsPath, stack.rules);
+  events.sale(plan.sale);
   const tally: Tally = {
     sent: 0,
     settled: 0,
@@ -125,6 +134,7 @@ async function rushAndProve(
     targets: stack.gateways,
     issuer: stack.issuer,
     history,
+    events,
     tally,
   });
   const startedAtMs = performance.timeOrigin + realRuntime.monotonicMs();
@@ -149,6 +159,10 @@ async function rushAndProve(
   });
   rush.close();
   await history.close();
+  progress.follow(() => "  every user reads their orders");
+  const { gateways: targets, issuer } = stack;
+  await readFinalStates({ users: plan.steps.map(userOf), targets, issuer, events });
+  events.close({ drained: restedAtMs !== undefined, clock: "steady" });
   progress.follow(() => "  checking every order against the ledger, Redis and the queues");
   const verdict = await verify({
     ledgerUrl: stack.ledgerUrl,
@@ -158,13 +172,17 @@ async function rushAndProve(
     provider: () => stack.captures(),
     packed: () => stack.packed(),
   });
+  progress.follow(() => "  checking the clients' history by itself");
+  const opinion = await secondOpinion(eventsPath);
   const endedAtMs = restedAtMs ?? performance.timeOrigin + realRuntime.monotonicMs();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return {
     plan,
     verdict,
+    opinion,
     tally,
     historyPath,
+    eventsPath,
     seconds,
     rushSeconds: (answeredAtMs - startedAtMs) / 1_000,
     killed: name,

@@ -3,12 +3,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SERVICE_FOLDERS } from "../../services/local.ts";
 import { endLeftovers, startTime } from "../../services/processes.ts";
 
 const PREFIX = "sluice-demo-";
-/** Folders with the records of a demo's processes. */
-const RECORD_DIRS = [...SERVICE_FOLDERS, "postgres"].map((folder) => `${folder}/run`);
+/** Folders with the records of its processes, `roles/run` for one, lie at most this deep. */
+const RECORD_DIR = "run";
+const RECORD_DEPTH = 4;
 
 export function makeFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), PREFIX));
@@ -36,10 +36,19 @@ export async function sweepFolders(): Promise<void> {
   }
 }
 
-/** Returns the number of stopped processes. */
-async function endRecorded(dir: string): Promise<number> {
-  const ended = await Promise.all(RECORD_DIRS.map((records) => endLeftovers(join(dir, records))));
+/** Stops what is recorded in a folder. Returns the number of stopped processes. */
+export async function endRecorded(dir: string): Promise<number> {
+  const ended = await Promise.all(recordDirs(dir, RECORD_DEPTH).map(endLeftovers));
   return ended.flat().length;
+}
+
+function recordDirs(dir: string, depth: number): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    if (!entry.isDirectory()) return [];
+    const path = join(dir, entry.name);
+    if (entry.name === RECORD_DIR) return [path];
+    return depth > 1 ? recordDirs(path, depth - 1) : [];
+  });
 }
 
 function ownerLives(dir: string): boolean {

@@ -1,16 +1,19 @@
 // The demo's report: one screen of text, and the same as a JSON object.
 import { minorDigits } from "../../core/domain/currency.ts";
 import { invariantLines, knownLines, type Paint } from "../verify/report.ts";
+import type { Verdict } from "../verify/verify.ts";
 import type { DemoResult } from "./demo.ts";
+import { opinionLines } from "./independent.ts";
 
 const number = (n: number): string => Math.round(n).toLocaleString("en");
 
 export function demoLines(
-  { plan, verdict, tally, seconds, rushSeconds, killed }: DemoResult,
+  { plan, verdict, opinion, tally, seconds, rushSeconds, killed }: DemoResult,
   seed: number,
   colours: Paint,
 ): string[] {
-  const { counts, result, undrained } = verdict;
+  const { counts, undrained } = verdict;
+  const violations = violationsOf({ verdict, opinion });
   const states = Object.entries(counts.states).map(([state, n]) => `${number(n)} ${state}`);
   const answers = [...tally.answers]
     .sort((a, b) => b[1] - a[1])
@@ -19,7 +22,7 @@ export function demoLines(
     pass: colours.good(
       `  ✓ 0 violations: every order processed once and in order, no unit sold twice`,
     ),
-    violations: colours.bad(`  ✗ ${number(counts.violations)} violations`),
+    violations: colours.bad(`  ✗ ${number(violations)} violations`),
     inconclusive: colours.bad("  … inconclusive: not everything was decided in time"),
   };
   return [
@@ -62,17 +65,29 @@ export function demoLines(
     row("stock", `${number(counts.sold)} of ${number(counts.stock)} units sold`),
     "",
     ...invariantLines(verdict, colours),
+    ...opinionLines(opinion, colours),
     ...knownLines(verdict, colours),
     ...undrained.map((reason) => `  … ${reason}`),
     "",
-    ends[result],
+    ends[resultOf({ verdict, opinion })],
     "",
   ];
 }
 
-export function demoJson({ verdict, seconds }: DemoResult): string {
-  const { orders, accepted, decided, ledgered, sold, stock, duplicates, violations } =
-    verdict.counts;
+type Judged = Pick<DemoResult, "verdict" | "opinion">;
+
+/** What both checkers found. */
+export function resultOf({ verdict, opinion }: Judged): Verdict["result"] {
+  return opinion.result === "violations" ? "violations" : verdict.result;
+}
+
+function violationsOf({ verdict, opinion }: Judged): number {
+  return verdict.counts.violations + (opinion.result === "none" ? 0 : opinion.violations);
+}
+
+export function demoJson({ verdict, opinion, seconds }: DemoResult): string {
+  const { orders, accepted, decided, ledgered, sold, stock, duplicates } = verdict.counts;
+  const violations = violationsOf({ verdict, opinion });
   const { states, refunded, deadLettered, retries, services, currencies } = verdict.counts;
   const life = {
     paid: paidOf(states),

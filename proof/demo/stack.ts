@@ -8,6 +8,7 @@ import { readSettings } from "../../core/settings/settings.ts";
 import { Fleet, type Role } from "../../services/fleet.ts";
 import { type LocalServices, startLocalServices } from "../../services/local.ts";
 import { PackingList, readPackingList } from "../../stubs/fulfil/packing-list.ts";
+import type { HistoryRules } from "../history-file.ts";
 import type { Target } from "../load/lane.ts";
 import { mintToken, type TokenIssuer } from "../load/tokens.ts";
 import type { CaptureRecord } from "../verify/checks/charges.ts";
@@ -33,7 +34,17 @@ export interface StackOptions {
   readonly services?: Readonly<Record<string, readonly string[]>>;
   /** Receives the stack before its roles start, so that a caller can stop it at any moment. */
   readonly onStack?: (stack: Stack) => void;
+  /** Stores that run already; they run on when the stack stops. Default: new ones. */
+  readonly stores?: LocalServices;
+  /** The command line client of another release. */
+  readonly cli?: string | undefined;
+  /** Changes a kind of role's variables, for example so that a proxy stands before its stores. */
+  readonly reroute?: (kind: Role["kind"], env: Env) => Env;
+  /** The same for the address of the payment provider and for the webhooks' target. */
+  readonly rerouteUrl?: (line: "provider" | "webhook", url: string) => Promise<string>;
 }
+
+export type Env = Readonly<Record<string, string>>;
 
 const SALE_TIMEOUT_MS = 30_000;
 const DEFAULT_WORKERS = 2;
@@ -43,6 +54,8 @@ export class Stack {
   private started = 0;
   private chargers = 0;
   private provider: Role | undefined;
+  /** Where payment workers reach it. */
+  private providerUrl = "";
   /** Processes that belong to it but that it did not start, such as its ledger's: name → id. */
   readonly beside = new Map<string, number>();
   private readonly lists = new Map<string, string>();
@@ -55,8 +68,12 @@ export class Stack {
     readonly redisUrl: string,
     readonly regions: readonly { readonly name: string; readonly url: string }[],
     readonly shards: number,
-    /** Time settings of its workers, for verify. */
-    readonly rules: TimeRules,
+    /** Time settings of its workers, for verify and for the independent checker. */
+    readonly rules: TimeRules & HistoryRules,
+    private readonly rerouteUrl: NonNullable<StackOptions["rerouteUrl"]>,
+    private readonly ownsStores: boolean,
+    /** Variables that lead an operator's commands to it. */
+    readonly env: Env,
   ) {}
 
   static async start(options: StackOptions): Promise<Stack> {
@@ -69,12 +86,18 @@ export class Stack {
       onStack,
       charging,
       services: fulfilment = {},
+      stores,
+      cli,
+      reroute = (_, own) => own,
+      rerouteUrl = async (_, url) => url,
     } = options;
-    const services = await startLocalServices(
-      readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
-      () => undefined,
-      Object.keys(fulfilment),
-    );
+    const services =
+      stores ??
+      (await startLocalServices(
+        readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
+        () => undefined,
+        Object.keys(fulfilment),
+      ));
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: realRuntime.uuid() };
     const all = {
       ...services.env,
@@ -86,11 +109,13 @@ export class Stack {
     };
     const settings = readSettings(all);
     const { jwtSecret: secret, ledgerUrl, redisUrl, regions, shards } = settings;
-    const { roleEnv } = services;
-    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, roleEnv, say });
+    const roleEnv = (kind: Role["kind"], service?: string) =>
+      reroute(kind, { ...all, ...services.roleEnv(kind, service) });
+    const fleet = new Fleet({ dir: join(dir, "roles"), env: all, roleEnv, say, cli });
     const issuer = { secret, issuer: "sluice", audience: "sluice" };
     const stack = new Stack(
       ...([services, fleet, issuer, ledgerUrl, redisUrl, regions, shards, settings] as const),
+      ...([rerouteUrl, stores === undefined, all] as const),
     );
     onStack?.(stack);
     try {
@@ -125,7 +150,7 @@ export class Stack {
 
   /** Starts another payment worker. */
   startPayments(): Role {
-    return this.fleet.payments(`payments-${++this.chargers}`, this.provider?.url ?? "");
+    return this.fleet.payments(`payments-${++this.chargers}`, this.providerUrl);
   }
 
   /** The provider's record of its captures and refunds. */
@@ -172,7 +197,8 @@ export class Stack {
     dir: string,
     { shares, seed }: NonNullable<StackOptions["charging"]>,
   ): Promise<void> {
-    const webhookUrl = `${this.gateways[0]?.url}/v1/payments/webhook`;
+    const gateway = await this.rerouteUrl("webhook", this.gateways[0]?.url ?? "");
+    const webhookUrl = `${gateway}/v1/payments/webhook`;
     this.provider = await this.fleet.provider({
       port: 0,
       file: join(dir, "provider.jsonl"),
@@ -180,6 +206,7 @@ export class Stack {
       seed,
       webhookUrl,
     });
+    this.providerUrl = await this.rerouteUrl("provider", this.provider.url ?? "");
     for (let i = 0; i < PAYMENT_WORKERS; i++) this.startPayments();
   }
 
@@ -230,7 +257,7 @@ export class Stack {
 
   async stop(): Promise<void> {
     await this.fleet.stop();
-    await this.services.stop();
+    if (this.ownsStores) await this.services.stop();
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
+import { LOOK_MS } from "./open-loop.ts";
 import type { Step } from "./plan.ts";
 
 export interface HttpLaneOptions extends LaneOptions {
@@ -11,36 +12,53 @@ export interface HttpLaneOptions extends LaneOptions {
   readonly concurrency: number;
 }
 
-const IDLE_MS = 20;
 /** A later answer counts as lost; the gateway waits less than this for a confirm. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
+/** Resolves when every step has its answer, or, in an open loop that ended, every step sent. */
 export async function runHttpLane(options: HttpLaneOptions): Promise<void> {
-  const due: Errand[] = [];
+  const { steps, openLoop, concurrency } = options;
+  const again: Errand[] = [];
+  const done = Promise.withResolvers<void>();
   let next = 0;
-  let open = options.steps.length;
+  /** Sent and not yet settled, including those that wait to be sent again. */
+  let open = 0;
+  let inFlight = 0;
   const take = (): Errand | undefined => {
-    const again = due.shift();
-    if (again) return again;
-    const step = options.steps[next];
-    if (step) next++;
-    return step && new Errand(step, options);
+    const waiting = again.shift();
+    if (waiting) return waiting;
+    const step = steps[next];
+    if (!step || openLoop?.due(step) === false) return undefined;
+    next++;
+    open++;
+    return new Errand(step, options);
   };
-  const clients = Array.from({ length: options.concurrency }, async () => {
-    while (open > 0) {
+  const fill = (): void => {
+    while (inFlight < concurrency) {
       const errand = take();
-      if (!errand) {
-        await realRuntime.sleep(IDLE_MS);
-        continue;
-      }
-      errand.begin();
-      const again = errand.end(await send(errand, options), "http");
-      // A refused client comes back later; meanwhile the connection serves others.
-      if (again === undefined) open--;
-      else realRuntime.startTimer(() => due.push(errand), again);
+      if (!errand) break;
+      inFlight++;
+      void run(errand);
     }
-  });
-  await Promise.all(clients);
+    if (open === 0 && (next === steps.length || openLoop?.over)) done.resolve();
+  };
+  const run = async (errand: Errand): Promise<void> => {
+    errand.begin("http");
+    const againMs = errand.end(await send(errand, options), "http");
+    inFlight--;
+    // A refused client comes back later; meanwhile the connection serves others.
+    if (againMs === undefined) open--;
+    else
+      realRuntime.startTimer(() => {
+        again.push(errand);
+        fill();
+      }, againMs);
+    fill();
+  };
+  const looking = openLoop && realRuntime.startInterval(fill, LOOK_MS);
+  fill();
+  await done.promise;
+  realRuntime.stopTimer(looking);
 }
 
 async function send(
@@ -57,8 +75,10 @@ async function send(
     });
     const text = await response.text();
     const afterMs = Number(response.headers.get("retry-after") ?? 0) * 1_000;
-    const code = response.ok ? "" : codeOf(text);
-    return { status: response.status, code, afterMs, region: regionOf(text) };
+    const region = regionOf(text);
+    if (!response.ok) return { status: response.status, code: codeOf(text), afterMs, region };
+    const state = step.kind === "cancel" ? stateOf(text) : "";
+    return { status: response.status, code: "", afterMs, state, region };
   } catch {
     return { status: 0, code: "lost" };
   }
@@ -93,9 +113,12 @@ function regionOf(text: string): string | undefined {
   return text.includes('"region"') ? (JSON.parse(text) as { region?: string }).region : undefined;
 }
 
-function codeOf(text: string): string {
+const codeOf = (text: string): string => memberOf(text, "code");
+const stateOf = (text: string): string => memberOf(text, "status");
+
+function memberOf(text: string, name: string): string {
   try {
-    return String((JSON.parse(text) as { code?: unknown }).code ?? "unreadable");
+    return String((JSON.parse(text) as Record<string, unknown>)[name] ?? "unreadable");
   } catch {
     return "unreadable";
   }

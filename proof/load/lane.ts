@@ -1,6 +1,8 @@
 // What both kinds of clients share: their part of the steps, the meaning of an answer, and the
 // history they write.
 import { type CallResult, type HistoryWriter, historyNow } from "../history.ts";
+import type { Caller, HistoryFile } from "../history-file.ts";
+import type { OpenLoop } from "./open-loop.ts";
 import type { Step } from "./plan.ts";
 
 export interface Target {
@@ -26,7 +28,11 @@ export interface LaneOptions {
   readonly saleId: string;
   readonly steps: readonly Step[];
   readonly history: HistoryWriter;
+  /** For the independent checker. */
+  readonly events?: HistoryFile | undefined;
   readonly tally: Tally;
+  /** When each step is due; without it, as soon as there is room. */
+  readonly openLoop?: OpenLoop | undefined;
 }
 
 /**
@@ -45,6 +51,8 @@ export interface Answer {
   readonly afterMs?: number;
   /** The regions that may hold it, if it is not the gateway's own alone. */
   readonly region?: string | undefined;
+  /** Of a cancel: what became of it. */
+  readonly state?: string;
 }
 
 /** `unconfirmed` and a lost answer leave it open: resending the same id is safe. */
@@ -59,17 +67,36 @@ export class Errand {
   sendings = 0;
   t0 = 0;
   private send = 0;
+  private call = 0;
 
   constructor(
     readonly step: Step,
     private readonly options: LaneOptions,
   ) {}
 
-  begin(): void {
+  begin(via: "http" | "ws"): void {
     this.sendings++;
     this.options.tally.sent++;
     this.t0 = historyNow();
     if (this.step.kind === "order") this.send = ++this.step.order.sendings;
+    this.call = this.beginCall(via);
+  }
+
+  /** Writes the call's first line. Returns its number. */
+  private beginCall(via: "http" | "ws"): number {
+    const { step, options } = this;
+    const { events, name: client, target, saleId } = options;
+    if (!events) return 0;
+    const user = step.kind === "skip" ? step.user : step.order.user;
+    const caller: Caller = { client, via, region: target.region, user };
+    switch (step.kind) {
+      case "order":
+        return events.order({ ...caller, id: step.order.id }, step.bodyText);
+      case "cancel":
+        return events.cancel({ ...caller, id: step.order.id });
+      case "skip":
+        return events.skip({ ...caller, saleId, seq: step.seq });
+    }
   }
 
   /**
@@ -77,6 +104,7 @@ export class Errand {
    */
   end(answer: Answer, via: "http" | "ws"): number | undefined {
     const { step, options } = this;
+    options.events?.answer(this.call, answer);
     const result = resultOf(answer);
     const call = {
       client: options.name,

@@ -41,8 +41,14 @@ export interface PlanOptions {
   readonly nowMs: number;
   readonly saleId?: string;
   readonly users?: number;
+  /** Orders a second that the ids' times tell of; default: a rush, all at once. */
+  readonly idsPerSecond?: number;
+  /** Stock is the demand divided by this. */
+  readonly demandOverStock?: number;
 }
 
+/** Faster than any system takes them. */
+const RUSH_IDS_PER_SECOND = 100_000;
 const DEFAULT_USERS = 12_000;
 const NUMBERED_SHARE = 0.25;
 const SKIP_SHARE = 0.05;
@@ -61,7 +67,7 @@ const CANCEL_AHEAD_SHARE = 0.2;
 const CANCEL_DISTANCE = 30_000;
 /** A copy follows within this many steps. */
 const COPY_DISTANCE = 500;
-/** Stock is the demand divided by this. */
+/** A tenth of the demand is met. */
 const DEMAND_OVER_STOCK = 10;
 const SALE_LENGTH_MS = 86_400_000;
 /** The sale opens a little before the first order, to allow for clock differences. */
@@ -71,6 +77,7 @@ export function makePlan(options: PlanOptions): Plan {
   const saleId = options.saleId ?? "rush";
   const random = prng(options.seed);
   const users = options.users ?? DEFAULT_USERS;
+  const { idsPerSecond = RUSH_IDS_PER_SECOND, demandOverStock = DEMAND_OVER_STOCK } = options;
   const demand: number[] = Array(ITEMS).fill(0);
   const steps: Step[] = [];
   const turns = new Map<string, Turn>();
@@ -85,7 +92,7 @@ export function makePlan(options: PlanOptions): Plan {
       const body = drawBody(saleId, seq, demand, random);
       const order = {
         user,
-        id: uuidV7(options.nowMs + made / 100, random),
+        id: uuidV7(options.nowMs + (made * 1_000) / idsPerSecond, random),
         sendings: 0,
         accepted: false,
       };
@@ -116,7 +123,7 @@ export function makePlan(options: PlanOptions): Plan {
     }
   }
   copies.moveAll(steps);
-  const stock = demand.map((units) => Math.max(1, Math.floor(units / DEMAND_OVER_STOCK)));
+  const stock = demand.map((units) => Math.max(1, Math.floor(units / demandOverStock)));
   const window = {
     opensAtMs: options.nowMs - OPENS_BEFORE_MS,
     closesAtMs: options.nowMs + SALE_LENGTH_MS,

@@ -2,8 +2,10 @@
 // runs them concurrently, and waits until every step has its answer.
 import { at } from "../../core/domain/at.ts";
 import type { HistoryWriter } from "../history.ts";
+import type { HistoryFile } from "../history-file.ts";
 import { runHttpLane } from "./http-lane.ts";
 import type { Tally, Target } from "./lane.ts";
+import { OpenLoop } from "./open-loop.ts";
 import type { Plan, Step } from "./plan.ts";
 import { mintToken, type TokenIssuer } from "./tokens.ts";
 import { WsLane } from "./ws-lane.ts";
@@ -13,7 +15,11 @@ export interface RushOptions {
   readonly targets: readonly Target[];
   readonly issuer: TokenIssuer;
   readonly history: HistoryWriter;
+  /** For the independent checker. */
+  readonly events?: HistoryFile;
   readonly tally: Tally;
+  /** Open loop: steps a second, in the plan's order. Without it, as fast as there are answers. */
+  readonly perSecond?: number | undefined;
 }
 
 /** WebSockets per gateway, and HTTP requests in flight per gateway. */
@@ -25,22 +31,27 @@ const HTTP_ONE_IN = 10;
 export interface Rush {
   /** Resolves when every step has its answer. */
   readonly answered: Promise<void>;
+  /** Open loop only: sends nothing new; `answered` resolves once all that was sent is settled. */
+  stop(): void;
   /** Closes the sockets, which receive outcomes until then. */
   close(): void;
 }
 
 export async function startRush(options: RushOptions): Promise<Rush> {
-  const { plan, targets, issuer, history, tally } = options;
+  const { plan, targets, issuer, history, events, tally, perSecond } = options;
   const shares = share(plan.steps, targets.length);
   const service = `Bearer ${await mintToken(issuer, "rush-service", "service")}`;
   const tokens = await userTokens(shares, issuer);
   const saleId = plan.sale.id;
+  const openLoop = perSecond === undefined ? undefined : new OpenLoop(plan.steps, perSecond);
   const sockets = targets.flatMap((target, t) =>
     at(shares, t).sockets.map((steps, i) => {
       return new WsLane({
         saleId,
         history,
+        events,
         tally,
+        openLoop,
         name: `ws-${target.region}-${i}`,
         target,
         steps,
@@ -54,7 +65,9 @@ export async function startRush(options: RushOptions): Promise<Rush> {
     return runHttpLane({
       saleId,
       history,
+      events,
       tally,
+      openLoop,
       name: `http-${target.region}`,
       target,
       steps,
@@ -67,6 +80,7 @@ export async function startRush(options: RushOptions): Promise<Rush> {
   );
   return {
     answered,
+    stop: () => openLoop?.stop(),
     close: () => {
       for (const socket of sockets) socket.close();
     },
@@ -105,6 +119,6 @@ async function userTokens(
   return new Map(pairs);
 }
 
-function userOf(step: Step): string {
+export function userOf(step: Step): string {
   return step.kind === "skip" ? step.user : step.order.user;
 }

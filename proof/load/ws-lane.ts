@@ -4,6 +4,7 @@
 import { realRuntime, type Timer } from "../../core/runtime/runtime.ts";
 import { historyNow } from "../history.ts";
 import { type Answer, Errand, type LaneOptions } from "./lane.ts";
+import { LOOK_MS } from "./open-loop.ts";
 
 export interface WsLaneOptions extends LaneOptions {
   readonly authorization: string;
@@ -41,6 +42,7 @@ export class WsLane {
   private heardAtMs = 0;
   private closing = false;
   private watch: Timer | undefined;
+  private looking: Timer | undefined;
 
   constructor(private readonly options: WsLaneOptions) {}
 
@@ -48,6 +50,11 @@ export class WsLane {
   run(): Promise<void> {
     this.connect();
     this.watch = realRuntime.startInterval(() => this.checkSilence(), 1_000);
+    if (this.options.openLoop)
+      this.looking = realRuntime.startInterval(() => {
+        this.fill();
+        this.finishIfDone();
+      }, LOOK_MS);
     this.finishIfDone();
     return this.done.promise;
   }
@@ -55,6 +62,7 @@ export class WsLane {
   close(): void {
     this.closing = true;
     realRuntime.stopTimer(this.watch);
+    realRuntime.stopTimer(this.looking);
     this.socket?.close();
   }
 
@@ -126,7 +134,7 @@ export class WsLane {
       if (!errand) return;
       const ref = String(this.refs++);
       this.pending.set(ref, errand);
-      errand.begin();
+      errand.begin("ws");
       const { step } = errand;
       if (step.kind === "skip") {
         socket.send(
@@ -134,6 +142,7 @@ export class WsLane {
             `"seq":${step.seq}}`,
         );
       } else if (step.kind === "cancel") {
+        this.users.set(step.order.id, step.order.user);
         socket.send(
           `{"type":"cancel","ref":"${ref}","user":"${step.order.user}","id":"${step.order.id}"}`,
         );
@@ -149,8 +158,9 @@ export class WsLane {
   }
 
   private nextErrand(): Errand | undefined {
-    const step = this.options.steps[this.next];
-    if (!step) return undefined;
+    const { steps, openLoop } = this.options;
+    const step = steps[this.next];
+    if (!step || openLoop?.due(step) === false) return undefined;
     this.next++;
     return new Errand(step, this.options);
   }
@@ -159,12 +169,14 @@ export class WsLane {
     outcomes: readonly (readonly [id: string, state: string, mark?: string])[],
   ): void {
     const t = historyNow();
+    const { history, events, name: client } = this.options;
     for (const [id, state, mark] of outcomes) {
+      const user = this.users.get(id);
+      if (user === undefined) continue;
+      events?.saw({ client, via: "push", user, id, state, ...(mark ? { mark } : {}) });
       // A cancel is pending or not possible; neither is a state of the order.
       if (state === "cancel_pending" || mark === "not_cancelled") continue;
-      const user = this.users.get(id);
-      if (user !== undefined)
-        this.options.history.outcome({ client: this.options.name, t, user, id, state });
+      history.outcome({ client, t, user, id, state });
     }
   }
 
@@ -186,8 +198,9 @@ export class WsLane {
   }
 
   private finishIfDone(): void {
-    const left =
-      this.options.steps.length - this.next + this.pending.size + this.again.length + this.waiting;
+    const { steps, openLoop } = this.options;
+    const unsent = openLoop?.over ? 0 : steps.length - this.next;
+    const left = unsent + this.pending.size + this.again.length + this.waiting;
     if (left === 0) this.done.resolve();
   }
 }

@@ -9,7 +9,8 @@ import type { PlacedRow } from "./rows.ts";
 export interface Sending {
   readonly t0: number;
   readonly t1: number;
-  readonly region: string;
+  /** The one region whose queue certainly has it; undefined: unknown, or one of several. */
+  readonly region: string | undefined;
   readonly result: CallResult;
   readonly status: number;
   readonly body: string;
@@ -50,6 +51,8 @@ export interface LedgerOrder {
   readonly had: string[];
   /** A service has claimed one of its parts. */
   claimed: boolean;
+  /** An attempt was given up with an unknown result, whatever was found out about it later. */
+  givenUp: boolean;
   /** Goes up with each redrive. */
   generation: number;
   /**
@@ -95,8 +98,10 @@ export class Evidence {
       if (!late && line.status === 200) order.told.push("cancelled");
       return;
     }
-    const { t0, t1, region } = line;
+    const { t0, t1 } = line;
     const [result, status] = late ? (["info", 0] as const) : [line.result, line.status];
+    // A gateway may have used another region for a call that it did not answer.
+    const region = result === "ok" && !line.region.includes(",") ? line.region : undefined;
     const refused = result === "fail" ? line.body : undefined;
     const body = sentBodyText(line.body);
     order.sendings.push({ t0, t1, region, result, status, body, refused });
@@ -117,6 +122,7 @@ export class Evidence {
       const key = orderKey(user, id);
       if (what === "claimed" || what === "done") this.worked(entry, key, what);
       else if (what === "redriven") this.redriven(entry, key, generation, detail);
+      else if (what === "given_up") this.gaveUp(key);
       else if (!BESIDE.has(what)) this.move(entry, key, what);
     }
   }
@@ -135,6 +141,11 @@ export class Evidence {
       known.generation = generation;
       known.decidedAtMs = entry.atMs;
     }
+  }
+
+  private gaveUp(key: string): void {
+    const known = this.ledger.get(key);
+    if (known) known.givenUp = true;
   }
 
   /** Services may work only on paid orders, and a claimed order must be completed. */
@@ -204,6 +215,7 @@ export class Evidence {
       state,
       had: [state],
       claimed: false,
+      givenUp: false,
       generation: 1,
       decidedAtMs: atMs,
       seenAtMs: atMs,

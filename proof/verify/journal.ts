@@ -59,6 +59,13 @@ export interface RateTaken {
   readonly value: string;
 }
 
+/** A gap was given up, and given-up numbers behind it: the user's next number in the sale. */
+export interface Passed {
+  readonly user: string;
+  readonly saleId: string;
+  readonly next: number;
+}
+
 export interface DecodedEntry {
   readonly shard: number;
   readonly n: number;
@@ -75,6 +82,7 @@ export interface DecodedEntry {
   readonly released: readonly Let[];
   readonly steps: readonly StepTaken[];
   readonly rates: readonly RateTaken[];
+  readonly passed: readonly Passed[];
 }
 
 export function decodeEntry(entry: JournalEntry): DecodedEntry {
@@ -94,9 +102,11 @@ export function decodeEntry(entry: JournalEntry): DecodedEntry {
   const released = listIn(entry.released).map(letOf);
   const all = listIn(entry.steps).map(stepOf);
   const rates = all.filter(({ what }) => what === "rate") as unknown as RateTaken[];
+  const passed = all.filter(({ what }) => what === "passed") as unknown as Passed[];
   const steps = all.filter(({ what }) => !NO_ORDER_STEPS.has(what));
   const { shard, n, id, prev, kind, atMs, epoch, recordedMs } = entry;
-  return { shard, n, id, prev, kind, atMs, epoch, recordedMs, decided, released, steps, rates };
+  const place = { shard, n, id, prev, kind, atMs, epoch, recordedMs };
+  return { ...place, decided, released, steps, rates, passed };
 }
 
 function listIn(text: string): readonly unknown[] {
@@ -124,6 +134,8 @@ function stepOf(value: unknown): StepTaken {
 
 function step0(step: readonly unknown[]): StepTaken {
   const [what, user, id, third, fourth] = step;
+  if (what === "passed")
+    return { what, user, saleId: id, next: Number(third) } as unknown as StepTaken;
   if (NO_ORDER_STEPS.has(what as string))
     return { what, user, id, rateId: third, value: fourth } as unknown as StepTaken;
   const [, , , generation, attempt, , saleId, flat, detail] = step;

@@ -9,6 +9,7 @@
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { LiveStock } from "../../core/stores/stock-store.ts";
 import { LedgerAudit, type Position } from "../../ledger/audit.ts";
+import type { Db } from "../../ledger/db.ts";
 import type { CaptureRecord } from "./checks/charges.ts";
 import type { PackedRecord } from "./checks/parts.ts";
 import { checkRest, type QueueDepth, type Rest } from "./checks/rest.ts";
@@ -29,7 +30,8 @@ export interface QueueView {
 }
 
 export interface Sights {
-  readonly ledgerUrl: string;
+  /** Its URL, or an open database of this process that nobody writes to meanwhile. */
+  readonly ledgerUrl: string | Db;
   readonly redis: RedisView;
   readonly queues: QueueView;
   /** Reads the payment provider's own record, if there is one. */

@@ -1,13 +1,14 @@
 // One pass over a slice of users, which reads the clients' history and the ledger's journal once
 // each.
 import type { LedgerAudit } from "../../ledger/audit.ts";
-import { readHistory } from "../history.ts";
+import { type HistoryLine, readHistory } from "../history.ts";
 import { entriesByTime } from "./by-time.ts";
 import { type AcceptedCounts, checkAccepted } from "./checks/accepted.ts";
 import { AmountsCheck } from "./checks/amounts.ts";
 import { checkCancels } from "./checks/cancels.ts";
 import { ChainCheck } from "./checks/chain.ts";
 import { ChargesCheck } from "./checks/charges.ts";
+import { EventsCheck } from "./checks/events.ts";
 import { checkGate } from "./checks/gate.ts";
 import { LettersCheck } from "./checks/letters.ts";
 import { LimitsCheck } from "./checks/limits.ts";
@@ -21,14 +22,16 @@ import { TurnsCheck } from "./checks/turns.ts";
 import { UnitsCheck } from "./checks/units.ts";
 import { checkUnnumbered } from "./checks/unnumbered.ts";
 import { type Catalogue, checkVerdicts } from "./checks/verdicts.ts";
-import { Evidence, orderKey, type Slice } from "./evidence.ts";
+import { Evidence, type Slice } from "./evidence.ts";
 import { Findings } from "./findings.ts";
 import type { DecodedEntry } from "./journal.ts";
 import type { Look } from "./look.ts";
 import { type Witness, witnessOf } from "./witness.ts";
 
+export type History = string | readonly HistoryLine[];
+
 export interface PassOptions {
-  readonly history: readonly string[];
+  readonly history: readonly History[];
   readonly partial: boolean;
   readonly rules: TimeRules;
   readonly audit: LedgerAudit;
@@ -100,9 +103,10 @@ export class Pass {
   private async hear(evidence: Evidence): Promise<Witness> {
     const { history, partial, look } = this.options;
     let endMs = Number.POSITIVE_INFINITY;
-    for (const path of history) {
+    for (const one of history) {
       let last = 0;
-      for await (const lines of readHistory(path))
+      const pieces = typeof one === "string" ? readHistory(one) : [one];
+      for await (const lines of pieces)
         for (const line of lines) {
           evidence.line(line);
           last = Math.max(last, line.op === "outcome" ? line.t : line.t1);
@@ -146,15 +150,13 @@ export class Pass {
 
   private async judge(evidence: Evidence, slice: Slice, witness: Witness): Promise<void> {
     const { audit, findings, history, soldOut, catalogue } = this.options;
-    const conflicts = new Map<string, number>();
-    for await (const chunk of audit.conflicts()) {
-      for (const { user, id, count } of chunk)
-        if (slice(user)) conflicts.set(orderKey(user, id), count);
-    }
+    const events = new EventsCheck(evidence, slice, findings);
+    for await (const chunk of audit.events()) for (const event of chunk) events.event(event);
+    events.end();
     if (history.length > 0) {
       this.missing.push(...checkAccepted(evidence, this.counts, findings));
       checkSubmitted(evidence, witness, findings);
-      checkReplays(evidence, conflicts, witness, findings);
+      checkReplays(evidence, events.conflicts, witness, findings);
       checkUnnumbered(evidence, witness, findings);
       checkCancels(evidence, witness, findings);
       checkGate(evidence, soldOut, findings);

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { freshDatabase } from "../../test/services.ts";
-import { closeWorlds, emptyWorld, trueStory } from "./test-story.ts";
-import { body, row } from "./world.ts";
+import { closeWorlds, emptyWorld, foundIn, trueStory } from "./test-story.ts";
+import { body, row, skipRow } from "./world.ts";
 
 afterAll(closeWorlds);
 
@@ -85,6 +85,32 @@ test("more than 64 waiting orders of one user are reported", async () => {
   expect(verdict.violations.map((v) => v.invariant)).toEqual(["I11"]);
 });
 
+test("a gap abandoned at a number that was given up, with another gap behind it", async () => {
+  const world = await emptyWorld();
+  const [two, four, five] = [world.id(), world.id(), world.id()];
+  world.sent("ben", five, body("mug", 1, 5), { at: 0 });
+  world.sent("ben", two, body("mug", 1, 2), { at: 20 });
+  world.sent("ben", four, body("mug", 1, 4), { at: 40 });
+  // 1 and 2 are missing, 3 was given up, 5 waits. Nothing is released when the gap is over.
+  await world.entry([skipRow("ben", 3), row("ben", five, body("mug", 1, 5))], "skipped,parked");
+  await world.passed("ben", 4);
+  const last = [row("ben", two, body("mug", 1, 2)), row("ben", four, body("mug", 1, 4))];
+  const waiting = row("ben", five, body("mug", 1, 5));
+  await world.entry(last, "superseded,sold_out", [[waiting, "sold_out"]]);
+  const found = await foundIn(world);
+  expect(found.filter((each) => each.startsWith("I4"))).toEqual([]);
+});
+
+test("an order decided before the number that an abandoned gap left due is found", async () => {
+  const world = await emptyWorld();
+  const five = world.id();
+  world.sent("ben", five, body("mug", 1, 5), { at: 0 });
+  await world.entry([skipRow("ben", 3), row("ben", five, body("mug", 1, 5))], "skipped,parked");
+  await world.passed("ben", 4);
+  await world.entry([], "", [[row("ben", five, body("mug", 1, 5)), "sold_out"]]);
+  expect(await foundIn(world)).toContain("I4 a number was decided before its turn");
+});
+
 test("an abandoned gap is no violation, and a number that comes later is superseded", async () => {
   const world = await emptyWorld();
   const [two, one, three] = [world.id(), world.id(), world.id()];
@@ -96,4 +122,31 @@ test("an abandoned gap is no violation, and a number that comes later is superse
   );
   await world.pay();
   expect(await world.verify({ history: false })).toMatchObject({ result: "pass", violations: [] });
+});
+
+test("a gap given up up to a skipped number is no violation while others wait", async () => {
+  const world = await emptyWorld();
+  const [four, three] = [world.id(), world.id()];
+  const waiting = row("ben", four, body("mug", 1, 4));
+  await world.entry([waiting, skipRow("ben", 2)], "parked,skipped");
+  await world.entry([], "", [], "unpark");
+  const passed = [{ what: "passed", user: "ben", saleId: "spring", next: 3 }];
+  await world.sql(`UPDATE entries SET steps = '${JSON.stringify(passed)}' WHERE n = 2`);
+  await world.entry([row("ben", three, body("mug", 1, 3))], "reserved", [[waiting, "reserved"]]);
+  await world.pay();
+  expect(await world.verify({ history: false })).toMatchObject({ result: "pass", violations: [] });
+});
+
+test("an order given up as unknown may have fewer attempts, whatever becomes of them", async () => {
+  const world = await emptyWorld();
+  const id = world.id();
+  await world.entry([row("ann", id, body("mug", 1))], "reserved");
+  await world.sql("UPDATE charges SET attempt = 1, status = 'started'");
+  await world.happened("given_up", ["ann", id], ["mug", 1]);
+  await world.happened("payment_failed", ["ann", id], ["mug", 1]);
+  const about = /state that cannot follow|without its/;
+  const found = async () => (await foundIn(world)).filter((what) => about.test(what));
+  expect(await found()).toEqual([]);
+  await world.sql("UPDATE charges SET status = 'failed'");
+  expect(await found()).toEqual([]);
 });

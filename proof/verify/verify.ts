@@ -13,13 +13,14 @@ import type { TimeRules } from "./checks/times.ts";
 import { doubtsOf } from "./doubts.ts";
 import { Findings, type Known, type Violation } from "./findings.ts";
 import { type Look, lookAt, type Sights } from "./look.ts";
-import { Pass, type PassOptions } from "./pass.ts";
+import { type History, Pass, type PassOptions } from "./pass.ts";
 import { Windows } from "./windows.ts";
 
 export type { QueueView, RedisView } from "./look.ts";
 
 export interface VerifyOptions extends Sights {
-  readonly history: readonly string[];
+  /** Files, or the lines themselves. */
+  readonly history: readonly History[];
   /** The history covers only some of the clients. */
   readonly partial?: boolean | undefined;
   /** Time settings the system runs with. */
@@ -144,8 +145,13 @@ async function catalogueOf(
 }
 
 function sliceCount({ history, sliceBytes }: VerifyOptions): number {
-  const bytes = history.reduce((sum, path) => sum + statSync(path).size, 0);
+  const bytes = history.reduce((sum, one) => sum + bytesOf(one), 0);
   return Math.max(1, Math.ceil(bytes / (sliceBytes ?? SLICE_BYTES)));
+}
+
+/** Lines in memory are few enough for one pass. */
+function bytesOf(history: History): number {
+  return typeof history === "string" ? statSync(history).size : 0;
 }
 
 function verdictOf(

@@ -206,6 +206,12 @@ export class World {
     await this.record({ kind: kind as "decide", messages: [], released: [], steps: [step] }, shard);
   }
 
+  /** A gap is over: the user's next number is this one, and nothing was released. */
+  async passed(user: string, next: number): Promise<void> {
+    const step = { what: "passed", user, saleId: SALE, next } as const;
+    await this.record({ kind: "unpark", messages: [], released: [], steps: [step] });
+  }
+
   private async record(
     entry: Pick<Entry, "kind" | "messages" | "released" | "steps">,
     shard = 0,

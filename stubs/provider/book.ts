@@ -44,7 +44,13 @@ export class Book {
   private waiting = "";
   private syncing: Promise<void> | undefined;
 
-  private constructor(private readonly file: FileHandle) {}
+  private constructor(private readonly file: Pick<FileHandle, "write" | "datasync" | "close">) {}
+
+  /** Without a file: for a provider that is part of a simulation and never restarts. */
+  static inMemory(): Book {
+    const done = async () => undefined as never;
+    return new Book({ write: done, datasync: done, close: done });
+  }
 
   static async open(path: string): Promise<Book> {
     const lines = existsSync(path) ? readFileSync(path, "utf8") : "";

@@ -41,7 +41,8 @@ export class Charges {
       return known.amount === body.amount && known.currency === body.currency
         ? chargeAnswer(known)
         : failed(409, "the key was used with another amount");
-    const { shares, seed } = this.desk.options;
+    const { shares } = this.desk;
+    const { seed } = this.desk.options;
     const behaviour =
       this.forgiving || this.shown.has(key)
         ? "none"

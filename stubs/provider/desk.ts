@@ -45,6 +45,8 @@ const DELAYS: Delays = {
 export class Desk {
   readonly delays: Delays;
   readonly webhooks: Webhooks;
+  /** Shares of misbehaviours among new charges. */
+  shares: Shares;
   private readonly timers = new Set<Timer>();
   private planned = 0;
 
@@ -52,6 +54,7 @@ export class Desk {
     readonly options: ProviderOptions,
     readonly book: Book,
   ) {
+    this.shares = options.shares;
     this.delays = { ...DELAYS, ...options.delays };
     this.webhooks = new Webhooks(options.runtime, options.webhookUrl, options.webhookSecrets);
   }

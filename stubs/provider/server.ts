@@ -4,7 +4,9 @@
 //   GET  /v1/records   every charge with its refund and dispute, one JSON object per line
 //   GET  /healthz      {"open"}: changes and webhooks that are still due
 //   POST /outage       {"on": true}: every call gets 503 until it is switched off
+//   POST /shares       {"shares": "decline=0.1"}: new charges misbehave like this from now on
 import { failed, LOGIN_PATH } from "./answers.ts";
+import { parseShares } from "./behaviour.ts";
 import { Book } from "./book.ts";
 import { Charges } from "./charges.ts";
 import { Desk, type ProviderOptions } from "./desk.ts";
@@ -56,7 +58,8 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
   };
 }
 
-class Counter {
+/** Answers the provider's calls, without a server. */
+export class Counter {
   outage = false;
   ledAstray = 0;
   readonly charges: Charges;
@@ -73,6 +76,10 @@ class Counter {
     if (pathname === "/outage" && method === "POST") {
       this.outage = Boolean(((await request.json()) as { on?: boolean }).on);
       return Response.json({ outage: this.outage });
+    }
+    if (pathname === "/shares" && method === "POST") {
+      this.desk.shares = parseShares(((await request.json()) as { shares: string }).shares);
+      return Response.json({ shares: this.desk.shares });
     }
     if (pathname === "/healthz") return Response.json({ ok: true, open: this.desk.open });
     if (pathname === "/v1/records") return this.records();

@@ -93,12 +93,14 @@ local function steps_text(steps)
 end
 
 -- decide, unpark, expire and reprice begin alike. ARGV 1 incarnation  2 epoch; bounds: of the clock
--- (shard.lua). Returns the shard, the reply for when nothing changes, and the time; or nil and the
--- reply of a refusal.
-local function open_call(keys, args, bounds)
+-- (shard.lua); tip: the last entry that the owner has seen, '' for any. A Redis that has lost its
+-- tail would decide later messages without earlier ones. Returns the shard, the reply for when
+-- nothing changes, and the time; or nil and the reply of a refusal.
+local function open_call(keys, args, bounds, tip)
   pace_collector()
   local shard, refusal = open_shard(keys[1], args[1], args[2])
   if not shard then return nil, { refusal } end
+  if tip and tip ~= '' and tip ~= shard.tip then return nil, { 'lost' } end
   local now = now_ms()
   if not clock_fits(now, bounds) then return nil, { 'clock' } end
   return shard, { 'decided', '', shard.tip, number_text(now), '[]', '[]' }, now

@@ -18,8 +18,6 @@ const CHARGED = new Set(["reserved", "paid", "dispatched", "payment_failed", "ex
 const CAME_IN = new Set(["captured", "returned", "disputed"]);
 /** Charge statuses that a reserved order waits for. */
 const OPEN = new Set(["waiting", "started"]);
-/** Charge statuses with an unknown result. */
-const UNSURE = new Set(["unknown", "unresolved"]);
 
 /** What is owed and to whom, by charge status. */
 const OWED: Readonly<Record<string, string>> = {
@@ -36,19 +34,19 @@ interface Charged {
   captured: number;
   cameIn: number;
   attempts: number;
-  /** An attempt was given up with an unknown result. */
-  unsure: boolean;
   /** The latest generation with an open attempt. */
   openIn: number;
 }
 
-const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, unsure: false, openIn: 0 };
+const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, openIn: 0 };
+
+type ChargedOrder = Pick<LedgerOrder, "state" | "generation" | "givenUp">;
 
 export class ChargesCheck {
   retries = 0;
   refunded = 0;
-  /** Orders that have been reserved: their state and generation. */
-  private readonly orders = new Map<string, Pick<LedgerOrder, "state" | "generation">>();
+  /** Orders that have been reserved. */
+  private readonly orders = new Map<string, ChargedOrder>();
 
   constructor(
     private readonly findings: Findings,
@@ -58,9 +56,9 @@ export class ChargesCheck {
 
   order(order: LedgerOrder): void {
     this.amounts.order(order);
-    const { user, id, state, had, generation } = order;
+    const { user, id, state, had, generation, givenUp } = order;
     if (CHARGED.has(state) || had.includes("reserved"))
-      this.orders.set(orderKey(user, id), { state, generation });
+      this.orders.set(orderKey(user, id), { state, generation, givenUp });
   }
 
   async end(
@@ -93,7 +91,6 @@ export class ChargesCheck {
     const charged = byOrder.get(key) ?? { ...NONE };
     byOrder.set(key, charged);
     if (attempt > 0) charged.attempts++;
-    if (UNSURE.has(status)) charged.unsure = true;
     if (status === "captured") charged.captured++;
     if (CAME_IN.has(status)) charged.cameIn++;
     if (OPEN.has(status)) charged.openIn = Math.max(charged.openIn, generation);
@@ -109,8 +106,8 @@ export class ChargesCheck {
   /** A paid order has one capture, any other has none, and a reserved one can still end. */
   private settled(
     key: string,
-    { state, generation }: Pick<LedgerOrder, "state" | "generation">,
-    { captured, cameIn, attempts, unsure, openIn }: Charged,
+    { state, generation, givenUp }: ChargedOrder,
+    { captured, cameIn, attempts, openIn }: Charged,
   ): void {
     if (captured > 1) this.wrong("I6", "an order was paid twice", `${key}: ${captured} captures`);
     else if (PAID.has(state) && cameIn === 0)
@@ -123,7 +120,7 @@ export class ChargesCheck {
       );
     if (state === "reserved" && openIn < generation)
       this.wrong("I1", "an order is reserved but never charged, so it cannot end", key);
-    if (state === "payment_failed" && !unsure && attempts % MAX_ATTEMPTS !== 0)
+    if (state === "payment_failed" && !givenUp && attempts % MAX_ATTEMPTS !== 0)
       this.wrong(
         "I6",
         `an order was given up without its ${MAX_ATTEMPTS} attempts`,

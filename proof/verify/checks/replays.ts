@@ -36,7 +36,8 @@ function checkBody(key: string, order: SentOrder, stored: LedgerOrder, findings:
   const first = candidates.some(
     (c) =>
       !order.sendings.some(
-        (s) => s.result === "ok" && s.region === c.region && s.body !== stored.body && s.t1 < c.t0,
+        (s) =>
+          s.region !== undefined && s.region === c.region && s.body !== stored.body && s.t1 < c.t0,
       ),
   );
   if (!first)

@@ -17,11 +17,15 @@ interface Turn {
   /** Numbers decided in the current entry. */
   readonly decided: number[];
   readonly superseded: { seq: number; id: string }[];
+  /** The next number that the current entry names, after it gave up a gap; 0 if it names none. */
+  passed: number;
   /** A lower bound of how many waited at one moment of the current entry. */
   peak: number;
   /** The gap may have been abandoned without a trace: only given-up numbers waited behind it. */
   loose: boolean;
 }
+
+const FRESH = { peak: 0, loose: false } as const;
 
 export class TurnsCheck {
   private readonly turns = new Map<string, Turn>();
@@ -58,6 +62,8 @@ export class TurnsCheck {
       this.ascending(lastReleased, name, seq, entry);
       turn.decided.push(seq);
     }
+    for (const { user, saleId, next } of entry.passed)
+      if (this.slice(user)) this.touch(touched, saleId, user).passed = next;
     if (entry.kind === "unpark") this.loosen();
     for (const [name, turn] of touched) this.settle(name, turn, entry);
   }
@@ -66,7 +72,7 @@ export class TurnsCheck {
     const name = `${saleId} ${user}`;
     let turn = this.turns.get(name);
     if (!turn) {
-      turn = { next: 1, ahead: new Map(), decided: [], superseded: [], peak: 0, loose: false };
+      turn = { next: 1, ahead: new Map(), decided: [], superseded: [], passed: 0, ...FRESH };
       this.turns.set(name, turn);
     }
     touched.set(name, turn);
@@ -135,6 +141,7 @@ export class TurnsCheck {
         );
       turn.next = Math.max(turn.next, seq + 1);
     }
+    if (turn.passed > turn.next) this.giveUp(turn, turn.passed);
     advance(turn);
     for (const { seq, id } of turn.superseded) {
       const passed =
@@ -156,6 +163,7 @@ export class TurnsCheck {
     turn.peak = turn.ahead.size;
     turn.decided.length = 0;
     turn.superseded.length = 0;
+    turn.passed = 0;
   }
 }
 

@@ -39,7 +39,7 @@ function checkUser(placed: Placed[], findings: Findings): void {
   const latest = new Map<string, { sentAt: number; key: string }>();
   for (const { key, sent } of placed) {
     for (const { region, result, t1 } of sent.sendings) {
-      const before = latest.get(region);
+      const before = region === undefined ? undefined : latest.get(region);
       if (result === "ok" && before && before.sentAt > t1) {
         findings.violation(
           "I4",
@@ -56,7 +56,8 @@ function checkUser(placed: Placed[], findings: Findings): void {
   }
 }
 
-function onlyRegion(sent: SentOrder): string | undefined {
-  const region = sent.sendings[0]?.region;
-  return sent.sendings.every((s) => s.region === region) ? region : undefined;
+function onlyRegion({ sendings }: SentOrder): string | undefined {
+  const taken = sendings.filter((s) => s.result !== "fail");
+  const region = taken[0]?.region;
+  return taken.every((s) => s.region === region) ? region : undefined;
 }

@@ -1,0 +1,115 @@
+// All faults, and the scenarios that are made of them: each fault alone, and mixes.
+import { existsSync } from "node:fs";
+import { earlierRevision } from "./earlier.ts";
+import type { Fault, Need } from "./fault.ts";
+import { BROKER_FAULTS } from "./faults/broker.ts";
+import { LEDGER_FAULTS } from "./faults/ledger.ts";
+import { MESSAGE_FAULTS } from "./faults/messages.ts";
+import { OTHERS_FAULTS } from "./faults/others.ts";
+import { PROCESS_FAULTS } from "./faults/processes.ts";
+import { REDIS_FAULTS } from "./faults/redis.ts";
+import { REGION_FAULTS } from "./faults/regions.ts";
+import { UPGRADE_FAULTS } from "./faults/upgrade.ts";
+import { WORKER_FAULTS } from "./faults/workers.ts";
+import type { Scenario } from "./runner.ts";
+
+export const FAULTS: readonly Fault[] = [
+  ...PROCESS_FAULTS,
+  ...REDIS_FAULTS,
+  ...BROKER_FAULTS,
+  ...REGION_FAULTS,
+  ...MESSAGE_FAULTS,
+  ...OTHERS_FAULTS,
+  ...LEDGER_FAULTS,
+  ...WORKER_FAULTS,
+  ...UPGRADE_FAULTS,
+];
+
+/** Why this machine cannot meet a need; undefined: it can. */
+export function unmet(need: Need): string | undefined {
+  switch (need) {
+    case "root":
+      return process.getuid?.() === 0 ? undefined : "it needs root";
+    case "faketime":
+      return FAKETIME.some(existsSync) ? undefined : "libfaketime is not installed";
+    case "postgres":
+      return undefined;
+    case "earlier-release":
+      return earlierRevision() === undefined ? "there is no earlier release in git" : undefined;
+    case "separate-brokers":
+    case "cluster":
+    case "sqlite":
+    case "proxies":
+    case "alone":
+      return undefined;
+  }
+}
+
+export const FAKETIME = [
+  "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+  "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+];
+
+/** Faults whose needs cannot be met here, with the reason. */
+export function leftOut(faults: readonly Fault[] = FAULTS): ReadonlyMap<string, string> {
+  const reasons = faults.map((fault) => {
+    const reason = (fault.needs ?? []).map(unmet).find((found) => found !== undefined);
+    return [fault.name, reason] as const;
+  });
+  return new Map(reasons.flatMap(([name, reason]) => (reason ? [[name, reason] as const] : [])));
+}
+
+export function faultsNamed(names: readonly string[]): Fault[] {
+  return names.map((name) => {
+    const found = FAULTS.find((fault) => fault.name === name);
+    if (!found) throw new Error(`no fault '${name}'; --list shows all`);
+    return found;
+  });
+}
+
+/** Names of mixes → which faults they draw from. */
+const MIXES: Readonly<Record<string, (fault: Fault) => boolean>> = {
+  "mix-workers": ({ touches = [] }) => touches.includes("worker"),
+  "mix-roles": ({ touches = [] }) => touches.some((part) => ROLE_PARTS.has(part)),
+  "mix-money": ({ touches = [] }) => touches.some((part) => MONEY_PARTS.has(part)),
+  "mix-redis": ({ touches = [] }) => touches.some((part) => part === "redis" || part === "worker"),
+  "mix-broker": ({ touches = [] }) =>
+    touches.some((part) => part === "broker" || part === "worker"),
+  "mix-stores": ({ touches = [] }) => touches.some((part) => STORE_PARTS.has(part)),
+  "mix-network": ({ touches = [] }) => touches.includes("network"),
+  "mix-all": () => true,
+};
+const ROLE_PARTS: ReadonlySet<string> = new Set(["worker", "gateway", "payments", "fulfil"]);
+const MONEY_PARTS: ReadonlySet<string> = new Set(["payments", "provider", "rates", "fulfil"]);
+const STORE_PARTS: ReadonlySet<string> = new Set(["redis", "broker", "ledger"]);
+/** Faults of one burst of a mix. */
+export const AT_ONCE = 3;
+
+/** Each fault that this machine can make, alone, and then the mixes. */
+export function suite(faults: readonly Fault[] = FAULTS): Scenario[] {
+  const out = leftOut(faults);
+  const able = faults.filter(({ name }) => !out.has(name));
+  const alone = able.map((fault) => ({ name: fault.name, faults: [fault], atOnce: 1 }));
+  const mixes = (["sqlite", "postgres"] as const).flatMap((ledger) =>
+    Object.entries(MIXES).flatMap(([name, fits]) => {
+      const drawn = mixable(able, ledger).filter(fits);
+      return drawn.length < 2 ? [] : [mixOf(`${name}-${ledger}`, drawn, ledger)];
+    }),
+  );
+  return [...alone, ...mixes];
+}
+
+export function mixOf(
+  name: string,
+  faults: readonly Fault[],
+  ledger: Scenario["ledger"],
+): Scenario {
+  return { name, faults, ledger, atOnce: AT_ONCE };
+}
+
+/** Faults that may share a system and a scenario with others. */
+export function mixable(faults: readonly Fault[], ledger: "sqlite" | "postgres"): Fault[] {
+  const other = ledger === "sqlite" ? "postgres" : "sqlite";
+  const never: readonly Need[] = ["alone", "earlier-release", "cluster", other];
+  return faults.filter(({ needs = [] }) => !needs.some((need) => never.includes(need)));
+}

@@ -1,0 +1,329 @@
+// Faults that can be planted into the code: each breaks one of its rules, as an edit of a source
+// file. The simulator has to find every one of them; otherwise it does not guard that rule.
+
+export interface Edit {
+  readonly file: string;
+  /** Occurs once in the file. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Planted {
+  readonly name: string;
+  /** The rule that is broken. */
+  readonly breaks: string;
+  readonly edits: readonly Edit[];
+}
+
+const edit = (file: string, from: string, to: string): Edit => ({ file, from, to });
+
+/** A rebuild opens whatever Redis holds. */
+const UNCOUNTED: readonly Edit[] = [
+  edit("core/lua/restore.lua", "if loaded ~= args[2 + i] then return { 'lost' } end", ""),
+  edit(
+    "core/lua/restore.lua",
+    "if redis.call('HGET', keys[1], 'loaded_stock') ~= args[2] then return { 'lost' } end",
+    "",
+  ),
+];
+
+export const PLANTED: readonly Planted[] = [
+  {
+    name: "uncounted-rebuild",
+    breaks: "a rebuild opens only what it has counted",
+    edits: UNCOUNTED,
+  },
+  {
+    name: "refund-awaited-capture",
+    breaks: "a capture that an order still waits for is never refunded as late",
+    // Redis knows the attempt unless it has lost it unnoticed: so that must be possible too.
+    edits: [
+      ...UNCOUNTED,
+      edit(
+        "ledger/obligations.ts",
+        'if (!["failed", "unknown", "unresolved"].includes(status)) return;',
+        'if (!["started", "failed", "unknown", "unresolved"].includes(status)) return;',
+      ),
+      edit(
+        "ledger/obligations.ts",
+        "function lateCapture(news: News): void {\n  notForgotten(news);",
+        "function lateCapture(news: News): void {",
+      ),
+    ],
+  },
+  {
+    name: "forgotten-unknown",
+    breaks: "a charge given up as unknown is looked up until its end is known",
+    edits: [
+      edit(
+        "ledger/steps.ts",
+        'askNext(attempts, sheet, entry, of, "unknown", waitBefore("unknown", sinceMs, ' +
+          "entry.atMs));",
+        "void sinceMs;",
+      ),
+    ],
+  },
+  {
+    name: "answers-of-the-dead",
+    breaks: "a restarted process takes no answer to its former self",
+    edits: [edit("consumers/orders/row-lanes.ts", "rowOptions.runtime.uuid().slice(0, 8)", '"1"')],
+  },
+  {
+    name: "sweeps-when-idle",
+    breaks: "sweeps take turns with batches",
+    edits: [
+      edit(
+        "consumers/orders/decider.ts",
+        "this.swept = this.sweeps.due && !(this.swept && this.queue.length > 0);",
+        "this.swept = this.sweeps.due && this.queue.length === 0;",
+      ),
+    ],
+  },
+  {
+    name: "retract-anothers",
+    breaks: "a rebuilder withdraws only its own announcement",
+    edits: [
+      edit(
+        "core/lua/announce.lua",
+        "if not held or string.match(held, ' (.*)$') ~= args[1] then return { 'another' } end",
+        "if not held then return { 'another' } end",
+      ),
+      edit(
+        "core/lua/announce.lua",
+        "if held and string.match(held, ' (.*)$') ~= args[2] then return { 'another' } end",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "commit-in-doubt",
+    breaks: "every entry of a commit in doubt is recognized by its id",
+    edits: [
+      edit(
+        "ledger/record.ts",
+        "if (entry.n > positionIn(positions, entry).lastN) continue;",
+        "if (entry.n !== positionIn(positions, entry).lastN) continue;",
+      ),
+    ],
+  },
+  {
+    name: "no-dedup",
+    breaks: "an order is decided once",
+    edits: [
+      edit("core/lua/shared/seen.lua", "if values[i] then seen[fields[i]] = values[i] end", ""),
+    ],
+  },
+  {
+    name: "no-stock-check",
+    breaks: "an order reserves only units that there are",
+    edits: [edit("core/lua/shared/judge.lua", "if not enough then return 'sold_out' end", "")],
+  },
+  {
+    name: "no-turns",
+    breaks: "numbers are decided in their order",
+    edits: [
+      edit("core/lua/decide.lua", "if seq > turn.next or turn.parked[seq] then", "if false then"),
+    ],
+  },
+  {
+    name: "early-ack",
+    breaks: "a message is acknowledged only after the commit",
+    edits: [
+      edit(
+        "consumers/orders/decider.ts",
+        "    void this.tail.then((recorded) => {\n" +
+          '      if (recorded === "stopped" || this.stopped) return; // 3, 5\n' +
+          '      work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });',
+        '    work.done(dead === undefined ? "ack" : { kind: "dead", reason: dead });\n' +
+          "    void this.tail.then((recorded) => {\n" +
+          '      if (recorded === "stopped" || this.stopped) return; // 3, 5',
+      ),
+    ],
+  },
+  {
+    name: "no-ledger-fence",
+    breaks: "the ledger rejects a former owner's entries",
+    edits: [
+      edit("ledger/record.ts", 'if (position.epoch !== epoch) return "fenced";', ""),
+      edit(
+        "core/lua/shared/shard.lua",
+        "if epoch ~= '' and its_epoch ~= epoch then return nil, 'fenced' end",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "no-catch-up",
+    breaks: "a new owner records what the former one had decided",
+    edits: [
+      edit(
+        "consumers/shards/acquisition.ts",
+        "((await mark.check()) ?? (await this.catchUp(mark)))",
+        "await mark.check()",
+      ),
+    ],
+  },
+  {
+    name: "marked-unconfirmed",
+    breaks: "a follow-up is marked only after its confirm",
+    edits: [
+      edit(
+        "consumers/orders/relay.ts",
+        "this.preference.doubt(region);\n      return false; // 2",
+        "return true;",
+      ),
+    ],
+  },
+  {
+    name: "unknown-is-confirmed",
+    breaks: "a publish without a confirm is unknown",
+    edits: [
+      edit(
+        "broker/publisher.ts",
+        '      () => entry.settle("unknown"),\n      this.options.confirmTimeoutMs,',
+        '      () => entry.settle("confirmed"),\n      this.options.confirmTimeoutMs,',
+      ),
+      edit(
+        "broker/publisher.ts",
+        'for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1, 2',
+        'for (const entry of [...this.inFlight.values()]) entry.settle("confirmed"); // 1, 2',
+      ),
+    ],
+  },
+  {
+    name: "recorded-in-doubt",
+    breaks: "an entry counts as recorded only once the ledger says so",
+    edits: [
+      edit(
+        "consumers/orders/recorder.ts",
+        "        this.unanswered(error);\n",
+        "        this.unanswered(error);\n" +
+          "        for (const w of this.waiting.splice(0, batch.length)) " +
+          'w.settle("recorded");\n',
+      ),
+    ],
+  },
+  {
+    name: "always-whole",
+    breaks: "an owner notices that Redis has lost the ledger's last entry",
+    edits: [
+      edit(
+        "core/lua/check.lua",
+        "if base_n == last_n then return { base == args[2] and 'whole' or 'lost' } end",
+        "if true then return { 'whole' } end",
+      ),
+      edit(
+        "consumers/orders/decider.ts",
+        "else if (reply.prev !== this.handed)",
+        'else if (reply.prev === "")',
+      ),
+    ],
+  },
+  {
+    name: "unknown-is-declined",
+    breaks: "only the provider can make a charge failed",
+    edits: [
+      edit(
+        "consumers/payments/turn.ts",
+        '      return { word: "failed", detail: answer.reason };\n' +
+          "    default:\n" +
+          "      return later(answer);\n" +
+          "  }\n" +
+          "}\n" +
+          "\n" +
+          "function ofLookUp",
+        '      return { word: "failed", detail: answer.reason };\n' +
+          "    default:\n" +
+          '      return { word: "failed", detail: "no answer" };\n' +
+          "  }\n" +
+          "}\n" +
+          "\n" +
+          "function ofLookUp",
+      ),
+    ],
+  },
+  {
+    name: "any-200-is-captured",
+    breaks: "an answer of the provider is believed only if it fits the question",
+    edits: [
+      edit(
+        "consumers/payments/provider-client.ts",
+        'if (status === 200 && says(body, "captured", terms)) return { kind: "captured" };',
+        'if (status === 200) return { kind: "captured" };',
+      ),
+    ],
+  },
+  {
+    name: "early-release",
+    breaks: "returned units are sold again only after the ledger has their return",
+    edits: [
+      edit(
+        "core/lua/shared/open.lua",
+        "list[i] = (shard.n + 1) .. ' ' .. text",
+        "list[i] = '0 ' .. text",
+      ),
+    ],
+  },
+  {
+    name: "no-limit",
+    breaks: "a user reserves no more of an item than its limit",
+    edits: [
+      edit(
+        "core/lua/shared/judge.lua",
+        "if bought and over_limit(items, bought, user, orders, from, to) then return " +
+          "'over_limit' end",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "gaps-wait-for-other-regions",
+    breaks: "a rush in one region holds up no gap in another",
+    edits: [
+      edit(
+        "consumers/shards/shard-owner.ts",
+        "this.progress.inFlight(consuming.region) > 0",
+        "this.load > 0",
+      ),
+    ],
+  },
+  {
+    name: "cancelled-though-claimed",
+    breaks: "a claim and a cancel exclude each other",
+    edits: [edit("core/lua/shared/settle.lua", "if o.parts then return '-claimed' end", "")],
+  },
+  {
+    name: "no-redis-fence",
+    breaks: "Redis rejects what a former owner decides",
+    edits: [
+      edit(
+        "core/lua/shared/shard.lua",
+        "if epoch ~= '' and its_epoch ~= epoch then return nil, 'fenced' end",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "answered-before-confirmed",
+    breaks: "a payment request is acknowledged once the broker has its answer",
+    edits: [
+      edit(
+        "consumers/payments/payment-worker.ts",
+        'if (done.every(Boolean))\n      settle("ack"); // 1',
+        'if (done.length > 0)\n      settle("ack"); // 1',
+      ),
+    ],
+  },
+  {
+    name: "asked-twice",
+    breaks: "an attempt has at most one open request",
+    edits: [
+      edit("ledger/ask-again.ts", "SET request = request + 1\n", "SET request = request\n"),
+      edit(
+        "ledger/ask-again.ts",
+        "SET done = 1 WHERE done = 0 AND",
+        "SET done = 0 WHERE done = 0 AND",
+      ),
+    ],
+  },
+];

@@ -1,0 +1,157 @@
+// Faults of the stores and the brokers of a simulated world.
+import type { BrokerFault, LedgerFault, RedisFault } from "./fault-kinds.ts";
+import type { Undo } from "./faults.ts";
+import { ask } from "./looks.ts";
+import { pick } from "./process-faults.ts";
+import type { Fault } from "./schedule.ts";
+import type { SimulatedWorld } from "./simulated-world.ts";
+import type { System } from "./system.ts";
+import { type BrokerTrouble, CALM } from "./world/broker.ts";
+import { NO_TROUBLE, type Trouble } from "./world/link.ts";
+import { REFUSALS } from "./world/redis.ts";
+
+const NOTHING: Undo = () => undefined;
+/** How likely a confirm or an answer is lost while such a fault lasts. */
+const LOST = 0.3;
+const SLOW = 0.3;
+/** How far Redis's clock jumps at most. */
+const JUMP_MS = 30_000;
+
+export function brokerFault(
+  { parts }: SimulatedWorld,
+  system: System,
+  kind: BrokerFault,
+  fault: Fault,
+): Undo | undefined {
+  const broker = pick(parts.brokers, fault);
+  const troubled = (trouble: Partial<BrokerTrouble>): Undo => {
+    broker.trouble = { ...CALM, ...trouble };
+    return () => {
+      broker.trouble = CALM;
+    };
+  };
+  switch (kind) {
+    case "broker_crash":
+      broker.crash();
+      return () => broker.start();
+    case "broker_cut":
+      broker.cut();
+      return () => broker.mend();
+    case "broker_cut_one": {
+      const name = pick(system.slots, fault).process?.name;
+      if (name === undefined) return undefined;
+      broker.cut(name);
+      return () => broker.mend(name);
+    }
+    case "broker_reset":
+      broker.reset();
+      return NOTHING;
+    case "broker_alarm":
+      broker.alarm("low on memory");
+      return () => broker.endAlarm();
+    case "confirms_lost":
+      return troubled({ confirmLost: LOST, publicationLost: LOST / 3, confirmTwice: LOST / 3 });
+    case "broker_slow":
+      return troubled({ slow: SLOW, late: SLOW, lateMs: 8_000, quickSetup: 0.5 });
+  }
+}
+
+export function redisFault(
+  world: SimulatedWorld,
+  kind: RedisFault,
+  fault: Fault,
+): Undo | Promise<Undo> {
+  const { redis } = world.parts;
+  const troubled = (trouble: Partial<Trouble>): Undo => {
+    redis.trouble = { ...NO_TROUBLE, ...trouble };
+    return () => {
+      redis.trouble = NO_TROUBLE;
+    };
+  };
+  switch (kind) {
+    case "redis_wipe":
+      return redis.wipe().then(() => NOTHING);
+    case "redis_rollback":
+    case "redis_failover":
+      // What it becomes later is what it is now.
+      return redis.copy().then((copy) => async () => {
+        await redis.become(copy);
+        if (kind === "redis_rollback") redis.reset();
+      });
+    case "lost_while_loading":
+      return redis.wipe().then(() => tailLost(world, Math.abs(fault.by)));
+    case "redis_away":
+      redis.stop();
+      return () => redis.start();
+    case "redis_silent":
+      redis.cut();
+      return () => redis.mend();
+    case "redis_reset":
+      redis.reset();
+      return NOTHING;
+    case "replies_lost":
+      return troubled({ lostAfter: LOST / 3, lostBefore: LOST / 6 });
+    case "redis_slow":
+      return troubled({ slow: SLOW });
+    case "redis_refuses":
+      redis.refusing = pick(Object.values(REFUSALS), fault);
+      return () => {
+        redis.refusing = undefined;
+      };
+    case "functions_lost":
+      redis.loseFunctions();
+      return NOTHING;
+    case "redis_clock":
+      redis.jumpClock(fault.by * JUMP_MS);
+      return () => redis.jumpClock(-fault.by * JUMP_MS);
+  }
+}
+
+export function ledgerFault(
+  { parts }: SimulatedWorld,
+  kind: Exclude<LedgerFault, "ledger_restored">,
+): Undo {
+  const { ledger } = parts;
+  const troubled = (trouble: Partial<Trouble>): Undo => {
+    const both = { ...NO_TROUBLE, ...trouble };
+    ledger.trouble(both, both);
+    return () => ledger.trouble(NO_TROUBLE, NO_TROUBLE);
+  };
+  switch (kind) {
+    case "commits_in_doubt":
+      return troubled({ lostAfter: LOST, lostBefore: LOST / 3 });
+    case "ledger_silent":
+      ledger.silence();
+      return () => ledger.heal();
+    case "ledger_slow":
+      return troubled({ slow: SLOW });
+  }
+}
+
+/** How often to look whether Redis is being loaded, and how long a load takes, ms. */
+const LOADING_LOOK_MS = 2;
+const LOAD_MS = 40;
+
+/**
+ * The next rebuild loses its tail: once Redis is being loaded, its content is soon what it was a
+ * moment before. `luck` in [0, 1) picks the moments.
+ */
+function tailLost({ parts, scheduler }: SimulatedWorld, luck: number): Undo {
+  const { redis } = parts;
+  let over = false;
+  const look = async () => {
+    if (over) return;
+    const state = await ask(redis, ["HGET", "{0}:meta", "state"]);
+    if (state !== "loading") scheduler.event("is Redis loading?", look, LOADING_LOOK_MS);
+    else scheduler.event("Redis is copied", copy, luck * LOAD_MS);
+  };
+  const copy = async () => {
+    const earlier = await redis.copy();
+    const lose = () => redis.become(earlier);
+    scheduler.event("Redis loses its tail", lose, scheduler.random() * LOAD_MS);
+  };
+  scheduler.event("is Redis loading?", look, LOADING_LOOK_MS);
+  return () => {
+    over = true;
+  };
+}

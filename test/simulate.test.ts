@@ -1,0 +1,105 @@
+// The simulator in CI: kept seeds, a minute of fresh ones, and a few planted faults.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { realRuntime } from "../core/runtime/runtime.ts";
+import { runOne, runSeeds } from "../proof/simulate/campaign.ts";
+import type { Kept } from "../proof/simulate/kept.ts";
+import { edited, hunt } from "../proof/simulate/plant.ts";
+import { PLANTED } from "../proof/simulate/planted.ts";
+import { openRig, type Rig } from "../proof/simulate/rig.ts";
+import { drawSchedule } from "../proof/simulate/schedule.ts";
+import keptSeeds from "../proof/simulate/seeds.json";
+import { shrink } from "../proof/simulate/shrink.ts";
+
+const FRESH_MS = 60_000;
+const FRESH_TIMEOUT_MS = 100_000;
+const TIMEOUT_MS = 60_000;
+/** Faults that are found within a few seeds. */
+const QUICK = ["no-stock-check", "no-dedup"];
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterAll(() => rig.close());
+
+test.each(keptSeeds as readonly (Kept & { readonly why: string })[])(
+  "seed $seed holds: $why",
+  async (kept) => {
+    expect((await runOne(rig, kept)).violations).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "the same seed does the same twice, and another seed something else",
+  async () => {
+    const [first, second, other] = [
+      await runOne(rig, { seed: 11 }),
+      await runOne(rig, { seed: 11 }),
+      await runOne(rig, { seed: 12 }),
+    ];
+    expect(second.hash).toBe(first.hash);
+    expect(second.steps).toBe(first.steps);
+    expect(other.hash).not.toBe(first.hash);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a minute of fresh seeds holds",
+  async () => {
+    const first = Math.floor(realRuntime.random() * 2 ** 31);
+    const tally = await runSeeds({ ...rig, first, seeds: 2 ** 31, forMs: FRESH_MS });
+    const { seeds, crashes, failed } = tally;
+    console.log(`simulated ${seeds} seeds from ${first} on, with ${crashes} crashes`);
+    const [lost] = failed;
+    const again = `replay with: sluice simulate --seed ${lost?.seed}`;
+    expect(lost ? [...lost.violations, again] : []).toEqual([]);
+    expect(crashes).toBeGreaterThan(0);
+  },
+  FRESH_TIMEOUT_MS,
+);
+
+test.each(QUICK)(
+  "the planted fault %s is found",
+  async (name) => {
+    const planted = PLANTED.find((one) => one.name === name);
+    if (!planted) throw new Error(`there is no planted fault ${name}`);
+    const found = await hunt(planted, { first: 1, seeds: 50, forSeconds: 30 });
+    expect(found.violation).not.toBe("");
+  },
+  TIMEOUT_MS,
+);
+
+test("every planted fault still fits the code, and names a rule of its own", () => {
+  expect(PLANTED.length).toBeGreaterThanOrEqual(20);
+  expect(new Set(PLANTED.map(({ name }) => name)).size).toBe(PLANTED.length);
+  for (const { edits } of PLANTED) {
+    expect(edits.length).toBeGreaterThan(0);
+    for (const { file, from, to } of edits) {
+      const text = readFileSync(file, "utf8");
+      expect(edited(text, file, from, to)).not.toBe(text);
+    }
+  }
+});
+
+test("a schedule shrinks to what its failure needs", async () => {
+  const size = { faults: 9, actions: 30 };
+  let runs = 0;
+  const kept = await shrink(5, size, ["I5 oversold: lamp"], {
+    most: 500,
+    run: async ({ faults = [], actions = [] }) => {
+      runs++;
+      const fails = faults.includes(4) && actions.includes(7) && actions.includes(21);
+      return fails ? ["I5 oversold: radio"] : ["I1 something else: x"];
+    },
+  });
+  expect(kept).toEqual({ seed: 5, faults: [4], actions: [7, 21] });
+  expect(runs).toBeLessThan(100);
+});
+
+test("a schedule is drawn from its seed alone", () => {
+  expect(drawSchedule(3)).toEqual(drawSchedule(3));
+  expect(drawSchedule(3)).not.toEqual(drawSchedule(4));
+});
