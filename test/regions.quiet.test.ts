@@ -262,8 +262,11 @@ test("lost for good: once an operator has said so, no gap waits for it", async (
   await stack.until("the order parked", async () => (await parkedIn(0)) === 1);
   await Bun.sleep(WELL_AFTER_MS);
   expect(await parkedIn(0)).toBe(1);
-  await stack.ledger.operate({ kind: "region", ref: "r", region: "eu", state: "lost" }, "test");
-  expect(await stack.ledger.operationsOpen()).toEqual([]);
+  const recover = (...words: string[]) =>
+    stack.spawn(["recover", "--region", "eu", "--lost", ...words]).exited;
+  expect(await recover()).toBe(0);
+  expect(await stack.ledger.lostRegions()).toEqual(new Set());
+  expect(await recover("--yes")).toBe(0);
   await stack.becomes(user, third.order.id, "reserved");
   await worker.stop();
 }, 60_000);

@@ -16,7 +16,6 @@ import { mintToken } from "../token.ts";
 interface Options {
   readonly acceptLedger: boolean;
   readonly askAgain: boolean;
-  readonly region: string;
   readonly lost: boolean;
   readonly back: boolean;
   readonly yes: boolean;
@@ -44,13 +43,12 @@ export function register(program: Command): void {
         "harmless for those still on their way",
       false,
     )
-    .option("--region <name>", "the region for --lost and --back", "")
     .option(
       "--lost",
-      "list what was accepted in the region and is unknown; with --yes, wait for it no longer",
+      "list what was accepted in --region and is unknown; with --yes, wait for it no longer",
       false,
     )
-    .option("--back", "the region has come back: wait for it again when it is away", false)
+    .option("--back", "--region has come back: wait for it again when it is away", false)
     .option("--yes", "with --lost: change it, after you have read the list", false)
     .option("--json", "with --lost: print the list as JSON", false)
     .option("--token <token>", "an operator's token for the gateways; default: made here", "")
@@ -58,20 +56,23 @@ export function register(program: Command): void {
 }
 
 async function recover(options: Options): Promise<void> {
-  const { acceptLedger, askAgain, lost, back, region } = options;
+  const { acceptLedger, askAgain, lost, back } = options;
   const chosen = [acceptLedger, askAgain, lost, back].filter(Boolean).length;
   if (chosen !== 1)
     throw new SettingError("choose one of --accept-ledger, --ask-again, --lost and --back");
-  if ((lost || back) && region === "") throw new SettingError("name the region: --region NAME");
-  await withLedger((open) => {
-    if (askAgain) return again(open.settings);
-    if (acceptLedger) return forget(open.settings);
-    return back ? declare(open, region, "back") : lose(open, options);
+  await withLedger(async (open) => {
+    const { settings } = open;
+    if (askAgain) return again(settings);
+    if (acceptLedger) return forget(settings);
+    // As every setting, SLUICE_REGION is also a flag.
+    if (settings.region === "") throw new SettingError("name the region: --region NAME");
+    return back ? declare(open, "back") : lose(open, options);
   });
 }
 
-async function lose(open: OpenLedger, { region, yes, json, token }: Options): Promise<void> {
+async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<void> {
   const { settings, ledger } = open;
+  const { region } = settings;
   const redis = await openRedis(realRuntime, settings, () => undefined);
   try {
     const operator = token || (await mintToken(settings, OPERATOR));
@@ -85,17 +86,15 @@ async function lose(open: OpenLedger, { region, yes, json, token }: Options): Pr
   } finally {
     await redis.close();
   }
-  await declare(open, region, "lost");
+  await declare(open, "lost");
   await again(settings);
 }
 
 const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
 
-async function declare(
-  { ledger }: OpenLedger,
-  region: string,
-  state: "lost" | "back",
-): Promise<void> {
+async function declare(open: OpenLedger, state: "lost" | "back"): Promise<void> {
+  const { ledger, settings } = open;
+  const { region } = settings;
   const ref = `${region} ${state} ${realRuntime.uuid()}`;
   await ledger.operate({ kind: "region", ref, region, state }, "command line");
   process.stdout.write(

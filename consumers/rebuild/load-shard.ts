@@ -117,7 +117,8 @@ async function loadMarks(
   for (const [user, marks] of all) {
     const scores = [...marks].flatMap(([id, atMs]) => [atMs, id]);
     const buckets = [...marks.keys()].map((id) => id.slice(0, SEEN_BUCKET_DIGITS));
-    const ownMs = Math.max(...buckets.map((bucket) => bucketEndsMs(bucket, dedupWindowMs)));
+    const ends = buckets.map((bucket) => bucketEndsMs(bucket, dedupWindowMs));
+    const ownMs = Math.max(...ends) + RULES.MARK_MARGIN_MS;
     lapseMs = Math.max(lapseMs, ownMs);
     await inChunks(scores, (part) => load.zset(shard, `${prefix}marks:${user}`, part, ownMs));
   }

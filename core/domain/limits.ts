@@ -59,6 +59,10 @@ export const RULES = {
   BUCKET_MS: 2 ** 20,
   /** Keeps a bucket from expiring before it counts as past. */
   EXPIRY_MARGIN_MS: 60_000,
+  /** Keeps the mark of an early cancel, besides, through a day of a wrong clock. */
+  MARK_MARGIN_MS: 86_400_000,
+  /** How long the announcement of a rebuild may stand: several times what a rebuilder asks for. */
+  ANNOUNCED_MOST_MS: 120_000,
 } as const;
 
 /** Answers about an attempt to charge. */

@@ -17,12 +17,12 @@ test("durations, lists and regions are read", () => {
   const settings = readSettings({
     SLUICE_GAP_TIMEOUT: "2s",
     SLUICE_ORIGINS: "https://a.example, https://b.example",
-    SLUICE_REGIONS: "eu=amqp://u:p@h1/v,us=amqps://h2",
+    SLUICE_REGIONS: "eu=amqp://u:p@h1/v|amqp://u:p@h3/v,us=amqps://h2",
   });
   expect(settings.gapTimeoutMs).toBe(2_000);
   expect(settings.origins).toEqual(["https://a.example", "https://b.example"]);
   expect(settings.regions).toEqual([
-    { name: "eu", url: "amqp://u:p@h1/v" },
+    { name: "eu", url: "amqp://u:p@h1/v", others: ["amqp://u:p@h3/v"] },
     { name: "us", url: "amqps://h2" },
   ]);
 });

@@ -1,6 +1,7 @@
 // The steps of a rebuild in Redis. Each names the incarnation, and does nothing once a later
 // rebuild has begun.
 import type { EntryId } from "../domain/entry.ts";
+import { RULES } from "../domain/limits.ts";
 import { metaKey, REBUILD_KEY, RETIRED_KEY, STOCK_PREFIX, shardPrefix } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -55,10 +56,13 @@ export class RebuildStore {
     await this.redis.call("retract", [REBUILD_KEY], [token]);
   }
 
-  /** Whether a rebuild with another token has been announced. */
+  /** Whether a rebuild with another token has been announced (core/lua/announce.lua). */
   async underWay(token = ""): Promise<boolean> {
-    const held = await this.redis.run((c) => c.get(REBUILD_KEY));
-    return held !== null && (token === "" || !held.endsWith(` ${token}`));
+    const [held, standsMs] = await this.redis.run((c) =>
+      Promise.all([c.get(REBUILD_KEY), c.pttl(REBUILD_KEY)]),
+    );
+    if (held === null || standsMs > RULES.ANNOUNCED_MOST_MS) return false;
+    return token === "" || !held.endsWith(` ${token}`);
   }
 
   /** A shard's incarnation and state in Redis. */

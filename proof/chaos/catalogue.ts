@@ -1,17 +1,23 @@
 // All faults, and the scenarios that are made of them: each fault alone, and mixes.
-import { existsSync } from "node:fs";
 import { earlierRevision } from "./earlier.ts";
 import type { Fault, Need } from "./fault.ts";
 import { BROKER_FAULTS } from "./faults/broker.ts";
+import { CLOCK_FAULTS } from "./faults/clock.ts";
+import { DISK_FAULTS } from "./faults/disk.ts";
+import { hasMemoryGroups } from "./faults/kernel.ts";
 import { LEDGER_FAULTS } from "./faults/ledger.ts";
 import { MESSAGE_FAULTS } from "./faults/messages.ts";
+import { NET_FAULTS } from "./faults/net.ts";
 import { OTHERS_FAULTS } from "./faults/others.ts";
+import { POSTGRES_FAULTS } from "./faults/postgres.ts";
 import { PROCESS_FAULTS } from "./faults/processes.ts";
 import { REDIS_FAULTS } from "./faults/redis.ts";
 import { REGION_FAULTS } from "./faults/regions.ts";
+import { RESOURCE_FAULTS } from "./faults/resources.ts";
 import { UPGRADE_FAULTS } from "./faults/upgrade.ts";
 import { WORKER_FAULTS } from "./faults/workers.ts";
 import type { Scenario } from "./runner.ts";
+import { hasCompiler } from "./shim/shim.ts";
 
 export const FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
@@ -23,6 +29,11 @@ export const FAULTS: readonly Fault[] = [
   ...LEDGER_FAULTS,
   ...WORKER_FAULTS,
   ...UPGRADE_FAULTS,
+  ...NET_FAULTS,
+  ...DISK_FAULTS,
+  ...CLOCK_FAULTS,
+  ...RESOURCE_FAULTS,
+  ...POSTGRES_FAULTS,
 ];
 
 /** Why this machine cannot meet a need; undefined: it can. */
@@ -30,8 +41,10 @@ export function unmet(need: Need): string | undefined {
   switch (need) {
     case "root":
       return process.getuid?.() === 0 ? undefined : "it needs root";
-    case "faketime":
-      return FAKETIME.some(existsSync) ? undefined : "libfaketime is not installed";
+    case "cc":
+      return hasCompiler() ? undefined : "there is no C compiler";
+    case "memory-groups":
+      return hasMemoryGroups() ? undefined : "control groups of memory cannot be made here";
     case "postgres":
       return undefined;
     case "earlier-release":
@@ -44,11 +57,6 @@ export function unmet(need: Need): string | undefined {
       return undefined;
   }
 }
-
-export const FAKETIME = [
-  "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-  "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-];
 
 /** Faults whose needs cannot be met here, with the reason. */
 export function leftOut(faults: readonly Fault[] = FAULTS): ReadonlyMap<string, string> {

@@ -13,7 +13,8 @@ import type { ChaosSystem } from "./system.ts";
  *   alone             nothing else may fail at the same time
  *   earlier-release   the sources of an earlier release (git)
  *   root              this process runs as root
- *   faketime          libfaketime, for clocks
+ *   cc                a C compiler, for processes that are lied to (shim/)
+ *   memory-groups     control groups that limit memory
  */
 export const NEEDS = [
   "separate-brokers",
@@ -24,7 +25,8 @@ export const NEEDS = [
   "alone",
   "earlier-release",
   "root",
-  "faketime",
+  "cc",
+  "memory-groups",
 ] as const;
 export type Need = (typeof NEEDS)[number];
 

@@ -100,6 +100,11 @@ export class TcpProxy {
     this.trap = { direction, left: bytes };
   }
 
+  /** Whether a reset still waits for its bytes. */
+  get trapped(): boolean {
+    return this.trap !== undefined;
+  }
+
   /** From now on the kernel refuses new connections; open ones continue. `serve` ends it. */
   refuse(): void {
     this.server?.close();

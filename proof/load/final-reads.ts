@@ -27,27 +27,33 @@ export async function readFinalStates(options: FinalReads): Promise<number> {
   let next = 0;
   let unread = 0;
   const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
-    const target = options.targets[reader % options.targets.length] as Target;
+    const targets = startingAt(reader, options.targets);
     for (let user = users[next++]; user !== undefined; user = users[next++])
-      if (!(await readUser(options.events, target, user, authorization))) unread++;
+      if (!(await readUser(options.events, targets, user, authorization))) unread++;
   });
   await Promise.all(readers);
   return unread;
 }
 
+/** The targets, another one first for each reader. */
+function startingAt(reader: number, targets: readonly Target[]): readonly Target[] {
+  const first = reader % targets.length;
+  return [...targets.slice(first), ...targets.slice(0, first)];
+}
+
 async function readUser(
   events: HistoryFile,
-  target: Target,
+  targets: readonly Target[],
   user: string,
   authorization: string,
 ): Promise<boolean> {
-  const caller = { client: `reader-${target.region}`, via: "http", region: target.region } as const;
-  const call = events.orders({ ...caller, user });
+  const region = targets[0]?.region ?? "";
+  const call = events.orders({ client: `reader-${region}`, via: "http", region, user });
   const orders: SeenOrder[] = [];
   let before = "";
   do {
-    const url = `${target.url}/v1/orders?user=${user}&limit=${PAGE}${before}`;
-    const page = await readPage(url, authorization);
+    const path = `/v1/orders?user=${user}&limit=${PAGE}${before}`;
+    const page = await readPage(targets, path, authorization);
     if (typeof page === "number") {
       events.answer(call, { status: page });
       return false;
@@ -64,14 +70,22 @@ interface Page {
   readonly before?: string;
 }
 
-/** The page, or the last status if every sending failed: 0 without an answer. */
-async function readPage(url: string, authorization: string): Promise<Page | number> {
+/**
+ * The page, from the first gateway that has it, or the last status if every sending failed: 0
+ * without an answer.
+ */
+async function readPage(
+  targets: readonly Target[],
+  path: string,
+  authorization: string,
+): Promise<Page | number> {
   let status = 0;
-  for (let sending = 1; sending <= MAX_SENDINGS; sending++) {
-    if (sending > 1) await realRuntime.sleep(RETRY_MS * sending);
+  for (let sending = 0; sending < MAX_SENDINGS; sending++) {
+    if (sending > 0) await realRuntime.sleep(RETRY_MS * sending);
+    const { url } = targets[sending % targets.length] as Target;
     try {
       const signal = realRuntime.abortAfter(ANSWER_TIMEOUT_MS);
-      const response = await fetch(url, { headers: { authorization }, signal });
+      const response = await fetch(url + path, { headers: { authorization }, signal });
       status = response.status;
       if (response.ok) return (await response.json()) as Page;
     } catch {

@@ -180,13 +180,13 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "broker/publisher.ts",
-        '      () => entry.settle("unknown"),\n      this.options.confirmTimeoutMs,',
-        '      () => entry.settle("confirmed"),\n      this.options.confirmTimeoutMs,',
+        'startTimer(() => entry.settle("unknown"), limitMs);',
+        'startTimer(() => entry.settle("confirmed"), limitMs);',
       ),
       edit(
         "broker/publisher.ts",
-        'for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1, 2',
-        'for (const entry of [...this.inFlight.values()]) entry.settle("confirmed"); // 1, 2',
+        'for (const entry of [...this.inFlight.values()]) entry.settle("unknown"); // 1',
+        'for (const entry of [...this.inFlight.values()]) entry.settle("confirmed");',
       ),
     ],
   },
@@ -207,10 +207,11 @@ export const PLANTED: readonly Planted[] = [
     name: "always-whole",
     breaks: "an owner notices that Redis has lost the ledger's last entry",
     edits: [
+      edit("core/lua/check.lua", "if base ~= args[2] then return { 'lost' } end", ""),
       edit(
         "core/lua/check.lua",
-        "if base_n == last_n then return { base == args[2] and 'whole' or 'lost' } end",
-        "if true then return { 'whole' } end",
+        "return { 'behind', what_waits(shard) } end\n  return { 'lost' }",
+        "return { 'behind', what_waits(shard) } end\n  return { 'whole', what_waits(shard) }",
       ),
       edit(
         "consumers/orders/decider.ts",

@@ -43,7 +43,8 @@ export const WAITS = {
   retryDelaysMs: [300, 900, 2_000],
 } as const;
 const PROVIDER_TIMEOUT_MS = 3_000;
-const UNKNOWN_MAX_MS = 15_000;
+/** Shorter than a late capture takes (provider.ts). */
+const UNKNOWN_MAX_MS = 6_000;
 const SETTLE_MAX_MS = 3_600_000;
 const RATES_EVERY_MS = 2_000;
 /** One currency has two minor digits, the other none. */

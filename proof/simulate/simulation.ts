@@ -3,6 +3,7 @@
 //
 //   start ─▶ rush: clients and faults ─▶ heal ─▶ drain ─▶ judge
 
+import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { Clients } from "./clients.ts";
@@ -50,12 +51,16 @@ const STILL_LOOKS = 2;
 export async function simulate(schedule: Schedule, options: SimulateOptions): Promise<Outcome> {
   const scheduler = new Scheduler(schedule.seed);
   const world = await options.open(scheduler, schedule);
+  // Outside, a rejection that nobody handles ends the process.
+  const unhandled = (error: unknown) => void scheduler.errors.push(`rejected: ${messageOf(error)}`);
+  process.on("unhandledRejection", unhandled);
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0; // amqplib captures a stack for each call: a tenth of the time
   try {
     return await new Simulation(schedule, scheduler, world, options).run();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
+    process.off("unhandledRejection", unhandled);
     await world.close();
   }
 }

@@ -1,0 +1,87 @@
+// What the kernel grants a process: file descriptors and memory.
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { realRuntime } from "../../../core/runtime/runtime.ts";
+
+/** Open descriptors of a process. */
+export function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Sets how many descriptors a running process may have; returns what it was. */
+export function limitDescriptors(pid: number, limit: number): number {
+  const line = readFileSync(`/proc/${pid}/limits`, "utf8")
+    .split("\n")
+    .find((text) => text.startsWith("Max open files"));
+  const before = Number(line?.split(/\s{2,}/)[1]);
+  const set = Bun.spawnSync(["prlimit", "--pid", String(pid), `--nofile=${limit}:`]);
+  if (set.exitCode !== 0 || !(before > 0)) throw new Error(`prlimit: ${set.stderr.toString()}`);
+  return before;
+}
+
+/** Opens so many connections that say nothing. */
+export async function openIdle(port: number, count: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect(port, "127.0.0.1"));
+  for (const socket of sockets) socket.on("error", () => undefined);
+  await realRuntime.sleep(100);
+  return sockets;
+}
+
+const HELLO_MS = 1_500;
+
+/** Whether nobody answers the first words on a new connection. */
+export async function unanswered(port: number, hello: string): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.on("connect", () => socket.write(hello));
+  socket.on("data", () => resolve(false));
+  socket.on("error", () => resolve(true));
+  socket.on("close", () => resolve(true));
+  const timer = realRuntime.startTimer(() => resolve(true), HELLO_MS);
+  const silent = await promise;
+  realRuntime.stopTimer(timer);
+  socket.destroy();
+  return silent;
+}
+
+const MEMORY_ROOT = "/sys/fs/cgroup/memory";
+
+/** Whether this machine has memory control groups of the first kind, and this user may make one. */
+export function hasMemoryGroups(): boolean {
+  return process.getuid?.() === 0 && existsSync(join(MEMORY_ROOT, "memory.limit_in_bytes"));
+}
+
+/** A limit on the memory that its processes take from now on. */
+export class MemoryGroup {
+  private readonly dir: string;
+
+  constructor(name: string, limitBytes: number) {
+    this.dir = join(MEMORY_ROOT, name);
+    mkdirSync(this.dir);
+    writeFileSync(join(this.dir, "memory.limit_in_bytes"), String(limitBytes));
+  }
+
+  take(pid: number): void {
+    writeFileSync(join(this.dir, "cgroup.procs"), String(pid));
+  }
+
+  /** How often its processes were refused memory. */
+  get refusals(): number {
+    return Number(readFileSync(join(this.dir, "memory.failcnt"), "utf8"));
+  }
+
+  /** Its processes are free again. */
+  end(): void {
+    for (const pid of readFileSync(join(this.dir, "cgroup.procs"), "utf8").trim().split("\n"))
+      if (pid !== "") writeFileSync(join(MEMORY_ROOT, "cgroup.procs"), pid);
+    rmdirSync(this.dir);
+  }
+}

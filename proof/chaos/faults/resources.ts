@@ -1,0 +1,173 @@
+// What a process runs out of: file descriptors, memory, processor time.
+import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { between, type Fault, oneOf } from "../fault.ts";
+import { processState } from "../process-state.ts";
+import type { ChaosSystem, RoleKind, Victim } from "../system.ts";
+import { until } from "../within.ts";
+import { descriptorsOf, limitDescriptors, MemoryGroup, openIdle, unanswered } from "./kernel.ts";
+
+const SHOWN_MS = 15_000;
+const RECOVERY_MS = 15_000;
+const STORE_RECOVERY_MS = 30_000;
+const lasts = (random: () => number) => between(random, 5_000, 15_000);
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+
+interface Server {
+  readonly victim: Victim;
+  readonly port: number;
+  /** The first words of a client, which it answers. */
+  readonly hello: string;
+}
+
+const HTTP_HELLO = "GET /healthz HTTP/1.1\r\nhost: chaos\r\n\r\n";
+const AMQP_HELLO = "AMQP\0\0\x09\x01";
+/** More connections than descriptors are left. */
+const IDLE = 64;
+
+const SERVERS: Readonly<Record<string, (system: ChaosSystem, random: () => number) => Server>> = {
+  gateway: (system, random) => {
+    const victim = oneOf(random, system.rolesOf("gateway"));
+    return { victim, port: Number(new URL(victim.url ?? "").port), hello: HTTP_HELLO };
+  },
+  redis: ({ redis }) => ({ victim: redis, port: redis.port, hello: "PING\r\n" }),
+  broker: ({ brokers }, random) => {
+    const broker = oneOf(random, brokers);
+    const port = Number(new URL(broker.url("worker")).port);
+    return { victim: oneOf(random, broker.nodes), port, hello: AMQP_HELLO };
+  },
+};
+
+function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
+  const store = kind !== "gateway";
+  return {
+    name: `no-descriptors-${kind}`,
+    what: `A ${kind} process has no file descriptor left for 5 to 15 s.`,
+    seen: store ? "nothing, as long as no connection breaks" : "new connections get no answer",
+    needs: ["root"],
+    touches: [kind],
+    recoveryMs: store ? STORE_RECOVERY_MS : RECOVERY_MS,
+    inject: async (system, random) => {
+      const { victim, port, hello } = find(system, random);
+      const pid = victim.pid();
+      const limit = descriptorsOf(pid);
+      const before = limitDescriptors(pid, limit);
+      const idle = await openIdle(port, IDLE);
+      const lastsMs = lasts(random);
+      return {
+        lastsMs,
+        detail: `${victim.name}: ${limit} of ${before} for ${seconds(lastsMs)}`,
+        evidence: async () => {
+          await until("a connection without an answer", () => unanswered(port, hello), SHOWN_MS);
+          return `${descriptorsOf(pid)} open; a new connection got no answer`;
+        },
+        heal: async () => {
+          for (const socket of idle) socket.destroy();
+          if (processState(pid) !== "gone") limitDescriptors(pid, before);
+        },
+      };
+    },
+  };
+}
+
+const MEGABYTE = 1024 * 1024;
+let groups = 0;
+
+function memory(kind: RoleKind): Fault {
+  return {
+    name: `memory-${kind}`,
+    what: `A ${kind} process may take 8 to 32 MB more memory; beyond that the kernel kills it.`,
+    seen: "as when it is killed",
+    needs: ["memory-groups"],
+    touches: [kind],
+    recoveryMs: RECOVERY_MS,
+    inject: async (system, random) => {
+      const role = oneOf(random, system.rolesOf(kind));
+      const limit = between(random, 8, 32);
+      const group = new MemoryGroup(`sluice-${process.pid}-${++groups}`, limit * MEGABYTE);
+      const pid = role.pid();
+      group.take(pid);
+      const lastsMs = lasts(random);
+      return {
+        lastsMs,
+        detail: `${role.name}: ${limit} MB for ${seconds(lastsMs)}`,
+        evidence: async () => {
+          await until("a refusal of memory", () => group.refusals > 0, SHOWN_MS);
+          return `memory refused ${group.refusals} times; process ${pid} ${processState(pid)}`;
+        },
+        heal: async () => group.end(),
+      };
+    },
+  };
+}
+
+const STARVED: Readonly<Record<string, (system: ChaosSystem) => readonly Victim[]>> = {
+  gateway: (system) => system.rolesOf("gateway"),
+  worker: (system) => system.rolesOf("worker"),
+  redis: ({ redis }) => [redis],
+  broker: ({ brokers }) => brokers.flatMap(({ nodes }) => nodes),
+};
+
+function starved(kind: string, find: (typeof STARVED)[string]): Fault {
+  return {
+    name: `starved-${kind}`,
+    what: `A ${kind} process gets 5 to 30% of the processor's time, in slices of 100 to 500 ms.`,
+    seen: "orders take longer; 503 `shed` beyond the target wait",
+    touches: [kind],
+    recoveryMs: RECOVERY_MS,
+    inject: async (system, random) => {
+      const victim = oneOf(random, find(system));
+      const [percent, sliceMs] = [between(random, 5, 30), between(random, 100, 500)];
+      const lastsMs = lasts(random);
+      const slices = new Slices(victim, (sliceMs * percent) / 100, sliceMs);
+      return {
+        lastsMs,
+        detail: `${victim.name}: ${percent}% of each ${sliceMs} ms for ${seconds(lastsMs)}`,
+        evidence: async () => {
+          await until("stopped slices", () => slices.stopped >= 3, SHOWN_MS);
+          return `stopped ${slices.stopped} times, ${Math.round(slices.stoppedMs)} ms in all`;
+        },
+        heal: () => slices.end(),
+      };
+    },
+  };
+}
+
+/** Lets a process run for a part of each slice. */
+class Slices {
+  stopped = 0;
+  stoppedMs = 0;
+  private readonly over = new AbortController();
+  private readonly loop: Promise<void>;
+
+  constructor(
+    private readonly victim: Victim,
+    runsMs: number,
+    sliceMs: number,
+  ) {
+    this.loop = this.turns(runsMs, sliceMs - runsMs);
+  }
+
+  async end(): Promise<void> {
+    this.over.abort();
+    await this.loop;
+  }
+
+  private async turns(runsMs: number, restsMs: number): Promise<void> {
+    const { signal } = this.over;
+    while (!signal.aborted) {
+      const sinceMs = realRuntime.monotonicMs();
+      this.victim.freeze();
+      if (this.victim.state() === "frozen") this.stopped++;
+      await realRuntime.sleep(restsMs, signal);
+      this.victim.resume();
+      this.stoppedMs += realRuntime.monotonicMs() - sinceMs;
+      await realRuntime.sleep(runsMs, signal);
+    }
+  }
+}
+
+export const RESOURCE_FAULTS: readonly Fault[] = [
+  ...Object.entries(SERVERS).map(([kind, find]) => descriptors(kind, find)),
+  ...(["gateway", "worker", "payments"] as const).map(memory),
+  ...Object.entries(STARVED).map(([kind, find]) => starved(kind, find)),
+];
