@@ -16,7 +16,7 @@ export interface WsLaneOptions extends LaneOptions {
  */
 const MOST_PENDING = 256;
 const RECONNECT_MS = 200;
-/** If no answer arrives for this long while some are due, the socket counts as dead. */
+/** A socket that does not open, or brings no answer while some are due, counts as dead then. */
 const SILENCE_MS = 20_000;
 
 interface Problem extends Answer {
@@ -190,8 +190,9 @@ export class WsLane {
   }
 
   private checkSilence(): void {
-    if (this.pending.size > 0 && realRuntime.monotonicMs() - this.heardAtMs > SILENCE_MS) {
-      const { socket } = this;
+    const { socket } = this;
+    const waits = this.pending.size > 0 || socket?.readyState === WebSocket.CONNECTING;
+    if (waits && realRuntime.monotonicMs() - this.heardAtMs > SILENCE_MS) {
       socket?.close();
       if (socket) this.lost(socket);
     }
