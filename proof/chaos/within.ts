@@ -17,7 +17,10 @@ export async function within<T>(work: Promise<T>, limitMs: number, what: string)
 
 const LOOK_MS = 50;
 
-/** Looks until the answer is there; rejects once it has taken too long. */
+/**
+ * Looks until the answer is there; rejects once it has taken too long. Zero is no answer: a count
+ * of nothing shows nothing.
+ */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
@@ -26,7 +29,7 @@ export async function until<T>(
   const end = realRuntime.monotonicMs() + limitMs;
   while (true) {
     const found = await look();
-    if (found !== undefined && found !== false) return found;
+    if (found !== undefined && found !== false && found !== 0) return found;
     if (realRuntime.monotonicMs() > end)
       throw new Error(`${what}: not within ${limitMs / 1_000} s`);
     await realRuntime.sleep(LOOK_MS);

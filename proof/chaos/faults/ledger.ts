@@ -9,6 +9,7 @@ import { until } from "../within.ts";
 
 const HALT_MS = 30_000;
 const RECOVERY_MS = 20_000;
+const STILL_MS = 2_000;
 const SUFFIXES = ["", "-wal", "-shm"];
 
 export const LEDGER_FAULTS: readonly Fault[] = [
@@ -44,6 +45,7 @@ async function restore(system: ChaosSystem, random: () => number): Promise<Injec
     detail: `a backup ${(ageMs / 1_000).toFixed(1)} s old`,
     evidence: async () => {
       await until("a worker halts", async () => (await haltCount(system)) > halts, HALT_MS);
+      await realRuntime.sleep(STILL_MS); // shards that had not halted yet have now
       const more = (await system.ledger.entries()) - entries;
       if (more !== 0) throw new Error(`${more} entries were recorded in the backup`);
       return "halted, and nothing was recorded in the backup";

@@ -18,8 +18,12 @@ const CALLS: Readonly<Record<string, string>> = {
   "payments provider": "sluice_provider_call_seconds",
 };
 
-/** Answers that a client loses when its line to a gateway breaks. */
-const LOST = ["lost", "timeout"];
+/** Lines whose connections last: a new one means that an old one was given up. */
+const LASTING: ReadonlySet<string> = new Set(["broker", "redis", "ledger"]);
+/** An answer that a client loses when its line to a gateway breaks: status 0. */
+const LOST = "0 lost";
+/** Requests that payment workers put off, since the provider gave no usable answer. */
+const PUT_OFF = 'sluice_payment_answers_total{answer="later"';
 
 export class Noticed {
   constructor(
@@ -36,9 +40,12 @@ export class Noticed {
       const more = count - (before.events.get(event) ?? 0);
       if (more > 0) return `${this.link.from} logged '${event}' ${more} times`;
     }
-    if (this.lost > before.lost) return `clients lost ${this.lost - before.lost} answers`;
+    const { from } = this.link;
+    if (this.lost > before.lost) return `${from} lost ${this.lost - before.lost} answers`;
     const more = this.dialled - before.dialled;
-    return more > 0 ? `${this.link.from} dialled again ${more} times` : undefined;
+    // The provider, which calls a gateway back, shows nothing else.
+    const shows = LASTING.has(partOf(this.link)) || from === "provider";
+    return more > 0 && shows ? `${from} dialled again ${more} times` : undefined;
   }
 
   /** The mean duration of its calls since; undefined: there were none, or nothing measures them. */
@@ -51,15 +58,24 @@ export class Noticed {
   }
 }
 
+/** `broker` of `broker eu`. */
+function partOf({ to }: Link): string {
+  return to.split(" ", 1).join();
+}
+
 export async function noticed(system: ChaosSystem, link: Link): Promise<Noticed> {
-  const target = link.to.split(" ", 1).join();
+  const target = partOf(link);
   const { from, proxy } = link;
-  const answers = system.flow.answers();
-  const lost = LOST.reduce((sum, kind) => sum + (answers.get(kind) ?? 0), 0);
-  if (from === "client") return new Noticed(link, new Map(), proxy.accepted, lost, undefined);
+  if (from === "client") {
+    const answers = system.flow.answers();
+    const lost = [...answers].filter(([kind]) => kind.startsWith(LOST));
+    const count = lost.reduce((sum, [, n]) => sum + n, 0);
+    return new Noticed(link, new Map(), proxy.accepted, count, undefined);
+  }
   const events = await logged(system, from, EVENTS[target] ?? []);
   const calls = await callsOf(system, from, CALLS[`${from} ${target}`]);
-  return new Noticed(link, events, proxy.accepted, 0, calls);
+  const lost = target === "provider" ? await system.metric(from, PUT_OFF) : 0;
+  return new Noticed(link, events, proxy.accepted, lost, calls);
 }
 
 async function logged(

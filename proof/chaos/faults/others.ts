@@ -109,7 +109,10 @@ async function stopRates(system: ChaosSystem, random: () => number): Promise<Inj
     evidence: async () => {
       const count = await until(
         "orders without a rate",
-        async () => (await system.metric("worker", name)) - before || undefined,
+        async () => {
+          const more = (await system.metric("worker", name)) - before;
+          return more > 0 && more; // fewer: a worker that started anew counts from zero
+        },
         lastsMs + SHOWN_MS,
       );
       return `${count} orders became fx_unavailable`;

@@ -7,6 +7,7 @@ import { until } from "../within.ts";
 
 const ACCEPTS_MS = 20_000;
 const ELECTED_MS = 30_000;
+const FROZEN_MS = 5_000;
 
 export const REGION_FAULTS: readonly Fault[] = [
   {
@@ -41,8 +42,8 @@ export const REGION_FAULTS: readonly Fault[] = [
 async function loseRegion(system: ChaosSystem, random: () => number): Promise<Injected> {
   const { region, nodes } = oneOf(random, system.brokers);
   const lastsMs = between(random, 15_000, 40_000);
-  const atMs = historyNow();
   await Promise.all(nodes.map((node) => node.kill()));
+  const atMs = historyNow(); // what was sent before may have been accepted by the broker
   return {
     lastsMs,
     detail: `${region} without a broker for ${(lastsMs / 1_000).toFixed(1)} s`,
@@ -82,7 +83,7 @@ async function freezeLeader(system: ChaosSystem, random: () => number): Promise<
     lastsMs,
     detail: `${node.name}, which led ${queue}, frozen for ${(lastsMs / 1_000).toFixed(1)} s`,
     evidence: async () => {
-      if (node.state() !== "frozen") throw new Error("the node still runs");
+      await until(`${node.name} is frozen`, () => node.state() === "frozen", FROZEN_MS);
       return `process ${node.pid()} is stopped`;
     },
     heal: async () => node.resume(),

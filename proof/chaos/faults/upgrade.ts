@@ -33,8 +33,9 @@ async function upgrade(system: ChaosSystem): Promise<Injected> {
     detail: `${system.roles.length} roles replaced`,
     evidence: async () => {
       const now = system.roles.filter((role) => runs(role.pid(), CLI)).length;
+      if (before > 0) throw new Error(`${before} roles ran this release before`);
       if (now < system.roles.length) throw new Error(`${now} roles run this release`);
-      return `${before} roles ran this release, now all ${now}`;
+      return `no role ran this release, now all ${now}`;
     },
     heal: async () => undefined,
   };
