@@ -21,7 +21,7 @@ import {
 } from "../../proof/chaos/report.ts";
 import type { Scenario, ScenarioResult } from "../../proof/chaos/runner.ts";
 import { Suite } from "../../proof/chaos/suite.ts";
-import { endFolder, makeFolder, sweepFolders } from "../../proof/demo/folder.ts";
+import { endFolder, endRecorded, makeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
 import { table } from "../table.ts";
@@ -67,11 +67,13 @@ async function run(options: Options): Promise<void> {
   if (options.list) return list();
   const out = options.json ? process.stderr : process.stdout;
   const say = (line: string) => void out.write(`  ${line}\n`);
+  const scenarios = scenariosOf(options);
   await sweepFolders();
   const dir = makeFolder();
   const colours = paint(out.isTTY ?? false);
   const { seed, rate } = options;
-  const scenarios = scenariosOf(options);
+  for (const [name, reason] of leftOut(options.faults === undefined ? FAULTS : []))
+    say(`left out: ${name}: ${reason}`);
   const running = new Suite({
     ...{ scenarios, dir, seed, say, perSecond: rate },
     seconds: options.minutes === undefined ? options.seconds : roundSeconds(options.minutes),
@@ -81,17 +83,19 @@ async function run(options: Options): Promise<void> {
   const results = await running.run();
   report(options, results, out);
   const failed = results.filter((result) => failuresOf(result).length > 0);
-  if (options.keep || failed.length > 0) say(`histories, ledgers and logs: ${dir}`);
-  else await endFolder(dir);
+  if (options.keep || failed.length > 0) {
+    await endRecorded(dir); // what a failure left running
+    say(`histories, ledgers and logs: ${dir}`);
+  } else await endFolder(dir);
   process.exitCode = failed.length > 0 || results.length < scenarios.length ? 1 : 0;
 }
 
 function scenariosOf({ faults: names, suite: all, minutes }: Options): Scenario[] {
   const named = names === undefined ? FAULTS : faultsNamed(names.split(","));
-  if (all) return names === undefined ? suite() : suite(named).filter((s) => s.faults.length === 1);
   const out = leftOut(named);
   for (const [name, reason] of names === undefined ? [] : out)
     throw new SettingError(`${name} cannot be made here: ${reason}`);
+  if (all) return names === undefined ? suite() : suite(named).filter((s) => s.faults.length === 1);
   const able = named.filter(({ name }) => !out.has(name));
   const ledger = able.some(({ needs }) => needs?.includes("postgres")) ? "postgres" : "sqlite";
   if (minutes !== undefined) return rounds(minutes, able, names !== undefined);

@@ -78,7 +78,7 @@ export class LiveSystem implements ChaosSystem {
       ...base,
       ...stores.local.roleEnv(kind, Object.keys(services)[0]),
     }));
-    const stack = await Stack.start({
+    const starting = Stack.start({
       dir,
       services,
       onStack,
@@ -95,6 +95,9 @@ export class LiveSystem implements ChaosSystem {
       reroute: (kind, env) => lines.reroute(kind, env),
       rerouteUrl: (line, url) => lines.rerouteUrl(line, url),
     });
+    const stack = await starting.catch((error) =>
+      lines.close().then(() => Promise.reject<never>(error)),
+    );
     return new LiveSystem(options, stack, lines, ratesFile);
   }
 

@@ -10,7 +10,7 @@ import { prng } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type HistoryEnd, HistoryFile } from "../history-file.ts";
 import { makePlan } from "../load/plan.ts";
-import { startRush } from "../load/rush.ts";
+import { type Rush, startRush } from "../load/rush.ts";
 import { earlierRelease } from "./earlier.ts";
 import { between, type Fault, oneOf } from "./fault.ts";
 import { FlowHistory } from "./flow.ts";
@@ -126,6 +126,7 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     },
     options.onSystem,
   );
+  let rush: Rush | undefined;
   try {
     const spare = seconds + PLAN_SPARE_S;
     const plan = makePlan({
@@ -137,20 +138,24 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     await system.stack.createSale(plan.sale);
     const events = new HistoryFile(join(dir, "events.jsonl"), system.stack.rules);
     events.sale(plan.sale);
-    const rush = await startRush({
+    const clients = await startRush({
       ...{ plan, events, history: flow, tally: flow.tally, perSecond },
       targets: await system.targets(),
       issuer: system.stack.issuer,
     });
+    rush = clients;
     const errors: string[] = [];
     const bursts = new Bursts(options, system, errors);
     await bursts.run();
     const lasted = bursts.seconds;
-    rush.stop();
-    await settled(errors, "clients have their answers", rush.answered, ANSWERS_MS);
+    clients.stop();
+    await settled(errors, "clients have their answers", clients.answered, ANSWERS_MS);
     const known = { ...circumstances(scenario, bursts.struck), failover: flow.elsewhere };
     const evidence = { historyPath, events, users: flow.users, known, say: options.say };
-    const ending = { independent: options.independent ?? true, closeClients: () => rush.close() };
+    const ending = {
+      independent: options.independent ?? true,
+      closeClients: () => clients.close(),
+    };
     const end = await judge(system, { ...evidence, ...ending }, errors);
     return {
       ...{ name: scenario.name, seed, dir, struck: bursts.struck, errors, ...end },
@@ -159,6 +164,8 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
       answers: Object.fromEntries([...flow.answers()].sort((a, b) => b[1] - a[1])),
     };
   } finally {
+    rush?.stop();
+    rush?.close();
     await system.stop();
   }
 }
@@ -293,9 +300,12 @@ class Bursts {
   private async flowBack(limitMs: number): Promise<number | undefined> {
     const { flow, stack } = this.system;
     const regions = stack.gateways.map(({ region }) => region);
-    const back = await flow.back(regions, realRuntime.sleep(limitMs));
+    const waiting = new AbortController();
+    const back = await flow.back(regions, realRuntime.sleep(limitMs, waiting.signal));
+    waiting.abort();
     if ("ms" in back) return back.ms;
-    this.options.say(`no flow within ${limitMs} ms: ${back.missing.join(", ")}`);
+    const answers = JSON.stringify(Object.fromEntries(flow.answers()));
+    this.options.say(`no flow within ${limitMs} ms: ${back.missing.join(", ")}; so far ${answers}`);
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ const BLOCKED = "sluice_broker_blocked";
 
 export const BROKER_FAULTS: readonly Fault[] = [
   alarm("memory", "set_vm_memory_high_watermark", ["0.000001"], ["absolute", "2GB"]),
-  alarm("disk", "set_disk_free_limit", ["1000TB"], ["200MB"]),
+  alarm("disk", "set_disk_free_limit", ["1000000GB"], ["200MB"]),
   {
     name: "orders-queue-deleted",
     what: "An empty shard's queue is deleted, and declared again after 2 to 6 s.",
@@ -49,7 +49,8 @@ function alarm(
     inject: async (system, random) => {
       const broker = oneOf(random, system.brokers);
       const lastsMs = between(random, 5_000, 15_000);
-      await broker.ctl(command, ...on);
+      const end = async () => void (await broker.ctl(command, ...off));
+      await broker.ctl(command, ...on).catch((error) => end().then(() => Promise.reject(error)));
       return {
         lastsMs,
         detail: `${kind} alarm at ${broker.region}'s broker for ${(lastsMs / 1_000).toFixed(1)} s`,
@@ -61,9 +62,7 @@ function alarm(
           );
           return `${count} gateways report a blocked broker`;
         },
-        heal: async () => {
-          await broker.ctl(command, ...off);
-        },
+        heal: end,
       };
     },
   };

@@ -63,6 +63,6 @@ test.if(hasMemoryGroups())(
       await until("16 MB more, or its end", next, 5_000);
     }
     expect([made.signalCode, group.refusals > 0]).toEqual(["SIGKILL", true]);
-    group.end();
+    await group.end();
   },
 );

@@ -10,6 +10,7 @@ import {
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { until } from "../within.ts";
 
 /** Open descriptors of a process. */
 export function descriptorsOf(pid: number): number {
@@ -52,6 +53,7 @@ export async function unanswered(port: number, hello: string): Promise<boolean> 
   return silent;
 }
 
+const END_MS = 10_000;
 const MEMORY_ROOT = "/sys/fs/cgroup/memory";
 
 /** Whether this machine has memory control groups of the first kind, and this user may make one. */
@@ -59,12 +61,20 @@ export function hasMemoryGroups(): boolean {
   return process.getuid?.() === 0 && existsSync(join(MEMORY_ROOT, "memory.limit_in_bytes"));
 }
 
+/** The group of this process and its children, or the root where that is not to be seen. */
+function ownGroup(): string {
+  const line = /^\d+:memory:(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"));
+  const dir = join(MEMORY_ROOT, line?.[1] ?? "");
+  return existsSync(dir) ? dir : MEMORY_ROOT;
+}
+
 /** A limit on the memory that its processes take from now on. */
 export class MemoryGroup {
+  private readonly parent = ownGroup();
   private readonly dir: string;
 
   constructor(name: string, limitBytes: number) {
-    this.dir = join(MEMORY_ROOT, name);
+    this.dir = join(this.parent, name);
     mkdirSync(this.dir);
     writeFileSync(join(this.dir, "memory.limit_in_bytes"), String(limitBytes));
   }
@@ -78,10 +88,31 @@ export class MemoryGroup {
     return Number(readFileSync(join(this.dir, "memory.failcnt"), "utf8"));
   }
 
-  /** Its processes are free again. */
-  end(): void {
-    for (const pid of readFileSync(join(this.dir, "cgroup.procs"), "utf8").trim().split("\n"))
-      if (pid !== "") writeFileSync(join(MEMORY_ROOT, "cgroup.procs"), pid);
-    rmdirSync(this.dir);
+  /** Its processes are free again; one that ends meanwhile is free as well. */
+  async end(): Promise<void> {
+    const emptied = () => {
+      for (const pid of readFileSync(join(this.dir, "cgroup.procs"), "utf8").trim().split("\n"))
+        if (pid !== "") move(pid, this.parent);
+      return this.removed();
+    };
+    await until("the group is empty", emptied, END_MS);
+  }
+
+  /** The kernel keeps a group while one of its processes ends. */
+  private removed(): boolean {
+    try {
+      rmdirSync(this.dir);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function move(pid: string, group: string): void {
+  try {
+    writeFileSync(join(group, "cgroup.procs"), pid);
+  } catch {
+    // It has ended.
   }
 }

@@ -52,7 +52,12 @@ export class Replica {
       cwd: "/",
       ...user,
     });
-    await untilListening(port, START_MS, child.exited);
+    try {
+      await untilListening(port, START_MS, child.exited);
+    } catch (error) {
+      await child.kill();
+      throw error;
+    }
     return new Replica(data, child, bin);
   }
 

@@ -114,14 +114,22 @@ const failedOver: Fault = {
     const server = serverOf(system);
     const { url } = system.ledger;
     const replica = await Replica.of(url, join(system.dir, `replica-${realRuntime.uuid()}`));
-    await asked(url, (db) => replica.followSynchronously(db));
     const lastsMs = between(random, 1_000, 6_000);
-    await realRuntime.sleep(lastsMs); // commits wait for the replica meanwhile
-    const before = await asked(url, timelineOf);
-    const data = await asked(url, dataOf);
-    await server.kill();
-    await replica.promote();
-    swap(replica.data, data);
+    let before: number;
+    try {
+      await asked(url, (db) => replica.followSynchronously(db));
+      await realRuntime.sleep(lastsMs); // commits wait for the replica meanwhile
+      before = await asked(url, timelineOf);
+      const data = await asked(url, dataOf);
+      await server.kill();
+      await replica.promote();
+      swap(replica.data, data);
+    } catch (error) {
+      await replica.end();
+      await server.start();
+      await asked(url, (db) => replica.alone(db)); // or commits would wait for it for ever
+      throw error;
+    }
     await server.start();
     return {
       lastsMs: 0,

@@ -94,7 +94,7 @@ function memory(kind: RoleKind): Fault {
           await until("a refusal of memory", () => group.refusals > 0, SHOWN_MS);
           return `memory refused ${group.refusals} times; process ${pid} ${processState(pid)}`;
         },
-        heal: async () => group.end(),
+        heal: () => group.end(),
       };
     },
   };

@@ -1,7 +1,10 @@
 // Workers that crash again and again, and operators' work that is cut off.
 import { join } from "node:path";
+import { PAYMENTS_DEAD } from "../../../broker/topology.ts";
+import { messageOf } from "../../../core/domain/message-of.ts";
 import { ended } from "../../../core/runtime/ignored.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { withBroker } from "../broker-client.ts";
 import { between, type Fault, type Injected } from "../fault.ts";
 import type { ChaosRole, ChaosSystem } from "../system.ts";
 import { until } from "../within.ts";
@@ -11,6 +14,9 @@ const CRASHES = 25;
 const OWNS_MS = 8_000;
 const CLI = join(import.meta.dir, "..", "..", "..", "cli", "cli.ts");
 const REDRIVE_MS = 60_000;
+const HEAL_MS = 120_000;
+/** Enough that it has not redriven all of them when it is killed. */
+const LETTERS = 40;
 
 export const WORKER_FAULTS: readonly Fault[] = [
   {
@@ -106,32 +112,52 @@ async function ownsSoon(worker: ChaosRole): Promise<boolean> {
 async function interruptRedrive(system: ChaosSystem, random: () => number): Promise<Injected> {
   const env = { ...process.env, ...system.env };
   const command = [process.execPath, CLI, "dead", "redrive", "all"];
-  const started = (await redriven(system)) ?? 0;
+  await until("dead letters", async () => (await letters(system)) >= LETTERS, REDRIVE_MS);
+  const started = await redriven(system);
   const run = Bun.spawn(command, { env, stdout: "ignore", stderr: "ignore" });
-  // It takes a moment to start; then it works letter by letter.
-  const began = await until(
-    "it redrives",
-    async () => {
-      const now = (await redriven(system)) - started;
-      return (now > 0 || run.exitCode !== null) && now + 1;
-    },
-    REDRIVE_MS,
-  );
-  await realRuntime.sleep(between(random, 0, 50));
-  run.kill("SIGKILL");
-  await run.exited;
+  let began = 0;
+  try {
+    // It takes a moment to start; then it works letter by letter.
+    const begins = async () => {
+      began = (await redriven(system)) - started;
+      return began > 0 || run.exitCode !== null;
+    };
+    await until("it redrives", begins, REDRIVE_MS);
+    await realRuntime.sleep(between(random, 0, 50));
+  } finally {
+    run.kill("SIGKILL");
+    await run.exited;
+  }
   const signal = run.signalCode;
   return {
     lastsMs: 0,
-    detail: `killed after it had begun with ${began - 1} letters`,
+    detail: `killed after it had begun with ${began} letters`,
     evidence: async () => {
       if (signal !== "SIGKILL") throw new Error("it had ended before it was killed");
       return `ended by ${signal}; ${(await redriven(system)) - started} letters on record`;
     },
-    heal: async () => {
-      await system.sluice("dead", "redrive", "all");
-    },
+    heal: () => redriveAll(system),
   };
+}
+
+/** Another fault of the same burst may keep a broker or the ledger away for a while. */
+async function redriveAll(system: ChaosSystem): Promise<void> {
+  const works = () =>
+    system.sluice("dead", "redrive", "all").then(
+      () => true,
+      (error) => messageOf(error).includes("no such dead letters"),
+    );
+  await until("'sluice dead redrive all' works", works, HEAL_MS);
+}
+
+/** Failed payments that wait for an operator. */
+async function letters(system: ChaosSystem): Promise<number> {
+  const ready = await Promise.all(
+    system.brokers.map((broker) =>
+      withBroker(broker, "operator", (client) => client.ready(PAYMENTS_DEAD)).catch(() => 0),
+    ),
+  );
+  return ready.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
 
 /** Letters that the ledger records as redriven. */
