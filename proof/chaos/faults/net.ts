@@ -208,13 +208,20 @@ export const NET_FAULTS: readonly Fault[] = Object.entries(TROUBLES).flatMap(([n
   ),
 );
 
+/** Some roles know an address that they never dial: nothing would happen on that line. */
+function dialled({ accepted }: TcpProxy): boolean {
+  return accepted > 0;
+}
+
 async function begun(
   system: ChaosSystem,
   target: string,
   trouble: Trouble,
   random: () => number,
 ): Promise<Injected> {
-  const lines = system.links.filter(({ to }) => to === target || to.startsWith(`${target} `));
+  const lines = system.links.filter(
+    ({ to, proxy }) => (to === target || to.startsWith(`${target} `)) && dialled(proxy),
+  );
   const link = oneOf(random, lines);
   const before = await noticed(system, link);
   const { detail, lastsMs, counted, heal } = trouble.begin(link.proxy, random);
