@@ -61,4 +61,6 @@ test("a rate must be recent, newer than the last, and within a factor of 1,000",
   expect(judge(rate("1.2", NOW - 1_000), last)).toBe("older");
   expect([judge(rate("999.9"), last), judge(rate("1000"), last)]).toEqual(["good", "jump"]);
   expect([judge(rate("0.0011"), last), judge(rate("0.001"), last)]).toEqual(["good", "jump"]);
+  // As a division of floating point numbers this is 999.9999999999999.
+  expect(judge(rate("1080"), { ...last, value: "1.08" })).toBe("jump");
 });

@@ -22,6 +22,8 @@ const MAX_DIGITS = 15;
 const MAX_AHEAD_MS = 60_000;
 /** A change by this factor at once is a mistake: swapped currencies, or a lost decimal point. */
 const MAX_JUMP = 1_000;
+/** 1080 / 1.08 is 999.9999999999999: a division must not let a lost point pass. */
+const ROUNDING = 1e-9;
 
 /** The rate, or a text that names the wrong field. */
 export function readRate(value: unknown): Rate | string {
@@ -58,5 +60,6 @@ export function judgeRate(
   if (!last) return "good";
   if (rate.atMs <= last.atMs) return "older";
   const change = Number(rate.value) / Number(last.value);
-  return change >= MAX_JUMP || change <= 1 / MAX_JUMP ? "jump" : "good";
+  const most = MAX_JUMP * (1 - ROUNDING);
+  return change >= most || change <= 1 / most ? "jump" : "good";
 }
