@@ -38,7 +38,7 @@ export interface PublishProperties {
  * so this only limits the damage when something goes wrong.
  */
 const MAX_IN_FLIGHT = 1_024;
-/** A timer this late shows that the process was held up. Its confirms wait in the socket, unread … */
+/** A timer this late: the process was held up, and its confirms wait in the socket, unread … */
 const HELD_UP_MS = 100;
 /** … and this is enough to read them. */
 const READ_MS = 50;
