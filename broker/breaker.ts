@@ -42,6 +42,11 @@ export class RegionBreaker {
     return this.state === "closed" || (this.state === "half-open" && !this.trying);
   }
 
+  /** Whether an open breaker's broker has answered since it failed. */
+  get answers(): boolean {
+    return this.healthySinceMs !== undefined;
+  }
+
   /** A message is being sent. */
   began(): void {
     if (this.state === "half-open") this.trying = true; // 1

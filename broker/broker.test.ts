@@ -55,6 +55,19 @@ function inbox() {
 }
 
 test(
+  "a process that was held up reads its confirms before it gives them up",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    const outcome = out.publish(ORDERS_EXCHANGE, "1", Buffer.from("hello"), {}, 200);
+    await new Promise(setImmediate); // it is written
+    Bun.sleepSync(500);
+    expect(await outcome).toBe("confirmed");
+  },
+  BOOT_MS,
+);
+
+test(
   "a confirmed message arrives with its properties; an acknowledged one is gone",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());

@@ -14,6 +14,8 @@ class FakeRegion {
   /** `silent`: it reads, and never answers. */
   does: PublishOutcome | "silent" = "confirmed";
   is: "up" | "blocked" | "away" = "up";
+  /** How long a confirm takes, ms. */
+  slowMs = 0;
   readonly got: { body: Buffer; id: string | undefined }[] = [];
   probes = 0;
   private waiting: ((outcome: PublishOutcome) => void)[] = [];
@@ -34,10 +36,12 @@ class FakeRegion {
       },
       publish: (_: string, __: string, text: Buffer, p = {}, limitMs = DEADLINE_MS) => {
         region.got.push({ body: text, id: (p as { messageId?: string }).messageId });
-        if (region.does !== "silent") return Promise.resolve(region.does);
+        const { does, slowMs } = region;
+        if (does !== "silent" && slowMs === 0) return Promise.resolve(does);
         const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
         region.waiting.push(resolve);
         region.runtime.startTimer(() => resolve("unknown"), limitMs);
+        if (does !== "silent") region.runtime.startTimer(() => resolve(does), slowMs);
         return promise;
       },
       giveUp: () => {
@@ -51,7 +55,7 @@ class FakeRegion {
   }
 }
 
-function rig(atFirst: FakeRegion["is"] = "up") {
+function rig(atFirst: FakeRegion["is"] = "up", alone = false) {
   const runtime = new VirtualRuntime();
   const eu = new FakeRegion("eu", runtime);
   eu.is = atFirst;
@@ -59,7 +63,7 @@ function rig(atFirst: FakeRegion["is"] = "up") {
   const changes: string[] = [];
   const failover = new Failover({
     runtime,
-    regions: [eu, us],
+    regions: alone ? [eu] : [eu, us],
     exchange: "orders",
     deadlineMs: DEADLINE_MS,
     patienceMs: PATIENCE_MS,
@@ -182,6 +186,23 @@ test("a home that fails its trial must be healthy for twice as long", async () =
   expect(changes.at(-1)).toBe("eu half-open");
 });
 
+test("a region is silent while it is away or does not answer, but not under an alarm", async () => {
+  const { runtime, eu, publishWhile, failover } = rig();
+  expect(failover.silent).toEqual([]);
+  eu.does = "silent";
+  await publishWhile(PATIENCE_MS);
+  expect(failover.silent).toEqual(["eu"]);
+  eu.does = "confirmed";
+  await runtime.advance(1_000);
+  expect([failover.silent, failover.region]).toEqual([[], "us"]);
+  eu.is = "blocked";
+  await runtime.advance(1_000);
+  expect(failover.silent).toEqual([]);
+  eu.is = "away";
+  await runtime.advance(1_000);
+  expect(failover.silent).toEqual(["eu"]);
+});
+
 test("a home that comes and goes is not healthy", async () => {
   const { runtime, eu, failover, publish } = rig();
   eu.is = "away";
@@ -201,6 +222,70 @@ test("only when no region confirms in time is a batch unknown, within the deadli
   us.does = "silent";
   const result = await publishWhile(DEADLINE_MS);
   expect(result).toEqual({ outcome: "unknown", region: undefined, tookMs: DEADLINE_MS });
+});
+
+test("two regions that are not trusted share the time: a slow one still confirms", async () => {
+  const { eu, us, publishWhile } = rig();
+  eu.does = "silent";
+  us.does = "silent";
+  await publishWhile(DEADLINE_MS);
+  eu.does = "confirmed";
+  eu.slowMs = PATIENCE_MS * 3;
+  const result = await publishWhile(DEADLINE_MS);
+  expect(result).toEqual({ outcome: "confirmed", region: undefined, tookMs: PATIENCE_MS * 3 });
+});
+
+test("of two that are not trusted, the one that answers goes first", async () => {
+  const { runtime, eu, us, publishWhile } = rig();
+  eu.does = "silent";
+  us.does = "silent";
+  await publishWhile(DEADLINE_MS);
+  us.does = "confirmed";
+  await runtime.advance(1_000);
+  const result = await publishWhile(PATIENCE_MS);
+  expect(result).toEqual({ outcome: "confirmed", region: "us", tookMs: 0 });
+  expect(eu.got).toHaveLength(1);
+});
+
+test("a batch in flight is not given up when no other region can take it", async () => {
+  const { runtime, eu, us, publish } = rig();
+  us.is = "away";
+  eu.does = "silent";
+  const first = publish();
+  await runtime.advance(DEADLINE_MS - 100);
+  eu.does = "confirmed";
+  eu.slowMs = 200;
+  const second = publish();
+  await runtime.advance(200);
+  expect((await first).outcome).toBe("unknown");
+  expect(await second).toEqual({ outcome: "confirmed", region: undefined, tookMs: 200 });
+});
+
+test("a region that comes up when the time is almost over gets no batch to fail", async () => {
+  const { runtime, eu, us, publish } = rig();
+  us.is = "away";
+  eu.does = "silent";
+  const result = publish();
+  await runtime.advance(DEADLINE_MS - 30);
+  us.is = "up";
+  us.does = "silent";
+  eu.is = "away";
+  eu.publisher.giveUp(); // as when its channel closes
+  await runtime.advance(30);
+  expect((await result).outcome).toBe("unknown");
+  expect(us.got).toHaveLength(0);
+});
+
+test("a single region is always trusted: nothing would close its breaker again", async () => {
+  const { runtime, eu, publish, publishWhile, changes, failover } = rig("up", true);
+  eu.does = "silent";
+  expect((await publishWhile(DEADLINE_MS)).outcome).toBe("unknown");
+  eu.is = "away";
+  expect((await publish()).outcome).toBe("unsent");
+  [eu.is, eu.does] = ["up", "confirmed"];
+  expect((await publish()).outcome).toBe("confirmed");
+  await runtime.advance(60_000);
+  expect([changes, at(failover.view(), 0).breaker]).toEqual([[], "closed"]);
 });
 
 test("unsent only if nothing left in any region", async () => {

@@ -3,10 +3,13 @@
 // 1. A batch that may be in one region's queue is published in another exactly as it is: consumers
 //    know its rows by user and id, so a second copy has no effect.
 // 2. A batch settles within the deadline. A region that does not confirm it in time is left early
-//    if another one is ready.
+//    if another one is ready and trusted. If none is trusted, they share the time: one that is slow
+//    is better than one that is silent.
 // 3. `unsent` means that nothing left this process in any region.
 // 4. A region whose breaker is open gets a batch only if no other region takes it.
 // 5. A full queue is pressure, not an outage: its batches go nowhere else.
+// 6. A batch in flight is given up early only if a trusted region can take it. A gateway with one
+//    region trusts it always.
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { type BreakerState, RegionBreaker } from "./breaker.ts";
 import type { Publisher, PublishOutcome, PublishProperties } from "./publisher.ts";
@@ -59,6 +62,8 @@ interface Place extends FailoverRegion {
 
 /** How often the regions are looked at. */
 const LOOK_MS = 500;
+/** A region that has less time left than this would be blamed for nothing. */
+const LEAST_MS = 50;
 
 export class Failover {
   private readonly places: readonly Place[];
@@ -74,7 +79,7 @@ export class Failover {
         ...{ runtime, healthyMs },
         onChange: (state, why) => {
           // Whoever still waits for this region would wait in vain.
-          if (state === "open") region.publisher.giveUp();
+          if (state === "open" && this.hasRefuge(region.name)) region.publisher.giveUp(); // 6
           onChange(region.name, state, why);
         },
       }),
@@ -106,6 +111,16 @@ export class Failover {
     return (this.next([]) ?? this.home).name;
   }
 
+  /** Regions that get no batch and do not answer: what they hold waits until they are back. */
+  get silent(): string[] {
+    const to = this.region;
+    const silent = this.places.filter(
+      ({ name, state, breaker }) =>
+        name !== to && breaker.state === "open" && !breaker.answers && state() !== "blocked",
+    );
+    return silent.map(({ name }) => name);
+  }
+
   view(): RegionView[] {
     return this.places.map(({ name: region, state, breaker, confirmed }) => ({
       ...{ region, broker: state(), breaker: breaker.state },
@@ -120,17 +135,17 @@ export class Failover {
     properties: PublishProperties,
     placed: Placed,
   ): Promise<PublishOutcome> {
-    const { runtime, deadlineMs, patienceMs } = this.options;
+    const { runtime, deadlineMs } = this.options;
     const endMs = runtime.monotonicMs() + deadlineMs;
     const tried: Place[] = [];
     const holders: string[] = [];
     let last: PublishOutcome = "unsent"; // 3
-    for (let leftMs = deadlineMs; leftMs > 0; leftMs = endMs - runtime.monotonicMs()) {
+    for (let leftMs = deadlineMs; ; leftMs = endMs - runtime.monotonicMs()) {
+      if (tried.length > 0 && leftMs < LEAST_MS) break;
       const place = this.next(tried);
       if (!place) break;
       tried.push(place);
-      const limitMs = this.next(tried) ? Math.min(patienceMs, leftMs) : leftMs; // 2
-      const outcome = await this.attempt(place, key, body, properties, limitMs);
+      const outcome = await this.attempt(place, key, body, properties, this.limitMs(tried, leftMs));
       if (outcome === "unsent") continue;
       last = outcome;
       holders.push(place.name);
@@ -140,6 +155,13 @@ export class Failover {
       break;
     }
     return last;
+  }
+
+  /** How long the last of the tried regions may take. */
+  private limitMs(tried: readonly Place[], leftMs: number): number {
+    const next = this.next(tried);
+    if (!next) return leftMs;
+    return next.breaker.admits ? Math.min(this.options.patienceMs, leftMs) : leftMs / 2; // 2
   }
 
   private async attempt(
@@ -162,26 +184,29 @@ export class Failover {
         breaker.confirmed(); // the broker answers
         break;
       case "returned":
-        breaker.failed("it has no such queue");
+        this.failed(place, "it has no such queue");
         break;
       case "unsent":
         if (state() === "up") breaker.undone();
         else this.notice(place);
         break;
       case "unknown":
-        breaker.failed(state() === "up" ? `no confirm within ${Math.round(limitMs)} ms` : state());
+        this.failed(
+          place,
+          state() === "up" ? `no confirm within ${Math.round(limitMs)} ms` : state(),
+        );
     }
     return outcome;
   }
 
-  /** The first region that is ready, those that are trusted first. */
+  /** The first region that is ready: those that are trusted first, then those that answer. */
   private next(tried: readonly Place[]): Place | undefined {
     let other: Place | undefined;
     for (const place of this.places) {
       if (tried.includes(place)) continue;
       if (!place.publisher.ready) this.notice(place);
       else if (place.breaker.admits) return place;
-      else other ??= place; // 4
+      else if (!other || (place.breaker.answers && !other.breaker.answers)) other = place; // 4
     }
     return other;
   }
@@ -196,7 +221,18 @@ export class Failover {
   private notice(place: Place): void {
     const word = place.state();
     if (word === "up") place.reached = true;
-    else if (place.reached) place.breaker.failed(word);
+    else if (place.reached) this.failed(place, word);
+  }
+
+  private failed({ breaker }: Place, why: string): void {
+    if (this.places.length > 1) breaker.failed(why); // 6
+  }
+
+  private hasRefuge(from: string): boolean {
+    return this.places.some(
+      ({ name, publisher, breaker }) =>
+        name !== from && publisher.ready && breaker.state !== "open",
+    );
   }
 
   /** Asks the broker for an answer, which takes no queue. */

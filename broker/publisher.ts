@@ -38,6 +38,10 @@ export interface PublishProperties {
  * so this only limits the damage when something goes wrong.
  */
 const MAX_IN_FLIGHT = 1_024;
+/** A timer this late: the process was held up, and its confirms wait in the socket, unread … */
+const HELD_UP_MS = 100;
+/** … and this is enough to read them. */
+const READ_MS = 50;
 /** Confirms already on their way when the alarm is raised arrive within this time. */
 const BLOCKED_GRACE_MS = 50;
 /**
@@ -92,12 +96,18 @@ export class Publisher {
     if (!channel || !this.ready) return Promise.resolve("unsent"); // 2, 3
     const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
     const tag = String(this.nextTag++);
-    const timer = this.runtime.startTimer(() => entry.settle("unknown"), limitMs);
+    const { startTimer, stopTimer, monotonicMs } = this.runtime;
+    const giveUp = () => entry.settle("unknown");
+    const heldUpMs = monotonicMs() + limitMs + HELD_UP_MS;
+    let timer = startTimer(() => {
+      if (monotonicMs() < heldUpMs) giveUp();
+      else timer = startTimer(giveUp, READ_MS);
+    }, limitMs);
     const entry: InFlight = {
       returned: false,
       settle: (outcome) => {
         if (!this.inFlight.delete(tag)) return; // 1
-        this.runtime.stopTimer(timer);
+        stopTimer(timer);
         resolve(outcome);
       },
     };

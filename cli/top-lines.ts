@@ -61,9 +61,10 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   return lines.map((line) => cut(line, width));
 }
 
-/** Where a gateway publishes, if it is not its own region. */
-function elsewhere({ publishesTo }: GatewayReport["publishing"], home: string): string {
-  return publishesTo === home ? "" : `, orders go to ${publishesTo}`;
+/** Where a gateway publishes, if it is not its own region. Earlier releases publish only there. */
+function elsewhere(publishing: GatewayReport["publishing"] | undefined, home: string): string {
+  const to = publishing?.publishesTo ?? home;
+  return to === home ? "" : `, orders go to ${to}`;
 }
 
 /** Cuts a line to `width` characters, not counting colours, and drops control characters. */

@@ -1,6 +1,7 @@
 // Two regions, each with a broker of its own, and a gateway whose own broker has an alarm, freezes
 // or is killed. It accepts orders again within two seconds, and no order is lost or overtakes.
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";
 import { depth, depthForSure } from "../broker/inspect.ts";
 import { ORDERS_EXCHANGE, ordersKey, ordersQueue } from "../broker/topology.ts";
@@ -95,6 +96,12 @@ async function place(user: string, seq = 0): Promise<Placed> {
   return { status: response.status, id: one.id, user, atMs: performance.now(), region };
 }
 
+/** The status of the answer to a cancel. */
+async function cancel({ user, id }: Placed): Promise<number> {
+  const url = `${gateway.gateway.url}/v1/orders/${id}`;
+  return (await fetch(url, { method: "DELETE", headers: await bearer(user) })).status;
+}
+
 /** Orders one after the other, of one user of each shard in turn, until told to stop. */
 class Pulse {
   readonly accepted: Placed[] = [];
@@ -133,6 +140,14 @@ class Pulse {
     this.going = false;
     await this.done;
   }
+}
+
+/** Runs a command of the command line. */
+async function outputOf(words: readonly string[]): Promise<{ code: number; out: string }> {
+  const command = [process.execPath, join(import.meta.dir, "../cli/cli.ts"), ...words];
+  const env = { ...process.env, ...stack.env };
+  const child = Bun.spawn(command, { env, stdout: "pipe", stderr: "ignore" });
+  return { out: await new Response(child.stdout).text(), code: await child.exited };
 }
 
 const elsewhere = ({ region }: Placed) => region === "us";
@@ -221,6 +236,11 @@ test("killed: a number in its queue is waited for, and decided in order later", 
   const user = userOf(1);
   const first = await place(user, 1);
   expect(first).toMatchObject({ status: 202, region: undefined });
+  const regretted = await place(userOf(0, 2));
+  const cancelled = cancel(regretted);
+  const options = await lookOptions();
+  const cancelsIn = async () => (await lookAtLost(options)).orders.filter((o) => o.cancel);
+  await stack.until("the cancel accepted", async () => (await cancelsIn()).length === 1);
   const pulse = new Pulse("killed");
   await pulse.next(atHome);
   await eu.kill();
@@ -235,11 +255,16 @@ test("killed: a number in its queue is waited for, and decided in order later", 
   await stack.until("the second order parked", async () => (await parkedIn(1)) === 1);
   await Bun.sleep(WELL_AFTER_MS);
   expect(await parkedIn(1)).toBe(1);
-  const options = await lookOptions();
   await mustBeAway(options);
+  const [home, other] = options.settings.regions;
+  const cluster = { name: "eu", url: home?.url ?? "", others: [other?.url ?? ""] };
+  const oneNodeLeft = { ...options, settings: { ...options.settings, regions: [cluster] } };
+  await expect(mustBeAway(oneNodeLeft)).rejects.toThrow("answers");
+  expect(await cancelled).toBe(202);
   const lost = await lookAtLost(options);
   expect(lost.orders.map(({ id }) => id)).toContain(first.id);
   expect(lost.orders.map(({ id }) => id)).not.toContain(second.id);
+  expect((await cancelsIn()).map(({ id }) => id)).toEqual([regretted.id]);
   expect(lost.numbers).toEqual([{ shard: 1, saleId: "s1", user, seq: 1, parked: 1 }]);
   expect(lost.silent).toEqual([]);
 
@@ -262,11 +287,11 @@ test("lost for good: once an operator has said so, no gap waits for it", async (
   await stack.until("the order parked", async () => (await parkedIn(0)) === 1);
   await Bun.sleep(WELL_AFTER_MS);
   expect(await parkedIn(0)).toBe(1);
-  const recover = (...words: string[]) =>
-    stack.spawn(["recover", "--region", "eu", "--lost", ...words]).exited;
-  expect(await recover()).toBe(0);
+  const words = ["recover", "--region", "eu", "--lost"];
+  expect(await stack.spawn(words).exited).toBe(0);
   expect(await stack.ledger.lostRegions()).toEqual(new Set());
-  expect(await recover("--yes")).toBe(0);
+  const { code, out } = await outputOf([...words, "--yes", "--json"]);
+  expect([code, JSON.parse(out)]).toMatchObject([0, { region: "eu" }]);
   await stack.becomes(user, third.order.id, "reserved");
   await worker.stop();
 }, 60_000);

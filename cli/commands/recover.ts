@@ -9,7 +9,12 @@ import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
-import { type LostRegion, lookAtLost, mustBeAway } from "../operator/lost-region.ts";
+import {
+  type LostOrder,
+  type LostRegion,
+  lookAtLost,
+  mustBeAway,
+} from "../operator/lost-region.ts";
 import { openRedis } from "../roles/parts.ts";
 import { mintToken } from "../token.ts";
 
@@ -86,18 +91,24 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   } finally {
     await redis.close();
   }
-  await declare(open, "lost");
-  await again(settings);
+  // The list alone is JSON.
+  const out = json ? process.stderr : process.stdout;
+  await declare(open, "lost", out);
+  await again(settings, out);
 }
 
 const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
 
-async function declare(open: OpenLedger, state: "lost" | "back"): Promise<void> {
+async function declare(
+  open: OpenLedger,
+  state: "lost" | "back",
+  out: NodeJS.WritableStream = process.stdout,
+): Promise<void> {
   const { ledger, settings } = open;
   const { region } = settings;
   const ref = `${region} ${state} ${realRuntime.uuid()}`;
   await ledger.operate({ kind: "region", ref, region, state }, "command line");
-  process.stdout.write(
+  out.write(
     state === "lost"
       ? `region ${region} is lost: while it is away, no gap waits for it.\n`
       : `region ${region} is back: gaps wait for it again.\n`,
@@ -106,14 +117,18 @@ async function declare(open: OpenLedger, state: "lost" | "back"): Promise<void> 
 
 function lostText({ region, orders, numbers, silent }: LostRegion): string {
   const at = (ms: number) => new Date(ms).toISOString();
-  const accepted = orders.map((o) => `  ${at(o.acceptedAtMs)}  ${o.user}  ${o.id}  ${o.gateway}`);
+  const line = (o: LostOrder) => `  ${at(o.acceptedAtMs)}  ${o.user}  ${o.id}  ${o.gateway}`;
+  const accepted = orders.filter((o) => !o.cancel).map(line);
+  const cancels = orders.filter((o) => o.cancel).map(line);
   const missing = numbers.map(
     (n) => `  ${n.user}  sale ${n.saleId}  number ${n.seq}  ${n.parked} later orders wait`,
   );
   const unheard = silent.map(({ gateway, why }) => `  ${gateway}: ${why}`);
   return [
-    `${orders.length} orders were accepted in ${region} and are in no ledger:`,
+    `${accepted.length} orders were accepted in ${region} and are in no ledger:`,
     ...accepted,
+    ...(cancels.length > 0 ? ["cancels accepted there of orders that are not cancelled:"] : []),
+    ...cancels,
     `${numbers.length} users wait for a number that may have been accepted there:`,
     ...missing,
     ...(unheard.length > 0 ? ["what these gateways know is missing here:", ...unheard] : []),
@@ -133,11 +148,14 @@ async function forget(settings: Settings): Promise<void> {
   );
 }
 
-async function again({ ledgerUrl }: Settings): Promise<void> {
+async function again(
+  { ledgerUrl }: Settings,
+  out: NodeJS.WritableStream = process.stdout,
+): Promise<void> {
   const writer = await openLedgerWriter(realRuntime, ledgerUrl);
   const asked = await writer.askAgain();
   await writer.close();
-  process.stdout.write(
+  out.write(
     `asking again for ${asked} charges, refunds and parts; ` +
       "the workers publish them within a second.\n",
   );

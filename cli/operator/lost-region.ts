@@ -1,6 +1,7 @@
 // What is known about the orders of a region that will not come back, from three witnesses: the
 // gateways that are running, the ledger, and the numbers that users' later orders wait for.
 import { BrokerConnection } from "../../broker/connection.ts";
+import type { Region } from "../../broker/region.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { GatewayReport, RoleReport } from "../../core/domain/report.ts";
 import { shardOf } from "../../core/domain/shard.ts";
@@ -16,11 +17,16 @@ export interface LostOrder {
   readonly id: string;
   readonly acceptedAtMs: number;
   readonly gateway: string;
+  /** Only the cancel of this order. */
+  readonly cancel?: boolean;
 }
 
 export interface LostRegion {
   readonly region: string;
-  /** Answered with 202 for this region alone, and not in the ledger. */
+  /**
+   * Answered with 202 for this region alone: orders that are not in the ledger, and cancels of
+   * orders that are not cancelled.
+   */
   readonly orders: readonly LostOrder[];
   /** They may have been accepted there. */
   readonly numbers: readonly (MissingNumber & { readonly shard: number })[];
@@ -65,23 +71,29 @@ export async function lookAtLost(options: LostRegionOptions): Promise<LostRegion
   };
 }
 
-/** Throws if the region's broker answers: what is there is not lost. */
+/** Throws if a node of the region's broker answers: what is there is not lost. */
 export async function mustBeAway({ runtime, settings, region }: LostRegionOptions): Promise<void> {
   const setting = settings.regions.find(({ name }) => name === region);
   if (!setting) {
     const names = settings.regions.map(({ name }) => name).join(", ");
     throw new SettingError(`'${region}' is not one of SLUICE_REGIONS (${names})`);
   }
-  const topology = { exchanges: [], queues: [], bindings: [] };
-  const connection = new BrokerConnection({ runtime, region: setting, topology });
-  await connection.start();
-  const { up } = connection;
-  await connection.close();
-  if (up)
+  const nodes = [setting.url, ...(setting.others ?? [])];
+  const up = await Promise.all(nodes.map((url) => answers(runtime, { name: region, url })));
+  if (up.includes(true))
     throw new SettingError(
       `the broker of region '${region}' answers, so its orders are not lost: ` +
         "the workers read its queues",
     );
+}
+
+async function answers(runtime: Runtime, region: Region): Promise<boolean> {
+  const topology = { exchanges: [], queues: [], bindings: [] };
+  const connection = new BrokerConnection({ runtime, region, topology });
+  await connection.start();
+  const { up } = connection;
+  await connection.close();
+  return up;
 }
 
 interface Answer {
@@ -113,13 +125,17 @@ async function ask(
   }
 }
 
-/** Those that the ledger does not have: the outcomes of the others were only lost on their way. */
+/** Those without an effect in the ledger: the others' outcomes were only lost on their way. */
 async function unrecorded(ledger: Ledger, orders: readonly LostOrder[]): Promise<LostOrder[]> {
   const byShard = Map.groupBy(orders, ({ user }) => shardOf(user, ledger.shards));
   const open: LostOrder[] = [];
   for (const [shard, own] of byShard) {
     const known = await ledger.states(shard, own);
-    open.push(...own.filter(({ user, id }) => !known.has(`${user} ${id}`)));
+    const happened = ({ user, id, cancel }: LostOrder) => {
+      const state = known.get(`${user} ${id}`);
+      return cancel ? state === "cancelled" : state !== undefined;
+    };
+    open.push(...own.filter((order) => !happened(order)));
   }
   return open.sort((a, b) => a.acceptedAtMs - b.acceptedAtMs);
 }

@@ -73,6 +73,11 @@ export class GatewayBrokers {
     return this.failover.region;
   }
 
+  /** Regions that get no orders and do not answer. */
+  get silent(): readonly string[] {
+    return this.failover.silent;
+  }
+
   /** Whether orders can be accepted, and what is known about each region. */
   readiness(): { ok: boolean; detail: Record<string, unknown> } {
     const { connection } = this.links[0];
@@ -138,8 +143,8 @@ export class GatewayBrokers {
       try {
         return await connection.start();
       } catch (error) {
-        if (!this.closing)
-          log("region refused", { region: connection.region, error: messageOf(error) });
+        if (this.closing) return;
+        log("region refused", { region: connection.region, error: messageOf(error) });
         await runtime.sleep(REFUSED_MS);
       }
     }

@@ -24,6 +24,8 @@ export class GatewayWatch {
       /** The gateway's own region, and the one it publishes to now. */
       readonly home: string;
       readonly region: () => string;
+      /** Regions that do not answer. */
+      readonly silent: () => readonly string[];
       readonly shards: number;
       readonly redisMemory: number;
       /** Redis's clock. */
@@ -38,9 +40,10 @@ export class GatewayWatch {
   }
 
   private async look(): Promise<void> {
+    const { redis, admission, id, home, shards, silent } = this.options;
+    for (const region of silent()) admission.away(region === home ? undefined : region);
     if (this.looking) return;
     this.looking = true;
-    const { redis, admission, id, home, shards } = this.options;
     try {
       const members = new Members(redis);
       const [{ workers }, roles, memory] = await Promise.all([

@@ -86,6 +86,7 @@ export async function startGatewayRole(
     admission,
     id,
     region: () => brokers.publishesTo,
+    silent: () => brokers.silent,
     home: region.name,
     shards,
     redisMemory,

@@ -120,6 +120,13 @@ test("the verdict names the worst condition: trouble, then pressure", () => {
   });
 });
 
+test("top shows a gateway of an earlier release, which does not say where it publishes", () => {
+  const { publishing: _, ...old } = gatewayReport({ id: "eu.old" });
+  const now = look(1_000, 1_000, { overview: { roles: [old as GatewayReport] } });
+  const lines = topLines(figures(undefined, now), now, 80, false);
+  expect(lines.find((line) => line.startsWith("eu.old"))).toEndWith("up");
+});
+
 test("top shows the same figures in lines no wider than the terminal", () => {
   const now = look(3_000, 2_000);
   const lines = topLines(figures(look(1_000, 1_000), now), now, 80, false);

@@ -106,8 +106,19 @@ export function regions(value: string, variable: string): readonly RegionSetting
     const [first = "", ...others] = address
       .split("|")
       .map((node) => read(node, `${variable} (region ${name})`));
+    // Messages carry the user's name, and a broker refuses another one than the connection's.
+    if (others.some((other) => seatOf(other) !== seatOf(first)))
+      throw new SettingError(
+        `${variable}: the nodes of region '${name}' must have the same user and virtual host`,
+      );
     return others.length > 0 ? { name, url: first, others } : { name, url: first };
   });
+}
+
+/** A broker URL's user and virtual host. */
+function seatOf(address: string): string {
+  const { username, pathname } = new URL(address);
+  return `${username} ${pathname}`;
 }
 
 export interface Threshold {

@@ -37,6 +37,8 @@ test.each([
   ["SLUICE_LEDGER_URL", "mysql://x"],
   ["SLUICE_REGIONS", "eu"],
   ["SLUICE_REGIONS", "eu=amqp://a,eu=amqp://b"],
+  ["SLUICE_REGIONS", "eu=amqp://u:p@a/v|amqp://w:p@b/v"],
+  ["SLUICE_REGIONS", "eu=amqp://u:p@a/v|amqp://u:p@b/w"],
   ["SLUICE_TYPO", "1"],
 ])("%s=%s is refused by name", (variable, value) => {
   const error = (() => {

@@ -27,8 +27,8 @@ export function addAdminOverview(app: App, parts: AppParts): void {
 const MOST_UNDECIDED = 10_000;
 
 /**
- * Orders that a region alone has confirmed to this gateway and whose outcome has not arrived. If
- * the region is lost, they are.
+ * Orders and cancels that a region alone has confirmed to this gateway and whose outcome has not
+ * arrived. If the region is lost, they are.
  */
 export function addAdminUndecided(app: App, { options, orders }: AppParts): void {
   const { runtime, clock, server } = options;
@@ -40,7 +40,10 @@ export function addAdminUndecided(app: App, { options, orders }: AppParts): void
       const acceptedAtMs = Math.round(batch.bornMs + aheadMs);
       for (let i = 0; i < batch.size && list.length < MOST_UNDECIDED; i++)
         if (batch.idAt(i) !== "")
-          list.push({ user: batch.userAt(i), id: batch.idAt(i), acceptedAtMs });
+          list.push({
+            ...{ user: batch.userAt(i), id: batch.idAt(i), acceptedAtMs },
+            ...(batch.isCancelAt(i) ? { cancel: true } : {}),
+          });
     }
     return c.json({ region, orders: list, full: list.length === MOST_UNDECIDED });
   });

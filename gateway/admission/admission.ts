@@ -189,6 +189,11 @@ export class Admission {
     this.lags[batch.shard]?.settled(batch, decided, this.now());
   }
 
+  /** A region is away: undefined for the gateway's own. */
+  away(region: string | undefined): void {
+    for (const lag of this.lags) lag.away(region);
+  }
+
   /** Divides the region's rate among this number of gateways. */
   share(gateways: number): void {
     const { regionPerSecond } = this.options;

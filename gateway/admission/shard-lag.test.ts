@@ -288,6 +288,18 @@ test("orders in a region that is down hold up no others", () => {
   expect([lag.pending, lag.oldestMs(60_000)]).toEqual([0, 0]);
 });
 
+test("orders in a region that is away take no room: more than may wait were on their way", () => {
+  const lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
+  for (let n = 0; n < 60; n++) batchIn(lag, undefined, 1_000);
+  const other = batchIn(lag, "us", 1_000);
+  lag.tick(5_000, TICK_MS);
+  expect([lag.pending, lag.room(5_000)]).toEqual([610, false]);
+  lag.away();
+  expect([lag.pending, lag.room(5_000)]).toEqual([10, true]);
+  lag.settled(other, true, 5_100);
+  expect(lag.pending).toBe(0);
+});
+
 test("a region's empty queue says nothing about the orders of another", () => {
   const lag = new ShardLag({ targetMs: 2_000, stallOrders: 500 });
   batchIn(lag, undefined, 1_000);

@@ -15,8 +15,8 @@
 // (docs/decisions/0010-admission.md).
 //
 // 1. Accepted orders keep their place: the controller only decides how many more to accept.
-// 2. Every accepted order leaves the count once: decided, unconfirmed, forgotten, or decided before
-//    one that came after it.
+// 2. Every accepted order leaves the count once: decided, unconfirmed, forgotten, decided before
+//    one that came after it, or in a region that is away.
 // 3. In every state at most `limit` orders are pending.
 // 4. The limit always leaves room for a batch and the next one.
 
@@ -163,6 +163,14 @@ export class ShardLag {
       if (batch.bornMs < ms) this.leave(i, false);
     }
     this.trim();
+  }
+
+  /**
+   * A region (undefined: the gateway's own) is away: what it alone confirmed is decided once it is
+   * back. Until then it takes no room from orders that can be decided.
+   */
+  away(region?: string): void {
+    this.emptyAt(Number.POSITIVE_INFINITY, region);
   }
 
   /** Age of the oldest order without an outcome, ms. */

@@ -258,6 +258,7 @@ function showGateways(now) {
 
 /** The region that gets a gateway's orders; the title has the state of each region. */
 function publishesTo({ region, publishing: p }) {
+  if (!p) return region; // of an earlier release: it publishes to its own region only
   const words = (r) =>
     `${r.region}: broker ${r.broker}, breaker ${r.breaker}` +
     (r.why === "" ? "" : ` since ${new Date(r.sinceMs).toLocaleTimeString()} (${r.why})`);

@@ -41,6 +41,7 @@ export class Batch implements LaneBatch {
   private readonly names: readonly string[] = this.writer?.names ?? [];
   /** Rows other than orders and cancels. */
   private others: Set<number> | undefined;
+  private cancels: Set<number> | undefined;
   length = 0;
   readonly recipients: (Recipient | undefined)[] = [];
   private refs: unknown[] = [];
@@ -80,7 +81,10 @@ export class Batch implements LaneBatch {
 
   /** Adds a row of any other kind; only a cancel's outcome is reported. */
   add(row: Row, length: number, recipient: Recipient, ref: unknown): void {
-    if (row.kind !== "cancel") {
+    if (row.kind === "cancel") {
+      this.cancels ??= new Set();
+      this.cancels.add(this.size);
+    } else {
       this.others ??= new Set();
       this.others.add(this.size);
     }
@@ -107,6 +111,10 @@ export class Batch implements LaneBatch {
   idAt(i: number): string {
     // A cast, since every order passes here.
     return this.others?.has(i) ? "" : (this.names[i] as string).slice(-ID_CHARS);
+  }
+
+  isCancelAt(i: number): boolean {
+    return this.cancels?.has(i) ?? false;
   }
 
   body(): Buffer {

@@ -57,6 +57,19 @@ test("operators see orders that only one region holds, until their outcome is he
   expect(await listed("eu")).toEqual([]);
 });
 
+test("operators see cancels too, apart from orders", async () => {
+  const { gateway } = await start();
+  const socket = await TestSocket.open(gateway.url, "ann");
+  const id = Bun.randomUUIDv7();
+  socket.send({ type: "cancel", ref: "r", id });
+  await socket.next("acks");
+  const response = await fetch(`${gateway.url}/v1/admin/undecided`, {
+    headers: await bearer("ops", { scope: "operator" }),
+  });
+  const { orders } = (await response.json()) as { orders: object[] };
+  expect(orders).toEqual([{ user: "ann", id, acceptedAtMs: expect.any(Number), cancel: true }]);
+});
+
 test("only operators see them", async () => {
   const { gateway } = await start();
   const url = `${gateway.url}/v1/admin/undecided?region=us`;
