@@ -337,7 +337,7 @@ export const PLANTED: readonly Planted[] = [
     breaks: "a target that accepts nothing delays no other",
     // A look reads few, so that a small sale has more.
     edits: [
-      edit("consumers/orders/relay.ts", "FOLLOW_UPS_AT_ONCE = 100;", "FOLLOW_UPS_AT_ONCE = 4;"),
+      edit("consumers/orders/relay.ts", "FOLLOW_UPS_AT_ONCE = 100;", "FOLLOW_UPS_AT_ONCE = 2;"),
       edit("consumers/orders/relay.ts", "except: this.paused(), // 4", "except: [],"),
     ],
   },

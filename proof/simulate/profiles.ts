@@ -161,8 +161,8 @@ export const PROFILES = {
   "one target queue is broken": {
     ...SMALL,
     ...{ weight: 1, cancels: 0, stock: [12, 20], orders: [16, 28] },
-    ...{ rushMs: 8_000, count: [1, 1], moods: { share: 0, ways: 1 }, targets: true },
-    bursts: [{ faults: [["queue_refuses", 5_500, 6_500]] }],
+    ...{ rushMs: 14_000, count: [1, 1], moods: { share: 0, ways: 1 }, targets: true },
+    bursts: [{ faults: [["queue_refuses", 11_000, 12_000]] }],
   },
   /** A backup takes the ledger's place right after a commit. Only if it is named. */
   "the ledger goes back": {
