@@ -3,13 +3,16 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { runOne, runSeeds } from "../proof/simulate/campaign.ts";
-import type { Kept } from "../proof/simulate/kept.ts";
+import { commandOf, type Kept } from "../proof/simulate/kept.ts";
+import { MOMENTS, type Moment } from "../proof/simulate/moments.ts";
 import { edited, hunt } from "../proof/simulate/plant.ts";
 import { PLANTED } from "../proof/simulate/planted.ts";
+import { SCENARIOS } from "../proof/simulate/profiles.ts";
 import { openRig, type Rig } from "../proof/simulate/rig.ts";
-import { drawSchedule } from "../proof/simulate/schedule.ts";
+import { drawSchedule, type Fault } from "../proof/simulate/schedule.ts";
 import keptSeeds from "../proof/simulate/seeds.json";
 import { shrink } from "../proof/simulate/shrink.ts";
+import { simulate } from "../proof/simulate/simulation.ts";
 
 const FRESH_MS = 60_000;
 const FRESH_TIMEOUT_MS = 100_000;
@@ -31,17 +34,32 @@ test.each(keptSeeds as readonly (Kept & { readonly why: string })[])(
   TIMEOUT_MS,
 );
 
-test(
-  "the same seed does the same twice, and another seed something else",
-  async () => {
+test.each(["anything", "owners change", "Redis suffers while it is loaded"] as const)(
+  "the same seed does the same twice, and another seed something else: %s",
+  async (scenario) => {
     const [first, second, other] = [
-      await runOne(rig, { seed: 11 }),
-      await runOne(rig, { seed: 11 }),
-      await runOne(rig, { seed: 12 }),
+      await runOne(rig, { seed: 11, scenario }),
+      await runOne(rig, { seed: 11, scenario }),
+      await runOne(rig, { seed: 12, scenario }),
     ];
     expect(second.hash).toBe(first.hash);
     expect(second.steps).toBe(first.steps);
     expect(other.hash).not.toBe(first.hash);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "every moment at which a fault can be placed comes",
+  async () => {
+    const now = { atMs: 0, who: 0, by: 0, forMs: 1_000 };
+    const moments = (Object.keys(MOMENTS) as Moment[]).map((moment): Fault => {
+      return { ...now, kind: "redrive", at: { moment, nth: 2, afterMs: 0 } };
+    });
+    const faults: Fault[] = [...moments, { ...now, atMs: 500, kind: "redis_wipe" }];
+    const schedule = { ...drawSchedule(1, "owners change"), faults };
+    const outcome = await simulate(schedule, rig);
+    expect([outcome.violations, outcome.faults]).toEqual([[], faults.length]);
   },
   TIMEOUT_MS,
 );
@@ -54,8 +72,8 @@ test(
     const { seeds, crashes, failed } = tally;
     console.log(`simulated ${seeds} seeds from ${first} on, with ${crashes} crashes`);
     const [lost] = failed;
-    const again = `replay with: sluice simulate --seed ${lost?.seed}`;
-    expect(lost ? [...lost.violations, again] : []).toEqual([]);
+    const again = lost && commandOf({ seed: lost.seed, scenario: lost.scenario });
+    expect(lost ? [...lost.violations, `replay with: ${again}`] : []).toEqual([]);
     expect(crashes).toBeGreaterThan(0);
   },
   FRESH_TIMEOUT_MS,
@@ -102,4 +120,9 @@ test("a schedule shrinks to what its failure needs", async () => {
 test("a schedule is drawn from its seed alone", () => {
   expect(drawSchedule(3)).toEqual(drawSchedule(3));
   expect(drawSchedule(3)).not.toEqual(drawSchedule(4));
+});
+
+test("seeds concentrate on every scenario but the one that has to be named", () => {
+  const drawn = new Set(Array.from({ length: 200 }, (_, seed) => drawSchedule(seed).scenario));
+  expect(SCENARIOS.filter((one) => !drawn.has(one))).toEqual(["the ledger goes back"]);
 });

@@ -1,13 +1,15 @@
 // sluice simulate: runs the system in a simulated world, one seed after the other. Exit code 0:
 // every invariant held in every seed; 1: a violation.
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { SettingError } from "../../core/settings/settings.ts";
 import { Progress } from "../../proof/demo/progress.ts";
 import { runOne, runSeeds, type Tally } from "../../proof/simulate/campaign.ts";
+import { runJobs } from "../../proof/simulate/child.ts";
 import { commandOf, type Kept } from "../../proof/simulate/kept.ts";
 import { type Found, hunt } from "../../proof/simulate/plant.ts";
 import { PLANTED } from "../../proof/simulate/planted.ts";
+import { SCENARIOS, type Scenario } from "../../proof/simulate/profiles.ts";
 import { openRig } from "../../proof/simulate/rig.ts";
 import { drawSchedule } from "../../proof/simulate/schedule.ts";
 import { shrink } from "../../proof/simulate/shrink.ts";
@@ -25,8 +27,10 @@ interface Options {
   readonly seeds: number;
   readonly seed?: number;
   readonly from: number;
+  readonly scenario?: Scenario;
   readonly for?: number;
   readonly steps?: number;
+  readonly jobs: number;
   readonly faults?: readonly number[];
   readonly actions?: readonly number[];
   readonly shrink: boolean;
@@ -40,7 +44,11 @@ export function register(program: Command): void {
     .description("run the system in a simulated world of crashes, losses and clocks, by seed")
     .option("--seeds <n>", "how many seeds to run", whole(1, MAX_SEED), DEFAULT_SEEDS)
     .option("--from <n>", "the first seed", whole(0, MAX_SEED), 1)
+    .addOption(
+      new Option("--scenario <name>", "what every seed concentrates on").choices(SCENARIOS),
+    )
     .option("--for <seconds>", "begin no seed after this time", whole(1, 1_000_000))
+    .option("--jobs <n>", "in so many processes, each with seeds of its own", whole(1, 64), 1)
     .option("--seed <n>", "run this seed alone", whole(0, MAX_SEED))
     .option("--faults <places>", "with --seed: only these of its faults, or none", places)
     .option("--actions <places>", "with --seed: only these of its clients' actions", places)
@@ -68,8 +76,9 @@ async function run(options: Options): Promise<boolean> {
   const rig = await openRig();
   try {
     const simulating: SimulateOptions = { open: rig.open, mostSteps: options.steps };
-    const { seed, faults, actions } = options;
-    if (seed !== undefined) return await one(simulating, { seed, faults, actions }, options);
+    const { seed, scenario, faults, actions } = options;
+    if (seed !== undefined)
+      return await one(simulating, { seed, scenario, faults, actions }, options);
     return await many(simulating, options);
   } finally {
     await rig.close();
@@ -86,19 +95,9 @@ async function one(simulating: SimulateOptions, kept: Kept, { json }: Options): 
 }
 
 async function many(simulating: SimulateOptions, options: Options): Promise<boolean> {
-  const { seeds, from, for: seconds, json } = options;
+  const { json } = options;
   const out = json ? process.stderr : process.stdout;
-  const progress = new Progress(out);
-  let line = "";
-  progress.follow(() => line);
-  const tally = await runSeeds({
-    ...simulating,
-    ...{ first: from, seeds, forMs: seconds && seconds * 1_000 },
-    onSeed: (_, so) => {
-      line = `  ${figures(so)}`;
-    },
-  });
-  progress.done();
+  const tally = await (options.jobs > 1 ? inJobs(options) : inTurn(simulating, options, out));
   out.write(`  ${figures(tally)}\n`);
   const [failed] = tally.failed;
   if (failed) {
@@ -109,32 +108,56 @@ async function many(simulating: SimulateOptions, options: Options): Promise<bool
   return failed === undefined;
 }
 
+function inJobs({ jobs, from, seeds, scenario, for: forSeconds }: Options): Promise<Tally> {
+  return runJobs(jobs, { first: from, seeds, scenario, forSeconds });
+}
+
+async function inTurn(
+  simulating: SimulateOptions,
+  { seeds, from, scenario, for: seconds }: Options,
+  out: NodeJS.WriteStream,
+): Promise<Tally> {
+  const progress = new Progress(out);
+  let line = "";
+  progress.follow(() => line);
+  const tally = await runSeeds({
+    ...simulating,
+    ...{ first: from, seeds, scenario, forMs: seconds && seconds * 1_000 },
+    onSeed: (_, so) => {
+      line = `  ${figures(so)}`;
+    },
+  });
+  progress.done();
+  return tally;
+}
+
 async function shrunk(
   simulating: SimulateOptions,
-  { seed, violations }: Outcome,
+  { seed, scenario, violations }: Outcome,
   out: NodeJS.WritableStream,
 ): Promise<void> {
-  const { faults, actions } = drawSchedule(seed);
+  const schedule = drawSchedule(seed, scenario);
+  const { faults, actions } = schedule;
   const size = { faults: faults.length, actions: actions.length };
   const kept = await shrink(seed, size, violations, {
-    run: async (smaller) => (await runOne(simulating, smaller)).violations,
+    run: async (smaller) => (await runOne(simulating, { ...smaller, scenario })).violations,
     most: SHRINK_RUNS,
   });
-  const schedule = drawSchedule(seed);
   out.write(`\n  shrunk to ${kept.faults.length} faults and ${kept.actions.length} actions:\n`);
   for (const place of kept.faults) out.write(`    ${JSON.stringify(schedule.faults[place])}\n`);
   for (const place of kept.actions) out.write(`    ${JSON.stringify(schedule.actions[place])}\n`);
-  out.write(`  replay: ${commandOf(kept)}\n`);
+  out.write(`  replay: ${commandOf({ ...kept, scenario })}\n`);
 }
 
 /** Each planted fault in turn, until it is found. */
-async function huntAll({ planted, from, seeds, for: forSeconds, json }: Options): Promise<boolean> {
+async function huntAll(options: Options): Promise<boolean> {
+  const { planted, from, seeds, scenario, for: forSeconds, json } = options;
   const wanted = PLANTED.filter(({ name }) => planted === true || name === planted);
   if (wanted.length === 0) throw new SettingError(`--planted: there is no '${planted}'`);
   const out = json ? process.stderr : process.stdout;
   const found: Found[] = [];
   for (const one of wanted) {
-    const result = await hunt(one, { first: from, seeds, forSeconds });
+    const result = await hunt(one, { first: from, seeds, scenario, forSeconds });
     found.push(result);
     const after = result.seeds === undefined ? "NOT FOUND" : `after ${result.seeds} seeds`;
     out.write(`  ${one.name.padEnd(26)} ${after.padEnd(18)} ${result.violation.slice(0, 100)}\n`);
@@ -156,9 +179,9 @@ function figures({ seeds, crashes, faults, orders, steps, simulatedMs, realMs }:
 }
 
 function outcomeLines(outcome: Outcome): string[] {
-  const { seed, hash, steps, crashes, accepted, violations, lines } = outcome;
+  const { seed, scenario, hash, steps, crashes, accepted, violations, lines } = outcome;
   const about = `${steps} events, ${crashes} crashes, ${accepted} answered 202`;
-  const head = `  seed ${seed}: ${about}, trace ${hash.toString(16)}`;
+  const head = `  seed ${seed} (${scenario}): ${about}, trace ${hash.toString(16)}`;
   if (violations.length === 0) return [`${head}: every invariant held`];
   const trace = lines.slice(-TRACE_LINES).map((line) => `    ${line}`);
   return [head, ...violations.map((line) => `  ✗ ${line}`), "  what ran last:", ...trace];

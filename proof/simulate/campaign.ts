@@ -1,6 +1,7 @@
 // Runs one seed after the other and counts what they cover.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Kept, pick } from "./kept.ts";
+import type { Scenario } from "./profiles.ts";
 import { drawSchedule } from "./schedule.ts";
 import { type Outcome, type SimulateOptions, simulate } from "./simulation.ts";
 
@@ -18,6 +19,8 @@ export interface Tally {
 
 export interface CampaignOptions extends SimulateOptions {
   readonly first: number;
+  /** For every seed, instead of what it draws. */
+  readonly scenario?: Scenario;
   /** The most seeds. */
   readonly seeds: number;
   /** Real time after which no seed begins. */
@@ -32,7 +35,7 @@ export async function runSeeds(options: CampaignOptions): Promise<Tally> {
   const tally = emptyTally();
   const startedMs = realRuntime.monotonicMs();
   for (let seed = first; seed < first + seeds; seed++) {
-    const outcome = await runOne(options, { seed });
+    const outcome = await runOne(options, { seed, scenario: options.scenario });
     tally.realMs = realRuntime.monotonicMs() - startedMs;
     add(tally, outcome);
     onSeed?.(outcome, tally);
@@ -43,7 +46,7 @@ export async function runSeeds(options: CampaignOptions): Promise<Tally> {
 
 /** Runs the schedule of a seed, or what is kept of it. */
 export function runOne(options: SimulateOptions, kept: Kept): Promise<Outcome> {
-  return simulate(pick(drawSchedule(kept.seed), kept), options);
+  return simulate(pick(drawSchedule(kept.seed, kept.scenario), kept), options);
 }
 
 function emptyTally(): Tally {

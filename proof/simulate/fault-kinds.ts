@@ -49,6 +49,9 @@ export const BROKER_FAULTS = {
   broker_alarm: fault(2, 500, 6_000),
   confirms_lost: fault(3, 500, 5_000),
   broker_slow: fault(2, 500, 5_000),
+  // Only in profiles (profiles.ts): a service's queue takes nothing; many publications are lost.
+  queue_refuses: fault(0, 500, 8_000),
+  publications_lost: fault(0, 500, 4_000),
 } satisfies Record<string, FaultTraits>;
 
 /** Of Redis: its content, its process, its answers, its clock. */

@@ -8,6 +8,7 @@ import {
   REDIS_FAULTS,
 } from "./fault-kinds.ts";
 import { ask } from "./looks.ts";
+import { Moments } from "./moments.ts";
 import { processFault } from "./process-faults.ts";
 import type { Fault } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -35,32 +36,47 @@ export class Faults {
   /** Shards whose confirmed entries a restored ledger lacks; undefined: it was not restored. */
   forgotten: readonly Forgotten[] | undefined;
   private readonly undos = new Set<Undo>();
+  private readonly moments: Moments;
   private over = false;
 
   constructor(
     private readonly scheduler: Scheduler,
     private readonly system: System,
     private readonly world: SimulatedWorld,
-  ) {}
+  ) {
+    this.moments = new Moments(scheduler);
+  }
 
   begin(faults: readonly Fault[], fromMs: number): void {
     for (const fault of faults) {
       const delayMs = fromMs + fault.atMs - this.scheduler.nowMs();
-      this.scheduler.event(`fault ${fault.kind}`, () => this.make(fault), delayMs);
+      this.scheduler.event(`fault ${fault.kind}`, () => this.due(fault), delayMs);
     }
+  }
+
+  /** It happens now, or a little after its moment has passed. */
+  private due(fault: Fault): Promise<void> | undefined {
+    const { at, kind } = fault;
+    if (!at) return this.make(fault);
+    if (this.over) return;
+    this.moments.next(at.moment, at.nth, (process) => {
+      this.scheduler.event(`fault ${kind}`, () => this.make(fault, process), at.afterMs);
+    });
   }
 
   /** Ends every fault. */
   async heal(): Promise<void> {
     this.over = true;
+    this.moments.clear();
     for (const undo of [...this.undos]) await undo();
     this.system.startAll();
     this.system.provider.forgive();
   }
 
-  private async make(fault: Fault): Promise<void> {
+  /** `process` is the one that passed its moment. */
+  private async make(fault: Fault, process?: string): Promise<void> {
     if (this.over) return;
-    const undo = await this.begun(fault);
+    const undo = await this.begun(fault, process);
     if (!undo) return;
     const { crash, loss } = FAULTS[fault.kind];
     this.made.set(fault.kind, (this.made.get(fault.kind) ?? 0) + 1);
@@ -75,12 +91,12 @@ export class Faults {
   }
 
   /** Makes it happen; what ends it. undefined: it could not happen now. */
-  private begun(fault: Fault): Undo | undefined | Promise<Undo> {
+  private begun(fault: Fault, process?: string): Undo | undefined | Promise<Undo> {
     const { kind } = fault;
     const { system, world } = this;
-    if (isIn(PROCESS_FAULTS, kind)) return processFault(system, kind, fault);
-    if (isIn(BROKER_FAULTS, kind)) return brokerFault(world, system, kind, fault);
-    if (isIn(REDIS_FAULTS, kind)) return redisFault(world, kind, fault);
+    if (isIn(PROCESS_FAULTS, kind)) return processFault(system, kind, fault, process);
+    if (isIn(BROKER_FAULTS, kind)) return brokerFault(world, system, kind, fault, process);
+    if (isIn(REDIS_FAULTS, kind)) return redisFault(world, kind, fault, this.moments);
     if (kind === "ledger_restored") return this.backup();
     if (isIn(LEDGER_FAULTS, kind)) return ledgerFault(world, kind);
     return this.providerFault(kind);

@@ -1,8 +1,11 @@
 // A schedule by its seed and what is kept of it: how a failure is named, replayed and shrunk.
+import type { Scenario } from "./profiles.ts";
 import type { Schedule } from "./schedule.ts";
 
 export interface Kept {
   readonly seed: number;
+  /** Absent: what the seed draws. */
+  readonly scenario?: Scenario;
   /** Places in the drawn schedule; absent: all. */
   readonly faults?: readonly number[];
   readonly actions?: readonly number[];
@@ -19,8 +22,10 @@ export function pick(schedule: Schedule, { faults, actions }: Kept): Schedule {
 }
 
 /** The command that runs it again. */
-export function commandOf({ seed, faults, actions }: Kept): string {
+export function commandOf({ seed, scenario, faults, actions }: Kept): string {
   const places = (name: string, list: readonly number[] | undefined) =>
     list === undefined ? "" : ` --${name} ${list.length === 0 ? "none" : list.join(",")}`;
-  return `sluice simulate --seed ${seed}${places("faults", faults)}${places("actions", actions)}`;
+  const named = scenario === undefined ? "" : ` --scenario '${scenario}'`;
+  const some = places("faults", faults) + places("actions", actions);
+  return `sluice simulate --seed ${seed}${named}${some}`;
 }

@@ -2,6 +2,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { type ChildOptions, runChild } from "./child.ts";
 import type { Planted } from "./planted.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -16,50 +17,17 @@ export interface Found {
   readonly realMs: number;
 }
 
-export interface HuntOptions {
-  readonly first: number;
-  readonly seeds: number;
-  readonly forSeconds: number | undefined;
-}
-
-export async function hunt(planted: Planted, options: HuntOptions): Promise<Found> {
+export async function hunt(planted: Planted, options: ChildOptions): Promise<Found> {
   const dir = plant(planted);
+  const { name } = planted;
   try {
-    const { first, seeds, forSeconds } = options;
-    const bounds = ["--from", `${first}`, "--seeds", `${seeds}`];
-    if (forSeconds !== undefined) bounds.push("--for", `${forSeconds}`);
-    const command = [
-      process.execPath,
-      join(dir, "cli/cli.ts"),
-      "simulate",
-      "--json",
-      "--no-shrink",
-    ];
-    const child = Bun.spawn([...command, ...bounds], { cwd: dir, stderr: "pipe" });
-    const [text, errors] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-    ]);
-    await child.exited;
-    return foundIn(planted.name, text, errors);
+    const { seeds, realMs, failed } = await runChild(dir, options);
+    const violation = failed[0]?.violations[0];
+    if (violation === undefined) return { name, seeds: undefined, violation: "", realMs };
+    return { name, seeds, violation, realMs };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-interface Said {
-  readonly seeds: number;
-  readonly realMs: number;
-  readonly failed: readonly { readonly violations: readonly string[] }[];
-}
-
-function foundIn(name: string, text: string, errors: string): Found {
-  const line = text.trimEnd().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) throw new Error(`${name}: no result: ${errors.slice(-2_000)}`);
-  const { seeds, realMs, failed } = JSON.parse(line) as Said;
-  const violation = failed[0]?.violations[0];
-  if (violation === undefined) return { name, seeds: undefined, violation: "", realMs };
-  return { name, seeds, violation, realMs };
 }
 
 /** A copy of the tree with the fault in it. Throws if the code is not as the fault expects it. */

@@ -218,6 +218,11 @@ export const PLANTED: readonly Planted[] = [
         "else if (reply.prev !== this.handed)",
         'else if (reply.prev === "")',
       ),
+      edit(
+        "core/lua/shared/batch.lua",
+        "if tip and tip ~= '' and tip ~= shard.tip then return nil, { 'lost' } end",
+        "",
+      ),
     ],
   },
   {
@@ -325,6 +330,15 @@ export const PLANTED: readonly Planted[] = [
         "SET done = 1 WHERE done = 0 AND",
         "SET done = 0 WHERE done = 0 AND",
       ),
+    ],
+  },
+  {
+    name: "broken-target-first",
+    breaks: "a target that accepts nothing delays no other",
+    // A look reads few, so that a small sale has more.
+    edits: [
+      edit("consumers/orders/relay.ts", "FOLLOW_UPS_AT_ONCE = 100;", "FOLLOW_UPS_AT_ONCE = 2;"),
+      edit("consumers/orders/relay.ts", "except: this.paused(), // 4", "except: [],"),
     ],
   },
 ];

@@ -6,9 +6,20 @@ import type { Role, Slot, System } from "./system.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** Makes it happen; what ends it. undefined: it could not happen now. */
-export function processFault(system: System, kind: ProcessFault, fault: Fault): Undo | undefined {
-  const one = (role: Role) => pick(system.of(role), fault);
+/**
+ * Makes it happen, to this process if it fits; what ends it. undefined: it could not happen now.
+ */
+export function processFault(
+  system: System,
+  kind: ProcessFault,
+  fault: Fault,
+  process?: string,
+): Undo | undefined {
+  const one = (role: Role) => {
+    const slots = system.of(role);
+    const passed = slots.find((slot) => process !== undefined && slot.process?.name === process);
+    return passed ?? pick(slots, fault);
+  };
   switch (kind) {
     case "kill_worker":
       return kill(system, one("worker"));

@@ -11,14 +11,17 @@ import type { Scheduler } from "./scheduler.ts";
 
 export const PROVIDER_URL = "http://provider.simulated";
 
-/** One charge in three meets one of these; each has the same share. */
-const MOODS: readonly Misbehaviour[] = [
+/** What may happen to a charge. */
+export const MOODS: readonly Misbehaviour[] = [
   ...(["decline", "error_before", "error_after", "timeout_before", "timeout_after"] as const),
   ...(["limited", "slow", "pending", "html200", "redirect", "wrong_key", "wrong_amount"] as const),
   ...(["declined200", "refund_refused", "refund_conflict", "refund_error"] as const),
   ...(["refund_pending", "late_capture"] as const),
 ];
-const MOODY_SHARE = 1 / 3;
+/** One charge in three meets one of these; each has the same share. */
+export const USUAL_SHARES = Object.fromEntries(
+  MOODS.map((mood) => [mood, 1 / 3 / MOODS.length]),
+) as Shares;
 const DELAYS = { hangMs: 10_000, slowMs: 800, pendingMs: 1_500, lateCaptureMs: 8_000 };
 /** One way between a payment worker and the provider, ms. */
 const TRIP_MS = 20;
@@ -33,8 +36,8 @@ export class SimulatedProvider {
   constructor(
     private readonly scheduler: Scheduler,
     seed: number,
+    shares: Shares,
   ) {
-    const shares = Object.fromEntries(MOODS.map((m) => [m, MOODY_SHARE / MOODS.length])) as Shares;
     const runtime = new SimulatedProcess(scheduler, "provider");
     const options = { runtime, file: "", port: 0, shares, seed, webhookSecrets: [] };
     this.desk = new Desk({ ...options, delays: DELAYS }, this.book);

@@ -4,8 +4,21 @@
 import { at } from "../../core/domain/at.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { prng, uuidV7 } from "../../core/runtime/prng.ts";
+import type { Shares } from "../../stubs/provider/behaviour.ts";
 import type { SentBody } from "../history.ts";
 import { FAULTS, type FaultKind, REDIS_FAULTS } from "./fault-kinds.ts";
+import type { Moment } from "./moments.ts";
+import {
+  between,
+  drawBursts,
+  drawScenario,
+  drawShares,
+  PROFILES,
+  type Profile,
+  type Range,
+  type Scenario,
+} from "./profiles.ts";
+import { USUAL_SHARES } from "./provider.ts";
 import { START_MS } from "./scheduler.ts";
 
 export interface Shape {
@@ -44,6 +57,8 @@ export type Action =
 export interface Fault {
   readonly kind: FaultKind;
   readonly atMs: number;
+  /** Not before this moment has passed `nth` times since `atMs`. */
+  readonly at?: { readonly moment: Moment; readonly nth: number; readonly afterMs: number };
   /** How long it lasts. */
   readonly forMs: number;
   /** Picks the process or region, modulo their number. */
@@ -54,17 +69,23 @@ export interface Fault {
 
 export interface Schedule {
   readonly seed: number;
+  readonly scenario: Scenario;
   readonly shape: Shape;
   readonly sale: Sale;
+  /** Clients and faults act within this time; then everything heals. */
+  readonly rushMs: number;
+  /** How the provider treats charges. */
+  readonly shares: Shares;
   readonly actions: readonly Action[];
   readonly faults: readonly Fault[];
   /** Nothing breaks, but Redis is slow, and copies keep every shard busy throughout (flood.ts). */
   readonly flood: boolean;
+  /** One target queue is broken, and all other follow-ups must go on (targets.ts). */
+  readonly targets: boolean;
 }
 
 export const SALE_ID = "rush";
-/** Clients and faults act within this time; then everything heals. */
-export const RUSH_MS = 12_000;
+const RUSH_MS = 12_000;
 const LEAST_ORDERS = 12;
 const MORE_ORDERS = 36;
 /** Few in most seeds, many in some. */
@@ -73,13 +94,43 @@ const MOST_FAULTS = 50;
 const RESTORED_SHARE = 0.04;
 /** Share of the seeds with a flood of copies instead of faults. */
 const FLOOD_SHARE = 0.03;
-const USERS = 10;
+const CROWD: Crowd = { users: 10, rushMs: RUSH_MS, cancels: 0.2 };
+const STOCK: Range = [2, 13];
 const SKUS = ["lamp", "radio", "print", "vase"] as const;
 const CATEGORIES = ["home", "electronics", "art", "home"] as const;
 /** A user's numbers are all there, in turn or not, or one is left out. */
 const CURRENCIES = ["EUR", "EUR", "EUR", "USD", "JPY"] as const;
 
-export function drawSchedule(seed: number): Schedule {
+/** Who buys. */
+type Crowd = Pick<Profile, "users" | "rushMs" | "cancels">;
+
+/** `scenario`: instead of the one that the seed draws. */
+export function drawSchedule(seed: number, scenario?: Scenario): Schedule {
+  const own = scenario ?? drawScenario(prng(Math.imul(seed, 0x85ebca6b) + 7));
+  return own === "anything" ? drawAnything(seed) : drawProfile(seed, own);
+}
+
+/** Small, short, and with faults where they hurt. */
+function drawProfile(seed: number, scenario: Exclude<Scenario, "anything">): Schedule {
+  const random = prng(Math.imul(seed, 0xc2b2ae35) + 3);
+  const profile: Profile = PROFILES[scenario];
+  const { rushMs, targets = false } = profile;
+  const count = (range: Range) => between(range, random);
+  const shape: Shape = {
+    shards: count(profile.shape.shards),
+    gateways: count(profile.shape.gateways),
+    workers: count(profile.shape.workers),
+    payments: count(profile.shape.payments),
+    services: count(profile.shape.services),
+  };
+  const actions = drawActions(count(profile.orders), shape, profile, random);
+  const faults = drawBursts(profile, random).sort((a, b) => a.atMs - b.atMs);
+  const sale = drawSale(random, profile.stock);
+  const shares = drawShares(profile, random);
+  return { seed, scenario, shape, sale, rushMs, shares, actions, faults, flood: false, targets };
+}
+
+function drawAnything(seed: number): Schedule {
   const random = prng(Math.imul(seed, 0x9e3779b1) + 1);
   const count = (least: number, more: number) => least + Math.floor(random() * (more + 1));
   const shape: Shape = {
@@ -89,17 +140,19 @@ export function drawSchedule(seed: number): Schedule {
     payments: count(1, 1),
     services: 2,
   };
-  const actions = drawActions(count(LEAST_ORDERS, MORE_ORDERS), shape, random);
+  const actions = drawActions(count(LEAST_ORDERS, MORE_ORDERS), shape, CROWD, random);
   const faults = Array.from({ length: Math.floor(random() ** 2 * MOST_FAULTS) }, () =>
     drawFault(random),
   );
-  const sale = drawSale(random);
+  const sale = drawSale(random, STOCK);
   const restored = random() < RESTORED_SHARE;
   const breaking = restored ? withRestore(faults, random) : faults;
   breaking.sort((a, b) => a.atMs - b.atMs);
   const flood = random() < FLOOD_SHARE;
-  if (flood) return { seed, shape, sale, actions: withGaps(actions), faults: [], flood };
-  return { seed, shape, sale, actions, faults: breaking, flood };
+  const drawn = { seed, scenario: "anything", shape, sale, rushMs: RUSH_MS } as const;
+  const always = { shares: USUAL_SHARES, flood, targets: false };
+  if (flood) return { ...drawn, ...always, actions: withGaps(actions), faults: [] };
+  return { ...drawn, ...always, actions, faults: breaking };
 }
 
 /** Without the first numbers: whoever numbers his orders waits until the gap is given up. */
@@ -118,7 +171,7 @@ function withRestore(faults: readonly Fault[], random: () => number): Fault[] {
   return [...faults.filter(({ kind }) => !(kind in REDIS_FAULTS)), restore];
 }
 
-function drawSale(random: () => number): Sale {
+function drawSale(random: () => number, stock: Range): Sale {
   return {
     id: SALE_ID,
     name: "The rush",
@@ -131,19 +184,24 @@ function drawSale(random: () => number): Sale {
       category: at(CATEGORIES, i),
       priceMinor: 990 + 1_500 * i,
       limitPerUser: i % 2 === 0 ? 0 : 2,
-      initial: 2 + Math.floor(random() * 12),
+      initial: between(stock, random),
     })),
   };
 }
 
-function drawActions(orders: number, shape: Shape, random: () => number): Action[] {
+function drawActions(
+  orders: number,
+  shape: Shape,
+  { users, rushMs, cancels }: Crowd,
+  random: () => number,
+): Action[] {
   const pick = (n: number) => Math.floor(random() * n);
   const actions: Action[] = [];
   const numbers = new Map<string, number>();
   for (let made = 0; made < orders; made++) {
-    const user = `user-${pick(USERS)}`;
+    const user = `user-${pick(users)}`;
     const numbered = Number(user.slice(5)) % 3 === 0;
-    const atMs = random() * RUSH_MS;
+    const atMs = random() * rushMs;
     const gateway = pick(shape.gateways);
     const seq = numbered ? (numbers.get(user) ?? 0) + 1 : 0;
     if (numbered) numbers.set(user, seq);
@@ -155,7 +213,7 @@ function drawActions(orders: number, shape: Shape, random: () => number): Action
     const id = uuidV7(START_MS + atMs, random);
     const body = drawBody(seq, random);
     actions.push({ kind: "order", atMs, gateway, user, id, body });
-    const soon = () => Math.min(RUSH_MS, atMs + random() ** 2 * 4_000);
+    const soon = () => Math.min(rushMs, atMs + random() ** 2 * 4_000);
     const away = () => pick(shape.gateways);
     if (random() < 0.2)
       actions.push({ kind: "order", atMs: soon(), gateway: away(), user, id, body });
@@ -163,7 +221,7 @@ function drawActions(orders: number, shape: Shape, random: () => number): Action
       const other = { ...body, metadata: { note: "altered" } };
       actions.push({ kind: "order", atMs: soon(), gateway: away(), user, id, body: other });
     }
-    if (random() < 0.2) {
+    if (random() < cancels) {
       const before = random() < 0.2 ? Math.max(0, atMs - 500) : soon();
       actions.push({ kind: "cancel", atMs: before, gateway: away(), user, id });
     }

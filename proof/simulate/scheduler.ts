@@ -50,6 +50,8 @@ export class Scheduler implements WorldScheduler {
   readonly lines: string[] = [];
   /** Errors that an event threw: the process would have died of them. */
   readonly errors: string[] = [];
+  /** Told of each event after it has run, as `<process> <event>`. */
+  onRan: ((event: string) => void) | undefined;
   private readonly heap: Queued[] = [];
   private trueMs = START_MS;
 
@@ -108,6 +110,7 @@ export class Scheduler implements WorldScheduler {
       this.errors.push(`${host?.name ?? "world"}: ${event.name}: ${messageOf(error)}`);
     }
     await settled();
+    this.onRan?.(host ? `${host.name} ${event.name}` : event.name);
     return true;
   }
 

@@ -2,12 +2,15 @@
 // stays broken.
 import type { Kept } from "./kept.ts";
 
+/** What is kept, in full. */
+type Small = Kept & Required<Pick<Kept, "faults" | "actions">>;
+
 export interface ShrinkOptions {
   /** The rules that a run of it breaks. */
   readonly run: (kept: Kept) => Promise<readonly string[]>;
   /** The most runs. */
   readonly most: number;
-  readonly onSmaller?: (kept: Required<Kept>) => void;
+  readonly onSmaller?: (kept: Small) => void;
 }
 
 /** `failing` is what the whole schedule of this size broke. */
@@ -16,11 +19,11 @@ export async function shrink(
   size: { readonly faults: number; readonly actions: number },
   failing: readonly string[],
   { run, most, onSmaller }: ShrinkOptions,
-): Promise<Required<Kept>> {
+): Promise<Small> {
   const rules = new Set(failing.map(ruleOf));
   let left = most;
-  let best: Required<Kept> = { seed, faults: upTo(size.faults), actions: upTo(size.actions) };
-  const tries = async (kept: Required<Kept>): Promise<boolean> => {
+  let best: Small = { seed, faults: upTo(size.faults), actions: upTo(size.actions) };
+  const tries = async (kept: Small): Promise<boolean> => {
     if (left-- <= 0) return false;
     const broken = await run(kept);
     if (!broken.some((line) => rules.has(ruleOf(line)))) return false;

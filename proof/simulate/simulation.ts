@@ -11,13 +11,16 @@ import { Faults, type Forgotten } from "./faults.ts";
 import { lateGaps, startFlood } from "./flood.ts";
 import { Invariants } from "./invariants.ts";
 import { judge, type Sight, violationsIn, waitingIn } from "./judge.ts";
-import { RUSH_MS, SALE_ID, type Schedule } from "./schedule.ts";
+import type { Scenario } from "./profiles.ts";
+import { SALE_ID, type Schedule } from "./schedule.ts";
 import { Scheduler, START_MS } from "./scheduler.ts";
 import type { SimulatedWorld } from "./simulated-world.ts";
 import { SERVICES, System } from "./system.ts";
+import { Targets } from "./targets.ts";
 
 export interface Outcome {
   readonly seed: number;
+  readonly scenario: Scenario;
   /** Two runs of a schedule have the same. */
   readonly hash: number;
   readonly steps: number;
@@ -92,13 +95,14 @@ class Simulation {
       this.violations.push("liveness: the system did not start");
     else await this.rush();
     for (const error of scheduler.errors) this.violations.push(`uncaught: ${error}`);
-    const { seed } = schedule;
+    const { seed, scenario } = schedule;
     const { hash, steps, lines } = scheduler;
     const { crashes, total: faults } = this.faults;
     const { accepted } = this.clients;
     const lastedMs = Math.round(scheduler.nowMs() - START_MS);
     const { violations } = this;
-    return { seed, hash, steps, lastedMs, crashes, faults, accepted, violations, lines };
+    const counts = { steps, lastedMs, crashes, faults, accepted };
+    return { seed, scenario, hash, ...counts, violations, lines };
   }
 
   private async rush(): Promise<void> {
@@ -111,7 +115,12 @@ class Simulation {
     const calm = schedule.flood
       ? startFlood(scheduler, this.world, schedule.actions, gateways)
       : undefined;
-    await this.until(async () => false, RUSH_MS);
+    const targets = new Targets(this.world.sight.db, scheduler.nowMs);
+    await this.until(async () => {
+      if (schedule.targets) await targets.look();
+      return false;
+    }, schedule.rushMs);
+    this.violations.push(...targets.violations);
     if (calm) this.violations.push(...(await lateGaps(this.world)));
     calm?.();
     await this.faults.heal();

@@ -1,11 +1,12 @@
 // Faults of the stores and the brokers of a simulated world.
+import { serviceQueueName } from "../../broker/topology.ts";
 import type { BrokerFault, LedgerFault, RedisFault } from "./fault-kinds.ts";
 import type { Undo } from "./faults.ts";
-import { ask } from "./looks.ts";
+import type { Moments } from "./moments.ts";
 import { pick } from "./process-faults.ts";
 import type { Fault } from "./schedule.ts";
 import type { SimulatedWorld } from "./simulated-world.ts";
-import type { System } from "./system.ts";
+import { SERVICES, type System } from "./system.ts";
 import { type BrokerTrouble, CALM } from "./world/broker.ts";
 import { NO_TROUBLE, type Trouble } from "./world/link.ts";
 import { REFUSALS } from "./world/redis.ts";
@@ -22,6 +23,7 @@ export function brokerFault(
   system: System,
   kind: BrokerFault,
   fault: Fault,
+  process?: string,
 ): Undo | undefined {
   const broker = pick(parts.brokers, fault);
   const troubled = (trouble: Partial<BrokerTrouble>): Undo => {
@@ -38,13 +40,13 @@ export function brokerFault(
       broker.cut();
       return () => broker.mend();
     case "broker_cut_one": {
-      const name = pick(system.slots, fault).process?.name;
+      const name = process ?? pick(system.slots, fault).process?.name;
       if (name === undefined) return undefined;
       broker.cut(name);
       return () => broker.mend(name);
     }
     case "broker_reset":
-      broker.reset();
+      for (const one of process === undefined ? [broker] : parts.brokers) one.reset(process);
       return NOTHING;
     case "broker_alarm":
       broker.alarm("low on memory");
@@ -53,6 +55,15 @@ export function brokerFault(
       return troubled({ confirmLost: LOST, publicationLost: LOST / 3, confirmTwice: LOST / 3 });
     case "broker_slow":
       return troubled({ slow: SLOW, late: SLOW, lateMs: 8_000, quickSetup: 0.5 });
+    case "publications_lost":
+      return troubled({ publicationLost: LOST, confirmLost: LOST / 3 });
+    case "queue_refuses": {
+      const name = serviceQueueName(pick(SERVICES, fault));
+      for (const one of parts.brokers) one.refuse(name, true);
+      return () => {
+        for (const one of parts.brokers) one.refuse(name, false);
+      };
+    }
   }
 }
 
@@ -60,6 +71,7 @@ export function redisFault(
   world: SimulatedWorld,
   kind: RedisFault,
   fault: Fault,
+  moments: Moments,
 ): Undo | Promise<Undo> {
   const { redis } = world.parts;
   const troubled = (trouble: Partial<Trouble>): Undo => {
@@ -79,7 +91,7 @@ export function redisFault(
         if (kind === "redis_rollback") redis.reset();
       });
     case "lost_while_loading":
-      return redis.wipe().then(() => tailLost(world, Math.abs(fault.by)));
+      return redis.wipe().then(() => tailLost(world, moments, Math.abs(fault.by)));
     case "redis_away":
       redis.stop();
       return () => redis.start();
@@ -128,30 +140,21 @@ export function ledgerFault(
   }
 }
 
-/** How often to look whether Redis is being loaded, and how long a load takes, ms. */
-const LOADING_LOOK_MS = 2;
+/** Of how many pieces that are loaded one is picked, and how long a load takes, ms. */
+const PIECES = 16;
 const LOAD_MS = 40;
 
 /**
- * The next rebuild loses its tail: once Redis is being loaded, its content is soon what it was a
- * moment before. `luck` in [0, 1) picks the moments.
+ * The next rebuild loses its tail: after one of the pieces that it loads, which `luck` in [0, 1)
+ * picks, its content is soon what it is now.
  */
-function tailLost({ parts, scheduler }: SimulatedWorld, luck: number): Undo {
+function tailLost({ parts, scheduler }: SimulatedWorld, moments: Moments, luck: number): Undo {
   const { redis } = parts;
-  let over = false;
-  const look = async () => {
-    if (over) return;
-    const state = await ask(redis, ["HGET", "{0}:meta", "state"]);
-    if (state !== "loading") scheduler.event("is Redis loading?", look, LOADING_LOOK_MS);
-    else scheduler.event("Redis is copied", copy, luck * LOAD_MS);
-  };
   const copy = async () => {
     const earlier = await redis.copy();
     const lose = () => redis.become(earlier);
     scheduler.event("Redis loses its tail", lose, scheduler.random() * LOAD_MS);
   };
-  scheduler.event("is Redis loading?", look, LOADING_LOOK_MS);
-  return () => {
-    over = true;
-  };
+  const copied = () => scheduler.event("Redis is copied", copy);
+  return moments.next("loading", Math.ceil(luck * PIECES), copied);
 }

@@ -62,10 +62,10 @@ export class System {
 
   constructor(
     private readonly scheduler: Scheduler,
-    { seed, shape }: Schedule,
+    { seed, shape, shares }: Schedule,
     private readonly outside: Outside & Ends,
   ) {
-    this.provider = new SimulatedProvider(scheduler, seed);
+    this.provider = new SimulatedProvider(scheduler, seed, shares);
     const { packed, provider } = this;
     this.setting = { outside, provider, regions: REGIONS, packed };
     for (let i = 0; i < shape.workers; i++) this.add("worker", `worker-${i}`, "eu");

@@ -81,6 +81,12 @@ export class WorldBroker {
     this.node.delete(name);
   }
 
+  /** A queue rejects what is published to it, or takes it again. */
+  refuse(queue: string, refuses: boolean): void {
+    if (refuses) this.node.refusing.add(queue);
+    else this.node.refusing.delete(queue);
+  }
+
   // The network.
 
   /** Silence between the region and a process, or all of them, until `mend`. */

@@ -53,6 +53,8 @@ interface Placed {
 export class BrokerNode {
   readonly exchanges = new Exchanges();
   trouble: BrokerTrouble = CALM;
+  /** Queues that reject every publication. */
+  readonly refusing = new Set<string>();
   private readonly placed = new Map<string, Placed>();
   /** What was due while the node was down. */
   private postponed: (() => void)[] | undefined;
@@ -136,7 +138,9 @@ export class BrokerNode {
    */
   publish(channel: object, publication: Publication, done: (taken: boolean) => void): Queue[] {
     const queues = this.route(publication);
-    const takers = queues.filter(({ queue }) => queue.takesFrom(channel));
+    const takers = queues.filter(
+      ({ queue }) => !this.refusing.has(queue.spec.name) && queue.takesFrom(channel),
+    );
     let open = takers.length;
     const committed = () => {
       if (--open === 0) done(takers.length === queues.length);

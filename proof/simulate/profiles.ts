@@ -1,0 +1,243 @@
+// What a seed concentrates on. A profile is a small, short sale with faults of one kind, placed at
+// the moments at which they hurt. Without one, everything may happen at any time (schedule.ts).
+import type { Misbehaviour, Shares } from "../../stubs/provider/behaviour.ts";
+import { FAULTS, type FaultKind } from "./fault-kinds.ts";
+import type { Moment } from "./moments.ts";
+import { MOODS } from "./provider.ts";
+import type { Fault, Shape } from "./schedule.ts";
+
+export type Range = readonly [least: number, most: number];
+
+/** How a fault of a burst lasts: as its kind does, or this long. */
+type Lasting = FaultKind | readonly [kind: FaultKind, leastMs: number, mostMs: number];
+
+/** Faults that belong together: they begin at the same moment, or else at the same time. */
+interface Burst {
+  readonly at?: Moment;
+  /** The moment passes up to so often before it counts. */
+  readonly nth?: number;
+  readonly faults: readonly Lasting[];
+}
+
+export interface Profile {
+  readonly weight: number;
+  readonly shape: Readonly<Record<keyof Shape, Range>>;
+  readonly rushMs: number;
+  readonly orders: Range;
+  readonly users: number;
+  /** Units of each item. */
+  readonly stock: Range;
+  /** Share of the orders that are cancelled. */
+  readonly cancels: number;
+  /** How many bursts there are; each is one of these. */
+  readonly count: Range;
+  readonly bursts: readonly Burst[];
+  /** Share of the charges that the provider treats badly, each in one of `ways`. */
+  readonly moods: { readonly share: number; readonly ways: number };
+  /** Only one queue is broken, so all other follow-ups must go on (targets.ts). */
+  readonly targets?: true;
+}
+
+const at = (moment: Moment, ...faults: Lasting[]): Burst => ({ at: moment, nth: 6, faults });
+const anyTime = (...faults: Lasting[]): Burst => ({ faults });
+
+const SMALL: Omit<Profile, "weight" | "bursts"> = {
+  shape: { shards: [1, 2], gateways: [1, 1], workers: [2, 2], payments: [1, 1], services: [2, 2] },
+  ...{ rushMs: 4_000, orders: [8, 20], users: 6, stock: [2, 8], cancels: 0.25 },
+  ...{ count: [2, 5], moods: { share: 0.1, ways: 3 } },
+};
+
+export const PROFILES = {
+  /** Shards change hands between any two steps. Nothing is lost. */
+  "owners change": {
+    ...SMALL,
+    ...{ weight: 3, rushMs: 6_000 },
+    bursts: [
+      at("deciding", "kill_worker"),
+      at("decided", "kill_worker"),
+      at("recording", "kill_worker"),
+      at("recorded", "kill_worker"),
+      at("acknowledging", "kill_worker"),
+      at("following", "kill_worker"),
+      at("deciding", ["freeze_worker", 3_500, 7_000]),
+      at("decided", ["freeze_worker", 3_500, 7_000]),
+      at("recorded", ["freeze_worker", 3_500, 7_000]),
+      at("decided", "stop_worker"),
+      at("decided", ["ledger_silent", 500, 4_000]),
+    ],
+  },
+  /** A worker and what Redis knew end together, or Redis becomes what it was a moment ago. */
+  "Redis forgets": {
+    ...SMALL,
+    ...{ weight: 3, count: [1, 3] },
+    bursts: [
+      at("deciding", "kill_worker", "redis_wipe"),
+      at("decided", "kill_worker", "redis_wipe"),
+      at("recording", "kill_worker", "redis_wipe"),
+      at("decided", ["redis_failover", 1, 300]),
+      at("recorded", ["redis_failover", 1, 300]),
+      at("acknowledging", ["redis_rollback", 1, 300]),
+      at("decided", ["ledger_slow", 1_000, 2_500], "redis_wipe"),
+      at("decided", "kill_worker", ["redis_rollback", 1, 50]),
+      anyTime("redis_wipe"),
+      anyTime(["redis_rollback", 20, 1_500]),
+    ],
+  },
+  /** Rebuilds lose what they load, stop in the middle, and overtake one another. */
+  "Redis suffers while it is loaded": {
+    ...SMALL,
+    ...{ weight: 3, count: [3, 6] },
+    bursts: [
+      anyTime("redis_wipe"),
+      anyTime("redis_wipe", "kill_worker"),
+      { at: "loading", nth: 20, faults: [["redis_failover", 0, 15]] },
+      { at: "loading", nth: 20, faults: [["redis_failover", 0, 15]] },
+      { at: "loading", nth: 12, faults: ["kill_worker"] },
+      { at: "loading", nth: 12, faults: [["freeze_worker", 5_200, 7_000]] },
+      { at: "loading", nth: 12, faults: [["redis_slow", 300, 2_000]] },
+    ],
+  },
+  /** Brokers lose confirms, and connections break between a publication and its confirm. */
+  "confirms are lost": {
+    ...SMALL,
+    ...{ weight: 3, count: [3, 6], orders: [12, 24] },
+    bursts: [
+      anyTime(["confirms_lost", 1_500, 4_000]),
+      anyTime(["publications_lost", 1_500, 4_000]),
+      at("answering", "kill_payments", ["publications_lost", 500, 2_000]),
+      at("ordering", "broker_reset"),
+      at("ordering", "broker_crash"),
+      at("following", "broker_reset"),
+      at("following", "broker_crash"),
+      at("answering", "broker_reset"),
+      at("answering", "broker_crash"),
+      at("claiming", "broker_reset"),
+      at("acknowledging", "broker_reset"),
+    ],
+  },
+  /** The provider answers as it should not, and operators ask again. */
+  "the provider lies": {
+    ...SMALL,
+    ...{ weight: 3, moods: { share: 0.8, ways: 3 } },
+    bursts: [
+      anyTime("ask_again"),
+      anyTime("ask_again"),
+      anyTime("redrive"),
+      anyTime("provider_outage"),
+      anyTime("provider_unreachable"),
+      at("charged", "kill_payments"),
+      at("answering", "kill_payments"),
+      at("charged", "freeze_payments"),
+    ],
+  },
+  /** Services end between their question and its answer, while orders are cancelled. */
+  "services crash": {
+    ...SMALL,
+    ...{ weight: 2, cancels: 0.7, stock: [6, 12], moods: { share: 0, ways: 1 } },
+    count: [4, 8],
+    bursts: [
+      at("claiming", ["kill_service", 1, 60]),
+      at("claiming", ["kill_service", 1, 60], ["ledger_slow", 500, 2_000]),
+      at("claiming", ["kill_service", 1, 60], ["redis_slow", 500, 2_000]),
+      at("claiming", "freeze_service"),
+      at("decided", "kill_worker"),
+    ],
+  },
+  /** Hardly any units, which come back again and again, in several shards. Nothing is lost. */
+  "units come back": {
+    ...SMALL,
+    ...{ weight: 3, cancels: 0.6, stock: [1, 2], orders: [16, 28], users: 10 },
+    shape: { ...SMALL.shape, shards: [2, 3] },
+    bursts: [
+      anyTime(["ledger_slow", 1_000, 4_000]),
+      anyTime(["commits_in_doubt", 500, 2_000]),
+      at("decided", ["freeze_worker", 200, 2_500]),
+      at("decided", ["freeze_worker", 200, 2_500]),
+      at("decided", "kill_worker"),
+      at("recording", "kill_worker"),
+    ],
+  },
+  /** A service's queue takes nothing; nothing else is wrong. */
+  "one target queue is broken": {
+    ...SMALL,
+    ...{ weight: 1, cancels: 0, stock: [12, 20], orders: [16, 28] },
+    ...{ rushMs: 14_000, count: [1, 1], moods: { share: 0, ways: 1 }, targets: true },
+    bursts: [{ faults: [["queue_refuses", 11_000, 12_000]] }],
+  },
+  /** A backup takes the ledger's place right after a commit. Only if it is named. */
+  "the ledger goes back": {
+    ...SMALL,
+    ...{ weight: 0, count: [1, 1] },
+    bursts: [
+      at("recorded", ["ledger_restored", 20, 2_500]),
+      at("recording", ["ledger_restored", 20, 2_500]),
+    ],
+  },
+} as const satisfies Record<string, Profile>;
+
+export type ProfileName = keyof typeof PROFILES;
+/** `anything`: no profile. */
+export type Scenario = ProfileName | "anything";
+
+export const SCENARIOS: readonly Scenario[] = [
+  "anything",
+  ...(Object.keys(PROFILES) as ProfileName[]),
+];
+/** By then the routes of a new system are bound. */
+const ROUTED_MS = 1_500;
+/** How often a seed has no profile, as a weight. */
+const ANYTHING = 6;
+
+/** What a seed concentrates on. */
+export function drawScenario(random: () => number): Scenario {
+  const weightOf = (name: Scenario) => (name === "anything" ? ANYTHING : PROFILES[name].weight);
+  let left = random() * SCENARIOS.reduce((sum, name) => sum + weightOf(name), 0);
+  for (const name of SCENARIOS) {
+    left -= weightOf(name);
+    if (left < 0) return name;
+  }
+  return "anything";
+}
+
+export function drawShares({ moods }: Profile, random: () => number): Shares {
+  const shares: Partial<Record<Misbehaviour, number>> = {};
+  for (let i = 0; i < moods.ways; i++) {
+    const way = MOODS[Math.floor(random() * MOODS.length)] as Misbehaviour;
+    shares[way] = (shares[way] ?? 0) + moods.share / moods.ways;
+  }
+  return shares;
+}
+
+/** The bursts of a seed, one after the other. */
+export function drawBursts(profile: Profile, random: () => number): Fault[] {
+  const count = between(profile.count, random);
+  return Array.from({ length: count }, () => drawBurst(profile, random)).flat();
+}
+
+function drawBurst({ bursts, rushMs, targets }: Profile, random: () => number): Fault[] {
+  const burst = bursts[Math.floor(random() * bursts.length)] as Burst;
+  const begin = {
+    atMs: targets ? ROUTED_MS : random() * rushMs * 0.9,
+    who: Math.floor(random() * 1_000),
+    by: random() * 2 - 1,
+    ...(burst.at && {
+      at: {
+        ...{ moment: burst.at, nth: 1 + Math.floor(random() * (burst.nth ?? 1)) },
+        afterMs: random() ** 3 * 10,
+      },
+    }),
+  };
+  return burst.faults.map((lasting) => {
+    const [kind, least, most] = typeof lasting === "string" ? lastingOf(lasting) : lasting;
+    return { ...begin, kind, forMs: least + random() ** 2 * (most - least) };
+  });
+}
+
+function lastingOf(kind: FaultKind): readonly [FaultKind, number, number] {
+  const { leastMs, mostMs } = FAULTS[kind];
+  return [kind, leastMs, Math.min(mostMs, 4_000)];
+}
+
+export function between([least, most]: Range, random: () => number): number {
+  return least + Math.floor(random() * (most - least + 1));
+}
