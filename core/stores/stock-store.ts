@@ -61,15 +61,10 @@ export class StockStore {
    * have the sale.
    */
   async versions(saleIds: readonly string[]): Promise<(number | undefined)[]> {
-    if (saleIds.length === 0) return [];
-    const pipeline = await this.redis.run((client) =>
-      saleIds.reduce((calls, id) => calls.hget(stockKey(id), "v"), client.pipeline()).exec(),
+    const versions = await this.redis.run((client) =>
+      Promise.all(saleIds.map((id) => client.hget(stockKey(id), "v"))),
     );
-    return saleIds.map((_, i) => {
-      const [error, version] = pipeline?.[i] ?? [new Error("no answer"), null];
-      if (error) throw error;
-      return version === null ? undefined : Number(version);
-    });
+    return versions.map((version) => (version === null ? undefined : Number(version)));
   }
 
   /** Removes an ended sale's stock from Redis. May be repeated. */

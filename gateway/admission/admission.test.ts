@@ -79,7 +79,8 @@ test("skips and cancels use the user's bucket; a service sees that user's bucket
   expect(refused.map((r) => r.status)).toEqual([429, 429, 429]);
   expect(await body(at(refused, 0))).toMatchObject({
     code: "rate_limited",
-    estimate: { seconds: 100 },
+    // It has filled up since the first order: less than a second's worth, unless the test is slow.
+    estimate: { seconds: expect.closeTo(100, -1) },
   });
   const shop = await bearer("shop", { scope: "service" });
   expect(

@@ -90,7 +90,7 @@ export const PLANTED: readonly Planted[] = [
       ),
       edit(
         "core/lua/announce.lua",
-        "if held and string.match(held, ' (.*)$') ~= args[2] then return { 'another' } end",
+        "if stands and string.match(held, ' (.*)$') ~= args[2] then return { 'another' } end",
         "",
       ),
     ],

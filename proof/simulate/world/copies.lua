@@ -8,6 +8,10 @@ end
 
 -- Deletes what has expired, for commands that are not functions.
 redis.register_function('sim_expire', function() return 'OK' end)
+-- For the plain command: the key's time to live on the virtual clock, as PTTL answers.
+redis.register_function('sim_pttl', function(keys, args)
+  return math.floor(redis.call('PTTL', args[1]))
+end)
 
 -- Makes database ARGV 2 a copy of database ARGV 1.
 redis.register_function('sim_copy', function(_, args)

@@ -100,6 +100,9 @@ export class SimulatedRedis {
   get(key: string): Promise<unknown> {
     return this.command("GET", [key]);
   }
+  pttl(key: string): Promise<unknown> {
+    return this.command("PTTL", [key]);
+  }
   del(...keys: Argument[]): Promise<unknown> {
     return this.command("DEL", keys);
   }

@@ -34,6 +34,7 @@ export const REFUSALS = {
 const READS = new Set(
   [
     "GET",
+    "PTTL",
     "HGET",
     "HMGET",
     "HGETALL",
@@ -215,6 +216,8 @@ export class WorldRedis {
         return this.fcall(command);
       case "FUNCTION":
         return this.load(String(command[2]));
+      case "PTTL":
+        return this.own("sim_pttl", [String(command[1])]);
       case "SCAN":
         return ["0", await this.own("sim_keys", [String(command[3])])];
       default: {
