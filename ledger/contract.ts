@@ -28,6 +28,13 @@ export interface SaleVersion {
   readonly retired: boolean;
 }
 
+/** Why everything is halted, and since when. */
+export interface Halt {
+  readonly reason: string;
+  /** Unix ms. */
+  readonly atMs: number;
+}
+
 export interface EntryToRecord {
   readonly entry: Entry;
   readonly epoch: number;
@@ -216,7 +223,7 @@ export interface LedgerWriter {
   takeShard(shard: number, owner: string): Promise<ShardPosition>;
   /**
    * Raises the incarnation and every shard's epoch in one transaction, if the incarnation is still
-   * `from`. undefined: another worker was first.
+   * `from` and no halt is on record. undefined: another worker was first.
    */
   beginRebuild(
     from: number,
@@ -236,6 +243,12 @@ export interface Ledger {
   readonly shards: number;
   incarnation(): Promise<number>;
   positions(): Promise<ShardPosition[]>;
+  /** The halt that this ledger has on record. */
+  halt(): Promise<Halt | undefined>;
+  /** Records a halt, unless one is on record. */
+  recordHalt(reason: string): Promise<void>;
+  /** An operator has decided. */
+  endHalt(): Promise<void>;
   /** undefined: it was never recorded. */
   order(user: string, id: string): Promise<StoredOrder | undefined>;
   /** States of the orders that the shard has recorded, by `user id`. */
@@ -282,7 +295,7 @@ export interface Ledger {
     detail: string;
     status: number;
   }): Promise<void>;
-  /** Records a dead letter before an operator drops it, or after it was sent on. */
+  /** Records a dead letter that an operator drops, or whose message has been sent again. */
   recordLetter(letter: LetterRecord): Promise<void>;
   /** Increases with every change of a sale's window or catalogue. */
   catalogueVersion(): Promise<number>;

@@ -250,6 +250,14 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect([one, two].filter((r) => r === undefined).length).toBe(1);
     expect(await ledger.incarnation()).toBe(1);
     expect((await ledger.positions()).map((p) => p.epoch)).toEqual([epoch + 1, 1]);
+    // A halt stands with its first reason, and no rebuild begins until it is ended.
+    await ledger.recordHalt("why");
+    await ledger.recordHalt("another reason");
+    expect(await ledger.halt()).toMatchObject({ reason: "why" });
+    expect(await writer.beginRebuild(1)).toBeUndefined();
+    await ledger.endHalt();
+    expect(await ledger.halt()).toBeUndefined();
+    expect(await writer.beginRebuild(1)).toMatchObject({ incarnation: 2 });
   });
 
   test("opening a ledger with another number of shards fails and names the setting", async () => {

@@ -1,6 +1,6 @@
 // The schema, as numbered steps that are applied once and in order.
 //
-//   store                one row: its id, how many shards, incarnation
+//   store                one row: its id, how many shards, incarnation, the halt
 //   shards               epoch, owner, last entry recorded (the chain)
 //   entries, messages    what Redis decided: the journal that a rebuild replays
 //   orders               one row per order: its state, and its place in the journal
@@ -184,6 +184,11 @@ const MIGRATIONS: readonly Migration[] = [
   (d) => (d === "sqlite" ? [] : [withLz4(LONG_TEXTS)]),
   // The number of the last operation on a sale; 0: one before this column was there.
   () => ["ALTER TABLE sales ADD COLUMN version BIGINT NOT NULL DEFAULT 0"],
+  // A halt until an operator decides (ledger/halts.ts); halted_ms 0: there is none.
+  () => [
+    "ALTER TABLE store ADD COLUMN halted_ms BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE store ADD COLUMN halt_reason TEXT NOT NULL DEFAULT ''",
+  ],
 ];
 
 /** Brings the schema up to date; several processes may do so at the same time. */

@@ -9,6 +9,7 @@ import { askOnce } from "./ask-again.ts";
 import type {
   Bill,
   FollowUp,
+  Halt,
   Ledger,
   LetterRecord,
   Operation,
@@ -22,6 +23,7 @@ import type {
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { followed } from "./followed.ts";
+import { endHalt, halt, recordHalt } from "./halts.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
@@ -49,6 +51,18 @@ export class SqlLedger implements Ledger {
     return (
       await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")
     ).map(positionOf);
+  }
+
+  halt(): Promise<Halt | undefined> {
+    return halt(this.db);
+  }
+
+  recordHalt(reason: string): Promise<void> {
+    return recordHalt(this.db, reason, this.db.runtime.wallMs());
+  }
+
+  endHalt(): Promise<void> {
+    return endHalt(this.db);
   }
 
   async order(user: string, id: string): Promise<StoredOrder | undefined> {

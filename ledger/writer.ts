@@ -32,8 +32,8 @@ export class DirectWriter implements LedgerWriter {
     return reachable(
       this.db.transaction(async (tx) => {
         const raised = await tx.run(
-          `UPDATE store SET incarnation = incarnation + 1 WHERE incarnation = ?
-           RETURNING incarnation`,
+          `UPDATE store SET incarnation = incarnation + 1
+           WHERE incarnation = ? AND halted_ms = 0 RETURNING incarnation`,
           [from],
         );
         if (raised.length === 0) return undefined;

@@ -263,7 +263,7 @@ test(
 );
 
 test(
-  "a drop or redrive is recorded first, with its order and the operator",
+  "a drop or redrive is recorded before the letter leaves, with its order and the operator",
   async () => {
     const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
     const before = (await audit.letters()).length;
@@ -283,6 +283,33 @@ test(
       { fate: "dropped", letter: junk.id, queue: "orders.dead", user: "", subject: "olga" },
     ]);
     await audit.close();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a redrive that the ledger cannot record leaves its letter, and may be repeated",
+  async () => {
+    provider.forgive(false);
+    const { user, id } = await failed(8);
+    await stack.until("its letter", async () => (await letters("--user", user)).length === 1);
+    provider.forgive();
+    const opened = await Letters.open(realRuntime, stack.settings, {
+      grantRedrive: (...of) => stack.ledger.grantRedrive(...of),
+      askOnce: (of) => stack.ledger.askOnce(of),
+      recordLetter: () => Promise.reject(new Error("the disk is full")),
+    });
+    const refused = await opened.redrive({ user }, 100, "test").catch((error: Error) => error);
+    await opened.close();
+    expect(String(refused)).toContain("the disk is full");
+    await stack.becomes(user, id, "paid");
+    expect((await letters("--user", user)).length).toBe(1);
+    expect(await dead("redrive", "--user", user)).toMatchObject({ code: 0 });
+    expect(await letters("--user", user)).toEqual([]);
+    const audit = await LedgerAudit.open(realRuntime, stack.settings.ledgerUrl);
+    const recorded = (await audit.letters()).filter((letter) => letter.user === user);
+    await audit.close();
+    expect(recorded).toMatchObject([{ fate: "redriven", id }]);
   },
   TIMEOUT_MS,
 );

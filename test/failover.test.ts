@@ -44,6 +44,30 @@ async function order(shard: number, n = 0): Promise<{ user: string; id: string; 
   await stack.publish(shard, [row]);
   return { user, id: order.id, state: (await stack.decided(user, order.id, 20_000)).state };
 }
+const ledgerDb = () => (stack.ledger as SqlLedger).db;
+/** Of shard 0, and of an only item. */
+async function positionAndStock() {
+  const [shard] = await ledgerDb().run("SELECT last_id, last_n FROM shards WHERE shard = 0");
+  const [item] = await ledgerDb().run("SELECT available, held FROM items");
+  return {
+    ...{ id: String(shard?.last_id), n: Number(shard?.last_n) },
+    ...{ available: Number(item?.available), held: Number(item?.held) },
+  };
+}
+/** A fail-over to a replica without the last commit: everything it wrote is gone. */
+function goBack(
+  { id, n, available, held }: Awaited<ReturnType<typeof positionAndStock>>,
+  lostOrder: string,
+): Promise<void> {
+  return ledgerDb().transaction(async (tx) => {
+    await tx.run("DELETE FROM entries WHERE shard = 0 AND n > ?", [n]);
+    await tx.run("DELETE FROM messages WHERE shard = 0 AND n > ?", [n]);
+    await tx.run("DELETE FROM orders WHERE id = ?", [lostOrder]);
+    await tx.run("DELETE FROM charges WHERE id = ?", [lostOrder]);
+    await tx.run("UPDATE items SET available = ?, held = ?", [available, held]);
+    await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = 0", [id, n]);
+  });
+}
 
 test(
   "a worker that stops while the ledger is slow keeps a user's orders in order",
@@ -93,9 +117,7 @@ test.each([true, false])(
     // Otherwise the mark is lost on its way.
     if (!hasMark) patch(ShardStore.prototype, "recorded", () => async () => "recorded");
     await order(0);
-    const db = (stack.ledger as SqlLedger).db;
-    const [before] = await db.run("SELECT last_id, last_n FROM shards WHERE shard = 0");
-    const stock = await db.run("SELECT available, held FROM items");
+    const position = await positionAndStock();
     const lost = await order(0, 1);
     const redis = await stack.client();
     const mark = async () => (await redis.client.hmget(metaKey(0), "base", "tip")) as string[];
@@ -103,22 +125,7 @@ test.each([true, false])(
       await stack.until("the mark at the tip", async () => new Set(await mark()).size === 1);
     else expect(new Set(await mark()).size).toBe(2);
     redis.close();
-    // A fail-over to a replica without the last commit: everything it wrote is gone.
-    await db.transaction(async (tx) => {
-      const n = Number(before?.last_n);
-      await tx.run("DELETE FROM entries WHERE shard = 0 AND n > ?", [n]);
-      await tx.run("DELETE FROM messages WHERE shard = 0 AND n > ?", [n]);
-      await tx.run("DELETE FROM orders WHERE id = ?", [lost.id]);
-      await tx.run("DELETE FROM charges WHERE id = ?", [lost.id]);
-      await tx.run("UPDATE items SET available = ?, held = ?", [
-        Number(stock[0]?.available),
-        Number(stock[0]?.held),
-      ]);
-      await tx.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = 0", [
-        String(before?.last_id),
-        n,
-      ]);
-    });
+    await goBack(position, lost.id);
     const rebuilt = count("redis rebuilt");
     await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]); // traffic continues
     await stack.until(
@@ -126,6 +133,62 @@ test.each([true, false])(
       () => count("halted") > 0 || count("redis rebuilt") > rebuilt,
     );
     expect([count("halted") > 0, count("redis rebuilt") - rebuilt]).toEqual([true, 0]);
+  },
+  SLOW_MS,
+);
+
+test(
+  "a halt outlives Redis: nothing is rebuilt or decided until the operator decides",
+  async () => {
+    await ready({ a: 9 });
+    await order(0);
+    const position = await positionAndStock();
+    await goBack(position, (await order(0, 1)).id);
+    await stack.publish(0, [makeOrder(userOf(0, 2), { a: 1 }).row]);
+    const halted = async () => (await stack.ledger.halt()) !== undefined;
+    await stack.until("the halt in the ledger", halted);
+    const redis = await stack.client();
+    await redis.client.flushall();
+    await stack.worker("w2"); // it has not seen the halt
+    const user = userOf(1);
+    const waiting = makeOrder(user, { a: 1 });
+    await stack.publish(1, [waiting.row]);
+    const rebuilt = count("redis rebuilt");
+    await Bun.sleep(4_000); // several leases
+    expect(await stack.ledger.order(user, waiting.order.id)).toBeUndefined();
+    expect([await positionAndStock(), count("redis rebuilt")]).toEqual([position, rebuilt]);
+    expect(await redis.client.exists(metaKey(0), metaKey(1))).toBe(0);
+    await redis.close();
+
+    const cli = join(import.meta.dir, "..", "cli", "cli.ts");
+    const recover = Bun.spawn([process.execPath, cli, "recover", "--accept-ledger"], {
+      env: { ...process.env, ...stack.env },
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    expect(await recover.exited).toBe(0);
+    expect(await stack.ledger.halt()).toBeUndefined();
+    expect((await stack.decided(user, waiting.order.id)).state).toBe("reserved");
+  },
+  SLOW_MS,
+);
+
+test(
+  "a Redis that is replaced by another ledger's halts the worker, and neither is written to",
+  async () => {
+    await ready({ a: 9 });
+    await order(0);
+    const redis = await stack.client();
+    // The other one has been rebuilt more often than ours.
+    for (const shard of [0, 1])
+      await redis.client.hset(metaKey(shard), "store", "another", "inc", 99);
+    await stack.until("a halt", () => count("halted") > 0);
+    await Bun.sleep(1_500);
+    const reasons = stack.events.filter((e) => e.event === "halted").map((e) => String(e.reason));
+    expect(reasons.filter((reason) => !reason.includes("another ledger"))).toEqual([]);
+    expect(await redis.client.hget(metaKey(0), "state")).toBe("open");
+    await redis.close();
+    expect(await stack.ledger.halt()).toBeUndefined();
   },
   SLOW_MS,
 );

@@ -272,6 +272,7 @@ test(
       events.some((e) => e.startsWith("halted") && e.includes("another ledger")),
     );
     expect(events.some((e) => e.startsWith("redis rebuilt"))).toBe(false);
+    expect([await stack.ledger.halt(), await other.ledger.halt()]).toEqual([undefined, undefined]);
   },
   SLOW_MS,
 );

@@ -68,7 +68,7 @@ async function recover(options: Options): Promise<void> {
   await withLedger(async (open) => {
     const { settings } = open;
     if (askAgain) return again(settings);
-    if (acceptLedger) return forget(settings);
+    if (acceptLedger) return forget(open);
     // As every setting, SLUICE_REGION is also a flag.
     if (settings.region === "") throw new SettingError("name the region: --region NAME");
     return back ? declare(open, "back") : lose(open, options);
@@ -137,11 +137,13 @@ function lostText({ region, orders, numbers, silent }: LostRegion): string {
   ].join("\n");
 }
 
-async function forget(settings: Settings): Promise<void> {
+/** The ledger's halt ends last: until then no worker rebuilds a Redis that is half cleared. */
+async function forget({ settings, ledger }: OpenLedger): Promise<void> {
   const redis = await openRedis(realRuntime, settings, () => undefined);
   const metas = Array.from({ length: settings.shards }, (_, shard) => metaKey(shard));
   await redis.run((client) => client.del(...metas));
   await redis.close();
+  await ledger.endHalt();
   process.stdout.write(
     "Redis was cleared; the workers rebuild it from the ledger within seconds " +
       "(see: sluice workers).\n",

@@ -113,6 +113,10 @@ export class Letters {
     });
   }
 
+  /**
+   * Records each redrive once the broker has confirmed it, before the letter is removed: a record
+   * of a mere intent would excuse a letter that was lost.
+   */
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
     return this.deal(filter, limit, async (letter, raw, region) => {
       const why =

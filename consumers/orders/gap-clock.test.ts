@@ -67,3 +67,17 @@ test("a region that is lost for good is not waited for, from one timeout later o
   expect(clock.cutoffMs({ ...at(1_050_000), without })).toBeLessThan(1_000_000);
   expect(clock.cutoffMs({ ...at(1_080_000), without })).toBe(1_000_000);
 });
+
+test("a lost region that comes back is waited for again, also by a gap since then", () => {
+  const clock = new GapClock(options);
+  const without = new Set(["eu"]);
+  clock.read("us", 1_000_000);
+  clock.cutoffMs({ ...at(1_000_000), without });
+  // It comes back with a backlog, in which the missing number may be.
+  clock.read("us", 1_040_000);
+  expect(clock.cutoffMs(at(1_040_000))).toBeLessThan(1_000_000);
+  clock.read("eu", 1_040_000);
+  clock.cutoffMs(at(1_041_000));
+  expect(clock.cutoffMs(at(1_070_999))).toBeLessThan(1_000_000);
+  expect(clock.cutoffMs(at(1_071_000))).toBe(1_040_000);
+});

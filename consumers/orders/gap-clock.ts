@@ -1,7 +1,7 @@
 // Decides when a gap has lasted long enough. Only time in which the missing number could have
 // arrived counts: every region's queue must be consumed, and read past the moment when the gap
 // began. A region that is away stops the clock, but only until `gapMax`. One that an operator has
-// declared lost does not count.
+// declared lost does not count; if it comes back, every gap waits for it in full.
 //
 // Each region has a mark, the time up to which its queue has been read: the timestamp of the last
 // order read, or the moment when the queue was seen empty. The cutoff is the lowest mark of
@@ -34,6 +34,8 @@ interface Sample {
 export class GapClock {
   private readonly marks = new Map<string, number>();
   private samples: Sample[] = [];
+  /** Regions that the samples leave out. */
+  private without: ReadonlySet<string> = new Set();
 
   constructor(private readonly options: GapClockOptions) {}
 
@@ -49,9 +51,11 @@ export class GapClock {
   }
 
   /** Gaps that began at or before the returned time are over. Called about once a second. */
-  cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs, without }: Moment): number {
+  cutoffMs({ monotonicMs, nowMs, gapMaxAgoMs, without = new Set() }: Moment): number {
     const { gapTimeoutMs } = this.options;
-    const regions = this.options.regions.filter((region) => !without?.has(region));
+    if ([...this.without].some((region) => !without.has(region))) this.samples = [];
+    this.without = without;
+    const regions = this.options.regions.filter((region) => !without.has(region));
     const readUpToMs = Math.min(...regions.map((region) => this.marks.get(region) ?? 0));
     this.samples.push({ monotonicMs, atMs: nowMs, readUpToMs });
     let cutoff = gapMaxAgoMs;

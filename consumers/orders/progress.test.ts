@@ -7,11 +7,22 @@ test("lag is that of the oldest timestamp; a queue not looked at or lost is unkn
   expect(eu()).toEqual({ region: "eu", ready: null, lookedAtMs: 0, lagMs: 0 });
   progress.ready("eu", 4, 9_000);
   // A payment worker's answer, which has no timestamp, then two orders.
-  for (const stamp of [0, 7_000, 8_000]) progress.came("eu", stamp);
+  const went = [0, 7_000, 8_000].map((stamp) => progress.came("eu", stamp));
   expect(eu()).toEqual({ region: "eu", ready: 4, lookedAtMs: 9_000, lagMs: 3_000 });
   expect([progress.inFlight("eu"), progress.inFlight("us")]).toEqual([3, 0]);
-  progress.went("eu", 7_000);
+  went[1]?.();
   expect(eu()).toMatchObject({ lagMs: 2_000 });
   progress.lost("eu");
   expect(eu()).toMatchObject({ ready: null, lagMs: 0 });
+});
+
+test("what was in flight on a lost channel does not settle what comes again", () => {
+  const progress = new Progress(["eu"]);
+  const went = progress.came("eu", 7_000);
+  progress.lost("eu");
+  const again = progress.came("eu", 7_000);
+  went();
+  expect(progress.inFlight("eu")).toBe(1);
+  again();
+  expect(progress.inFlight("eu")).toBe(0);
 });

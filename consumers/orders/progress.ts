@@ -4,7 +4,7 @@ import type { ShardReport } from "../../core/domain/report.ts";
 
 interface Region {
   /** When each message in flight was accepted, oldest first. The prefetch bounds their number. */
-  readonly inHand: number[];
+  inHand: number[];
   ready: number | null;
   lookedAtMs: number;
 }
@@ -18,14 +18,15 @@ export class Progress {
     );
   }
 
-  came(region: string, acceptedAtMs: number): void {
-    this.regions.get(region)?.inHand.push(acceptedAtMs);
-  }
-
-  went(region: string, acceptedAtMs: number): void {
-    const inHand = this.regions.get(region)?.inHand;
-    const at = inHand?.indexOf(acceptedAtMs) ?? -1;
-    if (at >= 0) inHand?.splice(at, 1);
+  /** Returns what to call once the message is settled. */
+  came(region: string, acceptedAtMs: number): () => void {
+    const inHand = this.regions.get(region)?.inHand ?? [];
+    inHand.push(acceptedAtMs);
+    // After a loss this list is the region's no more, and its messages come again.
+    return () => {
+      const at = inHand.indexOf(acceptedAtMs);
+      if (at >= 0) inHand.splice(at, 1);
+    };
   }
 
   /** Messages of the region that are in flight. */
@@ -37,7 +38,7 @@ export class Progress {
   lost(region: string): void {
     const known = this.regions.get(region);
     if (!known) return;
-    known.inHand.splice(0);
+    known.inHand = [];
     known.ready = null;
   }
 

@@ -6,7 +6,8 @@
 // 2. A worker owns no shards while it rebuilds.
 // 3. What another worker has rebuilt meanwhile is not rebuilt again.
 // 4. After a rebuild that failed, the same worker tries again after a pause.
-// 5. Only an operator ends a halt.
+// 5. Only an operator ends a halt. Redis may lose its mark, so the ledger that gave the reason has
+//    it on record. Another system's Redis gives no reason against a ledger.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -17,6 +18,12 @@ import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
 import { Announcement } from "./announcement.ts";
 import { type RebuildResult, rebuild } from "./rebuild.ts";
 import { RebuildPace } from "./rebuild-pace.ts";
+
+/** How long one attempt to record a halt may take. */
+const RECORD_MS = 5_000;
+const FOREIGN =
+  "this Redis belongs to another ledger: correct SLUICE_REDIS_URL or SLUICE_LEDGER_URL, " +
+  "or run sluice recover";
 
 export interface RecoveryOptions {
   readonly runtime: Runtime;
@@ -61,6 +68,8 @@ export class Recovery {
   }
   private waits = false;
   private troubleIn = 0;
+  /** Why this worker halted everything, until the ledger has it on record. */
+  private unrecorded: string | undefined;
 
   /**
    * Rebuilds Redis, unless another worker does. `seenIn` is the incarnation in which something was
@@ -72,7 +81,8 @@ export class Recovery {
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
     const redis = await this.store.state(0); // 1
     const incarnation = await ledger.incarnation();
-    if (redis.state === "halted") return;
+    if (this.isForeign(redis.store)) return this.haltAsForeign();
+    if (redis.state === "halted" || (await this.haltAsRecorded())) return; // 5
     if (redis.incarnation > incarnation)
       return this.haltAll(
         `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
@@ -91,8 +101,12 @@ export class Recovery {
     }
   }
 
-  /** Called in every round. Ends the pause if another worker has rebuilt Redis meanwhile. */
+  /**
+   * Called in every round. Halts as the ledger says, and ends the pause if another worker has
+   * rebuilt Redis meanwhile.
+   */
   async look(): Promise<void> {
+    await ignore(this.haltAsRecorded(), "halt_look");
     if (!this.resting) return;
     const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
@@ -145,26 +159,64 @@ export class Recovery {
     this.options.log("halted", { reason, next: "sluice recover" });
   }
 
-  async haltAsRedisSays(shard: number): Promise<void> {
-    this.halt((await this.store.state(shard)).reason ?? "halted");
+  /** Redis or the ledger refused a shard because everything is halted. */
+  async haltAsFound(shard: number): Promise<void> {
+    if (await ignore(this.haltAsRecorded(), "halt_look")) return;
+    const redis = await ignore(this.store.state(shard), "halt_look");
+    this.halt(redis?.reason ?? "halted");
+  }
+
+  /** Writes nothing: neither this Redis nor this ledger need be ours. */
+  async haltAsForeign(): Promise<void> {
+    this.halt(FOREIGN);
+    await this.options.dropAll("halted");
   }
 
   /** Halts all workers. */
   async haltAll(reason: string): Promise<void> {
-    const { ledger, store } = this.options.stores;
+    const { stores, dropAll } = this.options;
+    const redis = await ignore(this.store.state(0), "halt_look");
+    if (this.isForeign(redis?.store)) return this.haltAsForeign();
     this.halt(reason);
-    await this.options.dropAll("halted");
-    for (let shard = 0; shard < ledger.shards; shard++)
-      await ignore(store.halt(shard, reason), "halt_mark");
+    this.unrecorded = reason;
+    const recorded = this.record();
+    await dropAll("halted");
+    for (let shard = 0; shard < stores.ledger.shards; shard++)
+      await ignore(stores.store.halt(shard, reason), "halt_mark");
+    await recorded;
   }
 
-  /** Resumes once an operator has decided (sluice recover). */
+  /** Called in every round of a halt. Resumes once an operator has decided (sluice recover). */
   async watchHalt(): Promise<void> {
+    await this.record();
+    if (this.unrecorded !== undefined) return;
     const { store, state } = await this.store.state(0);
-    if (state === "halted" || (store !== undefined && store !== this.options.stores.ledger.storeId))
-      return;
+    if (state === "halted" || this.isForeign(store)) return;
+    if (await this.options.stores.ledger.halt()) return;
     this.halted = undefined; // 5
     this.options.log("halt lifted", {});
+  }
+
+  /** Records the halt, once: a repetition could come after an operator has ended it. */
+  private async record(): Promise<void> {
+    const { runtime, stores } = this.options;
+    if (this.unrecorded === undefined) return;
+    const recorded = stores.ledger.recordHalt(this.unrecorded).then(() => true);
+    const late = runtime.sleep(RECORD_MS).then(() => false);
+    if (await ignore(Promise.race([recorded, late]), "halt_record")) this.unrecorded = undefined;
+  }
+
+  /** Whether the ledger has a halt on record. */
+  private async haltAsRecorded(): Promise<boolean> {
+    const halt = await this.options.stores.ledger.halt();
+    if (halt === undefined) return false;
+    this.halt(halt.reason);
+    await this.options.dropAll("halted");
+    return true;
+  }
+
+  private isForeign(store: string | undefined): boolean {
+    return store !== undefined && store !== this.options.stores.ledger.storeId;
   }
 
   private async allOpen(incarnation: number): Promise<boolean> {

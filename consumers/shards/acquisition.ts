@@ -5,6 +5,7 @@
 // 1. The ledger raises the epoch first. From then on it rejects what a former owner decides.
 // 2. Nothing new is decided until everything that Redis has decided is recorded.
 // 3. A cancelled acquisition ends without a shard.
+// 4. No shard of a halted ledger is acquired, whatever Redis has forgotten.
 import { at } from "../../core/domain/at.ts";
 import { refusalOf } from "../orders/refusal.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
@@ -31,6 +32,7 @@ export class Acquisition {
 
   async acquire(): Promise<Acquired> {
     const { ledger, store } = this.options.stores;
+    if (await ledger.halt()) return { kind: "refused", reason: "halted", incarnation: 0 }; // 4
     const mark = await this.begin();
     const owned = await store.own(mark.claim, ledger.storeId);
     const reason = owned === "owned" ? ((await mark.check()) ?? (await this.catchUp(mark))) : owned;

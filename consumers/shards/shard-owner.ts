@@ -239,12 +239,12 @@ export class AcquiredShard {
       return;
     }
     const { acceptedAtMs } = message;
-    this.progress.came(region, acceptedAtMs);
+    const went = this.progress.came(region, acceptedAtMs);
     const work: Work = {
       ...message,
       region,
       done: (disposition) => {
-        this.progress.went(region, acceptedAtMs);
+        went();
         if (acceptedAtMs > 0) this.gaps.read(region, acceptedAtMs); // 2
         settle(disposition); // 1
       },
@@ -268,10 +268,12 @@ export class AcquiredShard {
     const nowMs = runtime.monotonicMs();
     if (nowMs < this.restsUntilMs) return;
     const { arrivals } = this;
-    this.parked = (await stores.store.parked(this.shard)).orders;
-    let empty = this.queues.length > 0 && this.load === 0;
+    let empty = this.queues.length > 0;
     for (const queue of this.queues) empty = (await this.lookAt(queue)) && empty;
-    const rests = empty && this.parked === 0 && this.arrivals === arrivals;
+    // Last: what was in flight before may have been parked.
+    this.parked = (await stores.store.parked(this.shard)).orders;
+    const idle = this.load === 0 && this.parked === 0;
+    const rests = empty && idle && this.arrivals === arrivals;
     if (rests) this.restsUntilMs = nowMs + REST_LOOK_MS;
   }
 

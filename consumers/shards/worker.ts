@@ -266,13 +266,10 @@ export class Worker {
         );
         return;
       case "foreign":
-        this.parts.recovery.halt(
-          "this Redis belongs to another ledger: correct SLUICE_REDIS_URL or SLUICE_LEDGER_URL, " +
-            "or run sluice recover",
-        );
+        await this.parts.recovery.haltAsForeign();
         return;
       case "halted":
-        await this.parts.recovery.haltAsRedisSays(owner.shard);
+        await this.parts.recovery.haltAsFound(owner.shard);
         return;
       case "clock":
         // Measured at once: no shard is acquired until the clock is right again.
