@@ -78,7 +78,8 @@ export class Catalogue {
     // The versions too are read before the sales, for the same reason as below.
     const versions = await this.ledger.saleVersions();
     const changed = this.changed(versions, version);
-    const read = await this.ledger.sales(changed.map(({ id }) => id));
+    const all = changed.length === versions.length;
+    const read = await this.ledger.sales(all ? undefined : changed.map(({ id }) => id));
     const sales = new Map(read.map((sale) => [sale.id, sale]));
     this.known = new Map(
       versions.flatMap(({ id, version }): [string, KnownSale][] => {
