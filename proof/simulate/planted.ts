@@ -180,8 +180,8 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "broker/publisher.ts",
-        'startTimer(() => entry.settle("unknown"), limitMs);',
-        'startTimer(() => entry.settle("confirmed"), limitMs);',
+        'const giveUp = () => entry.settle("unknown");',
+        'const giveUp = () => entry.settle("confirmed");',
       ),
       edit(
         "broker/publisher.ts",
