@@ -6,6 +6,8 @@ import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 const LEASE_MS = 3_000;
 /** For the broker's heartbeat check, once a second, and for a slow machine. */
 const SLACK_MS = 2_500;
+/** Long enough for what the ledger writes after an order. */
+const MARKED_MS = 1_500;
 
 test("a frozen worker's shards move within about a lease; it resumes safely", async () => {
   const stack = await Stack.start({ env: { SLUICE_LEASE_TTL: `${LEASE_MS}ms` } });
@@ -19,6 +21,9 @@ test("a frozen worker's shards move within about a lease; it resumes safely", as
     const { row, order } = makeOrder(userOf(0), { a: 1 });
     await stack.publish(0, [row]);
     await stack.decided(userOf(0), order.id, 60_000);
+    // Its charge is published and marked meanwhile: frozen within a commit, it would hold SQLite's
+    // lock, and nobody else could open the ledger.
+    await Bun.sleep(MARKED_MS);
     // Frozen before the other starts, so that it holds every shard.
     process.kill(frozen.pid, "SIGSTOP");
     const frozenAtMs = performance.now();
