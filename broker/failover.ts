@@ -78,7 +78,7 @@ export class Failover {
       breaker: new RegionBreaker({
         ...{ runtime, healthyMs },
         onChange: (state, why) => {
-          // Whoever still waits for this region would wait in vain.
+          // Those that still wait for this region would wait in vain.
           if (state === "open" && this.hasRefuge(region.name)) region.publisher.giveUp(); // 6
           onChange(region.name, state, why);
         },

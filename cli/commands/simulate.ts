@@ -48,7 +48,7 @@ export function register(program: Command): void {
       new Option("--scenario <name>", "what every seed concentrates on").choices(SCENARIOS),
     )
     .option("--for <seconds>", "begin no seed after this time", whole(1, 1_000_000))
-    .option("--jobs <n>", "in so many processes, each with seeds of its own", whole(1, 64), 1)
+    .option("--jobs <n>", "how many processes, each with seeds of its own", whole(1, 64), 1)
     .option("--seed <n>", "run this seed alone", whole(0, MAX_SEED))
     .option("--faults <places>", "with --seed: only these of its faults, or none", places)
     .option("--actions <places>", "with --seed: only these of its clients' actions", places)

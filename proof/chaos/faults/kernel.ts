@@ -28,7 +28,7 @@ export function limitDescriptors(pid: number, limit: number): number {
   return before;
 }
 
-/** Opens so many connections that say nothing. */
+/** Opens this number of connections that say nothing. */
 export async function openIdle(port: number, count: number): Promise<Socket[]> {
   const sockets = Array.from({ length: count }, () => connect(port, "127.0.0.1"));
   for (const socket of sockets) socket.on("error", () => undefined);
