@@ -15,7 +15,7 @@ import { shrink } from "../proof/simulate/shrink.ts";
 import { simulate } from "../proof/simulate/simulation.ts";
 
 const FRESH_MS = 60_000;
-const FRESH_TIMEOUT_MS = 100_000;
+const FRESH_TIMEOUT_MS = 180_000;
 const TIMEOUT_MS = 60_000;
 /** Faults that are found within a few seeds. */
 const QUICK = ["no-stock-check", "no-dedup"];

@@ -41,9 +41,12 @@ export interface SimulateOptions {
   readonly mostSteps?: number;
 }
 
-/** How long the system has to own its shards, and after the rush, to come to rest. */
+/**
+ * How long the system has to own its shards, and after the rush, to come to rest. A charge without
+ * a definite answer is looked up at growing intervals, so its end may take minutes.
+ */
 const BOOT_MS = 20_000;
-const DRAIN_MS = 240_000;
+const DRAIN_MS = 900_000;
 /** How soon everything halts after the ledger went back. */
 const HALT_MS = 30_000;
 const LOOK_MS = 1_000;
