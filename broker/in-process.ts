@@ -1,4 +1,4 @@
-// amqplib's own connection and channels without a socket: whoever holds the other end receives
+// amqplib's own connection and channels without a socket: the other end receives
 // methods and sends methods. So a simulated broker meets the same client code as a real one, but
 // for the bytes.
 import { createRequire } from "node:module";

@@ -29,7 +29,7 @@ interface Trouble {
 /** Connections of a stalled line end only by the deadlines of those who wait on them. */
 const SILENT_RECOVERY_MS = 20_000;
 const RECOVERY_MS = 10_000;
-/** Whoever waits on a silent line gives it up within this. */
+/** A client of a silent line gives it up within this. */
 const SHOWN_MS = 25_000;
 const MOST_BEFORE_RESET = 800;
 const FLAP_MIN_MS = 200;
@@ -124,7 +124,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
   "half-open-requests": {
     what: "requests no longer arrive, answers do, and nothing is closed",
-    seen: "orders wait, or get 503, until whoever waits on the line gives it up",
+    seen: "orders wait, or get 503, until the client of the line gives it up",
     recoveryMs: SILENT_RECOVERY_MS,
     breaks: true,
     begin: (proxy, random) => stalled(proxy, random, "requests"),
@@ -138,7 +138,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
   silent: {
     what: "connections are accepted and stay open, and nothing arrives either way",
-    seen: "orders wait, or get 503, until whoever waits on the line gives it up",
+    seen: "orders wait, or get 503, until the client of the line gives it up",
     recoveryMs: SILENT_RECOVERY_MS,
     breaks: true,
     begin: (proxy, random) => stalled(proxy, random, "requests", "answers"),

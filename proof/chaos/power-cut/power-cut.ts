@@ -26,7 +26,7 @@ export interface PowerCutOptions extends SceneOptions {
   readonly starters: Starters;
   /** Every byte of this many at the end of each file is cut off. */
   readonly lastBytes: { readonly aof: number; readonly wal: number };
-  /** So many cuts, evenly spread, in the rest of each tail. */
+  /** The number of cuts, evenly spread, in the rest of each tail. */
   readonly spread: { readonly aof: number; readonly wal: number };
   /** Pairs of states to recover from. */
   readonly recoveries: number;
