@@ -6,7 +6,7 @@ import {
   hasMemoryGroups,
   limitDescriptors,
   MemoryGroup,
-  openIdle,
+  openStalled,
   unanswered,
 } from "./kernel.ts";
 
@@ -43,9 +43,9 @@ test("without descriptors new connections get no answer; with them they do", asy
   const { made, port } = await child();
   expect(await unanswered(port, HELLO)).toBe(false);
   const before = limitDescriptors(made.pid, descriptorsOf(made.pid));
-  const idle = await openIdle(port, 8);
+  const stalled = await openStalled(port, 8, HELLO);
   expect(await unanswered(port, HELLO)).toBe(true);
-  for (const socket of idle) socket.destroy();
+  for (const socket of stalled) socket.destroy();
   expect(limitDescriptors(made.pid, before)).toBeLessThan(before);
   await until("an answer", async () => !(await unanswered(port, HELLO)), 5_000);
 });

@@ -28,10 +28,18 @@ export function limitDescriptors(pid: number, limit: number): number {
   return before;
 }
 
-/** Opens this number of connections that say nothing. */
-export async function openIdle(port: number, count: number): Promise<Socket[]> {
+/**
+ * Opens this number of connections that begin to speak and never go on.
+ *
+ * A connection without a first byte would hold nothing: servers that set TCP_DEFER_ACCEPT, as Bun's
+ * does, leave it to the kernel until then.
+ */
+export async function openStalled(port: number, count: number, hello: string): Promise<Socket[]> {
   const sockets = Array.from({ length: count }, () => connect(port, "127.0.0.1"));
-  for (const socket of sockets) socket.on("error", () => undefined);
+  for (const socket of sockets) {
+    socket.on("error", () => undefined);
+    socket.on("connect", () => socket.write(hello.slice(0, 1)));
+  }
   await realRuntime.sleep(100);
   return sockets;
 }

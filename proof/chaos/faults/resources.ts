@@ -4,7 +4,7 @@ import { between, type Fault, oneOf } from "../fault.ts";
 import { processState } from "../process-state.ts";
 import type { ChaosSystem, RoleKind, Victim } from "../system.ts";
 import { until } from "../within.ts";
-import { descriptorsOf, limitDescriptors, MemoryGroup, openIdle, unanswered } from "./kernel.ts";
+import { descriptorsOf, limitDescriptors, MemoryGroup, openStalled, unanswered } from "./kernel.ts";
 
 const SHOWN_MS = 15_000;
 const RECOVERY_MS = 15_000;
@@ -22,7 +22,7 @@ interface Server {
 const HTTP_HELLO = "GET /healthz HTTP/1.1\r\nhost: chaos\r\n\r\n";
 const AMQP_HELLO = "AMQP\0\0\x09\x01";
 /** More connections than descriptors are left. */
-const IDLE = 64;
+const STALLED = 64;
 
 const SERVERS: Readonly<Record<string, (system: ChaosSystem, random: () => number) => Server>> = {
   gateway: (system, random) => {
@@ -51,7 +51,7 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
       const pid = victim.pid();
       const limit = descriptorsOf(pid);
       const before = limitDescriptors(pid, limit);
-      const idle = await openIdle(port, IDLE);
+      const stalled = await openStalled(port, STALLED, hello);
       const lastsMs = lasts(random);
       return {
         lastsMs,
@@ -61,7 +61,7 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
           return `${descriptorsOf(pid)} open; a new connection got no answer`;
         },
         heal: async () => {
-          for (const socket of idle) socket.destroy();
+          for (const socket of stalled) socket.destroy();
           if (processState(pid) !== "gone") limitDescriptors(pid, before);
         },
       };
