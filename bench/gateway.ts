@@ -129,7 +129,15 @@ class Bench {
     const origins = new Origins([]);
     this.http = new OrderHttp({ ...parts, auth, intake, origins, limits });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
-    this.frames = new Frames({ auth, intake, catalogue, clock, limits, ...none });
+    this.frames = new Frames({
+      runtime: realRuntime,
+      auth,
+      intake,
+      catalogue,
+      clock,
+      limits,
+      ...none,
+    });
     const later = (socket: Socket) => void this.turn.push(() => socket.flush());
     this.sockets = Array.from({ length: SOCKETS }, () => this.socket(later));
   }

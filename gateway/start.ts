@@ -83,7 +83,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onForgotten: (batch) => admission.settled(batch, false),
     onUnitsBack: unitsBack,
   });
-  const events = new EventFeed(runtime, stores.ledger, limits.followed, log);
+  const most = { inAll: limits.followed, ofUser: limits.followedPerUser };
+  const events = new EventFeed(runtime, stores.ledger, most, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -123,10 +124,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
-  const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
+  const frames = new Frames({
+    runtime,
+    auth,
+    intake,
+    catalogue,
+    stock: feed,
+    clock,
+    limits,
+    events,
+  });
   const watched = { stock: feed, events };
-  const sockets = new Sockets({ runtime, auth, frames, ...watched, origins, limits, clock });
   const addresses = new ClientAddress(access.trustedProxies);
+  const from = { origins, addresses };
+  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock });
   let leaving = false;
   const app = createApp({
     leaving: () => leaving,

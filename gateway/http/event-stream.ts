@@ -121,6 +121,11 @@ class EventStream implements Follower {
     this.close();
   }
 
+  /** The client asks again, and is told that the order is not known. */
+  unknown(): void {
+    this.close();
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;

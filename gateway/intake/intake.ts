@@ -36,6 +36,7 @@ const SOLD_OUT = problem(
   "lines",
   "no effect; an earlier request with this id may have been accepted",
 );
+const FUTURE_ID = problem("future_id", "id", "its time is more than 1 minute ahead");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
@@ -123,8 +124,10 @@ export class Intake {
   ): Problem | undefined {
     const nowMs = this.options.clock();
     const { user, id } = value;
-    if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
-      return this.refuse(BAD_ID);
+    const judged = typeof id === "string" ? judgeOrderId(id, nowMs) : "malformed";
+    if (typeof id !== "string" || judged === "malformed") return this.refuse(BAD_ID);
+    // Redis keeps a cancel that came before its order for as long as the order may still come.
+    if (judged === "future") return this.refuse(FUTURE_ID);
     const limited = this.options.admission.charge(user);
     if (limited) return this.refuse(limited);
     return this.take(cancelRow(user, id, nowMs), principal, recipient, ref);
