@@ -202,7 +202,8 @@ class Bench {
     };
     socket.opened({ send, getBufferedAmount: () => 0 } as unknown as ServerWebSocket<Socket>);
     const expiresAtMs = Number.POSITIVE_INFINITY;
-    socket.principal = { user: "s", shard: 0, operator: false, service: true, expiresAtMs };
+    const scopes = { operator: false, viewer: false, service: true };
+    socket.principal = { user: "s", shard: 0, ...scopes, expiresAtMs };
     return socket;
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { EventFeed } from "./event-feed.ts";
 
-test("an order that stays unknown is looked for a minute, and its place is free again", async () => {
+test("an order that stays unknown is looked for a minute, then its place is free", async () => {
   const runtime = new VirtualRuntime();
   let looks = 0;
   const followed = async () => {

@@ -9,6 +9,7 @@ import type { Traceparent } from "../../core/domain/trace.ts";
 import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { SoldOut } from "../admission/sold-out.ts";
 import type { Catalogue } from "../catalogue.ts";
@@ -53,7 +54,7 @@ export class Intake {
    */
   shuts(principal: Principal, user?: string): Problem | undefined {
     const { admission, shards } = this.options;
-    if (!principal.service) return admission.shuts(principal.shard);
+    if (!may(principal, "order_for")) return admission.shuts(principal.shard);
     return user === undefined ? admission.shutsAll() : admission.shuts(shardOf(user, shards));
   }
 
@@ -190,7 +191,9 @@ export class Intake {
  * an invalid name.
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
-  const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
+  const named = may(principal, "order_for")
+    ? (value as { user?: unknown } | null)?.user
+    : undefined;
   return (typeof named === "string" ? nameOfUser(named) : undefined) ?? principal.user;
 }
 

@@ -56,6 +56,8 @@ export interface GatewayLimits {
   readonly subscriptions: number;
   /** Orders followed by event streams and sockets, in total. */
   readonly followed: number;
+  /** Tokens of a user's bucket for reads (gateway/http/read-allowance.ts). */
+  readonly reads: { readonly perSecond: number; readonly burst: number };
   /** Orders of one user that are followed here. */
   readonly followedPerUser: number;
   /** Orders one socket may follow. */
@@ -92,6 +94,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   framesPerSecond: 50,
   framesBurst: 200,
   subscriptions: 16,
+  reads: { perSecond: 50, burst: 200 },
   followed: 10_000,
   followedPerUser: 200,
   followedPerSocket: 1_000,

@@ -142,7 +142,7 @@ test("however often a sale is subscribed to, its stock is looked at in one loop"
   expect(told.length).toBeGreaterThanOrEqual(50);
 });
 
-test("the whole stock is sent as the same bytes, and not again while they are the same", async () => {
+test("the whole stock is sent as the same bytes, and only once while it is the same", async () => {
   let asked = 0;
   const t = await start({
     stockOf: () => {
@@ -175,4 +175,20 @@ test("a cancel of an order from the future is refused like the order", async () 
     expect.objectContaining({ code: "future_id" }),
   ]);
   expect(t.broker.rows).toEqual([]);
+});
+
+test("a user who reads too often waits; services and other users do not", async () => {
+  const t = await start({ limits: { reads: { perSecond: 0.01, burst: 11 } } });
+  const url = `${t.gateway.url}/v1/orders`;
+  const read = async (user: string, scope?: string) =>
+    fetch(url, { headers: await bearer(user, scope === undefined ? {} : { scope }) });
+  expect([(await read("ann")).status, (await read("ann")).status]).toEqual([200, 200]);
+  const third = await read("ann");
+  expect([third.status, await third.json()]).toEqual([
+    429,
+    expect.objectContaining({ code: "rate_limited", field: "user" }),
+  ]);
+  expect(Number(third.headers.get("retry-after"))).toBeWithin(1, 101);
+  expect((await read("bob")).status).toBe(200);
+  for (let i = 0; i < 5; i++) expect((await read("shop", "service")).status).toBe(200);
 });
