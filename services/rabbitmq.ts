@@ -223,7 +223,6 @@ function writeConfig(
     permissions: vhosts.flatMap((vhost) =>
       users.map(({ user, configure, write, read }) => ({ user, vhost, configure, write, read })),
     ),
-    policies: vhosts.map((vhost) => ({ vhost, ...SPREAD_LEADERS })),
   };
   writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions), { mode: 0o600 });
   writeFileSync(
@@ -242,12 +241,6 @@ function writeConfig(
   );
   writeFileSync(join(dir, "enabled_plugins"), "[].\n");
 }
-
-/** Queues of a new store get their leaders on different nodes. On one node it has no effect. */
-const SPREAD_LEADERS = {
-  ...{ name: "sluice", pattern: "^(orders|payments|fulfilment|fx)\\.", "apply-to": "queues" },
-  ...{ priority: 0, definition: { "queue-leader-locator": "balanced" } },
-};
 
 function clusterLines(seat: ClusterSeat | undefined): string[] {
   if (!seat) return [];
