@@ -278,6 +278,22 @@ test(
 );
 
 test(
+  "while a cluster's first node is down, a start reaches the next one",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const broker = new BrokerConnection({
+      runtime: realRuntime,
+      region: { name: "eu", url: "amqp://guest:guest@127.0.0.1:1/eu", others: [url] },
+      topology: topology(1),
+    });
+    open.push(broker);
+    await broker.start();
+    expect(broker.up).toBe(true);
+  },
+  BOOT_MS,
+);
+
+test(
   "a wrong password names the region and the setting",
   async () => {
     const url = new URL(await (await testRabbit()).freshVhost());

@@ -54,7 +54,8 @@ export interface ClusterSeat {
   readonly epmdPort: number;
 }
 
-const START_TIMEOUT_MS = 90_000;
+/** Several nodes may start at once on a busy machine, and those of a cluster wait for each other. */
+const START_TIMEOUT_MS = 240_000;
 const STOP_GRACE_MS = 20_000;
 /** rabbitmqctl starts an Erlang node, which takes seconds; one that hangs is killed. */
 const CTL_TIMEOUT_MS = 60_000;

@@ -58,8 +58,12 @@ export async function up(
 /** What a command prints; it must succeed. */
 export async function told(dir: string, ...args: string[]): Promise<string> {
   const child = run(dir, args);
-  const [out, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
-  expect({ code, out }).toMatchObject({ code: 0 });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  expect({ code, out, err }).toMatchObject({ code: 0 });
   return out.trim();
 }
 
