@@ -44,6 +44,7 @@ async function loseRegion(system: ChaosSystem, random: () => number): Promise<In
   const lastsMs = between(random, 15_000, 40_000);
   await Promise.all(nodes.map((node) => node.kill()));
   const atMs = historyNow(); // what was sent before may have been accepted by the broker
+  let afterMs: number | undefined;
   return {
     lastsMs,
     detail: `${region} without a broker for ${(lastsMs / 1_000).toFixed(1)} s`,
@@ -54,8 +55,10 @@ async function loseRegion(system: ChaosSystem, random: () => number): Promise<In
         ACCEPTS_MS,
       );
       if (nodes.some((node) => node.state() !== "gone")) throw new Error("a node still runs");
-      return `its gateway accepted again after ${Math.round(backMs - atMs)} ms, without its broker`;
+      afterMs = backMs - atMs;
+      return `its gateway accepted again after ${Math.round(afterMs)} ms, without its broker`;
     },
+    measuredMs: () => afterMs,
     heal: async () => {
       await Promise.all(nodes.map((node) => node.start()));
     },
