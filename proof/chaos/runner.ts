@@ -56,6 +56,8 @@ const PATIENCE = {
   SLUICE_RATE_MAX_AGE: "10s",
   SLUICE_RATE_WAIT: "3s",
   SLUICE_SOLD_OUT_AT_GATE: "no",
+  // Faults are to slow this system down, not what else the machine does.
+  SLUICE_GOVERNOR_CPU: "off",
 };
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
