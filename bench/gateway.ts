@@ -138,7 +138,8 @@ class Bench {
     const key = { kind: "secret", secret: SECRET } as const;
     const options = { algorithm: "HS256", issuer: "bench", audience: "bench", key } as const;
     const clock = realRuntime.wallMs;
-    const auth = await Auth.create(options, { shards: 1, clock, maxCached: 2 * USERS });
+    const deps = { runtime: realRuntime, shards: 1, clock, maxCached: 2 * USERS };
+    const auth = await Auth.create(options, deps);
     const ledger = {
       catalogueVersion: () => Promise.resolve(1),
       saleVersions: () => Promise.resolve([{ id: benchSale(0).id, version: 1, retired: false }]),

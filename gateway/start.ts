@@ -61,7 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits: GatewayLimits = { ...DEFAULT_LIMITS, ...bounds.limits };
   const counters = new Counters();
   const origins = new Origins(access.origins);
-  const auth = await Auth.create(access.auth, { shards, clock, maxCached: limits.cachedTokens });
+  const { cachedTokens: maxCached } = limits;
+  const auth = await Auth.create(access.auth, { runtime, shards, clock, maxCached });
   const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
@@ -123,7 +124,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
-  const sockets = new Sockets({ runtime, auth, frames, stock: feed, events, origins, limits });
+  const watched = { stock: feed, events };
+  const sockets = new Sockets({ runtime, auth, frames, ...watched, origins, limits, clock });
   const addresses = new ClientAddress(access.trustedProxies);
   let leaving = false;
   const app = createApp({

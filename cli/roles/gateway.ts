@@ -147,7 +147,20 @@ function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
     jwtPublicKey,
     jwks,
   } = settings;
-  return { algorithm, issuer, audience, key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks) };
+  return {
+    algorithm,
+    issuer,
+    audience,
+    key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks),
+    type: settings.jwtType,
+    toleranceMs: settings.jwtTolerance,
+    maxLifeMs: settings.jwtMaxLife,
+    claims: {
+      user: settings.jwtUserClaim,
+      audience: settings.jwtAudienceClaim,
+      scope: settings.jwtScopeClaim,
+    },
+  };
 }
 
 function keyOf(

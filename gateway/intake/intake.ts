@@ -6,6 +6,7 @@ import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { answerRow, cancelRow, type Row, skipRow, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
+import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -187,11 +188,8 @@ export class Intake {
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
   const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
-  return typeof named === "string" && named.length <= MAX_NAME ? named : principal.user;
+  return (typeof named === "string" ? nameOfUser(named) : undefined) ?? principal.user;
 }
-
-/** No user name is longer (core/domain/order.ts, NAME_PATTERN). */
-const MAX_NAME = 64;
 
 function anyOf(order: Order, soldOut: SoldOut): boolean {
   const skus = soldOut.of(order.saleId);

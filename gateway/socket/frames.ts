@@ -2,6 +2,7 @@
 
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { readTraceparent } from "../../core/domain/trace.ts";
+import { subjectOf } from "../../core/domain/user-name.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { EventFeed } from "../http/event-feed.ts";
@@ -92,7 +93,11 @@ export class Frames {
   welcome(socket: Socket, principal: Principal): void {
     socket.principal = principal;
     socket.send(
-      JSON.stringify({ type: "ready", user: principal.user, credit: socket.credit.window }),
+      JSON.stringify({
+        type: "ready",
+        user: subjectOf(principal.user),
+        credit: socket.credit.window,
+      }),
     );
   }
 
@@ -237,18 +242,21 @@ export class Frames {
       return;
     }
     const verdict = this.options.auth.token(token);
-    if (verdict instanceof Promise) void verdict.then((v) => this.authenticated(socket, v));
-    else this.authenticated(socket, verdict);
+    if (verdict instanceof Promise) void verdict.then((v) => this.authenticated(socket, token, v));
+    else this.authenticated(socket, token, verdict);
   }
 
   /** A later token renews the first, and must be the same user's. */
-  private authenticated(socket: Socket, verdict: Principal | Problem): void {
+  private authenticated(socket: Socket, token: string, verdict: Principal | Problem): void {
     if (socket.closed) return;
     const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
     if (reason) {
       this.error(socket, this.options.intake.refuse(reason));
       if (!socket.principal) socket.close(CLOSE_POLICY, reason.code);
-    } else this.welcome(socket, verdict as Principal);
+      return;
+    }
+    socket.token = token;
+    this.welcome(socket, verdict as Principal);
   }
 
   /** The ref as JSON text. */

@@ -25,6 +25,10 @@ export type Ref = string;
 
 export class Socket implements Recipient, Follower {
   principal: Principal | undefined;
+  /** The token that proved it. */
+  token = "";
+  /** When it was last judged, monotonic ms. */
+  judgedAtMs: number;
   closed = false;
   /** Garbage frames so far. */
   strikes = 0;
@@ -54,6 +58,7 @@ export class Socket implements Recipient, Follower {
     private readonly random: () => number,
   ) {
     this.credit = new Credit(limits.credit);
+    this.judgedAtMs = openedAtMs;
   }
 
   get follows(): boolean {

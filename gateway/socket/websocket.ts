@@ -2,7 +2,7 @@
 // event-loop round, or every few milliseconds while orders are shed.
 import type { Server, WebSocketHandler } from "bun";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
-import type { Auth, Principal } from "../access/auth.ts";
+import { type Auth, type Principal, tokenOf } from "../access/auth.ts";
 import type { Origins } from "../access/origins.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { Problem, problem } from "../http/problem.ts";
@@ -16,8 +16,12 @@ import type { StockFeed } from "./stock-feed.ts";
  * refusal is sending it. 2.2 µs per refusal instead of 4.4 (docs/decisions/0010-admission.md).
  */
 const GATHER_MS = 4;
-/** How often sockets without a token are checked. */
+/** How often sockets without a token, and those whose token ends, are looked for. */
 const SWEEP_MS = 500;
+/** How often the token of an open socket is judged again: its key may have been withdrawn. */
+const JUDGE_MS = 300_000;
+/** Tokens judged again at once. */
+const MAX_JUDGED = 200;
 
 export interface SocketsOptions {
   readonly runtime: Runtime;
@@ -27,6 +31,8 @@ export interface SocketsOptions {
   readonly events: EventFeed;
   readonly origins: Origins;
   readonly limits: GatewayLimits;
+  /** Wall ms. */
+  readonly clock: () => number;
 }
 
 export class Sockets {
@@ -63,7 +69,10 @@ export class Sockets {
     if (!verdict && this.strangers.size >= limits.strangerSockets)
       return problem("unavailable").response();
     const socket = new Socket(limits, this.flushLater, runtime.monotonicMs(), runtime.random);
-    socket.principal = verdict;
+    if (verdict && header) {
+      socket.principal = verdict;
+      socket.token = tokenOf(header) ?? "";
+    }
     return server.upgrade(request, { data: socket })
       ? undefined
       : problem("malformed", "Sec-WebSocket-Key").response();
@@ -114,6 +123,32 @@ export class Sockets {
   };
 
   private sweep(): void {
+    this.endStrangers();
+    const wallMs = this.options.clock();
+    const dueMs = this.options.runtime.monotonicMs() - JUDGE_MS;
+    let judged = 0;
+    for (const socket of this.open) {
+      if (!socket.principal) continue;
+      if (socket.principal.expiresAtMs <= wallMs) this.end(socket, problem("token_expired"));
+      else if (socket.judgedAtMs < dueMs && judged++ < MAX_JUDGED) void this.judge(socket);
+    }
+  }
+
+  /** A token that cannot be judged now is believed on. */
+  private async judge(socket: Socket): Promise<void> {
+    socket.judgedAtMs = this.options.runtime.monotonicMs();
+    const { token } = socket;
+    const verdict = await this.options.auth.token(token);
+    const refused = verdict instanceof Problem && verdict.code !== "unavailable";
+    if (refused && socket.token === token) this.end(socket, verdict);
+  }
+
+  private end(socket: Socket, reason: Problem): void {
+    socket.send(`{"type":"error","problem":${reason.json}}`);
+    socket.close(CLOSE_POLICY, reason.code);
+  }
+
+  private endStrangers(): void {
     const before = this.options.runtime.monotonicMs() - this.options.limits.authenticateWithinMs;
     for (const socket of this.strangers) {
       if (socket.principal) this.strangers.delete(socket);
