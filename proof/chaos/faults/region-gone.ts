@@ -2,13 +2,16 @@
 // unknown, lets the other regions continue without it, and later puts an empty broker in its place.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { PAYMENTS_DEAD } from "../../../broker/topology.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { historyNow } from "../../history.ts";
-import { between, type Fault, type Injected, oneOf } from "../fault.ts";
-import type { ChaosSystem } from "../system.ts";
+import { type BrokerClient, withBroker } from "../broker-client.ts";
+import { between, type Fault, type Injected } from "../fault.ts";
+import type { ChaosBroker, ChaosSystem } from "../system.ts";
 import { until } from "../within.ts";
 
 const ACCEPTS_MS = 20_000;
+const LETTERS_MS = 90_000;
 /** Workers are down for this long before, so that the queues hold orders. */
 const HELD_MS = 1_500;
 
@@ -27,7 +30,7 @@ export const REGION_GONE: Fault = {
 };
 
 async function lose(system: ChaosSystem, random: () => number): Promise<Injected> {
-  const { region, nodes } = oneOf(random, system.brokers);
+  const { region, nodes } = await withLetters(system);
   const workers = system.rolesOf("worker");
   const lastsMs = between(random, 5_000, 15_000);
   await Promise.all(workers.map((worker) => worker.kill()));
@@ -56,6 +59,21 @@ async function lose(system: ChaosSystem, random: () => number): Promise<Injected
       await system.sluice("recover", "--region", region, "--back");
     },
   };
+}
+
+/** A broker with dead letters: those must not be lost with it. */
+async function withLetters({ brokers }: ChaosSystem): Promise<ChaosBroker> {
+  return until(
+    "dead letters",
+    async () => {
+      for (const broker of brokers) {
+        const ready = (client: BrokerClient) => client.ready(PAYMENTS_DEAD);
+        if (((await withBroker(broker, "operator", ready)) ?? 0) > 0) return broker;
+      }
+      return undefined;
+    },
+    LETTERS_MS,
+  );
 }
 
 /** As an operator would; what is on the list is known to be unknown from then on. */
