@@ -109,8 +109,8 @@ export class FlowHistory extends HistoryWriter implements Flow {
     return this.recent.get(region)?.find(({ t0 }) => t0 >= sinceMs)?.t1;
   }
 
-  takeBack(orders: readonly TakenBack[], beforeMs: number): void {
-    this.lost.push({ orders, beforeMs });
+  takeBack(orders: readonly TakenBack[], region: string, beforeMs: number): void {
+    this.lost.push({ orders, region, beforeMs });
   }
 
   /**

@@ -124,7 +124,7 @@ export interface Flow {
   /** First acceptance at a gateway of this region since a moment of historyNow(), if any. */
   acceptedSince(region: string, sinceMs: number): number | undefined;
   /** An operator lists orders whose region was lost for good at this moment of historyNow(). */
-  takeBack(orders: readonly TakenBack[], lostAtMs: number): void;
+  takeBack(orders: readonly TakenBack[], region: string, lostAtMs: number): void;
 }
 
 export interface ChaosSystem {

@@ -13,7 +13,7 @@ const read = (file: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 const call = (op: string, id: string, t1: number, result = "ok") => {
-  return { op, user: "ann", id, t0: t1 - 1, t1, result, status: result === "ok" ? 202 : 409 };
+  return { op, user: "ann", id, region: "eu", t0: t1 - 1, t1, result };
 };
 const asked = (n: number, op: string, id: string) => {
   return { e: "invoke", call: n, t: n, op, user: "ann", id };
@@ -39,7 +39,7 @@ test("only listed acceptances before the loss become calls without an answer", (
   writeFileSync(events, lines(...seen));
   const orders = ["a", "c"].map((id) => ({ user: "ann", id }));
   const cancels = [{ user: "ann", id: "b", cancel: true }];
-  takeBackIn([{ orders: [...orders, ...cancels], beforeMs: 20 }], history, events);
+  takeBackIn([{ orders: [...orders, ...cancels], region: "eu", beforeMs: 20 }], history, events);
 
   expect(read(history).map(({ result }) => result)).toEqual([
     ...["info", "ok", "ok", "ok", "info", "fail"],
@@ -53,4 +53,19 @@ test("only listed acceptances before the loss become calls without an answer", (
       [4, 0],
     ],
   ]);
+});
+
+test("a copy is taken back only if another acceptance of its order stays", () => {
+  const dir = testDir("taken-back");
+  const [history, events] = [join(dir, "history.jsonl"), join(dir, "events.jsonl")];
+  const sent = [
+    call("order", "a", 10),
+    { ...call("order", "a", 11), region: "us" }, // elsewhere: it stays
+    ...[call("order", "b", 10), call("order", "b", 11)], // one of two stays
+    call("order", "c", 10), // the only one
+  ];
+  writeFileSync(history, lines(...sent));
+  writeFileSync(events, lines({ e: "end" }));
+  takeBackIn([{ orders: [], region: "eu", beforeMs: 20 }], history, events);
+  expect(read(history).map(({ result }) => result)).toEqual(["info", "ok", "ok", "info", "ok"]);
 });

@@ -2,6 +2,7 @@
 // primary writes and replays it late.
 import { appendFileSync, chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../../core/domain/message-of.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { Db } from "../../../ledger/db.ts";
 import { freePort, untilListening } from "../../../services/ports.ts";
@@ -9,8 +10,8 @@ import { postgresBin } from "../../../services/postgres.ts";
 import { type Child, spawnRecorded } from "../../../services/processes.ts";
 import { until } from "../within.ts";
 
-const START_MS = 30_000;
-const SYNC_MS = 30_000;
+const START_MS = 60_000;
+const SYNC_MS = 60_000;
 /** How late it replays what it has received. */
 const REPLAY_DELAY = "2s";
 const NAME = "sluice_replica";
@@ -115,13 +116,23 @@ export class Replica {
   }
 }
 
-/** Work on a database with a connection of its own. */
+/** Work on a database with a connection of its own, once the server takes one. */
 export async function asked<T>(url: string, work: (db: Db) => Promise<T>): Promise<T> {
-  const db = await Db.open(realRuntime, url);
+  const db = await until("Postgres is up", () => opened(url), START_MS);
   try {
     return await work(db);
   } finally {
     await db.close();
+  }
+}
+
+/** A server that starts refuses connections while it recovers. */
+async function opened(url: string): Promise<Db | undefined> {
+  try {
+    return await Db.open(realRuntime, url);
+  } catch (error) {
+    if (messageOf(error).includes("starting up")) return undefined;
+    throw error;
   }
 }
 

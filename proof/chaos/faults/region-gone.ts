@@ -82,7 +82,7 @@ async function declareLost(system: ChaosSystem, region: string, atMs: number): P
   const { orders, silent } = JSON.parse(text) as Listed;
   if (silent.length > 0) throw new Error(`gateways did not answer: ${JSON.stringify(silent)}`);
   if (orders.length === 0) throw new Error("the operator's list is empty");
-  system.flow.takeBack(orders, atMs);
+  system.flow.takeBack(orders, region, atMs);
   return orders.length;
 }
 
