@@ -119,9 +119,12 @@ async function leaderOf(
   return { broker, node, queue };
 }
 
-/** Name of the Erlang node that leads a queue. */
+/**
+ * Name of the Erlang node that leads a queue. The node that is asked knows it by itself:
+ * `list_queues` would ask the leader, and wait for one that is gone.
+ */
 async function leaderName({ region, ctl }: ChaosBroker, queue: string): Promise<string> {
-  const text = await ctl("-q", "list_queues", "-p", region, "name", "leader", "--no-table-headers");
-  const line = text.split("\n").find((one) => one.startsWith(`${queue}\t`));
-  return line?.split("\t")[1] ?? "";
+  const name = `rabbit_misc:r(<<"${region}">>, queue, <<"${queue}">>)`;
+  const found = `{ok, Q} = rabbit_amqqueue:lookup(${name}), element(2, amqqueue:get_pid(Q)).`;
+  return (await ctl("eval", found)).trim().replaceAll("'", "");
 }
