@@ -130,6 +130,41 @@ test(
 );
 
 test(
+  "a new queue has its place in a cluster; one of an earlier release stays as it is",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const model = await connect(url);
+    const asEarlier = async (name: string) => {
+      const queue = topology(2).queues.find((q) => q.name === name);
+      const channel = await model.createChannel();
+      channel.on("error", () => undefined);
+      return channel.assertQueue(name, { durable: true, arguments: queue?.arguments });
+    };
+    await asEarlier(ordersQueue(0));
+    const broker = await connection(url);
+    expect(await depth(broker, ordersQueue(0))).toEqual({ ready: 0, consumers: 0 });
+    await asEarlier(ordersQueue(0));
+    await expect(asEarlier(ordersQueue(1))).rejects.toThrow("inequivalent arg");
+    await model.close();
+  },
+  BOOT_MS,
+);
+
+test(
+  "a push to a queue that does not exist comes back only if asked to",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    out.onReturned = (queue, body) => resolve(`${queue}: ${body}`);
+    out.push("gateway.gone", "first");
+    out.push("gateway.gone", "second", true);
+    expect(await promise).toBe("gateway.gone: second");
+  },
+  BOOT_MS,
+);
+
+test(
   "closing a subscription requeues unacknowledged messages, in order, ahead of later ones",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());
@@ -238,6 +273,22 @@ test(
     expect(error).toBeInstanceOf(TopologyConflict);
     expect(error?.message).toContain("'orders.0'");
     expect(error?.message).toContain("delete_queue");
+  },
+  BOOT_MS,
+);
+
+test(
+  "while a cluster's first node is down, a start reaches the next one",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const broker = new BrokerConnection({
+      runtime: realRuntime,
+      region: { name: "eu", url: "amqp://guest:guest@127.0.0.1:1/eu", others: [url] },
+      topology: topology(1),
+    });
+    open.push(broker);
+    await broker.start();
+    expect(broker.up).toBe(true);
   },
   BOOT_MS,
 );
