@@ -222,6 +222,30 @@ export const PROFILES = {
       at("recording", "kill_worker"),
     ],
   },
+  /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
+  "crash after crash": {
+    ...SMALL,
+    ...{ weight: 18, rushMs: 6_000, orders: [10, 18], count: [20, 32] },
+    bursts: [
+      at("deciding", ["kill_worker", 1, 400]),
+      at("decided", ["kill_worker", 1, 400]),
+      at("decided", ["kill_worker", 1, 400], ["broker_crash", 20, 400]),
+      at("recording", ["kill_worker", 1, 400]),
+      at("recorded", ["kill_worker", 1, 400], ["redis_failover", 1, 50]),
+      at("acknowledging", ["kill_worker", 1, 400]),
+      at("following", ["kill_worker", 1, 400]),
+      at("following", ["broker_crash", 20, 400]),
+      at("ordering", ["kill_gateway", 1, 400]),
+      at("ordering", ["broker_crash", 20, 400]),
+      at("charged", ["kill_payments", 1, 400]),
+      at("answering", ["kill_payments", 1, 400]),
+      at("claiming", ["kill_service", 1, 400]),
+      at("loading", ["kill_worker", 1, 400]),
+      at("loading", ["redis_failover", 0, 15]),
+      anyTime(["kill_worker", 1, 400], "redis_wipe"),
+      anyTime(["redis_away", 50, 400], ["kill_payments", 1, 400]),
+    ],
+  },
   /** A service's queue takes nothing, soon after the start; nothing else is wrong. */
   "one target queue is broken": {
     ...SMALL,

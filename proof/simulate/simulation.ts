@@ -22,7 +22,7 @@ import { Targets } from "./targets.ts";
 export interface Outcome {
   readonly seed: number;
   readonly scenario: Scenario;
-  /** Two runs of a schedule have the same. */
+  /** Over the trace, what clients saw, and the ledger. Two runs of a schedule have the same. */
   readonly hash: number;
   readonly steps: number;
   /** Simulated time, ms. */
@@ -96,19 +96,33 @@ class Simulation {
   async run(): Promise<Outcome> {
     const { schedule, scheduler, world } = this;
     await world.prepare(schedule, SERVICES);
-    this.system.startAll();
-    if (!(await this.until(() => this.started(), BOOT_MS)))
-      this.violations.push("liveness: the system did not start");
-    else await this.rush();
+    try {
+      await this.whole();
+    } catch (error) {
+      this.violations.push(`broken off: ${messageOf(error)}`); // the next seed can still run
+    }
     for (const error of scheduler.errors) this.violations.push(`uncaught: ${error}`);
     const { seed, scenario } = schedule;
-    const { hash, steps, lines } = scheduler;
+    const { steps, lines } = scheduler;
+    const hash = this.digest();
     const { crashes, total: faults } = this.faults;
     const { accepted } = this.clients;
     const lastedMs = Math.round(scheduler.nowMs() - START_MS);
     const { violations } = this;
     const counts = { steps, lastedMs, crashes, faults, accepted };
     return { seed, scenario, hash, ...counts, violations, lines };
+  }
+
+  private digest(): number {
+    const { crc32 } = Bun.hash;
+    const seen = crc32(JSON.stringify(this.clients.lines), this.scheduler.hash);
+    return crc32(this.world.parts.ledger.backup(), seen);
+  }
+
+  private async whole(): Promise<void> {
+    this.system.startAll();
+    if (await this.until(() => this.started(), BOOT_MS)) return this.rush();
+    this.violations.push("liveness: the system did not start");
   }
 
   private async rush(): Promise<void> {
