@@ -49,7 +49,7 @@ test("an event that waits for something outside is over before the next begins",
   expect(ran).toEqual(["answered", "set off", "second"]);
 });
 
-test("a rejection without a handler at the end of its event counts, though one is added later", () => {
+test("a rejection without a handler at the end of its event counts, even if one follows", () => {
   const script = `
     import { Scheduler, START_MS } from ${JSON.stringify(join(import.meta.dir, "scheduler.ts"))};
     process.on("unhandledRejection", (error) => console.log(error.message));
