@@ -145,7 +145,7 @@ test("a schedule is drawn from its seed alone", () => {
   expect(drawSchedule(3)).not.toEqual(drawSchedule(4));
 });
 
-test("seeds concentrate on every scenario but the one that has to be named", () => {
-  const drawn = new Set(Array.from({ length: 200 }, (_, seed) => drawSchedule(seed).scenario));
-  expect(SCENARIOS.filter((one) => !drawn.has(one))).toEqual(["the ledger goes back"]);
+test("seeds concentrate on every scenario", () => {
+  const drawn = new Set(Array.from({ length: 400 }, (_, seed) => drawSchedule(seed).scenario));
+  expect(SCENARIOS.filter((one) => !drawn.has(one))).toEqual([]);
 });

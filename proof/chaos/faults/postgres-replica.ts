@@ -128,10 +128,13 @@ export async function asked<T>(url: string, work: (db: Db) => Promise<T>): Promi
 
 /** A server that starts refuses connections while it recovers. */
 async function opened(url: string): Promise<Db | undefined> {
+  const db = await Db.open(realRuntime, url);
   try {
-    return await Db.open(realRuntime, url);
+    await db.run("SELECT 1");
+    return db;
   } catch (error) {
-    if (messageOf(error).includes("starting up")) return undefined;
+    await db.close();
+    if (/starting up|not yet accepting/.test(messageOf(error))) return undefined;
     throw error;
   }
 }
