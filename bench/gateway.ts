@@ -129,7 +129,15 @@ class Bench {
     const origins = new Origins([]);
     this.http = new OrderHttp({ ...parts, auth, intake, origins, limits });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
-    this.frames = new Frames({ auth, intake, catalogue, clock, limits, ...none });
+    this.frames = new Frames({
+      runtime: realRuntime,
+      auth,
+      intake,
+      catalogue,
+      clock,
+      limits,
+      ...none,
+    });
     const later = (socket: Socket) => void this.turn.push(() => socket.flush());
     this.sockets = Array.from({ length: SOCKETS }, () => this.socket(later));
   }
@@ -138,7 +146,8 @@ class Bench {
     const key = { kind: "secret", secret: SECRET } as const;
     const options = { algorithm: "HS256", issuer: "bench", audience: "bench", key } as const;
     const clock = realRuntime.wallMs;
-    const auth = await Auth.create(options, { shards: 1, clock, maxCached: 2 * USERS });
+    const deps = { runtime: realRuntime, shards: 1, clock, maxCached: 2 * USERS };
+    const auth = await Auth.create(options, deps);
     const ledger = {
       catalogueVersion: () => Promise.resolve(1),
       saleVersions: () => Promise.resolve([{ id: benchSale(0).id, version: 1, retired: false }]),
@@ -193,7 +202,8 @@ class Bench {
     };
     socket.opened({ send, getBufferedAmount: () => 0 } as unknown as ServerWebSocket<Socket>);
     const expiresAtMs = Number.POSITIVE_INFINITY;
-    socket.principal = { user: "s", shard: 0, operator: false, service: true, expiresAtMs };
+    const scopes = { operator: false, viewer: false, service: true };
+    socket.principal = { user: "s", shard: 0, ...scopes, expiresAtMs };
     return socket;
   }
 

@@ -130,6 +130,41 @@ test(
 );
 
 test(
+  "a new queue has its place in a cluster; one of an earlier release stays as it is",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const model = await connect(url);
+    const asEarlier = async (name: string) => {
+      const queue = topology(2).queues.find((q) => q.name === name);
+      const channel = await model.createChannel();
+      channel.on("error", () => undefined);
+      return channel.assertQueue(name, { durable: true, arguments: queue?.arguments });
+    };
+    await asEarlier(ordersQueue(0));
+    const broker = await connection(url);
+    expect(await depth(broker, ordersQueue(0))).toEqual({ ready: 0, consumers: 0 });
+    await asEarlier(ordersQueue(0));
+    await expect(asEarlier(ordersQueue(1))).rejects.toThrow("inequivalent arg");
+    await model.close();
+  },
+  BOOT_MS,
+);
+
+test(
+  "a push to a queue that does not exist comes back only if asked to",
+  async () => {
+    const broker = await connection(await (await testRabbit()).freshVhost());
+    const out = await publisher(broker);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    out.onReturned = (queue, body) => resolve(`${queue}: ${body}`);
+    out.push("gateway.gone", "first");
+    out.push("gateway.gone", "second", true);
+    expect(await promise).toBe("gateway.gone: second");
+  },
+  BOOT_MS,
+);
+
+test(
   "closing a subscription requeues unacknowledged messages, in order, ahead of later ones",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());
@@ -243,6 +278,22 @@ test(
 );
 
 test(
+  "while a cluster's first node is down, a start reaches the next one",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const broker = new BrokerConnection({
+      runtime: realRuntime,
+      region: { name: "eu", url: "amqp://guest:guest@127.0.0.1:1/eu", others: [url] },
+      topology: topology(1),
+    });
+    open.push(broker);
+    await broker.start();
+    expect(broker.up).toBe(true);
+  },
+  BOOT_MS,
+);
+
+test(
   "a wrong password names the region and the setting",
   async () => {
     const url = new URL(await (await testRabbit()).freshVhost());
@@ -258,6 +309,31 @@ test(
     );
     expect(error).toBeInstanceOf(BrokerUnavailable);
     expect(error?.message).toContain("'us'");
+  },
+  BOOT_MS,
+);
+
+test(
+  "a shard that is handed over unfinished keeps the order of its queue",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const [from, to] = [await connection(url), await connection(url)];
+    const out = await publisher(from);
+    const send = (n: number) => out.publish(ORDERS_EXCHANGE, "1", Buffer.from(String(n)), {});
+    const options = { queue: ordersQueue(1), prefetch: 3 };
+    const [first, second] = [inbox(), inbox()];
+    const leaving = await new Subscription(from, { ...options, handler: first.handler }).start();
+    for (const n of [1, 2, 3, 4]) expect(await send(n)).toBe("confirmed");
+    await first.count(3);
+    // The next owner waits at the queue already, as where a close takes effect late.
+    await new Subscription(to, { ...options, handler: second.handler }).start();
+    await leaving.quiet();
+    first.got[0]?.[1]("ack");
+    await realRuntime.sleep(300); // 4 comes to whoever consumes now
+    await leaving.close();
+    const got = (await second.count(3)).map(([{ body }]) => body.toString());
+    expect(got.slice(0, 3)).toEqual(["2", "3", "4"]);
+    expect(first.got).toHaveLength(3);
   },
   BOOT_MS,
 );

@@ -80,23 +80,37 @@ export class BrokerConnection {
     return { region: this.region, ...(name === undefined ? {} : { connection: name }) };
   }
 
+  /** Of its nodes. */
+  private get urls(): readonly string[] {
+    const { url, others = [] } = this.options.region;
+    return [url, ...others];
+  }
+
   get up(): boolean {
     return this.model !== undefined;
   }
 
   /**
-   * Connects for the first time. Rejects if it fails for a reason an operator must fix; otherwise
-   * it keeps trying.
+   * Connects for the first time, to the first node that can be reached. Rejects if it fails for a
+   * reason an operator must fix; otherwise it keeps trying.
    */
   async start(): Promise<void> {
+    for (const _ of this.urls) {
+      if (this.up || this.closing) break;
+      await this.tryFirst();
+    }
+    this.loop = this.keepUp();
+  }
+
+  private async tryFirst(): Promise<void> {
     try {
       await this.establish();
     } catch (error) {
       if (error instanceof TopologyConflict) throw error;
       if (isRefusal(error)) throw this.unavailable(error);
+      this.attempt++;
       this.log("broker away", { ...this.named, error: messageOf(error) });
     }
-    this.loop = this.keepUp();
   }
 
   /** Settles when the connection is up. */
@@ -126,9 +140,8 @@ export class BrokerConnection {
   }
 
   private async establish(): Promise<void> {
-    const { region, heartbeatS = HEARTBEAT_S, connect = dial } = this.options;
-    const urls = [region.url, ...(region.others ?? [])];
-    const url = at(urls, this.attempt % urls.length);
+    const { heartbeatS = HEARTBEAT_S, connect = dial } = this.options;
+    const url = at(this.urls, this.attempt % this.urls.length);
     const model = await connect(withHeartbeat(url, heartbeatS), {
       timeout: CONNECT_TIMEOUT_MS,
       noDelay: true,
@@ -200,7 +213,14 @@ function withHeartbeat(url: string, seconds: number): string {
   return parsed.toString();
 }
 
+/** AMQP 0-9-1: access-refused, not-allowed. */
+const REFUSED = new Set([403, 530]);
+/** The library gives the code of a handshake's end only at the start of its message. */
+const HANDSHAKE_ENDED = /^Handshake terminated by server: (\d{3}) \(/;
+
 /** The broker refused: wrong user, password or virtual host. */
-function isRefusal(error: unknown): boolean {
-  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
+export function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  const ended = HANDSHAKE_ENDED.exec(messageOf(error));
+  return REFUSED.has(ended ? Number(ended[1]) : Number(code));
 }

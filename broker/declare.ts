@@ -5,7 +5,7 @@ import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import { TopologyConflict } from "./errors.ts";
-import type { Queue, Topology } from "./topology.ts";
+import { PLACE_OF_NEW_QUEUES, type Queue, type Topology } from "./topology.ts";
 
 /** Accounts without the permission only check that everything exists; a worker declares it. */
 export async function declare(
@@ -77,9 +77,16 @@ async function assertQueue(
   { name, arguments: args }: Queue,
   region: string,
 ): Promise<void> {
-  await step(runtime, model, region, `queue '${name}'`, (ch) =>
-    ch.assertQueue(name, { durable: true, arguments: args }),
-  );
+  const declared = (more: Queue["arguments"]) =>
+    step(runtime, model, region, `queue '${name}'`, (ch) =>
+      ch.assertQueue(name, { durable: true, arguments: { ...args, ...more } }),
+    );
+  try {
+    await declared(PLACE_OF_NEW_QUEUES);
+  } catch (error) {
+    if (!(error instanceof TopologyConflict)) throw error;
+    await declared({}); // of an earlier release
+  }
 }
 
 function isAccessRefused(error: unknown): boolean {

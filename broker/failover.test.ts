@@ -14,9 +14,11 @@ class FakeRegion {
   /** `silent`: it reads, and never answers. */
   does: PublishOutcome | "silent" = "confirmed";
   is: "up" | "blocked" | "away" = "up";
+  /** A queue that never confirms, whatever the others do. */
+  stuck: string | undefined;
   /** How long a confirm takes, ms. */
   slowMs = 0;
-  readonly got: { body: Buffer; id: string | undefined }[] = [];
+  readonly got: { key: string; body: Buffer; id: string | undefined }[] = [];
   probes = 0;
   private waiting: ((outcome: PublishOutcome) => void)[] = [];
 
@@ -34,9 +36,10 @@ class FakeRegion {
       get ready() {
         return region.is === "up";
       },
-      publish: (_: string, __: string, text: Buffer, p = {}, limitMs = DEADLINE_MS) => {
-        region.got.push({ body: text, id: (p as { messageId?: string }).messageId });
-        const { does, slowMs } = region;
+      publish: (_: string, key: string, text: Buffer, p = {}, limitMs = DEADLINE_MS) => {
+        region.got.push({ key, body: text, id: (p as { messageId?: string }).messageId });
+        const { slowMs } = region;
+        const does = key === region.stuck ? "silent" : region.does;
         if (does !== "silent" && slowMs === 0) return Promise.resolve(does);
         const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
         region.waiting.push(resolve);
@@ -68,20 +71,21 @@ function rig(atFirst: FakeRegion["is"] = "up", alone = false) {
     deadlineMs: DEADLINE_MS,
     patienceMs: PATIENCE_MS,
     healthyMs: HEALTHY_MS,
-    onChange: (region, state) => changes.push(`${region} ${state}`),
+    onChange: (region, state, _, queue) =>
+      changes.push(`${region}${queue === undefined ? "" : `/${queue}`} ${state}`),
   });
   failover.start();
   let number = 0;
-  const publish = async () => {
+  const publish = async (key = "0") => {
     const placed: Placed = {};
     const startedMs = runtime.monotonicMs();
     const messageId = String(++number);
-    const outcome = await failover.publish("0", body, { messageId }, placed);
+    const outcome = await failover.publish(key, body, { messageId }, placed);
     return { outcome, region: placed.region, tookMs: runtime.monotonicMs() - startedMs };
   };
   /** The result of a publish during which time passes. */
-  const publishWhile = async (ms: number) => {
-    const result = publish();
+  const publishWhile = async (ms: number, key?: string) => {
+    const result = publish(key);
     await runtime.advance(ms);
     return result;
   };
@@ -172,7 +176,8 @@ test("while one batch is on trial at home, the others go elsewhere", async () =>
 });
 
 test("a home that fails its trial must be healthy for twice as long", async () => {
-  const { runtime, eu, publish, publishWhile, changes } = rig();
+  const { runtime, eu, publish, publishWhile, failover } = rig();
+  const state = () => at(failover.view(), 0).breaker;
   eu.is = "away";
   await publish();
   eu.is = "up";
@@ -181,9 +186,9 @@ test("a home that fails its trial must be healthy for twice as long", async () =
   await publishWhile(PATIENCE_MS);
   eu.does = "confirmed";
   await runtime.advance(HEALTHY_MS + 1_000);
-  expect(changes.at(-1)).toBe("eu open");
+  expect(state()).toBe("open");
   await runtime.advance(HEALTHY_MS);
-  expect(changes.at(-1)).toBe("eu half-open");
+  expect(state()).toBe("half-open");
 });
 
 test("a region is silent while it is away or does not answer, but not under an alarm", async () => {
@@ -321,6 +326,63 @@ test("a home without the queue is left", async () => {
   expect(failover.region).toBe("us");
 });
 
+/** What became of the batches of two lanes, each with one in flight, for a minute. */
+async function minute({ runtime, publish }: ReturnType<typeof rig>, everyMs: number) {
+  const lane = async (key: string) => {
+    const results: Awaited<ReturnType<typeof publish>>[] = [];
+    while (runtime.monotonicMs() < endMs) {
+      results.push(await publish(key));
+      await runtime.sleep(everyMs);
+    }
+    return results;
+  };
+  const endMs = runtime.monotonicMs() + 60_000;
+  const lanes = ["stuck", "other"].map(lane);
+  await runtime.advance(60_000 + DEADLINE_MS);
+  const [stuck = [], other = []] = await Promise.all(lanes);
+  return { stuck, other };
+}
+
+test("a queue that never confirms: its batches go elsewhere, the others stay home", async () => {
+  const all = rig();
+  all.eu.stuck = "stuck";
+  const { stuck, other } = await minute(all, 100);
+  expect(new Set(other.map(({ region }) => region))).toEqual(new Set([undefined]));
+  expect(new Set(stuck.map(({ outcome }) => outcome))).toEqual(new Set(["confirmed"]));
+  // The first, and one trial after 5, 10, 20 … s.
+  expect(stuck.filter(({ tookMs }) => tookMs > 0).length).toBeLessThanOrEqual(4);
+  expect(all.changes.filter((change) => !change.startsWith("eu/stuck "))).toEqual([]);
+  expect(all.failover.view()[0]).toMatchObject({ breaker: "closed", queues: ["stuck"] });
+});
+
+test("without other batches to compare, its region is left for it once, not again", async () => {
+  const all = rig();
+  all.eu.stuck = "stuck";
+  const { other } = await minute(all, 7_000);
+  expect(all.changes.filter((change) => change === "eu open")).toHaveLength(1);
+  expect(other.at(-1)?.region).toBeUndefined();
+  expect(all.failover.region).toBe("eu");
+});
+
+test("a queue that confirms again gets its batches back", async () => {
+  const all = rig();
+  all.eu.stuck = "stuck";
+  await minute(all, 100);
+  all.eu.stuck = undefined;
+  const { stuck } = await minute(all, 100);
+  expect(stuck.at(-1)?.region).toBeUndefined();
+  expect(all.failover.view()[0]).toMatchObject({ breaker: "closed", queues: [] });
+});
+
+test("a region that falls silent as a whole is left, though one queue was in doubt", async () => {
+  const all = rig();
+  all.eu.stuck = "stuck";
+  await minute(all, 100);
+  all.eu.does = "silent";
+  expect(await all.publishWhile(PATIENCE_MS, "other")).toMatchObject({ region: "eu,us" });
+  expect([all.failover.region, await all.publish("third")]).toMatchObject(["us", { tookMs: 0 }]);
+});
+
 test("operators see each region's state, and why and since when", async () => {
   const { runtime, eu, publishWhile, failover } = rig();
   eu.does = "silent";
@@ -328,7 +390,7 @@ test("operators see each region's state, and why and since when", async () => {
   await publishWhile(PATIENCE_MS);
   const [home, other] = failover.view();
   expect(home).toEqual({
-    ...{ region: "eu", broker: "up", breaker: "open", confirmed: 0 },
+    ...{ region: "eu", broker: "up", breaker: "open", confirmed: 0, queues: ["0"] },
     ...{ why: "no confirm within 1000 ms", sinceMs: runtime.wallMs() },
   });
   expect(other).toMatchObject({ region: "us", breaker: "closed", confirmed: 1 });

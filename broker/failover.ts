@@ -10,9 +10,12 @@
 // 5. A full queue is pressure, not an outage: its batches go nowhere else.
 // 6. A batch in flight is given up early only if a trusted region can take it. A gateway with one
 //    region trusts it always.
+// 7. A queue that fails while a later batch of its region was confirmed is left alone. Without such
+//    a batch the region is left, but a queue does so at most once until it confirms again.
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
 import { type BreakerState, RegionBreaker } from "./breaker.ts";
 import type { Publisher, PublishOutcome, PublishProperties } from "./publisher.ts";
+import { QueueBreakers } from "./queue-breakers.ts";
 
 export interface FailoverRegion {
   readonly name: string;
@@ -32,7 +35,8 @@ export interface FailoverOptions {
   readonly patienceMs: number;
   /** How long a region must be healthy before it gets batches again, ms. */
   readonly healthyMs: number;
-  readonly onChange: (region: string, state: BreakerState, why: string) => void;
+  /** `queue`: it concerns this queue alone. */
+  readonly onChange: (region: string, state: BreakerState, why: string, queue?: string) => void;
 }
 
 /** What a batch learns: the regions that may hold it, if it is not the home region alone. */
@@ -50,11 +54,16 @@ export interface RegionView {
   readonly sinceMs: number;
   /** Counter: batches that this region has confirmed. */
   readonly confirmed: number;
+  /** Routing keys of queues that are not trusted, whatever the region is. */
+  readonly queues: readonly string[];
 }
 
 interface Place extends FailoverRegion {
   readonly breaker: RegionBreaker;
+  readonly queues: QueueBreakers;
   confirmed: number;
+  /** When the latest of its confirmed batches was sent, monotonic ms. */
+  confirmedSentMs: number;
   probing: boolean;
   /** A broker that this process has not reached yet has not failed. */
   reached: boolean;
@@ -74,7 +83,7 @@ export class Failover {
     const { runtime, regions, healthyMs, onChange } = options;
     const place = (region: FailoverRegion): Place => ({
       ...{ name: region.name, publisher: region.publisher, state: region.state },
-      ...{ confirmed: 0, probing: false, reached: region.state() === "up" },
+      ...{ confirmed: 0, confirmedSentMs: 0, probing: false, reached: region.state() === "up" },
       breaker: new RegionBreaker({
         ...{ runtime, healthyMs },
         onChange: (state, why) => {
@@ -82,6 +91,10 @@ export class Failover {
           if (state === "open" && this.hasRefuge(region.name)) region.publisher.giveUp(); // 6
           onChange(region.name, state, why);
         },
+      }),
+      queues: new QueueBreakers({
+        ...{ runtime, healthyMs },
+        onChange: (queue, state, why) => onChange(region.name, state, why, queue),
       }),
     });
     const [home, ...others] = regions;
@@ -106,7 +119,7 @@ export class Failover {
     return false;
   }
 
-  /** The region that the next batch goes to. */
+  /** The region that the next batch goes to, unless its queue there is not trusted. */
   get region(): string {
     return (this.next([]) ?? this.home).name;
   }
@@ -122,9 +135,9 @@ export class Failover {
   }
 
   view(): RegionView[] {
-    return this.places.map(({ name: region, state, breaker, confirmed }) => ({
+    return this.places.map(({ name: region, state, breaker, confirmed, queues }) => ({
       ...{ region, broker: state(), breaker: breaker.state },
-      ...{ why: breaker.why, sinceMs: breaker.sinceMs, confirmed },
+      ...{ why: breaker.why, sinceMs: breaker.sinceMs, confirmed, queues: queues.doubted },
     }));
   }
 
@@ -142,10 +155,11 @@ export class Failover {
     let last: PublishOutcome = "unsent"; // 3
     for (let leftMs = deadlineMs; ; leftMs = endMs - runtime.monotonicMs()) {
       if (tried.length > 0 && leftMs < LEAST_MS) break;
-      const place = this.next(tried);
+      const place = this.next(tried, key);
       if (!place) break;
       tried.push(place);
-      const outcome = await this.attempt(place, key, body, properties, this.limitMs(tried, leftMs));
+      const limitMs = this.limitMs(tried, key, leftMs);
+      const outcome = await this.attempt(place, key, body, properties, limitMs);
       if (outcome === "unsent") continue;
       last = outcome;
       holders.push(place.name);
@@ -158,10 +172,10 @@ export class Failover {
   }
 
   /** How long the last of the tried regions may take. */
-  private limitMs(tried: readonly Place[], leftMs: number): number {
-    const next = this.next(tried);
+  private limitMs(tried: readonly Place[], key: string, leftMs: number): number {
+    const next = this.next(tried, key);
     if (!next) return leftMs;
-    return next.breaker.admits ? Math.min(this.options.patienceMs, leftMs) : leftMs / 2; // 2
+    return admits(next, key) ? Math.min(this.options.patienceMs, leftMs) : leftMs / 2; // 2
   }
 
   private async attempt(
@@ -171,42 +185,60 @@ export class Failover {
     properties: PublishProperties,
     limitMs: number,
   ): Promise<PublishOutcome> {
-    const { publisher, breaker, state } = place;
+    const { publisher, breaker, queues, state } = place;
     breaker.began();
-    const { exchange } = this.options;
+    queues.get(key)?.began();
+    const { exchange, runtime } = this.options;
+    const sentMs = runtime.monotonicMs();
     const outcome = await publisher.publish(exchange, key, body, properties, limitMs);
     switch (outcome) {
       case "confirmed":
         place.confirmed++;
+        place.confirmedSentMs = Math.max(place.confirmedSentMs, sentMs);
         breaker.confirmed();
+        queues.confirmed(key);
         break;
       case "nacked":
         breaker.confirmed(); // the broker answers
+        queues.confirmed(key);
         break;
       case "returned":
-        this.failed(place, "it has no such queue");
+        this.blame(place, key, sentMs, "it has no such queue");
         break;
       case "unsent":
+        queues.get(key)?.undone();
         if (state() === "up") breaker.undone();
         else this.notice(place);
         break;
       case "unknown":
-        this.failed(
-          place,
-          state() === "up" ? `no confirm within ${Math.round(limitMs)} ms` : state(),
-        );
+        if (state() === "up")
+          this.blame(place, key, sentMs, `no confirm within ${Math.round(limitMs)} ms`);
+        else this.failed(place, state());
+        queues.get(key)?.undone();
     }
     return outcome;
   }
 
+  /** The broker is there, and did not confirm a batch of this queue. */
+  private blame(place: Place, key: string, sentMs: number, why: string): void {
+    const { breaker, queues } = place;
+    if (this.places.length < 2) return; // 6
+    const wasOpen = breaker.state === "open"; // not for this queue
+    const known = queues.get(key) !== undefined;
+    if (!wasOpen) queues.failed(key, why);
+    if (!wasOpen && (known || place.confirmedSentMs > sentMs))
+      breaker.undone(); // 7
+    else this.failed(place, why);
+  }
+
   /** The first region that is ready: those that are trusted first, then those that answer. */
-  private next(tried: readonly Place[]): Place | undefined {
+  private next(tried: readonly Place[], key?: string): Place | undefined {
     let other: Place | undefined;
     for (const place of this.places) {
       if (tried.includes(place)) continue;
       if (!place.publisher.ready) this.notice(place);
-      else if (place.breaker.admits) return place;
-      else if (!other || (place.breaker.answers && !other.breaker.answers)) other = place; // 4
+      else if (admits(place, key)) return place;
+      else if (!other || (answers(place, key) && !answers(other, key))) other = place; // 4
     }
     return other;
   }
@@ -214,7 +246,8 @@ export class Failover {
   private look(): void {
     for (const place of this.places) {
       this.notice(place);
-      if (place.breaker.state === "open" && place.state() === "up") void this.probe(place);
+      const doubted = place.breaker.state === "open" || place.queues.doubted.length > 0;
+      if (doubted && place.state() === "up") void this.probe(place);
     }
   }
 
@@ -240,7 +273,20 @@ export class Failover {
     if (place.probing) return;
     place.probing = true;
     const { exchange, patienceMs } = this.options;
-    place.breaker.looked(await place.publisher.reaches(exchange, patienceMs));
+    const healthy = await place.publisher.reaches(exchange, patienceMs);
+    place.breaker.looked(healthy);
+    place.queues.looked(healthy);
     place.probing = false;
   }
+}
+
+/** Whether a region is trusted with a batch; `key`: with one for this queue. */
+function admits({ breaker, queues }: Place, key: string | undefined): boolean {
+  return breaker.admits && (key === undefined || (queues.get(key)?.admits ?? true));
+}
+
+/** Whether a region that is not trusted has answered since it failed. */
+function answers({ breaker, queues }: Place, key: string | undefined): boolean {
+  if (breaker.state === "open" || key === undefined) return breaker.answers;
+  return queues.get(key)?.answers ?? breaker.answers;
 }

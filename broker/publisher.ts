@@ -57,6 +57,8 @@ interface InFlight {
 }
 
 export class Publisher {
+  /** Receives pushes that asked to come back if their queue does not exist. */
+  onReturned: ((queue: string, body: string) => void) | undefined;
   private channel: ConfirmChannel | undefined;
   private readonly inFlight = new Map<string, InFlight>();
   private nextTag = 0;
@@ -135,14 +137,15 @@ export class Publisher {
 
   /**
    * Best effort to a queue: transient, unconfirmed, dropped if the queue does not exist or the
-   * connection is slow.
+   * connection is slow. `returns`: it comes back to onReturned if the queue does not exist.
    */
-  push(queue: string, body: string): void {
+  push(queue: string, body: string, returns = false): void {
     const { channel } = this;
     if (!channel || this.connection.blocked || backlog(channel) > MAX_PUSH_BACKLOG_BYTES) return;
     try {
       channel.publish("", queue, Buffer.from(body), {
         persistent: false,
+        mandatory: returns,
         contentType: "application/json",
       });
     } catch {
@@ -177,8 +180,11 @@ export class Publisher {
     // new connection declares everything again.
     channel.on("error", () => void closeConnection(this.runtime, model));
     channel.on("return", (message) => {
-      const entry = this.inFlight.get(String(message.properties.headers?.["x-sluice-tag"]));
+      const tag: unknown = message.properties.headers?.["x-sluice-tag"];
+      const entry = this.inFlight.get(String(tag));
       if (entry) entry.returned = true;
+      if (tag === undefined)
+        this.onReturned?.(message.fields.routingKey, message.content.toString());
     });
     channel.on("close", () => {
       if (this.channel === channel) this.channel = undefined;

@@ -70,6 +70,16 @@ const quorum = (args: Queue["arguments"]): Queue["arguments"] => ({
   ...args,
 });
 
+/**
+ * The place of a new queue in a cluster: three copies, on fewer nodes as many as there are, and
+ * leaders on all nodes, not all on the one that the declaring worker is connected to. A queue of an
+ * earlier release has no such arguments, and RabbitMQ would refuse to declare it with them.
+ */
+export const PLACE_OF_NEW_QUEUES: Queue["arguments"] = {
+  "x-quorum-initial-group-size": 3,
+  "x-queue-leader-locator": "balanced",
+};
+
 const deadLettersTo = (queue: string): Queue["arguments"] => ({
   "x-dead-letter-exchange": "",
   "x-dead-letter-routing-key": queue,

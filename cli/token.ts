@@ -1,5 +1,5 @@
 import { SignJWT } from "jose";
-import { NAME_PATTERN } from "../core/domain/order.ts";
+import { nameOfSubject, USER_RULE } from "../core/domain/user-name.ts";
 import { SettingError, type Settings } from "../core/settings/settings.ts";
 
 /** A token for trials, signed with the local secret. */
@@ -15,9 +15,11 @@ export async function mintToken(
     throw new SettingError(
       "SLUICE_JWT_SECRET is not set, and no 'sluice up' is running here to provide one",
     );
-  if (!NAME_PATTERN.test(who.user))
+  if (nameOfSubject(who.user) === undefined) throw new SettingError(`--user must be ${USER_RULE}`);
+  if (who.hours * 3_600_000 > settings.jwtMaxLife)
     throw new SettingError(
-      `--user must be a user name (letters, digits, . _ @ -), not '${who.user}'`,
+      "--hours must be at most SLUICE_JWT_MAX_LIFE, or the gateways refuse the token: " +
+        `${settings.jwtMaxLife / 3_600_000} hours`,
     );
   return new SignJWT(who.scope === "" ? {} : { scope: who.scope })
     .setProtectedHeader({ alg: "HS256" })

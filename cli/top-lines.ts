@@ -61,10 +61,12 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   return lines.map((line) => cut(line, width));
 }
 
-/** Where a gateway publishes, if it is not its own region. Earlier releases publish only there. */
+/** Which orders a gateway publishes in another region. Earlier releases do not report that. */
 function elsewhere(publishing: GatewayReport["publishing"] | undefined, home: string): string {
   const to = publishing?.publishesTo ?? home;
-  return to === home ? "" : `, orders go to ${to}`;
+  if (to !== home) return `, orders go to ${to}`;
+  const shards = publishing?.regions.find((r) => r.region === home)?.queues ?? [];
+  return shards.length === 0 ? "" : `, orders of shard ${shards.join(", ")} go elsewhere`;
 }
 
 /** Cuts a line to `width` characters, not counting colours, and drops control characters. */

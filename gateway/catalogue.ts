@@ -3,7 +3,7 @@
 import type { Sale } from "../core/domain/sale.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../core/runtime/runtime.ts";
-import type { Ledger, SaleVersion } from "../ledger/contract.ts";
+import type { Ledger } from "../ledger/contract.ts";
 
 /** How far the copy may lag behind. */
 const POLL_MS = 500;
@@ -77,7 +77,7 @@ export class Catalogue {
     if (version === this.version) return false;
     // The versions too are read before the sales, for the same reason as below.
     const versions = await this.ledger.saleVersions();
-    const changed = this.changed(versions, version);
+    const changed = versions.filter((sale) => this.known.get(sale.id)?.version !== sale.version);
     const all = changed.length === versions.length;
     const read = await this.ledger.sales(all ? undefined : changed.map(({ id }) => id));
     const sales = new Map(read.map((sale) => [sale.id, sale]));
@@ -93,14 +93,5 @@ export class Catalogue {
     // seldom.
     this.version = version;
     return true;
-  }
-
-  /**
-   * The sales to read. All, if no sale has the catalogue's version: a gateway of an earlier release
-   * does not write it.
-   */
-  private changed(versions: readonly SaleVersion[], version: number): readonly SaleVersion[] {
-    if (!versions.some((sale) => sale.version === version)) return versions;
-    return versions.filter((sale) => this.known.get(sale.id)?.version !== sale.version);
   }
 }

@@ -10,6 +10,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
 import { openLedger } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
+import type { AuthOptions } from "./access/auth.ts";
 import type {
   BrokerPort,
   GatewayOptions,
@@ -128,7 +129,7 @@ export type TestGatewayOptions = Partial<
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
     OperatorPort
->;
+> & { readonly auth?: Partial<AuthOptions> };
 
 /** With sale SALE in the ledger. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -151,6 +152,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         issuer: ISSUER,
         audience: AUDIENCE,
         key: { kind: "secret", secret: SECRET },
+        toleranceMs: 0,
+        ...options.auth,
       },
       origins,
       trustedProxies: [],

@@ -54,6 +54,24 @@ function withLz4(columns: readonly string[]): string {
   END $$`;
 }
 
+/** The sale that an operation's text changes; null: none. Postgres's `jsonb` refuses \u0000. */
+function saleIn(dialect: Dialect, text: string): string {
+  return dialect === "sqlite"
+    ? `COALESCE(json_extract(${text}, '$.sale.id'), json_extract(${text}, '$.saleId'))`
+    : `COALESCE(${text}::json #>> '{sale,id}', ${text}::json ->> 'saleId')`;
+}
+
+function versionTrigger(d: Dialect): string[] {
+  const update = `UPDATE sales SET version = NEW.id WHERE id = ${saleIn(d, "NEW.operation")}`;
+  const trigger = "CREATE TRIGGER operations_version AFTER INSERT ON operations FOR EACH ROW";
+  if (d === "sqlite") return [`${trigger} BEGIN ${update}; END`];
+  return [
+    `CREATE FUNCTION sluice_sale_version() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN ${update}; RETURN NULL; END $$`,
+    `${trigger} EXECUTE FUNCTION sluice_sale_version()`,
+  ];
+}
+
 const MIGRATIONS: readonly Migration[] = [
   (d) => [
     `CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
@@ -188,6 +206,14 @@ const MIGRATIONS: readonly Migration[] = [
   () => [
     "ALTER TABLE store ADD COLUMN halted_ms BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE store ADD COLUMN halt_reason TEXT NOT NULL DEFAULT ''",
+  ],
+  // The database keeps sales.version: a gateway of an earlier release does not write it.
+  (d) => [
+    ...versionTrigger(d),
+    `UPDATE sales SET version = newest.id
+       FROM (SELECT ${saleIn(d, "operation")} AS sale, MAX(id) AS id FROM operations GROUP BY 1)
+         AS newest
+       WHERE newest.sale = sales.id`,
   ],
 ];
 

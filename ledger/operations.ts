@@ -19,16 +19,12 @@ export async function operate(
     if (known.length > 0)
       return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation, atMs);
-    if (result === "done") {
-      const [row] = await tx.run(
-        `INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)
-         RETURNING id`,
+    // A trigger writes the row's number to the sale (migrations.ts).
+    if (result === "done")
+      await tx.run(
+        "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)",
         [operation.ref, text, subject, atMs, ONLY_HERE.has(operation.kind) ? 1 : 0],
       );
-      const saleId = saleOf(operation);
-      if (saleId !== undefined)
-        await tx.run("UPDATE sales SET version = ? WHERE id = ?", [Number(row?.id), saleId]);
-    }
     return result;
   });
 }

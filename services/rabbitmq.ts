@@ -54,7 +54,8 @@ export interface ClusterSeat {
   readonly epmdPort: number;
 }
 
-const START_TIMEOUT_MS = 90_000;
+/** On a busy machine several may start at once, and those of a cluster wait for each other. */
+const START_TIMEOUT_MS = 240_000;
 const STOP_GRACE_MS = 20_000;
 /** rabbitmqctl starts an Erlang node, which takes seconds; one that hangs is killed. */
 const CTL_TIMEOUT_MS = 60_000;
@@ -223,7 +224,6 @@ function writeConfig(
     permissions: vhosts.flatMap((vhost) =>
       users.map(({ user, configure, write, read }) => ({ user, vhost, configure, write, read })),
     ),
-    policies: vhosts.map((vhost) => ({ vhost, ...SPREAD_LEADERS })),
   };
   writeFileSync(join(dir, "definitions.json"), JSON.stringify(definitions), { mode: 0o600 });
   writeFileSync(
@@ -242,12 +242,6 @@ function writeConfig(
   );
   writeFileSync(join(dir, "enabled_plugins"), "[].\n");
 }
-
-/** Queues of a new store get their leaders on different nodes. On one node it has no effect. */
-const SPREAD_LEADERS = {
-  ...{ name: "sluice", pattern: "^(orders|payments|fulfilment|fx)\\.", "apply-to": "queues" },
-  ...{ priority: 0, definition: { "queue-leader-locator": "balanced" } },
-};
 
 function clusterLines(seat: ClusterSeat | undefined): string[] {
   if (!seat) return [];

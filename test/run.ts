@@ -1,5 +1,6 @@
 // The whole test run. Test files run side by side, each runner with its own Redis, RabbitMQ and
-// Postgres. The *.quiet.test.ts files, which need the machine to themselves, run afterwards.
+// Postgres. The *.quiet.test.ts files, which need the machine to themselves, run afterwards. The
+// *.long.test.ts files take minutes and run only if they are named.
 //
 //   bun test/run.ts             everything
 //   bun test/run.ts <words>     bun test with these words
@@ -9,6 +10,7 @@ import { endTestRoot, makeTestRoot } from "./services.ts";
 /** A runner and what its tests start keep about one core busy. */
 const RUNNERS = Math.min(2, availableParallelism());
 const QUIET = ".quiet.test.ts";
+const LONG = ".long.test.ts";
 const INTERRUPTED = 130;
 
 interface Part {
@@ -39,13 +41,15 @@ function one(args: readonly string[]): Promise<number> {
 /** Prints the runners' totals, added up. The exit code is that of the first part that failed. */
 async function everything(): Promise<number> {
   const parts = [
-    await part(`--parallel=${RUNNERS}`, "--no-isolate", `--path-ignore-patterns=**/*${QUIET}`),
+    await part(`--parallel=${RUNNERS}`, "--no-isolate", ...without(QUIET, LONG)),
     await part(QUIET),
   ];
   const sum = (of: "passed" | "failed") => parts.reduce((total, each) => total + each[of], 0);
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
   return parts.find(({ code }) => code !== 0)?.code ?? 0;
 }
+
+const without = (...ends: string[]) => ends.map((end) => `--path-ignore-patterns=**/*${end}`);
 
 /** Runs some of the files, then stops the services that their tests shared. */
 async function part(...args: string[]): Promise<Part> {

@@ -1,4 +1,6 @@
 // Operators' changes reach Redis, and no item is read for a sale that Redis has in its version.
+
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { syncSales } from "../consumers/shards/sync-sales.ts";
@@ -13,6 +15,8 @@ import { testDir } from "./services.ts";
 
 let bench: Bench;
 let ledger: Ledger;
+let dir: string;
+let url: string;
 /** The sales whose items were read. */
 let read: string[];
 
@@ -24,7 +28,8 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await bench.reset();
-  const url = `sqlite:${join(testDir("sync-sales"), "ledger.db")}`;
+  dir = testDir("sync-sales");
+  url = `sqlite:${join(dir, "ledger.db")}`;
   ledger = await openLedger({ runtime: realRuntime, url, shards: 2 });
   const { sales } = ledger;
   ledger.sales = async (ids) => {
@@ -77,7 +82,7 @@ test("a look at all sales reads only those that Redis lacks or has in an old ver
   expect(await sync(true)).toEqual([]);
 });
 
-test("a gateway reads the sales that changed; all, if the change has no version", async () => {
+test("a gateway reads the sales that changed, and none for a new route", async () => {
   const catalogue = new Catalogue(realRuntime, ledger);
   await catalogue.refresh();
   expect(read).toEqual(["a", "b"]);
@@ -95,5 +100,52 @@ test("a gateway reads the sales that changed; all, if the change has no version"
     "test",
   );
   await catalogue.refresh();
+  expect(read).toEqual([]);
+});
+
+/** As a release before `sales.version` does it. */
+async function closeByOldRelease(saleId: string, atMs: number): Promise<void> {
+  const database = new Database(join(dir, "ledger.db"));
+  const operation = { kind: "close", ref: `old ${saleId}`, saleId, atMs };
+  database.run("UPDATE sales SET closes_ms = ? WHERE id = ?", [atMs, saleId]);
+  database.run(
+    "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, 'old', 1, 0)",
+    [operation.ref, JSON.stringify(operation)],
+  );
+  database.close();
+}
+
+test("an earlier release's change is read, though another sale changed after it", async () => {
+  const catalogue = new Catalogue(realRuntime, ledger);
+  await catalogue.refresh();
+  await closeByOldRelease("a", 7);
+  await restock("b", "r1");
+  read = [];
+  await catalogue.refresh();
   expect(read).toEqual(["a", "b"]);
+  expect(catalogue.get("a")?.sale.closesAtMs).toBe(7);
+});
+
+test("an earlier release's change that Redis has lost is found", async () => {
+  await sync(false);
+  const { client } = bench.redis;
+  await client.copy(stockKey("a"), "before");
+  await closeByOldRelease("a", 7);
+  await sync(false);
+  await client.copy("before", stockKey("a"), "REPLACE");
+  expect(await sync(true)).toEqual(["a"]);
+  expect(await client.hget(stockKey("a"), "closes")).toBe("7");
+});
+
+test("an upgrade gives each sale the number of its last operation", async () => {
+  await restock("a", "r1");
+  const [before] = await ledger.saleVersions();
+  const database = new Database(join(dir, "ledger.db"));
+  database.run("DROP TRIGGER operations_version");
+  database.run("UPDATE sales SET version = 0");
+  database.run("DELETE FROM migrations WHERE version = (SELECT MAX(version) FROM migrations)");
+  database.close();
+  const upgraded = await openLedger({ runtime: realRuntime, url, shards: 2 });
+  expect((await upgraded.saleVersions())[0]).toEqual(before);
+  await upgraded.close();
 });

@@ -1,62 +1,12 @@
 // sluice up as a user runs it: the folder it claims, the ports it uses, what a crash leaves behind.
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { endUps, processesOf, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
 
-const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
 const TIMEOUT_MS = 300_000;
-const GATEWAY_LINE = / {2}(eu|us) +(http:\S+)/g;
-
-interface Up {
-  readonly process: Bun.ReadableSubprocess;
-  /** Region → address. */
-  readonly gateways: Record<string, string>;
-  /** Everything it printed until it was up or exited. */
-  readonly said: string;
-}
-
-/** Processes left by a failed test: SIGTERM, so that they stop their own children. */
-const started: Bun.ReadableSubprocess[] = [];
-afterEach(async () => {
-  for (const child of started.splice(0)) child.kill("SIGTERM");
-});
-
-const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
-  Bun.spawn([process.execPath, CLI, ...args], {
-    env: { ...process.env, SLUICE_DATA: dir, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-
-/** Starts it and waits until it prints its addresses or exits. */
-async function up(dir: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Up> {
-  const child = run(dir, ["up", ...flags], env);
-  started.push(child);
-  const reader = child.stderr.getReader();
-  let said = "";
-  while (!said.includes("Ctrl-C stops everything")) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    said += new TextDecoder().decode(value);
-  }
-  reader.releaseLock();
-  return {
-    process: child,
-    said,
-    gateways: Object.fromEntries(
-      [...said.matchAll(GATEWAY_LINE)].map(([, name, url]) => [name, url]),
-    ),
-  };
-}
-
-async function told(dir: string, ...args: string[]): Promise<string> {
-  const child = run(dir, args);
-  const [out, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
-  expect(code).toBe(0);
-  return out.trim();
-}
+afterEach(endUps);
 
 async function placeOrder(dir: string, gateway: string): Promise<string> {
   const [id, token] = await Promise.all([told(dir, "id"), told(dir, "token", "--user", "ann")]);
@@ -80,16 +30,6 @@ async function untilDispatched(dir: string, id: string): Promise<boolean> {
   }
   return false;
 }
-
-/** Processes that belong to a data folder. */
-const processesOf = (dir: string): string[] =>
-  readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
-    } catch {
-      return false; // it has exited
-    }
-  });
 
 test(
   "two copies run side by side, a folder holds one, and a start stops what a crash left",

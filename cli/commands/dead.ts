@@ -1,6 +1,7 @@
 // sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
 // one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { whole } from "../arguments.ts";
@@ -60,7 +61,7 @@ async function list(options: Options): Promise<void> {
       region,
       queue,
       reason,
-      user: user ?? "",
+      user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
     process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : table(rows));

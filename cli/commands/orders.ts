@@ -1,6 +1,8 @@
 // sluice orders: a user's orders, or one order with its events, from the ledger.
 import type { Command } from "commander";
 import { traceIdOf } from "../../core/domain/trace.ts";
+import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
+import { SettingError } from "../../core/settings/settings.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import { table } from "../table.ts";
@@ -24,7 +26,9 @@ export function register(program: Command): void {
     .action(show);
 }
 
-async function show(id: string | undefined, { user, limit, json }: Options): Promise<void> {
+async function show(id: string | undefined, { user: text, limit, json }: Options): Promise<void> {
+  const user = nameOfUser(text);
+  if (user === undefined) throw new SettingError(`--user must be ${USER_RULE}`);
   await withLedger(async ({ ledger }) => {
     const found =
       id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];

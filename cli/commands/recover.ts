@@ -4,6 +4,7 @@
 // --ask-again publishes everything unfinished again. After a region was lost for good, --lost lists
 // what is known of its orders and lets the others continue.
 import type { Command } from "commander";
+import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
@@ -117,11 +118,13 @@ async function declare(
 
 function lostText({ region, orders, numbers, silent }: LostRegion): string {
   const at = (ms: number) => new Date(ms).toISOString();
-  const line = (o: LostOrder) => `  ${at(o.acceptedAtMs)}  ${o.user}  ${o.id}  ${o.gateway}`;
+  const line = (o: LostOrder) =>
+    `  ${at(o.acceptedAtMs)}  ${subjectOf(o.user)}  ${o.id}  ${o.gateway}`;
   const accepted = orders.filter((o) => !o.cancel).map(line);
   const cancels = orders.filter((o) => o.cancel).map(line);
   const missing = numbers.map(
-    (n) => `  ${n.user}  sale ${n.saleId}  number ${n.seq}  ${n.parked} later orders wait`,
+    (n) =>
+      `  ${subjectOf(n.user)}  sale ${n.saleId}  number ${n.seq}  ${n.parked} later orders wait`,
   );
   const unheard = silent.map(({ gateway, why }) => `  ${gateway}: ${why}`);
   return [

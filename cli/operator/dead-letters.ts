@@ -15,6 +15,7 @@ import {
 import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 import { messageText } from "../../core/domain/message.ts";
 import { row0 } from "../../core/domain/rows-v0.ts";
+import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
@@ -274,7 +275,7 @@ function matches({ id, reason, user }: LetterFilter, letter: Letter): boolean {
   return (
     (id === undefined || letter.id === id) &&
     (reason === undefined || letter.reason.includes(reason)) &&
-    (user === undefined || letter.user === user)
+    (user === undefined || letter.user === nameOfUser(user))
   );
 }
 

@@ -46,9 +46,11 @@ export class GatewayBrokers {
       regions: [placeOf(home), ...others.map(placeOf)],
       exchange: ORDERS_EXCHANGE,
       deadlineMs: settings.confirmTimeoutMs,
-      patienceMs: Math.min(settings.failoverAfterMs, settings.confirmTimeoutMs),
+      patienceMs: settings.failoverAfterMs,
       healthyMs: settings.homeAfterMs,
-      onChange: (region, breaker, why) => log("breaker", { region, breaker, why }),
+      onChange: (region, breaker, why, shard) => {
+        log("breaker", { region, ...(shard === undefined ? {} : { shard }), breaker, why });
+      },
     });
     this.port = this.portOf();
   }

@@ -48,6 +48,7 @@ export async function startGatewayRole(
       host: settings.httpHost,
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
+      idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
       shards: settings.shards,
     },
     access: {
@@ -147,7 +148,20 @@ function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
     jwtPublicKey,
     jwks,
   } = settings;
-  return { algorithm, issuer, audience, key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks) };
+  return {
+    algorithm,
+    issuer,
+    audience,
+    key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks),
+    type: settings.jwtType,
+    toleranceMs: settings.jwtTolerance,
+    maxLifeMs: settings.jwtMaxLife,
+    claims: {
+      user: settings.jwtUserClaim,
+      audience: settings.jwtAudienceClaim,
+      scope: settings.jwtScopeClaim,
+    },
+  };
 }
 
 function keyOf(

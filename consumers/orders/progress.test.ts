@@ -16,6 +16,13 @@ test("lag is that of the oldest timestamp; a queue not looked at or lost is unkn
   expect(eu()).toMatchObject({ ready: null, lagMs: 0 });
 });
 
+test("how many are ready is unknown once nobody has looked for a while", () => {
+  const progress = new Progress(["eu"]);
+  progress.ready("eu", 0, 9_000);
+  const readyAt = (nowMs: number) => progress.report(nowMs)[0]?.ready;
+  expect([readyAt(15_000), readyAt(60_000)]).toEqual([0, null]);
+});
+
 test("what was in flight on a lost channel does not settle what comes again", () => {
   const progress = new Progress(["eu"]);
   const went = progress.came("eu", 7_000);

@@ -2,6 +2,12 @@
 // were ready behind them at the last look.
 import type { ShardReport } from "../../core/domain/report.ts";
 
+/**
+ * A number is unknown when the last look is older. A shard at rest is looked at every 5 s, but not
+ * while its worker is paused, nor while the queue's leader does not answer.
+ */
+const KNOWN_FOR_MS = 15_000;
+
 interface Region {
   /** When each message in flight was accepted, oldest first. The prefetch bounds their number. */
   inHand: number[];
@@ -53,7 +59,7 @@ export class Progress {
       const first = inHand.find((ms) => ms > 0);
       return {
         region,
-        ready,
+        ready: nowMs - lookedAtMs > KNOWN_FOR_MS ? null : ready,
         lookedAtMs,
         lagMs: first === undefined ? 0 : Math.max(0, nowMs - first),
       };

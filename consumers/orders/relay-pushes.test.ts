@@ -1,48 +1,87 @@
-// Outcomes go back through the region in which a gateway publishes.
+// Outcomes go back through a region in which the gateway can receive them.
 import { expect, test } from "bun:test";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { type RegionLink, Relay } from "./relay.ts";
 
+interface Pushed {
+  readonly region: string;
+  readonly body: string;
+}
+
 function rig() {
   const runtime = new VirtualRuntime();
-  const pushed: { region: string; queue: string; body: string }[] = [];
+  const pushed: Pushed[] = [];
   const ready = { eu: true, us: true };
-  const link = (region: "eu" | "us") =>
-    ({
-      connection: { region },
-      publisher: {
-        get ready() {
-          return ready[region];
-        },
-        push: (queue: string, body: string) => pushed.push({ region, queue, body }),
+  /** Where the gateways have a queue. */
+  const queues = { eu: true, us: true };
+  const link = (region: "eu" | "us") => {
+    const publisher = {
+      get ready() {
+        return ready[region];
       },
-    }) as unknown as RegionLink;
+      onReturned: undefined as ((queue: string, body: string) => void) | undefined,
+      push: (queue: string, body: string, returns = false) => {
+        if (!ready[region]) return;
+        if (queues[region]) pushed.push({ region, body });
+        else if (returns) runtime.nextTurn(() => publisher.onReturned?.(queue, body));
+      },
+    };
+    return { connection: { region }, publisher } as unknown as RegionLink;
+  };
   const relay = new Relay({
     ...{ runtime, regions: [link("eu"), link("us")], retryDelaysMs: [], now: () => 0 },
     ledger: { followUps: async () => [] },
     writer: { followUpsDone: async () => undefined },
   });
-  const release = async (gateway: string) => {
+  /** The regions through which what is told meanwhile arrives. */
+  const ways = async (tell: () => void) => {
     pushed.splice(0);
-    relay.tellReleased([[gateway, "ann", "id", "reserved"]]);
-    await runtime.advance(1);
+    tell();
+    await runtime.advance(10);
     return pushed.map(({ region }) => region);
   };
-  return { relay, ready, release };
+  const release = (gateway: string) =>
+    ways(() => relay.tellReleased([[gateway, "ann", "id", "reserved"]]));
+  const tell = (region: string) => ways(() => relay.tell(region, "eu.g", "b1", "parked"));
+  return { runtime, ready, queues, release, tell };
 }
 
 test("a later state goes through the region of the gateway's last message", async () => {
-  const { relay, release } = rig();
-  relay.tell("eu", "eu.g", "b1", "parked");
+  const { tell, release } = rig();
+  await tell("eu");
   expect(await release("eu.g")).toEqual(["eu"]);
-  relay.tell("us", "eu.g", "b2", "parked");
+  await tell("us");
   expect(await release("eu.g")).toEqual(["us"]);
 });
 
-test("it goes through every region while that one is unknown or away", async () => {
-  const { relay, ready, release } = rig();
+test("it goes through every region while that one is unknown, away or long ago", async () => {
+  const { runtime, tell, ready, release } = rig();
   expect(await release("eu.g")).toEqual(["eu", "us"]);
-  relay.tell("eu", "eu.g", "b1", "parked");
+  await tell("eu");
+  await runtime.advance(60_000);
+  expect(await release("eu.g")).toEqual(["eu", "us"]);
+  await tell("eu");
   ready.eu = false;
-  expect(await release("eu.g")).toEqual(["eu", "us"]);
+  expect(await release("eu.g")).toEqual(["us"]);
+});
+
+test("outcomes of a region whose broker takes nothing go through the other one", async () => {
+  const { tell, ready } = rig();
+  expect(await tell("eu")).toEqual(["eu"]);
+  ready.eu = false;
+  expect(await tell("eu")).toEqual(["us"]);
+});
+
+test("a gateway that has lost a region's broker receives through the other one", async () => {
+  const { tell, queues, release } = rig();
+  queues.eu = false;
+  expect(await tell("eu")).toEqual(["us"]);
+  expect(await release("eu.g")).toEqual(["us"]);
+});
+
+test("a gateway that is gone gets each push once per region", async () => {
+  const { tell, queues } = rig();
+  queues.eu = false;
+  queues.us = false;
+  expect(await tell("eu")).toEqual([]);
 });

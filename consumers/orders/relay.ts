@@ -13,13 +13,13 @@ import type { BrokerConnection } from "../../broker/connection.ts";
 import { Preference } from "../../broker/preference.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
 import { RETRIES } from "../../broker/topology.ts";
-import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 import { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
 import { Marks } from "./marks.ts";
 import { type Parcel, parcelsOf } from "./parcels.ts";
+import { Pushes, type Released } from "./pushes.ts";
 
 /**
  * A region's two connections. A broker with an alarm stops reading from a connection that has
@@ -83,22 +83,8 @@ export interface RelayOptions {
   readonly onDone?: (followUps: number) => void;
 }
 
-/** The bound is for a broker that makes up gateways. */
-const MAX_GATEWAYS = 1_000;
-
 export class Relay {
-  /** The region through which each gateway's last message came: it listens there. */
-  private readonly cameBy = new Map<string, RegionLink>();
-  private pushes = new Map<
-    string,
-    {
-      link: RegionLink;
-      gateway: string;
-      batches: [string, string][];
-      released: [string, string, string][];
-    }
-  >();
-  private scheduled = false;
+  private readonly pushes: Pushes;
   /** Shards being relayed. */
   private readonly relaying = new Map<number, Run>();
   /** Targets that accepted nothing, by `exchange routing-key`. */
@@ -114,31 +100,17 @@ export class Relay {
     this.pacer = new Pacer({ runtime, mostMs: () => LOOK_PACE_MS, fullFrom: FULL_FROM });
     this.marks = new Marks((ids) => options.writer.followUpsDone(ids));
     this.preference = new Preference(runtime, options.regions);
+    this.pushes = new Pushes(runtime, options.regions);
   }
 
-  /**
-   * Pushes the outcomes of a gateway's batch through the region in which it was published. All
-   * outcomes of one event-loop round share a push.
-   */
+  /** Pushes the outcomes of a gateway's batch, which came through a region. */
   tell(region: string, gateway: string, batch: string, outcomes: string): void {
-    const link = this.options.regions.find((r) => r.connection.region === region);
-    if (!link || gateway === "") return;
-    if (this.cameBy.size < MAX_GATEWAYS || this.cameBy.has(gateway)) this.cameBy.set(gateway, link);
-    this.pushTo(link, gateway).batches.push([batch, outcomes]);
+    this.pushes.tell(region, gateway, batch, outcomes);
   }
 
-  /**
-   * Pushes through the region in which the gateway published last, or through every region: the
-   * region of an order that waited is not recorded.
-   */
-  tellReleased(
-    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
-  ): void {
-    for (const [gateway, user, id, state] of released) {
-      const last = this.cameBy.get(gateway);
-      for (const link of last?.publisher.ready ? [last] : this.options.regions)
-        this.pushTo(link, gateway).released.push([user, id, state]);
-    }
+  /** Pushes later states of orders. */
+  tellReleased(released: readonly Released[]): void {
+    this.pushes.tellReleased(released);
   }
 
   /**
@@ -270,32 +242,6 @@ export class Relay {
     return retry < 0
       ? { messageId }
       : { messageId, expiration: this.options.retryDelaysMs[retry] ?? 0 };
-  }
-
-  private pushTo(link: RegionLink, gateway: string) {
-    const key = `${link.connection.region} ${gateway}`;
-    let push = this.pushes.get(key);
-    if (!push) {
-      push = { link, gateway, batches: [], released: [] };
-      this.pushes.set(key, push);
-    }
-    if (!this.scheduled) {
-      this.scheduled = true;
-      this.options.runtime.nextTurn(() => this.flush());
-    }
-    return push;
-  }
-
-  private flush(): void {
-    this.scheduled = false;
-    const pushes = this.pushes;
-    this.pushes = new Map();
-    for (const { link, gateway, batches, released } of pushes.values()) {
-      link.publisher.push(
-        gatewayQueue(gateway),
-        JSON.stringify({ batches, released } satisfies Push),
-      );
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 // Exchange rates as a worker receives them: the feed, and answers to its own requests, over one
-// queue of its own in each region. Malformed or outdated rates, and jumps by a factor of a
-// thousand, are refused and logged.
+// queue of its own in each region. Malformed or outdated rates are refused and logged. So are jumps
+// by a factor of a thousand, until they have lasted (rivals.ts).
 import { Subscription } from "../../broker/subscriber.ts";
 import { FX_RATES, FX_REQUESTS, ratesQueue } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -8,6 +8,7 @@ import { judgeRate, type Rate, readRate } from "../../core/domain/rate.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "../orders/relay.ts";
+import { RivalRates } from "./rivals.ts";
 
 export interface RateFeedOptions {
   readonly runtime: Runtime;
@@ -31,13 +32,16 @@ const MAX_PAIRS = 30_000;
 
 export class RateFeed {
   private readonly last = new Map<string, Rate>();
+  private readonly rivals: RivalRates;
   private readonly askedAtMs = new Map<string, number>();
   private readonly saidAtMs = new Map<string, number>();
   private readonly subscriptions: Subscription[] = [];
   /** Rates accepted and refused so far. */
   readonly counts = { taken: 0, refused: 0 };
 
-  constructor(private readonly options: RateFeedOptions) {}
+  constructor(private readonly options: RateFeedOptions) {
+    this.rivals = new RivalRates(options.runtime);
+  }
 
   async start(): Promise<void> {
     const { regions, id, held } = this.options;
@@ -77,7 +81,8 @@ export class RateFeed {
     });
   }
 
-  private async heard(body: Buffer): Promise<void> {
+  /** A message of the feed, or an answer to a request. */
+  async heard(body: Buffer): Promise<void> {
     const { now, maxAgeMs, put, log } = this.options;
     const good = ratesIn(body).filter((value) => {
       const rate = readRate(value);
@@ -86,7 +91,9 @@ export class RateFeed {
       const verdict = judgeRate(rate, this.last.get(rate.pair), now(), maxAgeMs);
       // The feed repeats itself, and an answer may arrive after the feed has had the same rate.
       if (verdict === "older") return false;
-      if (verdict !== "good") return this.refuse(rate.pair, verdict, value);
+      const believed = verdict === "good" || (verdict === "jump" && this.rivals.wins(rate));
+      if (!believed) return this.refuse(rate.pair, verdict, value);
+      this.rivals.forget(rate.pair);
       if (this.last.size > MAX_PAIRS) this.last.clear();
       this.last.set(rate.pair, rate);
       return true;

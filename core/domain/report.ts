@@ -60,6 +60,11 @@ export interface Publishing {
     readonly sinceMs: number;
     /** Counter: batches that the region has confirmed. */
     readonly confirmed: number;
+    /**
+     * Shards whose queue there failed and has not confirmed since, whatever the region does.
+     * Absent: a gateway of an earlier release.
+     */
+    readonly queues?: readonly string[];
   }[];
 }
 

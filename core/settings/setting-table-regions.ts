@@ -13,7 +13,9 @@ export const REGION_SETTINGS = {
   },
   failoverAfterMs: {
     variable: "SLUICE_FAILOVER_AFTER",
-    says: "how long a gateway waits for a confirm before it publishes to the next region",
+    says:
+      "how long a gateway waits for a confirm before it publishes to the next region; " +
+      "shorter than SLUICE_CONFIRM_TIMEOUT",
     fallback: 1_000,
     read: duration(50, 120_000),
   },

@@ -19,6 +19,7 @@ import {
 } from "./setting-readers.ts";
 import { GOVERNOR_SETTINGS } from "./setting-table-governor.ts";
 import { REGION_SETTINGS } from "./setting-table-regions.ts";
+import { TOKEN_SETTINGS } from "./setting-table-tokens.ts";
 
 export interface Setting<T> {
   readonly variable: string;
@@ -83,44 +84,19 @@ export const SETTINGS = {
     fallback: 8080,
     read: whole(0, 65_535),
   },
+  httpIdleMs: {
+    variable: "SLUICE_HTTP_IDLE",
+    says: "how long a connection without traffic stays; longer than your load balancer keeps it",
+    fallback: 90_000,
+    read: duration(10_000, 255_000),
+  },
   reusePort: {
     variable: "SLUICE_REUSE_PORT",
     says: "let several gateways share the port (Linux)",
     fallback: "no",
     read: oneOf("no", "yes"),
   },
-  jwtAlgorithm: {
-    variable: "SLUICE_JWT_ALGORITHM",
-    says: "the only algorithm accepted for tokens",
-    fallback: "HS256" as "HS256" | "RS256" | "ES256" | "EdDSA",
-    read: oneOf("HS256", "RS256", "ES256", "EdDSA"),
-  },
-  jwtSecret: {
-    variable: "SLUICE_JWT_SECRET",
-    says: "secret for HS256",
-    secret: true,
-    fallback: "",
-    read: text,
-  },
-  jwtPublicKey: {
-    variable: "SLUICE_JWT_PUBLIC_KEY",
-    says: "PEM file with the public key",
-    fallback: "",
-    read: text,
-  },
-  jwks: { variable: "SLUICE_JWKS", says: "file or URL of a key set", fallback: "", read: text },
-  jwtIssuer: {
-    variable: "SLUICE_JWT_ISSUER",
-    says: "required iss of a token",
-    fallback: "sluice",
-    read: text,
-  },
-  jwtAudience: {
-    variable: "SLUICE_JWT_AUDIENCE",
-    says: "required aud of a token",
-    fallback: "sluice",
-    read: text,
-  },
+  ...TOKEN_SETTINGS,
   origins: {
     variable: "SLUICE_ORIGINS",
     says: "allowed browser origins, separated by commas",

@@ -52,6 +52,20 @@ test.each([
   expect(messageOf(error)).toContain(variable);
 });
 
+test("a gateway that would never leave a slow broker is refused; the error names both", () => {
+  const two = { SLUICE_REGIONS: "eu=amqp://a,us=amqp://b" };
+  const slow = { SLUICE_FAILOVER_AFTER: "10s" };
+  const both = /SLUICE_FAILOVER_AFTER.*SLUICE_CONFIRM_TIMEOUT/;
+  for (const env of [slow, { SLUICE_CONFIRM_TIMEOUT: "1s" }])
+    for (const regions of [{}, two]) {
+      expect(() => readSettings({ ...env, ...regions })).toThrow(SettingError);
+      expect(() => readSettings({ ...env, ...regions })).toThrow(both);
+    }
+  readSettings({ ...two, SLUICE_FAILOVER_AFTER: "9s" });
+  readSettings({ ...two, ...slow, SLUICE_FAILOVER: "no" });
+  readSettings({ ...slow, SLUICE_REGIONS: "eu=amqp://a" });
+});
+
 test("webhooks may be signed with several secrets; a broken one is refused, not echoed", () => {
   const set = (value: string) => readSettings({ SLUICE_WEBHOOK_SECRET: value });
   const secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "plain text"];

@@ -24,7 +24,23 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
         ? setting.fallback
         : setting.read(value, setting.variable);
   }
-  return Object.freeze(settled) as Settings;
+  const settings = Object.freeze(settled) as Settings;
+  mustFailOverInTime(settings);
+  return settings;
+}
+
+/**
+ * A batch that has used up its whole time at a slow broker goes nowhere else. A single named region
+ * has nowhere to go; if none is named, the private brokers have two.
+ */
+function mustFailOverInTime(settings: Settings): void {
+  const { failover, regions, failoverAfterMs, confirmTimeoutMs } = settings;
+  if (failover === "no" || regions.length === 1 || failoverAfterMs < confirmTimeoutMs) return;
+  throw new SettingError(
+    `SLUICE_FAILOVER_AFTER (${failoverAfterMs} ms) must be shorter than ` +
+      `SLUICE_CONFIRM_TIMEOUT (${confirmTimeoutMs} ms), or no order of a slow broker would ever ` +
+      "go to the next region; SLUICE_FAILOVER=no keeps them at home",
+  );
 }
 
 /**

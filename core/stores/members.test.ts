@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { testRedis } from "../../test/services.ts";
 import { realRuntime } from "../runtime/runtime.ts";
-import { OWNERS_KEY, WORKERS_KEY } from "./keys.ts";
+import { OWNERS_KEY, PAUSED_KEY, ROLES_KEY, WORKERS_KEY } from "./keys.ts";
 import { fairShares, Members } from "./members.ts";
 import { RedisStore } from "./redis.ts";
 
@@ -47,5 +47,23 @@ test("leases from before a clock was set back are not valid", async () => {
   expect(await members.claim("here", 3_000, 0)).toBe("claimed");
   const { workers, owners } = await members.beat("here", 3_000, "{}", [0]);
   expect([[...workers.keys()], [...owners]]).toEqual([["here"], [[0, "here"]]]);
+  await store.close();
+});
+
+test("a role from before a clock was set back is not listed until it reports again", async () => {
+  const { url } = await testRedis();
+  const store = new RedisStore({ runtime: realRuntime, url });
+  await store.connect();
+  const hourAhead = Date.now() + 3_600_000;
+  await store.run((c) => c.del(WORKERS_KEY, OWNERS_KEY, ROLES_KEY, PAUSED_KEY));
+  for (const role of ["dead", "alive"])
+    await store.run((c) => c.hset(ROLES_KEY, role, `${hourAhead} {}`));
+  await store.run((c) => c.hset(PAUSED_KEY, "alive", "ann"));
+  await store.run((c) => c.hset(WORKERS_KEY, "dead worker", `${hourAhead} {}`));
+  const members = new Members(store);
+  expect([...(await members.roles()).keys()]).toEqual([]);
+  expect(await members.show("alive", 5_000, "{}")).toBe("ann");
+  expect([...(await members.roles()).keys()]).toEqual(["alive"]);
+  expect([...(await members.list()).workers.keys()]).toEqual([]);
   await store.close();
 });

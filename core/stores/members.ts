@@ -15,6 +15,12 @@ export interface Membership {
   readonly pausedBy: string;
 }
 
+/**
+ * A lease that ends later was set before Redis's clock was put back: its holder may be long gone.
+ * The longest lease of a worker is a minute (setting-table.ts).
+ */
+const MOST_AHEAD_MS = 120_000;
+
 export class Members {
   constructor(private readonly redis: RedisStore) {}
 
@@ -96,12 +102,15 @@ export class Members {
     await this.redis.run((c) => Promise.all([c.hdel(ROLES_KEY, role), c.hdel(PAUSED_KEY, role)]));
   }
 
-  /** The reports of running roles that own nothing. Removes those that have expired. */
+  /**
+   * The reports of running roles that own nothing. Removes those that have expired, but not one
+   * from before the clock was put back: if it runs, it reports again within a second.
+   */
   async roles(): Promise<ReadonlyMap<string, string>> {
     const [time, all] = await this.redis.run((c) => Promise.all([c.time(), c.hgetall(ROLES_KEY)]));
     const nowMs = Number(time[0]) * 1000;
     const living = running(all, nowMs);
-    const gone = Object.keys(all).filter((role) => !living.has(role));
+    const gone = Object.keys(all).filter((role) => endOf(all[role] ?? "") <= nowMs);
     if (gone.length > 0)
       await this.redis.run((c) =>
         Promise.all([c.hdel(ROLES_KEY, ...gone), c.hdel(PAUSED_KEY, ...gone)]),
@@ -110,14 +119,19 @@ export class Members {
   }
 }
 
-/** The leases (`<end> <rest>`) that have not ended. */
+/** The leases (`<end> <rest>`) that run. */
 function running(leases: Record<string, string>, nowMs: number): Map<string, string> {
   const kept = new Map<string, string>();
   for (const [name, lease] of Object.entries(leases)) {
-    const space = lease.indexOf(" ");
-    if (Number(lease.slice(0, space)) > nowMs) kept.set(name, lease.slice(space + 1));
+    const endMs = endOf(lease);
+    if (endMs > nowMs && endMs <= nowMs + MOST_AHEAD_MS)
+      kept.set(name, lease.slice(lease.indexOf(" ") + 1));
   }
   return kept;
+}
+
+function endOf(lease: string): number {
+  return Number(lease.slice(0, lease.indexOf(" ")));
 }
 
 function shardKeys(owners: ReadonlyMap<string, string>): Map<number, string> {

@@ -1,17 +1,27 @@
 import { expect, test } from "bun:test";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { at } from "../../core/domain/at.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Problem } from "../http/problem.ts";
 import { AUDIENCE, ISSUER, SECRET, token } from "../testing.ts";
 import { Auth, type AuthOptions } from "./auth.ts";
 
-const deps = { shards: 4, clock: Date.now, maxCached: 100 };
+const deps = { runtime: realRuntime, shards: 4, clock: Date.now, maxCached: 100 };
 const hs256: AuthOptions = {
   algorithm: "HS256",
   issuer: ISSUER,
   audience: AUDIENCE,
   key: { kind: "secret", secret: SECRET },
+  toleranceMs: 0,
 };
+
+/** A token of "ann", with these claims instead. */
+function signed(claims: Record<string, unknown>, header: { typ?: string } = {}): Promise<string> {
+  const base = { sub: "ann", iss: ISSUER, aud: AUDIENCE, exp: Math.floor(Date.now() / 1000) + 60 };
+  return new SignJWT({ ...base, ...claims })
+    .setProtectedHeader({ alg: "HS256", ...header })
+    .sign(new TextEncoder().encode(SECRET));
+}
 
 /** The code of the refusal, or the user the token names. */
 async function verdict(auth: Auth, value: string): Promise<string> {
@@ -43,7 +53,7 @@ test("no token, garbage, and a wrong scheme, issuer, audience or key are refused
   expect(
     await verdict(auth, await token("ann", { secret: "another secret, long enough as well" })),
   ).toBe("bad_token");
-  expect(await verdict(auth, await token("not a name"))).toBe("bad_token");
+  expect(await verdict(auth, await token("no\nname"))).toBe("bad_token");
 });
 
 test("an unsigned token and one signed with another algorithm are refused", async () => {
@@ -128,6 +138,67 @@ test("the cache is bounded: the oldest token is evicted and verified again", asy
   for (const value of values) await auth.token(value);
   expect(values.map((v) => auth.known(`Bearer ${v}`)?.user)).toEqual([undefined, "b", "c"]);
   expect(await verdict(auth, at(values, 0))).toBe("a");
+});
+
+test("the issuer's clock may differ by the tolerance, for exp and nbf", async () => {
+  let nowMs = Date.now();
+  const auth = await Auth.create(
+    { ...hs256, toleranceMs: 30_000 },
+    { ...deps, clock: () => nowMs },
+  );
+  const nowS = Math.floor(nowMs / 1000);
+  expect(await verdict(auth, await signed({ exp: nowS + 60, nbf: nowS + 25 }))).toBe("ann");
+  expect(await verdict(auth, await signed({ exp: nowS + 60, nbf: nowS + 40 }))).toBe("bad_token");
+  const short = await signed({ exp: nowS + 10 });
+  nowMs = (nowS + 39) * 1000;
+  expect(await verdict(auth, short)).toBe("ann");
+  nowMs = (nowS + 40) * 1000;
+  expect(await verdict(auth, short)).toBe("token_expired");
+});
+
+test("a token's life is bounded, and infinite ones are refused", async () => {
+  const auth = await Auth.create({ ...hs256, maxLifeMs: 3_600_000 }, deps);
+  const nowS = Math.floor(Date.now() / 1000);
+  expect(await verdict(auth, await signed({ exp: nowS + 3_500 }))).toBe("ann");
+  expect(await verdict(auth, await signed({ exp: nowS + 3_700 }))).toBe("bad_token");
+  const part = (text: string) => Buffer.from(text).toString("base64url");
+  const claims = `{"sub":"ann","iss":"${ISSUER}","aud":"${AUDIENCE}","exp":1e999}`;
+  const forever = `${part('{"alg":"HS256"}')}.${part(claims)}`;
+  const mac = new Bun.CryptoHasher("sha256", SECRET).update(forever).digest("base64url");
+  expect(await verdict(auth, `${forever}.${mac}`)).toBe("bad_token");
+});
+
+test.each([[5], [true], [null], [["ann"]], [""], ["a".repeat(256)]])(
+  "a sub of %p is refused",
+  async (sub) => {
+    const auth = await Auth.create(hs256, deps);
+    expect(await verdict(auth, await signed({ sub }))).toBe("bad_token");
+  },
+);
+
+test("what identity providers call users is a name, each its own", async () => {
+  const auth = await Auth.create(hs256, deps);
+  expect(await verdict(auth, await signed({ sub: "auth0|5f7c" }))).toBe("@auth0_7c5f7c");
+  expect(await verdict(auth, await signed({ sub: "@auth0_7c5f7c" }))).toBe("@_40auth0_5f7c5f7c");
+});
+
+test("claims of user, audience and scopes are settings, and scopes may be an array", async () => {
+  const claims = { user: "username", audience: "client_id", scope: "realm_access.roles" };
+  const auth = await Auth.create({ ...hs256, claims }, deps);
+  const mine = { username: "maria", client_id: AUDIENCE, aud: "other" };
+  const got = await auth.token(await signed({ ...mine, realm_access: { roles: ["operator"] } }));
+  expect(got).toMatchObject({ user: "maria", operator: true, service: false });
+  expect(await verdict(auth, await signed({ ...mine, client_id: "other" }))).toBe("bad_token");
+  const dotted = { ...claims, scope: "https://shop.example/scopes" };
+  const namespaced = await Auth.create({ ...hs256, claims: dotted }, deps);
+  const value = await signed({ ...mine, [dotted.scope]: "service" });
+  expect(await namespaced.token(value)).toMatchObject({ service: true, operator: false });
+});
+
+test("another type of token is refused where one is required", async () => {
+  const auth = await Auth.create({ ...hs256, type: "at+jwt" }, deps);
+  expect(await verdict(auth, await signed({}, { typ: "JWT" }))).toBe("bad_token");
+  expect(await verdict(auth, await signed({}, { typ: "at+jwt" }))).toBe("ann");
 });
 
 test("a key that does not suit the algorithm is refused at start", async () => {

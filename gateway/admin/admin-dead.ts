@@ -1,6 +1,7 @@
 // /v1/admin/dead: list, show, redrive and drop dead letters of every region. Each call is audited
 // with its subject.
 import type { Context } from "hono";
+import { subjectOf } from "../../core/domain/user-name.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { Problem, problem, Refused } from "../http/problem.ts";
 import type { LetterFilter } from "../ports.ts";
@@ -22,13 +23,15 @@ export function addAdminDead(app: App, { options }: AppParts): void {
   };
 
   app.get("/v1/admin/dead", async (c) =>
-    c.json({ letters: await letters().list(filterOf(c.req.query()), limitOf(c)) }),
+    c.json({
+      letters: (await letters().list(filterOf(c.req.query()), limitOf(c))).map(shown),
+    }),
   );
 
   app.get("/v1/admin/dead/:id", async (c) => {
     const [found] = await letters().list({ id: c.req.param("id") }, MAX_LIMIT);
     if (!found) throw new Refused(problem("not_found", "id"));
-    return c.json(found as Record<string, unknown>);
+    return c.json(shown(found) as Record<string, unknown>);
   });
 
   for (const what of ["redrive", "drop"] as const) {
@@ -74,4 +77,10 @@ function limitOf(c: Context<Env>): number {
   if (number < 1 || number > MAX_LIMIT)
     throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_LIMIT}`));
   return number;
+}
+
+/** A letter as people see it: its user by the token's own text. */
+function shown(letter: object): object {
+  const { user } = letter as { user?: unknown };
+  return typeof user === "string" ? { ...letter, user: subjectOf(user) } : letter;
 }

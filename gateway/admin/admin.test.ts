@@ -98,7 +98,8 @@ test("a restock is counted once per Idempotency-Key", async () => {
 });
 
 test("opening and closing move the window; the default is now", async () => {
-  const t = await start({ clock: () => Date.parse("2027-03-01T00:00:00Z") });
+  const clock = () => Date.parse("2027-03-01T00:00:00Z");
+  const t = await start({ clock, auth: { maxLifeMs: 10 ** 12 } });
   const headers = { ...(await bearer("olga", { scope: "operator", expiresInS: 10 ** 8 })) };
   expect(
     (await call(t, "/v1/admin/sales/spring/open", { at: "2027-02-01T08:00:00Z" }, headers)).status,

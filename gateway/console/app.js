@@ -261,10 +261,13 @@ function publishesTo({ region, publishing: p }) {
   if (!p) return region; // of an earlier release: it publishes to its own region only
   const words = (r) =>
     `${r.region}: broker ${r.broker}, breaker ${r.breaker}` +
-    (r.why === "" ? "" : ` since ${new Date(r.sinceMs).toLocaleTimeString()} (${r.why})`);
+    (r.why === "" ? "" : ` since ${new Date(r.sinceMs).toLocaleTimeString()} (${r.why})`) +
+    (r.queues?.length ? `, not the queues of shards ${r.queues.join(", ")}` : "");
+  const own = p.regions.find((r) => r.region === region);
+  const atHome = p.publishesTo === region && !own?.queues?.length;
   return el(
     "span",
-    { class: p.publishesTo === region ? "good" : "warn", title: p.regions.map(words).join("; ") },
+    { class: atHome ? "good" : "warn", title: p.regions.map(words).join("; ") },
     p.publishesTo,
   );
 }

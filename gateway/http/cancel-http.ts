@@ -1,8 +1,9 @@
 // DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and
 // confirmed like an order; the answer has its result if the shard records it in time.
 import { parseOutcome } from "../../core/domain/entry.ts";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Recipient, Verdict } from "../intake/batch.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
@@ -48,14 +49,15 @@ export function cancelResult(word: string): "cancelled" | "cancel_pending" | Pro
 
 /** The token's subject, or the user a service names. */
 function buyer(principal: Principal, user: string | undefined): string {
-  if (user === undefined || user === principal.user) return principal.user;
-  if (!principal.service)
+  if (user === undefined) return principal.user;
+  const name = nameOfUser(user);
+  if (name === principal.user) return name;
+  if (!may(principal, "order_for"))
     throw new Refused(
       problem("forbidden", "user", "only a token with service scope may name the user"),
     );
-  if (!NAME_PATTERN.test(user))
-    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
-  return user;
+  if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
+  return name;
 }
 
 class Waiting implements Recipient {

@@ -85,10 +85,10 @@ type Told = { id: string | undefined; event: string; data: Record<string, unknow
 async function read(
   url: string,
   id: string,
-  options: { last?: string; until?: string; user?: string } = {},
+  options: { last?: string; until?: string; user?: string; expiresInS?: number } = {},
 ): Promise<{ status: number; told: Told[] }> {
   const headers = {
-    ...(await bearer(options.user ?? "ann")),
+    ...(await bearer(options.user ?? "ann", { expiresInS: options.expiresInS ?? 3_600 })),
     ...(options.last === undefined ? {} : { "last-event-id": options.last }),
   };
   const stop = new AbortController();
@@ -172,6 +172,13 @@ test("a cancelled order's stream stays open for its refund", async () => {
   await Bun.sleep(500);
   await record([], "", [step("refund", id)]);
   expect(words(await reading)).toEqual(["reserved", "paid", "cancelled", "refund"]);
+});
+
+test("a stream ends with its token", async () => {
+  const id = Bun.randomUUIDv7();
+  await record([text(id)], "reserved");
+  const { status, told } = await read(test1.gateway.url, id, { expiresInS: 1 });
+  expect([status, ...told.map((t) => t.event)]).toEqual([200, "reserved"]);
 });
 
 test("another user's order, an unknown order and an invalid position are refused", async () => {

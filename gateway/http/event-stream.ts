@@ -12,6 +12,8 @@ import { idOf, queryOf, whose } from "./read-orders.ts";
 const HEARTBEAT_MS = 15_000;
 /** How long a client waits before it reconnects. */
 const RETRY_MS = 1_000;
+/** Timers know no longer time. A stream without news ends long before. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Characters a client may leave unread. */
 const MAX_UNREAD = 64 * 1024;
 
@@ -21,6 +23,7 @@ export function addEventStream(app: App, parts: AppParts): void {
   const { shards } = server;
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "stream");
     const query = queryOf(c.req.query(), ["user", "after"]);
     const user = whose(principal, query.user);
     const id = idOf(c.req.param("id"), "id", clock());
@@ -41,6 +44,7 @@ export function addEventStream(app: App, parts: AppParts): void {
       user,
       id,
       parts.limits.streamIdleMs,
+      principal.expiresAtMs - clock(),
     );
     if (!parts.reads.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
@@ -68,6 +72,7 @@ class EventStream implements Follower {
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private readonly encoder = new TextEncoder();
   private readonly heartbeat: Timer;
+  private readonly expiry: Timer;
   private newsAtMs: number;
   private closed = false;
 
@@ -77,8 +82,11 @@ class EventStream implements Follower {
     private readonly user: string,
     private readonly id: string,
     private readonly idleMs: number,
+    /** Until the token ends, and the stream with it. */
+    endsInMs: number,
   ) {
     this.heartbeat = runtime.startInterval(() => this.beat(), HEARTBEAT_MS);
+    this.expiry = runtime.startTimer(() => this.close(), Math.min(endsInMs, MAX_TIMER_MS));
     this.newsAtMs = runtime.monotonicMs();
     const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
       this.controller = controller;
@@ -114,10 +122,16 @@ class EventStream implements Follower {
     this.close();
   }
 
+  /** The client asks again, and is told that the order is not known. */
+  unknown(): void {
+    this.close();
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.runtime.stopTimer(this.heartbeat);
+    this.runtime.stopTimer(this.expiry);
     this.feed.remove(this, this.user, this.id);
     try {
       this.controller.close();

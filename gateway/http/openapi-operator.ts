@@ -1,5 +1,5 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
-import { body, type Json, list, name, object, ok, whole } from "./openapi-schemas.ts";
+import { body, type Json, list, name, object, ok, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
 const ROUTE = object(
@@ -31,7 +31,7 @@ const FILTER = object(
   {
     queue: { type: "string" },
     reason: { type: "string", description: "Text the reason contains" },
-    user: name("The user the letters are about"),
+    user: user("The user the letters are about"),
     all: { type: "boolean", description: "Every letter; required without a filter" },
     limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },

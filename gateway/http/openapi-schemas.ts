@@ -10,6 +10,7 @@ import {
 } from "../../core/domain/order.ts";
 import { OPEN_STATES, TERMINAL_STATES, WAITS_FOR } from "../../core/domain/outcome.ts";
 import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { MAX_SUBJECT_BYTES } from "../../core/domain/user-name.ts";
 import { PROBLEM_CODES } from "./problem.ts";
 
 export type Json = Record<string, unknown>;
@@ -17,6 +18,12 @@ export type Json = Record<string, unknown>;
 export const name = (description: string): Json => ({
   type: "string",
   pattern: NAME_PATTERN.source,
+  description,
+});
+export const user = (description: string): Json => ({
+  type: "string",
+  minLength: 1,
+  maxLength: MAX_SUBJECT_BYTES,
   description,
 });
 export const whole = (minimum: number, maximum: number, description?: string): Json => ({
@@ -58,7 +65,7 @@ export const schemas: Json = {
   Order: object(
     {
       id: ID,
-      user: name("The buyer; only with service scope. Default: the token's subject."),
+      user: user("The buyer; only with service scope. Default: the token's subject."),
       saleId: name("The sale"),
       seq: whole(
         1,
@@ -111,7 +118,7 @@ export const schemas: Json = {
   ]),
   Skip: object(
     {
-      user: name("As for an order"),
+      user: user("As for an order"),
       saleId: name("The sale"),
       seq: whole(1, MAX_SEQ, "The number to give up"),
     },

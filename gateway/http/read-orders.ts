@@ -1,13 +1,14 @@
 // GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; undecided ones from this
 // gateway's memory.
 
-import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import type { WaitsFor } from "../../core/domain/outcome.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
+import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
@@ -22,6 +23,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
 
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "list");
     const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
     const page = {
       limit: limitOf(limit),
@@ -34,6 +36,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
 
   app.get("/v1/orders/:id", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "order");
     const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
     const id = idOf(c.req.param("id"), "id", clock());
     // Checked first: an outcome is pushed only once the ledger has it, so an order forgotten here
@@ -49,7 +52,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     if (ahead !== undefined)
       return c.json({
         id,
-        user,
+        user: subjectOf(user),
         status: "accepted",
         estimate: parts.orders.admission.estimateBehind(shard, ahead),
       });
@@ -59,12 +62,13 @@ export function addOrderReads(app: App, parts: AppParts): void {
 
 /** The token's subject, or the user a service or an operator asks for. */
 export function whose(principal: Principal, user: string | undefined): string {
-  if (user === undefined || user === principal.user) return principal.user;
-  if (!principal.service && !principal.operator)
+  if (user === undefined) return principal.user;
+  const name = nameOfUser(user);
+  if (name === principal.user) return name;
+  if (!may(principal, "read_for"))
     throw new Refused(problem("forbidden", "user", "another user's orders"));
-  if (!NAME_PATTERN.test(user))
-    throw new Refused(problem("out_of_range", "user", `must match ${NAME_PATTERN.source}`));
-  return user;
+  if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
+  return name;
 }
 
 export function queryOf(
@@ -110,7 +114,7 @@ function show(
 ): Record<string, unknown> {
   return {
     id: order.id,
-    user: order.user,
+    user: subjectOf(order.user),
     saleId: order.saleId,
     ...(order.seq > 0 ? { seq: order.seq } : {}),
     status: order.state,

@@ -1,6 +1,6 @@
 // Mistakes a client may make over a WebSocket, and their answers.
 import { afterEach, expect, test } from "bun:test";
-import { bearer, closeGateways, order, start, TestSocket } from "../testing.ts";
+import { bearer, closeGateways, order, start, TestSocket, token } from "../testing.ts";
 
 afterEach(closeGateways);
 
@@ -120,4 +120,19 @@ test("a plain request to the socket's path is 400", async () => {
     400,
     expect.objectContaining({ field: "Upgrade" }),
   ]);
+});
+
+test("a socket ends with its token, unless a newer one renewed it", async () => {
+  const t = await start();
+  const [ends, renewed] = [
+    await TestSocket.open(t.gateway.url, "ann", { expiresInS: 2 }),
+    await TestSocket.open(t.gateway.url, "bob", { expiresInS: 2 }),
+  ];
+  ends.send({ type: "subscribe", saleId: "spring" });
+  renewed.send({ type: "auth", token: await token("bob", { expiresInS: 60 }) });
+  await renewed.next("ready");
+  expect(await ends.closed).toEqual({ code: 1008, reason: "token_expired" });
+  expect((await ends.next("error")).problem).toMatchObject({ code: "token_expired" });
+  renewed.send({ type: "ping" });
+  await renewed.next("pong");
 });

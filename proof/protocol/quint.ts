@@ -28,7 +28,7 @@ export function quintWalk(spec: Spec, init: string, steps: number, seed: number)
   return (bestTraces[0]?.states ?? []).map((state) => fieldsOf(state, valueIn).s as Value);
 }
 
-/** Calls definitions of the specification in Quint's own evaluator. Lists are never tuples. */
+/** Calls a definition of the specification in Quint's own evaluator. Lists are not tuples. */
 export class QuintCalls {
   private readonly evaluator: Evaluator;
 
