@@ -26,12 +26,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proof: BELOW_PROOF,
   // The simulator wires all roles into a world of its own.
   "proof/simulate": [...BELOW_PROOF, "gateway", "proof", "cli/operator/dead-letters.ts"],
+  // Traces of the specification are repeated on the simulator's stores.
+  "proof/traces": [...BELOW_PROOF, "proof", "proof/simulate"],
   bench: [...BELOW_PROOF, "gateway", "proof"],
-  cli: [...BELOW_PROOF, "gateway", "proof", "proof/simulate", "bench"],
+  cli: [...BELOW_PROOF, "gateway", "proof", "proof/simulate", "proof/traces", "bench"],
   deploy: BELOW_ROLES,
 };
 
-const INNER_ROOMS = ["core/domain", "core/runtime", "proof/simulate"] as const;
+const INNER_ROOMS = ["core/domain", "core/runtime", "proof/simulate", "proof/traces"] as const;
 
 /** A client library, and the one folder that may use it. */
 const SPEAKS_TO: Readonly<Record<string, string>> = {

@@ -13,6 +13,7 @@ interface Options {
   readonly steps: boolean;
   /** true: of the ledger that the settings name. */
   readonly journal?: string | true;
+  readonly traces?: number;
 }
 
 export function register(program: Command): void {
@@ -26,9 +27,18 @@ export function register(program: Command): void {
       "--journal [ledger]",
       "instead, whether the specification allows a ledger's journal; default: SLUICE_LEDGER_URL",
     )
+    .option(
+      "--traces <number>",
+      "instead, repeat this many walks on the real stores, action by action",
+      whole(1, 1_000_000),
+    )
     .action(async (options: Options) => {
       if (options.journal !== undefined) {
         process.exitCode = await judge(options.journal);
+        return;
+      }
+      if (options.traces !== undefined) {
+        process.exitCode = await repeat(options.seed, options.traces);
         return;
       }
       // Quint's parser is there for development only.
@@ -43,6 +53,14 @@ async function judge(ledger: string | true): Promise<number> {
   const judged = await LedgerAudit.snapshot(realRuntime, url, judgeLedger);
   process.stdout.write(`${judgedLine(judged)}\n`);
   return judged.flaw === undefined ? 0 : 1;
+}
+
+async function repeat(first: number, count: number): Promise<number> {
+  const { runTraces } = await import("../../proof/traces/run.ts");
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  const flaws = await runTraces({ first, count, print });
+  for (const flaw of flaws) print(`WRONG: ${flaw}`);
+  return flaws.length === 0 ? 0 : 1;
 }
 
 function runOptions({ seed, seconds, steps }: Options) {

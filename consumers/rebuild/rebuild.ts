@@ -109,8 +109,8 @@ async function ready(runtime: Runtime, load: Load): Promise<void> {
 }
 
 /** Loads every sale that is not retired. Returns `sale sku` of the items with a limit per user. */
-async function loadStock(
-  { ledger }: RebuildOptions,
+export async function loadStock(
+  { ledger }: Pick<RebuildOptions, "ledger">,
   load: Load,
   sales: readonly Sale[],
 ): Promise<Set<string>> {
