@@ -129,7 +129,15 @@ class Bench {
     const origins = new Origins([]);
     this.http = new OrderHttp({ ...parts, auth, intake, origins, limits });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
-    this.frames = new Frames({ auth, intake, catalogue, clock, limits, ...none });
+    this.frames = new Frames({
+      runtime: realRuntime,
+      auth,
+      intake,
+      catalogue,
+      clock,
+      limits,
+      ...none,
+    });
     const later = (socket: Socket) => void this.turn.push(() => socket.flush());
     this.sockets = Array.from({ length: SOCKETS }, () => this.socket(later));
   }
@@ -194,7 +202,8 @@ class Bench {
     };
     socket.opened({ send, getBufferedAmount: () => 0 } as unknown as ServerWebSocket<Socket>);
     const expiresAtMs = Number.POSITIVE_INFINITY;
-    socket.principal = { user: "s", shard: 0, operator: false, service: true, expiresAtMs };
+    const scopes = { operator: false, viewer: false, service: true };
+    socket.principal = { user: "s", shard: 0, ...scopes, expiresAtMs };
     return socket;
   }
 

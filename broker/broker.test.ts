@@ -313,6 +313,31 @@ test(
   BOOT_MS,
 );
 
+test(
+  "a shard that is handed over unfinished keeps the order of its queue",
+  async () => {
+    const url = await (await testRabbit()).freshVhost();
+    const [from, to] = [await connection(url), await connection(url)];
+    const out = await publisher(from);
+    const send = (n: number) => out.publish(ORDERS_EXCHANGE, "1", Buffer.from(String(n)), {});
+    const options = { queue: ordersQueue(1), prefetch: 3 };
+    const [first, second] = [inbox(), inbox()];
+    const leaving = await new Subscription(from, { ...options, handler: first.handler }).start();
+    for (const n of [1, 2, 3, 4]) expect(await send(n)).toBe("confirmed");
+    await first.count(3);
+    // The next owner waits at the queue already, as where a close takes effect late.
+    await new Subscription(to, { ...options, handler: second.handler }).start();
+    await leaving.quiet();
+    first.got[0]?.[1]("ack");
+    await realRuntime.sleep(300); // 4 comes to whoever consumes now
+    await leaving.close();
+    const got = (await second.count(3)).map(([{ body }]) => body.toString());
+    expect(got.slice(0, 3)).toEqual(["2", "3", "4"]);
+    expect(first.got).toHaveLength(3);
+  },
+  BOOT_MS,
+);
+
 test("a broker killed and restarted keeps confirmed messages; subscriptions recover", async () => {
   const dir = testDir("broken-rabbit");
   const node = await startRabbit(dir, { vhosts: ["eu"] });

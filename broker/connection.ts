@@ -213,7 +213,14 @@ function withHeartbeat(url: string, seconds: number): string {
   return parsed.toString();
 }
 
+/** AMQP 0-9-1: access-refused, not-allowed. */
+const REFUSED = new Set([403, 530]);
+/** The library gives the code of a handshake's end only at the start of its message. */
+const HANDSHAKE_ENDED = /^Handshake terminated by server: (\d{3}) \(/;
+
 /** The broker refused: wrong user, password or virtual host. */
-function isRefusal(error: unknown): boolean {
-  return /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530|Handshake terminated/i.test(messageOf(error));
+export function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  const ended = HANDSHAKE_ENDED.exec(messageOf(error));
+  return REFUSED.has(ended ? Number(ended[1]) : Number(code));
 }

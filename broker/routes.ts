@@ -95,35 +95,43 @@ function keysOf({ regions }: Routing, category: string): string[] {
   return ["*", ...regions].map((region) => partKeyOf(region, category));
 }
 
-/**
- * Republishes parts in `queue` that now have a route to another queue. Returns the
- * number of messages moved.
- */
+/** What became of the messages that were read. */
+export interface Rerouted {
+  readonly moved: number;
+  readonly kept: number;
+  /** Of those kept: they have a route, but its queue did not take them. */
+  readonly refused: number;
+}
+
+/** Republishes parts in `queue` that now have a route to another queue. */
 export async function reroute(
   connection: BrokerConnection,
   publisher: Publisher,
   { routes }: Routing,
   queue = UNROUTED,
-): Promise<number> {
+): Promise<Rerouted> {
   const waiting = (await depth(connection, queue))?.ready ?? 0;
-  if (waiting === 0) return 0;
-  return walkDeadLetters(
-    connection,
-    queue,
-    waiting,
-    async ({ routingKey, type, messageId, body, headers }) => {
-      // Its service gave it up: it waits for an operator, whatever routes there are.
-      if (headers["x-reason"] !== undefined) return "keep";
-      const [region = "", ...category] = routingKey.split(".");
-      const service = serviceOf(routes, region, category.join("."));
-      if (service === undefined || serviceQueueName(service) === queue) return "keep";
-      const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, {
-        type,
-        messageId,
-      });
-      return outcome === "confirmed" ? "drop" : "keep";
-    },
-  );
+  let kept = 0;
+  let refused = 0;
+  if (waiting === 0) return { moved: 0, kept, refused };
+  const moved = await walkDeadLetters(connection, queue, waiting, async (letter) => {
+    const { routingKey, type, messageId, body, headers } = letter;
+    kept++;
+    // Its service gave it up: it waits for an operator, whatever routes there are.
+    if (headers["x-reason"] !== undefined) return "keep";
+    const [region = "", ...category] = routingKey.split(".");
+    const service = serviceOf(routes, region, category.join("."));
+    if (service === undefined || serviceQueueName(service) === queue) return "keep";
+    const properties = { type, messageId };
+    const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, properties);
+    if (outcome === "confirmed") {
+      kept--;
+      return "drop";
+    }
+    refused++;
+    return "keep";
+  });
+  return { moved, kept, refused };
 }
 
 async function onChannel(

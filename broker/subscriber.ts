@@ -5,6 +5,9 @@
 // 3. Unless consumers compete, acknowledgements follow the order of delivery.
 // 4. A dead letter's source is settled only after its copy is confirmed.
 // 5. A closed subscription leaves no consumer behind that would block the queue.
+// 6. Where messages have an order, a consumer ends only with its channel. The broker gives the next
+//    consumer of a queue the messages that are ready as soon as this one is cancelled, but the
+//    unacknowledged ones, which come first, return only when the channel closes.
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { countIgnored, ignore } from "../core/runtime/ignored.ts";
 import type { Pacer } from "../core/runtime/pacer.ts";
@@ -106,13 +109,20 @@ export class Subscription {
     return this.consumerTag !== undefined;
   }
 
+  /** Its messages have an order, and come back if they are not acknowledged. */
+  private get ordered(): boolean {
+    const { independent = false, noAck = false } = this.options;
+    return !independent && !noAck;
+  }
+
   /** Stops new deliveries; those in flight can still be settled. */
   async quiet(): Promise<void> {
     this.quieted = true;
     this.connection.detach(this.attachment);
     const { channel, model, consumerTag } = this;
     this.consumerTag = undefined;
-    if (!channel || !model || !consumerTag) return;
+    // 6: what is delivered from now on is ignored, and comes back with the rest.
+    if (!channel || !model || !consumerTag || this.ordered) return;
     const cancelled = answered(this.runtime, model, channel.cancel(consumerTag));
     await ignore(cancelled, "consumer_cancel");
   }
@@ -190,7 +200,7 @@ export class Subscription {
       void ignore(channel.close(), "channel_close");
       return;
     }
-    if (this.channel !== channel) return;
+    if (this.channel !== channel || (this.quieted && this.ordered)) return; // 6
     const tag = message.fields.deliveryTag;
     if (!this.options.noAck) acks.expect(tag);
     const live = () => this.channel === channel;

@@ -83,6 +83,8 @@ export interface GatewayOptions {
     readonly port: number;
     /** Lets several gateway processes share the port (Linux). */
     readonly reusePort?: boolean;
+    /** A connection without traffic is closed after this, s; Bun knows at most 255. */
+    readonly idleTimeoutS?: number;
     readonly shards: number;
   };
   readonly access: {

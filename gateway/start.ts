@@ -16,6 +16,7 @@ import type { App } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
+import { ReadAllowance } from "./http/read-allowance.ts";
 import { StockReader } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
@@ -32,9 +33,10 @@ import { Sockets } from "./socket/websocket.ts";
 
 /**
  * Bun closes a connection without traffic after this, even with requests in flight, so it exceeds
- * the confirm timeout.
+ * the confirm timeout. It also exceeds the 60 s for which load balancers keep a connection: one
+ * that the gateway closes first may be closed under a request, which the balancer answers with 502.
  */
-const HTTP_IDLE_S = 60;
+const HTTP_IDLE_S = 90;
 
 export interface Gateway {
   /** `http://host:port`, without a trailing slash. */
@@ -83,7 +85,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onForgotten: (batch) => admission.settled(batch, false),
     onUnitsBack: unitsBack,
   });
-  const events = new EventFeed(runtime, stores.ledger, limits.followed, log);
+  const most = { inAll: limits.followed, ofUser: limits.followedPerUser };
+  const events = new EventFeed(runtime, stores.ledger, most, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -123,10 +126,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
-  const frames = new Frames({ auth, intake, catalogue, stock: feed, clock, limits, events });
+  const frames = new Frames({
+    runtime,
+    auth,
+    intake,
+    catalogue,
+    stock: feed,
+    clock,
+    limits,
+    events,
+  });
   const watched = { stock: feed, events };
-  const sockets = new Sockets({ runtime, auth, frames, ...watched, origins, limits, clock });
   const addresses = new ClientAddress(access.trustedProxies);
+  const from = { origins, addresses };
+  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock });
   let leaving = false;
   const app = createApp({
     leaving: () => leaving,
@@ -134,7 +147,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     access: { auth, origins, addresses },
     orders: { intake, admission, counters, undecided },
-    reads: { catalogue, stock, feed: events },
+    reads: { catalogue, stock, feed: events, allowance: new ReadAllowance(runtime, limits.reads) },
     unitsBack,
     metrics: () => metrics,
     log,
@@ -147,7 +160,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port,
     reusePort,
     development: false,
-    idleTimeout: HTTP_IDLE_S,
+    idleTimeout: options.server.idleTimeoutS ?? HTTP_IDLE_S,
     // body.ts limits bodies where they are read, with a proper answer; unread bodies are not kept.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes: {

@@ -6,6 +6,7 @@ import type { Attempt } from "../core/domain/charge.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { ATTEMPT, Attempts, attemptIn } from "./attempts.ts";
 import { type Db, type Dialect, insertRows, type Runner } from "./db.ts";
+import { lettersAgain } from "./letters-again.ts";
 import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligations.ts";
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
@@ -25,6 +26,7 @@ export async function askAgain(db: Db): Promise<number> {
     const asked = (await charges(tx, sheet, shards)) + (await partsAgain(tx, sheet, shards));
     addRequests(sheet);
     await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);
+    await lettersAgain(tx);
     return asked;
   });
 }

@@ -13,13 +13,22 @@ export async function recordLetter(db: Runner, letter: LetterRecord): Promise<vo
        (letter, region, queue, fate, reason, usr, id, generation, subject, at_ms, body)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
-      ...[letter.letter, region, queue, fate, text(reason), text(user), text(id), generation],
-      ...[subject, atMs, text(body)],
+      ...[
+        letter.letter,
+        region,
+        queue,
+        fate,
+        keptText(reason),
+        keptText(user),
+        keptText(id),
+        generation,
+      ],
+      ...[subject, atMs, keptText(body)],
     ],
   );
 }
 
 /** Postgres accepts no zero bytes in a text. */
-function text(body: string): string {
+export function keptText(body: string): string {
   return body.replaceAll("\u0000", "\ufffd").slice(0, KEPT_TEXT);
 }

@@ -19,6 +19,8 @@ const BUSY_RETRY_MAX_MS = 2;
  * tenth of the writer's time (docs/decisions/0001-journal.md).
  */
 const WAL_CHECKPOINT_PAGES = 4_000;
+/** Twice the log between checkpoints. */
+const WAL_LIMIT_BYTES = 32 * 1024 * 1024;
 const CACHE_KIB = 65_536;
 /** Texts differ by how many keys they name, so the oldest are dropped. */
 const STATEMENTS_KEPT = 200;
@@ -41,6 +43,8 @@ export class Sqlite implements Engine {
       this.db.run("PRAGMA journal_mode = WAL");
       this.db.run("PRAGMA synchronous = FULL");
       this.db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
+      // Behind a long reader it grows beyond this; afterwards it is cut again.
+      this.db.run(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}`);
       this.db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
       this.db.run("PRAGMA foreign_keys = ON");
       // From here on `patiently` waits between tries, so heartbeats can run. An event loop stopped

@@ -40,7 +40,7 @@ export interface FleetOptions {
   readonly cli?: string | undefined;
 }
 
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 60_000;
 const RESTART_MIN_MS = 200;
 const RESTART_MAX_MS = 5_000;
 const STOP_GRACE_MS = 15_000;

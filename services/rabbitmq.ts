@@ -54,7 +54,7 @@ export interface ClusterSeat {
   readonly epmdPort: number;
 }
 
-/** Several nodes may start at once on a busy machine; those of a cluster wait for each other. */
+/** On a busy machine several may start at once, and those of a cluster wait for each other. */
 const START_TIMEOUT_MS = 240_000;
 const STOP_GRACE_MS = 20_000;
 /** rabbitmqctl starts an Erlang node, which takes seconds; one that hangs is killed. */

@@ -36,7 +36,7 @@ test(
   "the demo ends without a violation, reports that as a JSON object, and leaves nothing behind",
   async () => {
     const tmp = testDir("demo");
-    const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--json");
+    const demo = startDemo(tmp, "--orders", "3000", "--seed", "11", "--protocol", "--json");
     const [out, report, code] = await Promise.all([
       new Response(demo.stdout).text(),
       new Response(demo.stderr).text(),
@@ -67,6 +67,7 @@ test(
     });
     expect(figures.duplicates).toBeGreaterThan(100);
     expect(report).toContain("killed (SIGKILL) half-way");
+    expect(report).toContain("✓ the specification allows the journal: ");
     expect(readdirSync(tmp)).toEqual([]);
     expect(processesIn(tmp)).toEqual([]);
   },

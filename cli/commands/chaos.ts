@@ -11,16 +11,14 @@ import {
   mixable,
   mixOf,
   suite,
+  tours,
 } from "../../proof/chaos/catalogue.ts";
-import {
-  chaosJson,
-  failuresOf,
-  faultTable,
-  scenarioLines,
-  scenarioTable,
-} from "../../proof/chaos/report.ts";
-import type { Scenario, ScenarioResult } from "../../proof/chaos/runner.ts";
+import type { Fault } from "../../proof/chaos/fault.ts";
+import { appendRun, type Run, readRuns, runOf } from "../../proof/chaos/records.ts";
+import { scenarioLines } from "../../proof/chaos/report.ts";
+import type { Scenario } from "../../proof/chaos/scenario.ts";
 import { Suite } from "../../proof/chaos/suite.ts";
+import { page, scenarioTable } from "../../proof/chaos/tables.ts";
 import { endFolder, endRecorded, makeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
@@ -40,9 +38,11 @@ interface Options {
   readonly rate: number;
   readonly faults?: string;
   readonly suite: boolean;
+  readonly once: boolean;
   readonly list: boolean;
   readonly json: boolean;
   readonly keep: boolean;
+  readonly results?: string;
   readonly out?: string;
 }
 
@@ -56,10 +56,16 @@ export function register(program: Command): void {
     .option("--rate <n>", "orders a second", whole(10, 20_000), DEFAULT_RATE)
     .option("--faults <names>", "only these, separated by commas; several are mixed")
     .option("--suite", "each fault alone (or those of --faults), then mixes", false)
+    .option(
+      "--once",
+      "each fault (or those of --faults) once and alone, several on a system",
+      false,
+    )
     .option("--list", "list the faults, and those that this machine cannot make", false)
     .option("--json", "print one JSON object, and the report to standard error", false)
     .option("--keep", "keep the folder with histories, ledgers and logs", false)
-    .option("--out <file>", "write the tables as Markdown")
+    .option("--results <file>", "append each scenario's result as a line of JSON")
+    .option("--out <file>", "write the tables as Markdown; with --results, of all that it holds")
     .action(run);
 }
 
@@ -72,43 +78,60 @@ async function run(options: Options): Promise<void> {
   const dir = makeFolder();
   const colours = paint(out.isTTY ?? false);
   const { seed, rate } = options;
+  const runs: Run[] = [];
   for (const [name, reason] of leftOut(options.faults === undefined ? FAULTS : []))
     say(`left out: ${name}: ${reason}`);
   const running = new Suite({
     ...{ scenarios, dir, seed, say, perSecond: rate },
     seconds: options.minutes === undefined ? options.seconds : roundSeconds(options.minutes),
-    onResult: (result) => void out.write(`${scenarioLines(result, colours).join("\n")}\n`),
+    onResult: (result) => {
+      out.write(`${scenarioLines(result, colours).join("\n")}\n`);
+      const ran = runOf(result);
+      runs.push(ran);
+      if (options.results !== undefined) appendRun(options.results, ran);
+    },
   });
   stopOnSignals(running, dir, say);
-  const results = await running.run();
-  report(options, results, out);
-  const failed = results.filter((result) => failuresOf(result).length > 0);
+  await running.run();
+  report(options, runs, out);
+  const failed = runs.filter(({ failures }) => failures.length > 0);
   if (options.keep || failed.length > 0) {
     await endRecorded(dir); // what a failure left running
     say(`histories, ledgers and logs: ${dir}`);
   } else await endFolder(dir);
-  process.exitCode = failed.length > 0 || results.length < scenarios.length ? 1 : 0;
+  process.exitCode = failed.length > 0 || runs.length < scenarios.length ? 1 : 0;
 }
 
-function scenariosOf({ faults: names, suite: all, minutes }: Options): Scenario[] {
+function scenariosOf({ faults: names, suite: all, once, minutes, seed }: Options): Scenario[] {
   const named = names === undefined ? FAULTS : faultsNamed(names.split(","));
   const out = leftOut(named);
   for (const [name, reason] of names === undefined ? [] : out)
     throw new SettingError(`${name} cannot be made here: ${reason}`);
+  if (once) return tours(named);
   if (all) return names === undefined ? suite() : suite(named).filter((s) => s.faults.length === 1);
   const able = named.filter(({ name }) => !out.has(name));
   const ledger = able.some(({ needs }) => needs?.includes("postgres")) ? "postgres" : "sqlite";
-  if (minutes !== undefined) return rounds(minutes, able, names !== undefined);
+  if (minutes !== undefined) return rounds(minutes, seed, able, names !== undefined);
   if (able.length === 1) return [{ name: at(able, 0).name, faults: able, atOnce: 1 }];
   return [mixOf("mix", names === undefined ? mixable(able, "sqlite") : able, ledger)];
 }
 
-/** Rounds of a soak take turns between the two kinds of ledger. */
-function rounds(minutes: number, able: ReturnType<typeof faultsNamed>, named: boolean): Scenario[] {
+/** About as many bursts fit into a round. */
+const BURSTS = 15;
+
+/**
+ * Rounds of a soak take turns between the two kinds of ledger. Each begins further on in the list
+ * of faults, and so does the next seed: so it comes to every fault.
+ */
+function rounds(minutes: number, seed: number, able: readonly Fault[], named: boolean): Scenario[] {
   const count = Math.max(1, Math.round((minutes * 60) / ROUND_S));
   return Array.from({ length: count }, (_, i) => {
-    const ledger = i % 2 === 0 ? "sqlite" : "postgres";
-    return mixOf(`soak-${i + 1}`, named ? able : mixable(able, ledger), ledger);
+    const round = seed + i;
+    const ledger = round % 2 === 0 ? "sqlite" : "postgres";
+    const drawn = named ? able : mixable(able, ledger);
+    const from = (Math.floor(round / 2) * BURSTS) % drawn.length;
+    const turned = [...drawn.slice(from), ...drawn.slice(0, from)];
+    return mixOf(`soak-${round}`, turned, ledger);
   });
 }
 
@@ -132,25 +155,18 @@ function stopOnSignals(running: Suite, dir: string, say: (line: string) => void)
   process.on("SIGTERM", stop);
 }
 
-function report(
-  { seed, seconds, rate, json, out: file }: Options,
-  results: readonly ScenarioResult[],
-  out: NodeJS.WriteStream,
-): void {
-  const struck = results.flatMap((result) => result.struck);
-  const failed = results.filter((result) => failuresOf(result).length > 0).length;
+function report(options: Options, runs: readonly Run[], out: NodeJS.WriteStream): void {
+  const { seed, rate, json, results, out: file } = options;
+  const struck = runs.flatMap(({ faults }) => faults).length;
+  const failed = runs.filter(({ failures }) => failures.length > 0).length;
   const summary =
-    `${results.length} scenarios, ${struck.length} faults, seed ${seed}, ` +
+    `${runs.length} scenarios, ${struck} faults, seed ${seed}, ` +
     `${rate} orders a second: ${failed} failed`;
-  out.write(`\n${scenarioTable(results)}\n  ${summary}\n`);
-  if (json) process.stdout.write(`${chaosJson(results)}\n`);
+  out.write(`\n${scenarioTable(runs)}\n\n  ${summary}\n`);
+  const passed = failed === 0;
+  if (json) process.stdout.write(`${JSON.stringify({ passed, scenarios: runs })}\n`);
   if (file === undefined) return;
-  const used = FAULTS.filter(({ name }) => struck.some(({ fault }) => fault === name));
-  const heading = `# Faults under load\n\n${summary}, ${seconds} s each.\n`;
-  writeFileSync(
-    file,
-    [heading, scenarioTable(results), "## Faults\n", faultTable(used, results)].join("\n"),
-  );
+  writeFileSync(file, page(results === undefined ? runs : readRuns(results), FAULTS));
 }
 
 function list(): void {

@@ -25,6 +25,7 @@ interface Options {
   readonly json: boolean;
   readonly brokers: BrokerLayout;
   readonly keep: boolean;
+  readonly protocol: boolean;
 }
 
 export function register(program: Command): void {
@@ -37,11 +38,12 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the rush", whole(0, 2 ** 32 - 1), 1)
     .option("--brokers <layout>", LAYOUTS, layout, "shared" satisfies BrokerLayout)
     .option("--keep", "keep the folder with history, ledger and logs", false)
+    .option("--protocol", "also have the protocol's specification judge the journal", false)
     .option("--json", "print the figures as a JSON object, and the report to standard error", false)
     .action(run);
 }
 
-async function run({ orders, seed, json, brokers, keep }: Options): Promise<void> {
+async function run({ orders, seed, json, brokers, keep, protocol }: Options): Promise<void> {
   const out = json ? process.stderr : process.stdout;
   const progress = new Progress(out);
   await sweepFolders();
@@ -60,7 +62,7 @@ async function run({ orders, seed, json, brokers, keep }: Options): Promise<void
     stack = started;
   };
   const result = await runDemo({
-    ...{ orders, seed, dir, progress, onStack },
+    ...{ orders, seed, dir, progress, onStack, protocol },
     env: { SLUICE_BROKERS: brokers },
   });
   out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);

@@ -1,12 +1,18 @@
-// sluice protocol: runs the specification of the protocol (docs/protocol) and its variants.
+// sluice protocol: runs the specification of the protocol (docs/protocol) and its variants, or asks
+// it whether it allows the journal of a ledger. Exit code 0: it does; 1: it does not.
 import type { Command } from "commander";
 import { realRuntime } from "../../core/runtime/runtime.ts";
+import { readSettings } from "../../core/settings/settings.ts";
+import { LedgerAudit } from "../../ledger/audit.ts";
+import { judgedLine } from "../../proof/protocol/judged.ts";
 import { whole } from "../arguments.ts";
 
 interface Options {
   readonly seed: number;
   readonly seconds: number;
   readonly steps: boolean;
+  /** true: of the ledger that the settings name. */
+  readonly journal?: string | true;
 }
 
 export function register(program: Command): void {
@@ -16,11 +22,27 @@ export function register(program: Command): void {
     .option("--seed <number>", "the first walk's seed", whole(0, 1_000_000_000), 1)
     .option("--seconds <number>", "how long to look for a violation", whole(1, 86_400), 60)
     .option("--steps", "print the steps of each variant's counterexample", false)
+    .option(
+      "--journal [ledger]",
+      "instead, whether the specification allows a ledger's journal; default: SLUICE_LEDGER_URL",
+    )
     .action(async (options: Options) => {
+      if (options.journal !== undefined) {
+        process.exitCode = await judge(options.journal);
+        return;
+      }
       // Quint's parser is there for development only.
       const { loadProtocol, run } = await import("../../proof/protocol/run.ts");
       process.exitCode = report(run(loadProtocol(), runOptions(options)));
     });
+}
+
+async function judge(ledger: string | true): Promise<number> {
+  const url = ledger === true ? readSettings(process.env).ledgerUrl : ledger;
+  const { judgeLedger } = await import("../../proof/protocol/journal.ts");
+  const judged = await LedgerAudit.snapshot(realRuntime, url, judgeLedger);
+  process.stdout.write(`${judgedLine(judged)}\n`);
+  return judged.flaw === undefined ? 0 : 1;
 }
 
 function runOptions({ seed, seconds, steps }: Options) {

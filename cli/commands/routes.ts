@@ -72,7 +72,7 @@ async function change(category: string, service: string, region = ""): Promise<v
     await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
     await everywhere({ ledger, settings }, async (link, routing) => {
       await applyRoutes(link.connection, routing);
-      return reroute(link.connection, link.publisher, routing);
+      return (await reroute(link.connection, link.publisher, routing)).moved;
     });
     const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === ref);
     await ledger.operationsDone(done.map((o) => o.id));
@@ -87,9 +87,10 @@ async function change(category: string, service: string, region = ""): Promise<v
 
 async function drain(service: string): Promise<void> {
   await withLedger((open) =>
-    everywhere(open, (link, routing) =>
-      reroute(link.connection, link.publisher, routing, serviceQueueName(service)),
-    ),
+    everywhere(open, async ({ connection, publisher }, routing) => {
+      const queue = serviceQueueName(service);
+      return (await reroute(connection, publisher, routing, queue)).moved;
+    }),
   );
 }
 

@@ -4,24 +4,26 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { SettingError } from "../../core/settings/settings.ts";
 import { Progress } from "../../proof/demo/progress.ts";
-import { runOne, runSeeds, type Tally } from "../../proof/simulate/campaign.ts";
-import { runJobs } from "../../proof/simulate/child.ts";
+import { type RunSeed, runOne, runSeeds, type Tally } from "../../proof/simulate/campaign.ts";
+import { serveJob, startJob } from "../../proof/simulate/jobs.ts";
 import { commandOf, type Kept } from "../../proof/simulate/kept.ts";
 import { type Found, hunt } from "../../proof/simulate/plant.ts";
 import { PLANTED } from "../../proof/simulate/planted.ts";
 import { SCENARIOS, type Scenario } from "../../proof/simulate/profiles.ts";
+import { figures, goOn, jsonOf, outcomeLines } from "../../proof/simulate/report.ts";
 import { openRig } from "../../proof/simulate/rig.ts";
 import { drawSchedule } from "../../proof/simulate/schedule.ts";
 import { shrink } from "../../proof/simulate/shrink.ts";
-import type { Outcome, SimulateOptions } from "../../proof/simulate/simulation.ts";
+import type { Outcome } from "../../proof/simulate/simulation.ts";
 import { whole } from "../arguments.ts";
 
 const MAX_SEED = 2 ** 32 - 1;
 const DEFAULT_SEEDS = 200;
 /** Runs that shrinking may take. */
 const SHRINK_RUNS = 300;
-/** Lines of the trace that a failure prints. */
-const TRACE_LINES = 25;
+/** How often a campaign prints its figures where there is no terminal. */
+const LOG_EVERY_MS = 30_000;
+const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
 
 interface Options {
   readonly seeds: number;
@@ -31,6 +33,9 @@ interface Options {
   readonly for?: number;
   readonly steps?: number;
   readonly jobs: number;
+  readonly failures: number;
+  /** Runs the seeds that its parent names (jobs.ts). */
+  readonly job: boolean;
   readonly faults?: readonly number[];
   readonly actions?: readonly number[];
   readonly shrink: boolean;
@@ -48,7 +53,9 @@ export function register(program: Command): void {
       new Option("--scenario <name>", "what every seed concentrates on").choices(SCENARIOS),
     )
     .option("--for <seconds>", "begin no seed after this time", whole(1, 1_000_000))
-    .option("--jobs <n>", "how many processes, each with seeds of its own", whole(1, 64), 1)
+    .option("--jobs <n>", "how many processes, each with a Redis of its own", whole(1, 64), 1)
+    .option("--failures <n>", "end after this many failing seeds", whole(1, 1_000), 1)
+    .addOption(new Option("--job").default(false).hideHelp())
     .option("--seed <n>", "run this seed alone", whole(0, MAX_SEED))
     .option("--faults <places>", "with --seed: only these of its faults, or none", places)
     .option("--actions <places>", "with --seed: only these of its clients' actions", places)
@@ -72,21 +79,24 @@ function places(text: string): number[] {
 
 /** Whether every invariant held; with --planted, whether every planted fault was found. */
 async function run(options: Options): Promise<boolean> {
+  if (options.job) return inRig(options, async (run) => serveJob(run)).then(() => true);
   if (options.planted !== undefined) return huntAll(options);
+  const { seed, scenario, faults, actions } = options;
+  if (seed === undefined) return many(options);
+  return inRig(options, (run) => one(run, { seed, scenario, faults, actions }, options));
+}
+
+async function inRig<T>({ steps }: Options, use: (run: RunSeed) => Promise<T>): Promise<T> {
   const rig = await openRig();
   try {
-    const simulating: SimulateOptions = { open: rig.open, mostSteps: options.steps };
-    const { seed, scenario, faults, actions } = options;
-    if (seed !== undefined)
-      return await one(simulating, { seed, scenario, faults, actions }, options);
-    return await many(simulating, options);
+    return await use((kept) => runOne({ open: rig.open, mostSteps: steps }, kept));
   } finally {
     await rig.close();
   }
 }
 
-async function one(simulating: SimulateOptions, kept: Kept, { json }: Options): Promise<boolean> {
-  const outcome = await runOne(simulating, kept);
+async function one(run: RunSeed, kept: Kept, { json }: Options): Promise<boolean> {
+  const outcome = await run(kept);
   const { lines, ...rest } = outcome;
   process.stdout.write(
     json ? `${JSON.stringify(rest)}\n` : `${[...outcomeLines(outcome), ""].join("\n")}`,
@@ -94,53 +104,80 @@ async function one(simulating: SimulateOptions, kept: Kept, { json }: Options): 
   return outcome.violations.length === 0;
 }
 
-async function many(simulating: SimulateOptions, options: Options): Promise<boolean> {
-  const { json } = options;
+async function many(options: Options): Promise<boolean> {
+  const { json, jobs, from } = options;
   const out = json ? process.stderr : process.stdout;
-  const tally = await (options.jobs > 1 ? inJobs(options) : inTurn(simulating, options, out));
+  out.write(`  from seed ${from} on\n`);
+  const tally = await (jobs > 1
+    ? inJobs(options, (lanes) => campaign(lanes, options, out))
+    : inRig(options, (lane) => campaign([lane], options, out)));
   out.write(`  ${figures(tally)}\n`);
-  const [failed] = tally.failed;
-  if (failed) {
+  for (const failed of tally.failed) {
     out.write(`${outcomeLines(failed).join("\n")}\n`);
-    if (options.shrink) await shrunk(simulating, failed, out);
+    if (options.shrink) await inRig(options, (run) => shrunk(run, failed, options, out));
   }
+  out.write(`  to go on: ${goOn(options, tally.next)}\n`);
   if (json) process.stdout.write(`${JSON.stringify(jsonOf(tally))}\n`);
-  return failed === undefined;
+  return tally.failed.length === 0;
 }
 
-function inJobs({ jobs, from, seeds, scenario, for: forSeconds }: Options): Promise<Tally> {
-  return runJobs(jobs, { first: from, seeds, scenario, forSeconds });
+async function inJobs<T>(
+  { jobs, steps }: Options,
+  use: (lanes: readonly RunSeed[]) => Promise<T>,
+): Promise<T> {
+  const args = steps === undefined ? [] : ["--steps", `${steps}`];
+  const started = Array.from({ length: jobs }, () => startJob(args));
+  try {
+    return await use(started.map(({ run }) => run));
+  } finally {
+    await Promise.all(started.map((job) => job.end()));
+  }
 }
 
-async function inTurn(
-  simulating: SimulateOptions,
-  { seeds, from, scenario, for: seconds }: Options,
+/** Runs until it is interrupted: then what runs ends first. Interrupted again, it ends at once. */
+async function campaign(
+  lanes: readonly RunSeed[],
+  { seeds, from, scenario, for: seconds, failures }: Options,
   out: NodeJS.WriteStream,
 ): Promise<Tally> {
   const progress = new Progress(out);
   let line = "";
+  let shownMs = 0;
   progress.follow(() => line);
-  const tally = await runSeeds({
-    ...simulating,
-    ...{ first: from, seeds, scenario, forMs: seconds && seconds * 1_000 },
-    onSeed: (_, so) => {
-      line = `  ${figures(so)}`;
-    },
-  });
-  progress.done();
-  return tally;
+  const abort = new AbortController();
+  const interrupt = () => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort();
+  };
+  for (const signal of INTERRUPTS) process.on(signal, interrupt);
+  try {
+    return await runSeeds(lanes, {
+      ...{ first: from, seeds, scenario, forMs: seconds && seconds * 1_000 },
+      ...{ mostFailed: failures, signal: abort.signal },
+      onSeed: (_, so) => {
+        if (!out.isTTY && so.realMs < shownMs + LOG_EVERY_MS && shownMs > 0) return;
+        shownMs = so.realMs;
+        line = `  ${figures(so)}`;
+      },
+    });
+  } finally {
+    for (const signal of INTERRUPTS) process.off(signal, interrupt);
+    progress.done();
+  }
 }
 
+/** `scenario` in the options is the one that was named, not what a seed drew. */
 async function shrunk(
-  simulating: SimulateOptions,
-  { seed, scenario, violations }: Outcome,
+  run: RunSeed,
+  { seed, violations }: Outcome,
+  { scenario }: Options,
   out: NodeJS.WritableStream,
 ): Promise<void> {
   const schedule = drawSchedule(seed, scenario);
   const { faults, actions } = schedule;
   const size = { faults: faults.length, actions: actions.length };
   const kept = await shrink(seed, size, violations, {
-    run: async (smaller) => (await runOne(simulating, { ...smaller, scenario })).violations,
+    run: async (smaller) => (await run({ ...smaller, scenario })).violations,
     most: SHRINK_RUNS,
   });
   out.write(`\n  shrunk to ${kept.faults.length} faults and ${kept.actions.length} actions:\n`);
@@ -166,28 +203,4 @@ async function huntAll(options: Options): Promise<boolean> {
   out.write(`  ${found.length - missed} of ${found.length} planted faults found\n`);
   if (json) process.stdout.write(`${JSON.stringify(found)}\n`);
   return missed === 0;
-}
-
-function figures({ seeds, crashes, faults, orders, steps, simulatedMs, realMs }: Tally): string {
-  const seconds = Math.max(0.001, realMs / 1_000);
-  const rate = (n: number) => (n / seconds).toFixed(1);
-  return (
-    `${seeds} seeds (${rate(seeds)}/s), ${crashes} crashes (${rate(crashes)}/s), ` +
-    `${faults} faults, ${orders} orders, ${steps} events, ` +
-    `${Math.round(simulatedMs / 1_000)} s simulated in ${seconds.toFixed(1)} s`
-  );
-}
-
-function outcomeLines(outcome: Outcome): string[] {
-  const { seed, scenario, hash, steps, crashes, accepted, violations, lines } = outcome;
-  const about = `${steps} events, ${crashes} crashes, ${accepted} answered 202`;
-  const head = `  seed ${seed} (${scenario}): ${about}, trace ${hash.toString(16)}`;
-  if (violations.length === 0) return [`${head}: every invariant held`];
-  const trace = lines.slice(-TRACE_LINES).map((line) => `    ${line}`);
-  return [head, ...violations.map((line) => `  ✗ ${line}`), "  what ran last:", ...trace];
-}
-
-function jsonOf(tally: Tally): object {
-  const failed = tally.failed.map(({ lines: _, ...outcome }) => outcome);
-  return { ...tally, failed };
 }

@@ -10,7 +10,7 @@ export function register(program: Command): void {
     .command("token")
     .description("mint a token for trials")
     .requiredOption("--user <name>", "whose token it is")
-    .option("--scope <words>", "operator and/or service", "")
+    .option("--scope <words>", "service, viewer and/or operator", "")
     .option("--hours <n>", "until it expires", hours, 1)
     .action(async (options: { user: string; scope: string; hours: number }) => {
       process.stdout.write(`${await mintToken(readSettings(process.env), options)}\n`);

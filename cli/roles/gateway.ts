@@ -48,6 +48,7 @@ export async function startGatewayRole(
       host: settings.httpHost,
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
+      idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
       shards: settings.shards,
     },
     access: {

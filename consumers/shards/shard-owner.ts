@@ -22,7 +22,7 @@ import { Progress } from "../orders/progress.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import type { Work } from "../orders/work.ts";
 import type { OwnerOptions } from "./owner-options.ts";
-import type { RecordedMark } from "./recorded-mark.ts";
+import type { Recorded, RecordedMark } from "./recorded-mark.ts";
 
 /**
  * Messages in flight per shard and region: a few batches ahead of the one being decided. Bounds the
@@ -82,8 +82,8 @@ export class AcquiredShard {
   }
 
   /** The last entry that the ledger has. */
-  get recordedN(): number {
-    return this.mark.last.n;
+  get recorded(): Recorded {
+    return this.mark.last;
   }
 
   /** Messages and entries in flight. */

@@ -1,9 +1,20 @@
 // Brings every region's broker in line with the operator's routes in the ledger. The owner of shard
 // 0 does this after a change, after a broker comes back, and for parts that had no route when they
 // arrived.
+//
+// 1. Reading the parts without a route counts as a delivery, and a queue gives up what was
+//    delivered too often. So they are read again only if others have come, or if a queue refused
+//    some; and each read that leaves some makes the next wait longer.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
-import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
+import type { Publisher } from "../../broker/publisher.ts";
+import {
+  applyRoutes,
+  type Rerouted,
+  type Routing,
+  reroute,
+  routingOf,
+} from "../../broker/routes.ts";
 import { UNROUTED } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ELSEWHERE } from "../../core/domain/part.ts";
@@ -23,9 +34,17 @@ interface Applied {
   readonly version: number;
   /** The connection it was applied over. After a reconnect, the broker may have lost it. */
   readonly model: BrokerConnection["model"];
-  /** Messages that still have no route. */
-  left: number;
+  /** What the last read left. */
+  left: Pick<Rerouted, "kept" | "refused">;
+  /** How long the next read waits for, and from when on it may be made, monotonic ms (1). */
+  restMs: number;
+  readFromMs: number;
 }
+
+/** The rest after a read that left some doubles up to this: 10,000 reads take two months (1). */
+const REST_LEAST_MS = 1_000;
+const REST_MOST_MS = 600_000;
+const NONE = { kept: 0, refused: 0 };
 
 export class RouteSync {
   private readonly applied = new Map<string, Applied>();
@@ -68,16 +87,29 @@ export class RouteSync {
     let applied = this.applied.get(region);
     if (applied?.version !== this.version || applied.model !== model) {
       await applyRoutes(connection, routing);
-      applied = { version: this.version, model, left: 0 };
+      applied = { version: this.version, model, left: NONE, restMs: 0, readFromMs: 0 };
       this.applied.set(region, applied);
     }
-    if (routing.routes.size === 0) return true;
-    // Reading them counts as a delivery, so they are read again only when their number changes.
-    const waiting = (await depth(connection, UNROUTED))?.ready ?? 0;
-    if (waiting === applied.left) return true;
-    const sent = await reroute(connection, publisher, routing);
-    applied.left = (await depth(connection, UNROUTED))?.ready ?? 0;
-    if (sent > 0) this.options.log("parts routed", { region, messages: sent, left: applied.left });
+    if (routing.routes.size > 0) await this.moveParts(connection, publisher, applied, routing);
     return true;
+  }
+
+  private async moveParts(
+    connection: BrokerConnection,
+    publisher: Publisher,
+    applied: Applied,
+    routing: Routing,
+  ): Promise<void> {
+    const { region, runtime } = connection;
+    const waiting = (await depth(connection, UNROUTED))?.ready ?? 0;
+    if (waiting === applied.left.kept && applied.left.refused === 0) return; // 1
+    if (runtime.monotonicMs() < applied.readFromMs) return;
+    const { moved, ...left } = await reroute(connection, publisher, routing);
+    applied.left = left;
+    applied.restMs =
+      left.kept === 0 ? 0 : Math.min(REST_MOST_MS, Math.max(REST_LEAST_MS, 2 * applied.restMs));
+    applied.readFromMs = runtime.monotonicMs() + applied.restMs;
+    if (moved > 0 || left.refused > 0)
+      this.options.log("parts routed", { region, messages: moved, ...left });
   }
 }

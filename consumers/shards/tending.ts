@@ -62,7 +62,9 @@ export class Tending {
     const { runtime, stores, recorder, worker, log } = options;
     this.chores = new Chores(runtime, log);
     const giveUp = () => worker.dropAll("the ledger does not answer");
-    this.ledger = new LedgerWatch({ runtime, ledger: stores.ledger, recorder, giveUp, log });
+    const wentBack = (owner: AcquiredShard) => worker.stop(owner, "went_back", "found by a look");
+    const { ledger } = stores;
+    this.ledger = new LedgerWatch({ runtime, ledger, recorder, giveUp, wentBack, log });
   }
 
   /** Why this worker may own no shards now, in the words of its report. */
@@ -80,7 +82,10 @@ export class Tending {
     const { chores } = this;
     const { recovery, governing, looks, worker } = this.options;
     const { routes, dead, owed, upkeep, lost } = looks;
-    chores.begin("ledger", () => this.ledger.look());
+    const running = [...owners.values()]
+      .filter((owner) => owner instanceof AcquiredShard)
+      .filter((owner) => owner.running);
+    chores.begin("ledger", () => this.ledger.look(running));
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
@@ -89,8 +94,7 @@ export class Tending {
     }
     chores.begin("recovery", () => recovery.look());
     chores.begin("lost regions", () => lost.look());
-    for (const owner of owners.values()) {
-      if (!(owner instanceof AcquiredShard) || !owner.running) continue;
+    for (const owner of running) {
       if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
       chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));

@@ -22,7 +22,7 @@ interface Owned {
   readonly shard: number;
   readonly claim: Claim;
   /** The last entry that the ledger has. */
-  readonly recordedN: number;
+  readonly recorded: { readonly n: number };
 }
 
 export class Upkeep {
@@ -41,9 +41,9 @@ export class Upkeep {
   }
 
   /** Called in every round for each shard that is owned and running. */
-  async look({ shard, claim, recordedN }: Owned): Promise<void> {
+  async look({ shard, claim, recorded }: Owned): Promise<void> {
     this.decides ||= shard === 0;
-    await this.snapshots.look(shard, recordedN, this.waited);
+    await this.snapshots.look(shard, recorded.n, this.waited);
     await this.lookAtSales();
     await this.clear(claim);
   }

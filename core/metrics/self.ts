@@ -11,6 +11,8 @@ export class Self {
   private readonly loop: LoopDelay;
   private loopDelayMs = 0;
   private takenAtMs = 0;
+  /** The last that could be read. */
+  private rssBytes = 0;
 
   constructor(
     private readonly runtime: Runtime,
@@ -23,13 +25,13 @@ export class Self {
   report(): ProcessReport {
     const { user, system } = process.cpuUsage();
     const { id, host, sinceMs } = this;
-    const rssBytes = process.memoryUsage.rss();
+    this.rssBytes = residentBytes() ?? this.rssBytes;
     return {
       id,
       host,
       pid: process.pid,
       sinceMs,
-      rssBytes,
+      rssBytes: this.rssBytes,
       cpuSeconds: (user + system) / 1e6,
       loopDelayMs: this.delay(),
       ignored: ignoredErrors(),
@@ -48,5 +50,14 @@ export class Self {
       this.takenAtMs = nowMs;
     }
     return this.loopDelayMs;
+  }
+}
+
+/** undefined: it cannot be read, for example without a file descriptor left. */
+function residentBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
   }
 }

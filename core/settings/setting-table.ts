@@ -84,6 +84,12 @@ export const SETTINGS = {
     fallback: 8080,
     read: whole(0, 65_535),
   },
+  httpIdleMs: {
+    variable: "SLUICE_HTTP_IDLE",
+    says: "how long a connection without traffic stays; longer than your load balancer keeps it",
+    fallback: 90_000,
+    read: duration(10_000, 255_000),
+  },
   reusePort: {
     variable: "SLUICE_REUSE_PORT",
     says: "let several gateways share the port (Linux)",

@@ -46,10 +46,10 @@ export interface Principal {
   readonly user: string;
   /** The shard of `user`. */
   readonly shard: number;
-  /** Scope `operator`: may call /v1/admin. */
-  readonly operator: boolean;
-  /** Scope `service`: may place and read other users' orders. */
+  /** Its scopes; rights.ts says what they allow. */
   readonly service: boolean;
+  readonly viewer: boolean;
+  readonly operator: boolean;
   readonly expiresAtMs: number;
 }
 
@@ -213,8 +213,9 @@ export class Auth {
     return {
       user: name,
       shard: shardOf(name, this.deps.shards),
-      operator: scopes.includes("operator"),
       service: scopes.includes("service"),
+      viewer: scopes.includes("viewer"),
+      operator: scopes.includes("operator"),
       expiresAtMs: (payload.exp as number) * 1000 + this.options.toleranceMs,
     };
   }

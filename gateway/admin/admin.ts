@@ -5,6 +5,7 @@ import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
+import { may, scopesFor } from "../access/rights.ts";
 import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
 import { type Problem, problem, Refused } from "../http/problem.ts";
 import { Audit } from "./audit.ts";
@@ -120,7 +121,7 @@ export function addAdmin(app: App, parts: AppParts): void {
   }
 }
 
-/** Admits operators only, and audits each call and its answer. */
+/** Admits those who may read or change, and audits each call and its answer. */
 function onRecord(parts: AppParts, audit: Audit) {
   return createMiddleware<Env>(async (c, next) => {
     let subject: string | undefined;
@@ -128,7 +129,9 @@ function onRecord(parts: AppParts, audit: Audit) {
     try {
       const principal = await principalOf(parts, c.req.header("authorization"));
       subject = principal.user;
-      if (!principal.operator) throw new Refused(problem("forbidden", "scope", "operator"));
+      const right = c.req.method === "GET" ? "oversee" : "operate";
+      if (!may(principal, right))
+        throw new Refused(problem("forbidden", "scope", scopesFor(right)));
       operator = subject;
       c.set("principal", principal);
       await next();

@@ -5,6 +5,10 @@ import type { Ledger } from "../../ledger/contract.ts";
 /** Recorded calls of strangers per second. */
 const STRANGERS_PER_S = 5;
 const STRANGERS_BURST = 20;
+/** Characters of what callers chose; the rest is cut off. */
+const MAX_SUBJECT = 255;
+const MAX_TARGET = 1_000;
+const MAX_DETAIL = 128;
 
 export interface Call {
   /** undefined: the call had no operator's token. */
@@ -36,10 +40,15 @@ export class Audit {
       this.unrecorded++;
       return;
     }
-    const { subject, action, target, status } = call;
-    const detail = JSON.stringify(
-      this.unrecorded > 0 ? { ...call.detail, strangersUnrecorded: this.unrecorded } : call.detail,
-    );
+    const { action, status } = call;
+    const subject = oneLine(call.subject, MAX_SUBJECT);
+    const target = oneLine(call.target, MAX_TARGET);
+    const said = Object.entries(call.detail).map(([name, value]) => [
+      name,
+      typeof value === "string" ? oneLine(value, MAX_DETAIL) : value,
+    ]);
+    if (this.unrecorded > 0) said.push(["strangersUnrecorded", this.unrecorded]);
+    const detail = JSON.stringify(Object.fromEntries(said));
     this.unrecorded = 0;
     await this.ledger.audit({ atMs: this.clock(), subject, action, target, detail, status });
   }
@@ -55,4 +64,10 @@ export class Audit {
     this.tokens--;
     return true;
   }
+}
+
+/** Without control characters, which would reach an operator's terminal, and cut to a length. */
+function oneLine(text: string, most: number): string {
+  const plain = text.replaceAll(/\p{Cc}/gu, "�");
+  return plain.length > most ? `${plain.slice(0, most - 1)}…` : plain;
 }

@@ -9,12 +9,18 @@
 //   bounded ──(no order shed for a second)──▶ unbounded
 //
 // 1. It is bounded only when it is late and demand exceeds the decisions, or when it is very late.
-// 2. While bounded, it accepts at least half of the recent peak of decisions.
+// 2. While bounded, it accepts at least half of the recent peak of decisions, and at least a sixth
+//    of what it sheds.
 // 3. It is unbounded again once no order has been shed for a second.
 //
 // Lateness alone does not distinguish a flood from a busy closed loop (clients that send the next
 // order when one is answered). But a closed loop's demand never runs further ahead of the decisions
 // than its outstanding orders; a flood runs ahead by a second's work within a second.
+//
+// Shedding makes the loop late too. Clients that send a shed order again at once keep it late,
+// however little it accepts: only an accepted order stops its client. And a gateway that accepts
+// little does not see how much could be decided. So the floor also follows what is shed. Above it,
+// most of the work is in accepting, and accepting less helps.
 //
 // In a flood of 196,000 orders/s, accepted orders had their outcome after 0.3 s instead of 6.0 s
 // (p99): docs/decisions/0010-admission.md.
@@ -26,6 +32,8 @@ const LESS = 0.85;
 const MORE = 1.04;
 /** It accepts at least this share of the recent peak: a gateway that only sheds helps no client. */
 const FLOOR = 0.5;
+/** Accepting an order costs the machine as much as shedding this many: 0010-admission.md. */
+const SHED_PER_ACCEPTED = 6;
 /** An absolute minimum, orders per ms: recently there may have been no orders at all. */
 const LEAST_PER_MS = 1;
 /** Ticks between two moves, so that the effect of the last one shows. */
@@ -86,6 +94,7 @@ export class Pace {
   private takenLately = 0;
   private takenInMs = 0;
   private turnedAway = 0;
+  private shedPerMs = 0;
   private ticks = 0;
   private calm = 0;
 
@@ -99,7 +108,7 @@ export class Pace {
   ) {}
 
   private get floor(): number {
-    return Math.max(LEAST_PER_MS, this.can * FLOOR); // 2
+    return Math.max(LEAST_PER_MS, this.can * FLOOR, this.shedPerMs / SHED_PER_ACCEPTED); // 2
   }
 
   get bounded(): boolean {
@@ -142,12 +151,14 @@ export class Pace {
       WINDOW >> 1,
     );
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
-    const asked = this.taken + this.turnedAway + this.full;
+    const shed = this.turnedAway + this.full;
+    const asked = this.taken + shed;
     this.ahead = Math.max(
       0,
       Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN),
     );
     this.full = 0;
+    this.shedPerMs += (shed / Math.max(1, elapsedMs) - this.shedPerMs) * weight;
     // A tick without orders does not show how many could be accepted.
     if (this.taken > 0) {
       this.takenLately = this.takenLately * (1 - weight) + this.taken;
@@ -163,7 +174,7 @@ export class Pace {
       if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs); // 1
     } else if (this.calm >= CALM_TICKS)
       this.perMs = Number.POSITIVE_INFINITY; // 3
-    else if (++this.ticks % MOVE_TICKS === 0) this.move();
+    else this.move();
   }
 
   /** A flood is accepted faster than it can be decided until it is noticed. */
@@ -180,7 +191,8 @@ export class Pace {
   }
 
   private move(): void {
-    this.perMs *= this.lateness > this.lateMs * IN_TIME ? LESS : MORE;
+    if (++this.ticks % MOVE_TICKS === 0)
+      this.perMs *= this.lateness > this.lateMs * IN_TIME ? LESS : MORE;
     this.perMs = Math.max(this.floor, this.perMs);
   }
 }

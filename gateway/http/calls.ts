@@ -15,6 +15,7 @@ import type { GatewayOptions } from "../ports.ts";
 import { readBody } from "./body.ts";
 import type { EventFeed } from "./event-feed.ts";
 import { Problem, Refused } from "./problem.ts";
+import type { ReadAllowance } from "./read-allowance.ts";
 import type { StockReader } from "./stock-reader.ts";
 
 export interface AppParts {
@@ -35,6 +36,7 @@ export interface AppParts {
     readonly catalogue: Catalogue;
     readonly stock: StockReader;
     readonly feed: EventFeed;
+    readonly allowance: ReadAllowance;
   };
   /** Whether the gateway is stopping or about to. */
   readonly leaving: () => boolean;

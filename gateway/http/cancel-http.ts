@@ -3,6 +3,7 @@
 import { parseOutcome } from "../../core/domain/entry.ts";
 import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Recipient, Verdict } from "../intake/batch.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
@@ -51,7 +52,7 @@ function buyer(principal: Principal, user: string | undefined): string {
   if (user === undefined) return principal.user;
   const name = nameOfUser(user);
   if (name === principal.user) return name;
-  if (!principal.service)
+  if (!may(principal, "order_for"))
     throw new Refused(
       problem("forbidden", "user", "only a token with service scope may name the user"),
     );

@@ -23,6 +23,7 @@ export function addEventStream(app: App, parts: AppParts): void {
   const { shards } = server;
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "stream");
     const query = queryOf(c.req.query(), ["user", "after"]);
     const user = whose(principal, query.user);
     const id = idOf(c.req.param("id"), "id", clock());
@@ -118,6 +119,11 @@ class EventStream implements Follower {
   }
 
   ended(): void {
+    this.close();
+  }
+
+  /** The client asks again, and is told that the order is not known. */
+  unknown(): void {
     this.close();
   }
 

@@ -64,7 +64,7 @@ const traceparent: Json = {
 const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id");
-const forUser = query("user", { type: "string" }, "The buyer; service or operator scope only");
+const forUser = query("user", { type: "string" }, "The buyer; with a scope only");
 
 const paths: Json = {
   "/v1/orders": {

@@ -8,6 +8,7 @@ import { traceIdOf } from "../../core/domain/trace.ts";
 import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
@@ -22,6 +23,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
 
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "list");
     const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
     const page = {
       limit: limitOf(limit),
@@ -34,6 +36,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
 
   app.get("/v1/orders/:id", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
+    parts.reads.allowance.take(principal, "order");
     const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
     const id = idOf(c.req.param("id"), "id", clock());
     // Checked first: an outcome is pushed only once the ledger has it, so an order forgotten here
@@ -62,7 +65,7 @@ export function whose(principal: Principal, user: string | undefined): string {
   if (user === undefined) return principal.user;
   const name = nameOfUser(user);
   if (name === principal.user) return name;
-  if (!principal.service && !principal.operator)
+  if (!may(principal, "read_for"))
     throw new Refused(problem("forbidden", "user", "another user's orders"));
   if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
   return name;

@@ -16,6 +16,7 @@ import {
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Catalogue, KnownSale } from "../catalogue.ts";
 import { echo, Problem, problem } from "../http/problem.ts";
 
@@ -145,7 +146,7 @@ export function buyerOf(value: Raw, principal: Principal): string | Problem {
   const { user } = value;
   if (user === undefined) return principal.user;
   if (typeof user !== "string") return problem("wrong_type", "user", "a string");
-  if (!principal.service)
+  if (!may(principal, "order_for"))
     return problem("forbidden", "user", "only a token with service scope may name the user");
   return nameOfUser(user) ?? problem("out_of_range", "user", USER_RULE);
 }

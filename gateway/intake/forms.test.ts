@@ -99,7 +99,14 @@ test("payment, metadata, maximum and number stay each order's own", async () => 
 test("an order whose number or maximum is its own leaves no form", () => {
   const sale = { version: 1, sale: SALE, skus: new Set(SALE.items.map(({ sku }) => sku)) };
   const forms = new Forms({ get: () => sale });
-  const ann = { user: "ann", shard: 0, operator: false, service: false, expiresAtMs: 9e15 };
+  const ann = {
+    user: "ann",
+    shard: 0,
+    operator: false,
+    viewer: false,
+    service: false,
+    expiresAtMs: 9e15,
+  };
   const isLearnt = (changes: Placed): boolean => {
     const placed = first(changes);
     const head = Forms.headOf(JSON.stringify(placed));

@@ -9,6 +9,7 @@
 import { fingerprintOf, NAME_PATTERN, type Order } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Catalogue, KnownSale } from "../catalogue.ts";
 import { Problem } from "../http/problem.ts";
 import { checkOrder } from "./check-order.ts";
@@ -64,7 +65,8 @@ export class Forms {
   /** The order, if its form is known and this caller may place it. */
   of(head: Head, principal: Principal): FormedOrder | undefined {
     const { id, user, rest } = head;
-    if (rest.length > MAX_REST || (user !== undefined && !principal.service)) return undefined;
+    if (rest.length > MAX_REST || (user !== undefined && !may(principal, "order_for")))
+      return undefined;
     const form = this.forms.get(rest);
     if (!form) return undefined;
     const present = this.catalogue.get(form.order.saleId);

@@ -9,6 +9,7 @@ import type { Traceparent } from "../../core/domain/trace.ts";
 import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
+import { may } from "../access/rights.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { SoldOut } from "../admission/sold-out.ts";
 import type { Catalogue } from "../catalogue.ts";
@@ -36,6 +37,7 @@ const SOLD_OUT = problem(
   "lines",
   "no effect; an earlier request with this id may have been accepted",
 );
+const FUTURE_ID = problem("future_id", "id", "its time is more than 1 minute ahead");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
 
 export class Intake {
@@ -52,7 +54,7 @@ export class Intake {
    */
   shuts(principal: Principal, user?: string): Problem | undefined {
     const { admission, shards } = this.options;
-    if (!principal.service) return admission.shuts(principal.shard);
+    if (!may(principal, "order_for")) return admission.shuts(principal.shard);
     return user === undefined ? admission.shutsAll() : admission.shuts(shardOf(user, shards));
   }
 
@@ -123,8 +125,10 @@ export class Intake {
   ): Problem | undefined {
     const nowMs = this.options.clock();
     const { user, id } = value;
-    if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
-      return this.refuse(BAD_ID);
+    const judged = typeof id === "string" ? judgeOrderId(id, nowMs) : "malformed";
+    if (typeof id !== "string" || judged === "malformed") return this.refuse(BAD_ID);
+    // Redis keeps a cancel that came before its order for as long as the order may still come.
+    if (judged === "future") return this.refuse(FUTURE_ID);
     const limited = this.options.admission.charge(user);
     if (limited) return this.refuse(limited);
     return this.take(cancelRow(user, id, nowMs), principal, recipient, ref);
@@ -187,7 +191,9 @@ export class Intake {
  * an invalid name.
  */
 export function buyerNamed(value: unknown, principal: Principal): string {
-  const named = principal.service ? (value as { user?: unknown } | null)?.user : undefined;
+  const named = may(principal, "order_for")
+    ? (value as { user?: unknown } | null)?.user
+    : undefined;
   return (typeof named === "string" ? nameOfUser(named) : undefined) ?? principal.user;
 }
 

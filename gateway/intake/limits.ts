@@ -35,16 +35,31 @@ export interface GatewayLimits {
    */
   readonly heldOutcomes: number;
   readonly sockets: number;
-  /** Sockets that have not presented a token yet. */
+  /** Sockets of one user; of a service, ten times as many. */
+  readonly socketsPerUser: number;
+  /** Sockets that have not presented a token yet: beyond this the oldest of them is closed. */
   readonly strangerSockets: number;
+  /** … from one address. */
+  readonly strangersPerAddress: number;
   readonly authenticateWithinMs: number;
   readonly idleTimeoutS: number;
-  /** Garbage frames after which a socket is closed. */
+  /**
+   * Frames with an error after which a socket is closed. One is forgiven every FORGIVEN_MS
+   * (gateway/socket/frames.ts).
+   */
   readonly garbageFrames: number;
+  /** Frames other than orders, skips and cancels that a socket may send per second … */
+  readonly framesPerSecond: number;
+  /** … and at once. */
+  readonly framesBurst: number;
   /** Sales whose stock one socket may watch. */
   readonly subscriptions: number;
   /** Orders followed by event streams and sockets, in total. */
   readonly followed: number;
+  /** Tokens of a user's bucket for reads (gateway/http/read-allowance.ts). */
+  readonly reads: { readonly perSecond: number; readonly burst: number };
+  /** Orders of one user that are followed here. */
+  readonly followedPerUser: number;
   /** Orders one socket may follow. */
   readonly followedPerSocket: number;
   /**
@@ -70,12 +85,18 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   socketBufferBytes: 2 * 1024 * 1024,
   heldOutcomes: 8_192,
   sockets: 20_000,
+  socketsPerUser: 100,
   strangerSockets: 1_000,
+  strangersPerAddress: 200,
   authenticateWithinMs: 5_000,
   idleTimeoutS: 60,
   garbageFrames: 10,
+  framesPerSecond: 50,
+  framesBurst: 200,
   subscriptions: 16,
-  followed: 5_000,
+  reads: { perSecond: 50, burst: 200 },
+  followed: 10_000,
+  followedPerUser: 200,
   followedPerSocket: 1_000,
   streamIdleMs: 600_000,
   cachedTokens: 65_536,

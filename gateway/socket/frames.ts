@@ -1,21 +1,22 @@
 // Frames that clients send over a WebSocket. docs/websocket.md describes the protocol.
 
-import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { readTraceparent } from "../../core/domain/trace.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
+import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { EventFeed } from "../http/event-feed.ts";
-import { echo, Problem, problem } from "../http/problem.ts";
+import { Problem, problem } from "../http/problem.ts";
 import { buyerOf, isObject } from "../intake/check-order.ts";
-import { Forms, type Head, ORDER_START } from "../intake/forms.ts";
+import { Forms } from "../intake/forms.ts";
 import type { Intake } from "../intake/intake.ts";
-import { readJson } from "../intake/json.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
+import { type Frame, type FrameHead, headOf, readFollowed, readFrame } from "./frame-format.ts";
 import { CLOSE_POLICY, type Socket } from "./socket.ts";
 import type { StockFeed } from "./stock-feed.ts";
 
 export interface FramesOptions {
+  readonly runtime: Runtime;
   readonly auth: Auth;
   readonly intake: Intake;
   readonly catalogue: Catalogue;
@@ -25,25 +26,17 @@ export interface FramesOptions {
   readonly limits: GatewayLimits;
 }
 
-type Frame = Record<string, unknown>;
-
-/** The members each type of frame may have. */
-const MEMBERS: Record<string, ReadonlySet<string>> = {
-  order: new Set(["type", "ref", "order", "traceparent"]),
-  orders: new Set(["type", "ref", "orders", "traceparent"]),
-  skip: new Set(["type", "ref", "user", "saleId", "seq"]),
-  cancel: new Set(["type", "ref", "user", "id"]),
-  auth: new Set(["type", "token"]),
-  subscribe: new Set(["type", "saleId"]),
-  unsubscribe: new Set(["type", "saleId"]),
-  follow: new Set(["type", "orders"]),
-  unfollow: new Set(["type", "orders"]),
-  ping: new Set(["type"]),
-};
+/** Frames that a socket's credit or its user's bucket bounds. */
+const PAID: ReadonlySet<string> = new Set(["order", "orders", "skip", "cancel"]);
+/** An error is forgiven after this time. */
+const FORGIVEN_MS = 10_000;
 const MAX_REF = 64;
 const MAX_FOLLOWED_A_FRAME = 100;
 
 export class Frames {
+  /** What to do with a socket that has shown who it is. */
+  onAuthenticated: (socket: Socket, principal: Principal) => void = (socket, principal) =>
+    this.welcome(socket, principal);
   private readonly forms: Forms;
 
   constructor(private readonly options: FramesOptions) {
@@ -62,6 +55,8 @@ export class Frames {
     if (principal && head && this.places(socket, principal, head)) return;
     const frame = readFrame(raw);
     if (frame instanceof Problem) this.garbage(socket, frame);
+    else if (!PAID.has(frame.type as string) && !this.takeFrame(socket))
+      this.garbage(socket, TOO_MANY_FRAMES);
     else if (frame.type === "auth") this.authenticate(socket, frame.token);
     else if (principal) this.dispatch(socket, principal, frame, head);
     else {
@@ -202,7 +197,6 @@ export class Frames {
 
   /** Follows orders by id, each from after the last event the client has. */
   private follow(socket: Socket, principal: Principal, { type, orders }: Frame): void {
-    const { events, limits } = this.options;
     if (!Array.isArray(orders) || orders.length === 0 || orders.length > MAX_FOLLOWED_A_FRAME) {
       this.garbage(
         socket,
@@ -211,25 +205,41 @@ export class Frames {
       return;
     }
     for (const order of orders) {
-      const followed = readFollowed(order, principal, this.options.clock());
-      if (followed instanceof Problem) this.error(socket, followed);
-      else if (type === "unfollow") events.remove(socket, followed.user, followed.id);
-      else if (events.countOf(socket) >= limits.followedPerSocket)
-        this.error(
-          socket,
-          problem("out_of_range", "orders", `at most ${limits.followedPerSocket} per socket`),
-        );
-      else if (!events.add(socket, followed.user, followed.id, followed.after))
-        this.error(socket, problem("unavailable", "orders", "too many orders are followed here"));
+      const reason = this.followOne(socket, principal, type === "follow", order);
+      if (!reason) continue;
+      // One answer a frame: the orders behind the first wrong one are not looked at.
+      this.garbage(socket, reason);
+      return;
     }
+  }
+
+  private followOne(
+    socket: Socket,
+    principal: Principal,
+    begins: boolean,
+    order: unknown,
+  ): Problem | undefined {
+    const { events, limits } = this.options;
+    const followed = readFollowed(order, principal, this.options.clock());
+    if (followed instanceof Problem) return followed;
+    const { user, id, after } = followed;
+    if (!begins) {
+      events.remove(socket, user, id);
+      return undefined;
+    }
+    if (events.countOf(socket) >= limits.followedPerSocket)
+      return problem("out_of_range", "orders", `at most ${limits.followedPerSocket} per socket`);
+    return events.add(socket, user, id, after)
+      ? undefined
+      : problem("unavailable", "orders", "too many orders are followed here");
   }
 
   private subscribe(socket: Socket, saleId: unknown): void {
     const { catalogue, stock, limits } = this.options;
     if (typeof saleId !== "string" || !catalogue.get(saleId))
-      this.error(socket, problem("unknown_sale", "saleId"));
+      this.garbage(socket, problem("unknown_sale", "saleId"));
     else if (socket.watching.size >= limits.subscriptions && !socket.watching.has(saleId))
-      this.error(
+      this.garbage(
         socket,
         problem("out_of_range", "saleId", `at most ${limits.subscriptions} sales per socket`),
       );
@@ -251,12 +261,12 @@ export class Frames {
     if (socket.closed) return;
     const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
     if (reason) {
-      this.error(socket, this.options.intake.refuse(reason));
+      this.garbage(socket, reason);
       if (!socket.principal) socket.close(CLOSE_POLICY, reason.code);
       return;
     }
     socket.token = token;
-    this.welcome(socket, verdict as Principal);
+    this.onAuthenticated(socket, verdict as Principal);
   }
 
   /** The ref as JSON text. */
@@ -282,9 +292,25 @@ export class Frames {
     return principal.expiresAtMs <= nowMs ? problem("token_expired") : undefined;
   }
 
+  /** A token of the socket's bucket of frames; false if it is empty. */
+  private takeFrame(socket: Socket): boolean {
+    const { runtime, limits } = this.options;
+    const frameMs = 1_000 / limits.framesPerSecond;
+    const nowMs = runtime.monotonicMs();
+    const fullAtMs = Math.max(nowMs, socket.framesFullAtMs) + frameMs;
+    if (fullAtMs - nowMs > limits.framesBurst * frameMs) return false;
+    socket.framesFullAtMs = fullAtMs;
+    return true;
+  }
+
   private garbage(socket: Socket, reason: Problem): void {
+    if (socket.closed) return;
     this.error(socket, this.options.intake.refuse(reason));
-    if (++socket.strikes >= this.options.limits.garbageFrames)
+    const nowMs = this.options.runtime.monotonicMs();
+    const forgiven = Math.floor((nowMs - socket.struckAtMs) / FORGIVEN_MS);
+    socket.strikes = Math.max(0, socket.strikes - forgiven) + 1;
+    socket.struckAtMs = nowMs;
+    if (socket.strikes >= this.options.limits.garbageFrames)
       socket.close(CLOSE_POLICY, "too much garbage");
   }
 
@@ -293,61 +319,8 @@ export class Frames {
   }
 }
 
-/**
- * An order up to its id and user, as clients usually write it; any other form is parsed like other
- * frames. Captures the ref as JSON text, id and user.
- */
-const ORDER_HEAD = new RegExp(
-  /^\{"type":"order","ref":("[ !#-[\]-~]{0,64}"),"order":/.source + ORDER_START,
-);
-
-interface FrameHead extends Head {
-  /** JSON text. */
-  readonly ref: string;
-}
-
-function headOf(raw: string): FrameHead | undefined {
-  const match = ORDER_HEAD.exec(raw);
-  if (!match) return undefined;
-  const [start, ref = "", id = "", user] = match;
-  return { ref, id, user, rest: raw.slice(start.length) };
-}
-
+const TOO_MANY_FRAMES = problem("rate_limited", "type", "too many frames on this socket");
 const CREDIT = problem("credit", undefined, "wait for acks: see docs/websocket.md");
-
-/** A frame with a known type and no unknown members. */
-function readFrame(raw: string | Buffer): Frame | Problem {
-  if (typeof raw !== "string") return problem("wrong_type", undefined, "frames are text");
-  const frame = readJson(raw);
-  if (frame instanceof Problem) return frame;
-  if (!isObject(frame)) return problem("not_an_object");
-  const { type } = frame;
-  if (type === undefined) return problem("missing_field", "type");
-  const members =
-    typeof type === "string" && Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined;
-  if (!members) return problem("out_of_range", "type", Object.keys(MEMBERS).join(", "));
-  for (const key in frame) if (!members.has(key)) return new Problem("unknown_field", echo(key));
-  return frame;
-}
-
-const FOLLOW_FIELDS: ReadonlySet<string> = new Set(["id", "user", "after"]);
-
-function readFollowed(
-  value: unknown,
-  principal: Principal,
-  nowMs: number,
-): { user: string; id: string; after: number } | Problem {
-  if (!isObject(value)) return problem("not_an_object", "orders");
-  for (const key in value)
-    if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
-  const { id, after = -1 } = value;
-  if (typeof id !== "string" || judgeOrderId(id, nowMs) === "malformed")
-    return problem("out_of_range", "id", "a UUIDv7 in lower case");
-  if (!Number.isSafeInteger(after) || (after as number) < -1)
-    return problem("out_of_range", "after", "the number of an event of this order, or -1");
-  const user = buyerOf(value, principal);
-  return user instanceof Problem ? user : { user, id, after: after as number };
-}
 
 function otherUser(present: Principal | undefined, next: Principal): Problem | undefined {
   return present && present.user !== next.user

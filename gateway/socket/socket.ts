@@ -11,7 +11,7 @@ import type { FollowedEvent } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
 import type { Follower } from "../http/event-feed.ts";
 import { unsettled } from "../http/order-http.ts";
-import type { Problem } from "../http/problem.ts";
+import { type Problem, problem } from "../http/problem.ts";
 import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
 import { Credit } from "../intake/credit.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
@@ -25,13 +25,18 @@ export type Ref = string;
 
 export class Socket implements Recipient, Follower {
   principal: Principal | undefined;
+  /** The user it is counted for. */
+  counted: string | undefined;
   /** The token that proved it. */
   token = "";
   /** When it was last judged, monotonic ms. */
   judgedAtMs: number;
   closed = false;
-  /** Garbage frames so far. */
+  /** Frames with an error so far, less those forgiven, as of struckAtMs (monotonic). */
   strikes = 0;
+  struckAtMs = 0;
+  /** When its bucket of frames is full again, monotonic ms. */
+  framesFullAtMs: number;
   /** Sales it watches. */
   readonly watching = new Set<string>();
   readonly credit: Credit;
@@ -56,7 +61,10 @@ export class Socket implements Recipient, Follower {
     /** Monotonic ms. */
     readonly openedAtMs: number,
     private readonly random: () => number,
+    /** Where it comes from. */
+    readonly address = "",
   ) {
+    this.framesFullAtMs = openedAtMs;
     this.credit = new Credit(limits.credit);
     this.judgedAtMs = openedAtMs;
   }
@@ -127,6 +135,11 @@ export class Socket implements Recipient, Follower {
   }
 
   ended(): void {}
+
+  unknown(_user: string, id: string): void {
+    const reason = problem("not_known_yet", "orders", "not followed any longer");
+    this.send(JSON.stringify({ type: "error", problem: JSON.parse(reason.json), id }));
+  }
 
   forgotten(orders: number): void {
     this.missed += orders;

@@ -1,12 +1,19 @@
 // Pushes stock changes to the sockets that watch a sale. Redis is queried once per sale and
 // interval, however many watch; only changes are sent. A socket that does not read misses updates
 // and gets the full picture once it reads again: only the latest state matters.
+//
+// There is one round at a time, whatever clients send. After a round the feed rests for as long as
+// keeps it below a twentieth of the time: a sale of ten thousand items is looked at less often.
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Socket } from "./socket.ts";
 
 const INTERVAL_MS = 250;
+/** It rests for this many times as long as the last round took. */
+const REST = 19;
+/** A new watcher waits for at most this long. */
+const MOST_MS = 2_000;
 
 interface Feed {
   /** Watchers, and whether each has the full picture. */
@@ -17,6 +24,11 @@ interface Feed {
 export class StockFeed {
   private readonly feeds = new Map<string, Feed>();
   private timer: Timer | undefined;
+  private looking = false;
+  /** Somebody has begun to watch since the last round. */
+  private awaited = false;
+  /** When the present rest ends, monotonic ms. */
+  private restsUntilMs = 0;
   private stopped = false;
 
   constructor(
@@ -33,6 +45,7 @@ export class StockFeed {
     }
     socket.watching.add(saleId);
     feed.sockets.set(socket, false);
+    this.awaited = true;
     this.schedule(0);
   }
 
@@ -52,19 +65,24 @@ export class StockFeed {
   }
 
   private schedule(delayMs: number): void {
-    if (this.stopped) return;
-    if (delayMs === 0) this.runtime.stopTimer(this.timer);
-    else if (this.timer !== undefined) return;
-    this.timer = this.runtime.startTimer(() => void this.round(), delayMs);
+    if (this.stopped || this.looking) return;
+    const restsMs = this.restsUntilMs - this.runtime.monotonicMs();
+    this.runtime.stopTimer(this.timer);
+    this.timer = this.runtime.startTimer(() => void this.round(), Math.max(delayMs, restsMs, 0));
   }
 
   private async round(): Promise<void> {
+    this.looking = true;
+    this.awaited = false;
+    const startedAtMs = this.runtime.monotonicMs();
     for (const [saleId, feed] of [...this.feeds]) {
       const stock = await ignore(this.stockOf(saleId), "stock_look");
       if (stock) this.tell(saleId, feed, stock);
     }
-    this.timer = undefined;
-    if (this.feeds.size > 0) this.schedule(INTERVAL_MS);
+    const nowMs = this.runtime.monotonicMs();
+    this.restsUntilMs = nowMs + Math.min(MOST_MS, REST * (nowMs - startedAtMs));
+    this.looking = false;
+    if (this.feeds.size > 0) this.schedule(this.awaited ? 0 : INTERVAL_MS);
   }
 
   private tell(saleId: string, feed: Feed, stock: readonly Stock[]): void {

@@ -3,6 +3,7 @@
 import type { Server, WebSocketHandler } from "bun";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { type Auth, type Principal, tokenOf } from "../access/auth.ts";
+import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { Problem, problem } from "../http/problem.ts";
@@ -10,6 +11,7 @@ import type { GatewayLimits } from "../intake/limits.ts";
 import type { Frames } from "./frames.ts";
 import { CLOSE_GOING_AWAY, CLOSE_POLICY, Socket } from "./socket.ts";
 import type { StockFeed } from "./stock-feed.ts";
+import { Strangers } from "./strangers.ts";
 
 /**
  * While orders are shed, answers gather for this long instead of one round, ms: half the cost of a
@@ -23,6 +25,10 @@ const JUDGE_MS = 300_000;
 /** Tokens judged again at once. */
 const MAX_JUDGED = 200;
 
+/** A service may have this many times the sockets of a user. */
+const SERVICE_SHARE = 10;
+const TOO_MANY_SOCKETS = problem("rate_limited", "sockets", "too many open sockets of this user");
+
 export interface SocketsOptions {
   readonly runtime: Runtime;
   readonly auth: Auth;
@@ -30,6 +36,7 @@ export interface SocketsOptions {
   readonly stock: StockFeed;
   readonly events: EventFeed;
   readonly origins: Origins;
+  readonly addresses: ClientAddress;
   readonly limits: GatewayLimits;
   /** Wall ms. */
   readonly clock: () => number;
@@ -37,13 +44,17 @@ export interface SocketsOptions {
 
 export class Sockets {
   private readonly open = new Set<Socket>();
-  /** Sockets that have not presented a token, oldest first. */
-  private readonly strangers = new Set<Socket>();
+  private readonly strangers: Strangers;
+  /** How many open sockets each user has. */
+  private readonly byUser = new Map<string, number>();
   private dirty: Socket[] = [];
   private draining = false;
   private readonly sweeper: Timer;
 
   constructor(private readonly options: SocketsOptions) {
+    const { strangerSockets: inAll, strangersPerAddress: ofAddress } = options.limits;
+    this.strangers = new Strangers({ inAll, ofAddress });
+    options.frames.onAuthenticated = this.admit;
     this.sweeper = options.runtime.startInterval(() => this.sweep(), SWEEP_MS);
   }
 
@@ -56,7 +67,7 @@ export class Sockets {
     request: Request,
     server: Server<Socket>,
   ): Promise<Response | undefined> => {
-    const { runtime, auth, origins, limits } = this.options;
+    const { runtime, auth, origins, addresses, limits } = this.options;
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
@@ -66,9 +77,16 @@ export class Sockets {
     const header = headers.get("authorization");
     const verdict = header === null ? undefined : await auth.header(header);
     if (verdict instanceof Problem) return verdict.response();
-    if (!verdict && this.strangers.size >= limits.strangerSockets)
-      return problem("unavailable").response();
-    const socket = new Socket(limits, this.flushLater, runtime.monotonicMs(), runtime.random);
+    if (verdict && this.full(verdict)) return TOO_MANY_SOCKETS.response();
+    const peer = server.requestIP(request)?.address ?? "";
+    const address = addresses.of(peer, headers.get("x-forwarded-for"));
+    const socket = new Socket(
+      limits,
+      this.flushLater,
+      runtime.monotonicMs(),
+      runtime.random,
+      address,
+    );
     if (verdict && header) {
       socket.principal = verdict;
       socket.token = tokenOf(header) ?? "";
@@ -84,8 +102,10 @@ export class Sockets {
       socket.opened(ws);
       this.open.add(socket);
       if (this.draining) socket.close(CLOSE_GOING_AWAY, "the gateway is closing");
-      else if (socket.principal) this.options.frames.welcome(socket, socket.principal as Principal);
-      else this.strangers.add(socket);
+      else if (socket.principal) this.admit(socket, socket.principal);
+      else
+        for (const oldest of this.strangers.add(socket))
+          oldest.close(CLOSE_POLICY, "too many sockets without a token");
     },
     message: (ws, raw) => this.options.frames.receive(ws.data, raw),
     drain: (ws) => ws.data.drained(),
@@ -94,10 +114,36 @@ export class Sockets {
       socket.closed = true;
       this.open.delete(socket);
       this.strangers.delete(socket);
+      if (socket.counted) this.count(socket.counted, -1);
       this.options.stock.removeAll(socket);
       this.options.events.removeAll(socket);
     },
   };
+
+  /** Called once a socket has shown who it is; closes it if that user has too many. */
+  private readonly admit = (socket: Socket, principal: Principal): void => {
+    if (!socket.counted) {
+      if (this.full(principal)) {
+        this.end(socket, TOO_MANY_SOCKETS);
+        return;
+      }
+      this.strangers.delete(socket);
+      socket.counted = principal.user;
+      this.count(principal.user, 1);
+    }
+    this.options.frames.welcome(socket, principal);
+  };
+
+  private full({ user, service }: Principal): boolean {
+    const most = this.options.limits.socketsPerUser * (service ? SERVICE_SHARE : 1);
+    return (this.byUser.get(user) ?? 0) >= most;
+  }
+
+  private count(user: string, more: number): void {
+    const sockets = (this.byUser.get(user) ?? 0) + more;
+    if (sockets > 0) this.byUser.set(user, sockets);
+    else this.byUser.delete(user);
+  }
 
   /** Refuses new sockets; existing ones stay until close(). */
   drain(): void {
@@ -151,8 +197,7 @@ export class Sockets {
   private endStrangers(): void {
     const before = this.options.runtime.monotonicMs() - this.options.limits.authenticateWithinMs;
     for (const socket of this.strangers) {
-      if (socket.principal) this.strangers.delete(socket);
-      else if (socket.openedAtMs < before) socket.close(CLOSE_POLICY, "no token");
+      if (socket.openedAtMs < before) socket.close(CLOSE_POLICY, "no token");
     }
   }
 }

@@ -12,11 +12,12 @@ import { OTHERS_FAULTS } from "./faults/others.ts";
 import { POSTGRES_FAULTS } from "./faults/postgres.ts";
 import { PROCESS_FAULTS } from "./faults/processes.ts";
 import { REDIS_FAULTS } from "./faults/redis.ts";
+import { REGION_GONE } from "./faults/region-gone.ts";
 import { REGION_FAULTS } from "./faults/regions.ts";
 import { RESOURCE_FAULTS } from "./faults/resources.ts";
 import { UPGRADE_FAULTS } from "./faults/upgrade.ts";
 import { WORKER_FAULTS } from "./faults/workers.ts";
-import type { Scenario } from "./runner.ts";
+import type { Scenario } from "./scenario.ts";
 import { hasCompiler } from "./shim/shim.ts";
 
 export const FAULTS: readonly Fault[] = [
@@ -24,6 +25,7 @@ export const FAULTS: readonly Fault[] = [
   ...REDIS_FAULTS,
   ...BROKER_FAULTS,
   ...REGION_FAULTS,
+  REGION_GONE,
   ...MESSAGE_FAULTS,
   ...OTHERS_FAULTS,
   ...LEDGER_FAULTS,
@@ -105,6 +107,30 @@ export function suite(faults: readonly Fault[] = FAULTS): Scenario[] {
     }),
   );
   return [...alone, ...mixes];
+}
+
+/** Faults of one tour. */
+const TOUR = 10;
+
+/** Each fault that this machine can make, once and alone, up to ten on one system. */
+export function tours(faults: readonly Fault[]): Scenario[] {
+  const out = leftOut(faults);
+  const able = faults.filter(({ name }) => !out.has(name));
+  const kinds = Map.groupBy(able, kindOf);
+  return [...kinds].flatMap(([kind, own]) =>
+    Array.from({ length: Math.ceil(own.length / TOUR) }, (_, i) => ({
+      name: `tour-${kind}-${i + 1}`,
+      faults: own.slice(i * TOUR, (i + 1) * TOUR),
+      ...{ atOnce: 1, once: true },
+    })),
+  );
+}
+
+/** Faults of one kind can happen to one system, one after the other. */
+function kindOf({ name, needs = [] }: Fault): string {
+  if (needs.includes("alone") || needs.includes("earlier-release")) return name;
+  const of = (["postgres", "cluster", "sqlite"] as const).find((need) => needs.includes(need));
+  return `${of ?? "any"}${needs.includes("proxies") ? "-lines" : ""}`;
 }
 
 export function mixOf(

@@ -59,6 +59,8 @@ export interface Injected {
   evidence(): Promise<string>;
   /** Ends it; resolves when everything that it touched runs again. Called once, always. */
   heal(): Promise<void>;
+  /** A duration of its own that it has measured by the time it is healed, ms. */
+  measuredMs?(): number | undefined;
 }
 
 /** A whole number from `least` to `most`. */

@@ -4,6 +4,7 @@ import { shardOf } from "../../core/domain/shard.ts";
 import { HistoryWriter, historyNow, type OrderCall, type OutcomeTold } from "../history.ts";
 import type { Tally } from "../load/lane.ts";
 import type { Flow } from "./system.ts";
+import type { LostList, TakenBack } from "./taken-back.ts";
 
 /** Acceptances kept for a look back, per region. */
 const KEPT = 50_000;
@@ -59,6 +60,8 @@ export class FlowHistory extends HistoryWriter implements Flow {
   readonly users = new Set<string>();
   /** An order may be in another region than its gateway's. */
   elsewhere = false;
+  /** What operators declared unknown. */
+  readonly lost: LostList[] = [];
   private outcomes = 0;
   private readonly recent = new Map<string, { readonly t0: number; readonly t1: number }[]>();
   private readonly returns = new Set<Return>();
@@ -104,6 +107,10 @@ export class FlowHistory extends HistoryWriter implements Flow {
 
   acceptedSince(region: string, sinceMs: number): number | undefined {
     return this.recent.get(region)?.find(({ t0 }) => t0 >= sinceMs)?.t1;
+  }
+
+  takeBack(orders: readonly TakenBack[], region: string, beforeMs: number): void {
+    this.lost.push({ orders, region, beforeMs });
   }
 
   /**

@@ -4,15 +4,10 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ended } from "../../core/runtime/ignored.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { failuresOf } from "./report.ts";
-import {
-  needs,
-  PROCESSING,
-  runScenario,
-  type Scenario,
-  type ScenarioResult,
-  SHARDS,
-} from "./runner.ts";
+import { PROCESSING, runScenario, type ScenarioResult, SHARDS } from "./runner.ts";
+import { needs, type Scenario } from "./scenario.ts";
 import { Stores } from "./stores.ts";
 
 export interface SuiteOptions {
@@ -92,7 +87,9 @@ export class Suite {
       const unjudged = { verdict: undefined, independent: undefined };
       const errors = [messageOf(error)];
       const place = join(dir, scenario.name);
-      return { name: scenario.name, seed, dir: place, ...none, ...unjudged, errors };
+      const startedAt = new Date(realRuntime.wallMs()).toISOString();
+      const base = { name: scenario.name, seed, perSecond, dir: place, startedAt };
+      return { ...base, load: { mean: 0, most: 0 }, ...none, ...unjudged, errors };
     }
   }
 

@@ -1,6 +1,7 @@
 // What faults see of the running system: its processes, its stores, the lines between them, and the
 // clients' view. live.ts makes one from real processes.
 import type { Role } from "../../services/fleet.ts";
+import type { TakenBack } from "./taken-back.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
 
 export type RoleKind = Role["kind"];
@@ -122,6 +123,8 @@ export interface Flow {
   answers(): ReadonlyMap<string, number>;
   /** First acceptance at a gateway of this region since a moment of historyNow(), if any. */
   acceptedSince(region: string, sinceMs: number): number | undefined;
+  /** An operator lists orders whose region was lost for good at this moment of historyNow(). */
+  takeBack(orders: readonly TakenBack[], region: string, lostAtMs: number): void;
 }
 
 export interface ChaosSystem {

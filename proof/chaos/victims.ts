@@ -7,7 +7,7 @@ import type { Child } from "../../services/processes.ts";
 import { type ProcessState, processState, signalFamily } from "./process-state.ts";
 import type { ChaosRole, Victim } from "./system.ts";
 
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 90_000;
 const LOOK_MS = 50;
 const ANSWER_TIMEOUT_MS = 2_000;
 

@@ -3,12 +3,14 @@
 // that no unit was sold twice.
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
+import { LedgerAudit } from "../../ledger/audit.ts";
 import { HistoryWriter } from "../history.ts";
 import { HistoryFile } from "../history-file.ts";
 import { readFinalStates } from "../load/final-reads.ts";
 import type { Tally } from "../load/lane.ts";
 import { makePlan, type Plan } from "../load/plan.ts";
 import { startRush, userOf } from "../load/rush.ts";
+import type { Judged } from "../protocol/judged.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews, type Views } from "../verify/views.ts";
 import { drain } from "./drain.ts";
@@ -22,6 +24,8 @@ export interface DemoOptions {
   readonly dir: string;
   readonly progress: Progress;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether the protocol's specification judges the journal: a millisecond an order. */
+  readonly protocol?: boolean;
   /** See StackOptions. */
   readonly onStack?: (stack: Stack) => void;
 }
@@ -30,6 +34,8 @@ export interface DemoResult {
   readonly plan: Plan;
   readonly verdict: Verdict;
   readonly opinion: Opinion;
+  /** Whether the protocol's specification allows the journal; undefined: it was not asked. */
+  readonly judged: Judged | undefined;
   readonly tally: Tally;
   readonly historyPath: string;
   /** The same clients' calls, outcomes and last reads, for the independent checker. */
@@ -112,7 +118,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 }
 
 async function rushAndProve(
-  { dir, progress }: DemoOptions,
+  { dir, progress, protocol }: DemoOptions,
   stack: Stack,
   plan: Plan,
   views: Views,
@@ -174,12 +180,15 @@ async function rushAndProve(
   });
   progress.follow(() => "  checking the clients' history by itself");
   const opinion = await secondOpinion(eventsPath);
+  if (protocol) progress.follow(() => "  asking the protocol's specification about each entry");
+  const judged = protocol ? await judgedBySpecification(stack.ledgerUrl) : undefined;
   const endedAtMs = restedAtMs ?? performance.timeOrigin + realRuntime.monotonicMs();
   const seconds = (endedAtMs - startedAtMs) / 1_000;
   return {
     plan,
     verdict,
     opinion,
+    judged,
     tally,
     historyPath,
     eventsPath,
@@ -187,6 +196,12 @@ async function rushAndProve(
     rushSeconds: (answeredAtMs - startedAtMs) / 1_000,
     killed: name,
   };
+}
+
+async function judgedBySpecification(ledgerUrl: string): Promise<Judged> {
+  // Quint's parser is there for development only.
+  const { judgeLedger } = await import("../protocol/journal.ts");
+  return LedgerAudit.snapshot(realRuntime, ledgerUrl, judgeLedger);
 }
 
 /** Resolves when half of the steps, or all, have their answer. The counts are polled. */

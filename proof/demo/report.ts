@@ -1,5 +1,6 @@
 // The demo's report: one screen of text, and the same as a JSON object.
 import { minorDigits } from "../../core/domain/currency.ts";
+import { judgedLine } from "../protocol/judged.ts";
 import { invariantLines, knownLines, type Paint } from "../verify/report.ts";
 import type { Verdict } from "../verify/verify.ts";
 import type { DemoResult } from "./demo.ts";
@@ -8,12 +9,12 @@ import { opinionLines } from "./independent.ts";
 const number = (n: number): string => Math.round(n).toLocaleString("en");
 
 export function demoLines(
-  { plan, verdict, opinion, tally, seconds, rushSeconds, killed }: DemoResult,
+  { plan, verdict, opinion, judged, tally, seconds, rushSeconds, killed }: DemoResult,
   seed: number,
   colours: Paint,
 ): string[] {
   const { counts, undrained } = verdict;
-  const violations = violationsOf({ verdict, opinion });
+  const violations = violationsOf({ verdict, opinion, judged });
   const states = Object.entries(counts.states).map(([state, n]) => `${number(n)} ${state}`);
   const answers = [...tally.answers]
     .sort((a, b) => b[1] - a[1])
@@ -66,28 +67,38 @@ export function demoLines(
     "",
     ...invariantLines(verdict, colours),
     ...opinionLines(opinion, colours),
+    ...judgedLines(judged, colours),
     ...knownLines(verdict, colours),
     ...undrained.map((reason) => `  … ${reason}`),
     "",
-    ends[resultOf({ verdict, opinion })],
+    ends[resultOf({ verdict, opinion, judged })],
     "",
   ];
 }
 
-type Judged = Pick<DemoResult, "verdict" | "opinion">;
+type Found = Pick<DemoResult, "verdict" | "opinion" | "judged">;
 
-/** What both checkers found. */
-export function resultOf({ verdict, opinion }: Judged): Verdict["result"] {
-  return opinion.result === "violations" ? "violations" : verdict.result;
+/** What all checkers found. */
+export function resultOf({ verdict, opinion, judged }: Found): Verdict["result"] {
+  if (opinion.result === "violations" || judged?.flaw !== undefined) return "violations";
+  return verdict.result;
 }
 
-function violationsOf({ verdict, opinion }: Judged): number {
-  return verdict.counts.violations + (opinion.result === "none" ? 0 : opinion.violations);
+function violationsOf({ verdict, opinion, judged }: Found): number {
+  const { violations } = verdict.counts;
+  const second = opinion.result === "none" ? 0 : opinion.violations;
+  return violations + second + (judged?.flaw === undefined ? 0 : 1);
 }
 
-export function demoJson({ verdict, opinion, seconds }: DemoResult): string {
+function judgedLines(judged: DemoResult["judged"], { good, bad }: Paint): string[] {
+  if (!judged) return [];
+  const line = judgedLine(judged);
+  return [judged.flaw === undefined ? `  ${good("✓")} ${line}` : `  ${bad("✗")} ${line}`];
+}
+
+export function demoJson({ verdict, opinion, judged, seconds }: DemoResult): string {
   const { orders, accepted, decided, ledgered, sold, stock, duplicates } = verdict.counts;
-  const violations = violationsOf({ verdict, opinion });
+  const violations = violationsOf({ verdict, opinion, judged });
   const { states, refunded, deadLettered, retries, services, currencies } = verdict.counts;
   const life = {
     paid: paidOf(states),

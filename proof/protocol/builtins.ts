@@ -94,6 +94,7 @@ export const BUILTINS: Readonly<Record<string, Fn>> = {
   mapBy: (set, fn) =>
     QuintMap.of([...values(set as Value)].map((item) => [item, call(fn as Value, item)] as const)),
   getOnlyElement: (set) => onlyElement(set as Value),
+  hasKey: (map, key) => (map as QuintMap).has(key as Value),
   get: (map, key) => (map as QuintMap).get(key as Value),
   put: (map, key, value) => (map as QuintMap).put(key as Value, value as Value),
   set: (map, key, value) => {

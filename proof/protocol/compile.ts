@@ -153,6 +153,8 @@ export class Compiler {
       const values = app.args.flatMap((arg, i) => (i % 2 === 1 ? [this.text(arg)] : []));
       return `({${fields.map((field, i) => `${field}${values[i]}`).join(", ")}})`;
     }
+    const keysOf = app.opcode === "contains" ? keysIn(app.args[0] as QuintEx) : undefined;
+    if (keysOf) return `B.hasKey(${this.text(keysOf)}, ${this.text(app.args[1] as QuintEx)})`;
     const args = app.args.map((arg) => this.text(arg)).join(", ");
     if (this.table.has(app.id)) return this.named(app.id, app.opcode, args);
     if (!BUILTINS[app.opcode]) throw new Error(`no operator ${app.opcode}`);
@@ -169,6 +171,11 @@ export class Compiler {
     }
     return `({...${this.text(record)}, ${fields.join(", ")}})`;
   }
+}
+
+/** The map in `map.keys()`: whether it has a key needs no set of all keys. */
+function keysIn(ex: QuintEx): QuintEx | undefined {
+  return ex.kind === "app" && ex.opcode === "keys" ? ex.args[0] : undefined;
 }
 
 function fieldIn(app: QuintApp, at: number): string {

@@ -21,6 +21,9 @@ export interface Spec {
   readonly table: Table;
   /** An expression that names a definition, for Quint's own simulator. */
   nameOf(definition: string): QuintEx;
+  /** An expression that calls a definition. */
+  callOf(definition: string, args: readonly QuintEx[]): QuintEx;
+  newId(): bigint;
 }
 
 /** `names`: the definitions that the caller will use, of this module or those it imports. */
@@ -42,8 +45,14 @@ export function loadSpec(file: string, names: readonly string[], choices: Choice
     parsed.table.set(id, definitionIn(named, name));
     return { id, kind: "name", name };
   };
+  const callOf = (opcode: string, args: readonly QuintEx[]): QuintEx => {
+    const id = ids.nextId();
+    parsed.table.set(id, definitionIn(named, opcode));
+    return { id, kind: "app", opcode, args: [...args] };
+  };
+  const newId = () => ids.nextId();
   const call = new Compiler(parsed.table).link(found, world);
-  return { world, call, table: parsed.table, nameOf };
+  return { world, call, table: parsed.table, nameOf, callOf, newId };
 }
 
 function definitionIn(all: ReadonlyMap<string, QuintOpDef>, name: string): QuintOpDef {

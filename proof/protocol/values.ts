@@ -24,13 +24,33 @@ export class QuintSet {
   }
 }
 
-export class QuintMap {
-  constructor(readonly byKey: ReadonlyMap<Key, readonly [Value, Value]>) {}
+type Pair = readonly [Value, Value];
 
-  static of(pairs: Iterable<readonly [Value, Value]>): QuintMap {
-    const byKey = new Map<Key, readonly [Value, Value]>();
+/** From this size on, a map shares its content with the map that it was made from. */
+const SHARED_FROM = 32;
+
+/**
+ * Small maps are copied. Of large ones that follow from each other only one holds the content, the
+ * one that was used last; each other knows in which key it differs from its neighbour. Without
+ * that, a journal of n orders would take n² steps.
+ */
+export class QuintMap {
+  private content: Map<Key, Pair> | undefined;
+  private differs: { readonly key: Key; readonly pair: Pair | undefined; readonly from: QuintMap };
+
+  constructor(byKey: ReadonlyMap<Key, Pair>) {
+    this.content = byKey as Map<Key, Pair>;
+    this.differs = { key: "", pair: undefined, from: this };
+  }
+
+  static of(pairs: Iterable<Pair>): QuintMap {
+    const byKey = new Map<Key, Pair>();
     for (const [key, value] of pairs) byKey.set(keyOf(key), [key, value]);
     return new QuintMap(byKey);
+  }
+
+  get byKey(): ReadonlyMap<Key, Pair> {
+    return this.content ?? this.fetched();
   }
 
   get(key: Value): Value {
@@ -39,8 +59,37 @@ export class QuintMap {
     return pair[1];
   }
 
+  has(key: Value): boolean {
+    return this.byKey.has(keyOf(key));
+  }
+
   put(key: Value, value: Value): QuintMap {
-    return new QuintMap(new Map(this.byKey).set(keyOf(key), [key, value]));
+    const byKey = this.byKey as Map<Key, Pair>;
+    if (byKey.size < SHARED_FROM) return new QuintMap(new Map(byKey).set(keyOf(key), [key, value]));
+    const name = keyOf(key);
+    const pair = byKey.get(name);
+    const next = new QuintMap(byKey.set(name, [key, value]));
+    this.differs = { key: name, pair, from: next };
+    this.content = undefined;
+    return next;
+  }
+
+  /** Takes the content over from the map that holds it, change by change. */
+  private fetched(): ReadonlyMap<Key, Pair> {
+    const way: QuintMap[] = [];
+    let holder: QuintMap = this;
+    for (; !holder.content; holder = holder.differs.from) way.push(holder);
+    for (const map of way.reverse()) {
+      const content = holder.content as Map<Key, Pair>;
+      const { key, pair } = map.differs;
+      holder.differs = { key, pair: content.get(key), from: map };
+      holder.content = undefined;
+      if (pair) content.set(key, pair);
+      else content.delete(key);
+      map.content = content;
+      holder = map;
+    }
+    return this.content as unknown as ReadonlyMap<Key, Pair>;
   }
 }
 

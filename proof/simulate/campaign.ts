@@ -1,4 +1,5 @@
-// Runs one seed after the other and counts what they cover.
+// Runs one seed after the other, in one lane or in several beside each other, and counts what they
+// cover.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Kept, pick } from "./kept.ts";
 import type { Scenario } from "./profiles.ts";
@@ -6,6 +7,8 @@ import { drawSchedule } from "./schedule.ts";
 import { type Outcome, type SimulateOptions, simulate } from "./simulation.ts";
 
 export interface Tally {
+  /** The seed after the last one: where a further campaign goes on. */
+  next: number;
   seeds: number;
   crashes: number;
   faults: number;
@@ -17,41 +20,58 @@ export interface Tally {
   readonly failed: Outcome[];
 }
 
-export interface CampaignOptions extends SimulateOptions {
+/** Runs the schedule of a seed, or what is kept of it. */
+export type RunSeed = (kept: Kept) => Promise<Outcome>;
+
+export interface CampaignOptions {
   readonly first: number;
   /** For every seed, instead of what it draws. */
-  readonly scenario?: Scenario;
+  readonly scenario?: Scenario | undefined;
   /** The most seeds. */
   readonly seeds: number;
   /** Real time after which no seed begins. */
-  readonly forMs?: number;
+  readonly forMs?: number | undefined;
   /** How many failing seeds end it. */
   readonly mostFailed?: number;
+  /** Aborted, no seed begins. */
+  readonly signal?: AbortSignal;
   readonly onSeed?: (outcome: Outcome, tally: Tally) => void;
 }
 
-export async function runSeeds(options: CampaignOptions): Promise<Tally> {
-  const { first, seeds, forMs = Number.POSITIVE_INFINITY, mostFailed = 1, onSeed } = options;
-  const tally = emptyTally();
+/** Each lane runs one seed at a time: the next one that no lane has begun. */
+export async function runSeeds(
+  lanes: readonly RunSeed[],
+  options: CampaignOptions,
+): Promise<Tally> {
+  const { first, seeds, scenario, onSeed, signal } = options;
+  const { forMs = Number.POSITIVE_INFINITY, mostFailed = 1 } = options;
+  const tally = emptyTally(first);
   const startedMs = realRuntime.monotonicMs();
-  for (let seed = first; seed < first + seeds; seed++) {
-    const outcome = await runOne(options, { seed, scenario: options.scenario });
-    tally.realMs = realRuntime.monotonicMs() - startedMs;
-    add(tally, outcome);
-    onSeed?.(outcome, tally);
-    if (tally.failed.length >= mostFailed || tally.realMs >= forMs) break;
-  }
+  const over = () =>
+    tally.next >= first + seeds ||
+    tally.failed.length >= mostFailed ||
+    tally.realMs >= forMs ||
+    signal?.aborted === true;
+  const drive = async (run: RunSeed) => {
+    while (!over()) {
+      const outcome = await run({ seed: tally.next++, scenario });
+      tally.realMs = realRuntime.monotonicMs() - startedMs;
+      add(tally, outcome);
+      onSeed?.(outcome, tally);
+    }
+  };
+  await Promise.all(lanes.map(drive));
   return tally;
 }
 
-/** Runs the schedule of a seed, or what is kept of it. */
+/** In this process. */
 export function runOne(options: SimulateOptions, kept: Kept): Promise<Outcome> {
   return simulate(pick(drawSchedule(kept.seed, kept.scenario), kept), options);
 }
 
-function emptyTally(): Tally {
+function emptyTally(next: number): Tally {
   const none = { seeds: 0, crashes: 0, faults: 0, orders: 0, steps: 0 };
-  return { ...none, simulatedMs: 0, realMs: 0, failed: [] };
+  return { next, ...none, simulatedMs: 0, realMs: 0, failed: [] };
 }
 
 function add(tally: Tally, outcome: Outcome): void {

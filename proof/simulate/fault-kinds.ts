@@ -68,6 +68,8 @@ export const REDIS_FAULTS = {
   redis_refuses: fault(2, 300, 4_000),
   functions_lost: fault(1, 10, 20),
   redis_clock: fault(1, 1_000, 8_000),
+  // Only in profiles: every call takes its time.
+  redis_crawls: fault(0, 500, 8_000),
 } satisfies Record<string, FaultTraits>;
 
 /** Of the ledger: answers and commits. */
@@ -75,6 +77,8 @@ export const LEDGER_FAULTS = {
   commits_in_doubt: fault(4, 300, 3_000),
   ledger_silent: fault(2, 500, 8_000),
   ledger_slow: fault(2, 500, 4_000),
+  // Only in profiles: every commit takes its time.
+  ledger_crawls: fault(0, 500, 8_000),
   /** Never drawn with others that lose something: see schedule.ts. */
   ledger_restored: fault(0, 300, 5_000),
 } satisfies Record<string, FaultTraits>;

@@ -26,6 +26,14 @@ export interface Forgotten {
   readonly id: string;
 }
 
+const WORKERS = new Set<FaultKind>(["kill_worker", "stop_worker", "freeze_worker", "stall"]);
+const STORES = new Set(
+  (Object.keys({ ...REDIS_FAULTS, ...LEDGER_FAULTS }) as FaultKind[]).filter(
+    (kind) => !FAULTS[kind].loss,
+  ),
+);
+const CRAWLS = new Set<FaultKind>(["redis_crawls", "ledger_crawls"]);
+
 export class Faults {
   /** How many took effect, by kind. */
   readonly made = new Map<FaultKind, number>();
@@ -35,6 +43,8 @@ export class Faults {
   losses = 0;
   /** Shards whose confirmed entries a restored ledger lacks; undefined: it was not restored. */
   forgotten: readonly Forgotten[] | undefined;
+  /** Faults of workers so far: each may end a rebuild. */
+  private ofWorkers = 0;
   private readonly undos = new Set<Undo>();
   private readonly moments: Moments;
   private over = false;
@@ -45,6 +55,16 @@ export class Faults {
     private readonly world: SimulatedWorld,
   ) {
     this.moments = new Moments(scheduler);
+  }
+
+  /**
+   * How many rebuilds there may have been: at most one for each loss, and for each worker that
+   * failed. undefined: stores that fail may end any number of them. Before a loss there is none.
+   */
+  get mostRebuilds(): number | undefined {
+    if (this.losses === 0) return 0;
+    const failed = [...this.made.keys()].some((kind) => STORES.has(kind) && !CRAWLS.has(kind));
+    return failed ? undefined : this.losses + this.ofWorkers;
   }
 
   begin(faults: readonly Fault[], fromMs: number): void {
@@ -78,11 +98,14 @@ export class Faults {
     if (this.over) return;
     const undo = await this.begun(fault, process);
     if (!undo) return;
-    const { crash, loss } = FAULTS[fault.kind];
-    this.made.set(fault.kind, (this.made.get(fault.kind) ?? 0) + 1);
+    const { kind } = fault;
+    const { crash, loss } = FAULTS[kind];
+    this.made.set(kind, (this.made.get(kind) ?? 0) + 1);
     this.total++;
     if (crash) this.crashes++;
     if (loss) this.losses++;
+    if (kind === "lost_while_loading") this.losses++; // the tail
+    if (WORKERS.has(kind)) this.ofWorkers++;
     const once = async () => {
       if (this.undos.delete(once)) await undo();
     };

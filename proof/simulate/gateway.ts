@@ -101,7 +101,13 @@ export class SimulatedGateway {
   private place(action: Action, recipient: Recipient): Problem | undefined {
     const { user } = action;
     const principal: Principal = {
-      ...{ user, shard: shardOf(user, this.shards), operator: false, service: false },
+      ...{
+        user,
+        shard: shardOf(user, this.shards),
+        operator: false,
+        viewer: false,
+        service: false,
+      },
       expiresAtMs: Number.POSITIVE_INFINITY,
     };
     switch (action.kind) {

@@ -14,7 +14,7 @@ import { WAITS } from "./roles.ts";
 /** What can be seen of a simulated world without disturbing it. */
 export interface Sight {
   readonly db: Db;
-  readonly ledger: Pick<Ledger, "owed">;
+  readonly ledger: Ledger;
   readonly redis: RedisView;
   readonly queues: QueueView;
   readonly captures: () => readonly CaptureRecord[];

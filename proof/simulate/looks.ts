@@ -22,8 +22,7 @@ type Client = RedisStore["client"];
 
 /** As `openViews` looks at a real Redis (proof/verify/views.ts). */
 export function lookAtRedis(redis: WorldRedis, watcher: SimulatedProcess): RedisView {
-  const dial = () => clientOf(redis);
-  const store = new RedisStore({ runtime: watcher, url: "", dial });
+  const store = storeOf(redis, watcher);
   const shards = new ShardStore(store);
   const stock = new StockStore(store);
   return {
@@ -31,6 +30,11 @@ export function lookAtRedis(redis: WorldRedis, watcher: SimulatedProcess): Redis
     outboxLength: (shard) => shards.outboxLength(shard),
     parked: (shard) => shards.parked(shard),
   };
+}
+
+/** A store whose calls take effect at once. */
+export function storeOf(redis: WorldRedis, runtime: SimulatedProcess): RedisStore {
+  return new RedisStore({ runtime, url: "", dial: () => clientOf(redis) });
 }
 
 /** The commands that the looks use, at once. */
@@ -48,6 +52,8 @@ function clientOf(redis: WorldRedis): Client {
   const client = { on: () => client, hgetall, fcall: run("FCALL") } as Record<string, unknown>;
   for (const name of ["hget", "hmget", "hvals", "get", "xlen", "llen", "xrange", "sismember"])
     client[name] = run(name.toUpperCase());
+  client.scan = run("SCAN");
+  client.call = (...command: Argument[]) => ask(redis, command);
   return client as unknown as Client;
 }
 

@@ -21,7 +21,8 @@ export async function hunt(planted: Planted, options: ChildOptions): Promise<Fou
   const dir = plant(planted);
   const { name } = planted;
   try {
-    const { seeds, realMs, failed } = await runChild(dir, options);
+    const scenario = options.scenario ?? planted.scenario;
+    const { seeds, realMs, failed } = await runChild(dir, { ...options, scenario });
     const violation = failed[0]?.violations[0];
     if (violation === undefined) return { name, seeds: undefined, violation: "", realMs };
     return { name, seeds, violation, realMs };

@@ -1,6 +1,8 @@
 // Faults that can be planted into the code: each breaks one of its rules, as an edit of a source
 // file. The simulator has to find every one of them; otherwise it does not guard that rule.
 
+import type { Scenario } from "./profiles.ts";
+
 export interface Edit {
   readonly file: string;
   /** Occurs once in the file. */
@@ -12,6 +14,8 @@ export interface Planted {
   readonly name: string;
   /** The rule that is broken. */
   readonly breaks: string;
+  /** What the seeds that are to find it concentrate on. */
+  readonly scenario: Scenario;
   readonly edits: readonly Edit[];
 }
 
@@ -31,11 +35,13 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "uncounted-rebuild",
     breaks: "a rebuild opens only what it has counted",
+    scenario: "a load loses its tail",
     edits: UNCOUNTED,
   },
   {
     name: "refund-awaited-capture",
     breaks: "a capture that an order still waits for is never refunded as late",
+    scenario: "a load loses its tail",
     // Redis knows the attempt unless it has lost it unnoticed: so that must be possible too.
     edits: [
       ...UNCOUNTED,
@@ -54,6 +60,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "forgotten-unknown",
     breaks: "a charge given up as unknown is looked up until its end is known",
+    scenario: "the provider lies",
     edits: [
       edit(
         "ledger/steps.ts",
@@ -66,11 +73,13 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "answers-of-the-dead",
     breaks: "a restarted process takes no answer to its former self",
+    scenario: "answers come after a restart",
     edits: [edit("consumers/orders/row-lanes.ts", "rowOptions.runtime.uuid().slice(0, 8)", '"1"')],
   },
   {
     name: "sweeps-when-idle",
     breaks: "sweeps take turns with batches",
+    scenario: "anything",
     edits: [
       edit(
         "consumers/orders/decider.ts",
@@ -82,6 +91,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "retract-anothers",
     breaks: "a rebuilder withdraws only its own announcement",
+    scenario: "a rebuilder stands still",
     edits: [
       edit(
         "core/lua/announce.lua",
@@ -98,6 +108,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "commit-in-doubt",
     breaks: "every entry of a commit in doubt is recognized by its id",
+    scenario: "anything",
     edits: [
       edit(
         "ledger/record.ts",
@@ -109,6 +120,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "no-dedup",
     breaks: "an order is decided once",
+    scenario: "anything",
     edits: [
       edit("core/lua/shared/seen.lua", "if values[i] then seen[fields[i]] = values[i] end", ""),
     ],
@@ -116,11 +128,13 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "no-stock-check",
     breaks: "an order reserves only units that there are",
+    scenario: "anything",
     edits: [edit("core/lua/shared/judge.lua", "if not enough then return 'sold_out' end", "")],
   },
   {
     name: "no-turns",
     breaks: "numbers are decided in their order",
+    scenario: "anything",
     edits: [
       edit("core/lua/decide.lua", "if seq > turn.next or turn.parked[seq] then", "if false then"),
     ],
@@ -128,6 +142,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "early-ack",
     breaks: "a message is acknowledged only after the commit",
+    scenario: "Redis forgets",
     edits: [
       edit(
         "consumers/orders/decider.ts",
@@ -143,6 +158,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "no-ledger-fence",
     breaks: "the ledger rejects a former owner's entries",
+    scenario: "owners change",
     edits: [
       edit("ledger/record.ts", 'if (position.epoch !== epoch) return "fenced";', ""),
       edit(
@@ -155,6 +171,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "no-catch-up",
     breaks: "a new owner records what the former one had decided",
+    scenario: "owners change",
     edits: [
       edit(
         "consumers/shards/acquisition.ts",
@@ -166,6 +183,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "marked-unconfirmed",
     breaks: "a follow-up is marked only after its confirm",
+    scenario: "confirms are lost",
     edits: [
       edit(
         "consumers/orders/relay.ts",
@@ -177,6 +195,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "unknown-is-confirmed",
     breaks: "a publish without a confirm is unknown",
+    scenario: "confirms are lost",
     edits: [
       edit(
         "broker/publisher.ts",
@@ -193,6 +212,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "recorded-in-doubt",
     breaks: "an entry counts as recorded only once the ledger says so",
+    scenario: "anything",
     edits: [
       edit(
         "consumers/orders/recorder.ts",
@@ -206,6 +226,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "always-whole",
     breaks: "an owner notices that Redis has lost the ledger's last entry",
+    scenario: "Redis forgets",
     edits: [
       edit("core/lua/check.lua", "if base ~= args[2] then return { 'lost' } end", ""),
       edit(
@@ -228,6 +249,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "unknown-is-declined",
     breaks: "only the provider can make a charge failed",
+    scenario: "anything",
     edits: [
       edit(
         "consumers/payments/turn.ts",
@@ -251,6 +273,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "any-200-is-captured",
     breaks: "an answer of the provider is believed only if it fits the question",
+    scenario: "anything",
     edits: [
       edit(
         "consumers/payments/provider-client.ts",
@@ -262,6 +285,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "early-release",
     breaks: "returned units are sold again only after the ledger has their return",
+    scenario: "units come back",
     edits: [
       edit(
         "core/lua/shared/open.lua",
@@ -273,6 +297,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "no-limit",
     breaks: "a user reserves no more of an item than its limit",
+    scenario: "anything",
     edits: [
       edit(
         "core/lua/shared/judge.lua",
@@ -285,6 +310,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "gaps-wait-for-other-regions",
     breaks: "a rush in one region holds up no gap in another",
+    scenario: "anything",
     edits: [
       edit(
         "consumers/shards/shard-owner.ts",
@@ -296,11 +322,13 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "cancelled-though-claimed",
     breaks: "a claim and a cancel exclude each other",
+    scenario: "anything",
     edits: [edit("core/lua/shared/settle.lua", "if o.parts then return '-claimed' end", "")],
   },
   {
     name: "no-redis-fence",
     breaks: "Redis rejects what a former owner decides",
+    scenario: "owners change",
     edits: [
       edit(
         "core/lua/shared/shard.lua",
@@ -312,6 +340,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "answered-before-confirmed",
     breaks: "a payment request is acknowledged once the broker has its answer",
+    scenario: "brokers take nothing",
     edits: [
       edit(
         "consumers/payments/payment-worker.ts",
@@ -323,6 +352,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "asked-twice",
     breaks: "an attempt has at most one open request",
+    scenario: "the provider lies",
     edits: [
       edit("ledger/ask-again.ts", "SET request = request + 1\n", "SET request = request\n"),
       edit(
@@ -335,6 +365,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "broken-target-first",
     breaks: "a target that accepts nothing delays no other",
+    scenario: "one target queue is broken",
     // A look reads few, so that a small sale has more.
     edits: [
       edit("consumers/orders/relay.ts", "FOLLOW_UPS_AT_ONCE = 100;", "FOLLOW_UPS_AT_ONCE = 2;"),

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { SimulatedProcess } from "./process.ts";
 import { Scheduler, START_MS } from "./scheduler.ts";
 
@@ -31,6 +32,34 @@ test("an event begins after everything that the one before set off", async () =>
   scheduler.event("second", () => void ran.push("second"), 2);
   await scheduler.run(after(5));
   expect(ran).toEqual(["set off", "second"]);
+});
+
+test("an event that waits for something outside is over before the next begins", async () => {
+  const scheduler = new Scheduler(1);
+  const ran: string[] = [];
+  const late = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    ran.push("answered");
+    await Promise.resolve();
+    ran.push("set off");
+  };
+  scheduler.event("first", late, 1);
+  scheduler.event("second", () => void ran.push("second"), 2);
+  await scheduler.run(after(5));
+  expect(ran).toEqual(["answered", "set off", "second"]);
+});
+
+test("a rejection without a handler at the end of its event counts, though one is added later", () => {
+  const script = `
+    import { Scheduler, START_MS } from ${JSON.stringify(join(import.meta.dir, "scheduler.ts"))};
+    process.on("unhandledRejection", (error) => console.log(error.message));
+    const scheduler = new Scheduler(1);
+    let work;
+    scheduler.event("first", () => void (work = Promise.reject(new Error("nobody")), 0), 1);
+    scheduler.event("second", () => void work.catch(() => undefined), 2);
+    await scheduler.run(START_MS + 5);`;
+  const { stdout } = Bun.spawnSync([process.execPath, "-e", script]);
+  expect(stdout.toString()).toBe("nobody\n");
 });
 
 test("an error that an event throws is kept, and the next event runs", async () => {

@@ -8,21 +8,33 @@ import type { Fault, Shape } from "./schedule.ts";
 
 export type Range = readonly [least: number, most: number];
 
-/** How a fault of a burst lasts: as its kind does, or this long. */
-type Lasting = FaultKind | readonly [kind: FaultKind, leastMs: number, mostMs: number];
+/** How long a fault lasts, and how long after its burst it begins. */
+type Lasting = readonly [
+  kind: FaultKind,
+  leastMs: number,
+  mostMs: number,
+  afterLeastMs?: number,
+  afterMostMs?: number,
+];
 
 /** Faults that belong together: they begin at the same moment, or else at the same time. */
 interface Burst {
   readonly at?: Moment;
   /** The moment passes up to so often before it counts. */
   readonly nth?: number;
-  readonly faults: readonly Lasting[];
+  /** A kind without times lasts as its traits say. */
+  readonly faults: readonly (FaultKind | Lasting)[];
+  /** Waits for a moment of its own, from when this burst waits for its moment. */
+  readonly next?: Burst;
 }
 
 export interface Profile {
   readonly weight: number;
   readonly shape: Readonly<Record<keyof Shape, Range>>;
   readonly rushMs: number;
+  /** Orders come, and bursts begin, within these; default: the rush, and nine tenths of it. */
+  readonly ordersMs?: number;
+  readonly faultsMs?: number;
   readonly orders: Range;
   readonly users: number;
   /** Units of each item. */
@@ -32,14 +44,16 @@ export interface Profile {
   /** How many bursts there are; each is one of these. */
   readonly count: Range;
   readonly bursts: readonly Burst[];
+  /** Bursts that every seed has. */
+  readonly always?: readonly Burst[];
   /** Share of the charges that the provider treats badly, each in one of `ways`. */
   readonly moods: { readonly share: number; readonly ways: number };
   /** Only one queue is broken, so all other follow-ups must go on (targets.ts). */
   readonly targets?: true;
 }
 
-const at = (moment: Moment, ...faults: Lasting[]): Burst => ({ at: moment, nth: 6, faults });
-const anyTime = (...faults: Lasting[]): Burst => ({ faults });
+const at = (moment: Moment, ...faults: Burst["faults"]): Burst => ({ at: moment, nth: 6, faults });
+const anyTime = (...faults: Burst["faults"]): Burst => ({ faults });
 
 const SMALL: Omit<Profile, "weight" | "bursts"> = {
   shape: { shards: [1, 2], gateways: [1, 1], workers: [2, 2], payments: [1, 1], services: [2, 2] },
@@ -51,7 +65,7 @@ export const PROFILES = {
   /** Shards change hands between any two steps. Nothing is lost. */
   "owners change": {
     ...SMALL,
-    ...{ weight: 3, rushMs: 6_000 },
+    ...{ weight: 3, rushMs: 7_000, ordersMs: 3_000, faultsMs: 4_000, orders: [12, 24] },
     bursts: [
       at("deciding", "kill_worker"),
       at("decided", "kill_worker"),
@@ -69,7 +83,7 @@ export const PROFILES = {
   /** A worker and what Redis knew end together, or Redis becomes what it was a moment ago. */
   "Redis forgets": {
     ...SMALL,
-    ...{ weight: 3, count: [1, 3] },
+    ...{ weight: 3, count: [1, 3], rushMs: 6_000, ordersMs: 3_000 },
     bursts: [
       at("deciding", "kill_worker", "redis_wipe"),
       at("decided", "kill_worker", "redis_wipe"),
@@ -77,7 +91,13 @@ export const PROFILES = {
       at("decided", ["redis_failover", 1, 300]),
       at("recorded", ["redis_failover", 1, 300]),
       at("acknowledging", ["redis_rollback", 1, 300]),
-      at("decided", ["ledger_slow", 1_000, 2_500], "redis_wipe"),
+      // Decided and not recorded for a while; then nobody but the broker knows of it.
+      at(
+        "decided",
+        ["ledger_silent", 1_000, 3_000],
+        ["kill_worker", 20, 2_000, 50, 500],
+        ["redis_wipe", 1, 1, 50, 500],
+      ),
       at("decided", "kill_worker", ["redis_rollback", 1, 50]),
       anyTime("redis_wipe"),
       anyTime(["redis_rollback", 20, 1_500]),
@@ -95,6 +115,30 @@ export const PROFILES = {
       { at: "loading", nth: 12, faults: ["kill_worker"] },
       { at: "loading", nth: 12, faults: [["freeze_worker", 5_200, 7_000]] },
       { at: "loading", nth: 12, faults: [["redis_slow", 300, 2_000]] },
+    ],
+  },
+  /** One rebuild loses a few of the pieces that it has loaded, while lanes and numbers wait. */
+  "a load loses its tail": {
+    ...SMALL,
+    ...{ weight: 3, count: [1, 1], users: 5, orders: [14, 24], stock: [6, 12] },
+    ...{ rushMs: 6_000, ordersMs: 4_000, moods: { share: 0.5, ways: 3 } },
+    bursts: [
+      {
+        faults: ["redis_wipe"],
+        next: { at: "loading", nth: 20, faults: [["redis_failover", 0, 5]] },
+      },
+    ],
+  },
+  /** A rebuilder stands still until another one is at work, which takes its time. */
+  "a rebuilder stands still": {
+    ...SMALL,
+    shape: { ...SMALL.shape, workers: [3, 3] },
+    ...{ weight: 1, rushMs: 16_000, ordersMs: 3_000, faultsMs: 2_500, count: [1, 1] },
+    bursts: [
+      {
+        faults: ["redis_wipe", ["redis_crawls", 14_000, 15_000]],
+        next: { at: "loading", nth: 8, faults: [["freeze_worker", 5_500, 9_000]] },
+      },
     ],
   },
   /** Brokers lose confirms, and connections break between a publication and its confirm. */
@@ -115,16 +159,24 @@ export const PROFILES = {
       at("acknowledging", "broker_reset"),
     ],
   },
+  /** For longer than an answer may wait, no broker takes anything. */
+  "brokers take nothing": {
+    ...SMALL,
+    ...{ weight: 1, count: [1, 1], rushMs: 72_000, ordersMs: 2_000, faultsMs: 1_500 },
+    moods: { share: 0.6, ways: 3 },
+    bursts: [at("charged", ["broker_alarm", 64_000, 66_000], ["broker_alarm", 64_000, 66_000])],
+  },
   /** The provider answers as it should not, and operators ask again. */
   "the provider lies": {
     ...SMALL,
-    ...{ weight: 3, moods: { share: 0.8, ways: 3 } },
+    ...{ weight: 3, rushMs: 11_000, ordersMs: 3_000, faultsMs: 6_000, count: [3, 5] },
+    moods: { share: 0.8, ways: 3 },
     bursts: [
       anyTime("ask_again"),
       anyTime("ask_again"),
       anyTime("redrive"),
-      anyTime("provider_outage"),
-      anyTime("provider_unreachable"),
+      anyTime(["provider_outage", 2_000, 9_000], ["ask_again", 50, 4_000, 1_000, 6_000]),
+      anyTime(["provider_unreachable", 2_000, 9_000], ["ask_again", 50, 4_000, 1_000, 6_000]),
       at("charged", "kill_payments"),
       at("answering", "kill_payments"),
       at("charged", "freeze_payments"),
@@ -134,22 +186,35 @@ export const PROFILES = {
   "services crash": {
     ...SMALL,
     ...{ weight: 2, cancels: 0.7, stock: [6, 12], moods: { share: 0, ways: 1 } },
+    shape: { ...SMALL.shape, services: [2, 4] },
     count: [4, 8],
     bursts: [
       at("claiming", ["kill_service", 1, 60]),
       at("claiming", ["kill_service", 1, 60], ["ledger_slow", 500, 2_000]),
       at("claiming", ["kill_service", 1, 60], ["redis_slow", 500, 2_000]),
+      at("claiming", ["kill_service", 1, 60], ["ledger_crawls", 1_000, 3_000]),
       at("claiming", "freeze_service"),
       at("decided", "kill_worker"),
     ],
   },
+  /** A service starts again before its last question is answered, and asks about another order. */
+  "answers come after a restart": {
+    ...SMALL,
+    ...{ weight: 1, cancels: 0.8, stock: [8, 16], moods: { share: 0, ways: 1 } },
+    shape: { ...SMALL.shape, services: [4, 4] },
+    ...{ orders: [20, 30], rushMs: 7_000, ordersMs: 3_000, faultsMs: 5_000, count: [5, 8] },
+    always: [{ faults: [["ledger_crawls", 7_000, 7_000]] }],
+    bursts: [{ at: "claiming", nth: 2, faults: [["kill_service", 1, 40]] }],
+  },
   /** Hardly any units, which come back again and again, in several shards. Nothing is lost. */
   "units come back": {
     ...SMALL,
-    ...{ weight: 3, cancels: 0.6, stock: [1, 2], orders: [16, 28], users: 10 },
-    shape: { ...SMALL.shape, shards: [2, 3] },
+    ...{ weight: 3, cancels: 0.6, stock: [1, 2], orders: [20, 36], users: 10 },
+    ...{ rushMs: 5_000, ordersMs: 3_000, shape: { ...SMALL.shape, shards: [2, 3] } },
     bursts: [
       anyTime(["ledger_slow", 1_000, 4_000]),
+      anyTime(["ledger_crawls", 1_500, 4_000]),
+      anyTime(["ledger_crawls", 1_500, 4_000]),
       anyTime(["commits_in_doubt", 500, 2_000]),
       at("decided", ["freeze_worker", 200, 2_500]),
       at("decided", ["freeze_worker", 200, 2_500]),
@@ -157,17 +222,41 @@ export const PROFILES = {
       at("recording", "kill_worker"),
     ],
   },
-  /** A service's queue takes nothing; nothing else is wrong. */
+  /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
+  "crash after crash": {
+    ...SMALL,
+    ...{ weight: 18, rushMs: 6_000, orders: [10, 18], count: [20, 32] },
+    bursts: [
+      at("deciding", ["kill_worker", 1, 400]),
+      at("decided", ["kill_worker", 1, 400]),
+      at("decided", ["kill_worker", 1, 400], ["broker_crash", 20, 400]),
+      at("recording", ["kill_worker", 1, 400]),
+      at("recorded", ["kill_worker", 1, 400], ["redis_failover", 1, 50]),
+      at("acknowledging", ["kill_worker", 1, 400]),
+      at("following", ["kill_worker", 1, 400]),
+      at("following", ["broker_crash", 20, 400]),
+      at("ordering", ["kill_gateway", 1, 400]),
+      at("ordering", ["broker_crash", 20, 400]),
+      at("charged", ["kill_payments", 1, 400]),
+      at("answering", ["kill_payments", 1, 400]),
+      at("claiming", ["kill_service", 1, 400]),
+      at("loading", ["kill_worker", 1, 400]),
+      at("loading", ["redis_failover", 0, 15]),
+      anyTime(["kill_worker", 1, 400], "redis_wipe"),
+      anyTime(["redis_away", 50, 400], ["kill_payments", 1, 400]),
+    ],
+  },
+  /** A service's queue takes nothing, soon after the start; nothing else is wrong. */
   "one target queue is broken": {
     ...SMALL,
     ...{ weight: 1, cancels: 0, stock: [12, 20], orders: [16, 28] },
-    ...{ rushMs: 14_000, count: [1, 1], moods: { share: 0, ways: 1 }, targets: true },
-    bursts: [{ faults: [["queue_refuses", 11_000, 12_000]] }],
+    ...{ rushMs: 14_000, faultsMs: 1_500, count: [1, 1], moods: { share: 0, ways: 1 } },
+    ...{ targets: true, bursts: [{ faults: [["queue_refuses", 7_000, 12_000]] }] },
   },
-  /** A backup takes the ledger's place right after a commit. Only if it is named. */
+  /** A backup takes the ledger's place right after a commit, in a rush or behind it. */
   "the ledger goes back": {
     ...SMALL,
-    ...{ weight: 0, count: [1, 1] },
+    ...{ weight: 1, count: [1, 1], rushMs: 7_000, ordersMs: 4_000, faultsMs: 4_000 },
     bursts: [
       at("recorded", ["ledger_restored", 20, 2_500]),
       at("recording", ["ledger_restored", 20, 2_500]),
@@ -183,8 +272,6 @@ export const SCENARIOS: readonly Scenario[] = [
   "anything",
   ...(Object.keys(PROFILES) as ProfileName[]),
 ];
-/** By then the routes of a new system are bound. */
-const ROUTED_MS = 1_500;
 /** How often a seed has no profile, as a weight. */
 const ANYTHING = 6;
 
@@ -210,30 +297,36 @@ export function drawShares({ moods }: Profile, random: () => number): Shares {
 
 /** The bursts of a seed, one after the other. */
 export function drawBursts(profile: Profile, random: () => number): Fault[] {
+  const { bursts, always = [], rushMs, faultsMs = rushMs * 0.9 } = profile;
   const count = between(profile.count, random);
-  return Array.from({ length: count }, () => drawBurst(profile, random)).flat();
+  const some = Array.from(
+    { length: count },
+    () => bursts[Math.floor(random() * bursts.length)] as Burst,
+  );
+  return [...always, ...some].flatMap((burst) => drawBurst(burst, random() * faultsMs, random));
 }
 
-function drawBurst({ bursts, rushMs, targets }: Profile, random: () => number): Fault[] {
-  const burst = bursts[Math.floor(random() * bursts.length)] as Burst;
-  const begin = {
-    atMs: targets ? ROUTED_MS : random() * rushMs * 0.9,
-    who: Math.floor(random() * 1_000),
-    by: random() * 2 - 1,
-    ...(burst.at && {
-      at: {
-        ...{ moment: burst.at, nth: 1 + Math.floor(random() * (burst.nth ?? 1)) },
-        afterMs: random() ** 3 * 10,
-      },
-    }),
-  };
-  return burst.faults.map((lasting) => {
-    const [kind, least, most] = typeof lasting === "string" ? lastingOf(lasting) : lasting;
-    return { ...begin, kind, forMs: least + random() ** 2 * (most - least) };
+function drawBurst(burst: Burst, atMs: number, random: () => number): Fault[] {
+  const who = Math.floor(random() * 1_000);
+  const by = random() * 2 - 1;
+  const nth = 1 + Math.floor(random() * (burst.nth ?? 1));
+  const soonMs = burst.at ? random() ** 3 * 10 : 0;
+  const faults = burst.faults.map((one, i): Fault => {
+    const [kind, least, most, after = 0, afterMost = after] = lasting(one);
+    const afterMs = soonMs + after + random() * (afterMost - after);
+    return {
+      ...{ kind, who: who + i, by, forMs: least + random() ** 2 * (most - least) },
+      ...(burst.at ? { atMs, at: { moment: burst.at, nth, afterMs } } : { atMs: atMs + afterMs }),
+    };
   });
+  return burst.next ? [...faults, ...drawBurst(burst.next, atMs, random)] : faults;
 }
 
-function lastingOf(kind: FaultKind): readonly [FaultKind, number, number] {
+function lasting(one: FaultKind | Lasting): Lasting {
+  return typeof one === "string" ? lastingOf(one) : one;
+}
+
+function lastingOf(kind: FaultKind): Lasting {
   const { leastMs, mostMs } = FAULTS[kind];
   return [kind, leastMs, Math.min(mostMs, 4_000)];
 }

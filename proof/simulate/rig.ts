@@ -26,6 +26,11 @@ export async function openRig(): Promise<Rig> {
   Error.stackTraceLimit = STACK_FRAMES;
   const dir = mkdtempSync(join(tmpdir(), "sluice-simulate-"));
   const server = await startRedisServer(dir);
+  const leave = () => {
+    void server.stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  process.once("exit", leave); // in the middle of a simulation: the server is told at once
   const images = new Map<number, Promise<LedgerImage>>();
   const imageOf = (shards: number) => {
     const image = images.get(shards) ?? newLedger(shards);
@@ -41,6 +46,7 @@ export async function openRig(): Promise<Rig> {
       }),
     close: async () => {
       Error.stackTraceLimit = stackTraceLimit;
+      process.off("exit", leave);
       await server.stop();
       rmSync(dir, { recursive: true, force: true });
     },

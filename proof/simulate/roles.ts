@@ -45,7 +45,8 @@ export const WAITS = {
 const PROVIDER_TIMEOUT_MS = 3_000;
 /** Shorter than a late capture takes (provider.ts). */
 const UNKNOWN_MAX_MS = 6_000;
-const SETTLE_MAX_MS = 3_600_000;
+/** Longer than any outage. A charge that never reached the provider is owed for this long. */
+const SETTLE_MAX_MS = 40_000;
 const RATES_EVERY_MS = 2_000;
 /** One currency has two minor digits, the other none. */
 const RATES: readonly (readonly [string, string])[] = [

@@ -94,7 +94,7 @@ const MOST_FAULTS = 50;
 const RESTORED_SHARE = 0.04;
 /** Share of the seeds with a flood of copies instead of faults. */
 const FLOOD_SHARE = 0.03;
-const CROWD: Crowd = { users: 10, rushMs: RUSH_MS, cancels: 0.2 };
+const CROWD: Crowd = { users: 10, rushMs: RUSH_MS, ordersMs: RUSH_MS, cancels: 0.2 };
 const STOCK: Range = [2, 13];
 const SKUS = ["lamp", "radio", "print", "vase"] as const;
 const CATEGORIES = ["home", "electronics", "art", "home"] as const;
@@ -102,7 +102,7 @@ const CATEGORIES = ["home", "electronics", "art", "home"] as const;
 const CURRENCIES = ["EUR", "EUR", "EUR", "USD", "JPY"] as const;
 
 /** Who buys. */
-type Crowd = Pick<Profile, "users" | "rushMs" | "cancels">;
+type Crowd = Pick<Profile, "users" | "rushMs" | "cancels"> & { readonly ordersMs: number };
 
 /** `scenario`: instead of the one that the seed draws. */
 export function drawSchedule(seed: number, scenario?: Scenario): Schedule {
@@ -123,7 +123,8 @@ function drawProfile(seed: number, scenario: Exclude<Scenario, "anything">): Sch
     payments: count(profile.shape.payments),
     services: count(profile.shape.services),
   };
-  const actions = drawActions(count(profile.orders), shape, profile, random);
+  const crowd = { ...profile, ordersMs: profile.ordersMs ?? rushMs };
+  const actions = drawActions(count(profile.orders), shape, crowd, random);
   const faults = drawBursts(profile, random).sort((a, b) => a.atMs - b.atMs);
   const sale = drawSale(random, profile.stock);
   const shares = drawShares(profile, random);
@@ -192,7 +193,7 @@ function drawSale(random: () => number, stock: Range): Sale {
 function drawActions(
   orders: number,
   shape: Shape,
-  { users, rushMs, cancels }: Crowd,
+  { users, rushMs, ordersMs, cancels }: Crowd,
   random: () => number,
 ): Action[] {
   const pick = (n: number) => Math.floor(random() * n);
@@ -201,7 +202,7 @@ function drawActions(
   for (let made = 0; made < orders; made++) {
     const user = `user-${pick(users)}`;
     const numbered = Number(user.slice(5)) % 3 === 0;
-    const atMs = random() * rushMs;
+    const atMs = random() * ordersMs;
     const gateway = pick(shape.gateways);
     const seq = numbered ? (numbers.get(user) ?? 0) + 1 : 0;
     if (numbered) numbers.set(user, seq);

@@ -12,6 +12,7 @@ import { lateGaps, startFlood } from "./flood.ts";
 import { Invariants } from "./invariants.ts";
 import { judge, type Sight, violationsIn, waitingIn } from "./judge.ts";
 import type { Scenario } from "./profiles.ts";
+import { unlikeRebuilt } from "./rebuilt.ts";
 import { SALE_ID, type Schedule } from "./schedule.ts";
 import { Scheduler, START_MS } from "./scheduler.ts";
 import type { SimulatedWorld } from "./simulated-world.ts";
@@ -21,7 +22,7 @@ import { Targets } from "./targets.ts";
 export interface Outcome {
   readonly seed: number;
   readonly scenario: Scenario;
-  /** Two runs of a schedule have the same. */
+  /** Over the trace, what clients saw, and the ledger. Two runs of a schedule have the same. */
   readonly hash: number;
   readonly steps: number;
   /** Simulated time, ms. */
@@ -77,6 +78,8 @@ class Simulation {
   private readonly faults: Faults;
   private readonly invariants: Invariants;
   private readonly violations: string[] = [];
+  /** Rebuilds before the rush; undefined: they are not counted. */
+  private rebuilds: number | undefined;
 
   constructor(
     private readonly schedule: Schedule,
@@ -93,13 +96,15 @@ class Simulation {
   async run(): Promise<Outcome> {
     const { schedule, scheduler, world } = this;
     await world.prepare(schedule, SERVICES);
-    this.system.startAll();
-    if (!(await this.until(() => this.started(), BOOT_MS)))
-      this.violations.push("liveness: the system did not start");
-    else await this.rush();
+    try {
+      await this.whole();
+    } catch (error) {
+      this.violations.push(`broken off: ${messageOf(error)}`); // the next seed can still run
+    }
     for (const error of scheduler.errors) this.violations.push(`uncaught: ${error}`);
     const { seed, scenario } = schedule;
-    const { hash, steps, lines } = scheduler;
+    const { steps, lines } = scheduler;
+    const hash = this.digest();
     const { crashes, total: faults } = this.faults;
     const { accepted } = this.clients;
     const lastedMs = Math.round(scheduler.nowMs() - START_MS);
@@ -108,12 +113,24 @@ class Simulation {
     return { seed, scenario, hash, ...counts, violations, lines };
   }
 
+  private digest(): number {
+    const { crc32 } = Bun.hash;
+    const seen = crc32(JSON.stringify(this.clients.lines), this.scheduler.hash);
+    return crc32(this.world.parts.ledger.backup(), seen);
+  }
+
+  private async whole(): Promise<void> {
+    this.system.startAll();
+    if (await this.until(() => this.started(), BOOT_MS)) return this.rush();
+    this.violations.push("liveness: the system did not start");
+  }
+
   private async rush(): Promise<void> {
     const { schedule, scheduler } = this;
     const fromMs = scheduler.nowMs();
     this.clients.begin(schedule.actions, fromMs);
     this.faults.begin(schedule.faults, fromMs);
-    const before = await this.invariants.rebuilds();
+    this.rebuilds = await this.invariants.rebuilds();
     const gateways = () => this.system.gateways;
     const calm = schedule.flood
       ? startFlood(scheduler, this.world, schedule.actions, gateways)
@@ -127,7 +144,7 @@ class Simulation {
     if (calm) this.violations.push(...(await lateGaps(this.world)));
     calm?.();
     await this.faults.heal();
-    if (this.faults.forgotten?.length) return this.halts(this.faults.forgotten);
+    if (this.faults.forgotten && (await this.halts(this.faults.forgotten))) return;
     let still = 0;
     let waiting: readonly string[] = [];
     await this.until(async () => {
@@ -137,30 +154,34 @@ class Simulation {
     }, DRAIN_MS);
     if (waiting.length > 0) this.violations.push(`liveness: ${waiting.join("; ")}`);
     this.violations.push(...this.invariants.violations);
-    const rebuilds = (await this.invariants.rebuilds()) - before;
-    if (rebuilds > 0 && this.faults.losses === 0)
-      this.violations.push(`rebuilt: Redis was rebuilt ${rebuilds} times, and had lost nothing`);
     const verdict = await judge(this.sight(), this.clients.lines);
     this.violations.push(...violationsIn(verdict).filter((one) => !one.startsWith("not at rest")));
     if (verdict.result === "inconclusive" && waiting.length === 0)
       this.violations.push(`liveness: ${verdict.undrained.join("; ")}`);
+    if (waiting.length === 0) this.violations.push(...(await unlikeRebuilt(this.world, SALE_ID)));
   }
 
-  /** A ledger that has forgotten what it had confirmed must halt everything. */
-  private async halts(forgotten: readonly Forgotten[]): Promise<void> {
+  /**
+   * A ledger that has forgotten what it had confirmed must halt everything. If Redis has not heard
+   * of the confirmation, everything may go on: then the entries are still in its outbox. Returns
+   * whether that was the end.
+   */
+  private async halts(forgotten: readonly Forgotten[]): Promise<boolean> {
     // A worker that owns nothing learns of the halt when it is to acquire a shard.
     const workers = () => this.system.of("worker").flatMap(({ worker }) => worker ?? []);
     const halted = async () =>
       workers().some((worker) => worker.report().state.startsWith("halted")) &&
       workers().every(({ shards }) => shards.length === 0);
-    if (!(await this.until(halted, HALT_MS)))
-      this.violations.push("restored: not everything is halted");
+    const all = await this.until(halted, HALT_MS);
+    if (!all && forgotten.length === 0) return false;
+    if (!all) this.violations.push("restored: not everything is halted");
     for (const { shard, n, id } of forgotten) {
       const text = "SELECT last_n, last_id FROM shards WHERE shard = ?";
       const [now] = await this.world.sight.db.run(text, [shard]);
       if (Number(now?.last_n) !== n || now?.last_id !== id)
         this.violations.push(`restored: shard ${shard} went on after entry ${n}`);
     }
+    return true;
   }
 
   /** Redis has the sale, and every shard an owner. */
@@ -169,6 +190,16 @@ class Simulation {
     if (!(await this.world.sight.redis.stock(SALE_ID))) return false;
     const owned = this.system.of("worker").flatMap(({ worker }) => worker?.shards ?? []);
     return new Set(owned).size === this.schedule.shape.shards;
+  }
+
+  /** A loss leads to one rebuild, and so does a worker that stops in the middle of one. */
+  private async countRebuilds(): Promise<void> {
+    const most = this.faults.mostRebuilds;
+    if (this.rebuilds === undefined || most === undefined) return;
+    const made = (await this.invariants.rebuilds()) - this.rebuilds;
+    if (made <= most) return;
+    this.violations.push(`rebuilt: Redis was rebuilt ${made} times, for at most ${most} reasons`);
+    this.rebuilds = undefined;
   }
 
   private async waiting(): Promise<readonly string[]> {
@@ -194,6 +225,7 @@ class Simulation {
       await this.advance(LOOK_MS);
       if (this.faults.forgotten) this.invariants.wentBack();
       await this.invariants.look();
+      await this.countRebuilds();
       if (await done()) return true;
     }
     return false;

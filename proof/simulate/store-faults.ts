@@ -15,6 +15,9 @@ const NOTHING: Undo = () => undefined;
 /** How likely a confirm or an answer is lost while such a fault lasts. */
 const LOST = 0.3;
 const SLOW = 0.3;
+/** The longest way to Redis, and of a commit, while they crawl. */
+const CRAWL_REDIS_MS = 250;
+const CRAWL_LEDGER_MS = 700;
 /** How far Redis's clock jumps at most. */
 const JUMP_MS = 30_000;
 
@@ -105,6 +108,8 @@ export function redisFault(
       return troubled({ lostAfter: LOST / 3, lostBefore: LOST / 6 });
     case "redis_slow":
       return troubled({ slow: SLOW });
+    case "redis_crawls":
+      return troubled({ usualMs: CRAWL_REDIS_MS });
     case "redis_refuses":
       redis.refusing = pick(Object.values(REFUSALS), fault);
       return () => {
@@ -137,6 +142,9 @@ export function ledgerFault(
       return () => ledger.heal();
     case "ledger_slow":
       return troubled({ slow: SLOW });
+    case "ledger_crawls":
+      ledger.trouble(NO_TROUBLE, { ...NO_TROUBLE, usualMs: CRAWL_LEDGER_MS });
+      return () => ledger.trouble(NO_TROUBLE, NO_TROUBLE);
   }
 }
 

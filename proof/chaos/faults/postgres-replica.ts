@@ -1,21 +1,25 @@
 // A streaming replica of a Postgres on this machine, made with pg_basebackup. It receives what the
 // primary writes and replays it late.
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Db } from "../../../ledger/db.ts";
+import { messageOf } from "../../../core/domain/message-of.ts";
+import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { Db } from "../../../ledger/db.ts";
 import { freePort, untilListening } from "../../../services/ports.ts";
 import { postgresBin } from "../../../services/postgres.ts";
 import { type Child, spawnRecorded } from "../../../services/processes.ts";
 import { until } from "../within.ts";
 
-const START_MS = 30_000;
-const SYNC_MS = 30_000;
+const START_MS = 60_000;
+const SYNC_MS = 60_000;
 /** How late it replays what it has received. */
 const REPLAY_DELAY = "2s";
 const NAME = "sluice_replica";
 
 export class Replica {
   private constructor(
+    /** Of the same database. */
+    readonly url: string,
     readonly data: string,
     private readonly child: Child,
     private readonly bin: string,
@@ -42,11 +46,12 @@ export class Replica {
       throw new Error(`pg_basebackup: ${await new Response(copy.stderr).text()}`);
     const port = await freePort();
     const from = `host=127.0.0.1 port=${primary} user=sluice application_name=${NAME}`;
+    appendFileSync(join(data, "postgresql.auto.conf"), `primary_conninfo = '${from}'\n`);
     const child = spawnRecorded({
       name: "replica",
       command: [
         ...[join(bin, "postgres"), "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data],
-        ...["-c", `primary_conninfo=${from}`, "-c", `recovery_min_apply_delay=${REPLAY_DELAY}`],
+        ...["-c", `recovery_min_apply_delay=${REPLAY_DELAY}`],
       ],
       recordDir: join(dir, "run"),
       cwd: "/",
@@ -58,7 +63,9 @@ export class Replica {
       await child.kill();
       throw error;
     }
-    return new Replica(data, child, bin);
+    const own = new URL(url);
+    own.port = String(port);
+    return new Replica(own.toString(), data, child, bin);
   }
 
   /** From now on the primary reports a commit only once the replica has written it to its disk. */
@@ -71,6 +78,17 @@ export class Replica {
       async () => (await states(primary)) === "sync",
       SYNC_MS,
     );
+  }
+
+  /** Once it streams, it receives nothing more: from now on it lags. */
+  async stopFollowing(primary: Db): Promise<void> {
+    await until("the replica to stream", async () => (await states(primary)) !== "", SYNC_MS);
+    const work = async (own: Db) => {
+      await own.run("ALTER SYSTEM SET primary_conninfo = ''");
+      await own.run("SELECT pg_reload_conf()");
+    };
+    await asked(this.url, work);
+    await until("the replica to be cut off", async () => (await states(primary)) === "", SYNC_MS);
   }
 
   /** The replica becomes a primary, and stops, so that its data may be moved. */
@@ -96,6 +114,35 @@ export class Replica {
   end(): Promise<void> {
     return this.child.kill();
   }
+}
+
+/** Work on a database with a connection of its own, once the server takes one. */
+export async function asked<T>(url: string, work: (db: Db) => Promise<T>): Promise<T> {
+  const db = await until("Postgres is up", () => opened(url), START_MS);
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+/** A server that starts refuses connections while it recovers. */
+async function opened(url: string): Promise<Db | undefined> {
+  const db = await Db.open(realRuntime, url);
+  try {
+    await db.run("SELECT 1");
+    return db;
+  } catch (error) {
+    await db.close();
+    if (/starting up|not yet accepting/.test(messageOf(error))) return undefined;
+    throw error;
+  }
+}
+
+/** The server's data folder. */
+export async function dataOf(db: Db): Promise<string> {
+  const [row] = await db.run("SHOW data_directory");
+  return String(row?.data_directory);
 }
 
 /** `sync`, `async`, or nothing while it does not stream. */

@@ -7,7 +7,8 @@ import { Db } from "../../../ledger/db.ts";
 import { between, type Fault } from "../fault.ts";
 import type { ChaosSystem, Victim } from "../system.ts";
 import { until } from "../within.ts";
-import { Replica } from "./postgres-replica.ts";
+import { postgresFailedOverLate } from "./postgres-late.ts";
+import { asked, dataOf, Replica } from "./postgres-replica.ts";
 
 const SHOWN_MS = 20_000;
 const RECOVERY_MS = 30_000;
@@ -18,15 +19,6 @@ const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 function serverOf({ ledger }: ChaosSystem): Victim {
   if (!ledger.server) throw new Error("the ledger is not on Postgres");
   return ledger.server;
-}
-
-async function asked<T>(url: string, work: (db: Db) => Promise<T>): Promise<T> {
-  const db = await Db.open(realRuntime, url);
-  try {
-    return await work(db);
-  } finally {
-    await db.close();
-  }
 }
 
 const restarted: Fault = {
@@ -149,15 +141,15 @@ async function timelineOf(db: Db): Promise<number> {
   return Number(row?.timeline_id);
 }
 
-async function dataOf(db: Db): Promise<string> {
-  const [row] = await db.run("SHOW data_directory");
-  return String(row?.data_directory);
-}
-
 /** The replica's data take the place of the old ones. */
 function swap(from: string, to: string): void {
   rmSync(to, { recursive: true });
   renameSync(from, to);
 }
 
-export const POSTGRES_FAULTS: readonly Fault[] = [restarted, locked, failedOver];
+export const POSTGRES_FAULTS: readonly Fault[] = [
+  restarted,
+  locked,
+  failedOver,
+  postgresFailedOverLate,
+];

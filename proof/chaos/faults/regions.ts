@@ -44,6 +44,7 @@ async function loseRegion(system: ChaosSystem, random: () => number): Promise<In
   const lastsMs = between(random, 15_000, 40_000);
   await Promise.all(nodes.map((node) => node.kill()));
   const atMs = historyNow(); // what was sent before may have been accepted by the broker
+  let afterMs: number | undefined;
   return {
     lastsMs,
     detail: `${region} without a broker for ${(lastsMs / 1_000).toFixed(1)} s`,
@@ -54,8 +55,10 @@ async function loseRegion(system: ChaosSystem, random: () => number): Promise<In
         ACCEPTS_MS,
       );
       if (nodes.some((node) => node.state() !== "gone")) throw new Error("a node still runs");
-      return `its gateway accepted again after ${Math.round(backMs - atMs)} ms, without its broker`;
+      afterMs = backMs - atMs;
+      return `its gateway accepted again after ${Math.round(afterMs)} ms, without its broker`;
     },
+    measuredMs: () => afterMs,
     heal: async () => {
       await Promise.all(nodes.map((node) => node.start()));
     },
@@ -116,9 +119,12 @@ async function leaderOf(
   return { broker, node, queue };
 }
 
-/** Name of the Erlang node that leads a queue. */
+/**
+ * Name of the Erlang node that leads a queue. The node that is asked knows it by itself:
+ * `list_queues` would ask the leader, and wait for one that is gone.
+ */
 async function leaderName({ region, ctl }: ChaosBroker, queue: string): Promise<string> {
-  const text = await ctl("-q", "list_queues", "-p", region, "name", "leader", "--no-table-headers");
-  const line = text.split("\n").find((one) => one.startsWith(`${queue}\t`));
-  return line?.split("\t")[1] ?? "";
+  const name = `rabbit_misc:r(<<"${region}">>, queue, <<"${queue}">>)`;
+  const found = `{ok, Q} = rabbit_amqqueue:lookup(${name}), element(2, amqqueue:get_pid(Q)).`;
+  return (await ctl("eval", found)).trim().replaceAll("'", "");
 }

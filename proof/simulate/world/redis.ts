@@ -242,7 +242,7 @@ export class WorldRedis {
   }
 
   private async load(text: string): Promise<string> {
-    const names = [...text.matchAll(/register_function\('(\w+)'/g)].map(([, name]) => name ?? "");
+    const names = functionsIn(text);
     if (names.every((name) => this.functions.has(name)))
       throw replyError("ERR Library already exists");
     // Calls that arrive from now on are sent after it.
@@ -255,4 +255,15 @@ export class WorldRedis {
   private own(name: string, args: readonly string[]): Promise<unknown> {
     return this.server.send(["FCALL", name, 0, ...args, this.nowMs()]);
   }
+}
+
+const named = new Map<string, readonly string[]>();
+
+/** The functions of a library. Every worker that starts loads the same one. */
+function functionsIn(text: string): readonly string[] {
+  const known = named.get(text);
+  if (known) return known;
+  const names = [...text.matchAll(/register_function\('(\w+)'/g)].map(([, name]) => name ?? "");
+  named.set(text, names);
+  return names;
 }

@@ -230,11 +230,17 @@ function deadProperties(message: Message, queue: string, reason: string): Proper
 }
 
 function equivalent(a: QueueSpec, b: QueueSpec): boolean {
-  const args = (table: Table) => JSON.stringify(Object.entries(table).sort());
   return (
     a.durable === b.durable &&
     a.autoDelete === b.autoDelete &&
     (a.owner === undefined) === (b.owner === undefined) &&
-    args(a.arguments) === args(b.arguments)
+    isSame(a.arguments, b.arguments)
   );
+}
+
+function isSame(a: Table, b: Table): boolean {
+  const names = Object.keys(a);
+  const equal = (one: unknown, other: unknown) =>
+    one === other || JSON.stringify(one) === JSON.stringify(other);
+  return names.length === Object.keys(b).length && names.every((name) => equal(a[name], b[name]));
 }

@@ -1,0 +1,27 @@
+import { expect, test } from "bun:test";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
+import { EventFeed } from "./event-feed.ts";
+
+test("an order that stays unknown is looked for a minute, then its place is free", async () => {
+  const runtime = new VirtualRuntime();
+  let looks = 0;
+  const followed = async () => {
+    looks++;
+    return [];
+  };
+  const feed = new EventFeed(runtime, { followed }, { inAll: 10, ofUser: 1 }, () => undefined);
+  const unknown: string[] = [];
+  const follower = {
+    tell: () => undefined,
+    ended: () => undefined,
+    unknown: (_user: string, id: string) => unknown.push(id),
+  };
+  const id = "01890000-0000-7000-8000-000000000000";
+  expect(feed.add(follower, "ann", id, 0)).toBe(true);
+  expect(feed.add(follower, "ann", `${id}x`, -1)).toBe(false);
+  for (let i = 0; i < 250; i++) await runtime.advance(250);
+  expect(looks).toBeGreaterThan(100);
+  expect([unknown, feed.size]).toEqual([[id], 0]);
+  expect(feed.add(follower, "ann", `${id}x`, -1)).toBe(true);
+  feed.stop();
+});
