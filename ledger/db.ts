@@ -34,7 +34,7 @@ export class Db implements Runner {
       const engine =
         dialect === "postgres"
           ? new Postgres(runtime, url, silenceMs)
-          : new Sqlite(runtime, url.slice("sqlite:".length));
+          : await Sqlite.open(runtime, url.slice("sqlite:".length));
       return new Db(runtime, dialect, engine);
     } catch (error) {
       throw new LedgerUnavailable(

@@ -31,6 +31,14 @@ export class Sqlite implements Engine {
   private readonly db: Database;
   private readonly statements = new Map<string, Statement>();
 
+  /**
+   * Opens a file. Processes that open a new one at the same moment get in each other's way: SQLite
+   * rejects one of two that both switch it to write-ahead logging, however long it may wait.
+   */
+  static open(runtime: Runtime, path: string): Promise<Sqlite> {
+    return patiently(runtime, async () => new Sqlite(runtime, path));
+  }
+
   /** `source`: the file's path, or a database that is already open (in-memory.ts). */
   constructor(
     private readonly runtime: Runtime,
