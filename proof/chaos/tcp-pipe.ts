@@ -108,7 +108,7 @@ export class Pipe {
     if ("end" in piece) {
       if (!line.passes() || to.destroyed) return;
       if (piece.end === "end") to.end();
-      else to.destroy();
+      else to.destroySoon(); // 1: what was written last may not have left yet
       return;
     }
     const { data } = piece;
