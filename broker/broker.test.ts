@@ -329,7 +329,7 @@ test(
     await new Subscription(to, { ...options, handler: second.handler }).start();
     await leaving.quiet();
     first.got[0]?.[1]("ack");
-    await realRuntime.sleep(300); // 4 comes to whoever consumes now
+    await realRuntime.sleep(300); // 4 comes to the present consumer
     await leaving.close();
     const got = (await second.count(3)).map(([{ body }]) => body.toString());
     expect(got.slice(0, 3)).toEqual(["2", "3", "4"]);

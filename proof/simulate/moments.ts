@@ -1,5 +1,5 @@
 // Moments at which a fault hurts most: between two steps that belong together. They are recognized
-// by the names of the events that pass them, so whoever passes one knows nothing of it.
+// by the names of the events that pass them, so the code that passes one knows nothing of it.
 import type { Scheduler } from "./scheduler.ts";
 
 /** Each names the process that passes it first. `→` has taken effect, `←` is heard. */

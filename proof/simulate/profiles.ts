@@ -20,7 +20,7 @@ type Lasting = readonly [
 /** Faults that belong together: they begin at the same moment, or else at the same time. */
 interface Burst {
   readonly at?: Moment;
-  /** The moment passes up to so often before it counts. */
+  /** How many times the moment may pass before it counts. */
   readonly nth?: number;
   /** A kind without times lasts as its traits say. */
   readonly faults: readonly (FaultKind | Lasting)[];

@@ -156,7 +156,7 @@ function drawAnything(seed: number): Schedule {
   return { ...drawn, ...always, actions, faults: breaking };
 }
 
-/** Without the first numbers: whoever numbers his orders waits until the gap is given up. */
+/** Without the first numbers: a user with numbers waits until the gap is given up. */
 function withGaps(actions: readonly Action[]): Action[] {
   const isFirst = (action: Action) => action.kind === "order" && action.body.seq === 1;
   return actions.filter((action) => !isFirst(action));

@@ -65,7 +65,7 @@ export function projectedSpec(state: SpecState): Projected {
   return all;
 }
 
-/** Number 1 is due for whoever has no record. */
+/** Number 1 is due for a user without a record. */
 function nextText(pairs: readonly (readonly [string, Value])[]): string {
   const known = pairs.map(([user, n]) => `${user}:${String(n)}`);
   return sorted(known.filter((text) => !text.endsWith(":1")));
