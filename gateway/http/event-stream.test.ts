@@ -177,7 +177,8 @@ test("a cancelled order's stream stays open for its refund", async () => {
 test("a stream ends with its token", async () => {
   const id = Bun.randomUUIDv7();
   await record([text(id)], "reserved");
-  const { status, told } = await read(test1.gateway.url, id, { expiresInS: 1 });
+  // `exp` is in whole seconds: 2 leaves it more than one.
+  const { status, told } = await read(test1.gateway.url, id, { expiresInS: 2 });
   expect([status, ...told.map((t) => t.event)]).toEqual([200, "reserved"]);
 });
 

@@ -44,7 +44,7 @@ export function addEventStream(app: App, parts: AppParts): void {
       user,
       id,
       parts.limits.streamIdleMs,
-      principal.expiresAtMs - clock(),
+      Math.max(principal.expiresAtMs - clock(), 0),
     );
     if (!parts.reads.feed.add(stream, user, id, after))
       throw new Refused(problem("unavailable", undefined, "too many orders are followed here"));
