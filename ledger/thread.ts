@@ -2,6 +2,7 @@
 // heartbeats.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import type { LedgerWriter } from "./contract.ts";
 import { Db } from "./db.ts";
 import { DirectWriter } from "./writer.ts";
 
@@ -9,7 +10,7 @@ declare const self: Worker;
 
 export interface Call {
   readonly id: number;
-  readonly method: "record" | "takeShard" | "beginRebuild" | "followUpsDone" | "askAgain" | "close";
+  readonly method: keyof LedgerWriter;
   readonly args: readonly unknown[];
 }
 export interface Answer {

@@ -2,7 +2,14 @@
 import { ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { Silence } from "../core/runtime/silence.ts";
-import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
+import type {
+  ClaimedKey,
+  EntryToRecord,
+  KeyClaim,
+  LedgerWriter,
+  RecordResult,
+  ShardPosition,
+} from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
 import type { Answer, Call } from "./thread.ts";
 
@@ -49,6 +56,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   askAgain(): Promise<number> {
     return this.call("askAgain") as Promise<number>;
+  }
+
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
+    return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
   }
 
   async close(): Promise<void> {

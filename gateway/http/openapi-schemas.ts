@@ -167,6 +167,26 @@ export const schemas: Json = {
     },
     ["id", "currency", "opensAt", "closesAt", "items"],
   ),
+  SaleList: object(
+    {
+      sales: list(
+        object(
+          {
+            id: name("The sale"),
+            name: { type: "string" },
+            currency: CURRENCY,
+            status: { enum: ["upcoming", "open", "closed"], description: "As of this answer" },
+            items: { type: "integer", minimum: 0, description: "How many items it has" },
+            opensAt: TIME,
+            closesAt: TIME,
+          },
+          ["id", "name", "currency", "status", "items", "opensAt", "closesAt"],
+        ),
+      ),
+      before: name("Present if there are more: the next page's `before`"),
+    },
+    ["sales"],
+  ),
   Item: object(
     {
       sku: name("The item"),

@@ -17,6 +17,7 @@ import {
   whole,
 } from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
+import { SALE_STATUSES } from "./read-sales.ts";
 
 /** A call's refusals: one response per status, listing its problem codes. */
 function refusals(...statuses: number[]): Json {
@@ -214,6 +215,18 @@ const paths: Json = {
         "another order with it, or skip it.",
       requestBody: body(ref("Skip")),
       responses: { 202: ok("Accepted", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
+    },
+  },
+  "/v1/sales": {
+    get: {
+      summary: "List sales, the latest opening first",
+      security: [],
+      parameters: [
+        query("limit", whole(1, 100), "Sales per page; default 50"),
+        query("before", name("A sale"), "The `before` of the previous page"),
+        query("status", { enum: SALE_STATUSES }, "Only sales of this status"),
+      ],
+      responses: { 200: ok("A page", ref("SaleList")), ...refusals(422) },
     },
   },
   "/v1/sales/{sale}": {
