@@ -11,6 +11,7 @@ import type { Ledger } from "../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
 import type { AuthOptions } from "./access/auth.ts";
+import { watchAnswers } from "./http/test-openapi.ts";
 import type {
   BrokerPort,
   GatewayOptions,
@@ -175,6 +176,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });
+  watchAnswers(gateway);
   const close = async () => {
     await gateway.close();
     await writer.close();

@@ -91,7 +91,7 @@ export function operatorPaths(
           200: ok("Counters only grow: compute rates from two responses", {
             type: "object",
           }),
-          ...refusals(401, 403),
+          ...refusals(401, 403, 404),
         },
       },
     },

@@ -1,6 +1,9 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
+import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
+import { EXAMPLES } from "./openapi-examples.ts";
+import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
 import { operatorPaths } from "./openapi-operator.ts";
 import {
   body,
@@ -49,7 +52,7 @@ const query = (parameter: string, schema: Json, description: string): Json => ({
 const idempotencyKey = (description: string): Json => ({
   name: "Idempotency-Key",
   in: "header",
-  schema: { type: "string" },
+  schema: { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH },
   description,
 });
 
@@ -62,7 +65,7 @@ const traceparent: Json = {
     "the payment provider and the services",
 };
 
-const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
+const ORDER_REFUSALS = [400, 401, 403, 409, 413, 415, 422, 429, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id");
 const forUser = query("user", { type: "string" }, "The buyer; with a scope only");
@@ -75,7 +78,10 @@ const paths: Json = {
         "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may " +
         "have been accepted; send the same id again, as often as needed. " +
         `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
-      parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
+      parameters: [
+        idempotencyKey("Instead of `id` in the body, or beside it: a UUID or any other text"),
+        traceparent,
+      ],
       requestBody: body(ref("Order")),
       responses: {
         202: ok("Accepted; Location is where to read its state", ref("Accepted")),
@@ -91,7 +97,7 @@ const paths: Json = {
       ],
       responses: {
         200: ok("A page", object({ orders: list(ref("OrderStatus")), before: ID }, ["orders"])),
-        ...refusals(401, 403, 422, 503),
+        ...refusals(401, 403, 422, 429, 503),
       },
     },
   },
@@ -109,12 +115,7 @@ const paths: Json = {
           "One result per order",
           object(
             {
-              results: list({
-                oneOf: [
-                  ref("Accepted"),
-                  { type: "object", properties: { id: ID, problem: ref("Problem") } },
-                ],
-              }),
+              results: list({ oneOf: [ref("Accepted"), ref("NotAccepted")] }),
             },
             ["results"],
           ),
@@ -129,7 +130,7 @@ const paths: Json = {
       parameters: [pathParameter("id", "The order's id"), forUser],
       responses: {
         200: ok("`accepted` until decided, if this gateway accepted it", ref("OrderStatus")),
-        ...refusals(401, 403, 404, 422, 503),
+        ...refusals(401, 403, 404, 422, 429, 503),
       },
     },
     delete: {
@@ -203,7 +204,7 @@ const paths: Json = {
           content: { "text/event-stream": { schema: { type: "string" } } },
         },
         204: { description: "No more events will follow" },
-        ...refusals(401, 403, 404, 422, 503),
+        ...refusals(401, 403, 404, 422, 429, 503),
       },
     },
   },
@@ -214,7 +215,7 @@ const paths: Json = {
         "Later numbers no longer wait for it. A refused order does not use up its number: send " +
         "another order with it, or skip it.",
       requestBody: body(ref("Skip")),
-      responses: { 202: ok("Accepted", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
+      responses: { 202: ok("Accepted", ref("Skipped")), ...refusals(...ORDER_REFUSALS) },
     },
   },
   "/v1/sales": {
@@ -245,7 +246,7 @@ const paths: Json = {
       responses: {
         200: ok(
           "Units by state",
-          object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"]),
+          object({ saleId: name("The sale"), items: list(ref("Stock")) }, ["saleId", "items"]),
         ),
         ...refusals(404, 503),
       },
@@ -263,7 +264,10 @@ const paths: Json = {
     get: {
       summary: "WebSocket: orders in, acknowledgements and outcomes out",
       description: "The protocol is described in docs/websocket.md.",
-      responses: { 101: { description: "Switching protocols" }, ...refusals(400, 401, 403, 503) },
+      responses: {
+        101: { description: "Switching protocols" },
+        ...refusals(400, 401, 403, 429, 503),
+      },
     },
   },
   "/v1/admin/sales": {
@@ -345,6 +349,15 @@ const paths: Json = {
   },
 };
 
+function withExamples(of: Json): Json {
+  return Object.fromEntries(
+    Object.entries(of as Record<string, Json>).map(([name, schema]) => [
+      name,
+      name in EXAMPLES ? { ...schema, examples: [EXAMPLES[name]] } : schema,
+    ]),
+  );
+}
+
 export const OPENAPI: Json = {
   openapi: "3.1.0",
   info: {
@@ -356,10 +369,13 @@ export const OPENAPI: Json = {
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],
+  tags: TAG_LIST,
   security: [{ bearer: [] }],
-  paths,
+  paths: finished(paths, refusals),
   components: {
-    schemas,
+    schemas: withExamples(schemas),
+    headers: HEADERS,
+    responses: sharedRefusals([...new Set(PROBLEM_CODES.map(statusOf))], refusals),
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
   },
 };
