@@ -96,8 +96,9 @@ function headersOf(call: string, status: string): string[] {
 
 /** Refusals that any call may get. */
 const ANY_REFUSAL = [400, 500, 503];
-/** Of an operator's call. */
-const ADMIN_REFUSAL = [401, 403];
+/** Of an operator's call, and of one with a body. */
+const ADMIN_REFUSAL = [401, 403, 404, 422];
+const BODY_REFUSAL = [413, 415, 422];
 
 type Refusals = (...statuses: number[]) => Json;
 interface Call extends Json {
@@ -114,7 +115,11 @@ export function finished(paths: Json, refusals: Refusals): Json {
 function finishedCall(call: Call, method: string, path: string, refusals: Refusals): Json {
   const operationId = NAMES[`${method.toUpperCase()} ${path}`] ?? nameFrom(method, path);
   const tag = TAGS.find(([prefix]) => path.startsWith(prefix))?.[1];
-  const more = path.startsWith("/v1/admin") ? [...ANY_REFUSAL, ...ADMIN_REFUSAL] : ANY_REFUSAL;
+  const more = [
+    ...ANY_REFUSAL,
+    ...(path.startsWith("/v1/admin") ? ADMIN_REFUSAL : []),
+    ...("requestBody" in call ? BODY_REFUSAL : []),
+  ];
   const responses = { ...(refusals(...more) as Record<string, Json>), ...call.responses };
   if (TAGGED.has(operationId))
     responses[304] = { description: "The reader has it: its If-None-Match fits" };

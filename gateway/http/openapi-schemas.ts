@@ -1,4 +1,5 @@
 // The shapes of the HTTP interface as JSON Schema, with limits taken from where they are enforced.
+import { CURRENCIES } from "../../core/domain/currency.ts";
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,
@@ -25,7 +26,8 @@ export const user = (description: string): Json => ({
   type: "string",
   minLength: 1,
   maxLength: MAX_SUBJECT_BYTES,
-  description,
+  pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+  description: `${description} At most ${MAX_SUBJECT_BYTES} bytes`,
 });
 export const whole = (minimum: number, maximum: number, description?: string): Json => ({
   type: "integer",
@@ -60,7 +62,9 @@ export const ID = {
   description:
     "UUIDv7 in lower case, created by the client; at most 10 minutes old or 1 minute ahead",
 };
-export const CURRENCY = { type: "string", pattern: "^[A-Z]{3}$", description: "ISO 4217" };
+/** An order of any age. */
+export const ORDER_ID = { type: "string", pattern: UUID_V7.source };
+export const CURRENCY = ref("Currency");
 export const TIME = { type: "string", format: "date-time" };
 
 const UNITS = ["initial", "available", "releasing", "held", "sold"];
@@ -78,6 +82,7 @@ const ESTIMATE = object(
 );
 
 export const schemas: Json = {
+  Currency: { enum: [...CURRENCIES.keys()], description: "ISO 4217" },
   Order: object(
     {
       id: ID,

@@ -12,11 +12,13 @@ import {
   json,
   list,
   name,
+  ORDER_ID,
   object,
   ok,
   ref,
   schemas,
   TIME,
+  user,
   whole,
 } from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
@@ -36,11 +38,15 @@ function refusals(...statuses: number[]): Json {
   return responses;
 }
 
-const pathParameter = (parameter: string, description: string): Json => ({
+const pathParameter = (
+  parameter: string,
+  description: string,
+  schema: Json = { type: "string", minLength: 1 },
+): Json => ({
   name: parameter,
   in: "path",
   required: true,
-  schema: { type: "string" },
+  schema,
   description,
 });
 const query = (parameter: string, schema: Json, description: string): Json => ({
@@ -49,12 +55,14 @@ const query = (parameter: string, schema: Json, description: string): Json => ({
   schema,
   description,
 });
-const idempotencyKey = (description: string): Json => ({
+const idempotencyKey = (description: string, schema: Json = REFERENCE): Json => ({
   name: "Idempotency-Key",
   in: "header",
-  schema: { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH },
+  schema,
   description,
 });
+/** The reference of an operator's change. */
+const REFERENCE = { type: "string", pattern: "^[!-~]{1,128}$" };
 
 const traceparent: Json = {
   name: "traceparent",
@@ -67,8 +75,9 @@ const traceparent: Json = {
 
 const ORDER_REFUSALS = [400, 401, 403, 409, 413, 415, 422, 429, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
-const sale = pathParameter("sale", "The sale's id");
-const forUser = query("user", { type: "string" }, "The buyer; with a scope only");
+const sale = pathParameter("sale", "The sale's id", name("The sale"));
+const order = pathParameter("id", "The order's id", ORDER_ID);
+const forUser = query("user", user("The buyer"), "The buyer; with a scope only");
 
 const paths: Json = {
   "/v1/orders": {
@@ -79,7 +88,10 @@ const paths: Json = {
         "have been accepted; send the same id again, as often as needed. " +
         `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
       parameters: [
-        idempotencyKey("Instead of `id` in the body, or beside it: a UUID or any other text"),
+        idempotencyKey("Instead of `id` in the body, or beside it: a UUID or any other text", {
+          type: "string",
+          pattern: `^[!#-+\\--[\\]-~]{1,${MAX_KEY_LENGTH}}$`,
+        }),
         traceparent,
       ],
       requestBody: body(ref("Order")),
@@ -127,7 +139,7 @@ const paths: Json = {
   "/v1/orders/{id}": {
     get: {
       summary: "Show one order and its events",
-      parameters: [pathParameter("id", "The order's id"), forUser],
+      parameters: [order, forUser],
       responses: {
         200: ok("`accepted` until decided, if this gateway accepted it", ref("OrderStatus")),
         ...refusals(401, 403, 404, 422, 429, 503),
@@ -139,7 +151,7 @@ const paths: Json = {
         "Possible up to two minutes after acceptance. 200: cancelled, and refunded if it had " +
         "been charged. 202: the order has not arrived yet, and is cancelled when it does; or " +
         "the cancel is still in progress. 409: too late, or the order is finished.",
-      parameters: [pathParameter("id", "The order's id"), forUser],
+      parameters: [order, forUser],
       responses: {
         200: ok("Cancelled", ref("Cancelled")),
         202: ok("The cancel is pending", ref("Cancelled")),
@@ -150,6 +162,7 @@ const paths: Json = {
   "/v1/payments/webhook": {
     post: {
       summary: "For the payment provider: report on a charge",
+      security: [],
       description:
         "Signed as in Standard Webhooks, see docs/payments.md. It may be sent again: replays and " +
         "events without news change nothing. Unlisted statuses get 200 and have no effect.",
@@ -190,13 +203,13 @@ const paths: Json = {
         "Resumes after Last-Event-ID (or `after`). Ends when nothing can follow; 204 if nothing " +
         "can follow already. See docs/http.md.",
       parameters: [
-        pathParameter("id", "The order"),
+        order,
         query(
           "after",
           { type: "integer", minimum: 0 },
           "Like Last-Event-ID, for clients that cannot set it",
         ),
-        query("user", { type: "string" }, "The buyer; for services and operators"),
+        forUser,
       ],
       responses: {
         200: {
@@ -227,7 +240,7 @@ const paths: Json = {
         query("before", name("A sale"), "The `before` of the previous page"),
         query("status", { enum: SALE_STATUSES }, "Only sales of this status"),
       ],
-      responses: { 200: ok("A page", ref("SaleList")), ...refusals(422) },
+      responses: { 200: ok("A page", ref("SaleList")), ...refusals(404, 422) },
     },
   },
   "/v1/sales/{sale}": {
@@ -256,7 +269,7 @@ const paths: Json = {
     get: {
       summary: "Show live stock of one item",
       security: [],
-      parameters: [sale, pathParameter("sku", "The item")],
+      parameters: [sale, pathParameter("sku", "The item", name("The item"))],
       responses: { 200: ok("Units by state", ref("Stock")), ...refusals(404, 503) },
     },
   },

@@ -92,7 +92,7 @@ function newestFirst(a: Sale, b: Sale): number {
 
 /** Where the sales behind this one start: it may not be among them any more. */
 function placeAfter(sales: readonly Sale[], last: KnownSale | undefined): number {
-  if (!last) throw new Refused(problem("out_of_range", "before", "the `before` of an answer"));
+  if (!last) throw new Refused(problem("not_found", "before"));
   const place = sales.findIndex((sale) => newestFirst(last.sale, sale) < 0 && sale !== last.sale);
   return place < 0 ? sales.length : place;
 }
