@@ -122,7 +122,7 @@ export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
     | "order"
-    | "ordersOf"
+    | "orderPage"
     | "events"
     | "bill"
     | "attempt"
