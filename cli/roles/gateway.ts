@@ -51,6 +51,10 @@ export async function startGatewayRole(
       reusePort: settings.reusePort === "yes",
       idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
       shards,
+      metrics:
+        settings.gatewayMetricsPort === undefined
+          ? undefined
+          : { host: settings.metricsHost, port: settings.gatewayMetricsPort },
     },
     access: {
       auth: authOptions(settings),
@@ -78,7 +82,8 @@ export async function startGatewayRole(
     },
     telemetry: { spans, log },
   });
-  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const withdraw = announceMetrics(id, new URL(gateway.metricsUrl).host);
+  log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
   const { redisMemory } = settings;

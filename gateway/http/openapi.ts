@@ -334,6 +334,7 @@ const paths: Json = {
   "/metrics": {
     get: {
       summary: "Show metrics for Prometheus",
+      description: "Only if they have no port of their own (SLUICE_GATEWAY_METRICS_PORT)",
       security: [],
       responses: { 200: { description: "Text, exposition format 0.0.4" } },
     },
