@@ -77,6 +77,24 @@ export interface StoredOrder extends Order {
   readonly traceparent: Traceparent;
 }
 
+/** A page of a user's orders. */
+export interface PageRequest {
+  readonly limit: number;
+  /** Only ids below this one. */
+  readonly before?: string;
+  readonly state?: OrderState;
+  readonly saleId?: string;
+  /** Orders of all users that the page looks through; default: LOOKED_THROUGH. */
+  readonly lookedThrough?: number;
+}
+
+export interface OrderPage {
+  /** Newest id first. There may be fewer than `limit`, even none, before the end. */
+  readonly orders: readonly StoredOrder[];
+  /** Where the next page begins; absent: there is none. */
+  readonly before?: string;
+}
+
 export interface OrderEvent {
   readonly atMs: number;
   /** A new state of the order, `conflict`, or an event of its charge or its parts. */
@@ -256,8 +274,11 @@ export interface Ledger {
     shard: number,
     orders: readonly { readonly user: string; readonly id: string }[],
   ): Promise<Map<string, OrderState>>;
-  /** Newest id first; only ids below `before`. */
+  /** A bounded piece of the user's list. */
+  orderPage(user: string, request: PageRequest): Promise<OrderPage>;
+  /** Newest id first; only ids below `before`. Reads as far back as it takes. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
+  /** Oldest first; of its conflicts only the first ten. */
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
   /** undefined: no such attempt is recorded. */

@@ -33,7 +33,8 @@ export async function startGatewayRole(
   const region = homeOf(settings);
   // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const { ledgerUrl, shards } = settings;
+  const ledger = await openLedger({ runtime, url: ledgerUrl, shards, readsInThread: true });
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
@@ -49,7 +50,11 @@ export async function startGatewayRole(
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
       idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
-      shards: settings.shards,
+      shards,
+      metrics:
+        settings.gatewayMetricsPort === undefined
+          ? undefined
+          : { host: settings.metricsHost, port: settings.gatewayMetricsPort },
     },
     access: {
       auth: authOptions(settings),
@@ -77,10 +82,11 @@ export async function startGatewayRole(
     },
     telemetry: { spans, log },
   });
-  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const withdraw = announceMetrics(id, new URL(gateway.metricsUrl).host);
+  log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { shards, redisMemory } = settings;
+  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,

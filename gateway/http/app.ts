@@ -9,7 +9,7 @@ import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
-import { addHealth } from "./health.ts";
+import { addHealth, addMetrics } from "./health.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
@@ -50,6 +50,8 @@ function createCalls(parts: AppParts): App {
   addAdminRoutes(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
+  // With a port of their own they are not for clients.
+  if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app);
   return app;
