@@ -113,7 +113,8 @@ function KNOWN_ERRORS(): ReadonlySet<string> {
   return new Set([
     "LedgerUnavailable",
     "BrokerUnavailable",
-    "TopologyConflict",
+    "StoreRefused",
     "StoreUnavailable",
+    "TopologyConflict",
   ]);
 }

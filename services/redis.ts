@@ -18,6 +18,8 @@ export interface PrivateRedisOptions {
   readonly persistence?: boolean;
   /** Niceness: how far it yields to the gateways of this machine. */
   readonly nice?: number;
+  /** More of its settings, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Variables of its process. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -60,6 +62,8 @@ export async function startRedis(
     "--appendfsync",
     "everysec",
   );
+  for (const [name, value] of Object.entries(options.settings ?? {}))
+    settings.push(`--${name}`, value);
   const child = spawnRecorded({
     name: "redis",
     command: [Bun.which("redis-server") ?? "redis-server", ...settings],
