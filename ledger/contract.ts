@@ -260,6 +260,7 @@ export interface Ledger {
   readonly storeId: string;
   readonly shards: number;
   incarnation(): Promise<number>;
+  /** Rejects also while the ledger can only be read. */
   positions(): Promise<ShardPosition[]>;
   /** The halt that this ledger has on record. */
   halt(): Promise<Halt | undefined>;

@@ -52,9 +52,11 @@ export class SqlLedger implements Ledger {
   }
 
   async positions(): Promise<ShardPosition[]> {
-    return (
-      await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")
-    ).map(positionOf);
+    const rows = await this.db.run(
+      "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",
+    );
+    if (this.db.hasServer) await this.db.writable();
+    return rows.map(positionOf);
   }
 
   halt(): Promise<Halt | undefined> {
