@@ -178,7 +178,14 @@ export type Operation =
       readonly sku: string;
       readonly units: number;
     }
-  | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
+  | {
+      readonly kind: "open";
+      readonly ref: string;
+      readonly saleId: string;
+      readonly atMs: number;
+      /** The window's new end; undefined: it keeps the old one. */
+      readonly closesAtMs?: number | undefined;
+    }
   | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
   /** Ends a closed sale for good; see ledger/retire.ts. */
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
@@ -208,6 +215,8 @@ export type OperationResult =
   | "unknown_sale"
   | "unknown_item"
   | "sale_exists"
+  /** The sale would close before it opens, or at the same moment. */
+  | "bad_window"
   /** Neither the window nor the stock of a retired sale can change. */
   | "sale_retired";
 

@@ -101,14 +101,46 @@ test("opening and closing move the window; the default is now", async () => {
   const clock = () => Date.parse("2027-03-01T00:00:00Z");
   const t = await start({ clock, auth: { maxLifeMs: 10 ** 12 } });
   const headers = { ...(await bearer("olga", { scope: "operator", expiresInS: 10 ** 8 })) };
-  expect(
-    (await call(t, "/v1/admin/sales/spring/open", { at: "2027-02-01T08:00:00Z" }, headers)).status,
-  ).toBe(200);
+  const opening = { at: "2027-02-01T08:00:00Z", closesAt: "2027-04-01T00:00:00Z" };
+  expect((await call(t, "/v1/admin/sales/spring/open", opening, headers)).status).toBe(200);
   expect((await call(t, "/v1/admin/sales/spring/close", "", headers)).status).toBe(200);
   expect((await call(t, "/v1/sales/spring")).body).toMatchObject({
     opensAt: "2027-02-01T08:00:00.000Z",
     closesAt: "2027-03-01T00:00:00.000Z",
   });
+});
+
+test("a closed sale opens again with a new end; a window that closes first is refused", async () => {
+  const t = await start();
+  const spring = "/v1/admin/sales/spring";
+  expect((await call(t, `${spring}/close`, "")).status).toBe(200);
+  const conflict = { status: 409, body: { code: "conflict", field: "sale" } };
+  expect(await call(t, `${spring}/open`, "")).toMatchObject(conflict);
+  expect(await call(t, `${spring}/close`, { at: "2020-01-01T00:00:00Z" })).toMatchObject(conflict);
+  const again = { at: "2027-02-01T08:00:00Z", closesAt: "2027-02-01T09:00:00Z" };
+  expect(await call(t, `${spring}/open`, { ...again, closesAt: again.at })).toMatchObject({
+    ...{ status: 422, body: { code: "out_of_range", field: "closesAt" } },
+  });
+  expect((await call(t, `${spring}/open`, again)).status).toBe(200);
+  expect((await call(t, "/v1/sales/spring")).body).toMatchObject({
+    opensAt: "2027-02-01T08:00:00.000Z",
+    closesAt: "2027-02-01T09:00:00.000Z",
+  });
+});
+
+test("times that no clock shows are refused", async () => {
+  const t = await start();
+  for (const at of [
+    ...["2027-02-30T10:00:00Z", "2027-02-29T10:00:00Z", "2027-13-01T10:00:00Z"],
+    ...["2027-04-31T10:00:00+02:00", "2027-01-31T24:00:00Z", "2027-01-31T10:60:00Z"],
+    "2027-01-31T10:00:00+24:00",
+  ])
+    expect(await call(t, "/v1/admin/sales/spring/close", { at })).toMatchObject({
+      ...{ status: 422, body: { code: "out_of_range", field: "at" } },
+    });
+  const leap = { at: "2028-02-29T10:00:00.250-01:30", closesAt: "2028-03-01T00:00:00z" };
+  expect((await call(t, "/v1/admin/sales/spring/open", leap)).status).toBe(200);
+  expect((await call(t, "/v1/sales/spring")).body.opensAt).toBe("2028-02-29T11:30:00.250Z");
 });
 
 test("a change that Redis cannot take yet is still made, and the answer says so", async () => {

@@ -106,18 +106,10 @@ export function addAdmin(app: App, parts: AppParts): void {
   });
 
   for (const kind of ["open", "close"] as const) {
-    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) =>
-      answer(
-        c,
-        {
-          kind,
-          ref: refOf(c) ?? options.runtime.uuid(),
-          saleId: c.req.param("sale"),
-          atMs: await momentOf(c, clock),
-        },
-        false,
-      ),
-    );
+    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) => {
+      const moved = { saleId: c.req.param("sale"), ...(await momentsOf(c, kind, clock)) };
+      return answer(c, { kind, ref: refOf(c) ?? options.runtime.uuid(), ...moved }, false);
+    });
   }
 }
 
@@ -195,11 +187,20 @@ function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
   return { kind: "create", ref, sale };
 }
 
-/** `{"at": …}` or, without a body, now. */
-async function momentOf(c: Context<Env>, clock: () => number): Promise<number> {
-  if (!c.req.raw.body) return clock();
-  const fields = Fields.of(await jsonOf(c.req.raw, 1024), ["at"]);
-  return fields.has("at") ? fields.time("at") : clock();
+/** `{"at": …}` or, without it, now. One that opens may name its end too. */
+async function momentsOf(
+  c: Context<Env>,
+  kind: "open" | "close",
+  clock: () => number,
+): Promise<{ readonly atMs: number; readonly closesAtMs?: number }> {
+  if (!c.req.raw.body) return { atMs: clock() };
+  const known = kind === "open" ? ["at", "closesAt"] : ["at"];
+  const fields = Fields.of(await jsonOf(c.req.raw, 1024), known);
+  const atMs = fields.has("at") ? fields.time("at") : clock();
+  if (!fields.has("closesAt")) return { atMs };
+  const closesAtMs = fields.time("closesAt");
+  if (closesAtMs <= atMs) fields.refuse("out_of_range", "closesAt", "after the sale opens");
+  return { atMs, closesAtMs };
 }
 
 function saleOf(operation: SaleOperation): string {
@@ -215,6 +216,12 @@ function refusalOf(result: OperationResult): Problem | undefined {
       return problem("conflict", "Idempotency-Key", "used for another change");
     case "sale_retired":
       return problem("conflict", "sale", "it has ended and been retired");
+    case "bad_window":
+      return problem(
+        "conflict",
+        "sale",
+        "it would close before it opens: open it with a closesAt later than at, or close it later",
+      );
     case "sale_exists":
       return problem("conflict", "id", "a sale with this name exists");
     case "unknown_sale":
