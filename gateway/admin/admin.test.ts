@@ -1,4 +1,3 @@
-import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import type { Operation } from "../../ledger/contract.ts";
 import { bearer, closeGateways, order, post, start, type TestGateway } from "../testing.ts";
@@ -32,13 +31,6 @@ async function call(
   };
   const response = await t.gateway.app.request(path, init, { peer: "192.0.2.7" });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-function audited(t: TestGateway): Record<string, unknown>[] {
-  using db = new Database(t.ledgerPath, { readonly: true });
-  return db
-    .query("SELECT subject, action, target, detail, status FROM audit ORDER BY rowid")
-    .all() as Record<string, unknown>[];
 }
 
 test("a created sale is visible, open for orders at once, and passed to Redis", async () => {
@@ -110,7 +102,7 @@ test("opening and closing move the window; the default is now", async () => {
   });
 });
 
-test("a closed sale opens again with a new end; a window that closes first is refused", async () => {
+test("a closed sale opens again with a new end; one that closes first is refused", async () => {
   const t = await start();
   const spring = "/v1/admin/sales/spring";
   expect((await call(t, `${spring}/close`, "")).status).toBe(200);
@@ -206,48 +198,4 @@ test("mistakes are named", async () => {
   ];
   for (const [[path, body], status, code, field] of cases)
     expect(await call(t, path, body)).toMatchObject({ status, body: { code, field } });
-});
-
-test("every call is audited with subject, action, address and result, refused or not", async () => {
-  const t = await start();
-  await call(t, "/v1/admin/sales", NEW_SALE);
-  await call(
-    t,
-    "/v1/admin/sales/spring/restock",
-    { sku: "lamp", units: 1 },
-    { ...(await operator()), "idempotency-key": "d1" },
-  );
-  await call(t, "/v1/admin/sales/spring/open", {}, await bearer("ann"));
-  await call(t, "/v1/admin/sales", undefined, {});
-  const record = (
-    subject: string,
-    action: string,
-    target: string,
-    status: number,
-    ref?: string,
-  ) => ({
-    subject,
-    action,
-    target,
-    status,
-    detail: JSON.stringify({ address: "192.0.2.7", ref }),
-  });
-  expect(audited(t)).toEqual([
-    record("olga", "sales.create", "summer", 201),
-    record("olga", "sales.restock", "spring", 200, "d1"),
-    record("ann", "sales.open", "spring", 403),
-    record("-", "sales.list", "", 401),
-  ]);
-});
-
-test("strangers cannot flood the audit: their excess calls are only counted", async () => {
-  const t = await start();
-  for (let i = 0; i < 60; i++) await call(t, "/v1/admin/sales", undefined, {});
-  await call(t, "/v1/admin/sales");
-  const records = audited(t);
-  expect(records.length).toBeLessThan(60);
-  expect(JSON.parse(records.at(-1)?.detail as string)).toMatchObject({
-    strangersUnrecorded: expect.any(Number),
-  });
-  expect(records.at(-1)).toMatchObject({ subject: "olga", status: 200 });
 });

@@ -1,15 +1,14 @@
 // /v1/admin/sales: operators create, open, close and restock sales. Each change goes to the ledger,
 // then to Redis; each call is audited.
 import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
-import { may, scopesFor } from "../access/rights.ts";
-import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
+import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { type Problem, problem, Refused } from "../http/problem.ts";
 import { Audit } from "./audit.ts";
 import { Fields } from "./fields.ts";
+import { onRecord, refHeader } from "./on-record.ts";
 import { readSale, showSale } from "./sale-form.ts";
 
 /** Sales per import. */
@@ -111,67 +110,6 @@ export function addAdmin(app: App, parts: AppParts): void {
       return answer(c, { kind, ref: refOf(c) ?? options.runtime.uuid(), ...moved }, false);
     });
   }
-}
-
-/** Admits those who may read or change, and audits each call and its answer. */
-function onRecord(parts: AppParts, audit: Audit) {
-  return createMiddleware<Env>(async (c, next) => {
-    let subject: string | undefined;
-    let operator: string | undefined;
-    try {
-      const principal = await principalOf(parts, c.req.header("authorization"));
-      subject = principal.user;
-      const right = c.req.method === "GET" ? "oversee" : "operate";
-      if (!may(principal, right))
-        throw new Refused(problem("forbidden", "scope", scopesFor(right)));
-      operator = subject;
-      c.set("principal", principal);
-      await next();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      c.res = parts.orders.intake.refuse(error.problem).response();
-    }
-    const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
-    const { method, path } = c.req;
-    const detail = { address, ref: refHeader(c) };
-    const target = c.get("target") ?? pathTarget(path);
-    const call = {
-      operator,
-      subject: subject ?? "-",
-      action: actionOf(method, path),
-      target,
-      detail,
-      status: c.res.status,
-    };
-    await audit
-      .record(call)
-      .catch((error) => parts.log("audit failed", { ...call, error: messageOf(error) }));
-  });
-}
-
-/** `sales.restock` for POST /v1/admin/sales/x/restock. */
-function actionOf(method: string, path: string): string {
-  const [area = "", first, verb] = path.split("/").slice(3);
-  const name =
-    verb ??
-    (first === "import"
-      ? first
-      : method === "POST"
-        ? "create"
-        : method === "GET"
-          ? "list"
-          : method.toLowerCase());
-  return `${area}.${name}`.slice(0, 64);
-}
-
-/** The sale a call is about, if its path names one. */
-function pathTarget(path: string): string {
-  const [, target = ""] = path.split("/").slice(3);
-  return target === "import" ? "" : target.slice(0, 64);
-}
-
-function refHeader(c: Context<Env>): string | undefined {
-  return c.req.header("idempotency-key");
 }
 
 /** The caller's reference, which makes repeating a change harmless. */
