@@ -2,6 +2,7 @@
 // does not load a broker client.
 import { Command } from "commander";
 import { messageOf } from "../core/domain/message-of.ts";
+import { plainLines } from "../core/domain/plain.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
 import { joinRunning } from "./running.ts";
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   stock: () => import("./commands/stock.ts"),
   top: () => import("./commands/top.ts"),
   orders: () => import("./commands/orders.ts"),
+  audit: () => import("./commands/audit.ts"),
   sales: () => import("./commands/sales.ts"),
   workers: () => import("./commands/workers.ts"),
   token: () => import("./commands/token.ts"),
@@ -81,7 +83,7 @@ try {
 } catch (error) {
   const failure = error instanceof Error ? error : new Error(messageOf(error));
   const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
-  process.stderr.write(`sluice: ${known ? failure.message : failure.stack}\n`);
+  process.stderr.write(plainLines(`sluice: ${known ? failure.message : failure.stack}\n`));
   process.exit(1);
 }
 
