@@ -125,7 +125,7 @@ export interface TestGateway {
 /** What tests change, by the names it has within the groups of GatewayOptions. */
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
-    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
     Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
@@ -145,11 +145,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
   const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
-  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
-    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, metrics, shards: SHARDS },
     access: {
       auth: {
         algorithm: "HS256",

@@ -216,6 +216,11 @@ const MIGRATIONS: readonly Migration[] = [
          AS newest
        WHERE newest.sale = sales.id`,
   ],
+  // A result follows its intent in the audit; ended_ms 0: none is on record (ledger/audit-log.ts).
+  () => [
+    "ALTER TABLE audit ADD COLUMN ended_ms BIGINT NOT NULL DEFAULT 0",
+    "UPDATE audit SET ended_ms = at_ms",
+  ],
   // Idempotency keys and the orders they stand for (ledger/order-keys.ts).
   (d) => [
     `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,

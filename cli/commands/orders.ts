@@ -1,5 +1,6 @@
 // sluice orders: a user's orders, or one order with its events, from the ledger.
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -40,7 +41,7 @@ async function show(id: string | undefined, { user: text, limit, json }: Options
     if (json) {
       const shown = orders.map((order) => showOrder(order));
       const one = { order: shown[0] ?? null, events: shownAll(events) };
-      process.stdout.write(`${JSON.stringify(id === undefined ? shown : one)}\n`);
+      process.stdout.write(`${plainJson(id === undefined ? shown : one)}\n`);
       return;
     }
     const rows = orders.map((o) => ({

@@ -1,10 +1,12 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
+import { OPEN_STATES, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
 import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
 import { EXAMPLES } from "./openapi-examples.ts";
 import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
 import { operatorPaths } from "./openapi-operator.ts";
+import { otherPaths } from "./openapi-others.ts";
 import {
   body,
   ID,
@@ -79,6 +81,8 @@ const sale = pathParameter("sale", "The sale's id", name("The sale"));
 const order = pathParameter("id", "The order's id", ORDER_ID);
 const forUser = query("user", user("The buyer"), "The buyer; with a scope only");
 
+const DECIDED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((s) => s !== "accepted");
+
 const paths: Json = {
   "/v1/orders": {
     post: {
@@ -102,9 +106,14 @@ const paths: Json = {
     },
     get: {
       summary: "List your orders, newest first",
+      description:
+        "The next page begins at `before`; without it there is none. A page looks through a " +
+        "bounded stretch of the ledger, so it may hold fewer orders than `limit`, even none.",
       parameters: [
-        query("limit", whole(1, 500), "Orders per page; default 50"),
+        query("limit", whole(1, 100), "Orders per page at most; default 50"),
         query("before", ID, "The `before` of the previous page"),
+        query("status", { enum: DECIDED_STATES }, "Only orders of this status"),
+        query("saleId", name("The sale"), "Only orders of this sale"),
         forUser,
       ],
       responses: {
@@ -156,43 +165,6 @@ const paths: Json = {
         200: ok("Cancelled", ref("Cancelled")),
         202: ok("The cancel is pending", ref("Cancelled")),
         ...refusals(401, 403, 409, 422, 429, 503),
-      },
-    },
-  },
-  "/v1/payments/webhook": {
-    post: {
-      summary: "For the payment provider: report on a charge",
-      security: [],
-      description:
-        "Signed as in Standard Webhooks, see docs/payments.md. It may be sent again: replays and " +
-        "events without news change nothing. Unlisted statuses get 200 and have no effect.",
-      parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
-        name: header,
-        in: "header",
-        required: true,
-        schema: { type: "string" },
-        description: "As in Standard Webhooks",
-      })),
-      requestBody: body(
-        object(
-          {
-            key: { type: "string" },
-            amount: whole(0, Number.MAX_SAFE_INTEGER),
-            currency: { type: "string" },
-            status: {
-              type: "string",
-              examples: ["captured", "declined", "pending", "refunded", "disputed"],
-            },
-          },
-          ["key", "amount", "currency", "status"],
-        ),
-      ),
-      responses: {
-        200: ok(
-          "Accepted, or correctly without effect",
-          object({ taken: { type: "boolean" }, outcome: { type: "string" } }, ["taken", "outcome"]),
-        ),
-        ...refusals(400, 401, 404, 413, 422, 503),
       },
     },
   },
@@ -273,16 +245,6 @@ const paths: Json = {
       responses: { 200: ok("Units by state", ref("Stock")), ...refusals(404, 503) },
     },
   },
-  "/v1/ws": {
-    get: {
-      summary: "WebSocket: orders in, acknowledgements and outcomes out",
-      description: "The protocol is described in docs/websocket.md.",
-      responses: {
-        101: { description: "Switching protocols" },
-        ...refusals(400, 401, 403, 429, 503),
-      },
-    },
-  },
   "/v1/admin/sales": {
     get: {
       summary: "List all sales, with the ledger's stock",
@@ -316,10 +278,15 @@ const paths: Json = {
         post: {
           summary:
             verb === "open"
-              ? "Move a sale's opening; default: now"
+              ? "Move a sale's opening, and its closing if given; default: now"
               : "Move a sale's closing; default: now",
           parameters: [sale, idempotencyKey("Makes repeating harmless")],
-          requestBody: { required: false, content: json(object({ at: TIME }, [])) },
+          requestBody: {
+            required: false,
+            content: json(
+              object(verb === "open" ? { at: TIME, closesAt: TIME } : { at: TIME }, []),
+            ),
+          },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
         },
       },
@@ -339,27 +306,7 @@ const paths: Json = {
     },
   },
   ...operatorPaths(refusals, pathParameter),
-  "/healthz": {
-    get: {
-      summary: "Check that the process answers",
-      security: [],
-      responses: { 200: ok("Yes", { type: "object" }) },
-    },
-  },
-  "/readyz": {
-    get: {
-      summary: "Check that orders can be accepted",
-      security: [],
-      responses: { 200: ok("Yes", { type: "object" }), 503: ok("No, and why", { type: "object" }) },
-    },
-  },
-  "/metrics": {
-    get: {
-      summary: "Show metrics for Prometheus",
-      security: [],
-      responses: { 200: { description: "Text, exposition format 0.0.4" } },
-    },
-  },
+  ...otherPaths(refusals),
 };
 
 function withExamples(of: Json): Json {
