@@ -38,6 +38,8 @@ export interface SocketsOptions {
   readonly origins: Origins;
   readonly addresses: ClientAddress;
   readonly limits: GatewayLimits;
+  /** Whether a new socket may be opened; counts those that may not. */
+  readonly room: () => boolean;
   /** Wall ms. */
   readonly clock: () => number;
 }
@@ -73,7 +75,8 @@ export class Sockets {
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
     if (!origins.allows(headers.get("origin"), headers.get("host")))
       return problem("foreign_origin", "Origin").response();
-    if (this.draining || this.open.size >= limits.sockets) return problem("unavailable").response();
+    if (this.draining || this.open.size >= limits.sockets || !this.options.room())
+      return problem("unavailable").response();
     const header = headers.get("authorization");
     const verdict = header === null ? undefined : await auth.header(header);
     if (verdict instanceof Problem) return verdict.response();
