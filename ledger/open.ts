@@ -22,6 +22,9 @@ export interface LedgerOptions {
   readonly readsInThread?: boolean;
 }
 
+/** It answers, but its content or its settings do not fit; the message names the setting. */
+class Unfit extends LedgerUnavailable {}
+
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const db = await Db.open(options.runtime, options.url);
   try {
@@ -30,7 +33,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await prepare(options.runtime, options.url);
     const store = await openStore(db, options.shards);
     if (store.shards !== options.shards) {
-      throw new LedgerUnavailable(
+      throw new Unfit(
         `the ledger was created with ${store.shards} shards and cannot change: ` +
           `set SLUICE_SHARDS to ${store.shards} (it is ${options.shards})`,
       );
@@ -42,9 +45,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       : new SqlLedger(db, store.id, store.shards);
   } catch (error) {
     await ignore(db.close(), "ledger_close");
-    throw error instanceof LedgerUnavailable
-      ? error
-      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
+    if (error instanceof Unfit) throw error;
+    const state = error instanceof LedgerUnavailable ? error.state : undefined;
+    throw new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`, state);
   }
 }
 
@@ -94,11 +97,9 @@ async function checkDurability(db: Db): Promise<void> {
       await db.run("PRAGMA journal_mode"),
     ];
     if (Number(sync[0]?.synchronous) < 2)
-      throw new LedgerUnavailable(
-        "the ledger's SQLite does not sync its commits (synchronous < FULL)",
-      );
+      throw new Unfit("the ledger's SQLite does not sync its commits (synchronous < FULL)");
     if (journal[0]?.journal_mode !== "wal")
-      throw new LedgerUnavailable(
+      throw new Unfit(
         "the ledger's file system has no write-ahead log for SQLite (journal_mode is not WAL)",
       );
     return;
@@ -106,7 +107,7 @@ async function checkDurability(db: Db): Promise<void> {
   const rows = await db.run("SHOW synchronous_commit");
   const value = String(rows[0]?.synchronous_commit);
   if (value === "off")
-    throw new LedgerUnavailable(
+    throw new Unfit(
       "the ledger's Postgres has synchronous_commit = off: a commit could be lost; set it to on",
     );
 }

@@ -4,6 +4,16 @@ import { at } from "../core/domain/at.ts";
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { askOnce } from "./ask-again.ts";
+import {
+  type AuditIntent,
+  type AuditPage,
+  type AuditQuery,
+  type AuditResult,
+  audit,
+  auditBegin,
+  auditEnd,
+  auditLog,
+} from "./audit-log.ts";
 import type {
   Bill,
   FollowUp,
@@ -52,9 +62,11 @@ export class SqlLedger implements Ledger {
   }
 
   async positions(): Promise<ShardPosition[]> {
-    return (
-      await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")
-    ).map(positionOf);
+    const rows = await this.db.run(
+      "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",
+    );
+    if (this.db.hasServer) await this.db.writable();
+    return rows.map(positionOf);
   }
 
   halt(): Promise<Halt | undefined> {
@@ -191,12 +203,20 @@ export class SqlLedger implements Ledger {
     for (const id of ids) await this.db.run(text, [this.db.runtime.wallMs(), id]);
   }
 
-  async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
-    await this.db.run(
-      `INSERT INTO audit (at_ms, subject, action, target, detail, status)
-       VALUES (?, ?, ?, ?, ?, ?)`,
-      [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
-    );
+  audit(record: Parameters<Ledger["audit"]>[0]): Promise<void> {
+    return audit(this.db, record);
+  }
+
+  auditBegin(intent: AuditIntent): Promise<number> {
+    return auditBegin(this.db, intent, this.db.runtime.wallMs());
+  }
+
+  auditEnd(seq: number, result: AuditResult): Promise<void> {
+    return auditEnd(this.db, seq, result, this.db.runtime.wallMs());
+  }
+
+  auditLog(query: AuditQuery): Promise<AuditPage> {
+    return auditLog(this.db, query);
   }
 
   recordLetter(letter: LetterRecord): Promise<void> {

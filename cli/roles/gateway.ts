@@ -19,6 +19,7 @@ import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
+import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -40,6 +41,7 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
+  const pulse = new LedgerPulse(runtime, ledger);
   const spans = await openSpans(settings, "gateway", id);
   const gateway = await startGateway({
     runtime,
@@ -77,8 +79,8 @@ export async function startGatewayRole(
     },
     ready: async () => {
       const { ok, detail } = brokers.readiness();
-      // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
-      return { ok, detail: { ...detail, redis: redis.connected ? "up" : "away" } };
+      // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
+      return { ok, detail: { ...detail, redis: redis.state, ledger: pulse.state } };
     },
     telemetry: { spans, log },
   });
@@ -104,6 +106,7 @@ export async function startGatewayRole(
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    pulse.stop();
     withdraw();
     await gateway.close();
     await board.stop();

@@ -1,6 +1,7 @@
 // Everything over HTTP except order intake: one Hono app, assembled here.
 import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
+import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
@@ -43,8 +44,9 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
-  addAdminOverview(app, parts);
   addAdmin(app, parts);
+  addAdminOverview(app, parts);
+  addAdminAudit(app, parts);
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);

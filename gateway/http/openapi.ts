@@ -294,10 +294,15 @@ const paths: Json = {
         post: {
           summary:
             verb === "open"
-              ? "Move a sale's opening; default: now"
+              ? "Move a sale's opening, and its closing if given; default: now"
               : "Move a sale's closing; default: now",
           parameters: [sale, idempotencyKey("Makes repeating harmless")],
-          requestBody: { required: false, content: json(object({ at: TIME }, [])) },
+          requestBody: {
+            required: false,
+            content: json(
+              object(verb === "open" ? { at: TIME, closesAt: TIME } : { at: TIME }, []),
+            ),
+          },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
         },
       },
