@@ -15,6 +15,7 @@ import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
 import { createApp } from "./http/app.ts";
 import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
+import { Failures } from "./http/failures.ts";
 import { Listener } from "./http/listener.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
@@ -147,6 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const room = () => spare.room();
   const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock, room });
   let leaving = false;
+  const failures = new Failures(runtime, log);
   const appParts: AppParts = {
     leaving: () => leaving,
     options,
@@ -156,6 +158,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reads: { catalogue, stock, feed: events, allowance: new ReadAllowance(runtime, limits.reads) },
     unitsBack,
     metrics: () => metrics,
+    failures,
     log,
   };
   const app = createApp(appParts);
@@ -179,7 +182,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       fetch: (request, self) =>
         app.fetch(request, { peer: self.requestIP(request)?.address ?? "" }),
       error: (error) => {
-        log("request failed", { error: error.message });
+        failures.note({ error: error.message });
         return problem("internal").response();
       },
       websocket: {
@@ -209,6 +212,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...shown(admission),
     ...counters.report(),
     sockets: sockets.size,
+    unreadBytes: sockets.unreadBytes,
     ...spare.report(),
     waitingBytes: lanes.waitingBytes,
     undecided: undecided.orders,

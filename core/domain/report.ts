@@ -97,6 +97,8 @@ export interface GatewayReport extends ProcessReport {
   /** Counter: the payment provider's webhooks by result. */
   readonly webhooks: Readonly<Record<string, number>>;
   readonly sockets: number;
+  /** Bytes that their clients have not read. Absent: a gateway of an earlier release. */
+  readonly unreadBytes?: number;
   /** Absent: they cannot be known, or a gateway of an earlier release. */
   readonly descriptors?: {
     readonly state: DescriptorState;

@@ -158,6 +158,12 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     r.publishing.regions.map((g) => [{ to: g.region }, g.confirmed]),
   ),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
+  family(
+    "gauge",
+    "sluice_gateway_unread_bytes",
+    "Bytes that WebSocket clients have not read.",
+    (r) => one(r.unreadBytes ?? 0),
+  ),
   family("gauge", "sluice_gateway_open_descriptors", "Open file descriptors.", (r) =>
     r.descriptors ? one(r.descriptors.open) : [],
   ),
