@@ -30,7 +30,7 @@ export function createApp(parts: AppParts): App {
   app.notFound(() => problem("not_found").response());
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
-    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    parts.failures.note({ method: c.req.method, path: c.req.path, error: error.message });
     return problem(isAway(error) ? "unavailable" : "internal").response();
   });
   return app;
