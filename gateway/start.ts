@@ -16,17 +16,20 @@ import { createApp } from "./http/app.ts";
 import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
 import { Failures } from "./http/failures.ts";
+import { KeyedOrders } from "./http/keyed-orders.ts";
 import { Listener } from "./http/listener.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
 import { SpareDescriptors } from "./http/spare-descriptors.ts";
-import { StockReader } from "./http/stock-reader.ts";
+import { StockReader, shownUnits } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
 import { Intake } from "./intake/intake.ts";
+import { KnownBodies } from "./intake/known-bodies.ts";
 import { Lanes } from "./intake/lanes.ts";
 import { DEFAULT_LIMITS, type GatewayLimits } from "./intake/limits.ts";
+import { OrderKeys } from "./intake/order-keys.ts";
 import { tracedPublish } from "./intake/traced-publish.ts";
 import { Undecided } from "./intake/undecided.ts";
 import type { GatewayOptions } from "./ports.ts";
@@ -74,7 +77,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(stores.stockOf, runtime.monotonicMs);
+  const stock = new StockReader(
+    async (saleId) => shownUnits(await stores.stockOf(saleId), catalogue.get(saleId)),
+    runtime.monotonicMs,
+  );
   const admission = admissionOf(options, log);
   const soldOut = bounds.admission?.soldOutAtGate
     ? new SoldOut(stock.of, runtime.monotonicMs)
@@ -83,8 +89,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     stock.forget();
     soldOut?.unitsBack();
   };
+  const bodies = new KnownBodies();
   const undecided = new Undecided(limits.undecidedOrders, {
-    onDecided: (batch) => {
+    onDecided: (batch, words) => {
+      bodies.learn(batch, words);
       counters.outcome.observe((runtime.monotonicMs() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
@@ -128,8 +136,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counters,
     admission,
     soldOut,
+    bodies,
   });
-  const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
+  const { ledger, claimKeys } = stores;
+  const keys = new KeyedOrders({
+    keys: new OrderKeys({ runtime, claimKeys }),
+    intake,
+    ledger,
+    runtime,
+    clock,
+  });
+  const parts = { runtime, clock, auth, intake, keys, admission, catalogue, origins, limits };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({
