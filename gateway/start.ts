@@ -17,6 +17,7 @@ import { EventFeed } from "./http/event-feed.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
+import { LongPoll } from "./http/read-feed.ts";
 import { StockReader } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
@@ -87,6 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const most = { inAll: limits.followed, ofUser: limits.followedPerUser };
   const events = new EventFeed(runtime, stores.ledger, most, log);
+  const longPoll = new LongPoll(runtime, stores.ledger, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -147,7 +149,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     access: { auth, origins, addresses },
     orders: { intake, admission, counters, undecided },
-    reads: { catalogue, stock, feed: events, allowance: new ReadAllowance(runtime, limits.reads) },
+    reads: {
+      ...{ catalogue, stock, feed: events, longPoll },
+      allowance: new ReadAllowance(runtime, limits.reads),
+    },
     unitsBack,
     metrics: () => metrics,
     log,
@@ -209,6 +214,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     leave();
     admission.draining = true;
     sockets.drain();
+    longPoll.stop();
     const stopped = server.stop();
     await within(runtime, lanes.idle(), limits.drainMs);
     admission.stop();

@@ -124,7 +124,7 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -142,6 +142,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
   const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
@@ -158,6 +159,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       origins,
       trustedProxies: [],
       webhookSecrets,
+      webhookPrivate,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,

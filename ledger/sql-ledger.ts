@@ -22,6 +22,7 @@ import type {
   Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
+import { feed, feedEnd, feedStart } from "./feed.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
 import { recordLetter } from "./letters.ts";
@@ -34,14 +35,19 @@ import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
+import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
 export class SqlLedger implements Ledger {
+  readonly webhooks: SqlWebhooks;
+
   constructor(
     readonly db: Db,
     readonly storeId: string,
     readonly shards: number,
-  ) {}
+  ) {
+    this.webhooks = new SqlWebhooks(db);
+  }
 
   async incarnation(): Promise<number> {
     return Number((await this.db.run("SELECT incarnation FROM store"))[0]?.incarnation);
@@ -133,6 +139,15 @@ export class SqlLedger implements Ledger {
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {
     return followed(this.db, this.shards, orders);
+  }
+
+  async feedAt(where: "start" | "end"): ReturnType<Ledger["feedAt"]> {
+    const { storeId, shards } = this;
+    return where === "start" ? feedStart(storeId, shards) : feedEnd(this.db, storeId, shards);
+  }
+
+  feed(...of: Parameters<Ledger["feed"]>): ReturnType<Ledger["feed"]> {
+    return feed(this.db, this.storeId, this.shards, ...of);
   }
 
   async followUps(

@@ -16,6 +16,7 @@ import { readBody } from "./body.ts";
 import type { EventFeed } from "./event-feed.ts";
 import { Problem, Refused } from "./problem.ts";
 import type { ReadAllowance } from "./read-allowance.ts";
+import type { LongPoll } from "./read-feed.ts";
 import type { StockReader } from "./stock-reader.ts";
 
 export interface AppParts {
@@ -36,6 +37,7 @@ export interface AppParts {
     readonly catalogue: Catalogue;
     readonly stock: StockReader;
     readonly feed: EventFeed;
+    readonly longPoll: LongPoll;
     readonly allowance: ReadAllowance;
   };
   /** Whether the gateway is stopping or about to. */

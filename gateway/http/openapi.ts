@@ -1,6 +1,7 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
+import { eventPaths } from "./openapi-events.ts";
 import { operatorPaths } from "./openapi-operator.ts";
 import {
   body,
@@ -308,6 +309,7 @@ const paths: Json = {
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
+  ...eventPaths(refusals, query, pathParameter),
   ...operatorPaths(refusals, pathParameter),
   "/healthz": {
     get: {
