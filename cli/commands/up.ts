@@ -34,7 +34,12 @@ async function up(): Promise<void> {
   const ports = await gatewayPorts(settings, say);
   const services = await startLocalServices(settings, say, Object.keys(DEMO_SERVICES));
   const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
-  const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
+  const env: Record<string, string> = {
+    ...services.env,
+    SLUICE_WEBHOOK_SECRET: webhookSecret,
+    // A receiver to try things with runs on this machine.
+    SLUICE_WEBHOOK_PRIVATE: process.env.SLUICE_WEBHOOK_PRIVATE || "allow",
+  };
   const { roleEnv } = services;
   const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
   const current = join(dir, "current.json");
@@ -49,6 +54,7 @@ async function up(): Promise<void> {
       settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
+    fleet.sender("sender-1");
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
     writeFileSync(
