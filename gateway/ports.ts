@@ -8,6 +8,7 @@ import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type { Ledger, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
+import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
 
 /**
@@ -86,6 +87,8 @@ export interface GatewayOptions {
     /** A connection without traffic is closed after this, s; Bun knows at most 255. */
     readonly idleTimeoutS?: number;
     readonly shards: number;
+    /** Where metrics and health are served besides; absent: metrics are on the port above. */
+    readonly metrics?: AdminAddress | undefined;
   };
   readonly access: {
     readonly auth: AuthOptions;
@@ -124,7 +127,7 @@ export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
     | "order"
-    | "ordersOf"
+    | "orderPage"
     | "events"
     | "bill"
     | "attempt"
@@ -134,6 +137,9 @@ export interface StoresPort {
     | "webhooks"
     | "operate"
     | "audit"
+    | "auditBegin"
+    | "auditEnd"
+    | "auditLog"
     | "catalogueVersion"
     | "saleVersions"
     | "sales"

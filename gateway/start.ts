@@ -11,8 +11,9 @@ import { Origins } from "./access/origins.ts";
 import { Admission } from "./admission/admission.ts";
 import { SoldOut } from "./admission/sold-out.ts";
 import { Catalogue } from "./catalogue.ts";
+import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
 import { createApp } from "./http/app.ts";
-import type { App } from "./http/calls.ts";
+import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
@@ -43,6 +44,8 @@ export interface Gateway {
   /** `http://host:port`, without a trailing slash. */
   readonly url: string;
   readonly port: number;
+  /** Where its metrics are. */
+  readonly metricsUrl: string;
   /** Answers everything except order intake and WebSockets. */
   readonly app: App;
   readonly counters: Counters;
@@ -143,7 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const from = { origins, addresses };
   const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock });
   let leaving = false;
-  const app = createApp({
+  const appParts: AppParts = {
     leaving: () => leaving,
     options,
     limits,
@@ -156,7 +159,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     unitsBack,
     metrics: () => metrics,
     log,
-  });
+  };
+  const app = createApp(appParts);
 
   admission.start();
 
@@ -207,6 +211,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     followed: events.size,
   });
   const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
+  const { metrics: apart } = options.server;
+  const adminServer: AdminServer | undefined = apart && startAdminServer(apart, appParts);
   const leave = () => {
     leaving = true;
   };
@@ -225,10 +231,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     sockets.close();
     await within(runtime, stopped, CLOSE_GRACE_MS);
     await server.stop(true);
+    await adminServer?.stop();
   };
   return {
     url: origin(server),
     port: server.port as number,
+    metricsUrl: `${adminServer?.url ?? origin(server)}/metrics`,
     app,
     counters,
     admission,

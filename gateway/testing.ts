@@ -123,7 +123,7 @@ export interface TestGateway {
 /** What tests change, by the names it has within the groups of GatewayOptions. */
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
-    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
     Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
@@ -141,12 +141,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     shards: SHARDS,
   });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
-  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
   const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
-    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, metrics, shards: SHARDS },
     access: {
       auth: {
         algorithm: "HS256",

@@ -218,6 +218,11 @@ const MIGRATIONS: readonly Migration[] = [
          AS newest
        WHERE newest.sale = sales.id`,
   ],
+  // A result follows its intent in the audit; ended_ms 0: none is on record (ledger/audit-log.ts).
+  () => [
+    "ALTER TABLE audit ADD COLUMN ended_ms BIGINT NOT NULL DEFAULT 0",
+    "UPDATE audit SET ended_ms = at_ms",
+  ],
   // Webhooks (ledger/webhooks.ts). position: a cursor of the feed. lease_ms: by the database's
   // clock. event: the whole event, as it is sent.
   (d) => [

@@ -82,6 +82,7 @@ async function reachable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw new LedgerUnavailable(`the ledger: ${messageOf(error)}`);
+    const state = error instanceof LedgerUnavailable ? error.state : undefined;
+    throw new LedgerUnavailable(`the ledger: ${messageOf(error)}`, state);
   }
 }

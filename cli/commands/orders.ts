@@ -1,5 +1,6 @@
 // sluice orders: a user's orders, or one order with its events, from the ledger.
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -36,7 +37,7 @@ async function show(id: string | undefined, { user: text, limit, json }: Options
     const events = id === undefined ? [] : await ledger.events(user, id);
     if (json) {
       process.stdout.write(
-        `${JSON.stringify(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`,
+        `${plainJson(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`,
       );
       return;
     }

@@ -2,15 +2,16 @@
 import type { Command } from "commander";
 import { FEED_TYPES } from "../../core/domain/feed-event.ts";
 import { readCursor } from "../../core/domain/feed-position.ts";
+import { plainJson } from "../../core/domain/plain.ts";
 import { flawOfUrl, isFeedType, MAX_ENDPOINTS } from "../../core/domain/webhook-endpoint.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { newWebhookSecret, show, showDelivery } from "../../gateway/admin/admin-webhooks.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { withLedger } from "../ledger.ts";
+import { commandLine, onRecord } from "../operator/on-record.ts";
 import { table } from "../table.ts";
 
-const BY = "command line";
 const LOG_LINES = "50";
 
 interface Json {
@@ -60,7 +61,7 @@ const DOES = {
 async function list(ledger: Ledger, json: boolean): Promise<void> {
   const all = await ledger.webhooks.list();
   if (json) {
-    process.stdout.write(`${JSON.stringify({ webhooks: all.map(show) })}\n`);
+    process.stdout.write(`${plainJson({ webhooks: all.map(show) })}\n`);
     return;
   }
   const rows = all.map((endpoint) => ({
@@ -90,14 +91,15 @@ async function add(
     if (!position || (await ledger.feed(position, 1)) === "gone")
       throw new SettingError("--after must be start, end, or a cursor of this ledger's feed");
     const secret = newWebhookSecret(realRuntime);
-    const of = { url, types: wanted.filter(isFeedType), secret, position, by: BY };
-    const added = await ledger.webhooks.add(of);
+    const of = { url, types: wanted.filter(isFeedType), secret, position, by: commandLine() };
+    const added = await onRecord(ledger, { action: "webhooks.create", target: url }, () =>
+      ledger.webhooks.add(of),
+    );
     if (added === "too_many")
       throw new SettingError(`there are ${MAX_ENDPOINTS} endpoints already: remove one first`);
-    await audit(ledger, "create", `${added.id} ${url}`);
     process.stdout.write(
       json
-        ? `${JSON.stringify({ ...show(added), secret })}\n`
+        ? `${plainJson({ ...show(added), secret })}\n`
         : `${added.id} gets events from now on. Its secret, shown only here:\n${secret}\n`,
     );
   });
@@ -106,12 +108,13 @@ async function add(
 async function change(what: "pause" | "resume" | "remove", id: string): Promise<void> {
   await withLedger(async ({ ledger }) => {
     const { webhooks } = ledger;
-    const found =
-      what === "pause"
-        ? await webhooks.pause(id, BY, "paused by an operator")
-        : await webhooks[what](id);
-    if (!found) throw unknown(id);
-    await audit(ledger, what, id);
+    await onRecord(ledger, { action: `webhooks.${what}`, target: id }, async () => {
+      const found =
+        what === "pause"
+          ? await webhooks.pause(id, commandLine(), "paused by an operator")
+          : await webhooks[what](id);
+      if (!found) throw unknown(id);
+    });
     process.stdout.write(`${id} ${what}d\n`);
   });
 }
@@ -123,7 +126,7 @@ async function showLog(id: string, limit: number, json: boolean): Promise<void> 
     const log = await ledger.webhooks.log(id, limit);
     if (!log) throw unknown(id);
     if (json) {
-      process.stdout.write(`${JSON.stringify({ deliveries: log.map(showDelivery) })}\n`);
+      process.stdout.write(`${plainJson({ deliveries: log.map(showDelivery) })}\n`);
       return;
     }
     const rows = log.map((d) => ({
@@ -141,21 +144,17 @@ async function showLog(id: string, limit: number, json: boolean): Promise<void> 
 
 async function redeliver(id: string, event: string): Promise<void> {
   await withLedger(async ({ ledger }) => {
-    const result = await ledger.webhooks.redeliver(id, event);
-    if (result === "no_endpoint") throw unknown(id);
-    if (result === "no_event")
-      throw new SettingError(`the delivery log of ${id} has no event '${event}'`);
-    if (result === "full") throw new SettingError(`too many redeliveries of ${id} wait already`);
-    await audit(ledger, "redeliver", `${id} ${event}`);
+    await onRecord(ledger, { action: "webhooks.redeliver", target: `${id} ${event}` }, async () => {
+      const result = await ledger.webhooks.redeliver(id, event);
+      if (result === "no_endpoint") throw unknown(id);
+      if (result === "no_event")
+        throw new SettingError(`the delivery log of ${id} has no event '${event}'`);
+      if (result === "full") throw new SettingError(`too many redeliveries of ${id} wait already`);
+    });
     process.stdout.write(`${event} is sent again\n`);
   });
 }
 
 function unknown(id: string): SettingError {
   return new SettingError(`there is no webhook endpoint '${id}': sluice webhooks lists them`);
-}
-
-async function audit(ledger: Ledger, what: string, target: string): Promise<void> {
-  const call = { subject: BY, action: `webhooks.${what}`, target, detail: "{}", status: 200 };
-  await ledger.audit({ atMs: realRuntime.wallMs(), ...call });
 }

@@ -19,6 +19,7 @@ import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
+import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -33,12 +34,14 @@ export async function startGatewayRole(
   const region = homeOf(settings);
   // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const { ledgerUrl, shards } = settings;
+  const ledger = await openLedger({ runtime, url: ledgerUrl, shards, readsInThread: true });
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
+  const pulse = new LedgerPulse(runtime, ledger);
   const spans = await openSpans(settings, "gateway", id);
   const gateway = await startGateway({
     runtime,
@@ -49,7 +52,11 @@ export async function startGatewayRole(
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
       idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
-      shards: settings.shards,
+      shards,
+      metrics:
+        settings.gatewayMetricsPort === undefined
+          ? undefined
+          : { host: settings.metricsHost, port: settings.gatewayMetricsPort },
     },
     access: {
       auth: authOptions(settings),
@@ -73,15 +80,16 @@ export async function startGatewayRole(
     },
     ready: async () => {
       const { ok, detail } = brokers.readiness();
-      // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
-      return { ok, detail: { ...detail, redis: redis.connected ? "up" : "away" } };
+      // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
+      return { ok, detail: { ...detail, redis: redis.state, ledger: pulse.state } };
     },
     telemetry: { spans, log },
   });
-  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const withdraw = announceMetrics(id, new URL(gateway.metricsUrl).host);
+  log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { shards, redisMemory } = settings;
+  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
@@ -99,6 +107,7 @@ export async function startGatewayRole(
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    pulse.stop();
     withdraw();
     await gateway.close();
     await board.stop();

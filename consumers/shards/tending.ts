@@ -73,8 +73,9 @@ export class Tending {
     return this.options.clock.jumpMs === undefined ? undefined : CLOCK_JUMPED;
   }
 
-  get ledgerAnswers(): boolean {
-    return this.ledger.answers;
+  /** `up`, `away`, or what the ledger's error says. */
+  get ledgerState(): string {
+    return this.ledger.state;
   }
 
   /** Starts every task that is not still running from the last round. */

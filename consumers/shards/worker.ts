@@ -86,16 +86,19 @@ export class Worker {
     return this.options.runtime.monotonicMs() - this.lastBeatMs < this.options.waits.leaseMs;
   }
 
+  /** `up`, `away`, or what the ledger's last error says. */
+  get ledgerState(): string {
+    const { recorder, tending } = this.parts;
+    return recorder.downSinceMs === undefined ? tending.ledgerState : recorder.downState;
+  }
+
   report(): WorkerReport {
     return {
       kind: "worker",
       ...this.parts.self.report(),
       state: this.parts.tending.unfit ?? this.parts.recovery.state,
       governor: this.parts.governing.report(),
-      ledger:
-        this.parts.recorder.downSinceMs === undefined && this.parts.tending.ledgerAnswers
-          ? "up"
-          : "away",
+      ledger: this.ledgerState === "up" ? "up" : "away",
       brokers: this.options.brokers.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),

@@ -13,6 +13,7 @@ export const IGNORABLE = {
   halt_mark: "each owner's own check finds the same reason to halt",
   halt_record: "the worker stays halted, and repeats it until the ledger has it",
   ledger_close: "the connection ends with its process; earlier failures are thrown",
+  log_cut: "a log that cannot be cut now grows until the next look",
   members_look: "the other roles' last reports stay valid for another second",
   not_ready_yet: "the caller asks again",
   overview_look: "unreachable parts are shown as away or left out",

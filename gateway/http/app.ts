@@ -1,6 +1,7 @@
 // Everything over HTTP except order intake: one Hono app, assembled here.
 import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
+import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
@@ -10,7 +11,7 @@ import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
-import { addHealth } from "./health.ts";
+import { addHealth, addMetrics } from "./health.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
@@ -46,14 +47,17 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
-  addAdminOverview(app, parts);
   addAdmin(app, parts);
+  addAdminOverview(app, parts);
+  addAdminAudit(app, parts);
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
   addAdminWebhooks(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
+  // With a port of their own they are not for clients.
+  if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app);
   return app;

@@ -84,6 +84,19 @@ export function operatorPaths(
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
+    "/v1/admin/audit": {
+      get: {
+        summary: "Show what operators did, newest first; `next` is the `before` of the next page",
+        parameters: [query("limit"), query("before"), query("subject"), query("action")],
+        responses: {
+          200: ok(
+            "A page; an entry without `status` has no result on record",
+            object({ records: list({ type: "object" }), next: { type: "integer" } }, ["records"]),
+          ),
+          ...refusals(401, 403, 422, 503),
+        },
+      },
+    },
     "/v1/admin/overview": {
       get: {
         summary: "Show everything at a glance: stock, lag, workers, gateways, dead letters",

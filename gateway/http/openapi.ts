@@ -1,4 +1,5 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
+import { OPEN_STATES, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
 import { eventPaths } from "./openapi-events.ts";
@@ -67,6 +68,8 @@ const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id");
 const forUser = query("user", { type: "string" }, "The buyer; with a scope only");
 
+const DECIDED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((s) => s !== "accepted");
+
 const paths: Json = {
   "/v1/orders": {
     post: {
@@ -84,9 +87,14 @@ const paths: Json = {
     },
     get: {
       summary: "List your orders, newest first",
+      description:
+        "The next page begins at `before`; without it there is none. A page looks through a " +
+        "bounded stretch of the ledger, so it may hold fewer orders than `limit`, even none.",
       parameters: [
-        query("limit", whole(1, 500), "Orders per page; default 50"),
+        query("limit", whole(1, 100), "Orders per page at most; default 50"),
         query("before", ID, "The `before` of the previous page"),
+        query("status", { enum: DECIDED_STATES }, "Only orders of this status"),
+        query("saleId", name("The sale"), "Only orders of this sale"),
         forUser,
       ],
       responses: {
@@ -287,10 +295,15 @@ const paths: Json = {
         post: {
           summary:
             verb === "open"
-              ? "Move a sale's opening; default: now"
+              ? "Move a sale's opening, and its closing if given; default: now"
               : "Move a sale's closing; default: now",
           parameters: [sale, idempotencyKey("Makes repeating harmless")],
-          requestBody: { required: false, content: json(object({ at: TIME }, [])) },
+          requestBody: {
+            required: false,
+            content: json(
+              object(verb === "open" ? { at: TIME, closesAt: TIME } : { at: TIME }, []),
+            ),
+          },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
         },
       },
@@ -328,6 +341,7 @@ const paths: Json = {
   "/metrics": {
     get: {
       summary: "Show metrics for Prometheus",
+      description: "Only if they have no port of their own (SLUICE_GATEWAY_METRICS_PORT)",
       security: [],
       responses: { 200: { description: "Text, exposition format 0.0.4" } },
     },
