@@ -10,6 +10,7 @@ import type {
   PaymentsReport,
   RatesReport,
   RoleReport,
+  SenderReport,
   WorkerReport,
 } from "../domain/report.ts";
 
@@ -349,6 +350,25 @@ export const RATES: readonly Family<RatesReport>[] = [
   ),
 ];
 
+export const SENDER: readonly Family<SenderReport>[] = [
+  family("gauge", "sluice_webhook_endpoints", "Webhook endpoints that this process serves.", (r) =>
+    one(r.endpoints),
+  ),
+  family(
+    "gauge",
+    "sluice_webhook_endpoints_paused",
+    "Webhook endpoints that are paused, of all; absent while unknown.",
+    (r) => (r.pausedEndpoints === undefined ? [] : one(r.pausedEndpoints)),
+  ),
+  family("gauge", "sluice_webhook_held_events", "Events that wait for another try.", (r) =>
+    one(r.held),
+  ),
+  family("counter", "sluice_webhook_deliveries_total", "Webhooks sent, by outcome.", (r) =>
+    by("outcome", r.deliveries),
+  ),
+  family("histogram", "sluice_webhook_call_seconds", "One webhook.", (r) => r.call),
+];
+
 export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
   const own = {
     gateway: GATEWAY,
@@ -356,6 +376,7 @@ export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
     payments: PAYMENTS,
     fulfil: FULFIL,
     rates: RATES,
+    sender: SENDER,
   }[kind];
   return [...PROCESS, ...own] as unknown as readonly Family<never>[];
 }

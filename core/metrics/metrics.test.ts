@@ -154,7 +154,14 @@ test("a hanging query delays no scrape; without Redis stock is unknown, not zero
 });
 
 test("every metric that the alerts and the dashboard name is shown by some role", () => {
-  const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
+  const kinds: RoleReport["kind"][] = [
+    "gateway",
+    "worker",
+    "payments",
+    "fulfil",
+    "rates",
+    "sender",
+  ];
   const families = [
     ...kinds.flatMap((kind) => [...familiesOf(kind)]),
     ...STORES,
