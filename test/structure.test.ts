@@ -5,9 +5,9 @@ import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const ROOMS =
-  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,services,stubs,test";
+  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,sdk,services,stubs,test";
 const FILES = [
-  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs}`),
+  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
   new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
   new Bun.Glob(".ci/run"),
 ];
@@ -51,6 +51,9 @@ test.each([
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
   ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
   ["only the ledger opens SQLite", "core/a.ts", "bun:sqlite"],
+  ["a client imports nothing of the product", "sdk/typescript/src/a.ts", "../../../core/x.ts"],
+  ["a client has no dependencies", "sdk/typescript/src/a.ts", "node:crypto"],
+  ["the product does not import its clients", "gateway/a.ts", "../sdk/typescript/src/index.ts"],
   ["a new folder must be given its place", "helpers/a.ts", "node:fs"],
 ])("%s", (_, path, name) => {
   const found = violations(new Map([[path, importing(name)]]));
