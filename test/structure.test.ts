@@ -135,6 +135,15 @@ test("only the ledger speaks SQL", () => {
   expect(violations(new Map([["ledger/a.ts", text]]))).toEqual([]);
 });
 
+test("the Python client imports itself, the standard library and one package", () => {
+  const text = (name: string) => `import asyncio\nfrom .ids import x\nfrom ${name} import y\n`;
+  const found = (name: string) => violations(new Map([["sdk/python/a.py", text(name)]]));
+  for (const name of ["aiohttp", "email.utils", "sluice_client"]) expect(found(name)).toEqual([]);
+  expect(found("requests")).toEqual([
+    "sdk/python/a.py: must not import requests; see PYTHON_MAY_IMPORT",
+  ]);
+});
+
 test("a lazy import counts as well", () => {
   const text = `const load = () => ${"import"}("../consumers/shards/worker.ts");\n`;
   expect(violations(new Map([["gateway/a.ts", text]]))).toEqual([

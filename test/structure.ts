@@ -114,7 +114,7 @@ const THREADS = new Set(["consumers/rebuild/snapshot-thread.ts", "ledger/thread.
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
-    found.push(...wideLines(path, text));
+    found.push(...wideLines(path, text), ...wrongPython(path, text));
     if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
@@ -172,6 +172,23 @@ function wrongImports(path: string, text: string): string[] {
   if (from !== "ledger" && !PEERS.test(path) && SQL_CLIENT.test(text))
     found.push(`${path}: only ledger may import SQL from bun`);
   return found;
+}
+
+/** What the Python client may import besides itself: the standard library, and one package. */
+const PYTHON_MAY_IMPORT = new Set(
+  (
+    "__future__ aiohttp asyncio base64 collections dataclasses email inspect json os pathlib " +
+    "random re sys time typing urllib uuid"
+  ).split(" "),
+);
+
+function wrongPython(path: string, text: string): string[] {
+  if (!path.endsWith(".py")) return [];
+  const names = [...text.matchAll(/^\s*(?:from\s+([\w]+)|import\s+([\w]+))/gm)];
+  return names
+    .map(([, from, name]) => from ?? name ?? "")
+    .filter((name) => name !== "sluice_client" && !PYTHON_MAY_IMPORT.has(name))
+    .map((name) => `${path}: must not import ${name}; see PYTHON_MAY_IMPORT`);
 }
 
 /**

@@ -34,7 +34,12 @@ export interface Part {
 }
 
 /** Identifies a part for good. The work under one key may be requested twice. */
-export const partKey = ({ user, id, generation, part }: Part): string =>
+export const partKey = ({
+  user,
+  id,
+  generation,
+  part,
+}: Pick<Part, "user" | "id" | "generation" | "part">): string =>
   `${user}/${id}/${generation}/${part}`;
 
 /** Where parts come from, and where reports go. */

@@ -13,6 +13,7 @@ import {
 } from "../src/index.ts";
 
 const LAMP = { saleId: SALE.id, currency: "EUR", lines: [{ sku: "lamp", qty: 1 }] };
+const RATE = { userPerSecond: 5, userBurst: 1 };
 let t: TestGateway;
 let live: Live | undefined;
 afterEach(async () => {
@@ -36,19 +37,22 @@ test("the client knows every problem and every state of the product", () => {
   expect([OPEN_STATES, FINISHED_STATES] as unknown).toEqual([OPEN, TERMINAL_STATES]);
 });
 
-test.each([
-  ["unconfirmed", "unknown"],
-  ["shed", "unsent"],
-] as const)("%s, over HTTP and a socket: the same order is sent again", async (_, answer) => {
+test("unconfirmed, over HTTP and a socket: the same order is sent again", async () => {
   const sluice = await client();
   live = await sluice.live();
-  t.broker.answer = answer;
+  t.broker.answer = "unknown";
   const placed = [sluice.place(LAMP), live.place(LAMP)];
   while (new Set(published()).size < 2) await Bun.sleep(1);
   t.broker.answer = "confirmed";
   const ids = (await Promise.all(placed)).map(({ id }) => id);
   expect(published().length).toBeGreaterThanOrEqual(4);
   expect(new Set(published())).toEqual(new Set(ids));
+});
+
+test("an order over the user's rate is sent again as soon as the gateway asks", async () => {
+  const sluice = await client({ admission: RATE });
+  const orders = await Promise.all([sluice.place(LAMP), sluice.place(LAMP)]);
+  expect(published().sort()).toEqual(orders.map(({ id }) => id).sort());
 });
 
 test("an order that was only ever shed had no effect, and the error says so", async () => {
