@@ -27,6 +27,7 @@ import { Undecided } from "../gateway/intake/undecided.ts";
 import { Frames } from "../gateway/socket/frames.ts";
 import { Socket } from "../gateway/socket/socket.ts";
 import type { StockFeed } from "../gateway/socket/stock-feed.ts";
+import { Unread } from "../gateway/socket/unread.ts";
 import { mintToken } from "../proof/load/tokens.ts";
 import { BENCH_SALE, benchSale, bodies } from "./intake/orders.ts";
 
@@ -207,7 +208,8 @@ class Bench {
   }
 
   private socket(later: (socket: Socket) => void): Socket {
-    const socket = new Socket(DEFAULT_LIMITS, later, 0, realRuntime.random);
+    const unread = new Unread({ ofSocket: 1, inAll: 1 });
+    const socket = new Socket(DEFAULT_LIMITS, later, 0, realRuntime.random, unread);
     const send = (text: string) => {
       this.written += Buffer.from(text).length; // Bun encodes the text, too
       return text.length;

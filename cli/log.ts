@@ -16,6 +16,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "broker lost": "warn",
   "clock jumped": "warn",
   crashed: "error",
+  descriptors: "warn",
   "entry unreadable": "warn",
   "followed orders not read": "warn",
   governor: "warn",
@@ -43,7 +44,11 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "snapshot failed": "warn",
   "task failed": "warn",
   "task still running": "warn",
+  "the feed's end is not read": "warn",
   "webhook contradicts the ledger": "warn",
+  "webhook endpoint paused": "warn",
+  "webhook leases not renewed": "warn",
+  "webhooks not sent": "warn",
 };
 
 export function makeLog(role: string, write?: (line: string) => void): Log {

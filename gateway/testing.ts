@@ -127,7 +127,7 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -147,6 +147,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
+  const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
@@ -163,6 +164,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       origins,
       trustedProxies: [],
       webhookSecrets,
+      webhookPrivate,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,

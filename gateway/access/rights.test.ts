@@ -15,6 +15,7 @@ const ROUTES: Record<string, Right> = {
   "GET /v1/orders": "read",
   "GET /v1/orders/:id": "read",
   "GET /v1/orders/:id/events": "read",
+  "GET /v1/feed": "feed",
   "GET /v1/ws": "look",
   "POST /v1/payments/webhook": "look",
 };

@@ -5,6 +5,7 @@ import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
@@ -13,6 +14,7 @@ import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
 import { oneHost } from "./host.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
+import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
@@ -36,7 +38,7 @@ export function createApp(parts: AppParts): App {
   app.notFound(() => problem("not_found").response());
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
-    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    parts.failures.note({ method: c.req.method, path: c.req.path, error: error.message });
     return problem(isAway(error) ? "unavailable" : "internal").response();
   });
   return app;
@@ -46,6 +48,7 @@ function createCalls(parts: AppParts): App {
   const app: App = new Hono();
   addOrderReads(app, parts);
   addEventStream(app, parts);
+  addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
   addWebhook(app, parts);
@@ -56,6 +59,7 @@ function createCalls(parts: AppParts): App {
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
+  addAdminWebhooks(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
   // With a port of their own they are not for clients.

@@ -7,7 +7,7 @@ import type { Origins } from "../access/origins.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
-import { isObject } from "../intake/check-order.ts";
+import { isObject, tooManyFor } from "../intake/check-order.ts";
 import { Forms } from "../intake/forms.ts";
 import { buyerNamed, type Intake } from "../intake/intake.ts";
 import { readJson } from "../intake/json.ts";
@@ -145,7 +145,7 @@ export class OrderHttp {
 
   private readonly placeMany: Place = (text, principal, request) => {
     const value = readJson(text);
-    const orders = value instanceof Problem ? value : this.ordersOf(value);
+    const orders = value instanceof Problem ? value : this.ordersOf(value, text.length);
     return orders instanceof Problem
       ? this.refuse(orders)
       : this.placeAll(orders, principal, readTraceparent(request.headers.get("traceparent")));
@@ -173,7 +173,7 @@ export class OrderHttp {
     return many.answer;
   }
 
-  private ordersOf(value: unknown): readonly unknown[] | Problem {
+  private ordersOf(value: unknown, chars: number): readonly unknown[] | Problem {
     if (!isObject(value)) return problem("not_an_object");
     for (const key in value) if (key !== "orders") return new Problem("unknown_field", echo(key));
     const { orders } = value;
@@ -182,7 +182,7 @@ export class OrderHttp {
     const most = this.options.limits.ordersPerRequest;
     if (orders.length === 0 || orders.length > most)
       return problem("out_of_range", "orders", `1 to ${most} orders`);
-    return orders;
+    return tooManyFor(chars, orders.length) ?? orders;
   }
 
   private refuse(reason: Problem): Response {

@@ -33,6 +33,21 @@ const ORDER_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
+/** No order is written with fewer characters. */
+const MIN_ORDER_CHARS = 64;
+/** So few may be shorter: they are no flood, and each has an answer that names its mistake. */
+const FEW_ORDERS = 8;
+
+/**
+ * Each order has an answer of up to 350 characters. Without this rule a request of 1 kB with 500
+ * times `1` would be answered with 175 kB.
+ */
+export function tooManyFor(chars: number, orders: number): Problem | undefined {
+  return orders > FEW_ORDERS && chars < orders * MIN_ORDER_CHARS
+    ? problem("out_of_range", "orders", `${orders} orders are not written in ${chars} characters`)
+    : undefined;
+}
+
 /**
  * Opaque, but only printable ASCII: other characters are mistakes, and control characters break
  * later readers.
