@@ -1,7 +1,9 @@
 // The command line. A command's file is loaded only when it runs, so that `sluice token`, for one,
 // does not load a broker client.
 import { Command } from "commander";
+import { withoutSecrets } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { withSecretFiles } from "../core/settings/secret-files.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
 import { joinRunning } from "./running.ts";
@@ -56,6 +58,7 @@ async function main(argv: string[]): Promise<void> {
     ? { settings: {}, rest: argv }
     : takeSettingFlags(argv);
   Object.assign(process.env, settings);
+  readSecretFiles();
   if (wanted !== undefined && !SELF_CONTAINED.has(wanted)) joinRunning(wanted, rest);
   const files = load
     ? [await load()]
@@ -76,12 +79,20 @@ const WITHOUT_SETTINGS = new Set([
 /** Commands that start their own services, or need none. The others join the local `sluice up`. */
 const SELF_CONTAINED = new Set(["up", "down", "provider", ...WITHOUT_SETTINGS]);
 
+/** For this process and those that it starts. */
+function readSecretFiles(): void {
+  const read = withSecretFiles(process.env);
+  for (const name of Object.keys(process.env)) if (!(name in read)) delete process.env[name];
+  Object.assign(process.env, read);
+}
+
 try {
   await main(process.argv);
 } catch (error) {
   const failure = error instanceof Error ? error : new Error(messageOf(error));
   const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
-  process.stderr.write(`sluice: ${known ? failure.message : failure.stack}\n`);
+  const text = known ? failure.message : (failure.stack ?? failure.message);
+  process.stderr.write(`sluice: ${withoutSecrets(text)}\n`);
   process.exit(1);
 }
 

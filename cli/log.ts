@@ -1,6 +1,7 @@
 // Logs events for operators as lines of JSON on standard error, because standard output belongs to
 // commands. pino writes them synchronously, so that a crashing process loses none.
 import pino from "pino";
+import { withoutSecrets } from "../core/domain/masked.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 export type Log = (event: string, detail?: Record<string, unknown>) => void;
@@ -44,6 +45,12 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "webhook contradicts the ledger": "warn",
 };
 
+/** An error's text may come from a library and name an address with its password. */
+function shown(detail: Record<string, unknown>): Record<string, unknown> {
+  const { error } = detail;
+  return typeof error === "string" ? { ...detail, error: withoutSecrets(error) } : detail;
+}
+
 export function makeLog(role: string, write?: (line: string) => void): Log {
   const options: pino.LoggerOptions = {
     base: { role },
@@ -53,5 +60,5 @@ export function makeLog(role: string, write?: (line: string) => void): Log {
     formatters: { level: (severity) => ({ severity }) },
   };
   const logger = pino(options, write ? { write } : pino.destination({ fd: 2, sync: true }));
-  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](detail, event);
+  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](shown(detail), event);
 }
