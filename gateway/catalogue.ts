@@ -10,7 +10,7 @@ const POLL_MS = 500;
 /** Orders for an unknown sale trigger a refresh, all together at most this often. */
 const MIN_LOOK_MS = 50;
 
-/** A sale and the set of its skus. */
+/** A sale and the set of its skus, without those that were withdrawn. */
 export interface KnownSale {
   readonly version: number;
   readonly sale: Sale;
@@ -84,7 +84,7 @@ export class Catalogue {
     this.known = new Map(
       versions.flatMap(({ id, version }): [string, KnownSale][] => {
         const sale = sales.get(id);
-        if (sale) return [[id, { version, sale, skus: new Set(sale.items.map((i) => i.sku)) }]];
+        if (sale) return [[id, { version, sale, skus: offered(sale) }]];
         const known = this.known.get(id);
         return known ? [[id, known]] : [];
       }),
@@ -94,4 +94,8 @@ export class Catalogue {
     this.version = version;
     return true;
   }
+}
+
+function offered({ items }: Sale): ReadonlySet<string> {
+  return new Set(items.filter(({ withdrawn }) => !withdrawn).map(({ sku }) => sku));
 }

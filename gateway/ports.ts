@@ -132,6 +132,7 @@ export interface StoresPort {
     | "auditBegin"
     | "auditEnd"
     | "auditLog"
+    | "correction"
     | "catalogueVersion"
     | "saleVersions"
     | "sales"

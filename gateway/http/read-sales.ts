@@ -16,7 +16,7 @@ export function addSaleReads(app: App, parts: AppParts): void {
   };
 
   app.get("/v1/sales/:sale", async (c) =>
-    c.json(showSale((await known(c.req.param("sale"))).sale)),
+    c.json(showSale((await known(c.req.param("sale"))).sale, parts.options.clock())),
   );
 
   app.get("/v1/sales/:sale/stock", async (c) => {
