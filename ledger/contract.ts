@@ -81,6 +81,24 @@ export interface StoredOrder extends Order {
   readonly traceparent: Traceparent;
 }
 
+/** A page of a user's orders. */
+export interface PageRequest {
+  readonly limit: number;
+  /** Only ids below this one. */
+  readonly before?: string;
+  readonly state?: OrderState;
+  readonly saleId?: string;
+  /** Orders of all users that the page looks through; default: LOOKED_THROUGH. */
+  readonly lookedThrough?: number;
+}
+
+export interface OrderPage {
+  /** Newest id first. There may be fewer than `limit`, even none, before the end. */
+  readonly orders: readonly StoredOrder[];
+  /** Where the next page begins; absent: there is none. */
+  readonly before?: string;
+}
+
 export interface OrderEvent {
   readonly atMs: number;
   /** A new state of the order, `conflict`, or an event of its charge or its parts. */
@@ -169,7 +187,19 @@ export interface LetterRecord {
   readonly body: string;
 }
 
-/** What the workers write. With SQLite it runs in its own thread. */
+/** An idempotency key, and the order it is to stand for unless it stands for another. */
+export interface KeyClaim {
+  readonly user: string;
+  /** At most 64 plain characters. */
+  readonly key: string;
+  readonly id: string;
+  readonly fingerprint: string;
+}
+
+/** The order that a key stands for. */
+export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
+
+/** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
 export interface LedgerWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
@@ -191,6 +221,11 @@ export interface LedgerWriter {
   followUpsDone(ids: readonly number[]): Promise<void>;
   /** Has every charge, refund and part without an end published again. Returns their number. */
   askAgain(): Promise<number>;
+  /**
+   * Has each key stand for an order for good, or finds the one it stands for. Keys claimed before
+   * `forgetBeforeMs` may be forgotten first; 0: none.
+   */
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]>;
   close(): Promise<void>;
 }
 
@@ -200,6 +235,7 @@ export interface Ledger {
   readonly storeId: string;
   readonly shards: number;
   incarnation(): Promise<number>;
+  /** Rejects also while the ledger can only be read. */
   positions(): Promise<ShardPosition[]>;
   /** The halt that this ledger has on record. */
   halt(): Promise<Halt | undefined>;
@@ -214,8 +250,11 @@ export interface Ledger {
     shard: number,
     orders: readonly { readonly user: string; readonly id: string }[],
   ): Promise<Map<string, OrderState>>;
-  /** Newest id first; only ids below `before`. */
+  /** A bounded piece of the user's list. */
+  orderPage(user: string, request: PageRequest): Promise<OrderPage>;
+  /** Newest id first; only ids below `before`. Reads as far back as it takes. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
+  /** Oldest first; of its conflicts only the first ten. */
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
   /** undefined: no such attempt is recorded. */

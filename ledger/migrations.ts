@@ -17,6 +17,7 @@
 //   audit                every admin call
 //   rebuilds             when Redis was rebuilt from this ledger
 //   letters              dead letters that were dropped or redriven
+//   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -256,6 +257,12 @@ const MIGRATIONS: readonly Migration[] = [
     // A correction that Redis has not answered: its reference and its units.
     "ALTER TABLE items ADD COLUMN correcting TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE items ADD COLUMN correcting_units BIGINT NOT NULL DEFAULT 0",
+  ],
+  // Idempotency keys and the orders they stand for (ledger/order-keys.ts).
+  (d) => [
+    `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,
+       fingerprint TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (usr, name)) ${clustered(d)}`,
+    "CREATE INDEX order_keys_by_age ON order_keys (at_ms)",
   ],
 ];
 
