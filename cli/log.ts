@@ -16,6 +16,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "broker lost": "warn",
   "clock jumped": "warn",
   crashed: "error",
+  descriptors: "warn",
   "entry unreadable": "warn",
   "followed orders not read": "warn",
   governor: "warn",

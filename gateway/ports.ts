@@ -3,10 +3,10 @@
 
 import type { Push } from "../core/domain/push.ts";
 import type { Overview, Publishing } from "../core/domain/report.ts";
-import type { Stock } from "../core/domain/sale.ts";
+import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Ledger, Operation } from "../ledger/contract.ts";
+import type { Ledger, LedgerWriter, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -146,8 +146,10 @@ export interface StoresPort {
     | "stock"
     | "routes"
   >;
-  /** Live stock from Redis; undefined when Redis does not have the sale. */
-  readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
+  /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
+  readonly claimKeys: LedgerWriter["claimKeys"];
+  /** Live units from Redis; undefined when Redis does not have the sale. */
+  readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.

@@ -200,7 +200,19 @@ export interface LetterRecord {
   readonly body: string;
 }
 
-/** What the workers write. With SQLite it runs in its own thread. */
+/** An idempotency key, and the order it is to stand for unless it stands for another. */
+export interface KeyClaim {
+  readonly user: string;
+  /** At most 64 plain characters. */
+  readonly key: string;
+  readonly id: string;
+  readonly fingerprint: string;
+}
+
+/** The order that a key stands for. */
+export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
+
+/** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
 export interface LedgerWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
@@ -222,6 +234,11 @@ export interface LedgerWriter {
   followUpsDone(ids: readonly number[]): Promise<void>;
   /** Has every charge, refund and part without an end published again. Returns their number. */
   askAgain(): Promise<number>;
+  /**
+   * Has each key stand for an order for good, or finds the one it stands for. Keys claimed before
+   * `forgetBeforeMs` may be forgotten first; 0: none.
+   */
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]>;
   close(): Promise<void>;
 }
 

@@ -20,6 +20,7 @@
 //   webhook_held, _log   their events that wait for another try; deliveries so far
 //   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
+//   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -222,6 +223,12 @@ const MIGRATIONS: readonly Migration[] = [
   () => [
     "ALTER TABLE audit ADD COLUMN ended_ms BIGINT NOT NULL DEFAULT 0",
     "UPDATE audit SET ended_ms = at_ms",
+  ],
+  // Idempotency keys and the orders they stand for (ledger/order-keys.ts).
+  (d) => [
+    `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,
+       fingerprint TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (usr, name)) ${clustered(d)}`,
+    "CREATE INDEX order_keys_by_age ON order_keys (at_ms)",
   ],
   // Webhooks (ledger/webhooks.ts). position: a cursor of the feed. lease_ms: by the database's
   // clock. event: the whole event, as it is sent.

@@ -6,41 +6,13 @@ import type {
   FulfilReport,
   GatewayReport,
   GovernorReport,
-  HistogramReport,
   PaymentsReport,
   RatesReport,
   RoleReport,
   SenderReport,
   WorkerReport,
 } from "../domain/report.ts";
-
-export type Labels = Readonly<Record<string, string | number>>;
-export type Sample = readonly [labels: Labels, value: number];
-
-export interface Family<R> {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: (report: R) => readonly Sample[] | HistogramReport;
-}
-
-const family = <R>(
-  type: Family<R>["type"],
-  name: string,
-  help: string,
-  samples: Family<R>["samples"],
-): Family<R> => ({
-  type,
-  name,
-  help,
-  samples,
-});
-const one = (value: number): readonly Sample[] => [[{}, value]];
-const by = (label: string, counts: Readonly<Record<string, number>>): readonly Sample[] =>
-  Object.entries(counts).map(([key, n]) => [{ [label]: key }, n]);
-/** One sample per state: 1 for the current one, 0 for the others. */
-const is = (state: string, states: readonly string[]): readonly Sample[] =>
-  states.map((s) => [{ state: s }, s === state ? 1 : 0]);
+import { by, type Family, family, is, one, type Sample } from "./family.ts";
 
 const BROKER_UP = "Whether a region's broker is connected and accepts messages.";
 const BROKER_BLOCKED = "Whether a region's broker has raised an alarm (memory, disk).";
@@ -159,6 +131,24 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     r.publishing.regions.map((g) => [{ to: g.region }, g.confirmed]),
   ),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
+  family(
+    "gauge",
+    "sluice_gateway_unread_bytes",
+    "Bytes that WebSocket clients have not read.",
+    (r) => one(r.unreadBytes ?? 0),
+  ),
+  family("gauge", "sluice_gateway_open_descriptors", "Open file descriptors.", (r) =>
+    r.descriptors ? one(r.descriptors.open) : [],
+  ),
+  family("gauge", "sluice_gateway_max_descriptors", "File descriptors it may open.", (r) =>
+    r.descriptors ? one(r.descriptors.limit) : [],
+  ),
+  family(
+    "counter",
+    "sluice_gateway_turned_away_total",
+    "For want of descriptors: sockets refused, idle connections closed, stops of listening.",
+    (r) => by("what", r.turnedAway ?? {}),
+  ),
   family("gauge", "sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", (r) =>
     one(r.waitingBytes),
   ),

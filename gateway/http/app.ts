@@ -12,7 +12,8 @@ import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
-import { Problem, problem, Refused } from "./problem.ts";
+import { oneHost } from "./host.ts";
+import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
@@ -23,7 +24,12 @@ export function createApp(parts: AppParts): App {
   const calls = createCalls(parts);
   const app: App = new Hono();
   app.use(async (c, next) => {
+    const wrongHost = oneHost(c.req.raw);
+    if (wrongHost) return parts.orders.intake.refuse(wrongHost).response();
     await next();
+    // What a call says of its own answer counts.
+    for (const [name, value] of Object.entries(PRIVATE))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     const headers = parts.access.origins.headers(c.req.header("origin") ?? null);
     for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
   });
@@ -32,7 +38,7 @@ export function createApp(parts: AppParts): App {
   app.notFound(() => problem("not_found").response());
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
-    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    parts.failures.note({ method: c.req.method, path: c.req.path, error: error.message });
     return problem(isAway(error) ? "unavailable" : "internal").response();
   });
   return app;
