@@ -15,8 +15,12 @@ import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 
 /** Entries whose place and time are read for a page, over all shards. */
 const HEADS = 512;
-/** Entries whose texts are in memory at once: some hundred kilobytes each under load. */
-const ENTRIES_AT_ONCE = 16;
+/**
+ * Entries whose texts are in memory at once, up to some hundred kilobytes each. A few at first:
+ * under load they fill a page. Small ones are read more at a time.
+ */
+const FIRST_ENTRIES = 2;
+const MOST_ENTRIES = 16;
 
 interface Head {
   readonly shard: number;
@@ -58,9 +62,9 @@ export async function feed(
   const read = [...after.read];
   const events: FeedPage["events"][number][] = [];
   const heads = await headsAfter(db, read, tails);
-  for (let from = 0; from < heads.length && events.length < limit; from += ENTRIES_AT_ONCE) {
-    if (from > 0) await db.runtime.sleep(0); // SQLite answers without letting others run
-    const some = heads.slice(from, from + ENTRIES_AT_ONCE);
+  for (const some of inChunks(heads)) {
+    if (events.length >= limit) break;
+    if (events.length > 0) await db.runtime.sleep(0); // SQLite answers without letting others run
     for (const { shard, n, id, events: found } of await eventsOf(db, some)) {
       if (events.length > 0 && events.length + found.length > limit)
         return page(storeId, read, ids, events, true);
@@ -76,6 +80,14 @@ export async function feed(
     events,
     read.some((n, shard) => n < (tails.get(shard) ?? 0)),
   );
+}
+
+function* inChunks(heads: readonly Head[]): Generator<readonly Head[]> {
+  for (let from = 0, size = FIRST_ENTRIES; from < heads.length; ) {
+    yield heads.slice(from, from + size);
+    from += size;
+    size = Math.min(2 * size, MOST_ENTRIES);
+  }
 }
 
 /** One event again; undefined: the ledger has no such event. */

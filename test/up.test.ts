@@ -2,8 +2,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { Receiver } from "../consumers/webhooks/testing.ts";
 import { endUps, processesOf, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
+import { until } from "./until.ts";
 
 const TIMEOUT_MS = 300_000;
 afterEach(endUps);
@@ -37,8 +39,15 @@ test(
     const [dir, otherDir] = [testDir("up"), testDir("up")];
     const first = await up(dir, {}, "--http-port", "0");
     expect(Object.keys(first.gateways)).toEqual(["eu", "us"]);
+    const receiver = new Receiver();
+    receiver.start();
+    const added = await told(dir, "webhooks", "add", receiver.url, "--types", "order.dispatched");
+    receiver.secret = added.trim().split("\n").at(-1) ?? "";
     const id = await placeOrder(dir, first.gateways.eu as string);
     expect(await untilDispatched(dir, id)).toBe(true);
+    await until("its webhook", () => receiver.taken().length === 1);
+    expect(receiver.taken()).toMatchObject([{ type: "order.dispatched", subject: `ann/${id}` }]);
+    await receiver.stop();
 
     const doctor = await told(dir, "doctor");
     expect(doctor).toContain(`sluice up: running as process ${first.process.pid}`);

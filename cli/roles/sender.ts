@@ -32,6 +32,7 @@ export async function startSender(
   const report = (): SenderReport => ({
     kind: "sender",
     ...self.report(),
+    ledger: sender.ledgerUp ? "up" : "away",
     endpoints: sender.endpoints,
     pausedEndpoints: sender.paused,
     held: sender.held,

@@ -15,7 +15,7 @@ export interface Scene {
   readonly url: string;
   readonly ledger: Ledger;
   /** Records the whole life of some orders, three events each. Returns their ids. */
-  live(orders: number): Promise<string[]>;
+  live(orders: number, afterDecision?: () => Promise<void>): Promise<string[]>;
   /** Every event of the ledger. */
   events(): Promise<FeedEvent[]>;
   add(url: string): Promise<string>;
@@ -43,19 +43,17 @@ export async function openScene(): Promise<Scene> {
     const [result] = await writer.record([{ entry, epoch: by.epoch }]);
     if (result !== "recorded") throw new Error(`the entry is ${result}`);
   };
-  const lifeOf = async (by: (typeof owned)[number], ids: readonly string[]) => {
-    const rows = ids.map((id) => orderRow(by.user, id, 2));
-    await record(by, rows, ids.map(() => "reserved").join(","), {});
-    for (const what of ["paid", "dispatched"] as const)
-      await record(by, [], "", { steps: ids.map((id) => stepOf(what, by.user, id)) });
-  };
-  const live = async (orders: number): Promise<string[]> => {
+  const live = async (orders: number, afterDecision = async () => {}): Promise<string[]> => {
     const ids = Array.from({ length: orders }, () => Bun.randomUUIDv7());
-    for (const by of owned)
-      await lifeOf(
-        by,
-        ids.filter((_, i) => i % SHARDS === by.shard),
-      );
+    const shares = owned.map((by) => ({ by, ids: ids.filter((_, i) => i % SHARDS === by.shard) }));
+    for (const { by, ids } of shares) {
+      const rows = ids.map((id) => orderRow(by.user, id, 2));
+      await record(by, rows, ids.map(() => "reserved").join(","), {});
+    }
+    await afterDecision();
+    for (const what of ["paid", "dispatched"] as const)
+      for (const { by, ids } of shares)
+        await record(by, [], "", { steps: ids.map((id) => stepOf(what, by.user, id)) });
     return ids;
   };
   const events = async () => {
@@ -102,7 +100,10 @@ type Behaviour = (event: {
 
 export class Receiver {
   readonly received: Received[] = [];
+  /** The paths of all requests, at their beginning. */
+  readonly begun: string[] = [];
   behave: Behaviour = () => 204;
+  secret = SECRET;
   private server: ReturnType<typeof Bun.serve> | undefined;
   private port = 0;
 
@@ -142,17 +143,17 @@ export class Receiver {
       timestamp: headers.get("webhook-timestamp") ?? undefined,
       signature: headers.get("webhook-signature") ?? undefined,
     };
-    if (checkWebhook(signed, body, [webhookKey(SECRET)], Date.now()) !== "good")
+    if (checkWebhook(signed, body, [webhookKey(this.secret)], Date.now()) !== "good")
       return new Response(null, { status: 401 });
     const event = JSON.parse(body) as { id: string; type: string; subject: string };
     const path = new URL(request.url).pathname;
-    const nth = this.received.length;
+    const nth = this.begun.push(path) - 1;
     const answer = this.behave({ ...event, path, nth });
     const { status, afterMs } =
       typeof answer === "number" ? { status: answer, afterMs: 0 } : answer;
     const { id, type, subject } = event;
-    this.received.push({ path, id, type, subject, body, status: afterMs > 0 ? 599 : status });
     if (afterMs > 0) await Bun.sleep(afterMs);
+    this.received.push({ path, id, type, subject, body, status });
     return new Response(null, { status, headers: { location: "/elsewhere" } });
   }
 }

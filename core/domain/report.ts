@@ -214,6 +214,7 @@ export interface RatesReport extends ProcessReport {
 
 export interface SenderReport extends ProcessReport {
   readonly kind: "sender";
+  readonly ledger: "up" | "away";
   /** Webhook endpoints that this process serves. */
   readonly endpoints: number;
   /** Paused endpoints, of all; absent: not known yet. */

@@ -323,6 +323,9 @@ export const RATES: readonly Family<RatesReport>[] = [
 ];
 
 export const SENDER: readonly Family<SenderReport>[] = [
+  family("gauge", "sluice_ledger_up", "Whether the ledger answers.", (r) =>
+    one(r.ledger === "up" ? 1 : 0),
+  ),
   family("gauge", "sluice_webhook_endpoints", "Webhook endpoints that this process serves.", (r) =>
     one(r.endpoints),
   ),
