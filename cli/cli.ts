@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { withoutSecrets } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import { plainLines } from "../core/domain/plain.ts";
 import { withSecretFiles } from "../core/settings/secret-files.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
@@ -20,9 +21,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   provider: () => import("./commands/provider.ts"),
   rates: () => import("./commands/roles.ts"),
   worker: () => import("./commands/roles.ts"),
+  sender: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
   top: () => import("./commands/top.ts"),
   orders: () => import("./commands/orders.ts"),
+  audit: () => import("./commands/audit.ts"),
   sales: () => import("./commands/sales.ts"),
   workers: () => import("./commands/workers.ts"),
   token: () => import("./commands/token.ts"),
@@ -35,6 +38,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   recover: () => import("./commands/recover.ts"),
   routes: () => import("./commands/routes.ts"),
   dead: () => import("./commands/dead.ts"),
+  webhooks: () => import("./commands/webhooks.ts"),
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
@@ -92,7 +96,7 @@ try {
   const failure = error instanceof Error ? error : new Error(messageOf(error));
   const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
   const text = known ? failure.message : (failure.stack ?? failure.message);
-  process.stderr.write(`sluice: ${withoutSecrets(text)}\n`);
+  process.stderr.write(plainLines(`sluice: ${withoutSecrets(text)}\n`));
   process.exit(1);
 }
 

@@ -1,7 +1,9 @@
 // Logs events for operators as lines of JSON on standard error, because standard output belongs to
 // commands. pino writes them synchronously, so that a crashing process loses none.
+
 import pino from "pino";
 import { withoutSecrets } from "../core/domain/masked.ts";
+import { escapedJson } from "../core/domain/plain.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 export type Log = (event: string, detail?: Record<string, unknown>) => void;
@@ -15,6 +17,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "broker lost": "warn",
   "clock jumped": "warn",
   crashed: "error",
+  descriptors: "warn",
   "entry unreadable": "warn",
   "followed orders not read": "warn",
   governor: "warn",
@@ -42,7 +45,11 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "snapshot failed": "warn",
   "task failed": "warn",
   "task still running": "warn",
+  "the feed's end is not read": "warn",
   "webhook contradicts the ledger": "warn",
+  "webhook endpoint paused": "warn",
+  "webhook leases not renewed": "warn",
+  "webhooks not sent": "warn",
 };
 
 /** An error's text may come from a library and name an address with its password. */
@@ -59,6 +66,8 @@ export function makeLog(role: string, write?: (line: string) => void): Log {
     timestamp: () => `,"at":"${new Date(realRuntime.wallMs()).toISOString()}"`,
     formatters: { level: (severity) => ({ severity }) },
   };
-  const logger = pino(options, write ? { write } : pino.destination({ fd: 2, sync: true }));
+  const out = write ? { write } : pino.destination({ fd: 2, sync: true });
+  // Logs are read on terminals too.
+  const logger = pino(options, { write: (line) => void out.write(escapedJson(line)) });
   return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](shown(detail), event);
 }

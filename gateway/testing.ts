@@ -5,12 +5,13 @@ import { at } from "../core/domain/at.ts";
 import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
 import { idOf, type Row } from "../core/domain/row.ts";
-import type { Sale, Stock } from "../core/domain/sale.ts";
+import type { Sale } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
-import { openLedger } from "../ledger/open.ts";
+import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
 import type { AuthOptions } from "./access/auth.ts";
+import { watchAnswers } from "./http/test-openapi.ts";
 import type {
   BrokerPort,
   GatewayOptions,
@@ -18,6 +19,7 @@ import type {
   PublishOutcome,
   StoresPort,
 } from "./ports.ts";
+import { frameMisfit } from "./socket/test-asyncapi.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -117,14 +119,15 @@ export interface TestGateway {
   readonly broker: TestBroker;
   readonly ledger: Ledger;
   readonly ledgerPath: string;
+  readonly claimKeys: StoresPort["claimKeys"];
   close(): Promise<void>;
 }
 
 /** What tests change, by the names it has within the groups of GatewayOptions. */
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
-    Pick<GatewayOptions["server"], "id" | "port" | "reusePort"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -141,11 +144,14 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     shards: SHARDS,
   });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
-  const { id = "gw-test", port = 0, reusePort, origins = [], webhookSecrets } = options;
+  const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
+  const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
+  const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
+  const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
-    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, shards: SHARDS },
+    server: { id, region: "eu", host: "127.0.0.1", port, reusePort, metrics, shards: SHARDS },
     access: {
       auth: {
         algorithm: "HS256",
@@ -158,24 +164,28 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       origins,
       trustedProxies: [],
       webhookSecrets,
+      webhookPrivate,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,
     broker: options.broker ?? broker,
     stores: {
       ledger: options.ledger ?? ledger,
-      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId) as Promise<Stock[]>),
+      claimKeys,
+      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId)),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
     operator: { letters, overview, workers },
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });
+  watchAnswers(gateway);
   const close = async () => {
     await gateway.close();
+    await writer.close();
     await ledger.close();
   };
-  return { gateway, broker, ledger, ledgerPath, close };
+  return { gateway, broker, ledger, ledgerPath, claimKeys, close };
 }
 
 const started: TestGateway[] = [];
@@ -258,7 +268,10 @@ export class TestSocket {
 
   private constructor(readonly ws: WebSocket) {
     ws.onmessage = ({ data }) => {
-      this.frames.push(JSON.parse(data as string) as ServerFrame);
+      const frame = JSON.parse(data as string) as ServerFrame;
+      const wrong = frameMisfit("server", frame);
+      if (wrong !== undefined) throw new Error(`not in /asyncapi.json: ${wrong}: ${data}`);
+      this.frames.push(frame);
       this.wake();
     };
     this.closed = new Promise((resolve) => {

@@ -8,6 +8,7 @@ import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
 import { SqlLedger } from "./sql-ledger.ts";
+import { ThreadedReader } from "./threaded-reader.ts";
 import { ThreadedWriter } from "./threaded-writer.ts";
 import { DirectWriter } from "./writer.ts";
 
@@ -17,6 +18,8 @@ export interface LedgerOptions {
   readonly url: string;
   /** Shards of a new ledger; an existing one must have the same number. */
   readonly shards: number;
+  /** Whether reads for clients run in a thread of their own. */
+  readonly readsInThread?: boolean;
 }
 
 /** It answers, but its content or its settings do not fit; the message names the setting. */
@@ -36,7 +39,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       );
     }
     await checkDurability(db);
-    return new SqlLedger(db, store.id, store.shards);
+    const opening = { url: options.url, storeId: store.id, shards: store.shards };
+    return options.readsInThread
+      ? new ThreadedReader(db, opening)
+      : new SqlLedger(db, store.id, store.shards);
   } catch (error) {
     await ignore(db.close(), "ledger_close");
     if (error instanceof Unfit) throw error;

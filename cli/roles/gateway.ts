@@ -1,7 +1,8 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
+import { syncSale } from "../../consumers/shards/sync-sales.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
-import type { Stock } from "../../core/domain/sale.ts";
+import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -11,7 +12,7 @@ import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
-import { openLedger } from "../../ledger/open.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
@@ -34,7 +35,9 @@ export async function startGatewayRole(
   const region = homeOf(settings);
   // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const { ledgerUrl, shards } = settings;
+  const ledger = await openLedger({ runtime, url: ledgerUrl, shards, readsInThread: true });
+  const writer = await openLedgerWriter(runtime, ledgerUrl);
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
@@ -51,19 +54,25 @@ export async function startGatewayRole(
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
       idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
-      shards: settings.shards,
+      shards,
+      metrics:
+        settings.gatewayMetricsPort === undefined
+          ? undefined
+          : { host: settings.metricsHost, port: settings.gatewayMetricsPort },
     },
     access: {
       auth: authOptions(settings),
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
       webhookSecrets: settings.webhookSecrets,
+      webhookPrivate: settings.webhookPrivate === "allow",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
     broker: brokers.port,
     stores: {
       ledger,
+      claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
@@ -79,10 +88,11 @@ export async function startGatewayRole(
     },
     telemetry: { spans, log },
   });
-  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const withdraw = announceMetrics(id, new URL(gateway.metricsUrl).host);
+  log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { shards, redisMemory } = settings;
+  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
@@ -106,6 +116,7 @@ export async function startGatewayRole(
     await board.stop();
     clock.stop();
     await brokers.close();
+    await writer.close();
     await ledger.close();
     await redis.close();
     await spans?.close();
@@ -211,21 +222,15 @@ function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): Letter
   };
 }
 
-/**
- * Redis's counters, which have totals only, so restocked units count as initial. A retired sale's
- * come from the ledger.
- */
+/** Redis's counters. A retired sale's come from the ledger. */
 async function liveStock(
   store: StockStore,
   ledger: Ledger,
   saleId: string,
-): Promise<Stock[] | undefined> {
+): Promise<readonly Units[] | undefined> {
   const live = await store.stock(saleId);
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
-  return (
-    live &&
-    [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))
-  );
+  return live && [...live.values()];
 }
 
 async function applyOperation(
@@ -237,13 +242,10 @@ async function applyOperation(
   if (operation.kind === "region") return;
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
-  const version = await ledger.catalogueVersion();
-  const [sale] = await ledger.sales([saleId]);
-  if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
-  const word = await store.syncSale(sale, await ledger.stock(saleId), version);
+  const word = await syncSale(ledger, store, saleId);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
   const done = (await ledger.operationsOpen())
-    .filter((o) => o.operation.ref === operation.ref)
+    .filter((o) => o.operation.ref === operation.ref && o.operation.kind === operation.kind)
     .map((o) => o.id);
   await ledger.operationsDone(done);
 }

@@ -20,6 +20,7 @@ import {
 import { GOVERNOR_SETTINGS } from "./setting-table-governor.ts";
 import { REGION_SETTINGS } from "./setting-table-regions.ts";
 import { TOKEN_SETTINGS } from "./setting-table-tokens.ts";
+import { WEBHOOK_SETTINGS } from "./setting-table-webhooks.ts";
 
 export interface Setting<T> {
   readonly variable: string;
@@ -216,14 +217,20 @@ export const SETTINGS = {
   },
   metricsHost: {
     variable: "SLUICE_METRICS_HOST",
-    says: "address of a role's metrics (a gateway serves its own)",
+    says: "address of a role's metrics",
     fallback: "127.0.0.1",
     read: text,
   },
   metricsPort: {
     variable: "SLUICE_METRICS_PORT",
-    says: "port of a role's metrics; 0: any free port, off: none",
+    says: "port of a role's metrics; 0: any free port, off: none (gateways have the next)",
     fallback: 0 as number | undefined,
+    read: offOr(whole(0, 65_535)),
+  },
+  gatewayMetricsPort: {
+    variable: "SLUICE_GATEWAY_METRICS_PORT",
+    says: "port of a gateway's metrics and health; 0: any free port, off: with its clients",
+    fallback: undefined as number | undefined,
     read: offOr(whole(0, 65_535)),
   },
   otlpUrl: {
@@ -294,6 +301,7 @@ export const SETTINGS = {
     read: whole(0, 100_000_000),
   },
   ...GOVERNOR_SETTINGS,
+  ...WEBHOOK_SETTINGS,
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
     says: "niceness of a worker beside gateways (0 to 19); the private Redis gets up to 4 of it",

@@ -1,76 +1,32 @@
 // /v1/admin/sales: operators create, open, close and restock sales. Each change goes to the ledger,
 // then to Redis; each call is audited.
 import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
-import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
-import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
-import { may, scopesFor } from "../access/rights.ts";
-import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
-import { type Problem, problem, Refused } from "../http/problem.ts";
+import type { SaleOperation } from "../../ledger/contract.ts";
+import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { Audit } from "./audit.ts";
+import { changesOf, refOf } from "./changes.ts";
 import { Fields } from "./fields.ts";
+import { onRecord } from "./on-record.ts";
 import { readSale, showSale } from "./sale-form.ts";
 
 /** Sales per import. */
 const MAX_IMPORT = 100;
 
 export function addAdmin(app: App, parts: AppParts): void {
-  const { options, limits, log } = parts;
-  const { catalogue } = parts.reads;
+  const { options, limits } = parts;
   const { stores, clock } = options;
   const { ledger } = stores;
   app.use("/v1/admin/*", onRecord(parts, new Audit(ledger, clock, options.runtime.monotonicMs)));
 
-  /**
-   * `applied`: whether Redis has the change already. The ledger has it in any case, and makes sure
-   * that Redis gets it.
-   */
-  const operate = async (
-    c: Context<Env>,
-    operation: SaleOperation,
-  ): Promise<{ result: OperationResult; applied: boolean }> => {
-    c.set(
-      "target",
-      c.get("target") === undefined
-        ? saleOf(operation)
-        : `${c.get("target")} ${saleOf(operation)}`.slice(0, 1_000),
-    );
-    const result = await ledger.operate(operation, c.get("principal").user);
-    if (result !== "done" && result !== "repeated") return { result, applied: false };
-    const applied = await options.stores.applyOperation(operation).then(
-      () => true,
-      (error) => {
-        log("operation not yet in Redis", { ref: operation.ref, error: messageOf(error) });
-        return false;
-      },
-    );
-    parts.unitsBack();
-    await catalogue.refresh();
-    return { result, applied };
-  };
-
-  const answer = async (
-    c: Context<Env>,
-    operation: SaleOperation,
-    created: boolean,
-  ): Promise<Response> => {
-    const { result, applied } = await operate(c, operation);
-    const refusal = refusalOf(result);
-    if (refusal) throw new Refused(refusal);
-    return c.json(
-      { saleId: saleOf(operation), ref: operation.ref, result, applied },
-      created && result === "done" ? 201 : 200,
-    );
-  };
-
+  const { operate, answer } = changesOf(parts);
   const body = (c: Context<Env>) => jsonOf(c.req.raw, limits.adminBodyBytes);
 
   app.get("/v1/admin/sales", async (c) => {
     const sales = await ledger.sales();
     return c.json({
       sales: await Promise.all(
-        sales.map(async (s) => ({ ...showSale(s), stock: await ledger.stock(s.id) })),
+        sales.map(async (s) => ({ ...showSale(s, clock()), stock: await ledger.stock(s.id) })),
       ),
     });
   });
@@ -106,88 +62,11 @@ export function addAdmin(app: App, parts: AppParts): void {
   });
 
   for (const kind of ["open", "close"] as const) {
-    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) =>
-      answer(
-        c,
-        {
-          kind,
-          ref: refOf(c) ?? options.runtime.uuid(),
-          saleId: c.req.param("sale"),
-          atMs: await momentOf(c, clock),
-        },
-        false,
-      ),
-    );
+    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) => {
+      const moved = { saleId: c.req.param("sale"), ...(await momentsOf(c, kind, clock)) };
+      return answer(c, { kind, ref: refOf(c) ?? options.runtime.uuid(), ...moved }, false);
+    });
   }
-}
-
-/** Admits those who may read or change, and audits each call and its answer. */
-function onRecord(parts: AppParts, audit: Audit) {
-  return createMiddleware<Env>(async (c, next) => {
-    let subject: string | undefined;
-    let operator: string | undefined;
-    try {
-      const principal = await principalOf(parts, c.req.header("authorization"));
-      subject = principal.user;
-      const right = c.req.method === "GET" ? "oversee" : "operate";
-      if (!may(principal, right))
-        throw new Refused(problem("forbidden", "scope", scopesFor(right)));
-      operator = subject;
-      c.set("principal", principal);
-      await next();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      c.res = parts.orders.intake.refuse(error.problem).response();
-    }
-    const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
-    const { method, path } = c.req;
-    const detail = { address, ref: refHeader(c) };
-    const target = c.get("target") ?? pathTarget(path);
-    const call = {
-      operator,
-      subject: subject ?? "-",
-      action: actionOf(method, path),
-      target,
-      detail,
-      status: c.res.status,
-    };
-    await audit
-      .record(call)
-      .catch((error) => parts.log("audit failed", { ...call, error: messageOf(error) }));
-  });
-}
-
-/** `sales.restock` for POST /v1/admin/sales/x/restock. */
-function actionOf(method: string, path: string): string {
-  const [area = "", first, verb] = path.split("/").slice(3);
-  const name =
-    verb ??
-    (first === "import"
-      ? first
-      : method === "POST"
-        ? "create"
-        : method === "GET"
-          ? "list"
-          : method.toLowerCase());
-  return `${area}.${name}`.slice(0, 64);
-}
-
-/** The sale a call is about, if its path names one. */
-function pathTarget(path: string): string {
-  const [, target = ""] = path.split("/").slice(3);
-  return target === "import" ? "" : target.slice(0, 64);
-}
-
-function refHeader(c: Context<Env>): string | undefined {
-  return c.req.header("idempotency-key");
-}
-
-/** The caller's reference, which makes repeating a change harmless. */
-function refOf(c: Context<Env>): string | undefined {
-  const ref = refHeader(c);
-  if (ref !== undefined && !/^[\x21-\x7e]{1,128}$/.test(ref))
-    throw new Refused(problem("out_of_range", "Idempotency-Key", "1 to 128 printable characters"));
-  return ref;
 }
 
 /** A sale is created once under its name, so the name serves as its reference. */
@@ -195,31 +74,18 @@ function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
   return { kind: "create", ref, sale };
 }
 
-/** `{"at": …}` or, without a body, now. */
-async function momentOf(c: Context<Env>, clock: () => number): Promise<number> {
-  if (!c.req.raw.body) return clock();
-  const fields = Fields.of(await jsonOf(c.req.raw, 1024), ["at"]);
-  return fields.has("at") ? fields.time("at") : clock();
-}
-
-function saleOf(operation: SaleOperation): string {
-  return operation.kind === "create" ? operation.sale.id : operation.saleId;
-}
-
-function refusalOf(result: OperationResult): Problem | undefined {
-  switch (result) {
-    case "done":
-    case "repeated":
-      return undefined;
-    case "ref_conflict":
-      return problem("conflict", "Idempotency-Key", "used for another change");
-    case "sale_retired":
-      return problem("conflict", "sale", "it has ended and been retired");
-    case "sale_exists":
-      return problem("conflict", "id", "a sale with this name exists");
-    case "unknown_sale":
-      return problem("not_found", "sale");
-    case "unknown_item":
-      return problem("unknown_item", "sku");
-  }
+/** `{"at": …}` or, without it, now. One that opens may name its end too. */
+async function momentsOf(
+  c: Context<Env>,
+  kind: "open" | "close",
+  clock: () => number,
+): Promise<{ readonly atMs: number; readonly closesAtMs?: number }> {
+  if (!c.req.raw.body) return { atMs: clock() };
+  const known = kind === "open" ? ["at", "closesAt"] : ["at"];
+  const fields = Fields.of(await jsonOf(c.req.raw, 1024), known);
+  const atMs = fields.has("at") ? fields.time("at") : clock();
+  if (!fields.has("closesAt")) return { atMs };
+  const closesAtMs = fields.time("closesAt");
+  if (closesAtMs <= atMs) fields.refuse("out_of_range", "closesAt", "after the sale opens");
+  return { atMs, closesAtMs };
 }

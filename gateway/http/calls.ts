@@ -14,8 +14,10 @@ import type { Undecided } from "../intake/undecided.ts";
 import type { GatewayOptions } from "../ports.ts";
 import { readBody } from "./body.ts";
 import type { EventFeed } from "./event-feed.ts";
+import type { Failures } from "./failures.ts";
 import { Problem, Refused } from "./problem.ts";
 import type { ReadAllowance } from "./read-allowance.ts";
+import type { LongPoll } from "./read-feed.ts";
 import type { StockReader } from "./stock-reader.ts";
 
 export interface AppParts {
@@ -36,6 +38,7 @@ export interface AppParts {
     readonly catalogue: Catalogue;
     readonly stock: StockReader;
     readonly feed: EventFeed;
+    readonly longPoll: LongPoll;
     readonly allowance: ReadAllowance;
   };
   /** Whether the gateway is stopping or about to. */
@@ -43,6 +46,7 @@ export interface AppParts {
   /** The operator has added units: nothing counts as sold out until Redis says so again. */
   readonly unitsBack: () => void;
   readonly metrics: () => Metrics;
+  readonly failures: Failures;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 

@@ -1,5 +1,6 @@
-// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or external
-// resources.
+// /openapi.json and /asyncapi.json; /docs is the former for people, as one page without scripts,
+// fonts or external resources.
+import { ASYNCAPI } from "../socket/asyncapi.ts";
 import type { App } from "./calls.ts";
 import { OPENAPI } from "./openapi.ts";
 
@@ -13,7 +14,11 @@ interface Call {
     readonly description: string;
   }[];
   readonly requestBody?: { readonly content: Json };
-  readonly responses: Record<string, { readonly description: string; readonly content?: Json }>;
+  readonly responses: Record<string, Described & { readonly $ref?: string }>;
+}
+interface Described {
+  readonly description: string;
+  readonly content?: Json;
 }
 
 const STYLE = `
@@ -50,6 +55,8 @@ export function addDocs(app: App): void {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
+  const sockets = JSON.stringify(ASYNCAPI);
+  app.get("/asyncapi.json", (c) => c.body(sockets, 200, { "content-type": "application/json" }));
   app.get("/openapi.json", (c) => c.body(spec, 200, { "content-type": "application/json" }));
   app.get("/docs", (c) => c.body(document, 200, headers));
 }
@@ -69,7 +76,8 @@ function page(): string {
 <meta name="viewport" content="width=device-width">
 <title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style></head><body><main>
 <h1>${html(info.title)}</h1>
-<p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>
+<p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>;
+for the WebSocket and services <a href="/asyncapi.json">asyncapi.json</a>.</p>
 <h2>Calls</h2>${calls.join("\n")}<h2>Schemas</h2>${schemas.join("\n")}</main></body></html>`;
 }
 
@@ -79,17 +87,24 @@ function section(path: string, method: string, call: Call): string {
       `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td>` +
       `<td>${text(p.description)}</td></tr>`,
   );
-  const responses = Object.entries(call.responses).map(
-    ([status, r]) =>
+  const responses = Object.entries(call.responses).map(([status, { $ref, ...own }]) => {
+    const { description, content } = $ref === undefined ? own : sharedResponse($ref);
+    return (
       `<tr><td><code>${status}</code></td>` +
-      `<td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
-  );
+      `<td>${text(description)}${content ? schemaOf(content) : ""}</td></tr>`
+    );
+  });
   return `<details><summary><span class="method">${method.toUpperCase()}</span>
 <code>${html(path)}</code><span>${html(call.summary)}</span></summary>
 ${call.description ? `<p>${text(call.description)}</p>` : ""}
 ${parameters.length > 0 ? `<h4>Parameters</h4><table>${parameters.join("")}</table>` : ""}
 ${call.requestBody ? `<h4>Body</h4>${schemaOf(call.requestBody.content)}` : ""}
 <h4>Responses</h4><table>${responses.join("")}</table></details>`;
+}
+
+function sharedResponse(ref: string): Described {
+  const { responses } = OPENAPI.components as { responses: Record<string, Described> };
+  return responses[ref.split("/").at(-1) ?? ""] ?? { description: "" };
 }
 
 function schemaOf(content: Json): string {

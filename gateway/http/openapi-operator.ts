@@ -1,7 +1,15 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
-import { body, type Json, list, name, object, ok, user, whole } from "./openapi-schemas.ts";
+import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
+const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
+/** Text for people, on one line. */
+const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
+const TEXT = {
+  type: "string",
+  maxLength: 200,
+  pattern: `^[^${CONTROLS}]*[^\\s${CONTROLS}][^${CONTROLS}]*$`,
+};
 const ROUTE = object(
   { category: name("The category"), region: { type: "string" }, service: { type: "string" } },
   ["category", "region", "service"],
@@ -27,27 +35,34 @@ const DEALT: Json = {
     left: list({ type: "object", properties: { id: { type: "string" }, why: { type: "string" } } }),
   },
 };
-const FILTER = object(
+const LETTERS = object(
   {
-    queue: { type: "string" },
-    reason: { type: "string", description: "Text the reason contains" },
-    user: user("The user the letters are about"),
+    queue: TEXT,
+    reason: { ...TEXT, description: "Text the reason contains" },
+    user: { ...user("The user the letters are about."), maxLength: 200 },
     all: { type: "boolean", description: "Every letter; required without a filter" },
     limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },
   [],
 );
+const FILTER: Json = {
+  ...LETTERS,
+  anyOf: [
+    ...["queue", "reason", "user"].map((name) => ({ required: [name] })),
+    { required: ["all"], properties: { all: { const: true } } },
+  ],
+};
 
 export function operatorPaths(
   refusals: (...statuses: number[]) => Json,
-  pathParameter: (name: string, description: string) => Json,
+  pathParameter: (name: string, description: string, schema?: Json) => Json,
 ): Json {
   const id = pathParameter("id", "The letter");
-  const category = pathParameter("category", "The category");
+  const category = pathParameter("category", "The category", name("The category"));
   const query = (parameter: string): Json => ({
     name: parameter,
     in: "query",
-    schema: { type: "string" },
+    schema: SHAPES[parameter] ?? { type: "string" },
     description: QUERIES[parameter] ?? "",
   });
   return {
@@ -68,7 +83,7 @@ export function operatorPaths(
           object(
             {
               service: name("The service"),
-              region: { type: "string", description: "Only for orders accepted there" },
+              region: { ...REGION, description: "Only for orders accepted there" },
             },
             ["service"],
           ),
@@ -84,6 +99,20 @@ export function operatorPaths(
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
+    ...itemPaths(refusals, pathParameter),
+    "/v1/admin/audit": {
+      get: {
+        summary: "Show what operators did, newest first; `next` is the `before` of the next page",
+        parameters: [query("limit"), query("before"), query("subject"), query("action")],
+        responses: {
+          200: ok(
+            "A page; an entry without `status` has no result on record",
+            object({ records: list({ type: "object" }), next: { type: "integer" } }, ["records"]),
+          ),
+          ...refusals(401, 403, 422, 503),
+        },
+      },
+    },
     "/v1/admin/overview": {
       get: {
         summary: "Show everything at a glance: stock, lag, workers, gateways, dead letters",
@@ -91,7 +120,7 @@ export function operatorPaths(
           200: ok("Counters only grow: compute rates from two responses", {
             type: "object",
           }),
-          ...refusals(401, 403),
+          ...refusals(401, 403, 404),
         },
       },
     },
@@ -100,7 +129,17 @@ export function operatorPaths(
         summary: "List this gateway's orders that only one region holds, and without an outcome",
         parameters: [query("region")],
         responses: {
-          200: ok("The oldest first", object({ orders: list({ type: "object" }) }, ["orders"])),
+          200: ok(
+            "The oldest first",
+            object(
+              {
+                region: { type: "string" },
+                orders: list({ type: "object" }),
+                full: { type: "boolean", description: "There may be more" },
+              },
+              ["region", "orders", "full"],
+            ),
+          ),
           ...refusals(401, 403),
         },
       },
@@ -176,6 +215,11 @@ export function operatorPaths(
   };
 }
 
+const SHAPES: Readonly<Record<string, Json>> = {
+  region: REGION,
+  limit: whole(1, MAX_LETTERS),
+  user: user("The user."),
+};
 const QUERIES: Readonly<Record<string, string>> = {
   region: "Only what belongs to this region",
   queue: "Letters of one queue",
@@ -183,3 +227,60 @@ const QUERIES: Readonly<Record<string, string>> = {
   user: "Letters about a user's orders",
   limit: "Letters to read in each queue; default 100",
 };
+
+/** Changes of one item, each with a reason. */
+function itemPaths(
+  refusals: Parameters<typeof operatorPaths>[0],
+  pathParameter: Parameters<typeof operatorPaths>[1],
+): Json {
+  const sale = pathParameter("sale", "The sale");
+  const sku = pathParameter("sku", "The item");
+  const time = { type: "string", format: "date-time" };
+  const change = (
+    summary: string,
+    parameters: readonly Json[],
+    members: Json,
+    more: Json = {},
+  ) => ({
+    post: {
+      summary,
+      parameters,
+      requestBody: body(
+        object({ ...members, reason: { type: "string" } }, [
+          ...Object.keys(members).filter((name) => !OPTIONAL.has(name)),
+          "reason",
+        ]),
+      ),
+      responses: { 200: ok("Done", ref("Change")), ...more, ...refusals(...REFUSALS) },
+    },
+  });
+  const item = "/v1/admin/sales/{sale}/items/{sku}";
+  const count = { type: "integer", minimum: 0 };
+  const text = { type: "string" };
+  const fresh = { sku: text, name: text, category: text, priceMinor: count };
+  return {
+    "/v1/admin/sales/{sale}/items": change(
+      "Add an item",
+      [sale],
+      { ...fresh, limitPerUser: count, initial: count },
+      { 201: ok("Added", ref("Change")) },
+    ),
+    [`${item}/correct`]: change(
+      "Take units away, never more than are free",
+      [sale, sku],
+      { units: count },
+      { 202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")) },
+    ),
+    [`${item}/price`]: change(
+      "Change the price for orders accepted from a moment on; default: in five seconds",
+      [sale, sku],
+      { priceMinor: count, from: time },
+    ),
+    [`${item}/limit`]: change("Change the limit per user", [sale, sku], { limitPerUser: count }),
+    [`${item}/withdraw`]: change("Let nobody order it any more", [sale, sku], {}),
+    [`${item}/offer`]: change("Offer a withdrawn item again", [sale, sku], {}),
+  };
+}
+
+const OPTIONAL = new Set(["name", "limitPerUser", "from"]);
+const REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
