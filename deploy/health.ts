@@ -12,6 +12,7 @@
 import { BrokerConnection } from "../broker/connection.ts";
 import { depth } from "../broker/inspect.ts";
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
+import { localUrl } from "../core/domain/local-url.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
@@ -36,8 +37,7 @@ const ANSWER_TIMEOUT_MS = 4_000;
 const OWN_ENDING = /-[0-9a-f]{8}$/;
 
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
-  const host = httpHost === "0.0.0.0" ? "127.0.0.1" : httpHost;
-  const response = await fetch(`http://${host}:${httpPort}/readyz`, {
+  const response = await fetch(`${localUrl(httpHost, httpPort)}/readyz`, {
     signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
   });
   return response.ok ? undefined : await response.text();

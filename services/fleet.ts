@@ -1,6 +1,7 @@
 // Runs roles as child processes for `sluice up` and the demo. A role that exits on its own is
 // restarted after a short delay; one that was killed on purpose stays down.
 import { join } from "node:path";
+import { localUrl } from "../core/domain/local-url.ts";
 import { ignore } from "../core/runtime/ignored.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts } from "./ports.ts";
@@ -57,17 +58,22 @@ export class Fleet {
     return join(this.options.dir, "..", "prometheus");
   }
 
-  /** Starts a gateway of a region; resolves when it accepts orders. Port 0 picks a free one. */
-  async gateway(region: string, port: number, name = `gateway-${region}`): Promise<Role> {
+  /**
+   * Starts a gateway of a region; resolves when it accepts orders. Port 0 picks a free one. `host`:
+   * the address that it listens on, by its settings.
+   */
+  async gateway(
+    region: string,
+    port: number,
+    name = `gateway-${region}`,
+    host = "127.0.0.1",
+  ): Promise<Role> {
     const [free] = await freePorts(1);
     const listens = port === 0 ? (free as number) : port;
     const env = { SLUICE_REGION: region, SLUICE_HTTP_PORT: String(listens) };
-    const role = this.start("gateway", name, env, { url: `http://127.0.0.1:${listens}`, region });
-    await untilReady(
-      `http://127.0.0.1:${listens}/readyz`,
-      role.ended,
-      join(this.options.dir, `${name}.log`),
-    );
+    const url = localUrl(host, listens);
+    const role = this.start("gateway", name, env, { url, region });
+    await untilReady(`${url}/readyz`, role.ended, join(this.options.dir, `${name}.log`));
     return role;
   }
 

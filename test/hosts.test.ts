@@ -4,6 +4,8 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { localUrl } from "../core/domain/local-url.ts";
+import { canListen } from "../services/ports.ts";
 import { recordedPid } from "../services/processes.ts";
 import { endUps, printed, processesOf, run, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
@@ -19,8 +21,12 @@ test(
   "up is private, restarts its services, is joined without settings, and down ends all of it",
   async () => {
     const dir = join(testDir("hosts"), "dü");
-    const running = await up(dir, ENV, "--http-port", "0", "--gap-timeout", "29s", "--shards", "6");
+    // Not where a gateway listens by default.
+    const host = (await canListen("::1", 0)) ? "::1" : "127.0.0.2";
+    const flags = ["--http-port", "0", "--gap-timeout", "29s", "--shards", "6"];
+    const running = await up(dir, { ...ENV, SLUICE_HTTP_HOST: host }, ...flags);
     expect(Object.keys(running.gateways)).toEqual(["eu", "us"]);
+    expect(running.gateways.eu).toStartWith(localUrl(host, 0).slice(0, -1));
 
     const mode = (path: string) => statSync(path).mode & 0o777;
     expect(mode(dir)).toBe(0o700);
@@ -116,13 +122,10 @@ function listening(pid: string): string[] {
 }
 
 const LISTEN = "0A";
-/** 127.0.0.1, ::1, and 127.0.0.1 as an IPv6 address. */
-const LOOPBACK = new Set([
-  "0100007F",
-  "00000000000000000000000001000000",
-  "0000000000000000FFFF00000100007F",
-]);
-const isLoopback = (address: string): boolean => LOOPBACK.has(address);
+/** 127.0.0.0/8, the same as IPv6 addresses, and ::1, as the kernel writes them. */
+const isLoopback = (address: string): boolean =>
+  /^(0{16}F{4}0{4}|0{16}0{4}F{4})?[0-9A-F]{6}7F$/.test(address) ||
+  address === "00000000000000000000000001000000";
 
 function linksIn(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

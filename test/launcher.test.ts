@@ -93,6 +93,41 @@ test("a service configured elsewhere, by variable or flag, is not required", asy
   expect(existsSync(aptCalls)).toBe(false);
 });
 
+test("without a terminal nothing is installed unasked, except in a container or CI", async () => {
+  const { path, aptCalls } = pathWithout("redis-server");
+  const { code, err } = await launch(path, { LAUNCHER_CONTAINER_MARKS: "/none" }, "up");
+  expect(code).toBe(1);
+  expect(err).toContain("there is no terminal to ask on: add --yes to install");
+  expect(err).toContain("Sluice needs: redis-server");
+  expect(existsSync(aptCalls)).toBe(false);
+  const consents = [
+    { LAUNCHER_CONTAINER_MARKS: "", CI: "true" },
+    { LAUNCHER_CONTAINER_MARKS: path, CI: "" },
+  ];
+  for (const consent of consents)
+    expect((await launch(path, consent, "up")).err).toContain(
+      "the packages could not be installed: redis-server",
+    );
+});
+
+test.each([
+  ["INT", 130],
+  ["TERM", 143],
+  ["HUP", 129],
+] as const)(
+  "SIG%s while the lists are fetched ends it: nothing is installed",
+  async (signal, code) => {
+    const { path, aptCalls } = pathWithout("redis-server");
+    const apt = `#!/bin/sh\necho "$*" >>${aptCalls}\nkill -${signal} $PPID\nexit 100\n`;
+    writeFileSync(join(path, "apt-get"), apt, { mode: 0o755 });
+    expect((await launch(path, {}, "up", "--yes")).code).toBe(code);
+    expect(await Bun.file(aptCalls).text()).toBe("update -qq\n");
+    expect(existsSync("/usr/sbin/policy-rc.d")).toBe(guarded);
+  },
+);
+
+const guarded = existsSync("/usr/sbin/policy-rc.d");
+
 test("a failed install names what could not be installed", async () => {
   const { path, aptCalls } = pathWithout("redis-server");
   const { code, err } = await launch(path, {}, "up", "--yes");

@@ -62,7 +62,9 @@ async function up(): Promise<void> {
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
     const regions = readSettings({ ...process.env, ...env }).regions;
     const gateways = await Promise.all(
-      regions.map((region, i) => fleet.gateway(region.name, at(ports, i))),
+      regions.map(({ name }, i) =>
+        fleet.gateway(name, at(ports, i), `gateway-${name}`, settings.httpHost),
+      ),
     );
     env.SLUICE_PROVIDER_URL =
       settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
