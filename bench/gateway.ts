@@ -14,16 +14,20 @@ import { Origins } from "../gateway/access/origins.ts";
 import { Admission } from "../gateway/admission/admission.ts";
 import { Catalogue } from "../gateway/catalogue.ts";
 import type { EventFeed } from "../gateway/http/event-feed.ts";
+import { KeyedOrders } from "../gateway/http/keyed-orders.ts";
 import { OrderHttp } from "../gateway/http/order-http.ts";
 import type { Batch } from "../gateway/intake/batch.ts";
 import { Counters } from "../gateway/intake/counters.ts";
 import { Intake } from "../gateway/intake/intake.ts";
+import { KnownBodies } from "../gateway/intake/known-bodies.ts";
 import { Lanes } from "../gateway/intake/lanes.ts";
 import { DEFAULT_LIMITS } from "../gateway/intake/limits.ts";
+import { OrderKeys } from "../gateway/intake/order-keys.ts";
 import { Undecided } from "../gateway/intake/undecided.ts";
 import { Frames } from "../gateway/socket/frames.ts";
 import { Socket } from "../gateway/socket/socket.ts";
 import type { StockFeed } from "../gateway/socket/stock-feed.ts";
+import { Unread } from "../gateway/socket/unread.ts";
 import { mintToken } from "../proof/load/tokens.ts";
 import { BENCH_SALE, benchSale, bodies } from "./intake/orders.ts";
 
@@ -76,7 +80,10 @@ class Bench {
   private written = 0;
   readonly frames: Frames;
   readonly http: OrderHttp;
-  private readonly undecided = new Undecided(DEFAULT_LIMITS.undecidedOrders);
+  private readonly known = new KnownBodies();
+  private readonly undecided = new Undecided(DEFAULT_LIMITS.undecidedOrders, {
+    onDecided: (batch, words) => this.known.learn(batch, words),
+  });
 
   private constructor(
     private readonly way: Way,
@@ -125,9 +132,15 @@ class Bench {
     });
     const counters = new Counters();
     const parts = { runtime, shards: 1, clock, catalogue, lanes, counters, admission };
-    const intake = new Intake(parts);
+    const intake = new Intake({ ...parts, bodies: this.known });
+    const claimKeys = () => Promise.reject(new Error("orders have ids here"));
+    const ledger = { order: () => Promise.resolve(undefined) };
+    const keys = new KeyedOrders({
+      keys: new OrderKeys({ runtime, claimKeys }),
+      ...{ intake, ledger, runtime, clock },
+    });
     const origins = new Origins([]);
-    this.http = new OrderHttp({ ...parts, auth, intake, origins, limits });
+    this.http = new OrderHttp({ ...parts, auth, intake, keys, origins, limits });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
     this.frames = new Frames({
       runtime: realRuntime,
@@ -195,7 +208,8 @@ class Bench {
   }
 
   private socket(later: (socket: Socket) => void): Socket {
-    const socket = new Socket(DEFAULT_LIMITS, later, 0, realRuntime.random);
+    const unread = new Unread({ ofSocket: 1, inAll: 1 });
+    const socket = new Socket(DEFAULT_LIMITS, later, 0, realRuntime.random, unread);
     const send = (text: string) => {
       this.written += Buffer.from(text).length; // Bun encodes the text, too
       return text.length;

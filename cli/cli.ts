@@ -1,17 +1,18 @@
 // The command line. A command's file is loaded only when it runs, so that `sluice token`, for one,
 // does not load a broker client.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
 import { messageOf } from "../core/domain/message-of.ts";
+import { plainLines } from "../core/domain/plain.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
+import { joinRunning } from "./running.ts";
 
 type Registrar = { register(program: Command): void };
 
 /** Command → loader of its file. */
 const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   up: () => import("./commands/up.ts"),
+  down: () => import("./commands/down.ts"),
   gateway: () => import("./commands/roles.ts"),
   payments: () => import("./commands/roles.ts"),
   fulfil: () => import("./commands/fulfil.ts"),
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   stock: () => import("./commands/stock.ts"),
   top: () => import("./commands/top.ts"),
   orders: () => import("./commands/orders.ts"),
+  audit: () => import("./commands/audit.ts"),
   sales: () => import("./commands/sales.ts"),
   workers: () => import("./commands/workers.ts"),
   token: () => import("./commands/token.ts"),
@@ -56,7 +58,7 @@ async function main(argv: string[]): Promise<void> {
     ? { settings: {}, rest: argv }
     : takeSettingFlags(argv);
   Object.assign(process.env, settings);
-  adoptLocal(wanted);
+  if (wanted !== undefined && !SELF_CONTAINED.has(wanted)) joinRunning(wanted, rest);
   const files = load
     ? [await load()]
     : await Promise.all([...new Set(Object.values(COMMANDS))].map((l) => l()));
@@ -73,38 +75,15 @@ const WITHOUT_SETTINGS = new Set([
   ...["demo", "simulate", "chaos", "bench", "check", "check-history", "protocol"],
 ]);
 
-/** Commands that start their own services, or need none. */
-const SELF_CONTAINED = new Set([
-  "up",
-  "demo",
-  "simulate",
-  "chaos",
-  "bench",
-  "check",
-  "check-history",
-  "gateway",
-  "worker",
-  "payments",
-  "provider",
-  "fulfil",
-  "rates",
-]);
-
-/** Other commands connect to the local `sluice up`, unless settings name other services. */
-function adoptLocal(command: string | undefined): void {
-  if (command === undefined || SELF_CONTAINED.has(command)) return;
-  const file = join(process.env.SLUICE_DATA || ".sluice", "current.json");
-  if (process.env.SLUICE_REDIS_URL || process.env.SLUICE_LEDGER_URL || !existsSync(file)) return;
-  const { env } = JSON.parse(readFileSync(file, "utf8")) as { env: Record<string, string> };
-  for (const [name, value] of Object.entries(env)) process.env[name] ??= value;
-}
+/** Commands that start their own services, or need none. The others join the local `sluice up`. */
+const SELF_CONTAINED = new Set(["up", "down", "provider", ...WITHOUT_SETTINGS]);
 
 try {
   await main(process.argv);
 } catch (error) {
   const failure = error instanceof Error ? error : new Error(messageOf(error));
   const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
-  process.stderr.write(`sluice: ${known ? failure.message : failure.stack}\n`);
+  process.stderr.write(plainLines(`sluice: ${known ? failure.message : failure.stack}\n`));
   process.exit(1);
 }
 
@@ -113,7 +92,8 @@ function KNOWN_ERRORS(): ReadonlySet<string> {
   return new Set([
     "LedgerUnavailable",
     "BrokerUnavailable",
-    "TopologyConflict",
+    "StoreRefused",
     "StoreUnavailable",
+    "TopologyConflict",
   ]);
 }

@@ -1,6 +1,8 @@
 // Logs events for operators as lines of JSON on standard error, because standard output belongs to
 // commands. pino writes them synchronously, so that a crashing process loses none.
+
 import pino from "pino";
+import { escapedJson } from "../core/domain/plain.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 export type Log = (event: string, detail?: Record<string, unknown>) => void;
@@ -14,6 +16,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "broker lost": "warn",
   "clock jumped": "warn",
   crashed: "error",
+  descriptors: "warn",
   "entry unreadable": "warn",
   "followed orders not read": "warn",
   governor: "warn",
@@ -52,6 +55,8 @@ export function makeLog(role: string, write?: (line: string) => void): Log {
     timestamp: () => `,"at":"${new Date(realRuntime.wallMs()).toISOString()}"`,
     formatters: { level: (severity) => ({ severity }) },
   };
-  const logger = pino(options, write ? { write } : pino.destination({ fd: 2, sync: true }));
+  const out = write ? { write } : pino.destination({ fd: 2, sync: true });
+  // Logs are read on terminals too.
+  const logger = pino(options, { write: (line) => void out.write(escapedJson(line)) });
   return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](detail, event);
 }

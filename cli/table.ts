@@ -1,6 +1,7 @@
 import { at } from "../core/domain/at.ts";
+import { plain } from "../core/domain/plain.ts";
 
-/** Formats rows as an aligned table; `titles` renames columns. */
+/** Formats rows as an aligned table; `titles` renames columns. What a terminal obeys is escaped. */
 export function table(
   rows: readonly Record<string, unknown>[],
   titles: Record<string, string> = {},
@@ -10,7 +11,7 @@ export function table(
   const columns = Object.keys(first);
   const cells = [
     columns.map((c) => titles[c] ?? c),
-    ...rows.map((row) => columns.map((c) => String(row[c] ?? ""))),
+    ...rows.map((row) => columns.map((c) => plain(String(row[c] ?? "")))),
   ];
   const widths = columns.map((_, i) => Math.max(...cells.map((line) => at(line, i).length)));
   const isNumber = columns.map((c) => typeof first[c] === "number");

@@ -85,7 +85,7 @@ function cut(line: string, width: number): string {
 
 /** One of our colour codes, or a character. */
 const PIECE = new RegExp(`${"\x1b"}\\[\\d+m|[^]`, "gu");
-const CONTROL = /\p{Cc}/u;
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 function count(n: number): string {
   if (!Number.isFinite(n)) return "–";

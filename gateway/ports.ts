@@ -3,11 +3,12 @@
 
 import type { Push } from "../core/domain/push.ts";
 import type { Overview, Publishing } from "../core/domain/report.ts";
-import type { Stock } from "../core/domain/sale.ts";
+import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Ledger, Operation } from "../ledger/contract.ts";
+import type { Ledger, LedgerWriter, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
+import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
 
 /**
@@ -86,6 +87,8 @@ export interface GatewayOptions {
     /** A connection without traffic is closed after this, s; Bun knows at most 255. */
     readonly idleTimeoutS?: number;
     readonly shards: number;
+    /** Where metrics and health are served besides; absent: metrics are on the port above. */
+    readonly metrics?: AdminAddress | undefined;
   };
   readonly access: {
     readonly auth: AuthOptions;
@@ -122,21 +125,26 @@ export interface StoresPort {
   readonly ledger: Pick<
     Ledger,
     | "order"
-    | "ordersOf"
+    | "orderPage"
     | "events"
     | "bill"
     | "attempt"
     | "followed"
     | "operate"
     | "audit"
+    | "auditBegin"
+    | "auditEnd"
+    | "auditLog"
     | "catalogueVersion"
     | "saleVersions"
     | "sales"
     | "stock"
     | "routes"
   >;
-  /** Live stock from Redis; undefined when Redis does not have the sale. */
-  readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
+  /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
+  readonly claimKeys: LedgerWriter["claimKeys"];
+  /** Live units from Redis; undefined when Redis does not have the sale. */
+  readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.

@@ -11,18 +11,25 @@ import { Origins } from "./access/origins.ts";
 import { Admission } from "./admission/admission.ts";
 import { SoldOut } from "./admission/sold-out.ts";
 import { Catalogue } from "./catalogue.ts";
+import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
 import { createApp } from "./http/app.ts";
-import type { App } from "./http/calls.ts";
+import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
+import { Failures } from "./http/failures.ts";
+import { KeyedOrders } from "./http/keyed-orders.ts";
+import { Listener } from "./http/listener.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
-import { StockReader } from "./http/stock-reader.ts";
+import { SpareDescriptors } from "./http/spare-descriptors.ts";
+import { StockReader, shownUnits } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
 import { Intake } from "./intake/intake.ts";
+import { KnownBodies } from "./intake/known-bodies.ts";
 import { Lanes } from "./intake/lanes.ts";
 import { DEFAULT_LIMITS, type GatewayLimits } from "./intake/limits.ts";
+import { OrderKeys } from "./intake/order-keys.ts";
 import { tracedPublish } from "./intake/traced-publish.ts";
 import { Undecided } from "./intake/undecided.ts";
 import type { GatewayOptions } from "./ports.ts";
@@ -42,6 +49,8 @@ export interface Gateway {
   /** `http://host:port`, without a trailing slash. */
   readonly url: string;
   readonly port: number;
+  /** Where its metrics are. */
+  readonly metricsUrl: string;
   /** Answers everything except order intake and WebSockets. */
   readonly app: App;
   readonly counters: Counters;
@@ -68,7 +77,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(stores.stockOf, runtime.monotonicMs);
+  const stock = new StockReader(
+    async (saleId) => shownUnits(await stores.stockOf(saleId), catalogue.get(saleId)),
+    runtime.monotonicMs,
+  );
   const admission = admissionOf(options, log);
   const soldOut = bounds.admission?.soldOutAtGate
     ? new SoldOut(stock.of, runtime.monotonicMs)
@@ -77,8 +89,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     stock.forget();
     soldOut?.unitsBack();
   };
+  const bodies = new KnownBodies();
   const undecided = new Undecided(limits.undecidedOrders, {
-    onDecided: (batch) => {
+    onDecided: (batch, words) => {
+      bodies.learn(batch, words);
       counters.outcome.observe((runtime.monotonicMs() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
@@ -122,8 +136,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counters,
     admission,
     soldOut,
+    bodies,
   });
-  const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
+  const { ledger, claimKeys } = stores;
+  const keys = new KeyedOrders({
+    keys: new OrderKeys({ runtime, claimKeys }),
+    intake,
+    ledger,
+    runtime,
+    clock,
+  });
+  const parts = { runtime, clock, auth, intake, keys, admission, catalogue, origins, limits };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({
@@ -139,9 +162,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const watched = { stock: feed, events };
   const addresses = new ClientAddress(access.trustedProxies);
   const from = { origins, addresses };
-  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock });
+  const room = () => spare.room();
+  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock, room });
   let leaving = false;
-  const app = createApp({
+  const failures = new Failures(runtime, log);
+  const appParts: AppParts = {
     leaving: () => leaving,
     options,
     limits,
@@ -150,58 +175,69 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reads: { catalogue, stock, feed: events, allowance: new ReadAllowance(runtime, limits.reads) },
     unitsBack,
     metrics: () => metrics,
+    failures,
     log,
-  });
+  };
+  const app = createApp(appParts);
 
   admission.start();
 
-  const server: Server<Socket> = Bun.serve<Socket>({
-    hostname: host,
-    port,
-    reusePort,
-    development: false,
-    idleTimeout: options.server.idleTimeoutS ?? HTTP_IDLE_S,
-    // body.ts limits bodies where they are read, with a proper answer; unread bodies are not kept.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    routes: {
-      "/v1/orders": { POST: http.one },
-      "/v1/orders/batch": { POST: http.many },
-      "/v1/ws": { GET: sockets.upgrade },
-    },
-    fetch: (request, self) => app.fetch(request, { peer: self.requestIP(request)?.address ?? "" }),
-    error: (error) => {
-      log("request failed", { error: error.message });
-      return problem("internal").response();
-    },
-    websocket: {
-      ...sockets.handler,
-      data: {} as Socket,
-      maxPayloadLength: limits.bodyBytes,
-      idleTimeout: limits.idleTimeoutS,
-      // Above the size at which a socket closes itself, so that Bun never silently drops a frame.
-      backpressureLimit: 2 * limits.socketBufferBytes,
-      perMessageDeflate: false,
-    },
-  });
-  log("gateway listening", { id, region, url: origin(server) });
+  const serve = (on: number): Server<Socket> =>
+    Bun.serve<Socket>({
+      hostname: host,
+      port: on,
+      reusePort,
+      development: false,
+      idleTimeout: options.server.idleTimeoutS ?? HTTP_IDLE_S,
+      // body.ts limits bodies where they are read, with an answer; unread bodies are not kept.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      routes: {
+        "/v1/orders": { POST: http.one },
+        "/v1/orders/batch": { POST: http.many },
+        "/v1/ws": { GET: sockets.upgrade },
+      },
+      fetch: (request, self) =>
+        app.fetch(request, { peer: self.requestIP(request)?.address ?? "" }),
+      error: (error) => {
+        failures.note({ error: error.message });
+        return problem("internal").response();
+      },
+      websocket: {
+        ...sockets.handler,
+        data: {} as Socket,
+        maxPayloadLength: limits.bodyBytes,
+        idleTimeout: limits.idleTimeoutS,
+        // Above the size at which a socket closes itself, so that Bun never silently drops a frame.
+        backpressureLimit: 2 * limits.socketBufferBytes,
+        perMessageDeflate: false,
+      },
+    });
+  const listener = new Listener(serve, port);
+  const { url } = listener;
+  log("gateway listening", { id, region, url });
+  const spare = new SpareDescriptors({ runtime, listener, counters, log });
 
   const self = new Self(runtime, id);
   const report = (): GatewayReport => ({
     kind: "gateway",
     ...self.report(),
     region,
-    url: origin(server),
+    url,
     draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
     publishing: broker.regions?.() ?? { publishesTo: region, regions: [] },
     ...shown(admission),
     ...counters.report(),
     sockets: sockets.size,
+    unreadBytes: sockets.unreadBytes,
+    ...spare.report(),
     waitingBytes: lanes.waitingBytes,
     undecided: undecided.orders,
     followed: events.size,
   });
   const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
+  const { metrics: apart } = options.server;
+  const adminServer: AdminServer | undefined = apart && startAdminServer(apart, appParts);
   const leave = () => {
     leaving = true;
   };
@@ -209,7 +245,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     leave();
     admission.draining = true;
     sockets.drain();
-    const stopped = server.stop();
+    spare.stop();
+    const stopped = listener.stop();
     await within(runtime, lanes.idle(), limits.drainMs);
     admission.stop();
     self.stop();
@@ -218,11 +255,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     events.stop();
     sockets.close();
     await within(runtime, stopped, CLOSE_GRACE_MS);
-    await server.stop(true);
+    await listener.cut();
+    await adminServer?.stop();
   };
   return {
-    url: origin(server),
-    port: server.port as number,
+    url,
+    port: listener.port,
+    metricsUrl: `${adminServer?.url ?? url}/metrics`,
     app,
     counters,
     admission,
@@ -279,10 +318,6 @@ const DEFAULT_LATE_MS = 50;
 
 /** Time for answers to leave and clients to answer the close; then connections are cut. */
 const CLOSE_GRACE_MS = 500;
-
-function origin(server: Server<Socket>): string {
-  return server.url.href.replace(/\/$/, "");
-}
 
 /** Waits for a promise, but at most `ms`. */
 async function within(runtime: Runtime, promise: Promise<unknown>, ms: number): Promise<void> {

@@ -118,6 +118,7 @@ export interface OperationRecord {
     readonly sku?: string;
     readonly units?: number;
     readonly atMs?: number;
+    readonly closesAtMs?: number;
     readonly sale?: {
       readonly id: string;
       readonly opensAtMs: number;

@@ -8,9 +8,13 @@ import type { Route } from "../core/domain/part.ts";
 import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
+import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
+import type { Operation, OperationResult } from "./operation.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
+
+export type * from "./operation.ts";
 
 /**
  * What became of an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the
@@ -75,6 +79,24 @@ export interface StoredOrder extends Order {
   readonly shard: number;
   /** The trace of its request; empty if the request named none. */
   readonly traceparent: Traceparent;
+}
+
+/** A page of a user's orders. */
+export interface PageRequest {
+  readonly limit: number;
+  /** Only ids below this one. */
+  readonly before?: string;
+  readonly state?: OrderState;
+  readonly saleId?: string;
+  /** Orders of all users that the page looks through; default: LOOKED_THROUGH. */
+  readonly lookedThrough?: number;
+}
+
+export interface OrderPage {
+  /** Newest id first. There may be fewer than `limit`, even none, before the end. */
+  readonly orders: readonly StoredOrder[];
+  /** Where the next page begins; absent: there is none. */
+  readonly before?: string;
 }
 
 export interface OrderEvent {
@@ -165,53 +187,19 @@ export interface LetterRecord {
   readonly body: string;
 }
 
-/**
- * An operator's change. `ref` makes it idempotent: repeating a ref changes nothing and returns the
- * earlier result.
- */
-export type Operation =
-  | { readonly kind: "create"; readonly ref: string; readonly sale: Sale }
-  | {
-      readonly kind: "restock";
-      readonly ref: string;
-      readonly saleId: string;
-      readonly sku: string;
-      readonly units: number;
-    }
-  | { readonly kind: "open"; readonly ref: string; readonly saleId: string; readonly atMs: number }
-  | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
-  /** Ends a closed sale for good; see ledger/retire.ts. */
-  | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
-  /** Empty region: all regions. Empty service: the route is removed. */
-  | ({ readonly kind: "route"; readonly ref: string } & Route)
-  | RegionOperation;
-
-/** `lost`: its broker will not come back. `back`: it has come back after all. */
-export interface RegionOperation {
-  readonly kind: "region";
-  readonly ref: string;
-  readonly region: string;
-  readonly state: "lost" | "back";
+/** An idempotency key, and the order it is to stand for unless it stands for another. */
+export interface KeyClaim {
+  readonly user: string;
+  /** At most 64 plain characters. */
+  readonly key: string;
+  readonly id: string;
+  readonly fingerprint: string;
 }
 
-/** An operation that changes a sale. */
-export type SaleOperation = Exclude<Operation, { kind: "route" | "region" }>;
+/** The order that a key stands for. */
+export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 
-/**
- * `done`, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why the
- * change is impossible.
- */
-export type OperationResult =
-  | "done"
-  | "repeated"
-  | "ref_conflict"
-  | "unknown_sale"
-  | "unknown_item"
-  | "sale_exists"
-  /** Neither the window nor the stock of a retired sale can change. */
-  | "sale_retired";
-
-/** What the workers write. With SQLite it runs in its own thread. */
+/** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
 export interface LedgerWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
@@ -233,6 +221,11 @@ export interface LedgerWriter {
   followUpsDone(ids: readonly number[]): Promise<void>;
   /** Has every charge, refund and part without an end published again. Returns their number. */
   askAgain(): Promise<number>;
+  /**
+   * Has each key stand for an order for good, or finds the one it stands for. Keys claimed before
+   * `forgetBeforeMs` may be forgotten first; 0: none.
+   */
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]>;
   close(): Promise<void>;
 }
 
@@ -242,6 +235,7 @@ export interface Ledger {
   readonly storeId: string;
   readonly shards: number;
   incarnation(): Promise<number>;
+  /** Rejects also while the ledger can only be read. */
   positions(): Promise<ShardPosition[]>;
   /** The halt that this ledger has on record. */
   halt(): Promise<Halt | undefined>;
@@ -256,8 +250,11 @@ export interface Ledger {
     shard: number,
     orders: readonly { readonly user: string; readonly id: string }[],
   ): Promise<Map<string, OrderState>>;
-  /** Newest id first; only ids below `before`. */
+  /** A bounded piece of the user's list. */
+  orderPage(user: string, request: PageRequest): Promise<OrderPage>;
+  /** Newest id first; only ids below `before`. Reads as far back as it takes. */
   ordersOf(user: string, options: { limit: number; before?: string }): Promise<StoredOrder[]>;
+  /** Oldest first; of its conflicts only the first ten. */
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
   /** undefined: no such attempt is recorded. */
@@ -286,15 +283,14 @@ export interface Ledger {
   /** Operations that Redis may not have yet, oldest first. */
   operationsOpen(): Promise<{ readonly id: number; readonly operation: Operation }[]>;
   operationsDone(ids: readonly number[]): Promise<void>;
-  /** Records an admin call; refused calls too. */
-  audit(record: {
-    atMs: number;
-    subject: string;
-    action: string;
-    target: string;
-    detail: string;
-    status: number;
-  }): Promise<void>;
+  /** Records a call of an operator that changes nothing, with its result. */
+  audit(record: AuditIntent & { readonly status: number; readonly atMs: number }): Promise<void>;
+  /** Records a change before it happens; returns the number of the entry. */
+  auditBegin(intent: AuditIntent): Promise<number>;
+  /** Adds the result of a change that was begun. */
+  auditEnd(seq: number, result: AuditResult): Promise<void>;
+  /** The audit log, newest first. */
+  auditLog(query: AuditQuery): Promise<AuditPage>;
   /** Records a dead letter that an operator drops, or whose message has been sent again. */
   recordLetter(letter: LetterRecord): Promise<void>;
   /** Increases with every change of a sale's window or catalogue. */

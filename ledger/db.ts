@@ -71,6 +71,15 @@ export class Db implements Runner {
     return this.engine.snapshot(work);
   }
 
+  get hasServer(): boolean {
+    return this.engine.writable !== undefined;
+  }
+
+  /** Rejects if the server can be read but not written. */
+  async writable(): Promise<void> {
+    await this.engine.writable?.();
+  }
+
   close(): Promise<void> {
     return this.engine.close();
   }

@@ -231,7 +231,7 @@ test("a writer whose thread ends rejects waiting calls and starts a new thread",
   const rows = Array.from({ length: 2_000 }, () => orderRow(userOf(0), Bun.randomUUIDv7(), 1));
   const entry = entryOf(0, 1, rows, rows.map(() => "sold_out").join(","));
   const cut = writer.record([{ entry, epoch }]);
-  (writer as unknown as { worker: Worker }).worker.terminate();
+  (writer as unknown as { thread: { worker: Worker } }).thread.worker.terminate();
   expect(await cut.catch((e: Error) => e)).toBeInstanceOf(LedgerUnavailable);
   const position = await writer.takeShard(0, "w");
   expect(await writer.record([{ entry, epoch: position.epoch }])).toEqual(["recorded"]);

@@ -160,6 +160,12 @@ describe.each(databases)("%s", (_, freshUrl) => {
       "conflict",
       "reserved",
     ]);
+    const thirty = Array.from({ length: 30 }, () => row);
+    const third = entry(0, 3, "id-0-2", thirty, Array(30).fill("!reserved").join(","));
+    expect(await writer.record([{ entry: third, epoch }])).toEqual(["recorded"]);
+    const events = (await ledger.events(user, id)).map((e) => e.event);
+    expect(events.filter((event) => event === "conflict")).toHaveLength(10);
+    expect(events).toHaveLength(11);
     const open = await ledger.followUps(0, 10);
     expect(open.map((f) => f.routingKey)).toEqual(["orders.dead", "payments"]);
     await writer.followUpsDone(open.map((f) => f.id));

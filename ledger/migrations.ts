@@ -17,6 +17,7 @@
 //   audit                every admin call
 //   rebuilds             when Redis was rebuilt from this ledger
 //   letters              dead letters that were dropped or redriven
+//   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
 import { countIgnored } from "../core/runtime/ignored.ts";
@@ -214,6 +215,17 @@ const MIGRATIONS: readonly Migration[] = [
        FROM (SELECT ${saleIn(d, "operation")} AS sale, MAX(id) AS id FROM operations GROUP BY 1)
          AS newest
        WHERE newest.sale = sales.id`,
+  ],
+  // A result follows its intent in the audit; ended_ms 0: none is on record (ledger/audit-log.ts).
+  () => [
+    "ALTER TABLE audit ADD COLUMN ended_ms BIGINT NOT NULL DEFAULT 0",
+    "UPDATE audit SET ended_ms = at_ms",
+  ],
+  // Idempotency keys and the orders they stand for (ledger/order-keys.ts).
+  (d) => [
+    `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,
+       fingerprint TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (usr, name)) ${clustered(d)}`,
+    "CREATE INDEX order_keys_by_age ON order_keys (at_ms)",
   ],
 ];
 

@@ -8,6 +8,7 @@ import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, dialectOf, LedgerUnavailable, PATIENT_MS } from "./db.ts";
 import { migrate } from "./migrations.ts";
 import { SqlLedger } from "./sql-ledger.ts";
+import { ThreadedReader } from "./threaded-reader.ts";
 import { ThreadedWriter } from "./threaded-writer.ts";
 import { DirectWriter } from "./writer.ts";
 
@@ -17,7 +18,12 @@ export interface LedgerOptions {
   readonly url: string;
   /** Shards of a new ledger; an existing one must have the same number. */
   readonly shards: number;
+  /** Whether reads for clients run in a thread of their own. */
+  readonly readsInThread?: boolean;
 }
+
+/** It answers, but its content or its settings do not fit; the message names the setting. */
+class Unfit extends LedgerUnavailable {}
 
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const db = await Db.open(options.runtime, options.url);
@@ -27,18 +33,21 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await prepare(options.runtime, options.url);
     const store = await openStore(db, options.shards);
     if (store.shards !== options.shards) {
-      throw new LedgerUnavailable(
+      throw new Unfit(
         `the ledger was created with ${store.shards} shards and cannot change: ` +
           `set SLUICE_SHARDS to ${store.shards} (it is ${options.shards})`,
       );
     }
     await checkDurability(db);
-    return new SqlLedger(db, store.id, store.shards);
+    const opening = { url: options.url, storeId: store.id, shards: store.shards };
+    return options.readsInThread
+      ? new ThreadedReader(db, opening)
+      : new SqlLedger(db, store.id, store.shards);
   } catch (error) {
     await ignore(db.close(), "ledger_close");
-    throw error instanceof LedgerUnavailable
-      ? error
-      : new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`);
+    if (error instanceof Unfit) throw error;
+    const state = error instanceof LedgerUnavailable ? error.state : undefined;
+    throw new LedgerUnavailable(`the ledger (SLUICE_LEDGER_URL): ${messageOf(error)}`, state);
   }
 }
 
@@ -88,11 +97,9 @@ async function checkDurability(db: Db): Promise<void> {
       await db.run("PRAGMA journal_mode"),
     ];
     if (Number(sync[0]?.synchronous) < 2)
-      throw new LedgerUnavailable(
-        "the ledger's SQLite does not sync its commits (synchronous < FULL)",
-      );
+      throw new Unfit("the ledger's SQLite does not sync its commits (synchronous < FULL)");
     if (journal[0]?.journal_mode !== "wal")
-      throw new LedgerUnavailable(
+      throw new Unfit(
         "the ledger's file system has no write-ahead log for SQLite (journal_mode is not WAL)",
       );
     return;
@@ -100,7 +107,7 @@ async function checkDurability(db: Db): Promise<void> {
   const rows = await db.run("SHOW synchronous_commit");
   const value = String(rows[0]?.synchronous_commit);
   if (value === "off")
-    throw new LedgerUnavailable(
+    throw new Unfit(
       "the ledger's Postgres has synchronous_commit = off: a commit could be lost; set it to on",
     );
 }

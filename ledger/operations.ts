@@ -86,29 +86,27 @@ async function apply(tx: Runner, operation: Operation, atMs: number): Promise<Op
     case "restock":
       return restock(tx, operation);
     case "open":
-      return move(
-        tx,
-        "UPDATE sales SET opens_ms = ? WHERE id = ? RETURNING id",
-        operation.atMs,
-        operation.saleId,
-      );
+      return move(tx, operation.saleId, operation.atMs, operation.closesAtMs);
     case "close":
-      return move(
-        tx,
-        "UPDATE sales SET closes_ms = ? WHERE id = ? RETURNING id",
-        operation.atMs,
-        operation.saleId,
-      );
+      return move(tx, operation.saleId, undefined, operation.atMs);
   }
 }
 
+/** Judges the window as a whole, with the end that stays. */
 async function move(
   tx: Runner,
-  text: string,
-  atMs: number,
   saleId: string,
+  opensAtMs: number | undefined,
+  closesAtMs: number | undefined,
 ): Promise<OperationResult> {
-  return (await tx.run(text, [atMs, saleId])).length === 1 ? "done" : "unknown_sale";
+  const [sale] = await tx.run("SELECT opens_ms, closes_ms FROM sales WHERE id = ?", [saleId]);
+  if (!sale) return "unknown_sale";
+  const opens = opensAtMs ?? Number(sale.opens_ms);
+  const closes = closesAtMs ?? Number(sale.closes_ms);
+  if (opens >= closes) return "bad_window";
+  const text = "UPDATE sales SET opens_ms = ?, closes_ms = ? WHERE id = ?";
+  await tx.run(text, [opens, closes, saleId]);
+  return "done";
 }
 
 async function create(tx: Runner, sale: Sale, ref: string): Promise<OperationResult> {

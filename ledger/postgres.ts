@@ -4,9 +4,11 @@
 // Rows go there as COPY, or as one array per column if they are few or something is returned
 // (docs/decisions/0019-ledger-cost.md).
 import { SQL } from "bun";
+import { messageOf } from "../core/domain/message-of.ts";
 import { ended, ignore } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { NoAnswer, Silence } from "../core/runtime/silence.ts";
+import { databaseTrouble, ReadOnly } from "./database-errors.ts";
 import {
   type Engine,
   type Found,
@@ -81,6 +83,14 @@ export class Postgres implements Engine {
     }, SNAPSHOT_SILENCE_MS);
   }
 
+  /** A replica, and an old primary after a failover, answer reads and take no writes. */
+  async writable(): Promise<void> {
+    await this.answered(async (sql) => {
+      const [row] = await runOn(sql, "SELECT current_setting('transaction_read_only') AS set");
+      if (row?.set === "on") throw new ReadOnly("the server takes no writes");
+    });
+  }
+
   async close(): Promise<void> {
     await this.answered((sql) => sql.close());
   }
@@ -99,16 +109,20 @@ export class Postgres implements Engine {
       const answer = ask(sql, () => silence.heard());
       return await Promise.race([answer, silence.over]);
     } catch (error) {
-      throw error instanceof NoAnswer ? new LedgerUnavailable(error.message) : error;
+      if (error instanceof NoAnswer) throw new LedgerUnavailable(error.message);
+      const trouble = databaseTrouble(error);
+      if (!trouble) throw error;
+      if (trouble.treatment === "redial") this.redial(sql);
+      throw new LedgerUnavailable(messageOf(error), trouble.state);
     } finally {
       silence.end();
     }
   }
 
-  /** Everything else in flight on the dead connections fails as well. */
-  private redial(silent: SQL): void {
-    if (this.sql === silent) this.sql = connect(this.url);
-    void ignore(silent.close({ timeout: 0 }), "ledger_close");
+  /** Everything else in flight on the old connections fails as well. */
+  private redial(old: SQL): void {
+    if (this.sql === old) this.sql = connect(this.url);
+    void ignore(old.close({ timeout: 0 }), "ledger_close");
   }
 }
 

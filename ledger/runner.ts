@@ -27,12 +27,24 @@ export interface Runner {
 export interface Engine extends Runner {
   transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T>;
   snapshot<T>(work: (tx: Runner) => Promise<T>): Promise<T>;
+  /** Rejects if the server takes no writes. Absent: there is no server. */
+  writable?(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The ledger cannot be reached or written. This says nothing about its content. */
+/**
+ * The ledger cannot be reached or written. This says nothing about its content. `state` is a word
+ * for readiness (database-errors.ts).
+ */
 export class LedgerUnavailable extends Error {
   override name = "LedgerUnavailable";
+
+  constructor(
+    text: string,
+    readonly state = "away",
+  ) {
+    super(text);
+  }
 }
 
 /** SQLSTATE of a statement in a Postgres transaction that has failed before. */

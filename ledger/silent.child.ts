@@ -1,19 +1,5 @@
-// A ledger's thread that hangs on its first call; a marker file beside the ledger shows that it
-// has.
+// The writer's thread, hanging on its first call.
 import "./thread.ts";
-import { existsSync, writeFileSync } from "node:fs";
+import { hangFirst } from "./hang-first.child.ts";
 
-declare const self: Worker;
-type Handler = (event: MessageEvent) => void;
-
-const real = self.onmessage as unknown as Handler;
-let marker = "";
-
-self.onmessage = (event: MessageEvent<{ open?: string }>) => {
-  const { open } = event.data;
-  if (open !== undefined) marker = `${open.slice("sqlite:".length)}.hung`;
-  if (open !== undefined || existsSync(marker)) return real(event);
-  writeFileSync(marker, "");
-  // Blocks the thread itself, as a hanging disk would.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-};
+hangFirst();

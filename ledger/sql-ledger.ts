@@ -2,10 +2,18 @@
 // object.
 import { at } from "../core/domain/at.ts";
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
-import { type OrderState, TERMINAL_STATES } from "../core/domain/outcome.ts";
-import type { PlacedOrder } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { askOnce } from "./ask-again.ts";
+import {
+  type AuditIntent,
+  type AuditPage,
+  type AuditQuery,
+  type AuditResult,
+  audit,
+  auditBegin,
+  auditEnd,
+  auditLog,
+} from "./audit-log.ts";
 import type {
   Bill,
   FollowUp,
@@ -15,7 +23,9 @@ import type {
   Operation,
   OperationResult,
   OrderEvent,
+  OrderPage,
   Owed,
+  PageRequest,
   RecordedAttempt,
   ShardPosition,
   StoredOrder,
@@ -26,7 +36,7 @@ import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
-import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
+import { placedOrders, placeOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
@@ -34,7 +44,11 @@ import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
+import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
 import { positionOf } from "./writer.ts";
+
+/** A client may send an order with another body as often as it likes, and each adds an event. */
+const CONFLICTS_SHOWN = 10;
 
 export class SqlLedger implements Ledger {
   constructor(
@@ -48,9 +62,11 @@ export class SqlLedger implements Ledger {
   }
 
   async positions(): Promise<ShardPosition[]> {
-    return (
-      await this.db.run("SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard")
-    ).map(positionOf);
+    const rows = await this.db.run(
+      "SELECT shard, epoch, last_id, last_n FROM shards ORDER BY shard",
+    );
+    if (this.db.hasServer) await this.db.writable();
+    return rows.map(positionOf);
   }
 
   halt(): Promise<Halt | undefined> {
@@ -65,32 +81,25 @@ export class SqlLedger implements Ledger {
     return endHalt(this.db);
   }
 
-  async order(user: string, id: string): Promise<StoredOrder | undefined> {
-    const bucket = bucketOf(user, shardOf(user, this.shards));
-    const rows = await this.db.run(
-      `${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
-      [bucket, id, user],
-    );
-    return (await storedOrders(this.db, rows))[0];
+  order(user: string, id: string): Promise<StoredOrder | undefined> {
+    return storedOrder(this.db, this.shards, user, id);
   }
 
-  async ordersOf(
-    user: string,
-    { limit, before }: { limit: number; before?: string },
-  ): Promise<StoredOrder[]> {
-    const bucket = bucketOf(user, shardOf(user, this.shards));
-    const rows = await this.db.run(
-      `${this.selectOrders()} WHERE o.bucket = ? AND o.usr = ? AND o.id < ?
-       ORDER BY o.bucket DESC, o.id DESC LIMIT ?`,
-      [bucket, user, before ?? "~", limit],
-    );
-    return storedOrders(this.db, rows);
+  ordersOf(user: string, of: { limit: number; before?: string }): Promise<StoredOrder[]> {
+    return ordersOf(this.db, this.shards, user, of);
+  }
+
+  orderPage(user: string, of: PageRequest): Promise<OrderPage> {
+    return orderPage(this.db, this.shards, user, of);
   }
 
   async events(user: string, id: string): Promise<OrderEvent[]> {
+    const text = `SELECT seq, at_ms, event, detail FROM events WHERE id = ? AND usr = ?`;
     const rows = await this.db.run(
-      "SELECT at_ms, event, detail FROM events WHERE id = ? AND usr = ? ORDER BY seq",
-      [id, user],
+      `SELECT * FROM (${text} AND event <> 'conflict') AS own
+       UNION ALL SELECT * FROM (${text} AND event = 'conflict' ORDER BY seq LIMIT ?) AS others
+       ORDER BY seq`,
+      [id, user, id, user, CONFLICTS_SHOWN],
     );
     return rows.map((r) => ({
       atMs: Number(r.at_ms),
@@ -194,12 +203,20 @@ export class SqlLedger implements Ledger {
     for (const id of ids) await this.db.run(text, [this.db.runtime.wallMs(), id]);
   }
 
-  async audit(r: Parameters<Ledger["audit"]>[0]): Promise<void> {
-    await this.db.run(
-      `INSERT INTO audit (at_ms, subject, action, target, detail, status)
-       VALUES (?, ?, ?, ?, ?, ?)`,
-      [r.atMs, r.subject, r.action, r.target, r.detail, r.status],
-    );
+  audit(record: Parameters<Ledger["audit"]>[0]): Promise<void> {
+    return audit(this.db, record);
+  }
+
+  auditBegin(intent: AuditIntent): Promise<number> {
+    return auditBegin(this.db, intent, this.db.runtime.wallMs());
+  }
+
+  auditEnd(seq: number, result: AuditResult): Promise<void> {
+    return auditEnd(this.db, seq, result, this.db.runtime.wallMs());
+  }
+
+  auditLog(query: AuditQuery): Promise<AuditPage> {
+    return auditLog(this.db, query);
   }
 
   recordLetter(letter: LetterRecord): Promise<void> {
@@ -235,11 +252,10 @@ export class SqlLedger implements Ledger {
     return this.db.transaction(async (tx) => {
       const bucket = bucketOf(user, shardOf(user, this.shards));
       const found = (
-        await tx.run(`${this.selectOrders()} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`, [
-          bucket,
-          id,
-          user,
-        ])
+        await tx.run(
+          `${selectOrders(this.db.dialect)} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`,
+          [bucket, id, user],
+        )
       )[0];
       if (found?.state !== "payment_failed") return "settled";
       const last = await tx.run(
@@ -294,49 +310,4 @@ export class SqlLedger implements Ledger {
   close(): Promise<void> {
     return this.db.close();
   }
-
-  /**
-   * The database extracts the order's first outcome. A parked order counts as decided when it was
-   * released: at its first event that is a state.
-   */
-  private selectOrders(): string {
-    const { dialect } = this.db;
-    const outcome = FIRST_OUTCOME[dialect];
-    const released = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr
-      AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
-    return `SELECT o.state, m.shard, ${PLACE},
-      CASE WHEN ${outcome} = 'parked' THEN (${released}) ELSE e.at_ms END AS decided_ms
-      FROM orders o JOIN messages m ON m.id = o.message
-      JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
-  }
-}
-
-/** An order's first outcome, extracted from those of its message. */
-const FIRST_OUTCOME = {
-  sqlite: `json_extract('["' || replace(m.outcomes, ',', '","') || '"]', '$[' || o.idx || ']')`,
-  postgres: "split_part(m.outcomes, ',', o.idx + 1)",
-} as const;
-
-/** The states that a decision can give, as SQL. */
-const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
-
-async function storedOrders(
-  db: Db,
-  rows: readonly Record<string, unknown>[],
-): Promise<StoredOrder[]> {
-  const placed = await placedOrders(db, rows.map(placeOf));
-  return rows.map((row, i) => storedOrder(row, at(placed, i)));
-}
-
-function storedOrder(r: Record<string, unknown>, placed: PlacedOrder): StoredOrder {
-  const { order, fingerprint, atMs, trace = "" } = placed;
-  return {
-    ...order,
-    state: String(r.state) as OrderState,
-    fingerprint,
-    acceptedAtMs: atMs,
-    decidedAtMs: r.decided_ms === null ? undefined : Number(r.decided_ms),
-    shard: Number(r.shard),
-    traceparent: trace,
-  };
 }

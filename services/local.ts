@@ -7,8 +7,10 @@ import { urlsOf } from "../broker/region.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
+import { Keeper } from "./keeper.ts";
 import { endLeftovers } from "./processes.ts";
-import { type PrivateRedis, startRedis } from "./redis.ts";
+import { endRabbitIn, RABBIT_LOG } from "./rabbitmq.ts";
+import { endRedisIn, type PrivateRedis, REDIS_LOG, startRedis } from "./redis.ts";
 
 export interface LocalServices {
   /** SLUICE_* variables that lead roles to these services. */
@@ -17,6 +19,8 @@ export interface LocalServices {
   roleEnv(kind: string, service?: string): Readonly<Record<string, string>>;
   readonly redis: PrivateRedis | undefined;
   readonly brokers: PrivateBrokers | undefined;
+  /** From now on, a service that ends by itself is started again. */
+  keep(): void;
   stop(): Promise<void>;
 }
 
@@ -32,32 +36,71 @@ const SECRET_BYTES = 48;
 const PRIVATE_PUBLISHERS = "gateway=gateway,payments=payments,operator=operator,service-*=service";
 const NO_ENV = {};
 
+const REDIS_DIR = "redis";
+const ROLES_DIR = "roles";
+const BROKER_DIRS = brokerFolders(LOCAL_REGIONS);
 /** Folders under the data folder where private services record their processes. */
-export const SERVICE_FOLDERS = ["redis", ...brokerFolders(LOCAL_REGIONS), "roles"] as const;
+export const SERVICE_FOLDERS = [REDIS_DIR, ...BROKER_DIRS, ROLES_DIR] as const;
 
-export async function startLocalServices(
-  settings: Settings,
-  say: (line: string) => void,
-  processing: readonly string[] = [],
-): Promise<LocalServices> {
+export interface LocalOptions {
+  readonly settings: Settings;
+  readonly say: (line: string) => void;
+  /** Services that process parts: each has a user of the brokers. */
+  readonly processing?: readonly string[];
+  /** Redis asks for a password. */
+  readonly password?: boolean;
+}
+
+export async function startLocalServices(options: LocalOptions): Promise<LocalServices> {
+  const { settings, say } = options;
   const dir = resolve(settings.dataDir);
   mkdirSync(dir, { recursive: true });
-  for (const name of SERVICE_FOLDERS) {
-    const ended = await endLeftovers(join(dir, name, "run"));
-    if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
-  }
+  const ended = await endLocalLeftovers(dir);
+  if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
+  const { redis, brokers } = await startStores(dir, options);
+  let keeper: Keeper | undefined;
+  return {
+    ...leadTo(dir, settings, redis, brokers),
+    redis,
+    brokers,
+    keep: () => {
+      keeper = keeperOf(say, { redis, brokers });
+    },
+    stop: async () => {
+      if (!keeper) return void (await Promise.all([redis?.stop(), brokers?.stop()]));
+      await keeper.stop();
+      await endLocalLeftovers(dir);
+    },
+  };
+}
+
+/** Ends what is recorded below a data folder, roles first. Returns the names. */
+export async function endLocalLeftovers(dir: string): Promise<string[]> {
+  const roles = await endLeftovers(join(dir, ROLES_DIR, "run"));
+  const services = await Promise.all([
+    existsSync(join(dir, REDIS_DIR)) ? endRedisIn(join(dir, REDIS_DIR)) : [],
+    ...BROKER_DIRS.map((name) => join(dir, name))
+      .filter((folder) => existsSync(folder))
+      .map(endRabbitIn),
+  ]);
+  return [...roles, ...services.flat()];
+}
+
+interface Stores {
+  readonly redis: PrivateRedis | undefined;
+  readonly brokers: PrivateBrokers | undefined;
+}
+
+/** Both or none: if one does not start, the other is ended. */
+async function startStores(dir: string, options: LocalOptions): Promise<Stores> {
+  const { settings, say, processing = [], password = false } = options;
   const wantRedis = settings.redisUrl === "";
   const wantRabbit = settings.regions.length === 0;
-  if (wantRedis || wantRabbit)
-    say(
-      "starting " +
-        `${[wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean).join(" and ")} ` +
-        `under ${settings.dataDir}/`,
-    );
-  const [redis, brokers] = await Promise.all([
-    wantRedis
-      ? startRedis(join(dir, "redis"), { nice: Math.min(REDIS_NICE, settings.workerNice) })
-      : undefined,
+  const wanted = [wantRedis && "Redis", wantRabbit && "RabbitMQ"].filter(Boolean);
+  if (wanted.length > 0) say(`starting ${wanted.join(" and ")} under ${settings.dataDir}/`);
+  const nice = Math.min(REDIS_NICE, settings.workerNice);
+  const [redis, brokers] = await Promise.allSettled([
+    wantRedis ? startRedis(join(dir, REDIS_DIR), { nice, password }) : undefined,
     wantRabbit
       ? startBrokers(dir, {
           layout: settings.brokers,
@@ -66,6 +109,20 @@ export async function startLocalServices(
         })
       : undefined,
   ]);
+  if (redis.status === "fulfilled" && brokers.status === "fulfilled")
+    return { redis: redis.value, brokers: brokers.value };
+  if (redis.status === "fulfilled") await redis.value?.stop();
+  if (brokers.status === "fulfilled") await brokers.value?.stop();
+  throw redis.status === "rejected" ? redis.reason : (brokers as PromiseRejectedResult).reason;
+}
+
+/** The variables that lead roles to the services. */
+function leadTo(
+  dir: string,
+  settings: Settings,
+  redis: PrivateRedis | undefined,
+  brokers: PrivateBrokers | undefined,
+): Pick<LocalServices, "env" | "roleEnv"> {
   const urls = (user: string) =>
     LOCAL_REGIONS.map((name) => `${name}=${brokers?.url(name, user)}`).join(",");
   const named = settings.regions.map((region) => `${region.name}=${urlsOf(region)}`).join(",");
@@ -86,12 +143,18 @@ export async function startLocalServices(
         ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") }
         : {}),
     },
-    redis,
-    brokers,
-    stop: async () => {
-      await Promise.all([redis?.stop(), brokers?.stop()]);
-    },
   };
+}
+
+function keeperOf(say: (line: string) => void, { redis, brokers }: Stores): Keeper {
+  const keeper = new Keeper(say);
+  if (redis) keeper.keep("Redis", redis, join(redis.dir, REDIS_LOG));
+  const nodes = brokers?.nodes ?? [];
+  for (const node of nodes) {
+    const name = nodes.length > 1 ? `RabbitMQ (${node.node})` : "RabbitMQ";
+    keeper.keep(name, node, join(node.dir, RABBIT_LOG));
+  }
+  return keeper;
 }
 
 /** A secret of this machine, created once and readable only by the user who created it. */

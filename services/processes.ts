@@ -64,11 +64,13 @@ export function spawnRecorded(options: SpawnOptions): Child {
   if (log !== undefined) closeSync(log);
   stepBack(options.nice ?? 0, child.pid);
   const record = join(options.recordDir, `${options.name}.pid`);
-  writeFileSync(record, `${child.pid} ${startTime(child.pid)}\n`);
+  const recorded = `${child.pid} ${startTime(child.pid)}\n`;
+  writeFileSync(record, recorded);
   let over = false;
   const exited = child.exited.then((code) => {
     over = true;
-    rmSync(record, { force: true });
+    // Its successor may have been recorded already.
+    if (textOf(record) === recorded) rmSync(record, { force: true });
     return code;
   });
   const end = async (signal: NodeJS.Signals, graceMs: number) => {
@@ -133,17 +135,32 @@ export function recordedPid(recordDir: string, name: string): number | undefined
 
 /** Stops the processes recorded by earlier runs in `recordDir` and returns their names. */
 export async function endLeftovers(recordDir: string): Promise<string[]> {
-  const ended: string[] = [];
-  for (const file of list(recordDir)) {
+  const ended = list(recordDir).map(async (file): Promise<string[]> => {
     const path = join(recordDir, file);
     const left = living(path);
-    if (left) {
-      await endProcess(left.pid, left.started);
-      ended.push(file.replace(/\.pid$/, ""));
-    }
+    if (left) await endProcess(left.pid, left.started);
     rmSync(path, { force: true });
-  }
-  return ended;
+    return left ? [file.replace(/\.pid$/, "")] : [];
+  });
+  return (await Promise.all(ended)).flat();
+}
+
+/**
+ * Asks a recorded process to end and waits for that; false if it has not ended within the time, or
+ * if none was running.
+ */
+export async function endRecorded(
+  recordDir: string,
+  name: string,
+  graceMs: number,
+): Promise<boolean> {
+  const left = living(join(recordDir, `${name}.pid`));
+  if (!left) return false;
+  signalOne(left.pid, "SIGTERM");
+  const end = realRuntime.monotonicMs() + graceMs;
+  while (startTime(left.pid) === left.started && realRuntime.monotonicMs() < end)
+    await realRuntime.sleep(LOOK_MS);
+  return startTime(left.pid) !== left.started;
 }
 
 function living(path: string): { pid: number; started: string } | undefined {

@@ -60,7 +60,7 @@ const STOP_GRACE_MS = 20_000;
 /** rabbitmqctl starts an Erlang node, which takes seconds; one that hangs is killed. */
 const CTL_TIMEOUT_MS = 60_000;
 const START_ATTEMPTS = 3;
-const LOG_FILE = "out.log";
+export const RABBIT_LOG = "out.log";
 /** Written by the node. */
 const PID_FILE = "rabbitmq.pid";
 const GUEST = "guest";
@@ -99,8 +99,7 @@ export async function startRabbit(
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
   // Each start picks new ports, so a port conflict would not stop a second node on this folder.
-  await endLeftovers(join(dir, "run"));
-  await endByPidFile(join(dir, PID_FILE), dir);
+  await endRabbitIn(dir);
   for (let attempt = 1; ; attempt++) {
     try {
       return await startNode(server, dir, options);
@@ -109,6 +108,13 @@ export async function startRabbit(
       if (attempt === START_ATTEMPTS || !lastWords(dir).includes("eaddrinuse")) throw error;
     }
   }
+}
+
+/** Ends a node that an earlier run has left in this folder. */
+export async function endRabbitIn(dir: string): Promise<string[]> {
+  const ended = await endLeftovers(join(dir, "run"));
+  if (await endByPidFile(join(dir, PID_FILE), dir)) ended.push("rabbitmq");
+  return ended;
 }
 
 async function startNode(
@@ -132,7 +138,7 @@ async function startNode(
     recordDir: join(dir, "run"),
     env: { ...env, ...options.env },
     cwd: dir,
-    logFile: join(dir, LOG_FILE),
+    logFile: join(dir, RABBIT_LOG),
   });
   try {
     await untilListening(port, START_TIMEOUT_MS, child.exited);
@@ -141,7 +147,7 @@ async function startNode(
     await epmd.kill();
     throw new Error(
       `RabbitMQ did not start: ${messageOf(error)}; ` +
-        `last line of ${join(dir, LOG_FILE)}: ${lastWords(dir) || "none"}`,
+        `last line of ${join(dir, RABBIT_LOG)}: ${lastWords(dir) || "none"}`,
     );
   }
   return {
@@ -236,6 +242,8 @@ function writeConfig(
       `max_message_size = ${MAX_MESSAGE_BYTES}`,
       "collect_statistics_interval = 30000",
       "log.file.level = warning",
+      "log.file.rotation.size = 10485760",
+      "log.file.rotation.count = 1",
       ...clusterLines(seat),
       "",
     ].join("\n"),
@@ -293,11 +301,13 @@ function nodeEnv(
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // No busy waiting: spinning schedulers would take cores from processes that have work.
-    // Other machines cannot reach the node.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${ERLANG} +sbwt none +sbwtdcpu none +sbwtdio none`,
+    RABBITMQ_CTL_ERL_ARGS: ERLANG,
   };
 }
+
+/** Other machines cannot reach the node, and names of files are UTF-8 whatever the locale is. */
+const ERLANG = "+fnu -kernel inet_dist_use_interface {127,0,0,1}";
 
 async function ctl(env: Record<string, string>, node: string, args: string[]): Promise<string> {
   const script = rabbitScript("rabbitmqctl");
@@ -317,9 +327,11 @@ async function ctl(env: Record<string, string>, node: string, args: string[]): P
   return out;
 }
 
-/** The last line of the log that is not empty. */
+/** The last line of the log that says something. */
 function lastWords(dir: string): string {
-  const file = join(dir, LOG_FILE);
-  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  const file = join(dir, RABBIT_LOG);
+  const lines = (existsSync(file) ? readFileSync(file, "utf8") : "")
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("Crash dump"));
   return lines[lines.length - 1] ?? "";
 }

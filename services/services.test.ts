@@ -1,10 +1,13 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
+import { readSettings } from "../core/settings/settings.ts";
 import { testDir, testRabbit, testRedis } from "../test/services.ts";
-import { endByPidFile, endLeftovers, spawnRecorded, startTime } from "./processes.ts";
+import { startLocalServices } from "./local.ts";
+import { cutIfLong } from "./log-files.ts";
+import { endByPidFile, endLeftovers, recordedPid, spawnRecorded, startTime } from "./processes.ts";
 import { startRabbit } from "./rabbitmq.ts";
 import { startRedis } from "./redis.ts";
 
@@ -90,6 +93,36 @@ test("an unrecorded Redis is stopped before another starts on its folder", async
   const second = await startRedis(dir);
   await first.exited;
   await second.kill();
+});
+
+test("a process started again keeps its record though its predecessor ends late", async () => {
+  const dir = testDir("successor");
+  const start = () => spawnRecorded({ name: "sleeper", command: ["sleep", "60"], recordDir: dir });
+  const [first, second] = [start(), start()];
+  await first.kill();
+  expect(recordedPid(dir, "sleeper")).toBe(second.pid);
+  await second.kill();
+  expect(recordedPid(dir, "sleeper")).toBeUndefined();
+});
+
+test("a log that is too long keeps its end beside it, and its process writes on", () => {
+  const file = join(testDir("log"), "role.log");
+  writeFileSync(file, "first\nlast\n");
+  cutIfLong(file, 11, 5);
+  expect(readFileSync(file, "utf8")).toBe("first\nlast\n");
+  cutIfLong(file, 10, 5);
+  expect(readFileSync(`${file}.1`, "utf8")).toBe("last\n");
+  appendFileSync(file, "next\n");
+  expect(readFileSync(file, "utf8")).toBe("next\n");
+});
+
+test("if RabbitMQ does not start, Redis is ended too, and the reason is named", async () => {
+  const dir = testDir("half");
+  writeFileSync(join(dir, "rabbitmq"), "not a folder");
+  const settings = readSettings({ SLUICE_DATA: dir });
+  const started = startLocalServices({ settings, say: () => undefined });
+  expect(String(await started.catch((error) => error))).toContain("rabbitmq");
+  expect(recordedPid(join(dir, "redis", "run"), "redis")).toBeUndefined();
 });
 
 test("a pid file that names an unrelated process stops nothing", async () => {

@@ -22,13 +22,21 @@ export async function endUps(): Promise<void> {
   for (const child of left) child.kill("SIGTERM");
 }
 
-const run = (dir: string, args: string[], env: Record<string, string> = {}) =>
-  Bun.spawn([process.execPath, CLI, ...args], {
+/** A command in a folder. */
+export function run(
+  dir: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Bun.ReadableSubprocess {
+  const child = Bun.spawn([process.execPath, CLI, ...args], {
     env: { ...process.env, SLUICE_DATA: dir, ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
   });
+  started.push(child);
+  return child;
+}
 
 /** Starts it and waits until it prints its addresses or exits. */
 export async function up(
@@ -37,7 +45,6 @@ export async function up(
   ...flags: string[]
 ): Promise<Up> {
   const child = run(dir, ["up", ...flags], env);
-  started.push(child);
   const reader = child.stderr.getReader();
   let said = "";
   while (!said.includes("Ctrl-C stops everything")) {
@@ -53,6 +60,22 @@ export async function up(
       [...said.matchAll(GATEWAY_LINE)].map(([, name, url]) => [name, url]),
     ),
   };
+}
+
+/** Waits until a command prints these words to standard error; returns what it printed. */
+export async function printed(
+  { stderr }: Bun.ReadableSubprocess,
+  ...words: readonly string[]
+): Promise<string> {
+  const reader = stderr.getReader();
+  let text = "";
+  while (!words.every((word) => text.includes(word))) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`it ended without '${words.join("', '")}': ${text}`);
+    text += new TextDecoder().decode(value);
+  }
+  reader.releaseLock();
+  return text;
 }
 
 /** What a command prints; it must succeed. */
@@ -71,7 +94,9 @@ export async function told(dir: string, ...args: string[]): Promise<string> {
 export const processesOf = (dir: string): string[] =>
   readdirSync("/proc").filter((pid) => {
     try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`${dir}/`);
+      if (!/^\d+$/.test(pid)) return false;
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+      return environment.includes(`${dir}/`) || environment.includes(`SLUICE_DATA=${dir}\0`);
     } catch {
       return false; // it has exited
     }

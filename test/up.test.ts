@@ -23,9 +23,9 @@ async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
     const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
       id: string;
-      state: string;
+      status: string;
     }[];
-    if (orders.some((order) => order.id === id && order.state === "dispatched")) return true;
+    if (orders.some((order) => order.id === id && order.status === "dispatched")) return true;
     await Bun.sleep(100);
   }
   return false;
@@ -64,7 +64,11 @@ test(
 
     expect(await told(dir, "verify", "--partial")).toContain("✓ I6");
 
-    for (const { process: child } of [again, other]) child.kill("SIGTERM");
+    // As when its terminal is closed.
+    again.process.kill("SIGHUP");
+    expect(await told(otherDir, "down")).toContain(
+      `ending 'sluice up' (process ${other.process.pid})`,
+    );
     expect(await Promise.all([again.process.exited, other.process.exited])).toEqual([0, 0]);
     expect([...processesOf(dir), ...processesOf(otherDir)]).toEqual([]);
     expect(existsSync(join(dir, "current.json"))).toBe(false);

@@ -22,6 +22,7 @@ import { page, scenarioTable } from "../../proof/chaos/tables.ts";
 import { endFolder, endRecorded, makeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
+import { stopSignals } from "../signals.ts";
 import { table } from "../table.ts";
 
 const DEFAULT_SECONDS = 60;
@@ -151,8 +152,7 @@ function stopOnSignals(running: Suite, dir: string, say: (line: string) => void)
     say("stopping after this burst; once more to stop at once");
     running.stop();
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  for (const signal of stopSignals()) process.on(signal, stop);
 }
 
 function report(options: Options, runs: readonly Run[], out: NodeJS.WriteStream): void {

@@ -1,9 +1,11 @@
 // sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
 // one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
+import type { Ledger } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import {
@@ -12,6 +14,7 @@ import {
   Letters,
   MAX_LETTERS,
 } from "../operator/dead-letters.ts";
+import { commandLine, onRecord } from "../operator/on-record.ts";
 import { table } from "../table.ts";
 
 interface Options {
@@ -64,7 +67,7 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : table(rows));
+    process.stdout.write(options.json ? `${plainJson(found)}\n` : table(rows));
   });
 }
 
@@ -73,7 +76,7 @@ async function show(id: string, options: Options): Promise<void> {
     const [found] = await letters.list(filterOf(id, options), options.limit);
     if (!found)
       throw new SettingError(`no dead letter ${id} among the first ${options.limit} of any queue`);
-    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+    process.stdout.write(`${plainJson(found, 2)}\n`);
   });
 }
 
@@ -85,19 +88,20 @@ async function deal(
   const filter = filterOf(id === "all" ? undefined : id, options);
   if (id === undefined && Object.keys(filter).length === 0)
     throw new SettingError(`specify which: 'sluice dead ${what} ID', 'all', or a filter`);
-  await withLetters(async (letters) => {
-    const dealt =
-      what === "drop"
-        ? await letters.drop(filter, options.limit, "command line")
-        : await letters.redrive(filter, options.limit, "command line");
+  await withLetters(async (letters, ledger) => {
+    const deed = { action: `dead.${what}`, target: id ?? "", detail: { ...filter } };
+    const dealt = await onRecord(ledger, deed, () =>
+      letters[what](filter, options.limit, commandLine()),
+    );
     if (dealt.matched === 0)
       throw new SettingError(
         id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`,
       );
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
     const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} unchanged` : ""}`;
-    process.stdout.write(options.json ? `${JSON.stringify(dealt)}\n` : `${text}\n`);
-    for (const { id: letter, why } of dealt.left) process.stderr.write(`${letter}: ${why}\n`);
+    process.stdout.write(options.json ? `${plainJson(dealt)}\n` : `${text}\n`);
+    for (const { id: letter, why } of dealt.left)
+      process.stderr.write(plainLines(`${letter}: ${why}\n`));
     if (dealt.left.length > 0) process.exitCode = 1;
   });
 }
@@ -113,11 +117,13 @@ function filterOf(id: string | undefined, { queue, reason, user }: Options): Let
   };
 }
 
-async function withLetters(work: (letters: Letters) => Promise<void>): Promise<void> {
+async function withLetters(
+  work: (letters: Letters, ledger: Ledger) => Promise<void>,
+): Promise<void> {
   await withLedger(async ({ ledger, settings }) => {
     const letters = await Letters.open(realRuntime, settings, ledger);
     try {
-      await work(letters);
+      await work(letters, ledger);
     } finally {
       await letters.close();
     }

@@ -9,6 +9,7 @@ import { demoJson, demoLines, resultOf } from "../../proof/demo/report.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
+import { stopSignals } from "../signals.ts";
 
 const DEFAULT_ORDERS = 100_000;
 const MAX_ORDERS = 10_000_000;
@@ -56,8 +57,7 @@ async function run({ orders, seed, json, brokers, keep, protocol }: Options): Pr
     await endFolder(dir);
     process.exit(EXIT_INTERRUPTED);
   };
-  process.once("SIGINT", interrupted);
-  process.once("SIGTERM", interrupted);
+  for (const signal of stopSignals()) process.once(signal, interrupted);
   const onStack = (started: Stack) => {
     stack = started;
   };

@@ -1,6 +1,7 @@
 // sluice doctor: reports what is missing or misconfigured and how to fix it. Exit code 1 if
 // something must be fixed.
 import type { Command } from "commander";
+import { plain, plainJson } from "../../core/domain/plain.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { type Finding, fail } from "../doctor/finding.ts";
@@ -14,9 +15,7 @@ export function register(program: Command): void {
     .option("--json", "print JSON", false)
     .action(async ({ json }: { json: boolean }) => {
       const findings = await examine();
-      process.stdout.write(
-        json ? `${JSON.stringify(findings)}\n` : `${lines(findings).join("\n")}\n`,
-      );
+      process.stdout.write(json ? `${plainJson(findings)}\n` : `${lines(findings).join("\n")}\n`);
       process.exit(findings.some(({ state }) => state === "fail") ? 1 : 0);
     });
 }
@@ -36,7 +35,7 @@ function lines(findings: readonly Finding[]): string[] {
   const colours = paint(process.stdout.isTTY ?? false);
   const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
   return findings.flatMap(({ what, state, detail, mend }) => [
-    `${mark[state]}  ${what}: ${detail}`,
-    ...(mend === undefined ? [] : [`      → ${mend}`]),
+    `${mark[state]}  ${plain(`${what}: ${detail}`)}`,
+    ...(mend === undefined ? [] : [`      → ${plain(mend)}`]),
   ]);
 }

@@ -6,6 +6,7 @@ import { readSettings } from "../../core/settings/settings.ts";
 import { parseShares } from "../../stubs/provider/behaviour.ts";
 import { startProvider } from "../../stubs/provider/server.ts";
 import { whole } from "../arguments.ts";
+import { stopSignals } from "../signals.ts";
 
 interface Options {
   readonly host: string;
@@ -50,7 +51,7 @@ async function run(options: Options): Promise<void> {
     `provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`,
   );
   const signal = Promise.withResolvers<void>();
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => signal.resolve());
+  for (const name of stopSignals()) process.once(name, () => signal.resolve());
   await signal.promise;
   await provider.stop();
   process.exit(0);

@@ -4,6 +4,7 @@
 // --ask-again publishes everything unfinished again. After a region was lost for good, --lost lists
 // what is known of its orders and lets the others continue.
 import type { Command } from "commander";
+import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -16,6 +17,7 @@ import {
   lookAtLost,
   mustBeAway,
 } from "../operator/lost-region.ts";
+import { commandLine, onRecord } from "../operator/on-record.ts";
 import { openRedis } from "../roles/parts.ts";
 import { mintToken } from "../token.ts";
 
@@ -68,11 +70,14 @@ async function recover(options: Options): Promise<void> {
     throw new SettingError("choose one of --accept-ledger, --ask-again, --lost and --back");
   await withLedger(async (open) => {
     const { settings } = open;
-    if (askAgain) return again(settings);
-    if (acceptLedger) return forget(open);
+    const deed = (what: string) => ({ action: `recover.${what}`, target: settings.region });
+    if (askAgain) return onRecord(open.ledger, deed("ask-again"), () => again(settings));
+    if (acceptLedger) return onRecord(open.ledger, deed("accept-ledger"), () => forget(open));
     // As every setting, SLUICE_REGION is also a flag.
     if (settings.region === "") throw new SettingError("name the region: --region NAME");
-    return back ? declare(open, "back") : lose(open, options);
+    return back
+      ? onRecord(open.ledger, deed("back"), () => declare(open, "back"))
+      : lose(open, options);
   });
 }
 
@@ -85,7 +90,7 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
     const look = { runtime: realRuntime, settings, ledger, redis, region, token: operator };
     await mustBeAway(look);
     const found = await lookAtLost(look);
-    process.stdout.write(json ? `${JSON.stringify(found)}\n` : lostText(found));
+    process.stdout.write(json ? `${plainJson(found)}\n` : plainLines(lostText(found)));
     if (!yes && !json)
       process.stdout.write("\nNothing was changed. To continue without it, add --yes.\n");
     if (!yes) return;
@@ -94,8 +99,10 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   }
   // The list alone is JSON.
   const out = json ? process.stderr : process.stdout;
-  await declare(open, "lost", out);
-  await again(settings, out);
+  await onRecord(ledger, { action: "recover.lost", target: region }, async () => {
+    await declare(open, "lost", out);
+    await again(settings, out);
+  });
 }
 
 const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
@@ -108,7 +115,7 @@ async function declare(
   const { ledger, settings } = open;
   const { region } = settings;
   const ref = `${region} ${state} ${realRuntime.uuid()}`;
-  await ledger.operate({ kind: "region", ref, region, state }, "command line");
+  await ledger.operate({ kind: "region", ref, region, state }, commandLine());
   out.write(
     state === "lost"
       ? `region ${region} is lost: while it is away, no gap waits for it.\n`

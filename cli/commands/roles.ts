@@ -8,6 +8,7 @@ import { startGatewayRole } from "../roles/gateway.ts";
 import { startPayments } from "../roles/payments.ts";
 import { startRates } from "../roles/rates.ts";
 import { type RunningRole, startWorker } from "../roles/worker.ts";
+import { stopSignals } from "../signals.ts";
 
 export function register(program: Command): void {
   program
@@ -35,7 +36,7 @@ type Start = (
   log: ReturnType<typeof makeLog>,
 ) => Promise<RunningRole>;
 
-/** Shuts down gracefully on SIGTERM or SIGINT; a second signal ends it at once. */
+/** Shuts down gracefully on a stop signal; a second one ends it at once. */
 export async function runRole(kind: string, start: Start): Promise<void> {
   // Two processes with the same name would share a queue or a lease, so a unique suffix is added.
   const id = `${process.env.SLUICE_ID ?? kind}-${realRuntime.uuid().slice(0, 8)}`;
@@ -49,7 +50,7 @@ export async function runRole(kind: string, start: Start): Promise<void> {
   }
   const role = await start(realRuntime, readSettings(process.env), id, log);
   const signal = Promise.withResolvers<NodeJS.Signals>();
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
+  for (const name of stopSignals()) {
     process.on(name, () => {
       signal.resolve(name);
       process.once(name, () => process.exit(130));

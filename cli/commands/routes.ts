@@ -6,11 +6,13 @@ import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/rout
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
-import { ELSEWHERE } from "../../core/domain/part.ts";
+import { ELSEWHERE, type Route } from "../../core/domain/part.ts";
+import { plainJson } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
+import { commandLine, onRecord } from "../operator/on-record.ts";
 import { closeRegions, openRegions } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
@@ -53,7 +55,7 @@ async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean
     service,
     queue: serviceQueueName(service),
   }));
-  process.stdout.write(json ? `${JSON.stringify(routes)}\n` : table(rows));
+  process.stdout.write(json ? `${plainJson(routes)}\n` : table(rows));
 }
 
 async function change(category: string, service: string, region = ""): Promise<void> {
@@ -68,14 +70,9 @@ async function change(category: string, service: string, region = ""): Promise<v
         `--region '${region}' is not one of SLUICE_REGIONS ` +
           `(${settings.regions.map((r) => r.name).join(", ")})`,
       );
-    const ref = realRuntime.uuid();
-    await ledger.operate({ kind: "route", ref, category, region, service }, "command line");
-    await everywhere({ ledger, settings }, async (link, routing) => {
-      await applyRoutes(link.connection, routing);
-      return (await reroute(link.connection, link.publisher, routing)).moved;
-    });
-    const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === ref);
-    await ledger.operationsDone(done.map((o) => o.id));
+    const action = service === "" ? "routes.unset" : "routes.set";
+    const deed = { action, target: category, detail: { region, service } };
+    await onRecord(ledger, deed, () => apply({ ledger, settings }, { category, region, service }));
     const where = region === "" ? "" : ` of region ${region}`;
     process.stdout.write(
       service === ""
@@ -85,12 +82,26 @@ async function change(category: string, service: string, region = ""): Promise<v
   });
 }
 
+async function apply(open: OpenLedger, route: Route): Promise<void> {
+  const { ledger } = open;
+  const ref = realRuntime.uuid();
+  await ledger.operate({ kind: "route", ref, ...route }, commandLine());
+  await everywhere(open, async (link, routing) => {
+    await applyRoutes(link.connection, routing);
+    return (await reroute(link.connection, link.publisher, routing)).moved;
+  });
+  const done = (await ledger.operationsOpen()).filter((o) => o.operation.ref === ref);
+  await ledger.operationsDone(done.map((o) => o.id));
+}
+
 async function drain(service: string): Promise<void> {
   await withLedger((open) =>
-    everywhere(open, async ({ connection, publisher }, routing) => {
-      const queue = serviceQueueName(service);
-      return (await reroute(connection, publisher, routing, queue)).moved;
-    }),
+    onRecord(open.ledger, { action: "routes.drain", target: service }, () =>
+      everywhere(open, async ({ connection, publisher }, routing) => {
+        const queue = serviceQueueName(service);
+        return (await reroute(connection, publisher, routing, queue)).moved;
+      }),
+    ),
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { withLedger } from "../ledger.ts";
 import { table } from "../table.ts";
@@ -21,5 +22,5 @@ function show(sales: readonly Sale[], json: boolean): void {
     closes: new Date(s.closesAtMs).toISOString(),
     items: s.items.length,
   }));
-  process.stdout.write(json ? `${JSON.stringify(sales)}\n` : table(rows));
+  process.stdout.write(json ? `${plainJson(sales)}\n` : table(rows));
 }

@@ -1,5 +1,6 @@
 // sluice stock: units per item, in Redis and in the ledger side by side.
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
@@ -27,7 +28,7 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
     if (only !== undefined && rows.length === 0)
       throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
     process.stdout.write(
-      json ? `${JSON.stringify(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
+      json ? `${plainJson(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
     );
   });
 }

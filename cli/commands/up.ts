@@ -1,16 +1,25 @@
 // sluice up: runs everything on this machine until Ctrl-C.
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { openDataFolder } from "../../services/data-folder.ts";
 import { Fleet } from "../../services/fleet.ts";
-import { LOCAL_REGIONS, localSecret, startLocalServices } from "../../services/local.ts";
+import {
+  LOCAL_REGIONS,
+  localSecret,
+  SERVICE_FOLDERS,
+  startLocalServices,
+} from "../../services/local.ts";
+import { boundLogs } from "../../services/log-files.ts";
 import { canListen, freePort } from "../../services/ports.ts";
 import { recordedPid, recordProcess } from "../../services/processes.ts";
 import { demoSale } from "../demo-sale.ts";
+import { endRunning, tellRunning } from "../running.ts";
+import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
 
 const WORKERS = 2;
@@ -23,21 +32,26 @@ export function register(program: Command): void {
 }
 
 async function up(): Promise<void> {
+  // A terminal that is gone must not end it before everything else has ended.
+  process.stderr.on("error", () => undefined);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const settings = readSettings(process.env);
   const dir = resolve(settings.dataDir);
+  openDataFolder(dir);
   claimFolder(dir);
   // Roles that were killed could not remove their metrics addresses.
   rmSync(join(dir, "prometheus"), { recursive: true, force: true });
-  const stopSignal = Promise.withResolvers<void>();
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopSignal.resolve());
+  const stopSignal = Promise.withResolvers<NodeJS.Signals>();
+  for (const name of stopSignals()) process.on(name, () => stopSignal.resolve(name));
   const ports = await gatewayPorts(settings, say);
-  const services = await startLocalServices(settings, say, Object.keys(DEMO_SERVICES));
+  const processing = Object.keys(DEMO_SERVICES);
+  const services = await startLocalServices({ settings, say, processing, password: true });
+  services.keep();
+  const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
   const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
   const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
   const { roleEnv } = services;
   const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
-  const current = join(dir, "current.json");
   try {
     await createDemoSale(readSettings({ ...process.env, ...env }));
     for (let i = 1; i <= WORKERS; i++) fleet.worker(`worker-${i}`);
@@ -51,21 +65,14 @@ async function up(): Promise<void> {
     fleet.rates("rates");
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
-    writeFileSync(
-      current,
-      JSON.stringify({
-        env: { ...env, SLUICE_GATEWAY_URL: gateways[0]?.url ?? "" },
-        pid: process.pid,
-      }),
-      {
-        mode: 0o600,
-      },
-    );
+    const { metricsDir } = fleet;
+    tellRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
-    await stopSignal.promise;
-    say("stopping: orders in flight are finished first");
+    const signal = await stopSignal.promise;
+    say(`stopping (${signal}): orders in flight are finished first`);
   } finally {
-    rmSync(current, { force: true });
+    endRunning(dir);
+    unbound();
     await fleet.stop();
     await services.stop();
   }
@@ -184,7 +191,8 @@ async function welcome(
     "Then: ./sluice orders --user ann    ./sluice stock    ./sluice workers    " +
       "./sluice verify --partial",
     `A token for trials (user ann, one hour): ${token}`,
-    `Logs: ${settings.dataDir}/roles/*.log. Ctrl-C stops everything.`,
+    `Logs: ${settings.dataDir}/roles/*.log. ` +
+      "Ctrl-C stops everything, and so does ./sluice down.",
     "",
   ].join("\n");
 }

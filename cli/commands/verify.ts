@@ -2,6 +2,7 @@
 // inconclusive.
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -116,7 +117,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
         continue;
       }
       const text = options.json
-        ? JSON.stringify(verdict)
+        ? plainJson(verdict)
         : verdictLines(verdict, paint(process.stdout.isTTY ?? false)).join("\n");
       process.stdout.write(`${text}\n`);
       return verdict.result;

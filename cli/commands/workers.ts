@@ -1,11 +1,14 @@
 // sluice workers: the running workers, their shards, progress and governor state; pauses and
 // resumes them manually.
 import type { Command } from "commander";
+import { plainJson } from "../../core/domain/plain.ts";
 import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
+import { withLedger } from "../ledger.ts";
+import { commandLine, onRecord } from "../operator/on-record.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { openRedis, requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
@@ -25,7 +28,13 @@ export function register(program: Command): void {
           ? "stop deciding until resumed; other workers take over its shards ('*': all workers)"
           : "start deciding again",
       )
-      .action((worker: string) => onRedis((redis) => byHand(redis, what, worker)));
+      .action((worker: string) =>
+        withLedger(({ ledger }) =>
+          onRecord(ledger, { action: `workers.${what}`, target: worker }, () =>
+            onRedis((redis) => byHand(redis, what, worker)),
+          ),
+        ),
+      );
   }
 }
 
@@ -75,7 +84,7 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
       governor: governorWords(report),
     });
   }
-  process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+  process.stdout.write(json ? `${plainJson(rows)}\n` : table(rows));
 }
 
 function governorWords({ governor }: { readonly governor: GovernorReport }): string {
@@ -84,9 +93,7 @@ function governorWords({ governor }: { readonly governor: GovernorReport }): str
 
 async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {
   const hand = workersByHand(redis);
-  const done = await (what === "pause"
-    ? hand.pause(worker, process.env.USER ?? "command line")
-    : hand.resume(worker));
+  const done = await (what === "pause" ? hand.pause(worker, commandLine()) : hand.resume(worker));
   if (done.length === 0)
     throw new SettingError(`no worker '${worker}' is running; 'sluice workers' lists them`);
   process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);

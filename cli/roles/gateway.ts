@@ -1,7 +1,7 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
 import { messageOf } from "../../core/domain/message-of.ts";
-import type { Stock } from "../../core/domain/sale.ts";
+import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -11,7 +11,7 @@ import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
-import { openLedger } from "../../ledger/open.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
@@ -19,6 +19,7 @@ import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
+import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
 import type { RunningRole } from "./worker.ts";
@@ -33,12 +34,15 @@ export async function startGatewayRole(
   const region = homeOf(settings);
   // A part's region is read from its gateway's id (core/domain/part.ts).
   const id = `${region.name}.${name}`;
-  const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
+  const { ledgerUrl, shards } = settings;
+  const ledger = await openLedger({ runtime, url: ledgerUrl, shards, readsInThread: true });
+  const writer = await openLedgerWriter(runtime, ledgerUrl);
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
+  const pulse = new LedgerPulse(runtime, ledger);
   const spans = await openSpans(settings, "gateway", id);
   const gateway = await startGateway({
     runtime,
@@ -49,7 +53,11 @@ export async function startGatewayRole(
       port: settings.httpPort,
       reusePort: settings.reusePort === "yes",
       idleTimeoutS: Math.round(settings.httpIdleMs / 1_000),
-      shards: settings.shards,
+      shards,
+      metrics:
+        settings.gatewayMetricsPort === undefined
+          ? undefined
+          : { host: settings.metricsHost, port: settings.gatewayMetricsPort },
     },
     access: {
       auth: authOptions(settings),
@@ -62,6 +70,7 @@ export async function startGatewayRole(
     broker: brokers.port,
     stores: {
       ledger,
+      claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
@@ -72,15 +81,16 @@ export async function startGatewayRole(
     },
     ready: async () => {
       const { ok, detail } = brokers.readiness();
-      // Redis is needed for deciding, not for intake: while it is away, orders wait in the broker.
-      return { ok, detail: { ...detail, redis: redis.connected ? "up" : "away" } };
+      // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
+      return { ok, detail: { ...detail, redis: redis.state, ledger: pulse.state } };
     },
     telemetry: { spans, log },
   });
-  const withdraw = announceMetrics(id, new URL(gateway.url).host);
+  const withdraw = announceMetrics(id, new URL(gateway.metricsUrl).host);
+  log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { shards, redisMemory } = settings;
+  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
@@ -98,11 +108,13 @@ export async function startGatewayRole(
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    pulse.stop();
     withdraw();
     await gateway.close();
     await board.stop();
     clock.stop();
     await brokers.close();
+    await writer.close();
     await ledger.close();
     await redis.close();
     await spans?.close();
@@ -208,21 +220,15 @@ function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): Letter
   };
 }
 
-/**
- * Redis's counters, which have totals only, so restocked units count as initial. A retired sale's
- * come from the ledger.
- */
+/** Redis's counters. A retired sale's come from the ledger. */
 async function liveStock(
   store: StockStore,
   ledger: Ledger,
   saleId: string,
-): Promise<Stock[] | undefined> {
+): Promise<readonly Units[] | undefined> {
   const live = await store.stock(saleId);
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
-  return (
-    live &&
-    [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))
-  );
+  return live && [...live.values()];
 }
 
 async function applyOperation(

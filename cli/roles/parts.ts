@@ -7,7 +7,7 @@ import type { Spans } from "../../core/metrics/spans.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { buildLibrary, type Library } from "../../core/stores/library.ts";
-import { RedisStore, StoreUnavailable } from "../../core/stores/redis.ts";
+import { RedisStore, StoreRefused, StoreUnavailable } from "../../core/stores/redis.ts";
 import type { Log } from "../log.ts";
 
 /** RabbitMQ closes a connection after two missed heartbeats and checks once per heartbeat. */
@@ -39,11 +39,31 @@ export async function openRedis(
     library,
     onError: (error) => log("redis", { error: error.message }),
   });
-  await redis.connect().catch((error) => {
-    if (!(error instanceof StoreUnavailable)) throw error;
+  await connectSoon(runtime, redis).catch((error) => {
+    if (error instanceof StoreRefused || !(error instanceof StoreUnavailable)) throw error;
     log("redis away", { error: error.message });
   });
   return redis;
+}
+
+/** A start waits this long for a Redis that is still loading its file, then goes on without. */
+const FIRST_CONNECT_MS = 10_000;
+
+async function connectSoon(runtime: Runtime, redis: RedisStore): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const slow = new StoreUnavailable(`Redis is not ready after ${FIRST_CONNECT_MS} ms`);
+  const timer = runtime.startTimer(() => late.reject(slow), FIRST_CONNECT_MS);
+  try {
+    await Promise.race([redis.connect(), late.promise]);
+  } finally {
+    runtime.stopTimer(timer);
+  }
+}
+
+/** For readiness: a store that is not up, with the word of its state unless it is just away. */
+export function trouble(store: "redis" | "ledger", state: string): string[] {
+  if (state === "up") return [];
+  return [state === "away" ? store : `${store} ${state}`];
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   openRegions,
   openSpans,
   requireStores,
+  trouble,
 } from "./parts.ts";
 
 /** Redis may be busy for a second or two without a fault. */
@@ -61,8 +62,8 @@ export async function startWorker(
   worker.start();
   const missing = () => [
     ...brokersAway(regions),
-    ...(redis.connected && worker.beating ? [] : ["redis"]),
-    ...(worker.report().ledger === "up" ? [] : ["ledger"]),
+    ...trouble("redis", redis.state === "up" && !worker.beating ? "away" : redis.state),
+    ...trouble("ledger", worker.ledgerState),
     ...(worker.report().state === "running" ? [] : [worker.report().state]),
   ];
   const metrics = startMetricsServer(

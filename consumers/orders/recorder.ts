@@ -47,6 +47,8 @@ export class Recorder {
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
   downSinceMs: number | undefined;
+  /** What the ledger's error said then, in a word. */
+  downState = "away";
   /** When the oldest unanswered attempt began, monotonic ms. */
   private askedAtMs: number | undefined;
 
@@ -147,6 +149,7 @@ export class Recorder {
   }
 
   private unanswered(error: unknown): void {
+    this.downState = stateOf(error);
     if (this.downSinceMs !== undefined) return;
     this.downSinceMs = this.options.runtime.monotonicMs();
     this.options.log("ledger away", { error: messageOf(error), waiting: this.waiting.length });
@@ -158,4 +161,10 @@ export class Recorder {
     this.downSinceMs = undefined;
     this.options.log("ledger back", { afterMs });
   }
+}
+
+/** The word in a ledger's error (ledger/database-errors.ts); another error is a silence. */
+export function stateOf(error: unknown): string {
+  const { state } = error as { state?: unknown };
+  return typeof state === "string" ? state : "away";
 }

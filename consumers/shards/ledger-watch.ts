@@ -3,7 +3,7 @@
 // confirmed: an owner that has nothing to record finds out in no other way.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
-import type { Recorder } from "../orders/recorder.ts";
+import { type Recorder, stateOf } from "../orders/recorder.ts";
 import type { AcquiredShard } from "./shard-owner.ts";
 
 /** The ledger counts as away if a simple query takes longer. */
@@ -29,11 +29,18 @@ export interface LedgerWatchOptions<O extends Owner> {
 }
 
 export class LedgerWatch<O extends Owner = AcquiredShard> {
-  /** The result of the last query. A worker that commits nothing finds out in no other way. */
-  answers = true;
+  /**
+   * The result of the last query: `up`, `away`, or what the ledger's error says. A worker that
+   * commits nothing finds out in no other way.
+   */
+  state = "up";
   /** It has been silent for too long: this worker keeps its heartbeat, but owns nothing. */
   lost = false;
   private heardMs: number;
+
+  get answers(): boolean {
+    return this.state === "up";
+  }
 
   constructor(private readonly options: LedgerWatchOptions<O>) {
     this.heardMs = options.runtime.monotonicMs();
@@ -43,10 +50,11 @@ export class LedgerWatch<O extends Owner = AcquiredShard> {
     const { runtime, ledger, wentBack } = this.options;
     // Read before the query: its answer may be ahead of them, and never behind.
     const marks = owners.map((owner) => ({ owner, ...owner.recorded }));
-    const positions = await withTimeout(runtime, ledger.positions(), WAIT_MS).catch(
-      () => undefined,
-    );
-    this.answers = positions !== undefined;
+    const positions = await withTimeout(runtime, ledger.positions(), WAIT_MS).catch((error) => {
+      this.state = stateOf(error);
+      return undefined;
+    });
+    if (positions) this.state = "up";
     await this.measure();
     for (const { owner, id, n } of marks) {
       const now = positions?.find(({ shard }) => shard === owner.shard);

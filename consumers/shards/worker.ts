@@ -19,7 +19,7 @@ import { Acquisition } from "./acquisition.ts";
 import { withTimeout } from "./ledger-watch.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
 import { AcquiredShard } from "./shard-owner.ts";
-import { sharesOf } from "./shares.ts";
+import { isLast, sharesOf } from "./shares.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 import { type WorkerParts, workerParts } from "./worker-parts.ts";
 
@@ -86,16 +86,19 @@ export class Worker {
     return this.options.runtime.monotonicMs() - this.lastBeatMs < this.options.waits.leaseMs;
   }
 
+  /** `up`, `away`, or what the ledger's last error says. */
+  get ledgerState(): string {
+    const { recorder, tending } = this.parts;
+    return recorder.downSinceMs === undefined ? tending.ledgerState : recorder.downState;
+  }
+
   report(): WorkerReport {
     return {
       kind: "worker",
       ...this.parts.self.report(),
       state: this.parts.tending.unfit ?? this.parts.recovery.state,
       governor: this.parts.governing.report(),
-      ledger:
-        this.parts.recorder.downSinceMs === undefined && this.parts.tending.ledgerAnswers
-          ? "up"
-          : "away",
+      ledger: this.ledgerState === "up" ? "up" : "away",
       brokers: this.options.brokers.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),
@@ -155,6 +158,7 @@ export class Worker {
       ).finally(ended);
       this.lastBeatMs = started;
       this.parts.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
+      this.parts.governing.mustGoOn(isLast(id, membership.workers));
       if (this.parts.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {

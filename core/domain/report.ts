@@ -68,6 +68,12 @@ export interface Publishing {
   }[];
 }
 
+/**
+ * Whether file descriptors are left: `tight`: no new WebSockets, and idle connections are closed;
+ * `out`: no new connections.
+ */
+export type DescriptorState = "free" | "tight" | "out";
+
 export interface GatewayReport extends ProcessReport {
   readonly kind: "gateway";
   readonly region: string;
@@ -91,6 +97,19 @@ export interface GatewayReport extends ProcessReport {
   /** Counter: the payment provider's webhooks by result. */
   readonly webhooks: Readonly<Record<string, number>>;
   readonly sockets: number;
+  /** Bytes that their clients have not read. Absent: a gateway of an earlier release. */
+  readonly unreadBytes?: number;
+  /** Absent: they cannot be known, or a gateway of an earlier release. */
+  readonly descriptors?: {
+    readonly state: DescriptorState;
+    readonly open: number;
+    readonly limit: number;
+  };
+  /**
+   * Counters: WebSockets refused and idle connections closed for want of descriptors, and how often
+   * it stopped listening. Absent: a gateway of an earlier release.
+   */
+  readonly turnedAway?: Readonly<Record<"sockets" | "idle" | "pauses", number>>;
   readonly waitingBytes: number;
   readonly undecided: number;
   readonly followed: number;

@@ -158,6 +158,24 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     r.publishing.regions.map((g) => [{ to: g.region }, g.confirmed]),
   ),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
+  family(
+    "gauge",
+    "sluice_gateway_unread_bytes",
+    "Bytes that WebSocket clients have not read.",
+    (r) => one(r.unreadBytes ?? 0),
+  ),
+  family("gauge", "sluice_gateway_open_descriptors", "Open file descriptors.", (r) =>
+    r.descriptors ? one(r.descriptors.open) : [],
+  ),
+  family("gauge", "sluice_gateway_max_descriptors", "File descriptors it may open.", (r) =>
+    r.descriptors ? one(r.descriptors.limit) : [],
+  ),
+  family(
+    "counter",
+    "sluice_gateway_turned_away_total",
+    "For want of descriptors: sockets refused, idle connections closed, stops of listening.",
+    (r) => by("what", r.turnedAway ?? {}),
+  ),
   family("gauge", "sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", (r) =>
     one(r.waitingBytes),
   ),

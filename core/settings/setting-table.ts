@@ -216,14 +216,20 @@ export const SETTINGS = {
   },
   metricsHost: {
     variable: "SLUICE_METRICS_HOST",
-    says: "address of a role's metrics (a gateway serves its own)",
+    says: "address of a role's metrics",
     fallback: "127.0.0.1",
     read: text,
   },
   metricsPort: {
     variable: "SLUICE_METRICS_PORT",
-    says: "port of a role's metrics; 0: any free port, off: none",
+    says: "port of a role's metrics; 0: any free port, off: none (gateways have the next)",
     fallback: 0 as number | undefined,
+    read: offOr(whole(0, 65_535)),
+  },
+  gatewayMetricsPort: {
+    variable: "SLUICE_GATEWAY_METRICS_PORT",
+    says: "port of a gateway's metrics and health; 0: any free port, off: with its clients",
+    fallback: undefined as number | undefined,
     read: offOr(whole(0, 65_535)),
   },
   otlpUrl: {

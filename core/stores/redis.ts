@@ -2,11 +2,17 @@
 import { type RedisOptions as ClientOptions, Redis, ReplyError } from "ioredis";
 import { messageOf } from "../domain/message-of.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { type ErrorReply, errorReply, isReply, Troubles } from "./error-replies.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
 
 /** Redis could not be reached, or its answer was lost: the call may have taken effect. */
 export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
+}
+
+/** Redis refuses this process until an operator changes the settings or Redis. */
+export class StoreRefused extends StoreUnavailable {
+  override name = "StoreRefused";
 }
 
 /**
@@ -45,6 +51,8 @@ export interface RedisOptions {
 /** A call takes milliseconds, but seconds while Redis is busy with a slow disk or a long script. */
 const DEFAULT_CALL_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** The name of all plain commands, beside those of the functions. */
+const PLAIN = "command";
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
@@ -52,9 +60,13 @@ const RECONNECT_MAX_MS = 1_000;
 export class RedisStore {
   readonly client: Redis;
   readonly library: Library;
+  private readonly troubles: Troubles;
   private loading: Promise<void> | undefined;
+  /** Why there is no connection. */
+  private refusal: Error | undefined;
 
   constructor(options: RedisOptions) {
+    this.troubles = new Troubles(options.runtime.monotonicMs);
     const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     this.library = options.library ?? buildLibrary();
     const { dial = (url, settings) => new Redis(url, settings) } = options;
@@ -71,22 +83,40 @@ export class RedisStore {
       retryStrategy: (attempt) =>
         Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** Math.min(attempt, 6)) *
         (0.5 + options.runtime.random() / 2),
+      reconnectOnError: (error) => errorReply(error)?.treatment === "redial",
     });
-    this.client.on("error", (error) => options.onError?.(error));
+    this.client.on("error", (error) => {
+      this.refusal = error;
+      options.onError?.(error);
+    });
+    this.client.on("ready", () => {
+      this.refusal = undefined;
+    });
   }
 
-  /** Connects and loads the library. If Redis cannot be reached, rejects but keeps reconnecting. */
+  /**
+   * Connects and loads the library. If Redis cannot be reached, rejects but keeps reconnecting.
+   * Throws StoreRefused if that would not help.
+   */
   async connect(): Promise<void> {
     try {
       await this.client.connect();
     } catch (error) {
-      throw new StoreUnavailable(`Redis cannot be reached: ${messageOf(error)}`);
+      const cause = errorReply(this.refusal)?.treatment === "refuse" ? this.refusal : error;
+      throw unavailable(errorReply(cause), `Redis cannot be reached: ${messageOf(cause)}`);
     }
     await this.loadLibrary();
   }
 
   get connected(): boolean {
     return this.client.status === "ready";
+  }
+
+  /** `up`, `away`, or what Redis's last error replies say (error-replies.ts). */
+  get state(): string {
+    const { state } = this.troubles;
+    if (this.connected) return state ?? "up";
+    return state ?? errorReply(this.refusal)?.state ?? "away";
   }
 
   /** Calls a function. Loads the library first if Redis does not have it. */
@@ -98,15 +128,13 @@ export class RedisStore {
     const name = this.library.fcall[fn];
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.client.fcall(name, keys.length, ...keys, ...args);
+        const reply = await this.client.fcall(name, keys.length, ...keys, ...args);
+        this.troubles.succeeded(fn);
+        return reply;
       } catch (error) {
-        if (
-          attempt === 0 &&
-          error instanceof ReplyError &&
-          /Function not found/i.test(messageOf(error))
-        )
+        if (attempt === 0 && isReply(error) && /Function not found/i.test(error.message))
           await this.loadLibrary();
-        else throw asStoreError(error);
+        else throw this.asStoreError(fn, error);
       }
     }
   }
@@ -116,7 +144,7 @@ export class RedisStore {
     try {
       return await command(this.client);
     } catch (error) {
-      throw asStoreError(error);
+      throw this.asStoreError(PLAIN, error);
     }
   }
 
@@ -135,22 +163,24 @@ export class RedisStore {
     try {
       await this.client.call("FUNCTION", "LOAD", this.library.text);
     } catch (error) {
-      if (!/already exists/i.test(messageOf(error))) throw asStoreError(error);
+      if (!/already exists/i.test(messageOf(error))) throw this.asStoreError(PLAIN, error);
     }
+  }
+
+  private asStoreError(call: string, error: unknown): Error {
+    if (!isReply(error)) return new StoreUnavailable(`Redis: ${messageOf(error)}`);
+    const known = errorReply(error);
+    if (known) {
+      this.troubles.failed(call, known);
+      return unavailable(known, `Redis: ${error.message}`);
+    }
+    const bad = /^BADROW (\d+) (-?\d+) (.*)/.exec(error.message);
+    return bad ? new BadRow(Number(bad[1]), Number(bad[2]), bad[3] ?? "") : error;
   }
 }
 
-/** Replies that mean that Redis cannot serve now, not that the call was wrong. */
-const PASSING =
-  /^(LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|UNBLOCKED)\b/;
-
-/** ioredis exports the class, but not its type. */
-const isReply = (error: unknown): error is Error => error instanceof ReplyError;
-
-function asStoreError(error: unknown): Error {
-  if (!isReply(error)) return new StoreUnavailable(`Redis: ${messageOf(error)}`);
-  const bad = /^BADROW (\d+) (-?\d+) (.*)/.exec(error.message);
-  if (bad) return new BadRow(Number(bad[1]), Number(bad[2]), bad[3] ?? "");
-  if (PASSING.test(error.message)) return new StoreUnavailable(`Redis: ${error.message}`);
-  return error;
+function unavailable(reply: ErrorReply | undefined, text: string): StoreUnavailable {
+  return reply?.treatment === "refuse"
+    ? new StoreRefused(`${text} (SLUICE_REDIS_URL)`)
+    : new StoreUnavailable(text);
 }

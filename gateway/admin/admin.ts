@@ -1,15 +1,14 @@
 // /v1/admin/sales: operators create, open, close and restock sales. Each change goes to the ledger,
 // then to Redis; each call is audited.
 import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
-import { may, scopesFor } from "../access/rights.ts";
-import { type App, type AppParts, type Env, jsonOf, principalOf } from "../http/calls.ts";
+import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { type Problem, problem, Refused } from "../http/problem.ts";
 import { Audit } from "./audit.ts";
 import { Fields } from "./fields.ts";
+import { onRecord, refHeader } from "./on-record.ts";
 import { readSale, showSale } from "./sale-form.ts";
 
 /** Sales per import. */
@@ -106,80 +105,11 @@ export function addAdmin(app: App, parts: AppParts): void {
   });
 
   for (const kind of ["open", "close"] as const) {
-    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) =>
-      answer(
-        c,
-        {
-          kind,
-          ref: refOf(c) ?? options.runtime.uuid(),
-          saleId: c.req.param("sale"),
-          atMs: await momentOf(c, clock),
-        },
-        false,
-      ),
-    );
+    app.post(`/v1/admin/sales/:sale/${kind}`, async (c) => {
+      const moved = { saleId: c.req.param("sale"), ...(await momentsOf(c, kind, clock)) };
+      return answer(c, { kind, ref: refOf(c) ?? options.runtime.uuid(), ...moved }, false);
+    });
   }
-}
-
-/** Admits those who may read or change, and audits each call and its answer. */
-function onRecord(parts: AppParts, audit: Audit) {
-  return createMiddleware<Env>(async (c, next) => {
-    let subject: string | undefined;
-    let operator: string | undefined;
-    try {
-      const principal = await principalOf(parts, c.req.header("authorization"));
-      subject = principal.user;
-      const right = c.req.method === "GET" ? "oversee" : "operate";
-      if (!may(principal, right))
-        throw new Refused(problem("forbidden", "scope", scopesFor(right)));
-      operator = subject;
-      c.set("principal", principal);
-      await next();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      c.res = parts.orders.intake.refuse(error.problem).response();
-    }
-    const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
-    const { method, path } = c.req;
-    const detail = { address, ref: refHeader(c) };
-    const target = c.get("target") ?? pathTarget(path);
-    const call = {
-      operator,
-      subject: subject ?? "-",
-      action: actionOf(method, path),
-      target,
-      detail,
-      status: c.res.status,
-    };
-    await audit
-      .record(call)
-      .catch((error) => parts.log("audit failed", { ...call, error: messageOf(error) }));
-  });
-}
-
-/** `sales.restock` for POST /v1/admin/sales/x/restock. */
-function actionOf(method: string, path: string): string {
-  const [area = "", first, verb] = path.split("/").slice(3);
-  const name =
-    verb ??
-    (first === "import"
-      ? first
-      : method === "POST"
-        ? "create"
-        : method === "GET"
-          ? "list"
-          : method.toLowerCase());
-  return `${area}.${name}`.slice(0, 64);
-}
-
-/** The sale a call is about, if its path names one. */
-function pathTarget(path: string): string {
-  const [, target = ""] = path.split("/").slice(3);
-  return target === "import" ? "" : target.slice(0, 64);
-}
-
-function refHeader(c: Context<Env>): string | undefined {
-  return c.req.header("idempotency-key");
 }
 
 /** The caller's reference, which makes repeating a change harmless. */
@@ -195,11 +125,20 @@ function creation(sale: Sale, ref = `create ${sale.id}`): SaleOperation {
   return { kind: "create", ref, sale };
 }
 
-/** `{"at": …}` or, without a body, now. */
-async function momentOf(c: Context<Env>, clock: () => number): Promise<number> {
-  if (!c.req.raw.body) return clock();
-  const fields = Fields.of(await jsonOf(c.req.raw, 1024), ["at"]);
-  return fields.has("at") ? fields.time("at") : clock();
+/** `{"at": …}` or, without it, now. One that opens may name its end too. */
+async function momentsOf(
+  c: Context<Env>,
+  kind: "open" | "close",
+  clock: () => number,
+): Promise<{ readonly atMs: number; readonly closesAtMs?: number }> {
+  if (!c.req.raw.body) return { atMs: clock() };
+  const known = kind === "open" ? ["at", "closesAt"] : ["at"];
+  const fields = Fields.of(await jsonOf(c.req.raw, 1024), known);
+  const atMs = fields.has("at") ? fields.time("at") : clock();
+  if (!fields.has("closesAt")) return { atMs };
+  const closesAtMs = fields.time("closesAt");
+  if (closesAtMs <= atMs) fields.refuse("out_of_range", "closesAt", "after the sale opens");
+  return { atMs, closesAtMs };
 }
 
 function saleOf(operation: SaleOperation): string {
@@ -215,6 +154,12 @@ function refusalOf(result: OperationResult): Problem | undefined {
       return problem("conflict", "Idempotency-Key", "used for another change");
     case "sale_retired":
       return problem("conflict", "sale", "it has ended and been retired");
+    case "bad_window":
+      return problem(
+        "conflict",
+        "sale",
+        "it would close before it opens: open it with a closesAt later than at, or close it later",
+      );
     case "sale_exists":
       return problem("conflict", "id", "a sale with this name exists");
     case "unknown_sale":

@@ -5,7 +5,8 @@ import { echo, Problem, problem, Refused } from "../http/problem.ts";
 import { isObject } from "../intake/check-order.ts";
 
 /** RFC 3339 with a zone; a bare date or a local time would be ambiguous. */
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const OFFSET = /^[+-]([01]\d|2[0-3]):[0-5]\d$/;
 const MAX_TEXT = 200;
 
 export class Fields {
@@ -66,7 +67,7 @@ export class Fields {
   /** An RFC 3339 time as Unix ms. */
   time(name: string): number {
     const text = this.string(name);
-    const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
+    const ms = timeIn(text);
     if (Number.isNaN(ms))
       this.refuse(
         "out_of_range",
@@ -99,4 +100,13 @@ export class Fields {
     if (typeof text !== "string") this.refuse("wrong_type", name, "a string");
     return text;
   }
+}
+
+/** NaN for what is no time. `Date.parse` takes 30 February for 2 March. */
+function timeIn(text: string): number {
+  const [, day, time, zone = ""] = RFC3339.exec(text) ?? [];
+  if (day === undefined || (!/z/i.test(zone) && !OFFSET.test(zone))) return Number.NaN;
+  const asUtc = new Date(`${day}T${time}Z`);
+  const exists = !Number.isNaN(asUtc.getTime()) && asUtc.toISOString().startsWith(`${day}T${time}`);
+  return exists ? Date.parse(text) : Number.NaN;
 }

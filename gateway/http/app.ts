@@ -1,6 +1,7 @@
 // Everything over HTTP except order intake: one Hono app, assembled here.
 import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
+import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
@@ -9,8 +10,9 @@ import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
-import { addHealth } from "./health.ts";
-import { Problem, problem, Refused } from "./problem.ts";
+import { addHealth, addMetrics } from "./health.ts";
+import { oneHost } from "./host.ts";
+import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
@@ -20,7 +22,12 @@ export function createApp(parts: AppParts): App {
   const calls = createCalls(parts);
   const app: App = new Hono();
   app.use(async (c, next) => {
+    const wrongHost = oneHost(c.req.raw);
+    if (wrongHost) return parts.orders.intake.refuse(wrongHost).response();
     await next();
+    // What a call says of its own answer counts.
+    for (const [name, value] of Object.entries(PRIVATE))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     const headers = parts.access.origins.headers(c.req.header("origin") ?? null);
     for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
   });
@@ -29,7 +36,7 @@ export function createApp(parts: AppParts): App {
   app.notFound(() => problem("not_found").response());
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
-    parts.log("request failed", { method: c.req.method, path: c.req.path, error: error.message });
+    parts.failures.note({ method: c.req.method, path: c.req.path, error: error.message });
     return problem(isAway(error) ? "unavailable" : "internal").response();
   });
   return app;
@@ -43,13 +50,16 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
-  addAdminOverview(app, parts);
   addAdmin(app, parts);
+  addAdminOverview(app, parts);
+  addAdminAudit(app, parts);
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
+  // With a port of their own they are not for clients.
+  if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app);
   return app;

@@ -14,6 +14,7 @@ import type { Undecided } from "../intake/undecided.ts";
 import type { GatewayOptions } from "../ports.ts";
 import { readBody } from "./body.ts";
 import type { EventFeed } from "./event-feed.ts";
+import type { Failures } from "./failures.ts";
 import { Problem, Refused } from "./problem.ts";
 import type { ReadAllowance } from "./read-allowance.ts";
 import type { StockReader } from "./stock-reader.ts";
@@ -43,6 +44,7 @@ export interface AppParts {
   /** The operator has added units: nothing counts as sold out until Redis says so again. */
   readonly unitsBack: () => void;
   readonly metrics: () => Metrics;
+  readonly failures: Failures;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 

@@ -22,7 +22,9 @@ export function addHealth(app: App, parts: AppParts): void {
     };
     return c.json(body, ready ? 200 : 503);
   });
+}
 
+export function addMetrics(app: App, parts: AppParts): void {
   app.get("/metrics", async (c) => {
     const metrics = parts.metrics();
     return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });

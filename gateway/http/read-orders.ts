@@ -2,11 +2,12 @@
 // gateway's memory.
 
 import { judgeOrderId } from "../../core/domain/order-id.ts";
-import type { WaitsFor } from "../../core/domain/outcome.ts";
+import { isOrderState, type WaitsFor } from "../../core/domain/outcome.ts";
+import { isName } from "../../core/domain/row-check.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
-import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
+import type { Bill, OrderEvent, PageRequest, StoredOrder } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
 import { may } from "../access/rights.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
@@ -14,7 +15,10 @@ import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
 
 const DEFAULT_PAGE = 50;
-const MAX_PAGE = 500;
+/** Each order may lie in a message of its own, of up to 300 kB. */
+const MAX_PAGE = 100;
+
+const LIST_PARAMETERS = ["limit", "before", "user", "status", "saleId"];
 
 export function addOrderReads(app: App, parts: AppParts): void {
   const { stores, server, clock } = parts.options;
@@ -24,14 +28,10 @@ export function addOrderReads(app: App, parts: AppParts): void {
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     parts.reads.allowance.take(principal, "list");
-    const { limit, before, user } = queryOf(c.req.query(), ["limit", "before", "user"]);
-    const page = {
-      limit: limitOf(limit),
-      ...(before === undefined ? {} : { before: idOf(before, "before", clock()) }),
-    };
-    const orders = await ledger.ordersOf(whose(principal, user), page);
-    const next = orders.length === page.limit ? orders.at(-1)?.id : undefined;
-    return c.json({ orders: orders.map((o) => show(o)), ...(next ? { before: next } : {}) });
+    const { user, limit, ...filter } = queryOf(c.req.query(), LIST_PARAMETERS);
+    const page = { limit: limitOf(limit), ...filterOf(filter, clock()) };
+    const { orders, before } = await ledger.orderPage(whose(principal, user), page);
+    return c.json({ orders: orders.map((o) => showOrder(o)), ...(before ? { before } : {}) });
   });
 
   app.get("/v1/orders/:id", async (c) => {
@@ -47,7 +47,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     if (order) {
       const bill = await ledger.bill(user, id);
       const waitsFor = waitOf(order, bill, parts.reads.catalogue.get(order.saleId)?.sale.currency);
-      return c.json({ ...show(order, await ledger.events(user, id), bill), ...waitsFor });
+      return c.json({ ...showOrder(order, await ledger.events(user, id), bill), ...waitsFor });
     }
     if (ahead !== undefined)
       return c.json({
@@ -88,6 +88,22 @@ function limitOf(limit: string | undefined): number {
   return number;
 }
 
+/** Which of a user's orders are listed. */
+function filterOf(
+  { before, status, saleId }: Record<string, string | undefined>,
+  nowMs: number,
+): Omit<PageRequest, "limit"> {
+  if (status !== undefined && (!isOrderState(status) || status === "accepted"))
+    throw new Refused(problem("out_of_range", "status", "a state of a decided or parked order"));
+  if (saleId !== undefined && !isName(saleId))
+    throw new Refused(problem("out_of_range", "saleId", "a sale's id"));
+  return {
+    ...(before === undefined ? {} : { before: idOf(before, "before", nowMs) }),
+    ...(status === undefined ? {} : { state: status }),
+    ...(saleId === undefined ? {} : { saleId }),
+  };
+}
+
 /** An id of any age: only its format matters here. */
 export function idOf(id: string, field: string, nowMs: number): string {
   if (judgeOrderId(id, nowMs) === "malformed")
@@ -107,7 +123,8 @@ function waitOf(
   return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
 }
 
-function show(
+/** An order as all interfaces show it. Its payment token is never shown. */
+export function showOrder(
   order: StoredOrder,
   events?: readonly OrderEvent[],
   bill?: Bill,

@@ -44,12 +44,18 @@ function stored(user: string, count: number): StoredOrder[] {
 function ledgerWith(t: TestGateway, orders: StoredOrder[]): void {
   t.ledger.order = (user, id) =>
     Promise.resolve(orders.find((o) => o.user === user && o.id === id));
-  t.ledger.ordersOf = (user, { limit, before }) =>
-    Promise.resolve(
-      orders
-        .filter((o) => o.user === user && (before === undefined || o.id < before))
-        .slice(0, limit),
+  t.ledger.orderPage = (user, { limit, before, state, saleId }) => {
+    const mine = orders.filter(
+      (o) =>
+        o.user === user &&
+        (before === undefined || o.id < before) &&
+        (state === undefined || o.state === state) &&
+        (saleId === undefined || o.saleId === saleId),
     );
+    const page = mine.slice(0, limit);
+    const next = mine.length > limit ? page.at(-1)?.id : undefined;
+    return Promise.resolve({ orders: page, ...(next === undefined ? {} : { before: next }) });
+  };
 }
 
 test("the accepting gateway shows an undecided order, and only to its user", async () => {
@@ -150,6 +156,20 @@ test("a user's orders come in pages, newest first", async () => {
   expect(seen).toEqual(orders.map((o) => o.id));
 });
 
+test("a list can be of one status or one sale", async () => {
+  const t = await start();
+  const [paid, reserved, other] = stored("ann", 3) as [StoredOrder, StoredOrder, StoredOrder];
+  ledgerWith(t, [{ ...paid, state: "paid" }, reserved, { ...other, saleId: "autumn" }]);
+  const headers = await bearer("ann");
+  const listed = async (query: string) =>
+    ((await get(t, `/v1/orders?${query}`, headers)).body.orders as { id: string }[]).map(
+      ({ id }) => id,
+    );
+  expect(await listed("status=paid")).toEqual([paid.id]);
+  expect(await listed("saleId=autumn")).toEqual([other.id]);
+  expect(await listed("status=paid&saleId=autumn")).toEqual([]);
+});
+
 test("other users' orders are for services and operators only", async () => {
   const t = await start();
   ledgerWith(t, stored("ann", 1));
@@ -169,7 +189,10 @@ test("invalid ids and parameters are named", async () => {
   const cases: [string, number, string][] = [
     ["/v1/orders/not-an-id", 422, "id"],
     ["/v1/orders?limit=0", 422, "limit"],
-    ["/v1/orders?limit=501", 422, "limit"],
+    ["/v1/orders?limit=101", 422, "limit"],
+    ["/v1/orders?status=lost", 422, "status"],
+    ["/v1/orders?status=accepted", 422, "status"],
+    ["/v1/orders?saleId=a%20b", 422, "saleId"],
     ["/v1/orders?limit=x", 422, "limit"],
     ["/v1/orders?before=x", 422, "before"],
     ["/v1/orders?page=2", 422, "page"],
@@ -187,9 +210,7 @@ test("stock comes from Redis, queried once for any number of simultaneous reader
   const t = await start({
     stockOf: () => {
       asked++;
-      return Promise.resolve([
-        { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
-      ]);
+      return Promise.resolve([{ sku: "lamp", available: 100, releasing: 1, held: 3, sold: 1 }]);
     },
   });
   const answers = await Promise.all(
@@ -199,7 +220,7 @@ test("stock comes from Redis, queried once for any number of simultaneous reader
   expect(answers[0]?.body).toEqual({
     saleId: "spring",
     items: [
-      { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
+      { sku: "lamp", initial: 100, restocked: 5, available: 100, releasing: 1, held: 3, sold: 1 },
     ],
   });
   expect(asked).toBeLessThan(5);
@@ -303,4 +324,13 @@ test("only pages of allowed origins may read answers", async () => {
   });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get("access-control-allow-headers")).toContain("Idempotency-Key");
+  // What a phone with a wrong clock, and a page that is told to slow down, must be able to read.
+  const placed = await post(`${t.gateway.url}/v1/orders`, order(), {
+    ...(await bearer("ann")),
+    origin: "https://shop.example",
+  });
+  expect(Date.parse(placed.headers.get("date") ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  const exposed = placed.headers.get("access-control-expose-headers")?.split(", ");
+  for (const name of ["Date", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"])
+    expect(exposed).toContain(name);
 });

@@ -21,6 +21,9 @@ export class Counters {
     ["sold_out", 0],
   ]);
 
+  /** For want of file descriptors (gateway/access/descriptors.ts). */
+  readonly turnedAway = { sockets: 0, idle: 0, pauses: 0 };
+
   /** Webhooks by result. */
   private readonly webhooks: Record<WebhookOutcome, number> = {
     taken: 0,
@@ -49,13 +52,14 @@ export class Counters {
 
   report(): Pick<
     GatewayReport,
-    "rows" | "batches" | "refused" | "webhooks" | "confirm" | "outcome"
+    "rows" | "batches" | "refused" | "turnedAway" | "webhooks" | "confirm" | "outcome"
   > {
     const { rows, batches, confirm, outcome } = this;
     return {
       rows: { ...rows },
       batches,
       refused: Object.fromEntries(this.refusals),
+      turnedAway: { ...this.turnedAway },
       webhooks: { ...this.webhooks },
       confirm: confirm.report(),
       outcome: outcome.report(),

@@ -29,6 +29,8 @@ export interface GatewayLimits {
   readonly credit: number;
   /** Unsent bytes after which a socket is closed; a client within its credit stays far below. */
   readonly socketBufferBytes: number;
+  /** Unsent bytes of all sockets: beyond this a socket with more than 64 KiB of them is closed. */
+  readonly unreadBytes: number;
   /**
    * Outcomes kept for a socket that does not read; further ones are dropped, and the client is
    * notified.
@@ -83,6 +85,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   undecidedOrders: 250_000,
   credit: 2_048,
   socketBufferBytes: 2 * 1024 * 1024,
+  unreadBytes: 256 * 1024 * 1024,
   heldOutcomes: 8_192,
   sockets: 20_000,
   socketsPerUser: 100,

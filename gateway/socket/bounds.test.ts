@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { until } from "../../test/until.ts";
-import { bearer, closeGateways, start, TestSocket, token } from "../testing.ts";
+import { bearer, closeGateways, order, post, start, TestSocket, token } from "../testing.ts";
 import type { Socket } from "./socket.ts";
 import { StockFeed } from "./stock-feed.ts";
 
@@ -191,4 +191,20 @@ test("a user who reads too often waits; services and other users do not", async 
   expect(Number(third.headers.get("retry-after"))).toBeWithin(1, 101);
   expect((await read("bob")).status).toBe(200);
   for (let i = 0; i < 5; i++) expect((await read("shop", "service")).status).toBe(200);
+});
+
+test("many orders in few characters are one mistake, over HTTP and on a socket", async () => {
+  const t = await start();
+  const orders = Array(500).fill(1);
+  const detail = expect.stringContaining("500 orders are not written in");
+  const refused = { code: "out_of_range", field: "orders", detail };
+  const answer = await post(`${t.gateway.url}/v1/orders/batch`, { orders }, await bearer("ann"));
+  expect([answer.status, await answer.json()]).toEqual([422, expect.objectContaining(refused)]);
+  const socket = await opened(t.gateway.url, "ann");
+  socket.send({ type: "orders", ref: "1", orders });
+  expect((await socket.next("error")).problem).toMatchObject(refused);
+  // A few mistakes are answered one by one.
+  socket.send({ type: "orders", ref: "2", orders: [1, 2, order()] });
+  expect((await socket.next("nacks")).nacks).toHaveLength(2);
+  await socket.next("acks");
 });

@@ -7,7 +7,7 @@ import type { Auth, Principal } from "../access/auth.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { Problem, problem } from "../http/problem.ts";
-import { buyerOf, isObject } from "../intake/check-order.ts";
+import { buyerOf, isObject, tooManyFor } from "../intake/check-order.ts";
 import { Forms } from "../intake/forms.ts";
 import type { Intake } from "../intake/intake.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
@@ -58,7 +58,7 @@ export class Frames {
     else if (!PAID.has(frame.type as string) && !this.takeFrame(socket))
       this.garbage(socket, TOO_MANY_FRAMES);
     else if (frame.type === "auth") this.authenticate(socket, frame.token);
-    else if (principal) this.dispatch(socket, principal, frame, head);
+    else if (principal) this.dispatch(socket, principal, frame, head, raw.length);
     else {
       this.error(
         socket,
@@ -101,6 +101,7 @@ export class Frames {
     principal: Principal,
     frame: Frame,
     head: FrameHead | undefined,
+    chars: number,
   ): void {
     switch (frame.type) {
       case "order":
@@ -112,7 +113,7 @@ export class Frames {
           this.forms.learn(head, frame.order, principal, this.options.clock());
         break;
       case "orders":
-        this.placeMany(socket, principal, frame);
+        this.placeMany(socket, principal, frame, chars);
         break;
       case "skip":
         this.skip(socket, principal, frame);
@@ -135,12 +136,14 @@ export class Frames {
     }
   }
 
-  private placeMany(socket: Socket, principal: Principal, frame: Frame): void {
+  private placeMany(socket: Socket, principal: Principal, frame: Frame, chars: number): void {
     const { orders } = frame;
     const most = this.options.limits.ordersPerRequest;
+    const tooMany = Array.isArray(orders) ? tooManyFor(chars, orders.length) : undefined;
     if (!Array.isArray(orders)) this.garbage(socket, problem("wrong_type", "orders", "an array"));
     else if (orders.length === 0 || orders.length > most)
       this.garbage(socket, problem("out_of_range", "orders", `1 to ${most} orders`));
+    else if (tooMany) this.garbage(socket, tooMany);
     else this.place(socket, principal, frame, orders);
   }
 

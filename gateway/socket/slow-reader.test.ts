@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { at } from "../../core/domain/at.ts";
-import { bearer, order, startTestGateway, type TestGateway } from "../testing.ts";
+import { until } from "../../test/until.ts";
+import { bearer, order, startTestGateway, type TestGateway, TestSocket } from "../testing.ts";
 
 const started: TestGateway[] = [];
 afterEach(async () => {
@@ -91,8 +92,8 @@ class Stubborn {
   }
 }
 
-/** 500 answers of about 350 bytes each to a frame of 1 kB. */
-const COSTLY = { type: "orders", ref: "x".repeat(64), orders: new Array(500).fill(1) };
+/** 500 answers of about 350 bytes each to a frame of 33 kB, the least there may be for so many. */
+const COSTLY = { type: "orders", ref: "x".repeat(64), orders: Array(500).fill("x".repeat(64)) };
 /** More than the kernel buffers of both sides hold. */
 const COSTLY_FRAMES = 250;
 
@@ -140,3 +141,29 @@ test("a client that keeps sending beyond its credit without reading is cut off",
   expect(metrics).toMatch(/refused_total\{[^}]*reason="credit"[^}]*\} \d+/);
   expect(t.broker.rows).toEqual([]);
 }, 20_000);
+
+test("while all sockets have too much unread, one may have little; who reads stays", async () => {
+  const t = await startTestGateway({
+    limits: { unreadBytes: 1024 * 1024, socketBufferBytes: 512 * 1024 * 1024, credit: 1_000_000 },
+  });
+  started.push(t);
+  const reader = await TestSocket.open(t.gateway.url, "bob");
+  const clients = await Promise.all(Array.from({ length: 4 }, () => Stubborn.open(t)));
+  // Each has room for itself. The kernel holds some of it.
+  const flood = async (client: Stubborn) => {
+    for (let i = 0; i < COSTLY_FRAMES; i++)
+      if (await Promise.race([client.send(COSTLY), client.closed.then(() => true)])) return;
+  };
+  const floods = Promise.all(clients.map(flood));
+  const unread = async () => {
+    const text = await (await fetch(t.gateway.metricsUrl)).text();
+    return Number(/^sluice_gateway_unread_bytes\{[^}]*\} (\d+)$/m.exec(text)?.[1]);
+  };
+  await until("most of them to be cut off", () => t.gateway.report().sockets <= 2, 8_000);
+  expect(await unread()).toBeLessThan(3 * 1024 * 1024);
+  reader.send({ type: "ping" });
+  await reader.next("pong");
+  for (const client of clients) client.destroy();
+  await floods;
+  await until("nothing to be unread", async () => (await unread()) === 0);
+}, 30_000);

@@ -15,6 +15,7 @@ import { type Problem, problem } from "../http/problem.ts";
 import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
 import { Credit } from "../intake/credit.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
+import type { Unread } from "./unread.ts";
 
 /** RFC 6455 §7.4.1. */
 export const CLOSE_GOING_AWAY = 1001;
@@ -61,6 +62,7 @@ export class Socket implements Recipient, Follower {
     /** Monotonic ms. */
     readonly openedAtMs: number,
     private readonly random: () => number,
+    private readonly unread: Unread,
     /** Where it comes from. */
     readonly address = "",
   ) {
@@ -166,7 +168,9 @@ export class Socket implements Recipient, Follower {
 
   /** The kernel accepts more again. */
   drained(): void {
-    if (this.ws.getBufferedAmount() > 0) return;
+    const left = this.ws.getBufferedAmount();
+    this.unread.note(this, left);
+    if (left > 0) return;
     this.choked = false;
     this.credit.drained();
     this.touch();
@@ -180,8 +184,8 @@ export class Socket implements Recipient, Follower {
     this.choked = true;
     // Refused, or too much waiting: this client sends without reading. It notices being cut off; it
     // would not notice dropped frames.
-    if (sent === 0 || this.ws.getBufferedAmount() > this.limits.socketBufferBytes)
-      this.ws.terminate();
+    const tooMuch = this.unread.note(this, this.ws.getBufferedAmount());
+    if (sent === 0 || tooMuch) this.ws.terminate();
     return false;
   }
 

@@ -6,12 +6,14 @@ import { type Auth, type Principal, tokenOf } from "../access/auth.ts";
 import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
 import type { EventFeed } from "../http/event-feed.ts";
+import { oneHost } from "../http/host.ts";
 import { Problem, problem } from "../http/problem.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
 import type { Frames } from "./frames.ts";
 import { CLOSE_GOING_AWAY, CLOSE_POLICY, Socket } from "./socket.ts";
 import type { StockFeed } from "./stock-feed.ts";
 import { Strangers } from "./strangers.ts";
+import { Unread } from "./unread.ts";
 
 /**
  * While orders are shed, answers gather for this long instead of one round, ms: half the cost of a
@@ -38,6 +40,8 @@ export interface SocketsOptions {
   readonly origins: Origins;
   readonly addresses: ClientAddress;
   readonly limits: GatewayLimits;
+  /** Whether a new socket may be opened; counts those that may not. */
+  readonly room: () => boolean;
   /** Wall ms. */
   readonly clock: () => number;
 }
@@ -47,6 +51,7 @@ export class Sockets {
   private readonly strangers: Strangers;
   /** How many open sockets each user has. */
   private readonly byUser = new Map<string, number>();
+  private readonly unread: Unread;
   private dirty: Socket[] = [];
   private draining = false;
   private readonly sweeper: Timer;
@@ -54,12 +59,19 @@ export class Sockets {
   constructor(private readonly options: SocketsOptions) {
     const { strangerSockets: inAll, strangersPerAddress: ofAddress } = options.limits;
     this.strangers = new Strangers({ inAll, ofAddress });
+    const { socketBufferBytes: ofSocket, unreadBytes } = options.limits;
+    this.unread = new Unread({ ofSocket, inAll: unreadBytes });
     options.frames.onAuthenticated = this.admit;
     this.sweeper = options.runtime.startInterval(() => this.sweep(), SWEEP_MS);
   }
 
   get size(): number {
     return this.open.size;
+  }
+
+  /** What clients have not read yet. */
+  get unreadBytes(): number {
+    return this.unread.bytes;
   }
 
   /** The route handler; returns undefined once the socket is upgraded. */
@@ -71,9 +83,12 @@ export class Sockets {
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
+    const wrongHost = oneHost(request);
+    if (wrongHost) return wrongHost.response();
     if (!origins.allows(headers.get("origin"), headers.get("host")))
       return problem("foreign_origin", "Origin").response();
-    if (this.draining || this.open.size >= limits.sockets) return problem("unavailable").response();
+    if (this.draining || this.open.size >= limits.sockets || !this.options.room())
+      return problem("unavailable").response();
     const header = headers.get("authorization");
     const verdict = header === null ? undefined : await auth.header(header);
     if (verdict instanceof Problem) return verdict.response();
@@ -85,6 +100,7 @@ export class Sockets {
       this.flushLater,
       runtime.monotonicMs(),
       runtime.random,
+      this.unread,
       address,
     );
     if (verdict && header) {
@@ -112,6 +128,7 @@ export class Sockets {
     close: (ws) => {
       const socket = ws.data;
       socket.closed = true;
+      this.unread.note(socket, 0);
       this.open.delete(socket);
       this.strangers.delete(socket);
       if (socket.counted) this.count(socket.counted, -1);

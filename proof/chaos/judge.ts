@@ -9,6 +9,7 @@ import { readFinalStates } from "../load/final-reads.ts";
 import { type Verdict, verify } from "../verify/verify.ts";
 import { openViews, type Views } from "../verify/views.ts";
 import type { LiveSystem } from "./live.ts";
+import { tellRedrives } from "./redrives.ts";
 import { takeBackIn } from "./taken-back.ts";
 
 export interface Judgement {
@@ -53,6 +54,7 @@ export async function judge(
     const drainMs = spentMs();
     evidence.closeClients();
     await flow.close();
+    await tellRedrives(stack.ledgerUrl, evidence.events);
     await readAll(system, evidence, drained);
     takeBackIn(flow.lost, evidence.historyPath, evidence.events.path);
     evidence.say("verifying");

@@ -18,6 +18,7 @@ import type {
   ChaosProvider,
   ChaosRates,
   ChaosRedis,
+  ChaosRole,
   ChaosSystem,
   Link,
   RoleKind,
@@ -163,16 +164,16 @@ export class LiveSystem implements ChaosSystem {
   }
 
   async metric(kind: RoleKind, name: string): Promise<number> {
-    const sums = await Promise.all(
-      this.rolesOf(kind).map(async (role) => {
-        const url = role.url || this.announced(role.name);
-        const asked = fetch(`${url}/metrics`, {
-          signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
-        }).then((response) => response.text());
-        return sampleSum((await ignore(asked, "not_ready_yet")) ?? "", name);
-      }),
-    );
+    const sums = await Promise.all(this.rolesOf(kind).map((role) => this.metricOf(role, name)));
     return sums.reduce((sum, value) => sum + value, 0);
+  }
+
+  async metricOf(role: ChaosRole, name: string): Promise<number> {
+    const url = role.url || this.announced(role.name);
+    const asked = fetch(`${url}/metrics`, {
+      signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
+    }).then((response) => response.text());
+    return sampleSum((await ignore(asked, "not_ready_yet")) ?? "", name);
   }
 
   /** Every store and every role runs again, whatever a fault has left. */

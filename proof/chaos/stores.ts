@@ -43,7 +43,7 @@ export class Stores {
     const { dir, ledger, brokers, processing } = options;
     const settings = readSettings({ SLUICE_DATA: dir, SLUICE_BROKERS: brokers });
     const [local, postgres] = await Promise.all([
-      startLocalServices(settings, () => undefined, processing),
+      startLocalServices({ settings, say: () => undefined, processing }),
       ledger === "postgres" ? startPostgres(join(dir, "postgres")) : undefined,
     ]);
     if (!local.redis || !local.brokers) throw new Error("the stores must be private ones");

@@ -153,4 +153,6 @@ export interface ChaosSystem {
   sluice(...words: readonly string[]): Promise<string>;
   /** Sum of a metric's samples over the roles of a kind that answer; `name` may have labels. */
   metric(kind: RoleKind, name: string): Promise<number>;
+  /** The same of one role; 0 while it does not answer. */
+  metricOf(role: ChaosRole, name: string): Promise<number>;
 }

@@ -50,7 +50,7 @@ export class TcpProxy {
   private server: Server | undefined;
   private port = 0;
 
-  private constructor(private readonly target: { host: string; port: number }) {}
+  private constructor(private target: { host: string; port: number }) {}
 
   /** A line to the server of a URL. */
   static async to(url: string): Promise<TcpProxy> {
@@ -58,6 +58,12 @@ export class TcpProxy {
     const proxy = new TcpProxy({ host, port: Number(port) });
     await proxy.listen();
     return proxy;
+  }
+
+  /** New connections go to this server; open ones stay where they are. */
+  point(url: string): void {
+    const { hostname: host, port } = new URL(url);
+    this.target = { host, port: Number(port) };
   }
 
   /** The URL with this line's address instead of the server's. */

@@ -93,11 +93,14 @@ export class Stack {
     } = options;
     const services =
       stores ??
-      (await startLocalServices(
-        readSettings({ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env, SLUICE_DATA: dir }),
-        () => undefined,
-        Object.keys(fulfilment),
-      ));
+      (await startLocalServices({
+        settings: readSettings({
+          ...{ SLUICE_BROKERS: process.env.SLUICE_BROKERS, ...env },
+          SLUICE_DATA: dir,
+        }),
+        say: () => undefined,
+        processing: Object.keys(fulfilment),
+      }));
     const webhookSecret = { SLUICE_WEBHOOK_SECRET: realRuntime.uuid() };
     const all = {
       ...services.env,

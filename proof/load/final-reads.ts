@@ -14,7 +14,7 @@ export interface FinalReads {
 
 const AT_ONCE = 32;
 /** The most that one page may hold. */
-const PAGE = 500;
+const PAGE = 100;
 const ANSWER_TIMEOUT_MS = 10_000;
 /** Sendings of one page; a user that is still unread stays so, and the checker reports it. */
 const MAX_SENDINGS = 5;

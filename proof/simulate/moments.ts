@@ -11,6 +11,8 @@ export const MOMENTS = {
   /** The ledger has it, and the worker does not know yet. */
   recording: /^(worker-\S+) ledger → record$/,
   recorded: /^(worker-\S+) ledger ← record$/,
+  /** Redis knows what the ledger has; what was decided since then, the ledger may not have. */
+  marking: /^(worker-\S+) redis → fcall recorded_/,
   acknowledging: /^(worker-\S+) → \S+ BasicAck$/,
   /** A follow-up, or an outcome, has reached a broker; its confirm has not come back. */
   following: /^(worker-\S+) → \S+ BasicPublish$/,

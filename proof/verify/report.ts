@@ -1,4 +1,5 @@
 // The verdict as text: a line per invariant, then the violations with examples.
+import { plain } from "../../core/domain/plain.ts";
 import { INVARIANTS, type Invariant } from "./findings.ts";
 import type { Verdict } from "./verify.ts";
 
@@ -21,7 +22,8 @@ export function invariantLines({ violations }: Verdict, { good, bad, faint }: Pa
     lines.push(`  ${broken.length === 0 ? good("✓") : bad("✗")} ${id.padEnd(4)} ${says}`);
     for (const { what, count, examples } of broken) {
       lines.push(`         ${bad(`${what} (${count.toLocaleString("en")})`)}`);
-      for (const example of examples) lines.push(faint(`           ${example.slice(0, 200)}`));
+      for (const example of examples)
+        lines.push(faint(`           ${plain(example.slice(0, 200))}`));
     }
   }
   return lines;
@@ -31,7 +33,7 @@ export function invariantLines({ violations }: Verdict, { good, bad, faint }: Pa
 export function knownLines({ known }: Verdict, { faint }: Paint): string[] {
   return known.flatMap(({ what, count, examples }) => [
     `  ! ${count.toLocaleString("en")} ${what}`,
-    ...examples.map((example) => faint(`           ${example.slice(0, 200)}`)),
+    ...examples.map((example) => faint(`           ${plain(example.slice(0, 200))}`)),
   ]);
 }
 
@@ -39,7 +41,7 @@ export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   const { result, counts, undrained } = verdict;
   const lines = invariantLines(verdict, colours);
   lines.push(...knownLines(verdict, colours));
-  for (const reason of undrained) lines.push(`  … ${reason}`);
+  for (const reason of undrained) lines.push(`  … ${plain(reason)}`);
   if (!verdict.atRest)
     lines.push("  … still busy: Redis, queues, provider and services were not compared");
   const states = Object.entries(counts.states).map(

@@ -53,6 +53,7 @@ function versionsOf(sale: SaleRecord, operations: readonly OperationRecord[]): V
     versions.push({
       ...last,
       [moved]: operation.atMs ?? Number.NaN,
+      ...(operation.closesAtMs === undefined ? {} : { closesAtMs: operation.closesAtMs }),
       fromMs: atMs - CLOCK_MS,
       sureMs: appliedMs > 0 ? appliedMs + RETURN_MS : Number.POSITIVE_INFINITY,
     });

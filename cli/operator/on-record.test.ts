@@ -1,0 +1,69 @@
+import { afterAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { realRuntime } from "../../core/runtime/runtime.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { outputOf } from "../../test/output-of.ts";
+import { testDir } from "../../test/services.ts";
+import { onRecord } from "./on-record.ts";
+
+const opened: Ledger[] = [];
+afterAll(async () => {
+  for (const ledger of opened) await ledger.close();
+});
+
+async function fresh(dir = testDir("on-record")): Promise<Ledger> {
+  const url = `sqlite:${join(dir, "ledger.db")}`;
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: 2 });
+  opened.push(ledger);
+  return ledger;
+}
+
+test("a command is on record before it acts, with its result or its error after", async () => {
+  const ledger = await fresh();
+  const records = async () => (await ledger.auditLog({ limit: 10 })).records;
+  const deed = { action: "routes.set", target: "art\u001b[2J", detail: { service: "depot" } };
+  const during = await onRecord(ledger, deed, records);
+  expect(during).toMatchObject([{ action: "routes.set", result: undefined }]);
+  await expect(
+    onRecord(ledger, deed, () => Promise.reject(new Error("no broker"))),
+  ).rejects.toThrow("no broker");
+  expect(await records()).toMatchObject([
+    { result: { status: 500 }, detail: '{"service":"depot","error":"no broker"}' },
+    { result: { status: 200 }, subject: expect.stringMatching(/^command line \(.+\)$/) },
+  ]);
+  expect((await records())[0]?.target).toBe("art\\u{1b}[2J");
+});
+
+test("a command that cannot record its intent does nothing", async () => {
+  const ledger = await fresh();
+  const auditBegin = () => Promise.reject(new Error("disk full"));
+  let acted = false;
+  const act = async () => {
+    acted = true;
+  };
+  const deed = { action: "recover.ask-again", target: "" };
+  await expect(onRecord({ ...ledger, auditBegin }, deed, act)).rejects.toThrow("disk full");
+  expect(acted).toBe(false);
+});
+
+test("sluice audit shows the log, page by page, and nothing that a terminal obeys", async () => {
+  const dir = testDir("audit");
+  const ledger = await fresh(dir);
+  for (const target of ["first", "\u009b2J", "last"])
+    await onRecord(ledger, { action: "dead.drop", target }, async () => undefined);
+  const env = {
+    ...process.env,
+    SLUICE_LEDGER_URL: `sqlite:${join(dir, "ledger.db")}`,
+    SLUICE_REDIS_URL: "redis://127.0.0.1:1",
+    SLUICE_REGIONS: "eu=amqp://127.0.0.1:1",
+  };
+  const audit = (...flags: string[]) =>
+    outputOf([process.execPath, "cli/cli.ts", "audit", ...flags], { env });
+  const page = await audit("--limit", "2");
+  expect(page.out).toContain("dead.drop  last");
+  expect(page.out).not.toMatch(/first|[^\P{Cc}\n]/u);
+  expect(page.err).toBe("older ones: sluice audit --before 2\n");
+  const json = await audit("--json", "--before", "2");
+  expect(JSON.parse(json.out)).toMatchObject({ target: "first", result: { status: 200 } });
+}, 30_000);

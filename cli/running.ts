@@ -1,0 +1,96 @@
+// How commands in a folder join the `sluice up` that runs there. It writes down what it uses, and
+// the others take what they are not given themselves.
+//
+// 1. A command that is given a store other than that one's belongs elsewhere, and takes nothing:
+//    one system's Redis with another's ledger would halt both.
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { settingVariables } from "../core/settings/settings.ts";
+
+type Variables = Readonly<Record<string, string>>;
+
+/** What `up` writes down. */
+export interface Running {
+  readonly env: Variables;
+  readonly roleEnv: (kind: string, service?: string) => Variables;
+  /** Services with users of their own at the brokers. */
+  readonly processing: readonly string[];
+  readonly metricsDir: string;
+  /** A gateway. */
+  readonly url: string;
+}
+
+interface Recorded {
+  readonly pid: number;
+  /** For every command. */
+  readonly env: Variables;
+  /** For a role besides, by its kind. */
+  readonly roles: Readonly<Record<string, Variables>>;
+  /** For a fulfilment service, by its name. */
+  readonly services: Readonly<Record<string, Variables>>;
+  /** The stores as `up` was given them, which may be written in another way. */
+  readonly given: Variables;
+}
+
+export const ROLES = ["gateway", "worker", "payments", "rates", "fulfil"] as const;
+const STORES = ["SLUICE_REDIS_URL", "SLUICE_REGIONS", "SLUICE_LEDGER_URL", "SLUICE_SHARDS"];
+/** What one process has for itself. */
+const OWN = new Set([
+  ...["SLUICE_DATA", "SLUICE_HTTP_PORT", "SLUICE_REGION", "SLUICE_METRICS_PORT"],
+  ...["SLUICE_ID", "SLUICE_STARTER"],
+]);
+
+const fileIn = (dir: string) => join(dir, "current.json");
+
+export function tellRunning(dir: string, running: Running): void {
+  const { env, roleEnv, processing, metricsDir, url } = running;
+  const roles = ROLES.map((kind) => [kind, { SLUICE_METRICS_DIR: metricsDir, ...roleEnv(kind) }]);
+  const recorded: Recorded = {
+    pid: process.pid,
+    env: { ...givenSettings(), ...env, SLUICE_GATEWAY_URL: url },
+    roles: Object.fromEntries(roles.filter(([kind]) => kind !== "fulfil")),
+    services: Object.fromEntries(processing.map((name) => [name, roleEnv("fulfil", name)])),
+    given: Object.fromEntries(STORES.map((name) => [name, process.env[name] ?? ""])),
+  };
+  writeFileSync(fileIn(dir), JSON.stringify(recorded), { mode: 0o600 });
+}
+
+export function endRunning(dir: string): void {
+  rmSync(fileIn(dir), { force: true });
+}
+
+/** Adds what the `up` of this folder uses to this process's environment. */
+export function joinRunning(command: string, args: readonly string[]): void {
+  const file = fileIn(process.env.SLUICE_DATA || ".sluice");
+  // Whoever starts several roles gives each of them everything.
+  if (process.env.SLUICE_STARTER !== undefined || !existsSync(file)) return;
+  const { pid, env, roles, services, given } = JSON.parse(readFileSync(file, "utf8")) as Recorded;
+  const elsewhere = STORES.some((name) => {
+    const own = process.env[name];
+    return own && own !== env[name] && own !== given[name];
+  });
+  if (elsewhere) return; // 1
+  const role = command === "fulfil" ? services[serviceIn(args)] : roles[command];
+  // The default port is taken by a gateway of `up`.
+  const port = command === "gateway" ? { SLUICE_HTTP_PORT: "0" } : {};
+  // Its private services are no strangers to a role of ours.
+  const starter = { SLUICE_STARTER: String(pid) };
+  for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...starter }))
+    if (!process.env[name]) process.env[name] = value;
+}
+
+function givenSettings(): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const name of settingVariables()) {
+    const value = process.env[name];
+    if (value && !OWN.has(name)) given[name] = value;
+  }
+  return given;
+}
+
+/** The value of `--service`. */
+function serviceIn(args: readonly string[]): string {
+  const at = args.findIndex((arg) => arg === "--service" || arg.startsWith("--service="));
+  const [, value] = (args[at] ?? "").split("=");
+  return value ?? args[at + 1] ?? "";
+}

@@ -1,0 +1,125 @@
+// What stands before every call under /v1/admin: who may, and the audit.
+//
+//   1. A change is entered in the audit before it happens. If that fails, it does not happen.
+//   2. Its result is added before the answer leaves. If that fails, the entry stays without one.
+//   3. What changes nothing is entered with its result, before the answer leaves.
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { messageOf } from "../../core/domain/message-of.ts";
+import { may, scopesFor } from "../access/rights.ts";
+import { readBody } from "../http/body.ts";
+import { type AppParts, type Env, principalOf } from "../http/calls.ts";
+import { Problem, problem, Refused } from "../http/problem.ts";
+import type { Audit, Call } from "./audit.ts";
+
+/** Consoles ask for the overview every second; of each subject one in this time is recorded. */
+const OVERVIEW = "/v1/admin/overview";
+const OVERVIEW_EVERY_MS = 60_000;
+const MOST_LOOKERS = 1_000;
+
+const UNRECORDED = problem(
+  "unavailable",
+  "audit",
+  "the call cannot be recorded, so nothing was done",
+);
+
+/** Admits those who may read or change, and audits each call and its answer. */
+export function onRecord(parts: AppParts, audit: Audit) {
+  const { monotonicMs } = parts.options.runtime;
+  const looked = new Map<string, number>();
+  const isLooking = (c: Context<Env>, subject: string): boolean => {
+    if (c.req.path !== OVERVIEW) return false;
+    const nowMs = monotonicMs();
+    if (nowMs - (looked.get(subject) ?? Number.NEGATIVE_INFINITY) < OVERVIEW_EVERY_MS) return true;
+    if (looked.size >= MOST_LOOKERS) looked.clear();
+    looked.set(subject, nowMs);
+    return false;
+  };
+
+  return createMiddleware<Env>(async (c, next) => {
+    let subject: string | undefined;
+    let operator: string | undefined;
+    let entry: number | undefined;
+    let asked: string | undefined;
+    const call = (): Call => {
+      const { method, path } = c.req;
+      const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
+      return {
+        operator,
+        subject: subject ?? "-",
+        action: actionOf(method, path),
+        target: c.get("target") ?? pathTarget(path),
+        detail: { address, ref: refHeader(c), asked },
+      };
+    };
+    const failed = (error: unknown): undefined => {
+      parts.log("audit failed", { ...call(), error: messageOf(error) });
+    };
+    try {
+      const principal = await principalOf(parts, c.req.header("authorization"));
+      subject = principal.user;
+      const right = c.req.method === "GET" ? "oversee" : "operate";
+      if (!may(principal, right))
+        throw new Refused(problem("forbidden", "scope", scopesFor(right)));
+      operator = subject;
+      c.set("principal", principal);
+      if (right === "operate") {
+        asked = await bodyOf(c, parts.limits.adminBodyBytes);
+        entry = await audit.begin(call()).catch(failed); // 1
+        if (entry === undefined) throw new Refused(UNRECORDED);
+      }
+      await next();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      c.res = parts.orders.intake.refuse(error.problem).response();
+    }
+    if (entry !== undefined)
+      await audit.end(entry, call(), c.res.status).catch(failed); // 2
+    else if (operator === undefined || !isLooking(c, operator)) {
+      const recorded = await audit.record(call(), c.res.status).then(() => true, failed); // 3
+      // The overview shows what is away, the ledger too, and no personal data.
+      if (recorded || operator === undefined || c.req.path === OVERVIEW) return;
+      c.res = parts.orders.intake.refuse(UNRECORDED).response();
+    }
+  });
+}
+
+/** Reads the body for the audit, and leaves it for the call. Throws Refused. */
+async function bodyOf(c: Context<Env>, maxBytes: number): Promise<string | undefined> {
+  const { raw } = c.req;
+  if (!raw.body) return undefined;
+  const text = await readBody(raw, maxBytes);
+  // Of another type than JSON: refused by those calls that need a body.
+  if (text instanceof Problem) {
+    if (text.code === "unsupported_type") return undefined;
+    throw new Refused(text);
+  }
+  const { method, headers } = raw;
+  c.req.raw = new Request(raw.url, { method, headers, body: text });
+  return text;
+}
+
+/** `sales.restock` for POST /v1/admin/sales/x/restock. */
+function actionOf(method: string, path: string): string {
+  const [area = "", first, verb] = path.split("/").slice(3);
+  const name =
+    verb ??
+    (first === "import"
+      ? first
+      : method === "POST"
+        ? "create"
+        : method === "GET"
+          ? "list"
+          : method.toLowerCase());
+  return `${area}.${name}`.slice(0, 64);
+}
+
+/** The sale a call is about, if its path names one. */
+function pathTarget(path: string): string {
+  const [, target = ""] = path.split("/").slice(3);
+  return target === "import" ? "" : target.slice(0, 64);
+}
+
+export function refHeader(c: Context<Env>): string | undefined {
+  return c.req.header("idempotency-key");
+}

@@ -1,0 +1,59 @@
+// Where clients connect. It can stop listening for a while: new connections are refused by the
+// kernel, open WebSockets and requests in flight go on.
+import type { Server } from "bun";
+
+export class Listener<Data> {
+  private current: Server<Data> | undefined;
+  /** Those that stopped listening and still have connections. */
+  private readonly former = new Set<Server<Data>>();
+  /** `http://host:port`, without a trailing slash. */
+  readonly url: string;
+  readonly port: number;
+
+  /** Throws if the port cannot be had. */
+  constructor(
+    private readonly serve: (port: number) => Server<Data>,
+    port: number,
+  ) {
+    const server = serve(port);
+    this.current = server;
+    this.url = server.url.href.replace(/\/$/, "");
+    this.port = server.port as number;
+  }
+
+  get listening(): boolean {
+    return this.current !== undefined;
+  }
+
+  /** Closes connections that neither send a request nor wait for an answer; returns how many. */
+  closeIdle(): number {
+    return this.servers().reduce((sum, server) => sum + server.closeIdleConnections(), 0);
+  }
+
+  pause(): void {
+    const server = this.current;
+    if (!server) return;
+    this.current = undefined;
+    this.former.add(server);
+    void server.stop().then(() => this.former.delete(server));
+  }
+
+  /** Throws if the port cannot be had now. */
+  resume(): void {
+    this.current ??= this.serve(this.port);
+  }
+
+  /** Stops listening. Settles when every connection is closed. */
+  async stop(): Promise<void> {
+    await Promise.all(this.servers().map((server) => server.stop()));
+  }
+
+  /** Cuts every connection. */
+  async cut(): Promise<void> {
+    await Promise.all(this.servers().map((server) => server.stop(true)));
+  }
+
+  private servers(): Server<Data>[] {
+    return this.current ? [this.current, ...this.former] : [...this.former];
+  }
+}

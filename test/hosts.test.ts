@@ -1,0 +1,135 @@
+// What `sluice up` is to its machine: private, kept running, joined without settings, and ended
+// whole, in a folder with any name under any locale.
+import { afterEach, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { recordedPid } from "../services/processes.ts";
+import { endUps, printed, processesOf, run, told, up } from "./running-up.ts";
+import { testDir } from "./services.ts";
+import { until } from "./until.ts";
+
+const TIMEOUT_MS = 300_000;
+afterEach(endUps);
+
+/** The load of other tests must not pause its workers. */
+const ENV = { LC_ALL: "POSIX", LANG: "C", SLUICE_GOVERNOR_CPU: "off", SLUICE_GOVERNOR_LOOP: "off" };
+
+test(
+  "up is private, restarts its services, is joined without settings, and down ends all of it",
+  async () => {
+    const dir = join(testDir("hosts"), "dü");
+    const running = await up(dir, ENV, "--http-port", "0", "--gap-timeout", "29s", "--shards", "6");
+    expect(Object.keys(running.gateways)).toEqual(["eu", "us"]);
+
+    const mode = (path: string) => statSync(path).mode & 0o777;
+    expect(mode(dir)).toBe(0o700);
+    expect(readFileSync(join(dir, ".gitignore"), "utf8")).toBe("*\n");
+    for (const name of readdirSync(dir))
+      expect([name, mode(join(dir, name)) & 0o077]).toEqual([name, 0]);
+    const pids = processesOf(dir);
+    expect(pids.length).toBeGreaterThan(8);
+    expect(pids.flatMap(listening).filter((address) => !isLoopback(address))).toEqual([]);
+    expect(pids.flatMap(listening).length).toBeGreaterThan(8);
+    for (const pid of pids)
+      expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain("requirepass");
+
+    const { env } = JSON.parse(readFileSync(join(dir, "current.json"), "utf8"));
+    const url = new URL(env.SLUICE_REDIS_URL);
+    expect(url.password.length).toBeGreaterThan(20);
+    const stranger = new Redis(Number(url.port), "127.0.0.1", { maxRetriesPerRequest: 0 });
+    stranger.on("error", () => undefined);
+    expect(String(await stranger.ping().catch((error) => error))).toContain("NOAUTH");
+    stranger.disconnect();
+
+    // W7: what is given is what `up` uses, and the rest is found.
+    const given = { SLUICE_REDIS_URL: env.SLUICE_REDIS_URL };
+    const config = await told(dir, "config", "--gap-timeout", "28s");
+    expect(config).toMatch(/SLUICE_GAP_TIMEOUT .*28000/);
+    expect(await told(dir, "config")).toMatch(/SLUICE_GAP_TIMEOUT .*29000/);
+    const stock = run(dir, ["stock"], given);
+    expect([await new Response(stock.stdout).text(), await stock.exited]).toEqual([
+      expect.stringContaining("lamp"),
+      0,
+    ]);
+    const elsewhere = run(dir, ["stock"], { SLUICE_REDIS_URL: "redis://127.0.0.1:1" });
+    expect(await new Response(elsewhere.stderr).text()).toContain("SLUICE_REGIONS is not set");
+    await elsewhere.exited;
+
+    const worker = run(dir, ["worker"]);
+    const gateway = run(dir, ["gateway"]);
+    const listens = /"url":"(http:[^"]+)"/.exec(await printed(gateway, "gateway listening"));
+    await until("the third worker has its share", async () => (await owners(dir)).length === 3);
+    expect((await fetch(`${listens?.[1]}/readyz`)).status).toBe(200);
+    for (const child of [worker, gateway]) child.kill("SIGHUP");
+    expect(await Promise.all([worker.exited, gateway.exited])).toEqual([0, 0]);
+
+    const services = [join(dir, "redis", "run"), join(dir, "rabbitmq", "run")];
+    const said = printed(running.process, "Redis runs again", "RabbitMQ runs again");
+    process.kill(recordedPid(services[0] as string, "redis") as number, "SIGKILL");
+    process.kill(recordedPid(services[1] as string, "rabbitmq") as number, "SIGKILL");
+    expect(await said).toContain("Redis exited with code 137; starting it again (log: ");
+    await until("both workers have theirs", async () => (await owners(dir)).length === 2, 60_000);
+
+    running.process.kill("SIGKILL");
+    await running.process.exited;
+    expect(await told(dir, "down")).toContain("ended what was left: ");
+    const command = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    expect(processesOf(dir).map(command)).toEqual([]);
+    expect(await told(dir, "down")).toBe(`nothing runs in ${dir}/`);
+  },
+  TIMEOUT_MS,
+);
+
+test("a folder that others use keeps its mode", async () => {
+  const dir = testDir("hosts-shared", 0o755);
+  mkdirSync(join(dir, "theirs"));
+  using taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+  const refused = await up(dir, { SLUICE_HTTP_PORT: String(taken.port) });
+  expect(await refused.process.exited).toBe(1);
+  expect(readFileSync(join(dir, ".gitignore"), "utf8")).toBe("*\n");
+  expect(statSync(join(dir, "up.pid")).mode & 0o077).toBe(0);
+  expect(statSync(dir).mode & 0o777).toBe(0o755);
+});
+
+/** The workers that have shards. */
+async function owners(dir: string): Promise<string[]> {
+  const rows: { worker: string; shards: string }[] = JSON.parse(
+    await told(dir, "workers", "--json"),
+  );
+  return rows.filter(({ shards }) => /^[\d ]+$/.test(shards)).map(({ worker }) => worker);
+}
+
+/** Addresses on which a process accepts TCP connections, in the kernel's words (proc(5)). */
+function listening(pid: string): string[] {
+  const inodes = new Set(
+    linksIn(`/proc/${pid}/fd`).flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []),
+  );
+  return ["tcp", "tcp6"].flatMap((kind) =>
+    readFileSync(`/proc/${pid}/net/${kind}`, "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/ +/))
+      .filter((fields) => fields[3] === LISTEN && inodes.has(fields[9] as string))
+      .map((fields) => (fields[1] as string).replace(/:.*/, "")),
+  );
+}
+
+const LISTEN = "0A";
+/** 127.0.0.1, ::1, and 127.0.0.1 as an IPv6 address. */
+const LOOPBACK = new Set([
+  "0100007F",
+  "00000000000000000000000001000000",
+  "0000000000000000FFFF00000100007F",
+]);
+const isLoopback = (address: string): boolean => LOOPBACK.has(address);
+
+function linksIn(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(join(folder, name))];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
