@@ -16,6 +16,7 @@ import {
 } from "./audit-log.ts";
 import type {
   Bill,
+  Correction,
   FollowUp,
   Halt,
   Ledger,
@@ -32,8 +33,10 @@ import type {
   Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
+import { feed, feedEnd, feedStart } from "./feed.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
+import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
@@ -45,17 +48,22 @@ import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
+import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
 /** A client may send an order with another body as often as it likes, and each adds an event. */
 const CONFLICTS_SHOWN = 10;
 
 export class SqlLedger implements Ledger {
+  readonly webhooks: SqlWebhooks;
+
   constructor(
     readonly db: Db,
     readonly storeId: string,
     readonly shards: number,
-  ) {}
+  ) {
+    this.webhooks = new SqlWebhooks(db);
+  }
 
   async incarnation(): Promise<number> {
     return Number((await this.db.run("SELECT incarnation FROM store"))[0]?.incarnation);
@@ -144,6 +152,15 @@ export class SqlLedger implements Ledger {
     return followed(this.db, this.shards, orders);
   }
 
+  async feedAt(where: "start" | "end"): ReturnType<Ledger["feedAt"]> {
+    const { storeId, shards } = this;
+    return where === "start" ? feedStart(storeId, shards) : feedEnd(this.db, storeId, shards);
+  }
+
+  feed(...of: Parameters<Ledger["feed"]>): ReturnType<Ledger["feed"]> {
+    return feed(this.db, this.storeId, this.shards, ...of);
+  }
+
   async followUps(
     shard: number,
     limit: number,
@@ -196,6 +213,14 @@ export class SqlLedger implements Ledger {
 
   operationsOpen(): ReturnType<Ledger["operationsOpen"]> {
     return operationsOpen(this.db);
+  }
+
+  settleCorrection(ref: string, outcome: Correction): Promise<Correction> {
+    return settleCorrection(this.db, ref, outcome, this.db.runtime.wallMs());
+  }
+
+  correction(ref: string): Promise<Correction | undefined> {
+    return correction(this.db, ref);
   }
 
   async operationsDone(ids: readonly number[]): Promise<void> {
