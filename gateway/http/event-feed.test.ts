@@ -25,3 +25,21 @@ test("an order that stays unknown is looked for a minute, then its place is free
   expect(feed.add(follower, "ann", `${id}x`, -1)).toBe(true);
   feed.stop();
 });
+
+test("the ledger is asked with plain data, which a thread of its own can receive", async () => {
+  const runtime = new VirtualRuntime();
+  const asked: unknown[] = [];
+  const followed = async (queries: readonly unknown[]) => {
+    asked.push(structuredClone(queries));
+    return [];
+  };
+  const problems: unknown[] = [];
+  const bounds = { inAll: 10, ofUser: 10 };
+  const feed = new EventFeed(runtime, { followed }, bounds, (...what) => problems.push(what));
+  const nothing = () => undefined;
+  feed.add({ tell: nothing, ended: nothing, unknown: nothing }, "ann", "an id", 3);
+  await runtime.advance(500);
+  feed.stop();
+  expect(problems).toEqual([]);
+  expect(asked[0]).toEqual([{ user: "ann", id: "an id", after: 3 }]);
+});

@@ -147,11 +147,12 @@ export class EventFeed {
     this.again = false;
     const startedAtMs = this.runtime.monotonicMs();
     try {
-      const asked = new Map<string, Watch>();
-      for (const watch of this.watches) {
-        const key = `${watch.user} ${watch.id}`;
-        if (watch.after < (asked.get(key)?.after ?? Number.POSITIVE_INFINITY))
-          asked.set(key, watch);
+      // Plain data: the ledger may read in a thread of its own, and followers cannot go there.
+      const asked = new Map<string, Pick<Watch, "user" | "id" | "after">>();
+      for (const { user, id, after } of this.watches) {
+        const key = `${user} ${id}`;
+        if (after < (asked.get(key)?.after ?? Number.POSITIVE_INFINITY))
+          asked.set(key, { user, id, after });
       }
       const found = new Map(
         (await this.ledger.followed([...asked.values()])).map((f) => [`${f.user} ${f.id}`, f]),

@@ -1,5 +1,6 @@
 """Sluice's client for Python. README.md shows how to use it."""
 
+from .amqp_parts import AmqpParts
 from .client import Sluice
 from .events import OrderEvent
 from .ids import uuid_v7
@@ -11,6 +12,7 @@ from .service import Part, PartSource, Service, part_key
 from .states import FINISHED_STATES, OPEN_STATES, is_decided, is_finished
 
 __all__ = [
+    "AmqpParts",
     "FINISHED_STATES",
     "Live",
     "NumberedOrders",

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Optional
 
 # Every code a gateway uses (RFC 9457 with `code`). Newer gateways may add some.
 PROBLEM_CODES = (
+    "bad_host",
     "malformed",
     "not_an_object",
     "duplicate_key",
@@ -26,6 +27,7 @@ PROBLEM_CODES = (
     "too_late",
     "too_large",
     "unsupported_type",
+    "unsupported_encoding",
     "unknown_field",
     "missing_field",
     "wrong_type",

@@ -2,11 +2,13 @@
 // system, which another Python in the PATH does not see.
 const CANDIDATES = ["python3", "/usr/bin/python3"];
 
-export function pythonWithAiohttp(): string {
+export const pythonWithAiohttp = (): string => pythonWith("aiohttp");
+
+export function pythonWith(name: string): string {
   for (const python of CANDIDATES) {
     if (!Bun.which(python)) continue;
-    const { exitCode } = Bun.spawnSync([python, "-c", "import aiohttp"], { stderr: "ignore" });
+    const { exitCode } = Bun.spawnSync([python, "-c", `import ${name}`], { stderr: "ignore" });
     if (exitCode === 0) return python;
   }
-  throw new Error("no Python with aiohttp: ./sluice test installs python3-aiohttp");
+  throw new Error(`no Python with ${name}: apt-get install python3-${name.replace("_", "-")}`);
 }

@@ -3,6 +3,7 @@
 
 /** Every code a gateway uses (RFC 9457 with `code`). Newer gateways may add some. */
 export const PROBLEM_CODES = [
+  "bad_host",
   "malformed",
   "not_an_object",
   "duplicate_key",
@@ -19,6 +20,7 @@ export const PROBLEM_CODES = [
   "too_late",
   "too_large",
   "unsupported_type",
+  "unsupported_encoding",
   "unknown_field",
   "missing_field",
   "wrong_type",

@@ -81,6 +81,22 @@ test(
 );
 
 test(
+  "events over HTTP continue behind the last one after the stream was cut",
+  async () => {
+    const { line, url } = await shop.line(gateway);
+    const order = await (await client("rob", { gateways: url })).place(LAMP);
+    const seen: number[] = [];
+    for await (const { event, n } of order.events()) {
+      if (seen.push(n) === 1) line.cut();
+      if (event === "paid") break;
+    }
+    expect(line.counts.cut).toBeGreaterThan(0);
+    expect(seen).toEqual([...new Set(seen)].sort((one, other) => one - other));
+  },
+  SLOW_MS,
+);
+
+test(
   "a gateway that is away or silent is followed by the next one",
   async () => {
     const { line, url } = await shop.line(gateway);

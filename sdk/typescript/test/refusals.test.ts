@@ -80,5 +80,6 @@ test("more orders than the credit wait for answers, and none is refused", async 
   const socket = live;
   const placed = await Promise.all(Array.from({ length: 20 }, () => socket.place(LAMP)));
   expect(new Set(placed.map(({ id }) => id)).size).toBe(20);
+  expect(t.gateway.report().refused.credit ?? 0).toBe(0);
   expect(published().sort()).toEqual(placed.map(({ id }) => id).sort());
 });
