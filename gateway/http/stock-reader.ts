@@ -12,9 +12,14 @@ const MOST_MS = 1_000;
 
 /** The stock of a sale as it is sent. */
 export interface StockText {
-  readonly json: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** An entity tag (RFC 9110), of exactly this text. */
   readonly etag: string;
+}
+
+export function textOf(json: string): StockText {
+  const etag = `"${Bun.hash.xxHash64(json).toString(36)}"`;
+  return { bytes: new TextEncoder().encode(json), etag };
 }
 
 interface Answer {
@@ -44,7 +49,7 @@ export class StockReader {
     if (!stock) return undefined;
     if (!answer.text) {
       const json = JSON.stringify({ saleId, items: stock });
-      answer.text = { json, etag: `"${Bun.hash.xxHash64(json).toString(36)}"` };
+      answer.text = textOf(json);
     }
     return answer.text;
   }
